@@ -1,0 +1,60 @@
+"""Parameters, multiply-accumulates and memory of one layer.
+
+One MAC is one weight times one input; bias, normalisation, activation and pooling are not counted. FLOPs are
+2 x MACs.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from striate.spec.ops import BatchNorm, Conv, ConvTranspose, Embedding, Linear, Op, Shape
+
+BYTES = 4  # of one float32
+
+
+def parameters(op: Op, input: Shape) -> int:
+    """Trainable numbers of *op* on an input of shape ``(C, ...)``.
+
+    >>> parameters(Conv(6, 5), (1, 32, 32))
+    156
+    """
+    match op:
+        case Conv():
+            return op.out * (input[0] // op.groups) * _area(op, input) + op.out * op.bias
+        case ConvTranspose():
+            return input[0] * (op.out // op.groups) * _area(op, input) + op.out * op.bias
+        case Linear():
+            return op.out * (prod(input) + op.bias)
+        case Embedding():
+            return op.words * op.out
+        case BatchNorm():
+            return 2 * input[0]
+        case _:
+            return 0
+
+
+def macs(op: Op, input: Shape, output: Shape) -> int:
+    """Multiply-accumulates for one input.
+
+    >>> macs(Conv(6, 5), (1, 32, 32), (6, 28, 28))
+    117600
+    """
+    match op:
+        case Conv():
+            return prod(output) * (input[0] // op.groups) * _area(op, input)
+        case ConvTranspose():
+            return prod(input) * (op.out // op.groups) * _area(op, input)
+        case Linear():
+            return prod(input) * op.out
+        case _:
+            return 0
+
+
+def memory(output: Shape) -> int:
+    """Bytes of one output in float32."""
+    return BYTES * prod(output)
+
+
+def _area(op: Conv | ConvTranspose, input: Shape) -> int:
+    return prod(op.kernel) if isinstance(op.kernel, tuple) else op.kernel ** (len(input) - 1)

@@ -1,0 +1,263 @@
+"""Receptive fields, exact on branches: for every layer the input pixels that one of its units can see.
+
+Along one axis the units of a layer see spans of the input that repeat: after *period* units the spans have
+moved *advance* pixels on. Without upsampling the period is 1, and ``(size, stride, start)`` says it all
+(Araujo et al. 2019, "Computing receptive fields of convolutional neural networks"). Transposed convolution
+and upsampling have longer periods; on branches a unit sees the union of what its inputs see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+from typing import assert_never
+
+from striate.analysis.shapes import Problem
+from striate.analysis.windows import Window, windows
+from striate.spec.graph import Graph, Node
+from striate.spec.ops import (
+    GELU,
+    LRN,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dropout,
+    Embedding,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    MaxPool,
+    Op,
+    ReLU,
+    Shape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    SumPool,
+    Tanh,
+    Upsample,
+    fits_rank,
+    per_axis,
+    word,
+)
+
+Unary = (
+    Conv | ConvTranspose | Linear | Embedding | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool
+    | BatchNorm | LRN | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | Softmax | Dropout | Flatten | Upsample
+)  # fmt: skip
+Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the units of a layer see along one axis of the input.
+
+    Args:
+        spans: Of the first units, one period of them. Pixels before 0 are padding.
+        advance: Pixels from one period to the next.
+        units: None, or the number of units where the spans do not repeat: outside them there is nothing.
+        whole: The layer has no position of its own any more: each unit sees all that any unit did.
+    """
+
+    spans: tuple[Span, ...] = ((0, 0),)
+    advance: int = 1
+    units: int | None = None
+    whole: bool = False
+
+    def at(self, index: int) -> Span:
+        """What unit *index* sees (which may lie outside the layer, in its padding)."""
+        if self.units is not None:
+            return self.spans[index] if 0 <= index < self.units else None
+        period, phase = divmod(index, len(self.spans))
+        span = self.spans[phase]
+        return span and (span[0] + period * self.advance, span[1] + period * self.advance)
+
+    @property
+    def size(self) -> int:
+        """Pixels from the first to the last seen; the most that any unit has."""
+        return max((span[1] - span[0] + 1 for span in self.spans if span), default=0)
+
+    @property
+    def stride(self) -> Fraction | None:
+        """Pixels from one unit's field to the next one's; None where that varies or there is no next one."""
+        return None if self.whole or self.units is not None else Fraction(self.advance, len(self.spans))
+
+    @property
+    def start(self) -> int | None:
+        """The first pixel that the first unit sees; below 0 it lies in the padding."""
+        return self.spans[0][0] if self.spans[0] else None
+
+
+def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[Axis, ...]], list[Problem]]:
+    """The axes of every node, and the joins whose branches move over the input at different strides.
+
+    >>> from striate.analysis import infer
+    >>> from striate.spec import parse
+    >>> net = parse("input 1x12x12; conv 1 3 padding=1; maxpool 3; conv 1 2")
+    >>> axis = receptive(net, infer(net)[0])[0]["conv2"][0]
+    >>> axis.size, axis.stride, axis.start
+    (8, Fraction(3, 1), -1)
+    """
+    known: dict[str, tuple[Axis, ...]] = {"input": (Axis(),) * (len(shapes["input"]) - 1)}
+    problems: list[Problem] = []
+    for node in graph.nodes:
+        if isinstance(node.op, Add | Concat):
+            known[node.name] = _joined(node, [known[name] for name in node.inputs], shapes, problems)
+        else:
+            source = node.inputs[0]
+            known[node.name] = _seen(node.op, known[source], shapes[source], shapes["input"])
+    return known, problems
+
+
+def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
+    """The rule of every op with one input of *shape*, whose units see *axes*."""
+    extents = shape[1:]
+    if not isinstance(op, Linear | Embedding) and not (extents and fits_rank(op, len(extents))):
+        return axes  # flat features, or a fault that the shapes report
+    pixels, rank = input[1:] or input, len(extents)
+    match op:
+        case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm() | LRN():
+            return axes
+        case Embedding():
+            return (Axis(),)
+        case Flatten():
+            return tuple(_listed(axis, n) for axis, n in zip(axes, extents, strict=True))
+        case Linear():
+            flat = extents or tuple(axis.units or 1 for axis in axes)
+            return tuple(_whole(axis, n, px) for axis, n, px in zip(axes, flat, pixels, strict=False))
+        case Conv() | MaxPool() | AvgPool() | SumPool():
+            return tuple(_windowed(axis, w) for axis, w in zip(axes, windows(op, rank), strict=True))
+        case ConvTranspose():
+            fields = [per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, op.dilation)]
+            return tuple(_transposed(axis, *numbers) for axis, *numbers in zip(axes, *fields, strict=True))
+        case Upsample():
+            return tuple(_upsampled(a, s, op.mode) for a, s in zip(axes, per_axis(op.scale, rank), strict=True))
+        case AdaptiveAvgPool() | AdaptiveMaxPool():
+            each = zip(axes, extents, per_axis(op.out, rank), pixels, strict=True)
+            return tuple(_adapted(*numbers) for numbers in each)
+        case _:
+            assert_never(op)
+
+
+def _union(spans: Iterable[Span]) -> Span:
+    seen = [span for span in spans if span]
+    return (min(lo for lo, _ in seen), max(hi for _, hi in seen)) if seen else None
+
+
+def _listed(axis: Axis, units: int) -> Axis:
+    """The same, unit by unit."""
+    return axis if axis.whole else Axis(tuple(axis.at(i) for i in range(units)), 0, units)
+
+
+def _whole(axis: Axis, units: int, pixels: int) -> Axis:
+    """A unit that reads all *units* of the axis sees all that they see, of the *pixels* that there are."""
+    if axis.whole:
+        return axis
+    span = _union(axis.at(i) for i in range(units))
+    return Axis((span and (max(0, span[0]), min(pixels - 1, span[1])),), 0, whole=True)
+
+
+def _windowed(axis: Axis, w: Window) -> Axis:
+    if axis.whole:
+        return axis
+    reads = range(0, w.span, w.dilation)
+    if axis.units is not None:
+        units = max(1, w.output(axis.units))
+        spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in range(units))
+        return Axis(tuple(spans), 0, units)
+    period = len(axis.spans)
+    if period == 1:
+        reads = range(0, w.span, max(1, w.span - 1))  # the ends suffice
+    repeat = period // gcd(period, w.stride)
+    spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in range(repeat))
+    return Axis(tuple(spans), axis.advance * w.stride * repeat // period)
+
+
+def _transposed(axis: Axis, kernel: int, stride: int, padding: int, dilation: int) -> Axis:
+    """Unit ``i`` of the input writes to the outputs ``i * stride - padding + j * dilation``."""
+
+    def read(output: int) -> Iterable[Span]:
+        for j in range(kernel):
+            index, rest = divmod(output + padding - j * dilation, stride)
+            if rest == 0:
+                yield axis.at(index)
+
+    if axis.whole:
+        return axis
+    units = None if axis.units is None else axis.units * stride
+    return Axis(tuple(_union(read(i)) for i in range(len(axis.spans) * stride)), axis.advance, units)
+
+
+def _upsampled(axis: Axis, scale: int, mode: str) -> Axis:
+    """Output ``i`` reads input ``i // scale``, or the two around ``(i + 1/2) / scale - 1/2``."""
+
+    def read(i: int) -> Iterable[Span]:
+        if mode == "nearest":
+            return [axis.at(i // scale)]
+        place, whole = 2 * i + 1 - scale, 2 * scale
+        return [axis.at(place // whole), axis.at(-(-place // whole))]
+
+    if axis.whole:
+        return axis
+    units = None if axis.units is None else axis.units * scale
+    return Axis(tuple(_union(read(i)) for i in range(len(axis.spans) * scale)), axis.advance, units)
+
+
+def _adapted(axis: Axis, size: int, out: int, pixels: int) -> Axis:
+    """Output ``i`` reads the inputs from ``floor(i * size / out)`` to ``ceil((i + 1) * size / out) - 1``."""
+    if out == 1 or axis.whole:
+        return _whole(axis, size, pixels)
+    if size % out == 0:
+        return _windowed(axis, Window(size // out, size // out, 0))
+    reads = ((i * size // out, -(-(i + 1) * size // out)) for i in range(out))
+    return Axis(tuple(_union(axis.at(j) for j in range(a, b)) for a, b in reads), 0, out)
+
+
+def _joined(
+    node: Node, inputs: list[tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
+) -> tuple[Axis, ...]:
+    extents = shapes[node.name][1:]
+    if not extents:
+        return tuple(_flat(axes, node.op) for axes in zip(*inputs, strict=False))
+    result = []
+    for axes, n in zip(zip(*inputs, strict=False), extents, strict=False):
+        strides = [axis.stride for axis in axes]
+        if n > 1 and len({s for s in strides if s is not None}) > 1:
+            listed = " and ".join(f"{s} pixels ({name})" for s, name in zip(strides, node.inputs, strict=True))
+            what = f"{word(node.op)} joins branches that move over the input at different strides: {listed}"
+            problems.append(Problem(node.name, what, "give every branch the same total stride"))
+            return inputs[0]
+        result.append(_side_by_side(axes, n))
+    return tuple(result)
+
+
+def _side_by_side(axes: tuple[Axis, ...], units: int) -> Axis:
+    """Each unit sees what the units of its place see together."""
+    if all(axis.whole for axis in axes):
+        return Axis((_union(axis.spans[0] for axis in axes),), 0, whole=True)
+    if any(axis.whole or axis.units is not None for axis in axes):
+        each = (axis.spans[0] if axis.whole else None for axis in axes)
+        everywhere = _union(each)
+        local = [axis for axis in axes if not axis.whole]
+        return Axis(tuple(_union([everywhere, *(a.at(i) for a in local)]) for i in range(units)), 0, units)
+    period = lcm(*(len(axis.spans) for axis in axes))
+    advance = axes[0].advance * period // len(axes[0].spans)
+    return Axis(tuple(_union(axis.at(i) for axis in axes) for i in range(period)), advance)
+
+
+def _flat(axes: tuple[Axis, ...], op: Op) -> Axis:
+    """Flat features side by side (concat), or summed one by one (add)."""
+    if all(axis.whole for axis in axes):
+        return Axis((_union(axis.spans[0] for axis in axes),), 0, whole=True)
+    if isinstance(op, Concat):
+        spans = tuple(span for axis in axes for span in axis.spans)
+    else:
+        spans = tuple(_union(each) for each in zip(*(axis.spans for axis in axes), strict=False))
+    return Axis(spans, 0, len(spans))

@@ -1,0 +1,170 @@
+"""The static check of a network: nothing is run, every layer is worked out, every fault is listed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from striate.analysis import cost
+from striate.analysis.receptive import Axis, receptive
+from striate.analysis.shapes import Problem, infer
+from striate.analysis.sizes import is_legal, nearest_inputs, smallest_input, steps_of_inputs
+from striate.analysis.windows import windows
+from striate.errors import SpecError
+from striate.spec.compose import Spec, lower
+from striate.spec.graph import Graph
+from striate.spec.ops import AvgPool, Conv, MaxPool, Shape, SumPool, fits_rank
+from striate.spec.text import format, op_text, parse, read_shape
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the table; sizes are per axis, ``memory`` in bytes of the float32 output of one input.
+
+    ``receptive_field``, ``stride`` and ``start`` are what one unit sees of the net's input, how far the next
+    unit's view lies, and where the first one's begins (below 0: in the padding). None: not known, or no such thing.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    output: Shape
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, ...] | None
+    stride: tuple[int | float, ...] | None
+    start: tuple[int, ...] | None
+    memory: int
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Rows or columns at the far end of a layer's input that its stride never reaches. Axis 0 is the first size."""
+
+    layer: str
+    axis: int
+    count: int
+
+
+@dataclass(frozen=True)
+class LegalInputs:
+    """Input shapes that fit with nothing dropped, next *below* and *above* the one asked, *step* apart.
+
+    *smallest* fits, whether or not a stride drops something of it. *asked* says whether the one asked is legal.
+    """
+
+    asked: bool
+    below: Shape | None
+    above: Shape | None
+    smallest: Shape | None
+    step: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is known of a network without running it; ``print`` shows the table."""
+
+    net: str
+    input: Shape
+    layers: tuple[Layer, ...]
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, ...] | None
+    memory: int
+    problems: tuple[Problem, ...]
+    dropped: tuple[Dropped, ...]
+    legal_inputs: LegalInputs
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations for one input: 2 x MACs."""
+        return 2 * self.macs
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it: tuples become lists."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self) | {"flops": self.flops}))
+        return plain
+
+    def to_json(self) -> str:
+        return json.dumps(self.as_dict(), ensure_ascii=False)
+
+    def __str__(self) -> str:
+        from striate.analysis.table import table
+
+        return table(self)
+
+
+def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
+    """Works out every layer of *net* for one *input*, and lists every fault with its fix; raises nothing for faults.
+
+    Args:
+        net: A graph, a spec (``Seq`` ...), or the text form.
+        input: ``(C, H, W)`` or ``"3x224x224"``; not needed where the net says its own.
+
+    Raises:
+        SpecError: The text is not a net, or nobody said the input.
+
+    >>> report = check("conv 6 5; relu; maxpool 2; flatten; linear 10", input=(1, 28, 28))
+    >>> report.parameters, report.macs, report.layers[2].receptive_field
+    (8806, 95040, (6, 6))
+    """
+    if isinstance(input, str):
+        input = read_shape(input)
+    graph = lower(parse(net) if isinstance(net, str) else net, input)
+    if graph.input is None:
+        raise SpecError(
+            "the net does not say its input; give one, such as --input 1x28x28, or begin with input 1x28x28"
+        )
+    shapes, problems = infer(graph)
+    axes, joins = receptive(graph, shapes)
+    layers = tuple(_layer(graph, i, shapes, axes) for i in range(len(graph.nodes)))
+    last_map = [layer for layer in layers if axes[layer.name] and not any(a.whole for a in axes[layer.name])]
+    below, above = nearest_inputs(graph)
+    return Report(
+        net=format(graph),
+        input=graph.input,
+        layers=layers,
+        parameters=sum(layer.parameters for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        receptive_field=last_map[-1].receptive_field if last_map else None,
+        memory=sum(layer.memory for layer in layers),
+        problems=tuple(problems + joins),
+        dropped=tuple(_dropped(graph, shapes)),
+        legal_inputs=LegalInputs(is_legal(graph), below, above, smallest_input(graph), steps_of_inputs(graph)),
+    )
+
+
+def _layer(graph: Graph, index: int, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> Layer:
+    node = graph.nodes[index]
+    source, output, seen = shapes[node.inputs[0]], shapes[node.name], axes[node.name]
+    strides = [axis.stride for axis in seen]
+    starts = [axis.start for axis in seen]
+    return Layer(
+        name=node.name,
+        op=op_text(node.op),
+        inputs=node.inputs,
+        output=output,
+        parameters=cost.parameters(node.op, source),
+        macs=cost.macs(node.op, source, output),
+        receptive_field=tuple(axis.size for axis in seen) or None,
+        stride=tuple(_number(s) for s in strides if s is not None) or None if None not in strides else None,
+        start=tuple(s for s in starts if s is not None) or None if None not in starts else None,
+        memory=cost.memory(output),
+    )
+
+
+def _number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)
+
+
+def _dropped(graph: Graph, shapes: dict[str, Shape]) -> list[Dropped]:
+    found = []
+    for node in graph.nodes:
+        extents = shapes[node.inputs[0]][1:]
+        if isinstance(node.op, Conv | MaxPool | AvgPool | SumPool) and extents and fits_rank(node.op, len(extents)):
+            for axis, (w, n) in enumerate(zip(windows(node.op, len(extents)), extents, strict=True)):
+                if w.output(n) > 0 and (count := w.dropped(n)):
+                    found.append(Dropped(node.name, axis, count))
+    return found

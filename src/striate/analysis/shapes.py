@@ -1,0 +1,220 @@
+"""The shape of every layer's output, and every fault: going on past each with the shape that its fix gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import gcd, prod
+from typing import assert_never
+
+from striate.analysis.sizes import nearest_inputs, smallest_input
+from striate.analysis.windows import transposed, windows
+from striate.spec.graph import Graph, Node
+from striate.spec.ops import (
+    GELU,
+    LRN,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dropout,
+    Embedding,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    MaxPool,
+    Op,
+    Pool,
+    ReLU,
+    Shape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    SumPool,
+    Tanh,
+    Upsample,
+    per_axis,
+    sizes,
+    word,
+)
+
+Say = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A fault: the layer it lies in, what is wrong there in numbers, and the way out."""
+
+    layer: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.message}; {self.fix}"
+
+
+def show(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
+    """Every node's output shape without the batch (``"input"`` too), and every fault.
+
+    The graph must say its input. After a fault the shape is the one that the fix would give, so that one
+    fault does not hide or invent another.
+
+    >>> from striate.spec import parse
+    >>> shapes, problems = infer(parse("input 1x28x28; conv 6 5; linear 10"))
+    >>> shapes["conv1"], str(problems[0])
+    ((6, 24, 24), 'linear1: needs flat features, gets the map 6x24x24 of conv1; put flatten before it (3,456 features)')
+    """
+    assert graph.input is not None
+    shapes = {"input": graph.input}
+    problems: list[Problem] = []
+    for node in graph.nodes:
+
+        def say(message: str, fix: str, layer: str = node.name) -> None:
+            problems.append(Problem(layer, message, fix))
+
+        shapes[node.name] = _output(graph, node, [shapes[name] for name in node.inputs], say)
+    problems += _unread(graph)
+    return shapes, problems
+
+
+def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+    """The rule of every op; *say* takes the faults."""
+    shape, op = inputs[0], node.op
+    match op:
+        case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm():
+            return shape
+        case Add():
+            return _added(graph, node, inputs, say)
+        case Concat():
+            return _joined(graph, node, inputs, say)
+        case Flatten():
+            return (prod(shape),)
+        case Linear(out=out):
+            if len(shape) > 1:
+                what = f"needs flat features, gets the map {show(shape)} of {node.inputs[0]}"
+                say(what, f"put flatten before it ({prod(shape):,} features)")
+            return (out,)
+        case Embedding(out=out):
+            if node.inputs != ("input",) or len(shape) > 1:
+                what = f"needs the word numbers of a sentence, gets {show(shape)} of {node.inputs[0]}"
+                say(what, "make it the first layer, with a sentence's length as the input (input 50)")
+            return (out, shape[-1])
+        case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
+            out = op.out if isinstance(op, Conv | ConvTranspose) else shape[0]
+            return _spatial(graph, node, op, out, shape, say)
+        case LRN() | Upsample():
+            return _spatial(graph, node, op, shape[0], shape, say)
+        case _:
+            assert_never(op)
+
+
+def _spatial(graph: Graph, node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
+    """What all layers on maps share: they need axes, and sizes with one number for each."""
+    rank = len(shape) - 1
+    if rank == 0:
+        before = "a layer that flattens" if node.inputs != ("input",) else "giving the input its sizes, as in 1x28x28"
+        say(f"{word(op)} needs a map, gets {shape[0]:,} flat features of {node.inputs[0]}", f"put it before {before}")
+        return (out,)
+    for field, value in sizes(op):
+        if isinstance(value, tuple) and len(value) != rank:
+            what = f"{field} {show(value)} has {len(value)} numbers, its input {show(shape)} has {rank} axes"
+            say(what, f"{field}={'x'.join([str(value[0])] * rank)}, or {field}={value[0]}")
+            return (out, *shape[1:])
+    if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
+        fit = gcd(shape[0], op.out)
+        say(f"{shape[0]} input channels do not divide into {op.groups} groups", f"groups={gcd(fit, op.groups)} fits")
+    return (out, *_extents(graph, node, op, shape, say))
+
+
+def _extents(graph: Graph, node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
+    rank = len(shape) - 1
+    match op:
+        case Conv() | MaxPool() | AvgPool() | SumPool():
+            return _windowed(graph, node, op, shape, say)
+        case ConvTranspose():
+            fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
+            each = zip(shape[1:], *(per_axis(v, rank) for v in fields), strict=True)
+            result = tuple(transposed(*numbers) for numbers in each)
+            if min(result) < 1:
+                say(f"its padding {op.padding} cuts away all of its output", "take a smaller padding")
+            return tuple(max(1, n) for n in result)
+        case AdaptiveAvgPool() | AdaptiveMaxPool():
+            return per_axis(op.out, rank)
+        case Upsample():
+            return tuple(n * s for n, s in zip(shape[1:], per_axis(op.scale, rank), strict=True))
+        case _:
+            return shape[1:]
+
+
+def _windowed(graph: Graph, node: Node, op: Conv | Pool, shape: Shape, say: Say) -> tuple[int, ...]:
+    wins = windows(op, len(shape) - 1)
+    result = tuple(w.output(n) for w, n in zip(wins, shape[1:], strict=True))
+    if min(result) < 1:
+        size = show(tuple(w.span for w in wins))
+        padded = f" padded by {show(tuple(w.padding for w in wins))}" if any(w.padding for w in wins) else ""
+        say(
+            f"a {size} window does not fit its {show(shape[1:])} input{padded} (after {node.inputs[0]})",
+            _window_fix(graph, node, shape),
+        )
+    return tuple(max(1, n) for n in result)
+
+
+def _window_fix(graph: Graph, node: Node, shape: Shape) -> str:
+    """The smallest input that works, or what to change where none does."""
+    assert graph.input is not None
+    smallest = smallest_input(graph)
+    if smallest is None:
+        return "take a smaller kernel, a smaller stride before it, or padding"
+    if all(a >= s for a, s in zip(graph.input[1:], smallest[1:], strict=True)):
+        near = " or ".join(show(s) for s in nearest_inputs(graph) if s)
+        return f"inputs of {near} fit"
+    shrunk = max(a // b for a, b in zip(graph.input[1:], shape[1:], strict=True))
+    before = f"the input {show(graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
+    return f"{before}the smallest input this net takes is {show(smallest)}"
+
+
+def _added(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+    if len(set(inputs)) > 1:
+        say(f"cannot add {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=True))
+    return inputs[0]
+
+
+def _joined(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+    if len({shape[1:] for shape in inputs}) > 1:
+        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=False))
+    return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+
+
+def _listed(node: Node, inputs: list[Shape]) -> str:
+    return " and ".join(f"{show(shape)} of {name}" for name, shape in zip(node.inputs, inputs, strict=True))
+
+
+def _join_fix(graph: Graph, node: Node, inputs: list[Shape], *, channels: bool) -> str:
+    if len({len(shape) for shape in inputs}) > 1:
+        return "flatten both first, or neither"
+    if len({shape[1:] for shape in inputs}) > 1:
+        near = [show(s) for s in nearest_inputs(graph) if s]
+        if near:
+            return f"inputs of {' or '.join(near)} fit"
+        return "give every branch the same stride and a padding that keeps its size"
+    assert channels
+    odd = next(i for i, shape in enumerate(inputs) if shape[0] != inputs[0][0])
+    return f"give them the same channels, for example by {f'conv {inputs[0][0]} 1'} on {node.inputs[odd]}"
+
+
+def _unread(graph: Graph) -> list[Problem]:
+    """Layers whose result goes nowhere."""
+    read = {name for node in graph.nodes for name in node.inputs} | {graph.output}
+    return [
+        Problem(node.name, "no later layer reads it and it is not the last", f"remove it, or read it: <- {node.name}")
+        for node in graph.nodes
+        if node.name not in read
+    ]

@@ -1,0 +1,184 @@
+"""Which input sizes a network takes: a small program an axis, run for as many sizes as one likes.
+
+Along one axis a network is a handful of windows; layers that keep the size, and repeats of the same layer on
+the same size, fall together. So trying hundreds of sizes costs less than one pass over the whole graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from math import prod
+
+from striate.analysis.windows import Window, transposed, windows
+from striate.spec.graph import Graph
+from striate.spec.ops import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Embedding,
+    Flatten,
+    Linear,
+    MaxPool,
+    Shape,
+    SumPool,
+    Upsample,
+    fits_rank,
+    per_axis,
+)
+
+LARGEST = 4096  # how far the search for the smallest size goes
+
+Transposed = tuple[int, int, int, int, int]  # kernel, stride, padding, output padding, dilation
+Scaled = tuple[int]
+Step = tuple[Window | Transposed | Scaled | int, int]  # what is done (an int: set to it), and to which value
+
+
+@dataclass(frozen=True)
+class Program:
+    """One axis of a network: value 0 is the input's size, each step makes the next; *equal* values must agree."""
+
+    steps: tuple[Step, ...]
+    equal: frozenset[tuple[int, int]]
+
+    def run(self, size: int) -> int | None:
+        """How many values strides drop in all for an input of *size*; None where the size does not fit."""
+        values, dropped = [size], 0
+        for what, source in self.steps:
+            n = values[source]
+            match what:
+                case Window():
+                    out = what.output(n)
+                    dropped += what.dropped(n) if out > 0 else 0
+                case int():
+                    out = what
+                case (factor,):
+                    out = n * factor
+                case (k, s, p, extra, d):
+                    out = transposed(n, k, s, p, extra, d)
+            if out < 1:
+                return None
+            values.append(out)
+        return None if any(values[a] != values[b] for a, b in self.equal) else dropped
+
+    @property
+    def stride(self) -> int:
+        """A period of the sizes: what fits, and what is dropped, repeats after this many (short of the borders)."""
+        return prod(what.stride for what, _ in self.steps if isinstance(what, Window))
+
+
+def program(graph: Graph, axis: int, rank: int) -> Program | None:
+    """The program of one axis; None where a layer has another number of axes, which is a fault of its own."""
+    steps: dict[Step, int] = {}
+    equal: set[tuple[int, int]] = set()
+    value: dict[str, int | None] = {"input": 0}  # None: the axis is gone (flat features)
+
+    def step(what: Window | Transposed | Scaled | int, source: int) -> int:
+        return steps.setdefault((what, source), len(steps) + 1)
+
+    for node in graph.nodes:
+        op, source = node.op, value[node.inputs[0]]
+        if source is None or isinstance(op, Flatten | Linear):
+            value[node.name] = None
+            continue
+        if not fits_rank(op, rank):
+            return None
+        match op:
+            case Conv() | MaxPool() | AvgPool() | SumPool():
+                window = windows(op, rank)[axis]
+                source = source if window.keeps_size else step(window, source)
+            case ConvTranspose():
+                fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
+                k, s, p, extra, d = (per_axis(v, rank)[axis] for v in fields)
+                source = step((k, s, p, extra, d), source)
+            case AdaptiveAvgPool() | AdaptiveMaxPool():
+                source = step(per_axis(op.out, rank)[axis], source)
+            case Upsample():
+                source = step((per_axis(op.scale, rank)[axis],), source)
+            case Add() | Concat():
+                others = {value[name] for name in node.inputs} - {source}
+                equal |= {(source, other) for other in others if other is not None}
+            case _:
+                pass
+        value[node.name] = source
+    return Program(tuple(steps), frozenset(equal))
+
+
+@dataclass(frozen=True)
+class AxisSizes:
+    """What is known of one axis; *legal* sizes fit and no stride drops anything of them.
+
+    ``smallest`` fits, whatever strides drop of it; ``step`` is how far apart the legal sizes lie from the
+    asked one on. None: none was found, or the steps are uneven.
+    """
+
+    legal: bool
+    below: int | None
+    above: int | None
+    smallest: int | None
+    step: int | None
+
+
+@lru_cache(maxsize=256)
+def search(program: Program, size: int) -> AxisSizes:
+    """The sizes next to *size* along one axis (most nets are square, so one search serves two axes)."""
+    smallest = next((n for n in range(1, LARGEST) if program.run(n) is not None), None)
+    if smallest is None:
+        return AxisSizes(False, None, None, None, None)
+    period = program.stride
+    upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + 2 * period + 1))
+    above = [n for n in upwards if program.run(n) == 0]
+    below = next((n for n in range(size - 1, smallest - 1, -1) if program.run(n) == 0), None)
+    legal = program.run(size) == 0
+    gaps = {b - a for a, b in pairwise([size, *above] if legal else above)}
+    return AxisSizes(legal, below, above[0] if above else None, smallest, gaps.pop() if len(gaps) == 1 else None)
+
+
+@lru_cache(maxsize=64)
+def searched(graph: Graph) -> tuple[AxisSizes, ...]:
+    """One entry an axis of the graph's input; none where there are no axes or a layer does not fit their number."""
+    assert graph.input is not None
+    extents = graph.input if isinstance(graph.nodes[0].op, Embedding) else graph.input[1:]
+    found = []
+    for axis, size in enumerate(extents):
+        steps = program(graph, axis, len(extents))
+        if steps is None:
+            return ()
+        found.append(search(steps, size))
+    return tuple(found)
+
+
+def smallest_input(graph: Graph) -> Shape | None:
+    """The smallest input that fits, whatever strides drop of it; None where none up to 4,096 does."""
+    return _filled(graph, [axis.smallest for axis in searched(graph)])
+
+
+def nearest_inputs(graph: Graph) -> tuple[Shape | None, Shape | None]:
+    """The legal inputs next below and next above the graph's own."""
+    axes = searched(graph)
+    return _filled(graph, [axis.below for axis in axes]), _filled(graph, [axis.above for axis in axes])
+
+
+def steps_of_inputs(graph: Graph) -> tuple[int, ...] | None:
+    """How far apart the legal sizes lie, for each axis; None where unevenly."""
+    steps = [axis.step for axis in searched(graph) if axis.step is not None]
+    return tuple(steps) if steps and len(steps) == len(searched(graph)) else None
+
+
+def is_legal(graph: Graph) -> bool:
+    """Whether everything fits the graph's own input and no stride drops anything of it."""
+    return all(axis.legal for axis in searched(graph))
+
+
+def _filled(graph: Graph, extents: list[int | None]) -> Shape | None:
+    """The graph's input with other sizes."""
+    assert graph.input is not None
+    found = [n for n in extents if n is not None]
+    if not found or len(found) < len(extents):
+        return None
+    return (*graph.input[: len(graph.input) - len(found)], *found)

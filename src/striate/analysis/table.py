@@ -1,0 +1,106 @@
+"""A report as a table for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from striate.analysis.shapes import show
+from striate.spec.ops import Shape
+
+if TYPE_CHECKING:
+    from striate.analysis.report import Layer, Report
+
+HEAD = ("layer", "op", "output", "parameters", "MACs", "sees", "stride", "memory")
+LEFT = 2  # the columns that are words; the others are numbers, aligned to the right
+
+
+def table(report: Report) -> str:
+    """The layers, the totals, then every fault, what strides drop, and the sizes that fit."""
+    faulty = {problem.layer for problem in report.problems}
+    before = ["input", *(layer.name for layer in report.layers)]
+    rows = [_row(layer, before[i], layer.name in faulty) for i, layer in enumerate(report.layers)]
+    total = ("total", "", "", f"{report.parameters:,}", f"{report.macs:,}", "", "", size_of(report.memory))
+    inputs = ("input", "", show(report.input), "", "", "", "", "")
+    return "\n".join([*aligned([HEAD, inputs, *rows, total]), "", *_below(report)])
+
+
+def aligned(rows: list[tuple[str, ...]], left: int = LEFT) -> list[str]:
+    """The rows as lines with their columns under each other, the first *left* to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = (
+            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def size_of(count: int) -> str:
+    """Bytes in the unit that suits them.
+
+    >>> size_of(4704), size_of(150_000_000)
+    ('4.7 kB', '150 MB')
+    """
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def _row(layer: Layer, before: str, faulty: bool) -> tuple[str, ...]:
+    source = "" if layer.inputs == (before,) else " <- " + ", ".join(layer.inputs)
+    return (
+        ("! " if faulty else "") + layer.name,
+        layer.op + source,
+        show(layer.output),
+        f"{layer.parameters:,}" if layer.parameters else "",
+        f"{layer.macs:,}" if layer.macs else "",
+        show(layer.receptive_field) if layer.receptive_field else "",
+        _stride(layer.stride),
+        size_of(layer.memory),
+    )
+
+
+def _stride(stride: tuple[int | float, ...] | None) -> str:
+    if stride is None:
+        return ""
+    return f"{stride[0]:g}" if len(set(stride)) == 1 else "x".join(f"{s:g}" for s in stride)
+
+
+def _below(report: Report) -> list[str]:
+    lines = [f"FLOPs (2 x MACs): {2 * report.macs:,}"]
+    if report.problems:
+        count = len(report.problems)
+        lines += ["", f"{count} problem{'s' if count > 1 else ''}:"]
+        lines += [f"  {p.layer}: {p.message}\n    fix: {p.fix}" for p in report.problems]
+    lines += _dropped(report)
+    legal = report.legal_inputs
+    if legal.asked and not report.problems:
+        lines.append("The input fits: every window falls on whole steps and nothing is dropped.")
+    near = [
+        f"{word} {show(shape)}"
+        for word, shape in (("below", legal.below), ("above", legal.above), ("smallest", legal.smallest))
+        if shape
+    ]
+    if near:
+        lines.append(f"legal inputs: {', '.join(near)}" + _steps(legal.step))
+    return lines
+
+
+def _steps(step: Shape | None) -> str:
+    return f" (steps of {step[0] if len(set(step)) == 1 else show(step)})" if step else ""
+
+
+def _dropped(report: Report) -> list[str]:
+    """A line for every layer whose stride leaves something out."""
+    names = {1: ("position",), 2: ("row", "column"), 3: ("slice", "row", "column")}
+    lines = []
+    for layer in report.layers:
+        lost = [(names[len(layer.output) - 1][d.axis], d.count) for d in report.dropped if d.layer == layer.name]
+        if lost:
+            parts = (f"last {name}" if n == 1 else f"last {n} {name}s" for name, n in lost)
+            lines.append(f"dropped: {layer.name} never sees the {' and the '.join(parts)} of its input")
+    return lines

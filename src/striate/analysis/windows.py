@@ -1,0 +1,74 @@
+"""The arithmetic of one axis: how long the output of a window is, and what its stride leaves out.
+
+Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", relations 6 and 14, with
+dilation and torch's rule for rounding up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from striate.spec.ops import Conv, MaxPool, Pool, per_axis
+
+
+@dataclass(frozen=True)
+class Window:
+    """A convolution's or pooling's window along one axis."""
+
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int = 1
+    ceil: bool = False
+
+    @property
+    def span(self) -> int:
+        """From the first to the last value that the window reads, both counted."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def keeps_size(self) -> bool:
+        return self.stride == 1 and 2 * self.padding == self.span - 1
+
+    def output(self, size: int) -> int:
+        """The output's length for an input of *size*; 0 or less where the window does not fit.
+
+        >>> Window(kernel=3, stride=2, padding=0).output(8), Window(3, 2, 0, ceil=True).output(8)
+        (3, 4)
+        """
+        room = size + 2 * self.padding - self.span
+        if room < 0:
+            return 0
+        if not self.ceil:
+            return room // self.stride + 1
+        out = -(-room // self.stride) + 1
+        # a window may not begin in the padding behind the input
+        return out - 1 if (out - 1) * self.stride >= size + self.padding else out
+
+    def dropped(self, size: int) -> int:
+        """How many values at the end of the axis no window reads, though a longer input would have them read.
+
+        >>> Window(kernel=2, stride=2, padding=0).dropped(5)
+        1
+        """
+        unread = size + self.padding - ((self.output(size) - 1) * self.stride + self.span)
+        gap = max(0, self.stride - self.span)  # a stride beyond the window skips values everywhere, by design
+        return max(0, unread - gap)
+
+
+def windows(op: Conv | Pool, rank: int) -> list[Window]:
+    """The op's window along each of *rank* axes."""
+    assert op.stride is not None
+    dilation = op.dilation if isinstance(op, Conv | MaxPool) else 1
+    ceil = not isinstance(op, Conv) and op.ceil
+    each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, dilation)), strict=True)
+    return [Window(k, s, p, d, ceil) for k, s, p, d in each]
+
+
+def transposed(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> int:
+    """The length of a transposed convolution's output along one axis.
+
+    >>> transposed(7, kernel=2, stride=2, padding=0, output_padding=0, dilation=1)
+    14
+    """
+    return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1

@@ -1,0 +1,46 @@
+"""What striate raises when the person, and not the program, has to change something.
+
+Every message says where, what came, what was wanted and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Error(ValueError):
+    """The root of striate's own errors."""
+
+
+class SpecError(Error):
+    """A description of a network that cannot be one: an unknown word, a bad field, a name used twice."""
+
+
+class ShapeError(Error):
+    """A network whose layers do not fit together, or do not fit what they are given."""
+
+
+class RecipeError(Error):
+    """A training setting outside its range."""
+
+
+class DataError(Error):
+    """Data that cannot be read, or that cannot be learned from as it stands."""
+
+
+class ModelError(Error):
+    """A model file that is damaged, is not ours, or does not hold what it says."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The end of an error message about an unknown *word*: the nearest choice, or all of them.
+
+    >>> nearest("cnov", ["conv", "relu"])
+    "; did you mean 'conv'?"
+    >>> nearest("zzz", ["conv", "relu"])
+    '; it is one of conv, relu'
+    """
+    choices = list(choices)
+    near = get_close_matches(word.lower(), choices, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}"

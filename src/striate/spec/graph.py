@@ -1,0 +1,107 @@
+"""The waist: a network as a flat list of named nodes. Analysis, text, drawing and building all read it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from striate.errors import SpecError, nearest
+from striate.spec.ops import Add, Concat, Op, Shape, word
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
+
+# What torch modules call their own: a layer of such a name could not be reached as `module.name`.
+RESERVED = frozenset(
+    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half input
+    ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
+    train training type xpu zero_grad""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One layer: its unique name, what it does, and the names of what it reads (``"input"`` is the net's own)."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: the shape of one input without the batch (None: not said), and its layers in order.
+
+    The last node is the output. Checked when made: names are unique and well formed, and a node reads only
+    what stands before it.
+
+    Raises:
+        SpecError: Naming the node and what is wrong with it.
+    """
+
+    input: Shape | None
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        if self.input is not None:
+            check_input(self.input)
+        if not self.nodes:
+            raise SpecError("the net has no layers; write at least one, such as conv 6 5")
+        known, groups = {"input"}, set[str]()
+        for node in self.nodes:
+            check_node(node, known, groups)
+
+    @property
+    def output(self) -> str:
+        """The name of the node that gives the net's result."""
+        return self.nodes[-1].name
+
+
+def check_input(shape: Shape) -> None:
+    """SpecError unless *shape* is 1 to 4 whole numbers above 0."""
+    if not isinstance(shape, tuple) or not 1 <= len(shape) <= 4 or not all(type(n) is int and n > 0 for n in shape):
+        raise SpecError(
+            f"the input is channels and 1 to 3 sizes, such as 1x28x28, or one number (flat features); got {shape!r}"
+        )
+
+
+def check_node(node: Node, known: set[str], groups: set[str]) -> None:
+    """SpecError unless *node* may follow the nodes called *known*; its names are added to *known* and *groups*."""
+    _check_inputs(node, known)
+    _check_name(node.name, known, groups)
+    known.add(node.name)
+
+
+def _check_name(name: str, known: set[str], groups: set[str]) -> None:
+    if name in known:
+        what = "the net's input has that name" if name == "input" else "two layers have that name"
+        raise SpecError(f"{name}: {what}; give this one another")
+    if not NAME.fullmatch(name):
+        raise SpecError(f"{name!r} cannot be a layer's name; take letters, digits and _, not beginning with a digit")
+    parts = name.split(".")
+    for part in parts:
+        if part in RESERVED:
+            raise SpecError(f"{name}: torch modules use the name {part!r} themselves; take {part}1 or another")
+    above = {".".join(parts[:i]) for i in range(1, len(parts))}
+    for clash in (above & known) | ({name} & groups):
+        raise SpecError(f"{name}: {clash!r} is the name of a layer and of a group of layers; rename one")
+    groups |= above
+
+
+def _check_inputs(node: Node, known: set[str]) -> None:
+    joins = isinstance(node.op, Add | Concat)
+    if (joins and len(node.inputs) < 2) or (not joins and len(node.inputs) != 1):
+        wanted = "two inputs or more" if joins else "one input"
+        raise SpecError(
+            f"{node.name}: {word(node.op)} reads {wanted}, got {len(node.inputs)}"
+            + (f"; name them: {word(node.op)} <- a, b" if joins else "; join them first with add or concat")
+        )
+    for name in node.inputs:
+        if name not in known:
+            raise SpecError(
+                f"{node.name}: reads {name!r}, but no earlier layer is called so{nearest(name, sorted(known))}"
+            )
