@@ -130,7 +130,7 @@ def search(program: Program, size: int) -> AxisSizes:
     smallest = next((n for n in range(1, LARGEST) if program.run(n) is not None), None)
     if smallest is None:
         return AxisSizes(False, None, None, None, None)
-    period = program.stride
+    period = min(program.stride, LARGEST)
     upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + 2 * period + 1))
     above = [n for n in upwards if program.run(n) == 0]
     below = next((n for n in range(size - 1, smallest - 1, -1) if program.run(n) == 0), None)

@@ -1,0 +1,29 @@
+"""What several verbs share: their common options, and output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model file, such as runs/digits-lenet5/model.safetensors.")
+]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="digits, a folder with a folder of images for each class, or a folder of IDX files."
+    ),
+]
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Progress and advice go to stderr, so that stdout carries the result alone."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,130 @@
+"""``striate train``: the main job."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striate.cli.common import Data, Json, print_json, say
+
+if TYPE_CHECKING:
+    from striate.run import Result, Run
+
+
+def train(
+    data: Data,
+    net: Annotated[
+        str | None,
+        typer.Option("--net", "-n", metavar="NET", help="As in check; without it, one that suits the data."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Passes over the training part. [20]")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Images a step. [32]")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="The highest learning rate. [0.002]")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant, step, cosine or linear. [cosine]")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Part of all steps in which the rate rises. [0.1]")] = None,
+    optimiser: Annotated[
+        str | None, typer.Option("--optimiser", "--optimizer", help="sgd, momentum, nesterov, adam or adamw. [adamw]")
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of momentum and nesterov. [0.9]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="L2 regularisation of the weights. [0.01]")] = None,
+    l1: Annotated[float | None, typer.Option(help="L1 regularisation of the weights. [0]")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Of the targets, 0 to 1. [0]")] = None,
+    loss: Annotated[str | None, typer.Option(help="crossentropy, mse or hinge. [crossentropy]")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0: no limit. [0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random. [0]")] = None,
+    init: Annotated[str, typer.Option(help="First weights: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="standard, tutorial or svm, or a recipe.json; options change single settings."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="The run's folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest run of this data and net.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Train a network on DATA and say how good it is on images it has never seen."""
+    names = (
+        "epochs batch lr schedule warmup optimiser momentum weight_decay l1 label_smoothing loss clip seed"
+    ).split()
+    given = {name: value for name, value in locals().items() if name in names and value is not None}
+    from striate.learn import find_recipe
+    from striate.run import prepare
+
+    run = prepare(
+        data,
+        net,
+        find_recipe(recipe) if recipe else None,
+        settings=given,
+        out=out,
+        init=init,
+        resume=resume,
+        device=device,
+        say=say,
+    )
+    print(run.table, "\n", file=sys.stderr if json else sys.stdout)
+    _train(run, data)
+    result = run.finish()
+    if json:
+        print_json(result.as_dict())
+    else:
+        _conclude(result, data)
+
+
+def _train(run: Run, data: str) -> None:
+    """Goes through the events; a signal ends it after the step in hand, with everything saved."""
+    from striate.cli.progress import Progress
+
+    with _signals() as caught, Progress(run.recipe.epochs) as progress:
+        for event in run.events():
+            progress.show(event)
+            if caught:
+                break
+        else:
+            return
+    run.save_state()
+    at = f"epoch {run.state.epoch + 1}, step {run.state.step}" if run.state.step else f"epoch {run.state.epoch}"
+    say(f"stopped after {at}; all is saved. Go on with:\n  striate train {data} --out {run.folder} --resume")
+    raise SystemExit(128 + caught[0])
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The numbers of the signals that came: the first only asks to stop, the second does as ever."""
+    caught: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(result: Result, data: str) -> None:
+    run, test = result.run, result.test
+    low, high = test.accuracy_interval
+    print(f"test accuracy {test.accuracy:.2%} ({test.right} of {test.n} images; 95 % interval {low:.1%} to {high:.1%})")
+    print(
+        f"trained {len(run.history)} epochs in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}"
+    )
+    print(f"model   {run.folder / 'model.safetensors'}")
+    print(f"curves  {run.folder / 'metrics.csv'}")
+    print(f"report  {run.folder / 'report.html'}")
+    say("\nnext:")
+    say(f"  striate evaluate {run.folder / 'model.safetensors'} {data}")
+    say(f"  striate predict {run.folder / 'model.safetensors'} IMAGE")

@@ -1,0 +1,46 @@
+"""``striate zoo``: the named networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate.analysis import aligned, check
+from striate.cli.common import Json, print_json
+from striate.zoo import ZOO
+
+HEAD = ("net", "paper", "year", "input", "parameters", "MACs", "sees")
+
+
+def zoo(json: Json = False) -> None:
+    """List the named networks: paper, year, input, parameters, MACs, receptive field of the last map."""
+    rows = [_row(name) for name in ZOO]
+    if json:
+        print_json(rows)
+        return
+    cells = [
+        (
+            row["name"],
+            row["paper"],
+            str(row["year"]),
+            "x".join(map(str, row["input"])),
+            f"{row['parameters']:,}",
+            f"{row['macs']:,}",
+            "x".join(map(str, row["receptive_field"])),
+        )
+        for row in rows
+    ]
+    print("\n".join(aligned([HEAD, *cells], left=2)))
+
+
+def _row(name: str) -> dict[str, Any]:
+    entry = ZOO[name]
+    report = check(entry.make(), entry.input)
+    return {
+        "name": name,
+        "paper": entry.paper,
+        "year": entry.year,
+        "input": entry.input,
+        "parameters": report.parameters,
+        "macs": report.macs,
+        "receptive_field": report.receptive_field,
+    }

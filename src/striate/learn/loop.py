@@ -1,0 +1,245 @@
+"""Training as a loop that one can read, handed out as a stream of events.
+
+Stop is ``break``, log is ``print``, and the order of things is the order of the lines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.errors import DataError, RecipeError
+from striate.learn.losses import Scorer, loss_of
+from striate.learn.optim import optimiser_of, rate_at
+from striate.learn.recipe import Recipe
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the weights: *step* of *steps* in *epoch* (all from 1), the batch's mean loss, the rate used."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training part; the validation's figures are None where there is none."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float | None
+    val_accuracy: float | None
+    lr: float
+    seconds: float
+    best: bool  # no epoch before it was better on validation (without one: on training loss)
+
+    def row(self) -> dict[str, float | None]:
+        """The columns of ``metrics.csv``."""
+        return {
+            "epoch": self.epoch,
+            "train/loss": self.train_loss,
+            "val/loss": self.val_loss,
+            "val/accuracy": self.val_accuracy,
+            "lr": self.lr,
+            "seconds": self.seconds,
+        }
+
+    def line(self, epochs: int) -> str:
+        """The epoch in a line, for people."""
+        val = (
+            "" if self.val_accuracy is None else f"  val loss {self.val_loss:.4f}  val accuracy {self.val_accuracy:.2%}"
+        )
+        best = "  best" if self.best else ""
+        number = f"{self.epoch:>{len(str(epochs))}}/{epochs}"
+        return f"epoch {number}  loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
+
+
+class Seekable(Protocol):
+    """Batches whose order is decided by the epoch, and that can begin after the first *start* of them."""
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None: ...
+
+
+@dataclass
+class State:
+    """Where a training run stands, between two events: what a checkpoint holds.
+
+    ``epoch`` and ``step`` count what is done: whole epochs, and steps of the one begun.
+    """
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0  # of the epoch begun, over its items
+    items: int = 0
+    best: tuple[float, ...] = ()  # the larger the better
+    seconds: float = 0.0  # of the epoch begun
+    rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
+
+    @classmethod
+    def new(cls, module: nn.Module, recipe: Recipe) -> State:
+        return cls(module, optimiser_of(module, recipe))
+
+
+def training(
+    module: nn.Module,
+    batches: Iterable[Batch],
+    recipe: Recipe | None = None,
+    *,
+    val: Iterable[Batch] | None = None,
+    state: State | None = None,
+) -> Iterator[Step | Epoch]:
+    """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
+
+    Args:
+        module: Any module from ``(N, ...)`` to ``(N, classes)`` scores, or to their softmax.
+        batches: ``(inputs, targets)``, gone through once an epoch: a list, a DataLoader, ``striate.data.Batches``.
+            If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch goes on where it was.
+        recipe: The settings; ``Recipe()`` if not given.
+        val: Batches that are only looked at, after every epoch.
+        state: Where to go on from, kept up to date between the events; saving it is the caller's.
+
+    Raises:
+        DataError: No batches, or targets outside the network's outputs.
+        RecipeError: The loss is no number any more.
+
+    >>> x, y = torch.randn(8, 3), torch.tensor([0, 1] * 4)
+    >>> for event in training(nn.Linear(3, 2), [(x, y)], Recipe(epochs=2)):
+    ...     print(type(event).__name__, event.epoch)
+    Step 1
+    Epoch 1
+    Step 2
+    Epoch 2
+    """
+    recipe = recipe or Recipe()
+    state = state or State.new(module, recipe)
+    steps = _count(batches)
+    loss_function, scores_of = loss_of(recipe), Scorer(module)
+    while state.epoch < recipe.epochs:
+        begun = time.perf_counter()
+        _seek(batches, state, recipe)
+        module.train()
+        for x, y in batches:
+            lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
+            loss = _update(scores_of, loss_function, x, y, state.optimiser, lr, recipe)
+            state.step += 1
+            state.loss_sum += loss * len(y)
+            state.items += len(y)
+            state.rng = torch.get_rng_state()
+            state.seconds += time.perf_counter() - begun
+            yield Step(state.epoch + 1, state.step, steps, loss, lr)
+            begun = time.perf_counter()
+        yield _finish_epoch(state, recipe, val, begun, steps)
+
+
+def _count(batches: Iterable[Batch]) -> int:
+    """The number of steps in an epoch."""
+    if not isinstance(batches, Sized):
+        raise DataError(
+            f"the batches are a {type(batches).__name__}, which is used up after one epoch; "
+            f"give something with a length that begins anew, such as a list or a DataLoader"
+        )
+    if len(batches) == 0:
+        raise DataError("there is nothing to train on: the batches are empty")
+    return len(batches)
+
+
+def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
+    """Puts the order of the batches and torch's generator where the state says."""
+    if hasattr(batches, "set_epoch"):
+        cast(Seekable, batches).set_epoch(state.epoch, state.step)
+    elif state.step:
+        raise DataError("only batches with set_epoch(epoch, start) can go on in the middle of an epoch")
+    if state.step and state.rng is not None:
+        torch.set_rng_state(state.rng)
+    else:
+        torch.manual_seed(recipe.seed * 1_000_003 + state.epoch)
+
+
+def _update(
+    scores_of: Scorer,
+    loss_function: Any,
+    x: Tensor,
+    y: Tensor,
+    optimiser: torch.optim.Optimizer,
+    lr: float,
+    recipe: Recipe,
+) -> float:
+    """One step: forward, backward, update. Gives the batch's mean loss before it."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+    scores = scores_of(x)
+    _check_batch(scores, y)
+    data_loss = loss_function(scores, y)
+    loss = data_loss
+    weights = [p for group in optimiser.param_groups for p in group["params"]]
+    if recipe.l1:
+        loss = loss + recipe.l1 * torch.stack([p.abs().sum() for p in weights if p.ndim > 1]).sum()
+    value = float(data_loss.detach())
+    if not value < float("inf"):
+        raise RecipeError(
+            f"the loss is {value}: training has diverged; take a smaller learning rate than lr={recipe.lr:g}, "
+            f"for example lr={recipe.lr / 10:g}, or limit the gradient with clip=1"
+        )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    if recipe.clip:
+        nn.utils.clip_grad_norm_(weights, recipe.clip)
+    optimiser.step()
+    return value
+
+
+def _check_batch(scores: Tensor, y: Tensor) -> None:
+    if scores.ndim != 2 or len(scores) != len(y):
+        raise DataError(
+            f"the network answers {tuple(scores.shape)} for {len(y)} items; wanted ({len(y)}, classes): "
+            f"end it with flatten and linear CLASSES"
+        )
+    if len(y) and (int(y.min()) < 0 or int(y.max()) >= scores.shape[1]):
+        raise DataError(
+            f"the targets reach from {int(y.min())} to {int(y.max())}, the network has {scores.shape[1]} outputs "
+            f"(0 to {scores.shape[1] - 1}); change its last layer or the labels"
+        )
+
+
+def _finish_epoch(state: State, recipe: Recipe, val: Iterable[Batch] | None, begun: float, steps: int) -> Epoch:
+    """Validates, and moves the state on to the next epoch."""
+    train_loss = state.loss_sum / max(1, state.items)
+    val_loss, accuracy = validate(state.module, val) if val is not None else (None, None)
+    rank = (-train_loss,) if accuracy is None or val_loss is None else (accuracy, -val_loss)
+    best = not state.best or rank > state.best
+    seconds = state.seconds + time.perf_counter() - begun
+    lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
+    state.best = max(rank, state.best) if state.best else rank
+    state.epoch, state.step, state.loss_sum, state.items, state.seconds = state.epoch + 1, 0, 0.0, 0, 0.0
+    return Epoch(state.epoch, train_loss, val_loss, accuracy, lr, seconds, best)
+
+
+@torch.no_grad()
+def validate(module: nn.Module, batches: Iterable[Batch]) -> tuple[float, float]:
+    """The mean cross-entropy and the accuracy of *module* over *batches*; its mode is left as it was."""
+    scores_of, was_training = Scorer(module), module.training
+    module.eval()
+    loss, right, items = 0.0, 0, 0
+    for x, y in batches:
+        scores = scores_of(x)
+        loss += float(F.cross_entropy(scores, y, reduction="sum"))
+        right += int((scores.argmax(1) == y).sum())
+        items += len(y)
+    module.train(was_training)
+    if items == 0:
+        raise DataError("there is nothing to validate on: the batches are empty")
+    return loss / items, right / items

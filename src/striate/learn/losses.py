@@ -1,0 +1,71 @@
+"""The losses, each from the scores before any softmax; and how those scores are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.learn.recipe import Recipe
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def half_squared_error(scores: Tensor, targets: Tensor) -> Tensor:
+    """``1/2 sum (target - probability)^2`` over the classes, the mean over the batch: the tutorials' total error.
+
+    >>> half_squared_error(torch.zeros(1, 2), torch.tensor([0])).item()
+    0.25
+    """
+    wanted = F.one_hot(targets, scores.shape[1]).to(scores.dtype)
+    return 0.5 * (wanted - scores.softmax(1)).square().sum(1).mean()
+
+
+def multiclass_hinge(scores: Tensor, targets: Tensor) -> Tensor:
+    """``sum over j != y of max(0, s_j - s_y + 1)``, the mean over the batch: the SVM classifier
+    (Weston and Watkins 1999).
+
+    >>> multiclass_hinge(torch.tensor([[3.2, 5.1, -1.7]]), torch.tensor([0])).item()  # doctest: +ELLIPSIS
+    2.8999...
+    """
+    margins = (scores - scores.gather(1, targets[:, None]) + 1).clamp(min=0)
+    return (margins.sum(1) - 1).mean()  # the right class itself gives the 1
+
+
+def loss_of(recipe: Recipe) -> Loss:
+    """The function ``(scores (N, K), targets (N,)) -> mean loss`` that *recipe* names."""
+    match recipe.loss:
+        case "mse":
+            return half_squared_error
+        case "hinge":
+            return multiclass_hinge
+        case _:
+            return lambda scores, targets: F.cross_entropy(scores, targets, label_smoothing=recipe.label_smoothing)
+
+
+class Scorer:
+    """Calls a module and gives the scores before its softmax, so that a net that ends in one trains right.
+
+    Taking cross-entropy of probabilities is the commonest silent mistake: it trains, badly. If the module's
+    output is what an ``nn.Softmax`` or ``nn.LogSoftmax`` of it gave last, the scores are what went in there.
+
+    >>> net = nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1))
+    >>> scores = Scorer(net)(torch.ones(1, 3))
+    >>> torch.equal(scores, net[0](torch.ones(1, 3)))
+    True
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.softmaxes = [m for m in module.modules() if isinstance(m, nn.Softmax | nn.LogSoftmax)]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        seen: list[tuple[Tensor, Tensor]] = []
+        hooks = [m.register_forward_hook(lambda _, i, o: seen.append((i[0], o))) for m in self.softmaxes]
+        try:
+            output = self.module(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return next((scores for scores, probabilities in reversed(seen) if probabilities is output), output)

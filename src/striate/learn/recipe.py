@@ -1,0 +1,124 @@
+"""How to train: one flat value, stored whole with every run and varied by ``dataclasses.replace``."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from striate.errors import RecipeError, nearest
+
+OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "linear")
+LOSSES = ("crossentropy", "mse", "hinge")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training run. Dropout is not here: it is a layer of the net.
+
+    Raises:
+        RecipeError: A value outside its range, naming the field, what came and what is wanted.
+
+    >>> from dataclasses import replace
+    >>> replace(Recipe(), epochs=3, lr=0.01).epochs
+    3
+    """
+
+    epochs: int = 20  # passes over the training part
+    batch: int = 32  # images a step
+    lr: float = 2e-3  # the highest learning rate
+    schedule: str = "cosine"  # constant; step: /10 after 1/2 and 3/4 of the steps; cosine or linear to 0
+    warmup: float = 0.1  # the part of all steps in which the rate rises from 0 to lr
+    optimiser: str = "adamw"  # sgd, momentum, nesterov, adam, adamw
+    momentum: float = 0.9  # of momentum and nesterov
+    weight_decay: float = 0.01  # L2 of the weights (decoupled in adamw); biases and norms have none
+    l1: float = 0.0  # times the sum of the weights' absolute values, added to the loss
+    label_smoothing: float = 0.0  # this much of the target spread over all classes; cross-entropy only
+    loss: str = "crossentropy"  # crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's
+    clip: float = 0.0  # the largest norm of the gradient; 0: no limit
+    seed: int = 0  # of the order of the images, dropout, and the first weights
+
+    def __post_init__(self) -> None:
+        for name, choices in (("schedule", SCHEDULES), ("optimiser", OPTIMISERS), ("loss", LOSSES)):
+            value = getattr(self, name)
+            if value not in choices:
+                raise RecipeError(f"recipe: {name} is {value!r}{nearest(str(value), choices)}")
+        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise RecipeError(f"recipe: {name} must be a whole number of at least {least}, got {value!r}")
+        for name, low, high in RANGES:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                top = "" if high == math.inf else f" and at most {high:g}"
+                raise RecipeError(f"recipe: {name} must be at least {low:g}{top}, got {value!r}")
+        if self.lr == 0 or not math.isfinite(self.lr):
+            raise RecipeError(f"recipe: lr must be above 0, got {self.lr}")
+        if self.label_smoothing and self.loss != "crossentropy":
+            raise RecipeError(
+                f"recipe: label_smoothing belongs to loss=crossentropy, not to {self.loss}; leave it at 0"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe that ``as_dict`` gave; RecipeError for a name that is not a setting."""
+        known = [f.name for f in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise RecipeError(f"recipe: there is no setting {name!r}{nearest(name, known)}")
+        return cls(**values)
+
+
+RANGES = (
+    ("lr", 0, math.inf),
+    ("warmup", 0, 1),
+    ("momentum", 0, 1),
+    ("weight_decay", 0, math.inf),
+    ("l1", 0, math.inf),
+    ("label_smoothing", 0, 1),
+    ("clip", 0, math.inf),
+)
+
+RECIPES: dict[str, Recipe] = {
+    "standard": Recipe(),
+    # what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2
+    "tutorial": Recipe(optimiser="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch=16),
+    "svm": Recipe(loss="hinge"),
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name, or in that ``recipe.json`` (of a run: what is no setting is passed over).
+
+    Raises:
+        RecipeError: There is no such recipe, or the file is none.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    if not name.endswith(".json"):
+        raise RecipeError(
+            f"recipe {name!r}: there is none of that name and it is no .json file{nearest(name, RECIPES)}"
+        )
+    return read_recipe(Path(name))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in the file at *path*; RecipeError, naming the file, where it holds none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise RecipeError(f"wanted an object with the settings, got {type(values).__name__}")
+        return Recipe.from_dict({name: value for name, value in values.items() if name not in ABOUT})
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error})") from None
+
+
+ABOUT = ("data", "name", "net", "init")  # what a run's recipe.json says besides the settings

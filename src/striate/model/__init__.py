@@ -1,0 +1,1 @@
+"""A trained model: the contract, the one file, and what it answers."""

@@ -1,0 +1,142 @@
+"""What a model file is, from its header alone: no torch, and nothing believed before it is checked.
+
+A model is one safetensors file: 8 bytes with the header's length, the header as JSON, the weights. The header's
+metadata hold the net as text and the contract as JSON. There is nothing in it that runs.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from striate.errors import Error, ModelError
+from striate.model.contract import Contract
+from striate.spec import Graph, Shape, parse
+
+FORMAT = "striate 1"
+MOST = 16 * 2**20  # bytes of a header: thousands of layers fit in a tenth of it
+LARGEST_INPUT = 16_384  # pixels along a side
+BYTES = {"F32": 4, "I64": 8}  # the dtypes that a model of ours holds
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive, such as a PyTorch .pth",
+    b"\x80\x02": "a Python pickle",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x1f\x8b": "a gzip file",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """A checked header: the net, the contract, and each tensor's dtype and shape."""
+
+    graph: Graph
+    contract: Contract
+    tensors: dict[str, tuple[str, Shape]]
+
+
+def read_header(path: Path) -> Header:
+    """The header of the model file at *path*.
+
+    Raises:
+        ModelError: Naming the file: it is missing, foreign, damaged, cut short, or not a model of ours.
+    """
+    try:
+        raw = _read_json(path)
+        about = raw.pop("__metadata__", None)
+        if not isinstance(about, dict) or "striate" not in about:
+            raise ModelError("a safetensors file, but not a model of striate: its metadata do not say so")
+        if about["striate"] != FORMAT:
+            raise ModelError(f"written as {about['striate']!r}, this version reads {FORMAT!r}; update striate")
+        for key in ("net", "contract"):
+            if not isinstance(about.get(key), str):
+                raise ModelError(f"the metadata hold no {key}")
+        unknown = sorted(about.keys() - {"striate", "net", "contract"})
+        if unknown:
+            raise ModelError(f"the metadata hold the unknown key {unknown[0]!r}")
+        graph = parse(about["net"])
+        contract = Contract.from_json(about["contract"])
+        _check_agree(graph, contract)
+        return Header(graph, contract, {name: (t["dtype"], tuple(t["shape"])) for name, t in raw.items()})
+    except Error as error:
+        raise ModelError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: {_why(error)}") from None
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "this is a folder; name the model.safetensors in it"
+    return error.strerror or str(error)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The header as JSON, with every tensor's place in the file checked."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        for magic, what in FOREIGN.items():
+            if start.startswith(magic):
+                raise ModelError(f"this is {what}, not a model of striate (.safetensors)")
+        if len(start) < 8:
+            raise ModelError(f"only {size} bytes long; the file was cut short or never written")
+        (length,) = struct.unpack("<Q", start)
+        if length > MOST:
+            raise ModelError("not a safetensors file: its first 8 bytes are no header's length")
+        if 8 + length > size:
+            raise ModelError(f"cut short: the header should end at byte {8 + length:,}, the file ends at {size:,}")
+        text = file.read(length)
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ModelError("not a safetensors file: its header is no JSON") from None
+    if not isinstance(raw, dict):
+        raise ModelError("not a safetensors file: its header is no object")
+    _check_places(raw, size - 8 - length)
+    return raw
+
+
+def _check_places(raw: dict[str, Any], room: int) -> None:
+    """Every tensor has a dtype of ours, a shape, and its own bytes; together they fill the file."""
+    end = 0
+    tensors = [(name, value) for name, value in raw.items() if name != "__metadata__"]
+    for name, value in tensors:
+        if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
+            raise ModelError(f"the tensor {name!r} is not described by dtype, shape and data_offsets")
+        if value["dtype"] not in BYTES:
+            raise ModelError(f"the tensor {name!r} has dtype {value['dtype']!r}; wanted {' or '.join(BYTES)}")
+        for key, count in (("shape", None), ("data_offsets", 2)):
+            if not _whole(value[key], count):
+                raise ModelError(f"the tensor {name!r} has {key} {value[key]!r}; wanted whole numbers")
+    for name, value in sorted(tensors, key=lambda item: item[1]["data_offsets"]):
+        begin, stop = value["data_offsets"]
+        if begin != end or stop - begin != prod(value["shape"]) * BYTES[value["dtype"]]:
+            raise ModelError(
+                f"the tensor {name!r} lies at bytes {begin} to {stop}, which its shape or its neighbours deny"
+            )
+        end = stop
+    if end > room:
+        raise ModelError(f"cut short: the weights need {end:,} bytes, the file has {room:,}")
+    if end < room:
+        raise ModelError(f"{room - end:,} bytes too many behind the weights")
+
+
+def _whole(value: object, count: int | None) -> bool:
+    return (
+        isinstance(value, list)
+        and (count is None or len(value) == count)
+        and all(type(n) is int and 0 <= n < 2**48 for n in value)
+    )
+
+
+def _check_agree(graph: Graph, contract: Contract) -> None:
+    if graph.input != contract.input:
+        raise ModelError(f"the net takes {graph.input}, the contract says {contract.input}")
+    if max(contract.input) > LARGEST_INPUT:
+        raise ModelError(f"an input of {contract.input} is larger than any that striate takes ({LARGEST_INPUT} a side)")

@@ -1,0 +1,112 @@
+"""From the graph to torch: one module per node, reachable under the node's own name."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from striate.analysis import Problem, infer, receptive
+from striate.errors import ShapeError, SpecError
+from striate.net.init import check_init, initialise
+from striate.net.layers import layer
+from striate.spec import Graph, Shape, Spec, lower
+
+
+class Net(nn.Module):
+    """A graph as a torch module: ``(N, *input)`` to the output of its last node.
+
+    Every node is a submodule under its own name (``net.conv1``, ``net.stage2.conv1``), so hooks, ``print`` and
+    state dicts speak the paper's names. ``net.graph`` is the graph it was built from.
+    """
+
+    def __init__(self, graph: Graph, shapes: dict[str, Shape]) -> None:
+        super().__init__()
+        self.graph = graph
+        last_reader = {name: node.name for node in graph.nodes for name in node.inputs}
+        self._plan: list[tuple[str, nn.Module, tuple[str, ...], tuple[str, ...]]] = []  # name, group, reads, frees
+        for node in graph.nodes:
+            group = self._place(node.name, layer(node.op, shapes[node.inputs[0]]))
+            done = tuple(name for name in dict.fromkeys(node.inputs) if last_reader[name] == node.name)
+            self._plan.append((node.name, group, node.inputs, done))
+
+    def _place(self, name: str, module: nn.Module) -> nn.Module:
+        """Puts *module* under its dotted name, making the groups on the way; gives the innermost."""
+        *groups, leaf = name.split(".")
+        parent: nn.Module = self
+        for group in groups:
+            if group not in parent._modules:
+                parent.add_module(group, nn.Module())
+            parent = parent.get_submodule(group)
+        parent.add_module(leaf, module)
+        return parent
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = {"input": x}
+        for name, group, inputs, done in self._plan:
+            # looked up each time, so that a layer that somebody replaces is the one that runs
+            x = group._modules[name.rpartition(".")[2]](*[values[i] for i in inputs])
+            for i in done:  # its last reader has read it: the memory is free again
+                del values[i]
+            values[name] = x
+        return x
+
+
+def build(
+    net: Spec | Graph,
+    input: Shape | None = None,
+    *,
+    init: str = "auto",
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Net:
+    """A torch module of *net*, with its first weights.
+
+    Args:
+        net: A spec or a graph.
+        input: The shape of one input, ``(C, H, W)``; not needed where the graph says it.
+        init: How the weights begin: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
+        seed: Of the first weights.
+        device: Where the module lies; ``"meta"`` allocates nothing and begins nothing.
+
+    Raises:
+        ShapeError: The layers do not fit together; every fault is listed.
+        SpecError: Nobody said the input.
+
+    >>> from striate.spec import parse
+    >>> net = build(parse("input 1x28x28; conv 6 5; relu; flatten; linear 10"))
+    >>> net(torch.zeros(2, 1, 28, 28)).shape, net.conv1
+    (torch.Size([2, 10]), Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1)))
+    """
+    check_init(init)
+    graph = lower(net, input)
+    if graph.input is None:
+        raise SpecError("build needs the input's shape, such as input=(1, 28, 28)")
+    check_joins(graph)
+    module = assemble(graph)
+    if torch.device(device).type == "meta":
+        return module
+    module.to_empty(device=device)
+    initialise(module, init, seed)
+    return module
+
+
+def assemble(graph: Graph) -> Net:
+    """The module of *graph* on the meta device: names and shapes, no memory; ShapeError where layers do not fit."""
+    shapes, problems = infer(graph)
+    if not problems:
+        with torch.device("meta"):
+            return Net(graph, shapes)
+    raise _refusal(problems)
+
+
+def check_joins(graph: Graph) -> None:
+    """ShapeError where layers do not fit, or branches of different strides meet."""
+    shapes, problems = infer(graph)
+    problems = problems + receptive(graph, shapes)[1]
+    if problems:
+        raise _refusal(problems)
+
+
+def _refusal(problems: list[Problem]) -> ShapeError:
+    listed = "\n".join(f"  {p}" for p in problems)
+    return ShapeError(f"the net does not fit together, {len(problems)} problem{'s' * (len(problems) > 1)}:\n{listed}")

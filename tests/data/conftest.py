@@ -1,0 +1,97 @@
+"""What the tests of data share: makers of small files, and a root that is nobody for a while."""
+
+import gzip
+import os
+import shutil
+import struct
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def picture():
+    """``picture(path, value=0, size=(8, 6), mode="RGB")`` writes a flat image, its folders too."""
+
+    def write(path, value=0, size=(8, 6), mode="RGB"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        colour = value if mode == "L" else (value,) * 3
+        Image.new(mode, size, colour).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def class_folders(picture):
+    """``class_folders(root, cat=3, dog=2)`` writes that many images into each class folder."""
+
+    def write(root, **counts):
+        for name, n in counts.items():
+            (root / name).mkdir(parents=True, exist_ok=True)
+            for i in range(n):
+                picture(root / name / f"{i}.png", value=i)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def idx_bytes():
+    """``idx_bytes(array)``: the content of an IDX file."""
+
+    def pack(array):
+        header = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
+        return header + array.astype(np.uint8).tobytes()
+
+    return pack
+
+
+@pytest.fixture
+def idx_folder(idx_bytes):
+    """``idx_folder(root, train=labels, t10k=labels)`` writes images of 2x3, the i-th full of i, gzipped."""
+
+    def write(root, **parts):
+        root.mkdir(exist_ok=True)
+        for part, labels in parts.items():
+            images = np.broadcast_to(np.arange(len(labels))[:, None, None], (len(labels), 2, 3))
+            (root / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images)))
+            (root / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.array(labels))))
+        return root
+
+    return write
+
+
+@pytest.fixture
+def open_to_all():
+    """A temporary folder whose parents anybody may enter (pytest's own belong to one user)."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def as_nobody():
+    """A context in which root, who may read everything, is the user nobody."""
+
+    @contextmanager
+    def context():
+        if os.name != "posix":
+            pytest.skip("permissions work in another way here")
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            if root:
+                os.seteuid(0)
+
+    return context
