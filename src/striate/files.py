@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -15,7 +16,8 @@ def write_safely(path: Path, content: bytes | str) -> None:
     >>> target.read_text(), len(list(target.parent.iterdir()))
     ('whole', 1)
     """
-    data = content.encode() if isinstance(content, str) else content
+    # names of files that are no UTF-8 come along in reports; they may cost a character, not the report
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:
@@ -23,8 +25,11 @@ def write_safely(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:  # with the name that the person knows
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
     if hasattr(os, "O_DIRECTORY"):  # the rename itself, on systems whose folders can be flushed
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from striate.errors import SpecError, nearest
-from striate.spec import OPS, Graph, Shape, Spec, lower, parse
+from striate.spec import OPS, Cat, Graph, Seq, Shape, Spec, Sum, lower, parse
+from striate.spec.ops import Base
 from striate.zoo import ZOO
 
 
@@ -27,6 +28,11 @@ def find_net(net: str | Path | Spec | Graph, *, classes: int | None = None, chan
     ((1, 32, 32), (3, 32, 32))
     """
     if not isinstance(net, str | Path):
+        if not isinstance(net, Base | Seq | Sum | Cat | Graph):
+            raise SpecError(
+                f"got a {type(net).__name__} for a net; wanted a name, a text, a Seq or a Graph "
+                f"(a module of your own is trained with striate.training)"
+            )
         return lower(net)
     text = str(net)
     if text in ZOO:

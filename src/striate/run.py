@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,7 @@ from striate.net import build
 from striate.spec import Graph, Spec, format
 
 STATE = "state/state.safetensors"
+PROGRESS = "state/progress.json"
 COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")
 Say = Callable[[str], None]
 
@@ -49,6 +51,7 @@ class Run:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_epoch: int | None = None
     seconds: float = 0.0
+    finished: bool = False  # measured and reported, after all of its epochs
 
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
@@ -69,8 +72,7 @@ class Run:
         """Writes what ``--resume`` needs; called after every epoch, and by whoever stops in between."""
         (self.folder / "state").mkdir(exist_ok=True)
         save_state(self.state, self.folder / STATE)
-        about = {"history": self.history, "best_epoch": self.best_epoch, "seconds": self.seconds}
-        write_safely(self.folder / "state" / "progress.json", json.dumps(about))
+        self._save_progress()
         write_safely(self.folder / "metrics.csv", _csv(self.history))
 
     def finish(self) -> Result:
@@ -81,7 +83,13 @@ class Run:
         best.module.to(self.device)
         scores = measure(best, self.parts["test"])
         write_safely(self.folder / "report.html", self._report(scores))
+        self.finished = True
+        self._save_progress()
         return Result(self, best, scores)
+
+    def _save_progress(self) -> None:
+        names = ("history", "best_epoch", "seconds", "finished")
+        write_safely(self.folder / PROGRESS, json.dumps({name: getattr(self, name) for name in names}))
 
     def _batches(self, part: str, shuffle: bool = False) -> Batches:
         batch = self.recipe.batch if shuffle else 256
@@ -189,7 +197,15 @@ def prepare(
     recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
     dataset = with_validation(dataset, recipe.seed)
     graph = _fitted(find_net(net, classes=len(dataset.classes), channels=MODES[dataset.mode]), dataset, name)
-    about = {"data": dataset.name, "name": name, "net": format(graph), "init": init, **recipe.as_dict()}
+    about = {
+        "data": dataset.name,
+        "name": name,
+        "classes": list(dataset.classes),
+        "images": [len(part) for part in (dataset.train, dataset.val, dataset.test) if part is not None],
+        "net": format(graph),
+        "init": init,
+        **recipe.as_dict(),
+    }
     if folder:
         _compare(folder, before, about, say)
     place = _device(device)
@@ -210,8 +226,9 @@ def prepare(
     if folder:
         _restore(run, say)
     else:
-        run.folder.mkdir(parents=True, exist_ok=True)
+        _make(run.folder)
     write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")
+    run.save_state()  # from here on, whatever ends the run, --resume goes on with it
     return run
 
 
@@ -236,10 +253,19 @@ def _free_folder(out: str | Path | None, name: str) -> Path:
     if out is not None:
         folder = Path(out)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RecipeError(f"{folder}: holds something already; take another --out, or --resume to go on with it")
+            resume = ", or --resume to go on with the run in it" if (folder / STATE).is_file() else ""
+            raise RecipeError(f"{folder}: holds something already; take another --out{resume}")
         return folder
     numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
     return next(folder for folder in numbered if not folder.exists())
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise RecipeError(f"{folder}: cannot be made ({why}); name a folder that can with --out") from None
 
 
 def _find_run(out: str | Path | None, data: str, net: str | None) -> Path:
@@ -251,9 +277,10 @@ def _find_run(out: str | Path | None, data: str, net: str | None) -> Path:
     found = [path.parent.parent for path in Path("runs").glob(f"*/{STATE}")]
     matching = []
     for folder in found:
-        about = _read_about(folder)
-        if about.get("data") == data and net in (None, about.get("name")):
-            matching.append(folder)
+        with suppress(ModelError):  # a damaged run is none to go on with
+            about = _read_about(folder)
+            if about["data"] == data and net in (None, about["name"]):
+                matching.append(folder)
     if not matching:
         what = data if net is None else f"{net} on {data}"
         raise ModelError(f"runs: there is no run of {what} to go on with; leave --resume out to begin one")
@@ -276,9 +303,10 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(name)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise RecipeError(f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); take cpu") from None
+        float(torch.zeros(1, device=place))  # the device "meta" holds no numbers
+    except Exception as error:  # each kind of device fails in its own way
+        why = str(error).splitlines()[0][:100]
+        raise RecipeError(f"device {name!r} is not to be had here ({why}); take cpu or auto") from None
     return place
 
 
@@ -306,27 +334,45 @@ def _read(dataset: DataSet, graph: Graph, say: Say) -> tuple[dict[str, Pixels], 
 
 def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any], say: Say) -> None:
     """Says what differs from the run so far; refuses what cannot change in the middle of one."""
-    for key in ("data", "net", "seed"):
+    for key in ("data", "classes", "images", "net", "seed"):
         if before.get(key) != now[key]:
+            which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now[key])})"
             raise RecipeError(
-                f"{folder}: was trained with another {key}; go on with the same, or begin a new run without --resume"
+                f"{folder}: was trained with another {key}{which}; go on with the same, or begin a new run "
+                f"without --resume"
             )
     for key, value in now.items():
         if before.get(key) != value:
             say(f"changed: {key} {before.get(key)} -> {value}")
 
 
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
 def _restore(run: Run, say: Say) -> None:
     run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
-    progress = json.loads((run.folder / "state" / "progress.json").read_text(encoding="utf-8"))
-    run.history, run.best_epoch, run.seconds = progress["history"], progress["best_epoch"], progress["seconds"]
+    finished = _read_progress(run)
     state = run.state
-    if state.epoch >= run.recipe.epochs:
+    if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
             f"{run.folder}: all {state.epoch} epochs are done; give more, such as --epochs {state.epoch + 10}"
         )
     at = f", {state.step} steps into epoch {state.epoch + 1}" if state.step else ""
     say(f"going on with {run.folder}: {state.epoch} of {run.recipe.epochs} epochs done{at}")
+
+
+def _read_progress(run: Run) -> bool:
+    """Takes up the run's history; says whether all its epochs of then are done and measured."""
+    path = run.folder / PROGRESS
+    try:
+        progress = json.loads(path.read_text(encoding="utf-8"))
+        run.history = [{name: row[name] for name in COLUMNS} for row in progress["history"]]
+        run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
+        return bool(progress["finished"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{path}: cannot be read ({error!r}); leave --resume out to begin anew") from None
 
 
 def _csv(history: list[dict[str, float | None]]) -> str:

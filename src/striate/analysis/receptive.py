@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from math import gcd, lcm
 from typing import assert_never
 
 from striate.analysis.shapes import Problem
-from striate.analysis.windows import Window, windows
+from striate.analysis.windows import Window, transposed, windows
 from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
     GELU,
@@ -62,7 +63,7 @@ class Axis:
     Args:
         spans: Of the first units, one period of them. Pixels before 0 are padding.
         advance: Pixels from one period to the next.
-        units: None, or the number of units where the spans do not repeat: outside them there is nothing.
+        units: None, or the number of units where they end: outside them there is nothing.
         whole: The layer has no position of its own any more: each unit sees all that any unit did.
     """
 
@@ -73,8 +74,8 @@ class Axis:
 
     def at(self, index: int) -> Span:
         """What unit *index* sees (which may lie outside the layer, in its padding)."""
-        if self.units is not None:
-            return self.spans[index] if 0 <= index < self.units else None
+        if self.units is not None and not 0 <= index < self.units:
+            return None
         period, phase = divmod(index, len(self.spans))
         span = self.spans[phase]
         return span and (span[0] + period * self.advance, span[1] + period * self.advance)
@@ -121,7 +122,7 @@ def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tupl
     extents = shape[1:]
     if not isinstance(op, Linear | Embedding) and not (extents and fits_rank(op, len(extents))):
         return axes  # flat features, or a fault that the shapes report
-    pixels, rank = input[1:] or input, len(extents)
+    pixels, rank = input[-len(axes) :], len(extents)
     match op:
         case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm() | LRN():
             return axes
@@ -135,7 +136,7 @@ def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tupl
         case Conv() | MaxPool() | AvgPool() | SumPool():
             return tuple(_windowed(axis, w) for axis, w in zip(axes, windows(op, rank), strict=True))
         case ConvTranspose():
-            fields = [per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, op.dilation)]
+            fields = [per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)]
             return tuple(_transposed(axis, *numbers) for axis, *numbers in zip(axes, *fields, strict=True))
         case Upsample():
             return tuple(_upsampled(a, s, op.mode) for a, s in zip(axes, per_axis(op.scale, rank), strict=True))
@@ -152,15 +153,17 @@ def _union(spans: Iterable[Span]) -> Span:
 
 
 def _listed(axis: Axis, units: int) -> Axis:
-    """The same, unit by unit."""
-    return axis if axis.whole else Axis(tuple(axis.at(i) for i in range(units)), 0, units)
+    """The same, ending after *units*."""
+    return axis if axis.whole else Axis(axis.spans[:units], axis.advance, units)
 
 
 def _whole(axis: Axis, units: int, pixels: int) -> Axis:
     """A unit that reads all *units* of the axis sees all that they see, of the *pixels* that there are."""
     if axis.whole:
         return axis
-    span = _union(axis.at(i) for i in range(units))
+    period = len(axis.spans)  # the first and the last period reach as far as all of them
+    ends = range(units) if units <= 2 * period else (*range(period), *range(units - period, units))
+    span = _union(axis.at(i) for i in ends)
     return Axis((span and (max(0, span[0]), min(pixels - 1, span[1])),), 0, whole=True)
 
 
@@ -180,7 +183,7 @@ def _windowed(axis: Axis, w: Window) -> Axis:
     return Axis(tuple(spans), axis.advance * w.stride * repeat // period)
 
 
-def _transposed(axis: Axis, kernel: int, stride: int, padding: int, dilation: int) -> Axis:
+def _transposed(axis: Axis, kernel: int, stride: int, padding: int, extra: int, dilation: int) -> Axis:
     """Unit ``i`` of the input writes to the outputs ``i * stride - padding + j * dilation``."""
 
     def read(output: int) -> Iterable[Span]:
@@ -191,8 +194,10 @@ def _transposed(axis: Axis, kernel: int, stride: int, padding: int, dilation: in
 
     if axis.whole:
         return axis
-    units = None if axis.units is None else axis.units * stride
-    return Axis(tuple(_union(read(i)) for i in range(len(axis.spans) * stride)), axis.advance, units)
+    if axis.units is not None:
+        units = max(1, transposed(axis.units, kernel, stride, padding, extra, dilation))
+        return Axis(tuple(_union(read(i)) for i in range(units)), 0, units)
+    return Axis(tuple(_union(read(i)) for i in range(len(axis.spans) * stride)), axis.advance)
 
 
 def _upsampled(axis: Axis, scale: int, mode: str) -> Axis:
@@ -254,10 +259,8 @@ def _side_by_side(axes: tuple[Axis, ...], units: int) -> Axis:
 
 def _flat(axes: tuple[Axis, ...], op: Op) -> Axis:
     """Flat features side by side (concat), or summed one by one (add)."""
-    if all(axis.whole for axis in axes):
-        return Axis((_union(axis.spans[0] for axis in axes),), 0, whole=True)
-    if isinstance(op, Concat):
-        spans = tuple(span for axis in axes for span in axis.spans)
-    else:
-        spans = tuple(_union(each) for each in zip(*(axis.spans for axis in axes), strict=False))
-    return Axis(spans, 0, len(spans))
+    spans = [tuple(axis.at(i) for i in range(axis.units or 1)) for axis in axes]
+    if all(axis.whole for axis in axes) or (isinstance(op, Add) and len({len(each) for each in spans}) > 1):
+        return Axis((_union(span for each in spans for span in each),), 0, whole=True)
+    together = tuple(chain(*spans)) if isinstance(op, Concat) else tuple(map(_union, zip(*spans, strict=True)))
+    return Axis(together, 0, len(together))

@@ -121,7 +121,9 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
     axes, joins = receptive(graph, shapes)
     layers = tuple(_layer(graph, i, shapes, axes) for i in range(len(graph.nodes)))
     last_map = [layer for layer in layers if axes[layer.name] and not any(a.whole for a in axes[layer.name])]
+    problems += joins
     below, above = nearest_inputs(graph)
+    legal = not problems and is_legal(graph)
     return Report(
         net=format(graph),
         input=graph.input,
@@ -130,9 +132,9 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
         macs=sum(layer.macs for layer in layers),
         receptive_field=last_map[-1].receptive_field if last_map else None,
         memory=sum(layer.memory for layer in layers),
-        problems=tuple(problems + joins),
+        problems=tuple(problems),
         dropped=tuple(_dropped(graph, shapes)),
-        legal_inputs=LegalInputs(is_legal(graph), below, above, smallest_input(graph), steps_of_inputs(graph)),
+        legal_inputs=LegalInputs(legal, below, above, smallest_input(graph), steps_of_inputs(graph)),
     )
 
 

@@ -120,8 +120,9 @@ def _spatial(graph: Graph, node: Node, op: Op, out: int, shape: Shape, say: Say)
     """What all layers on maps share: they need axes, and sizes with one number for each."""
     rank = len(shape) - 1
     if rank == 0:
-        before = "a layer that flattens" if node.inputs != ("input",) else "giving the input its sizes, as in 1x28x28"
-        say(f"{word(op)} needs a map, gets {shape[0]:,} flat features of {node.inputs[0]}", f"put it before {before}")
+        first = node.inputs == ("input",)
+        fix = "give the input its sizes, as in 1x28x28" if first else "put it before the layer that flattens"
+        say(f"{word(op)} needs a map, gets {shape[0]:,} flat features of {node.inputs[0]}", fix)
         return (out,)
     for field, value in sizes(op):
         if isinstance(value, tuple) and len(value) != rank:
@@ -171,14 +172,13 @@ def _window_fix(graph: Graph, node: Node, shape: Shape) -> str:
     """The smallest input that works, or what to change where none does."""
     assert graph.input is not None
     smallest = smallest_input(graph)
-    if smallest is None:
-        return "take a smaller kernel, a smaller stride before it, or padding"
-    if all(a >= s for a, s in zip(graph.input[1:], smallest[1:], strict=True)):
-        near = " or ".join(show(s) for s in nearest_inputs(graph) if s)
-        return f"inputs of {near} fit"
-    shrunk = max(a // b for a, b in zip(graph.input[1:], shape[1:], strict=True))
-    before = f"the input {show(graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
-    return f"{before}the smallest input this net takes is {show(smallest)}"
+    if smallest and any(a < s for a, s in zip(graph.input, smallest, strict=True)):
+        axes = zip(reversed(graph.input), reversed(shape[1:]), strict=False)  # a sentence's input has no channels
+        shrunk = max(a // b for a, b in axes)
+        before = f"the input {show(graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
+        return f"{before}the smallest input this net takes is {show(smallest)}"
+    near = " or ".join(show(s) for s in nearest_inputs(graph) if s)
+    return f"inputs of {near} fit" if near else "take a smaller kernel, a smaller stride before it, or padding"
 
 
 def _added(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:

@@ -6,10 +6,12 @@ the same size, fall together. So trying hundreds of sizes costs less than one pa
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
-from math import prod
+from math import lcm
 
 from striate.analysis.windows import Window, transposed, windows
 from striate.spec.graph import Graph
@@ -32,7 +34,7 @@ from striate.spec.ops import (
     per_axis,
 )
 
-LARGEST = 4096  # how far the search for the smallest size goes
+LARGEST = 4096  # how far the search for a size goes
 
 Transposed = tuple[int, int, int, int, int]  # kernel, stride, padding, output padding, dilation
 Scaled = tuple[int]
@@ -64,12 +66,33 @@ class Program:
             if out < 1:
                 return None
             values.append(out)
-        return None if any(values[a] != values[b] for a, b in self.equal) else dropped
+        if self.equal and not (all(values[a] == values[b] for a, b in self.equal) and self._aligned(values)):
+            return None
+        return dropped
+
+    def _aligned(self, values: list[int]) -> bool:
+        """Whether the branches of every join move over the input at one stride (see ``receptive``)."""
+        strides: list[Fraction | None] = [Fraction(1)]  # None: uneven
+        for what, source in self.steps:
+            stride, n = strides[source], values[source]
+            match what:
+                case Window():
+                    factor: Fraction | None = Fraction(what.stride)
+                case int():
+                    factor = None if what == 1 or n % what else Fraction(n // what)
+                case (scale,) | (_, scale, _, _, _):
+                    factor = Fraction(1, scale)
+            strides.append(stride and factor and stride * factor)
+        pairs = ((values[a], strides[a], strides[b]) for a, b in self.equal)
+        return all(n == 1 or not a or not b or a == b for n, a, b in pairs)
 
     @property
     def stride(self) -> int:
         """A period of the sizes: what fits, and what is dropped, repeats after this many (short of the borders)."""
-        return prod(what.stride for what, _ in self.steps if isinstance(what, Window))
+        strides = [1]
+        for what, source in self.steps:
+            strides.append(strides[source] * (what.stride if isinstance(what, Window) else 1))
+        return lcm(*strides)
 
 
 def program(graph: Graph, axis: int, rank: int) -> Program | None:
@@ -127,16 +150,25 @@ class AxisSizes:
 @lru_cache(maxsize=256)
 def search(program: Program, size: int) -> AxisSizes:
     """The sizes next to *size* along one axis (most nets are square, so one search serves two axes)."""
-    smallest = next((n for n in range(1, LARGEST) if program.run(n) is not None), None)
+    smallest = _smallest(program)
     if smallest is None:
         return AxisSizes(False, None, None, None, None)
-    period = min(program.stride, LARGEST)
-    upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + 2 * period + 1))
+    periods = 2 * program.stride
+    upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + min(periods, LARGEST) + 1))
     above = [n for n in upwards if program.run(n) == 0]
-    below = next((n for n in range(size - 1, smallest - 1, -1) if program.run(n) == 0), None)
+    downwards = range(size - 1, max(smallest, size - LARGEST) - 1, -1)
+    below = next((n for n in downwards if program.run(n) == 0), None)
     legal = program.run(size) == 0
     gaps = {b - a for a, b in pairwise([size, *above] if legal else above)}
-    return AxisSizes(legal, below, above[0] if above else None, smallest, gaps.pop() if len(gaps) == 1 else None)
+    step = gaps.pop() if len(gaps) == 1 and periods <= LARGEST else None
+    return AxisSizes(legal, below, above[0] if above else None, smallest, step)
+
+
+def _smallest(program: Program) -> int | None:
+    if program.equal:  # joins fit some sizes and not others
+        return next((n for n in range(1, LARGEST) if program.run(n) is not None), None)
+    enough = next((2**i for i in range(40) if program.run(2**i) is not None), None)
+    return enough and bisect_left(range(enough), True, lo=1, key=lambda n: program.run(n) is not None)
 
 
 @lru_cache(maxsize=64)
@@ -154,7 +186,7 @@ def searched(graph: Graph) -> tuple[AxisSizes, ...]:
 
 
 def smallest_input(graph: Graph) -> Shape | None:
-    """The smallest input that fits, whatever strides drop of it; None where none up to 4,096 does."""
+    """The smallest input that fits, whatever strides drop of it; None where none is found."""
     return _filled(graph, [axis.smallest for axis in searched(graph)])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from striate.spec.ops import Conv, MaxPool, Pool, per_axis
+from striate.spec.ops import AvgPool, Conv, MaxPool, Pool, SumPool, per_axis
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Window:
     padding: int
     dilation: int = 1
     ceil: bool = False
+    least: int = 1  # the shortest input that it takes at all
 
     @property
     def span(self) -> int:
@@ -28,7 +29,7 @@ class Window:
 
     @property
     def keeps_size(self) -> bool:
-        return self.stride == 1 and 2 * self.padding == self.span - 1
+        return self.stride == 1 and 2 * self.padding == self.span - 1 and self.least == 1
 
     def output(self, size: int) -> int:
         """The output's length for an input of *size*; 0 or less where the window does not fit.
@@ -37,7 +38,7 @@ class Window:
         (3, 4)
         """
         room = size + 2 * self.padding - self.span
-        if room < 0:
+        if size < self.least:
             return 0
         if not self.ceil:
             return room // self.stride + 1
@@ -51,9 +52,12 @@ class Window:
         >>> Window(kernel=2, stride=2, padding=0).dropped(5)
         1
         """
-        unread = size + self.padding - ((self.output(size) - 1) * self.stride + self.span)
-        gap = max(0, self.stride - self.span)  # a stride beyond the window skips values everywhere, by design
-        return max(0, unread - gap)
+        first = (self.output(size) - 1) * self.stride + self.span - self.padding
+        # what the strides and the dilation skip everywhere is skipped by design, here too
+        if self.dilation == 1:
+            return max(0, size - max(0, first + max(0, self.stride - self.kernel)))
+        read = {j * self.dilation % self.stride for j in range(min(self.kernel, self.stride))}
+        return sum((i + self.padding) % self.stride in read for i in range(max(0, first), size))
 
 
 def windows(op: Conv | Pool, rank: int) -> list[Window]:
@@ -61,8 +65,10 @@ def windows(op: Conv | Pool, rank: int) -> list[Window]:
     assert op.stride is not None
     dilation = op.dilation if isinstance(op, Conv | MaxPool) else 1
     ceil = not isinstance(op, Conv) and op.ceil
-    each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, dilation)), strict=True)
-    return [Window(k, s, p, d, ceil) for k, s, p, d in each]
+    # torch's averages over volumes want an input as large as the kernel, whatever the padding
+    least = op.kernel if rank == 3 and isinstance(op, AvgPool | SumPool) else 1
+    each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, dilation, least)), strict=True)
+    return [Window(k, s, p, d, ceil, n) for k, s, p, d, n in each]
 
 
 def transposed(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> int:

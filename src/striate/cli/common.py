@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import Annotated, Any
 
@@ -21,7 +22,13 @@ Data = Annotated[
 
 
 def print_json(document: Any) -> None:
-    print(json.dumps(document, ensure_ascii=False))
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    print(json.dumps(document, ensure_ascii=plain))
+
+
+def command(*words: object) -> str:
+    """A command line to copy: what has spaces in it is quoted."""
+    return shlex.join(map(str, words))
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -48,6 +49,9 @@ def main() -> Never:
     """The entry point: runs the verb; a user's mistake is one message on stderr, never a traceback."""
     debug = "--debug" in sys.argv[1:]
     sys.argv = [sys.argv[0], *(word for word in sys.argv[1:] if word != "--debug")]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end the run
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Error as error:
@@ -64,5 +68,11 @@ def main() -> Never:
         if debug:
             raise
         print(f"striate: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if debug or not (isinstance(error, MemoryError) or "memory" in str(error)):
+            raise
+        first = str(error).splitlines()[0] if str(error) else "MemoryError"
+        print(f"striate: out of memory ({first}); take a smaller net, input or --batch", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)

@@ -17,6 +17,7 @@ def predict(
 ) -> None:
     """Answer for image files: the class and its probability, the likeliest first."""
     from striate.errors import DataError
+    from striate.evaluate.text import plain
     from striate.model.model import load
 
     loaded = load(model)
@@ -28,7 +29,7 @@ def predict(
         elif json:
             documents.append(answer.as_dict())
         else:
-            print(f"{answer.file}: " + ", ".join(f"{name} {p:.1%}" for name, p in answer.top[:top]))
+            print(f"{plain(str(answer.file))}: " + ", ".join(f"{plain(name)} {p:.1%}" for name, p in answer.top[:top]))
     if json:
         print_json(documents)
     if failed:

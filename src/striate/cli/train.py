@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.common import Data, Json, print_json, say
+from striate.cli.common import Data, Json, command, print_json, say
 
 if TYPE_CHECKING:
     from striate.run import Result, Run
@@ -35,7 +35,7 @@ def train(
     momentum: Annotated[float | None, typer.Option(help="Of momentum and nesterov. [0.9]")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="L2 regularisation of the weights. [0.01]")] = None,
     l1: Annotated[float | None, typer.Option(help="L1 regularisation of the weights. [0]")] = None,
-    label_smoothing: Annotated[float | None, typer.Option(help="Of the targets, 0 to 1. [0]")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Of the targets, 0 to 1. [0.05]")] = None,
     loss: Annotated[str | None, typer.Option(help="crossentropy, mse or hinge. [crossentropy]")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0: no limit. [0]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random. [0]")] = None,
@@ -70,7 +70,7 @@ def train(
         device=device,
         say=say,
     )
-    print(run.table, "\n", file=sys.stderr if json else sys.stdout)
+    print(f"{run.table}\n", file=sys.stderr if json else sys.stdout)
     _train(run, data)
     result = run.finish()
     if json:
@@ -91,8 +91,9 @@ def _train(run: Run, data: str) -> None:
         else:
             return
     run.save_state()
+    again = command("striate", "train", data, "--out", run.folder, "--resume")
     at = f"epoch {run.state.epoch + 1}, step {run.state.step}" if run.state.step else f"epoch {run.state.epoch}"
-    say(f"stopped after {at}; all is saved. Go on with:\n  striate train {data} --out {run.folder} --resume")
+    say(f"stopped after {at}; all is saved. Go on with:\n  {again}")
     raise SystemExit(128 + caught[0])
 
 
@@ -126,5 +127,5 @@ def _conclude(result: Result, data: str) -> None:
     print(f"curves  {run.folder / 'metrics.csv'}")
     print(f"report  {run.folder / 'report.html'}")
     say("\nnext:")
-    say(f"  striate evaluate {run.folder / 'model.safetensors'} {data}")
-    say(f"  striate predict {run.folder / 'model.safetensors'} IMAGE")
+    say("  " + command("striate", "evaluate", run.folder / "model.safetensors", data))
+    say("  " + command("striate", "predict", run.folder / "model.safetensors", "IMAGE"))

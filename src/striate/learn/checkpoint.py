@@ -51,25 +51,44 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
         numbers = json.loads(about["numbers"])
         state = replace(state, **{name: numbers[name] for name in NUMBERS}, rng=tensors.get("rng"))
         state.best = tuple(numbers["best"])
+        _check_numbers(state)
+        if state.rng is not None:
+            torch.Generator().set_state(state.rng)  # refuses what is none
         module.load_state_dict(_under("model.", tensors))
+        memory = _memory(_under("optimiser.", tensors), state.optimiser)
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such file, so no run to go on with; leave --resume out") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{path}: cannot go on from this state ({error}); leave --resume out to begin anew") from None
+        why = " ".join(str(error).split())
+        raise ModelError(f"{path}: cannot go on from this state ({why}); leave --resume out to begin anew") from None
     if about["optimiser"] == type(state.optimiser).__name__:
-        _restore(state.optimiser, _under("optimiser.", tensors))
+        groups = state.optimiser.state_dict()["param_groups"]
+        state.optimiser.load_state_dict({"state": memory, "param_groups": groups})
     return state
+
+
+def _check_numbers(state: State) -> None:
+    whole = (state.epoch, state.step, state.items)
+    others = (state.loss_sum, state.seconds, *state.best)
+    if not all(type(n) is int and n >= 0 for n in whole) or not all(type(n) in (int, float) for n in others):
+        raise ValueError(f"its numbers are {(*whole, *others)}")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _memory(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """What the optimiser remembered of each weight, by the weight's number."""
+    weights = [p for group in optimiser.param_groups for p in group["params"]]
     memory: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, _, key = name.partition(".")
+        if value.shape not in (torch.Size(), weights[int(index)].shape):
+            raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(weights[int(index)].shape)}")
         memory.setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict({"state": memory, "param_groups": optimiser.state_dict()["param_groups"]})
+    if len({frozenset(remembered) for remembered in memory.values()}) > 1:
+        raise ValueError("a part of the optimiser's memory is missing")
+    return memory

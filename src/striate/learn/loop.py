@@ -5,6 +5,7 @@ Stop is ``break``, log is ``print``, and the order of things is the order of the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
@@ -113,8 +114,8 @@ def training(
         state: Where to go on from, kept up to date between the events; saving it is the caller's.
 
     Raises:
-        DataError: No batches, or targets outside the network's outputs.
-        RecipeError: The loss is no number any more.
+        DataError: No batches, or targets that are not class numbers or outside the network's outputs.
+        RecipeError: The loss is no number any more, or a batch is too small to normalise.
 
     >>> x, y = torch.randn(8, 3), torch.tensor([0, 1] * 4)
     >>> for event in training(nn.Linear(3, 2), [(x, y)], Recipe(epochs=2)):
@@ -181,19 +182,21 @@ def _update(
     """One step: forward, backward, update. Gives the batch's mean loss before it."""
     for group in optimiser.param_groups:
         group["lr"] = lr
-    scores = scores_of(x)
+    try:
+        scores = scores_of(x)
+    except ValueError as error:
+        if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
+            raise RecipeError(f"a batch of one cannot be trained on ({error}); take batch=2 or more") from None
+        raise
     _check_batch(scores, y)
+    y = y.long()
     data_loss = loss_function(scores, y)
     loss = data_loss
     weights = [p for group in optimiser.param_groups for p in group["params"]]
     if recipe.l1:
         loss = loss + recipe.l1 * torch.stack([p.abs().sum() for p in weights if p.ndim > 1]).sum()
     value = float(data_loss.detach())
-    if not value < float("inf"):
-        raise RecipeError(
-            f"the loss is {value}: training has diverged; take a smaller learning rate than lr={recipe.lr:g}, "
-            f"for example lr={recipe.lr / 10:g}, or limit the gradient with clip=1"
-        )
+    _check_loss(value, recipe)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if recipe.clip:
@@ -202,7 +205,22 @@ def _update(
     return value
 
 
+def _check_loss(value: float, recipe: Recipe) -> None:
+    if not math.isfinite(value):
+        raise RecipeError(
+            f"the loss is {value}: training has diverged; take a smaller learning rate than lr={recipe.lr:g}, "
+            f"for example lr={recipe.lr / 10:g}, or limit the gradient with clip=1"
+        )
+
+
 def _check_batch(scores: Tensor, y: Tensor) -> None:
+    if not isinstance(scores, Tensor):
+        raise DataError(f"the network answers a {type(scores).__name__}; wanted one tensor of scores (N, classes)")
+    if y.ndim != 1 or y.is_floating_point():
+        raise DataError(
+            f"the targets are {str(y.dtype).removeprefix('torch.')} of shape {tuple(y.shape)}; wanted whole numbers "
+            f"({len(scores)},), the number of each item's class"
+        )
     if scores.ndim != 2 or len(scores) != len(y):
         raise DataError(
             f"the network answers {tuple(scores.shape)} for {len(y)} items; wanted ({len(y)}, classes): "
@@ -219,6 +237,8 @@ def _finish_epoch(state: State, recipe: Recipe, val: Iterable[Batch] | None, beg
     """Validates, and moves the state on to the next epoch."""
     train_loss = state.loss_sum / max(1, state.items)
     val_loss, accuracy = validate(state.module, val) if val is not None else (None, None)
+    if val_loss is not None:
+        _check_loss(val_loss, recipe)
     rank = (-train_loss,) if accuracy is None or val_loss is None else (accuracy, -val_loss)
     best = not state.best or rank > state.best
     seconds = state.seconds + time.perf_counter() - begun
@@ -235,7 +255,7 @@ def validate(module: nn.Module, batches: Iterable[Batch]) -> tuple[float, float]
     module.eval()
     loss, right, items = 0.0, 0, 0
     for x, y in batches:
-        scores = scores_of(x)
+        scores, y = scores_of(x), y.long()
         loss += float(F.cross_entropy(scores, y, reduction="sum"))
         right += int((scores.argmax(1) == y).sum())
         items += len(y)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from striate.learn.recipe import Recipe
 
@@ -48,7 +51,8 @@ class Scorer:
     """Calls a module and gives the scores before its softmax, so that a net that ends in one trains right.
 
     Taking cross-entropy of probabilities is the commonest silent mistake: it trains, badly. If the module's
-    output is what an ``nn.Softmax`` or ``nn.LogSoftmax`` of it gave last, the scores are what went in there.
+    output is what a softmax (or its logarithm) gave, as a layer or as a call in its ``forward``, the scores are
+    what went in there.
 
     >>> net = nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1))
     >>> scores = Scorer(net)(torch.ones(1, 3))
@@ -58,14 +62,27 @@ class Scorer:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
-        self.softmaxes = [m for m in module.modules() if isinstance(m, nn.Softmax | nn.LogSoftmax)]
 
     def __call__(self, x: Tensor) -> Tensor:
-        seen: list[tuple[Tensor, Tensor]] = []
-        hooks = [m.register_forward_hook(lambda _, i, o: seen.append((i[0], o))) for m in self.softmaxes]
-        try:
+        with _Softmaxes() as seen:
             output = self.module(x)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return next((scores for scores, probabilities in reversed(seen) if probabilities is output), output)
+        return next((scores for scores, probabilities in reversed(seen.pairs) if probabilities is output), output)
+
+
+class _Softmaxes(TorchFunctionMode):
+    """While it is entered, notes what went into every softmax and what came out."""
+
+    FUNCTIONS = (F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, Tensor.softmax, Tensor.log_softmax)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        if func in self.FUNCTIONS:
+            self.pairs.append((args[0] if args else kwargs["input"], output))
+        return output

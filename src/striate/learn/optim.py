@@ -7,14 +7,20 @@ import math
 import torch
 from torch import nn
 
+from striate.errors import RecipeError
 from striate.learn.recipe import Recipe
 
 
 def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD, momentum, Nesterov (Sutskever et al. 2013), Adam (Kingma and Ba 2014) or AdamW (Loshchilov and Hutter
     2017); weight decay on weights only, for on a bias or a norm's scale it only shrinks what the net may say.
+
+    Raises:
+        RecipeError: There is nothing to train.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
+    if not trained:
+        raise RecipeError("the network has no weights to train; add a layer that has some, such as linear")
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},

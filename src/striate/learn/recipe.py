@@ -36,10 +36,10 @@ class Recipe:
     momentum: float = 0.9  # of momentum and nesterov
     weight_decay: float = 0.01  # L2 of the weights (decoupled in adamw); biases and norms have none
     l1: float = 0.0  # times the sum of the weights' absolute values, added to the loss
-    label_smoothing: float = 0.0  # this much of the target spread over all classes; cross-entropy only
+    label_smoothing: float = 0.05  # this much of the target spread over all classes; with crossentropy only
     loss: str = "crossentropy"  # crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's
     clip: float = 0.0  # the largest norm of the gradient; 0: no limit
-    seed: int = 0  # of the order of the images, dropout, and the first weights
+    seed: int = 0  # below 2**32; of the order of the images, dropout, and the first weights
 
     def __post_init__(self) -> None:
         for name, choices in (("schedule", SCHEDULES), ("optimiser", OPTIMISERS), ("loss", LOSSES)):
@@ -50,17 +50,18 @@ class Recipe:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise RecipeError(f"recipe: {name} must be a whole number of at least {least}, got {value!r}")
+        if self.seed >= 2**32:
+            raise RecipeError(f"recipe: seed must be below 2**32, got {self.seed}")
         for name, low, high in RANGES:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                top = "" if high == math.inf else f" and at most {high:g}"
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not low <= value <= high or value == math.inf:
+                top = " and finite" if high == math.inf else f" and at most {high:g}"
                 raise RecipeError(f"recipe: {name} must be at least {low:g}{top}, got {value!r}")
-        if self.lr == 0 or not math.isfinite(self.lr):
+        if self.lr == 0:
             raise RecipeError(f"recipe: lr must be above 0, got {self.lr}")
-        if self.label_smoothing and self.loss != "crossentropy":
-            raise RecipeError(
-                f"recipe: label_smoothing belongs to loss=crossentropy, not to {self.loss}; leave it at 0"
-            )
+        if self.optimiser == "nesterov" and self.momentum == 0:
+            raise RecipeError("recipe: momentum must be above 0 for nesterov, got 0; take optimiser=sgd for none")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -117,8 +118,10 @@ def read_recipe(path: Path) -> Recipe:
         return Recipe.from_dict({name: value for name, value in values.items() if name not in ABOUT})
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: is not JSON ({error})") from None
 
 
-ABOUT = ("data", "name", "net", "init")  # what a run's recipe.json says besides the settings
+ABOUT = ("data", "name", "classes", "images", "net", "init")  # what a run's recipe.json says besides the settings

@@ -7,7 +7,6 @@ prediction alike, through :mod:`striate.model.prepare`.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, fields
 
 from striate.errors import ModelError, nearest
@@ -61,6 +60,9 @@ class Contract:
                 raise ModelError(f"contract: {field} is {value!r}{nearest(str(value), choices)}")
         if not all(isinstance(c, str) and c for c in self.classes) or len(set(self.classes)) < len(self.classes):
             raise ModelError(f"contract: the classes must be different names, got {list(self.classes)}")
+        for name in self.classes:
+            if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is no UTF-8
+                raise ModelError(f"contract: the class name {name!r} is no text (UTF-8); rename it")
         if len(self.classes) < 2:
             raise ModelError(f"contract: there must be two classes or more, got {list(self.classes)}")
         if len(self.input) != 3 or not all(type(n) is int and n > 0 for n in self.input):
@@ -72,7 +74,7 @@ class Contract:
                 f"mean {len(self.mean)} and std {len(self.std)}"
             )
         if not all(_finite(v) for v in self.mean + self.std) or min(self.std) <= 0:
-            raise ModelError(f"contract: mean {list(self.mean)} and std {list(self.std)} must be finite, std above 0")
+            raise ModelError(f"contract: mean {list(self.mean)} and std {list(self.std)} must be numbers, std above 0")
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -99,4 +101,4 @@ class Contract:
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30

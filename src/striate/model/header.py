@@ -7,6 +7,7 @@ metadata hold the net as text and the contract as JSON. There is nothing in it t
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass
 from math import prod
@@ -16,9 +17,15 @@ from typing import Any
 from striate.errors import Error, ModelError
 from striate.model.contract import Contract
 from striate.spec import Graph, Shape, parse
+from striate.spec.ops import shown, word
 
 FORMAT = "striate 1"
 MOST = 16 * 2**20  # bytes of a header: thousands of layers fit in a tenth of it
+MOST_LAYERS = 2_000
+MOST_TENSORS = 10_000
+LONGEST_LINE = 4_096  # characters of a layer's line
+LARGEST_NUMBER = 2**31  # of a layer's fields, such as a kernel's size
+MOST_AXES = 8  # of a tensor
 LARGEST_INPUT = 16_384  # pixels along a side
 BYTES = {"F32": 4, "I64": 8}  # the dtypes that a model of ours holds
 FOREIGN = {
@@ -58,9 +65,9 @@ def read_header(path: Path) -> Header:
         unknown = sorted(about.keys() - {"striate", "net", "contract"})
         if unknown:
             raise ModelError(f"the metadata hold the unknown key {unknown[0]!r}")
-        graph = parse(about["net"])
+        graph = _read_net(about["net"])
         contract = Contract.from_json(about["contract"])
-        _check_agree(graph, contract)
+        check_agree(graph, contract)
         return Header(graph, contract, {name: (t["dtype"], tuple(t["shape"])) for name, t in raw.items()})
     except Error as error:
         raise ModelError(f"{path}: {error}") from None
@@ -68,9 +75,22 @@ def read_header(path: Path) -> Header:
         raise ModelError(f"{path}: {_why(error)}") from None
 
 
+def _read_net(text: str) -> Graph:
+    """The graph in *text*, which is no larger than a network can be: a file may ask for endless work otherwise."""
+    lines = re.split("[\n;]", text)
+    if len(lines) > MOST_LAYERS or max(map(len, lines)) > LONGEST_LINE:
+        raise ModelError(f"its net has more than {MOST_LAYERS:,} layers, or a line of more than {LONGEST_LINE:,} letters")
+    graph = parse(text)
+    for node in graph.nodes:
+        for _, value, _ in shown(node.op):
+            if any(type(n) is int and n > LARGEST_NUMBER for n in (value if isinstance(value, tuple) else (value,))):
+                raise ModelError(f"{node.name}: a field of its {word(node.op)} is larger than {LARGEST_NUMBER:,}")
+    return graph
+
+
 def _why(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file"
+        return "there is no such file; a model is what striate train writes: runs/NAME/model.safetensors"
     if isinstance(error, IsADirectoryError):
         return "this is a folder; name the model.safetensors in it"
     return error.strerror or str(error)
@@ -106,6 +126,8 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
     """Every tensor has a dtype of ours, a shape, and its own bytes; together they fill the file."""
     end = 0
     tensors = [(name, value) for name, value in raw.items() if name != "__metadata__"]
+    if len(tensors) > MOST_TENSORS:
+        raise ModelError(f"{len(tensors):,} tensors are more than any net of ours has ({MOST_TENSORS:,} at most)")
     for name, value in tensors:
         if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
             raise ModelError(f"the tensor {name!r} is not described by dtype, shape and data_offsets")
@@ -113,7 +135,7 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
             raise ModelError(f"the tensor {name!r} has dtype {value['dtype']!r}; wanted {' or '.join(BYTES)}")
         for key, count in (("shape", None), ("data_offsets", 2)):
             if not _whole(value[key], count):
-                raise ModelError(f"the tensor {name!r} has {key} {value[key]!r}; wanted whole numbers")
+                raise ModelError(f"the tensor {name!r} has {key} {str(value[key])[:80]}; wanted a few whole numbers")
     for name, value in sorted(tensors, key=lambda item: item[1]["data_offsets"]):
         begin, stop = value["data_offsets"]
         if begin != end or stop - begin != prod(value["shape"]) * BYTES[value["dtype"]]:
@@ -130,12 +152,13 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
 def _whole(value: object, count: int | None) -> bool:
     return (
         isinstance(value, list)
-        and (count is None or len(value) == count)
+        and (len(value) <= MOST_AXES if count is None else len(value) == count)
         and all(type(n) is int and 0 <= n < 2**48 for n in value)
     )
 
 
-def _check_agree(graph: Graph, contract: Contract) -> None:
+def check_agree(graph: Graph, contract: Contract) -> None:
+    """ModelError unless the net takes what the contract prepares."""
     if graph.input != contract.input:
         raise ModelError(f"the net takes {graph.input}, the contract says {contract.input}")
     if max(contract.input) > LARGEST_INPUT:

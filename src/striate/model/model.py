@@ -19,7 +19,7 @@ from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
 from striate.learn import Scorer
 from striate.model.contract import Contract
-from striate.model.header import FORMAT, Header, read_header
+from striate.model.header import FORMAT, Header, check_agree, read_header
 from striate.model.image import decode, from_array
 from striate.model.prepare import fit, normalise
 from striate.net import assemble
@@ -59,7 +59,8 @@ class Model:
     @torch.no_grad()
     def log_probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Of every class, in natural logarithms: uint8 ``(N, C, H, W)`` to float64 ``(N, K)``."""
-        was_training, device = self.module.training, next(self.module.parameters()).device
+        was_training = self.module.training
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self.module.eval()
         x = normalise(torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device), self.contract)
         scores = Scorer(self.module)(x)
@@ -103,9 +104,15 @@ class Model:
                 return item
             if isinstance(item, str | Path):
                 return fit(decode(item, self.contract.mode), self.contract)
-            return fit(from_array(item) if isinstance(item, np.ndarray) else item, self.contract)
+            if isinstance(item, np.ndarray):
+                return fit(from_array(item), self.contract)
+            if isinstance(item, Image.Image):
+                return fit(item, self.contract)
+            raise DataError(f"got a {type(item).__name__}; wanted a path, a Pillow image or a numpy array")
         except DataError as error:
             return error
+        except (OSError, SyntaxError) as error:  # a Pillow image that is read only now
+            return DataError(f"the image is damaged or cut short ({error})")
 
     def _answer(self, item: Source | DataError, probabilities: np.ndarray) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")
@@ -122,7 +129,8 @@ class Model:
         """Writes the one file that holds everything: weights, net, contract.
 
         Raises:
-            ModelError: The module was not built from a description, so the file could not say what it is.
+            ModelError: The module was not built from a description, or was changed since, so the file could not say
+                what it is.
         """
         if self.graph is None:
             raise ModelError(
@@ -130,6 +138,12 @@ class Model:
                 f"save this module's weights with safetensors, or describe it as a net"
             )
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.module.state_dict().items()}
+        described = {name: (DTYPES.get(t.dtype, str(t.dtype)), tuple(t.shape)) for name, t in tensors.items()}
+        try:
+            check_agree(self.graph, self.contract)
+            _check_shapes(assemble(self.graph), Header(self.graph, self.contract, described))
+        except ModelError as error:  # a file that nobody could load
+            raise ModelError(f"{path}: not saved: {error}") from None
         about = {"striate": FORMAT, "net": format(self.graph), "contract": self.contract.to_json()}
         write_safely(Path(path), to_bytes(tensors, about))
 
@@ -141,7 +155,7 @@ def files_of(source: Source) -> list[Source | DataError]:
     if not isinstance(source, str | Path) or not Path(source).is_dir():
         return [source]
     try:
-        return list(images_under(Path(source)))
+        return list(images_under(Path(source))) or [DataError(f"{source}: no images in this folder")]
     except DataError as error:
         return [error]
 
@@ -163,9 +177,10 @@ def load(path: str | Path) -> Model:
                 raise ModelError(f"the tensor {name!r} holds values that are no numbers (NaN or infinite)")
         module.load_state_dict(tensors, assign=True)
     except Error as error:
-        raise ModelError(f"{path}: {error}") from None
-    except (SafetensorError, RuntimeError, OverflowError, OSError) as error:
-        raise ModelError(f"{path}: the weights cannot be loaded ({error})") from None
+        first, *more = str(error).splitlines()
+        raise ModelError("\n".join([f"{path}: {first}", *more[:5], *["  ..."][: len(more[5:])]])) from None
+    except (SafetensorError, RuntimeError, TypeError, OverflowError, OSError) as error:
+        raise ModelError(f"{path}: the weights cannot be loaded ({str(error).splitlines()[0]})") from None
     module.eval()
     return Model(module, header.contract)
 
@@ -175,9 +190,9 @@ def _check_shapes(module: nn.Module, header: Header) -> None:
     wanted = {name: (DTYPES[t.dtype], tuple(t.shape)) for name, t in module.state_dict().items()}
     missing, extra = sorted(wanted.keys() - header.tensors.keys()), sorted(header.tensors.keys() - wanted.keys())
     if missing:
-        raise ModelError(f"the net needs {', '.join(missing)}, which the file does not hold")
+        raise ModelError(f"the net needs {_some(missing)}, which the file does not hold")
     if extra:
-        raise ModelError(f"the file holds {', '.join(extra)}, which the net does not have")
+        raise ModelError(f"the file holds {_some(extra)}, which the net does not have")
     for name, (dtype, shape) in wanted.items():
         if header.tensors[name] != (dtype, shape):
             came: tuple[str, Shape] = header.tensors[name]
@@ -185,6 +200,10 @@ def _check_shapes(module: nn.Module, header: Header) -> None:
     outputs, classes = _outputs(module), len(header.contract.classes)
     if outputs != (classes,):
         raise ModelError(f"the net gives an output of shape {list(outputs)}, the contract has {classes} classes")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _outputs(module: nn.Module) -> Shape:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -23,28 +25,31 @@ class Net(nn.Module):
         super().__init__()
         self.graph = graph
         last_reader = {name: node.name for node in graph.nodes for name in node.inputs}
-        self._plan: list[tuple[str, nn.Module, tuple[str, ...], tuple[str, ...]]] = []  # name, group, reads, frees
+        self._plan: list[tuple[str, list[str], tuple[str, ...], tuple[str, ...]]] = []  # name, path, reads, frees
         for node in graph.nodes:
-            group = self._place(node.name, layer(node.op, shapes[node.inputs[0]]))
+            path = node.name.split(".")
+            self._place(path, layer(node.op, shapes[node.inputs[0]]))
             done = tuple(name for name in dict.fromkeys(node.inputs) if last_reader[name] == node.name)
-            self._plan.append((node.name, group, node.inputs, done))
+            self._plan.append((node.name, path, node.inputs, done))
 
-    def _place(self, name: str, module: nn.Module) -> nn.Module:
-        """Puts *module* under its dotted name, making the groups on the way; gives the innermost."""
-        *groups, leaf = name.split(".")
+    def _place(self, path: list[str], module: nn.Module) -> None:
+        """Puts *module* under its dotted name, making the groups on the way."""
         parent: nn.Module = self
-        for group in groups:
-            if group not in parent._modules:
-                parent.add_module(group, nn.Module())
-            parent = parent.get_submodule(group)
-        parent.add_module(leaf, module)
-        return parent
+        for i, part in enumerate(path, 1):
+            if part not in parent._modules:
+                if hasattr(parent, part):
+                    name = ".".join(path)
+                    raise SpecError(f"{name}: torch modules use the name {part!r} themselves; take {part}1 or another")
+                parent.add_module(part, module if i == len(path) else nn.Module())
+            parent = parent.get_submodule(part)
 
     def forward(self, x: Tensor) -> Tensor:
         values = {"input": x}
-        for name, group, inputs, done in self._plan:
-            # looked up each time, so that a layer that somebody replaces is the one that runs
-            x = group._modules[name.rpartition(".")[2]](*[values[i] for i in inputs])
+        for name, path, inputs, done in self._plan:
+            module: Any = self
+            for part in path:  # looked up each time, so that a layer that somebody replaces is the one that runs
+                module = module._modules[part]
+            x = module(*[values[i] for i in inputs])
             for i in done:  # its last reader has read it: the memory is free again
                 del values[i]
             values[name] = x

@@ -10,10 +10,10 @@ from striate.spec.ops import Add, Concat, Op, Shape, word
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
-# What torch modules call their own: a layer of such a name could not be reached as `module.name`.
+# What torch modules (and ours: graph) call their own: a layer of such a name could not be reached as `module.name`.
 RESERVED = frozenset(
     """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
-    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half input
+    dump_patches eval extra_repr float forward graph get_buffer get_extra_state get_parameter get_submodule half input
     ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
     register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
     register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook

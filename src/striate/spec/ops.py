@@ -105,7 +105,7 @@ def _checked(op: Base, f: Field[Any]) -> Any:
         case "int":
             return _whole(value, where, LEAST[f.name])
         case _:
-            if value is None or value in ("same", "valid"):
+            if (value is None and f.default is None) or (f.type == "Padding" and value in ("same", "valid")):
                 return value  # resolved by the op itself, which knows the kernel
             if isinstance(value, tuple | list):
                 if not 1 <= len(value) <= 3:
@@ -220,15 +220,12 @@ class Embedding(Base):
 
 
 # ------------------------------------------------------------------------------------------------- pooling
-def _check_pool(op: MaxPool | AvgPool | SumPool, dilation: Size = 1) -> None:
+def _check_pool(op: MaxPool | AvgPool | SumPool) -> None:
     if op.stride is None:
         object.__setattr__(op, "stride", op.kernel)
-    kernels, dilations, pads = _spread(op.kernel, dilation, op.padding)
-    for k, d, p in zip(kernels, dilations, pads, strict=True):
-        if 2 * p > (k - 1) * d + 1:  # torch's rule too: no window lies in the padding alone
-            raise SpecError(
-                f"{word(op)}: padding {p} is more than half of the window {k}; take {((k - 1) * d + 1) // 2} or less"
-            )
+    for k, p in zip(*_spread(op.kernel, op.padding), strict=True):
+        if 2 * p > k:  # torch's rule too (for dilated windows as well): no window lies in the padding alone
+            raise SpecError(f"{word(op)}: padding {p} is more than half of the window {k}; take {k // 2} or less")
 
 
 @dataclass(frozen=True, repr=False)
@@ -247,7 +244,7 @@ class MaxPool(Base):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_pool(self, self.dilation)
+        _check_pool(self)
 
 
 @dataclass(frozen=True, repr=False)

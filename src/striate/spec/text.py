@@ -31,7 +31,7 @@ def parse(text: str) -> Graph:
     known, groups = {"input"}, set[str]()
     for where, line in _lines(text):
         try:
-            if line.split()[0] == "input":
+            if line.split()[0].lower() == "input":
                 if nodes or input is not None:
                     raise SpecError("the input is said once, before every layer")
                 input = _read_input(line)
@@ -130,7 +130,7 @@ def _given_name(op: Base, counts: dict[str, int]) -> str:
 def _read_op(words: list[str]) -> Op:
     cls = OPS.get(words[0].lower())
     if cls is None:
-        raise SpecError(f"unknown word {words[0]!r}{nearest(words[0], OPS)}")
+        raise SpecError(f"unknown word {words[0]!r}{nearest(words[0], ['input', *OPS])}")
     known = {f.name: str(f.type) for f in fields(cls)}
     required = [f.name for f in fields(cls) if f.default is MISSING]
     optional = [name for name in known if name not in required]

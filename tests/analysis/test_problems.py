@@ -1,0 +1,220 @@
+"""Broken networks: each kind of fault gives its one clear message, and all of a net's faults come in one pass."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from strategies import any_graphs
+from striate.analysis import check
+from striate.errors import ShapeError
+from striate.net import build
+from striate.spec import Graph, Shape
+
+BROKEN: dict[str, tuple[str, Shape, str]] = {
+    "linear on a map": (
+        "conv 6 5; relu; linear 10",
+        (1, 28, 28),
+        "linear1: needs flat features, gets the map 6x24x24 of relu1; put flatten before it (3,456 features)",
+    ),
+    "window larger than its input": (
+        "maxpool 4; maxpool 4; pool5: maxpool 2; linear 10",
+        (3, 16, 16),
+        "pool5: a 2x2 window does not fit its 1x1 input (after pool2); the input 3x16x16 shrinks 16 times before it, "
+        "and the smallest input this net takes is 3x32x32",
+    ),
+    "dilated window larger than its padded input": (
+        "conv 8 3 dilation=4 padding=1",
+        (1, 5, 9),
+        "conv1: a 9x9 window does not fit its 5x9 input padded by 1x1 (after input); "
+        "the smallest input this net takes is 1x7x7",
+    ),
+    "sentence shorter than the window": (
+        "embedding 100 16; conv 8 5",
+        (3,),
+        "conv1: a 5 window does not fit its 3 input (after embedding1); the smallest input this net takes is 5",
+    ),
+    "a window that no input is large enough for": (
+        "adaptiveavgpool 2; conv 4 3",
+        (1, 28, 28),
+        "conv1: a 3x3 window does not fit its 2x2 input (after pool1); "
+        "take a smaller kernel, a smaller stride before it, or padding",
+    ),
+    "adding other channels": (
+        "a: conv 8 3 padding=1; b: conv 16 3 padding=1; add <- a, b",
+        (3, 8, 8),
+        "add1: cannot add 8x8x8 of a and 16x8x8 of b; give them the same channels, for example by conv 8 1 on b",
+    ),
+    "adding other sizes": (
+        "a: maxpool 2; b: upsample 2; add <- input, b",
+        (3, 9, 9),
+        "add1: cannot add 3x9x9 of input and 3x8x8 of b; inputs of 3x8x8 or 3x10x10 fit",
+    ),
+    "adding sizes that never agree": (
+        "a: conv 8 3; b: conv 8 5 <- input; add <- a, b",
+        (3, 9, 9),
+        "add1: cannot add 8x7x7 of a and 8x5x5 of b; "
+        "give every branch the same stride and a padding that keeps its size",
+    ),
+    "concatenating other sizes": (
+        "a: maxpool 2; b: convtranspose 4 2 stride=2; concat <- input, b",
+        (1, 30, 31),
+        "concat1: cannot concatenate 1x30x31 of input and 4x30x30 of b; inputs of 1x28x30 or 1x32x32 fit",
+    ),
+    "joining a map and features": (
+        "a: conv 2 3; b: flatten; add <- a, b",
+        (1, 5, 5),
+        "add1: cannot add 2x3x3 of a and 18 of b; flatten both first, or neither",
+    ),
+    "branches of unequal stride": (
+        "a: conv 2 5 stride=2 padding=2; b: conv 2 5 <- input; add <- a, b",
+        (1, 7, 7),
+        "add1: cannot add 2x4x4 of a and 2x3x3 of b; "
+        "give every branch the same stride and a padding that keeps its size",
+    ),
+    "groups that do not divide the input": (
+        "conv 8 3; conv 12 3 groups=6",
+        (3, 8, 8),
+        "conv2: 8 input channels do not divide into 6 groups; groups=2 fits",
+    ),
+    "groups of a transposed convolution": (
+        "convtranspose 9 3 groups=3",
+        (8, 8, 8),
+        "convtranspose1: 8 input channels do not divide into 3 groups; groups=1 fits",
+    ),
+    "too many numbers for the axes": (
+        "conv 8 3x3x3",
+        (3, 8, 8),
+        "conv1: kernel 3x3x3 has 3 numbers, its input 3x8x8 has 2 axes; kernel=3x3, or kernel=3",
+    ),
+    "a map layer on flat features": (
+        "flatten; maxpool 2; linear 3",
+        (3, 8, 8),
+        "pool1: maxpool needs a map, gets 192 flat features of flatten1; put it before the layer that flattens",
+    ),
+    "a map layer on a flat input": (
+        "conv 8 3",
+        (64,),
+        "conv1: conv needs a map, gets 64 flat features of input; give the input its sizes, as in 1x28x28",
+    ),
+    "padding that cuts everything": (
+        "convtranspose 4 2 padding=3",
+        (1, 4, 4),
+        "convtranspose1: its padding 3 cuts away all of its output; take a smaller padding",
+    ),
+    "a layer that nobody reads": (
+        "a: conv 4 3; b: conv 4 3 <- input; relu <- a",
+        (1, 8, 8),
+        "b: no later layer reads it and it is not the last; remove it, or read it: <- b",
+    ),
+    "embedding in the middle": (
+        "conv 4 3; embedding 10 8",
+        (1, 9),
+        "embedding1: needs the word numbers of a sentence, gets 4x7 of conv1; "
+        "make it the first layer, with a sentence's length as the input (input 50)",
+    ),
+    "embedding on an image": (
+        "embedding 10 8",
+        (1, 28, 28),
+        "embedding1: needs the word numbers of a sentence, gets 1x28x28 of input; "
+        "make it the first layer, with a sentence's length as the input (input 50)",
+    ),
+    "a volume smaller than an average's window": (
+        "avgpool 3 padding=1",
+        (1, 2, 6, 6),
+        "pool1: a 3x3x3 window does not fit its 2x6x6 input padded by 1x1x1 (after input); "
+        "the smallest input this net takes is 1x3x3x3",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_fault_says_where_what_and_the_way_out(kind: str) -> None:
+    text, input, message = BROKEN[kind]
+    problem = check(text, input).problems[0]
+    assert str(problem) == message
+    assert message.startswith(f"{problem.layer}: ")
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_build_says_the_same_in_one_error(kind: str) -> None:
+    from striate.spec import parse
+
+    text, input, message = BROKEN[kind]
+    with pytest.raises(ShapeError) as error:
+        build(parse(text), input)
+    assert message in str(error.value)
+
+
+def test_all_faults_come_in_one_pass_each_with_the_next_as_if_it_were_mended() -> None:
+    net = """
+        conv1: conv 9 3 groups=3  # 4 channels in
+        left: conv 16 3 padding=1
+        right: conv 12 3 padding=1 <- conv1
+        sum: add <- left, right
+        pool: maxpool 3x3x3
+        tail: maxpool 64
+        fc1: linear 20
+        late: conv 7 3
+        fc2: linear 10
+        spare: relu <- fc1
+        out: linear 2 <- fc2
+    """
+    report = check(net, (4, 20, 20))
+    assert [p.layer for p in report.problems] == ["conv1", "sum", "pool", "tail", "fc1", "late", "spare"]
+    outputs = {layer.name: layer.output for layer in report.layers}
+    assert outputs["conv1"] == (9, 18, 18)  # as if the groups fitted
+    assert outputs["sum"] == (16, 18, 18)  # as if right had 16 channels
+    assert outputs["tail"] == (16, 1, 1)  # as if the window fitted once
+    assert outputs["fc1"] == (20,)  # as if flatten stood before it
+    assert report.layers[-1].parameters == 10 * 2 + 2  # and what comes after is right
+    assert len(report.layers) == 11
+
+
+def test_after_a_missing_flatten_the_parameters_are_those_of_the_mended_net() -> None:
+    broken = check("conv 6 5; linear 10", (1, 28, 28))
+    mended = check("conv 6 5; flatten; linear 10", (1, 28, 28))
+    assert broken.parameters == mended.parameters
+    assert broken.macs == mended.macs
+
+
+def test_the_suggested_fixes_work() -> None:
+    """What a message says to write, written."""
+    assert not check("conv 6 5; relu; flatten; linear 10", (1, 28, 28)).problems
+    assert not check("maxpool 4; maxpool 4; pool5: maxpool 2", (3, 32, 32)).problems
+    assert not check("embedding 100 16; conv 8 5", (5,)).problems
+    assert not check("conv 8 3 dilation=4 padding=1", (1, 7, 7)).problems
+    assert not check("a: conv 8 3; b: conv 16 3 <- input; c: conv 8 1; add <- a, c", (3, 8, 8)).problems
+    for input in ((1, 28, 30), (1, 32, 32)):
+        assert not check("a: maxpool 2; b: convtranspose 4 2 stride=2; concat <- input, b", input).problems
+    assert not check("conv 8 3; conv 12 3 groups=2", (3, 8, 8)).problems
+
+
+def test_the_table_marks_the_faulty_rows_and_lists_the_faults() -> None:
+    text = str(check("conv 6 5; linear 10; conv 3 3", (1, 28, 28)))
+    lines = text.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("! ")] == ["linear1", "conv2"]
+    assert "2 problems:" in lines
+    assert "  linear1: needs flat features, gets the map 6x24x24 of conv1" in lines
+    assert "    fix: put flatten before it (3,456 features)" in lines
+    assert "The input fits" not in text
+
+
+@given(any_graphs())
+@settings(max_examples=150, deadline=None)
+def test_no_net_however_broken_makes_the_check_fail(graph: Graph) -> None:
+    """Every net gets its full table and its JSON; and what has no problem can be built."""
+    if graph.input is None:
+        return
+    report = check(graph)
+    assert [layer.name for layer in report.layers] == [node.name for node in graph.nodes]
+    assert all(min(layer.output) > 0 and layer.parameters >= 0 and layer.macs >= 0 for layer in report.layers)
+    assert str(report)
+    assert report.to_json()
+    assert all(p.message and p.fix for p in report.problems)
+    if report.problems:
+        with pytest.raises(ShapeError) as error:
+            build(graph, device="meta")
+        assert all(str(p) in str(error.value) for p in report.problems)
+    else:
+        build(graph, device="meta")

@@ -1,0 +1,185 @@
+"""Receptive fields: against the gradient's footprint on random nets, and against published figures."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from published_nets import resnet
+
+import laws
+from laws import Span, box, kept, one_thread, without_hiding  # noqa: F401
+from strategies import nets
+from striate.analysis import check, infer, receptive
+from striate.net import build
+from striate.spec import Embedding, Graph, Seq, Shape, lower, parse
+
+
+def footprints(graph: Graph, node: str, units: list[tuple[int, ...]]) -> list[list[Span]]:
+    """For each unit of *node*, the first and last pixel of every axis that its gradient reaches."""
+    values, pixels = kept(without_hiding(build(graph)))
+    sums = [values[node][(0, slice(None), *unit)].sum() for unit in units]
+    return [box(torch.autograd.grad(y, pixels, retain_graph=True)[0]) for y in sums]
+
+
+@given(nets(heads=False, adaptive=False))
+@settings(max_examples=100, deadline=None)
+def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
+    """On an input so large that the middle units see no padding: size and place, for several phases."""
+    spec, asked = net
+    graph = lower(spec, asked)
+    axes = receptive(graph, infer(graph)[0])[0][graph.output]
+    rank = len(axes)
+    sides = []
+    for axis in axes:
+        # so that the middle unit's field, and all that its neighbours read, lies inside
+        sides.append(3 * axis.size + 6 * math.ceil(axis.advance) + 8)
+    assume(max(sides) <= {1: 600, 2: 110, 3: 36}[rank])
+    words = isinstance(graph.nodes[0].op, Embedding)
+    graph = lower(graph, tuple(sides) if words else (asked[0], *sides))
+    shapes, problems = infer(graph)
+    assert not problems
+    known = receptive(graph, shapes)[0]
+    axes = known[graph.output]
+    extents = shapes[graph.output][1:]
+    periods = [len(axis.spans) for axis in axes]
+    middle = [n // 2 for n in extents]
+    units = [tuple(m + i % p for m, p in zip(middle, periods, strict=True)) for i in range(min(7, max(periods)))]
+    for unit, reached in zip(units, footprints(graph, graph.output, units), strict=True):
+        wanted = [axis.at(i) for axis, i in zip(axes, unit, strict=True)]
+        assert reached == (wanted if None not in wanted else [None] * rank)
+    layer = check(graph).layers[-1]
+    assert layer.receptive_field == tuple(axis.size for axis in axes)
+    if max(periods) == 1 and layer.start is not None and layer.stride is not None:
+        first = [
+            (a + s * i, a + s * i + n - 1)
+            for a, s, i, n in zip(layer.start, layer.stride, middle, layer.receptive_field, strict=True)
+        ]
+        assert first == reached
+
+
+@given(nets())
+@settings(max_examples=60, deadline=None)
+def test_the_field_on_a_small_input_too(net: tuple[Seq, Shape]) -> None:
+    """Where paddings, uneven adaptive pooling and linear layers show: no gradient leaves the field."""
+    for unit in laws.footprints(lower(*net)):
+        assert unit.inside, unit
+
+
+@given(nets(rank=1, embeddings=False, heads=False), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2))
+@settings(max_examples=60, deadline=None)
+def test_uneven_adaptive_pooling_lists_its_units(net: tuple[Seq, Shape], side: int, out: int, more: int) -> None:
+    """Windows of unequal length have no stride; what comes after them is still exact, unit by unit."""
+    rest = ["relu", "convtranspose 1 5 stride=2 padding=1", "upsample 2 mode=linear; conv 1 3 padding=1"][more]
+    graph = parse(f"input 1x{side}; adaptiveavgpool {out}; {rest}")
+    shapes, problems = infer(graph)
+    assume(not problems)
+    (axis,) = receptive(graph, shapes)[0][graph.output]
+    units = [(i,) for i in range(shapes[graph.output][1])]
+    found = footprints(graph, graph.output, units)
+    if axis.whole:
+        assert all(axis.spans[0] == box or box is None for (box,) in found)
+    else:
+        wanted = [axis.at(i) for i in range(len(units))]
+        clipped = [span and (max(0, span[0]), min(side - 1, span[1])) for span in wanted]
+        assert [box for (box,) in found] == clipped
+
+
+# ------------------------------------------------------------------------------------------- known answers
+def seen(text: str, input: Shape) -> tuple[object, object, object]:
+    """Size, stride and start of the last layer, which must be without fault."""
+    report = check(text, input)
+    assert not report.problems
+    layer = report.layers[-1]
+    return layer.receptive_field, layer.stride, layer.start
+
+
+def test_the_example_that_tutorials_get_wrong() -> None:
+    """numbers.md: 12x12, conv 3x3 (padding 1), pool 3x3 (stride 3), conv 2x2: 1 -> 3 -> 5 -> 5 + 3*1 = 8."""
+    net = "conv 1 3 padding=1; maxpool 3; conv 1 2"
+    assert [layer.receptive_field for layer in check(net, (1, 12, 12)).layers] == [(3, 3), (5, 5), (8, 8)]
+    assert check(net, (1, 12, 12)).receptive_field == (8, 8)
+
+
+ALIGNED = (
+    "l: conv 1 1 stride=4 <- input; r1: conv 1 3 stride=2 padding=1 <- input; r2: conv 1 1 stride=2; a: add <- l, r2"
+)
+
+
+def test_branches_of_google_research_receptive_field() -> None:
+    """The graphs of google-research/receptive_field's own tests (its pad(1,0) and our padding=1 begin alike)."""
+    assert seen(ALIGNED, (1, 33, 33)) == ((3, 3), (4, 4), (-1, -1))
+    twice = f"{ALIGNED}; s: conv 1 1 stride=2 <- a; t: conv 1 3 stride=2 padding=1 <- a; add <- s, t"
+    assert seen(twice, (1, 33, 33)) == ((11, 11), (8, 8), (-5, -5))
+    # its kernels are [height, width], as ours: [3, 5] stride 2, then [3, 1] stride 2: x 5, y 7
+    assert seen("conv 1 3x5 stride=2; conv 1 3x1 stride=2", (1, 33, 33)) == ((7, 5), (4, 4), (0, 0))
+
+
+def test_branches_that_are_not_aligned_are_a_fault() -> None:
+    """The third graph of google-research/receptive_field's tests: 5x5 stride 2 beside two 3x3 valid."""
+    net = "l: conv 1 5 stride=2 padding=2 <- input; r1: conv 1 3 <- input; r2: conv 1 3; add <- l, r2"
+    (problem,) = check(net, (1, 9, 9)).problems  # the one size at which the maps agree: 5x5 and 5x5
+    assert str(problem) == (
+        "add1: add joins branches that move over the input at different strides: 2 pixels (l) and 1 pixels (r2); "
+        "give every branch the same total stride"
+    )
+    assert check(net, (1, 9, 9)).legal_inputs.smallest != (1, 9, 9)
+
+
+VGG16 = "".join(
+    "".join(f"conv {c} 3 padding=1; relu; " for _ in range(n)) + "maxpool 2; "
+    for c, n in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+)
+ALEXNET_V2 = (  # TF-Slim's: VALID at the first convolution and the pools, SAME elsewhere
+    "conv 64 11 stride=4; relu; maxpool 3 stride=2; conv 192 5 padding=2; relu; maxpool 3 stride=2; "
+    "conv 384 3 padding=1; relu; conv 384 3 padding=1; relu; conv 256 3 padding=1; relu; maxpool 3 stride=2"
+)
+
+
+def test_published_fields_of_alexnet_and_vgg16() -> None:
+    """google-research/receptive_field's table (size, stride, padding); Araujo et al. 2019, Distill."""
+    assert seen(ALEXNET_V2, (3, 224, 224)) == ((195, 195), (32, 32), (-64, -64))
+    assert seen(VGG16, (3, 224, 224)) == ((212, 212), (32, 32), (-90, -90))
+
+
+@pytest.mark.parametrize(("blocks", "field"), [((3, 4, 6, 3), 427), ((3, 4, 23, 3), 971), ((3, 8, 36, 3), 1451)])
+def test_published_fields_of_torchvisions_bottleneck_resnets(blocks: tuple[int, ...], field: int) -> None:
+    """numbers.md: torchvision puts the stride of a stage in the 3x3 of its first block."""
+    report = check(resnet(blocks, strides_last=False), (3, 224, 224))
+    assert not report.problems
+    assert report.receptive_field == (field, field)
+    assert report.layers[-1].stride == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "field", "padding"), [((3, 4, 6, 3), 483, 239), ((3, 4, 23, 3), 1027, 511), ((3, 8, 36, 3), 1507, 751)]
+)
+def test_published_fields_of_tf_slims_resnets(blocks: tuple[int, ...], field: int, padding: int) -> None:
+    """google-research/receptive_field's table: TF-Slim puts the stride of a stage in its last unit."""
+    layer = check(resnet(blocks, strides_last=True), (3, 224, 224)).layers[-1]
+    assert (layer.receptive_field, layer.stride, layer.start) == ((field,) * 2, (32, 32), (-padding,) * 2)
+
+
+@pytest.mark.parametrize(("blocks", "field"), [((2, 2, 2, 2), 435), ((3, 4, 6, 3), 899)])
+def test_published_fields_of_basic_resnets(blocks: tuple[int, ...], field: int) -> None:
+    assert check(resnet(blocks, bottleneck=False), (3, 224, 224)).receptive_field == (field, field)
+
+
+def test_fields_of_upsampling_are_the_largest_over_the_phases() -> None:
+    """By hand: after 2x bilinear each unit reads two neighbours, so a 3-wide window reads three units or two."""
+    assert seen("maxpool 2; upsample 2", (1, 16, 16)) == ((2, 2), (1, 1), (0, 0))
+    assert seen("upsample 2 mode=linear", (1, 16)) == ((2,), (0.5,), (-1,))
+    assert seen("upsample 2; conv 1 3 padding=1", (1, 16)) == ((2,), (0.5,), (-1,))
+    assert seen("convtranspose 1 3 stride=2 padding=1 output_padding=1", (1, 16)) == ((2,), (0.5,), (0,))
+
+
+def test_layers_without_a_place_have_no_stride() -> None:
+    report = check("conv 2 3; adaptiveavgpool 1; flatten; linear 3", (1, 9, 7))
+    fields = {layer.name: (layer.receptive_field, layer.stride) for layer in report.layers}
+    assert fields["conv1"] == ((3, 3), (1, 1))
+    assert fields["pool1"] == fields["linear1"] == ((9, 7), None)
+    assert report.receptive_field == (3, 3)  # of the last layer that has a map
+    assert check("linear 3", (5,)).receptive_field is None

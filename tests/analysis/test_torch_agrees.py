@@ -1,0 +1,33 @@
+"""Shapes, parameters and MACs of random nets against torch, which shares no code with the analysis."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+
+from laws import costs_are_torchs, no_faults, one_thread  # noqa: F401
+from strategies import nets
+from striate.analysis import check
+from striate.net import build
+from striate.spec import Embedding, Seq, Shape
+
+
+@given(nets())
+@settings(max_examples=150, deadline=None)
+def test_shapes_parameters_and_macs_are_torchs(net: tuple[Seq, Shape]) -> None:
+    no_faults(*net)
+    costs_are_torchs(*net)
+
+
+@given(nets())
+@settings(max_examples=40, deadline=None)
+def test_what_fits_also_runs_with_values(net: tuple[Seq, Shape]) -> None:
+    """Some of torch's refusals come only on a real device."""
+    spec, input = net
+    words = isinstance(spec.children[0][1], Embedding)
+    module = build(spec, input).eval()
+    y = module(torch.zeros(2, *input, dtype=torch.long if words else torch.float32))
+    report = check(spec, input)
+    assert tuple(y.shape[1:]) == report.layers[-1].output
+    assert torch.isfinite(y).all()
+    assert report.flops == 2 * report.macs == 2 * sum(layer.macs for layer in report.layers)

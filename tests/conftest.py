@@ -1,0 +1,106 @@
+"""What all tests share: one thread, small data, a small trained net, and two ways to the command line."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+TINY = "conv 4 3; relu; flatten; linear 10"  # learns the digits in a fraction of a second
+
+
+@dataclass
+class Answer:
+    """What a command gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    torch.set_num_threads(1)  # tiny tensors are slower on many, and sums keep one order
+
+
+@pytest.fixture(scope="session")
+def photos():
+    """``photos(root, {"cat": 4, "dog": 4})`` writes that many noisy images of 12x10 into each class folder."""
+
+    def write(root, classes, mode="RGB"):
+        rng = np.random.default_rng(0)
+        for i, (name, n) in enumerate(classes.items()):
+            (root / name).mkdir(parents=True)
+            for k in range(n):
+                pixels = rng.integers(0, 256, (10, 12, 3), dtype=np.uint8) // 2 + np.uint8(127 * (i % 2))
+                Image.fromarray(pixels).convert(mode).save(root / name / f"{k}.png")
+        return root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The folder of a finished run: TINY on the digits, one epoch."""
+    from striate.run import prepare
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    run = prepare("digits", TINY, settings={"epochs": 1, "lr": 0.01}, out=folder)
+    for _ in run.events():
+        pass
+    run.finish()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digit(tmp_path_factory):
+    """A file with one handwritten digit."""
+    from striate.data import open_data
+
+    path = tmp_path_factory.mktemp("digit") / "one.png"
+    Image.fromarray(open_data("digits").test.images[0]).save(path)
+    return path
+
+
+@pytest.fixture
+def cli(capsys, monkeypatch):
+    """``cli("check", "lenet5")`` runs the command line in this process."""
+    from striate.cli import main
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["striate", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Answer(ended.value.code or 0, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shell():
+    """``shell("check", "lenet5", cwd=...)`` runs the command line in a process of its own."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+    def run(*words, cwd=None, **more):
+        command = [sys.executable, "-m", "striate", *map(str, words)]
+        env = environment | more
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=120, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    run.environment = environment
+    return run
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    """A fresh current directory."""
+    monkeypatch.chdir(tmp_path)
+    return Path(tmp_path)

@@ -1,0 +1,339 @@
+"""The laws: what must hold of every network, as plain functions. Each raises AssertionError where it does not.
+
+    python tests/laws.py "conv 6 5; relu; flatten; linear 10" --input 1x28x28
+
+runs them on a network of yours; the tests run them on every network of the zoo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import striate.spec
+from striate.analysis import check, infer, receptive
+from striate.errors import Error, SpecError
+from striate.net import build
+from striate.spec import Embedding, Graph, Shape, Softmax, Spec, format, lower, parse, read_shape
+from striate.zoo import ZOO
+
+Law = Callable[[Spec | Graph, Shape], None]
+Span = tuple[int, int] | None
+
+
+# ------------------------------------------------------------------------------------------------- the laws
+def text_and_back(net: Spec | Graph, input: Shape) -> None:
+    """The text of a network is the network."""
+    graph = lower(net, input)
+    text = format(graph)
+    assert parse(text) == graph, text
+    assert format(parse(text)) == text
+
+
+def repr_and_back(net: Spec | Graph, input: Shape) -> None:
+    """What Python prints of a network makes it again."""
+    names = vars(striate.spec)
+    assert eval(repr(net), names) == net, repr(net)
+    assert eval(repr(lower(net, input)), names) == lower(net, input)
+
+
+def no_faults(net: Spec | Graph, input: Shape) -> None:
+    """It fits its input."""
+    problems = check(net, input).problems
+    assert not problems, "\n".join(map(str, problems))
+
+
+def costs_are_torchs(net: Spec | Graph, input: Shape) -> None:
+    """Shapes, parameters and MACs equal what torch itself finds, without running a number."""
+    report = check(net, input)
+    module = build(net, input, device="meta").eval()
+    shapes: dict[str, Shape] = {}
+    for name, part in _layers(module):
+        part.register_forward_hook(lambda _, __, y, name=name: shapes.__setitem__(name, tuple(y.shape[1:])))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(_example(module.graph, 1, "meta"))
+    assert {layer.name: layer.output for layer in report.layers} == shapes
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in _layers(module)}
+    assert {layer.name: layer.parameters for layer in report.layers} == counts
+    assert report.parameters == sum(p.numel() for p in module.parameters())
+    assert report.macs == counter.get_total_flops() / 2
+
+
+def fields_are_footprints(net: Spec | Graph, input: Shape) -> None:
+    """What a unit sees is what its gradient reaches when no path can hide: nothing beyond the field, in any layer
+    for the first, the middle and the last unit; and for the middle one, where its field lies in the input, all of it.
+    """
+    for unit in footprints(lower(net, input)):
+        assert unit.inside, unit
+        if unit.middle and unit.field_in_input:
+            assert unit.reached == unit.field, unit
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """One unit: the field that the analysis gives it, and what its gradient reached of *sides* pixels."""
+
+    node: str
+    unit: tuple[int, ...]
+    middle: bool
+    sides: tuple[int, ...]
+    field: list[Span]
+    reached: list[Span]
+
+    @property
+    def inside(self) -> bool:
+        pairs = zip(self.reached, self.field, strict=True)
+        return all(r is None or (f is not None and f[0] <= r[0] <= r[1] <= f[1]) for r, f in pairs)
+
+    @property
+    def field_in_input(self) -> bool:
+        return all(f is not None and f[0] >= 0 and f[1] < n for f, n in zip(self.field, self.sides, strict=True))
+
+
+def footprints(graph: Graph) -> Iterator[Footprint]:
+    """The first, the middle and the last unit of every layer."""
+    shapes = infer(graph)[0]
+    known = receptive(graph, shapes)[0]
+    values, pixels = kept(without_hiding(build(graph)))
+    for node in graph.nodes:
+        axes, extents = known[node.name], shapes[node.name][1:]
+        if not extents and not all(axis.whole for axis in axes):
+            continue  # a flattened unit has its place in all axes at once
+        middles = tuple(n // 2 for n in extents)
+        for unit in dict.fromkeys((middles, (0,) * len(extents), tuple(n - 1 for n in extents))):
+            y = values[node.name][(0, slice(None), *unit)].sum()
+            reached = box(torch.autograd.grad(y, pixels, retain_graph=True, allow_unused=True)[0])
+            places = unit or (0,) * len(axes)
+            field = [axis.spans[0] if axis.whole else axis.at(i) for axis, i in zip(axes, places, strict=True)]
+            yield Footprint(node.name, unit, unit == middles, tuple(pixels.shape[2:]), field, reached)
+
+
+def softmax_sums_to_one(net: Spec | Graph, input: Shape) -> None:
+    """A network that ends in softmax gives probabilities; another gives finite numbers."""
+    module = build(net, input).eval()
+    y = module(_example(module.graph, 3, "cpu"))
+    assert torch.isfinite(y).all()
+    if isinstance(module.graph.nodes[-1].op, Softmax):
+        assert torch.allclose(y.sum(1), torch.ones_like(y.sum(1)), atol=1e-5)
+
+
+def seeds_decide(net: Spec | Graph, input: Shape) -> None:
+    """The same seed gives the same weights, bit by bit; another gives others."""
+    one, two, other = (build(net, input, seed=seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    drawn = [name for name, value in one.items() if value.is_floating_point() and value.std(correction=0) > 0]
+    assert all(not torch.equal(one[name], other[name]) for name in drawn)
+
+
+LAWS: dict[str, Law] = {
+    law.__name__.replace("_", " "): law
+    for law in (
+        text_and_back,
+        repr_and_back,
+        no_faults,
+        costs_are_torchs,
+        fields_are_footprints,
+        softmax_sums_to_one,
+        seeds_decide,
+    )
+}
+
+
+# ------------------------------------------------------------------------------------------ what they stand on
+def _layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, part) for name, part in module.named_modules() if name and not any(part.children())]
+
+
+def _example(graph: Graph, batch: int, device: str) -> Tensor:
+    assert graph.input is not None
+    if isinstance(graph.nodes[0].op, Embedding):
+        return torch.zeros(batch, *graph.input, dtype=torch.long, device=device)
+    return torch.ones(batch, *graph.input, device=device) * 0.5
+
+
+class _WindowSum(nn.Module):
+    """In place of a max pooling: the sum of the window, so that the gradient reaches all of it."""
+
+    def __init__(self, pool: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        p, rank = self.pool, x.ndim - 2
+        fields = (p.kernel_size, p.stride, p.padding, p.dilation)
+        kernel, stride, padding, dilation = ((f,) * rank if isinstance(f, int) else f for f in fields)
+        out = p(x.detach()).shape[2:]
+        behind = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(out, stride, kernel, dilation, strict=True)]
+        pads = [(pad, max(0, b - n - pad)) for pad, b, n in zip(padding, behind, x.shape[2:], strict=True)]
+        x = nn.functional.pad(x, [n for pair in reversed(pads) for n in pair])
+        convolve = (nn.functional.conv1d, nn.functional.conv2d, nn.functional.conv3d)[rank - 1]
+        y = convolve(x, x.new_ones(x.shape[1], 1, *kernel), None, stride, 0, dilation, x.shape[1])
+        return y[(..., *(slice(0, n) for n in out))]
+
+
+_KEPT = (nn.modules.conv._ConvNd, nn.Linear, nn.Embedding, nn.Flatten, nn.Upsample)
+_MAX = nn.modules.pooling._MaxPoolNd
+_ADAPTIVE_MAX = nn.modules.pooling._AdaptiveMaxPoolNd
+_POOLS = (nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
+
+
+def without_hiding(module: nn.Module) -> nn.Module:
+    """The network with nothing that hides a path from the gradient, in float64: positive weights, no biases,
+    sums for maxima, and nothing at all for what works on each place alone.
+    """
+    module.double().eval()
+    for p in module.parameters():
+        p.data = torch.rand_like(p).add_(0.5).div_(p[0].numel()) if p.ndim > 1 else torch.zeros_like(p)
+    for name, part in _layers(module):
+        own = not type(part).__module__.startswith("torch.")  # striate's own: joins, sum pooling, embedding
+        if isinstance(part, _MAX):
+            module.set_submodule(name, _WindowSum(part))
+        elif isinstance(part, _ADAPTIVE_MAX):
+            average = type(part).__name__.replace("Max", "Avg")
+            module.set_submodule(name, getattr(nn, average)(part.output_size))
+        elif not own and not isinstance(part, (*_KEPT, *_POOLS)):
+            module.set_submodule(name, nn.Identity())
+    return module
+
+
+def kept(module: nn.Module) -> tuple[dict[str, Tensor], Tensor]:
+    """Every layer's output, and the pixels (or a sentence's vectors) from which they came."""
+    values: dict[str, Tensor] = {}
+    pixels: list[Tensor] = []
+
+    def keep(name: str, part: nn.Module, y: Tensor) -> Tensor:
+        if isinstance(part, nn.Embedding):
+            y = y.detach().requires_grad_()
+            pixels.append(y)
+        values[name] = y
+        return y
+
+    names = [node.name for node in module.graph.nodes]
+    for name in names:
+        module.get_submodule(name).register_forward_hook(lambda part, _, y, name=name: keep(name, part, y))
+    x = _example(module.graph, 1, "cpu")
+    if x.is_floating_point():
+        x = x.double().requires_grad_()
+        pixels.append(x)
+    module(x)
+    return values, pixels[0]
+
+
+def box(gradient: Tensor | None) -> list[Span]:
+    """The first and last place along each axis that *gradient* (1, C, ...) reaches."""
+    if gradient is None:
+        return []
+    seen = gradient[0].abs().amax(0)
+    seen = seen > 1e-11 * seen.max()
+    boxes: list[Span] = []
+    for axis in range(seen.ndim):
+        others = [a for a in range(seen.ndim) if a != axis]
+        places = (seen.any(dim=others) if others else seen).nonzero().flatten().tolist()
+        boxes.append((places[0], places[-1]) if places else None)
+    return boxes
+
+
+# ------------------------------------------------------------------------------------------------ who runs them
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine torch's threads cost tiny tensors more than they bring. (Other tests import it.)"""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", ZOO)
+def test_law(name: str, law: str) -> None:
+    LAWS[law](ZOO[name].make(), ZOO[name].input)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(
+    ("text", "input"),
+    [
+        ("a: conv 4 3 padding=1; relu; b: conv 4 3 padding=1; add <- a, b; maxpool 3 stride=2 ceil=yes", (2, 12, 9)),
+        ("embedding 20 6; conv 4 3; relu; adaptivemaxpool 1; flatten; dropout; linear 2; softmax", (11,)),
+        ("conv 2 3; batchnorm; convtranspose 2 2 stride=2; upsample 2 mode=linear; sumpool 2", (1, 5, 6, 7)),
+        ("linear 8; tanh; linear 3; softmax", (5,)),
+    ],
+)
+def test_law_on_other_kinds(text: str, input: Shape, law: str) -> None:
+    LAWS[law](parse(text), input)
+
+
+def test_the_laws_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one line of the analysis wrong, the law about it says so."""
+    from striate.analysis import cost
+    from striate.analysis.windows import Window
+
+    net, input = parse("conv 2 3 padding=1; maxpool 2"), (1, 8, 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(cost, "parameters", lambda *_: 1)
+        with pytest.raises(AssertionError):
+            costs_are_torchs(net, input)
+    with monkeypatch.context() as patch:
+        patch.setattr(Window, "span", property(lambda w: w.kernel - 1))
+        with pytest.raises(AssertionError):
+            fields_are_footprints(net, input)
+    with pytest.raises(AssertionError, match="linear1: needs flat features"):
+        no_faults(parse("linear 3"), input)
+
+
+def test_anyone_can_run_the_laws(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conv 6 5; relu; flatten; linear 10", "--input", "1x28x28"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"ok     {law}" for law in LAWS]
+    assert main(["conv 6 5; relu; linear 10", "--input", "1x28x28"]) == 1
+    out = capsys.readouterr().out
+    assert "FAULT  no faults\n       linear1: needs flat features" in out
+    assert "ok     text and back" in out
+    assert main(["lenet5"]) == 0
+    assert main(["cnov 6 5"]) == 2
+    assert "did you mean 'conv'?" in capsys.readouterr().err
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The laws on a network from the command line; 0 all hold, 1 some do not, 2 no network."""
+    parser = argparse.ArgumentParser(description="Tests the laws of striate on one network.")
+    parser.add_argument("net", help="a name of the zoo, a .net file, or the text of a network")
+    parser.add_argument("--input", help="such as 1x28x28, where the network does not say it")
+    given = parser.parse_args(arguments)
+    try:
+        net, input = _read(given.net, given.input)
+    except (Error, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    faults = 0
+    for name, law in LAWS.items():
+        try:
+            law(net, input)
+        except (AssertionError, Error) as fault:
+            faults += 1
+            print(f"FAULT  {name}\n       " + str(fault).replace("\n", "\n       "))
+        else:
+            print(f"ok     {name}")
+    return 1 if faults else 0
+
+
+def _read(net: str, input: str | None) -> tuple[Spec | Graph, Shape]:
+    if net in ZOO:
+        return ZOO[net].make(), read_shape(input) if input else ZOO[net].input
+    graph = parse(Path(net).read_text(encoding="utf-8") if net.endswith(".net") else net)
+    shape = read_shape(input) if input else graph.input
+    if shape is None:
+        raise SpecError("say the input's size: --input 1x28x28")
+    return graph, shape
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The contract refuses what it could not keep, and comes back from JSON as it was."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.errors import ModelError
+from striate.model.contract import INTERPOLATION, RESIZE, Contract
+
+GOOD = Contract(("cat", "dog"), (3, 8, 9), "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+NAN = float("nan")
+WRONG = [
+    ({"task": "regression"}, "task is 'regression'; it is one of classification"),
+    ({"mode": "BGR"}, "mode is 'BGR'; it is one of L, RGB"),
+    ({"mode": 3}, "mode is 3; it is one of L, RGB"),
+    ({"resize": "strech"}, "resize is 'strech'; did you mean 'stretch'?"),
+    ({"interpolation": ["bilinear"]}, "interpolation is ['bilinear']"),
+    ({"classes": ("cat", "cat")}, "the classes must be different names, got ['cat', 'cat']"),
+    ({"classes": ("cat", "")}, "the classes must be different names"),
+    ({"classes": ("cat", 2)}, "the classes must be different names"),
+    ({"classes": ("cat",)}, "there must be two classes or more, got ['cat']"),
+    ({"classes": ("cat", "\udce4pfel")}, "the class name '\\udce4pfel' is no text (UTF-8); rename it"),
+    ({"input": (3, 8)}, "input must be channels, height, width, got [3, 8]"),
+    ({"input": (3, 0, 8)}, "input must be channels, height, width"),
+    ({"input": (3, 8.0, 8)}, "input must be channels, height, width"),
+    ({"input": (1, 8, 8)}, "mode RGB has 3 channel(s), but the input has 1, mean 3 and std 3"),
+    ({"mode": "L"}, "mode L has 1 channel(s), but the input has 3, mean 3 and std 3"),
+    ({"mean": (0.5,)}, "mode RGB has 3 channel(s), but the input has 3, mean 1 and std 3"),
+    ({"std": (0.5, 0.5, 0.0)}, "mean [0.1, 0.2, 0.3] and std [0.5, 0.5, 0.0] must be numbers, std above 0"),
+    ({"std": (0.5, 0.5, NAN)}, "must be numbers, std above 0"),
+    ({"mean": (0.5, 0.5, True)}, "must be numbers, std above 0"),
+    ({"mean": (0.5, 0.5, 10**400)}, "must be numbers, std above 0"),
+    ({"mean": (0.5, 0.5, [1])}, "must be numbers, std above 0"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), WRONG)
+def test_a_wrong_field_is_named(fields, text):
+    with pytest.raises(ModelError) as caught:
+        replace(GOOD, **fields)
+    assert str(caught.value).startswith("contract: ")
+    assert text in str(caught.value)
+
+
+contracts = st.builds(
+    lambda mode, size, classes, mean, std, resize, interpolation: Contract(
+        tuple(classes), (3 if mode == "RGB" else 1, *size), mode,
+        tuple(mean[: 3 if mode == "RGB" else 1]), tuple(std[: 3 if mode == "RGB" else 1]), resize, interpolation,
+    ),
+    st.sampled_from(["L", "RGB"]),
+    st.tuples(st.integers(1, 999), st.integers(1, 999)),
+    st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2, unique=True),
+    st.lists(st.floats(-10, 10), min_size=3, max_size=3),
+    st.lists(st.floats(1e-3, 10), min_size=3, max_size=3),
+    st.sampled_from(RESIZE),
+    st.sampled_from(INTERPOLATION),
+)  # fmt: skip
+
+
+@given(contracts)
+def test_it_comes_back_from_json(contract):
+    assert Contract.from_json(contract.to_json()) == contract
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*asdict(GOOD)]), json_values))
+def test_any_json_is_a_contract_or_a_model_error(changes):
+    values = json.loads(GOOD.to_json()) | changes
+    try:
+        contract = Contract.from_json(json.dumps(values))
+    except ModelError as error:
+        assert str(error).startswith("contract: ")
+    else:
+        assert Contract.from_json(contract.to_json()) == contract
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "expected an object, got list"),
+        (GOOD.to_json().replace("resize", "resizing"), "unknown field 'resizing'; did you mean 'resize'?"),
+        (json.dumps({"classes": []}), "is missing"),
+        (GOOD.to_json().replace('["cat", "dog"]', '"cat"'), "classes must be a list, got 'cat'"),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_a_text_that_is_no_contract(text, reason):
+    with pytest.raises(ModelError) as caught:
+        Contract.from_json(text)
+    assert reason in str(caught.value)
+
+
+def test_what_older_files_left_out_is_not_guessed():
+    values = json.loads(GOOD.to_json())
+    for name in values:
+        with pytest.raises(ModelError, match=f"the field '{name}' is missing"):
+            Contract.from_json(json.dumps({k: v for k, v in values.items() if k != name}))

@@ -1,0 +1,135 @@
+"""The first weights: each scheme's deviation, from the seed alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from striate.errors import RecipeError
+from striate.net import INITS, build, initialise
+from striate.net.init import fans
+from striate.spec import parse
+
+WIDE = "conv 64 5 groups=2; flatten; linear 50"
+INPUT = (32, 9, 9)
+FAN_IN, FAN_OUT = 16 * 25, 32 * 25  # one output sums half of the channels, one input reaches half of the outputs
+
+DEVIATION = {
+    "lecun": 1 / math.sqrt(FAN_IN),
+    "glorot": math.sqrt(2 / (FAN_IN + FAN_OUT)),
+    "he": math.sqrt(2 / FAN_IN),
+    "lenet": 2.4 / FAN_IN / math.sqrt(3),
+    "alexnet": 0.01,
+}
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_a_scheme_has_its_deviation(name: str) -> None:
+    """25,600 draws: the deviation is within 2 %, the mean within 4 of its own errors, and biases begin at 0."""
+    weight = build(parse(WIDE), INPUT, init=name, seed=3).conv1.weight.detach()
+    n, wanted = weight.numel(), DEVIATION[name]
+    assert n == 25_600
+    assert abs(weight.std().item() / wanted - 1) < 0.02
+    assert abs(weight.mean().item()) < 4 * wanted / math.sqrt(n)
+    if name in ("glorot", "lenet"):
+        assert weight.abs().max() <= wanted * math.sqrt(3)
+    else:
+        assert weight.abs().max() > 3 * wanted
+    assert not build(parse(WIDE), INPUT, init=name).conv1.bias.any()
+
+
+def test_every_scheme_is_tested() -> None:
+    assert set(INITS) == set(DEVIATION)
+
+
+FANS = {
+    "conv 6 5": ((3, 9, 9), 75, 150),
+    "conv 8 3x5 groups=2": ((4, 9, 9), 2 * 15, 4 * 15),
+    "conv 8 3 groups=4": ((4, 9), 3, 2 * 3),
+    "convtranspose 8 3": ((4, 9, 9), 4 * 9, 8 * 9),
+    "convtranspose 8 3 groups=2": ((4, 9, 9), 2 * 9, 4 * 9),
+    "conv 2 2": ((3, 4, 4, 4), 24, 16),
+    "linear 7": ((5,), 5, 7),
+}
+
+
+@pytest.mark.parametrize("text", FANS)
+def test_fans_count_what_one_output_sums_and_one_input_reaches(text: str) -> None:
+    input, fan_in, fan_out = FANS[text]
+    net = build(parse(text), input, device="meta")
+    (layer,) = net.children()
+    assert fans(layer) == (fan_in, fan_out)
+
+
+@pytest.mark.parametrize("text", ["conv 8 3 groups=2", "convtranspose 8 3 groups=2", "linear 6"])
+def test_fans_by_measuring(text: str) -> None:
+    """All weights 1: the middle output is its fan-in, and the gradient of the middle input its fan-out."""
+    input = (12,) if text.startswith("linear") else (4, 9, 9)
+    net = build(parse(text), input)
+    (layer,) = net.children()
+    for p in layer.parameters():
+        nn.init.constant_(p, 1.0 if p.ndim > 1 else 0.0)
+    x = torch.ones(1, *input, requires_grad=True)
+    y = net(x)
+    y.sum().backward()
+    assert x.grad is not None
+    assert fans(layer) == (y.max().item(), x.grad.max().item())
+
+
+def test_auto_suits_the_activation() -> None:
+    for text, name in (("conv 6 5; tanh", "glorot"), ("conv 6 5; sigmoid", "glorot"), ("conv 6 5; relu", "he")):
+        net, other = build(parse(text), (1, 9, 9)), build(parse(text), (1, 9, 9), init=name)
+        assert torch.equal(net.conv1.weight, other.conv1.weight)
+
+
+def test_the_seed_and_nothing_else_decides() -> None:
+    text = "embedding 7 4; conv 6 3; batchnorm; relu; convtranspose 3 2; flatten; linear 4"
+    torch.manual_seed(1)
+    one = build(parse(text), (8,), seed=5).state_dict()
+    torch.manual_seed(2)
+    two = build(parse(text), (8,), seed=5).state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    other = build(parse(text), (8,), seed=6).state_dict()
+    for name, value in other.items():
+        drawn = name.endswith("weight") and "batchnorm" not in name
+        assert torch.equal(one[name], value) != drawn, name
+
+
+def test_torchs_own_generator_is_left_alone() -> None:
+    state = torch.get_rng_state()
+    build(parse("embedding 7 4; conv 6 3; dropout; linear 4"[:24] + "; flatten; linear 4"), (8,), seed=5)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_everything_begins_somewhere() -> None:
+    """`to_empty` leaves whatever was in memory: every parameter and buffer must be written."""
+    text = "conv 6 3; batchnorm; prelude: convtranspose 3 2; flatten; linear 4; batchnorm; linear 3"
+    net = build(parse(text), (2, 8, 8), device="meta").to_empty(device="cpu")
+    for value in net.state_dict().values():
+        value.fill_(77)
+    initialise(net, "he", 0)
+    assert not any((value == 77).any() for value in net.state_dict().values())
+    assert torch.equal(net.batchnorm1.running_var, torch.ones(6))
+    assert torch.equal(net.batchnorm1.weight, torch.ones(6))
+    assert net.batchnorm1.num_batches_tracked == 0
+
+
+def test_embeddings_are_unit_normal() -> None:
+    weight = build(parse("embedding 300 100"), (8,)).embedding1.weight
+    assert abs(weight.std().item() - 1) < 0.02
+
+
+def test_activations_keep_their_scale_under_he_and_relu() -> None:
+    """He et al. 2015, section 2.2: with it a deep ReLU net neither fades nor grows."""
+    net = build(parse("; ".join(["conv 64 3 padding=1; relu"] * 12)), (64, 8, 8), init="he")
+    with torch.no_grad():
+        y = net(torch.randn(4, 64, 8, 8, generator=torch.Generator().manual_seed(0)))
+    assert 0.01 < y.square().mean().item() < 10  # the borders see zeros
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(RecipeError, match="init is 'xavier'; it is one of auto, lecun, glorot, he, lenet, alexnet"):
+        initialise(nn.Linear(2, 2), "xavier")

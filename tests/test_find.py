@@ -1,0 +1,100 @@
+"""NET, wherever it is asked for: five ways to say it, and the nearest name for a misspelt one."""
+
+import pytest
+from torch import nn
+
+from striate.errors import ModelError, SpecError
+from striate.find import find_net, net_name, suited_to, with_input
+from striate.spec import Conv, Flatten, Graph, Linear, Seq, format, lower, parse
+from striate.zoo import ZOO
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_zoo_by_name(name):
+    graph = find_net(name)
+    assert graph.input == ZOO[name].input
+    other = find_net(name, classes=7, channels=2)
+    assert other.input == (2, *ZOO[name].input[1:])
+    assert [n.op.out for n in other.nodes if isinstance(n.op, Linear)][-1] == 7
+
+
+def test_a_text():
+    assert find_net("conv 6 5; relu") == parse("conv 6 5; relu")
+    assert find_net("flatten") == parse("flatten")  # one word is a layer before it is a name
+
+
+def test_a_net_already():
+    graph = parse("conv 6 5; flatten; linear 3")
+    assert find_net(graph) is graph
+    assert find_net(Seq(Conv(6, 5), Flatten(), Linear(3))) == graph
+    assert find_net(Conv(6, 5)) == lower(Conv(6, 5))
+
+
+def test_a_file(tmp_path):
+    path = tmp_path / "my net, ž.net"
+    path.write_text("# mine\ninput 1x8x8\nflatten\nlinear 3\n", encoding="utf-8")
+    assert find_net(str(path)) == find_net(path) == parse("input 1x8x8; flatten; linear 3")
+
+
+def test_a_model_file(trained):
+    graph = find_net(str(trained / "model.safetensors"))
+    assert graph.input == (1, 8, 8)
+    assert format(graph).startswith("input 1x8x8\nconv 4 3\n")
+
+
+def fault(net, kind=SpecError):
+    with pytest.raises(kind) as caught:
+        find_net(net)
+    return str(caught.value)
+
+
+def test_a_misspelt_name_gets_the_nearest(tmp_path):
+    assert fault("lenet").endswith("is no net of the zoo, no .net file and no text of a net; did you mean 'lenet5'?")
+    (tmp_path / "mine.net").write_text("relu")
+    assert fault(tmp_path / "mien.net") == f"{tmp_path / 'mien.net'}: there is no such file; did you mean 'mine.net'?"
+    assert fault(tmp_path / "no such" / "a.net").endswith("a.net: there is no such file")
+
+
+def test_a_path_of_windows_is_a_name_and_no_text():
+    assert "is no net of the zoo" in fault("C\\nets\\mine")
+
+
+def test_a_file_that_is_no_net(tmp_path):
+    path = tmp_path / "bad.net"
+    path.write_text("conv 6 5\nrelo\n")
+    assert fault(path).startswith(f"{path}: line 2: unknown word 'relo'; did you mean 'relu'?")
+    path.write_bytes(b"\xff\xfe\x00")
+    assert fault(path).startswith(f"{path}: cannot be read as text")
+    (tmp_path / "folder.net").mkdir()
+    assert fault(tmp_path / "folder.net").startswith(f"{tmp_path / 'folder.net'}: cannot be read as text")
+
+
+def test_a_model_file_that_is_none(tmp_path):
+    assert "there is no such file" in fault(tmp_path / "a.safetensors", ModelError)
+
+
+def test_python_files_are_refused_in_words():
+    assert "networks in Python files cannot be read yet" in fault("nets.py:Mine")
+
+
+@pytest.mark.parametrize("net", [nn.Linear(3, 4), 3, ["conv 6 5"], None])
+def test_what_is_no_net_at_all(net):
+    text = fault(net)
+    assert text.startswith(f"got a {type(net).__name__} for a net; wanted a name, a text, a Seq or a Graph")
+    assert "striate.training" in text
+
+
+def test_the_name_of_a_runs_folder():
+    assert net_name("lenet5") == "lenet5"
+    assert net_name("nets/my net, ž.net") == "my-net-ž"
+    assert net_name("runs/x/model.safetensors") == "model"
+    assert net_name("conv 6 5; relu") == net_name(parse("relu")) == net_name(Seq(Flatten())) == "net"
+
+
+def test_with_input():
+    assert with_input(parse("relu"), (1, 8, 8)).input == (1, 8, 8)
+    assert with_input(parse("input 3x9x9; relu"), (1, 8, 8)).input == (3, 9, 9)
+
+
+def test_what_suits_is_in_the_zoo():
+    assert isinstance(find_net(suited_to((8, 8), "L")), Graph)

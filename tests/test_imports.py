@@ -1,0 +1,231 @@
+"""The walls of the house (docs: the shape of the code): who never imports whom, and what appears nowhere.
+
+The check reads syntax trees, so imports inside functions count, and relative ones, and those for type checkers
+alone. A second set of tests plants each kind of violation and sees the check find it.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "striate"
+
+# unit (a package or module directly under striate) -> what of striate it never imports
+NEVER = {
+    "errors": {"*"},
+    "spec": {"*", "-errors"},  # every unit but errors
+    "analysis": {"*", "-errors", "-spec"},
+    "zoo": {"*", "-errors", "-spec"},
+    "net": {"zoo", "data", "learn", "see"},
+    "learn": {"spec", "analysis", "zoo", "net", "data"},
+    "evaluate": {"spec", "analysis", "zoo", "net"},
+    "see": {"spec", "analysis", "zoo", "net"},
+    "data": {"learn"},
+}
+LIGHT = ("errors", "spec", "analysis", "zoo")  # the standard library only
+FRONT = ("cli", "serve", "view")  # imported by cli alone
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, by its full name, and where."""
+
+    module: str
+    unit: str
+    where: str
+
+    @property
+    def target(self) -> str:
+        """The unit of striate that is imported: "spec" for striate.spec.ops; "" for the top or another package."""
+        parts = self.module.split(".")
+        return parts[1] if parts[0] == "striate" and len(parts) > 1 else ""
+
+
+def trees(root: Path) -> Iterator[tuple[str, str, ast.Module]]:
+    """Unit, place and syntax tree of every file."""
+    for path in sorted(root.rglob("*.py")):
+        inside = path.relative_to(root)
+        unit = inside.parts[0] if len(inside.parts) > 1 else inside.stem
+        yield unit, f"striate/{inside.as_posix()}", ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(root: Path) -> Iterator[Import]:
+    for unit, place, tree in trees(root):
+        package = ["striate", *Path(place).parts[1:-1]]
+        for node in ast.walk(tree):
+            for module in _modules(node, package, root):
+                yield Import(module, unit, f"{place}:{getattr(node, 'lineno', 0)}")
+
+
+def _modules(node: ast.AST, package: list[str], root: Path) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=module, names=names, level=level):
+            base = package[: len(package) - level + 1] if level else []
+            full = ".".join([*base, *([module] if module else [])])
+            if full == "striate":  # from striate import zoo: the submodule; from striate import check: the top
+                plain = [alias.name for alias in names if alias.name != "__version__"]
+                return [f"striate.{name}" if _is_unit(root, name) else "striate" for name in plain]
+            return [full]
+        case ast.Call(
+            func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"), args=args
+        ):
+            return [arg.value for arg in args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        case _:
+            return []
+
+
+def _is_unit(root: Path, name: str) -> bool:
+    return (root / name).is_dir() or (root / f"{name}.py").is_file()
+
+
+def faults(root: Path) -> list[str]:
+    """Every breach of the walls under *root*, the folder of the package."""
+    found = []
+    for i in imports(root):
+        never = NEVER.get(i.unit, set())
+        allowed = {name[1:] for name in never if name.startswith("-")} | {i.unit}
+        if i.target and i.target not in allowed and ("*" in never or i.target in never):
+            found.append(f"{i.where}: {i.unit} never imports {i.target}")
+        if i.target in FRONT and i.unit not in ("cli", "__main__", i.target):
+            found.append(f"{i.where}: only cli imports {i.target}")
+        if i.module == "striate" and i.unit not in ("cli", "__main__"):
+            found.append(f"{i.where}: {i.unit} imports striate itself, and with it everything")
+        outside = i.module.split(".")[0]
+        if i.unit in LIGHT and outside != "striate" and outside not in sys.stdlib_module_names:
+            found.append(f"{i.where}: {i.unit} imports {outside}, and may use the standard library only")
+        if outside in ("pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"):
+            found.append(f"{i.where}: {outside} runs what it reads")
+    return found + _calls(root)
+
+
+def _calls(root: Path) -> list[str]:
+    found, loads = [], []
+    for _, place, tree in trees(root):
+        for node in ast.walk(tree):
+            where = f"{place}:{getattr(node, 'lineno', 0)}"
+            match node:
+                case (
+                    ast.Name(id="eval" | "exec" as name)
+                    | ast.Attribute(value=ast.Name(id="builtins"), attr="eval" | "exec" as name)
+                ):
+                    found.append(f"{where}: {name} runs what it reads")
+                case ast.Attribute(value=ast.Name(id="torch"), attr="load"):
+                    loads.append(where)
+                case ast.ImportFrom(module="torch", names=names) if any(alias.name == "load" for alias in names):
+                    loads.append(where)
+    if len(loads) > 1:
+        found.append(f"{', '.join(loads)}: torch.load occurs more than once")
+    return found
+
+
+def test_the_walls_stand() -> None:
+    found = faults(SOURCE)
+    assert not found, "\n".join(found)
+
+
+def test_the_walls_are_about_something() -> None:
+    """The files are read, and units that the rules name exist (those of later issues may not yet)."""
+    units = {unit for unit, _, _ in trees(SOURCE)}
+    assert {"errors", "spec", "analysis", "zoo", "net", "learn", "evaluate", "data", "cli"} <= units
+    seen = {(i.unit, i.target) for i in imports(SOURCE) if i.target}
+    assert {("analysis", "spec"), ("zoo", "spec"), ("net", "analysis"), ("spec", "errors")} <= seen
+
+
+PLANTED = {
+    "numpy in spec": ("spec/a.py", "import numpy as np", "spec imports numpy"),
+    "torch in analysis, inside a function": (
+        "analysis/a.py",
+        "def f():\n    from torch import nn",
+        "analysis/a.py:2: analysis imports torch",
+    ),
+    "PIL in zoo": ("zoo/a.py", "import PIL.Image", "zoo imports PIL"),
+    "analysis imports zoo": ("analysis/a.py", "from striate.zoo import ZOO", "analysis never imports zoo"),
+    "zoo imports analysis": ("zoo/a.py", "import striate.analysis.cost", "zoo never imports analysis"),
+    "spec imports analysis": ("spec/a.py", "from ..analysis import check", "spec never imports analysis"),
+    "spec imports a module of the top": ("spec/a.py", "from striate.files import write", "spec never imports files"),
+    "errors imports spec": ("errors.py", "from striate.spec import Conv", "errors never imports spec"),
+    "net imports zoo": ("net/a.py", "from striate import zoo", "net never imports zoo"),
+    "net imports learn": ("net/a.py", "from ..learn import loop", "net never imports learn"),
+    "net imports data": ("net/deep/a.py", "from ...data.idx import read", "net never imports data"),
+    "learn imports spec": ("learn/a.py", "from striate.spec.ops import Conv", "learn never imports spec"),
+    "learn imports net": ("learn/a.py", "def f():\n    import striate.net", "learn never imports net"),
+    "learn imports data": ("learn/a.py", "from striate.data import open", "learn never imports data"),
+    "data imports learn": ("data/a.py", "from striate import learn", "data never imports learn"),
+    "evaluate imports analysis": (
+        "evaluate/a.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from striate.analysis import Report",
+        "evaluate never imports analysis",
+    ),
+    "see imports net": ("see/a.py", "from .. import net", "see never imports net"),
+    "by name": ("learn/a.py", "import importlib\nimportlib.import_module('striate.net')", "learn never imports net"),
+    "somebody imports cli": ("model/a.py", "from striate.cli.main import app", "only cli imports cli"),
+    "somebody imports serve": ("model/a.py", "import striate.serve", "only cli imports serve"),
+    "somebody imports view": ("see/a.py", "from striate import view", "only cli imports view"),
+    "through the top": ("learn/a.py", "from striate import check", "learn imports striate itself"),
+    "the top, plainly": ("data/a.py", "import striate", "data imports striate itself"),
+    "pickle": ("model/a.py", "import pickle", "pickle runs what it reads"),
+    "pickle, in part": ("model/a.py", "from pickle import loads", "pickle runs what it reads"),
+    "eval": ("cli/a.py", "x = eval('1')", "eval runs what it reads"),
+    "exec": ("cli/a.py", "run = exec\nrun('1')", "exec runs what it reads"),
+    "eval by its module": ("cli/a.py", "import builtins\nbuiltins.eval('1')", "eval runs what it reads"),
+    "torch.load twice": (
+        "net/a.py",
+        "import torch\ntorch.load('a', weights_only=True)\ntorch.load('b', weights_only=True)",
+        "torch.load occurs more than once",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_the_check_finds_a_planted_violation(kind: str, tmp_path: Path) -> None:
+    file, code, wanted = PLANTED[kind]
+    _house(tmp_path)
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(code + "\n", encoding="utf-8")
+    found = faults(tmp_path)
+    assert any(wanted in fault for fault in found), found
+
+
+def _house(root: Path) -> None:
+    for unit in ("analysis", "cli", "data", "evaluate", "learn", "model", "net", "see", "serve", "spec", "view", "zoo"):
+        (root / unit).mkdir()
+        (root / unit / "__init__.py").touch()
+
+
+def test_the_check_lets_the_allowed_through(tmp_path: Path) -> None:
+    _house(tmp_path)
+    allowed = {
+        "errors.py": "from difflib import get_close_matches",
+        "spec/a.py": "import re\nfrom striate.errors import Error\nfrom . import b\nfrom .c import d",
+        "analysis/a.py": "from ..spec import ops",
+        "zoo/a.py": "from striate.spec import Conv",
+        "net/a.py": "import torch\nfrom striate.analysis import infer\ntorch.load('a', weights_only=True)",
+        "learn/a.py": "def f(net):\n    net.eval()\n    evaluation = 3",
+        "data/a.py": "import numpy\nfrom striate.model import contract\nfrom striate import __version__",
+        "cli/a.py": "import striate\nfrom striate import serve, view, zoo\nfrom striate.cli import b",
+    }
+    for file, code in allowed.items():
+        (tmp_path / file).write_text(code + "\n", encoding="utf-8")
+    assert faults(tmp_path) == []
+
+
+@pytest.mark.parametrize("module", ["striate.spec", "striate.analysis", "striate.zoo", "striate"])
+def test_the_light_half_loads_no_package(module: str) -> None:
+    """In a fresh interpreter: what is imported is not only what the files say."""
+    code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "striate" in loaded
+    assert not loaded & {"torch", "numpy", "PIL", "safetensors", "typer", "rich"}
+    strangers = loaded - sys.stdlib_module_names - {"striate", "__main__", "__mp_main__"}
+    assert not {name for name in strangers if not name.startswith(("_", "sitecustomize"))}, strangers

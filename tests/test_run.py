@@ -1,0 +1,380 @@
+"""A run: its folder and files, the same twice, stopped and gone on with, and what it refuses."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import striate.run
+from striate.data import open_data
+from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
+from striate.learn import Epoch, Recipe, Step
+from striate.model.model import load
+from striate.run import COLUMNS, measure, part_for, prepare
+
+TINY = "conv 4 3; relu; flatten; linear 10"
+DROPOUT = "conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
+
+
+def start(net=TINY, data="digits", stop=None, finish=True, **more):
+    """Trains until *stop* (epoch, step; step None: the epoch's end), as ``striate train`` does when a signal comes."""
+    settings = more.pop("settings", {"epochs": 2, "batch": 128})
+    run = prepare(data, net, settings=settings, **more)
+    for event in run.events():
+        at = (event.epoch, event.step) if isinstance(event, Step) else (event.epoch, None)
+        if at == stop:
+            run.save_state()
+            return run
+    if finish:
+        run.finish()
+    return run
+
+
+def weights(folder):
+    return {name: value for name, value in load(folder / "model.safetensors").module.state_dict().items()}
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+# ------------------------------------------------------------------------------------------------- what it writes
+def test_the_files_of_a_run(in_folder):
+    run = start()
+    names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
+    assert names == {
+        "model.safetensors", "metrics.csv", "recipe.json", "report.html", "state/state.safetensors",
+        "state/progress.json",
+    }  # fmt: skip
+    with (run.folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS == ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert [{name: float(value) for name, value in row.items()} for row in rows] == run.history
+    about = json.loads((run.folder / "recipe.json").read_text())
+    assert {name: about[name] for name in Recipe().as_dict()} == run.recipe.as_dict()
+    assert about["data"] == "digits"
+    assert about["net"].startswith("input 1x8x8\nconv 4 3\n")
+    page = (run.folder / "report.html").read_text()
+    assert "net on digits" in page
+    assert "1,293 training, 144 validation, 360 test" in page
+
+
+def test_folders_are_numbered(in_folder):
+    for name in ("digits-net", "digits-net-2", "digits-net-3"):
+        assert str(start(finish=False, stop=(1, 1)).folder) == f"runs/{name}"
+    assert str(start("lenet5", stop=(1, 1)).folder) == "runs/digits-lenet5"
+
+
+def test_the_model_is_the_best_and_the_test_part_is_looked_at_once(in_folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        striate.run, "measure", lambda model, pixels: (seen.append(pixels), measure(model, pixels))[1]
+    )
+    run = prepare("digits", TINY, settings={"epochs": 4, "lr": 0.03, "batch": 128})
+    best = None
+    for event in run.events():
+        assert not seen
+        if isinstance(event, Epoch) and event.best:
+            best = {name: value.clone() for name, value in run.model.module.state_dict().items()}
+            number = event.epoch
+    result = run.finish()
+    assert [len(pixels) for pixels in seen] == [360]
+    assert same(weights(run.folder), best)
+    assert run.best_epoch == number == result.as_dict()["best_epoch"]
+
+
+def test_the_document(in_folder):
+    run = prepare("digits", TINY, settings={"epochs": 1, "lr": 0.01})
+    list(run.events())
+    document = json.loads(json.dumps(run.finish().as_dict()))
+    assert document.keys() >= {"model", "run", "epochs", "seconds", "train", "test"}
+    assert document["model"] == "runs/digits-net/model.safetensors"
+    assert document["epochs"] == 1
+    assert document["parameters"] == 40 + 1450
+    assert document["train"]["n"] == 1293
+    assert document["val"]["n"] == 144
+    assert document["test"]["n"] == 360
+    assert 0.5 < document["test"]["accuracy"] <= 1
+
+
+def test_the_test_figures_are_those_of_evaluate(trained):
+    model = load(trained / "model.safetensors")
+    scores = measure(model, part_for(model, "digits"))
+    assert scores.n == 360
+    assert f"{scores.right:,} of 360" in (trained / "report.html").read_text()
+
+
+def test_the_statistics_come_from_the_training_part_alone(in_folder):
+    run = prepare("digits", TINY)
+    pixels = run.parts["train"].images / 255
+    assert run.model.contract.mean == pytest.approx([pixels.mean()])
+    assert run.model.contract.std == pytest.approx([pixels.std()])
+
+
+def test_images_that_cannot_be_read_are_left_out_and_named(in_folder, photos):
+    photos(in_folder / "data", {"cat": 10, "dog": 10})
+    (in_folder / "data" / "cat" / "3.png").write_bytes(b"no image")
+    said = []
+    run = prepare("data", "flatten; linear 2", settings={"epochs": 1}, say=said.append)
+    assert said[0] == "left out 1 image that cannot be read:"
+    assert "data/cat/3.png: not an image" in said[1]
+    list(run.events())
+    run.finish()
+    assert "1 images that cannot be read" in (run.folder / "report.html").read_text()
+
+
+def test_a_name_that_is_no_utf8(in_folder):
+    rng = np.random.default_rng(0)
+    for name in (b"data/a", b"data/b"):
+        (in_folder / name.decode()).mkdir(parents=True)
+        for i in range(8):
+            with open(name + b"/\xe4%d.png" % i, "wb") as file:
+                Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(file, "PNG")
+    run = start("flatten; linear 2", "data", settings={"epochs": 1})
+    assert (run.folder / "report.html").is_file()
+    (in_folder / "data" / "b").rename(in_folder / "data" / "\udce4pfel")
+    with pytest.raises(ModelError, match="is no text"):
+        start("flatten; linear 2", "data", settings={"epochs": 1})
+
+
+# ---------------------------------------------------------------------------------------------- the same, twice
+def test_one_seed_one_net_another_seed_another(in_folder):
+    first, again = start(DROPOUT), start(DROPOUT)
+    other = start(DROPOUT, settings={"epochs": 2, "batch": 128, "seed": 1})
+    assert same(weights(first.folder), weights(again.folder))
+    assert [row | {"seconds": 0} for row in first.history] == [row | {"seconds": 0} for row in again.history]
+    assert not same(weights(first.folder), weights(other.folder))
+
+
+# ------------------------------------------------------------------------------------------------ stop and go on
+@pytest.mark.parametrize("stop", [(1, 1), (1, 10), (1, None), (2, 3), (2, 10)], ids=str)
+def test_gone_on_with_it_ends_as_if_never_stopped(in_folder, stop):
+    whole = start(DROPOUT)
+    stopped = start(DROPOUT, out="stopped", stop=stop)
+    assert not (stopped.folder / "report.html").exists()
+    resumed = start(None, out="stopped", resume=True, settings={})
+    assert same(weights(whole.folder), weights(resumed.folder))
+    assert same(whole.model.module.state_dict(), resumed.model.module.state_dict())  # the last, not only the best
+    assert [r | {"seconds": 0} for r in resumed.history] == [r | {"seconds": 0} for r in whole.history]
+    assert resumed.best_epoch == whole.best_epoch
+    assert (resumed.folder / "report.html").is_file()
+
+
+def test_killed_before_the_first_epoch_it_can_go_on(in_folder):
+    whole = start(DROPOUT)
+    run = prepare("digits", DROPOUT, settings={"epochs": 2, "batch": 128}, out="killed")
+    next(run.events())  # and nothing is saved after that
+    resumed = start(None, out="killed", resume=True, settings={})
+    assert same(weights(whole.folder), weights(resumed.folder))
+
+
+def test_killed_before_the_report_it_only_measures(in_folder):
+    run = start(finish=False)
+    said = []
+    resumed = prepare("digits", resume=True, say=said.append)
+    assert "2 of 2 epochs done" in said[-1]
+    assert list(resumed.events()) == []
+    resumed.finish()
+    assert (run.folder / "report.html").is_file()
+
+
+def test_a_finished_run_asks_for_more_epochs_and_takes_them(in_folder):
+    start()
+    with pytest.raises(RecipeError) as caught:
+        prepare("digits", resume=True)
+    assert str(caught.value) == "runs/digits-net: all 2 epochs are done; give more, such as --epochs 12"
+    said = []
+    run = start(None, resume=True, settings={"epochs": 3}, say=said.append)
+    assert said[:2] == ["changed: epochs 2 -> 3", "going on with runs/digits-net: 2 of 3 epochs done"]
+    assert [row["epoch"] for row in run.history] == [1, 2, 3]
+    with pytest.raises(RecipeError, match="all 3 epochs are done"):
+        prepare("digits", resume=True)
+
+
+def test_the_newest_run_of_the_data_and_the_net_is_found(in_folder):
+    import os
+
+    for net in (TINY, TINY, "lenet5"):
+        start(net, stop=(1, 1))
+    for i, name in enumerate(("digits-net-2", "digits-lenet5", "digits-net")):
+        os.utime(f"runs/{name}/state/state.safetensors", (i, i))
+    assert str(prepare("digits", resume=True).folder) == "runs/digits-net"
+    assert str(prepare("digits", "lenet5", resume=True).folder) == "runs/digits-lenet5"
+    (in_folder / "runs" / "digits-net" / "recipe.json").write_text("{")  # a damaged run is passed over
+    os.utime("runs/digits-lenet5/state/state.safetensors", (9, 9))
+    assert str(prepare("digits", TINY, resume=True).folder) == "runs/digits-net-2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"settings": {"seed": 1}}, "was trained with another seed (0, now 1)"),
+        ({"net": "flatten; linear 10"}, "was trained with another net; go on with the same"),
+        ({"data": "others"}, "was trained with another data (digits, now others)"),
+    ],
+)
+def test_what_cannot_change_in_the_middle(in_folder, photos, changes, text):
+    photos(in_folder / "others", {str(i): 3 for i in range(10)}, "L")
+    start(out="run", stop=(1, 1))
+    before = (in_folder / "run" / "recipe.json").read_text()
+    with pytest.raises(RecipeError) as caught:
+        start(**({"net": None, "out": "run", "resume": True, "settings": {}} | changes))
+    assert text in str(caught.value)
+    assert "begin a new run without --resume" in str(caught.value)
+    assert (in_folder / "run" / "recipe.json").read_text() == before
+
+
+def test_other_images_under_the_same_name_are_other_data(in_folder, photos):
+    photos(in_folder / "one" / "data", {"cat": 8, "dog": 8})
+    photos(in_folder / "two" / "data", {"bus": 8, "car": 8})
+    net = "flatten; linear 2"
+    start(net, "one/data", out="run", stop=(1, None), settings={"epochs": 2})
+    with pytest.raises(RecipeError, match="another classes"):
+        start(None, "two/data", out="run", resume=True, settings={})
+    photos(in_folder / "more", {"more": 1})
+    (in_folder / "more" / "more" / "0.png").rename(in_folder / "one" / "data" / "cat" / "new.png")
+    with pytest.raises(RecipeError, match="another images"):
+        start(None, "one/data", out="run", resume=True, settings={})
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("recipe.json", "{"),
+        ("recipe.json", "[]"),
+        ("recipe.json", None),
+        ("state/progress.json", "{"),
+        ("state/progress.json", '{"history": [1], "best_epoch": 1, "seconds": 1, "finished": false}'),
+        ("state/progress.json", None),
+        ("state/state.safetensors", "no state"),
+    ],
+)
+def test_a_damaged_run_is_named(in_folder, name, content):
+    start(out="run", stop=(1, 1))
+    path = in_folder / "run" / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ModelError) as caught:
+        prepare("digits", out="run", resume=True)
+    assert str(caught.value).startswith(f"run/{name}: ")
+    assert "leave --resume out" in str(caught.value)
+
+
+def test_no_run_to_go_on_with(in_folder):
+    with pytest.raises(ModelError, match=r"runs: there is no run of digits to go on with; leave --resume out"):
+        prepare("digits", resume=True)
+    with pytest.raises(ModelError, match=r"elsewhere: holds no run to go on with"):
+        prepare("digits", resume=True, out="elsewhere")
+
+
+# ------------------------------------------------------------------------------------------------- what it refuses
+@pytest.mark.parametrize(
+    ("net", "kind", "text"),
+    [
+        ("conv 6 5", SpecError, "ends with an output of 6x4x4, but digits has 10 classes"),
+        ("flatten; linear 7", SpecError, "ends with an output of 7, but digits has 10 classes"),
+        ("input 2x8x8; flatten; linear 10", SpecError, "takes (2, 8, 8), but images are 1 or 3 channels"),
+        ("input 64; linear 10", SpecError, "takes (64,), but images"),
+        ("conv 6 9; flatten; linear 10", ShapeError, "conv1: a 9x9 window does not fit its 8x8 input"),
+        ("linear 10", ShapeError, "linear1: needs flat features"),
+        ("lenet", SpecError, "did you mean 'lenet5'?"),
+        ("input 1x2x5; flatten", RecipeError, "no weights to train"),
+    ],
+)
+def test_a_net_that_does_not_suit(in_folder, net, kind, text):
+    with pytest.raises(kind) as caught:
+        prepare("digits", net)
+    assert text in str(caught.value)
+    assert not list(in_folder.iterdir())
+
+
+def test_a_net_of_the_zoo_takes_the_datas_channels_and_classes(in_folder, photos):
+    photos(in_folder / "data", {"cat": 4, "dog": 4, "owl": 4})
+    assert prepare("data", "lenet5").model.contract.input == (3, 32, 32)
+    run = prepare("digits", "boat4")
+    assert run.model.contract.input == (1, 32, 32)
+    assert run.table.layers[-1].output == (10,)
+
+
+def test_out_must_be_free(in_folder):
+    (in_folder / "full").mkdir()
+    (in_folder / "full" / "a").write_text("mine")
+    (in_folder / "empty").mkdir()
+    for taken in ("full", "full/a"):
+        with pytest.raises(RecipeError) as caught:
+            prepare("digits", TINY, out=taken)
+        assert str(caught.value) == f"{taken}: holds something already; take another --out"
+    assert prepare("digits", TINY, out="empty").folder.name == "empty"
+    with pytest.raises(RecipeError, match="take another --out, or --resume to go on with the run in it"):
+        prepare("digits", TINY, out="empty")
+    assert (in_folder / "full" / "a").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made(in_folder):
+    (in_folder / "runs").write_text("a file in the way")
+    with pytest.raises(RecipeError) as caught:
+        prepare("digits", TINY)
+    assert str(caught.value).startswith("runs/digits-net: cannot be made (")
+    assert str(caught.value).endswith("name a folder that can with --out")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_there(in_folder, device):
+    with pytest.raises(RecipeError) as caught:
+        prepare("digits", TINY, device=device)
+    assert str(caught.value).startswith(f"device {device!r} is not to be had here (")
+    assert str(caught.value).endswith("; take cpu or auto")
+
+
+def test_a_full_disk_leaves_the_best_model_so_far(in_folder):
+    run = prepare("digits", TINY, settings={"epochs": 3, "batch": 128})
+    for event in run.events():
+        if isinstance(event, Epoch) and event.epoch == 1:
+            before = (run.folder / "model.safetensors").read_bytes()
+            break
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("striate.run", "striate.model.model", "striate.learn.checkpoint"):
+            patch.setattr(f"{module}.write_safely", full)
+        with pytest.raises(OSError, match="No space left"):
+            list(run.events())
+    assert (run.folder / "model.safetensors").read_bytes() == before
+    load(run.folder / "model.safetensors")
+    resumed = prepare("digits", out=run.folder, resume=True)
+    assert resumed.state.epoch == 1
+
+
+# ------------------------------------------------------------------------------------------------ the part asked for
+def test_the_parts_of_the_data(trained):
+    model = load(trained / "model.safetensors")
+    counts = {part: len(part_for(model, "digits", part)) for part in ("train", "test", "all")}
+    assert counts == {"train": 1437, "test": 360, "all": 1797}
+    with pytest.raises(DataError, match="digits: has no val part of its own; take --part test"):
+        part_for(model, "digits", "val")
+    with pytest.raises(RecipeError, match="part is 'tset'; did you mean 'test'?"):
+        part_for(model, "digits", "tset")
+
+
+def test_the_models_own_numbering_holds(in_folder, trained, photos):
+    """Folders that hold a part of the classes, or that sort otherwise, are scored by name and not by place."""
+    data = open_data("digits")
+    for label in (7, 3):
+        (in_folder / "some" / str(label)).mkdir(parents=True)
+        for k, i in enumerate(np.flatnonzero(data.test.targets == label)[:10]):
+            Image.fromarray(data.test.images[i]).save(in_folder / "some" / str(label) / f"{k}.png")
+    model = load(trained / "model.safetensors")
+    pixels = part_for(model, "some", "all")
+    assert sorted(set(pixels.targets.tolist())) == [3, 7]
+    assert measure(model, pixels).accuracy > 0.7
+    photos(in_folder / "other", {"cat": 3, "dog": 3})
+    with pytest.raises(DataError) as caught:
+        part_for(model, "other")
+    assert str(caught.value).startswith("other: has the classes cat, dog, which the model does not know; it knows 0, 1")

@@ -1,0 +1,50 @@
+"""The named networks against their papers."""
+
+from __future__ import annotations
+
+import pytest
+
+from striate.analysis import check
+from striate.spec import Conv, Linear, MaxPool, Seq, Softmax, lower
+from striate.zoo import ZOO, boat4, harley, lenet5
+
+
+def test_lenet5_is_the_papers_figure_2() -> None:
+    """LeCun et al. 1998, section II-B and figure 2: C1 6@28x28, S2 6@14x14, C3 16@10x10, S4 16@5x5, C5 120, F6 84."""
+    report = check(lenet5(), (1, 32, 32))
+    maps = {layer.name: layer.output for layer in report.layers}
+    assert [maps[name] for name in ("c1", "s2", "c3", "s4", "c5", "f6", "out")] == [
+        (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,),
+    ]  # fmt: skip
+    assert (report.parameters, report.macs) == (61_706, 416_520)  # numbers.md
+    assert report.receptive_field == (32, 32)
+
+
+def test_harley_is_the_visualisations_network() -> None:
+    """Harley 2015, section 3: 6 filters 5x5, 2x2 max, 16 filters 5x5, 2x2 max, then 120, 100 and 10 units."""
+    ops = [node.op for node in lower(harley()).nodes]
+    assert [op for op in ops if isinstance(op, Conv | MaxPool | Linear)] == [
+        Conv(6, 5), MaxPool(2), Conv(16, 5), MaxPool(2), Linear(120), Linear(100), Linear(10),
+    ]  # fmt: skip
+    # 6*(25+1) + 16*(6*25+1) + 120*(16*25+1) + 100*(120+1) + 10*(100+1)
+    assert check(harley(), (1, 32, 32)).parameters == 156 + 2_416 + 48_120 + 12_100 + 1_010
+
+
+def test_boat4_tells_four_classes_by_probability() -> None:
+    nodes = lower(boat4()).nodes
+    assert isinstance(nodes[-1].op, Softmax)
+    assert check(boat4(), (3, 32, 32)).layers[-1].output == (4,)
+    assert [type(node.op).__name__ for node in nodes[:6]] == ["Conv", "ReLU", "MaxPool"] * 2
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_an_entry_fits_its_input_for_any_number_of_classes(name: str) -> None:
+    entry = ZOO[name]
+    for classes in (2, 7):
+        report = check(entry.make(classes), entry.input)
+        assert not report.problems
+        assert report.legal_inputs.asked
+        assert report.layers[-1].output == (classes,)
+    assert isinstance(entry.make(), Seq)
+    assert entry.paper
+    assert 1980 <= entry.year <= 2026
