@@ -18,40 +18,55 @@ from striate.spec import (
     GELU,
     LRN,
     OPS,
+    RBF,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
-    Add,
     AvgPool,
     BatchNorm,
     Cat,
-    Concat,
     Conv,
     ConvTranspose,
+    Crop,
     Dropout,
     Embedding,
     Flatten,
     Graph,
+    HardSigmoid,
+    HardSwish,
+    Join,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool,
     Node,
     Op,
+    PadChannels,
+    Product,
     ReLU,
+    ReLU6,
+    Scale,
+    ScaledTanh,
     Seq,
     Shape,
+    Side,
     Sigmoid,
     SiLU,
     Softmax,
     Spec,
+    StochasticDepth,
     Sum,
     SumPool,
+    TableConv,
     Tanh,
     Upsample,
     lower,
 )
 
 LARGEST = {1: 200, 2: 48, 3: 20}  # of an axis, by the number of axes: what a test can afford
-POINTWISE = (ReLU, Tanh, Sigmoid, GELU, SiLU, LeakyReLU, Softmax, Dropout, BatchNorm, LRN)
+POINTWISE = (
+    ReLU, Tanh, Sigmoid, GELU, SiLU, LeakyReLU, Softmax, Dropout, BatchNorm, LRN, ReLU6, HardSigmoid, HardSwish,
+    ScaledTanh, Scale, LayerNorm,
+)  # fmt: skip
 
 ranks = st.sampled_from([1, 2, 2, 3])
 
@@ -81,6 +96,9 @@ def any_ops(draw: DrawFn, choices: Iterable[type[Op]] = tuple(OPS.values()), ran
                 values[f.name] = draw(st.floats(1e-9, 0.999) | st.just(0.5) | st.integers(1, 1))
             case "int":
                 values[f.name] = draw(st.integers(1, 12))
+            case "Table":
+                row = st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True).map(tuple)
+                values[f.name] = tuple(draw(st.lists(row, min_size=1, max_size=4)))
             case _:
                 values[f.name] = draw(each_axis(rank, 0 if "padding" in f.name else 1, 5))
     for name, bounded in (("padding", 0), ("output_padding", 0), ("groups", 1), ("p", 0.5), ("momentum", 0.5)):
@@ -105,7 +123,7 @@ def any_graphs(draw: DrawFn) -> Graph:
         op = draw(any_ops())
         given = f"{op.stem}{sum(node.op.stem == op.stem for node in nodes) + 1}"
         known = ["input", *(node.name for node in nodes)]
-        many = isinstance(op, Add | Concat)
+        many = isinstance(op, Join)
         reads = draw(st.lists(st.sampled_from(known), min_size=2, max_size=3)) if many else [known[-1]]
         if not many and draw(st.integers(0, 3)) == 0:
             reads = [draw(st.sampled_from(known))]
@@ -128,7 +146,11 @@ def _windows(draw: DrawFn, shape: Shape, rank: int) -> Op:
     padding = draw(st.just(0) | each_axis(rank, 0, 2))
     dilation = draw(st.just(1) | each_axis(rank, 1, 3))
     ceil = draw(st.booleans())
-    match draw(st.integers(0, 5)):
+    match draw(st.integers(0, 6)):
+        case 6:
+            row = st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=3, unique=True).map(tuple)
+            table = tuple(draw(st.lists(row, min_size=1, max_size=4)))
+            return TableConv(table, kernel, stride, padding, draw(st.booleans()))
         case 0:
             return MaxPool(kernel, stride, padding, dilation, ceil)
         case 1:
@@ -148,10 +170,18 @@ def _windows(draw: DrawFn, shape: Shape, rank: int) -> Op:
 
 @st.composite
 def _others(draw: DrawFn, rank: int, adaptive: bool) -> Op:
-    kind = draw(st.integers(0, 5 if adaptive else 4))
+    kind = draw(st.integers(0, 9 if adaptive else 8))
+    if kind == 6:
+        return Crop(draw(each_axis(rank, 0, 2)))
+    if kind == 7:
+        return PadChannels(draw(st.integers(1, 8)))
+    if kind == 8:
+        return StochasticDepth(0.5)
+    if kind == 9:
+        kind = 5
     if kind == 0:
         return Upsample(draw(each_axis(rank, 1, 3)), draw(st.sampled_from(["nearest", "linear"])))
-    if kind == 5:
+    if kind == 5 and adaptive:
         return draw(st.sampled_from([AdaptiveAvgPool, AdaptiveMaxPool]))(draw(each_axis(rank, 1, 5)))
     return draw(st.sampled_from(POINTWISE))()
 
@@ -159,6 +189,11 @@ def _others(draw: DrawFn, rank: int, adaptive: bool) -> Op:
 @st.composite
 def _branches(draw: DrawFn, shape: Shape, rank: int, depth: int) -> Spec:
     """Sum or Cat of two or three branches of one total stride whose sizes agree for every input."""
+    gate = draw(st.integers(0, 5))
+    if gate == 0:  # squeeze and excitation
+        return Product(Seq(), Seq(AdaptiveAvgPool(1), Conv(shape[0], 1), Sigmoid()))
+    if gate == 1:
+        return Seq(Side(AdaptiveAvgPool(1), Flatten(), Linear(2)), ReLU())
     stride = draw(each_axis(rank, 1, 2))
     adds = draw(st.booleans())
     out = draw(st.sampled_from([shape[0], 2, 3]))
@@ -169,6 +204,8 @@ def _branches(draw: DrawFn, shape: Shape, rank: int, depth: int) -> Spec:
         return Conv(channels, k, stride, padding=(k - 1) * d // 2, dilation=d)
 
     def branch() -> Spec:
+        if not adds and stride == 1 and draw(st.integers(0, 3)) == 0:  # down and up again: fits even sizes
+            return Seq(MaxPool(2), draw(st.sampled_from([Upsample(2), ConvTranspose(2, 2, stride=2)])))
         if not adds and draw(st.booleans()):  # a pooling branch keeps the channels
             pool = draw(st.sampled_from([MaxPool, AvgPool, SumPool]))
             return Seq(pool(3, stride, 1))
@@ -236,7 +273,7 @@ def nets(
             shape = infer(graph)[0][graph.output]
     if heads and draw(st.integers(0, 3)) == 0:
         parts += [Flatten(), Linear(draw(st.integers(1, 5)), draw(st.booleans()))]
-        parts += draw(st.sampled_from([[], [ReLU(), Linear(3)], [BatchNorm()], [Softmax()]]))
+        parts += draw(st.sampled_from([[], [ReLU(), Linear(3)], [BatchNorm()], [Softmax()], [RBF(2)]]))
     return Seq(*(parts or [ReLU()])), input
 
 

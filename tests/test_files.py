@@ -30,7 +30,9 @@ def test_a_name_that_is_no_utf8_costs_a_character_not_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("step", ["write", "flush", "fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()], ids=repr
+)
 def test_a_fault_on_the_way_leaves_the_old_file_whole(tmp_path, monkeypatch, step, error):
     path = tmp_path / "model"
     write_safely(path, "old")

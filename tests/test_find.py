@@ -11,8 +11,11 @@ from striate.zoo import ZOO
 
 @pytest.mark.parametrize("name", ZOO)
 def test_the_zoo_by_name(name):
-    graph = find_net(name)
-    assert graph.input == ZOO[name].input
+    assert find_net(name).input == ZOO[name].input
+
+
+@pytest.mark.parametrize("name", ["lenet5", "harley", "boat4"])
+def test_the_zoo_for_other_classes_and_channels(name):
     other = find_net(name, classes=7, channels=2)
     assert other.input == (2, *ZOO[name].input[1:])
     assert [n.op.out for n in other.nodes if isinstance(n.op, Linear)][-1] == 7

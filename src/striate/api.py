@@ -19,6 +19,8 @@ def train(
     recipe: Recipe | None = None,
     out: str | Path | None = None,
     init: str = "auto",
+    weights: str | Path | None = None,
+    freeze: str | None = None,
     resume: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -27,11 +29,13 @@ def train(
     """Trains *net* on *data* and gives the best model by validation; everything lies in its run's folder.
 
     Args:
-        net: A spec, a graph, or what the command line takes; None for one that suits the data.
+        net: A spec, a graph, or what the command line takes; None for that of *weights*, or one that suits the data.
         data: A built-in name (``"digits"``) or a path.
         recipe: The settings.
         out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
         init: How the weights begin: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
+        weights: A model file to begin with; with ``net=None`` its net, with a new head for new classes.
+        freeze: A layer; everything down to it stays as it is.
         resume: Go on with an interrupted run.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
         quiet: Print nothing.
@@ -41,7 +45,10 @@ def train(
         Error: Of the kind that fits (``DataError``, ``SpecError``, ``ShapeError``, ``RecipeError``), with the way out.
     """
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
-    run = prepare(data, net, recipe, settings=settings, out=out, init=init, resume=resume, device=device, say=say)
+    run = prepare(
+        data, net, recipe, settings=settings, out=out, init=init, weights=weights, freeze=freeze, resume=resume,
+        device=device, say=say,
+    )  # fmt: skip
     for event in run.events():
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))

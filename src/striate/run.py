@@ -28,6 +28,7 @@ from striate.model.contract import MODES, Contract
 from striate.model.model import Model
 from striate.net import build
 from striate.spec import Graph, Spec, format
+from striate.transfer import Start, freeze_to
 
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
@@ -52,6 +53,7 @@ class Run:
     best_epoch: int | None = None
     seconds: float = 0.0
     finished: bool = False  # measured and reported, after all of its epochs
+    begun_from: str = ""  # a model file whose weights it began with, and what of them is frozen
 
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
@@ -109,6 +111,8 @@ class Run:
             ("time", f"{self.seconds:.1f} s on {self.device.type}, {torch.get_num_threads()} threads"),
             ("versions", f"striate {__version__}, torch {torch.__version__}"),
         ]
+        if self.begun_from:
+            facts.append(("began with", self.begun_from))
         broken = sum(len(pixels.broken) for pixels in self.parts.values())
         if broken:
             facts.append(("left out", f"{broken:,} images that cannot be read"))
@@ -167,6 +171,8 @@ def prepare(
     settings: dict[str, Any] | None = None,
     out: str | Path | None = None,
     init: str = "auto",
+    weights: str | Path | None = None,
+    freeze: str | None = None,
     resume: bool = False,
     device: str = "auto",
     say: Say = lambda text: None,
@@ -175,11 +181,13 @@ def prepare(
 
     Args:
         data: A built-in name or a path.
-        net: As :func:`striate.find.find_net` takes it; if not given, one that suits the data.
+        net: As :func:`striate.find.find_net` takes it; if not given, that of *weights*, else one that suits the data.
         recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.
         settings: Single settings that differ from the recipe.
         out: The run's folder; if not given, ``runs/DATA-NET`` with the next free number.
         init: How the weights begin.
+        weights: A model file to begin with: its weights, with a new head for new classes, and its preparation.
+        freeze: A layer; everything down to it stays as it is.
         resume: Go on with the run in *out*, or with the newest of this data (and net).
         device: ``"auto"`` takes a GPU if there is one.
         say: Told, in a line each, what was found on the way.
@@ -191,12 +199,20 @@ def prepare(
         recipe = recipe or read_recipe(folder / "recipe.json")
         net = net or str(before["net"])
         init = str(before["init"])
-    elif net is None:
+        weights, freeze = weights or before.get("weights"), freeze or before.get("freeze")
+    elif net is None and weights is None:
         net = suited_to(dataset.size, dataset.mode)
-    name = str(before.get("name") or net_name(net))
+    start = Start.of(weights) if weights and not folder else None
+    name = str(before.get("name") or net_name(net or weights or ""))
     recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
     dataset = with_validation(dataset, recipe.seed)
-    graph = _fitted(find_net(net, classes=len(dataset.classes), channels=MODES[dataset.mode]), dataset, name)
+    if start and net is None:
+        graph = start.graph_for(dataset.classes)
+    else:
+        channels = start.contract.input[0] if start else MODES[dataset.mode]
+        graph = find_net(net or "", classes=len(dataset.classes), channels=channels)
+    graph = _fitted(with_input(graph, start.contract.input) if start else graph, dataset, name)
+    given = start.contract_for(graph, dataset.classes, name) if start else _given_contract(folder, before)
     about = {
         "data": dataset.name,
         "name": name,
@@ -204,14 +220,21 @@ def prepare(
         "images": [len(part) for part in (dataset.train, dataset.val, dataset.test) if part is not None],
         "net": format(graph),
         "init": init,
+        **({"weights": str(weights)} if weights else {}),
+        **({"freeze": freeze} if freeze else {}),
+        **({"contract": json.loads(given.to_json())} if given else {}),
         **recipe.as_dict(),
     }
     if folder:
         _compare(folder, before, about, say)
     place = _device(device)
     module = build(graph, init=init, seed=recipe.seed, device=place)
+    came = start.into(module, dataset.classes, say) if start else None if folder else ()
+    if freeze:
+        for line in freeze_to(module, graph, freeze, came):
+            say(line)
     folder_free = folder or _free_folder(out, f"{dataset.name}-{name}")
-    parts, contract = _read(dataset, graph, say)
+    parts, contract = _read(dataset, graph, given, say)
     run = Run(
         folder=folder_free,
         data=dataset.name,
@@ -222,6 +245,7 @@ def prepare(
         model=Model(module, contract),
         state=State.new(module, recipe),
         device=place,
+        begun_from=", ".join([str(weights)] * bool(weights) + [f"frozen down to {freeze}"] * bool(freeze)),
     )
     if folder:
         _restore(run, say)
@@ -310,17 +334,30 @@ def _device(name: str) -> torch.device:
     return place
 
 
-def _read(dataset: DataSet, graph: Graph, say: Say) -> tuple[dict[str, Pixels], Contract]:
-    """The pixels of every part, and the contract that they follow, its mean and deviation from the training part."""
+def _given_contract(folder: Path | None, before: dict[str, Any]) -> Contract | None:
+    """The contract that a run began with, where it was not measured."""
+    if "contract" not in before:
+        return None
+    try:
+        return Contract.from_json(json.dumps(before["contract"]))
+    except ModelError as error:
+        raise ModelError(f"{folder}/recipe.json: {error}; leave --resume out to begin anew") from None
+
+
+def _read(dataset: DataSet, graph: Graph, given: Contract | None, say: Say) -> tuple[dict[str, Pixels], Contract]:
+    """The pixels of every part, and the contract that they follow: the one *given*, or a new one, its mean and
+    deviation from the training part.
+    """
     assert graph.input is not None
     assert dataset.val is not None
     assert dataset.test is not None
     mode = next(mode for mode, channels in MODES.items() if channels == graph.input[0])
     ones = (1.0,) * graph.input[0]
-    contract = Contract(dataset.classes, graph.input, mode, ones, ones)
+    contract = given or Contract(dataset.classes, graph.input, mode, ones, ones)
     parts = {"train": read(dataset.train, contract)}
-    mean, std = channel_statistics(parts["train"].images)
-    contract = replace(contract, mean=mean, std=std)
+    if given is None:
+        mean, std = channel_statistics(parts["train"].images)
+        contract = replace(contract, mean=mean, std=std)
     parts |= {"val": read(dataset.val, contract), "test": read(dataset.test, contract)}
     broken = [item for pixels in parts.values() for item in pixels.broken]
     if broken:
@@ -334,9 +371,9 @@ def _read(dataset: DataSet, graph: Graph, say: Say) -> tuple[dict[str, Pixels], 
 
 def _compare(folder: Path, before: dict[str, Any], now: dict[str, Any], say: Say) -> None:
     """Says what differs from the run so far; refuses what cannot change in the middle of one."""
-    for key in ("data", "classes", "images", "net", "seed"):
-        if before.get(key) != now[key]:
-            which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now[key])})"
+    for key in ("data", "classes", "images", "net", "seed", "weights", "freeze"):
+        if before.get(key) != now.get(key):
+            which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now.get(key))})"
             raise RecipeError(
                 f"{folder}: was trained with another {key}{which}; go on with the same, or begin a new run "
                 f"without --resume"

@@ -142,6 +142,11 @@ def test_the_guides_pictured_examples() -> None:
     assert out("conv 1 3 dilation=2", (1, 7, 7)) == (1, 3, 3)
 
 
+def test_output_padding_may_be_below_the_dilation() -> None:
+    """torch's rule: below the stride or below the dilation."""
+    assert out("convtranspose 1 3 output_padding=1 dilation=2", (1, 4)) == (1, 9)
+
+
 def test_speed_of_a_check() -> None:
     """The issue: LeNet in under 1 ms. Best of many, so that a busy machine does not matter; ten times the bound."""
     from time import perf_counter

@@ -119,6 +119,12 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
         "embedding1: needs the word numbers of a sentence, gets 1x28x28 of input; "
         "make it the first layer, with a sentence's length as the input (input 50)",
     ),
+    "embedding on an image, and a map layer after it": (
+        "embedding 10 8; relu; adaptiveavgpool 1; linear 2",
+        (1, 28, 28),
+        "embedding1: needs the word numbers of a sentence, gets 1x28x28 of input; "
+        "make it the first layer, with a sentence's length as the input (input 50)",
+    ),
     "a volume smaller than an average's window": (
         "avgpool 3 padding=1",
         (1, 2, 6, 6),

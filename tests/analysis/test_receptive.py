@@ -11,18 +11,28 @@ from hypothesis import strategies as st
 from published_nets import resnet
 
 import laws
-from laws import Span, box, kept, one_thread, without_hiding  # noqa: F401
+from laws import Span, blends, box, kept, one_thread, without_hiding  # noqa: F401
 from strategies import nets
 from striate.analysis import check, infer, receptive
+from striate.analysis.sizes import nearest_inputs
 from striate.net import build
-from striate.spec import Embedding, Graph, Seq, Shape, lower, parse
+from striate.spec import ConvTranspose, Embedding, Graph, Op, Seq, Shape, lower, parse
+from striate.spec.ops import per_axis
 
 
 def footprints(graph: Graph, node: str, units: list[tuple[int, ...]]) -> list[list[Span]]:
     """For each unit of *node*, the first and last pixel of every axis that its gradient reaches."""
     values, pixels = kept(without_hiding(build(graph)))
     sums = [values[node][(0, slice(None), *unit)].sum() for unit in units]
-    return [box(torch.autograd.grad(y, pixels, retain_graph=True)[0]) for y in sums]
+    return [box(torch.autograd.grad(y, pixels, retain_graph=True)[0], blends(graph)) for y in sums]
+
+
+def leaves_holes(op: Op, rank: int) -> bool:
+    """Whether some units of a transposed convolution read nothing."""
+    if not isinstance(op, ConvTranspose):
+        return False
+    each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.dilation)), strict=True)
+    return any(len({j * d % s for j in range(k)}) < s for k, s, d in each)
 
 
 @given(nets(heads=False, adaptive=False))
@@ -41,9 +51,20 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     words = isinstance(graph.nodes[0].op, Embedding)
     graph = lower(graph, tuple(sides) if words else (asked[0], *sides))
     shapes, problems = infer(graph)
-    assert not problems
+    if problems:  # branches that go down and up again want even sizes
+        above = nearest_inputs(graph)[1]
+        assert above
+        graph = lower(graph, above)
+        shapes, problems = infer(graph)
+        assert not problems
     known = receptive(graph, shapes)[0]
     axes = known[graph.output]
+    # where transposed convolutions leave holes, a branch may see nothing along one axis, and so nothing at all, while
+    # each axis is worked out alone: what is said of joins is then an upper bound
+    joins = any(len(node.inputs) > 1 for node in graph.nodes)
+    assume(not joins or not any(leaves_holes(node.op, rank) for node in graph.nodes))
+    # what sees all of the input sees its borders, where a blend of neighbours has one neighbour less
+    assume(not any(axis.whole for each in known.values() for axis in each))
     extents = shapes[graph.output][1:]
     periods = [len(axis.spans) for axis in axes]
     middle = [n // 2 for n in extents]
@@ -65,7 +86,8 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
 @settings(max_examples=60, deadline=None)
 def test_the_field_on_a_small_input_too(net: tuple[Seq, Shape]) -> None:
     """Where paddings, uneven adaptive pooling and linear layers show: no gradient leaves the field."""
-    for unit in laws.footprints(lower(*net)):
+    graph = lower(*net)
+    for unit in laws.footprints(graph, receptive(graph, infer(graph)[0])[0]):
         assert unit.inside, unit
 
 
@@ -174,6 +196,37 @@ def test_fields_of_upsampling_are_the_largest_over_the_phases() -> None:
     assert seen("upsample 2 mode=linear", (1, 16)) == ((2,), (0.5,), (-1,))
     assert seen("upsample 2; conv 1 3 padding=1", (1, 16)) == ((2,), (0.5,), (-1,))
     assert seen("convtranspose 1 3 stride=2 padding=1 output_padding=1", (1, 16)) == ((2,), (0.5,), (0,))
+
+
+@pytest.mark.parametrize("join", ["add <- input, u", "add <- u, input", "concat <- input, u, v", "concat <- v, u"])
+def test_branches_that_go_down_and_up_again(join: str) -> None:
+    """By hand: units 2i and 2i + 1 see the pair of pixels that was pooled, units 3i to 3i + 2 their triple."""
+    graph = parse(f"input 1x24; maxpool 2; u: upsample 2; maxpool 3 <- input; v: upsample 3; {join}")
+    (axis,) = receptive(graph, infer(graph)[0])[0][graph.output]
+    for i in range(24):
+        pair, triple = (i // 2 * 2, i // 2 * 2 + 1), (i // 3 * 3, i // 3 * 3 + 2)
+        both = (min(pair[0], triple[0]), max(pair[1], triple[1]))
+        assert axis.at(i) == (both if "v" in join else pair)
+    assert axis.size == (4 if "v" in join else 2)
+    assert axis.stride == 1
+
+
+def test_branches_of_one_unit_need_no_common_stride() -> None:
+    report = check("a: maxpool 4; b: conv 1 4 <- input; add <- a, b", (1, 4, 4))
+    assert not report.problems
+    assert report.layers[-1].receptive_field == (4, 4)
+    assert check("a: maxpool 4 stride=1; b: conv 1 4 stride=2 padding=1 <- input; add <- a, b", (1, 5, 5)).problems
+
+
+def test_even_adaptive_pooling_is_a_pooling_and_uneven_has_no_stride() -> None:
+    assert seen("adaptiveavgpool 4x2", (1, 8, 6)) == ((2, 3), (2, 3), (0, 0))
+    assert seen("conv 1 3; adaptivemaxpool 4", (1, 9, 9)) == ((5, 5), None, (0, 0))
+
+
+def test_a_layer_that_sees_everything_sees_no_padding() -> None:
+    net = "conv 2 5 padding=2; a: adaptiveavgpool 1; b: flatten; linear 3"
+    assert [layer.receptive_field for layer in check(net, (1, 9, 7)).layers[1:]] == [(9, 7)] * 3
+    assert check("conv 2 5 padding=2; flatten; linear 3", (1, 9, 7)).layers[-1].receptive_field == (9, 7)
 
 
 def test_layers_without_a_place_have_no_stride() -> None:

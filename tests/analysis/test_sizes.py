@@ -130,6 +130,13 @@ def test_lenets_legal_inputs() -> None:
     assert (legal.smallest, legal.step) == ((1, 32, 32), (4, 4))
 
 
+def test_steps_of_branches_are_common_multiples() -> None:
+    """By hand: halves and thirds of the same input."""
+    legal = check("maxpool 2; a: upsample 2; maxpool 3 <- input; b: upsample 3; add <- a, b", (1, 8, 8)).legal_inputs
+    assert (legal.below, legal.above, legal.smallest) == ((1, 6, 6), (1, 12, 12), (1, 6, 6))
+    assert legal.step == (6, 6)
+
+
 def test_a_net_with_a_fault_is_not_called_legal() -> None:
     assert not check("conv 6 5; linear 10", (1, 28, 28)).legal_inputs.asked
     assert not check("conv 6 3x3x3; flatten; linear 10", (1, 28, 28)).legal_inputs.asked

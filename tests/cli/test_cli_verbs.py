@@ -184,7 +184,8 @@ def test_a_file_that_cannot_be_read_stops_no_other(cli, trained, digit, in_folde
     answer = cli("predict", trained / "model.safetensors", digit, "notes.txt", "missing.png", digit, "--json")
     assert [said["file"] for said in document(answer, code=3)] == [str(digit)] * 2
     assert answer.err.splitlines() == [
-        "striate: notes.txt: not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); convert or remove it",
+        "striate: notes.txt: not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); "
+        "convert or remove it",
         "striate: missing.png: there is no such file",
     ]
 

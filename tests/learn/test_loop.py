@@ -42,7 +42,7 @@ def test_the_events_come_in_order(epochs, steps):
 
 
 def test_the_epochs_loss_is_the_mean_over_its_items():
-    batches = data(2) + [(torch.zeros(1, 5), torch.tensor([0]))]
+    batches = [*data(2), (torch.zeros(1, 5), torch.tensor([0]))]
     *steps, epoch = run(net(), batches, Recipe(epochs=1))
     assert epoch.train_loss == pytest.approx((8 * steps[0].loss + 8 * steps[1].loss + steps[2].loss) / 17)
     assert epoch.val_loss is None

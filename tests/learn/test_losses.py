@@ -49,9 +49,9 @@ def test_hinge_of_the_three_images_of_cs231n():
 batches = st.integers(1, 6).flatmap(
     lambda n: st.integers(2, 7).flatmap(
         lambda k: st.tuples(
-            st.lists(
-                st.lists(st.floats(-20, 20, width=32), min_size=k, max_size=k), min_size=n, max_size=n
-            ).map(lambda rows: torch.tensor(rows, dtype=torch.float64)),
+            st.lists(st.lists(st.floats(-20, 20, width=32), min_size=k, max_size=k), min_size=n, max_size=n).map(
+                lambda rows: torch.tensor(rows, dtype=torch.float64)
+            ),
             st.lists(st.integers(0, k - 1), min_size=n, max_size=n).map(torch.tensor),
         )
     )

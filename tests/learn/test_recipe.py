@@ -89,7 +89,7 @@ def test_a_runs_recipe_says_more_than_settings_and_is_still_one(trained):
 
 
 def test_an_unknown_recipe_gets_the_nearest():
-    with pytest.raises(RecipeError, match="recipe 'tutorail': there is none of that name.*did you mean 'tutorial'"):
+    with pytest.raises(RecipeError, match=r"recipe 'tutorail': there is none of that name.*did you mean 'tutorial'"):
         find_recipe("tutorail")
 
 

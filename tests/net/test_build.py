@@ -79,6 +79,38 @@ def test_joins_add_and_concatenate() -> None:
     assert build(parse("concat <- input, input"), (1, 2))(x).tolist() == [[[1, 2], [1, 2]]]
 
 
+FIELDS = {
+    "conv 4 3x5 stride=2x1 padding=1x0 dilation=1x2 groups=2 bias=no": {
+        "kernel_size": (3, 5), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2, "bias": None,
+    },
+    "convtranspose 4 3 stride=2 padding=1 output_padding=1 dilation=2 groups=2 bias=no": {
+        "kernel_size": (3, 3), "stride": (2, 2), "padding": (1, 1), "output_padding": (1, 1), "dilation": (2, 2),
+        "groups": 2, "bias": None,
+    },
+    "maxpool 3 stride=2 padding=1 dilation=2 ceil=yes": {
+        "kernel_size": (3, 3), "stride": (2, 2), "padding": (1, 1), "dilation": (2, 2), "ceil_mode": True,
+    },
+    "avgpool 3 stride=2 padding=1 ceil=yes count_padding=no": {
+        "kernel_size": (3, 3), "stride": (2, 2), "padding": (1, 1), "ceil_mode": True, "count_include_pad": False,
+    },
+    "avgpool 3": {"stride": (3, 3), "ceil_mode": False, "count_include_pad": True},
+    "adaptiveavgpool 2x3": {"output_size": (2, 3)},
+    "adaptivemaxpool 2x3": {"output_size": (2, 3)},
+    "batchnorm eps=1e-3 momentum=0.3": {"eps": 1e-3, "momentum": 0.3, "affine": True},
+    "lrn size=3 alpha=0.1 beta=0.5 k=2": {"size": 3, "alpha": 0.1, "beta": 0.5, "k": 2},
+    "leakyrelu slope=0.3": {"negative_slope": 0.3},
+    "dropout p=0.2": {"p": 0.2},
+    "upsample 2 mode=linear": {"scale_factor": (2, 2), "mode": "bilinear"},
+    "upsample 2x3": {"scale_factor": (2, 3), "mode": "nearest"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FIELDS)
+def test_every_field_reaches_torch(text: str) -> None:
+    (module,) = build(parse(text), (4, 9, 9)).children()
+    assert {name: getattr(module, name) for name in FIELDS[text]} == FIELDS[text]
+
+
 def test_batches_of_one_and_softmax_over_classes() -> None:
     y = build(parse("conv 4 3; flatten; linear 5; softmax"), (1, 4, 4))(torch.randn(1, 1, 4, 4))
     assert torch.allclose(y.sum(1), torch.ones(1))

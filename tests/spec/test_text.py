@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given, settings
 
 from strategies import any_graphs, any_ops, nets
 from striate.errors import SpecError
 from striate.spec import (
+    OPS,
     AvgPool,
     Cat,
     Conv,
@@ -128,13 +131,18 @@ BROKEN: dict[str, tuple[str, str]] = {
         "a: relu; a.b: relu",
         "part 2: a.b: 'a' is the name of a layer and of a group of layers; rename one\n    a.b: relu",
     ),
+    "a group and a layer of one name": (
+        "a.b: relu; a: relu",
+        "part 2: a: 'a' is the name of a layer and of a group of layers; rename one\n    a: relu",
+    ),
     "a join of one": (
         "a: relu; add <- a",
         "part 2: add1: add reads two inputs or more, got 1; name them: add <- a, b\n    add <- a",
     ),
     "two inputs without a join": (
         "a: relu; b: relu; conv 6 5 <- a, b",
-        "part 3: conv1: conv reads one input, got 2; join them first with add or concat\n    conv 6 5 <- a, b",
+        "part 3: conv1: conv reads one input, got 2; join them first with add, multiply or concat\n"
+        "    conv 6 5 <- a, b",
     ),
     "an arrow to nothing": (
         "a: relu; add <- a,",
@@ -199,7 +207,7 @@ def test_the_text_of_a_graph_is_the_graph(graph: Graph) -> None:
 @given(any_ops())
 @settings(max_examples=150, deadline=None)
 def test_the_text_of_an_op_is_its_line(op: Op) -> None:
-    joins = op_text(op) in ("add", "concat")
+    joins = op_text(op) in ("add", "multiply", "concat")
     net = f"a: relu; b: relu; x: {op_text(op)}" + (" <- a, b" if joins else "")
     assert parse(net).nodes[-1].op == op
 
@@ -220,6 +228,25 @@ def test_text_and_seq_agree() -> None:
     assert [node.name for node in named.nodes] == [
         "conv1", "tanh1", "pool1", "conv2", "tanh2", "pool2", "flatten1", "linear1", "out",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", [word for word, cls in OPS.items() if not fields(cls)])
+def test_layers_of_a_kind_are_counted(word: str) -> None:
+    stem = OPS[word].stem
+    joins = " <- a, b" if parse_fails(f"relu; {word}") else ""
+    nodes = parse(
+        f"a: {'tanh' if word == 'relu' else 'relu'}; b: flatten; {word}{joins}; x: {word}{joins}; {word}{joins}"
+    ).nodes
+    first = 2 if stem == "flatten" else 1
+    assert [node.name for node in nodes[2:]] == [f"{stem}{first}", "x", f"{stem}{first + 2}"]
+
+
+def parse_fails(text: str) -> bool:
+    try:
+        parse(text)
+    except SpecError:
+        return True
+    return False
 
 
 def test_a_name_given_to_one_part_does_not_rename_the_others() -> None:

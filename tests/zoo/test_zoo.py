@@ -43,8 +43,11 @@ def test_an_entry_fits_its_input_for_any_number_of_classes(name: str) -> None:
     for classes in (2, 7):
         report = check(entry.make(classes), entry.input)
         assert not report.problems
-        assert report.legal_inputs.asked
-        assert report.layers[-1].output == (classes,)
+        out = report.layers[-1].output
+        if entry.task == "segmentation":  # an answer a pixel; the paper's U-Net loses its border
+            assert out == (classes, *((388, 388) if name == "unet_2015" else entry.input[1:]))
+        else:
+            assert out == (classes,)
     assert isinstance(entry.make(), Seq)
     assert entry.paper
     assert 1980 <= entry.year <= 2026

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from math import prod
 
-from striate.spec.ops import BatchNorm, Conv, ConvTranspose, Embedding, Linear, Op, Shape
+from striate.spec.ops import (
+    RBF,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Embedding,
+    LayerNorm,
+    Linear,
+    Op,
+    Opaque,
+    Scale,
+    Shape,
+    TableConv,
+)
 
 BYTES = 4  # of one float32
 
@@ -28,14 +41,20 @@ def parameters(op: Op, input: Shape) -> int:
             return op.out * (prod(input) + op.bias)
         case Embedding():
             return op.words * op.out
-        case BatchNorm():
+        case TableConv():
+            return sum(map(len, op.table)) * _area(op, input) + op.out * op.bias
+        case BatchNorm() | LayerNorm():
             return 2 * input[0]
+        case Scale():
+            return input[0] * (1 + op.bias)
+        case Opaque():
+            return op.parameters
         case _:
             return 0
 
 
-def macs(op: Op, input: Shape, output: Shape) -> int:
-    """Multiply-accumulates for one input.
+def macs(op: Op, input: Shape, output: Shape) -> int | None:
+    """Multiply-accumulates for one input; None where they are not known.
 
     >>> macs(Conv(6, 5), (1, 32, 32), (6, 28, 28))
     117600
@@ -45,8 +64,12 @@ def macs(op: Op, input: Shape, output: Shape) -> int:
             return prod(output) * (input[0] // op.groups) * _area(op, input)
         case ConvTranspose():
             return prod(input) * (op.out // op.groups) * _area(op, input)
-        case Linear():
+        case TableConv():
+            return prod(output[1:]) * sum(map(len, op.table)) * _area(op, input)
+        case Linear() | RBF():
             return prod(input) * op.out
+        case Opaque():
+            return op.macs
         case _:
             return 0
 
@@ -56,5 +79,5 @@ def memory(output: Shape) -> int:
     return BYTES * prod(output)
 
 
-def _area(op: Conv | ConvTranspose, input: Shape) -> int:
+def _area(op: Conv | ConvTranspose | TableConv, input: Shape) -> int:
     return prod(op.kernel) if isinstance(op.kernel, tuple) else op.kernel ** (len(input) - 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain
 from math import gcd, lcm
 from typing import assert_never
@@ -21,27 +22,39 @@ from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
     GELU,
     LRN,
+    RBF,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
-    Add,
     AvgPool,
     BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
+    Crop,
     Dropout,
     Embedding,
     Flatten,
+    HardSigmoid,
+    HardSwish,
+    Join,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool,
     Op,
+    Opaque,
+    PadChannels,
     ReLU,
+    ReLU6,
+    Scale,
+    ScaledTanh,
     Shape,
     Sigmoid,
     SiLU,
     Softmax,
+    StochasticDepth,
     SumPool,
+    TableConv,
     Tanh,
     Upsample,
     fits_rank,
@@ -50,8 +63,10 @@ from striate.spec.ops import (
 )
 
 Unary = (
-    Conv | ConvTranspose | Linear | Embedding | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool
-    | BatchNorm | LRN | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | Softmax | Dropout | Flatten | Upsample
+    Conv | ConvTranspose | Linear | Embedding | TableConv | RBF | Scale
+    | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool | BatchNorm | LRN | LayerNorm
+    | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | ReLU6 | HardSigmoid | HardSwish | ScaledTanh | Softmax
+    | Dropout | StochasticDepth | Flatten | Upsample | Crop | PadChannels
 )  # fmt: skip
 Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
 
@@ -99,6 +114,8 @@ class Axis:
 def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[Axis, ...]], list[Problem]]:
     """The axes of every node, and the joins whose branches move over the input at different strides.
 
+    A node without axes has flat features of a flat input, or lies at or behind a part that nobody knows.
+
     >>> from striate.analysis import infer
     >>> from striate.spec import parse
     >>> net = parse("input 1x12x12; conv 1 3 padding=1; maxpool 3; conv 1 2")
@@ -109,7 +126,9 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
     known: dict[str, tuple[Axis, ...]] = {"input": (Axis(),) * (len(shapes["input"]) - 1)}
     problems: list[Problem] = []
     for node in graph.nodes:
-        if isinstance(node.op, Add | Concat):
+        if isinstance(node.op, Opaque):
+            known[node.name] = _through(node, node.op, [known[name] for name in node.inputs], shapes, problems)
+        elif isinstance(node.op, Join):
             known[node.name] = _joined(node, [known[name] for name in node.inputs], shapes, problems)
         else:
             source = node.inputs[0]
@@ -120,20 +139,38 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
 def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
     """The rule of every op with one input of *shape*, whose units see *axes*."""
     extents = shape[1:]
-    if not isinstance(op, Linear | Embedding) and not (extents and fits_rank(op, len(extents))):
+    if not axes and not isinstance(op, Embedding):
+        return ()
+    if extents and len(extents) != len(axes) and not isinstance(op, Embedding):
+        return ()  # axes that an opaque part has made: nobody knows which is which
+    if not isinstance(op, Linear | RBF | Embedding) and not (extents and fits_rank(op, len(extents))):
         return axes  # flat features, or a fault that the shapes report
     pixels, rank = input[-len(axes) :], len(extents)
     match op:
         case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm() | LRN():
             return axes
+        case (
+            ReLU6()
+            | HardSigmoid()
+            | HardSwish()
+            | ScaledTanh()
+            | StochasticDepth()
+            | Scale()
+            | LayerNorm()
+            | PadChannels()
+        ):
+            return axes
         case Embedding():
             return (Axis(),)
         case Flatten():
             return tuple(_listed(axis, n) for axis, n in zip(axes, extents, strict=True))
-        case Linear():
+        case Linear() | RBF():
             flat = extents or tuple(axis.units or 1 for axis in axes)
             return tuple(_whole(axis, n, px) for axis, n, px in zip(axes, flat, pixels, strict=False))
-        case Conv() | MaxPool() | AvgPool() | SumPool():
+        case Crop():
+            margins = per_axis(op.margin, rank)
+            return tuple(_windowed(a, Window(1, 1, -m)) for a, m in zip(axes, margins, strict=True))
+        case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool():
             return tuple(_windowed(axis, w) for axis, w in zip(axes, windows(op, rank), strict=True))
         case ConvTranspose():
             fields = [per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)]
@@ -167,6 +204,7 @@ def _whole(axis: Axis, units: int, pixels: int) -> Axis:
     return Axis((span and (max(0, span[0]), min(pixels - 1, span[1])),), 0, whole=True)
 
 
+@lru_cache(maxsize=1024)  # both axes of a square net, and every repeat of a block
 def _windowed(axis: Axis, w: Window) -> Axis:
     if axis.whole:
         return axis
@@ -232,21 +270,25 @@ def _joined(
     if not extents:
         return tuple(_flat(axes, node.op) for axes in zip(*inputs, strict=False))
     result = []
-    for axes, n in zip(zip(*inputs, strict=False), extents, strict=False):
+    for axes, n, pixels in zip(zip(*inputs, strict=False), extents, shapes["input"][-len(extents) :], strict=False):
         strides = [axis.stride for axis in axes]
         if n > 1 and len({s for s in strides if s is not None}) > 1:
             listed = " and ".join(f"{s} pixels ({name})" for s, name in zip(strides, node.inputs, strict=True))
             what = f"{word(node.op)} joins branches that move over the input at different strides: {listed}"
             problems.append(Problem(node.name, what, "give every branch the same total stride"))
             return inputs[0]
-        result.append(_side_by_side(axes, n))
+        result.append(_side_by_side(axes, n, pixels))
     return tuple(result)
 
 
-def _side_by_side(axes: tuple[Axis, ...], units: int) -> Axis:
+@lru_cache(maxsize=1024)
+def _side_by_side(axes: tuple[Axis, ...], units: int, pixels: int) -> Axis:
     """Each unit sees what the units of its place see together."""
-    if all(axis.whole for axis in axes):
-        return Axis((_union(axis.spans[0] for axis in axes),), 0, whole=True)
+    wholes = [axis for axis in axes if axis.whole]
+    if wholes:
+        everything = _union(_whole(axis, units, pixels).spans[0] for axis in axes)
+        if everything == _union(axis.spans[0] for axis in wholes):
+            return Axis((everything,), 0, whole=True)  # as behind a gate of squeeze and excitation
     if any(axis.whole or axis.units is not None for axis in axes):
         each = (axis.spans[0] if axis.whole else None for axis in axes)
         everywhere = _union(each)
@@ -257,10 +299,33 @@ def _side_by_side(axes: tuple[Axis, ...], units: int) -> Axis:
     return Axis(tuple(_union(axis.at(i) for axis in axes) for i in range(period)), advance)
 
 
+def _through(
+    node: Node, op: Opaque, inputs: list[tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
+) -> tuple[Axis, ...]:
+    """What is known behind a part of unknown inside: what its *reach* says, where the places are still the same."""
+    axes, extents = inputs[0], shapes[node.inputs[0]][1:]
+    if op.reach == "unknown" or not all(inputs):
+        return ()
+    if len(inputs) > 1:
+        same = op.reach == "place" and len({len(shapes[name]) for name in (*node.inputs, node.name)}) == 1
+        return _joined(node, inputs, shapes, problems) if same else ()
+    if all(axis.whole for axis in axes):
+        return axes
+    if op.reach == "map" and len(extents) == len(axes):
+        each = zip(axes, extents, shapes["input"][-len(axes) :], strict=True)
+        return tuple(_whole(axis, n, pixels) for axis, n, pixels in each)
+    kept = (
+        op.output[-len(axes) :] == shapes[node.inputs[0]][-len(axes) :]
+        if extents
+        else op.output == shapes[node.inputs[0]]
+    )
+    return axes if kept and op.reach == "place" else ()
+
+
 def _flat(axes: tuple[Axis, ...], op: Op) -> Axis:
     """Flat features side by side (concat), or summed one by one (add)."""
     spans = [tuple(axis.at(i) for i in range(axis.units or 1)) for axis in axes]
-    if all(axis.whole for axis in axes) or (isinstance(op, Add) and len({len(each) for each in spans}) > 1):
+    if all(axis.whole for axis in axes) or (not isinstance(op, Concat) and len({len(each) for each in spans}) > 1):
         return Axis((_union(span for each in spans for span in each),), 0, whole=True)
     together = tuple(chain(*spans)) if isinstance(op, Concat) else tuple(map(_union, zip(*spans, strict=True)))
     return Axis(together, 0, len(together))

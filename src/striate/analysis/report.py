@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from striate.analysis import cost
+from striate.analysis.advice import advice
 from striate.analysis.receptive import Axis, receptive
 from striate.analysis.shapes import Problem, infer
 from striate.analysis.sizes import is_legal, nearest_inputs, smallest_input, steps_of_inputs
@@ -15,7 +17,7 @@ from striate.analysis.windows import windows
 from striate.errors import SpecError
 from striate.spec.compose import Spec, lower
 from striate.spec.graph import Graph
-from striate.spec.ops import AvgPool, Conv, MaxPool, Shape, SumPool, fits_rank
+from striate.spec.ops import Conv, Opaque, Pool, Shape, TableConv, fits_rank
 from striate.spec.text import format, op_text, parse, read_shape
 
 
@@ -25,6 +27,7 @@ class Layer:
 
     ``receptive_field``, ``stride`` and ``start`` are what one unit sees of the net's input, how far the next
     unit's view lies, and where the first one's begins (below 0: in the padding). None: not known, or no such thing.
+    ``macs`` is None in a part of somebody's module whose inside is not known.
     """
 
     name: str
@@ -32,7 +35,7 @@ class Layer:
     inputs: tuple[str, ...]
     output: Shape
     parameters: int
-    macs: int
+    macs: int | None
     receptive_field: tuple[int, ...] | None
     stride: tuple[int | float, ...] | None
     start: tuple[int, ...] | None
@@ -64,7 +67,11 @@ class LegalInputs:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is known of a network without running it; ``print`` shows the table."""
+    """All that is known of a network without running it; ``print`` shows the table.
+
+    *notes* are what a reader of the figures should know of how they came about; *partial* says that some layers'
+    multiply-accumulates are not known, so that ``macs`` and ``flops`` are at least that.
+    """
 
     net: str
     input: Shape
@@ -74,8 +81,11 @@ class Report:
     receptive_field: tuple[int, ...] | None
     memory: int
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
     dropped: tuple[Dropped, ...]
     legal_inputs: LegalInputs
+    notes: tuple[str, ...] = ()
+    partial: bool = False
 
     @property
     def flops(self) -> int:
@@ -119,8 +129,8 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
         )
     shapes, problems = infer(graph)
     axes, joins = receptive(graph, shapes)
-    layers = tuple(_layer(graph, i, shapes, axes) for i in range(len(graph.nodes)))
-    last_map = [layer for layer in layers if axes[layer.name] and not any(a.whole for a in axes[layer.name])]
+    counted = dict(graph.counted)
+    layers = tuple(_layer(graph, i, shapes, axes, counted) for i in range(len(graph.nodes)))
     problems += joins
     below, above = nearest_inputs(graph)
     legal = not problems and is_legal(graph)
@@ -129,31 +139,56 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
         input=graph.input,
         layers=layers,
         parameters=sum(layer.parameters for layer in layers),
-        macs=sum(layer.macs for layer in layers),
-        receptive_field=last_map[-1].receptive_field if last_map else None,
+        macs=sum(layer.macs or 0 for layer in layers),
+        receptive_field=_last_map(layers, axes),
         memory=sum(layer.memory for layer in layers),
         problems=tuple(problems),
+        warnings=tuple(advice(graph, shapes, axes)),
         dropped=tuple(_dropped(graph, shapes)),
         legal_inputs=LegalInputs(legal, below, above, smallest_input(graph), steps_of_inputs(graph)),
+        partial=any(layer.macs is None for layer in layers),
     )
 
 
-def _layer(graph: Graph, index: int, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> Layer:
+def _last_map(layers: tuple[Layer, ...], axes: dict[str, tuple[Axis, ...]]) -> tuple[int, ...] | None:
+    """The receptive field of the last layer that still is a map; None where that is not known."""
+    for layer in reversed(layers):
+        seen = axes[layer.name]
+        if max(layer.output[1:], default=1) > 1 or (seen and not seen[0].whole):
+            return layer.receptive_field
+    return None
+
+
+def _layer(
+    graph: Graph, index: int, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]], counted: dict[str, int]
+) -> Layer:
     node = graph.nodes[index]
-    source, output, seen = shapes[node.inputs[0]], shapes[node.name], axes[node.name]
-    strides = [axis.stride for axis in seen]
-    starts = [axis.start for axis in seen]
+    source, output = shapes[node.inputs[0]], shapes[node.name]
+    field, stride, start = _field(axes[node.name])
     return Layer(
         name=node.name,
-        op=op_text(node.op),
+        op=f"opaque {node.op.kind}" if isinstance(node.op, Opaque) else op_text(node.op),
         inputs=node.inputs,
         output=output,
-        parameters=cost.parameters(node.op, source),
+        parameters=counted[node.name] if node.name in counted else cost.parameters(node.op, source),
         macs=cost.macs(node.op, source, output),
-        receptive_field=tuple(axis.size for axis in seen) or None,
-        stride=tuple(_number(s) for s in strides if s is not None) or None if None not in strides else None,
-        start=tuple(s for s in starts if s is not None) or None if None not in starts else None,
+        receptive_field=field,
+        stride=stride,
+        start=start,
         memory=cost.memory(output),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _field(seen: tuple[Axis, ...]) -> tuple[Shape | None, tuple[int | float, ...] | None, tuple[int, ...] | None]:
+    """The size, stride and start of what a layer's units see; None for each that is not known on every axis."""
+    strides = tuple(_number(axis.stride) for axis in seen if axis.stride is not None)
+    starts = tuple(axis.start for axis in seen if axis.start is not None)
+    field = tuple(axis.size for axis in seen)
+    return (
+        field or None,
+        strides if len(strides) == len(seen) > 0 else None,
+        starts if len(starts) == len(seen) > 0 else None,
     )
 
 
@@ -165,7 +200,7 @@ def _dropped(graph: Graph, shapes: dict[str, Shape]) -> list[Dropped]:
     found = []
     for node in graph.nodes:
         extents = shapes[node.inputs[0]][1:]
-        if isinstance(node.op, Conv | MaxPool | AvgPool | SumPool) and extents and fits_rank(node.op, len(extents)):
+        if isinstance(node.op, Conv | TableConv | Pool) and extents and fits_rank(node.op, len(extents)):
             for axis, (w, n) in enumerate(zip(windows(node.op, len(extents)), extents, strict=True)):
                 if w.output(n) > 0 and (count := w.dropped(n)):
                     found.append(Dropped(node.name, axis, count))

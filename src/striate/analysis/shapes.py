@@ -8,11 +8,12 @@ from math import gcd, prod
 from typing import assert_never
 
 from striate.analysis.sizes import nearest_inputs, smallest_input
-from striate.analysis.windows import transposed, windows
+from striate.analysis.windows import Windowed, transposed, windows
 from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
     GELU,
     LRN,
+    RBF,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
@@ -21,20 +22,32 @@ from striate.spec.ops import (
     Concat,
     Conv,
     ConvTranspose,
+    Crop,
     Dropout,
     Embedding,
     Flatten,
+    HardSigmoid,
+    HardSwish,
+    Join,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool,
+    Multiply,
     Op,
-    Pool,
+    Opaque,
+    PadChannels,
     ReLU,
+    ReLU6,
+    Scale,
+    ScaledTanh,
     Shape,
     Sigmoid,
     SiLU,
     Softmax,
+    StochasticDepth,
     SumPool,
+    TableConv,
     Tanh,
     Upsample,
     per_axis,
@@ -91,13 +104,17 @@ def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
     match op:
         case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm():
             return shape
+        case ReLU6() | HardSigmoid() | HardSwish() | ScaledTanh() | StochasticDepth() | Scale() | LayerNorm():
+            return shape
         case Add():
             return _added(graph, node, inputs, say)
         case Concat():
             return _joined(graph, node, inputs, say)
         case Flatten():
             return (prod(shape),)
-        case Linear(out=out):
+        case Multiply():
+            return _multiplied(graph, node, inputs, say)
+        case Linear(out=out) | RBF(out=out):
             if len(shape) > 1:
                 what = f"needs flat features, gets the map {show(shape)} of {node.inputs[0]}"
                 say(what, f"put flatten before it ({prod(shape):,} features)")
@@ -110,7 +127,19 @@ def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
         case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
             out = op.out if isinstance(op, Conv | ConvTranspose) else shape[0]
             return _spatial(graph, node, op, out, shape, say)
-        case LRN() | Upsample():
+        case TableConv():
+            largest = max(n for row in op.table for n in row)
+            if largest >= shape[0]:
+                what = f"its table names input {largest}, but {node.inputs[0]} has {shape[0]} (0 to {shape[0] - 1})"
+                say(what, "name inputs that there are, or widen the layer before")
+            return _spatial(graph, node, op, op.out, shape, say)
+        case PadChannels(out=out):
+            if shape[0] > out:
+                say(f"cannot pad {shape[0]} channels to {out}", f"padchannels {shape[0]} or more")
+            return (max(out, shape[0]), *shape[1:])
+        case Opaque():
+            return op.output
+        case LRN() | Upsample() | Crop():
             return _spatial(graph, node, op, shape[0], shape, say)
         case _:
             assert_never(op)
@@ -138,7 +167,7 @@ def _spatial(graph: Graph, node: Node, op: Op, out: int, shape: Shape, say: Say)
 def _extents(graph: Graph, node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
     rank = len(shape) - 1
     match op:
-        case Conv() | MaxPool() | AvgPool() | SumPool():
+        case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool() | Crop():
             return _windowed(graph, node, op, shape, say)
         case ConvTranspose():
             fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
@@ -155,7 +184,7 @@ def _extents(graph: Graph, node: Node, op: Op, shape: Shape, say: Say) -> tuple[
             return shape[1:]
 
 
-def _windowed(graph: Graph, node: Node, op: Conv | Pool, shape: Shape, say: Say) -> tuple[int, ...]:
+def _windowed(graph: Graph, node: Node, op: Windowed, shape: Shape, say: Say) -> tuple[int, ...]:
     wins = windows(op, len(shape) - 1)
     result = tuple(w.output(n) for w, n in zip(wins, shape[1:], strict=True))
     if min(result) < 1:
@@ -187,6 +216,16 @@ def _added(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
     return inputs[0]
 
 
+def _multiplied(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+    """Every axis has one length, or 1, which serves all places."""
+    ranks = {len(shape) for shape in inputs}
+    result = tuple(max(sizes) for sizes in zip(*inputs, strict=False))
+    fit = len(ranks) == 1 and all(n in (1, m) for shape in inputs for n, m in zip(shape, result, strict=True))
+    if not fit:
+        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=True))
+    return result if len(ranks) == 1 else inputs[0]
+
+
 def _joined(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len({shape[1:] for shape in inputs}) > 1:
         say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=False))
@@ -204,15 +243,39 @@ def _join_fix(graph: Graph, node: Node, inputs: list[Shape], *, channels: bool) 
         near = [show(s) for s in nearest_inputs(graph) if s]
         if near:
             return f"inputs of {' or '.join(near)} fit"
-        return "give every branch the same stride and a padding that keeps its size"
+        padded = _padding_fix(graph, node, inputs)
+        return padded or "give every branch the same stride and a padding that keeps its size"
     assert channels
     odd = next(i for i, shape in enumerate(inputs) if shape[0] != inputs[0][0])
     return f"give them the same channels, for example by {f'conv {inputs[0][0]} 1'} on {node.inputs[odd]}"
 
 
+def _padding_fix(graph: Graph, node: Node, inputs: list[Shape]) -> str | None:
+    """The padding that makes a branch as large as the largest, where it lost its border to unpadded windows alone."""
+    nodes = {n.name: n for n in graph.nodes}
+    largest = max(inputs)[1:]
+    found = []
+    for name, shape in zip(node.inputs, inputs, strict=True):
+        missing = {n - m for n, m in zip(largest, shape[1:], strict=True)}
+        while missing != {0}:
+            op = nodes[name].op if name in nodes else None
+            if op is None or isinstance(op, Join) or len(missing) > 1:
+                return None
+            if isinstance(op, Conv | MaxPool | AvgPool | SumPool) and isinstance(op.kernel, int):
+                (window,) = windows(op, 1)
+                lost = window.span - 1 - 2 * window.padding
+                if window.stride > 1 or lost < 0 or lost % 2:
+                    return None
+                if lost:
+                    found.append(f"padding={window.span // 2} on {name}")
+                missing = {n - lost for n in missing}
+            name = nodes[name].inputs[0]
+    return " and ".join(reversed(found)) or None
+
+
 def _unread(graph: Graph) -> list[Problem]:
     """Layers whose result goes nowhere."""
-    read = {name for node in graph.nodes for name in node.inputs} | {graph.output}
+    read = {name for node in graph.nodes for name in node.inputs} | {graph.output, *graph.taps}
     return [
         Problem(node.name, "no later layer reads it and it is not the last", f"remove it, or read it: <- {node.name}")
         for node in graph.nodes

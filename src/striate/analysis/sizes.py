@@ -16,6 +16,7 @@ from math import lcm
 from striate.analysis.windows import Window, transposed, windows
 from striate.spec.graph import Graph
 from striate.spec.ops import (
+    RBF,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
@@ -23,12 +24,16 @@ from striate.spec.ops import (
     Concat,
     Conv,
     ConvTranspose,
+    Crop,
     Embedding,
     Flatten,
     Linear,
     MaxPool,
+    Multiply,
+    Opaque,
     Shape,
     SumPool,
+    TableConv,
     Upsample,
     fits_rank,
     per_axis,
@@ -105,14 +110,14 @@ def program(graph: Graph, axis: int, rank: int) -> Program | None:
         return steps.setdefault((what, source), len(steps) + 1)
 
     for node in graph.nodes:
-        op, source = node.op, value[node.inputs[0]]
-        if source is None or isinstance(op, Flatten | Linear):
+        op, source = node.op, next((value[name] for name in node.inputs if value[name] is not None), None)
+        if source is None or isinstance(op, Flatten | Linear | RBF):
             value[node.name] = None
             continue
         if not fits_rank(op, rank):
             return None
         match op:
-            case Conv() | MaxPool() | AvgPool() | SumPool():
+            case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool() | Crop():
                 window = windows(op, rank)[axis]
                 source = source if window.keeps_size else step(window, source)
             case ConvTranspose():
@@ -123,6 +128,14 @@ def program(graph: Graph, axis: int, rank: int) -> Program | None:
                 source = step(per_axis(op.out, rank)[axis], source)
             case Upsample():
                 source = step((per_axis(op.scale, rank)[axis],), source)
+            case Opaque(reach="unknown"):
+                return None
+            case Multiply() | Opaque():
+                ones = {number for (what, _), number in steps.items() if what == 1}  # global pooling: serves any size
+                sources = [s for s in (value[name] for name in node.inputs) if s is not None]
+                wide = [s for s in sources if s not in ones]
+                source = wide[0] if wide else sources[0]
+                equal |= {(source, other) for other in wide[1:] if other != source}
             case Add() | Concat():
                 others = {value[name] for name in node.inputs} - {source}
                 equal |= {(source, other) for other in others if other is not None}
@@ -173,9 +186,10 @@ def _smallest(program: Program) -> int | None:
 
 @lru_cache(maxsize=64)
 def searched(graph: Graph) -> tuple[AxisSizes, ...]:
-    """One entry an axis of the graph's input; none where there are no axes or a layer does not fit their number."""
-    assert graph.input is not None
-    extents = graph.input if isinstance(graph.nodes[0].op, Embedding) else graph.input[1:]
+    """One entry an axis of the graph's input; none where there are no axes, a layer does not fit their number, or
+    what a layer does to them is not known.
+    """
+    extents = _axes(graph)
     found = []
     for axis, size in enumerate(extents):
         steps = program(graph, axis, len(extents))
@@ -183,6 +197,11 @@ def searched(graph: Graph) -> tuple[AxisSizes, ...]:
             return ()
         found.append(search(steps, size))
     return tuple(found)
+
+
+def _axes(graph: Graph) -> tuple[int, ...]:
+    assert graph.input is not None
+    return graph.input if isinstance(graph.nodes[0].op, Embedding) else graph.input[1:]
 
 
 def smallest_input(graph: Graph) -> Shape | None:
@@ -204,7 +223,8 @@ def steps_of_inputs(graph: Graph) -> tuple[int, ...] | None:
 
 def is_legal(graph: Graph) -> bool:
     """Whether everything fits the graph's own input and no stride drops anything of it."""
-    return all(axis.legal for axis in searched(graph))
+    axes = searched(graph)
+    return len(axes) == len(_axes(graph)) and all(axis.legal for axis in axes)
 
 
 def _filled(graph: Graph, extents: list[int | None]) -> Shape | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from striate.analysis.shapes import show
@@ -19,7 +20,8 @@ def table(report: Report) -> str:
     faulty = {problem.layer for problem in report.problems}
     before = ["input", *(layer.name for layer in report.layers)]
     rows = [_row(layer, before[i], layer.name in faulty) for i, layer in enumerate(report.layers)]
-    total = ("total", "", "", f"{report.parameters:,}", f"{report.macs:,}", "", "", size_of(report.memory))
+    macs = f"{'at least ' * report.partial}{report.macs:,}"
+    total = ("total", "", "", f"{report.parameters:,}", macs, "", "", size_of(report.memory))
     inputs = ("input", "", show(report.input), "", "", "", "", "")
     return "\n".join([*aligned([HEAD, inputs, *rows, total]), "", *_below(report)])
 
@@ -51,17 +53,31 @@ def size_of(count: int) -> str:
 
 
 def _row(layer: Layer, before: str, faulty: bool) -> tuple[str, ...]:
-    source = "" if layer.inputs == (before,) else " <- " + ", ".join(layer.inputs)
+    source = "" if layer.inputs in ((before,), ()) else " <- " + ", ".join(layer.inputs)
     return (
         ("! " if faulty else "") + layer.name,
         layer.op + source,
         show(layer.output),
         f"{layer.parameters:,}" if layer.parameters else "",
-        f"{layer.macs:,}" if layer.macs else "",
+        "?" if layer.macs is None else f"{layer.macs:,}" if layer.macs else "",
         show(layer.receptive_field) if layer.receptive_field else "",
         _stride(layer.stride),
         size_of(layer.memory),
     )
+
+
+def _unseen(layer: Layer) -> bool:
+    return layer.receptive_field is None and bool(layer.inputs)
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """The first *most* names, and how many more there are.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _stride(stride: tuple[int | float, ...] | None) -> str:
@@ -71,12 +87,19 @@ def _stride(stride: tuple[int | float, ...] | None) -> str:
 
 
 def _below(report: Report) -> list[str]:
-    lines = [f"FLOPs (2 x MACs): {2 * report.macs:,}"]
+    lines = [f"FLOPs (2 x MACs): {'at least ' * report.partial}{2 * report.macs:,}"]
+    if report.partial:
+        lines.append(f"not counted: {listed([layer.name for layer in report.layers if layer.macs is None])}")
+    beyond = next((layer.name for layer in report.layers if layer.op.startswith("opaque ") and _unseen(layer)), None)
+    if beyond:
+        lines.append(f"receptive fields are unknown from {beyond} on: what it does inside is not known")
+    lines += [f"note: {note}" for note in report.notes]
     if report.problems:
         count = len(report.problems)
         lines += ["", f"{count} problem{'s' if count > 1 else ''}:"]
         lines += [f"  {p.layer}: {p.message}\n    fix: {p.fix}" for p in report.problems]
     lines += _dropped(report)
+    lines += [f"advice: {w.layer}: {w.message}; {w.fix}" for w in report.warnings]
     legal = report.legal_inputs
     if legal.asked and not report.problems:
         lines.append("The input fits: every window falls on whole steps and nothing is dropped.")

@@ -7,8 +7,11 @@ dilation and torch's rule for rounding up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from striate.spec.ops import AvgPool, Conv, MaxPool, Pool, SumPool, per_axis
+from striate.spec.ops import AvgPool, Conv, Crop, MaxPool, Pool, SumPool, TableConv, per_axis
+
+Windowed = Conv | TableConv | Pool | Crop
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,18 @@ class Window:
         return sum((i + self.padding) % self.stride in read for i in range(max(0, first), size))
 
 
-def windows(op: Conv | Pool, rank: int) -> list[Window]:
+@lru_cache(maxsize=1024)
+def windows(op: Windowed, rank: int) -> tuple[Window, ...]:
     """The op's window along each of *rank* axes."""
+    if isinstance(op, Crop):  # what a window of its margins' size would leave
+        return tuple(Window(2 * m + 1, 1, 0) for m in per_axis(op.margin, rank))
     assert op.stride is not None
     dilation = op.dilation if isinstance(op, Conv | MaxPool) else 1
-    ceil = not isinstance(op, Conv) and op.ceil
+    ceil = isinstance(op, Pool) and op.ceil
     # torch's averages over volumes want an input as large as the kernel, whatever the padding
     least = op.kernel if rank == 3 and isinstance(op, AvgPool | SumPool) else 1
     each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, dilation, least)), strict=True)
-    return [Window(k, s, p, d, ceil, n) for k, s, p, d, n in each]
+    return tuple(Window(k, s, p, d, ceil, n) for k, s, p, d, n in each)
 
 
 def transposed(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> int:

@@ -17,16 +17,22 @@ def check(
         ),
     ],
     input: Annotated[str | None, typer.Option("--input", "-i", metavar="CxHxW", help="The input's size.")] = None,
+    diff: Annotated[str | None, typer.Option(metavar="NET", help="Say instead how this other net differs.")] = None,
     json: Json = False,
 ) -> None:
     """Work out every layer without running anything: sizes, cost, receptive field, every fault with its fix."""
     from striate.analysis import check as analyse
+    from striate.analysis import compare
     from striate.find import find_net
 
     graph = find_net(net)
     if input:
         _advise(input, graph.input)
     report = analyse(graph, input)
+    if diff is not None:
+        difference = compare(report, analyse(find_net(diff), input))
+        print_json(difference.as_dict()) if json else print(difference)
+        raise typer.Exit(0 if difference.same else 1)
     if json:
         print_json(report.as_dict())
     else:

@@ -40,6 +40,13 @@ def train(
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0: no limit. [0]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random. [0]")] = None,
     init: Annotated[str, typer.Option(help="First weights: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Begin with a model file's weights, net and preparation; its head is new."),
+    ] = None,
+    freeze: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Keep everything down to this layer as it is.")
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -66,6 +73,8 @@ def train(
         settings=given,
         out=out,
         init=init,
+        weights=weights,
+        freeze=freeze,
         resume=resume,
         device=device,
         say=say,

@@ -48,7 +48,7 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if about.get("striate-state") != "1":
             raise ModelError(f"{path}: this is no state of a striate run")
-        numbers = json.loads(about["numbers"])
+        numbers, kind = json.loads(about["numbers"]), about["optimiser"]
         state = replace(state, **{name: numbers[name] for name in NUMBERS}, rng=tensors.get("rng"))
         state.best = tuple(numbers["best"])
         _check_numbers(state)
@@ -63,7 +63,7 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
             raise
         why = " ".join(str(error).split())
         raise ModelError(f"{path}: cannot go on from this state ({why}); leave --resume out to begin anew") from None
-    if about["optimiser"] == type(state.optimiser).__name__:
+    if kind == type(state.optimiser).__name__:
         groups = state.optimiser.state_dict()["param_groups"]
         state.optimiser.load_state_dict({"state": memory, "param_groups": groups})
     return state

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
+from striate.learn.freeze import fixed_norms
 from striate.learn.losses import Scorer, loss_of
 from striate.learn.optim import optimiser_of, rate_at
 from striate.learn.recipe import Recipe
@@ -106,7 +107,8 @@ def training(
     """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
 
     Args:
-        module: Any module from ``(N, ...)`` to ``(N, classes)`` scores, or to their softmax.
+        module: Any module from ``(N, ...)`` to ``(N, classes)`` scores, or to their softmax. What of it does not
+            require gradients stays as it is, the running statistics of such normalisation layers too.
         batches: ``(inputs, targets)``, gone through once an epoch: a list, a DataLoader, ``striate.data.Batches``.
             If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch goes on where it was.
         recipe: The settings; ``Recipe()`` if not given.
@@ -133,7 +135,10 @@ def training(
         begun = time.perf_counter()
         _seek(batches, state, recipe)
         module.train()
+        fixed = fixed_norms(module)
         for x, y in batches:
+            for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
+                norm.eval()
             lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
             loss = _update(scores_of, loss_function, x, y, state.optimiser, lr, recipe)
             state.step += 1

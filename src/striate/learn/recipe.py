@@ -124,4 +124,5 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: is not JSON ({error})") from None
 
 
-ABOUT = ("data", "name", "classes", "images", "net", "init")  # what a run's recipe.json says besides the settings
+# what a run's recipe.json says besides the settings
+ABOUT = ("data", "name", "classes", "images", "net", "init", "weights", "freeze", "contract")

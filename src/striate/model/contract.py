@@ -14,6 +14,7 @@ from striate.errors import ModelError, nearest
 TASKS = ("classification",)
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")
+LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
 MODES = {"L": 1, "RGB": 3}  # Pillow's names: the order of the channels, and how many they are
 
 
@@ -31,6 +32,8 @@ class Contract:
         resize: ``"stretch"`` to the input's size; ``"fit"`` inside it and fill with black;
             ``"crop"`` the middle after filling it.
         interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"`` (Pillow's, with anti-aliasing).
+        scale_to: With ``"crop"``: the shorter side becomes so many pixels, then the middle is cut out (resize 256,
+            crop 224, as torchvision's weights were measured); None: as few as the input has.
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -47,6 +50,7 @@ class Contract:
     resize: str = "stretch"
     interpolation: str = "bilinear"
     task: str = "classification"
+    scale_to: int | None = None
 
     def __post_init__(self) -> None:
         for field, choices in (
@@ -75,9 +79,23 @@ class Contract:
             )
         if not all(_finite(v) for v in self.mean + self.std) or min(self.std) <= 0:
             raise ModelError(f"contract: mean {list(self.mean)} and std {list(self.std)} must be numbers, std above 0")
+        self._check_scale()
+
+    def _check_scale(self) -> None:
+        if self.scale_to is None:
+            return
+        if self.resize != "crop":
+            raise ModelError(f"contract: scale_to goes with resize crop, not with {self.resize!r}")
+        least = max(self.input[1:])
+        if type(self.scale_to) is not int or not least <= self.scale_to <= LARGEST_SIDE:
+            raise ModelError(
+                f"contract: scale_to must be a whole number from {least:,} (the input's longer side) to "
+                f"{LARGEST_SIDE:,}, got {self.scale_to!r}"
+            )
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        values = {name: value for name, value in asdict(self).items() if name != "scale_to" or value is not None}
+        return json.dumps(values, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Contract:
@@ -91,7 +109,7 @@ class Contract:
         known = {f.name for f in fields(cls)}
         for name in values.keys() - known:
             raise ModelError(f"contract: unknown field {name!r}{nearest(name, sorted(known))}")
-        for name in known - values.keys():
+        for name in sorted(known - values.keys() - {"scale_to"}):  # files from before it was there do not have it
             raise ModelError(f"contract: the field {name!r} is missing")
         for name in ("classes", "input", "mean", "std"):
             if not isinstance(values[name], list):

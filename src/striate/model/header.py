@@ -79,7 +79,9 @@ def _read_net(text: str) -> Graph:
     """The graph in *text*, which is no larger than a network can be: a file may ask for endless work otherwise."""
     lines = re.split("[\n;]", text)
     if len(lines) > MOST_LAYERS or max(map(len, lines)) > LONGEST_LINE:
-        raise ModelError(f"its net has more than {MOST_LAYERS:,} layers, or a line of more than {LONGEST_LINE:,} letters")
+        raise ModelError(
+            f"its net has more than {MOST_LAYERS:,} layers, or a line of more than {LONGEST_LINE:,} letters"
+        )
     graph = parse(text)
     for node in graph.nodes:
         for _, value, _ in shown(node.op):

@@ -20,6 +20,7 @@ _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
+LONGEST = 8  # times the shorter side: what is longer is cut before it is scaled
 
 
 def fit(image: Image.Image, contract: Contract) -> np.ndarray:
@@ -41,7 +42,7 @@ def fit_array(images: np.ndarray, contract: Contract) -> np.ndarray:
     assert images.dtype == np.uint8, images.dtype
     if images.ndim == 3:
         images = images[..., None]
-    if images.shape[1:] == (*contract.input[1:], contract.input[0]):
+    if images.shape[1:] == (*contract.input[1:], contract.input[0]) and contract.scale_to is None:
         return np.moveaxis(images, 3, 1)
     fitted = np.empty((len(images), *contract.input), np.uint8)
     for i, pixels in enumerate(images.squeeze(3) if images.shape[3] == 1 else images):
@@ -59,9 +60,11 @@ def _channels_first(image: Image.Image) -> np.ndarray:
 def _resize(image: Image.Image, contract: Contract) -> Image.Image:
     """*image* in the contract's height and width, by its rule."""
     _, height, width = contract.input
+    method = _RESAMPLING[contract.interpolation]
+    if contract.scale_to is not None:
+        return _middle(_shorter_side(image, contract.scale_to, method), width, height)
     if image.size == (width, height):
         return image
-    method = _RESAMPLING[contract.interpolation]
     if contract.resize == "stretch":
         return image.resize((width, height), method)
     if contract.resize == "crop":
@@ -71,6 +74,22 @@ def _resize(image: Image.Image, contract: Contract) -> Image.Image:
     canvas = Image.new(image.mode, (width, height))  # black
     canvas.paste(image.resize(inside, method), ((width - inside[0]) // 2, (height - inside[1]) // 2))
     return canvas
+
+
+def _shorter_side(image: Image.Image, size: int, method: Image.Resampling) -> Image.Image:
+    """*image* with its shorter side of *size* pixels, in proportion (the longer side rounded down, as torchvision)."""
+    short, long = min(image.size), max(image.size)
+    if long > LONGEST * short:  # a strip: what lies far from its middle is never seen, and enlarging it costs memory
+        image = _middle(image, min(image.width, LONGEST * short), min(image.height, LONGEST * short))
+        long = LONGEST * short
+    other = int(size * long / short)
+    return image.resize((size, other) if image.width <= image.height else (other, size), method)
+
+
+def _middle(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The middle of *image*; where the margins cannot be alike, the even one is first (torchvision's rounding)."""
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
 
 
 def normalise(pixels: np.ndarray | torch.Tensor, contract: Contract) -> torch.Tensor:

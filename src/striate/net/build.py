@@ -8,14 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from striate.analysis import Problem, infer, receptive
-from striate.errors import ShapeError, SpecError
+from striate.errors import ShapeError, SpecError, nearest
 from striate.net.init import check_init, initialise
 from striate.net.layers import layer
-from striate.spec import Graph, Shape, Spec, lower
+from striate.spec import Graph, Opaque, Shape, Spec, lower
+
+Step = tuple[str, list[str], tuple[str, ...], tuple[str, ...]]  # a node, its path, what it reads, what it frees
 
 
 class Net(nn.Module):
     """A graph as a torch module: ``(N, *input)`` to the output of its last node.
+
+    ``net.taps(x)`` gives the ends of side heads too, by name; ``net(x)`` does not even compute them.
 
     Every node is a submodule under its own name (``net.conv1``, ``net.stage2.conv1``), so hooks, ``print`` and
     state dicts speak the paper's names. ``net.graph`` is the graph it was built from.
@@ -24,13 +28,21 @@ class Net(nn.Module):
     def __init__(self, graph: Graph, shapes: dict[str, Shape]) -> None:
         super().__init__()
         self.graph = graph
-        last_reader = {name: node.name for node in graph.nodes for name in node.inputs}
-        self._plan: list[tuple[str, list[str], tuple[str, ...], tuple[str, ...]]] = []  # name, path, reads, frees
+        self._plan: list[Step] = []  # a name in use, before any layer is placed
         for node in graph.nodes:
-            path = node.name.split(".")
-            self._place(path, layer(node.op, shapes[node.inputs[0]]))
-            done = tuple(name for name in dict.fromkeys(node.inputs) if last_reader[name] == node.name)
-            self._plan.append((node.name, path, node.inputs, done))
+            self._place(node.name.split("."), layer(node.op, shapes[node.inputs[0]]))
+        self._plan = self._planned((graph.output,))
+
+    def _planned(self, outputs: tuple[str, ...]) -> list[Step]:
+        """What to run for *outputs*, in order: each node with what it reads, and what nobody needs after it."""
+        needed = set(outputs)
+        steps: list[Step] = []
+        for node in reversed(self.graph.nodes):
+            if node.name in needed:
+                done = tuple(i for i in dict.fromkeys(node.inputs) if i not in needed)  # no later reader
+                needed |= set(node.inputs)
+                steps.append((node.name, node.name.split("."), node.inputs, done))
+        return steps[::-1]
 
     def _place(self, path: list[str], module: nn.Module) -> None:
         """Puts *module* under its dotted name, making the groups on the way."""
@@ -44,8 +56,25 @@ class Net(nn.Module):
             parent = parent.get_submodule(part)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._run(x, self._plan)[self.graph.output]
+
+    def taps(self, x: Tensor, *names: str) -> dict[str, Tensor]:
+        """The values of the nodes called *names* (without any: the output and every tap), from one pass.
+
+        Raises:
+            SpecError: There is no node of that name.
+        """
+        names = names or (self.graph.output, *self.graph.taps)
+        known = [node.name for node in self.graph.nodes]
+        for name in names:
+            if name not in known:
+                raise SpecError(f"the net has no layer {name!r}{nearest(name, known)}")
+        values = self._run(x, self._planned(names))
+        return {name: values[name] for name in names}
+
+    def _run(self, x: Tensor, plan: list[Step]) -> dict[str, Tensor]:
         values = {"input": x}
-        for name, path, inputs, done in self._plan:
+        for name, path, inputs, done in plan:
             module: Any = self
             for part in path:  # looked up each time, so that a layer that somebody replaces is the one that runs
                 module = module._modules[part]
@@ -53,7 +82,7 @@ class Net(nn.Module):
             for i in done:  # its last reader has read it: the memory is free again
                 del values[i]
             values[name] = x
-        return x
+        return values
 
 
 def build(
@@ -75,7 +104,7 @@ def build(
 
     Raises:
         ShapeError: The layers do not fit together; every fault is listed.
-        SpecError: Nobody said the input.
+        SpecError: Nobody said the input, or the net was read from code and has parts that are not known.
 
     >>> from striate.spec import parse
     >>> net = build(parse("input 1x28x28; conv 6 5; relu; flatten; linear 10"))
@@ -87,6 +116,7 @@ def build(
     if graph.input is None:
         raise SpecError("build needs the input's shape, such as input=(1, 28, 28)")
     check_joins(graph)
+    _check_known(graph)
     module = assemble(graph)
     if torch.device(device).type == "meta":
         return module
@@ -102,6 +132,16 @@ def assemble(graph: Graph) -> Net:
         with torch.device("meta"):
             return Net(graph, shapes)
     raise _refusal(problems)
+
+
+def _check_known(graph: Graph) -> None:
+    """SpecError for a net that was read from code and is more, or less, than its words say."""
+    unknown = [node.name for node in graph.nodes if isinstance(node.op, Opaque)]
+    if unknown or graph.counted:
+        what = f"{unknown[0]} is not known inside" if unknown else f"{graph.counted[0][0]} has no weights of its own"
+        raise SpecError(
+            f"{what}: a net read from code is analysed, it cannot be built; use the module it was read from"
+        )
 
 
 def check_joins(graph: Graph) -> None:

@@ -70,7 +70,9 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
         name = "glorot" if saturating else "he"
     generator = torch.Generator().manual_seed(seed)
     for part in module.modules():
-        if isinstance(part, WEIGHTED):
+        if hasattr(part, "first_values"):  # a layer of ours, which knows its own
+            part.first_values(lambda weight, fan_in, fan_out: fill(weight, fan_in, fan_out, name, generator))
+        elif isinstance(part, WEIGHTED):
             fill(part.weight, *fans(part), name, generator)
             if part.bias is not None:
                 part.bias.zero_()

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from striate.errors import SpecError
 from striate.spec.graph import Graph, Node
-from striate.spec.ops import Add, Base, Concat, Op, Shape
+from striate.spec.ops import Add, Base, Concat, Join, Multiply, Op, Opaque, Shape, word
 
 Children = tuple[tuple[str | None, "Spec"], ...]
 
@@ -23,9 +23,8 @@ class _Parts:
         for name, child in children:
             if not isinstance(child, Base | _Parts):
                 hint = f"; write {child.__name__}()" if isinstance(child, type) else ""
-                raise SpecError(
-                    f"{type(self).__name__}: {name or 'a part'} must be a layer, Seq, Sum or Cat, got {child!r}{hint}"
-                )
+                what = f"{type(self).__name__}: {name or 'a part'}"
+                raise SpecError(f"{what} must be a layer or Seq, Sum and such, got {child!r}{hint}")
         object.__setattr__(self, "children", children)
 
     def __repr__(self) -> str:
@@ -59,15 +58,26 @@ class Cat(_Branches):
     """Branches of one input, concatenated along the channels (Szegedy et al. 2014)."""
 
 
-Spec = Op | Seq | Sum | Cat
+class Product(_Branches):
+    """Branches of one input, multiplied; a branch of 1x1 maps serves all places (Hu et al. 2017)."""
+
+
+class Side(Seq):
+    """A side head: what follows goes on from where it began, and its end is a tap, asked for by name
+    (Szegedy et al. 2014, section 5).
+    """
+
+
+Spec = Op | Seq | Sum | Cat | Product
+JOINS: dict[type[Seq | Sum | Cat | Product], type[Join]] = {Sum: Add, Cat: Concat, Product: Multiply}
 
 
 def lower(spec: Spec | Graph, input: Shape | None = None) -> Graph:
     """The flat graph of *spec*, for the given input shape ``(C, H, W)`` (or ``(C, L)``, ``(C, D, H, W)``).
 
     A part without a name is called after its kind and its place among its like: ``conv1``, ``relu1``,
-    ``pool1``, and ``block1`` for a Seq, Sum or Cat. A part inside a named one has both names: ``stage2.conv1``.
-    A join is called ``add`` or ``concat`` under its own name.
+    ``pool1``, and ``block1`` for a Seq, Sum and the like. A part inside a named one has both names: ``stage2.conv1``.
+    A join is called ``add``, ``concat`` or ``multiply`` under its own name. The end of a ``Side`` is a tap.
 
     Raises:
         SpecError: Two layers of one name, or a name that cannot be one.
@@ -77,8 +87,9 @@ def lower(spec: Spec | Graph, input: Shape | None = None) -> Graph:
     ['conv1', 'relu1', 'head.flatten1', 'head.linear1']
     """
     if isinstance(spec, Graph):
-        return spec if input is None else Graph(tuple(input), spec.nodes)
+        return spec if input is None or tuple(input) == spec.input else _with_input(spec, tuple(input))
     nodes: list[Node] = []
+    taps: list[str] = []
 
     def emit(name: str, op: Op, inputs: tuple[str, ...]) -> str:
         nodes.append(Node(name, op, inputs))
@@ -97,15 +108,28 @@ def lower(spec: Spec | Graph, input: Shape | None = None) -> Graph:
         """Emits *part*, reading from *x*; gives the name of the node that holds its result."""
         match part:
             case Seq(children=children):
+                end = x
                 for path, child in named(children, name and name + "."):
-                    x = go(child, path, x)
+                    end = go(child, path, end)
+                if not isinstance(part, Side):
+                    return end
+                taps.append(end)
                 return x
-            case Sum(children=children) | Cat(children=children):
+            case Sum(children=children) | Cat(children=children) | Product(children=children):
                 dot = name and name + "."
                 ends = tuple(go(child, path, x) for path, child in named(children, dot))
-                return emit(dot + "add", Add(), ends) if isinstance(part, Sum) else emit(dot + "concat", Concat(), ends)
+                join = JOINS[type(part)]()
+                return emit(dot + word(join), join, ends)
             case _:
                 return emit(name or f"{part.stem}1", part, (x,))
 
     go(spec, "", "input")
-    return Graph(None if input is None else tuple(input), tuple(nodes))
+    return Graph(None if input is None else tuple(input), tuple(nodes), tuple(taps))
+
+
+def _with_input(graph: Graph, input: Shape) -> Graph:
+    unknown = next((node for node in graph.nodes if isinstance(node.op, Opaque)), None)
+    if unknown:
+        what = f"{unknown.name} is known for the input alone that the net was read with"
+        raise SpecError(f"{what}; read the module again, with {input}")
+    return replace(graph, input=input)

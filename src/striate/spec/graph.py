@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from striate.errors import SpecError, nearest
-from striate.spec.ops import Add, Concat, Op, Shape, word
+from striate.spec.ops import Join, Op, Opaque, Shape, word
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
@@ -36,8 +36,10 @@ class Node:
 class Graph:
     """A network: the shape of one input without the batch (None: not said), and its layers in order.
 
-    The last node is the output. Checked when made: names are unique and well formed, and a node reads only
-    what stands before it.
+    The last node is the output. *taps* are the ends of side heads: outputs that nothing reads, asked for by name.
+    *counted* are layers whose trained numbers are not those of the op alone, with how many they are: in a net read
+    from code a layer that runs again, with the same weights, counts 0.
+    Checked when made: names are unique and well formed, and a node reads only what stands before it.
 
     Raises:
         SpecError: Naming the node and what is wrong with it.
@@ -45,6 +47,8 @@ class Graph:
 
     input: Shape | None
     nodes: tuple[Node, ...]
+    taps: tuple[str, ...] = ()
+    counted: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.input is not None:
@@ -54,6 +58,12 @@ class Graph:
         known, groups = {"input"}, set[str]()
         for node in self.nodes:
             check_node(node, known, groups)
+        if self.output in self.taps:
+            raise SpecError(f"{self.output}: a side head cannot end the net; put it before layers of the main path")
+        check_taps(self.taps, known - {"input"})
+        for name, _ in self.counted:
+            if name not in known:
+                raise SpecError(f"{name!r}, whose parameters are counted, is no layer{nearest(name, sorted(known))}")
 
     @property
     def output(self) -> str:
@@ -67,6 +77,15 @@ def check_input(shape: Shape) -> None:
         raise SpecError(
             f"the input is channels and 1 to 3 sizes, such as 1x28x28, or one number (flat features); got {shape!r}"
         )
+
+
+def check_taps(taps: tuple[str, ...], known: set[str]) -> None:
+    """SpecError unless every tap is one of the *known* layers, and named once."""
+    for tap in taps:
+        if tap not in known:
+            raise SpecError(f"the tap {tap!r} is no layer of the net{nearest(tap, sorted(known))}")
+    if len(set(taps)) < len(taps):
+        raise SpecError(f"a tap is named twice: {', '.join(taps)}")
 
 
 def check_node(node: Node, known: set[str], groups: set[str]) -> None:
@@ -93,12 +112,14 @@ def _check_name(name: str, known: set[str], groups: set[str]) -> None:
 
 
 def _check_inputs(node: Node, known: set[str]) -> None:
-    joins = isinstance(node.op, Add | Concat)
+    joins = isinstance(node.op, Join)
+    if isinstance(node.op, Opaque) and node.inputs:
+        joins = len(node.inputs) > 1  # it reads as many as it reads
     if (joins and len(node.inputs) < 2) or (not joins and len(node.inputs) != 1):
         wanted = "two inputs or more" if joins else "one input"
         raise SpecError(
             f"{node.name}: {word(node.op)} reads {wanted}, got {len(node.inputs)}"
-            + (f"; name them: {word(node.op)} <- a, b" if joins else "; join them first with add or concat")
+            + (f"; name them: {word(node.op)} <- a, b" if joins else "; join them first with add, multiply or concat")
         )
     for name in node.inputs:
         if name not in known:

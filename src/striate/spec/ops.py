@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from striate.errors import SpecError, nearest
@@ -16,11 +17,13 @@ from striate.errors import SpecError, nearest
 Size = int | tuple[int, ...]
 Padding = Size | Literal["same", "valid"]
 Shape = tuple[int, ...]
+Table = tuple[tuple[int, ...], ...]
 
 LEAST = {  # the smallest value of every whole-number field
     "out": 1, "kernel": 1, "stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1,
-    "size": 1, "words": 1, "scale": 1,
+    "size": 1, "words": 1, "scale": 1, "margin": 0,
 }  # fmt: skip
+WHOLE = ("int", "Size", "Padding", "Size | None")  # the declared types that take a whole number
 MODES = ("nearest", "linear")
 
 
@@ -48,6 +51,9 @@ class Base:
 
     def __post_init__(self) -> None:
         for f in fields(self):
+            value = getattr(self, f.name)
+            if type(value) is int and f.type in WHOLE and value >= LEAST[f.name]:
+                continue  # as it nearly always is
             object.__setattr__(self, f.name, _checked(self, f))
         ranks = {len(v): f for f, v in sizes(self) if isinstance(v, tuple)}
         if len(ranks) > 1:
@@ -66,13 +72,14 @@ def word(op: Base) -> str:
     return type(op).__name__.lower()
 
 
-def sizes(op: Base) -> Iterator[tuple[str, Size]]:
+@lru_cache(maxsize=1024)  # a deep net repeats the same few ops hundreds of times
+def sizes(op: Base) -> tuple[tuple[str, Size], ...]:
     """The op's fields that may have one number an axis, with their values."""
-    for f in fields(op):
-        if "Size" in str(f.type) or f.type == "Padding":
-            yield f.name, getattr(op, f.name)
+    kinds = ((f.name, str(f.type)) for f in fields(op))
+    return tuple((name, getattr(op, name)) for name, kind in kinds if "Size" in kind or kind == "Padding")
 
 
+@lru_cache(maxsize=1024)
 def fits_rank(op: Base, rank: int) -> bool:
     """Whether every size of *op* is one number, or has one for each of *rank* axes."""
     return all(not isinstance(value, tuple) or len(value) == rank for _, value in sizes(op))
@@ -84,7 +91,7 @@ def shown(op: Base) -> Iterator[tuple[str, Any, bool]]:
         value = getattr(op, f.name)
         if f.default is MISSING:
             yield f.name, value, True
-        elif value != (getattr(op, "kernel") if f.default is None else f.default):  # noqa: B009
+        elif value != (getattr(op, "kernel", None) if f.default is None else f.default):
             yield f.name, value, False
 
 
@@ -104,6 +111,8 @@ def _checked(op: Base, f: Field[Any]) -> Any:
             return float(value)
         case "int":
             return _whole(value, where, LEAST[f.name])
+        case "Table":
+            return _table(value, where)
         case _:
             if (value is None and f.default is None) or (f.type == "Padding" and value in ("same", "valid")):
                 return value  # resolved by the op itself, which knows the kernel
@@ -114,6 +123,20 @@ def _checked(op: Base, f: Field[Any]) -> Any:
                 return numbers if len(numbers) > 1 else numbers[0]
             return _whole(value, where, LEAST[f.name])
     return value
+
+
+def _table(value: object, where: str) -> Table:
+    rows = (
+        tuple(tuple(row) if isinstance(row, tuple | list) else () for row in value)
+        if isinstance(value, tuple | list)
+        else ()
+    )
+    if not rows or not all(rows):
+        raise SpecError(f"{where} must name the inputs of every output, such as 0-1-2,1-2-3; got {value!r}")
+    for row in rows:
+        if len({_whole(n, where, 0) for n in row}) < len(row):
+            raise SpecError(f"{where} names an input twice for one output: {'-'.join(map(str, row))}")
+    return rows
 
 
 def _whole(value: object, where: str, least: int) -> int:
@@ -219,6 +242,38 @@ class Embedding(Base):
     out: int
 
 
+@dataclass(frozen=True, repr=False)
+class TableConv(Base):
+    """Convolution whose outputs each read only the inputs that *table* names for them (LeCun et al. 1998, table I)."""
+
+    table: Table
+    kernel: Size
+    stride: Size = 1
+    padding: Size = 0
+    bias: bool = True
+
+    @property
+    def out(self) -> int:
+        return len(self.table)
+
+
+@dataclass(frozen=True, repr=False)
+class RBF(Base):
+    """Minus the squared distance of flat features to a fixed code of +1 and -1 for each output (LeCun et al. 1998,
+    section II-B). The codes are drawn by chance, which the paper allows, and are not trained.
+    """
+
+    out: int
+
+
+@dataclass(frozen=True, repr=False)
+class Scale(Base):
+    """A trained factor for each channel, beginning at ``value``; with ``bias`` a trained shift too."""
+
+    value: float = 1.0
+    bias: bool = False
+
+
 # ------------------------------------------------------------------------------------------------- pooling
 def _check_pool(op: MaxPool | AvgPool | SumPool) -> None:
     if op.stride is None:
@@ -318,6 +373,18 @@ class LRN(Base):
     k: float = 1.0
 
 
+@dataclass(frozen=True, repr=False)
+class LayerNorm(Base):
+    """Layer normalisation over the channels, place by place (Ba et al. 2016), with a trained scale and shift."""
+
+    eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.eps <= 0:
+            raise SpecError(f"layernorm: eps must be above 0, got {self.eps}")
+
+
 # --------------------------------------------------------------------------------------------- activations
 @dataclass(frozen=True, repr=False)
 class ReLU(Base):
@@ -352,6 +419,29 @@ class LeakyReLU(Base):
 
 
 @dataclass(frozen=True, repr=False)
+class ReLU6(Base):
+    """``min(max(0, x), 6)``."""
+
+
+@dataclass(frozen=True, repr=False)
+class HardSigmoid(Base):
+    """``min(max(0, x + 3), 6) / 6`` (Howard et al. 2019)."""
+
+
+@dataclass(frozen=True, repr=False)
+class HardSwish(Base):
+    """``x * hardsigmoid(x)`` (Howard et al. 2019)."""
+
+
+@dataclass(frozen=True, repr=False)
+class ScaledTanh(Base):
+    """``amplitude * tanh(slope * x)`` (LeCun et al. 1998, appendix A)."""
+
+    amplitude: float = 1.7159
+    slope: float = 2 / 3
+
+
+@dataclass(frozen=True, repr=False)
 class Softmax(Base):
     """Probabilities over the channels (or the flat features)."""
 
@@ -370,6 +460,18 @@ class Dropout(Base):
 
 
 @dataclass(frozen=True, repr=False)
+class StochasticDepth(Base):
+    """In training a whole sample is zeroed with probability ``p``, the others grow to match (Huang et al. 2016)."""
+
+    p: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.p < 1:
+            raise SpecError(f"stochasticdepth: p must be from 0 to below 1, got {self.p}")
+
+
+@dataclass(frozen=True, repr=False)
 class Flatten(Base):
     """All axes but the batch's into one."""
 
@@ -383,6 +485,20 @@ class Upsample(Base):
 
 
 @dataclass(frozen=True, repr=False)
+class Crop(Base):
+    """Cuts ``margin`` values off both ends of every axis."""
+
+    margin: Size
+
+
+@dataclass(frozen=True, repr=False)
+class PadChannels(Base):
+    """Zeros behind the channels until they are ``out`` (He et al. 2015, section 3.3, option A)."""
+
+    out: int
+
+
+@dataclass(frozen=True, repr=False)
 class Add(Base):
     """The sum of its inputs, element by element (the joins of ResNet)."""
 
@@ -392,10 +508,49 @@ class Concat(Base):
     """Its inputs one behind the other along the channels (the joins of GoogLeNet and DenseNet)."""
 
 
+@dataclass(frozen=True, repr=False)
+class Multiply(Base):
+    """The product of its inputs, element by element; an axis of length 1 serves all places (Hu et al. 2017)."""
+
+
+REACHES = ("unknown", "place", "map")
+
+
+@dataclass(frozen=True, repr=False)
+class Opaque(Base):
+    """A part of somebody's module that is no word of the vocabulary (``striate.net.read`` makes them): analysed as
+    far as it is known, never written as text to be parsed, never built.
+
+    Args:
+        kind: What it is called: ``GroupNorm``, ``lstm``.
+        output: The shape that it gave for the input that the net was read with, without the batch.
+        parameters: Its trained numbers.
+        macs: Multiply-accumulates for one input; None: not known.
+        reach: What one unit reads: ``place`` its own place of every map, ``map`` the whole map, or ``unknown``.
+    """
+
+    kind: str
+    output: Shape
+    parameters: int = 0
+    macs: int | None = None
+    reach: str = "unknown"
+
+    def __post_init__(self) -> None:
+        if not self.kind or any(c.isspace() or c in "#;:=," for c in self.kind):
+            raise SpecError(f"opaque: kind is one word, got {self.kind!r}")
+        if not self.output or not all(type(n) is int and n >= 0 for n in self.output):
+            raise SpecError(f"opaque: output is the whole numbers of a shape, got {self.output!r}")
+        if self.reach not in REACHES:
+            raise SpecError(f"opaque: reach is {self.reach!r}{nearest(str(self.reach), REACHES)}")
+
+
 Op = (
-    Conv | ConvTranspose | Linear | Embedding | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool
-    | BatchNorm | LRN | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | Softmax | Dropout | Flatten | Upsample
-    | Add | Concat
+    Conv | ConvTranspose | Linear | Embedding | TableConv | RBF | Scale
+    | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool | BatchNorm | LRN | LayerNorm
+    | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | ReLU6 | HardSigmoid | HardSwish | ScaledTanh | Softmax
+    | Dropout | StochasticDepth | Flatten | Upsample | Crop | PadChannels | Add | Multiply | Concat
+    | Opaque
 )  # fmt: skip
+Join = Add | Multiply | Concat
 Pool = MaxPool | AvgPool | SumPool
-OPS: dict[str, type[Op]] = {cls.__name__.lower(): cls for cls in Op.__args__}
+OPS: dict[str, type[Op]] = {cls.__name__.lower(): cls for cls in Op.__args__ if cls is not Opaque}  # the words

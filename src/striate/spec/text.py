@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from functools import lru_cache
 from typing import Any
 
 from striate.errors import SpecError, nearest
-from striate.spec.graph import Graph, Node, check_input, check_node
+from striate.spec.graph import Graph, Node, check_input, check_node, check_taps
 from striate.spec.ops import OPS, Base, Op, Shape, shown, word
 
 
@@ -27,6 +28,7 @@ def parse(text: str) -> Graph:
     """
     input: Shape | None = None
     nodes: list[Node] = []
+    taps: tuple[str, ...] = ()
     counts: dict[str, int] = {}
     known, groups = {"input"}, set[str]()
     for where, line in _lines(text):
@@ -36,12 +38,21 @@ def parse(text: str) -> Graph:
                     raise SpecError("the input is said once, before every layer")
                 input = _read_input(line)
                 continue
+            if line.split()[0].lower() == "taps":
+                taps += tuple(name.strip() for name in line.split(maxsplit=1)[-1].split(","))
+                check_taps(taps, known - {"input"})
+                continue
+            if line.split()[0].lower() == "counted":
+                raise SpecError(
+                    "counted says that a layer read from code shares its weights, which a net in words cannot; "
+                    "leave the line out, and each layer has weights of its own"
+                )
             node = _read_node(line, counts, nodes[-1].name if nodes else "input")
             check_node(node, known, groups)
         except SpecError as error:
             raise SpecError(f"{where}: {error}\n    {line}") from None
         nodes.append(node)
-    return Graph(input, tuple(nodes))
+    return Graph(input, tuple(nodes), taps)
 
 
 def format(graph: Graph) -> str:
@@ -63,9 +74,12 @@ def format(graph: Graph) -> str:
             line += " <- " + ", ".join(node.inputs)
         lines.append(line)
         before = node.name
+    lines += ["taps " + ", ".join(graph.taps)] * bool(graph.taps)
+    lines += [f"counted {name} {count}" for name, count in graph.counted]
     return "\n".join(lines) + "\n"
 
 
+@lru_cache(maxsize=1024)
 def op_text(op: Base) -> str:
     """The op alone, as in a line of the text form.
 
@@ -129,6 +143,11 @@ def _given_name(op: Base, counts: dict[str, int]) -> str:
 
 def _read_op(words: list[str]) -> Op:
     cls = OPS.get(words[0].lower())
+    if words[0].lower() == "opaque":
+        what = f"{words[1]} was" if len(words) > 1 else "this layer was"
+        raise SpecError(
+            f"{what} read from code and its inside is not known: it is no word of a net; describe it in words"
+        )
     if cls is None:
         raise SpecError(f"unknown word {words[0]!r}{nearest(words[0], ['input', *OPS])}")
     known = {f.name: str(f.type) for f in fields(cls)}
@@ -155,6 +174,8 @@ def _read(text: str, kind: str, where: str) -> Any:
         if text not in ("yes", "no"):
             raise SpecError(f"{where} must be yes or no, got {text!r}")
         return text == "yes"
+    if kind == "Table":
+        return _read_table(text, where)
     if kind == "str" or (kind == "Padding" and text in ("same", "valid")):
         return text
     try:
@@ -167,7 +188,16 @@ def _read(text: str, kind: str, where: str) -> Any:
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
+def _read_table(text: str, where: str) -> tuple[tuple[int, ...], ...]:
+    try:
+        return tuple(tuple(int(n) for n in row.split("-")) for row in text.split(","))
+    except ValueError:
+        raise SpecError(f"{where} must name the inputs of every output, such as 0-1-2,1-2-3; got {text!r}") from None
+
+
 def _show(value: object) -> str:
+    if isinstance(value, tuple) and isinstance(value[0], tuple):
+        return ",".join("-".join(map(str, row)) for row in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -4,25 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from striate.spec import Seq, Shape
-from striate.zoo.lenet import boat4, harley, lenet5
+from striate.zoo.alexnet import alexnet, alexnet_owt, zfnet
+from striate.zoo.convnext import convnext_tiny
+from striate.zoo.densenet import densenet, densenet_bc100
+from striate.zoo.googlenet import googlenet, googlenet_torchvision
+from striate.zoo.lenet import boat4, harley, lenet5, lenet5_1998
+from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
+from striate.zoo.nin import allconv, nin
+from striate.zoo.resnet import cifar_resnet, resnet, resnext50
+from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015
+from striate.zoo.text import textcnn
+from striate.zoo.vgg import vgg, vgg_regressor
+from striate.zoo.voxnet import voxnet
+
+IMAGENET: Shape = (3, 224, 224)
+CIFAR: Shape = (3, 32, 32)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A named network: how to make it for a number of classes, where it comes from, and the input it was made for."""
+    """A named network: how to make it (``make(classes=...)``), where it comes from, and the input it was made for."""
 
     make: Callable[..., Seq]
     paper: str
     year: int
     input: Shape
+    task: str = "classification"  # or regression, segmentation
 
 
 ZOO: dict[str, Entry] = {
     "lenet5": Entry(lenet5, "LeCun et al., as taught today", 1998, (1, 32, 32)),
+    "lenet5_1998": Entry(lenet5_1998, "LeCun et al.", 1998, (1, 32, 32)),
     "harley": Entry(harley, "Harley", 2015, (1, 32, 32)),
-    "boat4": Entry(boat4, "Karn", 2016, (3, 32, 32)),
+    "boat4": Entry(boat4, "Karn", 2016, CIFAR),
+    "alexnet": Entry(alexnet, "Krizhevsky et al.", 2012, (3, 227, 227)),
+    "alexnet_owt": Entry(alexnet_owt, "Krizhevsky, one tower", 2014, IMAGENET),
+    "zfnet": Entry(zfnet, "Zeiler and Fergus", 2013, IMAGENET),
+    "nin": Entry(nin, "Lin et al.", 2013, CIFAR),
+    "allconv": Entry(allconv, "Springenberg et al.", 2014, CIFAR),
+    "googlenet": Entry(googlenet, "Szegedy et al.", 2014, IMAGENET),
+    "googlenet_torchvision": Entry(googlenet_torchvision, "Szegedy et al., torchvision's", 2014, IMAGENET),
+    **{
+        f"vgg{depth}{'_bn' if norm else ''}": Entry(
+            partial(vgg, depth, norm=norm), "Simonyan and Zisserman", 2014, IMAGENET
+        )
+        for depth in (11, 13, 16, 19)
+        for norm in (False, True)
+    },
+    "vgg_regressor": Entry(vgg_regressor, "after Simonyan and Zisserman", 2014, IMAGENET, "regression"),
+    **{f"resnet{d}": Entry(partial(resnet, d), "He et al.", 2015, IMAGENET) for d in (18, 34, 50, 101, 152)},
+    **{
+        f"resnet{d}": Entry(partial(cifar_resnet, d), "He et al., for CIFAR", 2015, CIFAR)
+        for d in (20, 32, 44, 56, 110)
+    },
+    "resnext50": Entry(resnext50, "Xie et al., 32x4d", 2016, IMAGENET),
+    **{f"densenet{d}": Entry(partial(densenet, d), "Huang et al.", 2016, IMAGENET) for d in (121, 161, 169, 201)},
+    "densenet_bc100": Entry(densenet_bc100, "Huang et al., k=12, for CIFAR", 2016, CIFAR),
+    "mobilenet_v2": Entry(mobilenet_v2, "Sandler et al.", 2018, IMAGENET),
+    "mobilenet_v3_large": Entry(mobilenet_v3_large, "Howard et al.", 2019, IMAGENET),
+    "efficientnet_b0": Entry(efficientnet_b0, "Tan and Le", 2019, IMAGENET),
+    "convnext_tiny": Entry(convnext_tiny, "Liu et al.", 2022, IMAGENET),
+    "textcnn": Entry(textcnn, "Kim", 2014, (59,)),
+    "voxnet": Entry(voxnet, "Maturana and Scherer", 2015, (1, 32, 32, 32)),
+    "unet": Entry(unet, "Ronneberger et al., padded", 2015, (1, 512, 512), "segmentation"),
+    "unet_2015": Entry(unet_2015, "Ronneberger et al.", 2015, (1, 572, 572), "segmentation"),
+    "fcn32": Entry(fcn32, "Long et al.", 2014, IMAGENET, "segmentation"),
+    "fcn8": Entry(fcn8, "Long et al.", 2014, IMAGENET, "segmentation"),
 }
 
-__all__ = ["ZOO", "Entry", "boat4", "harley", "lenet5"]
+__all__ = ["ZOO", "Entry"]

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from striate.spec import AvgPool, Conv, Flatten, Linear, MaxPool, ReLU, Seq, Softmax, Tanh
+from striate.spec import (
+    RBF,
+    AvgPool,
+    Conv,
+    Flatten,
+    Linear,
+    MaxPool,
+    ReLU,
+    Scale,
+    ScaledTanh,
+    Seq,
+    Softmax,
+    SumPool,
+    TableConv,
+    Tanh,
+)
 
 
 def lenet5(classes: int = 10) -> Seq:
@@ -62,4 +77,36 @@ def boat4(classes: int = 4) -> Seq:
         relu3=ReLU(),
         fc2=Linear(classes),
         softmax=Softmax(),
+    )
+
+
+# Table I of the paper: the maps of S2 that each map of C3 reads
+C3_TABLE = (
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
+    (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
+
+
+def lenet5_1998(classes: int = 10) -> Seq:
+    """LeNet-5 as in the paper: figure 2 and section II-B. C3 reads by the connection table; subsampling sums four
+    values, times a trained coefficient, plus a trained bias, through the squashing function; the output is minus
+    the squared distance to fixed codes. 60,000 trainable parameters.
+
+    The paper's codes are pictures of the characters; ours are the random +1 and -1 that it names as the alternative.
+    """
+    return Seq(
+        c1=Conv(6, 5),
+        squash1=ScaledTanh(),
+        s2=Seq(sum=SumPool(2), scale=Scale(0.25, bias=True), squash=ScaledTanh()),
+        c3=TableConv(C3_TABLE, 5),
+        squash3=ScaledTanh(),
+        s4=Seq(sum=SumPool(2), scale=Scale(0.25, bias=True), squash=ScaledTanh()),
+        c5=Conv(120, 5),
+        squash5=ScaledTanh(),
+        flat=Flatten(),
+        f6=Linear(84),
+        squash6=ScaledTanh(),
+        out=RBF(classes),
     )

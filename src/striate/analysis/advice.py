@@ -1,0 +1,110 @@
+"""What fits and is still a mistake more often than not: beginners' slips that the graph alone shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from striate.analysis.receptive import Axis
+from striate.analysis.shapes import Problem, show
+from striate.spec.graph import Graph, Node
+from striate.spec.ops import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dropout,
+    Embedding,
+    Flatten,
+    Linear,
+    PadChannels,
+    Scale,
+    Shape,
+    Softmax,
+    SumPool,
+    TableConv,
+)
+
+# What keeps two linear layers one linear layer when it stands between them
+LINEAR = (BatchNorm, Dropout, Flatten, Scale, AvgPool, SumPool, PadChannels)
+
+
+def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> list[Problem]:
+    """The warnings about *graph*, in the order of its layers; none of them is a fault.
+
+    >>> from striate.analysis import infer, receptive
+    >>> from striate.spec import parse
+    >>> net = parse("input 64; linear 32; linear 10")
+    >>> str(advice(net, *(f := infer(net)[0], receptive(net, f)[0]))[0])
+    'linear2: nothing bends between linear1 and it, so the two are one linear layer; put relu after linear1'
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    reads = Counter(name for node in graph.nodes for name in node.inputs)
+    found: list[Problem] = []
+    for node in graph.nodes:
+        match node.op:
+            case Linear() | Conv():
+                found += _straight(node, nodes, shapes)
+            case BatchNorm():
+                found += _around_norm(node, nodes, shapes)
+            case Softmax() if node.name == graph.output:
+                what = "its output is probabilities, and a cross-entropy loss takes the scores before them"
+                found.append(Problem(node.name, what, "in a loop of your own leave it out; striate's own sees to it"))
+            case AdaptiveAvgPool() | AdaptiveMaxPool() if reads[node.inputs[0]] == 1:  # else a gate's, as in SE
+                found += _small_field(node, shapes, axes)
+            case _:
+                pass
+    return found
+
+
+def _behind(node: Node, nodes: dict[str, Node]) -> Iterator[Node]:
+    """The layers before *node*, nearest first, as long as each reads only one."""
+    while len(node.inputs) == 1 and node.inputs[0] in nodes:
+        node = nodes[node.inputs[0]]
+        yield node
+
+
+def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> Iterator[Problem]:
+    """Two linear layers with no activation between. A narrow middle is a choice (low rank), and so is a depthwise
+    convolution beside one of 1x1.
+    """
+    assert isinstance(node.op, Linear | Conv)
+    if isinstance(node.op, Conv) and node.op.groups > 1:
+        return
+    for before in _behind(node, nodes):
+        if isinstance(before.op, LINEAR):
+            continue
+        if isinstance(before.op, Linear | Conv) and not (isinstance(before.op, Conv) and before.op.groups > 1):
+            given, middle = shapes[before.inputs[0]][0], before.op.out
+            if middle >= min(given, node.op.out):
+                what = f"nothing bends between {before.name} and it, so the two are one linear layer"
+                yield Problem(node.name, what, f"put relu after {before.name}")
+        return
+
+
+def _around_norm(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> Iterator[Problem]:
+    before = list(_behind(node, nodes))
+    if before and isinstance(before[0].op, Conv | ConvTranspose | TableConv | Linear) and before[0].op.bias:
+        what = f"it subtracts the mean, so the bias of {before[0].name} does nothing"
+        yield Problem(node.name, what, f"bias=no on {before[0].name} saves {before[0].op.out:,} parameters")
+    dropout = next((b for b in before if isinstance(b.op, Dropout)), None)
+    if dropout:
+        what = f"{dropout.name} before it changes the variance in training and not in use, which it then gets wrong"
+        yield Problem(node.name, what, f"move {dropout.name} behind the last batchnorm")
+    if all(n == 1 for n in shapes[node.name][1:]) and not any(isinstance(b.op, Embedding) for b in before):
+        what = f"each channel of {show(shapes[node.name])} has one value an image, so a batch of one has no variance"
+        yield Problem(node.name, what, "train with batches of two or more")
+
+
+def _small_field(node: Node, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> Iterator[Problem]:
+    """Global pooling over units that each see a part of the image."""
+    source = node.inputs[0]
+    extents, pixels = shapes[source][1:], shapes["input"][1:]
+    if set(shapes[node.name][1:]) != {1} or len(pixels) != len(extents) or set(extents) == {1}:
+        return
+    fields = tuple(axis.size for axis in axes[source])
+    if any(f < n for f, n in zip(fields, pixels, strict=False)):
+        what = f"the units that it pools see {show(fields)} of {show(pixels)} pixels, so nothing sees the whole"
+        yield Problem(node.name, what, "fine for textures; for shapes take more layers, larger kernels or strides")

@@ -1,0 +1,89 @@
+"""What differs between two networks: which layers, and what they come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from striate.analysis.report import Layer, Report
+from striate.analysis.shapes import show
+
+TOTALS = ("input", "parameters", "macs", "receptive_field")
+Pair = tuple[Layer | None, Layer | None]  # the layer of the one and of the other; None: there is none
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two reports side by side; ``rows`` are the layers that differ, in order."""
+
+    one: Report
+    other: Report
+    rows: tuple[Pair, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether the two are one network on one input, but for the names of layers."""
+        return not self.rows and self.one.input == self.other.input
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``striate check A --diff B --json`` prints it."""
+        totals = {name: [getattr(self.one, name), getattr(self.other, name)] for name in TOTALS}
+        layers = [{"a": _plain(a), "b": _plain(b)} for a, b in self.rows]
+        return {"same": self.same, **totals, "layers": layers}
+
+    def __str__(self) -> str:
+        lines = []
+        for a, b in self.rows:
+            lines += [f"{sign} {_line(layer)}" for sign, layer in (("-", a), ("+", b)) if layer]
+        if not lines:
+            lines = ["the layers are the same"]
+        for name in TOTALS:
+            was, now = _total(self.one, name), _total(self.other, name)
+            label = name.replace("_", " ").replace("macs", "MACs")
+            lines.append(f"{label}: {was}" + ("" if was == now else f" -> {now}"))
+        return "\n".join(lines)
+
+
+def compare(one: Report, other: Report) -> Difference:
+    """The layers in which two networks differ: in what they do or in the shape that comes out, not in their names.
+
+    >>> from striate.analysis import check
+    >>> print(compare(check("conv 6 5; relu", "1x8x8"), check("conv 6 3; relu", "1x8x8")))
+    - conv1: conv 6 5 -> 6x4x4
+    + conv1: conv 6 3 -> 6x6x6
+    - relu1: relu -> 6x4x4
+    + relu1: relu -> 6x6x6
+    input: 1x8x8
+    parameters: 156 -> 60
+    MACs: 2,400 -> 1,944
+    receptive field: 5x5 -> 3x3
+    """
+    a, b = one.layers, other.layers
+    rows: list[Pair] = []
+    matcher = SequenceMatcher(None, [layer.op for layer in a], [layer.op for layer in b], autojunk=False)
+    for _, i, i_end, j, j_end in matcher.get_opcodes():
+        count = max(i_end - i, j_end - j)
+        left: list[Layer | None] = [*a[i:i_end]] + [None] * (count - (i_end - i))
+        right: list[Layer | None] = [*b[j:j_end]] + [None] * (count - (j_end - j))
+        rows += [(x, y) for x, y in zip(left, right, strict=True) if not _alike(x, y)]
+    return Difference(one, other, tuple(rows))
+
+
+def _alike(x: Layer | None, y: Layer | None) -> bool:
+    return x is not None and y is not None and (x.op, x.output) == (y.op, y.output)
+
+
+def _total(report: Report, name: str) -> str:
+    value = getattr(report, name)
+    if value is None:
+        return "unknown"
+    return show(value) if isinstance(value, tuple) else f"{value:,}"
+
+
+def _line(layer: Layer) -> str:
+    return f"{layer.name}: {layer.op} -> {show(layer.output)}"
+
+
+def _plain(layer: Layer | None) -> dict[str, Any] | None:
+    return None if layer is None else {"name": layer.name, "op": layer.op, "output": list(layer.output)}

@@ -1,0 +1,158 @@
+"""The classes of a file: ``__init__`` with the layers under their own names, ``forward`` with the joins."""
+
+from __future__ import annotations
+
+from striate.export import fold
+from striate.export.arguments import Arguments, Column, Parameter
+from striate.export.fold import Kind
+from striate.export.forward import forward
+from striate.export.layout import WIDTH, Call, Code, Item, flat, has_notes, holds, lines
+from striate.export.names import class_names
+from striate.export.parts import Parts, show
+from striate.export.tree import Unit
+from striate.spec import Shape
+
+Condition = Parameter | tuple[Column, Column]  # an argument says it; or these counts of channels differ
+
+
+class Writer:
+    """Writes the classes of the units in *root*, whose own class is called *name*."""
+
+    def __init__(self, root: Unit, name: str, taps: tuple[str, ...]) -> None:
+        self.root, self.taps = root, taps
+        kinds = fold.kinds(root)
+        self.main = kinds[root]
+        self.names = class_names(self.main, fold.classes(root, kinds), name)
+        self.parts = Parts(kinds, self.names, self.define)
+        self.arguments: dict[Kind, Arguments] = {}
+        self.written: list[list[str]] = []
+
+    def classes(self) -> list[list[str]]:
+        """The lines of each class, in order; the net's own is the last, without its docstring."""
+        self.define(self.main)
+        return self.written
+
+    def define(self, kind: Kind) -> Arguments:
+        """Writes the class of *kind*, and before it those that it uses; gives its arguments."""
+        if kind not in self.arguments:
+            arguments = Arguments(len(kind.units), self.parts.literal)
+            self.layers(kind, arguments, {})
+            for p in arguments.parameters:  # what came later may have made an argument needless: a second look
+                p.uses.clear()
+            self.layers(kind, arguments, {})
+            arguments.parameters = [p for p in arguments.parameters if p.uses]
+            conditions = self.conditions(kind, arguments)
+            arguments.settle([unit.steps[unit.result].output[0] for unit in kind.units])
+            self.arguments[kind] = arguments
+            self.written.append(self.class_lines(kind, arguments, conditions))
+        return self.arguments[kind]
+
+    def class_lines(self, kind: Kind, arguments: Arguments, conditions: dict[int, Condition]) -> list[str]:
+        text = [f"class {self.names[kind]}(nn.Module):"]
+        if kind is not self.main:
+            text += [f'    """{about(kind)}"""', ""]
+        layers = self.layers(kind, arguments, conditions)
+        if layers:
+            declared = ("self", *(p.declared() for p in arguments.parameters))
+            text += lines("def ", Call("__init__", tuple(Item("", d) for d in declared)), " -> None:", 4)
+            text += ["        super().__init__()", *layers, ""]
+        return text + forward(kind, self.taps if kind is self.main else ())
+
+    def layers(self, kind: Kind, arguments: Arguments, conditions: dict[int, Condition]) -> list[str]:
+        """The lines of ``__init__`` that make the layers."""
+        text: list[str] = []
+        spaces: set[str] = set()
+        for i, slot in enumerate(kind.slots):
+            if slot.key[0] == "join":
+                continue
+            *outer, name = slot.name.split(".")
+            for k in range(1, len(outer) + 1):  # a group of names that has no forward of its own
+                if (space := ".".join(outer[:k])) not in spaces:
+                    spaces.add(space)
+                    before, after = holds(outer[: k - 1], outer[k - 1])
+                    text += lines(before, "nn.Module()", after)
+            steps = kind.steps(i, list(kind.units))
+            code = self.parts.code(steps, arguments, (slot.name,))
+            note = show(next(step.output for step in steps if step))
+            condition = _text(conditions[i], arguments, slot.name) if i in conditions else ""
+            text += _placed(*holds(outer, name), code, note, condition)
+        return text
+
+    def conditions(self, kind: Kind, arguments: Arguments) -> dict[int, Condition]:
+        """For each step that some units lack: what says that it is there."""
+        found: dict[int, Condition] = {}
+        for i, slot in enumerate(kind.slots):
+            if not fold.optional(kind, i, list(kind.units)):
+                continue
+            present = [step is not None for step in kind.steps(i, list(kind.units))]
+            before, behind = _channels(kind, i)
+            changes = [a != b for a, b in zip(before, behind, strict=True)] == present
+            if changes and all(_known(c, arguments, slot.name) for c in (before, behind)):
+                found[i] = before, behind
+                continue
+            own = [p for p in arguments.parameters if p.uses == {slot.name} and _says(p.column, present)]
+            if own:
+                own[0].default = None if not isinstance(_some(own[0].column), int | float) else 0
+            else:
+                own = [Parameter(f"with_{slot.name}", (slot.name,), present)]
+                arguments.parameters += own
+            found[i] = own[0]
+        return found
+
+
+def about(kind: Kind) -> str:
+    first, others = kind.units[0], len(kind.units) - 1
+    sizes = f"{show(first.given)} -> {show(first.steps[first.result].output)}"
+    more = f" and {others} like it; the sizes are those of {first.path}" if others else ""
+    return f"{first.path}{more}: {sizes}."
+
+
+def _placed(before: str, after: str, code: Code, note: str, condition: str) -> list[str]:
+    """The lines that put *code* in its place; with a *condition*, nothing where it does not hold."""
+    if not condition:
+        return lines(before, code, after, comment=note)
+    short = f"{' ' * 8}{before}{flat(code)} if {condition} else nn.Identity(){after}  # {note}"
+    if len(short) <= WIDTH and not has_notes(code):
+        return [short]
+    rest = lines(before, code, after, 12, note)
+    return [*lines(before, "nn.Identity()", after), f"        if {condition}:", *rest]
+
+
+def _text(condition: Condition, arguments: Arguments, slot: str) -> str:
+    if isinstance(condition, Parameter):
+        return condition.name
+    before, behind = (flat(arguments.code(column, "channels", (slot,))) for column in condition)
+    return f"{before} != {behind}"
+
+
+def _some(column: Column) -> object:
+    return next(value for value in column if value is not None)
+
+
+def _says(column: Column, present: list[bool]) -> bool:
+    return [bool(value) for value in column] == present
+
+
+def _known(column: Column, arguments: Arguments, slot: str) -> bool:
+    return len(set(column)) == 1 or arguments.find(column, "channels", (slot,)) is not None
+
+
+def _channels(kind: Kind, slot: int) -> tuple[Column, Column]:
+    """For each unit, the channels that come to *slot* and those that leave it."""
+    before: Column = []
+    behind: Column = []
+    for unit in kind.units:
+        (step,) = kind.steps(slot, [unit])
+        shape = step.given if step else _bypassing(kind, slot, unit)
+        before.append(shape[0])
+        behind.append(step.output[0] if step else shape[0])
+    return before, behind
+
+
+def _bypassing(kind: Kind, slot: int, unit: Unit) -> Shape:
+    """The shape of what goes by a step that *unit* lacks."""
+    source = kind.slots[slot].inputs[0]
+    if source < 0:
+        return unit.shapes[-1 - source]
+    (step,) = kind.steps(source, [unit])
+    return step.output if step else _bypassing(kind, source, unit)

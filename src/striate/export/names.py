@@ -1,0 +1,97 @@
+"""Names for classes, as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from keyword import iskeyword
+
+from striate.export.fold import Kind
+from striate.export.helpers import HELPERS
+from striate.export.tree import Unit
+from striate.export.words import made
+from striate.spec import Add, Concat, Join, Multiply, Node
+
+FAMILIES = {
+    "lenet": "LeNet", "alexnet": "AlexNet", "zfnet": "ZFNet", "nin": "NiN", "allconv": "AllConv",
+    "googlenet": "GoogLeNet", "vgg": "VGG", "resnet": "ResNet", "resnext": "ResNeXt", "densenet": "DenseNet",
+    "mobilenet": "MobileNet", "efficientnet": "EfficientNet", "convnext": "ConvNeXt", "textcnn": "TextCNN",
+    "voxnet": "VoxNet", "unet": "UNet", "fcn": "FCN", "owt": "OWT", "bn": "BN", "se": "SqueezeExcitation", "cnn": "CNN",
+}  # fmt: skip
+TAKEN = {"Tensor", "Path", "Image", "ImageOps", "OrderedDict", "F", *HELPERS}
+VAGUE = {"sum", "add", "cat", "concat", "body", "skip", "join", "below", "block"}
+WORDS = {"Conv": "Conv", "BatchNorm": "BN", "LayerNorm": "Norm", "ConvTranspose": "Up", "Linear": "Linear", "ReLU": "ReLU"}
+JOINED: dict[type[Join], str] = {Add: "Residual", Multiply: "Gated", Concat: "Joined"}
+
+
+def class_name(name: str) -> str:
+    """A class's name from a file's, a net's or a group's.
+
+    >>> class_name("lenet5"), class_name("resnet50"), class_name("my-net"), class_name("mobilenet_v3_large")
+    ('LeNet5', 'ResNet50', 'MyNet', 'MobileNetV3Large')
+    """
+    words = re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*|\d+", name)
+    camel = ""
+    for word in words:
+        stem, number = re.fullmatch(r"(.*?)(\d*)", word).groups()  # type: ignore[union-attr]
+        piece = FAMILIES.get(stem.lower(), stem[:1].upper() + stem[1:]) + number
+        camel += f"_{piece}" if camel[-1:].isdigit() and piece[:1].isdigit() else piece
+    camel = camel if camel[:1].isalpha() else f"Net{camel}"
+    return f"{camel}Net" if camel in TAKEN or iskeyword(camel) else camel
+
+
+def class_names(main: Kind, classes: set[Kind], name: str) -> dict[Kind, str]:
+    """What the classes are called; *main*, the net's own, as *name* says."""
+    found = {main: class_name(name)}
+    order = sorted(classes - {main}, key=lambda k: (not k.is_chain, _depth(k.units[0]), k.units[0].path))
+    for kind in order:
+        choices = _choices(kind)
+        free = [choice for choice in choices if choice not in found.values()]
+        number = 2
+        while not free:
+            free = [c for c in [f"{choices[0]}{number}"] if c not in found.values()]
+            number += 1
+        found[kind] = free[0]
+    return found
+
+
+def _depth(unit: Unit) -> int:
+    return unit.path.count(".")
+
+
+def _choices(kind: Kind) -> list[str]:
+    """Names that would suit, the best first."""
+    stems = Counter(_stem(unit.path) for unit in sorted(kind.units, key=_depth))
+    shallow = _stem(min(kind.units, key=_depth).path)
+    common = [stem for stem in dict.fromkeys([shallow, *stems]) if stem.lower() not in VAGUE]
+    layers = _layers(kind)
+    join = next((JOINED[j] for j in kind.joins[::-1]), "")
+    names = [class_name(stem) for stem in common]
+    block = [class_name(shallow)] if shallow.lower() in ("block", "body", "skip", "join", "below") else []
+    if layers:
+        return [layers, *names]
+    if join:
+        return [*names[: len(stems) == 1], *([] if block == ["Body"] else block), join, *(join + n for n in names + block)]
+    return [*names, *block, class_name(shallow)]
+
+
+def _stem(path: str) -> str:
+    """The last name of a path, without its number: inception3a is an inception."""
+    last = path.rpartition(".")[2]
+    return re.sub(r"_*\d+[a-z]?$", "", last) or last
+
+
+def _layers(kind: Kind) -> str:
+    """The name of a few layers in a row: ConvBNReLU; empty for more than that."""
+    if len(kind.slots) > 3 or not kind.is_chain:
+        return ""
+    words = []
+    for i in range(len(kind.slots)):
+        steps = [step for step in kind.steps(i, list(kind.units)) if step]
+        if not all(isinstance(step.part, Node) for step in steps):
+            return ""
+        ops = {type(step.part.op).__name__ for step in steps if isinstance(step.part, Node)}
+        act = isinstance(steps[0].part, Node) and made(steps[0].part.op, steps[0].given).act
+        word = ops.pop()
+        words.append("Act" if ops and act else WORDS.get(word, word))
+    return "".join(words)

@@ -1,0 +1,86 @@
+"""The slips that a graph shows: each is found where it is, and nets without it are left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from striate.analysis import check
+from striate.zoo import ZOO
+
+SLIPS = {
+    "linear after linear": (
+        "flatten; linear 32; linear 10",
+        "linear2: nothing bends between linear1 and it, so the two are one linear layer; put relu after linear1",
+    ),
+    "linear, dropout, linear": (
+        "flatten; a: linear 32; dropout; b: linear 10",
+        "b: nothing bends between a and it, so the two are one linear layer; put relu after a",
+    ),
+    "conv after conv": (
+        "conv 8 3; conv 8 3; relu",
+        "conv2: nothing bends between conv1 and it, so the two are one linear layer; put relu after conv1",
+    ),
+    "conv, average, linear": (
+        "conv 8 3; avgpool 2; flatten; linear 4",
+        "linear1: nothing bends between conv1 and it, so the two are one linear layer; put relu after conv1",
+    ),
+    "a bias before batch norm": (
+        "conv 8 3; batchnorm; relu",
+        "batchnorm1: it subtracts the mean, so the bias of conv1 does nothing; bias=no on conv1 saves 8 parameters",
+    ),
+    "dropout before batch norm": (
+        "conv 8 3 bias=no; relu; dropout; conv 8 3 bias=no; batchnorm; relu",
+        "batchnorm1: dropout1 before it changes the variance in training and not in use, which it then gets wrong; "
+        "move dropout1 behind the last batchnorm",
+    ),
+    "softmax at the end": (
+        "flatten; linear 3; softmax",
+        "softmax1: its output is probabilities, and a cross-entropy loss takes the scores before them; in a loop of "
+        "your own leave it out; striate's own sees to it",
+    ),
+    "a small field": (
+        "conv 8 3; relu; adaptiveavgpool 1; flatten; linear 3",
+        "pool1: the units that it pools see 3x3 of 20x20 pixels, so nothing sees the whole; fine for textures; for "
+        "shapes take more layers, larger kernels or strides",
+    ),
+    "batch norm on one value": (
+        "conv 8 20 bias=no; batchnorm; relu; flatten; linear 3",
+        "batchnorm1: each channel of 8x1x1 has one value an image, so a batch of one has no variance; train with "
+        "batches of two or more",
+    ),
+}
+FINE = {
+    "a bottleneck is a choice": "conv 16 1; relu; conv 4 1; conv 16 1; relu",
+    "depthwise, then 1x1": "conv 8 1; relu; conv 8 3 groups=8 padding=1; conv 16 1; relu",
+    "no bias before batch norm": "conv 8 3 bias=no; batchnorm; relu; conv 8 3",
+    "dropout behind the norms": "conv 8 3 bias=no; batchnorm; relu; flatten; dropout; linear 3",
+    "a softmax inside": "conv 8 3; softmax; conv 8 3; relu",
+    "fully connected sees all": "conv 8 3; relu; maxpool 2; flatten; linear 3",
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_named_with_its_way_out(slip: str) -> None:
+    net, message = SLIPS[slip]
+    report = check(net, (3, 20, 20))
+    assert not report.problems
+    assert message in [str(w) for w in report.warnings]
+    assert f"advice: {message}" in str(report)
+    layer, rest = message.split(": ", 1)
+    assert any(w["layer"] == layer and rest.startswith(w["message"]) for w in report.as_dict()["warnings"])
+
+
+@pytest.mark.parametrize("net", FINE.values(), ids=FINE)
+def test_what_is_no_slip_is_left_alone(net: str) -> None:
+    assert check(net, (3, 20, 20)).warnings == ()
+
+
+def test_the_networks_of_the_papers() -> None:
+    """What their authors meant is not called a slip, but for what is known of them."""
+    warned = {name for name, entry in ZOO.items() if check(entry.make(), entry.input).warnings}
+    known = {
+        "boat4",  # ends in softmax, as its tutorial does
+        "nin", "allconv",  # see 27 of 32 pixels
+        "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vgg_regressor",  # torchvision's biases before batch norm
+    }  # fmt: skip
+    assert warned == known

@@ -1,0 +1,218 @@
+"""What beginners do wrong: each time one clear message with the way out, the right code, and no traceback."""
+
+import gzip
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MODEL = "MODEL"
+
+
+@pytest.fixture
+def desk(in_folder, digit, trained):
+    """A current directory as a beginner's: a photo, an archive, a text, folders in several states of disorder."""
+    image = Image.open(digit)
+    image.save("seven.png")
+    with zipfile.ZipFile("photos.zip", "w") as file:
+        file.write("seven.png")
+    (in_folder / "notes.txt").write_text("hello")
+    (in_folder / "weights.pth").write_bytes((in_folder / "photos.zip").read_bytes())
+    for name in ("empty", "hollow/cat", "hollow/dog", "single/cat", "few/cat", "few/dog", "flat", "gap/cat", "gap/dog"):
+        (in_folder / name).mkdir(parents=True)
+    for path in ("single/cat/1", "few/cat/1", "few/dog/1", "flat/1", "flat/2", "gap/cat/1", "gap/cat/2"):
+        image.save(f"{path}.png")
+    for name in ("cat", "dog"):
+        (in_folder / "broken" / name).mkdir(parents=True)
+        for i in range(4):
+            (in_folder / "broken" / name / f"{i}.png").write_bytes(b"no image")
+    for part in ("train", "test"):
+        (in_folder / "sets" / part / "cat").mkdir(parents=True)
+        (in_folder / "sets" / part / ("dog" if part == "train" else "dogs")).mkdir()
+        for i in range(3):
+            for folder in (in_folder / "sets" / part).iterdir():
+                image.save(folder / f"{i}.png")
+    return in_folder
+
+
+LAYOUT = "FOLDER/CLASS/IMAGE"
+MISTAKES = {
+    # the wrong thing for DATA
+    "an archive": (["train", "photos.zip"], 3, ["photos.zip: this is a file", "a folder with one folder of images"]),
+    "one image": (["train", "seven.png"], 3, ["seven.png: this is a file"]),
+    "no data at all": (["train"], 2, ["Missing argument 'DATA'", "striate train --help"]),
+    "a path of Windows": (["train", "C:\\Users\\me\\photos"], 3, ["C:\\Users\\me\\photos: there is no such data"]),
+    "an empty folder": (["train", "empty"], 3, ["empty: no images in it", LAYOUT]),
+    "images without classes": (["train", "flat"], 3, ["flat: 2 images lie in it directly", LAYOUT]),
+    "empty classes": (["train", "hollow"], 3, ["hollow: no images in it", LAYOUT]),
+    "one class": (["train", "single"], 3, ["single: only one class folder, 'cat'; learning needs two"]),
+    "an empty class": (["train", "gap"], 3, ["gap: no images in the class folder(s) 'dog'; fill or remove them"]),
+    "one image a class": (["train", "few"], 3, ["few: too few images", "each class needs 2 or more"]),
+    "no image opens": (["train", "broken"], 3, ["broken: none of the 8 images looked at can be read; the first: "]),
+    "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training part lacks: 'dogs'"]),
+    "a model for data": (["train", MODEL], 3, ["this is a file; DATA is a built-in name"]),
+    # the wrong net
+    "a net not in the zoo": (
+        ["train", "digits", "--net", "my-lenet5"], 2, ["'my-lenet5' is no net of the zoo", "'lenet5'"],
+    ),
+    "a net without an end": (["train", "digits", "--net", "conv 6 5"], 2, ["end it with: flatten; linear 10"]),
+    "a net for other classes": (
+        ["train", "digits", "--net", "flatten; linear 2"], 2, ["ends with an output of 2, but digits has 10 classes"],
+    ),
+    "no flatten": (
+        ["train", "digits", "--net", "conv 6 5; linear 10"], 1, ["linear1: needs flat", "put flatten before"],
+    ),
+    "a kernel too large": (["train", "digits", "--net", "conv 6 9; flatten; linear 10"], 1, ["does not fit its 8x8"]),
+    "torch's words": (
+        ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["unknown word 'Conv2d(1,'; did you mean 'conv'"],
+    ),
+    "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["wanted 'conv out kernel', got 'conv 6'"]),
+    "no input": (["check", "conv 6 5"], 2, ["the net does not say its input", "--input 1x28x28"]),
+    "an input in words": (["check", "conv 6 5", "-i", "big"], 2, ["'big' is not a size", "such as 3x224x224"]),
+    "an input without channels": (
+        ["check", "lenet5", "--input", "28x28"], 2, ["this net takes 3 numbers, such as 1x32x32 (channels first)"],
+    ),
+    # the wrong number
+    "no epochs": (["train", "digits", "--epochs", "0"], 2, ["epochs must be a whole number of at least 1, got 0"]),
+    "epochs in words": (["train", "digits", "--epochs", "many"], 2, ["'--epochs'", "valid integer"]),
+    "a negative rate": (["train", "digits", "--lr", "-1"], 2, ["lr must be at least 0 and finite, got -1"]),
+    "a seed too large": (["train", "digits", "--seed", str(10**20)], 2, ["seed must be below 2**32"]),
+    "nesterov without momentum": (
+        ["train", "digits", "--optimiser", "nesterov", "--momentum", "0"], 2, ["momentum must be above 0 for nesterov"],
+    ),
+    "no such device": (
+        ["train", "digits", "--device", "gpu"], 2, ["device 'gpu' is not to be had", "take cpu or auto"],
+    ),
+    "nothing to resume": (["train", "digits", "--resume"], 4, ["no run of digits to go on with; leave --resume out"]),
+    "out in use": (["train", "digits", "--out", "flat"], 2, ["flat: holds something already; take another --out"]),
+    "out under a file": (
+        ["train", "digits", "--out", "notes.txt/run"], 2, ["notes.txt/run: cannot be made (Not a dir"],
+    ),
+    # the wrong model
+    "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: there is no such file; a model is what striate"]),
+    "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a model"]),
+    "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE...'"]),
+    "no file": (["predict", MODEL], 2, ["Missing argument 'FILE...'"]),
+    "the run's folder": (["predict", "flat", "seven.png"], 4, ["this is a folder; name the model.safetensors in it"]),
+    "a file of PyTorch": (["predict", "weights.pth", "seven.png"], 4, ["a zip archive, such as a PyTorch .pth"]),
+    "the net's text for a model": (["evaluate", "lenet5", "digits"], 4, ["lenet5: there is no such file"]),
+    "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),
+    "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: there is no such file"]),
+    "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["has the classes cat, dog", "does not know"]),
+    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["take --part test"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_one_clear_message(cli, desk, trained, name):
+    words, code, texts = MISTAKES[name]
+    before = sorted(desk.rglob("*"))
+    answer = cli(*(trained / "model.safetensors" if word == MODEL else word for word in words))
+    assert answer.code == code
+    assert answer.out == ""
+    for text in texts:
+        assert text in answer.err
+    assert len(answer.err) < 600
+    assert "Errno" not in answer.err
+    assert sorted(desk.rglob("*")) == before  # nothing is left behind
+
+
+def test_a_batch_of_one_and_batch_normalisation(cli, desk):
+    net = "flatten; linear 10; batchnorm"
+    answer = cli("train", "digits", "--net", net, "--batch", 1)
+    assert answer.code == 2
+    assert answer.err.endswith("take batch=2 or more\n")
+
+
+def test_a_rate_far_too_high(cli, desk):
+    answer = cli("train", "digits", "--net", "flatten; linear 20; relu; linear 10", "--lr", "1e30", "--warmup", 0)
+    assert answer.code == 2
+    assert "training has diverged; take a smaller learning rate than lr=1e+30" in answer.err
+
+
+def test_sizes_in_another_order_get_a_word(cli):
+    answer = cli("check", "conv 6 5", "--input", "28x28x1")
+    assert "28x28x1 is taken as 28 channels; they come first: 1x28x28" in answer.err
+    answer = cli("check", "conv 6 5", "--input", "28x28", "--json")
+    assert "28x28 is taken as 28 channels of length 28; for a grey image write 1x28x28" in answer.err
+    assert cli("check", "conv 6 5", "--input", "3x28x28").err == ""
+
+
+@pytest.fixture
+def mnist_like(in_folder):
+    """``mnist_like(images=..., labels=...)`` writes a folder of two IDX files."""
+
+    def write(images=None, labels=None):
+        folder = in_folder / "idx"
+        folder.mkdir()
+        pixels = np.zeros((4, 8, 8), np.uint8)
+        images = images or b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in pixels.shape) + pixels.tobytes()
+        labels = labels or b"\0\0\x08\x01" + (4).to_bytes(4, "big") + bytes([0, 1, 0, 1])
+        (folder / "train-images-idx3-ubyte.gz").write_bytes(
+            images if images[:2] == b"\x1f\x8b" else gzip.compress(images)
+        )
+        (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        (
+            {"labels": b"\0\0\x08\x01" + (3).to_bytes(4, "big") + bytes([0, 1, 0])},
+            "has 4 images, but train-labels-idx1-ubyte has 3 labels",
+        ),
+        ({"labels": b"\0\0\x08\x01" + (4).to_bytes(4, "big") + bytes([0, 1])}, "cut short"),
+        ({"labels": b"\0\0\x08\x03" + (4).to_bytes(4, "big") + bytes([0, 1, 0, 1])}, "magic"),
+        ({"labels": b"\0\0\x08\x01" + (4).to_bytes(4, "big") + bytes(4)}, "every label is 0"),
+        ({"labels": b"hi"}, "train-labels-idx1-ubyte"),
+        ({"images": b"\x1f\x8b" + b"no gzip at all"}, "train-images-idx3-ubyte.gz: it cannot be read"),
+    ],
+)
+def test_idx_files_that_cannot_be(cli, mnist_like, files, text):
+    mnist_like(**files)
+    answer = cli("train", "idx", "--epochs", 1)
+    assert answer.code == 3
+    assert answer.err.startswith("striate: idx")
+    assert text in answer.err
+
+
+def test_data_without_permission(cli, in_folder, photos, monkeypatch):
+    import os
+
+    photos(in_folder / "data", {"cat": 4, "dog": 4})
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root, as tests may run, is refused nothing
+    answer = cli("train", "data")
+    assert answer.code == 3
+    assert answer.err == "striate: data: no permission to read this folder; change its permissions\n"
+
+
+def test_a_current_directory_that_may_not_be_written(cli, in_folder, monkeypatch):
+    from pathlib import Path
+
+    def refuse(self, *args, **more):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    answer = cli("train", "digits", "--net", "flatten; linear 10")
+    assert answer.code == 2
+    assert answer.err == (
+        "striate: runs/digits-net: cannot be made (Permission denied); name a folder that can with --out\n"
+    )
+
+
+def test_a_disk_that_is_full(cli, in_folder, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("striate.model.model.write_safely", full)
+    answer = cli("train", "digits", "--net", "flatten; linear 10", "--epochs", 1)
+    assert answer.code == 1
+    assert answer.err == "striate: runs/digits-net/model.safetensors: No space left on device\n"

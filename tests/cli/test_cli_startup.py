@@ -1,0 +1,90 @@
+"""How soon it answers, what it loads for that, and how it ends when nobody listens."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "numpy", "PIL", "safetensors")
+
+
+def python(code, *words, env):
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+RUN = """
+import sys
+from striate.cli import main
+sys.argv = ["striate", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ended:
+    print("CODE", ended.code or 0, *[name for name in {heavy} if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["train", "--help"], ["zoo"], ["check", "lenet5"], ["check", "MODEL"], ["train"], ["trian"]],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_loaded(shell, trained, words):
+    words = [str(trained / "model.safetensors") if word == "MODEL" else word for word in words]
+    out = python(RUN.format(heavy=HEAVY), *words, env=shell.environment)
+    assert out.splitlines()[-1] in ("CODE 0", "CODE 2")  # and no name behind it
+    assert words[-1] not in ("lenet5", "zoo") or "61,706" in out
+
+
+def test_the_test_above_can_fail(shell):
+    out = python(RUN.format(heavy=("typer", "torch")), "zoo", env=shell.environment)
+    assert out.splitlines()[-1] == "CODE 0 typer"
+
+
+def test_import_striate(shell):
+    code = (
+        "import sys, time; begun = time.perf_counter(); import striate; took = time.perf_counter() - begun\n"
+        f"print(took, *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    found = [python(code, env=shell.environment).split() for _ in range(7)]
+    assert all(len(words) == 1 for words in found), found
+    assert min(float(words[0]) for words in found) <= 0.06
+
+
+def test_help(shell):
+    took = []
+    for _ in range(7):
+        begun = time.perf_counter()
+        assert shell("--help").code == 0
+        took.append(time.perf_counter() - begun)
+    assert min(took) <= 0.2
+
+
+@pytest.mark.parametrize("words", [["zoo"], ["check", "lenet5", "--json"]], ids=" ".join)
+def test_a_reader_that_goes_away(shell, words):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "striate", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=shell.environment,
+    )  # fmt: skip
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) != 0
+
+
+def test_a_full_disk_behind_stdout(shell):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "striate", "zoo"], stdout=full, stderr=subprocess.PIPE, text=True,
+            env=shell.environment, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("striate: ")
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_python_dash_m(shell):
+    assert shell("--version").out.startswith("striate 0.")
