@@ -2,7 +2,7 @@
 
 Console output is compared word for word, except that digits stand for any digits where a command trains or times
 (`striate train`, `evaluate`, `predict`): the last bits of a float differ between processors. A line ``...`` stands for
-any lines. ``python tests/test_docs.py`` writes the output that it sees into the files.
+any lines. ``python tests/test_docs.py [FILE...]`` writes the output that it sees into the files.
 """
 
 from __future__ import annotations
@@ -84,13 +84,13 @@ def test_a_wrong_output_is_noticed():
     assert not matches("a 1.5 %\nb", "a 1.5 %", exact=False)
 
 
-def write_outputs() -> None:
+def write_outputs(files: list[Path]) -> None:
     """Puts what the commands print into the files; where a block elides lines with ``...`` it is left as it is."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:
         folder = make_folder(Path(name))
-        for file in FILES:
+        for file in files:
             text = file.read_text(encoding="utf-8")
 
             def filled(block: re.Match[str]) -> str:
@@ -100,10 +100,10 @@ def write_outputs() -> None:
                 for command, shown in commands(block[2]):
                     seen = run(command, folder)
                     parts.append(f"$ {command}\n{shown if '...' in shown.splitlines() else seen.rstrip() + chr(10)}")
-                return "```console\n" + "\n".join(part.rstrip("\n") for part in parts) + "\n```"
+                return "```console\n" + "\n\n".join(part.rstrip("\n") for part in parts) + "\n```"
 
             file.write_text(BLOCK.sub(filled, text), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write_outputs()
+    write_outputs([Path(name) for name in sys.argv[1:]] or FILES)

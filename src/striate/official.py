@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from striate.errors import DataError, ModelError, SpecError, nearest
@@ -10,7 +11,7 @@ from striate.find import find_net
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import assemble
-from striate.net.weights import matches, take, wanted
+from striate.net.weights import Wanted, matches, take, wanted
 from striate.net.weights_file import Stored, open_weights
 from striate.net.weights_tables import TABLES, Table
 from striate.spec import Graph, lower
@@ -49,6 +50,8 @@ def from_torchvision(
     names = tuple(classes) if classes is not None else IMAGENET
     graph, whole = _graph(net, len(names), sides), _graph(net, len(names), True) if table.sides else None
     assert graph.input is not None
+    if scale_to is not None and scale_to < max(graph.input):
+        raise SpecError(f"scale_to is {scale_to}; wanted {max(graph.input)} or more, what {net} cuts out")
     contract = Contract(
         names, graph.input, "RGB", table.mean, table.std,
         resize="crop", interpolation=table.interpolation, scale_to=scale_to or table.scale_to,
@@ -57,7 +60,7 @@ def from_torchvision(
     try:
         state, notes = take(stored, graph, table, None if sides else whole)
     except ModelError as error:
-        raise ModelError(f"{error}{_advice(stored, net, table, len(names), classes is not None)}") from None
+        raise ModelError(f"{error}{_advice(stored, net, len(names), classes is not None)}") from None
     module = assemble(graph)
     module.load_state_dict(state, assign=True)
     for note in notes:
@@ -97,8 +100,9 @@ def _table(net: str) -> Table:
     for ours, table in TABLES.items():
         if table.theirs == net:
             raise SpecError(f"{net}: what torchvision calls {net} is {ours!r} here")
-    why = "torchvision has no weights of it" if net in ZOO else "no net of the zoo"
-    raise SpecError(f"{net}: {why}{nearest(net, TABLES)}")
+    if net in ZOO:
+        raise SpecError(f"{net}: torchvision has no weights of it; it has those of {', '.join(TABLES)}")
+    raise SpecError(f"{net}: no net of the zoo{nearest(net, TABLES)}")
 
 
 def _graph(net: str, classes: int, sides: bool) -> Graph:
@@ -108,26 +112,31 @@ def _graph(net: str, classes: int, sides: bool) -> Graph:
     return lower(entry.make(classes=classes, sides=True), entry.input)
 
 
-def _advice(stored: Stored, net: str, table: Table, classes: int, named: bool) -> str:
+def _advice(stored: Stored, net: str, classes: int, named: bool) -> str:
     """The way out of a file that does not fit: what it looks like instead."""
-    best, fits = _likest(stored, classes)
-    if best and best != net and fits > matches(stored, table, wanted(_graph(net, classes, False), table)):
-        all_of_them = len(wanted(_graph(best, classes, False), TABLES[best]))
-        return f"\nthese look like {best}'s keys ({fits} of its {all_of_them} are there and fit); take that as the net"
-    head = list(wanted(_graph(net, classes, False), table))[-1]
-    shape = stored.tensors.get(head, ("", ()))[1]
-    if best == net and shape and shape[0] != classes:
-        way = f"a file with its {shape[0]} class names, one a line"
-        return f"\nthe file is for {shape[0]} classes; {'wanted ' if named else 'give --classes '}{way}"
-    return ""
+    shares = {name: _share(stored, name, classes) for name in TABLES}
+    best = max(TABLES, key=lambda name: (shares[name], name == net))
+    if best != net:
+        if shares[best] < 0.5:
+            return ""
+        want = _wanted(best, classes)
+        fits = matches(stored, TABLES[best], want)
+        return f"\nthese look like {best}'s keys ({fits} of its {len(want)} are there and fit); take that as the net"
+    head = list(_wanted(net, classes))[-1]
+    _, shape = stored.tensors.get(head, ("", ()))
+    if not shape or shape[0] == classes:
+        return ""
+    way = f"{'wanted' if named else 'give --classes'} a file with its {shape[0]} class names, one a line"
+    return f"\nthe file is for {shape[0]} classes; {way}"
 
 
-def _likest(stored: Stored, classes: int) -> tuple[str | None, int]:
-    """The net that most of the file fits (of two, the one that lacks less), and how many of its tensors."""
-    best, most, share = None, 0, 0.0
-    for name, table in TABLES.items():
-        want = wanted(_graph(name, classes, False), table)
-        fits = matches(stored, table, want)
-        if (fits, fits / len(want)) > (most, share):
-            best, most, share = name, fits, fits / len(want)
-    return best, most
+@lru_cache(maxsize=len(TABLES))
+def _wanted(net: str, classes: int) -> dict[str, Wanted]:
+    return wanted(_graph(net, classes, False), TABLES[net])
+
+
+def _share(stored: Stored, net: str, classes: int) -> float:
+    """How alike the file and *net* are: tensors that fit, of all that either has."""
+    want = _wanted(net, classes)
+    fits = matches(stored, TABLES[net], want)
+    return fits / (len(want) + len(stored.tensors) - fits)

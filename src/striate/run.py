@@ -193,7 +193,7 @@ def prepare(
         say: Told, in a line each, what was found on the way.
     """
     dataset = open_data(data)
-    folder, before = (_find_run(out, dataset.name, net and net_name(net)) if resume else None), {}
+    folder, before = (_find_run(out, dataset.name, None if net is None else net_name(net)) if resume else None), {}
     if folder:
         before = _read_about(folder)
         recipe = recipe or read_recipe(folder / "recipe.json")

@@ -32,7 +32,14 @@ class Start:
     @classmethod
     def of(cls, path: str | Path) -> Start:
         """The model in the file at *path*; ModelError where it is none."""
-        model = load(path)
+        try:
+            model = load(path)
+        except ModelError as error:
+            path = Path(path)
+            if path.suffix not in (".pth", ".pt") or not path.is_file():
+                raise
+            way = f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}"
+            raise ModelError(f"{error}; {way}") from None
         assert model.graph is not None
         return cls(str(path), model.module, model.graph, model.contract)
 

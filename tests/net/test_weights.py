@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from net.torchvision_style import NETS, GoogLeNet, made
 from safetensors.torch import save_file
 
 import striate
+from net.torchvision_style import NETS, GoogLeNet, made
 from striate.errors import DataError, ModelError, SpecError
 from striate.find import find_net
 from striate.net import assemble
@@ -252,8 +252,7 @@ def test_googlenets_side_heads_are_left_out_by_name_and_said(tmp_path):
     table, plain, whole = TABLES[name], graph_of(name), graph_of(name, True)
     with torch.device("meta"):
         without, sides = GoogLeNet(False).state_dict(), GoogLeNet(True).state_dict()
-    zeros = {key: torch.zeros(1).expand(value.shape) for key, value in sides.items()}
-    zeros |= {key: torch.zeros((), dtype=torch.int64) for key in sides if key.endswith("tracked")}
+    zeros = {key: torch.zeros((), dtype=value.dtype).expand(value.shape) for key, value in sides.items()}
     state, notes = take(google(zeros), plain, table, whole)
     assert notes == ["left out: the side heads aux1 and aux2 (20 tensors)"]
     assert state.keys() == assemble(plain).state_dict().keys()
@@ -305,7 +304,7 @@ RESNET18 = listed("resnet18")
 )
 def test_what_is_missing_too_much_or_misshapen_is_refused_before_a_number_is_read(missing, extra, misshapen):
     shapes = {k: (*v, 2) if k in misshapen else v for k, v in RESNET18.items() if k not in missing}
-    shapes |= {name: (1,) for name in extra}
+    shapes |= dict.fromkeys(extra, (1,))
     wrong = missing | (misshapen - missing) | extra
     if not wrong:
         return
@@ -387,7 +386,9 @@ def test_a_hostile_pickle_is_refused_by_name_and_does_not_run(changed, tmp_path,
     mark = tmp_path / "ran"
     path = changed(lambda state: state.update(evil=Evil(mark)), **more)
     text = refusal("resnet18", path)
-    assert text.startswith(f"refused, nothing was run: its pickle asks for {os.system.__module__}.system, which weights")
+    assert text.startswith(
+        f"refused, nothing was run: its pickle asks for {os.system.__module__}.system, which weights"
+    )
     assert not mark.exists()
     torch.load(path, weights_only=False)  # and it would have
     assert mark.exists()
@@ -459,12 +460,14 @@ def test_bytes_at_random_are_a_model_error(tmp_path, junk, at, old):
     content = bytearray(path.read_bytes())
     content[at : at + len(junk)] = junk
     path.write_bytes(content)
+    fault = f"{path}: none"
     try:
         opened = open_weights(path)
         for name in opened.tensors:
             opened.read(name)
     except ModelError as error:
-        assert str(error).startswith(f"{path}: ")
+        fault = str(error)
+    assert fault.startswith(f"{path}: ")
 
 
 # ------------------------------------------------------------------------------------------- names, and the command
@@ -474,7 +477,7 @@ def test_bytes_at_random_are_a_model_error(tmp_path, junk, at, old):
         ("alexnet", "alexnet: what torchvision calls alexnet is 'alexnet_owt' here"),
         ("googlenet", "what torchvision calls googlenet is 'googlenet_torchvision' here"),
         ("resnext50_32x4d", "is 'resnext50' here"),
-        ("lenet5", "lenet5: torchvision has no weights of it; it is one of alexnet_owt, vgg11"),
+        ("lenet5", "lenet5: torchvision has no weights of it; it has those of alexnet_owt, vgg11"),
         ("resnet19", "resnet19: no net of the zoo; did you mean 'resnet1"),
     ],
 )
@@ -540,7 +543,7 @@ def test_the_command(cli, resnet18, in_folder, digit):
         (["resnet18", "FILE", "-o", "no/a.safetensors"], 2, "there is no folder no; make it first"),
         (["alexnet", "FILE", "-o", "a.safetensors"], 2, "is 'alexnet_owt' here"),
         (["resnet18", "FILE", "-o", "a.safetensors", "--classes", "none.txt"], 3, "none.txt: No such file"),
-        (["resnet18", "FILE", "-o", "a.safetensors", "--scale-to", "100"], 4, "from 224 (the input's longer side)"),
+        (["resnet18", "FILE", "-o", "a.safetensors", "--scale-to", "100"], 2, "scale_to is 100; wanted 224 or more"),
         (["resnet18", "FILE"], 2, "Missing option '--out'"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd, prod
 from typing import assert_never
 
@@ -70,6 +71,25 @@ class Problem:
         return f"{self.layer}: {self.message}; {self.fix}"
 
 
+@dataclass
+class Sizes:
+    """The sizes that would fit, looked for only once, and only where a fault asks."""
+
+    graph: Graph
+
+    @cached_property
+    def smallest(self) -> Shape | None:
+        return smallest_input(self.graph)
+
+    @cached_property
+    def nodes(self) -> dict[str, Node]:
+        return {node.name: node for node in self.graph.nodes}
+
+    @cached_property
+    def near(self) -> tuple[Shape | None, Shape | None]:
+        return nearest_inputs(self.graph)
+
+
 def show(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
@@ -88,17 +108,18 @@ def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
     assert graph.input is not None
     shapes = {"input": graph.input}
     problems: list[Problem] = []
+    legal = Sizes(graph)
     for node in graph.nodes:
 
         def say(message: str, fix: str, layer: str = node.name) -> None:
             problems.append(Problem(layer, message, fix))
 
-        shapes[node.name] = _output(graph, node, [shapes[name] for name in node.inputs], say)
+        shapes[node.name] = _output(legal, node, [shapes[name] for name in node.inputs], say)
     problems += _unread(graph)
     return shapes, problems
 
 
-def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     """The rule of every op; *say* takes the faults."""
     shape, op = inputs[0], node.op
     match op:
@@ -107,13 +128,13 @@ def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
         case ReLU6() | HardSigmoid() | HardSwish() | ScaledTanh() | StochasticDepth() | Scale() | LayerNorm():
             return shape
         case Add():
-            return _added(graph, node, inputs, say)
+            return _added(legal, node, inputs, say)
         case Concat():
-            return _joined(graph, node, inputs, say)
+            return _joined(legal, node, inputs, say)
         case Flatten():
             return (prod(shape),)
         case Multiply():
-            return _multiplied(graph, node, inputs, say)
+            return _multiplied(legal, node, inputs, say)
         case Linear(out=out) | RBF(out=out):
             if len(shape) > 1:
                 what = f"needs flat features, gets the map {show(shape)} of {node.inputs[0]}"
@@ -126,13 +147,13 @@ def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
             return (out, shape[-1])
         case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
             out = op.out if isinstance(op, Conv | ConvTranspose) else shape[0]
-            return _spatial(graph, node, op, out, shape, say)
+            return _spatial(legal, node, op, out, shape, say)
         case TableConv():
             largest = max(n for row in op.table for n in row)
             if largest >= shape[0]:
                 what = f"its table names input {largest}, but {node.inputs[0]} has {shape[0]} (0 to {shape[0] - 1})"
                 say(what, "name inputs that there are, or widen the layer before")
-            return _spatial(graph, node, op, op.out, shape, say)
+            return _spatial(legal, node, op, op.out, shape, say)
         case PadChannels(out=out):
             if shape[0] > out:
                 say(f"cannot pad {shape[0]} channels to {out}", f"padchannels {shape[0]} or more")
@@ -140,12 +161,12 @@ def _output(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
         case Opaque():
             return op.output
         case LRN() | Upsample() | Crop():
-            return _spatial(graph, node, op, shape[0], shape, say)
+            return _spatial(legal, node, op, shape[0], shape, say)
         case _:
             assert_never(op)
 
 
-def _spatial(graph: Graph, node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
+def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
     """What all layers on maps share: they need axes, and sizes with one number for each."""
     rank = len(shape) - 1
     if rank == 0:
@@ -161,14 +182,14 @@ def _spatial(graph: Graph, node: Node, op: Op, out: int, shape: Shape, say: Say)
     if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
         fit = gcd(shape[0], op.out)
         say(f"{shape[0]} input channels do not divide into {op.groups} groups", f"groups={gcd(fit, op.groups)} fits")
-    return (out, *_extents(graph, node, op, shape, say))
+    return (out, *_extents(legal, node, op, shape, say))
 
 
-def _extents(graph: Graph, node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
+def _extents(legal: Sizes, node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
     rank = len(shape) - 1
     match op:
         case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool() | Crop():
-            return _windowed(graph, node, op, shape, say)
+            return _windowed(legal, node, op, shape, say)
         case ConvTranspose():
             fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
             each = zip(shape[1:], *(per_axis(v, rank) for v in fields), strict=True)
@@ -184,7 +205,7 @@ def _extents(graph: Graph, node: Node, op: Op, shape: Shape, say: Say) -> tuple[
             return shape[1:]
 
 
-def _windowed(graph: Graph, node: Node, op: Windowed, shape: Shape, say: Say) -> tuple[int, ...]:
+def _windowed(legal: Sizes, node: Node, op: Windowed, shape: Shape, say: Say) -> tuple[int, ...]:
     wins = windows(op, len(shape) - 1)
     result = tuple(w.output(n) for w, n in zip(wins, shape[1:], strict=True))
     if min(result) < 1:
@@ -192,43 +213,45 @@ def _windowed(graph: Graph, node: Node, op: Windowed, shape: Shape, say: Say) ->
         padded = f" padded by {show(tuple(w.padding for w in wins))}" if any(w.padding for w in wins) else ""
         say(
             f"a {size} window does not fit its {show(shape[1:])} input{padded} (after {node.inputs[0]})",
-            _window_fix(graph, node, shape),
+            _window_fix(legal, node, shape),
         )
     return tuple(max(1, n) for n in result)
 
 
-def _window_fix(graph: Graph, node: Node, shape: Shape) -> str:
+def _window_fix(legal: Sizes, node: Node, shape: Shape) -> str:
     """The smallest input that works, or what to change where none does."""
-    assert graph.input is not None
-    smallest = smallest_input(graph)
-    if smallest and any(a < s for a, s in zip(graph.input, smallest, strict=True)):
-        axes = zip(reversed(graph.input), reversed(shape[1:]), strict=False)  # a sentence's input has no channels
+    assert legal.graph.input is not None
+    smallest = legal.smallest
+    if smallest and any(a < s for a, s in zip(legal.graph.input, smallest, strict=True)):
+        axes = zip(
+            reversed(legal.graph.input), reversed(shape[1:]), strict=False
+        )  # a sentence's input has no channels
         shrunk = max(a // b for a, b in axes)
-        before = f"the input {show(graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
+        before = f"the input {show(legal.graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
         return f"{before}the smallest input this net takes is {show(smallest)}"
-    near = " or ".join(show(s) for s in nearest_inputs(graph) if s)
+    near = " or ".join(show(s) for s in legal.near if s)
     return f"inputs of {near} fit" if near else "take a smaller kernel, a smaller stride before it, or padding"
 
 
-def _added(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _added(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len(set(inputs)) > 1:
-        say(f"cannot add {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=True))
+        say(f"cannot add {_listed(node, inputs)}", _join_fix(legal, node, inputs, channels=True))
     return inputs[0]
 
 
-def _multiplied(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _multiplied(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     """Every axis has one length, or 1, which serves all places."""
     ranks = {len(shape) for shape in inputs}
     result = tuple(max(sizes) for sizes in zip(*inputs, strict=False))
     fit = len(ranks) == 1 and all(n in (1, m) for shape in inputs for n, m in zip(shape, result, strict=True))
     if not fit:
-        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=True))
+        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(legal, node, inputs, channels=True))
     return result if len(ranks) == 1 else inputs[0]
 
 
-def _joined(graph: Graph, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _joined(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len({shape[1:] for shape in inputs}) > 1:
-        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(graph, node, inputs, channels=False))
+        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(legal, node, inputs, channels=False))
     return (sum(shape[0] for shape in inputs), *inputs[0][1:])
 
 
@@ -236,23 +259,23 @@ def _listed(node: Node, inputs: list[Shape]) -> str:
     return " and ".join(f"{show(shape)} of {name}" for name, shape in zip(node.inputs, inputs, strict=True))
 
 
-def _join_fix(graph: Graph, node: Node, inputs: list[Shape], *, channels: bool) -> str:
+def _join_fix(legal: Sizes, node: Node, inputs: list[Shape], *, channels: bool) -> str:
     if len({len(shape) for shape in inputs}) > 1:
         return "flatten both first, or neither"
     if len({shape[1:] for shape in inputs}) > 1:
-        near = [show(s) for s in nearest_inputs(graph) if s]
+        near = [show(s) for s in legal.near if s]
         if near:
             return f"inputs of {' or '.join(near)} fit"
-        padded = _padding_fix(graph, node, inputs)
+        padded = _padding_fix(legal, node, inputs)
         return padded or "give every branch the same stride and a padding that keeps its size"
     assert channels
     odd = next(i for i, shape in enumerate(inputs) if shape[0] != inputs[0][0])
     return f"give them the same channels, for example by {f'conv {inputs[0][0]} 1'} on {node.inputs[odd]}"
 
 
-def _padding_fix(graph: Graph, node: Node, inputs: list[Shape]) -> str | None:
+def _padding_fix(legal: Sizes, node: Node, inputs: list[Shape]) -> str | None:
     """The padding that makes a branch as large as the largest, where it lost its border to unpadded windows alone."""
-    nodes = {n.name: n for n in graph.nodes}
+    nodes = legal.nodes
     largest = max(inputs)[1:]
     found = []
     for name, shape in zip(node.inputs, inputs, strict=True):

@@ -20,6 +20,8 @@ from striate.export.words import REQUIRED, Word
 Column = list[Any]
 WIDTHS = ("channels", "out", "groups", "width", "words")
 DEFAULTED = ("stride", "padding", "dilation", "groups", "bias", "p", "eps", "momentum", "ceil_mode", "output_padding")
+ORDER = ("width", "words", "features", "kernel")  # of arguments without a default; then the others
+NOTHING = Word("None")
 NOT_NAMES = {"self", "torch", "nn", "chain", "x"}
 
 
@@ -31,6 +33,7 @@ class Parameter:
     path: tuple[str, ...]
     column: Column
     uses: set[str] = field(default_factory=set)  # the steps that it occurs in
+    usual: Any = REQUIRED  # the default of the argument that it becomes further in
     name: str = ""
     default: Any = REQUIRED
 
@@ -38,8 +41,18 @@ class Parameter:
     def family(self) -> str:
         return family(self.base)
 
+    def says(self, present: list[bool]) -> bool:
+        """Whether it is not 0 or False for just the units that are *present*."""
+        return [bool(value) for value in self.column] == present and not isinstance(self.column[0], Unit)
+
+    def is_flag(self) -> None:
+        """It says whether a step is there: 0 or None where a unit lacks that."""
+        nothing = 0 if all(v is None or isinstance(v, int | float) for v in self.column) else NOTHING
+        self.usual = self.default = nothing
+        self.column = [nothing if value is None else value for value in self.column]
+
     def annotation(self) -> str:
-        values = [v for v in [*self.column, self.default] if v is not None and v is not REQUIRED]
+        values = [v for v in [*self.column, self.default] if v not in (None, REQUIRED, NOTHING)]
         some = values[0]
         if isinstance(some, Unit | Word):
             kind = "nn.Module" if isinstance(some, Unit) else "type[nn.Module]"
@@ -47,7 +60,7 @@ class Parameter:
             kind = "int | tuple[int, ...]" if not isinstance(some, tuple) or not _nested(some) else "tuple"
         else:
             kind = "float" if any(isinstance(v, float) for v in values) else type(some).__name__
-        return f"{kind} | None" if self.default is None else kind
+        return f"{kind} | None" if self.default == NOTHING else kind
 
     def declared(self) -> str:
         ending = "" if self.default is REQUIRED else f" = {literal_text(self.default)}"
@@ -70,21 +83,23 @@ def literal_text(value: object) -> str:
 
 
 class Arguments:
-    """The arguments of one class of *count* units; *literal* writes a unit that is given from outside."""
+    """The arguments of one class of *count* units; *literal* writes a unit that is given from outside. The sizes in
+    comments are those of the unit *example*.
+    """
 
-    def __init__(self, count: int, literal: Callable[[Unit], Code]) -> None:
-        self.count = count
+    def __init__(self, count: int, literal: Callable[[Unit], Code], example: int = 0) -> None:
+        self.count, self.example = count, example
         self.literal = literal
         self.parameters: list[Parameter] = []
 
-    def code(self, column: Column, base: str, path: tuple[str, ...]) -> Code:
-        """What stands in the class for *column*."""
+    def code(self, column: Column, base: str, path: tuple[str, ...], usual: Any = REQUIRED) -> Code:
+        """What stands in the class for *column*; *usual* is its default further in."""
         values = [v for v in column if v is not None]
         if all(v == values[0] for v in values) and not (isinstance(values[0], Unit) and self.count > 1):
             return self.literal(values[0]) if isinstance(values[0], Unit) else value_code(values[0])
         found = self.find(column, base, path)
         if found is None:
-            self.parameters.append(Parameter(base, path, list(column), {path[0]}))
+            self.parameters.append(Parameter(base, path, list(column), {path[0]}, usual))
             found = "?"
         return found
 
@@ -120,11 +135,22 @@ class Arguments:
                 name = f"{'n' if name[:1].isdigit() else ''}{name}_"
             taken.add(name)
             p.name = name
-            value, times = Counter(v for v in p.column if v is not None).most_common(1)[0]
-            rule = p.base in DEFAULTED and 2 * times >= len(p.column)
-            if p.default is REQUIRED and (None in p.column or rule or isinstance(value, bool)):
-                p.default = value if not isinstance(value, Unit) else None
-        self.parameters.sort(key=lambda p: p.default is not REQUIRED)
+            if p.default is REQUIRED:
+                p.default = _default(p)
+        self.parameters.sort(
+            key=lambda p: (p.default is not REQUIRED, ORDER.index(p.family) if p.family in ORDER else 9)
+        )
+
+
+def _default(p: Parameter) -> Any:
+    """The value that is the rule; REQUIRED where none is."""
+    value, times = Counter(v for v in p.column if v is not None).most_common(1)[0]
+    if p.usual is not REQUIRED and p.usual in p.column:
+        return p.usual
+    if isinstance(value, Unit):
+        return NOTHING if None in p.column else REQUIRED
+    rule = p.base in DEFAULTED and 2 * times >= len(p.column)
+    return value if None in p.column or rule or isinstance(value, bool) else REQUIRED
 
 
 def _short(path: tuple[str, ...]) -> tuple[str, ...]:

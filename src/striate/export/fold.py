@@ -9,7 +9,7 @@ from itertools import groupby
 
 from striate.export.tree import Step, Unit
 from striate.export.words import made
-from striate.spec import Join, Node
+from striate.spec import Join
 
 Key = tuple[object, ...]
 
@@ -40,6 +40,11 @@ class Kind:
     def joins(self) -> list[type[Join]]:
         return [s.key[1] for s in self.slots if s.key[0] == "join"]  # type: ignore[misc]
 
+    @property
+    def example(self) -> int:
+        """The first unit that lacks the least."""
+        return max(range(len(self.units)), key=lambda i: (len(self.units[i].steps), -i))
+
     def steps(self, slot: int, units: list[Unit | None]) -> list[Step | None]:
         """The step of each of *units* at *slot*; None where one lacks it."""
         name = self.slots[slot].name
@@ -65,7 +70,7 @@ def kinds(root: Unit) -> dict[Unit, Kind]:
         by_key.setdefault(key, Kind(slots, unit.result, len(unit.inputs))).units.append(unit)
     found: list[Kind] = []
     for kind in sorted(by_key.values(), key=lambda k: -len(k.slots)):
-        larger = next((k for k in found if root not in k.units and _within(kind, k)), None)
+        larger = next((k for k in found if root not in k.units and _within(kind, k) and not _nested(kind, k)), None)
         if larger and root not in kind.units:
             larger.units += kind.units
         else:
@@ -93,7 +98,7 @@ def _within(small: Kind, large: Kind) -> bool:
     for i, slot in enumerate(large.slots):
         inputs = tuple(at[j] for j in slot.inputs)
         if slot.name not in names:
-            if len(slot.inputs) > 1 or slot.key[0] == "join":
+            if len(slot.inputs) > 1 or slot.key[0] == "join" or _numbered(large, slot):
                 return False
             at[i] = inputs[0]
         elif count < len(small.slots) and (slot.name, slot.key, inputs) == (
@@ -106,6 +111,18 @@ def _within(small: Kind, large: Kind) -> bool:
         else:
             return False
     return count == len(small.slots) and at[large.result] == small.result
+
+
+def _nested(one: Kind, other: Kind) -> bool:
+    """Whether a unit of one kind lies in a unit of the other."""
+    paths = [[f"{unit.path}." for unit in kind.units] for kind in (one, other)]
+    return any(a.startswith(b) or b.startswith(a) for a in paths[0] for b in paths[1])
+
+
+def _numbered(kind: Kind, slot: Slot) -> bool:
+    """Whether *slot* is one of several units of one name and a number: stages of 3 and of 6 blocks are no one kind."""
+    stems = [re.sub(r"\d+$", "", s.name) for s in kind.slots if s.key[0] == "unit"]
+    return slot.key[0] == "unit" and stems.count(re.sub(r"\d+$", "", slot.name)) > 1
 
 
 def optional(kind: Kind, slot: int, units: list[Unit | None]) -> bool:
@@ -166,7 +183,3 @@ def _places(root: Unit, of: dict[Unit, Kind], chosen: set[Kind]) -> list[Kind]:
 
     visit(of[root], [root])
     return found
-
-
-def is_leaf(step: Step) -> bool:
-    return isinstance(step.part, Node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -59,7 +60,17 @@ def value_code(value: object) -> Code:
     """
     if isinstance(value, tuple) and len(value) > 1:
         return Call("(", tuple(Item("", value_code(v)) for v in value))
-    return repr(value) if not isinstance(value, str) else f'"{value}"'
+    return string(value) if isinstance(value, str) else repr(value)
+
+
+def string(text: str) -> str:
+    """*text* as a literal, in double quotes unless it has some.
+
+    >>> print(string("it's"), string('6" gun'))
+    "it's" '6" gun'
+    """
+    written = json.dumps(text, ensure_ascii=False)
+    return "'" + written[1:-1].replace('\\"', '"') + "'" if '"' in text and "'" not in text else written
 
 
 def flat(code: Code) -> str:
@@ -99,7 +110,8 @@ def lines(prefix: str, code: Code, suffix: str = "", indent: int = 8, comment: s
         return [f"{room}{prefix}**{{", *body, *over, f"{room}}}{suffix}{note}"]
     before, after = code.ends
     body = [line for i in code.items for line in lines(i.key, i.code, ",", indent + 4, i.comment)]
-    return [f"{room}{prefix}{before}", *body, f"{room}{after}{suffix}{note}"]
+    said = any(item.comment for item in code.items)  # the last of a chain gives what the chain gives
+    return [f"{room}{prefix}{before}", *body, f"{room}{after}{suffix}{'' if said else note}"]
 
 
 def plain(name: str) -> bool:

@@ -8,7 +8,7 @@ from striate.export.fold import Kind
 from striate.export.forward import forward
 from striate.export.layout import WIDTH, Call, Code, Item, flat, has_notes, holds, lines
 from striate.export.names import class_names
-from striate.export.parts import Parts, show
+from striate.export.parts import Parts, noted, show
 from striate.export.tree import Unit
 from striate.spec import Shape
 
@@ -35,7 +35,7 @@ class Writer:
     def define(self, kind: Kind) -> Arguments:
         """Writes the class of *kind*, and before it those that it uses; gives its arguments."""
         if kind not in self.arguments:
-            arguments = Arguments(len(kind.units), self.parts.literal)
+            arguments = Arguments(len(kind.units), self.parts.literal, kind.example)
             self.layers(kind, arguments, {})
             for p in arguments.parameters:  # what came later may have made an argument needless: a second look
                 p.uses.clear()
@@ -73,7 +73,7 @@ class Writer:
                     text += lines(before, "nn.Module()", after)
             steps = kind.steps(i, list(kind.units))
             code = self.parts.code(steps, arguments, (slot.name,))
-            note = show(next(step.output for step in steps if step))
+            note = noted(steps, arguments)
             condition = _text(conditions[i], arguments, slot.name) if i in conditions else ""
             text += _placed(*holds(outer, name), code, note, condition)
         return text
@@ -90,18 +90,18 @@ class Writer:
             if changes and all(_known(c, arguments, slot.name) for c in (before, behind)):
                 found[i] = before, behind
                 continue
-            own = [p for p in arguments.parameters if p.uses == {slot.name} and _says(p.column, present)]
-            if own:
-                own[0].default = None if not isinstance(_some(own[0].column), int | float) else 0
+            flag = next((p for p in arguments.parameters if p.uses == {slot.name} and p.says(present)), None)
+            if flag is None:
+                flag = Parameter(f"with_{slot.name}", (slot.name,), present)
+                arguments.parameters.append(flag)
             else:
-                own = [Parameter(f"with_{slot.name}", (slot.name,), present)]
-                arguments.parameters += own
-            found[i] = own[0]
+                flag.is_flag()
+            found[i] = flag
         return found
 
 
 def about(kind: Kind) -> str:
-    first, others = kind.units[0], len(kind.units) - 1
+    first, others = kind.units[kind.example], len(kind.units) - 1
     sizes = f"{show(first.given)} -> {show(first.steps[first.result].output)}"
     more = f" and {others} like it; the sizes are those of {first.path}" if others else ""
     return f"{first.path}{more}: {sizes}."
@@ -123,14 +123,6 @@ def _text(condition: Condition, arguments: Arguments, slot: str) -> str:
         return condition.name
     before, behind = (flat(arguments.code(column, "channels", (slot,))) for column in condition)
     return f"{before} != {behind}"
-
-
-def _some(column: Column) -> object:
-    return next(value for value in column if value is not None)
-
-
-def _says(column: Column, present: list[bool]) -> bool:
-    return [bool(value) for value in column] == present
 
 
 def _known(column: Column, arguments: Arguments, slot: str) -> bool:

@@ -20,7 +20,14 @@ FAMILIES = {
 }  # fmt: skip
 TAKEN = {"Tensor", "Path", "Image", "ImageOps", "OrderedDict", "F", *HELPERS}
 VAGUE = {"sum", "add", "cat", "concat", "body", "skip", "join", "below", "block"}
-WORDS = {"Conv": "Conv", "BatchNorm": "BN", "LayerNorm": "Norm", "ConvTranspose": "Up", "Linear": "Linear", "ReLU": "ReLU"}
+WORDS = {
+    "Conv": "Conv",
+    "BatchNorm": "BN",
+    "LayerNorm": "Norm",
+    "ConvTranspose": "Up",
+    "Linear": "Linear",
+    "ReLU": "ReLU",
+}
 JOINED: dict[type[Join], str] = {Add: "Residual", Multiply: "Gated", Concat: "Joined"}
 
 
@@ -71,7 +78,12 @@ def _choices(kind: Kind) -> list[str]:
     if layers:
         return [layers, *names]
     if join:
-        return [*names[: len(stems) == 1], *([] if block == ["Body"] else block), join, *(join + n for n in names + block)]
+        return [
+            *names[: len(stems) == 1],
+            *([] if block == ["Body"] else block),
+            join,
+            *(join + n for n in names + block),
+        ]
     return [*names, *block, class_name(shallow)]
 
 
@@ -83,7 +95,7 @@ def _stem(path: str) -> str:
 
 def _layers(kind: Kind) -> str:
     """The name of a few layers in a row: ConvBNReLU; empty for more than that."""
-    if len(kind.slots) > 3 or not kind.is_chain:
+    if len(kind.slots) > 6 or not kind.is_chain:
         return ""
     words = []
     for i in range(len(kind.slots)):
@@ -94,4 +106,13 @@ def _layers(kind: Kind) -> str:
         act = isinstance(steps[0].part, Node) and made(steps[0].part.op, steps[0].given).act
         word = ops.pop()
         words.append("Act" if ops and act else WORDS.get(word, word))
-    return "".join(words)
+    times = next(
+        (
+            n
+            for n in (3, 2)
+            if len(words) == n * len(words[: len(words) // n]) and words == words[: len(words) // n] * n
+        ),
+        1,
+    )
+    once = words[: len(words) // times]
+    return {1: "", 2: "Double", 3: "Triple"}[times] + "".join(once) if len(once) <= 3 else ""

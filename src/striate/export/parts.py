@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 
 from striate.export.arguments import Arguments
@@ -22,12 +21,15 @@ def show(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def noted(steps: Steps, arguments: Arguments) -> str:
+    """What the comment behind a step says: the size of its output in the example."""
+    return show(next(step.output for step in (steps[arguments.example], *steps) if step))
+
+
 class Parts:
     """Writes steps. *classes* are the kinds with a class, called *names*; *define* gives its arguments."""
 
-    def __init__(
-        self, kinds: dict[Unit, Kind], names: dict[Kind, str], define: Callable[[Kind], Arguments]
-    ) -> None:
+    def __init__(self, kinds: dict[Unit, Kind], names: dict[Kind, str], define: Callable[[Kind], Arguments]) -> None:
         self.kinds, self.names, self.define = kinds, names, define
 
     def code(self, steps: Steps, arguments: Arguments, path: Path) -> Code:
@@ -42,9 +44,7 @@ class Parts:
         return self.unit([unit], Arguments(1, self.literal), (unit.path,))
 
     def layer(self, steps: Steps, arguments: Arguments, path: Path) -> Code:
-        layers = [
-            made(step.part.op, step.given) if step and isinstance(step.part, Node) else None for step in steps
-        ]
+        layers = [made(step.part.op, step.given) if step and isinstance(step.part, Node) else None for step in steps]
         first = next(layer for layer in layers if layer)
         if first.act:
             cls = arguments.code([layer and Word(layer.cls) for layer in layers], "act", path)
@@ -68,7 +68,9 @@ class Parts:
         items = self.chained(kind, units, arguments, path)
         if [item.key for item in items] == [f"{i}=" for i in range(len(items))]:
             return Call("nn.Sequential", tuple(Item("", i.code, i.comment) for i in items), tall=len(items) > 1)
-        odd = tuple(i if plain(i.key[:-1]) or not i.key else Item("", Loop(i.key[:-1], i.code), i.comment) for i in items)
+        odd = tuple(
+            i if plain(i.key[:-1]) or not i.key else Item("", Loop(i.key[:-1], i.code), i.comment) for i in items
+        )
         return Call("chain", odd, tall=len(items) > 1)
 
     def made(self, kind: Kind, units: list[Unit | None], arguments: Arguments, path: Path) -> Code:
@@ -79,7 +81,7 @@ class Parts:
             column = [None if unit is None else p.column[at[unit]] for unit in units]
             if all(value is None or (p.default is not REQUIRED and value == p.default) for value in column):
                 continue
-            code = arguments.code(column, p.base if p.base != "channels" else "channels", (*path, *_said(p.name, p.base)))
+            code = arguments.code(column, p.base, (*path, *_said(p.name, p.base)), p.default)
             items.append(Item("" if p.default is REQUIRED else f"{p.name}=", code))
         return Call(self.names[kind], tuple(items))
 
@@ -88,8 +90,8 @@ class Parts:
         items = []
         for i, slot in enumerate(kind.slots):
             steps = kind.steps(i, units)
-            note = show(next(step.output for step in steps if step))
-            items.append(Item(f"{slot.name}=", self.code(steps, arguments, (*path, slot.name)), note))
+            code = self.code(steps, arguments, (*path, slot.name))
+            items.append(Item(f"{slot.name}=", code, noted(steps, arguments)))
         return _looped(items) if len(units) == 1 else items
 
 
@@ -146,6 +148,3 @@ def _progress(column: list[Any]) -> Code | None:
     if any(b - a != step for a, b in zip(numbers, numbers[1:], strict=False)) or step < 0:
         return None
     return f"{numbers[0]} + {step} * i"
-
-
-__all__ = ["Parts", "groupby", "show"]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
 from striate.learn.freeze import fixed_norms
-from striate.learn.losses import Scorer, loss_of
+from striate.learn.losses import Loss, Scorer, loss_of
 from striate.learn.optim import optimiser_of, rate_at
 from striate.learn.recipe import Recipe
 
@@ -241,7 +241,7 @@ def _check_batch(scores: Tensor, y: Tensor) -> None:
 def _finish_epoch(state: State, recipe: Recipe, val: Iterable[Batch] | None, begun: float, steps: int) -> Epoch:
     """Validates, and moves the state on to the next epoch."""
     train_loss = state.loss_sum / max(1, state.items)
-    val_loss, accuracy = validate(state.module, val) if val is not None else (None, None)
+    val_loss, accuracy = validate(state.module, val, loss_of(recipe)) if val is not None else (None, None)
     if val_loss is not None:
         _check_loss(val_loss, recipe)
     rank = (-train_loss,) if accuracy is None or val_loss is None else (accuracy, -val_loss)
@@ -254,17 +254,20 @@ def _finish_epoch(state: State, recipe: Recipe, val: Iterable[Batch] | None, beg
 
 
 @torch.no_grad()
-def validate(module: nn.Module, batches: Iterable[Batch]) -> tuple[float, float]:
-    """The mean cross-entropy and the accuracy of *module* over *batches*; its mode is left as it was."""
+def validate(module: nn.Module, batches: Iterable[Batch], loss: Loss = F.cross_entropy) -> tuple[float, float]:
+    """The mean *loss* and the accuracy of *module* over *batches*; its mode is left as it was.
+
+    In training the loss is the one that is trained, so that the two curves can be laid on each other.
+    """
     scores_of, was_training = Scorer(module), module.training
     module.eval()
-    loss, right, items = 0.0, 0, 0
+    total, right, items = 0.0, 0, 0
     for x, y in batches:
         scores, y = scores_of(x), y.long()
-        loss += float(F.cross_entropy(scores, y, reduction="sum"))
+        total += float(loss(scores, y)) * len(y)
         right += int((scores.argmax(1) == y).sum())
         items += len(y)
     module.train(was_training)
     if items == 0:
         raise DataError("there is nothing to validate on: the batches are empty")
-    return loss / items, right / items
+    return total / items, right / items

@@ -32,7 +32,7 @@ def wanted(graph: Graph, table: Table) -> dict[str, Wanted]:
 
     >>> from striate.net.weights_tables import TABLES
     >>> from striate.spec import parse
-    >>> wanted(parse("input 3x8x8; conv 64 11"), TABLES["alexnet_owt"])["features.0.bias"].ours
+    >>> wanted(parse("input 3x11x11; conv 64 11"), TABLES["alexnet_owt"])["features.0.bias"].ours
     'conv1.bias'
     """
     result: dict[str, Wanted] = {}

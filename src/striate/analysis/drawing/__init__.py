@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from striate.analysis.drawing.blocks import blocks
 from striate.analysis.drawing.cells import Cell, cells
+from striate.analysis.drawing.columns import columns
 from striate.analysis.drawing.page import kinds_in, sheet
 from striate.analysis.drawing.rows import rows
 from striate.analysis.drawing.scene import Line, Part, Picture, Shape, moved
 from striate.analysis.drawing.svg import svg
-from striate.analysis.drawing.tree import Series, tree
+from striate.analysis.drawing.tree import Fork, Series, Side, Tangle, tree
+from striate.analysis.drawing.ushape import MOST as LARGEST
+from striate.analysis.drawing.ushape import is_u, legend, levels_of, u_shape
 from striate.analysis.report import Report, check
 from striate.spec.compose import Spec
 from striate.spec.graph import Graph
 
 __all__ = ["Picture", "draw", "picture"]
 
+MOST = 26  # maps that are drawn as plates; what has more is a block diagram
+BLOCKS = "bn: batch normalisation. /2: a step of 2. × 3: the same three times over. 64@56x56: 64 maps of 56x56."
+U = "Heights: the square root of a map's side, times a factor. Widths: log2 of the channels, which stand above."
 ROW = 980.0  # pixels: the longest row of plates
 
 
@@ -29,7 +36,14 @@ def draw(net: Report | Graph | Spec | str, title: str = "network") -> str:
 def picture(net: Report | Graph | Spec | str, title: str = "network") -> Picture:
     report = net if isinstance(net, Report) else check(net)
     found = cells(report)
-    return _plates(report, found, tree(found), title)
+    items = tree(found)
+    levels = levels_of(found)
+    if levels and max(levels.values()) > 1 and not report.problems and len(found) <= LARGEST and is_u(items, levels):
+        if any(isinstance(item, Fork) for item in items):
+            return sheet(report, found, title, u_shape(found, items, levels), legend(found), U)
+    if len(found) <= MOST and not _tangled(items):
+        return _plates(report, found, items, title)
+    return sheet(report, found, title, columns(found, blocks(items)), kinds_in(found), BLOCKS)
 
 
 def _plates(report: Report, found: list[Cell], items: Series, title: str) -> Picture:
@@ -37,6 +51,13 @@ def _plates(report: Report, found: list[Cell], items: Series, title: str) -> Pic
     body = _below(lines)
     note = "Heights: the square root of a map's side, times a factor for this net. Plates: 1 + log2 of the channels."
     return sheet(report, found, title, body, kinds_in(found), note)
+
+
+def _tangled(items: Series) -> bool:
+    inside = (
+        item.branches if isinstance(item, Fork) else (item.branch,) for item in items if isinstance(item, Fork | Side)
+    )
+    return any(isinstance(item, Tangle) for item in items) or any(_tangled(b) for branches in inside for b in branches)
 
 
 def _below(lines: list[Part]) -> Part:

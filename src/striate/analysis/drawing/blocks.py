@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from itertools import groupby
 
 from striate.analysis.drawing.cells import Cell
 from striate.analysis.drawing.tree import Fork, Group, Item, Repeat, Series, Side, Tangle, cells_in
 from striate.analysis.drawing.words import word_of
-from striate.analysis.report import Layer
 
 Path = tuple[str, ...]
 Key = tuple[object, ...]
@@ -25,7 +25,11 @@ def blocks(items: Series) -> Series:
     >>> [type(item).__name__ for item in blocks(tree(cells(check(net))))]
     ['Cell', 'Repeat']
     """
-    return _folded(_grouped(items, len(shared_path(items))))
+    at = len(shared_path(items))
+    for cell in (every := list(cells_in(items))):
+        cell.label = cell.name
+    taken = Counter(path for cell in every for path in _heads(cell))
+    return _folded(_grouped(items, at if len(every) > 1 else 0, taken))
 
 
 def path_of(item: Item) -> Path:
@@ -34,7 +38,7 @@ def path_of(item: Item) -> Path:
 
 
 def shared_path(items: Series) -> Path:
-    paths = [_main(cell).name.split(".") for cell in cells_in(items)]
+    paths = [cell.name.split(".") for cell in cells_in(items)]
     if not paths:
         return ()
     first, last = min(paths), max(paths)
@@ -42,13 +46,19 @@ def shared_path(items: Series) -> Path:
     return tuple(first[:same])
 
 
-def _main(cell: Cell) -> Layer:
-    return cell.main or cell.layers[0]
+def _heads(cell: Cell) -> list[Path]:
+    """What a name can be shortened to: its first part, its first two, and so on."""
+    parts = cell.name.split(".")
+    return [tuple(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
-def _grouped(items: Series, at: int) -> Series:
+def _grouped(items: Series, at: int, taken: Counter[Path]) -> Series:
     """Neighbours with the same part number *at* in their names become a group."""
     found: list[Item] = []
+    for item in items:
+        if isinstance(item, Cell):  # the shortest name that no other cell has
+            head = next((head for head in _heads(item)[at:] if taken[head] == 1), tuple(item.name.split(".")))
+            item.label = ".".join(head[at:]) or item.name
     for part, run in groupby(items, key=lambda item: (path_of(item)[at : at + 1] or (None,))[0]):
         same = tuple(run)
         if part is None or (len(same) == 1 and isinstance(same[0], Cell | Side)):
@@ -56,8 +66,16 @@ def _grouped(items: Series, at: int) -> Series:
         elif len(same) == 1:
             found.append(Group(part, (_inside(same[0]),)))
         else:
-            found.append(Group(part, _grouped(same, at + 1)))
+            found.append(Group(part, _plain(_grouped(same, at + 1, taken))))
     return tuple(found)
+
+
+def _plain(items: Series) -> Series:
+    """A block of layers has no frames inside: only groups of blocks do."""
+    if not any(isinstance(item, Cell) for item in items):
+        return items
+    forks = (item.items if isinstance(item, Group) and isinstance(item.items[0], Fork) else (item,) for item in items)
+    return tuple(item for inner in forks for item in inner)
 
 
 def _inside(item: Item) -> Item:
@@ -118,11 +136,3 @@ def key(item: Item) -> Key:
 def _said(cell: Cell) -> Iterator[str]:
     for layer in cell.layers:
         yield "stochasticdepth" if word_of(layer) == "stochasticdepth" else layer.op
-
-
-def label(cell: Cell, path: Path, others: Iterable[Cell]) -> str:
-    """The shortest name for *cell* within what is called *path*: ``reduce`` for ``inception3a.branch5.reduce.conv``."""
-    full = _main(cell).name.split(".")
-    taken = {tuple(_main(other).name.split(".")[:n]) for other in others if other is not cell for n in range(1, 9)}
-    keep = next((n for n in range(len(path) + 1, len(full)) if tuple(full[:n]) not in taken), len(full))
-    return ".".join(full[len(path) : keep]) or full[-1]

@@ -24,6 +24,12 @@ class Cell:
     after: list[Layer] = field(default_factory=list)
     input: Shape | None = None
     faults: list[str] = field(default_factory=list)
+    label: str = ""  # its name where a group around it says the rest
+
+    @property
+    def name(self) -> str:
+        """The name of its main layer."""
+        return (self.main or self.layers[0]).name if self.layers and self.index else "input"
 
     @property
     def layers(self) -> list[Layer]:

@@ -13,11 +13,15 @@ MARGIN = 20.0
 NARROWEST = 340.0
 
 
-def sheet(report: Report, cells: list[Cell], title: str, body: Part, entries: list[tuple[str, str]], note: str) -> Picture:
+def sheet(
+    report: Report, cells: list[Cell], title: str, body: Part, entries: list[tuple[str, str]], note: str
+) -> Picture:
     """The *body* (its left top corner at (0, 0)) below the title, with *entries* of the legend and a *note* below."""
     width = max(body.length, NARROWEST)
     summary = _summary(report)
-    head: list[Shape] = [Text(0, LARGE, line, LARGE, "start", bold=True) for line in lines_of(title, width, LARGE, True)[:1]]
+    head: list[Shape] = [
+        Text(0, LARGE, line, LARGE, "start", bold=True) for line in lines_of(title, width, LARGE, True)[:1]
+    ]
     y = LARGE + 2
     for line in lines_of(summary, width):
         y += 14

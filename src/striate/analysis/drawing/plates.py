@@ -52,9 +52,7 @@ def glyph(cell: Cell, scale: Scale) -> Box:
     return _box(sides[2] * 0.7, sides[1] * 0.7, "cubes", about, min(4, count), sides[0] * 0.25)
 
 
-def _box(
-    width: float, height: float, look: str, about: tuple[str, str, bool], count: int = 1, depth: float = 0
-) -> Box:
+def _box(width: float, height: float, look: str, about: tuple[str, str, bool], count: int = 1, depth: float = 0) -> Box:
     kind, tip, fault = about
     more = (count - 1) * STEP + depth
     return Box(0, 0, width + more, height + more, kind, look, tip, fault, count, depth)
@@ -63,7 +61,7 @@ def _box(
 def element(cell: Cell, scale: Scale, half: float, gap: float) -> tuple[Part, Box]:
     """One map with its words: name and size above, what makes it below."""
     box = glyph(cell, scale)
-    above = [(cell.layers[-1].name if cell.main is None else cell.main.name) if cell.layers else "input", cell.size]
+    above = [cell.name, cell.size]
     head = max(width_of(above[0], SMALL, bold=True), width_of(above[1], SMALL))
     below = lines_of(", ".join(cell.words()), CAPTION)
     message = [line for fault in cell.faults for line in lines_of(fault, MESSAGE)]

@@ -129,13 +129,14 @@ class Part:
     """A piece of a picture, as seen from where the flow enters it, the point (0, 0).
 
     It is *length* long in the direction of the flow (to the right, or down), and reaches *before* and *after*
-    to its sides (up and down, or left and right).
+    to its sides (up and down, or left and right). *forks*: it begins with lines of its own.
     """
 
     length: float
     before: float
     after: float
     shapes: Shapes = ()
+    forks: bool = False
 
 
 def moved(shapes: Iterable[Shape], dx: float, dy: float) -> Shapes:

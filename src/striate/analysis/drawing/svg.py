@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from striate.analysis.drawing.scene import STEP, Box, Line, Mark, Picture, Point, Shape, Text
 
 FONTS = "Helvetica Neue, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
-PAPER, FRAME, FRAME_EDGE = "#ffffff", "#f6f7f9", "#c3c9d1"
+PAPER, FRAME, FRAME_EDGE = "#ffffff", '#33475b" fill-opacity="0.045', "#c3c9d1"
 TONES = {"ink": "#16202b", "soft": "#465361", "fault": "#b3121f"}
 FAULT = "#c4141f"
 # fill and outline of each kind: blue, orange and green of Okabe and Ito (2008), which all eyes tell apart
@@ -54,7 +54,10 @@ def _drawn(shape: Shape) -> str:
             return _line(shape)
         case Mark():
             fill, edge = COLOURS[shape.kind]
-            return _rect(shape.x, shape.y, shape.width, shape.height) + f' fill="{edge}" fill-opacity="0.35" stroke="{edge}"/>'
+            return (
+                _rect(shape.x, shape.y, shape.width, shape.height)
+                + f' fill="{edge}" fill-opacity="0.35" stroke="{edge}"/>'
+            )
 
 
 def _text(text: Text) -> str:

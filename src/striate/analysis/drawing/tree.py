@@ -91,7 +91,8 @@ def _series(cells: list[Cell], entry: int, out: int) -> Series:
         inside = {cell.index for cell in dead}
         sources = {i for cell in dead for i in cell.inputs} - inside
         if len(sources) > 1:
-            return (Tangle(tuple(cells), entry),)
+            last = next(cell for cell in cells if cell.index == out)
+            return (Tangle((*(cell for cell in cells if cell is not last), last), entry),)
         sides.setdefault(sources.pop(), []).append(dead)
     return (*_sides(sides, entry), *_between(main, entry, sides))
 

@@ -59,7 +59,7 @@ def caption(layer: Layer, channels: bool = False) -> str:
     ['5x5 conv 6', '3x3 max pool /2']
     """
     kernel = kernel_of(layer)
-    if kernel and len(kernel) == 1:
+    if kernel and len(kernel) == 1 and word_of(layer) != "upsample":
         return _windowed(layer, "", channels) + f" over {kernel[0]}"
     return _windowed(layer, _by(kernel) + " " if kernel else "", channels)
 

@@ -1,0 +1,167 @@
+"""Whether a written file answers bit for bit as striate's own module does."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from striate.analysis import check, infer
+from striate.errors import Error
+from striate.model.model import Model
+from striate.net import assemble
+from striate.spec import RBF, Embedding, Graph, Linear, Shape, lower
+
+AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
+IMAGES = (
+    ("L", 40, 30),
+    ("RGB", 64, 48),
+    ("RGBA", 33, 57),
+    ("P", 20, 20),
+    ("I;16", 31, 45),
+    ("1", 9, 200),
+    ("LA", 5, 5),
+)
+
+
+class ExportError(Error):
+    """What was written does not answer as the module that it was written from: a fault of striate."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The largest difference of two outputs, and how many of the answers changed."""
+
+    max_difference: float = 0.0
+    label_flips: int = 0
+
+    def __add__(self, other: Found) -> Found:
+        flips = self.label_flips + other.label_flips
+        return Found(max(self.max_difference, other.max_difference), flips)
+
+
+def import_file(path: Path) -> ModuleType:
+    """The Python file at *path* as a module, which nobody else sees."""
+    spec = spec_from_file_location(f"_exported_{path.stem}", path)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module
+
+
+@torch.no_grad()
+def compare_net(path: Path, name: str, graph: Graph, seed: int = 0) -> Found:
+    """The class *name* in the file at *path* against the module of *graph*, with the same random weights."""
+    with torch.device("meta"):
+        theirs: nn.Module = getattr(import_file(path), name)()
+    ours = assemble(graph)
+    generator = torch.Generator().manual_seed(seed)
+    weights = {key: _random(key, value, generator) for key, value in ours.state_dict().items()}
+    for module in (ours, theirs):
+        module.load_state_dict(weights, strict=True, assign=True)
+        module.eval()
+    x = example(graph, small_input(graph), generator)
+    found = difference(ours(x), theirs(x))
+    if graph.taps:
+        mine, others = ours.taps(x), theirs.taps(x)  # type: ignore[operator]
+        if mine.keys() != others.keys():
+            raise ExportError(f"the side heads are {', '.join(others)}, wanted {', '.join(mine)}")
+        for key, value in mine.items():
+            found += difference(value, others[key])
+    return found
+
+
+@torch.no_grad()
+def compare_model(path: Path, weights: Path, model: Model) -> Found:
+    """``load``, ``prepare`` and ``answer`` of the file at *path* against *model*, on images of many kinds."""
+    theirs: Any = import_file(path)
+    net = theirs.load(weights)
+    found = Found()
+    rng = np.random.default_rng(0)
+    for mode, width, height in IMAGES:
+        image = _image(mode, width, height, rng)
+        pixels = model._pixels(image)
+        assert isinstance(pixels, np.ndarray)
+        x = normalise_one(pixels, model)
+        found += difference(x, theirs.prepare(image))
+        found += difference(model.module(x), net(x))
+        (mine,) = model.predict(image)
+        answer = theirs.answer(net, image)
+        gap = max(abs(p - q) for (_, p), (_, q) in zip(mine.top, answer, strict=True))
+        found += Found(gap, int([name for name, _ in mine.top] != [name for name, _ in answer]))
+    return found
+
+
+def normalise_one(pixels: np.ndarray, model: Model) -> Tensor:
+    from striate.model.prepare import normalise
+
+    return normalise(pixels[None], model.contract)
+
+
+def difference(ours: Tensor, theirs: Tensor) -> Found:
+    """Bit for bit: what is not is a difference, be it of a zero's sign."""
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        raise ExportError(f"it gives {theirs.dtype} {tuple(theirs.shape)}, wanted {ours.dtype} {tuple(ours.shape)}")
+    if torch.equal(ours.contiguous().view(torch.uint8), theirs.contiguous().view(torch.uint8)):
+        return Found()
+    gap = (ours - theirs).abs().nan_to_num(float("inf")).max().item()
+    flips = int((ours.argmax(1) != theirs.argmax(1)).sum()) if ours.ndim > 1 else 0
+    return Found(max(gap, sys.float_info.min), flips)
+
+
+def small_input(graph: Graph) -> Shape:
+    """The graph's input, or a smaller one that the same weights take, where a pass would take long."""
+    assert graph.input is not None
+    shape, features = graph.input, _features(graph)
+    while check(lower(graph, shape)).macs > AFFORDABLE and len(shape) > 1:
+        smaller = (shape[0], *(n // 2 for n in shape[1:]))
+        if min(smaller) < 1 or _features(lower(graph, smaller)) != features:
+            break
+        shape = smaller
+    return shape
+
+
+def _features(graph: Graph) -> list[Shape] | None:
+    """What the layers on flat features read; None where the net does not fit its input."""
+    shapes, problems = infer(graph)
+    flat = [shapes[node.inputs[0]] for node in graph.nodes if isinstance(node.op, Linear | RBF)]
+    return None if problems else flat
+
+
+def example(graph: Graph, shape: Shape, generator: torch.Generator) -> Tensor:
+    """Two random inputs of *shape*: words where the net reads words."""
+    words = next((node.op.words for node in graph.nodes if isinstance(node.op, Embedding)), None)
+    if words is not None:
+        return torch.randint(words, (2, *shape), generator=generator)
+    return torch.randn(2, *shape, generator=generator)
+
+
+def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
+    """A weight of such a size that values neither vanish nor explode on their way."""
+    value = torch.empty(like.shape, dtype=like.dtype)
+    if not like.is_floating_point():
+        return value.zero_()
+    if value.ndim > 1:
+        bound = (6 / max(1, value[0].numel())) ** 0.5
+        return value.uniform_(-bound, bound, generator=generator)
+    low, high = (-0.2, 0.2) if name.endswith(("bias", "mean")) else (0.7, 1.3)
+    return value.uniform_(low, high, generator=generator)
+
+
+def _image(mode: str, width: int, height: int, rng: np.random.Generator) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
+    image = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8)).resize((width, height))
+    return image if mode == "RGBA" else image.convert("RGB" if mode != "LA" else mode).convert(mode)

@@ -1,0 +1,267 @@
+"""Somebody's ``nn.Module`` as a graph, for analysis alone: never to build from.
+
+The module's own forward runs once, on tensors without numbers (``FakeTensorMode``): nothing is computed, no memory
+is taken, and the module stays as it was. What no word of the vocabulary says becomes ``Opaque``: its shape and
+parameters are known, and what depends on its inside is not guessed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from striate.analysis import LegalInputs, Problem, Report, infer
+from striate.analysis import check as analyse
+from striate.errors import ShapeError, SpecError
+from striate.net.build import Net
+from striate.net.read_call import tensors
+from striate.net.read_faults import Fault, fault_of
+from striate.net.read_graph import assembled, graph_of
+from striate.net.read_modules import unwrapped
+from striate.net.read_trace import Trace
+from striate.spec import Graph, Linear, Shape, lower, read_shape
+from striate.spec.graph import check_input
+
+AFFORDABLE = 2**28  # numbers in all activations up to which a forward that cannot be traced is run in earnest
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a module told: its graph, or as much of it as ran (*fault*), and what to know of it.
+
+    *traced* is False where its parts are known from a run with numbers alone: the graph then says what ran, one
+    behind the other, and not what read what.
+    """
+
+    graph: Graph
+    notes: tuple[str, ...] = ()
+    fault: Fault | None = None
+    traced: bool = True
+
+
+def read(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Graph:
+    """The graph of *module* for one *input*, by following its forward in evaluation mode.
+
+    Nodes carry the paths of the submodules (``layer1.0.conv1``), calls of functions their kind and place
+    (``layer1.0.add1``); a module that runs again is another node (``conv_2``) whose weights count once.
+
+    Args:
+        module: Any module that takes one tensor.
+        input: The shape of one input without the batch: ``(C, H, W)`` or ``"3x224x224"``.
+
+    Raises:
+        ShapeError: The forward fails on such an input; the message says in which layer and line.
+        SpecError: It takes several inputs, gives no tensor, or depends on numbers so that it cannot be traced.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3456, 10))
+    >>> print(*read(net, (1, 28, 28)).nodes, sep="\\n")
+    Node(name='_0', op=Conv(6, 5), inputs=('input',))
+    Node(name='_1', op=ReLU(), inputs=('_0',))
+    Node(name='_2', op=Flatten(), inputs=('_1',))
+    Node(name='_3', op=Linear(10), inputs=('_2',))
+    """
+    reading = read_all(module, input)
+    if reading.fault and reading.traced:
+        raise ShapeError(str(reading.fault.problem()))
+    if not reading.traced:
+        raise SpecError(f"{reading.notes[0]}; striate.check lists its layers")
+    return reading.graph
+
+
+def check(module: nn.Module, input: Shape | str | tuple[Shape, ...] | None) -> Report:
+    """The report of *module* for one *input*: ``read`` and ``striate.check`` in one, that raises nothing for faults.
+
+    >>> report = check(nn.Sequential(nn.Conv2d(1, 6, 5), nn.GroupNorm(2, 6)), (1, 28, 28))
+    >>> report.layers[1].op, report.layers[1].parameters, report.partial
+    ('opaque GroupNorm', 12, False)
+    """
+    if input is None:
+        raise SpecError("a module does not say its input; give one, such as --input 3x224x224 or input=(3, 224, 224)")
+    reading = read_all(module, input)
+    report = analyse(reading.graph)
+    notes = (*reading.notes, *(f"{p.layer}: {p.message}" for p in report.problems))
+    problems = (reading.fault.problem(),) if reading.fault and reading.traced else ()
+    report = replace(report, problems=problems, notes=notes, legal_inputs=_legal(reading, report.legal_inputs))
+    return report if reading.traced else _flat(report)
+
+
+def _flat(report: Report) -> Report:
+    """What ran, without what read what."""
+    unseen = {"inputs": (), "receptive_field": None, "stride": None, "start": None}
+    layers = tuple(replace(layer, **unseen) for layer in report.layers)
+    return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=())
+
+
+def _legal(reading: Reading, legal: LegalInputs) -> LegalInputs:
+    """Other inputs fit somebody's module only where its linear layers get as many features as before."""
+    graph = reading.graph
+    if reading.fault or not reading.traced:
+        return LegalInputs(False, None, None, None, None)
+
+    def features(input: Shape | None) -> list[Shape]:
+        shapes = infer(lower(graph, input))[0]
+        return [shapes[node.inputs[0]] for node in graph.nodes if isinstance(node.op, Linear)]
+
+    def kept(input: Shape | None) -> Shape | None:
+        try:
+            return input if input and features(input) == features(graph.input) else None
+        except SpecError:  # a part whose inside is not known
+            return None
+
+    below, above, smallest = map(kept, (legal.below, legal.above, legal.smallest))
+    step = legal.step if below or above else None
+    return LegalInputs(legal.asked, below, above, smallest if below or above else None, step)
+
+
+# ---------------------------------------------------------------------------------------------------- following
+def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Reading:
+    """All that following *module* tells, faults included; SpecError where there is nothing to follow."""
+    if not isinstance(module, nn.Module):
+        raise SpecError(f"got a {type(module).__name__}; wanted an nn.Module")
+    module, shape = unwrapped(module), _shape(input)
+    _check_signature(module, input)
+    best: tuple[Trace, Fault] | None = None
+    for make in _examples(module, shape):
+        trace, result = _follow(module, shape, make, FakeTensorMode(allow_non_fake_inputs=True))
+        if not isinstance(result, Fault):
+            return result
+        if best is None or len(trace.records) > len(best[0].records):
+            best, again = (trace, result), make
+    assert best is not None
+    trace, fault = best
+    if _may_run(module, trace):
+        real, result = _follow(module, shape, again, None)
+        if not isinstance(result, Fault):
+            return _listing(result, fault)
+        fault = replace(result, numberless=False)
+        trace = real if len(real.records) >= len(trace.records) else trace
+    return _prefix(trace, module, fault)
+
+
+def _prefix(trace: Trace, module: nn.Module, fault: Fault) -> Reading:
+    """What ran up to the fault."""
+    if fault.numberless or not trace.records:
+        kind = SpecError if fault.numberless else ShapeError
+        raise kind(f"could not be traced: {fault.problem()}" if fault.numberless else str(fault.problem()))
+    read_by = {i.now() for record in trace.records for i in record.inputs}
+    ends = [record for record in reversed(trace.records) if record not in read_by]
+    return Reading(assembled(trace, module, ends)[0], (), fault)
+
+
+def _listing(reading: Reading, fault: Fault) -> Reading:
+    where = fault.line or fault.layer
+    note = f"could not be traced: {where} ({fault.message}): what it does depends on numbers, not on shapes alone"
+    return Reading(reading.graph, (note, "the list is what ran once, on random numbers"), fault, traced=False)
+
+
+def _follow(
+    module: nn.Module, shape: Shape, make: Callable[[], Tensor], mode: FakeTensorMode | None
+) -> tuple[Trace, Reading | Fault]:
+    """Runs the forward once, without numbers (*mode*) or, with None, in earnest."""
+    with torch.no_grad(), _untouched(module, mode is None), ExitStack() as stack:
+        module.eval()
+        if mode:
+            stack.enter_context(mode)
+        x = make()
+        trace = Trace(module, shape, x)
+        stack.enter_context(trace.hooked(module))
+        try:
+            with trace.behind, trace:
+                taps = isinstance(module, Net) and module.graph.taps
+                out = module.taps(x) if taps else module(x)
+        except Exception as error:
+            if "memory" in str(error).lower():
+                raise
+            return trace, fault_of(error, trace)
+        return trace, Reading(*_as_notes(graph_of(trace, module, out)))
+
+
+def _as_notes(found: tuple[Graph, list[str]]) -> tuple[Graph, tuple[str, ...]]:
+    return found[0], tuple(found[1])
+
+
+@contextmanager
+def _untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
+    """Puts back everything in *module* that its forward changes: attributes, lists, modes, buffers; the seeds too."""
+    parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
+    before = [(part, dict(vars(part))) for part in parts]
+    inner = {id(v): (v, v.copy()) for _, own in before for v in own.values() if type(v) in (dict, list, set)}
+    values = [(b, b.clone()) for b in module.buffers()] if numbers else []
+    with torch.random.fork_rng(devices=[], enabled=numbers):
+        try:
+            yield
+        finally:
+            for part, own in before:
+                vars(part).clear()
+                vars(part).update(own)
+            for now, then in inner.values():
+                if isinstance(now, list):
+                    now[:] = then
+                else:
+                    now.clear()
+                    now.update(then)
+            for buffer, value in values:
+                with torch.no_grad():
+                    buffer.copy_(value)
+
+
+def _examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:
+    """Ways to make a batch: of word numbers where the net has an embedding; of two, or of one where two do not do."""
+    weight = next((p for p in module.parameters() if p.is_floating_point()), None)
+    device = weight.device if weight is not None else torch.device("cpu")
+    kinds = [weight.dtype if weight is not None else torch.float32]
+    if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules()):
+        kinds.insert(0, torch.long)
+
+    def maker(batch: int, kind: torch.dtype) -> Callable[[], Tensor]:
+        if kind == torch.long:
+            return lambda: torch.zeros(batch, *shape, dtype=kind, device=device)
+        return lambda: torch.rand(batch, *shape, device=device).to(kind)
+
+    return [maker(batch, kind) for kind in kinds for batch in (2, 1)]
+
+
+def _may_run(module: nn.Module, trace: Trace) -> bool:
+    """Whether a run in earnest is to be had for little."""
+    real = all(t.device.type == "cpu" for t in (*module.parameters(), *module.buffers()))
+    return real and sum(t.numel() for t in trace.kept if isinstance(t, Tensor)) < AFFORDABLE
+
+
+def _shape(input: Shape | str | tuple[Shape, ...]) -> Shape:
+    if isinstance(input, str):
+        return read_shape(input)
+    given = tuple(input)
+    if given and all(isinstance(part, tuple | list) for part in given):
+        if len(given) > 1:
+            raise SpecError(
+                f"got {len(given)} inputs; a graph has one. Wrap the module in one whose forward takes a single tensor "
+                f"and makes the others itself"
+            )
+        given = tuple(given[0])
+    check_input(given)
+    return given
+
+
+def _check_signature(module: nn.Module, input: object) -> None:
+    """SpecError where the forward wants more than one tensor, or has parameters that are not made yet."""
+    lazy = next((n for n, p in module.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)), None)
+    if lazy:
+        raise SpecError(f"{lazy} has no size yet: run the module once on an input before it is read")
+    try:
+        parameters = list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError):
+        return
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    wanted = [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
+    if len(wanted) > 1:
+        raise SpecError(
+            f"{type(module).__name__} takes {len(wanted)} inputs ({', '.join(wanted)}); a graph has one. Wrap it in a "
+            f"module whose forward takes a single tensor and makes the others itself"
+        )

@@ -1,0 +1,84 @@
+"""Where somebody's forward went wrong: the layer, the line of their file, the shapes, and what to change."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from striate.analysis import Problem
+from striate.net.read_trace import Trace
+
+TORCH = str(Path(torch.__file__).parent)
+OURS = str(Path(__file__).parent)
+LIBRARY = sysconfig.get_paths()["stdlib"]
+
+# What a tensor without numbers cannot do; on a real one it may well work.
+NUMBERLESS = ("DataDependentOutputException", "DynamicOutputShapeException", "UnsupportedOperatorException")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A forward that did not get through."""
+
+    layer: str
+    line: str
+    shapes: str
+    message: str
+    fix: str
+    numberless: bool  # tracing failed for want of numbers, which says nothing of the net itself
+
+    def problem(self) -> Problem:
+        got = f" got {self.shapes}" if self.shapes else ""
+        where = f" ({self.line})" if self.line else ""
+        return Problem(self.layer, f"{self.message}{got}{where}", self.fix)
+
+
+def fault_of(error: BaseException, trace: Trace) -> Fault:
+    frame = trace.failed or next(reversed(trace.frames), None)
+    name, given = trace.running or ("", [])
+    shapes = " and ".join("x".join(map(str, t.shape)) for t in given if not isinstance(t, nn.Parameter))
+    kind = type(error).__name__
+    first = str(error).strip().splitlines()[0] if str(error).strip() else kind
+    what = first if kind in ("RuntimeError", "ValueError", "SpecError") else f"{kind}: {first}"
+    numberless = kind in NUMBERLESS or any(word in first for word in ("FakeTensor", "meta tensor", "numpy()", "fake"))
+    module = frame.module if frame else None
+    said, fix = _known(module, given) or (what, "make what this line is given agree, or try another --input")
+    return Fault(frame.path if frame and frame.path else name or "forward", line_of(error), shapes, said, fix, numberless)
+
+
+def line_of(error: BaseException) -> str:
+    """The last line of the person's own code on the way to *error*."""
+    found = ""
+    for step in traceback.extract_tb(error.__traceback__):
+        own = not step.filename.startswith((TORCH, OURS, LIBRARY, "<"))
+        if own:
+            found = f"{Path(step.filename).name} line {step.lineno}" + (f": {step.line}" if step.line else "")
+    return found
+
+
+def _known(module: nn.Module | None, given: list[Tensor]) -> tuple[str, str] | None:
+    """What a layer of torch wants and gets, and the one number to change."""
+    if module is None or not given:
+        return None
+    shape = tuple(given[0].shape)
+    name = type(module).__name__
+    match module:
+        case nn.Linear() if shape[-1] != module.in_features:
+            said = f"{name}({module.in_features}, {module.out_features}) wants {module.in_features:,} features and"
+            if prod(shape[1:]) == module.in_features:
+                return said, "flatten before it: x.flatten(1)"
+            flat = prod(shape[1:])
+            more = "" if len(shape) == 2 else f" behind x.flatten(1), in place of {shape[-1]}"
+            return said, f"{name}({flat}, {module.out_features}){more}, or another --input"
+        case nn.modules.conv._ConvNd() if len(shape) == module.weight.ndim and shape[1] != module.in_channels:
+            said = f"{name}({module.in_channels}, {module.out_channels}, ...) wants {module.in_channels} channels and"
+            return said, f"{name}({shape[1]}, {module.out_channels}, ...), or another --input"
+        case nn.modules.batchnorm._NormBase() if len(shape) > 1 and shape[1] != module.num_features:
+            return f"{name}({module.num_features}) wants {module.num_features} channels and", f"{name}({shape[1]})"
+    return None

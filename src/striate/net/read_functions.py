@@ -1,0 +1,346 @@
+"""Torch's functions in the words of the vocabulary: one short rule each, in a plain table.
+
+A rule gives what the call is (``Found``), or None where no word says it; the words that come out are compared with
+the shapes and parameters that came out in fact, so a rule may trust its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from striate.net.read_call import Call, Found, canonical
+from striate.net.read_places import PLACES
+from striate.spec import (
+    GELU,
+    LRN,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dropout,
+    Embedding,
+    HardSigmoid,
+    HardSwish,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    MaxPool,
+    Multiply,
+    Opaque,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    SumPool,
+    Tanh,
+    Upsample,
+)
+
+Rule = Callable[[Call], Found | None]
+
+
+def one(value: Any) -> Any:
+    """A size as the vocabulary has it: one number where all axes have the same.
+
+    >>> one((3, 3)), one([3, 5]), one(2)
+    (3, (3, 5), 2)
+    """
+    if isinstance(value, tuple | list):
+        numbers = tuple(int(n) for n in value)
+        return numbers[0] if len(set(numbers)) == 1 else numbers
+    return value if isinstance(value, str) else int(value)
+
+
+def _found(*ops: Any, **more: Any) -> Found:
+    return Found(tuple(ops), **more)
+
+
+def _alone(make: Callable[[Call], Any]) -> Rule:
+    """A rule for a function of one tensor: *make* gives the op, or None."""
+
+    def rule(call: Call) -> Found | None:
+        op = make(call) if call.alone() else None
+        return None if op is None else _found(op)
+
+    return rule
+
+
+# ------------------------------------------------------------------------------------------------- with weights
+def _conv(call: Call) -> Found | None:
+    weight = call.get(1, "weight")
+    if not call.alone():
+        return None  # a kernel that was computed from the input
+    stride, padding = one(call.get(3, "stride", 1)), call.get(4, "padding", 0)
+    dilation, groups = one(call.get(5, "dilation", 1)), call.get(6, "groups", 1)
+    biased = call.get(2, "bias") is not None
+    before = call.value.record.now()
+    sources = None
+    if call.fold and before.padded is not None and not isinstance(padding, str):  # zeros that a part of its own puts around it
+        own = (padding,) * len(before.padded) if isinstance(padding, int) else tuple(padding)
+        own = own * len(before.padded) if len(own) == 1 else own
+        padding = tuple(a + b for a, b in zip(own, before.padded, strict=True))
+        sources = [type(call.value)(before.inputs[0], before.inputs[0].shape)]
+    op = Conv(weight.shape[0], one(weight.shape[2:]), stride, one(padding), dilation, groups, biased)
+    return _found(op, sources=sources)
+
+
+def _conv_transpose(call: Call) -> Found | None:
+    weight, groups = call.get(1, "weight"), call.get(6, "groups", 1)
+    if not call.alone():
+        return None
+    stride, padding, extra = (one(call.get(i, k, d)) for i, k, d in ((3, "stride", 1), (4, "padding", 0), (5, "output_padding", 0)))
+    dilation, biased = one(call.get(7, "dilation", 1)), call.get(2, "bias") is not None
+    out = weight.shape[1] * groups
+    return _found(ConvTranspose(out, one(weight.shape[2:]), stride, padding, extra, dilation, groups, biased))
+
+
+def _linear(call: Call) -> Found | None:
+    weight, biased = call.get(1, "weight"), call.get(2, "bias") is not None
+    if not call.alone() or not isinstance(weight, Tensor) or weight.ndim != 2:
+        return None
+    if len(call.value.shape) == 1:
+        return _found(Linear(weight.shape[0], biased))
+    return _found(Conv(weight.shape[0], 1, bias=biased)) if call.value.last else None  # on every place: a 1x1 convolution
+
+
+def _matmul(call: Call) -> Found | None:
+    other = call.get(1, "other")
+    flat = call.alone() and len(call.value.shape) == 1 and isinstance(other, Tensor) and other.ndim == 2
+    return _found(Linear(other.shape[1], bias=False)) if flat else None
+
+
+def _embedding(call: Call) -> Found | None:
+    weight = call.get(1, "weight")
+    first = not call.value.record.inputs and len(call.value.shape) == 1
+    return _found(Embedding(*weight.shape), last=True) if first and call.alone() else None
+
+
+# ------------------------------------------------------------------------------------------------------ pooling
+def _stride(call: Call) -> Any:
+    stride = call.get(2, "stride")
+    return None if stride is None or stride in ([], ()) else one(stride)
+
+
+def _max_pool(call: Call) -> Any:
+    kernel, padding, dilation = call.get(1, "kernel_size"), call.get(3, "padding", 0), call.get(4, "dilation", 1)
+    return MaxPool(one(kernel), _stride(call), one(padding), one(dilation), bool(call.get(5, "ceil_mode", False)))
+
+
+def _avg_pool(call: Call) -> Any:
+    kernel, padding = one(call.get(1, "kernel_size")), one(call.get(3, "padding", 0))
+    ceil, counted = bool(call.get(4, "ceil_mode", False)), bool(call.get(5, "count_include_pad", True))
+    divisor = call.get(6, "divisor_override")
+    if divisor is None:
+        return AvgPool(kernel, _stride(call), padding, ceil, counted)
+    return SumPool(kernel, _stride(call), padding, ceil) if divisor == 1 else None
+
+
+def _upsample(call: Call) -> Any:
+    """Whole factors; corners aligned are another grid, which no word says."""
+    mode, corners = call.get(3, "mode", "nearest"), call.get(4, "align_corners", False)
+    sizes = list(zip(call.x.shape[2:], call.out.shape[2:], strict=True))
+    mode = {"nearest-exact": "nearest", "bilinear": "linear", "trilinear": "linear"}.get(mode, mode)
+    if corners or mode not in ("nearest", "linear") or any(b % a for a, b in sizes):
+        return None
+    return Upsample(one([b // a for a, b in sizes]), mode)
+
+
+# ------------------------------------------------------------------------------------------------ normalisation
+def _batch_norm(call: Call) -> Any:
+    from_functional = call.own == "torch.nn.functional"  # torch.batch_norm has its arguments in another order
+    if not from_functional or call.get(5, "training", False) or call.get(3, "weight") is None:
+        return None
+    return BatchNorm(call.get(7, "eps", 1e-5), call.get(6, "momentum", 0.1)) if call.get(4, "bias") is not None else None
+
+
+def _layer_norm(call: Call) -> Any:
+    over, weight, bias = tuple(call.get(1, "normalized_shape")), call.get(2, "weight"), call.get(3, "bias")
+    channels = over == call.value.shape[:1] and (call.value.last or len(call.value.shape) == 1)
+    return LayerNorm(call.get(4, "eps", 1e-5)) if channels and weight is not None and bias is not None else None
+
+
+def _softmax(call: Call) -> Any:
+    dim = call.get(1, "dim")
+    if dim is None:
+        dim = 0 if call.x.ndim in (0, 1, 3) else 1  # torch's own guess
+    return Softmax() if call.axis(dim) == 1 else None
+
+
+# -------------------------------------------------------------------------------------------------- activations
+def _clamp(call: Call) -> Any:
+    low, high = call.get(1, "min"), call.get(2, "max")
+    return {(0, None): ReLU(), (0, 6): ReLU6()}.get((low, high)) if not isinstance(low, Tensor) else None
+
+
+def _hardtanh(call: Call) -> Any:
+    return ReLU6() if (call.get(1, "min_val", -1.0), call.get(2, "max_val", 1.0)) == (0, 6) else None
+
+
+# -------------------------------------------------------------------------------------------------------- joins
+def _joined(call: Call, op: Any) -> Found | None:
+    """The join of two tensors that both came from the input and lie the same way."""
+    same = len({(v.last, len(v.shape)) for v in call.sources}) == 1
+    return _found(op) if same and len(call.sources) == 2 else None
+
+
+def _add(call: Call) -> Found | None:
+    equal = len({v.shape for v in call.sources}) == 1
+    return _joined(call, Add()) if equal and call.kwargs.get("alpha", 1) == 1 else None
+
+
+def _concat(call: Call) -> Found | None:
+    parts = call.get(0, "tensors")
+    dim = call.kwargs.get("axis", call.get(1, "dim", 0))
+    if not isinstance(parts, tuple | list) or len({v.last for v in call.sources}) > 1:
+        return None
+    dim %= parts[0].ndim
+    channels = dim == (parts[0].ndim - 1 if call.value.last else 1)
+    if len(parts) != len(call.sources) or not channels:
+        return None
+    return _found(Concat()) if len(parts) > 1 else Found()
+
+
+def _same(call: Call) -> Found | None:
+    return Found() if len(call.sources) == 1 else None
+
+
+SAME = """contiguous detach clone to type type_as float half bfloat16 double long int cpu cuda requires_grad alias
+    data positive conj resolve_conj resolve_neg view_as_real lift_fresh retain_grad""".split()
+
+FUNCTIONS: dict[str, Rule] = {
+    **PLACES,
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _conv_transpose),
+    "linear": _linear,
+    "matmul": _matmul,
+    "mm": _matmul,
+    "embedding": _embedding,
+    **{f"max_pool{r}d{tail}": _alone(_max_pool) for r in (1, 2, 3) for tail in ("", "_with_indices")},
+    **{f"avg_pool{r}d": _alone(_avg_pool) for r in (1, 2, 3)},
+    **{f"adaptive_avg_pool{r}d": _alone(lambda c: AdaptiveAvgPool(one(c.out.shape[2:]))) for r in (1, 2, 3)},
+    **{
+        f"adaptive_max_pool{r}d{tail}": _alone(lambda c: AdaptiveMaxPool(one(c.out.shape[2:])))
+        for r in (1, 2, 3)
+        for tail in ("", "_with_indices")
+    },
+    "interpolate": _alone(_upsample),
+    "upsample": _alone(_upsample),
+    "batch_norm": _alone(_batch_norm),
+    "layer_norm": _alone(_layer_norm),
+    "local_response_norm": _alone(
+        lambda c: LRN(c.get(1, "size"), c.get(2, "alpha", 1e-4), c.get(3, "beta", 0.75), c.get(4, "k", 1.0))
+    ),
+    "softmax": _alone(_softmax),
+    "relu": _alone(lambda c: ReLU()),
+    "relu6": _alone(lambda c: ReLU6()),
+    "clamp": _alone(_clamp),
+    "clip": _alone(_clamp),
+    "clamp_min": _alone(_clamp),
+    "hardtanh": _alone(_hardtanh),
+    "tanh": _alone(lambda c: Tanh()),
+    "sigmoid": _alone(lambda c: Sigmoid()),
+    "gelu": _alone(lambda c: GELU() if c.get(1, "approximate", "none") == "none" else None),
+    "silu": _alone(lambda c: SiLU()),
+    "leaky_relu": _alone(lambda c: LeakyReLU(c.get(1, "negative_slope", 0.01))),
+    "hardsigmoid": _alone(lambda c: HardSigmoid()),
+    "hardswish": _alone(lambda c: HardSwish()),
+    "dropout": _alone(lambda c: Dropout(c.get(1, "p", 0.5))),
+    **dict.fromkeys(("add", "iadd", "radd"), _add),
+    **dict.fromkeys(("mul", "imul", "rmul", "multiply"), lambda c: _joined(c, Multiply())),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _concat),
+    **dict.fromkeys(SAME, _same),
+}
+
+# Results that do not depend on the numbers of the tensor they are asked from.
+FRESH = frozenset(
+    """zeros_like ones_like empty_like full_like rand_like randn_like randint_like new_zeros new_ones new_empty
+    new_full new_tensor""".split()
+)
+
+# What works on each place alone, and counts no multiply-accumulates (as activations and normalisations do not).
+POINTWISE = frozenset(
+    """add iadd radd sub isub rsub subtract mul imul rmul multiply div idiv rdiv truediv itruediv rtruediv divide
+    true_divide pow rpow ipow neg abs exp exp2 expm1 log log2 log1p sqrt rsqrt square reciprocal sin cos erf
+    floor ceil round sign clamp clip clamp_min clamp_max maximum minimum where lerp addcmul addcdiv
+    relu relu6 elu selu celu rrelu prelu leaky_relu mish softplus softsign softshrink hardshrink tanhshrink hardtanh
+    threshold logsigmoid log_sigmoid gelu silu sigmoid tanh hardsigmoid hardswish dropout alpha_dropout dropout1d
+    dropout2d dropout3d feature_alpha_dropout feature_dropout
+    eq ne lt le gt ge logical_not logical_and logical_or nan_to_num masked_fill fill fill_diagonal""".split()
+)
+NORMS = frozenset("batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize".split())
+MATMULS = frozenset("linear matmul rmatmul mm bmm baddbmm addmm".split())
+
+
+def unknown(call: Call, parameters: int) -> Opaque:
+    """What no word says, as far as it is known: its cost, and what its units read."""
+    name, last = call.name, call.value.last
+    macs: int | None = None
+    reach = "unknown"
+    shape = canonical(call.out, call.batch, name in POINTWISE and last)
+    if name in POINTWISE:
+        macs, reach = 0, "place"
+    elif name in NORMS:
+        macs, reach = 0, _norm_reach(call)
+    elif name in ("softmax", "log_softmax", "softmin") or name in PLACES or name in SAME:
+        channels = name.endswith(("max", "min")) and call.get(1, "dim") is not None and call.axis(call.get(1, "dim")) == 1
+        macs, reach = 0, "place" if channels or keeps_places(call) else "unknown"
+    elif name in ("cat", "concat", "concatenate", "stack"):
+        macs, reach = 0, "place" if name != "stack" and keeps_places(call) else "unknown"
+    elif name in MATMULS:
+        macs = call.each() * _inner(call)
+    elif name.startswith("conv") and isinstance(call.get(1, "weight"), Tensor) and "transpose" not in name:
+        macs = call.each() * call.get(1, "weight")[0].numel()
+    elif name == "scaled_dot_product_attention":
+        query, key, value = call.args[:3]
+        macs = query[..., 0].numel() // call.batch * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+    elif name in ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample"):
+        macs = 0
+    elif "pool" in name:
+        macs = 0
+    return Opaque(word_of(name), shape, parameters, macs, reach)
+
+
+def word_of(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "_." else "_" for c in name) or "function"
+
+
+def keeps_places(call: Call) -> bool:
+    """Whether the axes of the input are still the last ones, and as long as before."""
+    rank = call.rank
+    shapes = [call.out.shape, *(t.shape for t in (call.x,) if isinstance(t, Tensor))]
+    if not isinstance(call.x, Tensor):
+        shapes += [t.shape for t in call.x]
+    long = all(len(s) > rank + 1 or len(s) == rank + 1 for s in shapes)
+    moved = call.name in ("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "roll", "flip", "unfold", "T", "mT")
+    return rank > 0 and long and not moved and len({tuple(s[-rank:]) for s in shapes}) == 1
+
+
+def _norm_reach(call: Call) -> str:
+    """Statistics of a whole map are read from all of it."""
+    if call.name == "batch_norm" and call.own == "torch.nn.functional" and not call.get(5, "training", False):
+        return "place"
+    if call.name == "local_response_norm":
+        return "place"
+    if call.name in ("group_norm", "instance_norm"):
+        return "map"
+    if call.name in ("layer_norm", "rms_norm"):
+        over = tuple(call.get(1, "normalized_shape"))
+        return "map" if over == tuple(call.x.shape[1:]) and len(over) > 1 else "unknown"
+    return "unknown"
+
+
+def _inner(call: Call) -> int:
+    """How many products one number of the output sums."""
+    found = [t for t in call.args if isinstance(t, Tensor)]
+    first = found[1] if call.name in ("baddbmm", "addmm") and len(found) > 2 else found[0]
+    if call.name == "rmatmul":
+        return int(found[0].shape[-2] if found[0].ndim > 1 else found[0].shape[0])
+    return int(first.shape[-1])

@@ -1,0 +1,157 @@
+"""From what was written down to the graph: what the outputs need, under names, with every weight counted once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from striate.analysis import infer, receptive
+from striate.analysis.cost import parameters as formula
+from striate.analysis.table import listed
+from striate.errors import SpecError
+from striate.net.read_call import Record, canonical, tensors
+from striate.net.read_trace import Trace
+from striate.spec import Graph, Node, Opaque, Shape
+from striate.spec.graph import RESERVED
+
+
+class Names:
+    """Names for nodes that are unique, legal, and never both a layer's and a group's."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.paths = {legal(name) for name, _ in module.named_modules() if name}
+        self.used, self.groups = {"input"}, set[str]()
+        self.counts: dict[str, int] = {}
+
+    def of(self, record: Record) -> str:
+        path = legal(record.path)
+        if record.whole and path:
+            return self._take(path, [path, *(f"{path}_{i}" for i in range(2, 10_000))])
+        stem = record.op.kind.lower().split(".")[-1] if isinstance(record.op, Opaque) else record.op.stem
+        stem = legal(re.sub(r"\W", "_", stem).strip("_") or "part")
+        stem = path + "." + stem if path else stem
+        start = self.counts.get(stem, 0) + 1
+        name = self._take(stem, (f"{stem}{i}" for i in range(start, start + 10_000)), self.paths)
+        self.counts[stem] = int(name[len(stem) :])
+        return name
+
+    def _take(self, wish: str, choices: Iterable[str], never: Iterable[str] = ()) -> str:
+        for name in choices:
+            above = {name[:i] for i, c in enumerate(name) if c == "."}
+            if name not in self.used and name not in self.groups and name not in never and not above & self.used:
+                self.used.add(name)
+                self.groups |= above
+                return name
+        raise AssertionError(wish)
+
+
+def legal(path: str) -> str:
+    """A module's path as a name: what cannot be one gets an underscore.
+
+    >>> legal("0.conv"), legal("features.half"), legal("a-b")
+    ('_0.conv', 'features.half_', 'a_b')
+    """
+    parts = [re.sub(r"\W", "_", part, flags=re.ASCII) for part in path.split(".")]
+    parts = [part + "_" if part in RESERVED else part for part in parts]
+    if parts[0][:1].isdigit():
+        parts[0] = "_" + parts[0]
+    return "_" + ".".join(parts) if parts[0] == "input" else ".".join(parts)
+
+
+def graph_of(trace: Trace, module: nn.Module, out: Any) -> tuple[Graph, list[str]]:
+    """The graph of what *out* needs, and what a reader should know of it."""
+    results = [(value.record.now(), value) for t in tensors(out) if (value := trace._value(t))]
+    if not results:
+        raise SpecError(
+            f"{type(module).__name__} gives {type(out).__name__ if not tensors_in(out) else 'a tensor'} that does not "
+            f"come from its input; wanted a tensor that does"
+        )
+    ends = list(dict.fromkeys(record for record, _ in results))
+    return assembled(trace, module, ends)
+
+
+def tensors_in(out: Any) -> bool:
+    return any(True for _ in tensors(out))
+
+
+def assembled(trace: Trace, module: nn.Module, ends: list[Record]) -> tuple[Graph, list[str]]:
+    """The graph whose output is the first of *ends*, and whose taps are the others."""
+    end = ends[0]
+    needed = _needed(ends)
+    order = [r for r in trace.records if r in needed]
+    if any(end in [i.now() for i in r.inputs] for r in order) or end is trace.input:
+        shape = end.shape  # others read it: it cannot stand last itself
+        end = Record(Opaque("output", shape, 0, 0, "place"), [end], "", shape)
+        order.append(end)
+    elif order[-1] is not end:
+        order.remove(end)
+        order.append(end)
+    return _named(trace, module, order, [e for e in ends[1:] if e is not trace.input])
+
+
+def _needed(ends: list[Record]) -> set[Record]:
+    needed, open_ = set[Record](), list(ends)
+    while open_:
+        record = open_.pop()
+        if record not in needed:
+            needed.add(record)
+            open_ += [i.now() for i in record.inputs]
+    return needed
+
+
+def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Record]) -> tuple[Graph, list[str]]:
+    names, notes = Names(module), []
+    sizes = {id(p): p.numel() for p in module.parameters()}
+    called: dict[Record, str] = {trace.input: "input"}
+    nodes, counted, seen = [], [], set[int]()
+    for record in order:
+        name = called[record] = names.of(record)
+        inputs = tuple(called[i.now()] for i in record.inputs)
+        new = record.parameters - seen
+        count = sum(sizes[i] for i in new)
+        op = record.op
+        assert op is not None
+        if isinstance(op, Opaque):
+            op = replace(op, parameters=count)
+        elif count != formula(op, record.inputs[0].now().shape):
+            counted.append((name, count))
+        if record.parameters & seen:
+            again = "again, with weights that count once" if not new else "with weights of which some count before"
+            notes.append(f"{name} runs {again}")
+        seen |= new
+        nodes.append(Node(name, op, inputs))
+    graph = Graph(trace.input.shape, tuple(nodes), tuple(called[t] for t in taps), tuple(counted))
+    if taps:
+        notes.append(f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {listed(graph.taps)}")
+    unused = [name for name, p in module.named_parameters() if id(p) not in seen]
+    if unused:
+        count = sum(p.numel() for p in module.parameters() if id(p) not in seen)
+        owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
+        notes.append(f"{count:,} parameters are not used for this output and not counted: {listed(owners)}")
+    return _known(graph, {called[r]: r.shape for r in order}), notes
+
+
+def _known(graph: Graph, shapes: dict[str, Shape]) -> Graph:
+    """The graph with every word that analysis does not bear out made opaque: other shapes, or other places."""
+    while True:
+        found, problems = infer(graph)
+        wrong = [node.name for node in graph.nodes if found[node.name] != shapes[node.name]]
+        wrong = wrong or [p.layer for p in problems if p.fix and "no later layer" not in p.message]
+        wrong = wrong or [p.layer for p in receptive(graph, found)[1]]
+        if not wrong:
+            return graph
+        nodes = [
+            replace(n, op=Opaque(n.op.stem, shapes[n.name], _count(n, graph, found))) if n.name == wrong[0] else n
+            for n in graph.nodes
+        ]
+        if tuple(nodes) == graph.nodes:
+            return graph
+        graph = replace(graph, nodes=tuple(nodes), counted=tuple(c for c in graph.counted if c[0] != wrong[0]))
+
+
+def _count(node: Node, graph: Graph, shapes: dict[str, Shape]) -> int:
+    return dict(graph.counted).get(node.name, formula(node.op, shapes[node.inputs[0]]))
