@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-import striate.run
+import striate.run.running
 from striate.data import open_data
 from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
 from striate.learn import Epoch, Recipe, Step
@@ -71,7 +71,9 @@ def test_folders_are_numbered(in_folder):
 
 def test_the_model_is_the_best_and_the_test_part_is_looked_at_once(in_folder, monkeypatch):
     seen = []
-    monkeypatch.setattr(striate.run, "measure", lambda model, pixels: (seen.append(pixels), measure(model, pixels))[1])
+    monkeypatch.setattr(
+        striate.run.running, "measure", lambda model, pixels: (seen.append(pixels), measure(model, pixels))[1]
+    )
     settings = {"epochs": 5, "lr": 2.0, "optimiser": "sgd", "schedule": "constant", "warmup": 0.0, "batch": 128}
     run = prepare("digits", TINY, settings=settings)
     best = None
@@ -342,7 +344,7 @@ def test_a_full_disk_leaves_the_best_model_so_far(in_folder):
         raise OSError(28, "No space left on device", str(path))
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("striate.run", "striate.model.model", "striate.learn.checkpoint"):
+        for module in ("striate.run.running", "striate.model.model", "striate.learn.checkpoint"):
             patch.setattr(f"{module}.write_safely", full)
         with pytest.raises(OSError, match="No space left"):
             list(run.events())

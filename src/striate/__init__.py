@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from striate import zoo
-from striate.analysis import Report, check
+from striate.analysis import Report
+from striate.checking import check
 from striate.errors import DataError, Error, ModelError, RecipeError, ShapeError, SpecError
 from striate.spec import (
     GELU,
@@ -38,6 +39,7 @@ from striate.spec import (
     MaxPool,
     Multiply,
     Node,
+    Opaque,
     PadChannels,
     Product,
     ReLU,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from striate.model.contract import Contract
     from striate.model.model import Model, Prediction, load
     from striate.net import build
+    from striate.net.read import read
     from striate.official import from_torchvision
 
 _LATER = {
@@ -78,6 +81,7 @@ _LATER = {
     "build": "striate.net",
     "from_torchvision": "striate.official",
     "load": "striate.model.model",
+    "read": "striate.net.read",
     "train": "striate.api",
     "training": "striate.learn",
 }
@@ -113,6 +117,7 @@ __all__ = [
     "ModelError",
     "Multiply",
     "Node",
+    "Opaque",
     "PadChannels",
     "Prediction",
     "Product",
@@ -143,6 +148,7 @@ __all__ = [
     "load",
     "lower",
     "parse",
+    "read",
     "train",
     "training",
     "zoo",

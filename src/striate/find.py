@@ -1,4 +1,6 @@
-"""NET, wherever it is asked for: a name of the zoo, a ``.net`` file, the text itself, or a model file."""
+"""NET, wherever it is asked for: a name of the zoo, a ``.net`` file, the text itself, or a model file (and, in
+``striate check``, somebody's own ``FILE.py:NAME``: see ``user_code``).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from pathlib import Path
 from striate.errors import SpecError, nearest
 from striate.spec import OPS, Cat, Graph, Seq, Shape, Spec, Sum, lower, parse
 from striate.spec.ops import Base
+from striate.user_code import is_code
 from striate.zoo import ZOO
 
 
@@ -45,8 +48,11 @@ def find_net(net: str | Path | Spec | Graph, *, classes: int | None = None, chan
         return read_header(Path(text)).graph
     if text.endswith(".net"):
         return _from_file(Path(text))
-    if re.fullmatch(r".*\.py:\w+", text):
-        raise SpecError(f"{text}: networks in Python files cannot be read yet; describe this one as text")
+    if is_code(text):
+        raise SpecError(
+            f"{text}: a network in a Python file is read by striate check alone, since a model file could not say what "
+            f"it is; train it with striate.training in Python, or describe it in words"
+        )
     if _is_name(text):
         raise SpecError(f"{text!r} is no net of the zoo, no .net file and no text of a net{nearest(text, ZOO)}")
     return parse(text)

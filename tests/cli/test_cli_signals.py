@@ -111,7 +111,7 @@ def test_ctrl_c_before_training_is_quiet(monkeypatch, capsys):
     def interrupted(*args, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("striate.run.open_data", interrupted)
+    monkeypatch.setattr("striate.run.making.open_data", interrupted)
     monkeypatch.setattr(sys, "argv", ["striate", "train", "digits"])
     with pytest.raises(SystemExit) as ended:
         main()

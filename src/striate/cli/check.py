@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.common import Json, print_json, say
+
+if TYPE_CHECKING:
+    from striate.analysis import Report
 
 
 def check(
     net: Annotated[
         str,
         typer.Argument(
-            metavar="NET", help="A name of the zoo, a .net file, a model file, or the text: 'conv 6 5; relu'."
+            metavar="NET",
+            help="A name of the zoo, a .net file, a model file, my_net.py:Net, or the text: 'conv 6 5; relu'.",
         ),
     ],
     input: Annotated[str | None, typer.Option("--input", "-i", metavar="CxHxW", help="The input's size.")] = None,
     diff: Annotated[str | None, typer.Option(metavar="NET", help="Say instead how this other net differs.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the net into this SVG file too.")] = None,
     json: Json = False,
 ) -> None:
     """Work out every layer without running anything: sizes, cost, receptive field, every fault with its fix."""
-    from striate.analysis import check as analyse
     from striate.analysis import compare
-    from striate.find import find_net
 
-    graph = find_net(net)
-    if input:
-        _advise(input, graph.input)
-    report = analyse(graph, input)
+    report = _report(net, input)
+    if svg is not None:
+        _draw(report, net, svg)
     if diff is not None:
-        difference = compare(report, analyse(find_net(diff), input))
+        difference = compare(report, _report(diff, input))
         print_json(difference.as_dict()) if json else print(difference)
         raise typer.Exit(0 if difference.same else 1)
     if json:
@@ -39,6 +42,27 @@ def check(
         print(report)
     if report.problems:
         raise typer.Exit(1)
+
+
+def _report(net: str, input: str | None) -> Report:
+    from striate.checking import check as analyse
+    from striate.find import find_net
+    from striate.spec import Graph
+    from striate.user_code import is_code, load_code
+
+    found = load_code(net) if is_code(net) else find_net(net)
+    if input:
+        _advise(input, found.input if isinstance(found, Graph) else None)
+    return analyse(found, input)
+
+
+def _draw(report: Report, net: str, path: Path) -> None:
+    from striate.analysis.drawing import draw
+    from striate.files import write_safely
+
+    title = "network" if any(char in net for char in " ;\n") else Path(net).name
+    write_safely(path, draw(report, title))
+    say(f"drawn: {path}")
 
 
 def _advise(input: str, own: tuple[int, ...] | None) -> None:

@@ -2,4 +2,4 @@
 
 from striate.export.write import Exported, ExportError, export_source
 
-__all__ = ["Exported", "ExportError", "export_source"]
+__all__ = ["ExportError", "Exported", "export_source"]

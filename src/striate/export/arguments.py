@@ -47,7 +47,8 @@ class Parameter:
 
     def is_flag(self) -> None:
         """It says whether a step is there: 0 or None where a unit lacks that."""
-        nothing = 0 if all(v is None or isinstance(v, int | float) for v in self.column) else NOTHING
+        values = {type(v) for v in self.column if v is not None}
+        nothing = 0 if values == {int} else 0.0 if values == {float} else NOTHING
         self.usual = self.default = nothing
         self.column = [nothing if value is None else value for value in self.column]
 
@@ -83,14 +84,14 @@ def literal_text(value: object) -> str:
 
 
 class Arguments:
-    """The arguments of one class of *count* units; *literal* writes a unit that is given from outside. The sizes in
+    """The arguments of the class of *units*; *literal* writes a unit that is given from outside. The sizes in
     comments are those of the unit *example*.
     """
 
-    def __init__(self, count: int, literal: Callable[[Unit], Code], example: int = 0) -> None:
-        self.count, self.example = count, example
+    def __init__(self, units: list[Unit], literal: Callable[[Unit], Code], example: int = 0) -> None:
+        self.count, self.example = len(units), example
         self.literal = literal
-        self.parameters: list[Parameter] = []
+        self.parameters = [Parameter("channels", (), [unit.given[0] for unit in units])]
 
     def code(self, column: Column, base: str, path: tuple[str, ...], usual: Any = REQUIRED) -> Code:
         """What stands in the class for *column*; *usual* is its default further in."""
@@ -121,7 +122,7 @@ class Arguments:
 
     def settle(self, outputs: Column) -> None:
         """Gives every argument its name, and a default where one value is the rule."""
-        outs = [p for p in self.parameters if p.base in ("out", "width")]
+        outs = [p for p in self.parameters if p.base in ("out", "channels") and p.path]
         inner = [p for p in outs if not _agree(p.column, outputs) or None in p.column]
         bases = Counter(p.base for p in self.parameters)
         taken = set(NOT_NAMES)
@@ -137,9 +138,11 @@ class Arguments:
             p.name = name
             if p.default is REQUIRED:
                 p.default = _default(p)
-        self.parameters.sort(
-            key=lambda p: (p.default is not REQUIRED, ORDER.index(p.family) if p.family in ORDER else 9)
-        )
+        self.parameters.sort(key=_place)
+
+
+def _place(p: Parameter) -> tuple[bool, int]:
+    return p.default is not REQUIRED, ORDER.index(p.family) if p.family in ORDER else len(ORDER)
 
 
 def _default(p: Parameter) -> Any:

@@ -17,19 +17,14 @@ from torch import Tensor, nn
 from striate.analysis import check, infer
 from striate.errors import Error
 from striate.model.model import Model
+from striate.model.prepare import normalise
 from striate.net import assemble
 from striate.spec import RBF, Embedding, Graph, Linear, Shape, lower
 
 AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
-IMAGES = (
-    ("L", 40, 30),
-    ("RGB", 64, 48),
-    ("RGBA", 33, 57),
-    ("P", 20, 20),
-    ("I;16", 31, 45),
-    ("1", 9, 200),
-    ("LA", 5, 5),
-)
+IMAGES = (  # mode, width, height
+    ("L", 40, 30), ("RGB", 64, 48), ("RGBA", 33, 57), ("P", 20, 20), ("I;16", 31, 45), ("1", 9, 200), ("LA", 5, 5),
+)  # fmt: skip
 
 
 class ExportError(Error):
@@ -51,7 +46,8 @@ class Found:
 def import_file(path: Path) -> ModuleType:
     """The Python file at *path* as a module, which nobody else sees."""
     spec = spec_from_file_location(f"_exported_{path.stem}", path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = module_from_spec(spec)
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -94,7 +90,7 @@ def compare_model(path: Path, weights: Path, model: Model) -> Found:
         image = _image(mode, width, height, rng)
         pixels = model._pixels(image)
         assert isinstance(pixels, np.ndarray)
-        x = normalise_one(pixels, model)
+        x = normalise(pixels[None], model.contract)
         found += difference(x, theirs.prepare(image))
         found += difference(model.module(x), net(x))
         (mine,) = model.predict(image)
@@ -104,17 +100,11 @@ def compare_model(path: Path, weights: Path, model: Model) -> Found:
     return found
 
 
-def normalise_one(pixels: np.ndarray, model: Model) -> Tensor:
-    from striate.model.prepare import normalise
-
-    return normalise(pixels[None], model.contract)
-
-
 def difference(ours: Tensor, theirs: Tensor) -> Found:
     """Bit for bit: what is not is a difference, be it of a zero's sign."""
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         raise ExportError(f"it gives {theirs.dtype} {tuple(theirs.shape)}, wanted {ours.dtype} {tuple(ours.shape)}")
-    if torch.equal(ours.contiguous().view(torch.uint8), theirs.contiguous().view(torch.uint8)):
+    if ours.numpy().tobytes() == theirs.numpy().tobytes():
         return Found()
     gap = (ours - theirs).abs().nan_to_num(float("inf")).max().item()
     flips = int((ours.argmax(1) != theirs.argmax(1)).sum()) if ours.ndim > 1 else 0
@@ -128,7 +118,8 @@ def small_input(graph: Graph) -> Shape:
     while check(lower(graph, shape)).macs > AFFORDABLE and len(shape) > 1:
         smaller = (shape[0], *(n // 2 for n in shape[1:]))
         if min(smaller) < 1 or _features(lower(graph, smaller)) != features:
-            break
+            smallest = check(lower(graph, shape)).legal_inputs.smallest
+            return smallest if smallest and _features(lower(graph, smallest)) == features else shape
         shape = smaller
     return shape
 

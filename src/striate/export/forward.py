@@ -24,17 +24,14 @@ def forward(kind: Kind, taps: tuple[str, ...]) -> list[str]:
     more = ", taps: dict[str, Tensor] | None = None" if taps else ""
     last = kind.slots[kind.result]
     softmax = last.key[:2] == ("layer", "nn.Softmax") and last.inputs[0] >= 0 and not kind.units[0].path
-    said = {
-        True: '        """What goes into the softmax."""',
-        False: '        """Side heads are computed into *taps*."""',
-    }
+    said = "What goes into the softmax." if softmax else "Side heads are computed into *taps*, where it is given."
     text = [f"    def {'scores' if softmax else 'forward'}(self, {tensors}{more}) -> Tensor:"]
-    text += [said[softmax]] * (softmax or bool(taps)) + body.run(names, last.inputs[0] if softmax else kind.result)
+    text += [f'        """{said}"""'] * (softmax or bool(taps))
+    text += body.run(names, last.inputs[0] if softmax else kind.result)
     if softmax:
+        scores = f"self.scores({', '.join(names + ['taps'] * bool(taps))})"
         text += ["", f"    def forward(self, {tensors}{more}) -> Tensor:"]
-        text.append(
-            f"        return {own(last.name.split('.'))}(self.scores({', '.join(names + ['taps'] * bool(taps))}))"
-        )
+        text.append(f"        return {own(last.name.split('.'))}({scores})")
     if taps:
         result = f'{{"{kind.units[0].output}": self(x, found), **found}}'
         text += [
@@ -52,7 +49,8 @@ class Body:
 
     def __init__(self, kind: Kind, taps: tuple[str, ...]) -> None:
         self.slots = kind.slots
-        ends = {step.part.output if hasattr(step.part, "output") else step.part.name: i for i, step in _steps(kind)}
+        steps = [(i, kind.steps(i, [kind.units[0]])[0]) for i in range(len(kind.slots))]
+        ends = {step.end: i for i, step in steps if step is not None}
         self.taps = {ends[tap]: tap for tap in taps}
         self.short = len(kind.slots) <= 3 and kind.is_chain
         self.code: dict[int, Code] = {}  # what each value is called, or the term that it is
@@ -158,9 +156,3 @@ class Body:
         while name in used or iskeyword(name) or name in ("self", "torch", "taps", "nn", "F", "found"):
             name += "_"
         return name
-
-
-def _steps(kind: Kind) -> list[tuple[int, object]]:
-    """The steps of the kind's first unit, by their slots."""
-    found = [(i, kind.steps(i, [kind.units[0]])[0]) for i in range(len(kind.slots))]
-    return [(i, step) for i, step in found if step is not None]

@@ -60,7 +60,7 @@ def value_code(value: object) -> Code:
     """
     if isinstance(value, tuple) and len(value) > 1:
         return Call("(", tuple(Item("", value_code(v)) for v in value))
-    return string(value) if isinstance(value, str) else repr(value)
+    return string(value) if isinstance(value, str) else repr(value).replace("e-0", "e-")
 
 
 def string(text: str) -> str:
@@ -100,7 +100,7 @@ def lines(prefix: str, code: Code, suffix: str = "", indent: int = 8, comment: s
     room = " " * indent
     note = f"  # {comment}" if comment else ""
     text = f"{room}{prefix}{flat(code)}{suffix}"
-    if not _tall(code) and len(text) <= WIDTH or isinstance(code, str):
+    if (not _tall(code) and len(text) <= WIDTH) or isinstance(code, str):
         if len(text + note) <= WIDTH or not comment:
             return [text + note]
         return [f"{room}# {comment}", text]
@@ -131,8 +131,8 @@ def own(names: Sequence[str]) -> str:
     return text
 
 
-def holds(outer: Sequence[str], name: str) -> tuple[str, str]:
-    """The text before and behind a module that becomes the part *name* of ``self.outer``."""
+def becomes(outer: Sequence[str], name: str, code: Code) -> tuple[str, Code]:
+    """The statement that makes *code* the part *name* of ``self.outer``: what stands before, and the code."""
     if plain(name):
-        return f"{own(outer)}.{name} = ", ""
-    return f'{own(outer)}.add_module("{name}", ', ")"
+        return f"{own(outer)}.{name} = ", code
+    return "", call(f"{own(outer)}.add_module", string(name), code)

@@ -6,7 +6,7 @@ from striate.export import fold
 from striate.export.arguments import Arguments, Column, Parameter
 from striate.export.fold import Kind
 from striate.export.forward import forward
-from striate.export.layout import WIDTH, Call, Code, Item, flat, has_notes, holds, lines
+from striate.export.layout import WIDTH, Call, Code, Item, becomes, flat, has_notes, lines
 from striate.export.names import class_names
 from striate.export.parts import Parts, noted, show
 from striate.export.tree import Unit
@@ -35,7 +35,7 @@ class Writer:
     def define(self, kind: Kind) -> Arguments:
         """Writes the class of *kind*, and before it those that it uses; gives its arguments."""
         if kind not in self.arguments:
-            arguments = Arguments(len(kind.units), self.parts.literal, kind.example)
+            arguments = Arguments(kind.units, self.parts.literal, kind.example)
             self.layers(kind, arguments, {})
             for p in arguments.parameters:  # what came later may have made an argument needless: a second look
                 p.uses.clear()
@@ -69,13 +69,12 @@ class Writer:
             for k in range(1, len(outer) + 1):  # a group of names that has no forward of its own
                 if (space := ".".join(outer[:k])) not in spaces:
                     spaces.add(space)
-                    before, after = holds(outer[: k - 1], outer[k - 1])
-                    text += lines(before, "nn.Module()", after)
+                    text += lines(*becomes(outer[: k - 1], outer[k - 1], "nn.Module()"))
             steps = kind.steps(i, list(kind.units))
             code = self.parts.code(steps, arguments, (slot.name,))
             note = noted(steps, arguments)
             condition = _text(conditions[i], arguments, slot.name) if i in conditions else ""
-            text += _placed(*holds(outer, name), code, note, condition)
+            text += _placed(outer, name, code, note, condition)
         return text
 
     def conditions(self, kind: Kind, arguments: Arguments) -> dict[int, Condition]:
@@ -107,15 +106,15 @@ def about(kind: Kind) -> str:
     return f"{first.path}{more}: {sizes}."
 
 
-def _placed(before: str, after: str, code: Code, note: str, condition: str) -> list[str]:
+def _placed(outer: list[str], name: str, code: Code, note: str, condition: str) -> list[str]:
     """The lines that put *code* in its place; with a *condition*, nothing where it does not hold."""
     if not condition:
-        return lines(before, code, after, comment=note)
-    short = f"{' ' * 8}{before}{flat(code)} if {condition} else nn.Identity(){after}  # {note}"
-    if len(short) <= WIDTH and not has_notes(code):
-        return [short]
-    rest = lines(before, code, after, 12, note)
-    return [*lines(before, "nn.Identity()", after), f"        if {condition}:", *rest]
+        return lines(*becomes(outer, name, code), comment=note)
+    either = lines(*becomes(outer, name, f"{flat(code)} if {condition} else nn.Identity()"), comment=note)
+    if len(either) == 1 and len(either[0]) <= WIDTH and not has_notes(code):
+        return either
+    there = lines(*becomes(outer, name, code), indent=12, comment=note)
+    return [*lines(*becomes(outer, name, "nn.Identity()")), f"        if {condition}:", *there]
 
 
 def _text(condition: Condition, arguments: Arguments, slot: str) -> str:

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from keyword import iskeyword
 
 from striate.export.fold import Kind
 from striate.export.helpers import HELPERS
 from striate.export.tree import Unit
 from striate.export.words import made
-from striate.spec import Add, Concat, Join, Multiply, Node
+from striate.spec import Add, Node
 
 FAMILIES = {
     "lenet": "LeNet", "alexnet": "AlexNet", "zfnet": "ZFNet", "nin": "NiN", "allconv": "AllConv",
     "googlenet": "GoogLeNet", "vgg": "VGG", "resnet": "ResNet", "resnext": "ResNeXt", "densenet": "DenseNet",
     "mobilenet": "MobileNet", "efficientnet": "EfficientNet", "convnext": "ConvNeXt", "textcnn": "TextCNN",
-    "voxnet": "VoxNet", "unet": "UNet", "fcn": "FCN", "owt": "OWT", "bn": "BN", "se": "SqueezeExcitation", "cnn": "CNN",
+    "voxnet": "VoxNet", "unet": "UNet", "fcn": "FCN", "owt": "OWT", "bn": "BN", "bc": "BC", "cnn": "CNN",
+    "se": "SqueezeExcitation",
 }  # fmt: skip
 TAKEN = {"Tensor", "Path", "Image", "ImageOps", "OrderedDict", "F", *HELPERS}
-VAGUE = {"sum", "add", "cat", "concat", "body", "skip", "join", "below", "block"}
-WORDS = {
-    "Conv": "Conv",
-    "BatchNorm": "BN",
-    "LayerNorm": "Norm",
-    "ConvTranspose": "Up",
-    "Linear": "Linear",
-    "ReLU": "ReLU",
-}
-JOINED: dict[type[Join], str] = {Add: "Residual", Multiply: "Gated", Concat: "Joined"}
+VAGUE = {"sum", "add", "cat", "concat", "body", "skip", "join", "below", "block", "conv", "layers"}
+WORDS = {"BatchNorm": "BN", "LayerNorm": "Norm", "ConvTranspose": "Up"}
 
 
 def class_name(name: str) -> str:
@@ -68,23 +60,16 @@ def _depth(unit: Unit) -> int:
 
 def _choices(kind: Kind) -> list[str]:
     """Names that would suit, the best first."""
-    stems = Counter(_stem(unit.path) for unit in sorted(kind.units, key=_depth))
-    shallow = _stem(min(kind.units, key=_depth).path)
-    common = [stem for stem in dict.fromkeys([shallow, *stems]) if stem.lower() not in VAGUE]
-    layers = _layers(kind)
-    join = next((JOINED[j] for j in kind.joins[::-1]), "")
-    names = [class_name(stem) for stem in common]
-    block = [class_name(shallow)] if shallow.lower() in ("block", "body", "skip", "join", "below") else []
-    if layers:
-        return [layers, *names]
-    if join:
-        return [
-            *names[: len(stems) == 1],
-            *([] if block == ["Body"] else block),
-            join,
-            *(join + n for n in names + block),
-        ]
-    return [*names, *block, class_name(shallow)]
+    unit = min(kind.units, key=_depth)
+    stems = dict.fromkeys([_stem(unit.path), *(_stem(unit.path) for unit in kind.units)])
+    telling = [class_name(stem) for stem in stems if stem.lower() not in VAGUE]
+    last, around = class_name(_stem(unit.path)), class_name(_stem(unit.path.rpartition(".")[0]) or "Inner")
+    if not kind.joins:
+        stage = "Stage" * all(slot.key[0] == "unit" and slot.name[-1:].isdigit() for slot in kind.slots)
+        return [name for name in (_layers(kind), *telling, stage, last, around + last) if name]
+    skips = Add in kind.joins and (any(-1 in s.inputs for s in kind.slots if s.key[0] == "join") or len(kind.units) > 2)
+    first = telling[: len(stems) == 1] + [last] * (last == "Block") + ["Residual"] * skips
+    return [*first, last, around + last]
 
 
 def _stem(path: str) -> str:
@@ -106,13 +91,6 @@ def _layers(kind: Kind) -> str:
         act = isinstance(steps[0].part, Node) and made(steps[0].part.op, steps[0].given).act
         word = ops.pop()
         words.append("Act" if ops and act else WORDS.get(word, word))
-    times = next(
-        (
-            n
-            for n in (3, 2)
-            if len(words) == n * len(words[: len(words) // n]) and words == words[: len(words) // n] * n
-        ),
-        1,
-    )
+    times = next((n for n in (3, 2) if words == words[: len(words) // n] * n), 1)
     once = words[: len(words) // times]
     return {1: "", 2: "Double", 3: "Triple"}[times] + "".join(once) if len(once) <= 3 else ""

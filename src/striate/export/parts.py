@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from striate.export.arguments import Arguments
@@ -41,7 +42,7 @@ class Parts:
         return self.unit(units, arguments, path)
 
     def literal(self, unit: Unit) -> Code:
-        return self.unit([unit], Arguments(1, self.literal), (unit.path,))
+        return self.unit([unit], Arguments([unit], self.literal), (unit.path,))
 
     def layer(self, steps: Steps, arguments: Arguments, path: Path) -> Code:
         layers = [made(step.part.op, step.given) if step and isinstance(step.part, Node) else None for step in steps]
@@ -51,7 +52,7 @@ class Parts:
             return f"{cls}()"
         items = []
         for i, arg in enumerate(first.args):
-            of = [layer and layer.args[i] for layer in layers]
+            of = [layer.args[i] if layer else None for layer in layers]
             if all(a is None or a.omitted for a in of):
                 continue
             code = arguments.code([a and a.value for a in of], arg.field, path)
@@ -68,10 +69,7 @@ class Parts:
         items = self.chained(kind, units, arguments, path)
         if [item.key for item in items] == [f"{i}=" for i in range(len(items))]:
             return Call("nn.Sequential", tuple(Item("", i.code, i.comment) for i in items), tall=len(items) > 1)
-        odd = tuple(
-            i if plain(i.key[:-1]) or not i.key else Item("", Loop(i.key[:-1], i.code), i.comment) for i in items
-        )
-        return Call("chain", odd, tall=len(items) > 1)
+        return Call("chain", tuple(map(_keyword, items)), tall=len(items) > 1)
 
     def made(self, kind: Kind, units: list[Unit | None], arguments: Arguments, path: Path) -> Code:
         """A call of the kind's class."""
@@ -93,6 +91,12 @@ class Parts:
             code = self.code(steps, arguments, (*path, slot.name))
             items.append(Item(f"{slot.name}=", code, noted(steps, arguments)))
         return _looped(items) if len(units) == 1 else items
+
+
+def _keyword(item: Item) -> Item:
+    """An argument of ``chain``; a name that Python does not take for one stands in a dict."""
+    name = item.key.removesuffix("=")
+    return item if not name or plain(name) else Item("", Loop(name, item.code), item.comment)
 
 
 def _said(name: str, base: str) -> Path:
@@ -140,11 +144,12 @@ def _loop(items: list[Item]) -> Loop | None:
 def _progress(column: list[Any]) -> Code | None:
     """A term in ``i`` (from 0) that gives the codes of *column*, or the one code that they all are."""
     if all(code == column[0] for code in column):
-        return column[0]
+        some: Code = column[0]
+        return some
     if not all(isinstance(code, str) and code.isdigit() for code in column):
         return None
     numbers = [int(code) for code in column]
     step = numbers[1] - numbers[0]
-    if any(b - a != step for a, b in zip(numbers, numbers[1:], strict=False)) or step < 0:
+    if any(b - a != step for a, b in pairwise(numbers)) or step < 0:
         return None
     return f"{numbers[0]} + {step} * i"

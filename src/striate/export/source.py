@@ -79,10 +79,7 @@ def source(
 def _opening(name: str, origin: str, graph: Graph) -> list[str]:
     assert graph.input is not None
     first = f"{name} in PyTorch{f': {origin}' if origin else ''}; input {show(graph.input)}."
-    about = fill(
-        f"{MARK}; it needs no striate. The weights have the names that they have there: a state dict fits both ways.",
-        115,
-    )
+    about = f"{MARK}; it needs no striate. The weights go by the same names in both."
     safe = (fill(first, 112) + "\n\n" + about).replace("\\", "/").replace('"', "'")
     return [*f'"""{safe}'.splitlines(), '"""']
 
@@ -104,6 +101,6 @@ def _docstring(graph: Graph, output: Shape) -> list[str]:
 
 def _imports(body: str) -> list[str]:
     """The imports that *body* needs, the standard library's first."""
-    code = re.sub(r'""".*?"""', "", body, flags=re.S)
+    code = re.sub(r'""".*?"""|"[^"\n]*"', "", body, flags=re.S)
     wanted = [line for line, use in IMPORTS.items() if not use or re.search(rf"(?<![\w.]){re.escape(use)}", code)]
     return wanted[wanted[0] == "" :]

@@ -23,6 +23,11 @@ class Step:
     output: Shape
 
     @property
+    def end(self) -> str:
+        """The layer that gives its result."""
+        return self.part.name if isinstance(self.part, Node) else self.part.output
+
+    @property
     def is_join(self) -> bool:
         return isinstance(self.part, Node) and isinstance(self.part.op, Join)
 
@@ -44,8 +49,7 @@ class Unit:
     @property
     def result(self) -> int:
         """The step whose value is the unit's."""
-        ends = [i for i, step in enumerate(self.steps) if _end(step) == self.output]
-        return ends[0]
+        return next(i for i, step in enumerate(self.steps) if step.end == self.output)
 
     @property
     def is_chain(self) -> bool:
@@ -53,10 +57,6 @@ class Unit:
         straight = all(step.inputs == (i - 1,) for i, step in enumerate(self.steps))
         named = all("." not in step.name and step.name not in TAKEN for step in self.steps)
         return straight and named and len(self.inputs) == 1 and not any(step.is_join for step in self.steps)
-
-
-def _end(step: Step) -> str:
-    return step.part.name if isinstance(step.part, Node) else step.part.output
 
 
 def units(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = frozenset()) -> Unit:
@@ -99,7 +99,7 @@ def units(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = frozen
 def _add(unit: Unit, part: Node | Unit, reads: tuple[str, ...], shapes: dict[str, Shape]) -> None:
     path, end = (part.name, part.name) if isinstance(part, Node) else (part.path, part.output)
     name = path.removeprefix(unit.path + ".") if unit.path else path
-    index = {_end(step): i for i, step in enumerate(unit.steps)}
+    index = {step.end: i for i, step in enumerate(unit.steps)}
     inputs = tuple(index[r] if r in index else -1 - unit.inputs.index(r) for r in reads)
     unit.steps.append(Step(name, part, inputs, shapes[reads[0]], shapes[end]))
 

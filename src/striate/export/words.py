@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, assert_never
 
+from striate.errors import SpecError
 from striate.spec import (
     GELU,
     LRN,
@@ -30,6 +31,7 @@ from striate.spec import (
     MaxPool,
     Multiply,
     Op,
+    Opaque,
     PadChannels,
     ReLU,
     ReLU6,
@@ -119,7 +121,8 @@ def made(op: Op, input: Shape) -> Made:
             sizes = (("channels", channels), ("out", op.out), ("kernel", op.kernel))
             return make(f"{name}{rank}d", *sizes, **fields)
         case MaxPool():
-            windows = {"stride": (op.stride, op.kernel), "padding": (op.padding, 0), "dilation": (op.dilation, 1)}
+            windows: dict[str, tuple[Any, Any]] = {"stride": (op.stride, op.kernel), "padding": (op.padding, 0)}
+            windows["dilation"] = (op.dilation, 1)
             return make(f"nn.MaxPool{rank}d", ("kernel", op.kernel), **windows, ceil_mode=(op.ceil, False))
         case AvgPool() | SumPool():
             windows = {"stride": (op.stride, op.kernel), "padding": (op.padding, 0), "ceil_mode": (op.ceil, False)}
@@ -175,6 +178,8 @@ def made(op: Op, input: Shape) -> Made:
             return make("PadChannels", ("out", op.out))
         case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | ReLU6() | HardSigmoid() | HardSwish():
             return Made(PLAIN[type(op)], act=True)
+        case Opaque():
+            raise SpecError(f"{op.kind} was read from code and its inside is not known: it cannot be written as source")
         case Add() | Multiply() | Concat():
             raise AssertionError("joins are written in forward")
         case _:

@@ -6,14 +6,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.errors import Error, SpecError
-from striate.export.compare import Found, ExportError, compare_model, compare_net
+from striate.errors import SpecError
+from striate.export.compare import ExportError, Found, compare_model, compare_net
 from striate.export.source import MARK, source
 from striate.files import write_safely
 from striate.model.model import Model, load
 from striate.spec import Graph, Shape, Spec, lower
 
-__all__ = ["Exported", "ExportError", "export_source"]
+__all__ = ["ExportError", "Exported", "export_source"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def export_source(
 
 
 def _graph_of(model: Model | None) -> Graph:
-    assert model is not None and model.graph is not None
+    assert model is not None
+    assert model.graph is not None
     return model.graph
 
 
@@ -90,17 +91,9 @@ def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | Non
             found = compare_net(trial, name, graph)
             if model is not None:
                 found += compare_model(trial, weights, model)
-        except Error as error:
+        except ExportError as error:
             raise ExportError(_refusal(path, str(error))) from error
-        except (
-            SyntaxError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            ValueError,
-            RuntimeError,
-        ) as error:
+        except Exception as error:  # whatever happens in a file that we wrote ourselves is a fault of ours
             raise ExportError(_refusal(path, f"{type(error).__name__}: {str(error)[:500]}")) from error
     if found.max_difference or found.label_flips:
         raise ExportError(_refusal(path, f"its outputs differ by up to {found.max_difference:g}"))

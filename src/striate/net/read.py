@@ -11,17 +11,15 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from striate.analysis import LegalInputs, Problem, Report, infer
+from striate.analysis import LegalInputs, Report, infer
 from striate.analysis import check as analyse
 from striate.errors import ShapeError, SpecError
 from striate.net.build import Net
-from striate.net.read_call import tensors
 from striate.net.read_faults import Fault, fault_of
 from striate.net.read_graph import assembled, graph_of
 from striate.net.read_modules import unwrapped

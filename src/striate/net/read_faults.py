@@ -49,7 +49,9 @@ def fault_of(error: BaseException, trace: Trace) -> Fault:
     numberless = kind in NUMBERLESS or any(word in first for word in ("FakeTensor", "meta tensor", "numpy()", "fake"))
     module = frame.module if frame else None
     said, fix = _known(module, given) or (what, "make what this line is given agree, or try another --input")
-    return Fault(frame.path if frame and frame.path else name or "forward", line_of(error), shapes, said, fix, numberless)
+    return Fault(
+        frame.path if frame and frame.path else name or "forward", line_of(error), shapes, said, fix, numberless
+    )
 
 
 def line_of(error: BaseException) -> str:

@@ -83,7 +83,7 @@ def _conv(call: Call) -> Found | None:
     biased = call.get(2, "bias") is not None
     before = call.value.record.now()
     sources = None
-    if call.fold and before.padded is not None and not isinstance(padding, str):  # zeros that a part of its own puts around it
+    if call.fold and before.padded is not None and not isinstance(padding, str):
         own = (padding,) * len(before.padded) if isinstance(padding, int) else tuple(padding)
         own = own * len(before.padded) if len(own) == 1 else own
         padding = tuple(a + b for a, b in zip(own, before.padded, strict=True))
@@ -96,7 +96,9 @@ def _conv_transpose(call: Call) -> Found | None:
     weight, groups = call.get(1, "weight"), call.get(6, "groups", 1)
     if not call.alone():
         return None
-    stride, padding, extra = (one(call.get(i, k, d)) for i, k, d in ((3, "stride", 1), (4, "padding", 0), (5, "output_padding", 0)))
+    stride, padding, extra = (
+        one(call.get(i, k, d)) for i, k, d in ((3, "stride", 1), (4, "padding", 0), (5, "output_padding", 0))
+    )
     dilation, biased = one(call.get(7, "dilation", 1)), call.get(2, "bias") is not None
     out = weight.shape[1] * groups
     return _found(ConvTranspose(out, one(weight.shape[2:]), stride, padding, extra, dilation, groups, biased))
@@ -108,7 +110,9 @@ def _linear(call: Call) -> Found | None:
         return None
     if len(call.value.shape) == 1:
         return _found(Linear(weight.shape[0], biased))
-    return _found(Conv(weight.shape[0], 1, bias=biased)) if call.value.last else None  # on every place: a 1x1 convolution
+    return (
+        _found(Conv(weight.shape[0], 1, bias=biased)) if call.value.last else None
+    )  # on every place: a 1x1 convolution
 
 
 def _matmul(call: Call) -> Found | None:
@@ -158,7 +162,9 @@ def _batch_norm(call: Call) -> Any:
     from_functional = call.own == "torch.nn.functional"  # torch.batch_norm has its arguments in another order
     if not from_functional or call.get(5, "training", False) or call.get(3, "weight") is None:
         return None
-    return BatchNorm(call.get(7, "eps", 1e-5), call.get(6, "momentum", 0.1)) if call.get(4, "bias") is not None else None
+    return (
+        BatchNorm(call.get(7, "eps", 1e-5), call.get(6, "momentum", 0.1)) if call.get(4, "bias") is not None else None
+    )
 
 
 def _layer_norm(call: Call) -> Any:
@@ -290,7 +296,9 @@ def unknown(call: Call, parameters: int) -> Opaque:
     elif name in NORMS:
         macs, reach = 0, _norm_reach(call)
     elif name in ("softmax", "log_softmax", "softmin") or name in PLACES or name in SAME:
-        channels = name.endswith(("max", "min")) and call.get(1, "dim") is not None and call.axis(call.get(1, "dim")) == 1
+        channels = (
+            name.endswith(("max", "min")) and call.get(1, "dim") is not None and call.axis(call.get(1, "dim")) == 1
+        )
         macs, reach = 0, "place" if channels or keeps_places(call) else "unknown"
     elif name in ("cat", "concat", "concatenate", "stack"):
         macs, reach = 0, "place" if name != "stack" and keeps_places(call) else "unknown"
@@ -301,9 +309,7 @@ def unknown(call: Call, parameters: int) -> Opaque:
     elif name == "scaled_dot_product_attention":
         query, key, value = call.args[:3]
         macs = query[..., 0].numel() // call.batch * key.shape[-2] * (query.shape[-1] + value.shape[-1])
-    elif name in ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample"):
-        macs = 0
-    elif "pool" in name:
+    elif name in ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample") or "pool" in name:
         macs = 0
     return Opaque(word_of(name), shape, parameters, macs, reach)
 
@@ -319,7 +325,19 @@ def keeps_places(call: Call) -> bool:
     if not isinstance(call.x, Tensor):
         shapes += [t.shape for t in call.x]
     long = all(len(s) > rank + 1 or len(s) == rank + 1 for s in shapes)
-    moved = call.name in ("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "roll", "flip", "unfold", "T", "mT")
+    moved = call.name in (
+        "permute",
+        "transpose",
+        "movedim",
+        "moveaxis",
+        "swapaxes",
+        "swapdims",
+        "roll",
+        "flip",
+        "unfold",
+        "T",
+        "mT",
+    )
     return rank > 0 and long and not moved and len({tuple(s[-rank:]) for s in shapes}) == 1
 
 

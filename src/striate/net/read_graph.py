@@ -13,7 +13,7 @@ from striate.analysis import infer, receptive
 from striate.analysis.cost import parameters as formula
 from striate.analysis.table import listed
 from striate.errors import SpecError
-from striate.net.read_call import Record, canonical, tensors
+from striate.net.read_call import Record, tensors
 from striate.net.read_trace import Trace
 from striate.spec import Graph, Node, Opaque, Shape
 from striate.spec.graph import RESERVED
@@ -126,7 +126,9 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         nodes.append(Node(name, op, inputs))
     graph = Graph(trace.input.shape, tuple(nodes), tuple(called[t] for t in taps), tuple(counted))
     if taps:
-        notes.append(f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {listed(graph.taps)}")
+        notes.append(
+            f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {listed(graph.taps)}"
+        )
     unused = [name for name, p in module.named_parameters() if id(p) not in seen]
     if unused:
         count = sum(p.numel() for p in module.parameters() if id(p) not in seen)

@@ -1,4 +1,4 @@
-"""Modules as parts: which are read as one, striate's own as the words they were built from, torch's by what they call."""
+"""Modules as parts: which are read as one, and striate's own layers as the words they were built from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,13 @@ def is_part(module: nn.Module) -> bool:
     if type(module) in OURS:
         return True
     home = next((c.__module__ for c in type(module).__mro__ if "forward" in vars(c)), "")
-    containers = ("torch.nn.modules.container", "torch.nn.parallel", "torch.fx", "torch._dynamo", "torch.nn.modules.module")
+    containers = (
+        "torch.nn.modules.container",
+        "torch.nn.parallel",
+        "torch.fx",
+        "torch._dynamo",
+        "torch.nn.modules.module",
+    )
     return home.startswith("torch.") and not home.startswith(containers)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -138,7 +137,9 @@ class Trace(TorchFunctionMode):
     ) -> None:
         if name not in MAY_STAY:
             sources = [self._as_it_lies(v) for v in sources]
-        call = Call(name, args, kwargs, results[0], sources, self.batch, self.rank, getattr(func, "__module__", "") or "")
+        call = Call(
+            name, args, kwargs, results[0], sources, self.batch, self.rank, getattr(func, "__module__", "") or ""
+        )
         parameters = self._parameters(list(tensors((args, kwargs))))
         if name in PIECES:
             for piece in results:
@@ -277,7 +278,9 @@ class Trace(TorchFunctionMode):
     def _together(self, frame: Frame, inside: list[Record], results: list[Tensor]) -> None:
         """A module of torch that did several things: one part."""
         ops = [record.op for record in inside]
-        costs = [op.macs if isinstance(op, Opaque) else self._cost(record) for op, record in zip(ops, inside, strict=True)]
+        costs = [
+            op.macs if isinstance(op, Opaque) else self._cost(record) for op, record in zip(ops, inside, strict=True)
+        ]
         known = [cost for cost in costs if cost is not None]
         alone = all(isinstance(op, Opaque) and op.reach == "place" for op in ops) and len(ops) > 0
         shape = canonical(results[0], self.batch, False)

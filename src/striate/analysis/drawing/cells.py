@@ -24,6 +24,7 @@ class Cell:
     after: list[Layer] = field(default_factory=list)
     input: Shape | None = None
     faults: list[str] = field(default_factory=list)
+    output: bool = False  # whether it gives the net's result
     label: str = ""  # its name where a group around it says the rest
 
     @property
@@ -73,12 +74,15 @@ def cells(report: Report) -> list[Cell]:
     found = [Cell(0, (), input=report.input)]
     owner = {"input": 0}
     for layer in report.layers:
-        cell = _joins(layer, found[owner[layer.inputs[0]]], readers)
+        # what a mere listing of layers leaves open reads the one before
+        inputs = tuple(owner[name] for name in layer.inputs if name in owner) or (found[-1].index,)
+        cell = _joins(layer, found[inputs[0]], readers)
         if cell is None:
-            cell = Cell(len(found), tuple(owner[name] for name in layer.inputs))
+            cell = Cell(len(found), inputs)
             found.append(cell)
         _put(layer, cell)
         owner[layer.name] = cell.index
+    found[owner[report.layers[-1].name] if report.layers else 0].output = True
     for problem in report.problems:
         found[owner.get(problem.layer, 0)].faults.append(f"{problem.message}; fix: {problem.fix}")
     return found
@@ -87,7 +91,7 @@ def cells(report: Report) -> list[Cell]:
 def _joins(layer: Layer, source: Cell, readers: Counter[str]) -> Cell | None:
     """The cell of what *layer* reads, where the layer belongs to it and nothing else reads in between."""
     last = source.layers[-1].name if source.layers else "input"
-    if len(layer.inputs) > 1 or layer.inputs[0] != last or readers[last] > 1:
+    if layer.inputs != (last,) or readers[last] > 1:
         return None
     if word_of(layer) in LIGHT:
         return source if source.kind != "join" or _same_part(layer, source) else None

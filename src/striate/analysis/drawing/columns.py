@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import log
 
-from striate.analysis.drawing.boxes import box_of, column, stack
+from striate.analysis.drawing.boxes import box_of
 from striate.analysis.drawing.cells import Cell
+from striate.analysis.drawing.downwards import column, stack
 from striate.analysis.drawing.scene import Line, Part, Shape, moved
 from striate.analysis.drawing.tree import Item, Series, Side
 

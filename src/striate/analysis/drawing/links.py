@@ -41,8 +41,8 @@ def _window(box: Box, shape: tuple[int, ...], kernel: tuple[int, ...], place: Po
     """The kernel's window upon the front plate of *box*, its centre at *place* (parts of the plate)."""
     left, top, right, bottom = box.front
     flat = len(shape) > 2  # a sequence has a length alone
-    width = _part(right - left, kernel[-1] / shape[-1]) if flat else right - left
-    height = _part(bottom - top, kernel[-2] / shape[-2] if flat else kernel[-1] / shape[-1])
+    width = _part(right - left, kernel[-1] / max(1, shape[-1])) if flat else right - left
+    height = _part(bottom - top, kernel[-2] / max(1, shape[-2]) if flat else kernel[-1] / max(1, shape[-1]))
     x = min(max(left + place[0] * (right - left) - width / 2, left), right - width)
     y = min(max(top + place[1] * (bottom - top) - height / 2, top), bottom - height)
     return Mark(x, y, width, height, kind)

@@ -32,14 +32,14 @@ class Scale:
 
 def scale_of(cells: list[Cell]) -> Scale:
     """The scale on which the largest map is ``TALL``."""
-    return Scale(max((n for cell in cells for n in (cell.shape or ())[1:]), default=1))
+    return Scale(max((n for cell in cells for n in (cell.shape or ())[1:]), default=1) or 1)
 
 
 def glyph(cell: Cell, scale: Scale) -> Box:
     """The picture of a cell's output, with its top left corner at (0, 0)."""
     shape = cell.shape or ()
     about = (cell.kind, cell.tip, bool(cell.faults))
-    count = 1 + round(log2(shape[0])) if shape else 1
+    count = 1 + round(log2(max(1, shape[0]))) if shape else 1
     if cell.kind == "norm" and cell.index:
         return _box(2 * NODE - 4, 2 * NODE - 4, "node", about)
     if len(shape) <= 1:
@@ -84,13 +84,13 @@ def join_part(cell: Cell) -> Part:
     """The small node of a join, its words below."""
     assert cell.main
     word = word_of(cell.main)
-    symbol = SYMBOLS.get(word, "?")
-    words = [word if symbol != word else "", cell.size, *lines_of(", ".join(cell.words()[1:]), CAPTION)]
+    symbol = SYMBOLS.get(word, cell.words()[0])
+    words = [word if len(symbol) == 1 else "", cell.size, *lines_of(", ".join(cell.words()[1:]), CAPTION)]
     message = [line for fault in cell.faults for line in lines_of(fault, MESSAGE)]
     lines = [(line, "soft") for line in words if line] + [(line, "fault") for line in message]
     own = width_of(symbol, SMALL) + 12 if len(symbol) > 1 else 2 * NODE
     width = max([own, *(width_of(line, SMALL) for line, _ in lines)]) + 12
-    box = Box(width / 2 - own / 2, -NODE, own, 2 * NODE, "join", "node", cell.tip, bool(cell.faults))
+    box = Box(width / 2 - own / 2, -NODE, own, 2 * NODE, cell.kind, "node", cell.tip, bool(cell.faults))
     texts = [Text(width / 2, 3.5, symbol, SMALL if len(symbol) > 1 else 14)]
     texts += [Text(width / 2, NODE + 14 + i * LINE, line, SMALL, tone=tone) for i, (line, tone) in enumerate(lines)]
     return Part(width, NODE + 4, NODE + 8 + len(lines) * LINE, (box, *texts))

@@ -120,14 +120,14 @@ def _fork(now: _Row, fork: Fork) -> None:
     length = max((part.length for part in branches), default=20)
     join = join_part(fork.join)
     bend, right = left + TURN / 2, left + TURN + length + TURN / 2
-    node = right + TURN / 2 + join.length / 2
+    node, half = right + TURN / 2 + join.length / 2, join.shapes[0].bounds[2] - join.length / 2
     for part, y in _stacked(branches):
         now.shapes.append(_way((begin, 0), bend, (left + TURN, y)))
         now.x = left + TURN
         now.put(part, y)
-        now.shapes.append(_way((left + TURN + part.length, y), right, (node - NODE, 0), arrow=True))
+        now.shapes.append(_way((left + TURN + part.length, y), right, (node - half, 0), arrow=True))
     if not branches:
-        now.shapes.append(Line(((begin, 0), (node - NODE, 0)), arrow=True))
+        now.shapes.append(Line(((begin, 0), (node - half, 0)), arrow=True))
     for _ in range(len(fork.branches) - max(1, len(branches))):
         now.before = max(now.before, 12) + ARC
         top = -now.before + 6
@@ -135,7 +135,7 @@ def _fork(now: _Row, fork: Fork) -> None:
     now.x = right + TURN / 2
     now.put(join)
     now.last = None
-    now.shapes.append(Line(((node + (join.shapes[0].bounds[2] - join.shapes[0].bounds[0]) / 2, 0), (now.x, 0))))
+    now.shapes.append(Line(((node + half, 0), (now.x, 0))))
 
 
 def _stacked(branches: list[Part]) -> list[tuple[Part, float]]:
@@ -177,3 +177,19 @@ def _beside(now: _Row, sides: list[Side], item: Item | None) -> None:
     now.x = furthest
     if item is not None:
         now.shapes.append(Line(((left + TURN + main.length, 0), (furthest, 0))))
+
+
+def below(lines: list[Part]) -> Part:
+    """Rows below each other; lines lead from the end of one to the beginning of the next."""
+    left = 12.0 if len(lines) > 1 else 0.0
+    shapes: list[Shape] = []
+    y, end = 0.0, (0.0, 0.0)
+    width = max(line.length for line in lines) + 2 * left
+    for i, line in enumerate(lines):
+        flow = y + line.before + (20 if i else 0)
+        if i:
+            turn = (end[0] + left, y + 6)
+            shapes.append(Line((end, (turn[0], end[1]), turn, (2, turn[1]), (2, flow), (left, flow))))
+        shapes += moved(line.shapes, left, flow)
+        y, end = flow + line.after, (left + line.length, flow)
+    return Part(width, 0, y, tuple(shapes))

@@ -13,7 +13,7 @@ SMALL, NORMAL, LARGE = 10.0, 11.0, 16.0
 
 # Widths in units of the size, of the widest of the usual sans-serif fonts (DejaVu Sans, Verdana), a little up
 NARROW = {0.30: "ijlI", 0.34: ",.:; |'·", 0.42: "tfr()[]/-", 0.54: "sczJ_"}
-WIDE = {0.72: "ABCDEGHKNOPQRTUVXY@&~", 0.86: "w+=<>×→", 1.02: "mMW%#…"}
+WIDE = {0.72: "ABCDEGHKNOPQRTUVXY&~", 0.86: "w+=<>×→", 1.02: "mMW%#@…"}
 WIDTHS = {char: width for table in (NARROW, WIDE) for width, chars in table.items() for char in chars}
 OTHERS = 0.65
 

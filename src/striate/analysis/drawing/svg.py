@@ -53,7 +53,7 @@ def _drawn(shape: Shape) -> str:
         case Line():
             return _line(shape)
         case Mark():
-            fill, edge = COLOURS[shape.kind]
+            _, edge = COLOURS[shape.kind]
             return (
                 _rect(shape.x, shape.y, shape.width, shape.height)
                 + f' fill="{edge}" fill-opacity="0.35" stroke="{edge}"/>'
@@ -71,7 +71,8 @@ def _paint(box: Box) -> str:
     fill, edge = (FRAME, FRAME_EDGE) if box.look == "frame" else COLOURS[box.kind]
     width = 2 if box.fault else 1
     dashes = ' stroke-dasharray="3 2"' if box.look == "ghost" else ""
-    return f' fill="{PAPER if box.look == "ghost" else fill}" stroke="{FAULT if box.fault else edge}" stroke-width="{width}"{dashes}'
+    fill, edge = PAPER if box.look == "ghost" else fill, FAULT if box.fault else edge
+    return f' fill="{fill}" stroke="{edge}" stroke-width="{width}"{dashes}'
 
 
 def _box(box: Box) -> str:
@@ -110,7 +111,7 @@ def _polygon(points: tuple[Point, ...], light: float) -> str:
 
 
 def _line(line: Line) -> str:
-    fill, edge = COLOURS.get(line.kind, ("", ""))
+    _, edge = COLOURS.get(line.kind, ("", ""))
     colour = edge or {"flow": "#5a6673", "skip": "#5a6673"}.get(line.look, TONES["soft"])
     width = 0.8 if line.look == "window" else 1.2
     path = f'<path d="{_path(line.points)}" fill="none" stroke="{colour}" stroke-width="{width}"/>'

@@ -24,8 +24,8 @@ def tangle(item: Tangle, box_of: Callable[[Cell, bool], Part]) -> Part:
         for number, source in enumerate(cell.inputs):
             if place[source] == i - 1 and (i - 1, i, 0) not in edges:
                 edges.append((i - 1, i, 0))
-                start = 0.0 if i == 0 else tops[i - 1] + parts[i - 1].length
-                shapes.append(Line(((0, start), (0, tops[i])), arrow=True))
+                above = 0.0 if i == 0 else tops[i - 1] + parts[i - 1].length
+                shapes.append(Line(((0, above), (0, tops[i])), arrow=True))
             else:
                 edges.append((place[source], i, 1 + number))
     right = max(part.after for part in parts) + 12

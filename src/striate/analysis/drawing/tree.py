@@ -57,8 +57,8 @@ Item = Cell | Fork | Side | Tangle | Group | Repeat
 
 def tree(cells: list[Cell]) -> Series:
     """The items behind the input (cell 0), up to the net's output."""
-    last = max(cells[1:], key=lambda cell: cell.index)
-    return _series(cells[1:], 0, last.index)
+    out = next(cell.index for cell in cells if cell.output)
+    return _series(cells[1:], 0, out) if cells[1:] else ()
 
 
 def cells_in(items: Series) -> Iterator[Cell]:
@@ -80,6 +80,15 @@ def cells_in(items: Series) -> Iterator[Cell]:
             case Repeat():
                 for copy in item.copies:
                     yield from cells_in(copy)
+
+
+def tangled(items: Series) -> bool:
+    """Whether there is a ``Tangle`` anywhere in *items*."""
+    for item in items:
+        inside = item.branches if isinstance(item, Fork) else (item.branch,) if isinstance(item, Side) else ()
+        if isinstance(item, Tangle) or any(map(tangled, inside)):
+            return True
+    return False
 
 
 def _series(cells: list[Cell], entry: int, out: int) -> Series:

@@ -10,59 +10,15 @@ from dataclasses import dataclass, field
 from math import log2
 
 from striate.analysis.drawing.cells import Cell
+from striate.analysis.drawing.levels import Levels, leading, skip_and_deep
 from striate.analysis.drawing.plates import Scale, scale_of
 from striate.analysis.drawing.scene import SMALL, Box, Line, Part, Shape, Text, width_of
-from striate.analysis.drawing.tree import Fork, Series, cells_in
+from striate.analysis.drawing.tree import Fork, Series
 from striate.analysis.drawing.words import LEGEND, caption
 
 TALLER = 0.8  # of the scale of stacks
 GAP, TURN, LINE = 13.0, 12.0, 13.0
 LANE = 10.0  # above a row, for the skips that pass over plates
-MOST = 46  # cells; a larger one is a block diagram
-
-Levels = dict[int, int]
-
-
-def levels_of(cells: list[Cell]) -> Levels | None:
-    """How often each cell's maps have been halved; None where that cannot be said of all."""
-    levels = {0: 0}
-    for cell in cells[1:]:
-        strides = set(cell.layers[0].stride or ()) | set(cell.layers[-1].stride or ())
-        if len(strides) != 1 or len(cell.shape or ()) < 2 or not log2(stride := strides.pop()).is_integer():
-            return None
-        levels[cell.index] = int(log2(stride))
-    return levels
-
-
-def is_u(items: Series, levels: Levels) -> bool:
-    """Whether all forks are a skip beside a way down and up again, and that at least two sizes deep."""
-    forks = [item for item in items if isinstance(item, Fork)]
-    rest = [item for item in items if not isinstance(item, Fork | Cell)]
-    return not rest and all(_is_arch(fork, levels) for fork in forks)
-
-
-def _is_arch(fork: Fork, levels: Levels) -> bool:
-    if len(fork.branches) != 2:
-        return False
-    level = levels[fork.join.index]
-    skip, deep = _sorted(fork, levels)
-    flat = all(isinstance(item, Cell) and levels[item.index] == level for item in skip)
-    last = deep[-1] if deep else None
-    lowest = max((levels[cell.index] for cell in cells_in(deep)), default=level)
-    rises = isinstance(last, Cell) and last.kind == "up" and levels[last.index] == level
-    return flat and rises and lowest > level and is_u(deep[:-1], levels)
-
-
-def _leading(deep: Series, levels: Levels, level: int) -> int:
-    """How many cells of the way down lie in its first row still."""
-    same = (isinstance(item, Cell) and levels[item.index] == level for item in deep)
-    return next(i for i, stays in enumerate(same) if not stays)
-
-
-def _sorted(fork: Fork, levels: Levels) -> tuple[Series, Series]:
-    one, two = fork.branches
-    depths = [max((levels[cell.index] for cell in cells_in(branch)), default=-9) for branch in (one, two)]
-    return (one, two) if depths[0] <= depths[1] else (two, one)
 
 
 @dataclass
@@ -87,9 +43,9 @@ class _U:
 def u_shape(cells: list[Cell], items: Series, levels: Levels) -> Part:
     """The U, its left top corner at (0, 0)."""
     scale = scale_of(cells)
-    half = {
-        level: max(_plate(c, scale).height for c in cells if levels[c.index] == level) / 2 for level in levels.values()
-    }
+    half = dict.fromkeys(levels.values(), 0.0)
+    for cell in cells:
+        half[levels[cell.index]] = max(half[levels[cell.index]], _plate(cell, scale).height / 2)
     heights, tops, y = dict[int, float](), dict[int, float](), 0.0
     for level in sorted(half):
         tops[level] = y + LANE / 2
@@ -129,10 +85,11 @@ def _series(now: _U, items: Series) -> None:
 
 def _arch(now: _U, fork: Fork) -> None:
     """The way down and up, with the skip before it; the skip passes above what stays in the row."""
-    skip, deep = _sorted(fork, now.levels)
+    skip, deep = skip_and_deep(fork, now.levels)
     level, source, up = now.levels[fork.join.index], now.last, deep[-1]
-    assert source and isinstance(up, Cell)
-    stay = _leading(deep, now.levels, level)
+    assert source is not None
+    assert isinstance(up, Cell)
+    stay = leading(deep, now.levels, level)
     out = now.right[level] + GAP / 2
     _series(now, deep[:stay])
     lowering, width = now.last, source.width
@@ -157,7 +114,7 @@ def _over(now: _U, source: Box, out: float, level: int) -> Box:
 
 def _plate(cell: Cell, scale: Scale) -> Box:
     shape = cell.shape or (1, 1)
-    width = 5 + 2.2 * log2(shape[0])
+    width = 5 + 2.2 * log2(max(1, shape[0]))
     return Box(0, 0, width, TALLER * scale.side(shape[1]), cell.kind, "plate", cell.tip)
 
 

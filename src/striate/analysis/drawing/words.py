@@ -88,10 +88,16 @@ def _windowed(layer: Layer, window: str, channels: bool) -> str:
             return " ".join(["pad channels" if name == "padchannels" else name, *required])
         case "add" | "concat" | "multiply":
             return name
+        case "opaque":
+            return _short(" ".join(required))
         case _ if name in LIGHT:
             return LIGHT[name]
         case _:
-            return layer.op if len(layer.op) <= LONGEST else layer.op[: LONGEST - 1] + "…"
+            return _short(layer.op)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 _WITH_OUT = ("conv", "convtranspose", "linear", "rbf", "embedding")

@@ -1,0 +1,96 @@
+"""The folder of a run: its name, what it says of itself, and finding it again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from striate.errors import ModelError, RecipeError
+
+STATE = "state/state.safetensors"
+PROGRESS = "state/progress.json"
+COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")
+Say = Callable[[str], None]
+
+
+def free_folder(out: str | Path | None, name: str) -> Path:
+    """*out*, or the first of runs/NAME, runs/NAME-2, ... that does not exist yet."""
+    if out is not None:
+        folder = Path(out)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            resume = ", or --resume to go on with the run in it" if (folder / STATE).is_file() else ""
+            raise RecipeError(f"{folder}: holds something already; take another --out{resume}")
+        return folder
+    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+    return next(folder for folder in numbered if not folder.exists())
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise RecipeError(f"{folder}: cannot be made ({why}); name a folder that can with --out") from None
+
+
+def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
+    """The run to go on with: *out*, or the newest of *data* (and of *net*) under runs/."""
+    if out is not None:
+        if not (Path(out) / STATE).is_file():
+            raise ModelError(f"{out}: holds no run to go on with; leave --resume out to begin one")
+        return Path(out)
+    found = [path.parent.parent for path in Path("runs").glob(f"*/{STATE}")]
+    matching = []
+    for folder in found:
+        with suppress(ModelError):  # a damaged run is none to go on with
+            about = read_about(folder)
+            if about["data"] == data and net in (None, about["name"]):
+                matching.append(folder)
+    if not matching:
+        what = data if net is None else f"{net} on {data}"
+        raise ModelError(f"runs: there is no run of {what} to go on with; leave --resume out to begin one")
+    return max(matching, key=lambda folder: (folder / STATE).stat().st_mtime)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    path = folder / "recipe.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); leave --resume out to begin anew") from None
+    if not isinstance(about, dict) or not {"data", "name", "net", "init"} <= about.keys():
+        raise ModelError(f"{path}: does not describe a run; leave --resume out to begin anew")
+    return about
+
+
+def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say: Say) -> None:
+    """Says what differs from the run so far; refuses what cannot change in the middle of one."""
+    for key in ("data", "classes", "images", "net", "seed", "weights", "freeze"):
+        if before.get(key) != now.get(key):
+            which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now.get(key))})"
+            raise RecipeError(
+                f"{folder}: was trained with another {key}{which}; go on with the same, or begin a new run "
+                f"without --resume"
+            )
+    for key, value in now.items():
+        if before.get(key) != value:
+            say(f"changed: {key} {before.get(key)} -> {value}")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
+def to_csv(history: list[dict[str, float | None]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
