@@ -51,7 +51,9 @@ def main() -> None:
 
     from striate.net import build
 
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
+    )
     print(f"{'net':<12} {'check':>9} {'command':>9} {'torchinfo':>10} {'ratio':>7}   (medians of {RUNS}, ms)")
     for name in NETS:
         graph: Graph = lower(ZOO[name].make(), ZOO[name].input)

@@ -65,6 +65,7 @@ from striate.spec import (
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from striate.analysis.drawing import draw
     from striate.api import train
     from striate.learn import Recipe, training
     from striate.model.contract import Contract
@@ -79,6 +80,7 @@ _LATER = {
     "Prediction": "striate.model.model",
     "Recipe": "striate.learn",
     "build": "striate.net",
+    "draw": "striate.analysis.drawing",
     "from_torchvision": "striate.official",
     "load": "striate.model.model",
     "read": "striate.net.read",

@@ -31,7 +31,7 @@ def check(net: Spec | Graph | str | nn.Module, input: Shape | str | None = None)
     (8806, 95040, (6, 6))
     """
     if is_module(net):
-        from striate.net.read import check as check_module
+        from striate.net.read_report import check as check_module
 
         return check_module(net, input)
     if isinstance(net, str) or is_net(net):

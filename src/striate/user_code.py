@@ -103,7 +103,7 @@ def _made(found: Any, where: str) -> Any:
             raise SpecError(f"{where} cannot be made: {_told(error, Path(where.rpartition(':')[0]))}") from error
     if not is_net(found):
         raise SpecError(
-            f"{where} is a {type(found).__name__}; wanted an nn.Module, or a class or function that makes one"
+            f"{where} is of the type {type(found).__name__}; wanted an nn.Module, or a class or function that makes one"
         )
     return found
 

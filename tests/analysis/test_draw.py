@@ -10,10 +10,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import strategies
 from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
+import strategies
 from striate.analysis import check
 from striate.analysis.drawing import Picture, draw, picture
 from striate.analysis.drawing.cells import cells
@@ -24,6 +24,7 @@ from striate.analysis.report import Report
 from striate.cli.main import app
 from striate.zoo import ZOO
 
+ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 BROKEN = """input 3x32x32; conv 16 3; a: relu; c: conv 16 3 padding=1; d: conv 16 3 padding=1 <- a; add <- c, d, a
 maxpool 3; conv 32 5; flatten; linear 10; linear 20 <- flatten1; conv 3 3; softmax""".replace("\n", ";")
@@ -138,6 +139,13 @@ def test_the_checks_can_fail():
     assert "upon" in with_shapes(Text(50, 50, "one"), Text(52, 52, "two"))[0]
     assert "upon" in with_shapes(box, box.moved(5, 5))[0]
     assert "too small" in with_shapes(Text(50, 50, "tiny", 6))[0]
+
+
+@pytest.mark.parametrize("name", ["lenet5", "googlenet", "resnet50", "unet"])
+def test_the_pictures_in_the_docs_are_what_is_drawn_now(name):
+    """Else: striate check NAME --svg docs/pictures/NAME.svg"""
+    kept = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+    assert kept == draw(check(ZOO[name].make(), ZOO[name].input), name)
 
 
 # ------------------------------------------------------------------------------------------ what is drawn how

@@ -142,7 +142,8 @@ def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tupl
     if not axes and not isinstance(op, Embedding):
         return ()
     if extents and len(extents) != len(axes) and not isinstance(op, Embedding):
-        return ()  # axes that an opaque part has made: nobody knows which is which
+        known = all(axis.whole for axis in axes)
+        return axes if known else ()  # axes that an opaque part has made: nobody knows which is which
     if not isinstance(op, Linear | RBF | Embedding) and not (extents and fits_rank(op, len(extents))):
         return axes  # flat features, or a fault that the shapes report
     pixels, rank = input[-len(axes) :], len(extents)
@@ -303,22 +304,21 @@ def _through(
     node: Node, op: Opaque, inputs: list[tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
 ) -> tuple[Axis, ...]:
     """What is known behind a part of unknown inside: what its *reach* says, where the places are still the same."""
-    axes, extents = inputs[0], shapes[node.inputs[0]][1:]
+    axes, source = inputs[0], shapes[node.inputs[0]]
+    if axes and all(each == axes for each in inputs) and all(axis.whole for axis in axes):
+        return axes  # whatever it reads of them, it sees what each of them does
     if op.reach == "unknown" or not all(inputs):
         return ()
     if len(inputs) > 1:
         same = op.reach == "place" and len({len(shapes[name]) for name in (*node.inputs, node.name)}) == 1
         return _joined(node, inputs, shapes, problems) if same else ()
-    if all(axis.whole for axis in axes):
-        return axes
-    if op.reach == "map" and len(extents) == len(axes):
-        each = zip(axes, extents, shapes["input"][-len(axes) :], strict=True)
+    if op.reach == "map" and len(source) == len(axes) + 1:
+        each = zip(axes, source[1:], shapes["input"][-len(axes) :], strict=True)
         return tuple(_whole(axis, n, pixels) for axis, n, pixels in each)
-    kept = (
-        op.output[-len(axes) :] == shapes[node.inputs[0]][-len(axes) :]
-        if extents
-        else op.output == shapes[node.inputs[0]]
-    )
+    if len(source) > len(axes) and len(op.output) > len(axes):
+        kept = op.output[-len(axes) :] == source[-len(axes) :]
+    else:
+        kept = op.output == source
     return axes if kept and op.reach == "place" else ()
 
 

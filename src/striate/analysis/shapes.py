@@ -51,6 +51,7 @@ from striate.spec.ops import (
     TableConv,
     Tanh,
     Upsample,
+    fits_rank,
     per_axis,
     sizes,
     word,
@@ -223,9 +224,7 @@ def _window_fix(legal: Sizes, node: Node, shape: Shape) -> str:
     assert legal.graph.input is not None
     smallest = legal.smallest
     if smallest and any(a < s for a, s in zip(legal.graph.input, smallest, strict=True)):
-        axes = zip(
-            reversed(legal.graph.input), reversed(shape[1:]), strict=False
-        )  # a sentence's input has no channels
+        axes = zip(reversed(legal.graph.input), reversed(shape[1:]), strict=False)  # a sentence's input has no channels
         shrunk = max(a // b for a, b in axes)
         before = f"the input {show(legal.graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
         return f"{before}the smallest input this net takes is {show(smallest)}"
@@ -284,7 +283,7 @@ def _padding_fix(legal: Sizes, node: Node, inputs: list[Shape]) -> str | None:
             op = nodes[name].op if name in nodes else None
             if op is None or isinstance(op, Join) or len(missing) > 1:
                 return None
-            if isinstance(op, Conv | MaxPool | AvgPool | SumPool) and isinstance(op.kernel, int):
+            if isinstance(op, Conv | MaxPool | AvgPool | SumPool) and fits_rank(op, 1):
                 (window,) = windows(op, 1)
                 lost = window.span - 1 - 2 * window.padding
                 if window.stride > 1 or lost < 0 or lost % 2:

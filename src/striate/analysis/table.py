@@ -91,7 +91,7 @@ def _below(report: Report) -> list[str]:
     if report.partial:
         lines.append(f"not counted: {listed([layer.name for layer in report.layers if layer.macs is None])}")
     beyond = next((layer.name for layer in report.layers if layer.op.startswith("opaque ") and _unseen(layer)), None)
-    if beyond:
+    if beyond and (len(report.input) > 1 or any(layer.receptive_field for layer in report.layers)):
         lines.append(f"receptive fields are unknown from {beyond} on: what it does inside is not known")
     lines += [f"note: {note}" for note in report.notes]
     if report.problems:

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from striate.errors import ModelError
 from striate.export.layout import WIDTH, string
 from striate.model.contract import Contract
+from striate.model.prepare import LONGEST
 
 KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
 
@@ -52,9 +53,9 @@ def middle(image: Image.Image, width: int, height: int) -> Image.Image:
 def shorter_side(image: Image.Image, size: int) -> Image.Image:
     """The image in proportion, its shorter side of that size; of a strip, its middle."""
     short, long = min(image.size), max(image.size)
-    if long > 32 * short:
-        image = middle(image, min(image.width, 32 * short), min(image.height, 32 * short))
-        long = 32 * short
+    if long > {longest} * short:
+        image = middle(image, min(image.width, {longest} * short), min(image.height, {longest} * short))
+        long = {longest} * short
     other = int(size * long / short)
     return image.resize((size, other) if image.width <= image.height else (other, size), {method})
 '''
@@ -123,7 +124,7 @@ def functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
         resized, helper = f"{image}.resize(({width}, {height}), {method})", ""
     prepare = PREPARE.format(channels=channels, height=height, width=width, resized=resized)
     answer = ANSWER.format(name=name, scores=".scores" if ends_in_softmax else "")
-    parts = [helper.format(method=method), prepare, answer]
+    parts = [helper.format(method=method, longest=LONGEST), prepare, answer]
     return "\n\n\n".join(part.strip("\n") for part in parts if part)
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.analysis import check, infer
 from striate.errors import Error
 from striate.model.model import Model
 from striate.model.prepare import normalise
 from striate.net import assemble
+from striate.net.build import Net
 from striate.spec import RBF, Embedding, Graph, Linear, Shape, lower
 
 AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
@@ -58,25 +59,30 @@ def import_file(path: Path) -> ModuleType:
 
 
 @torch.no_grad()
-def compare_net(path: Path, name: str, graph: Graph, seed: int = 0) -> Found:
+def compare_net(path: Path, name: str, graph: Graph) -> Found:
     """The class *name* in the file at *path* against the module of *graph*, with the same random weights."""
     with torch.device("meta"):
-        theirs: nn.Module = getattr(import_file(path), name)()
-    ours = assemble(graph)
-    generator = torch.Generator().manual_seed(seed)
-    weights = {key: _random(key, value, generator) for key, value in ours.state_dict().items()}
-    for module in (ours, theirs):
-        module.load_state_dict(weights, strict=True, assign=True)
-        module.eval()
-    x = example(graph, small_input(graph), generator)
+        theirs: Any = getattr(import_file(path), name)()
+    x, ours = trial(graph)
+    theirs.load_state_dict(ours.state_dict(), strict=True, assign=True)
+    theirs.eval()
     found = difference(ours(x), theirs(x))
     if graph.taps:
-        mine, others = ours.taps(x), theirs.taps(x)  # type: ignore[operator]
+        mine, others = ours.taps(x), theirs.taps(x)
         if mine.keys() != others.keys():
             raise ExportError(f"the side heads are {', '.join(others)}, wanted {', '.join(mine)}")
         for key, value in mine.items():
             found += difference(value, others[key])
     return found
+
+
+def trial(graph: Graph, seed: int = 0) -> tuple[Tensor, Net]:
+    """Two random inputs, and the module of *graph* with random weights, ready to answer."""
+    generator = torch.Generator().manual_seed(seed)
+    module = assemble(graph)
+    weights = {key: _random(key, value, generator) for key, value in module.state_dict().items()}
+    module.load_state_dict(weights, assign=True)
+    return _example(graph, small_input(graph), generator), module.eval()
 
 
 @torch.no_grad()
@@ -131,7 +137,7 @@ def _features(graph: Graph) -> list[Shape] | None:
     return None if problems else flat
 
 
-def example(graph: Graph, shape: Shape, generator: torch.Generator) -> Tensor:
+def _example(graph: Graph, shape: Shape, generator: torch.Generator) -> Tensor:
     """Two random inputs of *shape*: words where the net reads words."""
     words = next((node.op.words for node in graph.nodes if isinstance(node.op, Embedding)), None)
     if words is not None:

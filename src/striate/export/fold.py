@@ -16,7 +16,7 @@ Key = tuple[object, ...]
 
 @dataclass(eq=False)
 class Slot:
-    """A step of a kind: some of its units may lack it (*optional*)."""
+    """A step of a kind; some of its units may lack it."""
 
     name: str
     key: Key
@@ -48,7 +48,7 @@ class Kind:
     def steps(self, slot: int, units: list[Unit | None]) -> list[Step | None]:
         """The step of each of *units* at *slot*; None where one lacks it."""
         name = self.slots[slot].name
-        return [next((s for s in unit.steps if s.name == name), None) if unit else None for unit in units]
+        return [unit.named.get(name) if unit else None for unit in units]
 
 
 def step_key(step: Step) -> Key:
@@ -173,9 +173,8 @@ def _places(root: Unit, of: dict[Unit, Kind], chosen: set[Kind]) -> list[Kind]:
             there = list(dict.fromkeys(of[unit] for unit in inner if unit))
             for k in there:
                 some = [unit if unit and of[unit] is k else None for unit in inner]
-                copies = some if len(there) > 1 else [None]  # of several kinds: given from outside, one by one
-                found.extend(k for _ in filter(None, copies)) if len(there) > 1 else found.append(k)
-                if k not in chosen:
+                found.extend([k] * (1 if len(there) == 1 else sum(unit is not None for unit in some)))
+                if k not in chosen:  # written here
                     visit(k, some)
                 elif k not in seen:
                     seen.add(k)

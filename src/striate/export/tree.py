@@ -41,6 +41,8 @@ class Unit:
     output: str
     shapes: tuple[Shape, ...]  # of what it reads
     steps: list[Step] = field(default_factory=list)
+    named: dict[str, Step] = field(default_factory=dict)  # the same, by name
+    ends: dict[str, int] = field(default_factory=dict)  # of each layer that gives a step's result: the step
 
     @property
     def given(self) -> Shape:
@@ -49,7 +51,7 @@ class Unit:
     @property
     def result(self) -> int:
         """The step whose value is the unit's."""
-        return next(i for i, step in enumerate(self.steps) if step.end == self.output)
+        return self.ends[self.output]
 
     @property
     def is_chain(self) -> bool:
@@ -99,9 +101,10 @@ def units(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = frozen
 def _add(unit: Unit, part: Node | Unit, reads: tuple[str, ...], shapes: dict[str, Shape]) -> None:
     path, end = (part.name, part.name) if isinstance(part, Node) else (part.path, part.output)
     name = path.removeprefix(unit.path + ".") if unit.path else path
-    index = {step.end: i for i, step in enumerate(unit.steps)}
-    inputs = tuple(index[r] if r in index else -1 - unit.inputs.index(r) for r in reads)
-    unit.steps.append(Step(name, part, inputs, shapes[reads[0]], shapes[end]))
+    inputs = tuple(unit.ends[r] if r in unit.ends else -1 - unit.inputs.index(r) for r in reads)
+    unit.ends[end] = len(unit.steps)
+    unit.named[name] = Step(name, part, inputs, shapes[reads[0]], shapes[end])
+    unit.steps.append(unit.named[name])
 
 
 def _whole_groups(graph: Graph, loose: frozenset[str]) -> dict[str, str]:

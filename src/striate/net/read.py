@@ -8,6 +8,7 @@ parameters are known, and what depends on its inside is not guessed.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -16,15 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from striate.analysis import LegalInputs, Report, infer
-from striate.analysis import check as analyse
 from striate.errors import ShapeError, SpecError
 from striate.net.build import Net
 from striate.net.read_faults import Fault, fault_of
-from striate.net.read_graph import assembled, graph_of
+from striate.net.read_graph import all_of, graph_of
 from striate.net.read_modules import unwrapped
 from striate.net.read_trace import Trace
-from striate.spec import Graph, Linear, Shape, lower, read_shape
+from striate.spec import Graph, Shape, read_shape
 from striate.spec.graph import check_input
 
 AFFORDABLE = 2**28  # numbers in all activations up to which a forward that cannot be traced is run in earnest
@@ -73,52 +72,6 @@ def read(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Graph:
     return reading.graph
 
 
-def check(module: nn.Module, input: Shape | str | tuple[Shape, ...] | None) -> Report:
-    """The report of *module* for one *input*: ``read`` and ``striate.check`` in one, that raises nothing for faults.
-
-    >>> report = check(nn.Sequential(nn.Conv2d(1, 6, 5), nn.GroupNorm(2, 6)), (1, 28, 28))
-    >>> report.layers[1].op, report.layers[1].parameters, report.partial
-    ('opaque GroupNorm', 12, False)
-    """
-    if input is None:
-        raise SpecError("a module does not say its input; give one, such as --input 3x224x224 or input=(3, 224, 224)")
-    reading = read_all(module, input)
-    report = analyse(reading.graph)
-    notes = (*reading.notes, *(f"{p.layer}: {p.message}" for p in report.problems))
-    problems = (reading.fault.problem(),) if reading.fault and reading.traced else ()
-    report = replace(report, problems=problems, notes=notes, legal_inputs=_legal(reading, report.legal_inputs))
-    return report if reading.traced else _flat(report)
-
-
-def _flat(report: Report) -> Report:
-    """What ran, without what read what."""
-    unseen = {"inputs": (), "receptive_field": None, "stride": None, "start": None}
-    layers = tuple(replace(layer, **unseen) for layer in report.layers)
-    return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=())
-
-
-def _legal(reading: Reading, legal: LegalInputs) -> LegalInputs:
-    """Other inputs fit somebody's module only where its linear layers get as many features as before."""
-    graph = reading.graph
-    if reading.fault or not reading.traced:
-        return LegalInputs(False, None, None, None, None)
-
-    def features(input: Shape | None) -> list[Shape]:
-        shapes = infer(lower(graph, input))[0]
-        return [shapes[node.inputs[0]] for node in graph.nodes if isinstance(node.op, Linear)]
-
-    def kept(input: Shape | None) -> Shape | None:
-        try:
-            return input if input and features(input) == features(graph.input) else None
-        except SpecError:  # a part whose inside is not known
-            return None
-
-    below, above, smallest = map(kept, (legal.below, legal.above, legal.smallest))
-    step = legal.step if below or above else None
-    return LegalInputs(legal.asked, below, above, smallest if below or above else None, step)
-
-
-# ---------------------------------------------------------------------------------------------------- following
 def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Reading:
     """All that following *module* tells, faults included; SpecError where there is nothing to follow."""
     if not isinstance(module, nn.Module):
@@ -126,12 +79,17 @@ def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Readi
     module, shape = unwrapped(module), _shape(input)
     _check_signature(module, input)
     best: tuple[Trace, Fault] | None = None
-    for make in _examples(module, shape):
+    mixed: Reading | None = None
+    for make in examples(module, shape):
         trace, result = _follow(module, shape, make, FakeTensorMode(allow_non_fake_inputs=True))
         if not isinstance(result, Fault):
-            return result
-        if best is None or len(trace.records) > len(best[0].records):
+            if trace.apart:
+                return result
+            mixed = mixed or result  # its output has not one entry for each input: written for another batch?
+        elif best is None or len(trace.records) > len(best[0].records):
             best, again = (trace, result), make
+    if mixed is not None:
+        return mixed
     assert best is not None
     trace, fault = best
     if _may_run(module, trace):
@@ -148,9 +106,7 @@ def _prefix(trace: Trace, module: nn.Module, fault: Fault) -> Reading:
     if fault.numberless or not trace.records:
         kind = SpecError if fault.numberless else ShapeError
         raise kind(f"could not be traced: {fault.problem()}" if fault.numberless else str(fault.problem()))
-    read_by = {i.now() for record in trace.records for i in record.inputs}
-    ends = [record for record in reversed(trace.records) if record not in read_by]
-    return Reading(assembled(trace, module, ends)[0], (), fault)
+    return Reading(all_of(trace, module), (), fault)
 
 
 def _listing(reading: Reading, fault: Fault) -> Reading:
@@ -163,39 +119,54 @@ def _follow(
     module: nn.Module, shape: Shape, make: Callable[[], Tensor], mode: FakeTensorMode | None
 ) -> tuple[Trace, Reading | Fault]:
     """Runs the forward once, without numbers (*mode*) or, with None, in earnest."""
-    with torch.no_grad(), _untouched(module, mode is None), ExitStack() as stack:
+    with torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
         module.eval()
         if mode:
             stack.enter_context(mode)
+            stack.enter_context(quiet())
         x = make()
-        trace = Trace(module, shape, x)
+        trace = Trace(module, shape, x, everything=mode is None)
         stack.enter_context(trace.hooked(module))
         try:
             with trace.behind, trace:
                 taps = isinstance(module, Net) and module.graph.taps
                 out = module.taps(x) if taps else module(x)
         except Exception as error:
-            if "memory" in str(error).lower():
+            if isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise
             return trace, fault_of(error, trace)
-        return trace, Reading(*_as_notes(graph_of(trace, module, out)))
-
-
-def _as_notes(found: tuple[Graph, list[str]]) -> tuple[Graph, tuple[str, ...]]:
-    return found[0], tuple(found[1])
+        if mode is None:
+            return trace, Reading(all_of(trace, module))
+        trace.apart = next((t.shape[:1] == x.shape[:1] for t in tensors(out)), True)
+        graph, notes = graph_of(trace, module, out)
+        return trace, Reading(graph, tuple(notes))
 
 
 @contextmanager
-def _untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """torch logs what fails without numbers; here that is an answer and no event."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@contextmanager
+def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
     """Puts back everything in *module* that its forward changes: attributes, lists, modes, buffers; the seeds too."""
     parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
     before = [(part, dict(vars(part))) for part in parts]
+    modes = [(part, part.training) for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
     inner = {id(v): (v, v.copy()) for _, own in before for v in own.values() if type(v) in (dict, list, set)}
     values = [(b, b.clone()) for b in module.buffers()] if numbers else []
     with torch.random.fork_rng(devices=[], enabled=numbers):
         try:
             yield
         finally:
+            for part, mode in modes:
+                part.training = mode
             for part, own in before:
                 vars(part).clear()
                 vars(part).update(own)
@@ -210,7 +181,7 @@ def _untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
                     buffer.copy_(value)
 
 
-def _examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:
+def examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:
     """Ways to make a batch: of word numbers where the net has an embedding; of two, or of one where two do not do."""
     weight = next((p for p in module.parameters() if p.is_floating_point()), None)
     device = weight.device if weight is not None else torch.device("cpu")

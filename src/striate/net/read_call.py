@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from striate.spec import Op, Shape
+from striate.analysis import infer
+from striate.spec import Add, Concat, Graph, Multiply, Node, Op, Opaque, Shape
 
 
 @dataclass(eq=False)
@@ -123,3 +124,49 @@ def canonical(out: Tensor, batch: int, last: bool) -> Shape:
         return shape or (1,)
     shape = shape[1:] or (1,)
     return (shape[-1], *shape[:-1]) if last else shape
+
+
+def one(value: Any) -> Any:
+    """A size as the vocabulary has it: one number where all axes have the same.
+
+    >>> one((3, 3)), one([3, 5]), one(2)
+    (3, (3, 5), 2)
+    """
+    if isinstance(value, tuple | list):
+        numbers = tuple(int(n) for n in value)
+        return numbers[0] if len(set(numbers)) == 1 else numbers
+    return value if isinstance(value, str) else int(value)
+
+
+def name_of(func: Any) -> str:
+    """``relu`` for F.relu, torch.relu, x.relu and x.relu_; ``iadd`` for +=; ``shape`` for x.shape."""
+    name = getattr(func, "__name__", type(func).__name__)
+    if name == "__get__":
+        name = getattr(getattr(func, "__self__", None), "__name__", name)
+    return str(name).strip("_")
+
+
+def in_place(func: Any, args: Any, kwargs: Any) -> bool:
+    name = getattr(func, "__name__", "")
+    if name.startswith("__"):
+        return name.startswith("__i") and name != "__invert__"
+    return name.endswith("_") or bool(kwargs.get("inplace")) or any(a is True for a in args[1:])
+
+
+def given(op: Op, shapes: list[Shape]) -> Shape | None:
+    """The output of *op* on inputs of *shapes*; None where it does not fit."""
+    if isinstance(op, Opaque):
+        return op.output
+    if isinstance(op, Add):
+        return shapes[0] if len(set(shapes)) == 1 else None
+    if isinstance(op, Concat):
+        fit = len({shape[1:] for shape in shapes}) == 1
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:]) if fit else None
+    if isinstance(op, Multiply):
+        result = tuple(map(max, zip(*shapes, strict=True)))
+        fit = all(n in (1, m) for shape in shapes for n, m in zip(shape, result, strict=True))
+        return result if fit else None
+    if len(shapes) != 1 or not 1 <= len(shapes[0]) <= 4 or min(shapes[0]) < 1:
+        return None
+    found, problems = infer(Graph(shapes[0], (Node("x", op, ("input",)),)))
+    return None if problems else found["x"]

@@ -34,7 +34,7 @@ class Fault:
     numberless: bool  # tracing failed for want of numbers, which says nothing of the net itself
 
     def problem(self) -> Problem:
-        got = f" got {self.shapes}" if self.shapes else ""
+        got = f", given {self.shapes}" if self.shapes else ""
         where = f" ({self.line})" if self.line else ""
         return Problem(self.layer, f"{self.message}{got}{where}", self.fix)
 
@@ -42,16 +42,24 @@ class Fault:
 def fault_of(error: BaseException, trace: Trace) -> Fault:
     frame = trace.failed or next(reversed(trace.frames), None)
     name, given = trace.running or ("", [])
-    shapes = " and ".join("x".join(map(str, t.shape)) for t in given if not isinstance(t, nn.Parameter))
+    shapes = " and ".join(_shape(t, trace.batch) for t in given if not isinstance(t, nn.Parameter))
     kind = type(error).__name__
     first = str(error).strip().splitlines()[0] if str(error).strip() else kind
-    what = first if kind in ("RuntimeError", "ValueError", "SpecError") else f"{kind}: {first}"
+    plain = kind in ("RuntimeError", "ValueError", "SpecError")
+    what = first.rstrip(".") if plain else f"{kind}: {first}"
+    way_out = "make what this line is given agree, or try another --input" if plain else "correct this line"
     numberless = kind in NUMBERLESS or any(word in first for word in ("FakeTensor", "meta tensor", "numpy()", "fake"))
     module = frame.module if frame else None
-    said, fix = _known(module, given) or (what, "make what this line is given agree, or try another --input")
+    said, fix = _known(module, given) or (what, way_out)
     return Fault(
         frame.path if frame and frame.path else name or "forward", line_of(error), shapes, said, fix, numberless
     )
+
+
+def _shape(tensor: Tensor, batch: int) -> str:
+    """Without the batch."""
+    shape = tuple(tensor.shape)
+    return "x".join(map(str, shape[1:] if len(shape) > 1 and shape[0] == batch else shape)) or "a number"
 
 
 def line_of(error: BaseException) -> str:
@@ -72,15 +80,15 @@ def _known(module: nn.Module | None, given: list[Tensor]) -> tuple[str, str] | N
     name = type(module).__name__
     match module:
         case nn.Linear() if shape[-1] != module.in_features:
-            said = f"{name}({module.in_features}, {module.out_features}) wants {module.in_features:,} features and"
+            said = f"{name}({module.in_features}, {module.out_features}) wants {module.in_features:,} features"
             if prod(shape[1:]) == module.in_features:
                 return said, "flatten before it: x.flatten(1)"
             flat = prod(shape[1:])
             more = "" if len(shape) == 2 else f" behind x.flatten(1), in place of {shape[-1]}"
             return said, f"{name}({flat}, {module.out_features}){more}, or another --input"
         case nn.modules.conv._ConvNd() if len(shape) == module.weight.ndim and shape[1] != module.in_channels:
-            said = f"{name}({module.in_channels}, {module.out_channels}, ...) wants {module.in_channels} channels and"
+            said = f"{name}({module.in_channels}, {module.out_channels}, ...) wants {module.in_channels} channels"
             return said, f"{name}({shape[1]}, {module.out_channels}, ...), or another --input"
         case nn.modules.batchnorm._NormBase() if len(shape) > 1 and shape[1] != module.num_features:
-            return f"{name}({module.num_features}) wants {module.num_features} channels and", f"{name}({shape[1]})"
+            return f"{name}({module.num_features}) wants {module.num_features} channels", f"{name}({shape[1]})"
     return None

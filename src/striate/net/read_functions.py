@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from striate.net.read_call import Call, Found, canonical
-from striate.net.read_places import PLACES
+from striate.net.read_call import Call, Found, one
+from striate.net.read_places import PLACES, SAME
 from striate.spec import (
     GELU,
     LRN,
@@ -33,7 +33,6 @@ from striate.spec import (
     Linear,
     MaxPool,
     Multiply,
-    Opaque,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -45,18 +44,6 @@ from striate.spec import (
 )
 
 Rule = Callable[[Call], Found | None]
-
-
-def one(value: Any) -> Any:
-    """A size as the vocabulary has it: one number where all axes have the same.
-
-    >>> one((3, 3)), one([3, 5]), one(2)
-    (3, (3, 5), 2)
-    """
-    if isinstance(value, tuple | list):
-        numbers = tuple(int(n) for n in value)
-        return numbers[0] if len(set(numbers)) == 1 else numbers
-    return value if isinstance(value, str) else int(value)
 
 
 def _found(*ops: Any, **more: Any) -> Found:
@@ -218,9 +205,6 @@ def _same(call: Call) -> Found | None:
     return Found() if len(call.sources) == 1 else None
 
 
-SAME = """contiguous detach clone to type type_as float half bfloat16 double long int cpu cuda requires_grad alias
-    data positive conj resolve_conj resolve_neg view_as_real lift_fresh retain_grad""".split()
-
 FUNCTIONS: dict[str, Rule] = {
     **PLACES,
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
@@ -264,101 +248,3 @@ FUNCTIONS: dict[str, Rule] = {
     **dict.fromkeys(("cat", "concat", "concatenate"), _concat),
     **dict.fromkeys(SAME, _same),
 }
-
-# Results that do not depend on the numbers of the tensor they are asked from.
-FRESH = frozenset(
-    """zeros_like ones_like empty_like full_like rand_like randn_like randint_like new_zeros new_ones new_empty
-    new_full new_tensor""".split()
-)
-
-# What works on each place alone, and counts no multiply-accumulates (as activations and normalisations do not).
-POINTWISE = frozenset(
-    """add iadd radd sub isub rsub subtract mul imul rmul multiply div idiv rdiv truediv itruediv rtruediv divide
-    true_divide pow rpow ipow neg abs exp exp2 expm1 log log2 log1p sqrt rsqrt square reciprocal sin cos erf
-    floor ceil round sign clamp clip clamp_min clamp_max maximum minimum where lerp addcmul addcdiv
-    relu relu6 elu selu celu rrelu prelu leaky_relu mish softplus softsign softshrink hardshrink tanhshrink hardtanh
-    threshold logsigmoid log_sigmoid gelu silu sigmoid tanh hardsigmoid hardswish dropout alpha_dropout dropout1d
-    dropout2d dropout3d feature_alpha_dropout feature_dropout
-    eq ne lt le gt ge logical_not logical_and logical_or nan_to_num masked_fill fill fill_diagonal""".split()
-)
-NORMS = frozenset("batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize".split())
-MATMULS = frozenset("linear matmul rmatmul mm bmm baddbmm addmm".split())
-
-
-def unknown(call: Call, parameters: int) -> Opaque:
-    """What no word says, as far as it is known: its cost, and what its units read."""
-    name, last = call.name, call.value.last
-    macs: int | None = None
-    reach = "unknown"
-    shape = canonical(call.out, call.batch, name in POINTWISE and last)
-    if name in POINTWISE:
-        macs, reach = 0, "place"
-    elif name in NORMS:
-        macs, reach = 0, _norm_reach(call)
-    elif name in ("softmax", "log_softmax", "softmin") or name in PLACES or name in SAME:
-        channels = (
-            name.endswith(("max", "min")) and call.get(1, "dim") is not None and call.axis(call.get(1, "dim")) == 1
-        )
-        macs, reach = 0, "place" if channels or keeps_places(call) else "unknown"
-    elif name in ("cat", "concat", "concatenate", "stack"):
-        macs, reach = 0, "place" if name != "stack" and keeps_places(call) else "unknown"
-    elif name in MATMULS:
-        macs = call.each() * _inner(call)
-    elif name.startswith("conv") and isinstance(call.get(1, "weight"), Tensor) and "transpose" not in name:
-        macs = call.each() * call.get(1, "weight")[0].numel()
-    elif name == "scaled_dot_product_attention":
-        query, key, value = call.args[:3]
-        macs = query[..., 0].numel() // call.batch * key.shape[-2] * (query.shape[-1] + value.shape[-1])
-    elif name in ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample") or "pool" in name:
-        macs = 0
-    return Opaque(word_of(name), shape, parameters, macs, reach)
-
-
-def word_of(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_." else "_" for c in name) or "function"
-
-
-def keeps_places(call: Call) -> bool:
-    """Whether the axes of the input are still the last ones, and as long as before."""
-    rank = call.rank
-    shapes = [call.out.shape, *(t.shape for t in (call.x,) if isinstance(t, Tensor))]
-    if not isinstance(call.x, Tensor):
-        shapes += [t.shape for t in call.x]
-    long = all(len(s) > rank + 1 or len(s) == rank + 1 for s in shapes)
-    moved = call.name in (
-        "permute",
-        "transpose",
-        "movedim",
-        "moveaxis",
-        "swapaxes",
-        "swapdims",
-        "roll",
-        "flip",
-        "unfold",
-        "T",
-        "mT",
-    )
-    return rank > 0 and long and not moved and len({tuple(s[-rank:]) for s in shapes}) == 1
-
-
-def _norm_reach(call: Call) -> str:
-    """Statistics of a whole map are read from all of it."""
-    if call.name == "batch_norm" and call.own == "torch.nn.functional" and not call.get(5, "training", False):
-        return "place"
-    if call.name == "local_response_norm":
-        return "place"
-    if call.name in ("group_norm", "instance_norm"):
-        return "map"
-    if call.name in ("layer_norm", "rms_norm"):
-        over = tuple(call.get(1, "normalized_shape"))
-        return "map" if over == tuple(call.x.shape[1:]) and len(over) > 1 else "unknown"
-    return "unknown"
-
-
-def _inner(call: Call) -> int:
-    """How many products one number of the output sums."""
-    found = [t for t in call.args if isinstance(t, Tensor)]
-    first = found[1] if call.name in ("baddbmm", "addmm") and len(found) > 2 else found[0]
-    if call.name == "rmatmul":
-        return int(found[0].shape[-2] if found[0].ndim > 1 else found[0].shape[0])
-    return int(first.shape[-1])

@@ -64,14 +64,20 @@ def legal(path: str) -> str:
 
 def graph_of(trace: Trace, module: nn.Module, out: Any) -> tuple[Graph, list[str]]:
     """The graph of what *out* needs, and what a reader should know of it."""
-    results = [(value.record.now(), value) for t in tensors(out) if (value := trace._value(t))]
+    results = [(value.record.now(), value) for t in tensors(out) if (value := trace.value(t))]
     if not results:
-        raise SpecError(
-            f"{type(module).__name__} gives {type(out).__name__ if not tensors_in(out) else 'a tensor'} that does not "
-            f"come from its input; wanted a tensor that does"
-        )
+        what = "a tensor that does not come from its input" if tensors_in(out) else f"no tensor but {out!r:.40}"
+        raise SpecError(f"{type(module).__name__} gives {what}; wanted a tensor that is worked out from the input")
     ends = list(dict.fromkeys(record for record, _ in results))
     return assembled(trace, module, ends)
+
+
+def all_of(trace: Trace, module: nn.Module) -> Graph:
+    """The graph of all that ran, whoever needs it."""
+    if not trace.records:
+        raise SpecError(f"{type(module).__name__} runs nothing of torch on its input")
+    read_by = {i.now() for record in trace.records for i in record.inputs}
+    return assembled(trace, module, [record for record in reversed(trace.records) if record not in read_by])[0]
 
 
 def tensors_in(out: Any) -> bool:
@@ -107,7 +113,7 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
     names, notes = Names(module), []
     sizes = {id(p): p.numel() for p in module.parameters()}
     called: dict[Record, str] = {trace.input: "input"}
-    nodes, counted, seen = [], [], set[int]()
+    nodes, counted, shared, seen = [], [], [], set[int]()
     for record in order:
         name = called[record] = names.of(record)
         inputs = tuple(called[i.now()] for i in record.inputs)
@@ -120,11 +126,12 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         elif count != formula(op, record.inputs[0].now().shape):
             counted.append((name, count))
         if record.parameters & seen:
-            again = "again, with weights that count once" if not new else "with weights of which some count before"
-            notes.append(f"{name} runs {again}")
+            shared.append(name)
         seen |= new
         nodes.append(Node(name, op, inputs))
     graph = Graph(trace.input.shape, tuple(nodes), tuple(called[t] for t in taps), tuple(counted))
+    if shared:
+        notes.append(f"weights that serve again count once: {listed(shared)}")
     if taps:
         notes.append(
             f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {listed(graph.taps)}"

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from striate.net import layers as ours
-from striate.net.read_functions import one
+from striate.net.read_call import one
 from striate.spec import (
     RBF,
     Add,

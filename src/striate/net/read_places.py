@@ -8,11 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from striate.net.read_call import Call, Found
-from striate.spec import AdaptiveAvgPool, AdaptiveMaxPool, Crop, Flatten, MaxPool, PadChannels
+from striate.net.read_call import Call, Found, one
+from striate.spec import AdaptiveAvgPool, AdaptiveMaxPool, Crop, Flatten, MaxPool, Opaque, PadChannels
 
 RESHAPES = """view reshape flatten squeeze unsqueeze unflatten view_as reshape_as ravel expand expand_as
     broadcast_to repeat""".split()
+SAME = """contiguous detach clone to type type_as float half bfloat16 double long int cpu cuda requires_grad alias
+    data positive conj resolve_conj resolve_neg view_as_real lift_fresh retain_grad""".split()
 MOVED = "permute transpose movedim moveaxis swapaxes swapdims T mT H mH t roll flip unfold rot90".split()
 
 
@@ -27,7 +29,7 @@ def _reshape(call: Call) -> Found | None:
 
 def _permute(call: Call) -> Found | None:
     """Channels to the end, or back: the tensor lies otherwise, and holds the same."""
-    order = _order(call)
+    order = order_of(call)
     ndim = call.x.ndim
     back, forth = [0, *range(2, ndim), 1], [0, ndim - 1, *range(1, ndim - 1)]
     if order == list(range(ndim)):
@@ -39,7 +41,7 @@ def _permute(call: Call) -> Found | None:
     return Found(last=False) if order == forth and call.value.last else None
 
 
-def _order(call: Call) -> list[int] | None:
+def order_of(call: Call) -> list[int] | None:
     """Where each axis of the output comes from."""
     ndim, args = call.x.ndim, call.args[1:] or tuple(call.kwargs.values())
     order = list(range(ndim))
@@ -98,14 +100,17 @@ def _cut(call: Call, sides: list[tuple[int, int, int]]) -> Found | None:
     whole = [(0, n, 1) for n in sizes]
     if sides == whole:
         return Found()
-    if call.value.last or sides[:2] != whole[:2] or len(sizes) != call.rank + 2:
+    if call.value.last or sides[0] != whole[0] or len(sizes) != call.rank + 2:
         return None
+    kept = len(range(*sides[1]))
+    some = () if kept == sizes[1] else (Opaque("slice", (kept, *sizes[2:]), 0, 0, "place"),)
     places = list(zip(sides[2:], sizes[2:], strict=True))
     if all(first == 0 and end == n for (first, end, _), n in places):
-        return Found((MaxPool(1, tuple(step for (_, _, step), _ in places)),))  # every n-th place
-    margins = tuple(first for (first, _, _), _ in places)
+        steps = [step for (_, _, step), _ in places]
+        return Found((*some, MaxPool(1, one(steps))) if max(steps) > 1 else some)  # every n-th place
+    margins = [first for (first, _, _), _ in places]
     both = all(n - end == first and step == 1 for (first, end, step), n in places)
-    return Found((Crop(margins),)) if both else None
+    return Found((*some, Crop(one(margins)))) if both else None
 
 
 def _narrow(call: Call) -> Found | None:

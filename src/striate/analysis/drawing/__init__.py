@@ -21,8 +21,7 @@ __all__ = ["Picture", "draw", "picture"]
 MOST = 26  # maps that are drawn as plates; what has more is a block diagram
 ROW = 980.0  # pixels: the longest row of plates
 PLATES = "Heights: the square root of a map's side, times a factor for this net. Plates: 1 + log2 of the channels."
-U = "Heights: the square root of a map's side, times a factor. Widths: log2 of the channels, which stand above."
-BLOCKS = "bn: batch normalisation. /2: a step of 2. × 3: the same three times over. 64@56x56: 64 maps of 56x56."
+U = "Heights: the square root of a map's side, times a factor. Widths: log2 of the channels. Dashed: what a skip adds."
 
 
 def draw(net: Report | Graph | Spec | str, title: str = "network") -> str:
@@ -48,4 +47,4 @@ def picture(net: Report | Graph | Spec | str, title: str = "network") -> Picture
         return sheet(report, found, title, u_shape(found, items, levels), legend(found), U)
     if len(found) <= MOST and not tangled(items):
         return sheet(report, found, title, below(rows(found, items, ROW)), kinds_in(found), PLATES)
-    return sheet(report, found, title, columns(found, blocks(items)), kinds_in(found), BLOCKS)
+    return sheet(report, found, title, columns(found, blocks(items)), kinds_in(found), "")

@@ -61,7 +61,7 @@ def _grouped(items: Series, at: int, taken: Counter[Path]) -> Series:
             item.label = ".".join(head[at:]) or item.name
     for part, run in groupby(items, key=lambda item: (path_of(item)[at : at + 1] or (None,))[0]):
         same = tuple(run)
-        if part is None or (len(same) == 1 and isinstance(same[0], Cell | Side)):
+        if part is None or (len(same) == 1 and (isinstance(same[0], Side) or len(list(cells_in(same))) == 1)):
             found += [_inside(item) for item in same]
         elif len(same) == 1:
             found.append(Group(part, (_inside(same[0]),)))

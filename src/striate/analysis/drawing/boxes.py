@@ -8,7 +8,7 @@ from striate.analysis.drawing.words import SYMBOLS, word_of
 
 LINE, PAD = 13.0, 8.0
 NODE = 9.0
-WORDS, MESSAGE = 200.0, 250.0  # the widest lines in a box
+WORDS, MESSAGE = 250.0, 250.0  # the widest lines in a box
 
 
 def box_of(cell: Cell, brief: bool) -> Part:

@@ -79,9 +79,9 @@ def _fork(fork: Fork, brief: bool) -> Part:
     one, two = sorted(fork.branches, key=lambda branch: -len(list(cells_in(branch))))
     main, other = column(one, brief=brief), column(two, brief=brief)
     tall = max(main.length, other.length)
-    x = main.after + 16 + other.before
     bottom = TURN + tall + STEP_DOWN
     join = node(fork.join)
+    x = max(main.after + 16 + other.before, join.after + 14)
     y = TURN + (tall - other.length) / 2
     shapes: list[Drawn] = [Line(((0, 0), (0, TURN)), arrow=bool(one)), *moved(main.shapes, 0, TURN)]
     shapes.append(Line(((0, TURN + main.length), (0, bottom)), arrow=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from striate.analysis.drawing.cells import Cell
@@ -11,6 +12,12 @@ from striate.analysis.report import Report
 
 MARGIN = 20.0
 NARROWEST = 340.0
+GLOSSARY = {  # what is explained where it occurs
+    r"\bbn\b": "bn: batch normalisation.",
+    r" /\d": "/2: a step of 2.",
+    r"^× \d": "× 3: the same three times over.",
+    r"@": "64@56x56: 64 maps of 56x56.",
+}
 
 
 def sheet(
@@ -33,11 +40,16 @@ def sheet(
     last = max((shape.bounds[3] for shape in foot), default=0)
     foot = moved(foot, 0, y)
     y += last
-    for line in lines_of(note, width):
+    for line in lines_of(f"{_glossary(body)} {note}", width):
         y += 14
         foot = (*foot, Text(0, y, line, SMALL, "start", tone="soft"))
     shapes = moved([*head, *middle, *foot], MARGIN, MARGIN)
     return Picture(round(width + 2 * MARGIN), round(y + 2 * MARGIN), title, _described(report, cells), shapes)
+
+
+def _glossary(body: Part) -> str:
+    words = [shape.text for shape in body.shapes if isinstance(shape, Text)]
+    return " ".join(said for sign, said in GLOSSARY.items() if any(re.search(sign, word) for word in words))
 
 
 def kinds_in(cells: Iterable[Cell]) -> list[tuple[str, str]]:
@@ -60,7 +72,8 @@ def _legend(entries: list[tuple[str, str]], width: float) -> tuple[Shape, ...]:
 
 
 def _summary(report: Report) -> str:
-    parts = [f"input {size_of_map(report.input)}", f"{report.parameters:,} parameters", f"{report.macs:,} MACs"]
+    least = "at least " if report.partial else ""
+    parts = [f"input {size_of_map(report.input)}", f"{report.parameters:,} parameters", f"{least}{report.macs:,} MACs"]
     if report.problems:
         parts.append(f"{len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
     return " · ".join(parts)

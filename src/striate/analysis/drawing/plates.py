@@ -63,7 +63,7 @@ def element(cell: Cell, scale: Scale, half: float, gap: float) -> tuple[Part, Bo
     box = glyph(cell, scale)
     above = [cell.name, cell.size]
     head = max(width_of(above[0], SMALL, bold=True), width_of(above[1], SMALL))
-    below = lines_of(", ".join(cell.words()), CAPTION)
+    below = lines_of(", ".join(cell.words()), _caption_width(cell))
     message = [line for fault in cell.faults for line in lines_of(fault, MESSAGE)]
     foot = max((width_of(line, SMALL) for line in below + message), default=0)
     width = max(gap + box.width, head, foot) + 10
@@ -78,6 +78,12 @@ def element(cell: Cell, scale: Scale, half: float, gap: float) -> tuple[Part, Bo
     texts += [Text(under, first + i * LINE, line, SMALL, tone="fault") for i, line in enumerate(message)]
     deep = first + len(message) * LINE - LINE + 4
     return Part(width, half + 8 + 2 * LINE, deep, (box, *texts)), box
+
+
+def _caption_width(cell: Cell) -> float:
+    """Wide enough for its longest word, within reason."""
+    words = " ".join(cell.words()).split()
+    return max([CAPTION, *(min(MESSAGE, width_of(word + ",", SMALL)) for word in words)])
 
 
 def join_part(cell: Cell) -> Part:
