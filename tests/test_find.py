@@ -77,7 +77,7 @@ def test_a_model_file_that_is_none(tmp_path):
 
 
 def test_python_files_are_refused_in_words():
-    assert "networks in Python files cannot be read yet" in fault("nets.py:Mine")
+    assert "a network in a Python file is read by striate check alone" in fault("nets.py:Mine")
 
 
 @pytest.mark.parametrize("net", [nn.Linear(3, 4), 3, ["conv 6 5"], None])

@@ -145,6 +145,7 @@ __all__ = [
     "Upsample",
     "build",
     "check",
+    "draw",
     "format",
     "from_torchvision",
     "load",

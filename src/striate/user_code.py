@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 import traceback
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,7 +35,8 @@ def load_code(text: str) -> Any:
     Raises:
         SpecError: There is no such file or name, the file does not run, or the name makes no network.
     """
-    file, _, name = text.strip().rpartition(":") if not text.strip().endswith(".py") else (text.strip(), "", "")
+    text = text.strip().rstrip(":")
+    file, _, name = (text, "", "") if text.endswith(".py") else text.rpartition(":")
     path = Path(file)
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
@@ -43,8 +45,10 @@ def load_code(text: str) -> Any:
         raise SpecError(f"{text}: say which network of the file, as in {path}:{next(iter(_named(path)), 'Net')}")
     module = _run(path)
     if not hasattr(module, name):
-        own = _named(path) or [n for n in vars(module) if not n.startswith("_")]
-        raise SpecError(f"{path}: there is no {name!r} in it{nearest(name, own) if own else ''}")
+        own = {n.lower(): n for n in _named(path) or vars(module) if not n.startswith("_")}
+        near = [own[n] for n in get_close_matches(name.lower(), own, 1)]
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(own.values())}" if own else ""
+        raise SpecError(f"{path}: there is no {name!r} in it{hint}")
     return _made(getattr(module, name), f"{path}:{name}")
 
 
@@ -56,7 +60,8 @@ def _named(path: Path) -> list[str]:
         return []
     classes = [n.name for n in body if isinstance(n, ast.ClassDef)]
     functions = [n.name for n in body if isinstance(n, ast.FunctionDef)]
-    values = [t.id for n in body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)]
+    targets = [t for n in body if isinstance(n, ast.Assign) for target in n.targets for t in ast.walk(target)]
+    values = [t.id for t in targets if isinstance(t, ast.Name)]
     return classes + functions + values
 
 

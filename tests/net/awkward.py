@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 
 class Functional(nn.Module):
@@ -468,6 +469,52 @@ class Gated(nn.Module):
         return torch.mul(x, self.attn(both).sigmoid()) - 1
 
 
+class Pyramid(nn.Module):
+    """A feature pyramid: lists of maps, joined from the top down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Conv2d(a, 8, 3, 2, 1) for a in (3, 8, 8))
+        self.side = nn.ModuleList(nn.Conv2d(8, 4, 1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        maps = []
+        for conv in self.down:
+            maps.append(x := conv(x))
+        maps = [conv(y) for conv, y in zip(self.side, maps, strict=True)]
+        for i in (1, 0):
+            maps[i] = maps[i] + F.interpolate(maps[i + 1], size=maps[i].shape[-2:])
+        return {f"p{i}": y for i, y in enumerate(maps)}
+
+
+class Tokens(nn.Module):
+    """A vision transformer in small: patches, a class token, places, torch's encoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 4, stride=4)
+        self.token, self.places = nn.Parameter(torch.zeros(1, 1, 16)), nn.Parameter(torch.zeros(1, 17, 16))
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], dim=1) + self.places
+        return self.head(self.encoder(x)[:, 0])
+
+
+class Compiled(nn.Module):
+    """A block of TorchScript, which takes no hooks, and one whose activations are worked out twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+        self.twice = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return checkpoint(self.twice, self.block(x), use_reentrant=False)
+
+
 AWKWARD: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "functional": (Functional, (3, 32, 32)),
     "in place": (InPlace, (3, 9, 9)),
@@ -499,4 +546,7 @@ AWKWARD: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "volumes": (Volumes, (1, 8, 8, 8)),
     "scripted": (Scripted, (3, 8, 8)),
     "gated": (Gated, (3, 16, 16)),
+    "pyramid": (Pyramid, (3, 32, 32)),
+    "tokens": (Tokens, (3, 16, 16)),
+    "compiled": (Compiled, (3, 8, 8)),
 }

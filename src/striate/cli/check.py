@@ -26,7 +26,7 @@ def check(
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the net into this SVG file too.")] = None,
     json: Json = False,
 ) -> None:
-    """Work out every layer without running anything: sizes, cost, receptive field, every fault with its fix."""
+    """Check a network without running it. Sizes, cost and receptive field of every layer; every fault with its fix."""
     from striate.analysis import compare
 
     report = _report(net, input)
@@ -58,8 +58,11 @@ def _report(net: str, input: str | None) -> Report:
 
 def _draw(report: Report, net: str, path: Path) -> None:
     from striate.analysis.drawing import draw
+    from striate.errors import SpecError
     from striate.files import write_safely
 
+    if not all(layer.inputs for layer in report.layers):
+        raise SpecError(f"{net} cannot be drawn: {report.notes[0]}")
     title = "network" if any(char in net for char in " ;\n") else Path(net).name
     write_safely(path, draw(report, title))
     say(f"drawn: {path}")

@@ -15,7 +15,7 @@ def evaluate(
     part: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
     json: Json = False,
 ) -> None:
-    """Say how good a model is: accuracy with its interval, loss, every class, the confusions, the worst mistakes."""
+    """Say how good a model is. Accuracy with its interval, loss, every class, the confusions, calibration."""
     from striate.model.model import load
     from striate.run import measure, part_for
 

@@ -27,7 +27,7 @@ def export(
     input: Annotated[str | None, typer.Option("--input", "-i", metavar="CxHxW", help="The input's size.")] = None,
     json: Json = False,
 ) -> None:
-    """Write a network as a file that needs no striate, compared with it bit for bit before it is called done."""
+    """Write a network as a stand-alone file. Compared with it bit for bit before it is called done."""
     from striate.errors import SpecError, nearest
     from striate.find import find_net
 

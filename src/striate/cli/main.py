@@ -16,14 +16,14 @@ from striate.errors import DataError, Error, ModelError, ShapeError
 
 app = typer.Typer(
     name="striate",
-    help="A workbench for convolutional neural networks: describe, check, train, evaluate, predict.",
+    help="A workbench for convolutional neural networks.",
     epilog="Begin with: striate train digits",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (zoo.zoo, check.check, train.train, evaluate.evaluate, predict.predict, weights.weights, export.export):
+for verb in (train.train, evaluate.evaluate, predict.predict, check.check, zoo.zoo, weights.weights, export.export):
     app.command()(verb)
 
 CODES: dict[type[Error], int] = {ShapeError: 1, DataError: 3, ModelError: 4}  # every other: 2, usage

@@ -15,7 +15,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
     json: Json = False,
 ) -> None:
-    """Answer for image files: the class and its probability, the likeliest first."""
+    """Answer for image files and folders. The class and its probability, the likeliest first."""
     from striate.errors import DataError
     from striate.evaluate.text import plain
     from striate.model.model import load

@@ -58,7 +58,7 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> None:
-    """Train a network on DATA and say how good it is on images it has never seen."""
+    """Train a network on DATA. Ends with how good it is on images that it has never seen."""
     names = (
         "epochs batch lr schedule warmup optimiser momentum weight_decay l1 label_smoothing loss clip seed"
     ).split()

@@ -24,7 +24,7 @@ def weights(
     sides: Annotated[bool, typer.Option("--sides", help="Keep the side heads of googlenet_torchvision.")] = False,
     json: Json = False,
 ) -> None:
-    """Turn torchvision's weights into a model file, with its preparation of images; nothing in FILE is run."""
+    """Make a model file of torchvision's weights. With its preparation of images; nothing in FILE is run."""
     from striate.errors import SpecError
     from striate.official import from_torchvision, read_classes
 

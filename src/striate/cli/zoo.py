@@ -12,7 +12,7 @@ HEAD = ("net", "paper", "year", "input", "parameters", "MACs", "sees")
 
 
 def zoo(json: Json = False) -> None:
-    """List the named networks: paper, year, input, parameters, MACs, receptive field of the last map."""
+    """List the named networks. Paper, year, input, parameters, MACs, receptive field of the last map."""
     rows = [_row(name) for name in ZOO]
     if json:
         print_json(rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,9 +20,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from striate.errors import ShapeError, SpecError
 from striate.net.build import Net
+from striate.net.read_call import tensors
 from striate.net.read_faults import Fault, fault_of
 from striate.net.read_graph import all_of, graph_of
-from striate.net.read_modules import unwrapped
+from striate.net.read_modules import unwrapped, wrap_compiled
 from striate.net.read_trace import Trace
 from striate.spec import Graph, Shape, read_shape
 from striate.spec.graph import check_input
@@ -121,11 +123,13 @@ def _follow(
     """Runs the forward once, without numbers (*mode*) or, with None, in earnest."""
     with torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
         module.eval()
+        wrap_compiled(module)
         if mode:
             stack.enter_context(mode)
             stack.enter_context(quiet())
+        stands_for = without_numbers(module, mode) if mode else {}
         x = make()
-        trace = Trace(module, shape, x, everything=mode is None)
+        trace = Trace(module, shape, x, stands_for, everything=mode is None)
         stack.enter_context(trace.hooked(module))
         try:
             with trace.behind, trace:
@@ -140,6 +144,21 @@ def _follow(
         trace.apart = next((t.shape[:1] == x.shape[:1] for t in tensors(out)), True)
         graph, notes = graph_of(trace, module, out)
         return trace, Reading(graph, tuple(notes))
+
+
+def without_numbers(module: nn.Module, mode: FakeTensorMode) -> dict[int, Tensor]:
+    """Puts tensors without numbers in the place of all parameters and buffers, so that nothing reaches the real
+    ones; gives what each of them (by its id) stands for.
+    """
+    stands_for = {}
+    for part in module.modules():
+        if not isinstance(part, torch.jit.ScriptModule):
+            for own in (part._parameters, part._buffers):
+                for name, value in own.items():
+                    if value is not None:
+                        own[name] = mode.from_tensor(value)
+                        stands_for[id(own[name])] = value
+    return stands_for
 
 
 @contextmanager
@@ -159,8 +178,10 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
     parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
     before = [(part, dict(vars(part))) for part in parts]
     modes = [(part, part.training) for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
-    inner = {id(v): (v, v.copy()) for _, own in before for v in own.values() if type(v) in (dict, list, set)}
-    values = [(b, b.clone()) for b in module.buffers()] if numbers else []
+    inner = {
+        id(v): (v, v.copy()) for _, own in before for v in own.values() if type(v) in (dict, OrderedDict, list, set)
+    }
+    values = [(t, t.clone()) for t in (*module.parameters(), *module.buffers())] if numbers else []
     with torch.random.fork_rng(devices=[], enabled=numbers):
         try:
             yield
@@ -176,9 +197,10 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
                 else:
                     now.clear()
                     now.update(then)
-            for buffer, value in values:
-                with torch.no_grad():
-                    buffer.copy_(value)
+            for tensor, value in values:
+                if not torch.equal(tensor, value):
+                    with torch.no_grad():
+                        tensor.copy_(value)
 
 
 def examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:

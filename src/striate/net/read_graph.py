@@ -111,7 +111,8 @@ def _needed(ends: list[Record]) -> set[Record]:
 
 def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Record]) -> tuple[Graph, list[str]]:
     names, notes = Names(module), []
-    sizes = {id(p): p.numel() for p in module.parameters()}
+    parameters = {name: (next(iter(trace.made_of[id(p)])), p.numel()) for name, p in module.named_parameters()}
+    sizes = dict(parameters.values())
     called: dict[Record, str] = {trace.input: "input"}
     nodes, counted, shared, seen = [], [], [], set[int]()
     for record in order:
@@ -136,9 +137,9 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         notes.append(
             f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {listed(graph.taps)}"
         )
-    unused = [name for name, p in module.named_parameters() if id(p) not in seen]
+    unused = [name for name, (of, _) in parameters.items() if of not in seen]
     if unused:
-        count = sum(p.numel() for p in module.parameters() if id(p) not in seen)
+        count = sum(parameters[name][1] for name in unused)
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
         notes.append(f"{count:,} parameters are not used for this output and not counted: {listed(owners)}")
     return _known(graph, {called[r]: r.shape for r in order}), notes

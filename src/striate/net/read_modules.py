@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from striate.net import layers as ours
@@ -45,11 +46,30 @@ OURS: dict[type[nn.Module], Callable[[Any], Op]] = {
 }
 
 
+class Compiled(nn.Module):
+    """A module that TorchScript has compiled, and that takes no hooks."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.inner(*args, **kwargs)
+
+
+def wrap_compiled(module: nn.Module) -> None:
+    """Puts what takes no hooks into something that does (who calls this puts the module back in order)."""
+    for part in [p for p in module.modules() if not isinstance(p, torch.jit.ScriptModule | Compiled)]:
+        for name, child in part._modules.items():
+            if isinstance(child, torch.jit.ScriptModule):
+                part._modules[name] = Compiled(child)
+
+
 def is_part(module: nn.Module) -> bool:
     """Whether *module* is read as one part: striate's own layers, and what torch itself defines the forward of
     (a subclass with another forward is looked into), but for containers.
     """
-    if type(module) in OURS:
+    if type(module) in OURS or isinstance(module, Compiled):
         return True
     home = next((c.__module__ for c in type(module).__mro__ if "forward" in vars(c)), "")
     containers = (
@@ -64,7 +84,7 @@ def is_part(module: nn.Module) -> bool:
 
 def kind(module: nn.Module) -> str:
     """The name of its class; of the class that somebody parametrised."""
-    name = type(module).__name__
+    name = type(module.inner if isinstance(module, Compiled) else module).__name__
     return name.removeprefix("Parametrized") or name
 
 
@@ -75,5 +95,5 @@ def unwrapped(module: nn.Module) -> nn.Module:
         if inner is None and isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
             inner = module.module
         if not isinstance(inner, nn.Module):
-            return module
+            return Compiled(module) if isinstance(module, torch.jit.ScriptModule) else module
         module = inner

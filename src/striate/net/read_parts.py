@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from striate.analysis import cost
@@ -42,6 +43,9 @@ class Parts:
     def bind(self, tensor: Tensor, value: Value) -> None:
         raise NotImplementedError
 
+    def parameters(self, given: list[Tensor]) -> frozenset[int]:
+        raise NotImplementedError
+
     def note(self, op: Op, inputs: list[Record], shape: Shape) -> Record:
         raise NotImplementedError
 
@@ -50,6 +54,8 @@ class Parts:
         """Every submodule says when it begins and ends."""
         with ExitStack() as stack:
             for part in module.modules():
+                if isinstance(part, torch.jit.ScriptModule):
+                    continue
                 before = part.register_forward_pre_hook(self._enter, with_kwargs=True)
                 stack.callback(before.remove)
                 after = part.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
@@ -135,7 +141,7 @@ class Parts:
         inputs = list(dict.fromkeys(outside or [v.record.now() for v in frame.given]))
         used = frozenset().union(*(record.parameters for record in inside))
         if not inside:
-            used = frozenset(id(p) for p in frame.module.parameters())
+            used = self.parameters(list(frame.module.parameters()))
         whole = self._replaced(frame, op, shape, inputs)
         whole.parameters = used
         self.bind(results[0], Value(whole, shape))
@@ -149,7 +155,7 @@ class Parts:
     def _replaced(self, frame: Frame, op: Op, shape: Shape, inputs: list[Record]) -> Record:
         """One record in place of all that was noted inside *frame*."""
         whole = Record(op, inputs, frame.path, shape, whole=True)
-        whole.parameters = frozenset(id(p) for p in frame.module.parameters())
+        whole.parameters = self.parameters(list(frame.module.parameters()))
         for record in self.records[frame.start :]:
             record.part_of = whole
         del self.records[frame.start :]

@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from striate.analysis import LegalInputs, Report
 from striate.analysis import check as analyse
 from striate.errors import SpecError
-from striate.net.read import Reading, examples, quiet, read_all, untouched
+from striate.net.read import Reading, examples, quiet, read_all, untouched, without_numbers
 from striate.net.read_modules import unwrapped
 from striate.spec import Shape
 
@@ -61,8 +61,9 @@ def _legal(module: nn.Module, reading: Reading, legal: LegalInputs) -> LegalInpu
 
 def _tried(module: nn.Module, shape: Shape, make: Callable[[], Tensor]) -> bool:
     """Whether the forward gets through on such an input."""
-    with torch.no_grad(), untouched(module, False), FakeTensorMode(allow_non_fake_inputs=True), quiet():
+    with torch.no_grad(), untouched(module, False), FakeTensorMode(allow_non_fake_inputs=True) as mode, quiet():
         module.eval()
+        without_numbers(module, mode)
         try:
             module(make())
         except Exception:

@@ -33,17 +33,24 @@ class Trace(Parts, TorchFunctionMode):
         module: Whose submodules give the parts their names.
         input: The shape of one input.
         x: The tensor that stands for a batch of it.
+        stands_for: The parameters and buffers that tensors of the module, by their ids, stand for.
         everything: Follow parts also where what they read came from outside torch.
     """
 
-    def __init__(self, module: nn.Module, input: Shape, x: Tensor, *, everything: bool = False) -> None:
+    def __init__(
+        self, module: nn.Module, input: Shape, x: Tensor, stands_for: dict[int, Tensor], *, everything: bool = False
+    ) -> None:
         super().__init__()
         self.input = Record(None, [], "", input)
         self.records: list[Record] = []
         self.batch, self.rank = x.shape[0], max(1, len(input) - 1) if x.is_floating_point() else 1
         self.values: dict[int, Value] = {id(x): Value(self.input, input)}
         self.kept: list[Any] = [x]  # an id stays a tensor's own as long as the tensor lives
-        self.made_of: dict[int, frozenset[int]] = {id(p): frozenset([id(p)]) for p in module.parameters()}
+        self.made_of: dict[int, frozenset[int]] = {}  # the parameters, by the ids of the real ones
+        for p in module.parameters():
+            self.kept.append(p)
+            real = stands_for.get(id(p), p)
+            self.made_of[id(p)] = self.made_of[id(real)] = frozenset([id(real)])
         self.frames: list[Frame] = []
         self.names = {id(part): name for name, part in module.named_modules()}
         self.running: tuple[str, list[Tensor]] | None = None  # the call in hand: what failed, where it fails
@@ -98,7 +105,7 @@ class Trace(Parts, TorchFunctionMode):
 
     def _constant(self, results: list[Tensor], given: list[Tensor]) -> None:
         """Results that the input has no part in, with the parameters they are made of."""
-        made = self._parameters(given)
+        made = self.parameters(given)
         for tensor in results:
             if id(tensor) not in self.values or id(tensor) not in map(id, given):
                 self.values.pop(id(tensor), None)
@@ -106,7 +113,7 @@ class Trace(Parts, TorchFunctionMode):
                 self.behind.forget(tensor)
                 self.kept.append(tensor)
 
-    def _parameters(self, given: list[Tensor]) -> frozenset[int]:
+    def parameters(self, given: list[Tensor]) -> frozenset[int]:
         return frozenset().union(*(self.made_of.get(id(t), ()) for t in given))
 
     def _written(self, args: Any, sources: list[Value]) -> None:
@@ -142,7 +149,7 @@ class Trace(Parts, TorchFunctionMode):
         call = Call(
             name, args, kwargs, results[0], sources, self.batch, self.rank, getattr(func, "__module__", "") or ""
         )
-        parameters = self._parameters(list(tensors((args, kwargs))))
+        parameters = self.parameters(list(tensors((args, kwargs))))
         if name in PIECES:
             for piece in results:
                 call.out = piece
