@@ -1,7 +1,7 @@
 """striate: a workbench for convolutional neural networks on PyTorch.
 
-``import striate`` loads the description and analysis of networks, which need the standard library alone; what
-needs torch is loaded when it is first used.
+Every name is loaded when it is first used: describing and checking a network needs the standard library alone, and
+torch comes in with the first name that needs it.
 """
 
 from __future__ import annotations
@@ -9,84 +9,89 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from striate import zoo
-from striate.analysis import Report
-from striate.checking import check
-from striate.errors import DataError, Error, ModelError, RecipeError, ShapeError, SpecError
-from striate.spec import (
-    GELU,
-    LRN,
-    RBF,
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Cat,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Dropout,
-    Embedding,
-    Flatten,
-    Graph,
-    HardSigmoid,
-    HardSwish,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    MaxPool,
-    Multiply,
-    Node,
-    Opaque,
-    PadChannels,
-    Product,
-    ReLU,
-    ReLU6,
-    Scale,
-    ScaledTanh,
-    Seq,
-    Side,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    StochasticDepth,
-    Sum,
-    SumPool,
-    TableConv,
-    Tanh,
-    Upsample,
-    format,
-    lower,
-    parse,
-)
-
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from striate import zoo
+    from striate.analysis import Report
     from striate.analysis.drawing import draw
     from striate.api import train
+    from striate.checking import check
+    from striate.errors import DataError, Error, ModelError, RecipeError, ShapeError, SpecError
     from striate.learn import Recipe, training
     from striate.model.contract import Contract
     from striate.model.model import Model, Prediction, load
     from striate.net import build
     from striate.net.read import read
     from striate.official import from_torchvision
+    from striate.spec import (
+        GELU,
+        LRN,
+        RBF,
+        AdaptiveAvgPool,
+        AdaptiveMaxPool,
+        Add,
+        AvgPool,
+        BatchNorm,
+        Cat,
+        Concat,
+        Conv,
+        ConvTranspose,
+        Crop,
+        Dropout,
+        Embedding,
+        Flatten,
+        Graph,
+        HardSigmoid,
+        HardSwish,
+        LayerNorm,
+        LeakyReLU,
+        Linear,
+        MaxPool,
+        Multiply,
+        Node,
+        Opaque,
+        PadChannels,
+        Product,
+        ReLU,
+        ReLU6,
+        Scale,
+        ScaledTanh,
+        Seq,
+        Side,
+        Sigmoid,
+        SiLU,
+        Softmax,
+        StochasticDepth,
+        Sum,
+        SumPool,
+        TableConv,
+        Tanh,
+        Upsample,
+        format,
+        lower,
+        parse,
+    )
 
-_LATER = {
-    "Contract": "striate.model.contract",
-    "Model": "striate.model.model",
-    "Prediction": "striate.model.model",
-    "Recipe": "striate.learn",
-    "build": "striate.net",
-    "draw": "striate.analysis.drawing",
-    "from_torchvision": "striate.official",
-    "load": "striate.model.model",
-    "read": "striate.net.read",
-    "train": "striate.api",
-    "training": "striate.learn",
+_WHERE = {
+    "striate.analysis": "Report",
+    "striate.analysis.drawing": "draw",
+    "striate.api": "train",
+    "striate.checking": "check",
+    "striate.errors": "DataError Error ModelError RecipeError ShapeError SpecError",
+    "striate.learn": "Recipe training",
+    "striate.model.contract": "Contract",
+    "striate.model.model": "Model Prediction load",
+    "striate.net": "build",
+    "striate.net.read": "read",
+    "striate.official": "from_torchvision",
+    "striate.spec": """
+        GELU LRN RBF AdaptiveAvgPool AdaptiveMaxPool Add AvgPool BatchNorm Cat Concat Conv ConvTranspose
+        Crop Dropout Embedding Flatten Graph HardSigmoid HardSwish LayerNorm LeakyReLU Linear MaxPool
+        Multiply Node Opaque PadChannels Product ReLU ReLU6 Scale ScaledTanh Seq Side Sigmoid SiLU Softmax
+        StochasticDepth Sum SumPool TableConv Tanh Upsample format lower parse""",
 }
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 __all__ = [
     "GELU",
@@ -155,13 +160,15 @@ __all__ = [
     "train",
     "training",
     "zoo",
-]  # fmt: skip
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name == "zoo":
+        return import_module("striate.zoo")
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
-    value = getattr(import_module(_LATER[name]), name)
+    value = getattr(import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
 
