@@ -396,8 +396,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+# Deeper and wider sisters of nets that the fast tests have: .ci/run has them all
+SISTERS = (
+    "vgg11 vgg11_bn vgg13 vgg13_bn vgg19 vgg19_bn vgg16_bn resnet34 resnet101 resnet152 resnet32 resnet44 resnet56 "
+    "resnet110 densenet161 densenet169 densenet201 unet_2015 fcn32"
+).split()
+
+
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SISTERS else ()) for n in ZOO])
 def test_law(name: str, law: str) -> None:
     try:
         LAWS[law](ZOO[name].make(), ZOO[name].input)

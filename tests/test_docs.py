@@ -38,7 +38,14 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+SLOW = ("export.md", "weights.md")  # they train several models
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(f, marks=pytest.mark.slow if f.name in SLOW else ()) for f in FILES],
+    ids=[file.name for file in FILES],
+)
 def test_every_snippet_runs(file, folder, monkeypatch):
     monkeypatch.chdir(folder)
     names: dict[str, object] = {}
