@@ -35,7 +35,7 @@ def ours(name: str) -> object:
     from striate.analysis import receptive, report, sizes, windows
     from striate.spec import ops, text
 
-    cached = [sizes.search, sizes.searched, windows.windows, ops.sizes, ops.fits_rank, text.op_text]
+    cached = [sizes.search, windows.windows, ops.sizes, ops.fits_rank, text.op_text]
     for function in (*cached, sys.modules[receptive.__module__]._windowed, sys.modules[report.__name__]._field):
         function.cache_clear()
     return check(lower(ZOO[name].make(), ZOO[name].input))

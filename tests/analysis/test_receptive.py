@@ -14,7 +14,7 @@ import laws
 from laws import Span, blends, box, kept, one_thread, without_hiding  # noqa: F401
 from strategies import nets
 from striate.analysis import check, infer, receptive
-from striate.analysis.sizes import nearest_inputs
+from striate.analysis.sizes import Sizes
 from striate.net import build
 from striate.spec import ConvTranspose, Embedding, Graph, Op, Seq, Shape, lower, parse
 from striate.spec.ops import per_axis
@@ -52,7 +52,7 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     graph = lower(graph, tuple(sides) if words else (asked[0], *sides))
     shapes, problems = infer(graph)
     if problems:  # branches that go down and up again want even sizes
-        above = nearest_inputs(graph)[1]
+        above = Sizes(graph).near[1]
         assert above
         graph = lower(graph, above)
         shapes, problems = infer(graph)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from strategies import nets
 from striate.analysis import check
-from striate.analysis.sizes import searched
+from striate.analysis.sizes import Sizes
 from striate.errors import ShapeError
 from striate.net import build
 from striate.spec import Embedding, Graph, Seq, Shape, lower, parse
@@ -40,7 +40,7 @@ def by_trying(graph: Graph, axis: int, square: bool) -> dict[int, tuple[bool, bo
 
 def agrees(graph: Graph, square: bool = False) -> None:
     assert graph.input is not None
-    found = searched(graph)
+    found = Sizes(graph).axes
     for axis, sizes in zip(range(len(found), 0, -1), found, strict=True):
         asked = graph.input[-axis]
         tried = by_trying(graph, axis, square)

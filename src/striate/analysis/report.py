@@ -12,7 +12,7 @@ from striate.analysis import cost
 from striate.analysis.advice import advice
 from striate.analysis.receptive import Axis, receptive
 from striate.analysis.shapes import Problem, infer
-from striate.analysis.sizes import is_legal, nearest_inputs, smallest_input, steps_of_inputs
+from striate.analysis.sizes import Sizes
 from striate.analysis.windows import windows
 from striate.errors import SpecError
 from striate.spec.compose import Spec, lower
@@ -132,8 +132,7 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
     counted = dict(graph.counted)
     layers = tuple(_layer(graph, i, shapes, axes, counted) for i in range(len(graph.nodes)))
     problems += joins
-    below, above = nearest_inputs(graph)
-    legal = not problems and is_legal(graph)
+    fit = Sizes(graph)
     return Report(
         net=format(graph),
         input=graph.input,
@@ -145,7 +144,7 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
         problems=tuple(problems),
         warnings=tuple(advice(graph, shapes, axes)),
         dropped=tuple(_dropped(graph, shapes)),
-        legal_inputs=LegalInputs(legal, below, above, smallest_input(graph), steps_of_inputs(graph)),
+        legal_inputs=LegalInputs(not problems and fit.legal, *fit.near, fit.smallest, fit.steps),
         partial=any(layer.macs is None for layer in layers),
     )
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from math import gcd, prod
 from typing import assert_never
 
-from striate.analysis.sizes import nearest_inputs, smallest_input
+from striate.analysis.sizes import Sizes
 from striate.analysis.windows import Windowed, transposed, windows
 from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
@@ -70,25 +69,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.layer}: {self.message}; {self.fix}"
-
-
-@dataclass
-class Sizes:
-    """The sizes that would fit, looked for only once, and only where a fault asks."""
-
-    graph: Graph
-
-    @cached_property
-    def smallest(self) -> Shape | None:
-        return smallest_input(self.graph)
-
-    @cached_property
-    def nodes(self) -> dict[str, Node]:
-        return {node.name: node for node in self.graph.nodes}
-
-    @cached_property
-    def near(self) -> tuple[Shape | None, Shape | None]:
-        return nearest_inputs(self.graph)
 
 
 def show(shape: Shape) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import lcm
 
 from striate.analysis.windows import Window, transposed, windows
-from striate.spec.graph import Graph
+from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
     RBF,
     AdaptiveAvgPool,
@@ -37,6 +37,7 @@ from striate.spec.ops import (
     Upsample,
     fits_rank,
     per_axis,
+    sizes,
 )
 
 LARGEST = 4096  # how far the search for a size goes
@@ -77,7 +78,19 @@ class Program:
 
     def _aligned(self, values: list[int]) -> bool:
         """Whether the branches of every join move over the input at one stride (see ``receptive``)."""
-        strides: list[Fraction | None] = [Fraction(1)]  # None: uneven
+        strides = self._fixed_strides or self._strides(values)
+        pairs = ((values[a], strides[a], strides[b]) for a, b in self.equal)
+        return all(n == 1 or not a or not b or a == b for n, a, b in pairs)
+
+    @cached_property
+    def _fixed_strides(self) -> list[Fraction | None] | None:
+        """The strides, where they are the same for inputs of every size: adaptive pooling alone makes them differ."""
+        adaptive = any(isinstance(what, int) and what > 1 for what, _ in self.steps)
+        return None if adaptive else self._strides([1] * (len(self.steps) + 1))
+
+    def _strides(self, values: list[int]) -> list[Fraction | None]:
+        """Of every value, in pixels of the input; None where uneven."""
+        strides: list[Fraction | None] = [Fraction(1)]
         for what, source in self.steps:
             stride, n = strides[source], values[source]
             match what:
@@ -88,8 +101,7 @@ class Program:
                 case (scale,) | (_, scale, _, _, _):
                     factor = Fraction(1, scale)
             strides.append(stride and factor and stride * factor)
-        pairs = ((values[a], strides[a], strides[b]) for a, b in self.equal)
-        return all(n == 1 or not a or not b or a == b for n, a, b in pairs)
+        return strides
 
     @property
     def stride(self) -> int:
@@ -98,6 +110,13 @@ class Program:
         for what, source in self.steps:
             strides.append(strides[source] * (what.stride if isinstance(what, Window) else 1))
         return lcm(*strides)
+
+
+# What has a say in the sizes; all other layers pass them on
+MOVING = {
+    Conv, TableConv, MaxPool, AvgPool, SumPool, Crop, ConvTranspose, AdaptiveAvgPool, AdaptiveMaxPool, Upsample, Opaque,
+    Multiply, Add, Concat,
+}  # fmt: skip
 
 
 def program(graph: Graph, axis: int, rank: int) -> Program | None:
@@ -113,6 +132,9 @@ def program(graph: Graph, axis: int, rank: int) -> Program | None:
         op, source = node.op, next((value[name] for name in node.inputs if value[name] is not None), None)
         if source is None or isinstance(op, Flatten | Linear | RBF):
             value[node.name] = None
+            continue
+        if type(op) not in MOVING:
+            value[node.name] = source
             continue
         if not fits_rank(op, rank):
             return None
@@ -184,53 +206,58 @@ def _smallest(program: Program) -> int | None:
     return enough and bisect_left(range(enough), True, lo=1, key=lambda n: program.run(n) is not None)
 
 
-@lru_cache(maxsize=64)
-def searched(graph: Graph) -> tuple[AxisSizes, ...]:
-    """One entry an axis of the graph's input; none where there are no axes, a layer does not fit their number, or
-    what a layer does to them is not known.
-    """
-    extents = _axes(graph)
-    found = []
-    for axis, size in enumerate(extents):
-        steps = program(graph, axis, len(extents))
-        if steps is None:
-            return ()
-        found.append(search(steps, size))
-    return tuple(found)
+class Sizes:
+    """The input sizes that fit a graph, looked for once and only when somebody asks."""
 
+    def __init__(self, graph: Graph) -> None:
+        assert graph.input is not None
+        self.graph = graph
+        self.input = graph.input
+        self.extents = self.input if isinstance(graph.nodes[0].op, Embedding) else self.input[1:]
 
-def _axes(graph: Graph) -> tuple[int, ...]:
-    assert graph.input is not None
-    return graph.input if isinstance(graph.nodes[0].op, Embedding) else graph.input[1:]
+    @cached_property
+    def axes(self) -> tuple[AxisSizes, ...]:
+        """One entry an axis of the graph's input; none where there are no axes, a layer does not fit their number, or
+        what a layer does to them is not known.
+        """
+        ops = {node.op for node in self.graph.nodes}
+        square = not any(isinstance(value, tuple) for op in ops for _, value in sizes(op))
+        found, steps = [], None
+        for axis, size in enumerate(self.extents):
+            steps = steps if steps and square else program(self.graph, axis, len(self.extents))
+            if steps is None:
+                return ()
+            found.append(search(steps, size))
+        return tuple(found)
 
+    @cached_property
+    def smallest(self) -> Shape | None:
+        """The smallest input that fits, whatever strides drop of it; None where none is found."""
+        return self._filled([axis.smallest for axis in self.axes])
 
-def smallest_input(graph: Graph) -> Shape | None:
-    """The smallest input that fits, whatever strides drop of it; None where none is found."""
-    return _filled(graph, [axis.smallest for axis in searched(graph)])
+    @cached_property
+    def near(self) -> tuple[Shape | None, Shape | None]:
+        """The legal inputs next below and next above the graph's own."""
+        return self._filled([axis.below for axis in self.axes]), self._filled([axis.above for axis in self.axes])
 
+    @property
+    def steps(self) -> tuple[int, ...] | None:
+        """How far apart the legal sizes lie, for each axis; None where unevenly."""
+        steps = [axis.step for axis in self.axes if axis.step is not None]
+        return tuple(steps) if steps and len(steps) == len(self.axes) else None
 
-def nearest_inputs(graph: Graph) -> tuple[Shape | None, Shape | None]:
-    """The legal inputs next below and next above the graph's own."""
-    axes = searched(graph)
-    return _filled(graph, [axis.below for axis in axes]), _filled(graph, [axis.above for axis in axes])
+    @property
+    def legal(self) -> bool:
+        """Whether everything fits the graph's own input and no stride drops anything of it."""
+        return len(self.axes) == len(self.extents) and all(axis.legal for axis in self.axes)
 
+    @cached_property
+    def nodes(self) -> dict[str, Node]:
+        return {node.name: node for node in self.graph.nodes}
 
-def steps_of_inputs(graph: Graph) -> tuple[int, ...] | None:
-    """How far apart the legal sizes lie, for each axis; None where unevenly."""
-    steps = [axis.step for axis in searched(graph) if axis.step is not None]
-    return tuple(steps) if steps and len(steps) == len(searched(graph)) else None
-
-
-def is_legal(graph: Graph) -> bool:
-    """Whether everything fits the graph's own input and no stride drops anything of it."""
-    axes = searched(graph)
-    return len(axes) == len(_axes(graph)) and all(axis.legal for axis in axes)
-
-
-def _filled(graph: Graph, extents: list[int | None]) -> Shape | None:
-    """The graph's input with other sizes."""
-    assert graph.input is not None
-    found = [n for n in extents if n is not None]
-    if not found or len(found) < len(extents):
-        return None
-    return (*graph.input[: len(graph.input) - len(found)], *found)
+    def _filled(self, extents: list[int | None]) -> Shape | None:
+        """The graph's input with other sizes."""
+        found = [n for n in extents if n is not None]
+        if not found or len(found) < len(extents):
+            return None
+        return (*self.input[: len(self.input) - len(found)], *found)

@@ -55,6 +55,8 @@ class Window:
         >>> Window(kernel=2, stride=2, padding=0).dropped(5)
         1
         """
+        if self.stride == 1:
+            return 0
         first = (self.output(size) - 1) * self.stride + self.span - self.padding
         # what the strides and the dilation skip everywhere is skipped by design, here too
         if self.dilation == 1:

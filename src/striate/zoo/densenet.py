@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from striate.spec import AdaptiveAvgPool, AvgPool, BatchNorm, Cat, Conv, Flatten, Linear, MaxPool, ReLU, Seq, Spec
 
+NORM, RELU = BatchNorm(), ReLU()
+
 # Table 1: the layers of the four blocks, the growth rate k, and the channels of the first convolution (2k)
 TABLE_1 = {
     121: ((6, 12, 24, 16), 32, 64),
@@ -20,11 +22,11 @@ def dense_layer(growth: int) -> Cat:
     return Cat(
         skip=Seq(),
         new=Seq(
-            bn1=BatchNorm(),
-            relu1=ReLU(),
+            bn1=NORM,
+            relu1=RELU,
             conv1=Conv(4 * growth, 1, bias=False),
-            bn2=BatchNorm(),
-            relu2=ReLU(),
+            bn2=NORM,
+            relu2=RELU,
             conv2=Conv(growth, 3, padding=1, bias=False),
         ),
     )
@@ -38,9 +40,7 @@ def _blocks(depths: tuple[int, ...], growth: int, channels: int) -> dict[str, Sp
         channels += depth * growth
         if i < len(depths):
             channels //= 2
-            parts[f"transition{i}"] = Seq(
-                bn=BatchNorm(), relu=ReLU(), conv=Conv(channels, 1, bias=False), pool=AvgPool(2)
-            )
+            parts[f"transition{i}"] = Seq(bn=NORM, relu=RELU, conv=Conv(channels, 1, bias=False), pool=AvgPool(2))
     return parts
 
 
@@ -49,12 +49,12 @@ def densenet(depth: int, classes: int = 1000) -> Seq:
     depths, growth, stem = TABLE_1[depth]
     return Seq(
         conv1=Conv(stem, 7, stride=2, padding=3, bias=False),
-        bn1=BatchNorm(),
-        relu1=ReLU(),
+        bn1=NORM,
+        relu1=RELU,
         pool1=MaxPool(3, stride=2, padding=1),
         **_blocks(depths, growth, stem),
-        bn=BatchNorm(),
-        relu=ReLU(),
+        bn=NORM,
+        relu=RELU,
         avg=AdaptiveAvgPool(1),
         flat=Flatten(),
         fc=Linear(classes),
@@ -67,8 +67,8 @@ def densenet_bc100(classes: int = 10) -> Seq:
     return Seq(
         conv1=Conv(2 * growth, 3, padding=1, bias=False),
         **_blocks((per_block,) * 3, growth, 2 * growth),
-        bn=BatchNorm(),
-        relu=ReLU(),
+        bn=NORM,
+        relu=RELU,
         avg=AdaptiveAvgPool(1),
         flat=Flatten(),
         fc=Linear(classes),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from striate.spec import AdaptiveAvgPool, BatchNorm, Conv, Flatten, Linear, MaxPool, PadChannels, ReLU, Seq, Spec, Sum
 
-IDENTITY = Seq()
+IDENTITY, NORM, RELU = Seq(), BatchNorm(), ReLU()
 Block = Callable[[int, int, bool], Spec]
 
 # Table 1: how many blocks in each of the stages conv2_x to conv5_x
@@ -19,14 +19,14 @@ def basic(width: int, stride: int, project: bool) -> Seq:
         sum=Sum(
             body=Seq(
                 conv1=Conv(width, 3, stride=stride, padding=1, bias=False),
-                bn1=BatchNorm(),
-                relu1=ReLU(),
+                bn1=NORM,
+                relu1=RELU,
                 conv2=Conv(width, 3, padding=1, bias=False),
-                bn2=BatchNorm(),
+                bn2=NORM,
             ),
             skip=projection(width, stride) if project else IDENTITY,
         ),
-        relu=ReLU(),
+        relu=RELU,
     )
 
 
@@ -39,23 +39,23 @@ def bottleneck(width: int, stride: int, project: bool, groups: int = 1, inner: i
         sum=Sum(
             body=Seq(
                 conv1=Conv(inner, 1, bias=False),
-                bn1=BatchNorm(),
-                relu1=ReLU(),
+                bn1=NORM,
+                relu1=RELU,
                 conv2=Conv(inner, 3, stride=stride, padding=1, groups=groups, bias=False),
-                bn2=BatchNorm(),
-                relu2=ReLU(),
+                bn2=NORM,
+                relu2=RELU,
                 conv3=Conv(4 * width, 1, bias=False),
-                bn3=BatchNorm(),
+                bn3=NORM,
             ),
             skip=projection(4 * width, stride) if project else IDENTITY,
         ),
-        relu=ReLU(),
+        relu=RELU,
     )
 
 
 def projection(width: int, stride: int) -> Seq:
     """The 1x1 convolution of a skip that changes size or channels: the paper's option B."""
-    return Seq(conv=Conv(width, 1, stride=stride, bias=False), bn=BatchNorm())
+    return Seq(conv=Conv(width, 1, stride=stride, bias=False), bn=NORM)
 
 
 def _imagenet(depth: int, block: Block, classes: int) -> Seq:
@@ -68,8 +68,8 @@ def _imagenet(depth: int, block: Block, classes: int) -> Seq:
         )
     return Seq(
         conv1=Conv(64, 7, stride=2, padding=3, bias=False),
-        bn1=BatchNorm(),
-        relu1=ReLU(),
+        bn1=NORM,
+        relu1=RELU,
         pool1=MaxPool(3, stride=2, padding=1),
         **stages,
         avg=AdaptiveAvgPool(1),
@@ -98,8 +98,8 @@ def cifar_resnet(depth: int, classes: int = 10) -> Seq:
         stages[f"stage{stage}"] = Seq(*(_cifar_block(width, stage > 1 and i == 0) for i in range(n)))
     return Seq(
         conv1=Conv(16, 3, padding=1, bias=False),
-        bn1=BatchNorm(),
-        relu1=ReLU(),
+        bn1=NORM,
+        relu1=RELU,
         **stages,
         avg=AdaptiveAvgPool(1),
         flat=Flatten(),
