@@ -101,3 +101,16 @@ def test_with_input():
 
 def test_what_suits_is_in_the_zoo():
     assert isinstance(find_net(suited_to((8, 8), "L")), Graph)
+
+
+@pytest.mark.parametrize(("name", "task"), [("unet", "segmentation"), ("vgg_regressor", "regression")])
+def test_a_net_for_another_task_is_refused_for_classes(name, task):
+    with pytest.raises(SpecError, match=f"{name} is a network for {task}, not for classes; take another"):
+        find_net(name, classes=10, channels=1)
+    assert find_net(name).output
+
+
+def test_the_colours_of_the_data_go_into_images_alone():
+    assert find_net("lenet5", channels=3).input == (3, 32, 32)
+    assert find_net("textcnn", classes=2, channels=3).input == (59,)
+    assert find_net("voxnet", channels=3).input == (1, 32, 32, 32)

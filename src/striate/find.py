@@ -40,8 +40,11 @@ def find_net(net: str | Path | Spec | Graph, *, classes: int | None = None, chan
     text = str(net)
     if text in ZOO:
         entry = ZOO[text]
+        if classes is not None and entry.task != "classification":
+            raise SpecError(f"{text} is a network for {entry.task}, not for classes; take another, such as lenet5")
         spec = entry.make() if classes is None else entry.make(classes=classes)
-        return lower(spec, (channels or entry.input[0], *entry.input[1:]))
+        image = len(entry.input) == 3  # of a sentence or a volume the first number is no colour
+        return lower(spec, (channels or entry.input[0], *entry.input[1:]) if image else entry.input)
     if text.endswith(".safetensors"):
         from striate.model.header import read_header
 
