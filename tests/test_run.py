@@ -380,3 +380,11 @@ def test_the_models_own_numbering_holds(in_folder, trained, photos):
     with pytest.raises(DataError) as caught:
         part_for(model, "other")
     assert str(caught.value).startswith("other: has the classes cat, dog, which the model does not know; it knows 0, 1")
+
+
+def test_another_batch_size_does_not_go_on_inside_an_epoch(in_folder):
+    start(out="run", stop=(1, 2))
+    with pytest.raises(
+        RecipeError, match=r"run: stopped inside an epoch of batches of \d+, got 64; go on with --batch"
+    ):
+        prepare("digits", settings={"batch": 64}, out="run", resume=True)

@@ -39,3 +39,10 @@ def test_a_changed_field_is_a_pair() -> None:
     assert plain["layers"][0]["b"] == {"name": "conv1", "op": "conv 6 5 padding=2", "output": [6, 8, 8]}
     assert plain["parameters"] == [156, 156]
     assert plain["macs"] == [2400, 9600]
+
+
+def test_what_reads_what_matters() -> None:
+    a = check("a: conv 4 1; b: conv 4 1 <- input; add <- a, b", "4x8x8")
+    b = check("a: conv 4 1; b: conv 4 1; add <- a, b", "4x8x8")
+    assert not compare(a, b).same
+    assert "+ b: conv 4 1 -> 4x8x8" in str(compare(a, b))

@@ -244,3 +244,14 @@ def test_an_epoch_in_a_line():
     epoch = Epoch(3, 0.5, 0.25, 0.9, 0.001, 1.25, best=True)
     assert epoch.line(20) == "epoch  3/20  loss 0.5000  val loss 0.2500  val accuracy 90.00%  1.2 s  best"
     assert Epoch(3, 0.5, None, None, 0.001, 1.25, best=False).line(5) == "epoch 3/5  loss 0.5000  1.2 s"
+
+
+def test_validation_leaves_every_part_in_its_mode_and_reads_labels():
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    module.train()
+    module[1].eval()
+    validate(module, [(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))])
+    assert [part.training for part in module] == [True, False, True]
+    with pytest.raises(DataError, match="the targets reach from 0 to 5, the network has 2 outputs"):
+        validate(module, [(torch.randn(2, 3), torch.tensor([0, 5]))])
+    assert [part.training for part in module] == [True, False, True]

@@ -74,3 +74,26 @@ def test_validation_takes_the_scores_too():
     plainly = validate(net, DATA)
     net.end = ENDS["F.softmax"]
     assert validate(net, DATA) == plainly
+
+
+class ByHand(nn.Module):
+    def forward(self, x):
+        e = x.exp()
+        return e / e.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        nn.Sequential(nn.Softmax(dim=1), nn.Flatten()),
+        nn.Sequential(nn.Softmax(dim=1), nn.Flatten(0, 0), nn.Flatten()),
+        ByHand(),
+    ],
+    ids=["softmax, flatten", "reshaped twice", "by hand"],
+)
+def test_a_softmax_that_is_not_the_last_call_is_found_too(end):
+    torch.manual_seed(0)
+    body = nn.Linear(5, 3)
+    x = torch.randn(6, 5)
+    found = Scorer(nn.Sequential(body, end))(x)
+    assert torch.allclose(found.log_softmax(1), body(x).log_softmax(1), atol=1e-5)

@@ -46,7 +46,8 @@ class Difference:
 
 
 def compare(one: Report, other: Report) -> Difference:
-    """The layers in which two networks differ: in what they do or in the shape that comes out, not in their names.
+    """The layers in which two networks differ: in what they do, what they read or the shape that comes out, not in
+    their names.
 
     >>> from striate.analysis import check
     >>> print(compare(check("conv 6 5; relu", "1x8x8"), check("conv 6 3; relu", "1x8x8")))
@@ -61,17 +62,27 @@ def compare(one: Report, other: Report) -> Difference:
     """
     a, b = one.layers, other.layers
     rows: list[Pair] = []
-    matcher = SequenceMatcher(None, [layer.op for layer in a], [layer.op for layer in b], autojunk=False)
+    wires = _wires(a), _wires(b)
+    one_key, other_key = ([(x.op, wire[x.name]) for x in side] for side, wire in zip((a, b), wires, strict=True))
+    matcher = SequenceMatcher(None, one_key, other_key, autojunk=False)
     for _, i, i_end, j, j_end in matcher.get_opcodes():
         count = max(i_end - i, j_end - j)
         left: list[Layer | None] = [*a[i:i_end]] + [None] * (count - (i_end - i))
         right: list[Layer | None] = [*b[j:j_end]] + [None] * (count - (j_end - j))
-        rows += [(x, y) for x, y in zip(left, right, strict=True) if not _alike(x, y)]
+        rows += [(x, y) for x, y in zip(left, right, strict=True) if not _alike(x, y, *wires)]
     return Difference(one, other, tuple(rows))
 
 
-def _alike(x: Layer | None, y: Layer | None) -> bool:
-    return x is not None and y is not None and (x.op, x.output) == (y.op, y.output)
+def _wires(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
+    """How many layers back each layer reads: (1,) in a chain, whatever the layers are called."""
+    place = {"input": -1} | {layer.name: i for i, layer in enumerate(layers)}
+    return {layer.name: tuple(i - place[name] for name in layer.inputs) for i, layer in enumerate(layers)}
+
+
+def _alike(
+    x: Layer | None, y: Layer | None, of_x: dict[str, tuple[int, ...]], of_y: dict[str, tuple[int, ...]]
+) -> bool:
+    return x is not None and y is not None and (x.op, x.output, of_x[x.name]) == (y.op, y.output, of_y[y.name])
 
 
 def _total(report: Report, name: str) -> str:
@@ -82,7 +93,8 @@ def _total(report: Report, name: str) -> str:
 
 
 def _line(layer: Layer) -> str:
-    return f"{layer.name}: {layer.op} -> {show(layer.output)}"
+    reads = f" <- {', '.join(layer.inputs)}" if len(layer.inputs) > 1 else ""
+    return f"{layer.name}: {layer.op}{reads} -> {show(layer.output)}"
 
 
 def _plain(layer: Layer | None) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from striate.learn.checkpoint import load_state, save_state
 from striate.learn.freeze import fixed_norms, freeze
-from striate.learn.loop import Epoch, State, Step, training, validate
+from striate.learn.loop import Epoch, State, Step, evaluating, training, validate
 from striate.learn.losses import Scorer, half_squared_error, loss_of, multiclass_hinge
 from striate.learn.optim import optimiser_of, rate_at
 from striate.learn.recipe import LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
@@ -17,6 +17,7 @@ __all__ = [
     "Scorer",
     "State",
     "Step",
+    "evaluating",
     "find_recipe",
     "fixed_norms",
     "freeze",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -253,21 +254,34 @@ def _finish_epoch(state: State, recipe: Recipe, val: Iterable[Batch] | None, beg
     return Epoch(state.epoch, train_loss, val_loss, accuracy, lr, seconds, best)
 
 
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """*module* in evaluation mode, and then every part of it in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
 @torch.no_grad()
 def validate(module: nn.Module, batches: Iterable[Batch], loss: Loss = F.cross_entropy) -> tuple[float, float]:
     """The mean *loss* and the accuracy of *module* over *batches*; its mode is left as it was.
 
     In training the loss is the one that is trained, so that the two curves can be laid on each other.
     """
-    scores_of, was_training = Scorer(module), module.training
-    module.eval()
+    scores_of = Scorer(module)
     total, right, items = 0.0, 0, 0
-    for x, y in batches:
-        scores, y = scores_of(x), y.long()
-        total += float(loss(scores, y)) * len(y)
-        right += int((scores.argmax(1) == y).sum())
-        items += len(y)
-    module.train(was_training)
+    with evaluating(module):
+        for x, y in batches:
+            scores = scores_of(x)
+            _check_batch(scores, y)
+            y = y.long()
+            total += float(loss(scores, y)) * len(y)
+            right += int((scores.argmax(1) == y).sum())
+            items += len(y)
     if items == 0:
         raise DataError("there is nothing to validate on: the batches are empty")
     return total / items, right / items

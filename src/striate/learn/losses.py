@@ -66,13 +66,33 @@ class Scorer:
     def __call__(self, x: Tensor) -> Tensor:
         with _Softmaxes() as seen:
             output = self.module(x)
-        return next((scores for scores, probabilities in reversed(seen.pairs) if probabilities is output), output)
+        found = next((scores for scores, probabilities in reversed(seen.pairs) if probabilities is output), None)
+        if found is not None or not _are_probabilities(output):
+            return output if found is None else found
+        return output.clamp_min(
+            torch.finfo(output.dtype).tiny
+        ).log()  # of a compiled module, say: the same but for a sum
+
+
+def _are_probabilities(output: Tensor) -> bool:
+    """Whether every row is one, whoever made them."""
+    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] < 2 or not output.is_floating_point():
+        return False
+    with torch.no_grad():
+        return bool((output >= 0).all() and ((output.sum(1) - 1).abs() < 1e-4).all())
 
 
 class _Softmaxes(TorchFunctionMode):
-    """While it is entered, notes what went into every softmax and what came out."""
+    """While it is entered, notes what went into every softmax and what came out; also reshaped, as by a flatten."""
 
-    FUNCTIONS = (F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, Tensor.softmax, Tensor.log_softmax)
+    FUNCTIONS = (
+        F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, Tensor.softmax, Tensor.log_softmax,
+        torch.special.softmax, torch.special.log_softmax,
+    )  # fmt: skip
+    SHAPES = (
+        torch.flatten, torch.reshape, torch.squeeze, torch.clone, Tensor.flatten, Tensor.reshape, Tensor.view,
+        Tensor.squeeze, Tensor.clone, Tensor.contiguous, Tensor.to, Tensor.float,
+    )  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,4 +105,8 @@ class _Softmaxes(TorchFunctionMode):
         output = func(*args, **kwargs)
         if func in self.FUNCTIONS:
             self.pairs.append((args[0] if args else kwargs["input"], output))
+        elif func in self.SHAPES and args:
+            of = next((scores for scores, probabilities in self.pairs if probabilities is args[0]), None)
+            if of is not None:
+                self.pairs.append((func(of, *args[1:], **kwargs), output))
         return output

@@ -17,7 +17,7 @@ from torch import nn
 
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
-from striate.learn import Scorer
+from striate.learn import Scorer, evaluating
 from striate.model.contract import Contract
 from striate.model.header import FORMAT, Header, check_agree, read_header
 from striate.model.image import decode, from_array
@@ -59,12 +59,10 @@ class Model:
     @torch.no_grad()
     def log_probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Of every class, in natural logarithms: uint8 ``(N, C, H, W)`` to float64 ``(N, K)``."""
-        was_training = self.module.training
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
-        self.module.eval()
         x = normalise(torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device), self.contract)
-        scores = Scorer(self.module)(x)
-        self.module.train(was_training)
+        with evaluating(self.module):
+            scores = Scorer(self.module)(x)
         return scores.double().log_softmax(1).cpu().numpy()
 
     def predict(self, source: Source | Iterable[Source], *, batch: int = 64) -> list[Prediction]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -178,10 +180,13 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
     parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
     before = [(part, dict(vars(part))) for part in parts]
     modes = [(part, part.training) for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
-    inner = {
-        id(v): (v, v.copy()) for _, own in before for v in own.values() if type(v) in (dict, OrderedDict, list, set)
-    }
-    values = [(t, t.clone()) for t in (*module.parameters(), *module.buffers())] if numbers else []
+    inner: dict[int, tuple[Any, Any]] = {}
+    loose: list[Tensor] = []  # tensors that are neither parameters nor buffers
+    for _, own in before:
+        for value in own.values():
+            _inside(value, inner, loose)
+    held = (*module.parameters(), *module.buffers()) if numbers else ()
+    values = [(t, t.clone()) for t in (*held, *loose)]
     with torch.random.fork_rng(devices=[], enabled=numbers):
         try:
             yield
@@ -192,15 +197,22 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
                 vars(part).clear()
                 vars(part).update(own)
             for now, then in inner.values():
-                if isinstance(now, list):
-                    now[:] = then
-                else:
-                    now.clear()
-                    now.update(then)
+                now.clear()
+                now.extend(then) if isinstance(now, list | deque) else now.update(then)
             for tensor, value in values:
                 if not torch.equal(tensor, value):
                     with torch.no_grad():
                         tensor.copy_(value)
+
+
+def _inside(value: object, containers: dict[int, tuple[Any, Any]], tensors: list[Tensor]) -> None:
+    """Every container in *value*, with a copy of what it holds, and every tensor that is no parameter."""
+    if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and value.device.type != "meta":
+        tensors.append(value)
+    elif isinstance(value, dict | list | set | deque) and id(value) not in containers:
+        containers[id(value)] = (value, copy(value))
+        for part in list(value.values() if isinstance(value, dict) else value):
+            _inside(part, containers, tensors)
 
 
 def examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:

@@ -87,7 +87,25 @@ def keeps_places(call: Call) -> bool:
         order = order_of(call)
         ndim = len(shapes[1])
         return order is not None and order[-call.rank :] == list(range(ndim - call.rank, ndim)) and ndim > call.rank + 1
+    if not _stays(call):
+        return False
     return min(map(len, shapes)) > call.rank + 1 and len({s[-call.rank :] for s in shapes}) == 1
+
+
+def _stays(call: Call) -> bool:
+    """Whether what picks or pads leaves the places alone: shifted by as much as was cut off, sizes do not tell."""
+    if call.name == "pad":
+        return not any(tuple(call.get(1, "pad"))[: 2 * call.rank])
+    if call.name == "index_select":
+        return call.axis(call.get(1, "dim")) == 1
+    if call.name == "getitem":
+        index = call.args[1]
+        parts = list(index) if isinstance(index, tuple) else [index]
+        dots = next((i for i, part in enumerate(parts) if part is Ellipsis), None)
+        if dots is not None:
+            parts[dots : dots + 1] = [slice(None)] * (len(call.args[0].shape) - len(parts) + 1)
+        return all(isinstance(part, slice) and part.step in (None, 1) for part in parts[2:])
+    return True
 
 
 def _over_channels(call: Call) -> bool:

@@ -109,7 +109,7 @@ def prepare(
         begun_from=", ".join([str(weights)] * bool(weights) + [f"frozen down to {freeze}"] * bool(freeze)),
     )
     if folder:
-        restore(run, say)
+        restore(run, int(before.get("batch", recipe.batch)), say)
     else:
         make_folder(run.folder)
     write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")

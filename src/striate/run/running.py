@@ -144,10 +144,16 @@ def _val(run: Run) -> dict[str, float | None]:
     return {"accuracy": row["val/accuracy"], "loss": row["val/loss"]}
 
 
-def restore(run: Run, say: Say) -> None:
+def restore(run: Run, batch: int, say: Say) -> None:
+    """Puts the run where its state says; *batch* is the size of the batches until now."""
     run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
     finished = _read_progress(run)
     state = run.state
+    if state.step and batch != run.recipe.batch:  # the place in the epoch is counted in batches
+        raise RecipeError(
+            f"{run.folder}: stopped inside an epoch of batches of {batch}, got {run.recipe.batch}; go on with "
+            f"--batch {batch}, or begin a new run without --resume"
+        )
     if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
             f"{run.folder}: all {state.epoch} epochs are done; give more, such as --epochs {state.epoch + 10}"
