@@ -32,9 +32,10 @@ def make_folder(path: Path) -> Path:
     """Where the snippets run: a folder with the files that they take for granted."""
     from striate.data import open_data
 
+    (path / "docs/pictures").mkdir(parents=True)
     test = open_data("digits").test
     seven = test.images[int(np.flatnonzero(test.targets == 7)[0])]
-    Image.fromarray(seven).resize((64, 64), Image.Resampling.BICUBIC).save(path / "seven.png")
+    Image.fromarray(seven).resize((64, 64), Image.Resampling.BICUBIC).save(path / "docs/pictures/seven.png")
     return path
 
 

@@ -49,6 +49,8 @@ def train(
         data, net, recipe, settings=settings, out=out, init=init, weights=weights, freeze=freeze, resume=resume,
         device=device, say=say,
     )  # fmt: skip
+    size = "x".join(map(str, run.model.contract.input))
+    say(f"{run.net} on {run.data}: input {size}, {run.table.parameters:,} parameters")
     for event in run.events():
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))

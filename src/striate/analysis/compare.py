@@ -82,7 +82,9 @@ def _wires(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
 def _alike(
     x: Layer | None, y: Layer | None, of_x: dict[str, tuple[int, ...]], of_y: dict[str, tuple[int, ...]]
 ) -> bool:
-    return x is not None and y is not None and (x.op, x.output, of_x[x.name]) == (y.op, y.output, of_y[y.name])
+    if x is None or y is None:
+        return False
+    return (x.op, x.output, x.parameters, of_x[x.name]) == (y.op, y.output, y.parameters, of_y[y.name])
 
 
 def _total(report: Report, name: str) -> str:

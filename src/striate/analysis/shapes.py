@@ -158,7 +158,9 @@ def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say)
     for field, value in sizes(op):
         if isinstance(value, tuple) and len(value) != rank:
             what = f"{field} {show(value)} has {len(value)} numbers, its input {show(shape)} has {rank} axes"
-            say(what, f"{field}={'x'.join([str(value[0])] * rank)}, or {field}={value[0]}")
+            each = f"{field}={'x'.join([str(value[0])] * rank)}, or " if rank > 1 else ""
+            grey = f"; for a grey image write the input 1x{show(shape)}" if rank == 1 and len(value) == 2 else ""
+            say(what, f"{each}{field}={value[0]}{grey}")
             return (out, *shape[1:])
     if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
         fit = gcd(shape[0], op.out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,10 +52,11 @@ def _report(net: str, input: str | None) -> Report:
     from striate.spec import Graph
     from striate.user_code import is_code, load_code
 
-    found = load_code(net) if is_code(net) else find_net(net)
-    if input:
-        _advise(input, found.input if isinstance(found, Graph) else None)
-    return analyse(found, input)
+    with redirect_stdout(sys.stderr):  # what somebody's file prints is no result of ours
+        found = load_code(net) if is_code(net) else find_net(net)
+        if input:
+            _advise(input, found.input if isinstance(found, Graph) else None)
+        return analyse(found, input)
 
 
 def _draw(report: Report, net: str, path: Path) -> None:

@@ -22,7 +22,12 @@ def train(
     data: Data,
     net: Annotated[
         str | None,
-        typer.Option("--net", "-n", metavar="NET", help="As in check; without it, one that suits the data."),
+        typer.Option(
+            "--net",
+            "-n",
+            metavar="NET",
+            help="A zoo name, .net file, model file or text; without it, one that suits the data.",
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Passes over the training part. [20]")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Images a step. [32]")] = None,
@@ -54,7 +59,7 @@ def train(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="The run's folder.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest run of this data and net.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest run of DATA (and --net).")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> None:
@@ -129,9 +134,8 @@ def _conclude(result: Result, data: str) -> None:
     run, test = result.run, result.test
     low, high = test.accuracy_interval
     print(f"test accuracy {test.accuracy:.2%} ({test.right} of {test.n} images; 95 % interval {low:.1%} to {high:.1%})")
-    print(
-        f"trained {len(run.history)} epochs in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}"
-    )
+    epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
+    print(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
     print(f"model   {run.folder / 'model.safetensors'}")
     print(f"curves  {run.folder / 'metrics.csv'}")
     print(f"report  {run.folder / 'report.html'}")

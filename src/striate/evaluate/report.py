@@ -161,7 +161,8 @@ def _answers(scores: Scores) -> Html:
 
 def _sureness(scores: Scores) -> str:
     mean, (low, high) = scores.calibration["mean_confidence"], scores.accuracy_interval
-    verdict = "it is too sure of itself" if mean > high else "it is too unsure" if mean < low else "the two agree"
+    close = f"the two are no further apart than {scores.n:,} images can tell"
+    verdict = "it is too sure of itself" if mean > high else "it is too unsure" if mean < low else close
     return (
         f"Its answers carry a probability of {percent(mean)} on average, and {percent(scores.accuracy, scores.n)} of "
         f"them are right: {verdict}. Expected calibration error "

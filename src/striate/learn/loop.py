@@ -215,7 +215,7 @@ def _check_loss(value: float, recipe: Recipe) -> None:
     if not math.isfinite(value):
         raise RecipeError(
             f"the loss is {value}: training has diverged; take a smaller learning rate than lr={recipe.lr:g}, "
-            f"for example lr={recipe.lr / 10:g}, or limit the gradient with clip=1"
+            f"for example lr={recipe.lr / 10 if recipe.lr <= 1 else 0.01:g}, or limit the gradient with clip=1"
         )
 
 
