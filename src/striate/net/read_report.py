@@ -41,7 +41,8 @@ def _flat(report: Report) -> Report:
     """What ran, without what read what."""
     unseen = {"inputs": (), "receptive_field": None, "stride": None, "start": None}
     layers = tuple(replace(layer, **unseen) for layer in report.layers)
-    return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=())
+    # another run may take another way, so the totals are of what was seen
+    return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=(), partial=True)
 
 
 def _legal(module: nn.Module, reading: Reading, legal: LegalInputs) -> LegalInputs:
