@@ -199,7 +199,8 @@ def _dropped(graph: Graph, shapes: dict[str, Shape]) -> list[Dropped]:
     found = []
     for node in graph.nodes:
         extents = shapes[node.inputs[0]][1:]
-        if isinstance(node.op, Conv | TableConv | Pool) and extents and fits_rank(node.op, len(extents)):
+        strided = isinstance(node.op, Conv | TableConv | Pool) and node.op.stride != 1  # others drop nothing
+        if strided and extents and fits_rank(node.op, len(extents)):
             for axis, (w, n) in enumerate(zip(windows(node.op, len(extents)), extents, strict=True)):
                 if w.output(n) > 0 and (count := w.dropped(n)):
                     found.append(Dropped(node.name, axis, count))
