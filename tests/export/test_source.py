@@ -190,6 +190,15 @@ def test_a_model_answers_as_striate_does(exported: Path, trained: Path, digit: P
     assert done.stdout == shell("predict", trained / "model.safetensors", digit).out
 
 
+def test_what_is_no_image_is_one_message(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("no picture")
+    for file in (tmp_path / "bad.png", tmp_path, tmp_path / "missing.png"):
+        done = subprocess.run([sys.executable, str(exported), str(file)], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"{file}: cannot be read as an image (")
+        assert "Traceback" not in done.stderr
+
+
 def images() -> list[Image.Image]:
     rng = np.random.default_rng(0)
     rgb = Image.fromarray(rng.integers(0, 256, (30, 41, 3), dtype=np.uint8))

@@ -81,8 +81,11 @@ if __name__ == "__main__":
         sys.exit(f"usage: python {{sys.argv[0]}} IMAGE ...")
     trained = load()
     for file in sys.argv[1:]:
-        with Image.open(file) as opened:
-            best = answer(trained, opened)[:3]
+        try:
+            with Image.open(file) as opened:
+                best = answer(trained, opened)[:3]
+        except OSError as error:  # missing, a folder, no image, cut short
+            sys.exit(f"{{file}}: cannot be read as an image ({{error}})")
         print(f"{{file}}: " + ", ".join(f"{{name}} {{p:.1%}}" for name, p in best))
 '''
 
