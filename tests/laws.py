@@ -429,6 +429,24 @@ def test_law_on_other_kinds(text: str, input: Shape, law: str) -> None:
         pytest.skip(str(reason))
 
 
+def test_the_narrow_laws_apply_where_they_should() -> None:
+    """A law that held itself inapplicable everywhere would never fail."""
+
+    def applies(law: Law, name: str) -> bool:
+        try:
+            law(ZOO[name].make(), ZOO[name].input)
+        except NotApplicable:
+            return False
+        return True
+
+    small = {"lenet5", "lenet5_1998", "harley", "boat4", "textcnn"}
+    assert {name for name in (*small, "resnet18", "unet") if applies(ten_items_are_learned, name)} == small
+    images = {"lenet5", "boat4", "googlenet", "mobilenet_v2"}
+    assert {
+        name for name in (*images, "textcnn", "voxnet", "unet") if applies(a_model_file_gives_it_back, name)
+    } == images
+
+
 def test_the_laws_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one line of the analysis wrong, the law about it says so."""
     from striate.analysis import cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -24,8 +25,8 @@ class Frame:
         self.given: list[Value] = []
 
 
-class Parts:
-    """What a tracing does when a module begins and ends."""
+class Parts(ABC):
+    """What a tracing does when a module begins and ends; the tracing itself keeps the records."""
 
     batch: int
     input: Record
@@ -37,17 +38,21 @@ class Parts:
     failed: Frame | None
     everything: bool
 
+    @abstractmethod
     def value(self, tensor: Tensor) -> Value | None:
-        raise NotImplementedError
+        """What is known of where *tensor* came from; None for one from outside."""
 
+    @abstractmethod
     def bind(self, tensor: Tensor, value: Value) -> None:
-        raise NotImplementedError
+        """From now on *tensor* is known to be *value*."""
 
+    @abstractmethod
     def parameters(self, given: list[Tensor]) -> frozenset[int]:
-        raise NotImplementedError
+        """The parameters among *given*, and what they were made of."""
 
+    @abstractmethod
     def note(self, op: Op, inputs: list[Record], shape: Shape) -> Record:
-        raise NotImplementedError
+        """A new record of *op*."""
 
     @contextmanager
     def hooked(self, module: nn.Module) -> Iterator[None]:
