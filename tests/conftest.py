@@ -63,7 +63,7 @@ def digit(tmp_path_factory):
     from striate.data import open_data
 
     path = tmp_path_factory.mktemp("digit") / "one.png"
-    Image.fromarray(open_data("digits").test.images[0]).save(path)
+    Image.fromarray(open_data("digits").test.inputs[0]).save(path)
     return path
 
 

@@ -34,7 +34,7 @@ def make_folder(path: Path) -> Path:
 
     (path / "docs/pictures").mkdir(parents=True)
     test = open_data("digits").test
-    seven = test.images[int(np.flatnonzero(test.targets == 7)[0])]
+    seven = test.inputs[int(np.flatnonzero(test.targets == 7)[0])]
     Image.fromarray(seven).resize((64, 64), Image.Resampling.BICUBIC).save(path / "docs/pictures/seven.png")
     return path
 

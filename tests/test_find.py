@@ -100,7 +100,7 @@ def test_with_input():
 
 
 def test_what_suits_is_in_the_zoo():
-    assert isinstance(find_net(suited_to((8, 8), "L")), Graph)
+    assert isinstance(find_net(suited_to((1, 8, 8), "L", "classification")), Graph)
 
 
 @pytest.mark.parametrize(("name", "task"), [("unet", "segmentation"), ("vgg_regressor", "regression")])

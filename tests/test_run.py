@@ -112,7 +112,7 @@ def test_the_test_figures_are_those_of_evaluate(trained):
 
 def test_the_statistics_come_from_the_training_part_alone(in_folder):
     run = prepare("digits", TINY)
-    pixels = run.parts["train"].images / 255
+    pixels = run.parts["train"].inputs / 255
     assert run.model.contract.mean == pytest.approx([pixels.mean()])
     assert run.model.contract.std == pytest.approx([pixels.std()])
 
@@ -371,7 +371,7 @@ def test_the_models_own_numbering_holds(in_folder, trained, photos):
     for label in (7, 3):
         (in_folder / "some" / str(label)).mkdir(parents=True)
         for k, i in enumerate(np.flatnonzero(data.test.targets == label)[:10]):
-            Image.fromarray(data.test.images[i]).save(in_folder / "some" / str(label) / f"{k}.png")
+            Image.fromarray(data.test.inputs[i]).save(in_folder / "some" / str(label) / f"{k}.png")
     model = load(trained / "model.safetensors")
     pixels = part_for(model, "some", "all")
     assert sorted(set(pixels.targets.tolist())) == [3, 7]

@@ -48,7 +48,7 @@ def write_digits(root, labels, most=60):
             folder = root / part / f"digit {label}"
             folder.mkdir(parents=True)
             for i in np.flatnonzero(items.targets == label)[:most]:
-                Image.fromarray(items.images[i]).save(folder / f"{i}.png")
+                Image.fromarray(items.inputs[i]).save(folder / f"{i}.png")
     return root
 
 
@@ -165,7 +165,7 @@ def test_another_size_sees_the_same_share_of_the_picture(in_folder):
     Model(build(parse(net.format(2)), (3, 28, 28)), contract).save("a.safetensors")
     run = prepare("digits", "input 3x14x14; " + net.format(10), weights="a.safetensors")
     assert run.model.contract == replace(contract, classes=tuple("0123456789"), input=(3, 14, 14), scale_to=16)
-    assert run.parts["train"].images.shape[1:] == (3, 14, 14)  # grey digits, as the file's net wants them
+    assert run.parts["train"].inputs.shape[1:] == (3, 14, 14)  # grey digits, as the file's net wants them
     with pytest.raises(SpecError) as caught:
         prepare("digits", "input 1x28x28; " + net.format(10), weights="a.safetensors")
     assert str(caught.value) == (

@@ -73,8 +73,8 @@ def net_name(net: str | Path | Spec | Graph) -> str:
     return re.sub(r"\W+", "-", Path(text).stem) if text.endswith((".net", ".safetensors")) else "net"
 
 
-def suited_to(size: tuple[int, int], mode: str) -> str:
-    """The net of the zoo for images of *size* ``(H, W)`` when nobody named one: LeNet-5, made for small images."""
+def suited_to(input: Shape, mode: str, task: str) -> str:
+    """The net of the zoo for data of that *input*, *mode* and *task* when nobody named one."""
     return "lenet5"
 
 

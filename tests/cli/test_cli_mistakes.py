@@ -32,6 +32,7 @@ def desk(in_folder, digit, trained):
         (in_folder / "sets" / part / ("dog" if part == "train" else "dogs")).mkdir()
         for i in range(3):
             for folder in (in_folder / "sets" / part).iterdir():
+                image.putpixel((0, 0), i)  # copies would all go to one side of a split
                 image.save(folder / f"{i}.png")
     return in_folder
 
@@ -48,7 +49,7 @@ MISTAKES = {
     "empty classes": (["train", "hollow"], 3, ["hollow: no images in it", LAYOUT]),
     "one class": (["train", "single"], 3, ["single: only one class folder, 'cat'; learning needs two"]),
     "an empty class": (["train", "gap"], 3, ["gap: no images in the class folder(s) 'dog'; fill or remove them"]),
-    "one image a class": (["train", "few"], 3, ["few: too few images", "each class needs 2 or more"]),
+    "one image a class": (["train", "few"], 3, ["few: too few different items", "each class needs 2 or more"]),
     "no image opens": (["train", "broken"], 3, ["broken: none of the 8 images looked at can be read; the first: "]),
     "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training part lacks: 'dogs'"]),
     "a model for data": (["train", MODEL], 3, ["this is a file; DATA is a built-in name"]),

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data import Batches, Pixels
+from striate.data import Arrays, Batches
 from striate.model.contract import Contract
 
 CONTRACT = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
@@ -13,7 +13,7 @@ CONTRACT = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
 def numbered(n):
     """n images, the i-th of which is full of i, so that a batch shows which images it took."""
     images = np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1).repeat(2, 2).repeat(2, 3)
-    return Pixels(images, np.arange(n) % 2, tuple(map(str, range(n))))
+    return Arrays(images, np.arange(n) % 2, tuple(map(str, range(n))))
 
 
 def taken(batches):
@@ -89,7 +89,7 @@ def test_images_and_targets_stay_together_in_their_types():
 
 
 def test_known_values():
-    pixels = Pixels(np.full((1, 1, 2, 2), 255, np.uint8), np.array([1]), ("white",))
+    pixels = Arrays(np.full((1, 1, 2, 2), 255, np.uint8), np.array([1]), ("white",))
     (x, y), *_ = Batches(pixels, CONTRACT, batch=4, shuffle=True)
     assert x.flatten().tolist() == [2.0] * 4
     assert y.tolist() == [1]
@@ -97,10 +97,10 @@ def test_known_values():
 
 def test_the_callers_pixels_are_not_changed_even_when_read_only():
     pixels = numbered(6)
-    pixels.images.flags.writeable = False
-    before = pixels.images.copy()
+    pixels.inputs.flags.writeable = False
+    before = pixels.inputs.copy()
     list(Batches(pixels, CONTRACT, batch=2, shuffle=True))
-    assert np.array_equal(pixels.images, before)
+    assert np.array_equal(pixels.inputs, before)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

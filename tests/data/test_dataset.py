@@ -24,20 +24,20 @@ def test_take_keeps_names_targets_and_order():
     part = Part(images, np.array([0, 1, 0, 1]), ("a", "b", "c", "d")).take([3, 0])
     assert part.names == ("d", "a")
     assert part.name(1) == "a"
-    assert part.images.ravel().tolist() == [3, 0]
+    assert part.inputs.ravel().tolist() == [3, 0]
     assert part.targets.tolist() == [1, 0]
     assert len(part) == 2
 
 
 def test_take_of_files(photos):
-    assert photos.take(np.array([2])).images == (photos.images[2],)
+    assert photos.take(np.array([2])).inputs == (photos.inputs[2],)
 
 
 def test_files_are_read_in_order(photos):
     done = []
     pixels = read(photos, CONTRACT, lambda n, total: done.append((n, total)))
-    assert pixels.images.shape == (8, 3, 6, 8)
-    assert pixels.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert pixels.inputs.shape == (8, 3, 6, 8)
+    assert pixels.inputs[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
     assert pixels.broken == ()
     assert done == [(i, 8) for i in range(1, 9)]
 
@@ -45,15 +45,15 @@ def test_files_are_read_in_order(photos):
 def test_arrays_are_read_too():
     images = np.full((2, 6, 8), 7, np.uint8)
     pixels = read(Part(images, np.array([0, 1]), ("a", "b")), CONTRACT)
-    assert pixels.images.shape == (2, 3, 6, 8)
-    assert (pixels.images == 7).all()
+    assert pixels.inputs.shape == (2, 3, 6, 8)
+    assert (pixels.inputs == 7).all()
 
 
 def test_an_unreadable_image_among_good_ones_is_left_out_and_named(photos):
-    photos.images[3].write_bytes(b"")
-    photos.images[4].write_text("hello")
+    photos.inputs[3].write_bytes(b"")
+    photos.inputs[4].write_text("hello")
     pixels = read(photos, CONTRACT)
-    assert pixels.images[:, 0, 0, 0].tolist() == [0, 10, 20, 50, 60, 70]
+    assert pixels.inputs[:, 0, 0, 0].tolist() == [0, 10, 20, 50, 60, 70]
     assert pixels.targets.tolist() == [0, 1, 0, 1, 0, 1]
     assert [name[-5:] for name in pixels.names] == ["0.png", "1.png", "2.png", "5.png", "6.png", "7.png"]
     assert pixels.broken == (
@@ -66,7 +66,7 @@ def test_an_unreadable_image_among_good_ones_is_left_out_and_named(photos):
 
 
 def test_no_image_can_be_read(photos):
-    for path in photos.images:
+    for path in photos.inputs:
         path.write_bytes(b"")
     with pytest.raises(DataError) as caught:
         read(photos, CONTRACT)
@@ -77,9 +77,9 @@ def test_no_image_can_be_read(photos):
 
 
 def test_no_image_of_a_class_can_be_read(photos):
-    for path in photos.images[1::2]:
+    for path in photos.inputs[1::2]:
         path.unlink()
-    photos.images[0].unlink()
+    photos.inputs[0].unlink()
     with pytest.raises(DataError) as caught:
         read(photos, CONTRACT)
     assert str(caught.value) == (
@@ -89,7 +89,7 @@ def test_no_image_of_a_class_can_be_read(photos):
 
 def test_a_part_may_lack_a_class(photos):
     cats = photos.take([0, 2, 4])
-    cats.images[0].unlink()
+    cats.inputs[0].unlink()
     assert len(read(cats, CONTRACT)) == 2
 
 

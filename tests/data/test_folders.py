@@ -14,9 +14,9 @@ def message(folder):
 
 def test_flat(tmp_path, class_folders):
     data = open_folders(class_folders(tmp_path / "pets", dog=2, cat=3))
-    assert (data.name, data.classes, data.mode, data.size) == ("pets", ("cat", "dog"), "RGB", (6, 8))
+    assert (data.name, data.classes, data.mode, data.input) == ("pets", ("cat", "dog"), "RGB", (3, 6, 8))
     assert data.train.targets.tolist() == [0, 0, 0, 1, 1]
-    assert [path.name for path in data.train.images] == ["0.png", "1.png", "2.png", "0.png", "1.png"]
+    assert [path.name for path in data.train.inputs] == ["0.png", "1.png", "2.png", "0.png", "1.png"]
     assert data.train.name(3) == str(tmp_path / "pets" / "dog" / "0.png")
     assert data.val is None
     assert data.test is None
@@ -28,7 +28,7 @@ def test_parts(tmp_path, class_folders, val):
         class_folders(tmp_path / part, cat=1, dog=2)
     data = open_folders(tmp_path)
     assert [part.targets.tolist() for part in (data.train, data.val, data.test)] == [[0, 1, 1]] * 3
-    assert all(path.is_relative_to(tmp_path / val) for path in data.val.images)
+    assert all(path.is_relative_to(tmp_path / val) for path in data.val.inputs)
 
 
 def test_a_part_that_lacks_a_class_keeps_the_numbering_of_training(tmp_path, class_folders):
@@ -50,7 +50,7 @@ def test_hidden_folders_and_files_that_are_no_images_are_passed_over(tmp_path, c
         (tmp_path / "dog" / name).write_bytes(b"?")
     data = open_folders(tmp_path)
     assert data.classes == ("cat", "dog")
-    names = [path.relative_to(tmp_path).as_posix() for path in data.train.images]
+    names = [path.relative_to(tmp_path).as_posix() for path in data.train.inputs]
     assert names == ["cat/0.png", "cat/BIG.PNG", "cat/kittens/0.png", "dog/0.png"]
 
 
@@ -79,7 +79,7 @@ def test_the_typical_size_is_the_median_of_the_upright_images(tmp_path, picture)
     for i in range(3):
         Image.new("RGB", (40, 30)).save(tmp_path / "b" / f"{i}.jpg", exif=turned)
     (tmp_path / "b" / "broken.png").write_bytes(b"")
-    assert open_folders(tmp_path).size == (40, 30)
+    assert open_folders(tmp_path).input == (3, 40, 30)
 
 
 def test_images_directly_in_the_folder(tmp_path, picture):

@@ -18,9 +18,9 @@ def message(folder):
 
 def test_images_labels_and_names(tmp_path, idx_folder):
     data = open_idx(idx_folder(tmp_path / "signs", train=[0, 1, 2, 1], t10k=[2, 0]))
-    assert (data.name, data.classes, data.mode, data.size) == ("signs", ("0", "1", "2"), "L", (2, 3))
-    assert data.train.images.shape == (4, 2, 3)
-    assert data.train.images[3].tolist() == [[3, 3, 3], [3, 3, 3]]
+    assert (data.name, data.classes, data.mode, data.input) == ("signs", ("0", "1", "2"), "L", (1, 2, 3))
+    assert data.train.inputs.shape == (4, 2, 3)
+    assert data.train.inputs[3].tolist() == [[3, 3, 3], [3, 3, 3]]
     assert data.train.targets.tolist() == [0, 1, 2, 1]
     assert data.train.targets.dtype == np.int64
     assert data.test.targets.tolist() == [2, 0]
@@ -39,7 +39,7 @@ def test_plain_files_with_dots_and_no_test_part(tmp_path, idx_bytes):
     (tmp_path / "train-images.idx3-ubyte").write_bytes(idx_bytes(np.zeros((2, 4, 4))))
     (tmp_path / "train-labels.idx1-ubyte").write_bytes(idx_bytes(np.array([0, 1])))
     data = open_idx(tmp_path)
-    assert data.size == (4, 4)
+    assert data.input == (1, 4, 4)
     assert data.test is None
 
 
@@ -146,11 +146,11 @@ def test_no_permission(open_to_all, as_nobody, idx_folder):
 def test_mnist():
     data = open_idx(MNIST)
     assert data.classes == tuple("0123456789")
-    assert data.train.images.shape == (60000, 28, 28)
-    assert data.test.images.shape == (10000, 28, 28)
+    assert data.train.inputs.shape == (60000, 28, 28)
+    assert data.test.inputs.shape == (10000, 28, 28)
     assert data.train.targets[:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(data.test.targets).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert round(float(data.train.images.mean()) / 255, 4) == 0.1307  # as everybody normalises it
+    assert round(float(data.train.inputs.mean()) / 255, 4) == 0.1307  # as everybody normalises it
 
 
 def test_a_label_file_is_read_as_a_row(tmp_path, idx_bytes):

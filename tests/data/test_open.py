@@ -31,8 +31,8 @@ def test_a_fifth_becomes_the_test_part_where_there_is_none(tmp_path, class_folde
     data, again = open_data(tmp_path), open_data(str(tmp_path))
     assert np.bincount(data.test.targets).tolist() == [2, 4]
     assert np.bincount(data.train.targets).tolist() == [8, 16]
-    assert not set(data.test.images) & set(data.train.images)
-    assert data.test.images == again.test.images
+    assert not set(data.test.inputs) & set(data.train.inputs)
+    assert data.test.inputs == again.test.inputs
 
 
 def test_a_test_part_of_its_own_is_kept(tmp_path, class_folders, idx_folder):
@@ -65,10 +65,12 @@ def test_validation_of_its_own_is_kept(tmp_path, class_folders):
 def test_too_few_images_to_split(tmp_path, class_folders):
     class_folders(tmp_path, cat=1, dog=1)
     assert message(tmp_path) == (
-        f"{tmp_path}: too few images to set some aside for the test; each class needs 2 or more"
+        f"{tmp_path.name}: too few different items to set some aside for the test; each class needs 2 or more"
     )
     class_folders(tmp_path, cat=2, dog=2)
-    with pytest.raises(DataError, match="too few images to set some aside for validation; each class needs 2 or more"):
+    with pytest.raises(
+        DataError, match="too few different items to set some aside for validation; each class needs 2 or more"
+    ):
         with_validation(open_data(tmp_path), 0)
 
 

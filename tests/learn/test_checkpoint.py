@@ -24,7 +24,7 @@ DROPOUT = "input 1x8x8; conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
 def pixels():
     contract = Contract(tuple("0123456789"), (1, 8, 8), "L", (0.5,), (0.5,))
     part = read(open_data("digits").train.take(range(64)), contract)
-    mean, std = channel_statistics(part.images)
+    mean, std = channel_statistics(part.inputs)
     return part, Contract(contract.classes, contract.input, "L", mean, std)
 
 

@@ -13,7 +13,7 @@ from striate.model.contract import INTERPOLATION, RESIZE, Contract
 GOOD = Contract(("cat", "dog"), (3, 8, 9), "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 NAN = float("nan")
 WRONG = [
-    ({"task": "regression"}, "task is 'regression'; it is one of classification"),
+    ({"task": "detection"}, "task is 'detection'; it is one of classification"),
     ({"mode": "BGR"}, "mode is 'BGR'; it is one of L, RGB"),
     ({"mode": 3}, "mode is 3; it is one of L, RGB"),
     ({"resize": "strech"}, "resize is 'strech'; did you mean 'stretch'?"),

@@ -216,7 +216,7 @@ METADATA = [
     ({"contract": contract(classes=["a", "b", "a"])}, "contract: the classes must be different names"),
     ({"contract": contract(classes=["a", "b"])}, "the net gives an output of shape [3], the contract has 2 classes"),
     ({"contract": contract(input=[1, 8, 9])}, "the net takes (1, 8, 8), the contract says (1, 8, 9)"),
-    ({"contract": contract(task="segmentation")}, "contract: task is 'segmentation'; it is one of classification"),
+    ({"contract": contract(task="detection")}, "contract: task is 'detection'; it is one of classification"),
 ]
 
 

@@ -222,7 +222,7 @@ def test_training_evaluation_and_prediction_see_the_same_tensor(tmp_path, photos
 
     model = Model(Watched(), contract)
     data = open_data(tmp_path / "data")
-    training = normalise(read(data.test, contract).images, contract)
+    training = normalise(read(data.test, contract).inputs, contract)
     measure(model, part_for(model, tmp_path / "data"))
     model.predict([*data.test.names])
     evaluation, prediction = seen

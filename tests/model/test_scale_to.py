@@ -11,8 +11,9 @@ from PIL import Image
 
 from striate.errors import ModelError
 from striate.model.contract import Contract
+from striate.model.fitting import LONGEST, fit, fit_array
+from striate.model.image import from_array
 from striate.model.model import Model, load
-from striate.model.prepare import LONGEST, fit, fit_array, from_array
 from striate.net import build
 from striate.spec import parse
 

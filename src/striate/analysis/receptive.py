@@ -76,8 +76,8 @@ class Axis:
     """What the units of a layer see along one axis of the input.
 
     Args:
-        spans: Of the first units, one period of them. Pixels before 0 are padding.
-        advance: Pixels from one period to the next.
+        spans: Of the first units, one period of them. Arrays before 0 are padding.
+        advance: Arrays from one period to the next.
         units: None, or the number of units where they end: outside them there is nothing.
         whole: The layer has no position of its own any more: each unit sees all that any unit did.
     """
@@ -97,12 +97,12 @@ class Axis:
 
     @property
     def size(self) -> int:
-        """Pixels from the first to the last seen; the most that any unit has."""
+        """Arrays from the first to the last seen; the most that any unit has."""
         return max((span[1] - span[0] + 1 for span in self.spans if span), default=0)
 
     @property
     def stride(self) -> Fraction | None:
-        """Pixels from one unit's field to the next one's; None where that varies or there is no next one."""
+        """Arrays from one unit's field to the next one's; None where that varies or there is no next one."""
         return None if self.whole or self.units is not None else Fraction(self.advance, len(self.spans))
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from striate.data.dataset import Pixels
+from striate.data.dataset import Arrays
 from striate.model.contract import Contract
 from striate.model.prepare import normalise
 
@@ -30,7 +30,7 @@ class Batches:
         shuffle: Another order in every epoch.
         device: Where the batches are wanted.
 
-    >>> pixels = Pixels(np.zeros((5, 1, 2, 2), np.uint8), np.arange(5) % 2, tuple("abcde"))
+    >>> pixels = Arrays(np.zeros((5, 1, 2, 2), np.uint8), np.arange(5) % 2, tuple("abcde"))
     >>> contract = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
     >>> [len(y) for x, y in Batches(pixels, contract, batch=2)]
     [2, 2, 1]
@@ -40,7 +40,7 @@ class Batches:
 
     def __init__(
         self,
-        pixels: Pixels,
+        pixels: Arrays,
         contract: Contract,
         *,
         batch: int,
@@ -49,7 +49,7 @@ class Batches:
         device: torch.device | str = "cpu",
     ) -> None:
         assert batch > 0, batch
-        writable = np.require(pixels.images, requirements=["C", "W"])  # torch takes no read-only array
+        writable = np.require(pixels.inputs, requirements=["C", "W"])  # torch takes no read-only array
         self.images = torch.from_numpy(writable).to(device)
         self.targets = torch.tensor(pixels.targets, dtype=torch.int64, device=device)
         self.contract = contract

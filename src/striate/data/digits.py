@@ -27,4 +27,4 @@ def open_digits() -> DataSet:
     for name, indices in zip(("train", "test"), stratified(targets, 0.2, _TEST_SEED), strict=True):
         names = tuple(f"digits {name} {i}" for i in range(len(indices)))
         parts[name] = Part(images[indices], targets[indices], names)
-    return DataSet("digits", tuple("0123456789"), "L", (8, 8), **parts)
+    return DataSet("digits", "classification", tuple("0123456789"), "L", (1, 8, 8), **parts, why="built in")

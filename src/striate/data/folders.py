@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.data.dataset import DataSet, Part
 from striate.errors import DataError
+from striate.model.contract import MODES
 from striate.model.image import header
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
@@ -41,7 +42,10 @@ def open_folders(folder: Path) -> DataSet:
     parts = {name: _held_out(path, train) for name, path in splits.items() if name != "train"}
     mode, size = _typical(folder, [path for paths in train.values() for path in paths])
     name = folder.resolve().name
-    return DataSet(name, tuple(train), mode, size, _part(train, tuple(train)), parts.get("val"), parts.get("test"))
+    part = _part(train, tuple(train))
+    return DataSet(
+        name, "classification", tuple(train), mode, (MODES[mode] or 0, *size), part, **parts, why="from class folders"
+    )
 
 
 def contents(folder: Path) -> tuple[list[Path], list[Path]]:

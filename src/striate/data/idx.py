@@ -46,8 +46,9 @@ def open_idx(folder: Path) -> DataSet:
         test_images, test_labels = _pair(folder, files, "test")
         _check_known(files["test", "labels"], test_labels, present)
         test = _part(files["test", "images"], test_images, np.searchsorted(present, test_labels))
-    size = (images.shape[1], images.shape[2])
-    return DataSet(folder.resolve().name, tuple(map(str, present)), "L", size, train, test=test)
+    classes, shape = tuple(map(str, present)), (1, *images.shape[1:])
+    name = folder.resolve().name
+    return DataSet(name, "classification", classes, "L", shape, train, test=test, why="from IDX labels")
 
 
 def _find(folder: Path) -> dict[tuple[str, str], Path]:

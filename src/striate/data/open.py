@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from striate.data.dataset import DataSet
+from striate.data.dataset import DataSet, Part
 from striate.data.digits import open_digits
 from striate.data.folders import contents, open_folders
 from striate.data.idx import is_idx, open_idx
-from striate.data.split import stratified
+from striate.data.split import split_off
 from striate.errors import DataError
 
 BUILT_IN: dict[str, Callable[[], DataSet]] = {"digits": open_digits}
@@ -32,18 +31,25 @@ def open_data(name_or_path: str | Path) -> DataSet:
         DataError: There is no such data, or it cannot be read.
 
     >>> data = open_data("digits")
-    >>> data.size, len(data.train), len(data.test)
-    ((8, 8), 1437, 360)
+    >>> data.input, len(data.train), len(data.test)
+    ((1, 8, 8), 1437, 360)
     """
     if isinstance(name_or_path, str) and name_or_path in BUILT_IN:
         return BUILT_IN[name_or_path]()
     dataset = _open_path(Path(name_or_path))
     if dataset.test is not None:
         return dataset
-    train, test = stratified(dataset.train.targets, TEST_FRACTION, seed=0)
-    if not len(test):
-        raise DataError(f"{name_or_path}: too few images to set some aside for the test; each class needs 2 or more")
-    return replace(dataset, train=dataset.train.take(train), test=dataset.train.take(test))
+    train, test = _set_aside(dataset, TEST_FRACTION, 0, "the test")
+    return dataset.with_parts(train=train, test=test)
+
+
+def _set_aside(dataset: DataSet, fraction: float, seed: int, purpose: str) -> tuple[Part, Part]:
+    rest, taken = split_off(dataset.train, fraction, seed)
+    if not len(taken):
+        raise DataError(
+            f"{dataset.name}: too few different items to set some aside for {purpose}; each class needs 2 or more"
+        )
+    return rest, taken
 
 
 def _open_path(path: Path) -> DataSet:
@@ -78,7 +84,19 @@ def with_validation(dataset: DataSet, seed: int, fraction: float = 0.1) -> DataS
     """
     if dataset.val is not None:
         return dataset
-    train, val = stratified(dataset.train.targets, fraction, seed)
-    if not len(val):
-        raise DataError(f"{dataset.name}: too few images to set some aside for validation; each class needs 2 or more")
-    return replace(dataset, train=dataset.train.take(train), val=dataset.train.take(val))
+    train, val = _set_aside(dataset, fraction, seed, "validation")
+    return dataset.with_parts(train=train, val=val)
+
+
+def sampled(dataset: DataSet, fraction: float, seed: int) -> DataSet:
+    """*dataset* with a stratified *fraction* (above 0, at most 1) of its training part; the other parts stay whole.
+
+    Raises:
+        DataError: The fraction is outside, or leaves nothing.
+    """
+    if fraction == 1:
+        return dataset
+    _, train = split_off(dataset.train, fraction, seed)
+    if not len(train):
+        raise DataError(f"{dataset.name}: a fraction of {fraction:g} leaves nothing to learn from; take more")
+    return dataset.with_parts(train=train)

@@ -7,10 +7,49 @@ import math
 
 import numpy as np
 
+from striate.data.content import same_content
+from striate.data.dataset import Part
 from striate.errors import DataError
 
+BINS = 10  # of a number that is to be predicted: its range is spread evenly over both sides
 
-def stratified(targets: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+
+def split_off(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
+    """``(rest, taken)``: *fraction* of every class of *part*, chosen by the *seed*; copies of an item stay together.
+
+    Several labels are split by their combinations, numbers by tenths of their range, masks evenly.
+
+    Raises:
+        DataError: The fraction is not between 0 and 1.
+    """
+    rest, taken = stratified(strata(part.targets), fraction, seed, same_content(part.inputs))
+    return part.take(rest), part.take(taken)
+
+
+def strata(targets: np.ndarray | tuple[object, ...]) -> np.ndarray:
+    """int64 ``(N,)``: the group whose share each item counts for.
+
+    >>> strata(np.array([[0.0], [1.0], [2.0], [3.0]], np.float32)), strata(np.array([[0, 1], [1, 1], [0, 1]], np.uint8))
+    (array([0, 2, 5, 7]), array([0, 2, 0]))
+    """
+    if not isinstance(targets, np.ndarray) or targets.ndim == 3:
+        return np.zeros(len(targets), np.int64)
+    if targets.ndim == 1:
+        return targets
+    if targets.dtype.kind == "f":  # by the rank of the first value
+        order = np.argsort(np.argsort(targets[:, 0], kind="stable"), kind="stable")
+        return order * BINS // max(1, len(order))
+    combinations = {row.tobytes(): None for row in targets}
+    numbers = {row: i for i, row in enumerate(combinations)}
+    counts = np.bincount([numbers[row.tobytes()] for row in targets], minlength=len(numbers))
+    # combinations that occur once cannot be shared out one by one: they make a group of their own
+    rare = {row for row, i in numbers.items() if counts[i] == 1}
+    return np.array([len(numbers) if row.tobytes() in rare else numbers[row.tobytes()] for row in targets], np.int64)
+
+
+def stratified(
+    targets: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """``(rest, part)``: the indices of all items, *part* holding *fraction* of every class, both sorted.
 
     Each class gives its exact share to within one item; a class of two items or more keeps at least one on
@@ -21,6 +60,8 @@ def stratified(targets: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
         targets: int ``(N,)``, the class of each item.
         fraction: Between 0 and 1, both excluded.
         seed: Another seed, another part.
+        groups: int ``(N,)``, for each item the number of the first that it must stay with (itself, mostly). A group
+            goes where its first item goes, and counts as one item of that one's class.
 
     Raises:
         DataError: The fraction is not between 0 and 1.
@@ -28,14 +69,19 @@ def stratified(targets: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
     >>> rest, part = stratified(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
     >>> part
     array([0, 4])
+    >>> stratified(np.array([0, 0, 0, 0]), 0.25, seed=0, groups=np.array([0, 1, 2, 0]))[1]
+    array([0, 3])
     """
     if not 0 < fraction < 1:
         raise DataError(f"the fraction to split off is {fraction}, wanted a number between 0 and 1, such as 0.1")
-    members = [np.flatnonzero(targets == c) for c in np.unique(targets)]
+    groups = np.arange(len(targets)) if groups is None else groups
+    alone = groups == np.arange(len(targets))
+    members = [np.flatnonzero((targets == c) & alone) for c in np.unique(targets)]
     shares = _shares([len(items) for items in members], fraction)
     chosen = [i for items, n in zip(members, shares, strict=True) for i in _by_hash(items, seed)[:n]]
     is_part = np.zeros(len(targets), bool)
     is_part[chosen] = True
+    is_part = is_part[groups]
     return np.flatnonzero(~is_part), np.flatnonzero(is_part)
 
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from striate.errors import ModelError
 from striate.export.layout import WIDTH, string
 from striate.model.contract import Contract
-from striate.model.prepare import LONGEST
+from striate.model.fitting import LONGEST
 
 KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
 

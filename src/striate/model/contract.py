@@ -1,4 +1,4 @@
-"""The contract: everything, besides the weights, that decides what a model answers for a file.
+"""The contract: everything, besides the weights, that decides what a model answers for an item.
 
 It is written once, when training starts, and used (not merely documented) by training, evaluation and
 prediction alike, through :mod:`striate.model.prepare`.
@@ -7,33 +7,45 @@ prediction alike, through :mod:`striate.model.prepare`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 
 from striate.errors import ModelError, nearest
 
-TASKS = ("classification",)
+TASKS = ("classification", "multilabel", "regression", "segmentation")
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")
 LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
-MODES = {"L": 1, "RGB": 3}  # Pillow's names: the order of the channels, and how many they are
+# How an item is read, and its channels: Pillow's names for images; "channels" for bytes of any number of channels,
+# "values" for floating point of any rank (both from arrays alone); "text" for sentences.
+MODES: dict[str, int | None] = {"L": 1, "RGB": 3, "RGBA": 4, "channels": None, "values": None, "text": 0}
+IMAGES = ("L", "RGB", "RGBA")  # the modes whose items may be image files
+IGNORE = 255  # in a mask of class numbers: a pixel that no class is asked for
+PADDING, UNKNOWN = 0, 1  # the numbers of no word, and of a word that training never saw; then the vocabulary's
 
 
 @dataclass(frozen=True)
 class Contract:
-    """How an image becomes the network's input, and the network's output an answer.
+    """How an item becomes the network's input, and the network's output an answer.
 
     Args:
-        task: ``"classification"``.
-        classes: The class names, in the order of the network's outputs.
-        input: ``(C, H, W)`` that the network takes.
-        mode: The channels' order, in Pillow's words: ``"L"`` (grey) or ``"RGB"``.
-        mean: Per channel, of pixels scaled to 0..1.
+        classes: The names of the network's outputs, in their order: the classes; in regression, the values.
+        input: What the network takes: ``(C, H, W)`` of images, ``(C, ...)`` of values, ``(L,)`` of a text's words.
+        mode: One of ``MODES``: ``"L"`` (grey), ``"RGB"``, ``"RGBA"``, ``"channels"``, ``"values"``, ``"text"``.
+        mean: Per channel; of bytes, scaled to 0..1 first. None for texts.
         std: Per channel, likewise; above 0.
         resize: ``"stretch"`` to the input's size; ``"fit"`` inside it and fill with black;
             ``"crop"`` the middle after filling it.
         interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"`` (Pillow's, with anti-aliasing).
+        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``.
         scale_to: With ``"crop"``: the shorter side becomes so many pixels, then the middle is cut out (resize 256,
             crop 224, as torchvision's weights were measured); None: as few as the input has.
+        target_mean: In regression, per value: the network learns ``(value - target_mean) / target_std``.
+        target_std: Likewise; above 0.
+        positions: In regression on images: the pairs of values that are an x and a y in the image. They are in
+            pixels of the image as it came, upright; the network learns them as shares of its input's sides.
+        mask_values: In segmentation, per class: its pixels' value in a mask file (0xRRGGBB of a coloured one). Other
+            values are ignored, in training and in measuring.
+        vocabulary: For texts: the words from number 2 on; 0 is padding, 1 a word that is not here.
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -51,6 +63,11 @@ class Contract:
     interpolation: str = "bilinear"
     task: str = "classification"
     scale_to: int | None = None
+    target_mean: tuple[float, ...] = ()
+    target_std: tuple[float, ...] = ()
+    positions: tuple[tuple[int, int], ...] = ()
+    mask_values: tuple[int, ...] = ()
+    vocabulary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, choices in (
@@ -62,24 +79,38 @@ class Contract:
             value = getattr(self, field)
             if not isinstance(value, str) or value not in choices:
                 raise ModelError(f"contract: {field} is {value!r}{nearest(str(value), choices)}")
+        self._check_classes()
+        self._check_input()
+        self._check_scale()
+        self._check_targets()
+        self._check_vocabulary()
+
+    def _check_classes(self) -> None:
         if not all(isinstance(c, str) and c for c in self.classes) or len(set(self.classes)) < len(self.classes):
             raise ModelError(f"contract: the classes must be different names, got {list(self.classes)}")
         for name in self.classes:
             if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is no UTF-8
                 raise ModelError(f"contract: the class name {name!r} is no text (UTF-8); rename it")
-        if len(self.classes) < 2:
-            raise ModelError(f"contract: there must be two classes or more, got {list(self.classes)}")
-        if len(self.input) != 3 or not all(type(n) is int and n > 0 for n in self.input):
-            raise ModelError(f"contract: input must be channels, height, width, got {list(self.input)}")
-        channels = MODES[self.mode]
-        if not self.input[0] == len(self.mean) == len(self.std) == channels:
+        if len(self.classes) < (1 if self.task in ("regression", "multilabel") else 2):
+            what = "one value" if self.task == "regression" else "two classes"
+            raise ModelError(f"contract: there must be {what} or more, got {list(self.classes)}")
+
+    def _check_input(self) -> None:
+        axes = {"values": range(1, 5), "text": range(1, 2)}.get(self.mode, range(3, 4))
+        if len(self.input) not in axes or not all(type(n) is int and n > 0 for n in self.input):
+            wanted = {"values": "channels and up to three sides", "text": "a number of words"}
             raise ModelError(
-                f"contract: mode {self.mode} has {channels} channel(s), but the input has {self.input[0]}, "
+                f"contract: input must be {wanted.get(self.mode, 'channels, height, width')}, got {list(self.input)}"
+            )
+        channels = self.input[0] if MODES[self.mode] is None else MODES[self.mode]
+        came = 0 if self.mode == "text" else self.input[0]
+        if not came == len(self.mean) == len(self.std) == channels:
+            raise ModelError(
+                f"contract: mode {self.mode} has {channels} channel(s), but the input has {came}, "
                 f"mean {len(self.mean)} and std {len(self.std)}"
             )
-        if not all(_finite(v) for v in self.mean + self.std) or min(self.std) <= 0:
+        if not all(_finite(v) for v in self.mean + self.std) or min(self.std, default=1) <= 0:
             raise ModelError(f"contract: mean {list(self.mean)} and std {list(self.std)} must be numbers, std above 0")
-        self._check_scale()
 
     def _check_scale(self) -> None:
         if self.scale_to is None:
@@ -93,9 +124,43 @@ class Contract:
                 f"{LARGEST_SIDE:,}, got {self.scale_to!r}"
             )
 
+    def _check_targets(self) -> None:
+        n = len(self.classes)
+        for field, task in (
+            ("target_mean", "regression"),
+            ("target_std", "regression"),
+            ("mask_values", "segmentation"),
+        ):
+            wanted, values = n if self.task == task else 0, getattr(self, field)
+            if len(values) != wanted:
+                raise ModelError(
+                    f"contract: {field} must have {wanted} number(s) for the task {self.task}, got {values}"
+                )
+        if not all(_finite(v) for v in self.target_mean + self.target_std) or min(self.target_std, default=1) <= 0:
+            raise ModelError("contract: target_mean and target_std must be numbers, target_std above 0")
+        if not all(type(v) is int and 0 <= v < 2**24 for v in self.mask_values) or len(set(self.mask_values)) < len(
+            self.mask_values
+        ):
+            raise ModelError(f"contract: mask_values must be different whole numbers, got {list(self.mask_values)}")
+        if self.task == "segmentation" and (self.mode not in (*IMAGES, "channels") or n >= IGNORE):
+            raise ModelError(f"contract: segmentation is of images, into {IGNORE - 1} classes at most")
+        places = [place for pair in self.positions for place in pair]
+        pairs = all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.positions)
+        whole = all(type(place) is int and 0 <= place < n for place in places)
+        if places and not (pairs and whole and len(set(places)) == len(places) and self.task == "regression"):
+            raise ModelError(f"contract: positions must be pairs of different values' numbers, got {self.positions}")
+
+    def _check_vocabulary(self) -> None:
+        words = self.vocabulary
+        if (self.mode == "text") != bool(words) or not all(isinstance(word, str) and word for word in words):
+            raise ModelError("contract: a vocabulary (words that are no empty texts) goes with the mode text")
+        if len(set(words)) < len(words):
+            raise ModelError("contract: the vocabulary holds a word twice")
+
     def to_json(self) -> str:
-        values = {name: value for name, value in asdict(self).items() if name != "scale_to" or value is not None}
-        return json.dumps(values, ensure_ascii=False)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        late = {f.name: f.default for f in fields(self)[LATE:]}
+        return json.dumps({n: v for n, v in asdict(self).items() if values[n] != late.get(n, ...)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Contract:
@@ -106,16 +171,20 @@ class Contract:
             raise ModelError(f"contract: not JSON ({error})") from None
         if not isinstance(values, dict):
             raise ModelError(f"contract: expected an object, got {type(values).__name__}")
-        known = {f.name for f in fields(cls)}
-        for name in values.keys() - known:
+        known = {f.name: f for f in fields(cls)}
+        for name in values.keys() - known.keys():
             raise ModelError(f"contract: unknown field {name!r}{nearest(name, sorted(known))}")
-        for name in sorted(known - values.keys() - {"scale_to"}):  # files from before it was there do not have it
+        for name in sorted({f.name for f in fields(cls)[:LATE]} - values.keys()):
             raise ModelError(f"contract: the field {name!r} is missing")
-        for name in ("classes", "input", "mean", "std"):
-            if not isinstance(values[name], list):
-                raise ModelError(f"contract: {name} must be a list, got {values[name]!r}")
-            values[name] = tuple(values[name])
+        for name, value in values.items():
+            if known[name].default in ((), MISSING) and name != "mode":
+                if not isinstance(value, list):
+                    raise ModelError(f"contract: {name} must be a list, got {value!r}")
+                values[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
         return cls(**values)
+
+
+LATE = 8  # the fields from here on are left out of the JSON where they have their default
 
 
 def _finite(value: object) -> bool:

@@ -33,6 +33,24 @@ def decode(source: Path | str, mode: str) -> Image.Image:
         return canonical(image, mode)
 
 
+def decode_mask(source: Path | str) -> np.ndarray:
+    """The values in a mask file: int32 ``(H, W)``, upright: grey or palette numbers, of colours ``0xRRGGBB``.
+
+    Raises:
+        DataError: As :func:`decode`; or floating-point pixels.
+    """
+    with _opened(Path(source)) as image:
+        image.load()
+        image = _upright(image)
+        if image.mode == "F":
+            raise DataError("the mask is floating point; save it as whole numbers, one for each class")
+        if image.mode not in ("1", "L", "P", "LA", "PA") and not image.mode.startswith("I"):
+            red, green, blue = np.asarray(image.convert("RGB")).astype(np.int32).transpose(2, 0, 1)
+            return (red << 16) | (green << 8) | blue
+        values = np.asarray(image).astype(np.int32)
+        return values[..., 0] if values.ndim == 3 else values
+
+
 def header(source: Path | str) -> tuple[str, tuple[int, int]]:
     """``("L" or "RGB", (height, width))`` of a file when upright, without decoding it; DataError as decode."""
     with _opened(Path(source)) as image:
@@ -99,7 +117,7 @@ def canonical(image: Image.Image, mode: str) -> Image.Image:
     ``I``) is scaled so that 65,535 becomes 255. A canonical image stays as it is.
 
     Raises:
-        DataError: Pixels that have no fixed range: floating point, or whole numbers outside 0..65,535.
+        DataError: Arrays that have no fixed range: floating point, or whole numbers outside 0..65,535.
 
     >>> canonical(Image.new("RGBA", (1, 1), (200, 100, 50, 0)), "RGB").getpixel((0, 0))
     (0, 0, 0)

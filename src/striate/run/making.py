@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from striate.analysis import check, infer
-from striate.data import DataSet, Pixels, channel_statistics, open_data, read, with_validation
+from striate.data import Arrays, DataSet, channel_statistics, open_data, read, with_validation
 from striate.errors import ModelError, RecipeError, SpecError
 from striate.files import write_safely
 from striate.find import find_net, net_name, suited_to, with_input
@@ -62,7 +62,7 @@ def prepare(
         init = str(before["init"])
         weights, freeze = weights or before.get("weights"), freeze or before.get("freeze")
     elif net is None and weights is None:
-        net = suited_to(dataset.size, dataset.mode)
+        net = suited_to(dataset.input, dataset.mode, dataset.task)
     start = Start.of(weights) if weights and not folder else None
     name = str(before.get("name") or net_name(net or weights or ""))
     recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
@@ -70,7 +70,7 @@ def prepare(
     if start and net is None:
         graph = start.graph_for(dataset.classes)
     else:
-        channels = start.contract.input[0] if start else MODES[dataset.mode]
+        channels = start.contract.input[0] if start else dataset.input[0]
         graph = find_net(net or "", classes=len(dataset.classes), channels=channels)
     graph = _fitted(with_input(graph, start.contract.input) if start else graph, dataset, name)
     given = start.contract_for(graph, dataset.classes, name) if start else _given_contract(folder, before)
@@ -119,7 +119,7 @@ def prepare(
 
 def _fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
     """*graph* with an input, if its output and its channels are what the data need."""
-    graph = with_input(graph, (MODES[dataset.mode], *dataset.size))
+    graph = with_input(graph, dataset.input)
     assert graph.input is not None
     if len(graph.input) != 3 or graph.input[0] not in MODES.values():
         raise SpecError(f"{name}: takes {graph.input}, but images are 1 or 3 channels, height and width")
@@ -155,7 +155,7 @@ def _given_contract(folder: Path | None, before: dict[str, Any]) -> Contract | N
         raise ModelError(f"{folder}/recipe.json: {error}; leave --resume out to begin anew") from None
 
 
-def _read(dataset: DataSet, graph: Graph, given: Contract | None, say: Say) -> tuple[dict[str, Pixels], Contract]:
+def _read(dataset: DataSet, graph: Graph, given: Contract | None, say: Say) -> tuple[dict[str, Arrays], Contract]:
     """The pixels of every part, and the contract that they follow: the one *given*, or a new one, its mean and
     deviation from the training part.
     """
@@ -167,7 +167,7 @@ def _read(dataset: DataSet, graph: Graph, given: Contract | None, say: Say) -> t
     contract = given or Contract(dataset.classes, graph.input, mode, ones, ones)
     parts = {"train": read(dataset.train, contract)}
     if given is None:
-        mean, std = channel_statistics(parts["train"].images)
+        mean, std = channel_statistics(parts["train"].inputs)
         contract = replace(contract, mean=mean, std=std)
     parts |= {"val": read(dataset.val, contract), "test": read(dataset.test, contract)}
     broken = [item for pixels in parts.values() for item in pixels.broken]

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data import Pixels, open_data, read
+from striate.data import Arrays, open_data, read
 from striate.errors import DataError, RecipeError, nearest
 from striate.evaluate import Scores, score
 from striate.model.model import Model
 
 
-def measure(model: Model, pixels: Pixels, batch: int = 256) -> Scores:
+def measure(model: Model, pixels: Arrays, batch: int = 256) -> Scores:
     """The honest figures of *model* on *pixels*, which its own contract prepared."""
-    chunks = [model.log_probabilities(pixels.images[i : i + batch]) for i in range(0, len(pixels), batch)]
+    chunks = [model.log_probabilities(pixels.inputs[i : i + batch]) for i in range(0, len(pixels), batch)]
     return score(np.concatenate(chunks), pixels.targets, model.contract.classes, pixels.names)
 
 
-def part_for(model: Model, data: str | Path, part: str = "test") -> Pixels:
+def part_for(model: Model, data: str | Path, part: str = "test") -> Arrays:
     """The pixels of a *part* of *data* (test, val, train or all), prepared and numbered by the model's own contract.
 
     Raises:
@@ -40,8 +40,8 @@ def part_for(model: Model, data: str | Path, part: str = "test") -> Pixels:
         )
     numbers = np.array([known.index(name) for name in dataset.classes])
     read_parts = [read(replace(p, targets=numbers[p.targets]), model.contract) for p in chosen]
-    return Pixels(
-        np.concatenate([p.images for p in read_parts]),
+    return Arrays(
+        np.concatenate([p.inputs for p in read_parts]),
         np.concatenate([p.targets for p in read_parts]),
         tuple(name for p in read_parts for name in p.names),
         tuple(item for p in read_parts for item in p.broken),

@@ -13,7 +13,7 @@ import torch
 
 from striate import __version__
 from striate.analysis import Report
-from striate.data import Batches, Pixels
+from striate.data import Arrays, Batches
 from striate.errors import ModelError, RecipeError
 from striate.evaluate import Scores, report
 from striate.files import write_safely
@@ -32,7 +32,7 @@ class Run:
     net: str
     recipe: Recipe
     table: Report
-    parts: dict[str, Pixels]
+    parts: dict[str, Arrays]
     model: Model
     state: State
     device: torch.device
@@ -103,7 +103,7 @@ class Run:
         broken = sum(len(pixels.broken) for pixels in self.parts.values())
         if broken:
             facts.append(("left out", f"{broken:,} images that cannot be read"))
-        images = {mistake.index: self.parts["test"].images[mistake.index] for mistake in scores.worst}
+        images = {mistake.index: self.parts["test"].inputs[mistake.index] for mistake in scores.worst}
         return report(
             title=f"{self.net} on {self.data}",
             facts=facts,
