@@ -29,6 +29,10 @@ class DataError(Error):
     """Data that cannot be read, or that cannot be learned from as it stands."""
 
 
+class SeeError(Error):
+    """A question that the inside of a network has no answer to: no such layer or unit, a method that does not apply."""
+
+
 class ModelError(Error):
     """A model file that is damaged, is not ours, or does not hold what it says."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Never
 import typer
 
 import striate
-from striate.cli import check, evaluate, export, predict, train, weights, zoo
+from striate.cli import check, evaluate, export, lab, predict, train, weights, zoo
 from striate.errors import DataError, Error, ModelError, ShapeError
 
 app = typer.Typer(
@@ -23,7 +23,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (train.train, evaluate.evaluate, predict.predict, check.check, zoo.zoo, weights.weights, export.export):
+VERBS = (
+    train.train,
+    evaluate.evaluate,
+    predict.predict,
+    check.check,
+    zoo.zoo,
+    weights.weights,
+    export.export,
+    lab.convolve,
+    lab.pool,
+    lab.activation,
+)
+for verb in VERBS:
     app.command()(verb)
 
 CODES: dict[type[Error], int] = {ShapeError: 1, DataError: 3, ModelError: 4}  # every other: 2, usage

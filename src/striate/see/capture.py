@@ -1,0 +1,141 @@
+"""What goes on inside a module while it runs: any layer's output, input and gradient, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.errors import SeeError, nearest
+
+
+class Captured:
+    """What :func:`capture` saw. A layer that is called several times has a number behind its name: ``"relu#2"``."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._outputs: dict[str, list[Tensor]] = {name: [] for name in names}
+        self._inputs: dict[str, list[Tensor]] = {name: [] for name in names}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The output of the layer *name*, before anything later changed it in place."""
+        return _array(self.tensor(name))
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self._outputs.get(name.partition("#")[0]))
+
+    def tensor(self, name: str) -> Tensor:
+        """The output of the layer *name* itself, in the graph of the computation: for ``torch.autograd.grad``."""
+        return self._call(self._outputs, name)
+
+    def input(self, name: str) -> np.ndarray:
+        """What the layer *name* was given (its first tensor), before the layer changed it in place."""
+        return _array(self._call(self._inputs, name))
+
+    def gradient(self, name: str) -> np.ndarray:
+        """The gradient of what was called ``backward`` on, with respect to the output of the layer *name*.
+
+        Raises:
+            SeeError: Nothing went backward through it, or the capture was made without ``gradients=True``.
+        """
+        gradient = self.tensor(name).grad
+        if gradient is None:
+            raise SeeError(
+                f"{name}: no gradient came back to it; use capture(..., gradients=True), and call backward on a "
+                "number that depends on it"
+            )
+        return _array(gradient)
+
+    def calls(self, name: str) -> int:
+        """How many times the layer *name* was called."""
+        return len(self._outputs[name])
+
+    def _call(self, of: dict[str, list[Tensor]], name: str) -> Tensor:
+        layer, _, number = name.partition("#")
+        if layer not in of:
+            raise SeeError(f"the layer {layer!r} was not captured{nearest(layer, self._names)}")
+        calls = of[layer]
+        if not calls:
+            raise SeeError(f"{layer}: the network was not run inside the capture, or never called this layer")
+        if not number:
+            if len(calls) > 1:
+                raise SeeError(f"{layer}: called {len(calls)} times; take {layer}#1 to {layer}#{len(calls)}")
+            return calls[0]
+        if not number.isdigit() or not 1 <= int(number) <= len(calls):
+            raise SeeError(f"{name}: the layer was called {len(calls)} time(s); take {layer}#1 to {layer}#{len(calls)}")
+        return calls[int(number) - 1]
+
+
+@contextmanager
+def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterator[Captured]:
+    """Notes what the named *layers* of *module* put out while it runs inside the ``with``.
+
+    Args:
+        module: Any module.
+        *layers: Names as in ``module.named_modules()``; none for every module without parts of its own.
+        gradients: Keep the gradients of ``backward`` as well; outputs then require them even where nothing before
+            them does.
+
+    Raises:
+        SeeError: The module has no layer of a name; the nearest is offered.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True))
+    >>> with capture(net, "0", "1") as seen:
+    ...     output = net(torch.randn(1, 1, 5, 5))
+    >>> seen["0"].shape, bool((seen["0"] < 0).any())  # the ReLU worked on a copy
+    ((1, 2, 3, 3), True)
+    """
+    found = dict(module.named_modules())
+    names = layers or tuple(name for name, part in found.items() if name and not list(part.children()))
+    for name in names:
+        if name not in found or not name:
+            choices = [known for known in found if known]
+            raise SeeError(f"there is no layer {name!r}{nearest(name, choices)}")
+    seen = Captured(names)
+    hooks = [
+        handle
+        for name in names
+        for handle in (
+            found[name].register_forward_pre_hook(_note_input(seen._inputs[name]), with_kwargs=True),
+            found[name].register_forward_hook(_note_output(seen._outputs[name], gradients)),
+        )
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in hooks:
+            handle.remove()
+
+
+def _note_input(into: list[Tensor]) -> Any:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        if tensors:
+            into.append(tensors[0].detach().clone())
+
+    return hook
+
+
+def _note_output(into: list[Tensor], gradients: bool) -> Any:
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        first = output[0] if isinstance(output, tuple | list) and output else output
+        if not isinstance(first, Tensor):
+            return None
+        if gradients and first.is_floating_point():
+            if not first.requires_grad and torch.is_grad_enabled():
+                first.requires_grad_()
+            if first.requires_grad:
+                first.retain_grad()
+        into.append(first)
+        copy = first.clone()  # what comes after may work in place; what was noted stays as it was
+        return copy if first is output else type(output)((copy, *output[1:]))
+
+    return hook
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
