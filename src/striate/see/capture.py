@@ -89,19 +89,15 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
     >>> seen["0"].shape, bool((seen["0"] < 0).any())  # the ReLU worked on a copy
     ((1, 2, 3, 3), True)
     """
-    found = dict(module.named_modules())
-    names = layers or tuple(name for name, part in found.items() if name and not list(part.children()))
-    for name in names:
-        if name not in found or not name:
-            choices = [known for known in found if known]
-            raise SeeError(f"there is no layer {name!r}{nearest(name, choices)}")
-    seen = Captured(names)
+    leaves = (name for name, part in module.named_modules() if name and not list(part.children()))
+    found = {name: find_layer(module, name) for name in layers or leaves}
+    seen = Captured(tuple(found))
     hooks = [
         handle
-        for name in names
+        for name, layer in found.items()
         for handle in (
-            found[name].register_forward_pre_hook(_note_input(seen._inputs[name]), with_kwargs=True),
-            found[name].register_forward_hook(_note_output(seen._outputs[name], gradients)),
+            layer.register_forward_pre_hook(_note_input(seen._inputs[name]), with_kwargs=True),
+            layer.register_forward_hook(_note_output(seen._outputs[name], gradients)),
         )
     ]
     try:
@@ -109,6 +105,18 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
     finally:
         for handle in hooks:
             handle.remove()
+
+
+def find_layer(module: nn.Module, name: str) -> nn.Module:
+    """The part of *module* called *name*, also by the second name of a part that has two.
+
+    Raises:
+        SeeError: It has no such part; the nearest name is offered.
+    """
+    found = dict(module.named_modules(remove_duplicate=False))
+    if name not in found or not name:
+        raise SeeError(f"there is no layer {name!r}{nearest(name, [known for known in found if known])}")
+    return found[name]
 
 
 def _note_input(into: list[Tensor]) -> Any:

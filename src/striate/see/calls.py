@@ -1,0 +1,76 @@
+"""Every layer in the order in which it was called, with what went in and what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of one layer.
+
+    Args:
+        name: The layer's, as in ``module.named_modules()``; from its second call on with ``#2`` behind it.
+        layer: The module itself.
+        inputs: The tensors it was given, as they were then.
+        output: What it put out (the first tensor), as it was then.
+        after: The numbers of the calls whose outputs it was given, -1 for what no layer put out.
+    """
+
+    name: str
+    layer: nn.Module
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    after: tuple[int, ...]
+
+
+@torch.no_grad()
+def calls(module: nn.Module, x: Tensor) -> list[Call]:
+    """The calls of the layers (modules without parts) while *module* answers *x*, in their order.
+
+    The module runs as it is (training or not), once, without gradients. Layers that work in place are noted as if they
+    did not.
+
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(inplace=True))
+    >>> [(call.name, tuple(call.output.shape), call.after) for call in calls(net, torch.ones(1, 2))]
+    [('0', (1, 3), (-1,)), ('1', (1, 3), (0,))]
+    """
+    found: list[Call] = []
+    made: dict[int, tuple[int, Tensor]] = {}  # id -> (call, tensor); held, so that no id is used again
+    times: dict[str, int] = {}
+    copies: dict[int, list[tuple[Tensor, ...]]] = {}
+
+    def before(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        copies.setdefault(id(layer), []).append(tuple(tensor.clone() for tensor in tensors))
+
+    def note(name: str) -> Any:
+        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+            given = copies[id(layer)].pop()
+            first = output[0] if isinstance(output, tuple | list) and output else output
+            if not isinstance(first, Tensor):
+                return None
+            tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+            after = tuple(made[id(t)][0] if id(t) in made else -1 for t in tensors)
+            times[name] = times.get(name, 0) + 1
+            label = name if times[name] == 1 else f"{name}#{times[name]}"
+            found.append(Call(label, layer, given, first, after))
+            on = first.clone()
+            made[id(on)] = (len(found) - 1, on)
+            return on if first is output else type(output)((on, *output[1:]))
+
+        return hook
+
+    leaves = [(name, part) for name, part in module.named_modules() if not list(part.children())]
+    hooks = [part.register_forward_pre_hook(before, with_kwargs=True) for _, part in leaves]
+    hooks += [part.register_forward_hook(note(name), with_kwargs=True) for name, part in leaves]
+    try:
+        module(x)
+    finally:
+        for handle in hooks:
+            handle.remove()
+    return found
