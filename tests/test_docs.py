@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def make_folder(path: Path) -> Path:
     test = open_data("digits").test
     seven = test.inputs[int(np.flatnonzero(test.targets == 7)[0])]
     Image.fromarray(seven).resize((64, 64), Image.Resampling.BICUBIC).save(path / "docs/pictures/seven.png")
+    shutil.copy(ROOT / "docs/pictures/scene.jpg", path / "docs/pictures/scene.jpg")
     return path
 
 
