@@ -171,7 +171,7 @@ def _draw(panel: Panel) -> Image.Image:
 def _write_numbers(image: Image.Image, panel: Panel, factor: float) -> None:
     assert panel.numbers is not None
     draw = ImageDraw.Draw(image)
-    texts = [[short(number) for number in row] for row in panel.numbers.tolist()]
+    texts = [["" if number != number else short(number) for number in row] for row in panel.numbers.tolist()]
     longest = max(len(text) for row in texts for text in row)
     font = _font(min(TEXT, 1.5 * factor / DENSITY / max(longest, 2)))
     for y, row in enumerate(texts):
