@@ -28,6 +28,8 @@ NEVER = {
     "evaluate": {"spec", "analysis", "zoo", "net"},
     "see": {"spec", "analysis", "zoo", "net"},
     "data": {"learn"},
+    "draw": {"*", "-errors", "-files"},
+    "lab": {"*", "-errors", "-files", "-draw", "-model"},
 }
 LIGHT = ("errors", "spec", "analysis", "zoo")  # the standard library only
 FRONT = ("cli", "serve", "view")  # imported by cli alone

@@ -10,7 +10,7 @@ import typer
 from striate.cli.common import Json, print_json, say
 
 if TYPE_CHECKING:
-    from striate.see.experiment import Experiment
+    from striate.lab.experiment import Experiment
 
 Picture = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT", help="Where the picture goes (.png).")]
@@ -41,7 +41,7 @@ def convolve(
     json: Json = False,
 ) -> None:
     """Slide a kernel over an image. Says what comes out, draws it, and animates every step."""
-    from striate.see.experiment import convolution, kernel_list
+    from striate.lab.experiment import convolution, kernel_list
 
     if list_:
         print_json(kernel_list()) if json else print(kernel_list(text=True))
@@ -67,7 +67,7 @@ def pool(
     json: Json = False,
 ) -> None:
     """Pool an image: the largest, mean or sum of every window."""
-    from striate.see.experiment import pooling
+    from striate.lab.experiment import pooling
 
     done = pooling(image, size, kind=kind, stride=stride, padding=padding, channels=channels)
     _finish(done, out, steps, show, json)
@@ -87,7 +87,7 @@ def activation(
     json: Json = False,
 ) -> None:
     """Put every number of an image through ReLU, tanh or sigmoid."""
-    from striate.see.experiment import activating
+    from striate.lab.experiment import activating
 
     _finish(activating(image, kind, after=after, channels=channels), out, steps, show, json)
 

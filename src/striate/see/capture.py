@@ -26,7 +26,9 @@ class Captured:
         return _array(self.tensor(name))
 
     def __contains__(self, name: str) -> bool:
-        return bool(self._outputs.get(name.partition("#")[0]))
+        layer, _, number = name.partition("#")
+        calls = len(self._outputs.get(layer, ()))
+        return 1 <= int(number) <= calls if number.isdecimal() else calls > 0 and not number
 
     def tensor(self, name: str) -> Tensor:
         """The output of the layer *name* itself, in the graph of the computation: for ``torch.autograd.grad``."""
@@ -89,7 +91,8 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
     >>> seen["0"].shape, bool((seen["0"] < 0).any())  # the ReLU worked on a copy
     ((1, 2, 3, 3), True)
     """
-    leaves = (name for name, part in module.named_modules() if name and not list(part.children()))
+    parts = module.named_modules()
+    leaves = (name for name, part in parts if name and not list(part.children()) and takes_hooks(part))
     found = {name: find_layer(module, name) for name in layers or leaves}
     seen = Captured(tuple(found))
     hooks = [
@@ -111,12 +114,21 @@ def find_layer(module: nn.Module, name: str) -> nn.Module:
     """The part of *module* called *name*, also by the second name of a part that has two.
 
     Raises:
-        SeeError: It has no such part; the nearest name is offered.
+        SeeError: It has no such part (the nearest name is offered), or one that nobody can look into.
     """
     found = dict(module.named_modules(remove_duplicate=False))
     if name not in found or not name:
         raise SeeError(f"there is no layer {name!r}{nearest(name, [known for known in found if known])}")
+    if not takes_hooks(found[name]):
+        raise SeeError(
+            f"{name}: compiled by TorchScript, which lets nobody look in; take a layer around it, or the source"
+        )
     return found[name]
+
+
+def takes_hooks(layer: nn.Module) -> bool:
+    """Whether *layer* can be watched: not what TorchScript has compiled."""
+    return not isinstance(layer, torch.jit.ScriptModule)
 
 
 def _note_input(into: list[Tensor]) -> Any:
@@ -133,14 +145,18 @@ def _note_output(into: list[Tensor], gradients: bool) -> Any:
         first = output[0] if isinstance(output, tuple | list) and output else output
         if not isinstance(first, Tensor):
             return None
+        noted = first
         if gradients and first.is_floating_point():
             if not first.requires_grad and torch.is_grad_enabled():
-                first.requires_grad_()
-            if first.requires_grad:
-                first.retain_grad()
-        into.append(first)
-        copy = first.clone()  # what comes after may work in place; what was noted stays as it was
-        return copy if first is output else type(output)((copy, *output[1:]))
+                noted = first.detach().requires_grad_()  # not the input that it may be
+            if noted.requires_grad:
+                noted.retain_grad()
+        into.append(noted)
+        copy = noted.clone()  # what comes after may work in place; what was noted stays as it was
+        if first is output:
+            return copy
+        whole = (copy, *output[1:])
+        return output._make(whole) if hasattr(output, "_make") else type(output)(whole)
 
     return hook
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from striate.draw.picture import Picture, Scale, photo, sheet, values
 from striate.errors import SeeError
 from striate.learn import evaluating
-from striate.see.picture import Picture, Scale, photo, sheet, values
 from striate.see.target import Target, gradient_of, objective
 
 Box = tuple[int, int, int, int]  # top, left, height, width; may reach over the image's edge

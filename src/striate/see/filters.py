@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
+from striate.draw.picture import DENSITY, Panel, Picture, Scale, photo, sheet, values
 from striate.errors import SeeError, nearest
-from striate.see.picture import DENSITY, Panel, Picture, Scale, photo, sheet, values
 
 MOST = 64  # kernels on a picture
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.draw.picture import Picture, photo, sheet, short
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
-from striate.see.picture import Picture, photo, sheet, short
 from striate.see.target import Target, objective
 
 BASES = ("frequencies", "pixels")

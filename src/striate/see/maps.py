@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from striate.draw.picture import Panel, Picture, Scale, sheet, short, values
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
 from striate.see.calls import calls
-from striate.see.picture import Panel, Picture, Scale, sheet, short, values
 
 MOST = 32  # maps on a picture
 # what turns a unit off for good shows in the numbers behind these

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from striate.draw.picture import short
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
 from striate.see.calls import Call, calls
-from striate.see.picture import short
 
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from striate.errors import SeeError
-from striate.see.experiment import activating, convolution, kernel_list, pooling
+from striate.lab.experiment import activating, convolution, kernel_list, pooling
 
 NUMBERS = "1 1 1 0 0; 0 1 1 1 0; 0 0 1 1 1; 0 0 1 1 0; 0 1 1 0 0"
 SLIDES = {

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from striate.draw.colours import diverging, sequential
+from striate.draw.picture import DENSITY, Panel, Scale, photo, sheet, short, values
 from striate.errors import SeeError
 from striate.files import write_safely
-from striate.see.colours import diverging, sequential
-from striate.see.lab import ACTIVATIONS, Window
-from striate.see.picture import DENSITY, Panel, Scale, photo, sheet, short, values
+from striate.lab.sliding import ACTIVATIONS, Window
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
 LARGEST_PAGE = 128 * 128  # numbers of an image in a page
@@ -149,7 +149,7 @@ class Slide:
             "diverging": diverging(ramp, 1).tolist(),
             "sequential": sequential(np.linspace(0, 1, 65), 1).tolist(),
         }
-        text = files("striate.see").joinpath("steps.html").read_text("utf-8")
+        text = files("striate.lab").joinpath("steps.html").read_text("utf-8")
         # "</script>" inside the data would end the script, and "<!--" hide it
         return text.replace("{{data}}", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
 

@@ -12,8 +12,8 @@ from scipy import ndimage, signal
 from torch.nn import functional as F
 
 from striate.errors import SeeError
-from striate.see import activate, convolve, find_kernel, pool
-from striate.see.lab import window
+from striate.lab import activate, convolve, find_kernel, pool
+from striate.lab.sliding import window
 
 TUTORIAL = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]])
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from striate.see.colours import STEPS, diverging, sequential
-from striate.see.picture import Picture, Scale, photo, sheet, values
+from striate.draw.colours import STEPS, diverging, sequential
+from striate.draw.picture import Picture, Scale, photo, sheet, values
 
 
 def lightness(colours):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from striate.errors import SeeError, nearest
-from striate.see.kernels import Kernel, find_kernel
+from striate.lab.kernels import Kernel, find_kernel
 
 Padding = int | str  # "valid" (none), "same" (the output of a stride of 1 is as large as the input), or pixels
 POOLS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "average": np.mean, "sum": np.sum}
@@ -107,7 +107,7 @@ def convolve(
 
     Args:
         image: ``(H, W)``, or ``(H, W, C)``: each channel by itself, unless the kernel has channels of its own.
-        kernel: A name or typed numbers (:func:`striate.see.kernels.find_kernel`), an array ``(h, w)``, or
+        kernel: A name or typed numbers (:func:`striate.lab.kernels.find_kernel`), an array ``(h, w)``, or
             ``(h, w, C)``, which sums over the channels as the first layer of a network does.
         stride: Pixels from one window to the next.
         padding: ``"valid"``, ``"same"`` or the zeros on each side.

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from striate.draw.picture import Picture, Scale, photo, sheet, short, values
 from striate.errors import SeeError, nearest
+from striate.lab import sliding
+from striate.lab.kernels import COMBINED, NAMED, SIZED, Kernel, find_kernel
+from striate.lab.sliding import Padding, Window, window
+from striate.lab.steps import Slide, height_by, input_panel
 from striate.model.image import decode
-from striate.see import lab
-from striate.see.kernels import COMBINED, NAMED, SIZED, Kernel, find_kernel
-from striate.see.lab import Padding, Window, window
-from striate.see.picture import Picture, Scale, photo, sheet, short, values
-from striate.see.steps import Slide, height_by, input_panel
 
 CHANNELS = ("grey", "each", "volume")
 SHOWN = ("colour", "grey", "numbers")
@@ -120,7 +120,7 @@ def convolution(
     flip: bool = False,
     channels: str = "grey",
 ) -> Experiment:
-    """*image* convolved with *kernel*: see :func:`striate.see.lab.convolve`.
+    """*image* convolved with *kernel*: see :func:`striate.lab.sliding.convolve`.
 
     Args:
         image: A file, typed numbers, or an array.
@@ -137,7 +137,7 @@ def convolution(
             found.name, tuple(np.repeat(w[..., None], pixels.shape[2], axis=2) for w in weights), found.purpose
         )
     settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    output = lab.convolve(pixels, found, flip=flip, **settings)
+    output = sliding.convolve(pixels, found, flip=flip, **settings)
     how = f"{'convolution (kernel turned)' if flip else 'cross-correlation, as networks do it'}"
     extra = f", dilation {dilation}" * (dilation > 1)
     title = f"{found.name}: {how}; stride {stride}, padding {padding}{extra}"
@@ -154,9 +154,9 @@ def pooling(
     padding: Padding = "valid",
     channels: str = "grey",
 ) -> Experiment:
-    """*image* pooled: see :func:`striate.see.lab.pool`."""
+    """*image* pooled: see :func:`striate.lab.sliding.pool`."""
     pixels = _read(image, channels)
-    output = lab.pool(pixels, size, kind, stride=stride, padding=padding)
+    output = sliding.pool(pixels, size, kind, stride=stride, padding=padding)
     moves = window((size, size), stride=size if stride is None else stride, padding=padding)
     title = f"{kind} pooling {size}x{size}; stride {moves.stride}, padding {padding}"
     return Experiment(kind, title, pixels, output, moves)
@@ -167,9 +167,9 @@ def activating(
 ) -> Experiment:
     """Every number of *image* through an activation; first convolved with the kernel *after*, if given."""
     pixels = _read(image, channels)
-    before = lab.convolve(pixels, after) if after else pixels
-    output = lab.activate(before, kind)
-    title = f"{kind}: {lab.ACTIVATIONS[kind][1]}" + (f", of the image after {after}" if after else "")
+    before = sliding.convolve(pixels, after) if after else pixels
+    output = sliding.activate(before, kind)
+    title = f"{kind}: {sliding.ACTIVATIONS[kind][1]}" + (f", of the image after {after}" if after else "")
     return Experiment(kind, title, before, output, window((1, 1)))
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage, signal
 
 from striate.errors import SeeError
-from striate.see import convolve, find_kernel
-from striate.see.kernels import COMBINED, NAMED
+from striate.lab import convolve, find_kernel
+from striate.lab.kernels import COMBINED, NAMED
 
 EDGES = [
     name for name in NAMED if name.startswith(("sobel", "prewitt", "scharr", "roberts", "laplacian", "log", "gabor"))

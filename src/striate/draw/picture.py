@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from striate.draw.colours import diverging, sequential
 from striate.files import write_safely
-from striate.see.colours import diverging, sequential
 
 DENSITY = 2  # pixels of the file to one of the page, so that text is sharp on every screen
 PAPER, INK, FAINT = (255, 255, 255), (28, 28, 30), (110, 110, 115)
