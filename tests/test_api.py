@@ -34,6 +34,23 @@ def test_quiet_says_nothing_and_settings_reach_the_recipe(in_folder, capsys):
 
 
 @pytest.mark.parametrize(
+    ("data", "net", "figure"),
+    [
+        ("shapes:regression,n=30,test=8", "flatten; linear 3", "test mean absolute error"),
+        ("shapes:segmentation,n=20,test=8", "conv 9 1", "test mean IoU"),
+        ("shapes:multilabel,n=30,test=8", "flatten; linear 8", "test mean average precision"),
+    ],
+)
+def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
+    model = striate.train(net, data, epochs=1, augment="none", channels=1, resize="fit", fraction=0.5)
+    said = capsys.readouterr().err
+    assert figure in said
+    assert model.contract.mode == "L"
+    assert model.contract.resize == "fit"
+    assert said.splitlines()[0].startswith(data.split(":")[1].split(",")[0])
+
+
+@pytest.mark.parametrize(
     ("call", "kind", "text"),
     [
         (lambda: striate.train(TINY, "digits", epoch=3), striate.RecipeError, "no setting 'epoch'; did you mean 'epoc"),

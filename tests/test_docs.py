@@ -100,10 +100,14 @@ def write_outputs(files: list[Path]) -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = make_folder(Path(name))
+        os.chdir(folder)
         for file in files:
             text = file.read_text(encoding="utf-8")
+            names: dict[str, object] = {}
 
-            def filled(block: re.Match[str]) -> str:
+            def filled(block: re.Match[str], names: dict[str, object] = names) -> str:
+                if block[1] == "python":  # which may make what the commands after it take
+                    exec(compile(block[2], "a block", "exec"), names)
                 if block[1] != "console":
                     return block[0]
                 parts = []
@@ -116,4 +120,4 @@ def write_outputs(files: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    write_outputs([Path(name) for name in sys.argv[1:]] or FILES)
+    write_outputs([Path(name).resolve() for name in sys.argv[1:]] or FILES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.files import write_safely
+from striate.files import cache_folder, write_safely
 
 
 def folder_of(path):
@@ -89,7 +89,7 @@ def test_killed_between_writing_and_renaming(tmp_path):
     path = tmp_path / "model"
     write_safely(path, "old")
     script = (
-        "import os, signal, sys; from pathlib import Path; from striate.files import write_safely\n"
+        "import os, signal, sys; from pathlib import Path; from striate.files import cache_folder, write_safely\n"
         "Path.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_safely(Path(sys.argv[1]), 'new')"
     )
@@ -114,3 +114,30 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda f: (order.append("fsync"), fsync(f))[1])
     write_safely(tmp_path / "a", "x")
     assert order[:2] == ["fsync", "rename"]
+
+
+@pytest.mark.parametrize(
+    ("set_to", "wanted"),
+    [
+        ({"STRIATE_CACHE": "/big/disk", "XDG_CACHE_HOME": "/xdg"}, "/big/disk"),
+        ({"STRIATE_CACHE": "~/mine"}, "/home/ann/mine"),
+        ({"STRIATE_CACHE": "", "XDG_CACHE_HOME": "/xdg"}, "/xdg/striate"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/ann/.cache/striate"),
+        ({"XDG_CACHE_HOME": ""}, "/home/ann/.cache/striate"),
+        ({}, "/home/ann/.cache/striate"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="other variables there")
+def test_where_the_cache_is(monkeypatch, set_to, wanted):
+    for name in ("STRIATE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/ann")
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder() == Path(wanted)
+
+
+def test_a_cache_beside_the_work_stays_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIATE_CACHE", "kept")
+    assert cache_folder() == tmp_path / "kept"

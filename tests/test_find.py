@@ -3,8 +3,9 @@
 import pytest
 from torch import nn
 
+from striate.analysis import infer
 from striate.errors import ModelError, SpecError
-from striate.find import find_net, net_name, suited_to, with_input
+from striate.find import find_net, net_for, net_name, suited_to, with_input
 from striate.spec import Conv, Flatten, Graph, Linear, Seq, format, lower, parse
 from striate.zoo import ZOO
 
@@ -114,3 +115,70 @@ def test_the_colours_of_the_data_go_into_images_alone():
     assert find_net("lenet5", channels=3).input == (3, 32, 32)
     assert find_net("textcnn", classes=2, channels=3).input == (59,)
     assert find_net("voxnet", channels=3).input == (1, 32, 32, 32)
+
+
+# ----------------------------------------------------------------------------------------------------- nets for data
+IMAGES = {"input": (3, 40, 60), "mode": "RGB"}
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "wanted"),
+    [
+        (IMAGES, "classification", (3, 32, 32)),
+        (IMAGES, "multilabel", (3, 32, 32)),
+        (IMAGES, "regression", (3, 32, 32)),
+        (IMAGES, "segmentation", (3, 48, 64)),  # 16 must divide the sides
+        ({"input": (3, 4000, 3000), "mode": "RGB"}, "segmentation", (3, 512, 384)),
+        ({"input": (7, 40, 60), "mode": "channels"}, "classification", (7, 32, 32)),
+        ({"input": (20,), "mode": "text", "words": 50}, "classification", (20,)),
+        ({"input": (4,), "mode": "values"}, "regression", (4,)),
+        ({"input": (2, 3), "mode": "values"}, "classification", (2, 3)),
+        ({"input": (1, 500), "mode": "values"}, "regression", (1, 500)),
+        ({"input": (3, 9, 9), "mode": "values"}, "multilabel", (3, 9, 9)),
+        ({"input": (1, 32, 32, 32), "mode": "values"}, "classification", (1, 32, 32, 32)),
+        ({"input": (1, 5, 9, 200), "mode": "values"}, "classification", (1, 5, 9, 200)),
+    ],
+)
+def test_what_suits_the_data_fits_them(data, task, wanted):
+    net = suited_to(data["input"], data["mode"], task, 3)
+    graph = with_input(net_for(net, classes=3, task=task, **data), data["input"])
+    shapes, problems = infer(graph)
+    assert not problems
+    assert graph.input == wanted
+    assert shapes[graph.output] == ((3, *wanted[1:]) if task == "segmentation" else (3,))
+
+
+def test_voxnet_is_for_volumes_of_its_kind():
+    assert suited_to((1, 32, 32, 32), "values", "classification") == "voxnet"
+    assert suited_to((1, 8, 8, 8), "values", "classification") != "voxnet"  # it would not fit
+    assert suited_to((1, 128, 128, 128), "values", "classification") != "voxnet"  # 100 million weights
+
+
+@pytest.mark.parametrize(
+    ("net", "data", "task", "text"),
+    [
+        ("unet", IMAGES, "classification", "unet is a network for segmentation, not for classes; take another"),
+        (
+            "lenet5",
+            IMAGES,
+            "segmentation",
+            "lenet5 is a network for classification, not for segmentation; take another",
+        ),
+        ("vgg_regressor", IMAGES, "classification", "vgg_regressor is a network for regression, not for classes"),
+        ("textcnn", IMAGES, "classification", "textcnn is a network for texts, and the data are images"),
+        ("voxnet", IMAGES, "classification", "voxnet is a network for volumes, and the data are images"),
+        ("lenet5", {"input": (9,), "mode": "text", "words": 9}, "classification", "for images, and the data are texts"),
+        ("textcnn", {"input": (9,), "mode": "values"}, "classification", "for texts, and the data are values"),
+    ],
+)
+def test_a_net_of_the_zoo_for_other_data_is_named(net, data, task, text):
+    with pytest.raises(SpecError) as caught:
+        net_for(net, classes=3, task=task, **data)
+    assert text in str(caught.value)
+
+
+def test_a_net_that_says_its_input_keeps_it_and_one_that_does_not_gets_one_that_fits():
+    own = net_for("input 3x8x8; conv 3 1", classes=3, task="segmentation", **IMAGES)
+    assert own.input == (3, 8, 8)
+    found = net_for("maxpool 8; convtranspose 3 8 stride=8", classes=3, task="segmentation", **IMAGES)
+    assert found.input == (3, 40, 56)

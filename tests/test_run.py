@@ -13,7 +13,7 @@ from striate.data import open_data
 from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
 from striate.learn import Epoch, Recipe, Step
 from striate.model.model import load
-from striate.run import COLUMNS, measure, part_for, prepare
+from striate.run import COLUMNS, measure, parts_for, prepare
 
 TINY = "conv 4 3; relu; flatten; linear 10"
 DROPOUT = "conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
@@ -46,7 +46,7 @@ def test_the_files_of_a_run(in_folder):
     run = start()
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
     assert names == {
-        "model.safetensors", "metrics.csv", "recipe.json", "report.html", "state/state.safetensors",
+        "model.safetensors", "metrics.csv", "recipe.json", "report.html", "split.csv", "state/state.safetensors",
         "state/progress.json",
     }  # fmt: skip
     with (run.folder / "metrics.csv").open() as file:
@@ -72,7 +72,7 @@ def test_folders_are_numbered(in_folder):
 def test_the_model_is_the_best_and_the_test_part_is_looked_at_once(in_folder, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        striate.run.running, "measure", lambda model, pixels: (seen.append(pixels), measure(model, pixels))[1]
+        striate.run.running, "measure", lambda model, held: (seen.append(held.arrays), measure(model, held))[1]
     )
     settings = {"epochs": 5, "lr": 2.0, "optimiser": "sgd", "schedule": "constant", "warmup": 0.0, "batch": 128}
     run = prepare("digits", TINY, settings=settings)
@@ -105,7 +105,7 @@ def test_the_document(in_folder):
 
 def test_the_test_figures_are_those_of_evaluate(trained):
     model = load(trained / "model.safetensors")
-    scores = measure(model, part_for(model, "digits"))
+    scores = measure(model, *parts_for(model, "digits"))
     assert scores.n == 360
     assert f"{scores.right:,} of 360" in (trained / "report.html").read_text()
 
@@ -122,11 +122,12 @@ def test_images_that_cannot_be_read_are_left_out_and_named(in_folder, photos):
     (in_folder / "data" / "cat" / "3.png").write_bytes(b"no image")
     said = []
     run = prepare("data", "flatten; linear 2", settings={"epochs": 1}, say=said.append)
-    assert said[0] == "left out 1 image that cannot be read:"
-    assert "data/cat/3.png: not an image" in said[1]
+    assert said[0] == "classification, from class folders: 2 classes"
+    assert said[1] == "left out 1 image that cannot be read:"
+    assert "data/cat/3.png: not an image" in said[2]
     list(run.events())
     run.finish()
-    assert "1 images that cannot be read" in (run.folder / "report.html").read_text()
+    assert "1 items that cannot be read" in (run.folder / "report.html").read_text()
 
 
 def test_a_name_that_is_no_utf8(in_folder):
@@ -191,7 +192,7 @@ def test_a_finished_run_asks_for_more_epochs_and_takes_them(in_folder):
     assert str(caught.value) == "runs/digits-net: all 2 epochs are done; give more, such as --epochs 12"
     said = []
     run = start(None, resume=True, settings={"epochs": 3}, say=said.append)
-    assert said[:2] == ["changed: epochs 2 -> 3", "going on with runs/digits-net: 2 of 3 epochs done"]
+    assert said[1:3] == ["changed: epochs 2 -> 3", "going on with runs/digits-net: 2 of 3 epochs done"]
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
     with pytest.raises(RecipeError, match="all 3 epochs are done"):
         prepare("digits", resume=True)
@@ -280,7 +281,7 @@ def test_no_run_to_go_on_with(in_folder):
     [
         ("conv 6 5", SpecError, "ends with an output of 6x4x4, but digits has 10 classes"),
         ("flatten; linear 7", SpecError, "ends with an output of 7, but digits has 10 classes"),
-        ("input 2x8x8; flatten; linear 10", SpecError, "takes (2, 8, 8), but images are 1 or 3 channels"),
+        ("input 2x8x8; flatten; linear 10", SpecError, "takes (2, 8, 8), but images are 1, 3 or 4 channels"),
         ("input 64; linear 10", SpecError, "takes (64,), but images"),
         ("conv 6 9; flatten; linear 10", ShapeError, "conv1: a 9x9 window does not fit its 8x8 input"),
         ("linear 10", ShapeError, "linear1: needs flat features"),
@@ -357,12 +358,14 @@ def test_a_full_disk_leaves_the_best_model_so_far(in_folder):
 # ------------------------------------------------------------------------------------------------ the part asked for
 def test_the_parts_of_the_data(trained):
     model = load(trained / "model.safetensors")
-    counts = {part: len(part_for(model, "digits", part)) for part in ("train", "test", "all")}
+    counts = {
+        part: sum(len(held.arrays) for held in parts_for(model, "digits", part)) for part in ("train", "test", "all")
+    }
     assert counts == {"train": 1437, "test": 360, "all": 1797}
     with pytest.raises(DataError, match="digits: has no val part of its own; take --part test"):
-        part_for(model, "digits", "val")
+        parts_for(model, "digits", "val")
     with pytest.raises(RecipeError, match=r"part is 'tset'; did you mean 'test'\?"):
-        part_for(model, "digits", "tset")
+        parts_for(model, "digits", "tset")
 
 
 def test_the_models_own_numbering_holds(in_folder, trained, photos):
@@ -373,12 +376,12 @@ def test_the_models_own_numbering_holds(in_folder, trained, photos):
         for k, i in enumerate(np.flatnonzero(data.test.targets == label)[:10]):
             Image.fromarray(data.test.inputs[i]).save(in_folder / "some" / str(label) / f"{k}.png")
     model = load(trained / "model.safetensors")
-    pixels = part_for(model, "some", "all")
-    assert sorted(set(pixels.targets.tolist())) == [3, 7]
-    assert measure(model, pixels).accuracy > 0.7
+    held = parts_for(model, "some", "all")
+    assert sorted({int(t) for part in held for t in part.arrays.targets}) == [3, 7]
+    assert measure(model, *held).accuracy > 0.7
     photos(in_folder / "other", {"cat": 3, "dog": 3})
     with pytest.raises(DataError) as caught:
-        part_for(model, "other")
+        parts_for(model, "other")
     assert str(caught.value).startswith("other: has the classes cat, dog, which the model does not know; it knows 0, 1")
 
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from striate.analysis.drawing import draw
     from striate.api import train
     from striate.checking import check
-    from striate.errors import DataError, Error, ModelError, RecipeError, ShapeError, SpecError
+    from striate.data.doctor import doctor
+    from striate.data.open import open_data
+    from striate.errors import DataError, Error, ModelError, RecipeError, SeeError, ShapeError, SpecError
     from striate.learn import Recipe, training
     from striate.model.contract import Contract
-    from striate.model.model import Model, Prediction, load
+    from striate.model.model import Labels, Mask, Model, Prediction, Values, load
     from striate.net import build
     from striate.net.read import read
     from striate.official import from_torchvision
@@ -78,10 +80,12 @@ _WHERE = {
     "striate.analysis.drawing": "draw",
     "striate.api": "train",
     "striate.checking": "check",
-    "striate.errors": "DataError Error ModelError RecipeError ShapeError SpecError",
+    "striate.data.doctor": "doctor",
+    "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
     "striate.learn": "Recipe training",
     "striate.model.contract": "Contract",
-    "striate.model.model": "Model Prediction load",
+    "striate.data.open": "open_data",
+    "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",
     "striate.net.read": "read",
     "striate.official": "from_torchvision",
@@ -116,9 +120,11 @@ __all__ = [
     "Graph",
     "HardSigmoid",
     "HardSwish",
+    "Labels",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "Mask",
     "MaxPool",
     "Model",
     "ModelError",
@@ -135,6 +141,7 @@ __all__ = [
     "Report",
     "Scale",
     "ScaledTanh",
+    "SeeError",
     "Seq",
     "ShapeError",
     "SiLU",
@@ -148,13 +155,16 @@ __all__ = [
     "TableConv",
     "Tanh",
     "Upsample",
+    "Values",
     "build",
     "check",
+    "doctor",
     "draw",
     "format",
     "from_torchvision",
     "load",
     "lower",
+    "open_data",
     "parse",
     "read",
     "train",

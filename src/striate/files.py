@@ -1,10 +1,26 @@
-"""Writing files so that a reader never meets half of one, whatever happens in between."""
+"""Writing files so that a reader never meets half of one, whatever happens in between; and where what can be made
+again is kept.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where striate keeps what it can fetch or make again; it may be deleted, and need not be there yet.
+
+    ``STRIATE_CACHE`` where that is set; else ``striate`` in ``XDG_CACHE_HOME`` (on Windows in ``LOCALAPPDATA``), else
+    in ``~/.cache``.
+    """
+    chosen = os.environ.get("STRIATE_CACHE", "")
+    if chosen and chosen.lower() != "off":  # off: nothing that can be made again is kept (data/cache.py)
+        return Path(chosen).expanduser().absolute()
+    shared = Path(os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")).expanduser()
+    # the XDG specification: a path that is not absolute is to be ignored
+    return (shared if shared.is_absolute() else Path.home() / ".cache") / "striate"
 
 
 def write_safely(path: Path, content: bytes | str) -> None:

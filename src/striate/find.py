@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from striate.analysis import check
 from striate.errors import SpecError, nearest
 from striate.spec import OPS, Cat, Graph, Seq, Shape, Spec, Sum, lower, parse
 from striate.spec.ops import Base
@@ -73,9 +74,101 @@ def net_name(net: str | Path | Spec | Graph) -> str:
     return re.sub(r"\W+", "-", Path(text).stem) if text.endswith((".net", ".safetensors")) else "net"
 
 
-def suited_to(input: Shape, mode: str, task: str) -> str:
-    """The net of the zoo for data of that *input*, *mode* and *task* when nobody named one."""
-    return "lenet5"
+def net_for(
+    net: str | Path | Spec | Graph,
+    *,
+    classes: int,
+    input: Shape,
+    mode: str,
+    task: str = "classification",
+    words: int = 0,
+) -> Graph:
+    """The graph that *net* means for some data, with an input that suits both.
+
+    A net of the zoo takes the data's classes, channels and words; of images, the size that it was made for, unless it
+    answers for every pixel. A net that says no input takes the data's, in segmentation the nearest that fits.
+
+    Args:
+        net: As :func:`find_net` takes it.
+        classes: How many classes, labels or values there are.
+        input: An item as it comes.
+        mode: How it is read, as in :class:`~striate.model.contract.Contract`.
+        task: Likewise.
+        words: Of texts: how many numbers of words there are.
+
+    Raises:
+        SpecError: As :func:`find_net`; or a net of the zoo is for other data.
+    """
+    if str(net) not in ZOO or not isinstance(net, str | Path):
+        graph = find_net(net)
+        return graph if graph.input is not None or task != "segmentation" else lower(graph, _nearest_size(graph, input))
+    entry = ZOO[str(net)]
+    _check_kind(str(net), input, mode, task)
+    spec = entry.make(classes, words=words) if mode == "text" else entry.make(classes)
+    if task == "segmentation":
+        return lower(spec, _nearest_size(lower(spec), input))
+    return lower(spec, input if mode in ("text", "values") else (input[0], *entry.input[1:]))
+
+
+def _check_kind(name: str, input: Shape, mode: str, task: str) -> None:
+    """SpecError where the net of the zoo is for another task or for other data."""
+    entry = ZOO[name]
+    if (entry.task == "segmentation") != (task == "segmentation") or (entry.task, task) == (
+        "regression",
+        "classification",
+    ):
+        what = "classes" if task == "classification" else task
+        raise SpecError(f"{name} is a network for {entry.task}, not for {what}; take another, such as {FOR[task]}")
+    takes = "texts" if len(entry.input) == 1 else KINDS[len(entry.input)]
+    come = "texts" if mode == "text" else KINDS.get(len(input), "values")
+    if takes != come:
+        raise SpecError(f"{name} is a network for {takes}, and the data are {come}; leave --net out for one that suits")
+
+
+KINDS = {2: "signals", 3: "images", 4: "volumes"}  # by how many numbers an input's shape has
+FOR = {"classification": "lenet5", "multilabel": "lenet5", "regression": "lenet5", "segmentation": "unet_w16"}
+LARGEST = 512  # pixels of the longer side, where an answer for every pixel is wanted and nobody said the size
+
+
+def _nearest_size(graph: Graph, input: Shape) -> Shape:
+    """The size that *graph* takes and that is nearest to images of *input*, the longer side at most ``LARGEST``."""
+    scale = min(1.0, LARGEST / max(input[1:]))
+    sides = tuple(max(1, round(n * scale)) for n in input[1:])
+    legal = check(graph, (input[0], *sides)).legal_inputs
+    if legal.smallest is None or legal.step is None:
+        return (input[0], *sides)
+    steps = zip(sides, legal.smallest[1:], legal.step, strict=True)
+    return (input[0], *(least + step * max(0, round((n - least) / step)) for n, least, step in steps))
+
+
+def suited_to(input: Shape, mode: str, task: str, classes: int = 2) -> str:
+    """The net, as :func:`find_net` takes it, for data of that *input*, *mode* and *task* when nobody named one.
+
+    >>> suited_to((1, 8, 8), "L", "classification"), suited_to((59,), "text", "classification")
+    ('lenet5', 'textcnn')
+    """
+    if mode == "text":
+        return "textcnn"
+    if mode != "values":
+        return FOR[task]
+    if len(input) == 4 and VOXNET[0] <= min(input[1:]) and max(input[1:]) <= VOXNET[1]:
+        return "voxnet"
+    return _small(input, classes)
+
+
+VOXNET = (11, 64)  # the smallest side that it takes, and the largest for which its weights are not far too many
+
+
+def _small(input: Shape, classes: int) -> str:
+    """Three convolutions at most, over signals, images or volumes of values, each after the first on half the size."""
+    if len(input) == 1:
+        return f"linear 32; relu; linear {classes}"
+    layers = []
+    for level, width in enumerate((16, 32, 64)):
+        if level and min(input[1:]) < 4 * 2**level:
+            break
+        layers += ["maxpool 2"] * (level > 0) + [f"conv {width} 5 padding=2", "batchnorm", "relu"]
+    return "; ".join([*layers, "adaptivemaxpool 1", "flatten", f"linear {classes}"])
 
 
 def with_input(graph: Graph, fallback: Shape) -> Graph:

@@ -12,7 +12,7 @@ from torch import nn
 from striate.analysis import infer
 from striate.errors import ModelError, RecipeError, SpecError, nearest
 from striate.learn import freeze
-from striate.model.contract import Contract
+from striate.model.contract import IMAGES, Contract
 from striate.model.model import load
 from striate.net import Net
 from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
@@ -43,21 +43,37 @@ class Start:
         assert model.graph is not None
         return cls(str(path), model.module, model.graph, model.contract)
 
-    def graph_for(self, classes: tuple[str, ...]) -> Graph:
-        """The file's net, answering for *classes*."""
-        if classes == self.contract.classes:
+    def answers_for(self, classes: tuple[str, ...], task: str) -> bool:
+        """Whether the file's own head answers for *classes*."""
+        return (classes, task) == (self.contract.classes, self.contract.task)
+
+    def graph_for(self, classes: tuple[str, ...], task: str = "classification") -> Graph:
+        """The file's net, answering for *classes*.
+
+        Raises:
+            SpecError: Its head cannot, or it answers for whole items and the task is for pixels, or the other way.
+        """
+        if (task == "segmentation") != (self.contract.task == "segmentation"):
+            raise SpecError(
+                f"{self.path}: is a model for {self.contract.task}, the data for {task}; name a net with --net, and "
+                f"the layers of the same name and shape come along"
+            )
+        if self.answers_for(classes, task):
             return without_sides(self.graph)
         return with_classes(self.graph, len(classes), self.path)
 
-    def contract_for(self, graph: Graph, classes: tuple[str, ...], name: str) -> Contract:
-        """The file's preparation, for the net *graph* called *name*, and *classes*."""
-        return prepared_alike(self.contract, graph, classes, name, self.path)
+    def contract_for(self, fresh: Contract, name: str) -> Contract:
+        """The file's preparation, in the contract *fresh* of other data and the net called *name*."""
+        alike = prepared_alike(self.contract, fresh, name, self.path)
+        if self.answers_for(fresh.classes, fresh.task) and fresh.task == "regression":  # whose head is kept
+            alike = replace(alike, target_mean=self.contract.target_mean, target_std=self.contract.target_std)
+        return alike
 
-    def into(self, module: Net, classes: tuple[str, ...], say: Callable[[str], None]) -> tuple[str, ...]:
-        """Puts the file's weights into *module*, all but those of the head for other classes; gives the layers that
-        came, and tells which did and which are new.
+    def into(self, module: Net, contract: Contract, say: Callable[[str], None]) -> tuple[str, ...]:
+        """Puts the file's weights into *module*, all but those of the head for the other classes of *contract*; gives
+        the layers that came, and tells which did and which are new.
         """
-        head = () if classes == self.contract.classes else head_of(module.graph)
+        head = () if self.answers_for(contract.classes, contract.task) else head_of(module.graph)
         came, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
         say(f"weights of {self.path}: {len(came)} of {len(came) + len(new)} layers that have weights came along")
         say(f"new: {_some(new)}" if new else "new: none; the net and the classes are the file's")
@@ -92,7 +108,7 @@ def with_classes(graph: Graph, classes: int, path: str) -> Graph:
     head = head_of(graph)[:1]
     nodes = tuple(_with_out(node, classes) if node.name in head else node for node in graph.nodes)
     shapes, problems = infer(Graph(graph.input, nodes))
-    if not problems and shapes[graph.output] == (classes,):
+    if not problems and shapes[graph.output][0] == classes:
         return Graph(graph.input, nodes)
     raise SpecError(
         f"{path}: its net ends in a way that cannot be given {classes} outputs; write the net yourself with --net, "
@@ -114,17 +130,19 @@ def without_sides(graph: Graph) -> Graph:
     return Graph(graph.input, tuple(node for node in graph.nodes if node.name in needed))
 
 
-def prepared_alike(contract: Contract, graph: Graph, classes: tuple[str, ...], name: str, path: str) -> Contract:
-    """The preparation of *contract*, for the net *graph* and other *classes*.
+def prepared_alike(contract: Contract, fresh: Contract, name: str, path: str) -> Contract:
+    """*fresh*, the contract of a net called *name* for other data, with the preparation of *contract*.
 
     Where the net takes another size, the same share of the picture is seen.
 
     Raises:
-        SpecError: The net takes other channels, for which the file has no mean and deviation.
+        SpecError: The net takes other channels, for which the file has no mean and deviation, or other items.
     """
-    input = graph.input
-    assert input is not None
-    if input[0] != contract.input[0]:
+    input = fresh.input
+    kinds = ["images" if c.mode in IMAGES else c.mode for c in (fresh, contract)]
+    if kinds[0] != kinds[1]:
+        raise SpecError(f"{name}: the data are {kinds[0]}, the weights of {path} are for {kinds[1]}; take others")
+    if contract.mode != "text" and input[0] != contract.input[0]:
         raise SpecError(
             f"{name}: takes {input[0]} channel(s), the weights of {path} {contract.input[0]} ({contract.mode}); "
             f"begin the net with: input {'x'.join(map(str, (contract.input[0], *input[1:])))}"
@@ -132,7 +150,8 @@ def prepared_alike(contract: Contract, graph: Graph, classes: tuple[str, ...], n
     scale = contract.scale_to
     if scale is not None and input != contract.input:
         scale = max(*input[1:], round(scale * min(input[1:]) / min(contract.input[1:])))
-    return replace(contract, classes=classes, input=input, scale_to=scale)
+    kept = {f: getattr(contract, f) for f in ("mode", "mean", "std", "resize", "interpolation", "vocabulary")}
+    return replace(fresh, **kept, scale_to=scale)
 
 
 @torch.no_grad()

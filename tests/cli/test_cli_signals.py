@@ -70,7 +70,7 @@ def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number,
 
     answer = cli(*again[1:])
     assert answer.code == 2
-    assert answer.err == "striate: my run: all 12 epochs are done; give more, such as --epochs 22\n"
+    assert answer.err.splitlines()[-1] == "striate: my run: all 12 epochs are done; give more, such as --epochs 22"
     answer = cli(*again[1:], "--seed", 4)
     assert answer.code == 2
     assert "was trained with another seed (3, now 4)" in answer.err

@@ -27,6 +27,36 @@ def picture():
 
 
 @pytest.fixture
+def mask():
+    """``mask(path, rows, mode="L")`` writes a mask of those values (in mode RGB: of 0xRRGGBB), its folders too."""
+
+    def write(path, rows, mode="L"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.array(rows)
+        if mode == "RGB":
+            values = np.stack([values >> 16, values >> 8, values], axis=-1) & 255
+        Image.fromarray(values.astype(np.uint8)).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def table(tmp_path, picture):
+    """``table(text, name="pets.csv", files=())`` writes a table, and pictures of these names beside it."""
+
+    def write(text, name="pets.csv", files=()):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        for i, file in enumerate(files):
+            picture(path.parent / file, value=i)
+        return path
+
+    return write
+
+
+@pytest.fixture
 def class_folders(picture):
     """``class_folders(root, cat=3, dog=2)`` writes that many images into each class folder."""
 

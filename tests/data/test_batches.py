@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.data import Arrays, Batches
+from striate.data.augment import Augment
+from striate.data.batches import _on_disk, check_balance
+from striate.errors import RecipeError
 from striate.model.contract import Contract
 
 CONTRACT = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
@@ -101,6 +107,134 @@ def test_the_callers_pixels_are_not_changed_even_when_read_only():
     before = pixels.inputs.copy()
     list(Batches(pixels, CONTRACT, batch=2, shuffle=True))
     assert np.array_equal(pixels.inputs, before)
+
+
+def only(arrays, contract, **options):
+    """The one batch that there is."""
+    (batch,) = Batches(arrays, contract, batch=len(arrays), **options)
+    return batch
+
+
+def test_several_labels_are_floats():
+    contract = replace(CONTRACT, task="multilabel")
+    targets = np.array([[1, 0], [1, 1], [0, 0]], np.uint8)
+    _, y = only(replace(numbered(3), targets=targets), contract)
+    assert y.dtype == torch.float32
+    assert y.tolist() == targets.tolist()
+
+
+def test_numbers_are_standardised_by_the_contract():
+    contract = replace(CONTRACT, task="regression", target_mean=(1.0, 10.0), target_std=(2.0, 0.5))
+    targets = np.array([[1, 10], [5, 9]], np.float32)
+    _, y = only(replace(numbered(2), targets=targets), contract)
+    assert y.dtype == torch.float32
+    assert y.tolist() == [[0, 0], [2, -2]]
+
+
+def test_masks_are_class_numbers_and_ignored_pixels_stay_so():
+    contract = replace(CONTRACT, task="segmentation", mask_values=(0, 1))
+    masks = np.array([[[0, 1], [255, 0]]], np.uint8)
+    _, y = only(replace(numbered(1), targets=masks), contract)
+    assert y.dtype == torch.int64
+    assert y.tolist() == masks.tolist()
+
+
+def test_texts_and_values_come_as_the_contract_says():
+    text = Contract(("a", "b"), (4,), "text", (), (), vocabulary=("word",))
+    words = np.array([[2, 1, 0, 0], [1, 1, 2, 0]])
+    x, _ = only(Arrays(words, np.array([0, 1]), ("p", "q")), text, shuffle=True)
+    assert x.dtype == torch.int64
+    assert sorted(x.tolist()) == sorted(words.tolist())
+    values = Contract(("a", "b"), (1, 3), "values", (1.0,), (2.0,))
+    x, _ = only(Arrays(np.full((2, 1, 3), 5, np.float32), np.array([0, 1]), ("p", "q")), values)
+    assert x.tolist() == [[[2.0] * 3]] * 2
+
+
+class Counted(np.memmap):
+    """A file that keeps count of the rows which are taken out of it at a time."""
+
+    taken: ClassVar[list[int]] = []
+
+    def __getitem__(self, index):
+        rows = super().__getitem__(index)
+        self.taken.append(len(rows))
+        return rows
+
+
+@pytest.mark.parametrize("options", [{}, {"shuffle": True}, {"shuffle": True, "augment": Augment(shift=1, mixup=0.5)}])
+def test_from_a_read_only_file_come_the_same_batches_a_batch_at_a_time(tmp_path, options):
+    arrays = numbered(23)
+    np.save(tmp_path / "inputs.npy", arrays.inputs)
+    there = np.load(tmp_path / "inputs.npy", mmap_mode="r").view(Counted)
+    Counted.taken.clear()
+    batches = Batches(replace(arrays, inputs=there), CONTRACT, batch=4, **options)
+    assert not Counted.taken
+    wanted = Batches(arrays, CONTRACT, batch=4, **options)
+    for (x, y), (x_wanted, y_wanted) in zip(batches, wanted, strict=True):
+        assert torch.equal(x, x_wanted)
+        assert torch.equal(y, y_wanted)
+    assert sum(Counted.taken) >= 23
+    assert max(Counted.taken) <= 4
+
+
+def test_a_plain_view_into_a_file_stays_on_the_disk_too(tmp_path):
+    np.save(tmp_path / "inputs.npy", np.zeros((4, 3), np.uint8))
+    assert _on_disk(np.asarray(np.load(tmp_path / "inputs.npy", mmap_mode="r"))[1:].T)
+    assert not _on_disk(np.zeros((4, 3))[1:])
+
+
+@given(sizes, batch_sizes, seeds, st.integers(0, 9), st.integers(0, 70))
+def test_balanced_and_augmented_batches_are_resumed_exactly(n, batch, seed, epoch, start):
+    options = {"batch": batch, "seed": seed, "shuffle": True, "balance": "sampling", "augment": Augment(shift=1)}
+    before = Batches(numbered(n), CONTRACT, **options)
+    before.set_epoch(epoch)
+    whole = list(before)
+    after = Batches(numbered(n), CONTRACT, **options)
+    after.set_epoch(epoch, start)
+    rest = list(after)
+    assert len(rest) == max(0, len(whole) - start)
+    for (x, y), (x_wanted, y_wanted) in zip(rest, whole[start:], strict=True):
+        assert torch.equal(x, x_wanted)
+        assert torch.equal(y, y_wanted)
+
+
+def test_balanced_batches_hold_the_classes_alike_and_copies_differ():
+    images = np.arange(100 * 16, dtype=np.uint8).reshape(100, 1, 4, 4)
+    targets = np.zeros(100, np.int64)
+    targets[:2] = 1
+    arrays, contract = Arrays(images, targets, ("x",) * 100), replace(CONTRACT, input=(1, 4, 4))
+    options = {"batch": 10, "shuffle": True, "balance": "sampling", "augment": Augment(shift=1, brightness=0.5)}
+    x, y = (torch.cat(parts) for parts in zip(*Batches(arrays, contract, **options), strict=True))
+    assert torch.bincount(y).tolist() == [50, 50]
+    rare = {image.numpy().tobytes() for image in x[y == 1]}
+    assert len(rare) > 40  # two images, each in 25 versions
+
+
+@pytest.mark.parametrize(
+    ("balance", "task", "message"),
+    [
+        ("sampel", "classification", "balance: there is no 'sampel'; did you mean 'sampling'?"),
+        (
+            "sampling",
+            "multilabel",
+            "sampling chooses items by their one class, and multilabel has none such; ",
+        ),
+        ("sampling", "segmentation", "take balance=weights"),
+        ("sampling", "regression", "take balance=none"),
+        ("weights", "regression", "balance: regression has no classes to weigh; take balance=none"),
+    ],
+)
+def test_a_balance_that_does_not_go_with_the_task_is_refused(balance, task, message):
+    with pytest.raises(RecipeError) as error:
+        check_balance(balance, task)
+    assert message in str(error.value)
+
+
+def test_texts_are_not_augmented():
+    text = Contract(("a", "b"), (2,), "text", (), (), vocabulary=("word",))
+    arrays = Arrays(np.zeros((2, 2), np.int64), np.array([0, 1]), ("p", "q"))
+    with pytest.raises(RecipeError, match="is for images, and these are texts; take augment=none"):
+        Batches(arrays, text, batch=1, augment=Augment(shift=1))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,22 +1,9 @@
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data import Part, channel_statistics, read
-from striate.errors import DataError
-from striate.model.contract import Contract
-
-CONTRACT = Contract(("cat", "dog"), (3, 6, 8), "RGB", (0.5,) * 3, (0.25,) * 3)
-
-
-@pytest.fixture
-def photos(tmp_path, picture):
-    """Eight files, cats and dogs in turn, the i-th full of 10 i."""
-    paths = tuple(picture(tmp_path / f"{i}.png", value=10 * i) for i in range(8))
-    return Part(paths, np.arange(8) % 2, tuple(map(str, paths)))
+from striate.data import Part, channel_statistics
 
 
 def test_take_keeps_names_targets_and_order():
@@ -29,87 +16,9 @@ def test_take_keeps_names_targets_and_order():
     assert len(part) == 2
 
 
-def test_take_of_files(photos):
-    assert photos.take(np.array([2])).inputs == (photos.inputs[2],)
-
-
-def test_files_are_read_in_order(photos):
-    done = []
-    pixels = read(photos, CONTRACT, lambda n, total: done.append((n, total)))
-    assert pixels.inputs.shape == (8, 3, 6, 8)
-    assert pixels.inputs[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
-    assert pixels.broken == ()
-    assert done == [(i, 8) for i in range(1, 9)]
-
-
-def test_arrays_are_read_too():
-    images = np.full((2, 6, 8), 7, np.uint8)
-    pixels = read(Part(images, np.array([0, 1]), ("a", "b")), CONTRACT)
-    assert pixels.inputs.shape == (2, 3, 6, 8)
-    assert (pixels.inputs == 7).all()
-
-
-def test_an_unreadable_image_among_good_ones_is_left_out_and_named(photos):
-    photos.inputs[3].write_bytes(b"")
-    photos.inputs[4].write_text("hello")
-    pixels = read(photos, CONTRACT)
-    assert pixels.inputs[:, 0, 0, 0].tolist() == [0, 10, 20, 50, 60, 70]
-    assert pixels.targets.tolist() == [0, 1, 0, 1, 0, 1]
-    assert [name[-5:] for name in pixels.names] == ["0.png", "1.png", "2.png", "5.png", "6.png", "7.png"]
-    assert pixels.broken == (
-        (photos.names[3], "the file is empty (0 bytes); copy it again or remove it"),
-        (
-            photos.names[4],
-            "not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); convert or remove it",
-        ),
-    )
-
-
-def test_no_image_can_be_read(photos):
-    for path in photos.inputs:
-        path.write_bytes(b"")
-    with pytest.raises(DataError) as caught:
-        read(photos, CONTRACT)
-    assert str(caught.value) == (
-        f"none of the 8 images can be read; the first is {photos.names[0]}: the file is empty (0 bytes); copy it "
-        "again or remove it"
-    )
-
-
-def test_no_image_of_a_class_can_be_read(photos):
-    for path in photos.inputs[1::2]:
-        path.unlink()
-    photos.inputs[0].unlink()
-    with pytest.raises(DataError) as caught:
-        read(photos, CONTRACT)
-    assert str(caught.value) == (
-        f"none of the 4 images of class 'dog' can be read; the first is {photos.names[1]}: there is no such file"
-    )
-
-
-def test_a_part_may_lack_a_class(photos):
-    cats = photos.take([0, 2, 4])
-    cats.inputs[0].unlink()
-    assert len(read(cats, CONTRACT)) == 2
-
-
-def test_a_file_without_permission(open_to_all, as_nobody, picture):
-    paths = tuple(picture(open_to_all / f"{i}.png") for i in range(4))
-    paths[2].chmod(0)
-    with as_nobody():
-        pixels = read(Part(paths, np.array([0, 1, 0, 1]), tuple("abcd")), CONTRACT)
-    assert pixels.broken == (("c", "no permission to read it; change the file's permissions"),)
-
-
-def test_an_interrupted_reading_stops_and_leaves_no_thread(photos):
-    before = threading.active_count()
-
-    def interrupt(done, total):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        read(photos, CONTRACT, interrupt)
-    assert threading.active_count() == before
+def test_take_of_files(tmp_path):
+    paths = tuple(tmp_path / name for name in "abc")
+    assert Part(paths, np.zeros(3, np.int64), ("a", "b", "c")).take(np.array([2])).inputs == (tmp_path / "c",)
 
 
 @given(st.integers(1, 5), st.sampled_from([1, 3]), st.integers(0, 2**32 - 1))
@@ -129,3 +38,25 @@ def test_statistics_over_more_than_one_chunk_and_in_any_order():
 
 def test_one_flat_colour_has_a_std_that_can_divide():
     assert channel_statistics(np.full((3, 1, 4, 4), 51, np.uint8)) == ((0.2,), (1 / 255,))
+
+
+@given(st.integers(1, 40), st.integers(1, 3), st.integers(0, 2**32 - 1), st.sampled_from([(), (7,), (2, 3)]))
+def test_statistics_of_values_are_numpys(n, channels, seed, sides):
+    values = np.random.default_rng(seed).normal(1000, 2, (n, channels, *sides)).astype(np.float32)
+    mean, std = channel_statistics(values)
+    axes = (0, *range(2, values.ndim))
+    exact = values.astype(np.float64)
+    assert np.allclose(mean, exact.mean(axes), rtol=1e-12)
+    wanted = exact.std(axes)
+    assert np.allclose(std, np.where(wanted > 0, wanted, 1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_statistics_of_a_mapped_file_never_hold_all_of_it(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr("striate.data.statistics.STEP", 100)
+    array = np.random.default_rng(0).integers(0, 256, (50, 2, 4, 5)).astype(kind)
+    (tmp_path / "a").write_bytes(array.tobytes())
+    mapped = np.memmap(tmp_path / "a", kind, "r", shape=array.shape)
+    assert np.allclose(channel_statistics(mapped), channel_statistics(array))
+    whole = array.astype(np.float64).reshape(50, 2, -1) / (255 if kind == np.uint8 else 1)
+    assert np.allclose(channel_statistics(mapped)[0], whole.mean((0, 2)))

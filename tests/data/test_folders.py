@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -80,6 +82,112 @@ def test_the_typical_size_is_the_median_of_the_upright_images(tmp_path, picture)
         Image.new("RGB", (40, 30)).save(tmp_path / "b" / f"{i}.jpg", exif=turned)
     (tmp_path / "b" / "broken.png").write_bytes(b"")
     assert open_folders(tmp_path).input == (3, 40, 30)
+
+
+@pytest.fixture
+def clear(tmp_path):
+    """``clear(name, alpha)`` writes an image whose first pixel has that alpha (255: opaque)."""
+
+    def write(name, alpha, mode="RGBA"):
+        image = Image.new("RGBA", (4, 4), (9, 99, 199, 255)).convert(mode)
+        image.putpixel((0, 0), (9, alpha) if mode == "LA" else (9, 99, 199, alpha))
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        image.save(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("alphas", "mode", "notes"),
+    [
+        ((255, 255, 255), "RGB", ()),
+        ((255, 255, 254), "RGB", ("about 33% of the images have transparent pixels; black shows behind them",)),
+        ((255, 0, 9), "RGBA", ("about 67% of the images have transparent pixels; alpha is a fourth channel",)),
+    ],
+)
+def test_alpha_only_where_most_images_use_it(tmp_path, clear, alphas, mode, notes):
+    for i, alpha in enumerate(alphas):
+        clear(f"{'ab'[i % 2]}/{i}.png", alpha)
+    data = open_folders(tmp_path)
+    assert (data.mode, data.input) == (mode, (len(mode), 4, 4))
+    assert data.notes == notes
+
+
+def test_alpha_of_grey_and_of_palettes(tmp_path, clear):
+    for name in ("a/0.png", "b/0.png"):
+        clear(name, 255, "LA")
+    assert open_folders(tmp_path).mode == "L"
+    for name in ("a/0.png", "b/0.png"):
+        clear(name, 7, "LA")
+    assert open_folders(tmp_path).mode == "RGBA"
+    for name in ("a/0.gif", "b/0.gif", "a/1.gif"):
+        Image.new("P", (4, 4), 3).save(tmp_path / name, transparency=3)
+    for name in ("a/0.png", "b/0.png"):
+        (tmp_path / name).unlink()
+    assert open_folders(tmp_path).mode == "RGBA"
+
+
+def test_what_was_passed_over_is_noted(tmp_path, class_folders, picture):
+    class_folders(tmp_path / "pets", cat=2, dog=2, **{"Cat ": 1})
+    class_folders(tmp_path / "pets" / "cat", **{".ipynb_checkpoints": 2})
+    class_folders(tmp_path / "pets", **{"__MACOSX": 1, ".git": 0})
+    picture(tmp_path / "pets" / "stray.png")
+    for name in ("cat/notes.txt", "cat/more.TXT", "dog/README", "dog/IMG_1.HEIC", ".DS_Store", "dog/._0.png"):
+        (tmp_path / "pets" / name).write_bytes(b"?")
+    assert open_folders(tmp_path / "pets").notes == (
+        "the classes 'Cat ', 'cat' differ only in capitals or spaces; give them one name if they are one class",
+        "1 image directly in pets/ passed over, for want of a class",
+        "3 images in hidden folders passed over: __MACOSX/, cat/.ipynb_checkpoints/",
+        "4 files passed over, no image by the name (.txt, .heic, README)",
+    )
+
+
+def test_what_lies_beside_the_parts_is_noted(tmp_path, class_folders):
+    for part in ("train", "test"):
+        class_folders(tmp_path / part, cat=1, dog=1)
+    assert open_folders(tmp_path).notes == ()
+    class_folders(tmp_path / "extra", cat=1)
+    class_folders(tmp_path / "more", cat=1)
+    assert open_folders(tmp_path).notes == ("extra/ and more/ beside the parts passed over",)
+
+
+def test_photos_of_a_phone_that_cannot_be_read(tmp_path):
+    for i in range(2):
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        (tmp_path / "cat" / f"{i}.heic").write_bytes(b"?")
+    assert "; 2 files passed over, no image by the name (.heic); lay the images out" in message(tmp_path)
+
+
+def test_numbered_classes_are_in_alphabetical_order(tmp_path, class_folders):
+    folders = class_folders(tmp_path, **{str(i): 1 for i in range(11)})
+    assert open_folders(folders).classes == ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9")
+
+
+def test_very_long_paths(tmp_path, picture):
+    deep = Path(*["kočka " * 20] * 8)
+    for name in ("cat", "d" * 200):
+        picture(tmp_path / name / deep / "0.png")
+    data = open_folders(tmp_path)
+    assert min(len(name.encode()) for name in data.train.names) > 1000
+    assert data.input == (3, 6, 8)
+
+
+def test_links_to_folders_are_followed_in_no_circle(tmp_path, class_folders):
+    class_folders(tmp_path / "far", deep=2, cat=1)
+    root = class_folders(tmp_path / "pets", cat=1, dog=1)
+    (root / "dog" / "more").symlink_to(tmp_path / "far" / "deep")
+    (root / "dog" / "more again").symlink_to(tmp_path / "far" / "deep")
+    (root / "dog" / "round").symlink_to(root / "dog")
+    (tmp_path / "far" / "deep" / "up").symlink_to(tmp_path / "far")
+    (root / "cat" / "gone").symlink_to(tmp_path / "nowhere")
+    (root / "emu").symlink_to(tmp_path / "far" / "cat")
+    data = open_folders(root)
+    assert data.classes == ("cat", "dog", "emu")
+    names = [path.relative_to(root).as_posix() for path in data.train.inputs]
+    assert names == [
+        "cat/0.png", "dog/0.png", "dog/more/0.png", "dog/more/1.png", "dog/more/up/cat/0.png", "emu/0.png",
+    ]  # fmt: skip
 
 
 def test_images_directly_in_the_folder(tmp_path, picture):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import RecipeError
-from striate.learn import LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learn import BALANCE, LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
 
 NAN, INF = float("nan"), float("inf")
 WRONG = [
@@ -36,6 +36,11 @@ WRONG = [
     ({"clip": -1}, "recipe: clip must be at least 0 and finite, got -1"),
     ({"clip": False}, "recipe: clip must be at least 0 and finite, got False"),
     ({"seed": -1}, "recipe: seed must be a whole number of at least 0, got -1"),
+    ({"augment": ""}, "recipe: augment must be a word such as none or standard, got ''"),
+    ({"augment": None}, "recipe: augment must be a word such as none or standard, got None"),
+    ({"balance": "weight"}, "recipe: balance is 'weight'; did you mean 'weights'?"),
+    ({"fraction": 0}, "recipe: fraction must be above 0, got 0"),
+    ({"fraction": 1.5}, "recipe: fraction must be at least 0 and at most 1, got 1.5"),
     ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
 ]
 
@@ -62,12 +67,21 @@ recipes = st.builds(
     momentum=st.floats(0.01, 1),
     loss=st.sampled_from(LOSSES),
     seed=st.integers(0, 2**32 - 1),
+    augment=st.sampled_from(("none", "light")),
+    balance=st.sampled_from(BALANCE),
+    fraction=st.floats(0.001, 1),
 )
 
 
 @given(recipes)
 def test_a_recipe_comes_back_from_json(recipe):
     assert Recipe.from_dict(json.loads(json.dumps(recipe.as_dict()))) == recipe
+
+
+def test_a_recipe_written_before_a_setting_was_there_is_still_read():
+    late = ("augment", "balance", "fraction")
+    old = {name: value for name, value in Recipe(epochs=3).as_dict().items() if name not in late}
+    assert Recipe.from_dict(old | {"loss": "crossentropy"}) == Recipe(epochs=3, loss="crossentropy")
 
 
 def test_an_unknown_setting_gets_the_nearest():

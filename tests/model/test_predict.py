@@ -14,7 +14,7 @@ from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.model.prepare import decode, fit, normalise
 from striate.net import build
-from striate.run import measure, part_for
+from striate.run import measure, parts_for
 from striate.spec import parse
 
 GREY = Contract(("a", "b", "c"), (1, 7, 9), "L", (0.3,), (0.2,))
@@ -223,7 +223,7 @@ def test_training_evaluation_and_prediction_see_the_same_tensor(tmp_path, photos
     model = Model(Watched(), contract)
     data = open_data(tmp_path / "data")
     training = normalise(read(data.test, contract).inputs, contract)
-    measure(model, part_for(model, tmp_path / "data"))
+    measure(model, *parts_for(model, tmp_path / "data"))
     model.predict([*data.test.names])
     evaluation, prediction = seen
     assert torch.equal(training, evaluation)

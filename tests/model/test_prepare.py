@@ -13,6 +13,7 @@ from striate.model.prepare import decode, fit, fit_array, from_array, normalise
 
 GREY = Contract(("cat", "dog"), (1, 4, 4), "L", (0.5,), (0.25,))
 COLOUR = Contract(("cat", "dog"), (3, 4, 4), "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+ALPHA = Contract(("cat", "dog"), (4, 4, 4), "RGBA", (0.1, 0.2, 0.3, 0.4), (0.4, 0.5, 0.6, 0.7))
 RULES = list(product(RESIZE, INTERPOLATION))
 
 
@@ -54,9 +55,9 @@ def test_shrinking_takes_the_mean_of_what_it_shrinks():
     st.integers(1, 4),
     st.integers(1, 9),
     st.integers(1, 9),
-    st.sampled_from([None, 1, 3]),
+    st.sampled_from([None, 1, 3, 4]),
     st.sampled_from(RULES),
-    st.sampled_from([GREY, COLOUR]),
+    st.sampled_from([GREY, COLOUR, ALPHA]),
     st.integers(0, 2**32 - 1),
 )
 def test_a_stack_of_arrays_is_fitted_bit_for_bit_as_each_image(n, height, width, channels, rule, contract, seed):

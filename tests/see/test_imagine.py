@@ -10,7 +10,8 @@ from torch import nn
 import striate
 from striate.errors import SeeError
 from striate.see import Target, dream, imagine
-from striate.see.target import objective, parse_target
+from striate.see.objective import objective
+from striate.see.target import named_target
 
 
 def linear_filter(seed=0):
@@ -122,13 +123,14 @@ MISTAKES = {
     "layer": (lambda: imagine(linear_filter(), Target("1"), (2, 8, 8)), "there is no layer '1'"),
     "place": (
         lambda: imagine(linear_filter(), Target("0", (7,)), (2, 8, 8)),
-        "0 puts out 1x3x3; there is no 0:7 in it",
+        "target 0:7: the layer 0 is 1x3x3; take channel 0 to 0",
     ),
     "class": (
         lambda: imagine(striate.build(striate.parse("input 1x8x8; flatten; linear 3")), Target("", (3,)), (1, 8, 8)),
-        "the network puts out 3; there is no class 3 in it",
+        "target output 3: the output is 3; take channel 0 to 2",
     ),
-    "target": (lambda: parse_target("conv:x"), "wanted a class, LAYER, LAYER:CHANNEL"),
+    "target": (lambda: named_target("conv:x", ("cat",)), "wanted a class"),
+    "class name": (lambda: named_target("cta", ("cat",)), "there is no class 'cta'; did you mean 'cat'"),
     "dream": (
         lambda: dream(nn.Sequential(nn.Flatten(), nn.Linear(100, 2)), Target("1"), np.zeros((1, 10, 10))),
         "does not take an image of 4x4",

@@ -98,8 +98,8 @@ def test_a_layer_that_is_called_twice_has_two_units():
             return self.conv(torch.relu(self.conv(x)))
 
     net, x = Twice(), torch.randn(1, 1, 5, 5)
-    assert [call.name for call in calls(net, x)] == ["conv", "conv#2"]
-    first, second = unit(net, x, "conv:0:2:2"), unit(net, x, "conv#2:0:2:2")
+    assert [call.name for call in calls(net, x)] == ["conv#1", "conv#2"]
+    first, second = unit(net, x, "conv#1:0:2:2"), unit(net, x, "conv#2:0:2:2")
     assert first.value != second.value
     assert second.exact
     assert first.then == ()  # a call of torch.relu is no layer

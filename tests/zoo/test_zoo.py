@@ -51,3 +51,13 @@ def test_an_entry_fits_its_input_for_any_number_of_classes(name: str) -> None:
     assert isinstance(entry.make(), Seq)
     assert entry.paper
     assert 1980 <= entry.year <= 2026
+
+
+def test_a_u_net_of_another_width_is_the_same_but_for_its_channels() -> None:
+    wide, narrow = (check(ZOO[name].make(2), (1, 64, 64)) for name in ("unet", "unet_w16"))
+    assert [layer.name for layer in wide.layers] == [layer.name for layer in narrow.layers]
+    for one, other in zip(wide.layers[:-1], narrow.layers[:-1], strict=True):
+        assert one.output is not None
+        assert other.output is not None
+        assert one.output == (4 * other.output[0], *other.output[1:])
+    assert wide.receptive_field == narrow.receptive_field

@@ -16,7 +16,9 @@ Model = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="digits, a folder with a folder of images for each class, or a folder of IDX files."
+        metavar="DATA",
+        help="digits, shapes, mnist, fashion-mnist or cifar10; class folders, images/ and masks/, IDX files, a .csv, "
+        ".tsv or .npz.",
     ),
 ]
 

@@ -15,15 +15,17 @@ def evaluate(
     part: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
     json: Json = False,
 ) -> None:
-    """Say how good a model is. Accuracy with its interval, loss, every class, the confusions, calibration."""
+    """Say how good a model is. Its figures with their interval, every class or value, the worst answers."""
+    from striate.cli.progress import Reading
     from striate.model.model import load
-    from striate.run import measure, part_for
+    from striate.run import measure, parts_for
 
     loaded = load(model)
-    pixels = part_for(loaded, data, part)
-    for name, why in pixels.broken:
+    with Reading() as reading:
+        held = parts_for(loaded, data, part, reading=reading.show, fetching=reading.fetching.show)
+    for name, why in (item for some in held for item in some.arrays.broken):
         say(f"left out {name}: {why}")
-    scores = measure(loaded, pixels)
+    scores = measure(loaded, *held)
     if json:
         print_json(scores.as_dict())
     else:

@@ -11,7 +11,7 @@ from typing import Annotated, Never
 import typer
 
 import striate
-from striate.cli import check, evaluate, export, lab, predict, train, weights, zoo
+from striate.cli import check, data, doctor, evaluate, export, lab, predict, train, weights, zoo
 from striate.errors import DataError, Error, ModelError, ShapeError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
+    doctor.doctor,
+    data.data,
     train.train,
     evaluate.evaluate,
     predict.predict,

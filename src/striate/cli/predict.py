@@ -1,36 +1,87 @@
-"""``striate predict``: answers for files and folders."""
+"""``striate predict``: answers for files, folders and sentences."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.common import Json, Model, print_json, say
 
+if TYPE_CHECKING:
+    from striate.model.answers import Mask
+
 
 def predict(
     model: Model,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Image files, or folders of them.")],
-    top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="Images, or folders of them; 'a sentence', or a .txt file of them; .npy."
+        ),
+    ],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name for each item.")] = 3,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Of several labels: the probability from which on one is answered.")
+    ] = 0.5,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write each image's mask there, as a PNG.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Answer for image files and folders. The class and its probability, the likeliest first."""
-    from striate.errors import DataError
+    """Answer for images, sentences or arrays. Classes with probabilities, labels, numbers, or masks."""
+    from striate.errors import DataError, RecipeError
     from striate.evaluate.text import plain
+    from striate.model.answers import Mask
     from striate.model.model import load
 
     loaded = load(model)
-    failed, documents = 0, []
-    for answer in loaded.answers(files):
+    if out is not None and loaded.contract.task != "segmentation":
+        raise RecipeError(
+            f"--out {out}: masks are written by a model for segmentation, this is for {loaded.contract.task}"
+        )
+    failed, documents, taken = 0, [], set[str]()
+    for answer in loaded.answers(files, threshold=threshold):
         if isinstance(answer, DataError):
             failed += 1
             say(f"striate: {answer}")
-        elif json:
-            documents.append(answer.as_dict())
+            continue
+        document = answer.as_dict()
+        called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
+        line = f"{plain(called)}: {plain(answer.line(top))}"
+        if out is not None and isinstance(answer, Mask):
+            path = _write(answer, out, taken, len(loaded.contract.classes))
+            document["mask"] = str(path)
+            line += f"  -> {plain(str(path))}"
+        if json:
+            documents.append(document)
         else:
-            print(f"{plain(str(answer.file))}: " + ", ".join(f"{plain(name)} {p:.1%}" for name, p in answer.top[:top]))
+            print(line)
     if json:
         print_json(documents)
     if failed:
         raise typer.Exit(3)
+
+
+def _write(answer: Mask, folder: Path, taken: set[str], classes: int) -> Path:
+    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
+    import io
+
+    from PIL import Image
+
+    from striate.evaluate.palette import NOTHING, colours
+    from striate.files import write_safely
+
+    stem = Path(str(answer.file)).stem
+    name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10**6))) if name not in taken)
+    taken.add(name)
+    image = Image.fromarray(answer.mask)
+    palette = (*colours(classes), *[NOTHING] * (256 - classes))  # whole, or Pillow would cut numbers off to fewer bits
+    image.putpalette([value for colour in palette for value in colour])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    write_safely(path, stream.getvalue())
+    return path

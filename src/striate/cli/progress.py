@@ -1,4 +1,4 @@
-"""The progress of a training run: a bar on a terminal, one plain line an epoch elsewhere."""
+"""The progress of a training run: bars on a terminal, one plain line an epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from striate.cli.common import say
+from striate.cli.fetching import Fetching
 
 if TYPE_CHECKING:
     from striate.learn import Epoch, Step
@@ -47,3 +48,48 @@ class Progress:
                 description=text,
                 loss=f"loss {event.loss:.4f}",
             )
+
+
+class Reading:
+    """A context manager; ``show`` is told how many items of a part are read: a bar on a terminal, else nothing.
+    ``fetching`` is told what comes over the network before that.
+    """
+
+    def __init__(self) -> None:
+        self.fetching = Fetching()
+        self.bar: Any = None
+        self.task: Any = None
+        self.done = 0
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.fetching.__exit__()
+        if self.bar and self.task is not None:
+            self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line of advice, above the bar."""
+        if self.bar and self.task is not None:
+            self.bar.console.print(text, highlight=False, markup=False)
+        else:
+            say(text)
+
+    def show(self, done: int, total: int) -> None:
+        if not self.bar:
+            return
+        if self.task is None:
+            self.fetching.__exit__()  # one bar at a time
+            self.task = self.bar.add_task("", total=total)
+            self.bar.start()
+        elif done < self.done:  # another part
+            self.bar.reset(self.task, total=total)
+        self.done = done
+        self.bar.update(self.task, completed=done, total=total)

@@ -41,9 +41,32 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="L2 regularisation of the weights. [0.01]")] = None,
     l1: Annotated[float | None, typer.Option(help="L1 regularisation of the weights. [0]")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Of the targets, 0 to 1. [0.05]")] = None,
-    loss: Annotated[str | None, typer.Option(help="crossentropy, mse or hinge. [crossentropy]")] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="auto, crossentropy, mse, hinge; l1, huber; dice, crossentropy+dice. [auto: by the task]"),
+    ] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0: no limit. [0]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random. [0]")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="none, light, standard, strong, or such as 'light flip=no'. [none]")
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="Of uneven classes: none, weights (in the loss) or sampling. [none]")
+    ] = None,
+    fraction: Annotated[float | None, typer.Option(help="Of the training part, evenly over the classes. [1]")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification, multilabel, regression or segmentation. [by the data]")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Read images as 1 (grey), 3 (colour) or 4 (with alpha). [as they are]")
+    ] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="Images to the net's size: stretch, fit or crop. [stretch]")
+    ] = None,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="CxHxW", help="The net's input. [its own, or the data's]")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a file that cannot be read.")] = False,
     init: Annotated[str, typer.Option(help="First weights: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
     weights: Annotated[
         str | None,
@@ -65,25 +88,36 @@ def train(
 ) -> None:
     """Train a network on DATA. Ends with how good it is on images that it has never seen."""
     names = (
-        "epochs batch lr schedule warmup optimiser momentum weight_decay l1 label_smoothing loss clip seed"
+        "epochs batch lr schedule warmup optimiser momentum weight_decay l1 label_smoothing loss clip seed "
+        "augment balance fraction"
     ).split()
     given = {name: value for name, value in locals().items() if name in names and value is not None}
+    from striate.cli.progress import Reading
     from striate.learn import find_recipe
     from striate.run import prepare
+    from striate.spec import read_shape
 
-    run = prepare(
-        data,
-        net,
-        find_recipe(recipe) if recipe else None,
-        settings=given,
-        out=out,
-        init=init,
-        weights=weights,
-        freeze=freeze,
-        resume=resume,
-        device=device,
-        say=say,
-    )
+    with Reading() as reading:
+        run = prepare(
+            data,
+            net,
+            find_recipe(recipe) if recipe else None,
+            settings=given,
+            out=out,
+            init=init,
+            weights=weights,
+            freeze=freeze,
+            resume=resume,
+            device=device,
+            task=task,
+            channels=channels,
+            resize=resize,
+            input=read_shape(input) if input else None,
+            strict=strict,
+            say=reading.say,
+            reading=reading.show,
+            fetching=reading.fetching.show,
+        )
     print(f"{run.table}\n", file=sys.stderr if json else sys.stdout)
     _train(run, data)
     result = run.finish()
@@ -131,9 +165,8 @@ def _signals() -> Iterator[list[int]]:
 
 
 def _conclude(result: Result, data: str) -> None:
-    run, test = result.run, result.test
-    low, high = test.accuracy_interval
-    print(f"test accuracy {test.accuracy:.2%} ({test.right} of {test.n} images; 95 % interval {low:.1%} to {high:.1%})")
+    run = result.run
+    print(result.headline())
     epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
     print(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
     print(f"model   {run.folder / 'model.safetensors'}")
@@ -141,4 +174,5 @@ def _conclude(result: Result, data: str) -> None:
     print(f"report  {run.folder / 'report.html'}")
     say("\nnext:")
     say("  " + command("striate", "evaluate", run.folder / "model.safetensors", data))
-    say("  " + command("striate", "predict", run.folder / "model.safetensors", "IMAGE"))
+    what = {"text": "a sentence", "values": "ARRAY.npy", "channels": "ARRAY.npy"}.get(run.model.contract.mode, "IMAGE")
+    say("  " + command("striate", "predict", run.folder / "model.safetensors", what))

@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import median_low
 
 import numpy as np
 
 from striate.data.dataset import DataSet, Part
+from striate.data.looking import SPLITS, SUFFIXES, alike, count, is_hidden, is_image, passed_over, typical
 from striate.errors import DataError
-from striate.model.contract import MODES
-from striate.model.image import header
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
-_SPLITS = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-_SAMPLE = 200  # files whose headers are read to learn the typical size
 _LAYOUT = "lay the images out as FOLDER/CLASS/IMAGE, one folder for each class"
 
 Classes = dict[str, list[Path]]  # the images of each class folder, both sorted
@@ -30,7 +21,8 @@ def open_folders(folder: Path) -> DataSet:
     """The images under *folder*, whose class is the name of the folder they lie in.
 
     The classes are the folders of ``train/`` (or of *folder* itself, where it is flat) in alphabetical order,
-    and that one numbering holds for ``val/`` and ``test/`` too. Hidden folders are none.
+    and that one numbering holds for ``val/`` and ``test/`` too. Hidden folders are none; the notes say what was
+    passed over.
 
     Raises:
         DataError: No class folders, fewer than two, an empty one, one in ``val/`` or ``test/`` that
@@ -40,11 +32,12 @@ def open_folders(folder: Path) -> DataSet:
     train = _classes(splits["train"])
     _check_train(splits["train"], train)
     parts = {name: _held_out(path, train) for name, path in splits.items() if name != "train"}
-    mode, size = _typical(folder, [path for paths in train.values() for path in paths])
-    name = folder.resolve().name
     part = _part(train, tuple(train))
+    mode, shape, notes = typical(folder, part.inputs)
+    notes += (*alike(train), *_outside(folder, splits), *passed_over(folder))
+    name = folder.resolve().name
     return DataSet(
-        name, "classification", tuple(train), mode, (MODES[mode] or 0, *size), part, **parts, why="from class folders"
+        name, "classification", tuple(train), mode, shape, part, **parts, why="from class folders", notes=notes
     )
 
 
@@ -52,14 +45,12 @@ def contents(folder: Path) -> tuple[list[Path], list[Path]]:
     """``(folders, files)`` in *folder*, without hidden ones, sorted; DataError where it may not be read."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted((e.name, e.is_dir()) for e in entries if not _is_hidden(e.name))
+            found = sorted((e.name, e.is_dir()) for e in entries if not is_hidden(e.name))
     except PermissionError:
         raise DataError(f"{folder}: no permission to read this folder; change its permissions") from None
+    except OSError as error:
+        raise DataError(f"{folder}: this folder cannot be read ({error.strerror})") from None
     return [folder / name for name, is_dir in found if is_dir], [folder / name for name, is_dir in found if not is_dir]
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__"))  # .ipynb_checkpoints, .DS_Store, ._photo.jpg, __MACOSX, __pycache__
 
 
 def _splits(folder: Path) -> dict[str, Path]:
@@ -68,7 +59,7 @@ def _splits(folder: Path) -> dict[str, Path]:
     One folder ``train/`` of images beside others (``bus/``, ``car/``) is a class of trains, not a part.
     """
     folders, _ = contents(folder)
-    named = [path for path in folders if path.name.lower() in _SPLITS]
+    named = [path for path in folders if path.name.lower() in SPLITS]
     bare = [path for path in named if not contents(path)[0]]
     if not named or (bare == named and len(named) < len(folders)):
         return {"train": folder}
@@ -76,7 +67,7 @@ def _splits(folder: Path) -> dict[str, Path]:
         raise DataError(f"{folder}: no class folders in {_slashed(bare)}; lay the images out as train/CLASS/IMAGE")
     found: dict[str, Path] = {}
     for path in named:
-        part = _SPLITS[path.name.lower()]
+        part = SPLITS[path.name.lower()]
         if part in found:
             raise DataError(f"{folder}: both {_slashed([found[part], path])} look like the {part} part; keep one")
         found[part] = path
@@ -94,21 +85,29 @@ def _classes(folder: Path) -> Classes:
 
 
 def images_under(folder: Path) -> list[Path]:
-    """The image files anywhere below *folder*, by their suffix."""
+    """The image files anywhere below *folder*, by their suffix; links to folders are followed, but in no circle."""
+    return _images_under(folder, set())
+
+
+def _images_under(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
     folders, files = contents(folder)
-    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    here = os.stat(folder)
+    seen.add((here.st_dev, here.st_ino))
+    found = [path for path in files if is_image(path)]
     for inner in folders:
-        if not inner.is_symlink():  # which could lead in a circle
-            found += images_under(inner)
+        there = os.stat(inner)
+        if (there.st_dev, there.st_ino) not in seen:
+            found += _images_under(inner, seen)
     return found
 
 
 def _check_train(folder: Path, classes: Classes) -> None:
     if not any(classes.values()):
-        direct = sum(path.suffix.lower() in SUFFIXES for path in contents(folder)[1])
+        direct = sum(is_image(path) for path in contents(folder)[1])
         if direct:
             raise DataError(f"{folder}: {direct} images lie in it directly, so they have no class; {_LAYOUT}")
-        raise DataError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}); {_LAYOUT}")
+        there = "".join(f"; {note}" for note in passed_over(folder))
+        raise DataError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}){there}; {_LAYOUT}")
     if len(classes) == 1:
         raise DataError(f"{folder}: only one class folder, {next(iter(classes))!r}; learning needs two or more")
     empty = [name for name, images in classes.items() if not images]
@@ -140,16 +139,12 @@ def _part(classes: Classes, order: tuple[str, ...]) -> Part:
     return Part(images, targets.astype(np.int64), tuple(map(str, images)))
 
 
-def _typical(folder: Path, images: list[Path]) -> tuple[str, tuple[int, int]]:
-    """The mode and the median height and width of the images, by the headers of an even sample."""
-    headers, faults = [], []
-    for path in images[:: max(1, len(images) // _SAMPLE)]:
-        try:
-            headers.append(header(path))
-        except DataError as error:
-            faults.append(error)
-    if not headers:
-        raise DataError(f"{folder}: none of the {len(faults)} images looked at can be read; the first: {faults[0]}")
-    mode = "L" if all(mode == "L" for mode, _ in headers) else "RGB"
-    heights, widths = zip(*(size for _, size in headers), strict=True)
-    return mode, (median_low(heights), median_low(widths))
+def _outside(folder: Path, splits: dict[str, Path]) -> list[str]:
+    """Notes, a line each: images that lie where no class is."""
+    notes = []
+    for path in dict.fromkeys([folder, *splits.values()]):
+        if n := sum(map(is_image, contents(path)[1])):
+            notes.append(f"{count(n, 'image')} directly in {path.name}/ passed over, for want of a class")
+    if splits["train"] != folder and (beside := [p for p in contents(folder)[0] if p not in splits.values()]):
+        notes.append(f"{_slashed(beside)} beside the parts passed over")
+    return notes

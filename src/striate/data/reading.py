@@ -1,74 +1,200 @@
-"""From the files of a part to arrays that the contract has prepared."""
+"""From a part to arrays that the contract has prepared: every item read once, the files among them from the cache."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import PIL
+from PIL import Image
 
+from striate.data.cache import Column
 from striate.data.dataset import Arrays, Part
-from striate.errors import DataError
-from striate.model.contract import Contract
-from striate.model.prepare import decode, fit, fit_array
+from striate.data.decoded import Reading, Rows, rows_of
+from striate.data.memory import memory_limit
+from striate.errors import DataError, RecipeError, nearest
+from striate.model.contract import IMAGES, Contract
+from striate.model.fitting import fit_array, fit_mask, prepared
+from striate.model.image import decode_mask, header
+from striate.model.placing import placed
+from striate.model.words import numbers_of
+
+VERSION = 1  # of what the code makes of a file: one more with every change of a pixel, and no old cache is believed
+ON_BROKEN = ("leave out", "stop")
 
 
-def read(part: Part, contract: Contract, progress: Callable[[int, int], None] | None = None) -> Arrays:
-    """The pixels of *part*, made ready by the contract; files that cannot be read are left out and named.
+def read(
+    part: Part,
+    contract: Contract,
+    *,
+    memory: int | None = None,
+    on_broken: str = "leave out",
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Arrays:
+    """*part* as the contract makes it ready; files that cannot be read are left out and named.
+
+    Files are decoded in parallel, the same bits whatever the number of cores, in the part's order. What took a
+    while is kept on the disk, in ``arrays`` in :func:`striate.files.cache_folder`, where it is found the next time
+    unless a file, the contract or Pillow changed. ``STRIATE_CACHE=off`` keeps nothing; ``STRIATE_CACHE_LIMIT``
+    (20GB) is what all of it may take, beyond which the least recently used goes.
 
     Args:
-        part: What to read; its targets are indices into the contract's classes.
-        contract: Says the size, the channels and the way of resizing.
-        progress: Called with (images done, images in all) after each file.
+        part: What to read.
+        contract: How; classes are numbered, positions and masks are meant as it says.
+        memory: Bytes that the decoded files may take; more are mapped from the cache's file, read-only. If not
+            given ``STRIATE_MEMORY`` (such as ``500MB``), else half of what is free.
+        on_broken: ``"leave out"``, or ``"stop"`` at the first file that cannot be read.
+        progress: Called with (items done, items in all) while files are decoded, ten times a second at most.
+        say: Told in a line if the cache cannot be used where it should.
 
     Raises:
-        DataError: None of the images, or none of those of some class, can be read.
+        DataError: The contract takes other items; none, or none of some class, can be read; one cannot, and
+            *on_broken* is ``"stop"``.
+
+    >>> contract = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
+    >>> read(Part(np.zeros((3, 4, 4), np.uint8), np.array([0, 1, 1]), tuple("abc")), contract).inputs.shape
+    (3, 1, 2, 2)
     """
+    if on_broken not in ON_BROKEN:
+        raise RecipeError(f"on_broken is {on_broken!r}{nearest(str(on_broken), ON_BROKEN)}")
+    _check_kind(part, contract)
+
+    def found(i: int, why: str) -> None:
+        if on_broken == "stop":
+            raise DataError(f'{part.names[i]}: {why}; or go on without such files (on_broken="leave out")')
+
+    rows = Rows({}, {})
+    if columns := _columns(part, contract):
+        files = [paths for paths in (part.inputs, part.targets) if not isinstance(paths, np.ndarray)]
+        limit = memory_limit() if memory is None else memory
+        quiet: Callable[..., None] = lambda *_: None  # noqa: E731
+        rule = _rule(contract, columns)
+        rows = rows_of(Reading(files, columns, rule, limit, found, progress or quiet, say or quiet))  # type: ignore
+    left = part
+    if rows.broken:
+        _check_left(part, contract, rows.broken)
+        left = part.take(np.delete(np.arange(len(part)), list(rows.broken)))
+    inputs = rows.columns["inputs"] if "inputs" in rows.columns else _inputs(left, contract)
+    targets = rows.columns["targets"] if "targets" in rows.columns else _targets(left, contract, rows.columns)
+    return Arrays(inputs, targets, left.names, tuple((part.names[i], why) for i, why in rows.broken.items()))
+
+
+def _check_kind(part: Part, contract: Contract) -> None:
+    if not len(part):
+        return
     if isinstance(part.inputs, np.ndarray):
-        return Arrays(fit_array(part.inputs, contract), part.targets, part.names)
-    images = np.empty((len(part), *contract.input), np.uint8)
-    broken: dict[int, str] = {}
-    for i, result in enumerate(_decoded(part.inputs, contract)):
-        if isinstance(result, str):
-            broken[i] = result
-        else:
-            images[i] = result
-        if progress:
-            progress(i + 1, len(part))
-    if not broken:
-        return Arrays(images, part.targets, part.names)
-    _check_classes_left(part, contract.classes, broken)
-    good = np.array([i not in broken for i in range(len(part))])
-    names = tuple(name for name, kept in zip(part.names, good, strict=True) if kept)
-    return Arrays(images[good], part.targets[good], names, tuple((part.names[i], why) for i, why in broken.items()))
+        came = "images" if part.inputs.dtype == np.uint8 else "values"
+    else:
+        came = "texts" if isinstance(part.inputs[0], str) else "images"
+    wanted = {"text": "texts", "values": "values"}.get(contract.mode, "images")
+    if came != wanted:
+        raise DataError(f"{part.names[0]}: the data are {came}, but the model takes {wanted}; give it those")
 
 
-def _decoded(paths: Iterable[Path], contract: Contract) -> Iterator[np.ndarray | str]:
-    """Each file's pixels ``(C, H, W)``, or why there are none; in order, decoded in threads."""
+def _columns(part: Part, contract: Contract) -> list[Column]:
+    """What is made of the part's files: the inputs, the sizes of images with positions in them, the masks."""
+    columns = []
+    if contract.mode in IMAGES and not isinstance(part.inputs, np.ndarray):
+        images = cast("tuple[Path, ...]", part.inputs)
+        columns.append(Column("inputs", contract.input, "u1", lambda i: _of(images[i], prepared, contract)))
+        if contract.positions:
+            columns.append(Column("sizes", (2,), "<i4", lambda i: _of(images[i], _size)))
+    if not isinstance(part.targets, np.ndarray):
+        masks = part.targets
+        columns.append(Column("targets", contract.input[1:], "u1", lambda i: _of(masks[i], _mask, contract)))
+    return columns
 
-    def one(path: Path) -> np.ndarray | str:
-        try:
-            return fit(decode(path, contract.mode), contract)
-        except DataError as error:
-            return str(error).removeprefix(f"{path}: ")
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(one, paths)
+def _of(path: Path, make: Callable[..., np.ndarray], *more: Contract) -> np.ndarray:
+    """What *make* makes of a file; its DataError without the path, which the part has a name for."""
+    try:
+        return make(path, *more)
+    except DataError as error:
+        kind = "its mask " if make is _mask else ""
+        raise DataError(kind + str(error).removeprefix("" if kind else f"{path}: ")) from None
 
 
-def _check_classes_left(part: Part, classes: Sequence[str], broken: dict[int, str]) -> None:
-    first = next(iter(broken))
+def _mask(path: Path, contract: Contract) -> np.ndarray:
+    return fit_mask(decode_mask(path), contract)
+
+
+def _size(path: Path) -> np.ndarray:
+    """Width and height, upright."""
+    return np.array(header(path)[1][::-1], np.int32)
+
+
+def _rule(contract: Contract, columns: Sequence[Column]) -> str:
+    """A name for everything, besides the files, that decides what they become."""
+    decides = (
+        VERSION,
+        [PIL.__version__, Image.core.jpeglib_version, Image.MAX_IMAGE_PIXELS],
+        [contract.input, contract.mode, contract.resize, contract.interpolation, contract.scale_to],
+        contract.mask_values,
+        [(column.name, column.dtype) for column in columns],
+    )
+    return hashlib.blake2b(json.dumps(decides).encode(), digest_size=16).hexdigest()
+
+
+def _inputs(part: Part, contract: Contract) -> np.ndarray:
+    """Inputs that are no files."""
+    if contract.mode == "text":
+        return numbers_of([str(text) for text in part.inputs], contract.vocabulary, contract.input[0])
+    assert isinstance(part.inputs, np.ndarray)
+    if contract.mode != "values":
+        return fit_array(part.inputs, contract)
+    if part.inputs.shape[1:] != contract.input:
+        came, wanted = ("x".join(map(str, shape)) for shape in (part.inputs.shape[1:], contract.input))
+        raise DataError(f"{part.names[0]}: the values have the shape {came}, the model takes {wanted}")
+    return part.inputs
+
+
+def _targets(part: Part, contract: Contract, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Targets that are no files, as the contract means them."""
+    assert isinstance(part.targets, np.ndarray)
+    if contract.task == "segmentation" and part.targets.shape[1:] != contract.input[1:]:
+        numbers = replace(contract, mask_values=tuple(range(len(contract.classes))))
+        fitted = np.empty((len(part), *contract.input[1:]), np.uint8)
+        for row, mask in zip(fitted, part.targets, strict=True):
+            row[:] = fit_mask(mask, numbers)
+        return fitted
+    if not contract.positions or not len(part):
+        return part.targets
+    sizes = columns.get("sizes")
+    if sizes is None:
+        assert isinstance(part.inputs, np.ndarray)
+        sizes = np.array([part.inputs.shape[2:0:-1]] * len(part))
+    return _as_shares(part.targets, sizes, contract)
+
+
+def _as_shares(targets: np.ndarray, sizes: np.ndarray, contract: Contract) -> np.ndarray:
+    """Positions in images of *sizes* (width, height) as shares, 0 to 1, of the contract's input."""
+    each, which = np.unique(sizes, axis=0, return_inverse=True)
+    ways = np.array([placed((int(width), int(height)), contract) for width, height in each])[which.ravel()]
+    shares = targets.astype(np.float32)
+    for pair in contract.positions:
+        for axis, value in enumerate(pair):
+            shares[:, value] = (targets[:, value] * ways[:, axis] + ways[:, 2 + axis]) / contract.input[2 - axis]
+    return shares
+
+
+def _check_left(part: Part, contract: Contract, broken: Mapping[int, str]) -> None:
+    """DataError where nothing is left, or nothing of some class."""
+
+    def refuse(n: int, of: str, first: int) -> None:
+        raise DataError(f"none of the {n} images{of} can be read; the first is {part.names[first]}: {broken[first]}")
+
     if len(broken) == len(part):
-        raise DataError(
-            f"none of the {len(part)} images can be read; the first is {part.names[first]}: {broken[first]}"
-        )
-    lost = np.bincount(part.targets[list(broken)], minlength=len(classes))
-    for target, n in enumerate(np.bincount(part.targets, minlength=len(classes))):
-        if n and n == lost[target]:
-            first = next(i for i in broken if part.targets[i] == target)
-            raise DataError(
-                f"none of the {n} images of class {classes[target]!r} can be read; the first is "
-                f"{part.names[first]}: {broken[first]}"
-            )
+        refuse(len(part), "", min(broken))
+    if contract.task not in ("classification", "multilabel"):
+        return
+    targets = np.asarray(part.targets)
+    for target, name in enumerate(contract.classes):
+        those = np.flatnonzero(targets == target if targets.ndim == 1 else targets[:, target])
+        if len(those) and all(i in broken for i in those.tolist()):
+            refuse(len(those), f" of class {name!r}", int(those[0]))

@@ -30,7 +30,7 @@ def strata(targets: np.ndarray | tuple[object, ...]) -> np.ndarray:
     """int64 ``(N,)``: the group whose share each item counts for.
 
     >>> strata(np.array([[0.0], [1.0], [2.0], [3.0]], np.float32)), strata(np.array([[0, 1], [1, 1], [0, 1]], np.uint8))
-    (array([0, 2, 5, 7]), array([0, 2, 0]))
+    (array([0, 0, 1, 1]), array([0, 2, 0]))
     """
     if not isinstance(targets, np.ndarray) or targets.ndim == 3:
         return np.zeros(len(targets), np.int64)
@@ -38,7 +38,7 @@ def strata(targets: np.ndarray | tuple[object, ...]) -> np.ndarray:
         return targets
     if targets.dtype.kind == "f":  # by the rank of the first value
         order = np.argsort(np.argsort(targets[:, 0], kind="stable"), kind="stable")
-        return order * BINS // max(1, len(order))
+        return order * min(BINS, max(1, len(order) // 2)) // max(1, len(order))  # two items a bin at least
     combinations = {row.tobytes(): None for row in targets}
     numbers = {row: i for i, row in enumerate(combinations)}
     counts = np.bincount([numbers[row.tobytes()] for row in targets], minlength=len(numbers))

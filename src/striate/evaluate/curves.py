@@ -27,38 +27,56 @@ class Curve:
 
 
 LOSS = (Curve("train/loss", "training", "train"), Curve("val/loss", "validation", "val"))
-ACCURACY = (Curve("val/accuracy", "validation", "val"),)
+# what each task is judged by, by its column; all but the error are shares, the higher the better
+FIGURES = {
+    "val/accuracy": "Accuracy",
+    "val/mean_average_precision": "Mean average precision",
+    "val/mean_iou": "Mean IoU",
+    "val/mae": "Mean absolute error",
+}
+ERROR = "val/mae"
 
 
 def curves(history: Sequence[Row], best: int | None) -> Html:
-    """The charts that *history* has values for: loss, and validation accuracy.
+    """The charts that *history* has values for: loss, and the validation's figure.
 
     Args:
-        history: A row an epoch, with ``epoch``, ``train/loss``, ``val/loss``, ``val/accuracy``; a value
-            that is None, NaN or infinite leaves a gap.
+        history: A row an epoch, with ``epoch``, ``train/loss``, ``val/loss``, and ``val/accuracy`` (or what
+            stands for it in the other tasks: see ``FIGURES``); a value that is None, NaN or infinite leaves a gap.
         best: The epoch to mark.
 
     >>> "<svg" in curves([{"epoch": 1, "train/loss": 0.5}], best=1)
     True
     """
-    charts = (
-        _chart("Loss", history, LOSS, loss_axis, best, lambda v: f"{v:.6g}"),
-        _chart("Accuracy", history, ACCURACY, accuracy_axis, best, lambda v: f"{100 * v:.6g} %"),
-    )
+    charts = [_chart("Loss", history, LOSS, loss_axis, best, lambda v: f"{v:.6g}")]
+    for column, title in FIGURES.items():
+        error = column == ERROR
+        charts.append(
+            _chart(
+                title,
+                history,
+                (Curve(column, "validation", "val"),),
+                loss_axis if error else accuracy_axis,
+                best,
+                (lambda v: f"{v:.4g}") if error else (lambda v: f"{100 * v:.6g} %"),
+            )
+        )
     return el("div", *charts, class_="charts")
 
 
 def best_epoch(history: Sequence[Row]) -> int | None:
-    """The epoch with the highest validation accuracy, the lowest validation loss among equals, the earliest.
+    """The epoch with the highest figure of the validation, the lowest validation loss among equals, the earliest; where
+    the figure is an error, the loss alone decides.
 
     >>> best_epoch([{"epoch": 1, "val/accuracy": 0.5}, {"epoch": 2, "val/accuracy": 0.6}])
     2
     """
-    columns = (_values(history, c) for c in ("val/accuracy", "val/loss"))
+    column = next((c for c in FIGURES if c != ERROR and any(c in row for row in history)), "")
+    columns = (_values(history, c) for c in (column, "val/loss"))
     ranks = [
-        (0.0 if accuracy is None else -accuracy, inf if loss is None else loss, int(epoch))
-        for epoch, accuracy, loss in zip(_known(history, "epoch"), *columns, strict=True)
-        if accuracy is not None or loss is not None
+        (0.0 if figure is None else -figure, inf if loss is None else loss, int(epoch))
+        for epoch, figure, loss in zip(_known(history, "epoch"), *columns, strict=True)
+        if figure is not None or loss is not None
     ]
     return min(ranks)[2] if ranks else None
 

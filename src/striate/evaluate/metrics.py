@@ -78,10 +78,7 @@ class Scores:
 
     def confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """The most frequent mistakes as ``(truth, answer, times)``, most frequent first."""
-        wrong = self.confusion - np.diag(np.diag(self.confusion))
-        order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
-        pairs = [divmod(int(cell), len(self.classes)) for cell in order]
-        return [(self.classes[t], self.classes[p], int(wrong[t, p])) for t, p in pairs if wrong[t, p]]
+        return confused(self.confusion, self.classes, limit)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, ready for JSON; an infinite loss, which JSON has no word for, is None."""
@@ -144,6 +141,14 @@ def score(
             for i in surest
         ),
     )
+
+
+def confused(confusion: NDArray[np.int64], classes: Sequence[str], limit: int) -> list[tuple[str, str, int]]:
+    """The largest counts off the diagonal as ``(truth, answer, times)``, the largest first."""
+    wrong = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
+    pairs = [divmod(int(cell), len(classes)) for cell in order]
+    return [(classes[i], classes[j], int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
 
 
 def wilson(right: int, n: int, level: float = 0.95) -> tuple[float, float]:

@@ -15,11 +15,12 @@ from striate.errors import DataError
 LARGEST = 192  # pixels a side: twice what the page shows, for screens with fine pixels
 
 
-def data_url(pixels: NDArray[Any]) -> str:
+def data_url(pixels: NDArray[Any], *, nearest: bool = False) -> str:
     """*pixels* as a PNG in a ``data:`` address; larger pictures are made smaller, none larger.
 
     Args:
         pixels: uint8, ``(H, W)``, ``(H, W, 1 or 3)`` or ``(1 or 3, H, W)``.
+        nearest: Made smaller without mixing colours, which mean something in a mask.
 
     Raises:
         DataError: Another type or shape.
@@ -27,15 +28,15 @@ def data_url(pixels: NDArray[Any]) -> str:
     >>> data_url(np.zeros((8, 8), np.uint8))[:22]
     'data:image/png;base64,'
     """
-    image = Image.fromarray(_as_shown(np.asarray(pixels)))
-    image.thumbnail((LARGEST, LARGEST))
+    image = Image.fromarray(as_shown(np.asarray(pixels)))
+    image.thumbnail((LARGEST, LARGEST), Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC)
     file = BytesIO()
     image.save(file, "PNG", optimize=True)
     return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")
 
 
-def _as_shown(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """``(H, W)`` or ``(H, W, 3)``."""
+def as_shown(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """*pixels* as ``(H, W)`` or ``(H, W, 3)``."""
     shape = pixels.shape
     if pixels.dtype == np.uint8 and pixels.size:
         if len(shape) == 2:

@@ -9,6 +9,7 @@ from typing import Any
 from striate.evaluate.curves import Row
 from striate.evaluate.markup import Child, Html, el, join
 from striate.evaluate.metrics import Scores
+from striate.evaluate.segmentation import SegmentationScores
 from striate.evaluate.text import percent
 
 LARGEST = 40  # classes up to which the whole confusion matrix is shown
@@ -32,8 +33,8 @@ def network(layers: Sequence[Layer]) -> Html:
             el("th", layer["name"], scope="row"),
             el("td", el("code", layer["op"])),
             el("td", _sources(layer, before)) if branches else None,
-            _num(_times(layer.get("output"))),
-            _num(_times(layer.get("receptive_field"))),
+            num(_times(layer.get("output"))),
+            num(_times(layer.get("receptive_field"))),
             *(_cost(layer.get(key), totals[key][0]) for _, key in COSTS),
         )
         for layer, before in zip(layers, previous, strict=False)
@@ -41,9 +42,9 @@ def network(layers: Sequence[Layer]) -> Html:
     foot = el(
         "tr",
         el("th", "total", scope="row", colspan=len(head) - len(COSTS)),
-        *(_num(f"{'' if whole else '≥ '}{total:,}") for total, whole in totals.values()),
+        *(num(f"{'' if whole else '≥ '}{total:,}") for total, whole in totals.values()),
     )
-    return _table(head, rows, foot, text=3 if branches else 2)
+    return table(head, rows, foot, text=3 if branches else 2)
 
 
 COSTS = (("parameters", "parameters"), ("MACs", "macs"), ("memory, bytes", "memory"))
@@ -52,14 +53,16 @@ COSTS = (("parameters", "parameters"), ("MACs", "macs"), ("memory, bytes", "memo
 def classes(scores: Scores) -> Html:
     """Items, precision, recall and F1 of every class; a bar shows the ratio."""
     rows = [
-        el("tr", el("th", c.name, scope="row"), _num(f"{c.n:,}"), *map(_ratio, (c.precision, c.recall, c.f1)))
+        el("tr", el("th", c.name, scope="row"), num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1)))
         for c in scores.per_class
     ]
-    return _table(["class", "items", "precision", "recall", "F1"], rows, high=len(rows) > 20)
+    return table(["class", "items", "precision", "recall", "F1"], rows, high=len(rows) > 20)
 
 
-def confusion(scores: Scores) -> Html:
-    """The matrix with its counts; of more than 40 classes, the pairs most often confused."""
+def confusion(scores: Scores | SegmentationScores, *, shares: bool = False) -> Html:
+    """The matrix with its counts, or with *shares* of each row in percent; of more than 40 classes, the pairs most
+    often confused.
+    """
     if len(scores.classes) > LARGEST:
         return confused(scores, 30)
     names = scores.classes
@@ -69,27 +72,27 @@ def confusion(scores: Scores) -> Html:
         el("th", "answer →", el("br"), "truth ↓", scope="col", class_="corner"),
         *(el("th", el("span", name), scope="col", class_="upright" if upright else None) for name in names),
     )
-    rows = [el("tr", el("th", name, scope="row"), *_matrix_row(scores, i)) for i, name in enumerate(names)]
+    rows = [el("tr", el("th", name, scope="row"), *_matrix_row(scores, i, shares)) for i, name in enumerate(names)]
     return _box(el("table", el("thead", head), el("tbody", *rows), class_="matrix"))
 
 
-def confused(scores: Scores, limit: int) -> Html:
+def confused(scores: Scores | SegmentationScores, limit: int) -> Html:
     """The pairs of classes most often confused."""
     rows = [
-        el("tr", el("td", truth), el("td", predicted), _num(f"{times:,}"))
+        el("tr", el("td", truth), el("td", predicted), num(f"{times:,}"))
         for truth, predicted, times in scores.confused(limit)
     ]
-    return _table(["truth", "answer", "times"], rows, text=2, high=len(rows) > 20)
+    return table(["truth", "answer", "times"], rows, text=2, high=len(rows) > 20)
 
 
 def epochs(history: Sequence[Row]) -> Html:
     """Every number of the training, a row an epoch."""
     head = list(dict.fromkeys(key for row in history for key in row))
-    rows = [el("tr", *(_num(_plain(row.get(key))) for key in head)) for row in history]
-    return _table(head, rows, text=0, high=len(rows) > 20)
+    rows = [el("tr", *(num(_plain(row.get(key))) for key in head)) for row in history]
+    return table(head, rows, text=0, high=len(rows) > 20)
 
 
-def _matrix_row(scores: Scores, i: int) -> list[Html]:
+def _matrix_row(scores: Scores | SegmentationScores, i: int, shares: bool) -> list[Html]:
     """A cell's colour is its share of the row. By the root, so that one mistake among 36 items is seen."""
     row = scores.confusion[i].tolist()
     n = max(1, sum(row))
@@ -98,8 +101,18 @@ def _matrix_row(scores: Scores, i: int) -> list[Html]:
         kind = "none" if not count else "right" if i == j else "wrong"
         share = f"--share:{0.1 + 0.65 * sqrt(count / n):.2f}" if count else None
         said = f"{scores.classes[i]} → {scores.classes[j]}: {count:,} of {sum(row):,}" if count else None
-        cells.append(el("td", f"{count:,}", class_=kind, style=share, title=said))
+        text = _share(count / n) if shares else f"{count:,}"
+        cells.append(el("td", text, class_=kind, style=share, title=said))
     return cells
+
+
+def _share(share: float) -> str:
+    """A share in percent, short enough for a cell.
+
+    >>> _share(0), _share(0.004), _share(0.996), _share(1)
+    ('0', '<1', '99', '100')
+    """
+    return "<1" if 0 < share < 0.01 else f"{int(100 * share + 1e-9)}"
 
 
 def _sources(layer: Layer, before: str | None) -> str | None:
@@ -115,11 +128,11 @@ def _total(layers: Sequence[Layer], key: str) -> tuple[int, bool]:
 
 
 def _cost(value: int | None, total: int) -> Html:
-    return _num("unknown") if value is None else _num(f"{value:,}", bar=value / total if total else None)
+    return num("unknown") if value is None else num(f"{value:,}", bar=value / total if total else None)
 
 
-def _ratio(share: float | None) -> Html:
-    return _num("–" if share is None else percent(share), bar=share)
+def ratio(share: float | None) -> Html:
+    return num("–" if share is None else percent(share), bar=share)
 
 
 def _times(sizes: Sequence[int] | None) -> str:
@@ -132,12 +145,12 @@ def _plain(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
 
 
-def _num(text: str, bar: float | None = None) -> Html:
+def num(text: str, bar: float | None = None) -> Html:
     style = None if bar is None else f"--bar:{100 * bar:.1f}%"
     return el("td", text, class_="num" if bar is None else "num bar", style=style)
 
 
-def _table(head: Sequence[str], rows: Sequence[Html], foot: Child = None, *, text: int = 1, high: bool = False) -> Html:
+def table(head: Sequence[str], rows: Sequence[Html], foot: Child = None, *, text: int = 1, high: bool = False) -> Html:
     """A table whose first *text* columns are text and whose others are numbers."""
     titles = (el("th", t, scope="col", class_=None if i < text else "num") for i, t in enumerate(head))
     last = el("tfoot", foot) if foot else None

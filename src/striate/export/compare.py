@@ -17,7 +17,7 @@ from torch import Tensor
 from striate.analysis import check, infer
 from striate.errors import Error
 from striate.model.model import Model
-from striate.model.prepare import normalise
+from striate.model.prepare import fit, normalise
 from striate.net import assemble
 from striate.net.build import Net
 from striate.spec import RBF, Embedding, Graph, Linear, Shape, lower
@@ -94,9 +94,7 @@ def compare_model(path: Path, weights: Path, model: Model) -> Found:
     rng = np.random.default_rng(0)
     for mode, width, height in IMAGES:
         image = _image(mode, width, height, rng)
-        pixels = model._pixels(image)
-        assert isinstance(pixels, np.ndarray)
-        x = normalise(pixels[None], model.contract)
+        x = normalise(fit(image, model.contract)[None], model.contract)
         found += difference(x, theirs.prepare(image))
         found += difference(model.module(x), net(x))
         (mine,) = model.predict(image)

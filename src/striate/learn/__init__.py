@@ -1,30 +1,36 @@
 """Training: the recipe, the losses, the loop. Knows modules, tensors and names, nothing of graphs or files of data."""
 
 from striate.learn.checkpoint import load_state, save_state
+from striate.learn.figures import Figure, figure_of
 from striate.learn.freeze import fixed_norms, freeze
-from striate.learn.loop import Epoch, State, Step, evaluating, training, validate
-from striate.learn.losses import Scorer, half_squared_error, loss_of, multiclass_hinge
+from striate.learn.loop import Epoch, State, Step, training
+from striate.learn.losses import LOSSES_OF, loss_name, loss_of
 from striate.learn.optim import optimiser_of, rate_at
-from striate.learn.recipe import LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learn.recipe import BALANCE, LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learn.scorer import Scorer
+from striate.learn.validate import evaluating, validate
 
 __all__ = [
+    "BALANCE",
     "LOSSES",
+    "LOSSES_OF",
     "OPTIMISERS",
     "RECIPES",
     "SCHEDULES",
     "Epoch",
+    "Figure",
     "Recipe",
     "Scorer",
     "State",
     "Step",
     "evaluating",
+    "figure_of",
     "find_recipe",
     "fixed_norms",
     "freeze",
-    "half_squared_error",
     "load_state",
+    "loss_name",
     "loss_of",
-    "multiclass_hinge",
     "optimiser_of",
     "rate_at",
     "read_recipe",

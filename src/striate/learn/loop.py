@@ -8,21 +8,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from striate.errors import DataError, RecipeError
+from striate.errors import DataError, RecipeError, nearest
+from striate.learn.figures import Figure, figure_of
 from striate.learn.freeze import fixed_norms
-from striate.learn.losses import Loss, Scorer, loss_of
+from striate.learn.losses import LOSSES_OF, loss_of
 from striate.learn.optim import optimiser_of, rate_at
 from striate.learn.recipe import Recipe
-
-Batch = tuple[Tensor, Tensor]
+from striate.learn.scorer import Scorer
+from striate.learn.targets import checked
+from striate.learn.validate import Batch, validate
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,21 @@ class Epoch:
     epoch: int
     train_loss: float
     val_loss: float | None
-    val_accuracy: float | None
+    val_figure: float | None  # the task's: accuracy, mean average precision, mean absolute error, mean IoU
     lr: float
     seconds: float
     best: bool  # no epoch before it was better on validation (without one: on training loss)
+    task: str = "classification"
+
+    @property
+    def metric(self) -> str:
+        """What the validation's figure is called: ``accuracy``, ``mean_average_precision``, ``mae``, ``mean_iou``."""
+        return figure_of(self.task).name
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """In classification, the validation's figure."""
+        return self.val_figure if self.task == "classification" else None
 
     def row(self) -> dict[str, float | None]:
         """The columns of ``metrics.csv``."""
@@ -54,16 +65,16 @@ class Epoch:
             "epoch": self.epoch,
             "train/loss": self.train_loss,
             "val/loss": self.val_loss,
-            "val/accuracy": self.val_accuracy,
+            f"val/{self.metric}": self.val_figure,
             "lr": self.lr,
             "seconds": self.seconds,
         }
 
     def line(self, epochs: int) -> str:
         """The epoch in a line, for people."""
-        val = (
-            "" if self.val_accuracy is None else f"  val loss {self.val_loss:.4f}  val accuracy {self.val_accuracy:.2%}"
-        )
+        val = ""
+        if self.val_figure is not None:
+            val = f"  val loss {self.val_loss:.4f}  val {figure_of(self.task).write(self.val_figure)}"
         best = "  best" if self.best else ""
         number = f"{self.epoch:>{len(str(epochs))}}/{epochs}"
         return f"epoch {number}  loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
@@ -104,21 +115,30 @@ def training(
     *,
     val: Iterable[Batch] | None = None,
     state: State | None = None,
+    task: str = "classification",
+    weights: Tensor | None = None,
+    units: Tensor | None = None,
 ) -> Iterator[Step | Epoch]:
     """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
 
     Args:
-        module: Any module from ``(N, ...)`` to ``(N, classes)`` scores, or to their softmax. What of it does not
-            require gradients stays as it is, the running statistics of such normalisation layers too.
+        module: Any module from ``(N, ...)`` to what :func:`~striate.learn.loss_of` takes for the *task*, such as
+            ``(N, classes)`` scores, or to their softmax. What of it does not require gradients stays as it is, the
+            running statistics of such normalisation layers too.
         batches: ``(inputs, targets)``, gone through once an epoch: a list, a DataLoader, ``striate.data.Batches``.
             If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch goes on where it was.
-        recipe: The settings; ``Recipe()`` if not given.
+        recipe: The settings; ``Recipe()`` if not given. Its ``augment``, ``balance`` and ``fraction`` are for who makes
+            the *batches* and the *weights*.
         val: Batches that are only looked at, after every epoch.
         state: Where to go on from, kept up to date between the events; saving it is the caller's.
+        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``: what the targets are, and
+            so the loss and the figure that finds the best epoch.
+        weights: float ``(classes,)``, how much each class counts in the loss; alike, if not given.
+        units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
 
     Raises:
-        DataError: No batches, or targets that are not class numbers or outside the network's outputs.
-        RecipeError: The loss is no number any more, or a batch is too small to normalise.
+        DataError: No batches, or targets that are not the task's or outside the network's outputs.
+        RecipeError: The loss is another task's, or no number any more, or a batch is too small to normalise.
 
     >>> x, y = torch.randn(8, 3), torch.tensor([0, 1] * 4)
     >>> for event in training(nn.Linear(3, 2), [(x, y)], Recipe(epochs=2)):
@@ -131,7 +151,10 @@ def training(
     recipe = recipe or Recipe()
     state = state or State.new(module, recipe)
     steps = _count(batches)
-    loss_function, scores_of = loss_of(recipe), Scorer(module)
+    if task not in LOSSES_OF:
+        raise RecipeError(f"task is {task!r}{nearest(str(task), LOSSES_OF)}")
+    loss_function, scores_of = loss_of(recipe, task, weights), Scorer(module, task)
+    figure = figure_of(task, units)
     while state.epoch < recipe.epochs:
         begun = time.perf_counter()
         _seek(batches, state, recipe)
@@ -149,7 +172,8 @@ def training(
             state.seconds += time.perf_counter() - begun
             yield Step(state.epoch + 1, state.step, steps, loss, lr)
             begun = time.perf_counter()
-        yield _finish_epoch(state, recipe, val, begun, steps)
+        validated = validate(module, val, loss_function, task, figure) if val is not None else None
+        yield _finish_epoch(state, recipe, validated, figure, task, begun, steps)
 
 
 def _count(batches: Iterable[Batch]) -> int:
@@ -194,9 +218,7 @@ def _update(
         if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
             raise RecipeError(f"a batch of one cannot be trained on ({error}); take batch=2 or more") from None
         raise
-    _check_batch(scores, y)
-    y = y.long()
-    data_loss = loss_function(scores, y)
+    data_loss = loss_function(*checked(scores, y, scores_of.task))
     loss = data_loss
     weights = [p for group in optimiser.param_groups for p in group["params"]]
     if recipe.l1:
@@ -219,69 +241,26 @@ def _check_loss(value: float, recipe: Recipe) -> None:
         )
 
 
-def _check_batch(scores: Tensor, y: Tensor) -> None:
-    if not isinstance(scores, Tensor):
-        raise DataError(f"the network answers a {type(scores).__name__}; wanted one tensor of scores (N, classes)")
-    if y.ndim != 1 or y.is_floating_point():
-        raise DataError(
-            f"the targets are {str(y.dtype).removeprefix('torch.')} of shape {tuple(y.shape)}; wanted whole numbers "
-            f"({len(scores)},), the number of each item's class"
-        )
-    if scores.ndim != 2 or len(scores) != len(y):
-        raise DataError(
-            f"the network answers {tuple(scores.shape)} for {len(y)} items; wanted ({len(y)}, classes): "
-            f"end it with flatten and linear CLASSES"
-        )
-    if len(y) and (int(y.min()) < 0 or int(y.max()) >= scores.shape[1]):
-        raise DataError(
-            f"the targets reach from {int(y.min())} to {int(y.max())}, the network has {scores.shape[1]} outputs "
-            f"(0 to {scores.shape[1] - 1}); change its last layer or the labels"
-        )
-
-
-def _finish_epoch(state: State, recipe: Recipe, val: Iterable[Batch] | None, begun: float, steps: int) -> Epoch:
-    """Validates, and moves the state on to the next epoch."""
+def _finish_epoch(
+    state: State,
+    recipe: Recipe,
+    validated: tuple[float, float] | None,
+    figure: Figure,
+    task: str,
+    begun: float,
+    steps: int,
+) -> Epoch:
+    """Ranks the epoch, and moves the state on to the next."""
     train_loss = state.loss_sum / max(1, state.items)
-    val_loss, accuracy = validate(state.module, val, loss_of(recipe)) if val is not None else (None, None)
+    val_loss, value = validated or (None, None)
     if val_loss is not None:
         _check_loss(val_loss, recipe)
-    rank = (-train_loss,) if accuracy is None or val_loss is None else (accuracy, -val_loss)
+    rank: tuple[float, ...] = (-train_loss,)
+    if val_loss is not None and value is not None:
+        rank = (value, -val_loss) if figure.decides else (-val_loss,)
     best = not state.best or rank > state.best
     seconds = state.seconds + time.perf_counter() - begun
     lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
     state.best = max(rank, state.best) if state.best else rank
     state.epoch, state.step, state.loss_sum, state.items, state.seconds = state.epoch + 1, 0, 0.0, 0, 0.0
-    return Epoch(state.epoch, train_loss, val_loss, accuracy, lr, seconds, best)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """*module* in evaluation mode, and then every part of it in the mode that it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
-
-
-@torch.no_grad()
-def validate(module: nn.Module, batches: Iterable[Batch], loss: Loss = F.cross_entropy) -> tuple[float, float]:
-    """The mean *loss* and the accuracy of *module* over *batches*; its mode is left as it was.
-
-    In training the loss is the one that is trained, so that the two curves can be laid on each other.
-    """
-    scores_of = Scorer(module)
-    total, right, items = 0.0, 0, 0
-    with evaluating(module):
-        for x, y in batches:
-            scores = scores_of(x)
-            _check_batch(scores, y)
-            y = y.long()
-            total += float(loss(scores, y)) * len(y)
-            right += int((scores.argmax(1) == y).sum())
-            items += len(y)
-    if items == 0:
-        raise DataError("there is nothing to validate on: the batches are empty")
-    return total / items, right / items
+    return Epoch(state.epoch, train_loss, val_loss, value, lr, seconds, best, task)

@@ -12,7 +12,8 @@ from striate.errors import RecipeError, nearest
 
 OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "linear")
-LOSSES = ("crossentropy", "mse", "hinge")
+LOSSES = ("auto", "crossentropy", "mse", "hinge", "bce", "l1", "huber", "dice", "crossentropy+dice")
+BALANCE = ("none", "weights", "sampling")
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,23 @@ class Recipe:
     momentum: float = 0.9  # of momentum and nesterov
     weight_decay: float = 0.01  # L2 of the weights (decoupled in adamw); biases and norms have none
     l1: float = 0.0  # times the sum of the weights' absolute values, added to the loss
-    label_smoothing: float = 0.05  # this much of the target spread over all classes; with crossentropy only
-    loss: str = "crossentropy"  # crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's
+    label_smoothing: float = 0.05  # this much of the target spread over all classes; with crossentropy of classes only
+    # auto: what suits the task. Of classes: crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's.
+    # Of several labels: bce. Of numbers: mse, l1, huber. Of pixels: crossentropy, dice, crossentropy+dice.
+    loss: str = "auto"
     clip: float = 0.0  # the largest norm of the gradient; 0: no limit
     seed: int = 0  # below 2**32; of the order of the images, dropout, and the first weights
+    augment: str = "none"  # how the images of the training part are varied: none, light, standard, strong, ...
+    balance: str = "none"  # weights: rare classes count for more; sampling: they come more often
+    fraction: float = 1.0  # of the training part, evenly over the classes, is trained on
 
     def __post_init__(self) -> None:
-        for name, choices in (("schedule", SCHEDULES), ("optimiser", OPTIMISERS), ("loss", LOSSES)):
+        for name, choices in (
+            ("schedule", SCHEDULES),
+            ("optimiser", OPTIMISERS),
+            ("loss", LOSSES),
+            ("balance", BALANCE),
+        ):
             value = getattr(self, name)
             if value not in choices:
                 raise RecipeError(f"recipe: {name} is {value!r}{nearest(str(value), choices)}")
@@ -58,8 +69,11 @@ class Recipe:
             if not number or not low <= value <= high or value == math.inf:
                 top = " and finite" if high == math.inf else f" and at most {high:g}"
                 raise RecipeError(f"recipe: {name} must be at least {low:g}{top}, got {value!r}")
-        if self.lr == 0:
-            raise RecipeError(f"recipe: lr must be above 0, got {self.lr}")
+        for name in ("lr", "fraction"):
+            if getattr(self, name) == 0:
+                raise RecipeError(f"recipe: {name} must be above 0, got {getattr(self, name)}")
+        if not isinstance(self.augment, str) or not self.augment:
+            raise RecipeError(f"recipe: augment must be a word such as none or standard, got {self.augment!r}")
         if self.optimiser == "nesterov" and self.momentum == 0:
             raise RecipeError("recipe: momentum must be above 0 for nesterov, got 0; take optimiser=sgd for none")
 
@@ -84,6 +98,7 @@ RANGES = (
     ("l1", 0, math.inf),
     ("label_smoothing", 0, 1),
     ("clip", 0, math.inf),
+    ("fraction", 0, 1),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -125,4 +140,4 @@ def read_recipe(path: Path) -> Recipe:
 
 
 # what a run's recipe.json says besides the settings
-ABOUT = ("data", "name", "classes", "images", "net", "init", "weights", "freeze", "contract")
+ABOUT = tuple("data task name classes images net init weights freeze channels resize contract".split())

@@ -165,3 +165,23 @@ def check_agree(graph: Graph, contract: Contract) -> None:
         raise ModelError(f"the net takes {graph.input}, the contract says {contract.input}")
     if max(contract.input) > LARGEST_INPUT:
         raise ModelError(f"an input of {contract.input} is larger than any that striate takes ({LARGEST_INPUT} a side)")
+
+
+def check_outputs(outputs: Shape, contract: Contract) -> None:
+    """ModelError unless the net's output is what the contract's task needs."""
+    wanted = outputs_of(contract.task, len(contract.classes), contract.input)
+    if outputs != wanted:
+        what = "values" if contract.task == "regression" else "classes"
+        needed = "" if wanted == (len(contract.classes),) else f", for {contract.task} wanted {list(wanted)}"
+        raise ModelError(
+            f"the net gives an output of shape {list(outputs)}, the contract has {len(contract.classes)} {what}{needed}"
+        )
+
+
+def outputs_of(task: str, classes: int, input: Shape) -> Shape:
+    """The output that *task* needs: one number a class, and in segmentation one a class for every pixel.
+
+    >>> outputs_of("segmentation", 11, (3, 176, 240))
+    (11, 176, 240)
+    """
+    return (classes, *input[1:]) if task == "segmentation" else (classes,)

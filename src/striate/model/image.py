@@ -1,36 +1,92 @@
-"""An image from a file or an array, as the network's eyes see it: upright, opaque, 8 bits a channel."""
+"""An image from a file, as the network's eyes see it: upright, 8 bits a channel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-
-# Registered here, with preinit's PNG, JPEG, BMP, GIF and PPM, so that opening a file never makes Pillow load
-# its forty other decoders, and never from several threads at once.
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import Image, TiffImagePlugin
 
 from striate.errors import DataError
+from striate.model.arrays import from_array as from_array
+from striate.model.opening import FORMATS as FORMATS
+from striate.model.opening import has_metadata_behind, opened
+from striate.model.plain_jpeg import plain_jpeg
 
-Image.preinit()
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-_ORIENTATION = 0x0112  # the EXIF tag
+_ORIENTATION = 0x0112  # the EXIF tag: how the camera was held
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LEFT_IS_FAR, _TOP_IS_FAR, _ON_ITS_SIDE = (2, 3, 6, 7), (3, 4, 7, 8), (5, 6, 7, 8)  # of what is stored, when upright
+
+
+class Decoded(NamedTuple):
+    """The image in a file, decoded, perhaps at reduced size.
+
+    Args:
+        image: As :func:`canonical` gives it.
+        size: The width and height that the file's image has, upright.
+        box: Where in *image* it lies: (0, 0, width, height), unless it is reduced and its last row or column of
+            pixels is not covered in full.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
 
 
 def decode(source: Path | str, mode: str) -> Image.Image:
-    """The image in a file, upright, 8 bits a channel, in *mode* (``"L"`` or ``"RGB"``).
+    """The image in a file, upright, 8 bits a channel, in *mode* (``"L"``, ``"RGB"`` or ``"RGBA"``).
 
-    The first frame of an animation; otherwise as :func:`canonical` says.
+    The first frame of an animation, the first page of several; otherwise as :func:`canonical` says. What the file
+    is, its content says and not its name. A file that is cut short is refused, never filled up.
 
     Raises:
         DataError: The file is missing, a folder, not ours to read, empty, no image, cut short, or so large
             that Pillow takes it for an attack.
     """
-    with _opened(Path(source)) as image:
-        image.load()
-        return canonical(image, mode)
+    return decode_reduced(source, mode, lambda _: 1).image
+
+
+def decode_reduced(source: Path | str, mode: str, factor: Callable[[tuple[int, int]], int]) -> Decoded:
+    """As :func:`decode`, but 2, 4 or 8 times smaller where the format can, which saves most of the time.
+
+    Only JPEG can: libjpeg reconstructs each block of 8x8 pixels as one of 4x4, 2x2 or 1x1.
+
+    Args:
+        source: The file.
+        mode: As in :func:`decode`.
+        factor: From the (width, height) of the upright image to 1, 2, 4 or 8, at most the shorter side.
+
+    Raises:
+        DataError: As :func:`decode`.
+    """
+    if (plain := plain_jpeg(source, factor)) is not None:
+        image = canonical(plain, mode)
+        return Decoded(image, image.size, (0, 0, *image.size))
+    with opened(source) as image:
+        # MPO: a JPEG with another behind it, as phones write them.
+        if image.format not in ("JPEG", "MPO") or max(factor(image.size), factor(image.size[::-1])) == 1:
+            image = canonical(image, mode)
+            return Decoded(image, image.size, (0, 0, *image.size))
+        orientation = _orientation(image)
+        size = image.size[::-1] if orientation in _ON_ITS_SIDE else image.size
+        n = factor(size)
+        image.draft(None, (image.width // n, image.height // n))
+        image = canonical(image, mode)
+        width, height = size[0] / n, size[1] / n
+        left = image.width - width if orientation in _LEFT_IS_FAR else 0
+        top = image.height - height if orientation in _TOP_IS_FAR else 0
+        return Decoded(image, size, (left, top, left + width, top + height))
 
 
 def decode_mask(source: Path | str) -> np.ndarray:
@@ -39,8 +95,7 @@ def decode_mask(source: Path | str) -> np.ndarray:
     Raises:
         DataError: As :func:`decode`; or floating-point pixels.
     """
-    with _opened(Path(source)) as image:
-        image.load()
+    with opened(source) as image:
         image = _upright(image)
         if image.mode == "F":
             raise DataError("the mask is floating point; save it as whole numbers, one for each class")
@@ -52,69 +107,47 @@ def decode_mask(source: Path | str) -> np.ndarray:
 
 
 def header(source: Path | str) -> tuple[str, tuple[int, int]]:
-    """``("L" or "RGB", (height, width))`` of a file when upright, without decoding it; DataError as decode."""
-    with _opened(Path(source)) as image:
-        mode = "L" if image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16") else "RGB"
+    """``("L", "RGB" or "RGBA", (height, width))`` of a file when upright, without decoding it.
+
+    ``"RGBA"`` where there is an alpha channel or a transparent colour, used or not (:func:`alpha_is_used` knows).
+
+    Raises:
+        DataError: As :func:`decode`, but for damage behind the header.
+    """
+    with opened(source) as image:
+        if has_metadata_behind(image):  # the one case where the pixels must be passed to know more
+            image.load()
         width, height = image.size
-        return mode, (width, height) if _lies_on_its_side(image) else (height, width)
+        if _orientation(image) in _ON_ITS_SIDE and not _is_upright_by_tag(image):
+            width, height = height, width
+        grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+        return "RGBA" if image.has_transparency_data else "L" if grey else "RGB", (height, width)
 
 
-def _lies_on_its_side(image: Image.Image) -> bool:
-    # Pillow gives the size of a TIFF as it stands upright, of other formats as it is stored.
-    with suppress(Exception):  # damaged metadata
-        return image.format != "TIFF" and image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-    return False
+def _is_upright_by_tag(image: Image.Image) -> bool:
+    """Pillow gives the size of a TIFF as it stands upright by its tag, of other formats as it is stored."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and _ORIENTATION in image.tag_v2
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image file *path*, open; whatever goes wrong inside is a DataError that names it."""
-    try:
-        if path.is_dir():
-            raise DataError("this is a folder; name the image files in it")
-        with path.open("rb") as stream:
-            if not stream.read(1):
-                raise DataError("the file is empty (0 bytes); copy it again or remove it")
-            stream.seek(0)
-            with Image.open(stream, formats=FORMATS) as image:
-                _check_area(image)
-                yield image
-    except Exception as error:
-        # Pillow's decoders meet damage with a dozen kinds of exception (OSError, SyntaxError, struct.error,
-        # IndexError, ...). One broken file must never end a run, so each of them becomes the file's reason.
-        raise DataError(f"{path}: {_reason(error)}") from None
+def alpha_is_used(source: Path | str) -> bool:
+    """Whether any pixel of the image in a file is not opaque; decodes it.
 
-
-def _check_area(image: Image.Image) -> None:
-    """Pillow only warns of a picture above its limit (and raises above twice that); here it is an error."""
-    if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong with a file, and the way out, in words."""
-    match error:
-        case DataError():
-            return str(error)
-        case FileNotFoundError() | NotADirectoryError():
-            return "there is no such file"
-        case PermissionError():
-            return "no permission to read it; change the file's permissions"
-        case UnidentifiedImageError():
-            return "not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); convert or remove it"
-        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
-            return f"too large to open safely ({error}); make it smaller than {Image.MAX_IMAGE_PIXELS} pixels"
-        case _:
-            return (
-                f"the image is damaged or cut short ({str(error) or type(error).__name__}); copy it again or remove it"
-            )
+    Raises:
+        DataError: As :func:`decode`.
+    """
+    with opened(source) as image:
+        image.load()
+        image = _eight_bits(image)
+        return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
 def canonical(image: Image.Image, mode: str) -> Image.Image:
-    """*image* as the network's eyes see it: upright, opaque, 8 bits a channel, in *mode*.
+    """*image* as the network's eyes see it: upright, 8 bits a channel, in *mode*.
 
-    Rotated as its EXIF orientation says; what is transparent shows black behind it; 16-bit grey (``I;16``,
-    ``I``) is scaled so that 65,535 becomes 255. A canonical image stays as it is.
+    Rotated as its EXIF orientation says. What is transparent shows black behind it, unless the mode is ``"RGBA"``,
+    which keeps alpha and colours as they are. 16-bit grey (``I;16``, ``I``) is scaled so that 65,535 becomes 255; of
+    16-bit colours Pillow itself keeps the upper 8 bits. Colour profiles (ICC) are ignored: the numbers in the file
+    are taken for sRGB. A canonical image stays as it is.
 
     Raises:
         DataError: Arrays that have no fixed range: floating point, or whole numbers outside 0..65,535.
@@ -123,16 +156,33 @@ def canonical(image: Image.Image, mode: str) -> Image.Image:
     (0, 0, 0)
     """
     image = _eight_bits(_upright(image))
+    if image.mode == "LAB":  # which Pillow turns into RGB alone
+        image = image.convert("RGB")
     if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image.convert("RGBA"))
+        image = image.convert("RGBA")
+        if mode != "RGBA":
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image if image.mode == mode else image.convert(mode)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    # Damaged metadata says nothing about how the camera was held, and nothing against the pixels.
+def _orientation(image: Image.Image) -> int:
+    """1 to 8, as EXIF numbers them; an image whose metadata are damaged says nothing, so 1."""
     with suppress(Exception):
-        return ImageOps.exif_transpose(image)
+        # The base class's method: a PNG's own decodes it, to find what may stand behind the pixels.
+        found = Image.Image.getexif(image).get(_ORIENTATION)
+        return found if found in _TURN else 1
+    return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # a PNG's orientation may stand behind the pixels
+    orientation = _orientation(image)
+    if orientation == 1:
+        return image
+    # Not by ImageOps.exif_transpose, which writes the other metadata anew and fails where they are damaged.
+    kept = {key: value for key, value in image.info.items() if key == "transparency"}
+    image = image.transpose(_TURN[orientation])
+    image.info = kept  # without the orientation, so that it is not undone twice
     return image
 
 
@@ -141,49 +191,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         raise DataError("the pixels are floating point and their range is unknown; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
         return image
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image).astype(np.int32)
     low, high = values.min(), values.max()
     if low < 0 or high > 65535:
         raise DataError(f"the pixels go from {low} to {high}, wanted 0 to 65535; save it with 8 or 16 bits")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # value / 257, rounded
-
-
-def from_array(array: np.ndarray) -> Image.Image:
-    """One image from an array: ``(H, W)`` or ``(H, W, 1, 3 or 4)``, uint8 or floating point in 0..1.
-
-    Raises:
-        DataError: Another shape, type or range; the text says which and how to change it.
-
-    >>> from_array(np.array([[0.0, 1.0]])).getpixel((1, 0))
-    255
-    """
-    array = np.asarray(array)
-    _check_shape(array)
-    if np.issubdtype(array.dtype, np.floating):
-        array = _bytes_from_floats(array)
-    elif array.dtype != np.uint8:
-        raise DataError(f"the array holds {array.dtype}, wanted uint8 or floats in 0..1; use array.astype('uint8')")
-    return Image.fromarray(np.ascontiguousarray(array.squeeze(2) if array.shape[2:] == (1,) else array))
-
-
-def _check_shape(array: np.ndarray) -> None:
-    shape = array.shape
-    if 0 not in shape and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
-        return
-    if 0 in shape:
-        way_out = "it is empty"
-    elif len(shape) == 3 and shape[0] in (1, 3, 4):
-        way_out = "the channels come last: use array.transpose(1, 2, 0)"
-    else:
-        way_out = "give one image"
-    raise DataError(f"the array's shape is {shape}, wanted (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); {way_out}")
-
-
-def _bytes_from_floats(array: np.ndarray) -> np.ndarray:
-    if not np.isfinite(array).all():
-        raise DataError("the array holds NaN or infinity, wanted floats in 0..1")
-    low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 1:
-        way_out = "divide by 255" if low >= 0 and high <= 255 else "scale it before"
-        raise DataError(f"the array's floats go from {low:g} to {high:g}, wanted 0 to 1; {way_out}")
-    return np.rint(array * 255).astype(np.uint8)

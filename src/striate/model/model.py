@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,38 +19,27 @@ from torch import nn
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
 from striate.learn import Scorer, evaluating
+from striate.model.answers import THRESHOLD, Answer, Labels, Mask, Prediction, Values, answer_of
 from striate.model.contract import Contract
-from striate.model.header import FORMAT, Header, check_agree, read_header
-from striate.model.image import decode, from_array
-from striate.model.prepare import fit, normalise
+from striate.model.header import FORMAT, Header, check_agree, check_outputs, read_header
+from striate.model.prepare import normalise
+from striate.model.sources import Source, inputs_of, items_of
 from striate.net import assemble
 from striate.spec import Graph, Shape, format
 
+__all__ = ["Labels", "Mask", "Model", "Prediction", "Source", "Values", "load"]
+
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-Source = str | Path | Image.Image | np.ndarray
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one image: the likeliest class, its probability, and all classes from the likeliest down."""
-
-    class_: str
-    probability: float
-    top: tuple[tuple[str, float], ...]
-    file: str | None = None  # None for an image or an array
-
-    def as_dict(self) -> dict[str, object]:
-        """As ``striate predict --json`` prints it."""
-        top = [{"class": name, "probability": p} for name, p in self.top]
-        return {"file": self.file, "class": self.class_, "probability": self.probability, "top": top}
+MOST = 2**24  # scores that a batch gives at most, where every pixel has some
 
 
 class Model:
-    """A module from images to class scores, and the contract by which images become its input.
+    """A module from inputs to scores, and the contract by which items become its input and its scores an answer.
 
     Args:
-        module: ``(N, *contract.input)`` to ``(N, len(contract.classes))`` scores, or their softmax.
-        contract: How files and arrays are prepared, and what the outputs mean.
+        module: ``(N, *contract.input)`` to scores: ``(N, K)`` for K classes (or their softmax), labels (or their
+            sigmoid) or standardised values; in segmentation ``(N, K, H, W)``.
+        contract: How items are prepared, and what the outputs mean.
     """
 
     def __init__(self, module: nn.Module, contract: Contract) -> None:
@@ -57,65 +47,71 @@ class Model:
         self.contract = contract
 
     @torch.no_grad()
-    def log_probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Of every class, in natural logarithms: uint8 ``(N, C, H, W)`` to float64 ``(N, K)``."""
+    def scores(self, inputs: np.ndarray) -> np.ndarray:
+        """float32 or wider, before any softmax or sigmoid, for prepared *inputs* ``(N, *contract.input)``."""
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
-        x = normalise(torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device), self.contract)
+        x = normalise(torch.from_numpy(np.require(inputs, requirements=["C", "W"])).to(device), self.contract)
         with evaluating(self.module):
-            scores = Scorer(self.module)(x)
-        return scores.double().log_softmax(1).cpu().numpy()
+            return Scorer(self.module, self.contract.task)(x).cpu().numpy()
 
-    def predict(self, source: Source | Iterable[Source], *, batch: int = 64) -> list[Prediction]:
-        """The answers for *source*, in order.
+    def log_probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Of every class, in natural logarithms: prepared inputs to float64 ``(N, K)``."""
+        return torch.from_numpy(self.scores(inputs)).double().log_softmax(1).numpy()
+
+    def at_a_time(self, batch: int) -> int:
+        """How many items of a *batch* can go through the network together without filling the memory with scores."""
+        pixels = prod(self.contract.input[1:]) if self.contract.task == "segmentation" else 1
+        return max(1, min(batch, MOST // (pixels * len(self.contract.classes))))
+
+    def predict(self, source: Source | Iterable[Source], *, batch: int = 64, threshold: float = THRESHOLD) -> list[Any]:
+        """The answers for *source*, in order: each a :class:`Prediction`; for several labels :class:`Labels`, for
+        numbers :class:`Values`, for pixels a :class:`Mask`.
 
         Args:
             source: An image file, a folder of them (searched through), a Pillow image, an array
-                (``(H, W)`` or ``(H, W, C)``; uint8, or floats in 0..1), or several of these.
-            batch: How many images go through the network at a time.
+                (``(H, W)`` or ``(H, W, C)``; uint8, or floats in 0..1), or several of these. For a model of texts: a
+                sentence, or a file with a sentence a line (a ``Path``, or a name that ends in ``.txt``). For one of
+                values: an array of the contract's input, or a ``.npy`` file.
+            batch: How many items go through the network at a time.
+            threshold: The probability from which on one of several labels is answered.
 
         Raises:
             DataError: Naming the first that cannot be read.
         """
         several = isinstance(source, Iterable) and not isinstance(source, str | np.ndarray | Image.Image | Path)
         answers = []
-        for answer in self.answers(source if several else [source], batch=batch):  # type: ignore[list-item]
+        for answer in self.answers(source if several else [source], batch=batch, threshold=threshold):  # type: ignore[list-item]
             if isinstance(answer, DataError):
                 raise answer
             answers.append(answer)
         return answers
 
-    def answers(self, sources: Iterable[Source], *, batch: int = 64) -> Iterator[Prediction | DataError]:
+    def answers(
+        self, sources: Iterable[Source], *, batch: int = 64, threshold: float = THRESHOLD
+    ) -> Iterator[Answer | DataError]:
         """As :meth:`predict`, one by one, with the error in place of an answer that cannot be given."""
-        items = [item for source in sources for item in files_of(source)]
+        items = [item for source in sources for item in items_of(source, self.contract)]
+        batch = self.at_a_time(batch)
         with ThreadPoolExecutor(4) as pool:
             for start in range(0, len(items), batch):
                 some = items[start : start + batch]
-                read = list(pool.map(self._pixels, some))
-                good = [pixels for pixels in read if isinstance(pixels, np.ndarray)]
-                found = iter(np.exp(self.log_probabilities(np.stack(good))) if good else [])
-                for item, pixels in zip(some, read, strict=True):
-                    yield self._answer(item, next(found)) if isinstance(pixels, np.ndarray) else pixels
-
-    def _pixels(self, item: Source | DataError) -> np.ndarray | DataError:
-        try:
-            if isinstance(item, DataError):
-                return item
-            if isinstance(item, str | Path):
-                return fit(decode(item, self.contract.mode), self.contract)
-            if isinstance(item, np.ndarray):
-                return fit(from_array(item), self.contract)
-            if isinstance(item, Image.Image):
-                return fit(item, self.contract)
-            raise DataError(f"got a {type(item).__name__}; wanted a path, a Pillow image or a numpy array")
-        except DataError as error:
-            return error
-        except (OSError, SyntaxError) as error:  # a Pillow image that is read only now
-            return DataError(f"the image is damaged or cut short ({error})")
-
-    def _answer(self, item: Source | DataError, probabilities: np.ndarray) -> Prediction:
-        order = np.argsort(-probabilities, kind="stable")
-        top = tuple((self.contract.classes[i], float(probabilities[i])) for i in order)
-        return Prediction(*top[0], top, str(item) if isinstance(item, str | Path) else None)
+                read = inputs_of(some, self.contract, pool)
+                good = [found[0] for found in read if not isinstance(found, DataError)]
+                scores = iter(self.scores(np.stack(good)) if good else [])
+                for item, found in zip(some, read, strict=True):
+                    if isinstance(item, DataError):
+                        yield item
+                    elif isinstance(found, DataError):
+                        yield found
+                    else:
+                        yield answer_of(
+                            next(scores),
+                            self.contract,
+                            size=found[1],
+                            threshold=threshold,
+                            file=item.file,
+                            text=item.text,
+                        )
 
     @property
     def graph(self) -> Graph | None:
@@ -144,18 +140,6 @@ class Model:
             raise ModelError(f"{path}: not saved: {error}") from None
         about = {"striate": FORMAT, "net": format(self.graph), "contract": self.contract.to_json()}
         write_safely(Path(path), to_bytes(tensors, about))
-
-
-def files_of(source: Source) -> list[Source | DataError]:
-    """*source*, or the image files in it where it is a folder."""
-    from striate.data.folders import images_under
-
-    if not isinstance(source, str | Path) or not Path(source).is_dir():
-        return [source]
-    try:
-        return list(images_under(Path(source))) or [DataError(f"{source}: no images in this folder")]
-    except DataError as error:
-        return [error]
 
 
 def load(path: str | Path) -> Model:
@@ -195,9 +179,7 @@ def _check_shapes(module: nn.Module, header: Header) -> None:
         if header.tensors[name] != (dtype, shape):
             came: tuple[str, Shape] = header.tensors[name]
             raise ModelError(f"{name} is {came[0]} of shape {list(came[1])}, the net needs {dtype} of {list(shape)}")
-    outputs, classes = _outputs(module), len(header.contract.classes)
-    if outputs != (classes,):
-        raise ModelError(f"the net gives an output of shape {list(outputs)}, the contract has {classes} classes")
+    check_outputs(_outputs(module), header.contract)
 
 
 def _some(names: list[str]) -> str:

@@ -1,7 +1,8 @@
 """How an item becomes the network's input: the one code that training, evaluation and prediction share.
 
-Of an image the way is always the same: :func:`decode` a file (or :func:`from_array`), :func:`fit` it to the
-contract's size as bytes, and :func:`normalise` the bytes just before they meet the network.
+Of an image the way is always the same. A file: :func:`prepared`, the contract's bytes. A Pillow image: :func:`fit`;
+an array: :func:`from_array` and :func:`fit`, or many at once, :func:`fit_array`; of a mask, :func:`fit_mask`. Then
+:func:`normalise` the bytes just before they meet the network.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 
 from striate.model.contract import Contract
-from striate.model.fitting import fit, fit_array, fit_mask
+from striate.model.fitting import fit, fit_array, fit_mask, placed, prepared
 from striate.model.image import decode, from_array
 
-__all__ = ["decode", "fit", "fit_array", "fit_mask", "from_array", "normalise"]
+__all__ = ["decode", "fit", "fit_array", "fit_mask", "from_array", "normalise", "placed", "prepared"]
 
 
 def normalise(inputs: np.ndarray | torch.Tensor, contract: Contract) -> torch.Tensor:

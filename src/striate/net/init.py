@@ -77,7 +77,9 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
             if part.bias is not None:
                 part.bias.zero_()
         elif isinstance(part, nn.Embedding):
-            fill(part.weight, 1, 1, "lecun", generator)
+            # of about the variance of trained word vectors, as Kim 2014 begins those that are learned
+            values = torch.empty(part.weight.shape, dtype=part.weight.dtype)
+            part.weight.copy_(values.uniform_(-0.25, 0.25, generator=generator))
         elif isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.reset_parameters()
 

@@ -61,7 +61,7 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise ModelError(
             f"{path}: a damaged file, or one cut short ({error}: the table at the end of the zip archive cannot be "
             f"read); fetch it again"

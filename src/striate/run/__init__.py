@@ -2,7 +2,8 @@
 
 from striate.run.folder import COLUMNS
 from striate.run.making import prepare
-from striate.run.measuring import measure, part_for
-from striate.run.running import Result, Run
+from striate.run.measuring import Held, measure, parts_for
+from striate.run.result import Result
+from striate.run.running import Run
 
-__all__ = ["COLUMNS", "Result", "Run", "measure", "part_for", "prepare"]
+__all__ = ["COLUMNS", "Held", "Result", "Run", "measure", "parts_for", "prepare"]

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError
+from striate.learn import figure_of
 
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
-COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")
+COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")  # of metrics.csv, in classification
 Say = Callable[[str], None]
 
 
@@ -29,6 +30,15 @@ def free_folder(out: str | Path | None, name: str) -> Path:
         return folder
     numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
     return next(folder for folder in numbered if not folder.exists())
+
+
+def columns_of(task: str) -> tuple[str, ...]:
+    """The columns of ``metrics.csv``: each task has a figure of its own.
+
+    >>> columns_of("regression")
+    ('epoch', 'train/loss', 'val/loss', 'val/mae', 'lr', 'seconds')
+    """
+    return tuple(f"val/{figure_of(task).name}" if name == "val/accuracy" else name for name in COLUMNS)
 
 
 def make_folder(folder: Path) -> None:
@@ -71,7 +81,19 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say: Say) -> None:
     """Says what differs from the run so far; refuses what cannot change in the middle of one."""
-    for key in ("data", "classes", "images", "net", "seed", "weights", "freeze"):
+    for key in (
+        "data",
+        "task",
+        "classes",
+        "fraction",
+        "images",
+        "net",
+        "seed",
+        "weights",
+        "freeze",
+        "channels",
+        "resize",
+    ):
         if before.get(key) != now.get(key):
             which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now.get(key))})"
             raise RecipeError(
@@ -88,9 +110,9 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:60] + "..."
 
 
-def to_csv(history: list[dict[str, float | None]]) -> str:
+def to_csv(history: list[dict[str, float | None]], task: str) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns_of(task), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from striate.analysis import check, infer
-from striate.data import Arrays, DataSet, channel_statistics, open_data, read, with_validation
-from striate.errors import ModelError, RecipeError, SpecError
+from striate.analysis import check
+from striate.data import DataSet, open_data, sampled, with_validation
+from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
-from striate.find import find_net, net_name, suited_to, with_input
-from striate.learn import Recipe, State, read_recipe
-from striate.model.contract import MODES, Contract
+from striate.find import net_for, net_name, suited_to, with_input
+from striate.learn import Recipe, State, loss_name, read_recipe
+from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
 from striate.run.folder import Say, compare_runs, find_run, free_folder, make_folder, read_about
+from striate.run.measuring import Fetching, Reading
+from striate.run.reading import check_choices, quick_look, read_parts
 from striate.run.running import Run, restore
-from striate.spec import Graph, Spec, format
+from striate.run.splitting import check_split, write_split
+from striate.run.suiting import Asked, check_asked, first_contract, fitted, vocabulary_for, words_of
+from striate.spec import Graph, Shape, Spec, format, lower
 from striate.transfer import Start, freeze_to
 
 
@@ -36,7 +39,14 @@ def prepare(
     freeze: str | None = None,
     resume: bool = False,
     device: str = "auto",
+    task: str | None = None,
+    channels: int | None = None,
+    resize: str | None = None,
+    input: Shape | None = None,
+    strict: bool = False,
     say: Say = lambda text: None,
+    reading: Reading | None = None,
+    fetching: Fetching | None = None,
 ) -> Run:
     """Reads the data, works out the net, builds it, and makes the run's folder (or finds it, to *resume*).
 
@@ -51,86 +61,139 @@ def prepare(
         freeze: A layer; everything down to it stays as it is.
         resume: Go on with the run in *out*, or with the newest of this data (and net).
         device: ``"auto"`` takes a GPU if there is one.
+        task: What is to be answered, where the data leave it open; worked out from them, if not given.
+        channels: What images are read as: 1 (grey), 3 (colour), 4 (with alpha); as they are, if not given.
+        resize: How images get the net's size: stretch, fit or crop; stretch, if not given.
+        input: The net's input; if not given its own, or one that suits the data.
+        strict: An item that cannot be read is an error; otherwise it is left out and named.
         say: Told, in a line each, what was found on the way.
+        reading: Told how many items are read, of how many.
+        fetching: Told what of which file is fetched, where one has to be: its name, bytes done, bytes in all.
     """
-    dataset = open_data(data)
+    dataset = open_data(data, task=task, channels=channels, progress=fetching)
     folder, before = (find_run(out, dataset.name, None if net is None else net_name(net)) if resume else None), {}
     if folder:
-        before = read_about(folder)
+        before = {"task": "classification"} | Recipe().as_dict() | read_about(folder)
         recipe = recipe or read_recipe(folder / "recipe.json")
         net = net or str(before["net"])
         init = str(before["init"])
         weights, freeze = weights or before.get("weights"), freeze or before.get("freeze")
-    elif net is None and weights is None:
-        net = suited_to(dataset.input, dataset.mode, dataset.task)
-    start = Start.of(weights) if weights and not folder else None
-    name = str(before.get("name") or net_name(net or weights or ""))
+        channels, resize = channels or before.get("channels"), resize or before.get("resize")
+        if (task is None and before["task"] != dataset.task) or channels not in (None, dataset.input[0]):
+            dataset = open_data(data, task=task or str(before["task"]), channels=channels)
+    say(_kind(dataset))
+    for note in dataset.notes:
+        say(f"note: {note}")
+    if not folder:
+        for line in quick_look(dataset):
+            say(line)
     recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
-    dataset = with_validation(dataset, recipe.seed)
+    loss_name(recipe, dataset.task)  # refused here, before anything is read
+    dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)
+    start = Start.of(weights) if weights and not folder else None
+    given = _given_contract(folder, before)
+    asked = Asked(dataset, start.contract if start else given, resize, input)
+    check_asked(asked, channels, str(weights) if start else "")
+    name = str(before.get("name") or (net_name(net or weights) if net or weights else ""))
     if start and net is None:
-        graph = start.graph_for(dataset.classes)
+        graph = start.graph_for(dataset.classes, dataset.task)
     else:
-        channels = start.contract.input[0] if start else dataset.input[0]
-        graph = find_net(net or "", classes=len(dataset.classes), channels=channels)
-    graph = _fitted(with_input(graph, start.contract.input) if start else graph, dataset, name)
-    given = start.contract_for(graph, dataset.classes, name) if start else _given_contract(folder, before)
-    about = {
-        "data": dataset.name,
-        "name": name,
-        "classes": list(dataset.classes),
-        "images": [len(part) for part in (dataset.train, dataset.val, dataset.test) if part is not None],
-        "net": format(graph),
-        "init": init,
-        **({"weights": str(weights)} if weights else {}),
-        **({"freeze": freeze} if freeze else {}),
-        **({"contract": json.loads(given.to_json())} if given else {}),
-        **recipe.as_dict(),
+        net = net or suited_to(asked.item, asked.mode, dataset.task, len(dataset.classes))
+        graph = _named(net, asked)
+    name = name or net_name(net or "")
+    graph = fitted(with_input(graph, start.contract.input if start else asked.item), dataset, name)
+    vocabulary = vocabulary_for(asked, graph, name)
+    contract = given or first_contract(dataset, graph, vocabulary, resize)
+    if start:
+        contract = start.contract_for(contract, name)
+    about = _about(dataset, graph, recipe, name=name, init=init) | {
+        key: value
+        for key, value in (
+            ("channels", channels),
+            ("resize", resize),
+            ("weights", str(weights) if weights else None),
+            ("freeze", freeze),
+        )
+        if value
     }
     if folder:
         compare_runs(folder, before, about, say)
+        check_split(folder, dataset, say)
+    augment = check_choices(recipe, contract, say)
     place = _device(device)
     module = build(graph, init=init, seed=recipe.seed, device=place)
-    came = start.into(module, dataset.classes, say) if start else None if folder else ()
+    came = start.into(module, contract, say) if start else None if folder else ()
     if freeze:
         for line in freeze_to(module, graph, freeze, came):
             say(line)
     folder_free = folder or free_folder(out, f"{dataset.name}-{name}")
-    parts, contract = _read(dataset, graph, given, say)
+    held, contract = read_parts(
+        dataset, contract, measured=bool(start or given), strict=strict, say=say, reading=reading
+    )
+    if start or given:
+        about["contract"] = json.loads(contract.to_json())
     run = Run(
         folder=folder_free,
         data=dataset.name,
         net=name,
         recipe=recipe,
         table=check(graph),
-        parts=parts,
+        held=held,
         model=Model(module, contract),
         state=State.new(module, recipe),
         device=place,
+        augment=augment,
+        input=dataset.input,
         begun_from=", ".join([str(weights)] * bool(weights) + [f"frozen down to {freeze}"] * bool(freeze)),
     )
     if folder:
         restore(run, int(before.get("batch", recipe.batch)), say)
     else:
         make_folder(run.folder)
+        write_split(run.folder, dataset)
     write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")
     run.save_state()  # from here on, whatever ends the run, --resume goes on with it
     return run
 
 
-def _fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
-    """*graph* with an input, if its output and its channels are what the data need."""
-    graph = with_input(graph, dataset.input)
-    assert graph.input is not None
-    if len(graph.input) != 3 or graph.input[0] not in MODES.values():
-        raise SpecError(f"{name}: takes {graph.input}, but images are 1 or 3 channels, height and width")
-    shapes, problems = infer(graph)
-    wanted = len(dataset.classes)
-    if not problems and shapes[graph.output] != (wanted,):
-        raise SpecError(
-            f"{name}: ends with an output of {'x'.join(map(str, shapes[graph.output]))}, but {dataset.name} has "
-            f"{wanted} classes; end it with: flatten; linear {wanted}"
-        )
-    return graph
+def _kind(dataset: DataSet) -> str:
+    """The task and why it is that, in a line.
+
+    >>> from striate.data import open_data
+    >>> _kind(open_data("digits"))
+    'classification, built in: 10 classes'
+    """
+    what, n = {"regression": "value", "multilabel": "label"}.get(dataset.task, "class"), len(dataset.classes)
+    many = what if n == 1 else f"{what}es" if what == "class" else f"{what}s"
+    return f"{dataset.task}{f', {dataset.why}' if dataset.why else ''}: {n:,} {many}"
+
+
+def _about(dataset: DataSet, graph: Graph, recipe: Recipe, *, name: str, init: str) -> dict[str, Any]:
+    """What ``recipe.json`` says of every run."""
+    return {
+        "data": dataset.name,
+        "task": dataset.task,
+        "name": name,
+        "classes": list(dataset.classes),
+        "images": [len(part) for part in dataset.parts.values()],
+        "net": format(graph),
+        "init": init,
+        **recipe.as_dict(),
+    }
+
+
+def _named(net: str | Path | Spec | Graph, asked: Asked) -> Graph:
+    """The net that was named, for the data; with the input that was asked for, if one was."""
+    dataset = asked.dataset
+    graph = net_for(
+        net,
+        classes=len(dataset.classes),
+        input=asked.item,
+        mode=asked.mode,
+        task=dataset.task,
+        words=words_of(asked),
+    )
+    return lower(graph, asked.input) if asked.input else graph
 
 
 def _device(name: str) -> torch.device:
@@ -153,28 +216,3 @@ def _given_contract(folder: Path | None, before: dict[str, Any]) -> Contract | N
         return Contract.from_json(json.dumps(before["contract"]))
     except ModelError as error:
         raise ModelError(f"{folder}/recipe.json: {error}; leave --resume out to begin anew") from None
-
-
-def _read(dataset: DataSet, graph: Graph, given: Contract | None, say: Say) -> tuple[dict[str, Arrays], Contract]:
-    """The pixels of every part, and the contract that they follow: the one *given*, or a new one, its mean and
-    deviation from the training part.
-    """
-    assert graph.input is not None
-    assert dataset.val is not None
-    assert dataset.test is not None
-    mode = next(mode for mode, channels in MODES.items() if channels == graph.input[0])
-    ones = (1.0,) * graph.input[0]
-    contract = given or Contract(dataset.classes, graph.input, mode, ones, ones)
-    parts = {"train": read(dataset.train, contract)}
-    if given is None:
-        mean, std = channel_statistics(parts["train"].inputs)
-        contract = replace(contract, mean=mean, std=std)
-    parts |= {"val": read(dataset.val, contract), "test": read(dataset.test, contract)}
-    broken = [item for pixels in parts.values() for item in pixels.broken]
-    if broken:
-        say(f"left out {len(broken)} image{'s' * (len(broken) > 1)} that cannot be read:")
-        for name, why in broken[:10]:
-            say(f"  {name}: {why}")
-        if len(broken) > 10:
-            say(f"  and {len(broken) - 10} more")
-    return parts, contract

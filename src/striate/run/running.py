@@ -11,16 +11,21 @@ from typing import Any
 
 import torch
 
-from striate import __version__
 from striate.analysis import Report
 from striate.data import Arrays, Batches
+from striate.data.augment import Augment
+from striate.data.balance import class_weights
 from striate.errors import ModelError, RecipeError
-from striate.evaluate import Scores, report
+from striate.evaluate import AnyScores, report
 from striate.files import write_safely
 from striate.learn import Epoch, Recipe, State, Step, load_state, save_state, training
 from striate.model.model import Model
-from striate.run.folder import COLUMNS, PROGRESS, STATE, Say, to_csv
-from striate.run.measuring import measure
+from striate.model.prepare import placed
+from striate.run.facts import facts
+from striate.run.folder import PROGRESS, STATE, Say, columns_of, to_csv
+from striate.run.measuring import Held, measure
+from striate.run.result import Result
+from striate.run.showing import worst_items
 
 
 @dataclass
@@ -32,21 +37,41 @@ class Run:
     net: str
     recipe: Recipe
     table: Report
-    parts: dict[str, Arrays]
+    held: dict[str, Held]
     model: Model
     state: State
     device: torch.device
+    augment: Augment
+    input: tuple[int, ...]  # an item as it comes
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_epoch: int | None = None
     seconds: float = 0.0
     finished: bool = False  # measured and reported, after all of its epochs
     begun_from: str = ""  # a model file whose weights it began with, and what of them is frozen
 
+    @property
+    def task(self) -> str:
+        return self.model.contract.task
+
+    @property
+    def parts(self) -> dict[str, Arrays]:
+        """What was read, by part."""
+        return {name: held.arrays for name, held in self.held.items()}
+
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
         begun = time.perf_counter()
-        train = self._batches("train", shuffle=True)
-        for event in training(self.model.module, train, self.recipe, val=self._batches("val"), state=self.state):
+        events = training(
+            self.model.module,
+            self._batches("train", train=True),
+            self.recipe,
+            val=self._batches("val"),
+            state=self.state,
+            task=self.task,
+            weights=self._class_weights(),
+            units=self._units(),
+        )
+        for event in events:
             if isinstance(event, Epoch):
                 self.history.append(event.row())
                 if event.best:
@@ -62,7 +87,7 @@ class Run:
         (self.folder / "state").mkdir(exist_ok=True)
         save_state(self.state, self.folder / STATE)
         self._save_progress()
-        write_safely(self.folder / "metrics.csv", to_csv(self.history))
+        write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
     def finish(self) -> Result:
         """Measures the best model on the test part, for the first and only time, and writes the report."""
@@ -70,8 +95,8 @@ class Run:
 
         best = load(self.folder / "model.safetensors")
         best.module.to(self.device)
-        scores = measure(best, self.parts["test"])
-        write_safely(self.folder / "report.html", self._report(scores))
+        scores = measure(best, self.held["test"])
+        write_safely(self.folder / "report.html", self._report(best, scores))
         self.finished = True
         self._save_progress()
         return Result(self, best, scores)
@@ -80,68 +105,50 @@ class Run:
         names = ("history", "best_epoch", "seconds", "finished")
         write_safely(self.folder / PROGRESS, json.dumps({name: getattr(self, name) for name in names}))
 
-    def _batches(self, part: str, shuffle: bool = False) -> Batches:
-        batch = self.recipe.batch if shuffle else 256
-        contract, seed = self.model.contract, self.recipe.seed
-        return Batches(self.parts[part], contract, batch=batch, seed=seed, shuffle=shuffle, device=self.device)
+    def _batches(self, part: str, train: bool = False) -> Batches:
+        contract, recipe = self.model.contract, self.recipe
+        more: dict[str, Any] = {"augment": self.augment, "balance": recipe.balance} if train else {}
+        return Batches(
+            self.parts[part],
+            contract,
+            batch=recipe.batch if train else self.model.at_a_time(256),
+            seed=recipe.seed,
+            shuffle=train,
+            device=self.device,
+            **more,
+        )
 
-    def _report(self, scores: Scores) -> str:
-        counts = {name: f"{len(pixels):,}" for name, pixels in self.parts.items()}
-        recipe = self.recipe
-        facts = [
-            ("network", f"{self.net}, {self.table.parameters:,} parameters"),
-            ("data", f"{self.data}: {counts['train']} training, {counts['val']} validation, {counts['test']} test"),
-            ("input", f"{'x'.join(map(str, self.model.contract.input))}, {self.model.contract.resize}"),
-            ("recipe", f"{recipe.epochs} epochs of {recipe.optimiser}, batch {recipe.batch}, lr {recipe.lr:g}"),
-            ("loss", recipe.loss),
-            ("seed", str(recipe.seed)),
-            ("time", f"{self.seconds:.1f} s on {self.device.type}, {torch.get_num_threads()} threads"),
-            ("versions", f"striate {__version__}, torch {torch.__version__}"),
-        ]
-        if self.begun_from:
-            facts.append(("began with", self.begun_from))
-        broken = sum(len(pixels.broken) for pixels in self.parts.values())
-        if broken:
-            facts.append(("left out", f"{broken:,} images that cannot be read"))
-        images = {mistake.index: self.parts["test"].inputs[mistake.index] for mistake in scores.worst}
+    def _class_weights(self) -> torch.Tensor | None:
+        if self.recipe.balance != "weights":
+            return None
+        weights = class_weights(self.parts["train"].targets, len(self.model.contract.classes))
+        return torch.from_numpy(weights).to(self.device)
+
+    def _units(self) -> torch.Tensor | None:
+        """In regression: what a deviation of each value is in the source's units; of positions, where images differ in
+        size, in the pixels of a typical one.
+        """
+        contract = self.model.contract
+        if contract.task != "regression":
+            return None
+        units = torch.tensor(contract.target_std, dtype=torch.float64)
+        if contract.positions:
+            scale_x, scale_y, _, _ = placed((self.input[2], self.input[1]), contract)
+            for x, y in contract.positions:
+                units[x] *= contract.input[2] / scale_x
+                units[y] *= contract.input[1] / scale_y
+        return units
+
+    def _report(self, best: Model, scores: AnyScores) -> str:
         return report(
             title=f"{self.net} on {self.data}",
-            facts=facts,
+            facts=facts(self),
             layers=self.table.as_dict()["layers"],
             history=self.history,
             scores=scores,
-            images=images,
+            images=worst_items(best, self.held["test"], scores),
             best=self.best_epoch,
         )
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run: the best model and what it is worth on the test part."""
-
-    run: Run
-    model: Model
-    test: Scores
-
-    def as_dict(self) -> dict[str, Any]:
-        """As ``striate train --json`` prints it."""
-        run = self.run
-        return {
-            "model": str(run.folder / "model.safetensors"),
-            "run": str(run.folder),
-            "epochs": len(run.history),
-            "best_epoch": run.best_epoch,
-            "seconds": run.seconds,
-            "parameters": run.table.parameters,
-            "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"]},
-            "val": {"n": len(run.parts["val"]), **_val(run)},
-            "test": {key: value for key, value in self.test.as_dict().items() if key not in ("worst", "confusion")},
-        }
-
-
-def _val(run: Run) -> dict[str, float | None]:
-    row = next((row for row in run.history if row["epoch"] == run.best_epoch), run.history[-1])
-    return {"accuracy": row["val/accuracy"], "loss": row["val/loss"]}
 
 
 def restore(run: Run, batch: int, say: Say) -> None:
@@ -167,7 +174,7 @@ def _read_progress(run: Run) -> bool:
     path = run.folder / PROGRESS
     try:
         progress = json.loads(path.read_text(encoding="utf-8"))
-        run.history = [{name: row[name] for name in COLUMNS} for row in progress["history"]]
+        run.history = [{name: row[name] for name in columns_of(run.task)} for row in progress["history"]]
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
         return bool(progress["finished"])
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -7,7 +7,7 @@ from striate.see.filters import Filters, filters
 from striate.see.imagine import Imagined, dream, imagine
 from striate.see.maps import Maps, Survey, maps, survey
 from striate.see.patches import Peak, crop, peaks
-from striate.see.target import Target, parse_target
+from striate.see.target import Target, as_target, named_target
 from striate.see.unit import Arithmetic, unit
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Peak",
     "Survey",
     "Target",
+    "as_target",
     "calls",
     "capture",
     "crop",
@@ -29,7 +30,7 @@ __all__ = [
     "filters",
     "imagine",
     "maps",
-    "parse_target",
+    "named_target",
     "peaks",
     "survey",
     "unit",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from striate.see.capture import takes_hooks, with_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +17,8 @@ class Call:
     """One call of one layer.
 
     Args:
-        name: The layer's, as in ``module.named_modules()``; from its second call on with ``#2`` behind it.
+        name: The layer's, as in ``module.named_modules()``; of a layer that is called several times with ``#1``,
+            ``#2`` ... behind it.
         layer: The module itself.
         inputs: The tensors it was given, as they were then.
         output: What it put out (the first tensor), as it was then.
@@ -41,7 +45,7 @@ def calls(module: nn.Module, x: Tensor) -> list[Call]:
     """
     found: list[Call] = []
     made: dict[int, tuple[int, Tensor]] = {}  # id -> (call, tensor); held, so that no id is used again
-    times: dict[str, int] = {}
+    times: Counter[str] = Counter()
     copies: dict[int, list[tuple[Tensor, ...]]] = {}
 
     def before(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -56,16 +60,15 @@ def calls(module: nn.Module, x: Tensor) -> list[Call]:
                 return None
             tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
             after = tuple(made[id(t)][0] if id(t) in made else -1 for t in tensors)
-            times[name] = times.get(name, 0) + 1
-            label = name if times[name] == 1 else f"{name}#{times[name]}"
-            found.append(Call(label, layer, given, first, after))
+            times[name] += 1
+            found.append(Call(f"{name}#{times[name]}", layer, given, first, after))
             on = first.clone()
             made[id(on)] = (len(found) - 1, on)
-            return on if first is output else type(output)((on, *output[1:]))
+            return with_first(output, on)
 
         return hook
 
-    leaves = [(name, part) for name, part in module.named_modules() if not list(part.children())]
+    leaves = [(name, part) for name, part in module.named_modules() if not list(part.children()) and takes_hooks(part)]
     hooks = [part.register_forward_pre_hook(before, with_kwargs=True) for _, part in leaves]
     hooks += [part.register_forward_hook(note(name), with_kwargs=True) for name, part in leaves]
     try:
@@ -73,4 +76,5 @@ def calls(module: nn.Module, x: Tensor) -> list[Call]:
     finally:
         for handle in hooks:
             handle.remove()
-    return found
+    once = {f"{name}#1": name for name, n in times.items() if n == 1}
+    return [replace(call, name=once.get(call.name, call.name)) for call in found]

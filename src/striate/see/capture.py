@@ -23,7 +23,7 @@ class Captured:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The output of the layer *name*, before anything later changed it in place."""
-        return _array(self.tensor(name))
+        return as_array(self.tensor(name))
 
     def __contains__(self, name: str) -> bool:
         layer, _, number = name.partition("#")
@@ -36,7 +36,7 @@ class Captured:
 
     def input(self, name: str) -> np.ndarray:
         """What the layer *name* was given (its first tensor), before the layer changed it in place."""
-        return _array(self._call(self._inputs, name))
+        return as_array(self._call(self._inputs, name))
 
     def gradient(self, name: str) -> np.ndarray:
         """The gradient of what was called ``backward`` on, with respect to the output of the layer *name*.
@@ -50,7 +50,7 @@ class Captured:
                 f"{name}: no gradient came back to it; use capture(..., gradients=True), and call backward on a "
                 "number that depends on it"
             )
-        return _array(gradient)
+        return as_array(gradient)
 
     def calls(self, name: str) -> int:
         """How many times the layer *name* was called."""
@@ -153,13 +153,20 @@ def _note_output(into: list[Tensor], gradients: bool) -> Any:
                 noted.retain_grad()
         into.append(noted)
         copy = noted.clone()  # what comes after may work in place; what was noted stays as it was
-        if first is output:
-            return copy
-        whole = (copy, *output[1:])
-        return output._make(whole) if hasattr(output, "_make") else type(output)(whole)
+        return with_first(output, copy)
 
     return hook
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
+def with_first(output: Any, first: Tensor) -> Any:
+    """*output* with *first* in place of its first (or only) tensor."""
+    if isinstance(output, Tensor):
+        return first
+    whole = (first, *output[1:])
+    return output._make(whole) if hasattr(output, "_make") else type(output)(whole)
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """*tensor* as numpy has it; bfloat16, which numpy lacks, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

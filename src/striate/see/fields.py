@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from striate.draw.picture import Picture, Scale, photo, sheet, values
 from striate.errors import SeeError
 from striate.learn import evaluating
-from striate.see.target import Target, gradient_of, objective
+from striate.see.objective import gradient_of, objective
+from striate.see.target import Target
 
 Box = tuple[int, int, int, int]  # top, left, height, width; may reach over the image's edge
 
@@ -83,7 +84,7 @@ def effective_field(module: nn.Module, batches: Iterable[Tensor], target: Target
     >>> effective_field(net, [torch.randn(2, 1, 7, 7)], Target("0", (0, 2, 2))).support
     (2, 2, 3, 3)
     """
-    if len(target.place) < 2 and target.layer:
+    if len(target.index) < 2 and target.layer:
         raise SeeError(f"{target}: wanted one unit, LAYER:CHANNEL:Y:X")
     value = objective(module, target)
     total: Tensor | None = None

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from striate.draw.picture import Picture, photo, sheet, short
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
-from striate.see.target import Target, objective
+from striate.see.objective import objective
+from striate.see.target import Target
 
 BASES = ("frequencies", "pixels")
 

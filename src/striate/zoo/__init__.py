@@ -70,6 +70,9 @@ ZOO: dict[str, Entry] = {
     "textcnn": Entry(textcnn, "Kim", 2014, (59,)),
     "voxnet": Entry(voxnet, "Maturana and Scherer", 2015, (1, 32, 32, 32)),
     "unet": Entry(unet, "Ronneberger et al., padded", 2015, (1, 512, 512), "segmentation"),
+    "unet_w16": Entry(
+        partial(unet, width=16), "Ronneberger et al., padded, a quarter as wide", 2015, (1, 256, 256), "segmentation"
+    ),
     "unet_2015": Entry(unet_2015, "Ronneberger et al.", 2015, (1, 572, 572), "segmentation"),
     "fcn32": Entry(fcn32, "Long et al.", 2014, IMAGENET, "segmentation"),
     "fcn8": Entry(fcn8, "Long et al.", 2014, IMAGENET, "segmentation"),

@@ -17,21 +17,23 @@ def _double(width: int, padding: int) -> Seq:
     )
 
 
-def _u(level: int, padding: int, crops: tuple[int, ...]) -> Seq:
+def _u(level: int, padding: int, crops: tuple[int, ...], widths: tuple[int, ...] = WIDTHS) -> Seq:
     """The U from *level* down and up again."""
-    if level == len(WIDTHS) - 1:
-        return _double(WIDTHS[level], padding)
-    width = WIDTHS[level]
+    width = widths[level]
+    if level == len(widths) - 1:
+        return _double(width, padding)
     skip = Crop(crops[level]) if crops else Seq()
-    below = Seq(pool=MaxPool(2), inner=_u(level + 1, padding, crops), up=ConvTranspose(width, 2, stride=2))
+    below = Seq(pool=MaxPool(2), inner=_u(level + 1, padding, crops, widths), up=ConvTranspose(width, 2, stride=2))
     return Seq(down=_double(width, padding), join=Cat(skip=skip, below=below), out=_double(width, padding))
 
 
-def unet(classes: int = 2) -> Seq:
+def unet(classes: int = 2, width: int = 64) -> Seq:
     """U-Net as it is used today: the network of Ronneberger et al. 2015 with padded convolutions, so that the answer
     has the image's size. Sizes that 16 does not divide do not fit: the joins would differ by a row.
+
+    *width* is that of the first level, 64 in the paper; every level is twice as wide as the one above it.
     """
-    return Seq(u=_u(0, 1, ()), head=Conv(classes, 1))
+    return Seq(u=_u(0, 1, (), tuple(width * 2**level for level in range(len(WIDTHS)))), head=Conv(classes, 1))
 
 
 def unet_2015(classes: int = 2) -> Seq:

@@ -1,0 +1,270 @@
+"""``striate filters``, ``maps``, ``unit``, ``field``, ``peaks``, ``imagine``: looking inside a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from striate.cli.common import Data, Json, print_json, say
+
+if TYPE_CHECKING:
+    from striate.draw.picture import Picture
+    from striate.seeing import Subject
+
+Net = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model file; or a net's name or text, or FILE.py:NAME, untrained.")
+]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file (for a model of texts, a sentence).")]
+Input = Annotated[str | None, typer.Option("--input", "-i", metavar="CxHxW", help="Where the network does not say it.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Where the picture goes.")]
+UNIT = "LAYER:CHANNEL:Y:X"
+
+
+def filters(
+    model: Net,
+    layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="A convolution. [the first]")] = None,
+    channel: Annotated[int | None, typer.Option(help="One kernel, a picture for each of its inputs.")] = None,
+    film: Annotated[
+        Path | None, typer.Option(metavar="OUT.gif", help="How they changed, from a run trained with --keep-epochs.")
+    ] = None,
+    out: Out = None,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Draw the learned kernels of a convolution."""
+    from striate.see import filters as kernels
+
+    subject = _subject(model, input)
+    found = kernels(subject.module, layer)
+    if film:
+        from striate.filming import film_of
+
+        film_of(Path(model), found.layer, film)
+    _finish(found.picture(channel), found.as_dict() | {"film": str(film) if film else None}, out, json, film)
+
+
+def maps(
+    model: Net,
+    image: Image,
+    layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Any layer. [the first convolution]")] = None,
+    order: Annotated[str, typer.Option(help="strength or channel.")] = "strength",
+    out: Out = None,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Draw the feature maps of a layer for an image, the strongest first."""
+    from striate.see import maps as feature_maps
+    from striate.see.filters import convolution_names
+
+    subject = _subject(model, input)
+    layer = layer or next(iter(convolution_names(subject.module)), subject.layers()[0])
+    found = feature_maps(subject.module, subject.tensor(image), layer)
+    _finish(found.picture(order=order), found.as_dict(), out, json)
+
+
+def activity(
+    model: Net,
+    data: Data,
+    part: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
+    most: Annotated[int, typer.Option("--most", min=1, help="Items looked at.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Say what every layer does over a data set. Mean, deviation, range, zeros, dead units."""
+    from striate.see import survey
+
+    subject = _subject(model, None)
+    found = survey(subject.module, _batches(subject, data, part, most)[0])
+    print_json(found.as_dict()) if json else print(found)
+
+
+def unit(
+    model: Net,
+    image: Image,
+    which: Annotated[str, typer.Argument(metavar=UNIT, help="Of a linear layer LAYER:FEATURE.")],
+    out: Out = None,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Take one number of a network apart. Its window, the weights, the products, their sum, what follows."""
+    from striate.see import unit as take_apart
+    from striate.see.unit_picture import unit_picture
+
+    subject = _subject(model, input)
+    found = take_apart(subject.module, subject.tensor(image), which)
+    box = subject.box(found.layer, found.place[1:])
+    if out:
+        unit_picture(found, subject.picture(image), box).save(out)
+    if json:
+        print_json(found.as_dict() | {"box": list(box) if box else None, "path": str(out) if out else None})
+        return
+    print(found)
+    if box:
+        print(f"it can see {box[2]}x{box[3]} pixels of the input, from row {box[0]}, column {box[1]}")
+    _written(out)
+
+
+def field(
+    model: Net,
+    data: Data,
+    which: Annotated[str, typer.Argument(metavar=UNIT)],
+    part: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
+    most: Annotated[int, typer.Option("--most", min=1, help="Images measured on.")] = 100,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Measure what a unit sees over real images, beside what the geometry allows."""
+    from striate.see import effective_field, named_target
+    from striate.seeing import drawn
+
+    subject = _subject(model, None)
+    target = named_target(which, subject.contract.classes)
+    batches, arrays = _batches(subject, data, part, most)
+    found = effective_field(subject.module, batches, target, subject.box(target.layer, target.index[1:]))
+    _finish(found.picture(drawn(arrays.inputs[0])), found.as_dict(), out, json)
+
+
+def peaks(
+    model: Net,
+    data: Data,
+    which: Annotated[str, typer.Argument(metavar="LAYER[:CHANNEL,...]", help="[the six strongest channels]")],
+    part: Annotated[str, typer.Option(help="test, val, train or all.")] = "train",
+    top: Annotated[int, typer.Option(min=1, max=25, help="Images for each channel.")] = 9,
+    most: Annotated[int, typer.Option("--most", min=1, help="Images looked through.")] = 10_000,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Find the images that excite a channel most. Each cut to what the unit saw, with what drove it beside it."""
+    from striate.exciting import exciting
+
+    subject = _subject(model, None)
+    batches, arrays = _batches(subject, data, part, most)
+    picture, about = exciting(subject, batches, arrays, which, top)
+    _finish(picture, about, out, json)
+
+
+def explain(
+    model: Net,
+    image: Image,
+    target: Annotated[
+        str, typer.Option("--class", metavar="TARGET", help=f"A class, its number, or {UNIT}. [the likeliest]")
+    ] = "",
+    method: Annotated[
+        str, typer.Option(help="grad_cam, integrated_gradients, occlusion, ...; all for every one.")
+    ] = "grad_cam",
+    layer: Annotated[str | None, typer.Option(metavar="LAYER", help="For the CAMs. [picked, and said why]")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Make the sanity checks.")] = False,
+    out: Out = None,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Show which parts of an image speak for the answer, and whether the map can be believed."""
+    from striate.explaining import Explanation, every_method
+    from striate.explaining import explain as explain_one
+
+    subject = _subject(model, input)
+    if method == "all":
+        picture, results = every_method(subject, image, target)
+        good = [found for found in results if isinstance(found, Explanation)]
+        for error in (found for found in results if not isinstance(found, Explanation)):
+            say(f"left out: {error}")
+        document: Any = [found.as_dict() for found in good]
+        text = "\n\n".join(map(str, good))
+    else:
+        found = explain_one(subject, image, target, method=method, layer=layer, check=check)
+        picture, document, text = found.picture(), found.as_dict(), str(found)
+    if out:
+        picture.save(out)
+    print_json(document) if json else print(text)
+    if not json:
+        _written(out)
+
+
+def imagine(
+    model: Net,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=f"A class, LAYER:CHANNEL or {UNIT}.")],
+    steps: Annotated[int, typer.Option(min=1, help="Of the climb.")] = 256,
+    lr: Annotated[float, typer.Option(help="How far a step goes.")] = 0.05,
+    basis: Annotated[str, typer.Option(help="frequencies or pixels.")] = "frequencies",
+    jitter: Annotated[int | None, typer.Option(min=0, help="Pixels that the image moves. [side / 16]")] = None,
+    variation: Annotated[float, typer.Option(help="Weight of the total variation.")] = 0.0,
+    blur: Annotated[float, typer.Option(help="Sigma after each step; with --basis pixels.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the noise it begins with.")] = 0,
+    start: Annotated[str | None, typer.Option(metavar="IMAGE", help="Begin with an image.")] = None,
+    dream: Annotated[
+        bool, typer.Option("--dream", help="DeepDream: with --start; the target may be a whole layer.")
+    ] = False,
+    out: Out = None,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Draw the input that a unit, a channel or a class likes best."""
+    from striate import see
+    from striate.cli.progress import Bar
+    from striate.errors import RecipeError
+
+    subject = _subject(model, input)
+    contract = subject.contract
+    wanted = see.named_target(target, contract.classes, subject.layers())
+    begin = None if start is None else subject.item(start).astype("float32") / 255
+    scale: dict[str, Any] = {"mean": contract.mean, "std": contract.std, "seed": seed}
+    if dream and begin is None:
+        raise RecipeError("--dream needs an image to dream on: --start IMAGE")
+    with Bar("climbing") as bar:
+        if dream and begin is not None:
+            found = see.dream(subject.module, wanted, begin, progress=bar.step, **scale)
+        else:
+            settings: dict[str, Any] = {"basis": basis, "jitter": jitter, "variation": variation, "blur": blur}
+            shape: Any = contract.input
+            found = see.imagine(
+                subject.module, wanted, shape, start=begin, steps=steps, lr=lr, progress=bar.step, **settings, **scale
+            )
+    _finish(found.picture(), found.as_dict(), out, json)
+
+
+def _subject(model: str, input: str | None) -> Subject:
+    from striate.seeing import subject
+    from striate.spec.text import read_shape
+
+    found = subject(model, read_shape(input) if input else None)
+    if found.note:
+        say(f"note: {found.note}")
+    return found
+
+
+def _batches(subject: Subject, data: str, part: str, most: int) -> tuple[Any, Any]:
+    """The prepared items of a part, as normalised batches, and as arrays."""
+    import numpy as np
+    import torch
+
+    from striate.model.prepare import normalise
+    from striate.run import items_for
+
+    arrays = items_for(subject.model, data, part, most)
+    step = 64
+    starts = range(0, len(arrays), step)
+    batches = (normalise(torch.from_numpy(np.array(arrays.inputs[i : i + step])), subject.contract) for i in starts)
+    return batches, arrays
+
+
+def _finish(picture: Picture, about: dict[str, Any], out: Path | None, json: bool, *others: Path | None) -> None:
+    """Writes the picture, and says what it shows."""
+    if out:
+        picture.save(out)
+    if json:
+        print_json(about | {"path": str(out) if out else None})
+        return
+    print(picture.alt)
+    for name, value in about.items():
+        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != "":
+            print(f"  {name} {value:.6g}" if isinstance(value, float) else f"  {name} {value}")
+    _written(out, *others)
+    if not out and not any(others):
+        say("draw it with -o OUT.png")
+
+
+def _written(*paths: Path | None) -> None:
+    for path in paths:
+        if path:
+            print(f"written {path}")

@@ -1,0 +1,85 @@
+"""An image file, opened; or, in words, why it cannot be and what to do."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Registered here, with preinit's PNG, JPEG, BMP, GIF and PPM, so that opening a file never makes Pillow load
+# its forty other decoders, and never from several threads at once.
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+
+from striate.errors import DataError
+
+Image.preinit()
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+_TEXTS = (b"iTXt", b"tEXt", b"zTXt")  # chunks of a PNG, and the names of those that hold metadata
+_METADATA = (b"Raw profile type exif", b"XML:com.adobe.xmp")
+
+
+@contextmanager
+def opened(source: Path | str) -> Iterator[ImageFile.ImageFile]:
+    """The image file *source*, open; whatever goes wrong inside is a DataError that names it."""
+    try:
+        status = os.stat(source)
+        if not stat.S_ISREG(status.st_mode):  # nothing else is opened: a pipe would wait for ever
+            folder = stat.S_ISDIR(status.st_mode)
+            raise DataError("this is a folder; name the image files in it" if folder else "this is no ordinary file")
+        if not status.st_size:
+            raise DataError("the file is empty (0 bytes); copy it again or remove it")
+        with open(source, "rb") as stream, Image.open(stream, formats=FORMATS) as image:
+            _check_area(image)
+            yield image
+    except Exception as error:
+        # Pillow's decoders meet damage with a dozen kinds of exception (OSError, SyntaxError, struct.error,
+        # IndexError, ...). One broken file must never end a run, so each of them becomes the file's reason.
+        raise DataError(f"{source}: {_reason(error)}") from None
+
+
+def has_metadata_behind(image: ImageFile.ImageFile) -> bool:
+    """Whether an open PNG, its pixels not read yet, has EXIF or XMP behind them, where Pillow looks only after them."""
+    if image.format != "PNG" or image.fp is None:
+        return False
+    place = image.fp.tell()
+    image.fp.seek(8)
+    behind = found = False
+    while not found and len(head := image.fp.read(8)) == 8:
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        start = image.fp.read(min(length, len(_METADATA[0])) if name in _TEXTS else 0)
+        found = behind and (name == b"eXIf" or start.startswith(_METADATA))
+        behind |= name == b"IDAT"
+        image.fp.seek(length - len(start) + 4, os.SEEK_CUR)  # 4: the checksum
+    image.fp.seek(place)
+    return found
+
+
+def _check_area(image: Image.Image) -> None:
+    """Pillow only warns of a picture above its limit (and raises above twice that); here it is an error."""
+    if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, and the way out, in words."""
+    match error:
+        case DataError():
+            return str(error)
+        case FileNotFoundError() | NotADirectoryError():
+            return "there is no such file"
+        case PermissionError():
+            return "no permission to read it; change the file's permissions"
+        case UnidentifiedImageError():
+            return "not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); convert or remove it"
+        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
+            return f"too large to open safely ({error}); make it smaller than {Image.MAX_IMAGE_PIXELS} pixels"
+        case ValueError() if "MAX_TEXT_" in str(error):  # PNG: texts and colour profiles are packed
+            return "the texts or the colour profile in it are too large to unpack safely; save it again without them"
+        case OSError(strerror=str(reason)):  # the system's, not Pillow's
+            return f"cannot be opened ({reason})"
+        case _:
+            return (
+                f"the image is damaged or cut short ({str(error) or type(error).__name__}); copy it again or remove it"
+            )

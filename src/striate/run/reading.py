@@ -1,0 +1,89 @@
+"""Reading the parts of a run, and what of the contract is measured on the training part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from striate.data import DataSet, channel_statistics, read
+from striate.data.augment import Augment
+from striate.data.batches import check_balance
+from striate.data.doctor import doctor
+from striate.learn import Recipe, loss_of
+from striate.model.contract import Contract
+from striate.run.folder import Say
+from striate.run.measuring import Held, Reading
+
+
+def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
+    """What the recipe's augmentation comes to for the data; RecipeError where it or the balance does not suit."""
+    check_balance(recipe.balance, contract.task)
+    if recipe.balance == "weights":  # which not every loss knows
+        loss_of(recipe, contract.task, torch.ones(len(contract.classes)))
+    augment, notes = Augment.parse(recipe.augment).suited(contract)
+    for note in notes:
+        say(note)
+    return augment
+
+
+def quick_look(dataset: DataSet) -> list[str]:
+    """What the quick part of the doctor finds wrong, a line each; notes are left to ``striate doctor``.
+
+    Broken files are left to the reading, which looks at every one.
+    """
+    problems = doctor(dataset, quick=True).problems
+    found = [p for p in problems if p.severity != "note" and p.kind not in ("unreadable", "empty-file")]
+    lines = [f"{problem.severity}: {problem.message}; {problem.fix}" for problem in found]
+    return [*lines, *["striate doctor names the files, and looks at the images too"] * bool(lines)]
+
+
+def read_parts(
+    dataset: DataSet, contract: Contract, *, measured: bool, strict: bool, say: Say, reading: Reading | None
+) -> tuple[dict[str, Held], Contract]:
+    """Every part read by *contract*; and the contract with the training part's means and deviations, unless these were
+    *measured* before.
+
+    Raises:
+        DataError: An item cannot be read and *strict* says that none may be left out; or nothing of a class is left.
+    """
+    on_broken = "stop" if strict else "leave out"
+    held = {
+        name: Held(read(part, contract, on_broken=on_broken, progress=reading, say=say), part)
+        for name, part in dataset.parts.items()
+    }
+    broken = [item for part in held.values() for item in part.arrays.broken]
+    if broken:
+        what = "text" if contract.mode == "text" else "image"
+        say(f"left out {len(broken)} {what}{'s' * (len(broken) > 1)} that cannot be read:")
+        for name, why in broken[:10]:
+            say(f"  {name}: {why}")
+        if len(broken) > 10:
+            say(f"  and {len(broken) - 10} more")
+    train = held["train"].arrays
+    if not measured and contract.mode != "text":
+        mean, std = channel_statistics(train.inputs)
+        contract = replace(contract, mean=mean, std=std)
+    if contract.task == "regression" and not (measured and _is_standardised(contract)):
+        mean, std = target_statistics(train.targets)
+        contract = replace(contract, target_mean=mean, target_std=std)
+    return held, contract
+
+
+def _is_standardised(contract: Contract) -> bool:
+    """Whether the targets' statistics were measured before: those of a model whose head is kept, or of a run so far."""
+    return contract.target_mean != (0.0,) * len(contract.classes) or contract.target_std != (1.0,) * len(
+        contract.classes
+    )
+
+
+def target_statistics(targets: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """``(mean, std)`` of each value of float ``(N, V)``; the deviation of a value that never varies is 1.
+
+    >>> target_statistics(np.array([[1.0, 5.0], [3.0, 5.0]], np.float32))
+    ((2.0, 5.0), (1.0, 1.0))
+    """
+    values = np.asarray(targets, np.float64)
+    std = values.std(0)
+    return tuple(values.mean(0).tolist()), tuple(np.where(std > 1e-12, std, 1.0).tolist())

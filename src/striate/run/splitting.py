@@ -1,0 +1,78 @@
+"""The split of a run, as a file: which item was in which part."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from striate.data import DataSet, Part
+from striate.errors import RecipeError
+from striate.files import write_safely
+from striate.run.folder import Say
+
+SPLIT = "split.csv"
+COLUMNS = ("part", "item", "class")
+
+
+def write_split(folder: Path, dataset: DataSet) -> None:
+    """Writes ``split.csv``: every item's part, name, and class (several labels, or numbers, apart by ``;``)."""
+    write_safely(folder / SPLIT, _text(dataset))
+
+
+def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
+    """Refuses to go on where the items are not those of the run until now, or not in the same parts.
+
+    Raises:
+        RecipeError: Saying how many are gone, new, or in another part, and the first of them.
+    """
+    path = folder / SPLIT
+    if not path.is_file():  # of a run before there was such a file
+        say(f"note: {path} is not there, so nothing says whether the split is the same")
+        return
+    before, now = (_rows(text) for text in (path.read_text(encoding="utf-8", errors="replace"), _text(dataset)))
+    differences = [
+        (what, items)
+        for what, items in (
+            ("gone", [name for name in before if name not in now]),
+            ("new", [name for name in now if name not in before]),
+            ("in another part", [name for name, part in now.items() if before.get(name, part) != part]),
+        )
+        if items
+    ]
+    if differences:
+        told = "; ".join(f"{len(items):,} {what}, the first {items[0]}" for what, items in differences)
+        raise RecipeError(
+            f"{folder}: was trained with other items ({told}); go on with the same, or begin a new run without --resume"
+        )
+
+
+def _rows(text: str) -> dict[str, str]:
+    """The part of each item; of several of one name, the parts in their order."""
+    rows: dict[str, str] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        rows[row["item"]] = f"{rows[row['item']]} {row['part']}" if row["item"] in rows else row["part"]
+    return rows
+
+
+def _text(dataset: DataSet) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for part, items in dataset.parts.items():
+        answers = _answers(items, dataset)
+        writer.writerows((part, name, answer) for name, answer in zip(items.names, answers, strict=True))
+    return text.getvalue().encode(errors="backslashreplace").decode()
+
+
+def _answers(part: Part, dataset: DataSet) -> list[str]:
+    targets, classes = part.targets, dataset.classes
+    if dataset.task == "segmentation" or not isinstance(targets, np.ndarray):
+        return [""] * len(part)
+    if dataset.task == "classification":
+        return [classes[i] for i in targets]
+    if dataset.task == "multilabel":
+        return [";".join(classes[i] for i in np.flatnonzero(row)) for row in targets]
+    return [";".join(f"{value:.9g}" for value in row) for row in targets]

@@ -1,0 +1,164 @@
+"""Net and data made to fit: the colours, the words, the output; and the contract that follows from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from striate.analysis import infer
+from striate.data import DataSet
+from striate.errors import RecipeError, SpecError, nearest
+from striate.model.contract import IMAGES, MODES, RESIZE, Contract
+from striate.model.header import outputs_of
+from striate.model.words import FIRST, vocabulary_of
+from striate.spec import Embedding, Graph, Shape, Softmax
+
+OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The data, and what was asked for besides: what a net has to fit."""
+
+    dataset: DataSet
+    given: Contract | None  # whose preparation is kept
+    resize: str | None
+    input: Shape | None
+
+    @cached_property
+    def item(self) -> Shape:
+        """An item as it comes, in the channels that it is read in."""
+        channels = self.input[0] if self.input else self.given.input[0] if self.given else self.dataset.input[0]
+        return (channels, *self.dataset.input[1:]) if self.dataset.mode != "text" else self.dataset.input
+
+    @property
+    def mode(self) -> str:
+        return self.dataset.mode
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The training texts' words; those of the contract that was given."""
+        if self.mode != "text" or self.given:
+            return self.given.vocabulary if self.given else ()
+        return vocabulary_of(str(text) for text in self.dataset.train.inputs)
+
+
+def check_asked(asked: Asked, channels: int | None, path: str) -> None:
+    """RecipeError where a rule of resizing, or channels, are asked for and there is no choice.
+
+    Args:
+        asked: The data, and what was asked for.
+        channels: What images are to be read as.
+        path: The model file to begin with, whose preparation is kept; or empty.
+    """
+    resize, given = asked.resize, asked.given
+    if resize is None and channels is None:
+        return
+    if resize is not None and resize not in RESIZE:
+        raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
+    if resize is not None and asked.mode not in (*IMAGES, "channels"):
+        raise RecipeError(f"resize {resize} is for images, and these are {asked.mode}; leave it out")
+    if path and given and resize not in (None, given.resize):
+        raise RecipeError(f"resize {resize}: the preparation is that of {path}, {given.resize}; leave it out")
+    if path and given and channels not in (None, given.input[0]):
+        raise RecipeError(f"channels {channels}: the model in {path} takes {given.input[0]}; leave it out")
+
+
+def words_of(asked: Asked) -> int:
+    """How many numbers of words there are; 0 where the data are no texts."""
+    return len(asked.vocabulary) + FIRST if asked.mode == "text" else 0
+
+
+def vocabulary_for(asked: Asked, graph: Graph, name: str) -> tuple[str, ...]:
+    """The vocabulary for *graph*: the commonest words, no more than its embedding has room for.
+
+    Raises:
+        SpecError: It begins with no embedding, or with one that has no room for the words of a given contract.
+    """
+    if asked.mode != "text":
+        return ()
+    first = graph.nodes[0].op
+    if not isinstance(first, Embedding):
+        raise SpecError(
+            f"{name}: begins with {first}, but texts are numbers of words; begin it with: embedding WORDS 300"
+        )
+    room = first.words - FIRST
+    if room < 1 or (asked.given and room < len(asked.vocabulary)):
+        raise SpecError(
+            f"{name}: its embedding has room for {first.words} words, wanted {words_of(asked)} (two of them for "
+            f"padding and for unknown words); begin it with: embedding {words_of(asked)} {first.out}"
+        )
+    return asked.vocabulary[:room]
+
+
+def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
+    """*graph*, if its input and its output are what the data need; SpecError, with the way out, where not."""
+    input = graph.input
+    assert input is not None
+    shown = "x".join(map(str, input))
+    if dataset.mode in IMAGES and (len(input) != 3 or input[0] not in OF_CHANNELS):
+        raise SpecError(f"{name}: takes {input}, but images are 1, 3 or 4 channels, height and width")
+    if dataset.mode == "channels" and (len(input) != 3 or input[0] != dataset.input[0]):
+        raise SpecError(f"{name}: takes {input}, but the images have {dataset.input[0]} channels, height and width")
+    if dataset.mode == "values" and input != dataset.input:
+        wanted = "x".join(map(str, dataset.input))
+        raise SpecError(f"{name}: takes {shown}, but the values are {wanted}, and are not resized; input {wanted}")
+    if dataset.mode == "text" and len(input) != 1:
+        raise SpecError(f"{name}: takes {shown}, but a text is one number of words, such as {dataset.input[0]}")
+    shapes, problems = infer(graph)
+    if not problems:
+        _check_output(graph, shapes[graph.output], dataset, name)
+    return graph
+
+
+def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> None:
+    assert graph.input is not None
+    n, task = len(dataset.classes), dataset.task
+    wanted = outputs_of(task, n, graph.input)
+    came, needs = ("x".join(map(str, shape)) for shape in (output, wanted))
+    if output == wanted:
+        if isinstance(graph.nodes[-1].op, Softmax) and task in ("multilabel", "regression"):
+            why = "has several labels" if task == "multilabel" else "has numbers to predict"
+            raise SpecError(
+                f"{name}: ends with a softmax, of which one answer wins, but {dataset.name} {why}; leave it out"
+            )
+        return
+    if task == "segmentation":
+        if len(output) == 3 and output[0] == n:
+            way_out = "change the padding or the strides so that the size stays"
+        else:
+            way_out = f"end it with: conv {n} 1, at the input's size"
+        raise SpecError(
+            f"{name}: ends with an output of {came}, but {dataset.name} needs {needs}, an answer for every pixel; "
+            f"{way_out}"
+        )
+    many = {"regression": "value", "multilabel": "label"}.get(task, "classe")
+    raise SpecError(
+        f"{name}: ends with an output of {came}, but {dataset.name} has {n} {many}{'s' * (n > 1)}; "
+        f"end it with: flatten; linear {n}"
+    )
+
+
+def first_contract(dataset: DataSet, graph: Graph, vocabulary: tuple[str, ...], resize: str | None) -> Contract:
+    """What of the contract is known before anything is read: means are 0 and deviations 1 as yet."""
+    input = graph.input
+    assert input is not None
+    mode = OF_CHANNELS[input[0]] if dataset.mode in IMAGES else dataset.mode
+    assert mode in MODES
+    channels = 0 if mode == "text" else input[0]
+    values = len(dataset.classes) if dataset.task == "regression" else 0
+    numbers = tuple(range(len(dataset.classes)))
+    return Contract(
+        dataset.classes,
+        input,
+        mode,
+        (0.0,) * channels,
+        (1.0,) * channels,
+        resize=resize or "stretch",
+        task=dataset.task,
+        target_mean=(0.0,) * values,
+        target_std=(1.0,) * values,
+        positions=dataset.positions,
+        mask_values=(dataset.mask_values or numbers) if dataset.task == "segmentation" else (),
+        vocabulary=vocabulary,
+    )

@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_data_set_is_described(cli):
+    answer = cli("data", "digits")
+    assert answer.code == 0
+    assert answer.err == ""
+    lines = answer.out.splitlines()
+    assert lines[0] == "digits: classification into 10 classes (built in)"
+    assert lines[1] == "images: 1x8x8, grey"
+    assert lines[4].split() == ["items", "1,437", "360"]
+    assert lines[5].split() == ["0", "142", "36"]
+
+
+def test_json_is_one_document(cli):
+    answer = cli("data", "digits", "--json")
+    found = json.loads(answer.out)
+    assert found["task"] == "classification"
+    assert found["items"] == {"train": 1437, "test": 360}
+    assert sum(found["counts"]["train"]) == 1437
+    assert found["notes"] == []
+
+
+def test_uneven_classes_are_said(cli, photos, in_folder):
+    photos(in_folder / "zoo", {"cat": 30, "dog": 5})
+    answer = cli("data", "zoo")
+    assert "note: cat is 6.0 times as frequent as dog: train with --balance weights or sampling" in answer.out
+    assert json.loads(cli("data", "zoo", "--json").out)["notes"][-1].startswith("cat is 6.0 times")
+
+
+def test_a_sheet_is_written_and_said(cli, in_folder):
+    answer = cli("data", "digits", "--sheet", "sheet.png", "--augment", "standard", "--json")
+    assert json.loads(answer.out)["sheet"] == "sheet.png"
+    assert "augment: images are flipped left to right; where that changes the answer" in answer.err
+    assert "sheet: sheet.png" in answer.err
+    page = pixels("sheet.png")
+    assert page.shape[1] == 956
+    assert (page[0] == 255).all()
+    again = cli("data", "digits", "--sheet", "again.png", "--augment", "standard")
+    assert again.code == 0
+    assert np.array_equal(pixels("again.png"), page)
+    cli("data", "digits", "--sheet", "other.png", "--augment", "standard", "--seed", "1")
+    assert not np.array_equal(pixels("other.png"), page)
+
+
+def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
+    photos(in_folder / "zoo", {"cat": 4, "dog": 4})
+    answer = cli("data", "zoo", "--sheet", "a.png", "--input", "1x20x30", "--resize", "fit", "--part", "test")
+    assert answer.code == 0
+    assert pixels("a.png").shape[0] > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["digits", "--augment", "strnog"], 2, "there is no preset or setting 'strnog'; did you mean 'strong'?"),
+        (["digits", "--sheet", "a.png", "--resize", "squash"], 4, "resize is 'squash'"),
+        (["digits", "--sheet", "a.png", "--part", "val2"], 3, "digits has no part 'val2'; it has train, val, test"),
+        (["digits", "--sheet", "a.txt"], 3, "a.txt: a sheet is a picture; let its name end with one of .png"),
+        (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),
+        (["digits", "--sheet", "a.png", "--augment", "shift=9"], 2, "shift=9 pixels is too far for images of 8x8"),
+        (["no-such-data"], 3, "no-such-data: there is no such data"),
+    ],
+)
+def test_mistakes_are_answered_in_a_line(cli, in_folder, words, code, message):
+    answer = cli("data", *words)
+    assert answer.code == code
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+    assert not list(in_folder.iterdir())

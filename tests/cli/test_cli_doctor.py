@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from sick_data import class_folders, picture, save
+
+
+@pytest.fixture
+def pets(in_folder):
+    return class_folders(in_folder / "pets", n=10)
+
+
+def test_clean_data(cli):
+    answer = cli("doctor", "digits")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines()[0] == "digits: classification"
+    assert answer.out.splitlines()[-1] == "Nothing wrong was found."
+
+
+def test_faults_are_exit_code_1(cli, pets):
+    (pets / "train/cat/broken.jpg").write_text("no")
+    answer = cli("doctor", "pets")
+    assert (answer.code, answer.err) == (1, "")
+    assert "train/cat/broken.jpg" in answer.out
+    assert "1 fault: mend the fault before training." in answer.out
+
+
+def test_warnings_are_not(cli, pets):
+    save(picture(900, (300, 50)), pets / "train/cat/strip.png")
+    assert cli("doctor", "pets").code == 0
+
+
+def test_one_json_document(cli, pets):
+    (pets / "train/cat/broken.jpg").write_text("no")
+    answer = cli("doctor", "pets", "--json")
+    assert (answer.code, answer.err) == (1, "")
+    document = json.loads(answer.out)
+    assert document.keys() >= {"counts", "problems"}
+    assert document["counts"]["train"] == {"items": 21, "classes": {"cat": 11, "dog": 10}}
+    fault = document["problems"][0]
+    assert fault.keys() >= {"kind", "severity", "files", "fix"}
+    assert (fault["kind"], fault["files"]) == ("unreadable", ["pets/train/cat/broken.jpg"])
+
+
+def test_the_quick_part(cli, pets):
+    answer = cli("doctor", "pets", "--quick", "--json")
+    assert json.loads(answer.out)["quick"] is True
+
+
+def test_no_such_data_is_exit_code_3(cli):
+    answer = cli("doctor", "digitz")
+    assert (answer.code, answer.out) == (3, "")
+    assert "did you mean 'digits'?" in answer.err
+
+
+def test_data_that_cannot_be_opened_is_a_fault(cli, in_folder):
+    (in_folder / "empty").mkdir()
+    answer = cli("doctor", "empty")
+    assert (answer.code, answer.err) == (1, "")
+    assert "cannot-open" in answer.out
+
+
+def test_a_task_that_does_not_fit(cli, pets):
+    answer = cli("doctor", "pets", "--task", "segmentation")
+    assert answer.code == 1
+    assert "cannot-open" in answer.out
+
+
+def test_progress_goes_to_stderr(capsys):
+    from striate.cli.doctor import _Told
+
+    told = _Told(every=0)
+    told(5, 10)
+    assert capsys.readouterr().err == "looking at images: 5 of 10\n"
+
+
+def test_from_python(pets):
+    import striate
+
+    assert striate.doctor(pets).faults == ()

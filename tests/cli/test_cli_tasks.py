@@ -1,0 +1,213 @@
+"""The verbs for every task: what is said, what is written, the keys of the JSON, and the new options."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+NETS = {
+    "regression": ("shapes:regression,n=40,test=10", "flatten; linear 3"),
+    "segmentation": ("shapes:segmentation,n=30,test=10", "conv 9 3 padding=1"),
+    "multilabel": ("shapes:multilabel,n=40,test=10", "flatten; linear 8"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A finished run of every task, and what ``train`` made of it."""
+    from striate.run import prepare
+
+    folders = {}
+    for task, (data, net) in NETS.items():
+        folders[task] = tmp_path_factory.mktemp(task) / "run"
+        run = prepare(data, net, settings={"epochs": 1}, out=folders[task])
+        list(run.events())
+        run.finish()
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("regression", "test mean absolute error "),
+        ("segmentation", "test mean IoU "),
+        ("multilabel", "test mean average precision "),
+    ],
+)
+def test_train_says_the_task_and_its_figure(cli, in_folder, task, line):
+    data, net = NETS[task]
+    answer = cli("train", data, "--net", net, "--epochs", 1, "-o", "run")
+    assert answer.code == 0
+    assert answer.err.startswith(f"{task}, ")
+    assert f"\n{line}" in answer.out
+    assert "striate predict run/model.safetensors IMAGE" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("task", "keys", "words"),
+    [
+        ("regression", {"n", "mae", "rmse", "r2", "per_class", "worst"}, "mean absolute error"),
+        ("segmentation", {"n", "mean_iou", "pixel_accuracy", "per_class", "confusion"}, "mean IoU"),
+        ("multilabel", {"n", "macro_f1", "micro_f1", "mean_average_precision", "per_class"}, "macro F1"),
+    ],
+)
+def test_evaluate(cli, runs, task, keys, words):
+    words_, model = NETS[task][0], runs[task] / "model.safetensors"
+    answer = cli("evaluate", model, words_, "--json")
+    assert answer.code == 0
+    assert json.loads(answer.out).keys() >= keys
+    text = cli("evaluate", model, words_).out
+    assert words in text
+    assert "\x1b" not in text
+
+
+def test_predict_numbers_and_labels(cli, runs, digit):
+    answer = cli("predict", runs["regression"] / "model.safetensors", digit, "--json")
+    (document,) = json.loads(answer.out)
+    assert document.keys() == {"file", "values"}
+    assert document["values"].keys() == {"x", "y", "size"}
+    line = cli("predict", runs["regression"] / "model.safetensors", digit).out
+    assert line.startswith(f"{digit}: x ")
+    (document,) = json.loads(cli("predict", runs["multilabel"] / "model.safetensors", digit, "--json").out)
+    assert document.keys() == {"file", "labels", "probabilities"}
+    none = cli("predict", runs["multilabel"] / "model.safetensors", digit, "--threshold", 1)
+    assert none.out == f"{digit}: no label\n"
+
+
+def test_predict_writes_masks_that_hold_the_class_numbers(cli, runs, in_folder):
+    from striate.model.model import load
+
+    model = runs["segmentation"] / "model.safetensors"
+    rng = np.random.default_rng(0)
+    for folder in ("a", "b"):
+        (in_folder / folder).mkdir()
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(in_folder / folder / "one.png")
+    answer = cli("predict", model, "a/one.png", "b/one.png", "-o", "masks", "--json")
+    documents = json.loads(answer.out)
+    assert [d["mask"] for d in documents] == ["masks/one.png", "masks/one-2.png"]
+    for path, name in (("a/one.png", "one.png"), ("b/one.png", "one-2.png")):
+        with Image.open(in_folder / "masks" / name) as mask:
+            assert mask.mode == "P"
+            assert (np.asarray(mask) == load(model).predict(path)[0].mask).all()
+    assert "-> masks/one.png" in cli("predict", model, "a/one.png", "--out", "masks").out
+
+
+def test_a_mask_keeps_what_was_not_looked_at(tmp_path):
+    from striate.cli.predict import _write
+    from striate.model.answers import Mask
+
+    numbers = np.array([[0, 1, 255]], np.uint8)
+    path = _write(Mask(numbers, file="a.jpg"), tmp_path, set(), 2)
+    with Image.open(path) as mask:
+        assert (np.asarray(mask) == numbers).all()
+        assert mask.convert("RGB").getpixel((2, 0)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("task", NETS)
+def test_a_source_file_with_answers_is_for_classification(cli, runs, in_folder, task):
+    answer = cli("export", runs[task] / "model.safetensors", "-o", "net.py")
+    assert answer.code == 4
+    assert f"a source file with answers is for classification, this model is for {task}" in answer.err
+    assert not (in_folder / "net.py").exists()
+
+
+def test_masks_are_written_by_a_model_of_masks(cli, trained, digit):
+    answer = cli("predict", trained / "model.safetensors", digit, "-o", "masks")
+    assert answer.code == 2
+    assert answer.err == (
+        "striate: --out masks: masks are written by a model for segmentation, this is for classification\n"
+    )
+
+
+def test_sentences(cli, in_folder):
+    rows = [f"a {('fine', 'dull')[i % 2]} film {i},{('good', 'bad')[i % 2]}" for i in range(40)]
+    (in_folder / "films.csv").write_text("\n".join(["text,label", *rows]))
+    net = "embedding 50 8; adaptivemaxpool 1; flatten; linear 2"
+    answer = cli("train", "films.csv", "-n", net, "-e", 20, "--lr", 0.05, "-o", "run")
+    assert answer.code == 0
+    assert "striate predict run/model.safetensors 'a sentence'" in answer.err
+    assert cli("predict", "run/model.safetensors", "a fine film").out.startswith('"a fine film": good ')
+    (in_folder / "more.txt").write_text("dull film\n")
+    (document,) = json.loads(cli("predict", "run/model.safetensors", "more.txt", "--json").out)
+    assert document.keys() == {"file", "text", "class", "probability", "top"}
+    assert (document["file"], document["text"], document["class"]) == ("more.txt", "dull film", "bad")
+    missing = cli("predict", "run/model.safetensors", "none.txt")
+    assert missing.code == 3
+    assert missing.err == "striate: none.txt: No such file or directory; wanted a text file with a sentence a line\n"
+
+
+def test_the_options_of_the_data_and_of_its_use(cli, in_folder, photos):
+    photos(in_folder / "data", {"cat": 12, "dog": 12})
+    words = (
+        "--channels 1 --resize crop --input 1x9x9 --augment light --balance weights --fraction 0.5 --strict "
+        "--task classification --epochs 1 --out run"
+    ).split()
+    answer = cli("train", "data", "--net", "flatten; linear 2", *words)
+    assert answer.code == 0, answer.err
+    about = json.loads((in_folder / "run" / "recipe.json").read_text())
+    assert {name: about[name] for name in ("channels", "resize", "augment", "balance", "fraction", "task")} == {
+        "channels": 1, "resize": "crop", "augment": "light", "balance": "weights", "fraction": 0.5,
+        "task": "classification",
+    }  # fmt: skip
+    assert about["net"].startswith("input 1x9x9")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--task", "segmentaton"], 3, "did you mean 'segmentation'?"),
+        (["--channels", "2"], 3, "channels is 2, wanted 1 (grey), 3 (RGB) or 4 (RGBA)"),
+        (["--resize", "strech"], 2, "did you mean 'stretch'?"),
+        (["--input", "1x9"], 2, "takes (1, 9), but images are 1, 3 or 4 channels, height and width"),
+        (["--augment", "strnog"], 2, "did you mean 'strong'?"),
+        (["--balance", "weight"], 2, "did you mean 'weights'?"),
+        (["--fraction", "0"], 2, "fraction must be above 0"),
+        (["--loss", "dice"], 2, "the loss dice is not for classification; take auto or crossentropy"),
+    ],
+)
+def test_their_mistakes(cli, in_folder, words, code, text):
+    answer = cli("train", "digits", "--net", "flatten; linear 10", *words)
+    assert text in answer.err
+    assert answer.code == code
+    assert not (in_folder / "runs").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate"])
+def test_what_is_fetched_and_read_is_told(cli, monkeypatch, in_folder, trained, verb):
+    """The callbacks reach the data: here a file that comes over the network, and images that are read."""
+    import striate.run.making as making
+    import striate.run.measuring as measuring
+    from striate.data import open_data
+
+    def fetched(source, *, progress, **more):
+        progress("pictures.gz", 500_000, 1_000_000)
+        return open_data(source, **more)
+
+    for module in (making, measuring):
+        monkeypatch.setattr(module, "open_data", fetched)
+    words = ("--net", "flatten; linear 10", "--epochs", 1) if verb == "train" else ()
+    model = () if verb == "train" else (trained / "model.safetensors",)
+    answer = cli(verb, *model, "digits", *words)
+    assert answer.code == 0
+    assert "fetching pictures.gz (1.0 MB)" in answer.err
+
+
+def test_on_a_terminal_reading_is_a_bar_that_goes_away(monkeypatch, capsys):
+    import sys
+
+    from striate.cli.progress import Reading
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with Reading() as reading:
+        reading.say("before")
+        for total in (3, 2):  # two parts
+            for done in range(1, total + 1):
+                reading.show(done, total)
+        reading.say("[not markup]")
+        assert reading.bar.tasks[0].completed == reading.bar.tasks[0].total == 2
+    err = capsys.readouterr().err
+    assert "before" in err
+    assert "[not markup]" in err
+    assert reading.bar.finished

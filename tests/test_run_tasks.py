@@ -1,0 +1,377 @@
+"""Every task the whole way: trained, stopped and gone on with, measured, reported, loaded, asked."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from striate.data import open_data
+from striate.errors import DataError, RecipeError, SpecError
+from striate.learn import Epoch, Step
+from striate.model.model import load
+from striate.run import measure, parts_for, prepare
+
+CONV = "conv 4 3 padding=1; relu; adaptivemaxpool 1; flatten; linear"
+TASKS = {
+    "classification": ("shapes:n=60,test=20", f"{CONV} 8", "accuracy", "accuracy"),
+    "multilabel": ("shapes:multilabel,n=60,test=20", f"{CONV} 8", "mean_average_precision", "mean_average_precision"),
+    "regression": ("shapes:regression,n=60,test=20", "flatten; linear 3", "mae", "mae"),
+    "segmentation": ("shapes:segmentation,n=40,test=10", "conv 9 3 padding=1", "mean_iou", "mean_iou"),
+}
+
+
+def train(data, net, *, stop=None, said=None, **more):
+    settings = {"epochs": 2, "batch": 16, "lr": 0.01} | more.pop("settings", {})
+    run = prepare(data, net, settings=settings, say=(said if said is not None else []).append, **more)
+    for event in run.events():
+        if isinstance(event, Step) and (event.epoch, event.step) == stop:
+            run.save_state()
+            return run, None
+    return run, run.finish()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_from_data_to_report(in_folder, task):
+    data, net, figure, key = TASKS[task]
+    said = []
+    run, result = train(data, net, said=said, out="run")
+    assert said[0].startswith(f"{task}, ")
+    with (in_folder / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "train/loss", "val/loss", f"val/{figure}", "lr", "seconds"]
+    document = json.loads(json.dumps(result.as_dict()))
+    assert document["task"] == task
+    assert document["val"].keys() == {"n", figure, "loss"}
+    model = load("run/model.safetensors")
+    assert model.contract == run.model.contract
+    again = measure(model, *parts_for(model, data))
+    assert again.as_dict() == result.test.as_dict()  # what evaluate says is what the run said
+    assert document["test"][key] == again.as_dict()[key]
+    page = (in_folder / "run" / "report.html").read_text()
+    assert page.count("<img") >= 1 or task == "classification"
+    assert "best epoch (" in page
+    item = open_data(data).test.inputs[0]
+    assert type(model.predict(item)[0]).__name__ == {
+        "classification": "Prediction", "multilabel": "Labels", "regression": "Values", "segmentation": "Mask",
+    }[task]  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["regression", "segmentation", "multilabel"])
+def test_gone_on_with_it_ends_as_if_never_stopped(in_folder, task):
+    data, net, *_ = TASKS[task]
+    more = {"augment": "light"} if task != "regression" else {}
+    whole, _ = train(data, net, out="whole", settings=more)
+    train(data, net, out="stopped", stop=(2, 1), settings=more)
+    resumed = prepare(data, out="stopped", resume=True)
+    list(resumed.events())
+    for name, value in whole.model.module.state_dict().items():
+        assert torch.equal(value, resumed.model.module.state_dict()[name])
+    assert [r | {"seconds": 0} for r in resumed.history] == [r | {"seconds": 0} for r in whole.history]
+
+
+# ----------------------------------------------------------------------------------------------- numbers and units
+def test_numbers_are_learned_standardised_and_told_in_their_units(in_folder, photos):
+    photos(in_folder / "photos", {"a": 20, "b": 20})  # dark ones and bright ones
+    lines = ["file,price", *(f"photos/{c}/{i}.png,{1000 if c == 'a' else 3000}" for c in "ab" for i in range(20))]
+    (in_folder / "prices.csv").write_text("\n".join(lines))
+    _, result = train(
+        "prices.csv", "conv 4 3; relu; adaptiveavgpool 1; flatten; linear 1", settings={"epochs": 60}, out="run"
+    )
+    contract = result.model.contract
+    assert contract.target_mean == pytest.approx((2000,), abs=300)
+    assert contract.target_std == pytest.approx((1000,), abs=60)
+    assert result.test.mae < 500 < result.test.baseline_mae
+    assert result.run.history[-1]["val/mae"] < 500
+    (dark,) = result.model.predict("photos/a/0.png")
+    assert dict(dark.values)["price"] == pytest.approx(1000, abs=600)
+
+
+def test_the_error_of_positions_is_in_the_pixels_of_the_images(in_folder):
+    """The net sees 16x16 pixels of images of 32x64: an answer of the middle is as far off as it is there."""
+    data = "shapes:regression,n=40,test=20,size=32x64"
+    run, result = train(data, "input 3x16x16; flatten; linear 3", out="run")
+    truth = open_data(data).test.targets
+    assert result.test.targets == pytest.approx(truth, abs=1e-3)
+    model = result.model
+    answers = [dict(a.values) for a in model.predict(list(open_data(data).test.inputs))]
+    wanted = np.mean(
+        [
+            [abs(a[n] - t) for n, t in zip(model.contract.classes, row, strict=True)]
+            for a, row in zip(answers, truth, strict=True)
+        ]
+    )
+    assert result.test.mae == pytest.approx(wanted, rel=1e-5)
+    val = run.held["val"]
+    scores = measure(run.model, val)
+    assert run.history[-1]["val/mae"] == pytest.approx(scores.mae, rel=1e-4)  # all images are of one size
+
+
+# ------------------------------------------------------------------------------------------------------------ texts
+def sentences(folder, n=60):
+    rng = np.random.default_rng(0)
+    rows = ["text,label"]
+    for i in range(n):
+        word = ("fine", "dull")[i % 2]
+        rows.append(f'"a {word} film , no {rng.integers(1000)}",{("good", "bad")[i % 2]}')
+    (folder / "films.csv").write_text("\n".join(rows))
+    return "films.csv"
+
+
+def test_texts(in_folder):
+    data = sentences(in_folder)
+    net = "embedding 40 8; conv 8 3; relu; adaptivemaxpool 1; flatten; linear 2"
+    run, result = train(data, net, out="run", settings={"epochs": 12})
+    assert result.test.accuracy == 1
+    contract = result.model.contract
+    assert contract.mode == "text"
+    assert len(contract.vocabulary) == 38  # what the embedding has room for
+    assert {"fine", "dull", "film"} <= set(contract.vocabulary)
+    assert load("run/model.safetensors").predict("a fine film")[0].class_ == "good"
+    resumed = prepare(data, out="run", resume=True, settings={"epochs": 13})
+    assert resumed.model.contract == contract
+    assert run.table.parameters == 40 * 8 + 8 * (8 * 3 + 1) + 2 * 9
+
+
+def test_textcnn_is_what_texts_get_and_it_has_their_words(in_folder):
+    run = prepare(sentences(in_folder), settings={"epochs": 1})
+    assert run.net == "textcnn"
+    words = len(run.model.contract.vocabulary) + 2
+    assert run.model.module.state_dict()["embed.weight"].shape == (words, 300)
+    assert (run.model.contract.input,) == ((run.held["train"].arrays.inputs.shape[1],),)
+
+
+def test_the_report_shows_the_sentences(in_folder):
+    data = sentences(in_folder)
+    train(data, "embedding 3 4; adaptivemaxpool 1; flatten; linear 2", out="run", settings={"epochs": 1, "lr": 1e-9})
+    page = (in_folder / "run" / "report.html").read_text()
+    assert "<blockquote>a " in page
+
+
+@pytest.mark.parametrize(
+    ("net", "text"),
+    [
+        ("flatten; linear 2", "begins with Flatten"),
+        ("embedding 2 4; adaptivemaxpool 1; flatten; linear 2", "its embedding has room for 2 words"),
+        ("input 3x8x8; embedding 9 4; flatten; linear 2", "takes 3x8x8, but a text is one number of words"),
+        ("lenet5", "lenet5 is a network for images, and the data are texts"),
+    ],
+)
+def test_nets_that_are_not_for_texts(in_folder, net, text):
+    with pytest.raises(SpecError) as caught:
+        prepare(sentences(in_folder), net)
+    assert text in str(caught.value)
+
+
+# ----------------------------------------------------------------------------------------------------------- values
+def test_signals_and_volumes(in_folder):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    for name, shape in (("signals", (32,)), ("volumes", (6, 6, 6))):
+        x = rng.normal(size=(60, *shape)).astype(np.float32)
+        x[y == 1] += 2
+        np.savez(in_folder / f"{name}.npz", x=x, y=y)
+        run, result = train(f"{name}.npz", None, out=name)
+        assert run.model.contract.mode == "values"
+        assert run.model.contract.input == (1, *shape)
+        assert result.test.accuracy > 0.9
+        model = load(f"{name}/model.safetensors")
+        assert model.predict(x[0])[0].class_ == "0"
+        assert (in_folder / name / "report.html").is_file()
+
+
+def test_values_are_not_resized(in_folder):
+    np.savez(
+        in_folder / "a.npz", x=np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32), y=np.arange(20) % 2
+    )
+    with pytest.raises(SpecError, match="takes 1x9, but the values are 1x8, and are not resized"):
+        prepare("a.npz", "input 1x9; flatten; linear 2")
+
+
+# ------------------------------------------------------------------------------------------------------ segmentation
+def test_the_size_is_the_nearest_that_fits(in_folder):
+    run = prepare("shapes:segmentation,n=12,test=4,size=40x55")
+    assert run.net == "unet_w16"
+    assert run.model.contract.input == (3, 48, 48)
+
+
+def test_evaluation_numbers_the_classes_as_the_model_does(in_folder):
+    """Masks that hold other numbers for the same classes are scored by name."""
+    rng = np.random.default_rng(0)
+    for name, values in (("one", (0, 1)), ("two", (1, 0))):
+        for kind in ("images", "masks"):
+            (in_folder / name / kind).mkdir(parents=True)
+        (in_folder / name / "classes.txt").write_text("dark\nbright\n" if name == "one" else "bright\ndark\n")
+        for i in range(12):
+            bright = rng.random((8, 8)) < 0.5
+            Image.fromarray(np.where(bright, 220, 30).astype(np.uint8)).save(in_folder / name / "images" / f"{i}.png")
+            Image.fromarray(np.where(bright, values[1], values[0]).astype(np.uint8)).save(
+                in_folder / name / "masks" / f"{i}.png"
+            )
+    _, result = train("one", "conv 2 1", out="run", settings={"epochs": 40, "lr": 0.1, "batch": 4})
+    assert result.test.mean_iou > 0.95
+    assert measure(result.model, *parts_for(result.model, "two", "all")).mean_iou > 0.95
+
+
+# ------------------------------------------------------------------------------------------------------ what is refused
+@pytest.mark.parametrize(
+    ("data", "net", "settings", "kind", "text"),
+    [
+        (
+            "segmentation",
+            "flatten; linear 9",
+            {},
+            SpecError,
+            "needs 9x32x32, an answer for every pixel; end it with: conv 9 1",
+        ),
+        ("segmentation", "conv 9 3", {}, SpecError, "ends with an output of 9x30x30"),
+        ("segmentation", "lenet5", {}, SpecError, "lenet5 is a network for classification, not for segmentation"),
+        ("regression", "unet", {}, SpecError, "unet is a network for segmentation, not for regression"),
+        ("regression", "flatten; linear 2", {}, SpecError, "has 3 values; end it with: flatten; linear 3"),
+        ("regression", "flatten; linear 3; softmax", {}, SpecError, "ends with a softmax"),
+        ("multilabel", "boat4", {}, SpecError, "ends with a softmax, of which one answer wins"),
+        ("multilabel", "flatten; linear 8", {"loss": "hinge"}, RecipeError, "the loss hinge is not for multilabel"),
+        ("regression", "flatten; linear 3", {"balance": "weights"}, RecipeError, "regression has no classes to weigh"),
+        (
+            "segmentation",
+            "conv 9 1",
+            {"balance": "weights", "loss": "dice"},
+            RecipeError,
+            "balance weights the classes",
+        ),
+        ("regression", "flatten; linear 3", {"augment": "strnog"}, RecipeError, "did you mean 'strong'"),
+    ],
+)
+def test_what_does_not_go_together(in_folder, data, net, settings, kind, text):
+    with pytest.raises(kind) as caught:
+        prepare(f"shapes:{data},n=20,test=8", net, settings=settings)
+    assert text in str(caught.value)
+    assert not (in_folder / "runs").exists()
+
+
+def test_a_model_is_measured_on_data_of_its_kind(in_folder):
+    _, result = train("shapes:n=24,test=8", f"{CONV} 8", out="run", settings={"epochs": 1})
+    for data, text in (
+        ("shapes:segmentation,n=8,test=4", "it cannot be taken for classification"),
+        (sentences(in_folder), "holds text, the model takes images"),
+    ):
+        with pytest.raises(DataError) as caught:
+            parts_for(result.model, data)
+        assert text in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------- what changes the training
+def test_balance_fraction_and_augmentation_change_the_run_and_stand_in_the_report(in_folder, photos):
+    photos(in_folder / "data", {"rare": 8, "often": 40})
+    settings = {"fraction": 0.5, "augment": "light", "epochs": 1}
+    seen = {}
+    for balance in ("none", "weights", "sampling"):
+        run, result = train("data", f"{CONV} 2", out=balance, settings=settings | {"balance": balance})
+        seen[balance] = next(iter(result.run.history))["train/loss"]
+        page = (in_folder / balance / "report.html").read_text()
+        assert "0.5 of the training part" in page
+        assert "shift=" in page
+        assert ("rare classes" in page) == (balance != "none")
+        assert len(run.parts["train"]) == 17  # half of 48 less the test and the validation part
+    assert len(set(seen.values())) == 3
+
+
+def test_a_file_that_cannot_be_read_ends_a_strict_run(in_folder, photos):
+    photos(in_folder / "data", {"cat": 10, "dog": 10})
+    (in_folder / "data" / "cat" / "3.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"cat/3\.png: not an image"):
+        prepare("data", "flatten; linear 2", strict=True)
+    broken = [item for arrays in prepare("data", "flatten; linear 2").parts.values() for item in arrays.broken]
+    assert [name for name, _ in broken] == ["data/cat/3.png"]
+
+
+def test_size_channels_and_resize_are_asked_for_and_kept(in_folder, photos):
+    photos(in_folder / "data", {"cat": 8, "dog": 8})
+    run = prepare("data", "flatten; linear 2", channels=1, resize="fit", input=(1, 9, 9), out="run")
+    assert (run.model.contract.mode, run.model.contract.resize, run.model.contract.input) == ("L", "fit", (1, 9, 9))
+    next(run.events())
+    run.save_state()
+    again = prepare("data", out="run", resume=True)
+    assert again.model.contract == run.model.contract
+    with pytest.raises(RecipeError, match=r"was trained with another resize \(fit, now crop\)"):
+        prepare("data", out="run", resume=True, resize="crop")
+
+
+# ------------------------------------------------------------------------------------------------------------ the split
+def test_the_split_is_stored_and_must_be_the_same_to_go_on(in_folder, photos):
+    photos(in_folder / "data", {"cat": 10, "dog": 10})
+    run = prepare("data", "flatten; linear 2", out="run")
+    next(run.events())
+    run.save_state()
+    with (in_folder / "run" / "split.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["part"] for row in rows].count("train") == len(run.held["train"].source)
+    assert {row["item"]: row["class"] for row in rows}["data/cat/0.png"] == "cat"
+    assert len(rows) == len({row["item"] for row in rows}) == 20
+    prepare("data", out="run", resume=True)
+    (in_folder / "data" / "cat" / "0.png").rename(in_folder / "data" / "cat" / "new.png")
+    with pytest.raises(RecipeError) as caught:
+        prepare("data", out="run", resume=True)
+    assert "was trained with other items (1 gone, the first data/cat/0.png; 1 new, the first data/cat/new.png" in str(
+        caught.value
+    )
+    (in_folder / "run" / "split.csv").unlink()
+    said = []
+    prepare("data", out="run", resume=True, say=said.append)
+    assert any("run/split.csv is not there" in line for line in said)
+
+
+# ------------------------------------------------------------------------------------------------- begun with a model
+def test_weights_go_from_task_to_task(in_folder):
+    """The body comes along, the head is new, the values are standardised by the new data's own numbers."""
+    _, first = train("shapes:n=40,test=10", f"{CONV} 8", out="first", settings={"epochs": 1})
+    said = []
+    run = prepare("shapes:regression,n=40,test=10", weights="first/model.safetensors", say=said.append)
+    assert "new: linear1" in said
+    contract = run.model.contract
+    assert contract.task == "regression"
+    assert contract.mean == first.model.contract.mean
+    assert contract.target_std != (1.0,) * 3
+    events = [e for e in run.events() if isinstance(e, Epoch)]
+    assert len(events) == 20
+    result = run.finish()
+    kept = prepare("shapes:regression,n=60,test=20", weights=run.folder / "model.safetensors")  # the head is the file's
+    assert kept.model.contract.target_mean == result.model.contract.target_mean
+    with pytest.raises(SpecError, match="is a model for classification, the data for segmentation; name a net with"):
+        prepare("shapes:segmentation,n=8,test=4", weights="first/model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        ({"resize": "crop"}, "resize crop: the preparation is that of first.safetensors, stretch; leave it out"),
+        ({"channels": 1}, "channels 1: the model in first.safetensors takes 3; leave it out"),
+    ],
+)
+def test_the_preparation_is_the_files_whatever_is_asked_for(in_folder, choice, text):
+    run = prepare("shapes:n=24,test=8", f"{CONV} 8", out="run")
+    run.model.save("first.safetensors")
+    with pytest.raises(RecipeError) as caught:
+        prepare("shapes:n=24,test=8", weights="first.safetensors", **choice)
+    assert text in str(caught.value)
+
+
+def test_texts_and_values_are_not_resized(in_folder):
+    with pytest.raises(RecipeError, match="resize fit is for images, and these are text; leave it out"):
+        prepare(sentences(in_folder), resize="fit")
+
+
+def test_the_words_of_a_model_are_kept(in_folder):
+    """A text model goes on on other texts with its own vocabulary: the numbers of its words mean what they meant."""
+    net = "embedding 40 8; adaptivemaxpool 1; flatten; linear 2"
+    _, first = train(sentences(in_folder), net, out="first", settings={"epochs": 1})
+    rows = [f"{('new', 'old')[i % 2]} words here {i},{('yes', 'no')[i % 2]}" for i in range(30)]
+    (in_folder / "other.csv").write_text("\n".join(["text,label", *rows]))
+    run = prepare("other.csv", weights="first/model.safetensors", out="second")
+    assert run.model.contract.vocabulary == first.model.contract.vocabulary
+    assert run.model.contract.classes == ("no", "yes")
+    old, new = first.model.module.state_dict(), run.model.module.state_dict()
+    assert torch.equal(old["embedding1.weight"], new["embedding1.weight"])
+    assert not torch.equal(old["linear1.weight"], new["linear1.weight"])
