@@ -1,8 +1,9 @@
 """Every snippet of the README and of docs/ is run: Python blocks whole, console blocks against the output shown.
 
-Console output is compared word for word, except that digits stand for any digits where a command trains or times
-(`striate train`, `evaluate`, `predict`): the last bits of a float differ between processors. A line ``...`` stands for
-any lines. ``python tests/test_docs.py [FILE...]`` writes the output that it sees into the files.
+Console output is compared word for word, except that numbers stand for any numbers where a command trains, times or
+looks into what was trained (`striate train`, `predict`, `explain` ...): the last bits of a float differ between
+processors. A line ``...`` stands for any lines. ``python tests/test_docs.py [FILE...]`` writes the output that it sees
+into the files.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-LEARNED = ("striate train", "striate evaluate", "striate predict")
+LEARNED = tuple(
+    f"striate {verb}"
+    for verb in "train evaluate predict filters maps activity unit field peaks explain imagine".split()
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-SLOW = ("export.md", "weights.md")  # they train several models
+SLOW = ("export.md", "seeing.md", "weights.md")  # they train several models
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def matches(shown: str, seen: str, *, exact: bool) -> bool:
     """Whether the output *seen* is the one *shown*."""
 
     def lines(text: str) -> list[str]:
-        plain = text if exact else re.sub(r"\s+best$", "", re.sub(r"[\d.,]+", "#", text), flags=re.M)
+        plain = text if exact else re.sub(r"\s+best$", "", re.sub(r"-?[\d.,]+(?:e[+-]\d+)?", "#", text), flags=re.M)
         return [re.sub(r"\s+", " ", line).strip() for line in plain.strip().splitlines()]
 
     gap = "..." if exact else "#"

@@ -100,8 +100,24 @@ def test_with_input():
     assert with_input(parse("input 3x9x9; relu"), (1, 8, 8)).input == (3, 9, 9)
 
 
-def test_what_suits_is_in_the_zoo():
-    assert isinstance(find_net(suited_to((1, 8, 8), "L", "classification")), Graph)
+@pytest.mark.parametrize(
+    ("input", "mode", "task", "net", "why"),
+    [
+        ((1, 8, 8), "L", "classification", "lenet5", "the images are grey and small"),
+        ((1, 28, 28), "L", "classification", "lenet5", "the images are grey and small"),
+        ((1, 28, 33), "L", "classification", "vgg_small", "the images are larger than 32 pixels"),
+        ((1, 28, 28), "L", "multilabel", "vgg_small", "an image has several labels"),
+        ((3, 32, 32), "RGB", "classification", "vgg_small", "the images are in colour"),
+        ((3, 480, 640), "RGB", "regression", "vgg_small_regressor", "numbers are to be predicted"),
+        ((1, 28, 28), "L", "segmentation", "unet_small", "every pixel has a class"),
+        ((7, 32, 32), "channels", "classification", "vgg_small", "the images have several channels"),
+        ((9,), "text", "classification", "textcnn", "the data are texts"),
+        ((1, 32, 32, 32), "values", "classification", "voxnet", "the data are volumes"),
+    ],
+)
+def test_what_suits_and_why(input, mode, task, net, why):
+    assert suited_to(input, mode, task) == (net, why)
+    assert isinstance(find_net(net), Graph)
 
 
 @pytest.mark.parametrize(("name", "task"), [("unet", "segmentation"), ("vgg_regressor", "regression")])
@@ -124,12 +140,15 @@ IMAGES = {"input": (3, 40, 60), "mode": "RGB"}
 @pytest.mark.parametrize(
     ("data", "task", "wanted"),
     [
-        (IMAGES, "classification", (3, 32, 32)),
-        (IMAGES, "multilabel", (3, 32, 32)),
-        (IMAGES, "regression", (3, 32, 32)),
-        (IMAGES, "segmentation", (3, 48, 64)),  # 16 must divide the sides
-        ({"input": (3, 4000, 3000), "mode": "RGB"}, "segmentation", (3, 512, 384)),
-        ({"input": (7, 40, 60), "mode": "channels"}, "classification", (7, 32, 32)),
+        (IMAGES, "classification", (3, 40, 56)),  # 8 must divide the sides
+        (IMAGES, "multilabel", (3, 40, 56)),
+        (IMAGES, "regression", (3, 40, 56)),
+        (IMAGES, "segmentation", (3, 40, 56)),
+        ({"input": (1, 8, 8), "mode": "L"}, "classification", (1, 32, 32)),  # what LeNet-5 was made for
+        ({"input": (1, 5, 8), "mode": "L"}, "multilabel", (1, 8, 8)),
+        ({"input": (3, 4000, 3000), "mode": "RGB"}, "classification", (3, 64, 48)),
+        ({"input": (3, 4000, 3000), "mode": "RGB"}, "segmentation", (3, 256, 192)),
+        ({"input": (7, 40, 60), "mode": "channels"}, "classification", (7, 40, 56)),
         ({"input": (20,), "mode": "text", "words": 50}, "classification", (20,)),
         ({"input": (4,), "mode": "values"}, "regression", (4,)),
         ({"input": (2, 3), "mode": "values"}, "classification", (2, 3)),
@@ -140,7 +159,7 @@ IMAGES = {"input": (3, 40, 60), "mode": "RGB"}
     ],
 )
 def test_what_suits_the_data_fits_them(data, task, wanted):
-    net = suited_to(data["input"], data["mode"], task, 3)
+    net, _ = suited_to(data["input"], data["mode"], task, 3)
     graph = with_input(net_for(net, classes=3, task=task, **data), data["input"])
     shapes, problems = infer(graph)
     assert not problems
@@ -149,9 +168,14 @@ def test_what_suits_the_data_fits_them(data, task, wanted):
 
 
 def test_voxnet_is_for_volumes_of_its_kind():
-    assert suited_to((1, 32, 32, 32), "values", "classification") == "voxnet"
-    assert suited_to((1, 8, 8, 8), "values", "classification") != "voxnet"  # it would not fit
-    assert suited_to((1, 128, 128, 128), "values", "classification") != "voxnet"  # 100 million weights
+    assert suited_to((1, 32, 32, 32), "values", "classification")[0] == "voxnet"
+    assert suited_to((1, 8, 8, 8), "values", "classification")[0] != "voxnet"  # it would not fit
+    assert suited_to((1, 128, 128, 128), "values", "classification")[0] != "voxnet"  # 100 million weights
+
+
+def test_values_keep_their_size_whatever_the_net_takes():
+    data = {"input": (3, 9, 70), "mode": "values"}
+    assert net_for("vgg_small", classes=3, **data).input == (3, 9, 70)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,24 @@ def test_images_that_cannot_be_read_are_left_out_and_named(in_folder, photos):
     assert "1 items that cannot be read" in (run.folder / "report.html").read_text()
 
 
+def test_one_bad_file_ends_no_run_though_it_is_its_classs_only_one_in_a_part(in_folder, photos):
+    for part, n in (("train", 4), ("val", 1), ("test", 2)):
+        photos(in_folder / "data" / part, {"cat": n, "dog": n})
+    (in_folder / "data" / "val" / "dog" / "0.png").write_bytes(b"no image")
+    run = prepare("data", "flatten; linear 2", settings={"epochs": 1})
+    list(run.events())
+    assert {name: len(arrays) for name, arrays in run.parts.items()} == {"train": 8, "val": 1, "test": 4}
+    assert run.finish().test.n == 4
+
+
+def test_a_class_of_which_nothing_can_be_read_in_any_part(in_folder, photos):
+    photos(in_folder / "data", {"cat": 10, "dog": 10})
+    for path in (in_folder / "data" / "dog").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"^none of the 10 images of class 'dog' can be read; the first is data/dog/"):
+        prepare("data", "flatten; linear 2")
+
+
 def test_a_name_that_is_no_utf8(in_folder):
     rng = np.random.default_rng(0)
     for name in (b"data/a", b"data/b"):
@@ -241,7 +259,7 @@ def test_other_images_under_the_same_name_are_other_data(in_folder, photos):
         start(None, "two/data", out="run", resume=True, settings={})
     photos(in_folder / "more", {"more": 1})
     (in_folder / "more" / "more" / "0.png").rename(in_folder / "one" / "data" / "cat" / "new.png")
-    with pytest.raises(RecipeError, match="another images"):
+    with pytest.raises(RecipeError, match=r"trained with other items \(1 new, the first one/data/cat/new.png"):
         start(None, "one/data", out="run", resume=True, settings={})
 
 
@@ -392,3 +410,28 @@ def test_another_batch_size_does_not_go_on_inside_an_epoch(in_folder):
         RecipeError, match=r"run: stopped inside an epoch of batches of \d+, got 64; go on with --batch"
     ):
         prepare("digits", settings={"batch": 64}, out="run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"settings": {"augment": "strnog"}}, "'strnog'; did you mean 'strong'"),
+        ({"settings": {"balance": "weight"}}, "did you mean 'weights'"),
+        ({"settings": {"epochs": 0}}, "epochs must be"),
+        ({"resize": "fill"}, "resize is 'fill'; it is one of stretch, fit, crop"),
+        ({"out": "full"}, "full: holds something already; take another --out"),
+        ({"device": "cuda:99"}, "device 'cuda:99' is not to be had here"),
+    ],
+)
+def test_what_was_typed_wrong_is_refused_before_the_data_is_looked_at(in_folder, given, text):
+    (in_folder / "full").mkdir()
+    (in_folder / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(RecipeError, match=text):
+        prepare("no-such-data", **given)
+
+
+def test_one_thread_is_not_called_threads(in_folder):
+    run = start("flatten; linear 10", settings={"epochs": 1})
+    text = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert ", 1 thread" in text
+    assert "1 threads" not in text

@@ -135,6 +135,17 @@ def test_texts(in_folder):
     assert run.table.parameters == 40 * 8 + 8 * (8 * 3 + 1) + 2 * 9
 
 
+def test_the_words_are_those_of_the_training_part_alone(in_folder):
+    lines = [f"film word{i},{'good' if i % 2 else 'bad'}" for i in range(60)]
+    (in_folder / "films.csv").write_text("\n".join(["text,label", *lines]))
+    run = prepare("films.csv", "embedding 100 4; adaptivemaxpool 1; flatten; linear 2")
+    texts = {name: " ".join(held.source.inputs).split() for name, held in run.held.items()}
+    assert set(texts) == {"train", "val", "test"}
+    assert set(run.model.contract.vocabulary) == set(texts["train"])
+    number_of_film = run.model.contract.vocabulary.index("film") + 2
+    assert (run.parts["test"].inputs[:, :2] == [number_of_film, 1]).all()  # 1: a word that training never saw
+
+
 def test_textcnn_is_what_texts_get_and_it_has_their_words(in_folder):
     run = prepare(sentences(in_folder), settings={"epochs": 1})
     assert run.net == "textcnn"
@@ -192,9 +203,11 @@ def test_values_are_not_resized(in_folder):
 
 # ------------------------------------------------------------------------------------------------------ segmentation
 def test_the_size_is_the_nearest_that_fits(in_folder):
-    run = prepare("shapes:segmentation,n=12,test=4,size=40x55")
-    assert run.net == "unet_w16"
-    assert run.model.contract.input == (3, 48, 48)
+    said = []
+    run = prepare("shapes:segmentation,n=12,test=4,size=45x55", say=said.append)
+    assert run.net == "unet_small"
+    assert "net: unet_small, since every pixel has a class" in said
+    assert run.model.contract.input == (3, 48, 56)
 
 
 def test_evaluation_numbers_the_classes_as_the_model_does(in_folder):
@@ -317,10 +330,40 @@ def test_the_split_is_stored_and_must_be_the_same_to_go_on(in_folder, photos):
     assert "was trained with other items (1 gone, the first data/cat/0.png; 1 new, the first data/cat/new.png" in str(
         caught.value
     )
+    (in_folder / "data" / "cat" / "new.png").rename(in_folder / "data" / "cat" / "0.png")
+    written = (in_folder / "run" / "split.csv").read_text()
+    (in_folder / "run" / "split.csv").write_text(written.replace("data/cat/0.png,cat", "data/cat/0.png,dog"))
+    with pytest.raises(RecipeError, match=r"other items \(1 with another answer, the first data/cat/0.png\)"):
+        prepare("data", out="run", resume=True)
+    (in_folder / "run" / "split.csv").write_text(written.replace("\ntrain,", "\nval,", 1))
+    with pytest.raises(RecipeError, match=r"other items \(1 in another part, the first data/cat/"):
+        prepare("data", out="run", resume=True)
     (in_folder / "run" / "split.csv").unlink()
     said = []
     prepare("data", out="run", resume=True, say=said.append)
     assert any("run/split.csv is not there" in line for line in said)
+
+
+def test_the_seed_decides_the_validation_part_and_never_the_test_part(in_folder):
+    runs = [prepare("digits", "flatten; linear 10", out=f"run{s}", settings={"seed": s}) for s in (0, 1)]
+    names = [{part: set(arrays.names) for part, arrays in run.parts.items()} for run in runs]
+    assert names[0]["val"] != names[1]["val"]
+    assert names[0]["test"] == names[1]["test"]
+
+
+def test_labels_stand_where_the_model_has_them(in_folder, photos):
+    photos(in_folder / "images", {"all": 20})
+
+    def table(name, labels):
+        rows = [f"images/all/{i}.png,{labels[i % len(labels)]}" for i in range(20)]
+        (in_folder / name).write_text("\n".join(["file,label", *rows]))
+
+    table("three.csv", ["a", "b;c", "c", "a;b"])
+    table("two.csv", ["b", "c;b"])
+    model = prepare("three.csv", "flatten; linear 3").model
+    targets = np.concatenate([held.arrays.targets for held in parts_for(model, "two.csv", "all")])
+    assert targets.shape == (20, 3)
+    assert targets.sum(axis=0).tolist() == [0, 20, 10]
 
 
 # ------------------------------------------------------------------------------------------------- begun with a model

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate.data.doctor import doctor
     from striate.data.open import open_data
     from striate.errors import DataError, Error, ModelError, RecipeError, SeeError, ShapeError, SpecError
+    from striate.explaining import explain
     from striate.learn import Recipe, training
     from striate.model.contract import Contract
     from striate.model.model import Labels, Mask, Model, Prediction, Values, load
@@ -82,6 +83,7 @@ _WHERE = {
     "striate.checking": "check",
     "striate.data.doctor": "doctor",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
+    "striate.explaining": "explain",
     "striate.learn": "Recipe training",
     "striate.model.contract": "Contract",
     "striate.data.open": "open_data",
@@ -160,6 +162,7 @@ __all__ = [
     "check",
     "doctor",
     "draw",
+    "explain",
     "format",
     "from_torchvision",
     "load",

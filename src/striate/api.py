@@ -28,6 +28,7 @@ def train(
     resize: str | None = None,
     input: Shape | None = None,
     strict: bool = False,
+    keep_epochs: bool = False,
     quiet: bool = False,
     **settings: Any,
 ) -> Model:
@@ -49,6 +50,7 @@ def train(
         resize: How images get the net's size: ``"stretch"``, ``"fit"`` or ``"crop"``.
         input: The net's input, ``(C, H, W)``; its own or one that suits the data, if not given.
         strict: Stop at an item that cannot be read, instead of leaving it out and naming it.
+        keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to film how its kernels change.
         quiet: Print nothing.
         **settings: Single settings of the recipe: ``epochs=10, lr=0.01, augment="standard", fraction=0.1``.
 
@@ -58,7 +60,8 @@ def train(
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
     run = prepare(
         data, net, recipe, settings=settings, out=out, init=init, weights=weights, freeze=freeze, resume=resume,
-        device=device, task=task, channels=channels, resize=resize, input=input, strict=strict, say=say,
+        device=device, task=task, channels=channels, resize=resize, input=input, strict=strict,
+        keep_epochs=keep_epochs, say=say,
     )  # fmt: skip
     size = "x".join(map(str, run.model.contract.input))
     say(f"{run.net} on {run.data}: input {size}, {run.table.parameters:,} parameters")

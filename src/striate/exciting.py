@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +11,9 @@ import torch
 from torch import Tensor
 
 from striate.data import Arrays
-from striate.draw.picture import Panel, Picture, photo, sheet, short
+from striate.draw.picture import Panel, Picture, Shares, photo, sheet, short
 from striate.errors import SeeError
-from striate.model.prepare import normalise
+from striate.learn import evaluating
 from striate.see import crop, peaks
 from striate.see.attribution import deconvnet
 from striate.see.capture import capture
@@ -21,6 +22,7 @@ from striate.see.target import Target
 from striate.seeing import Subject, drawn
 
 CHANNELS = 6  # of a layer, where nobody says which
+SIDE = 200  # of a channel's pieces, on the page
 
 
 def exciting(
@@ -39,18 +41,20 @@ def exciting(
         SeeError: No such layer or channel; not images.
     """
     layer, _, numbers = which.partition(":")
-    if drawn(arrays.inputs[0]) is None:
+    if not len(arrays) or drawn(arrays.inputs[0]) is None:
         raise SeeError("the pieces that excite a channel are cut out of images; this data has none")
     channels = _numbers(which, numbers) if numbers else _strongest(subject, arrays, layer)
     found = peaks(subject.module, batches, layer, channels, top)
-    rows = [_row(subject, arrays, layer, c, mine) for c, mine in zip(channels, found, strict=True)]
-    footer = (
-        "Each row a channel: the pieces of the images that it answered most, cut to its receptive field, the strongest "
-        "first; below them what drove the unit, projected back by a deconvnet. The second row shows what gets through "
-        "the net, not why it decides."
-    )
+    notes: set[str] = set()
+    rows = [_beside(subject, arrays, layer, c, mine, notes) for c, mine in zip(channels, found, strict=True)]
     panels = [panel for row in rows for panel in row]
-    picture = sheet(panels, columns=top, title=f"{layer}: what excites its channels most", footer=footer)
+    footer = (
+        "Of each channel the pieces of the images that it answered most, cut to its receptive field, the strongest "
+        "first; to their left what drove the unit, projected back by a deconvnet (mid grey is 0, each to its own "
+        "largest number). The projections show what gets through the net, not why it decides."
+    )
+    footer = "\n".join([footer, *(f"Of the projections: {note}." for note in sorted(notes))])
+    picture = sheet(panels, columns=4, title=f"{layer}: what excites its channels most", footer=footer)
     about = {
         "layer": layer,
         "channels": [
@@ -59,6 +63,15 @@ def exciting(
         ],
     }
     return picture, about
+
+
+def told(about: dict[str, Any]) -> str:
+    """What :func:`exciting` found, a line a channel: its strongest items, and where in the layer's map."""
+    lines = []
+    for row in about["channels"]:
+        some = (f"{p['item']} at {':'.join(map(str, p['place']))} ({short(p['value'])})" for p in row["peaks"][:3])
+        lines.append(f"  channel {row['channel']:<4} {'; '.join(some)}")
+    return "\n".join(lines)
 
 
 def _numbers(which: str, numbers: str) -> list[int]:
@@ -70,33 +83,61 @@ def _numbers(which: str, numbers: str) -> list[int]:
 
 def _strongest(subject: Subject, arrays: Arrays, layer: str) -> list[int]:
     """The channels with the largest mean answer to the first images."""
-    x = normalise(torch.from_numpy(np.array(arrays.inputs[:64])), subject.contract)
-    with capture(subject.module, layer) as seen, torch.no_grad():
+    x = next(subject.batches(arrays))
+    with evaluating(subject.module), capture(subject.module, layer) as seen, torch.no_grad():
         subject.module(x)
     output = np.abs(seen[layer])
     means = output.mean(axis=tuple(i for i in range(output.ndim) if i != 1))
     return [int(c) for c in np.argsort(-means, kind="stable")[:CHANNELS]]
 
 
-def _row(subject: Subject, arrays: Arrays, layer: str, channel: int, mine: list[Peak]) -> list[Panel]:
-    """The pieces, and below them their projections."""
+def _beside(
+    subject: Subject, arrays: Arrays, layer: str, channel: int, mine: list[Peak], notes: set[str]
+) -> list[Panel]:
+    """The projections of a channel's pieces, and the pieces: two mosaics side by side. Adds to *notes* what is to be
+    known of the projections.
+    """
     pieces, projections = [], []
     for peak in mine:
-        box = subject.box(layer, peak.place) or (0, 0, *subject.contract.input[1:])
+        height, width = subject.contract.input[1:]
+        box = subject.box(layer, peak.place) or (0, 0, height, width)
         image = drawn(arrays.inputs[peak.index])
         assert image is not None
-        pieces.append(photo(crop(image, box), title=f"{channel}", note=short(peak.value), side=96))
-        x = normalise(torch.from_numpy(np.array(arrays.inputs[peak.index : peak.index + 1])), subject.contract)
-        back = deconvnet(subject.module, x, Target(layer, (channel, *peak.place))).values
-        projections.append(photo(crop(_to_bytes(back), box), side=96))
-    return pieces + projections
+        pieces.append(crop(_coloured(image), box))
+        x = subject.ready(arrays.inputs[peak.index])
+        found = deconvnet(subject.module, x, Target(layer, (channel, *peak.place)))
+        notes |= set(found.notes)
+        back = found.values
+        shown = np.moveaxis(back[:3], 0, -1) if len(back) >= 3 else back[0]
+        projections.append(crop(Shares(_reach(back)).colours(shown), box))
+    answers = f"{short(mine[0].value)} to {short(mine[-1].value)}" if len(mine) > 1 else short(mine[0].value)
+    return [
+        photo(_mosaic(projections), title=f"channel {channel}", note="projected back", side=SIDE),
+        photo(_mosaic(pieces), note=f"it answers {answers}", side=SIDE),
+    ]
 
 
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """A signed projection ``(C, H, W)`` around mid grey: uint8 ``(H, W)`` or ``(H, W, 3)``."""
-    limit = float(np.abs(values).max()) or 1.0
-    shown = np.rint(127.5 + 127.5 * values / limit).astype(np.uint8)
-    return np.ascontiguousarray(np.moveaxis(shown[:3], 0, 2)) if len(shown) >= 3 else shown[0]
+def _mosaic(pieces: list[np.ndarray]) -> np.ndarray:
+    """Equal pieces ``(h, w, 3)`` in a square, row by row, with white lines between."""
+    columns = math.ceil(math.sqrt(len(pieces)))
+    rows = -(-len(pieces) // columns)
+    height, width = pieces[0].shape[:2]
+    line = max(1, max(height, width) // 20)
+    whole = np.full((rows * (height + line) - line, columns * (width + line) - line, 3), 255, np.uint8)
+    for i, piece in enumerate(pieces):
+        top, left = i // columns * (height + line), i % columns * (width + line)
+        whole[top : top + height, left : left + width] = piece
+    return whole
+
+
+def _coloured(image: np.ndarray) -> np.ndarray:
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def _reach(values: np.ndarray) -> float:
+    """Where the colours of a projection end: before its few largest numbers."""
+    some = np.abs(values[values != 0])
+    return float(np.percentile(some, 99)) if some.size else 1.0
 
 
 def _about(subject: Subject, arrays: Arrays, layer: str, peak: Peak) -> dict[str, Any]:

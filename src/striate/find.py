@@ -85,8 +85,9 @@ def net_for(
 ) -> Graph:
     """The graph that *net* means for some data, with an input that suits both.
 
-    A net of the zoo takes the data's classes, channels and words; of images, the size that it was made for, unless it
-    answers for every pixel. A net that says no input takes the data's, in segmentation the nearest that fits.
+    A net of the zoo takes the data's classes, channels and words; of images, the size that it was made for, or, where
+    it takes any (as all that answer for every pixel do), the nearest to the data's that fits and is no larger. A net
+    that says no input takes the data's, in segmentation the nearest that fits.
 
     Args:
         net: As :func:`find_net` takes it.
@@ -101,12 +102,14 @@ def net_for(
     """
     if str(net) not in ZOO or not isinstance(net, str | Path):
         graph = find_net(net)
-        return graph if graph.input is not None or task != "segmentation" else lower(graph, _nearest_size(graph, input))
+        if graph.input is not None or task != "segmentation":
+            return graph
+        return lower(graph, _nearest_size(graph, input, LARGEST))
     entry = ZOO[str(net)]
     _check_kind(str(net), input, mode, task)
     spec = entry.make(classes, words=words) if mode == "text" else entry.make(classes)
-    if task == "segmentation":
-        return lower(spec, _nearest_size(lower(spec), input))
+    if task == "segmentation" or (entry.any_size and mode != "values"):
+        return lower(spec, _nearest_size(lower(spec), input, max(entry.input[1:])))
     return lower(spec, input if mode in ("text", "values") else (input[0], *entry.input[1:]))
 
 
@@ -126,13 +129,18 @@ def _check_kind(name: str, input: Shape, mode: str, task: str) -> None:
 
 
 KINDS = {2: "signals", 3: "images", 4: "volumes"}  # by how many numbers an input's shape has
-FOR = {"classification": "lenet5", "multilabel": "lenet5", "regression": "lenet5", "segmentation": "unet_w16"}
+FOR = {
+    "classification": "vgg_small",
+    "multilabel": "vgg_small",
+    "regression": "vgg_small_regressor",
+    "segmentation": "unet_small",
+}
 LARGEST = 512  # pixels of the longer side, where an answer for every pixel is wanted and nobody said the size
 
 
-def _nearest_size(graph: Graph, input: Shape) -> Shape:
-    """The size that *graph* takes and that is nearest to images of *input*, the longer side at most ``LARGEST``."""
-    scale = min(1.0, LARGEST / max(input[1:]))
+def _nearest_size(graph: Graph, input: Shape, largest: int) -> Shape:
+    """The size that *graph* takes and that is nearest to images of *input*, the longer side at most *largest*."""
+    scale = min(1.0, largest / max(input[1:]))
     sides = tuple(max(1, round(n * scale)) for n in input[1:])
     legal = check(graph, (input[0], *sides)).legal_inputs
     if legal.smallest is None or legal.step is None:
@@ -141,21 +149,39 @@ def _nearest_size(graph: Graph, input: Shape) -> Shape:
     return (input[0], *(least + step * max(0, round((n - least) / step)) for n, least, step in steps))
 
 
-def suited_to(input: Shape, mode: str, task: str, classes: int = 2) -> str:
-    """The net, as :func:`find_net` takes it, for data of that *input*, *mode* and *task* when nobody named one.
+def suited_to(input: Shape, mode: str, task: str, classes: int = 2) -> tuple[str, str]:
+    """The net, as :func:`find_net` takes it, for data of that *input*, *mode* and *task* when nobody named one; and
+    why that one.
+
+    Small grey images of classes get the net that was made for such, LeNet-5; other images the small nets of today for
+    their task; what is no image, a net that takes it as it is.
 
     >>> suited_to((1, 8, 8), "L", "classification"), suited_to((59,), "text", "classification")
-    ('lenet5', 'textcnn')
+    (('lenet5', 'the images are grey and small'), ('textcnn', 'the data are texts'))
+    >>> suited_to((3, 480, 640), "RGB", "classification"), suited_to((1, 8, 8), "L", "segmentation")
+    (('vgg_small', 'the images are in colour'), ('unet_small', 'every pixel has a class'))
     """
     if mode == "text":
-        return "textcnn"
-    if mode != "values":
-        return FOR[task]
-    if len(input) == 4 and VOXNET[0] <= min(input[1:]) and max(input[1:]) <= VOXNET[1]:
-        return "voxnet"
-    return _small(input, classes)
+        return "textcnn", "the data are texts"
+    if mode == "values":
+        if len(input) == 4 and VOXNET[0] <= min(input[1:]) and max(input[1:]) <= VOXNET[1]:
+            return "voxnet", "the data are volumes"
+        return _small(input, classes), f"the data are {KINDS.get(len(input), 'numbers')}"
+    if task != "classification":
+        return FOR[task], WHY[task]
+    if input[0] > 1:
+        return FOR[task], "the images are in colour" if mode != "channels" else "the images have several channels"
+    if max(input[1:]) > LENET:
+        return FOR[task], f"the images are larger than {LENET} pixels"
+    return "lenet5", "the images are grey and small"
 
 
+LENET = 32  # the largest side of the images that it was made for
+WHY = {
+    "multilabel": "an image has several labels",
+    "regression": "numbers are to be predicted",
+    "segmentation": "every pixel has a class",
+}
 VOXNET = (11, 64)  # the smallest side that it takes, and the largest for which its weights are not far too many
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.checking import check, is_module
+from striate.data import Arrays
 from striate.errors import DataError, Error, SeeError
 from striate.find import find_net, net_name
 from striate.learn import evaluating
@@ -19,9 +21,15 @@ from striate.model.contract import MODES, Contract
 from striate.model.model import Model, load
 from striate.model.prepare import normalise
 from striate.model.sources import Item, Source, input_of, items_of
+from striate.model.words import numbers_of
 from striate.net import build
+from striate.net.read_graph import legal
+from striate.see.attribution.probe import first_tensor
 from striate.see.fields import Box
+from striate.spec import lower
 from striate.user_code import is_code, load_code
+
+NO_INPUT = "the network does not say its input; say it with --input, such as 3x224x224"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +60,36 @@ class Subject:
         (item,) = items
         if isinstance(item, DataError):
             raise item
+        assert isinstance(item, Item)
+        if self.contract.mode == "text":
+            return numbers_of([str(item.source)], self.contract.vocabulary, self.contract.input[0])[0]
         try:
-            assert isinstance(item, Item)
             return input_of(item, self.contract)[0]
         except DataError as error:
-            raise error if str(source) in str(error) else DataError(f"{source}: {error}") from None
+            named = isinstance(source, str | Path) and str(source) not in str(error)
+            raise DataError(f"{source}: {error}" if named else str(error)) from None
 
     def tensor(self, source: Source) -> Tensor:
         """*source* as the network takes it: ``(1, *contract.input)``, on its device."""
-        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
-        return normalise(torch.from_numpy(self.item(source)[None].copy()).to(device), self.contract)
+        return self.ready(self.item(source))
+
+    def ready(self, item: np.ndarray) -> Tensor:
+        """A prepared *item* as the network takes it."""
+        return normalise(torch.from_numpy(item[None].copy()).to(self.device), self.contract)
+
+    def text(self, source: Source) -> str:
+        """For a model of texts: the sentence that *source* is, or its file holds."""
+        item = items_of(source, self.contract)[0]
+        return str(item.source) if isinstance(item, Item) else ""
+
+    def batches(self, arrays: Arrays, size: int = 64) -> Iterator[Tensor]:
+        """The items of *arrays* as the network takes them, *size* at a time, in their order."""
+        for i in range(0, len(arrays), size):
+            yield normalise(torch.from_numpy(np.array(arrays.inputs[i : i + size])).to(self.device), self.contract)
+
+    @property
+    def device(self) -> torch.device:
+        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
     def picture(self, source: Source) -> np.ndarray | None:
         """What the network sees of an image, to be drawn: uint8 ``(H, W)`` or ``(H, W, 3)``; None of what is none."""
@@ -76,21 +104,31 @@ class Subject:
             return {}
         return {row.name: row for row in report.layers}
 
-    def grid(self, layer: str) -> tuple[float, float, float, float] | None:
-        """Where the cells of *layer*'s map lie: the first one's middle and the step to the next, ``(y, x, sy, sx)``.
+    def _row(self, layer: str) -> Any:
+        """What the analysis says of *layer* (``"relu#2"``: of its second call), None where it says nothing."""
+        path, _, number = layer.partition("#")
+        if self.model.graph is not None:
+            return self._rows.get(path) if number in ("", "1") else None
+        if number in ("", "1"):
+            return self._rows.get(legal(path))
+        again = f"{legal(path)}_{number}"
+        return None if again in map(legal, self.layers()) else self._rows.get(again)
+
+    def grid(self, layer: str) -> tuple[float, ...] | None:
+        """Where the cells of *layer*'s map lie: the first one's middle and the steps to the next, ``(y, x, sy, sx)``;
+        of a text ``(x, sx)``, of a volume ``(z, y, x, sz, sy, sx)``.
 
         In pixels of the input, the first of which has its middle at 0; None where the geometry is not known.
         """
-        row = self._rows.get(layer.partition("#")[0])
-        known = row is not None and row.receptive_field and row.stride and row.start
-        if not known or len(row.receptive_field) != 2 or min(row.stride) <= 0:
+        row = self._row(layer)
+        if row is None or not (row.receptive_field and row.stride and row.start) or min(row.stride) <= 0:
             return None
-        y, x = (start + (field - 1) / 2 for start, field in zip(row.start, row.receptive_field, strict=True))
-        return (y, x, float(row.stride[0]), float(row.stride[1]))
+        middles = (start + (field - 1) / 2 for start, field in zip(row.start, row.receptive_field, strict=True))
+        return (*middles, *map(float, row.stride))
 
     def box(self, layer: str, place: tuple[int, ...]) -> Box | None:
         """The receptive field of the unit at *place* ``(y, x)`` of *layer*, in pixels of the input, if it is known."""
-        row = self._rows.get(layer.partition("#")[0])
+        row = self._row(layer)
         if row is None or not row.receptive_field or len(row.receptive_field) != 2:
             return None
         height, width = row.receptive_field
@@ -135,29 +173,46 @@ def subject(net: str | Path | nn.Module | Model, input: tuple[int, ...] | None =
             return Subject(str(net) if is_code(net) else type(made).__name__, _bare(made, input))
         net = made
     graph = find_net(net)  # type: ignore[arg-type]
+    graph = lower(graph, input) if input else graph
+    if graph.input is None:
+        raise SeeError(NO_INPUT)
     module = build(graph, seed=0)
     note = "random weights: nobody trained this network"
-    return Subject(net_name(net), _bare(module, input or graph.input), note)  # type: ignore[arg-type]
+    model = _bare(module, graph.input)
+    note += "; no vocabulary is known, so all words are one" if model.contract.mode == "text" else ""
+    return Subject(net_name(net), model, note)  # type: ignore[arg-type]
 
 
 def _bare(module: nn.Module, input: tuple[int, ...] | None) -> Model:
     """A model of a module that nobody wrote a contract for: pixels go in as shares of 255, outputs have numbers."""
     if input is None:
-        raise SeeError("the network does not say its input; say it with --input, such as 3x224x224")
-    with evaluating(module), torch.no_grad():
-        try:
-            output = module(torch.zeros(1, *input))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise SeeError(f"the network does not take {'x'.join(map(str, input))}: {first}") from None
-    if not isinstance(output, Tensor) or output.ndim not in (2, 4):
-        what = f"{tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise SeeError(NO_INPUT)
+    output, is_text = _tried(module, input)
+    if output is None or output.ndim not in (1, 2, 4) or len(output) != 1:
+        what = "no tensor" if output is None else f"{tuple(output.shape)} for one item"
         raise SeeError(f"the network answers {what}; wanted scores (N, classes), or (N, classes, H, W)")
-    classes = output.shape[1]
+    classes = output.shape[1] if output.ndim > 1 else 1
+    if is_text:
+        names = tuple(map(str, range(max(2, classes))))
+        return Model(module, Contract(names, input, "text", (), (), vocabulary=("?",)))
     modes = {channels: mode for mode, channels in MODES.items() if channels}
     mode = modes.get(input[0], "channels") if len(input) == 3 else "values"
     task = "regression" if classes == 1 else "segmentation" if output.ndim == 4 else "classification"
     more: dict[str, Any] = {"target_mean": (0.0,), "target_std": (1.0,)} if task == "regression" else {}
     more |= {"mask_values": tuple(range(classes))} if task == "segmentation" else {}
+    task = task if task != "segmentation" or classes > 1 else "regression"
     zeros, ones = (0.0,) * input[0], (1.0,) * input[0]
     return Model(module, Contract(tuple(map(str, range(classes))), input, mode, zeros, ones, task=task, **more))
+
+
+def _tried(module: nn.Module, input: tuple[int, ...]) -> tuple[Tensor | None, bool]:
+    """What *module* answers for zeros of *input*, and whether it takes the numbers of words."""
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    reasons = []
+    with evaluating(module), torch.no_grad():
+        for dtype in (torch.float32, torch.int64)[: 2 if len(input) == 1 else 1]:
+            try:
+                return first_tensor(module(torch.zeros(1, *input, dtype=dtype, device=device))), dtype == torch.int64
+            except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+                reasons.append((str(error).splitlines() or [type(error).__name__])[0])
+    raise SeeError(f"the network does not take {'x'.join(map(str, input))}: {reasons[0]}")

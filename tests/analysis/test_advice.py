@@ -81,6 +81,7 @@ def test_the_networks_of_the_papers() -> None:
     known = {
         "boat4",  # ends in softmax, as its tutorial does
         "nin", "allconv",  # see 27 of 32 pixels
+        "vgg_small",  # sees 38 of 64 pixels
         "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vgg_regressor",  # torchvision's biases before batch norm
     }  # fmt: skip
     assert warned == known

@@ -156,8 +156,8 @@ def test_the_options_of_the_data_and_of_its_use(cli, in_folder, photos):
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["--task", "segmentaton"], 3, "did you mean 'segmentation'?"),
-        (["--channels", "2"], 3, "channels is 2, wanted 1 (grey), 3 (RGB) or 4 (RGBA)"),
+        (["--task", "segmentaton"], 2, "did you mean 'segmentation'?"),
+        (["--channels", "2"], 2, "channels is 2, wanted 1 (grey), 3 (RGB) or 4 (RGBA)"),
         (["--resize", "strech"], 2, "did you mean 'stretch'?"),
         (["--input", "1x9"], 2, "takes (1, 9), but images are 1, 3 or 4 channels, height and width"),
         (["--augment", "strnog"], 2, "did you mean 'strong'?"),

@@ -220,7 +220,7 @@ def test_no_verb_shows_the_help(cli):
     ("words", "code", "text"),
     [
         (["trian", "digits"], 2, "No such command 'trian'. Did you mean 'train'?"),
-        (["train", "digits", "--eopchs", "3"], 2, "No such option: --eopchs (Possible options: --epochs)"),
+        (["train", "digits", "--eopchs", "3"], 2, "No such option: --eopchs (Possible options: --epochs"),
         (["train", "digits", "--net", "lenet"], 2, "did you mean 'lenet5'?"),
         (["train", "digitz"], 3, "digitz: there is no such data; did you mean 'digits'?"),
         (["train", "digits", "--init", "hee"], 2, "init is 'hee'; did you mean 'he'?"),
@@ -292,3 +292,12 @@ def test_a_bug_of_ours_is_not_hidden(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["striate", "train", "digits", "--net", TINY])
     with pytest.raises(RuntimeError, match="a bug"):
         main()
+
+
+def test_the_options_of_train_stand_under_headings(cli):
+    lines = cli("train", "--help").out.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Arguments:", "The network:", "The data:", "Training:", "The run:", "Options:"]
+    at = [next(i for i, line in enumerate(lines) if f"{option} " in line) for option in ("--net", "--augment", "--lr")]
+    starts = [lines.index(heading) for heading in headings[1:5]]
+    assert [sum(start < i for start in starts) for i in at] == [1, 2, 3]

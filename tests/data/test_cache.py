@@ -1,5 +1,6 @@
 """What has been decoded is found again, and never believed where it should not be."""
 
+import errno
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from PIL import Image
 
 from striate.data import Batches, Part, cache, cache_room, decoded, read, reading
 from striate.data.stamps import Stamps
+from striate.model import opening
 from striate.model.contract import Contract
 from striate.model.prepare import decode, fit
 
@@ -185,6 +187,17 @@ def test_only_what_is_new_is_decoded(kept, part, decodings, change, memory):
     assert len(decodings) == new
 
 
+def test_what_is_taken_over_lies_where_the_broken_items_left_it(kept, part, decodings):
+    part.inputs[2].write_bytes(b"no image")
+    time.sleep(SOON)
+    read(part, CONTRACT)
+    draw(part.inputs[7], seed=70)
+    arrays = read(part, CONTRACT)
+    assert is_right(arrays, part)
+    assert arrays.broken[0][0] == part.names[2]
+    assert len(decodings) == 13
+
+
 @pytest.mark.parametrize(
     "contract",
     [
@@ -198,6 +211,14 @@ def test_only_what_is_new_is_decoded(kept, part, decodings, change, memory):
 def test_another_rule_decodes_anew(kept, part, decodings, contract):
     read(part, CONTRACT)
     assert is_right(read(part, contract), part, contract)
+    assert len(decodings) == 24
+
+
+@pytest.mark.parametrize("scale_to", [None, 9])
+def test_another_scale_decodes_anew(kept, part, decodings, scale_to):
+    contract = replace(CONTRACT, resize="crop")
+    read(part, replace(contract, scale_to=8))
+    assert is_right(read(part, replace(contract, scale_to=scale_to)), part, replace(contract, scale_to=scale_to))
     assert len(decodings) == 24
 
 
@@ -233,6 +254,10 @@ def test_masks_are_kept_with_their_images(kept, part, tmp_path, monkeypatch):
     assert np.array_equal(first.targets, again.targets)
     assert isinstance(again.targets, np.memmap)
     monkeypatch.undo()
+    monkeypatch.setenv("STRIATE_CACHE", str(kept.parent))
+    monkeypatch.setattr(decoded, "MANY_FILES", 1)
+    other = read(part, replace(contract, mask_values=(1, 2))).targets
+    assert (other == np.array([1, 0, *[255] * 254], np.uint8)[first.targets]).all()
     masks[4].write_bytes(b"")
     assert read(part, contract).broken[0][0] == part.names[4]
 
@@ -318,6 +343,41 @@ def test_files_so_new_that_a_change_could_go_unseen_are_not_believed(kept, part)
     assert isinstance(arrays.inputs, np.memmap)  # of a file without a name
 
 
+def test_a_link_to_another_file_of_the_same_size_and_time(part, tmp_path):
+    os.link(part.inputs[0], tmp_path / "twin.bmp")  # one file, and so one size and one time, under two names
+    link, keys = tmp_path / "link.bmp", []
+    for target in (part.inputs[0], tmp_path / "twin.bmp"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        keys.append(Stamps.of([[link]]).key)
+    assert keys[0] != keys[1]
+    assert Stamps.of([[link]]).key == keys[1]
+
+
+def test_files_of_one_name_in_two_folders(part, tmp_path):
+    (tmp_path / "inner").mkdir()
+    twin = tmp_path / "inner" / part.inputs[0].name
+    os.link(part.inputs[0], twin)
+    assert Stamps.of([[twin]]).key != Stamps.of([[part.inputs[0]]]).key
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=["files", "memory"]
+)
+def test_what_the_system_refused_for_once_is_asked_for_again(kept, part, monkeypatch, error):
+    def refusing(path, mode="r"):
+        if path == part.inputs[5]:
+            raise error
+        return open(path, mode)
+
+    monkeypatch.setattr(opening, "open", refusing, raising=False)
+    assert [name for name, _ in read(part, CONTRACT).broken] == [part.names[5]]
+    monkeypatch.delattr(opening, "open")
+    arrays = read(part, CONTRACT)
+    assert not arrays.broken
+    assert is_right(arrays, part)
+
+
 @pytest.mark.parametrize(
     ("age", "settled"), [(10**6, False), (10**8, True), (10**9 + 10**8, True)], ids=["1 ms", "100 ms", "1.1 s"]
 )
@@ -360,12 +420,36 @@ def another_number(entry):
     (entry / "index.json").write_text(json.dumps(index | {"rows": 11}))
 
 
+def a_number_that_is_none(entry):
+    (entry / "index.json").write_text('{"rows": Infinity, "broken": []}')
+
+
+def an_index_without_end(entry):
+    (entry / "index.json").write_text("[" * 100_000)
+
+
+def a_broken_item_that_there_is_not(entry):
+    (entry / "index.json").write_text(json.dumps({"rows": 11, "broken": [[12, "why"]]}))
+    os.truncate(entry / "inputs.bin", 11 * 6 * 8 * 3)
+
+
 def without_lock(entry):
     (entry / "lock").unlink()
 
 
 @pytest.mark.parametrize(
-    "damage", [cut, without_index, index_of_nothing, another_number, without_lock], ids=lambda d: d.__name__
+    "damage",
+    [
+        cut,
+        without_index,
+        index_of_nothing,
+        another_number,
+        a_number_that_is_none,
+        an_index_without_end,
+        a_broken_item_that_there_is_not,
+        without_lock,
+    ],
+    ids=lambda d: d.__name__,
 )
 def test_a_damaged_entry_is_not_believed(kept, part, decodings, damage):
     read(part, CONTRACT)

@@ -17,6 +17,13 @@ def test_nothing_is_wrong_with_our_own(data, quick):
     assert diagnosis.quick == quick
 
 
+@pytest.mark.parametrize("data", ["shapes:n=200,test=40,seed=1", "shapes:n=300,test=60,seed=3"])
+def test_nothing_is_wrong_with_a_few_shapes(data):
+    """Two rings are alike by nature, though among few items few are."""
+    diagnosis = doctor(data)
+    assert diagnosis.faults == diagnosis.warnings == ()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("data", ["shapes:segmentation", "shapes:regression", "shapes:grey"])
 def test_nothing_is_wrong_with_shapes_of_any_task(data):

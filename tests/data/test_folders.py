@@ -267,3 +267,19 @@ def test_a_class_folder_without_permission(open_to_all, as_nobody, class_folders
 
 def test_targets_are_int64(tmp_path, class_folders):
     assert open_folders(class_folders(tmp_path, a=1, b=1)).train.targets.dtype == np.int64
+
+
+def test_a_class_of_photos_in_a_format_that_is_not_read(tmp_path, class_folders):
+    class_folders(tmp_path, cat=2, dog=2)
+    (tmp_path / "cow").mkdir()
+    (tmp_path / "cow" / "IMG_1.HEIC").write_bytes(b"?")
+    found = message(tmp_path)
+    assert "no images in the class folder(s) 'cow'; in cow: 1 file passed over, no image by the name (.heic)" in found
+
+
+def test_a_share_too_small_to_round_is_said_as_such(tmp_path, class_folders, clear):
+    class_folders(tmp_path, cat=120, dog=120)
+    clear("cat/z.png", 9)
+    assert open_folders(tmp_path).notes == (
+        "less than 1% of the images have transparent pixels; black shows behind them",
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.data import open_data, read, with_validation
-from striate.errors import DataError
+from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 
 ACCEPTED = (
@@ -147,7 +147,7 @@ def test_every_source_in_other_channels(each_source, kind):
     for channels, mode in ((1, "L"), (3, "RGB"), (4, "RGBA")):
         data = open_data(each_source[kind], channels=channels)
         assert (data.mode, data.input[0]) == (mode, channels)
-    with pytest.raises(DataError, match=r"channels is 2, wanted 1 \(grey\), 3 \(RGB\) or 4 \(RGBA\)"):
+    with pytest.raises(RecipeError, match=r"channels is 2, wanted 1 \(grey\), 3 \(RGB\) or 4 \(RGBA\)"):
         open_data(each_source[kind], channels=2)
 
 
@@ -182,7 +182,7 @@ def test_every_source_for_another_task(each_source, kind):
 
 def test_a_task_that_is_none_or_cannot_be(tmp_path, class_folders):
     folder = class_folders(tmp_path / "pets", cat=2, dog=2)
-    with pytest.raises(DataError, match="the task is 'regresion'; did you mean 'regression'"):
+    with pytest.raises(RecipeError, match="the task is 'regresion'; did you mean 'regression'"):
         open_data(folder, task="regresion")
     with pytest.raises(DataError, match="pets: the class 'cat' is no number, so its task cannot be regression"):
         open_data(folder, task="regression")

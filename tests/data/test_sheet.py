@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from striate.data import Batches, DataSet, Part, open_data, read
 from striate.data.augment import Augment
 from striate.data.batches import items_of
-from striate.data.page import WIDTH, shortened
+from striate.data.page import WIDTH, _fonts, drawable, font_of, length_of, shortened
 from striate.data.sheet import ROOM, page_bytes, sheet
 from striate.data.shown import Cell, Row, contract_of, shown
-from striate.errors import DataError, ModelError
+from striate.errors import DataError, ModelError, RecipeError
 
 ALL = Augment.parse("strong vflip=random mixup=0.3 cutmix=0.3")
 RED, GREEN = (230, 20, 20), (20, 230, 20)
@@ -124,7 +124,7 @@ def test_what_cannot_be_shown_is_said(change, error, message):
 
 def test_a_part_that_is_not_there_is_named():
     data = squares()
-    with pytest.raises(DataError, match="squares has no part 'val'; it has train"):
+    with pytest.raises(RecipeError, match="squares has no part 'val'; it has train"):
         shown(data, contract_of(data), part="val")
 
 
@@ -194,9 +194,42 @@ def test_the_files_format_goes_by_its_name(tmp_path):
         (tmp_path / name).write_bytes(page_bytes(page, tmp_path / name))
         with Image.open(tmp_path / name) as written:
             assert written.format == format
-    with pytest.raises(DataError, match=r"sheet.pdf: a sheet is a picture; let its name end with one of .png, .jpg"):
+    with pytest.raises(RecipeError, match=r"sheet.pdf: a sheet is a picture; let its name end with one of .png, .jpg"):
         page_bytes(page, tmp_path / "sheet.pdf")
 
 
 def test_numbers_of_copies_are_the_items():
     assert items_of(np.array([5, 5 + (3 << 40)])).tolist() == [5, 5]
+
+
+def own_font_alone(monkeypatch):
+    monkeypatch.setattr("striate.data.page.FONTS", ())
+    _fonts.cache_clear()
+
+
+def test_letters_that_no_font_has_are_written_without_their_accent(monkeypatch):
+    own_font_alone(monkeypatch)
+    assert drawable("Vögel, Äpfel", 20) == "Vogel, Apfel"
+    assert drawable("日本 e", 20) == "?? e"
+    assert drawable("plain", 20) == "plain"
+    assert length_of("Vögel", 20) == length_of("Vogel", 20)
+    _fonts.cache_clear()
+
+
+def test_a_font_of_the_machine_has_the_letters(monkeypatch):
+    class Other:
+        def getmask(self, letter):
+            return b"box" if letter == "\U0010ffff" else letter.encode()
+
+    own_font_alone(monkeypatch)
+    monkeypatch.setattr("striate.data.page.FONTS", ("no-such-font.ttf", "other.ttf"))
+    other, load = Other(), ImageFont.truetype
+
+    def font(name, *more, **settings):
+        return other if name == "other.ttf" else load(name, *more, **settings)
+
+    monkeypatch.setattr(ImageFont, "truetype", font)
+    assert font_of(20, "Vögel 日本") is other
+    assert font_of(20, "plain") is not other
+    assert drawable("Vögel 日本", 20) == "Vögel 日本"
+    _fonts.cache_clear()

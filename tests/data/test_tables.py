@@ -269,7 +269,7 @@ BAD = {
         "such as file,label or text,label",
     ),
     "a misspelt header": (
-        "\nfilenme,label\na.png,cat\n",
+        "\nfilenme,label\na,cat\n",
         "TABLE: line 2: no header that names a column of files or texts, but 'filenme', 'label'; by 'filenme', did you "
         "mean 'filename'?; begin the table with one, such as file,label or text,label",
     ),
@@ -439,3 +439,10 @@ def test_polarity():
     assert data.train.targets[0] == 0
     assert data.why == "from the column 'label' of train.csv"
     assert 40 < data.input[0] < 60
+
+
+def test_a_column_of_image_files_under_any_name(table, tmp_path):
+    data = opened(table("\ufeffDatei;Größe\r\na.png;1,5\r\nb.png;2,25\r\n", files=TWO))
+    assert (data.task, data.classes) == ("regression", ("Größe",))
+    assert data.train.inputs == (tmp_path / "a.png", tmp_path / "b.png")
+    assert data.train.targets.tolist() == [[1.5], [2.25]]

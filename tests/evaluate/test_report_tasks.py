@@ -115,6 +115,11 @@ def test_a_scatter_stays_inside_its_box(pairs):
     assert all(0 <= v <= 340 for v in places)
 
 
+def test_few_dots_are_larger():
+    assert scatter("v", np.arange(16.0), np.arange(16.0)).count('r="4"') == 16
+    assert scatter("v", np.arange(900.0), np.arange(900.0)).count('r="2.5"') == 900
+
+
 def test_of_very_many_dots_some_are_drawn():
     many = np.arange(10_000.0)
     svg = scatter("v", many, many)

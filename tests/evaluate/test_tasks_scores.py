@@ -122,6 +122,30 @@ def test_masks_are_scikit_learns_whatever_the_batches(seed, n, k):
     assert 0 <= low <= high <= 1
 
 
+def test_how_far_off_an_item_is_is_measured_by_what_its_values_range_over():
+    truth = np.array([[0.0, 0.0], [1000.0, 1.0], [2000.0, 0.0], [3000.0, 1.0]])
+    off = np.array([[0, 0], [0, 0.9], [100, 0], [0, 0]])
+    scores = score_regression(truth + off, truth, ["price", "share"], list("abcd"))
+    assert [m.name for m in scores.worst[:2]] == ["b", "c"]
+
+
+def test_precision_and_recall_of_pixels():
+    scores = score_segmentation([(np.array([[[0, 1, 1]]]), np.array([[[0, 0, 1]]]))], ["sky", "sea"])
+    assert [(c.precision, c.recall) for c in scores.per_class] == [(1, 0.5), (0.5, 1)]
+
+
+def test_the_interval_of_the_mean_iou_is_the_bootstraps():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, (60, 1, 5))
+    answers = np.where(rng.random(truth.shape) < 0.7, truth, 1 - truth)
+    low, high = score_segmentation([(answers, truth)], ["a", "b"]).mean_iou_interval
+    drawn = rng.integers(0, 60, (20_000, 60))
+    both = np.stack([((answers == c) & (truth == c)).sum((1, 2))[drawn].sum(1) for c in (0, 1)])
+    either = np.stack([((answers == c) | (truth == c)).sum((1, 2))[drawn].sum(1) for c in (0, 1)])
+    wanted = np.percentile((both / either).mean(0), (2.5, 97.5))
+    assert (low, high) == pytest.approx(tuple(wanted), abs=0.04 * (wanted[1] - wanted[0]))
+
+
 def test_the_worst_images_the_words_and_an_image_of_nothing():
     truth = np.array([[[0, 0]], [[0, 1]], [[255, 255]]], np.uint8)
     said = np.array([[[0, 0]], [[1, 1]], [[1, 0]]], np.uint8)

@@ -51,12 +51,18 @@ def test_pixels_by_hand():
     # two pixels of two classes, each certain to 3/4 of class 0; the third is not asked for
     scores = torch.tensor([math.log(3), 0.0]).view(1, 2, 1, 1).repeat(1, 1, 1, 3)
     targets = torch.tensor([[[0, 1, 255]]])
-    assert loss("segmentation")(scores, targets).item() == pytest.approx((math.log(4 / 3) + math.log(4)) / 2)
+    entropy = loss("segmentation", "crossentropy")(scores, targets).item()
+    assert entropy == pytest.approx((math.log(4 / 3) + math.log(4)) / 2)
     # V-Net's dice: class 0: 2 * 3/4 / (2 * 9/16 + 1), class 1: 2 * 1/4 / (2 * 1/16 + 1)
     dice = ((1 - 1.5 / (18 / 16 + 1)) + (1 - 0.5 / (2 / 16 + 1))) / 2
     assert loss("segmentation", "dice")(scores, targets).item() == pytest.approx(dice)
-    both = loss("segmentation", "crossentropy+dice")(scores, targets).item()
-    assert both == pytest.approx(dice + (math.log(4 / 3) + math.log(4)) / 2)
+    assert loss("segmentation")(scores, targets).item() == pytest.approx(dice + entropy)
+
+
+def test_a_class_that_no_pixel_has_does_not_count_in_the_dice():
+    scores, targets = torch.zeros(1, 4, 1, 2), torch.tensor([[[0, 0]]])
+    # of four classes alike class 0 has dice 2 * 2/4 / (2/16 + 2)
+    assert loss("segmentation", "dice")(scores, targets).item() == pytest.approx(1 - 1 / (2 / 16 + 2))
 
 
 @pytest.mark.parametrize("name", LOSSES_OF["segmentation"])
@@ -86,6 +92,15 @@ def test_weights_of_classes_are_as_if_the_items_came_so_often(name):
     often = [0, 0, 0, 1, 2]  # class 0 three times, class 2 once each
     weighted = loss("classification", name, torch.tensor([3.0, 1.0, 1.0, 1.0]))(scores, targets)
     assert weighted.item() == pytest.approx(loss("classification", name)(scores[often], targets[often]).item())
+
+
+def test_weights_leave_the_smoothing():
+    torch.manual_seed(0)
+    scores, targets = torch.randn(5, 4), torch.tensor([0, 2, 2, 3, 1])
+    wanted = loss_of(Recipe(label_smoothing=0.2))(scores, targets).item()
+    for of in (targets, F.one_hot(targets, 4).float()):
+        alike = loss_of(Recipe(label_smoothing=0.2), weights=torch.full((4,), 3.0))(scores, of).item()
+        assert alike == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["crossentropy", "mse"])

@@ -16,6 +16,7 @@ from striate.model.contract import RESIZE, Contract
 from striate.model.model import Model, load
 from striate.model.placing import placed
 from striate.model.prepare import fit, fit_mask
+from striate.model.sources import items_of
 from striate.net import build
 from striate.spec import parse
 
@@ -274,3 +275,13 @@ def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_pat
     predicted = np.stack([input_of(Item(path), contract)[0] for path in paths])
     assert (predicted == arrays.inputs).all()
     assert torch.equal(normalise(predicted, contract), trained)
+
+
+def test_a_photo_for_a_model_of_texts_is_no_sentence(tmp_path, monkeypatch):
+    (tmp_path / "cat.jpg").write_bytes(b"?")
+    monkeypatch.chdir(tmp_path)
+    (found,) = items_of("cat.jpg", TEXT)
+    assert str(found) == "cat.jpg: this is a file, and the model answers for texts; wanted a sentence or a .txt"
+    for text in ("dog.jpg", "a good cat.jpg", "good", "", "x" * 5000 + ".jpg", "a\0b.jpg"):
+        (item,) = items_of(text, TEXT)
+        assert item.text == text

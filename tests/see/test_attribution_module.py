@@ -478,7 +478,7 @@ def test_a_net_that_mixes_its_batch_is_asked_one_by_one() -> None:
 # --- laws ------------------------------------------------------------------------------------------------------------
 
 SMALL = ("lenet5", "lenet5_1998", "harley", "boat4", "resnet20", "voxnet")
-SHAPES = {"alexnet": (3, 227, 227), "unet": (1, 32, 48), "unet_w16": (1, 32, 48), "unet_2015": (1, 188, 188)}
+SHAPES = {"alexnet": (3, 227, 227), "unet": (1, 32, 48), "unet_2015": (1, 188, 188)}
 
 
 def law(name: str) -> None:

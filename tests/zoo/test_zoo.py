@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from striate.analysis import check
-from striate.spec import Conv, Linear, MaxPool, Seq, Softmax, lower
+from striate.spec import BatchNorm, Conv, Linear, MaxPool, Seq, Softmax, lower
 from striate.zoo import ZOO, boat4, harley, lenet5
 
 
@@ -53,11 +55,26 @@ def test_an_entry_fits_its_input_for_any_number_of_classes(name: str) -> None:
     assert 1980 <= entry.year <= 2026
 
 
-def test_a_u_net_of_another_width_is_the_same_but_for_its_channels() -> None:
-    wide, narrow = (check(ZOO[name].make(2), (1, 64, 64)) for name in ("unet", "unet_w16"))
-    assert [layer.name for layer in wide.layers] == [layer.name for layer in narrow.layers]
-    for one, other in zip(wide.layers[:-1], narrow.layers[:-1], strict=True):
-        assert one.output is not None
-        assert other.output is not None
-        assert one.output == (4 * other.output[0], *other.output[1:])
-    assert wide.receptive_field == narrow.receptive_field
+def test_the_small_u_net_is_the_papers_with_a_level_less_and_normalised() -> None:
+    big, small = (lower(ZOO[name].make(2)).nodes for name in ("unet", "unet_small"))
+    assert sum(isinstance(node.op, BatchNorm) for node in small) == 2 * 7  # two behind every pair of convolutions
+    assert [str(node.op) for node in big if isinstance(node.op, MaxPool)] == ["MaxPool(2)"] * 4
+    assert [str(node.op) for node in small if isinstance(node.op, MaxPool)] == ["MaxPool(2)"] * 3
+    widths = [node.op.out for node in small if isinstance(node.op, Conv)]
+    assert widths == [16, 16, 32, 32, 64, 64, 128, 128, 64, 64, 32, 32, 16, 16, 2]
+    for i, (one, two) in enumerate(pairwise(small)):
+        if isinstance(one.op, Conv) and i < len(small) - 1:
+            assert isinstance(two.op, BatchNorm)
+            assert not one.op.bias  # the normalisation has one
+
+
+@pytest.mark.parametrize("size", [(8, 8), (32, 32), (64, 48), (33, 100)])
+@pytest.mark.parametrize("name", ["vgg_small", "vgg_small_regressor"])
+def test_the_small_vggs_take_images_of_any_size(name: str, size: tuple[int, int]) -> None:
+    reports = [check(ZOO[name].make(5), (3, *shape)) for shape in ((64, 64), size)]
+    assert not reports[1].problems
+    assert reports[0].parameters == reports[1].parameters
+    # 9 weights for each pair of channels, two of each normalisation
+    stages = 9 * (3 * 16 + 16 * 32 + 32 * 64 + 64 * 128) + 2 * (16 + 32 + 64 + 128)
+    head = {"vgg_small": 128 * 5 + 5, "vgg_small_regressor": (16 * 128 + 1) * 128 + 129 * 5}[name]
+    assert reports[0].parameters == stages + head

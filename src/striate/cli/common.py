@@ -8,6 +8,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Model = Annotated[
@@ -21,6 +22,20 @@ Data = Annotated[
         ".tsv or .npz.",
     ),
 ]
+
+
+class Grouped(typer.core.TyperCommand):
+    """A verb whose options stand in ``--help`` under the headings of their ``rich_help_panel``."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        headings: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            if record := parameter.get_help_record(ctx):
+                headings.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
+        for heading, records in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
 
 
 def print_json(document: Any) -> None:

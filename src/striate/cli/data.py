@@ -21,28 +21,37 @@ def data(
         Path | None, typer.Option(metavar="FILE", help="Write a contact sheet of what the network will see.")
     ] = None,
     augment: Annotated[
-        str, typer.Option(metavar="HOW", help="On the sheet: none, light, standard or strong, or such as 'shift=4'.")
-    ] = "none",
+        str | None,
+        typer.Option(metavar="HOW", help="On the sheet: none, light, standard or strong, or such as 'shift=4'. [none]"),
+    ] = None,
     input: Annotated[
         str | None, typer.Option("--input", "-i", metavar="CxHxW", help="On the sheet: the network's input.")
     ] = None,
-    resize: Annotated[str, typer.Option(help="On the sheet: stretch, fit or crop.")] = "stretch",
-    part: Annotated[str, typer.Option(help="On the sheet: train, val or test.")] = "train",
-    seed: Annotated[int, typer.Option(min=0, help="On the sheet: of what is picked and changed.")] = 0,
+    resize: Annotated[str | None, typer.Option(help="On the sheet: stretch, fit or crop. [stretch]")] = None,
+    part: Annotated[str | None, typer.Option(help="On the sheet: train, val or test. [train]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="On the sheet: of what is picked and changed. [0]")] = None,
     json: Json = False,
 ) -> None:
     """Say what DATA is: its task, classes, counts and sizes; with --sheet, show what a network will see."""
     from striate.data import open_data
     from striate.data.about import about
     from striate.data.augment import Augment
+    from striate.errors import RecipeError, nearest
+    from striate.model.contract import RESIZE
     from striate.spec import read_shape
 
-    how = Augment.parse(augment)
+    asked = {"augment": augment, "resize": resize, "part": part, "seed": seed}
+    unused = next((f"--{name} {value}" for name, value in asked.items() if value is not None), "")
+    how = Augment.parse(augment or "none")
+    if unused and sheet is None:
+        raise RecipeError(f"{unused}: is for the sheet; add --sheet sheet.png")
+    if resize is not None and resize not in RESIZE:
+        raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
     shape = read_shape(input) if input else None
     dataset = open_data(data, channels=shape[0] if shape and len(shape) == 3 else None)
     found = about(dataset)
     if sheet:
-        _draw(dataset, sheet, how, shape, resize=resize, part=part, seed=seed)
+        _draw(dataset, sheet, how, shape, resize=resize or "stretch", part=part or "train", seed=seed or 0)
     if json:
         print_json(found.as_dict() | ({"sheet": str(sheet)} if sheet else {}))
     else:

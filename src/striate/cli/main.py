@@ -11,7 +11,8 @@ from typing import Annotated, Never
 import typer
 
 import striate
-from striate.cli import check, data, doctor, evaluate, export, lab, predict, train, weights, zoo
+from striate.cli import check, data, doctor, evaluate, export, lab, predict, see, train, weights, zoo
+from striate.cli.common import Grouped
 from striate.errors import DataError, Error, ModelError, ShapeError
 
 app = typer.Typer(
@@ -36,9 +37,17 @@ VERBS = (
     lab.convolve,
     lab.pool,
     lab.activation,
+    see.filters,
+    see.maps,
+    see.activity,
+    see.unit,
+    see.field,
+    see.peaks,
+    see.explain,
+    see.imagine,
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(cls=Grouped)(verb)
 
 CODES: dict[type[Error], int] = {ShapeError: 1, DataError: 3, ModelError: 4}  # every other: 2, usage
 

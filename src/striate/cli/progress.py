@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from striate.cli.common import say
@@ -10,6 +11,9 @@ from striate.cli.fetching import Fetching
 
 if TYPE_CHECKING:
     from striate.learn import Epoch, Step
+
+
+PAUSE = 5.0  # seconds between two lines where there is no bar
 
 
 class Progress:
@@ -51,8 +55,8 @@ class Progress:
 
 
 class Reading:
-    """A context manager; ``show`` is told how many items of a part are read: a bar on a terminal, else nothing.
-    ``fetching`` is told what comes over the network before that.
+    """A context manager; ``show`` is told how many items of a part are read: a bar on a terminal, elsewhere a line
+    every few seconds. ``fetching`` is told what comes over the network before that.
     """
 
     def __init__(self) -> None:
@@ -60,6 +64,7 @@ class Reading:
         self.bar: Any = None
         self.task: Any = None
         self.done = 0
+        self.said = monotonic()
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -84,6 +89,9 @@ class Reading:
 
     def show(self, done: int, total: int) -> None:
         if not self.bar:
+            if monotonic() - self.said > PAUSE:
+                self.said = monotonic()
+                say(f"reading: {done:,} of {total:,}")
             return
         if self.task is None:
             self.fetching.__exit__()  # one bar at a time
@@ -93,3 +101,32 @@ class Reading:
             self.bar.reset(self.task, total=total)
         self.done = done
         self.bar.update(self.task, completed=done, total=total)
+
+
+class Bar:
+    """A context manager; ``step`` is told how far something slow has come, and its score: a bar on a terminal, else
+    nothing.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.bar: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn(self.what), BarColumn(), TextColumn("{task.fields[score]}"), TimeRemainingColumn())
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task("", total=None, score="")
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def step(self, done: int, total: int, score: float) -> None:
+        if self.bar:
+            self.bar.update(self.task, completed=done, total=total, score=f"score {score:.4g}")

@@ -33,7 +33,7 @@ def filters(
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Draw the learned kernels of a convolution."""
+    """Draw the learned kernels of a convolution; with --film, how they changed while it learned."""
     from striate.see import filters as kernels
 
     subject = _subject(model, input)
@@ -41,7 +41,7 @@ def filters(
     if film:
         from striate.filming import film_of
 
-        film_of(Path(model), found.layer, film)
+        film_of(model, found.layer, film)
     _finish(found.picture(channel), found.as_dict() | {"film": str(film) if film else None}, out, json, film)
 
 
@@ -83,25 +83,31 @@ def unit(
     model: Net,
     image: Image,
     which: Annotated[str, typer.Argument(metavar=UNIT, help="Of a linear layer LAYER:FEATURE.")],
+    pixels: Annotated[bool, typer.Option("--pixels", help="Down to the input: what each pixel adds.")] = False,
     out: Out = None,
     input: Input = None,
     json: Json = False,
 ) -> None:
     """Take one number of a network apart. Its window, the weights, the products, their sum, what follows."""
     from striate.see import unit as take_apart
-    from striate.see.unit_picture import unit_picture
+    from striate.see.pixels import pixels as down_to_pixels
 
     subject = _subject(model, input)
-    found = take_apart(subject.module, subject.tensor(image), which)
+    x = subject.tensor(image)
+    found = take_apart(subject.module, x, which)
+    below = down_to_pixels(subject.module, x, which) if pixels else None
     box = subject.box(found.layer, found.place[1:])
     if out:
-        unit_picture(found, subject.picture(image), box).save(out)
+        (below.picture(subject.picture(image)) if below else found.picture(subject.picture(image), box)).save(out)
     if json:
-        print_json(found.as_dict() | {"box": list(box) if box else None, "path": str(out) if out else None})
+        about = found.as_dict() | {"box": list(box) if box else None, "path": str(out) if out else None}
+        print_json(about | ({"pixels": below.as_dict()} if below else {}))
         return
     print(found)
     if box:
         print(f"it can see {box[2]}x{box[3]} pixels of the input, from row {box[0]}, column {box[1]}")
+    if below:
+        print(below)
     _written(out)
 
 
@@ -115,11 +121,14 @@ def field(
     json: Json = False,
 ) -> None:
     """Measure what a unit sees over real images, beside what the geometry allows."""
+    from striate.errors import SeeError
     from striate.see import effective_field, named_target
     from striate.seeing import drawn
 
     subject = _subject(model, None)
     target = named_target(which, subject.contract.classes)
+    if target is None or not target.layer:
+        raise SeeError(f"{which!r}: wanted one unit of a layer, {UNIT}")
     batches, arrays = _batches(subject, data, part, most)
     found = effective_field(subject.module, batches, target, subject.box(target.layer, target.index[1:]))
     _finish(found.picture(drawn(arrays.inputs[0])), found.as_dict(), out, json)
@@ -136,12 +145,12 @@ def peaks(
     json: Json = False,
 ) -> None:
     """Find the images that excite a channel most. Each cut to what the unit saw, with what drove it beside it."""
-    from striate.exciting import exciting
+    from striate.exciting import exciting, told
 
     subject = _subject(model, None)
     batches, arrays = _batches(subject, data, part, most)
     picture, about = exciting(subject, batches, arrays, which, top)
-    _finish(picture, about, out, json)
+    _finish(picture, about, out, json, text=told(about))
 
 
 def explain(
@@ -169,16 +178,20 @@ def explain(
         good = [found for found in results if isinstance(found, Explanation)]
         for error in (found for found in results if not isinstance(found, Explanation)):
             say(f"left out: {error}")
-        document: Any = [found.as_dict() for found in good]
+        document: dict[str, Any] = {"methods": [found.as_dict() for found in good]}
         text = "\n\n".join(map(str, good))
     else:
         found = explain_one(subject, image, target, method=method, layer=layer, check=check)
         picture, document, text = found.picture(), found.as_dict(), str(found)
     if out:
         picture.save(out)
-    print_json(document) if json else print(text)
-    if not json:
-        _written(out)
+    if json:
+        print_json(document | {"path": str(out) if out else None})
+        return
+    print(text)
+    _written(out)
+    if not out:
+        say("draw it with -o OUT.png")
 
 
 def imagine(
@@ -200,27 +213,23 @@ def imagine(
     json: Json = False,
 ) -> None:
     """Draw the input that a unit, a channel or a class likes best."""
-    from striate import see
     from striate.cli.progress import Bar
-    from striate.errors import RecipeError
+    from striate.errors import SeeError
+    from striate.explaining import asked_for
+    from striate.imagining import imagined
+    from striate.see import Target, named_target
 
     subject = _subject(model, input)
-    contract = subject.contract
-    wanted = see.named_target(target, contract.classes, subject.layers())
-    begin = None if start is None else subject.item(start).astype("float32") / 255
-    scale: dict[str, Any] = {"mean": contract.mean, "std": contract.std, "seed": seed}
-    if dream and begin is None:
-        raise RecipeError("--dream needs an image to dream on: --start IMAGE")
+    whole = dream and target not in subject.contract.classes and ":" not in target and not target.isdecimal()
+    wanted = Target(target) if whole else named_target(target, subject.contract.classes)
+    if wanted is None:
+        raise SeeError("wanted a class, LAYER:CHANNEL or a unit")
+    settings: dict[str, Any] = {"seed": seed}
+    if not dream:
+        settings |= {"steps": steps, "lr": lr, "basis": basis, "jitter": jitter, "variation": variation, "blur": blur}
     with Bar("climbing") as bar:
-        if dream and begin is not None:
-            found = see.dream(subject.module, wanted, begin, progress=bar.step, **scale)
-        else:
-            settings: dict[str, Any] = {"basis": basis, "jitter": jitter, "variation": variation, "blur": blur}
-            shape: Any = contract.input
-            found = see.imagine(
-                subject.module, wanted, shape, start=begin, steps=steps, lr=lr, progress=bar.step, **settings, **scale
-            )
-    _finish(found.picture(), found.as_dict(), out, json)
+        found = imagined(subject, wanted, start=start, dreaming=dream, progress=bar.step, **settings)
+    _finish(found.picture(asked_for(wanted, subject)), found.as_dict(), out, json)
 
 
 def _subject(model: str, input: str | None) -> Subject:
@@ -235,33 +244,45 @@ def _subject(model: str, input: str | None) -> Subject:
 
 def _batches(subject: Subject, data: str, part: str, most: int) -> tuple[Any, Any]:
     """The prepared items of a part, as normalised batches, and as arrays."""
-    import numpy as np
-    import torch
+    from striate.cli.progress import Reading
+    from striate.run.items import items_for
 
-    from striate.model.prepare import normalise
-    from striate.run import items_for
+    with Reading() as reading:
+        arrays = items_for(
+            subject.contract, data, part, most=most, reading=reading.show, fetching=reading.fetching.show
+        )
+    for name, why in arrays.broken:
+        say(f"left out {name}: {why}")
+    return subject.batches(arrays), arrays
 
-    arrays = items_for(subject.model, data, part, most)
-    step = 64
-    starts = range(0, len(arrays), step)
-    batches = (normalise(torch.from_numpy(np.array(arrays.inputs[i : i + step])), subject.contract) for i in starts)
-    return batches, arrays
 
-
-def _finish(picture: Picture, about: dict[str, Any], out: Path | None, json: bool, *others: Path | None) -> None:
-    """Writes the picture, and says what it shows."""
+def _finish(
+    picture: Picture, about: dict[str, Any], out: Path | None, json: bool, *others: Path | None, text: str = ""
+) -> None:
+    """Writes the picture, and says what it shows, in *text* or by the numbers of *about*."""
     if out:
         picture.save(out)
     if json:
         print_json(about | {"path": str(out) if out else None})
         return
     print(picture.alt)
-    for name, value in about.items():
-        if isinstance(value, int | float | str) and not isinstance(value, bool) and value != "":
-            print(f"  {name} {value:.6g}" if isinstance(value, float) else f"  {name} {value}")
+    print(text or _numbers(about))
     _written(out, *others)
     if not out and not any(others):
         say("draw it with -o OUT.png")
+
+
+def _numbers(about: dict[str, Any]) -> str:
+    """A line for each number, and for a list of a few."""
+    lines = []
+    for name, value in about.items():
+        if isinstance(value, float):
+            lines.append(f"  {name} {value:.6g}")
+        elif isinstance(value, list) and value and all(isinstance(v, int) for v in value):
+            lines.append(f"  {name} {', '.join(map(str, value[:10]))}{', ...' * (len(value) > 10)}")
+        elif isinstance(value, int) and not isinstance(value, bool):
+            lines.append(f"  {name} {value}")
+    return "\n".join(lines)
 
 
 def _written(*paths: Path | None) -> None:

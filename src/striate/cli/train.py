@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -17,73 +18,75 @@ from striate.cli.common import Data, Json, command, print_json, say
 if TYPE_CHECKING:
     from striate.run import Result, Run
 
+_net, _data, _training, _run = (
+    partial(typer.Option, rich_help_panel=title)  # under which heading of --help an option stands
+    for title in ("The network", "The data", "Training", "The run")
+)
+
 
 def train(
     data: Data,
     net: Annotated[
         str | None,
-        typer.Option(
+        _net(
             "--net",
             "-n",
             metavar="NET",
             help="A zoo name, .net file, model file or text; without it, one that suits the data.",
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Passes over the training part. [20]")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Images a step. [32]")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="The highest learning rate. [0.002]")] = None,
-    schedule: Annotated[str | None, typer.Option(help="constant, step, cosine or linear. [cosine]")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Part of all steps in which the rate rises. [0.1]")] = None,
-    optimiser: Annotated[
-        str | None, typer.Option("--optimiser", "--optimizer", help="sgd, momentum, nesterov, adam or adamw. [adamw]")
-    ] = None,
-    momentum: Annotated[float | None, typer.Option(help="Of momentum and nesterov. [0.9]")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="L2 regularisation of the weights. [0.01]")] = None,
-    l1: Annotated[float | None, typer.Option(help="L1 regularisation of the weights. [0]")] = None,
-    label_smoothing: Annotated[float | None, typer.Option(help="Of the targets, 0 to 1. [0.05]")] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(help="auto, crossentropy, mse, hinge; l1, huber; dice, crossentropy+dice. [auto: by the task]"),
-    ] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradient; 0: no limit. [0]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random. [0]")] = None,
-    augment: Annotated[
-        str | None, typer.Option(help="none, light, standard, strong, or such as 'light flip=no'. [none]")
-    ] = None,
-    balance: Annotated[
-        str | None, typer.Option(help="Of uneven classes: none, weights (in the loss) or sampling. [none]")
-    ] = None,
-    fraction: Annotated[float | None, typer.Option(help="Of the training part, evenly over the classes. [1]")] = None,
-    task: Annotated[
-        str | None, typer.Option(help="classification, multilabel, regression or segmentation. [by the data]")
-    ] = None,
-    channels: Annotated[
-        int | None, typer.Option(help="Read images as 1 (grey), 3 (colour) or 4 (with alpha). [as they are]")
-    ] = None,
-    resize: Annotated[
-        str | None, typer.Option(help="Images to the net's size: stretch, fit or crop. [stretch]")
-    ] = None,
     input: Annotated[
-        str | None, typer.Option("--input", "-i", metavar="CxHxW", help="The net's input. [its own, or the data's]")
+        str | None, _net("--input", "-i", metavar="CxHxW", help="The net's input. [its own, or the data's]")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at a file that cannot be read.")] = False,
-    init: Annotated[str, typer.Option(help="First weights: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
+    init: Annotated[str, _net(help="First weights: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
     weights: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Begin with a model file's weights, net and preparation; its head is new."),
+        _net(metavar="MODEL", help="Begin with a model file's weights, net and preparation; its head is new."),
     ] = None,
-    freeze: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="Keep everything down to this layer as it is.")
+    freeze: Annotated[str | None, _net(metavar="LAYER", help="Keep everything down to this layer as it is.")] = None,
+    task: Annotated[
+        str | None, _data(help="classification, multilabel, regression or segmentation. [by the data]")
     ] = None,
+    channels: Annotated[
+        int | None, _data(help="Read images as 1 (grey), 3 (colour) or 4 (with alpha). [as they are]")
+    ] = None,
+    resize: Annotated[str | None, _data(help="Images to the net's size: stretch, fit or crop. [stretch]")] = None,
+    augment: Annotated[
+        str | None, _data(help="none, light, standard, strong, or such as 'light flip=no'. [none]")
+    ] = None,
+    fraction: Annotated[float | None, _data(help="Of the training part, evenly over the classes. [1]")] = None,
+    strict: Annotated[bool, _data("--strict", help="Stop at a file that cannot be read.")] = False,
     recipe: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="standard, tutorial or svm, or a recipe.json; options change single settings."
-        ),
+        _training(metavar="NAME", help="standard, tutorial or svm, or a recipe.json; options change single settings."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="The run's folder.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest run of DATA (and --net).")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    epochs: Annotated[int | None, _training("--epochs", "-e", help="Passes over the training part. [20]")] = None,
+    batch: Annotated[int | None, _training("--batch", help="Images a step. [32]")] = None,
+    lr: Annotated[float | None, _training("--lr", help="The highest learning rate. [0.002]")] = None,
+    schedule: Annotated[str | None, _training(help="constant, step, cosine or linear. [cosine]")] = None,
+    warmup: Annotated[float | None, _training(help="Part of all steps in which the rate rises. [0.1]")] = None,
+    optimiser: Annotated[
+        str | None, _training("--optimiser", "--optimizer", help="sgd, momentum, nesterov, adam or adamw. [adamw]")
+    ] = None,
+    momentum: Annotated[float | None, _training(help="Of momentum and nesterov. [0.9]")] = None,
+    weight_decay: Annotated[float | None, _training(help="L2 regularisation of the weights. [0.01]")] = None,
+    l1: Annotated[float | None, _training(help="L1 regularisation of the weights. [0]")] = None,
+    label_smoothing: Annotated[float | None, _training(help="Of the targets, 0 to 1. [0.05]")] = None,
+    loss: Annotated[
+        str | None,
+        _training(help="auto, crossentropy, mse, hinge; l1, huber; dice, crossentropy+dice. [auto: by the task]"),
+    ] = None,
+    clip: Annotated[float | None, _training(help="Largest norm of the gradient; 0: no limit. [0]")] = None,
+    balance: Annotated[
+        str | None, _training(help="Of uneven classes: none, weights (in the loss) or sampling. [none]")
+    ] = None,
+    seed: Annotated[int | None, _training(help="Of everything random. [0]")] = None,
+    out: Annotated[Path | None, _run("--out", "-o", metavar="DIR", help="The run's folder.")] = None,
+    resume: Annotated[bool, _run("--resume", help="Go on with the newest run of DATA (and --net).")] = False,
+    keep_epochs: Annotated[
+        bool, _run("--keep-epochs", help="Keep the model of every epoch in epochs/, to film its kernels.")
+    ] = False,
+    device: Annotated[str, _run(help="auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> None:
     """Train a network on DATA. Ends with how good it is on images that it has never seen."""
@@ -114,6 +117,7 @@ def train(
             resize=resize,
             input=read_shape(input) if input else None,
             strict=strict,
+            keep_epochs=keep_epochs,
             say=reading.say,
             reading=reading.show,
             fetching=reading.fetching.show,

@@ -101,10 +101,11 @@ def _entry(folder: Path, columns: Sequence[Column], lock: int) -> Entry | None:
     try:
         index = json.loads((folder / "index.json").read_bytes())
         entry = Entry(folder, int(index["rows"]), {int(i): str(why) for i, why in index["broken"]}, lock)
-        sizes = [(folder / "items.bin", (entry.rows + len(entry.broken)) * np.dtype(ITEM).itemsize)]
+        n = entry.rows + len(entry.broken)
+        sizes = [(folder / "items.bin", n * np.dtype(ITEM).itemsize)]
         sizes += [(_file(folder, column), entry.rows * column.row_bytes) for column in columns]
-        whole = all(file.stat().st_size == wanted for file, wanted in sizes)
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = all(0 <= i < n for i in entry.broken) and all(file.stat().st_size == size for file, size in sizes)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     with suppress(OSError):  # a cache that may only be read
         os.utime(folder / "lock")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from striate.data.answers import LABELS
-from striate.data.looking import SPLITS, some
+from striate.data.looking import SPLITS, is_image, some
 from striate.data.rows import Table
 from striate.errors import DataError, nearest
 
@@ -62,6 +62,8 @@ def input_of(table: Table) -> str:
         )
     if file or text:
         return file or text
+    if images := [name for name in table.columns if not is_image(name) and all(map(is_image, table.cells(name)))]:
+        return images[0]  # under whatever name, in whatever language
     near = {name: get_close_matches(name, (*FILES, *TEXTS), 1) for name in table.columns}
     meant = "".join(f"; by {name!r}, did you mean {close[0]!r}?" for name, close in near.items() if close)
     raise DataError(

@@ -17,6 +17,7 @@ from striate.data.memory import written
 from striate.data.stamps import Stamps
 from striate.data.workers import CRASHED, for_each
 from striate.errors import DataError
+from striate.model.opening import may_pass
 
 # Fewer files, and of fewer bytes, are decoded sooner than it is worth a place on the disk.
 MANY_FILES, LARGE_FILES = 1000, 16 * 10**6
@@ -134,7 +135,8 @@ def _on_disk(reading: Reading, stamps: Stamps, place: Path, started: int) -> Row
     with cache.unfinished(place) as folder:
         broken = _filled(reading, stamps, folder)
         cache.finish(folder, reading.columns, stamps, len(reading) - len(broken), broken)
-        if stamps.settled(started) and CRASHED not in broken.values() and reading.size <= limit():
+        lasting = not any(why == CRASHED or may_pass(why) for why in broken.values())
+        if lasting and stamps.settled(started) and reading.size <= limit():
             folder = cache.publish(folder, place)
         with cache.opened(folder, reading.columns) as entry:
             assert entry is not None

@@ -112,7 +112,8 @@ def _check_train(folder: Path, classes: Classes) -> None:
         raise DataError(f"{folder}: only one class folder, {next(iter(classes))!r}; learning needs two or more")
     empty = [name for name, images in classes.items() if not images]
     if empty:
-        raise DataError(f"{folder}: no images in the class folder(s) {_quoted(empty)}; fill or remove them")
+        there = "".join(f"; in {name}: {note}" for name in empty for note in passed_over(folder / name))
+        raise DataError(f"{folder}: no images in the class folder(s) {_quoted(empty)}{there}; fill or remove them")
 
 
 def _held_out(folder: Path, train: Classes) -> Part:

@@ -49,9 +49,17 @@ def typical(where: Path, images: Sequence[Path]) -> Typical:
     grey = all(grey for _, grey in looked) and all(mode != "RGB" for mode, _ in headers.values())
     mode, channels = ("RGBA", 4) if clear > 0.5 else ("L", 1) if grey else ("RGB", 3)
     shown = "alpha is a fourth channel" if clear > 0.5 else "black shows behind them"
-    notes = (f"about {clear:.0%} of the images have transparent pixels; {shown}",) if clear else ()
+    notes = (f"{_share(clear)} of the images have transparent pixels; {shown}",) if clear else ()
     heights, widths = zip(*(size for _, size in headers.values()), strict=True)
     return mode, (channels, median_low(heights), median_low(widths)), notes
+
+
+def _share(part: float) -> str:
+    """
+    >>> _share(0.333), _share(0.003)
+    ('about 33%', 'less than 1%')
+    """
+    return f"about {part:.0%}" if part >= 0.01 else "less than 1%"
 
 
 def _alpha(path: Path) -> tuple[bool, bool] | None:

@@ -47,6 +47,7 @@ def open_data(
         progress: Told the bytes of a file, done and in all, where one has to be fetched.
 
     Raises:
+        RecipeError: There is no such task, or images have no such channels.
         DataError: There is no such data, or it cannot be read, or not be taken so.
 
     >>> data = open_data("digits")
@@ -54,6 +55,8 @@ def open_data(
     ((1, 8, 8), 1437, 360)
     """
     check_task(task)
+    if source == "":  # which as a path would be the current folder
+        raise DataError(f"DATA is empty; {_ACCEPTED}")
     built_in = open_built_in(source, progress) if isinstance(source, str) else None
     dataset = as_channels(as_task(built_in or _open_path(Path(source), task), task), channels)
     if dataset.test is not None:

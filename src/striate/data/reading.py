@@ -54,8 +54,7 @@ def read(
         say: Told in a line if the cache cannot be used where it should.
 
     Raises:
-        DataError: The contract takes other items; none, or none of some class, can be read; one cannot, and
-            *on_broken* is ``"stop"``.
+        DataError: The contract takes other items; none can be read; one cannot, and *on_broken* is ``"stop"``.
 
     >>> contract = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
     >>> read(Part(np.zeros((3, 4, 4), np.uint8), np.array([0, 1, 1]), tuple("abc")), contract).inputs.shape
@@ -67,7 +66,7 @@ def read(
 
     def found(i: int, why: str) -> None:
         if on_broken == "stop":
-            raise DataError(f'{part.names[i]}: {why}; or go on without such files (on_broken="leave out")')
+            raise DataError(f'{part.names[i]}: {why}; or leave such files out (no --strict; on_broken="leave out")')
 
     rows = Rows({}, {})
     if columns := _columns(part, contract):
@@ -78,7 +77,11 @@ def read(
         rows = rows_of(Reading(files, columns, rule, limit, found, progress or quiet, say or quiet))  # type: ignore
     left = part
     if rows.broken:
-        _check_left(part, contract, rows.broken)
+        if len(rows.broken) == len(part):
+            first = min(rows.broken)
+            raise DataError(
+                f"none of the {len(part)} images can be read; the first is {part.names[first]}: {rows.broken[first]}"
+            )
         left = part.take(np.delete(np.arange(len(part)), list(rows.broken)))
     inputs = rows.columns["inputs"] if "inputs" in rows.columns else _inputs(left, contract)
     targets = rows.columns["targets"] if "targets" in rows.columns else _targets(left, contract, rows.columns)
@@ -157,7 +160,8 @@ def _inputs(part: Part, contract: Contract) -> np.ndarray:
 def _targets(part: Part, contract: Contract, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """Targets that are no files, as the contract means them."""
     assert isinstance(part.targets, np.ndarray)
-    if contract.task == "segmentation" and part.targets.shape[1:] != contract.input[1:]:
+    same_size = part.targets.shape[1:] == contract.input[1:] and contract.scale_to is None
+    if contract.task == "segmentation" and not same_size:
         numbers = replace(contract, mask_values=tuple(range(len(contract.classes))))
         fitted = np.empty((len(part), *contract.input[1:]), np.uint8)
         for row, mask in zip(fitted, part.targets, strict=True):
@@ -181,20 +185,3 @@ def _as_shares(targets: np.ndarray, sizes: np.ndarray, contract: Contract) -> np
         for axis, value in enumerate(pair):
             shares[:, value] = (targets[:, value] * ways[:, axis] + ways[:, 2 + axis]) / contract.input[2 - axis]
     return shares
-
-
-def _check_left(part: Part, contract: Contract, broken: Mapping[int, str]) -> None:
-    """DataError where nothing is left, or nothing of some class."""
-
-    def refuse(n: int, of: str, first: int) -> None:
-        raise DataError(f"none of the {n} images{of} can be read; the first is {part.names[first]}: {broken[first]}")
-
-    if len(broken) == len(part):
-        refuse(len(part), "", min(broken))
-    if contract.task not in ("classification", "multilabel"):
-        return
-    targets = np.asarray(part.targets)
-    for target, name in enumerate(contract.classes):
-        those = np.flatnonzero(targets == target if targets.ndim == 1 else targets[:, target])
-        if len(those) and all(i in broken for i in those.tolist()):
-            refuse(len(those), f" of class {name!r}", int(those[0]))

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from striate.data.page import INK, MARGIN, PAPER, WIDTH, Page, font_of, in_lines, length_of, shortened
+from striate.data.page import INK, MARGIN, PAPER, WIDTH, Page, drawable, font_of, in_lines, length_of, shortened
 from striate.data.shown import Cell, Row
-from striate.errors import DataError
+from striate.errors import RecipeError
 from striate.evaluate.palette import NOTHING, Colour, colours
 from striate.model.contract import IGNORE, Contract
 
@@ -57,11 +57,11 @@ def page_bytes(page: Image.Image, path: Path) -> bytes:
     """The page as a file of the format that *path* ends with.
 
     Raises:
-        DataError: It ends with none that pictures are written in.
+        RecipeError: It ends with none that pictures are written in.
     """
     file = BytesIO()
     if path.suffix.lower() not in FORMATS:
-        raise DataError(f"{path}: a sheet is a picture; let its name end with one of {', '.join(FORMATS)}")
+        raise RecipeError(f"{path}: a sheet is a picture; let its name end with one of {', '.join(FORMATS)}")
     page.save(file, FORMATS[path.suffix.lower()], quality=90)
     return file.getvalue()
 
@@ -110,7 +110,6 @@ def _grid(page: Page, rows: Sequence[Row], contract: Contract) -> None:
 
 
 def _texts(page: Page, rows: Sequence[Row]) -> None:
-    font = font_of(TEXT)
     for row in rows:
         _captions(page, row)
         lines = in_lines([word for word, _ in row.words], TEXT)
@@ -119,11 +118,11 @@ def _texts(page: Page, rows: Sequence[Row]) -> None:
         for line in lines[:LINES]:
             x = MARGIN
             for word in line:
-                pen, text = page.reach(2 * TEXT), shortened(word, TEXT, WIDTH)
+                pen, text = page.reach(2 * TEXT), drawable(shortened(word, TEXT, WIDTH), TEXT)
                 length = length_of(text, TEXT)
                 if marked[at]:
                     pen.rounded_rectangle((x - 3, page.y - 1, x + length + 3, page.y + TEXT + 5), 5, MARK)
-                pen.text((x, page.y), text, INK, font)
+                pen.text((x, page.y), text, INK, font_of(TEXT, text))
                 x, at = x + length + length_of(" ", TEXT), at + 1
             page.y += int(TEXT * 1.4)
         if at < len(row.words):

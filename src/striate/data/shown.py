@@ -17,7 +17,7 @@ from striate.data.dataset import Arrays, DataSet, Part
 from striate.data.reading import read
 from striate.data.split import strata
 from striate.data.statistics import channel_statistics
-from striate.errors import DataError
+from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.words import vocabulary_of, words_of
 
@@ -92,10 +92,11 @@ def shown(
     The changes are those of a run with that *seed*: they are drawn by the item's number in the part.
 
     Raises:
-        DataError: There is no such part, or none of its items can be read.
+        RecipeError: There is no such part.
+        DataError: None of its items can be read.
     """
     if part not in dataset.parts:
-        raise DataError(f"{dataset.name} has no part {part!r}; it has {', '.join(dataset.parts)}")
+        raise RecipeError(f"{dataset.name} has no part {part!r}; it has {', '.join(dataset.parts)}")
     source = dataset.parts[part]
     one = _reader(source, contract)
     chosen = _readable(_in_turn(source, seed), one, items)

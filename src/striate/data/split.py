@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from striate.data.content import same_content
-from striate.data.dataset import Part
+from striate.data.dataset import Inputs, Part
 from striate.errors import DataError
 
 BINS = 10  # of a number that is to be predicted: its range is spread evenly over both sides
@@ -22,8 +24,20 @@ def split_off(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
     Raises:
         DataError: The fraction is not between 0 and 1.
     """
-    rest, taken = stratified(strata(part.targets), fraction, seed, same_content(part.inputs))
+    rest, taken = stratified(
+        strata(part.targets), fraction, seed, same_content(part.inputs), names=_lasting_names(part.inputs)
+    )
     return part.take(rest), part.take(taken)
+
+
+def _lasting_names(inputs: Inputs) -> Sequence[object] | None:
+    """What an item is called whatever else is added beside it: of a file its folder and name, a text itself.
+
+    So a few more photos move none of the others to another part.
+    """
+    if isinstance(inputs, np.ndarray):
+        return None
+    return ["/".join(item.parts[-2:]) if isinstance(item, Path) else item for item in inputs]
 
 
 def strata(targets: np.ndarray | tuple[object, ...]) -> np.ndarray:
@@ -48,13 +62,18 @@ def strata(targets: np.ndarray | tuple[object, ...]) -> np.ndarray:
 
 
 def stratified(
-    targets: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
+    targets: np.ndarray,
+    fraction: float,
+    seed: int,
+    groups: np.ndarray | None = None,
+    *,
+    names: Sequence[object] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """``(rest, part)``: the indices of all items, *part* holding *fraction* of every class, both sorted.
 
     Each class gives its exact share to within one item; a class of two items or more keeps at least one on
     each side, and a single item stays in *rest*. Which items of a class go is decided by the SHA-256 of the
-    seed and the item's index: by no random number generator, so by no version or platform either.
+    seed and the item's name (or index): by no random number generator, so by no version or platform either.
 
     Args:
         targets: int ``(N,)``, the class of each item.
@@ -62,6 +81,7 @@ def stratified(
         seed: Another seed, another part.
         groups: int ``(N,)``, for each item the number of the first that it must stay with (itself, mostly). A group
             goes where its first item goes, and counts as one item of that one's class.
+        names: Of each item, for its hash; its index, if not given.
 
     Raises:
         DataError: The fraction is not between 0 and 1.
@@ -78,7 +98,8 @@ def stratified(
     alone = groups == np.arange(len(targets))
     members = [np.flatnonzero((targets == c) & alone) for c in np.unique(targets)]
     shares = _shares([len(items) for items in members], fraction)
-    chosen = [i for items, n in zip(members, shares, strict=True) for i in _by_hash(items, seed)[:n]]
+    names = range(len(targets)) if names is None else names
+    chosen = [i for items, n in zip(members, shares, strict=True) for i in _by_hash(items, seed, names)[:n]]
     is_part = np.zeros(len(targets), bool)
     is_part[chosen] = True
     is_part = is_part[groups]
@@ -100,5 +121,8 @@ def _shares(counts: list[int], fraction: float) -> list[int]:
     return [min(max(share, 1), n - 1) if n > 1 else 0 for share, n in zip(shares, counts, strict=True)]
 
 
-def _by_hash(items: np.ndarray, seed: int) -> list[int]:
-    return sorted(items.tolist(), key=lambda i: hashlib.sha256(f"{seed}/{i}".encode()).digest())
+def _by_hash(items: np.ndarray, seed: int, names: Sequence[object]) -> list[int]:
+    def digest(i: int) -> bytes:
+        return hashlib.sha256(f"{seed}/{names[i]}".encode(errors="surrogatepass")).digest()
+
+    return sorted(items.tolist(), key=digest)

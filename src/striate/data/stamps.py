@@ -45,7 +45,9 @@ class Stamps:
 
 
 def stamp(paths: Sequence[Path]) -> tuple[bytes, int, int]:
-    """A digest of the files' paths, sizes and times (of content and file), their bytes, and their latest time."""
+    """A digest of the files' paths (links followed), sizes and times (of content and file), their bytes, and their
+    latest time.
+    """
     text, size, newest = "", 0, 0
     for path in map(os.fspath, paths):
         folder, _, name = path.rpartition(os.sep)
@@ -53,7 +55,8 @@ def stamp(paths: Sequence[Path]) -> tuple[bytes, int, int]:
             found = os.stat(path)
             times = found.st_mtime_ns, found.st_ctime_ns
             size, newest = size + found.st_size, max(newest, *times)
-            text += f"{_real(folder)}/{name}\0{found.st_size} {times}\0"
+            place = os.path.realpath(path) if os.path.islink(path) else f"{_real(folder)}/{name}"
+            text += f"{place}\0{found.st_size} {times}\0"
         except (OSError, ValueError):
             text += f"{path}\0"
     return hashlib.blake2b(os.fsencode(text), digest_size=16).digest(), size, newest

@@ -9,14 +9,14 @@ import numpy as np
 from striate.data.answers import in_order
 from striate.data.dataset import DataSet, Part
 from striate.data.rows import number
-from striate.errors import DataError, nearest
+from striate.errors import DataError, RecipeError, nearest
 from striate.model.contract import IMAGES, TASKS
 
 
 def check_task(task: str | None) -> None:
-    """Raises a DataError where *task* is none."""
+    """Raises a RecipeError where *task* is none."""
     if task is not None and task not in TASKS:
-        raise DataError(f"the task is {task!r}{nearest(str(task), TASKS)}")
+        raise RecipeError(f"the task is {task!r}{nearest(str(task), TASKS)}")
 
 
 def as_task(dataset: DataSet, task: str | None) -> DataSet:
@@ -43,13 +43,14 @@ def as_channels(dataset: DataSet, channels: int | None) -> DataSet:
     """*dataset* with its images read in *channels*: 1 (grey), 3 (RGB) or 4 (RGBA); None: as they are.
 
     Raises:
-        DataError: Another number; or items that are no images.
+        RecipeError: Another number.
+        DataError: Items that are no images.
     """
     if channels is None or dataset.input[:1] == (channels,):
         return dataset
     modes = {1: "L", 3: "RGB", 4: "RGBA"}
     if channels not in modes:
-        raise DataError(f"channels is {channels!r}, wanted 1 (grey), 3 (RGB) or 4 (RGBA)")
+        raise RecipeError(f"channels is {channels!r}, wanted 1 (grey), 3 (RGB) or 4 (RGBA)")
     if dataset.mode not in IMAGES:
         raise DataError(f"{dataset.name}: its items are {_items(dataset)}, so it comes as it is; leave channels out")
     return replace(dataset, mode=modes[channels], input=(channels, *dataset.input[1:]))

@@ -9,6 +9,7 @@ from striate.evaluate.axis import linear
 from striate.evaluate.markup import Html, el
 
 SIZE, LEFT, BOTTOM, RIM = 340, 62, 44, 12
+FEW = 200  # up to which dots are larger, or they would be hard to see
 MOST = 2_000  # dots of a chart; of more, evenly chosen ones
 
 
@@ -37,7 +38,10 @@ def scatter(name: str, truth: NDArray[np.float64], answers: NDArray[np.float64])
             el("text", f"{tick:g}", x=across(tick), y=SIZE - BOTTOM + 18, text_anchor="middle"),
         ]
     chosen = np.linspace(0, len(truth) - 1, min(len(truth), MOST)).astype(int)
-    dots = [el("circle", cx=across(t), cy=up(a), r=2.5) for t, a in zip(truth[chosen], answers[chosen], strict=True)]
+    dots = [
+        el("circle", cx=across(t), cy=up(a), r=2.5 if len(chosen) > FEW else 4)
+        for t, a in zip(truth[chosen], answers[chosen], strict=True)
+    ]
     middle = (LEFT + SIZE - RIM) / 2
     svg = el(
         "svg",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,7 +18,7 @@ LOSSES_OF = {
     "classification": ("crossentropy", "mse", "hinge"),
     "multilabel": ("bce",),
     "regression": ("mse", "l1", "huber"),
-    "segmentation": ("crossentropy", "dice", "crossentropy+dice"),
+    "segmentation": ("crossentropy+dice", "crossentropy", "dice"),
 }
 
 
@@ -26,10 +27,12 @@ def loss_name(recipe: Recipe, task: str = "classification") -> str:
 
     >>> loss_name(Recipe(), "classification"), loss_name(Recipe(), "multilabel"), loss_name(Recipe(), "regression")
     ('crossentropy', 'bce', 'mse')
+    >>> loss_name(Recipe(), "segmentation"), loss_name(Recipe(balance="weights"), "segmentation")
+    ('crossentropy+dice', 'crossentropy')
     """
     choices = LOSSES_OF[task]
-    if recipe.loss == "auto":
-        return choices[0]
+    if recipe.loss == "auto":  # dice weighs the classes alike already, and by no weights of anybody's
+        return "crossentropy" if task == "segmentation" and recipe.balance == "weights" else choices[0]
     if recipe.loss not in choices:
         raise RecipeError(f"recipe: the loss {recipe.loss} is not for {task}; take auto or {' or '.join(choices)}")
     return recipe.loss
@@ -49,7 +52,7 @@ def loss_of(recipe: Recipe, task: str = "classification", weights: Tensor | None
     Raises:
         RecipeError: The loss is another task's, or cannot be weighted.
     """
-    name = loss_name(recipe, task)
+    name = loss_name(recipe if weights is None else replace(recipe, balance="weights"), task)
     if weights is not None and (task == "regression" or "dice" in name):
         raise RecipeError(
             f"recipe: balance weights the classes, which the loss {name} of {task} does not know; leave it out"

@@ -39,7 +39,7 @@ class Recipe:
     l1: float = 0.0  # times the sum of the weights' absolute values, added to the loss
     label_smoothing: float = 0.05  # this much of the target spread over all classes; with crossentropy of classes only
     # auto: what suits the task. Of classes: crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's.
-    # Of several labels: bce. Of numbers: mse, l1, huber. Of pixels: crossentropy, dice, crossentropy+dice.
+    # Of several labels: bce. Of numbers: mse, l1, huber. Of pixels: crossentropy+dice, crossentropy, dice.
     loss: str = "auto"
     clip: float = 0.0  # the largest norm of the gradient; 0: no limit
     seed: int = 0  # below 2**32; of the order of the images, dropout, and the first weights

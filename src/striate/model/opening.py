@@ -17,6 +17,7 @@ from striate.errors import DataError
 Image.preinit()
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _TEXTS = (b"iTXt", b"tEXt", b"zTXt")  # chunks of a PNG, and the names of those that hold metadata
+_SYSTEM, _MEMORY = "cannot be opened", "there is not enough memory to read it"  # reasons that are not in the file
 _METADATA = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
@@ -56,6 +57,11 @@ def has_metadata_behind(image: ImageFile.ImageFile) -> bool:
     return found
 
 
+def may_pass(reason: str) -> bool:
+    """Whether a file that could not be read for *reason* may be readable the next time, as it is."""
+    return _SYSTEM in reason or _MEMORY in reason
+
+
 def _check_area(image: Image.Image) -> None:
     """Pillow only warns of a picture above its limit (and raises above twice that); here it is an error."""
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
@@ -77,8 +83,10 @@ def _reason(error: Exception) -> str:
             return f"too large to open safely ({error}); make it smaller than {Image.MAX_IMAGE_PIXELS} pixels"
         case ValueError() if "MAX_TEXT_" in str(error):  # PNG: texts and colour profiles are packed
             return "the texts or the colour profile in it are too large to unpack safely; save it again without them"
+        case MemoryError():
+            return f"{_MEMORY}; close other programs or make the image smaller"
         case OSError(strerror=str(reason)):  # the system's, not Pillow's
-            return f"cannot be opened ({reason})"
+            return f"{_SYSTEM} ({reason})"
         case _:
             return (
                 f"the image is damaged or cut short ({str(error) or type(error).__name__}); copy it again or remove it"

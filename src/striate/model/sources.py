@@ -46,6 +46,10 @@ def items_of(source: Source, contract: Contract) -> list[Item | DataError]:
 
 def _sentences(source: Source) -> list[Item | DataError]:
     if isinstance(source, str) and not source.endswith(".txt"):
+        if _is_path(source):
+            return [
+                DataError(f"{source}: this is a file, and the model answers for texts; wanted a sentence or a .txt")
+            ]
         return [Item(source, None, source)]
     if not isinstance(source, str | Path):
         return [DataError(f"got a {type(source).__name__}; wanted a text, or a .txt file with a sentence a line")]
@@ -57,6 +61,14 @@ def _sentences(source: Source) -> list[Item | DataError]:
         return [DataError(f"{source}: is no text (UTF-8); wanted a sentence a line")]
     found: list[Item | DataError] = [Item(line, str(source), line) for line in lines if line.strip()]
     return found or [DataError(f"{source}: is empty; wanted a sentence a line")]
+
+
+def _is_path(text: str) -> bool:
+    """Whether a *text* without a space is a file that is there, such as a photo or a table given by mistake."""
+    try:
+        return Path(text).suffix != "" and not text.count(" ") and Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a byte 0 in it
+        return False
 
 
 def files_of(source: str | Path) -> list[str | Path | DataError]:

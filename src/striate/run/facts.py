@@ -31,12 +31,17 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("balance", BALANCES[recipe.balance]),
         ("part of the data", f"{recipe.fraction:.3g} of the training part" if recipe.fraction != 1 else ""),
         ("seed", str(recipe.seed)),
-        ("time", f"{run.seconds:.1f} s on {run.device.type}, {torch.get_num_threads()} threads"),
+        ("time", f"{run.seconds:.1f} s on {run.device.type}, {_threads()}"),
         ("versions", f"striate {__version__}, torch {torch.__version__}"),
         ("began with", run.begun_from),
         ("left out", f"{broken:,} items that cannot be read" if broken else ""),
     ]
     return [(label, value) for label, value in found if value]
+
+
+def _threads() -> str:
+    n = torch.get_num_threads()
+    return f"{n} thread{'s' * (n != 1)}"
 
 
 BALANCES = {

@@ -16,6 +16,8 @@ from striate.learn import figure_of
 
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
+SPLIT = "split.csv"
+EPOCHS = "epochs"  # where the models of all epochs are, with --keep-epochs
 COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")  # of metrics.csv, in classification
 Say = Callable[[str], None]
 
@@ -96,12 +98,14 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
     ):
         if before.get(key) != now.get(key):
             which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now.get(key))})"
+            if key == "images" and (folder / SPLIT).is_file():
+                continue  # which says what items are new or gone, too
             raise RecipeError(
                 f"{folder}: was trained with another {key}{which}; go on with the same, or begin a new run "
                 f"without --resume"
             )
     for key, value in now.items():
-        if before.get(key) != value:
+        if before.get(key) != value and key != "images":
             say(f"changed: {key} {before.get(key)} -> {value}")
 
 

@@ -17,9 +17,9 @@ from striate.learn import Recipe, State, loss_name, read_recipe
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
-from striate.run.folder import Say, compare_runs, find_run, free_folder, make_folder, read_about
+from striate.run.folder import EPOCHS, Say, compare_runs, find_run, free_folder, make_folder, read_about
 from striate.run.measuring import Fetching, Reading
-from striate.run.reading import check_choices, quick_look, read_parts
+from striate.run.reading import check_choices, check_words, quick_look, read_parts
 from striate.run.running import Run, restore
 from striate.run.splitting import check_split, write_split
 from striate.run.suiting import Asked, check_asked, first_contract, fitted, vocabulary_for, words_of
@@ -44,6 +44,7 @@ def prepare(
     resize: str | None = None,
     input: Shape | None = None,
     strict: bool = False,
+    keep_epochs: bool = False,
     say: Say = lambda text: None,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
@@ -66,10 +67,15 @@ def prepare(
         resize: How images get the net's size: stretch, fit or crop; stretch, if not given.
         input: The net's input; if not given its own, or one that suits the data.
         strict: An item that cannot be read is an error; otherwise it is left out and named.
+        keep_epochs: Write the model as it is before the first epoch and after each, into the folder's ``epochs/``.
         say: Told, in a line each, what was found on the way.
         reading: Told how many items are read, of how many.
         fetching: Told what of which file is fetched, where one has to be: its name, bytes done, bytes in all.
     """
+    if not resume:
+        recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
+        check_words(recipe, resize=resize, out=out)
+    place = _device(device)
     dataset = open_data(data, task=task, channels=channels, progress=fetching)
     folder, before = (find_run(out, dataset.name, None if net is None else net_name(net)) if resume else None), {}
     if folder:
@@ -78,6 +84,7 @@ def prepare(
         net = net or str(before["net"])
         init = str(before["init"])
         weights, freeze = weights or before.get("weights"), freeze or before.get("freeze")
+        keep_epochs = keep_epochs or (folder / EPOCHS).is_dir()
         channels, resize = channels or before.get("channels"), resize or before.get("resize")
         if (task is None and before["task"] != dataset.task) or channels not in (None, dataset.input[0]):
             dataset = open_data(data, task=task or str(before["task"]), channels=channels)
@@ -94,11 +101,13 @@ def prepare(
     given = _given_contract(folder, before)
     asked = Asked(dataset, start.contract if start else given, resize, input)
     check_asked(asked, channels, str(weights) if start else "")
-    name = str(before.get("name") or (net_name(net or weights) if net or weights else ""))
+    name = str(before.get("name") or (net_name(net or weights or "") if net or weights else ""))
     if start and net is None:
         graph = start.graph_for(dataset.classes, dataset.task)
     else:
-        net = net or suited_to(asked.item, asked.mode, dataset.task, len(dataset.classes))
+        if net is None:
+            net, why = suited_to(asked.input or asked.item, asked.mode, dataset.task, len(dataset.classes))
+            say(f"net: {net}, since {why}")
         graph = _named(net, asked)
     name = name or net_name(net or "")
     graph = fitted(with_input(graph, start.contract.input if start else asked.item), dataset, name)
@@ -120,7 +129,6 @@ def prepare(
         compare_runs(folder, before, about, say)
         check_split(folder, dataset, say)
     augment = check_choices(recipe, contract, say)
-    place = _device(device)
     module = build(graph, init=init, seed=recipe.seed, device=place)
     came = start.into(module, contract, say) if start else None if folder else ()
     if freeze:
@@ -145,6 +153,7 @@ def prepare(
         augment=augment,
         input=dataset.input,
         begun_from=", ".join([str(weights)] * bool(weights) + [f"frozen down to {freeze}"] * bool(freeze)),
+        keep_epochs=keep_epochs,
     )
     if folder:
         restore(run, int(before.get("batch", recipe.batch)), say)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,10 +13,24 @@ from striate.data import DataSet, channel_statistics, read
 from striate.data.augment import Augment
 from striate.data.batches import check_balance
 from striate.data.doctor import doctor
+from striate.errors import DataError, RecipeError, nearest
 from striate.learn import Recipe, loss_of
-from striate.model.contract import Contract
-from striate.run.folder import Say
+from striate.model.contract import RESIZE, Contract
+from striate.run.folder import Say, free_folder
 from striate.run.measuring import Held, Reading
+
+
+def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -> None:
+    """What can be refused before any data is looked at, which may take minutes.
+
+    Raises:
+        RecipeError: An augmentation or a rule of resizing that there is not; a folder that holds something already.
+    """
+    Augment.parse(recipe.augment)
+    if resize is not None and resize not in RESIZE:
+        raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
+    if out is not None:
+        free_folder(out, "")
 
 
 def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
@@ -46,7 +62,8 @@ def read_parts(
     *measured* before.
 
     Raises:
-        DataError: An item cannot be read and *strict* says that none may be left out; or nothing of a class is left.
+        DataError: An item cannot be read and *strict* says that none may be left out; or nothing is left of a part, or
+            of a class in all parts.
     """
     on_broken = "stop" if strict else "leave out"
     held = {
@@ -55,6 +72,7 @@ def read_parts(
     }
     broken = [item for part in held.values() for item in part.arrays.broken]
     if broken:
+        _check_classes_left(held, contract, dict(broken))
         what = "text" if contract.mode == "text" else "image"
         say(f"left out {len(broken)} {what}{'s' * (len(broken) > 1)} that cannot be read:")
         for name, why in broken[:10]:
@@ -69,6 +87,23 @@ def read_parts(
         mean, std = target_statistics(train.targets)
         contract = replace(contract, target_mean=mean, target_std=std)
     return held, contract
+
+
+def _check_classes_left(held: Mapping[str, Held], contract: Contract, broken: Mapping[str, str]) -> None:
+    """DataError where the items of some class are *broken* in all parts: one bad file alone ends no run."""
+    if contract.task not in ("classification", "multilabel"):
+        return
+    sources = [held_.source for held_ in held.values()]
+    targets = np.concatenate([np.asarray(source.targets) for source in sources])
+    names = [name for source in sources for name in source.names]
+    for target, class_ in enumerate(contract.classes):
+        those = np.flatnonzero(targets == target if targets.ndim == 1 else targets[:, target])
+        if len(those) and all(names[i] in broken for i in those):
+            first = names[those[0]]
+            raise DataError(
+                f"none of the {len(those)} images of class {class_!r} can be read; the first is {first}: "
+                f"{broken[first]}"
+            )
 
 
 def _is_standardised(contract: Contract) -> bool:

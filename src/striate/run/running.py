@@ -22,7 +22,7 @@ from striate.learn import Epoch, Recipe, State, Step, load_state, save_state, tr
 from striate.model.model import Model
 from striate.model.prepare import placed
 from striate.run.facts import facts
-from striate.run.folder import PROGRESS, STATE, Say, columns_of, to_csv
+from striate.run.folder import EPOCHS, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.result import Result
 from striate.run.showing import worst_items
@@ -48,6 +48,7 @@ class Run:
     seconds: float = 0.0
     finished: bool = False  # measured and reported, after all of its epochs
     begun_from: str = ""  # a model file whose weights it began with, and what of them is frozen
+    keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
 
     @property
     def task(self) -> str:
@@ -61,6 +62,8 @@ class Run:
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
         begun = time.perf_counter()
+        if not self.state.step:
+            self._keep(self.state.epoch)
         events = training(
             self.model.module,
             self._batches("train", train=True),
@@ -78,6 +81,7 @@ class Run:
                     self.best_epoch = event.epoch
                     self.model.save(self.folder / "model.safetensors")
                 self.save_state()
+                self._keep(event.epoch)
             self.seconds += time.perf_counter() - begun
             yield event
             begun = time.perf_counter()
@@ -88,6 +92,13 @@ class Run:
         save_state(self.state, self.folder / STATE)
         self._save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
+
+    def _keep(self, epoch: int) -> None:
+        """Writes ``epochs/003.safetensors``, a model file like any other, if that is asked for."""
+        path = self.folder / EPOCHS / f"{epoch:03}.safetensors"
+        if self.keep_epochs and not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            self.model.save(path)
 
     def finish(self) -> Result:
         """Measures the best model on the test part, for the first and only time, and writes the report."""

@@ -11,9 +11,8 @@ import numpy as np
 from striate.data import DataSet, Part
 from striate.errors import RecipeError
 from striate.files import write_safely
-from striate.run.folder import Say
+from striate.run.folder import SPLIT, Say
 
-SPLIT = "split.csv"
 COLUMNS = ("part", "item", "class")
 
 
@@ -23,10 +22,10 @@ def write_split(folder: Path, dataset: DataSet) -> None:
 
 
 def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
-    """Refuses to go on where the items are not those of the run until now, or not in the same parts.
+    """Refuses to go on where the items are not those of the run until now, in the same parts, with the same answers.
 
     Raises:
-        RecipeError: Saying how many are gone, new, or in another part, and the first of them.
+        RecipeError: Saying how many are gone, new, in another part, or have another answer, and the first of them.
     """
     path = folder / SPLIT
     if not path.is_file():  # of a run before there was such a file
@@ -38,7 +37,8 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
         for what, items in (
             ("gone", [name for name in before if name not in now]),
             ("new", [name for name in now if name not in before]),
-            ("in another part", [name for name, part in now.items() if before.get(name, part) != part]),
+            ("in another part", [name for name, row in now.items() if before.get(name, row)[0] != row[0]]),
+            ("with another answer", [name for name, row in now.items() if before.get(name, row)[1] != row[1]]),
         )
         if items
     ]
@@ -49,11 +49,12 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
         )
 
 
-def _rows(text: str) -> dict[str, str]:
-    """The part of each item; of several of one name, the parts in their order."""
-    rows: dict[str, str] = {}
+def _rows(text: str) -> dict[str, tuple[str, str]]:
+    """The part and the answer of each item; of several of one name, those of each in their order."""
+    rows: dict[str, tuple[str, str]] = {}
     for row in csv.DictReader(io.StringIO(text)):
-        rows[row["item"]] = f"{rows[row['item']]} {row['part']}" if row["item"] in rows else row["part"]
+        before = rows.get(row["item"], ("", ""))
+        rows[row["item"]] = f"{before[0]} {row['part']}".strip(), f"{before[1]} {row['class']}".strip()
     return rows
 
 

@@ -123,7 +123,8 @@ def find_layer(module: nn.Module, name: str) -> nn.Module:
         raise SeeError(
             f"{name}: compiled by TorchScript, which lets nobody look in; take a layer around it, or the source"
         )
-    return found[name]
+    layer: nn.Module = found[name]
+    return layer
 
 
 def takes_hooks(layer: nn.Module) -> bool:

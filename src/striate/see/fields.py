@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from striate.draw.picture import Picture, Scale, photo, sheet, values
+from striate.draw.picture import Picture, Scale, Shown, photo, sheet, values
 from striate.errors import SeeError
 from striate.learn import evaluating
 from striate.see.objective import gradient_of, objective
@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]  # top, left, height, width; may reach over the 
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class Field(Shown):
     """The measured (effective) field of one unit: the mean of ``|d unit / d pixel|`` over *n* images, summed over the
     channels (Luo et al. 2016), ``(H, W)``; *box* is the theoretical one, if known.
     """
@@ -62,7 +62,8 @@ class Field:
         panels = [values(self.strength, scale, title=f"measured, mean of {self.n}", marks=marks, side=260)]
         if image is not None:
             panels.insert(0, photo(image, title="the image", marks=marks, side=260))
-        footer = f"Measured: {_told(self.support)}; 95 % of it within {self.radius():.0f} pixels a side."
+        footer = "The mean of |d unit / d pixel|: where pixels matter, not in which direction."
+        footer += f"\nMeasured: {_told(self.support)}; 95 % of it within {self.radius():.0f} pixels a side."
         if self.box:
             footer += f"\nThe box is what the geometry allows: {_told(self.box)}."
         return sheet(panels, title=f"What {self.target} sees", scale=scale, footer=footer)
@@ -91,6 +92,9 @@ def effective_field(module: nn.Module, batches: Iterable[Tensor], target: Target
     n = 0
     with evaluating(module):
         for x in batches:
+            if x.ndim != 4 or not x.is_floating_point():
+                came = "words" if not x.is_floating_point() else f"items of {'x'.join(map(str, x.shape[1:]))}"
+                raise SeeError(f"the field of a unit is measured on images (N, C, H, W); the network takes {came}")
             influence = gradient_of(value, x).abs().sum(1).sum(0).double().cpu()
             total = influence if total is None else total + influence
             n += len(x)

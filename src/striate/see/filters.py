@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from striate.draw.picture import DENSITY, Panel, Picture, Scale, photo, sheet, values
+from striate.draw.picture import Panel, Picture, Scale, Shares, Shown, sheet, values
+from striate.draw.text import DENSITY
 from striate.errors import SeeError, nearest
 
 MOST = 64  # kernels on a picture
@@ -18,7 +19,7 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTran
 
 
 @dataclass(frozen=True, eq=False)
-class Filters:
+class Filters(Shown):
     """The kernels of one layer.
 
     Args:
@@ -34,7 +35,8 @@ class Filters:
     @property
     def norms(self) -> np.ndarray:
         """The length (L2) of each kernel, ``(out,)``."""
-        return np.sqrt((self.weights**2).sum(axis=(1, 2, 3)))
+        norms: np.ndarray = np.sqrt((self.weights**2).sum(axis=(1, 2, 3)))
+        return norms
 
     def as_dict(self) -> dict[str, object]:
         """As ``--json`` prints it."""
@@ -55,23 +57,24 @@ class Filters:
         some = f"the {len(order)} longest of {out}" if out > len(order) else f"{out}"
         size = f"{height}x{width}"
         if self.first and inputs == 3:
-            limit = float(np.abs(self.weights).max()) or 1.0
-            scaled = np.rint(127.5 + 127.5 * np.moveaxis(self.weights, 1, -1) / limit).astype(np.uint8)
-            panels = [photo(scaled[k], title=f"{k}", side=64) for k in order]
-            footer = f"Weights as shares of each colour: mid grey is 0, full is +{limit:.3g}, none is -{limit:.3g}."
-            return sheet(panels, columns=8, title=f"{self.layer}: {some} kernels {size} of the image", footer=footer)
-        scale = Scale.of(self.weights)
+            scale = Shares(Scale.of(self.weights).limit)
+            panels = [_colour(self.weights[k], scale, f"{k}") for k in order]
+            footer = "Each colour's weights as its share: mid grey is 0, full colour positive, none of it negative."
+            title = f"{self.layer}: {some} kernels {size} of the image"
+            return sheet(panels, columns=8, title=title, scale=scale, footer=footer)
+        plain = Scale.of(self.weights)
         slices = self._slices()
         panels = [
-            _small(self.weights[k, slices[k]], scale, f"{k}" if inputs == 1 else f"{k}, input {slices[k]}")
+            _small(self.weights[k, slices[k]], plain, f"{k}" if inputs == 1 else f"{k}, input {slices[k]}")
             for k in order
         ]
-        what = "kernels" if inputs == 1 else f"kernels {size}x{inputs}: of each the input with the largest numbers"
-        return sheet(panels, columns=8, title=f"{self.layer}: {some} {what}", scale=scale)
+        what = f"kernels {size}" if inputs == 1 else f"kernels {size}x{inputs}: of each the slice with the most in it"
+        return sheet(panels, columns=8, title=f"{self.layer}: {some} {what}", scale=plain)
 
     def _slices(self) -> np.ndarray:
         """Of each kernel, the input whose slice is the longest: ``(out,)``."""
-        return (self.weights**2).sum(axis=(2, 3)).argmax(axis=1)
+        largest: np.ndarray = (self.weights**2).sum(axis=(2, 3)).argmax(axis=1)
+        return largest
 
     def _of_channel(self, channel: int) -> Picture:
         out, inputs = self.weights.shape[:2]
@@ -83,6 +86,10 @@ class Filters:
         some = f"the {len(order)} longest of {inputs} inputs" if inputs > len(order) else f"its {inputs} inputs"
         panels = [_small(kernel[i], scale, f"{i}") for i in order]
         return sheet(panels, columns=8, title=f"{self.layer}, kernel {channel}: {some}", scale=scale)
+
+
+def _colour(kernel: np.ndarray, scale: Scale, title: str) -> Panel:
+    return Panel(scale.colours(np.moveaxis(kernel, 0, -1)), title, side=64)
 
 
 def _small(array: np.ndarray, scale: Scale, title: str) -> Panel:
@@ -144,15 +151,13 @@ def film(moments: Sequence[tuple[str, Filters]]) -> bytes:
     order = np.argsort(-last.norms, kind="stable")[:MOST]
     scale = Scale.of(*[f.weights for _, f in moments])
     colour = last.first and last.weights.shape[1] == 3
+    if colour:
+        scale = Shares(scale.limit)
     slices, frames = last._slices(), []
     for text, found in moments:
         w = found.weights
-        if colour:
-            bytes_ = np.rint(127.5 + 127.5 * np.moveaxis(w, 1, -1) / (scale.limit or 1)).astype(np.uint8)
-            panels = [photo(bytes_[k], title=f"{k}", side=64) for k in order]
-        else:
-            panels = [_small(w[k, slices[k]], scale, f"{k}") for k in order]
-        picture = sheet(panels, columns=8, title=f"{last.layer}, {text}", scale=None if colour else scale)
+        panels = [_colour(w[k], scale, f"{k}") if colour else _small(w[k, slices[k]], scale, f"{k}") for k in order]
+        picture = sheet(panels, columns=8, title=f"{last.layer}, {text}", scale=scale)
         image = picture.image
         frames.append(image.resize((image.width // DENSITY, image.height // DENSITY), Image.Resampling.LANCZOS))
     stream = io.BytesIO()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.draw.picture import Picture, photo, sheet, short
+from striate.draw.picture import Picture, Shown, photo, sheet, short
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
 from striate.see.objective import objective
@@ -22,7 +22,7 @@ BASES = ("frequencies", "pixels")
 
 
 @dataclass(frozen=True, eq=False)
-class Imagined:
+class Imagined(Shown):
     """What came out of climbing.
 
     Args:
@@ -30,20 +30,23 @@ class Imagined:
         image: ``(C, H, W)``, pixels in 0..1.
         scores: The target's number at every step.
         note: What should be known beside it, or "".
+        dreamed: Whether it began as an image that somebody gave, on which more and more was seen.
     """
 
     target: Target
     image: np.ndarray
     scores: tuple[float, ...]
     note: str = ""
+    dreamed: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
         about = {"target": str(self.target), "shape": list(self.image.shape), "steps": len(self.scores)}
         return about | {"first": self.scores[0], "last": self.scores[-1], "best": max(self.scores), "note": self.note}
 
-    def picture(self) -> Picture:
-        """The image, and from what score to what score it was climbed."""
+    def picture(self, name: str = "") -> Picture:
+        """The image, and from what score to what score it was climbed; *name* is what the target is called."""
+        title = f"A dream of {name or self.target}" if self.dreamed else f"What {name or self.target} likes best"
         shown = np.rint(self.image * 255).clip(0, 255).astype(np.uint8)
         if len(shown) in (3, 4):
             panels = [photo(np.moveaxis(shown[:3], 0, 2), side=320)]
@@ -51,8 +54,10 @@ class Imagined:
             panels = [photo(c, title=f"channel {i}" if len(shown) > 1 else "", side=320) for i, c in enumerate(shown)]
         note = f"{short(self.scores[0])} to {short(self.scores[-1])} in {len(self.scores)} steps"
         footer = f"{note}. One of many inputs that it likes: it says what drives it, not what it means."
+        if self.dreamed:
+            footer = f"{note}. What the layer answers to is added to the image, over and over."
         footer += f"\n{self.note}" if self.note else ""
-        return sheet(panels, title=f"What {self.target} likes best", footer=footer)
+        return sheet(panels, title=title, footer=footer)
 
 
 def imagine(
@@ -170,7 +175,8 @@ class _Frequencies:
 
     def image(self, weights: Tensor) -> Tensor:
         spectrum = torch.view_as_complex(weights) * self.scale.to(weights.device)
-        return torch.fft.irfft2(spectrum, s=self.size, norm="ortho").sigmoid()
+        image: Tensor = torch.fft.irfft2(spectrum, s=self.size, norm="ortho").sigmoid()
+        return image
 
 
 def _logits(image: np.ndarray) -> Tensor:
@@ -256,4 +262,4 @@ def dream(
                 if progress:
                     progress(number * steps + step + 1, octaves * steps, scores[-1])
             detail = x.detach() - level
-    return Imagined(target, x.detach()[0].cpu().numpy(), tuple(scores))
+    return Imagined(target, x.detach()[0].cpu().numpy(), tuple(scores), dreamed=True)

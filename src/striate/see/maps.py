@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.draw.picture import Panel, Picture, Scale, sheet, short, values
+from striate.draw.picture import Panel, Picture, Scale, Shown, sheet, short, values
+from striate.draw.text import PAPER
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
 from striate.see.calls import calls
@@ -21,11 +23,18 @@ ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Si
 
 
 @dataclass(frozen=True, eq=False)
-class Maps:
-    """What one layer puts out for one item: ``values`` is ``(C, h, w)``; flat features are ``(C, 1, 1)``."""
+class Maps(Shown):
+    """What one layer puts out for one item.
+
+    Args:
+        layer: Its name.
+        values: ``(C, h, w)``; flat features are ``(C, 1, 1)``, maps of texts and series ``(C, 1, w)``.
+        depth: Of volumes: so many of *values* one after the other are the slices of one map.
+    """
 
     layer: str
     values: np.ndarray
+    depth: int = 1
 
     @property
     def strongest(self) -> np.ndarray:
@@ -37,39 +46,56 @@ class Maps:
         v = self.values
         return {
             "layer": self.layer,
-            "shape": list(v.shape),
+            "shape": [*([len(v) // self.depth, self.depth] if self.depth > 1 else [len(v)]), *v.shape[1:]],
             "min": float(v.min()),
             "max": float(v.max()),
             "mean": float(v.mean()),
             "zero": float((v == 0).mean()),
-            "strongest": self.strongest[:MOST].tolist(),
+            "strongest": list(dict.fromkeys((self.strongest // self.depth).tolist()))[:MOST],
         }
 
     def picture(self, *, order: str = "strength") -> Picture:
         """A grid of maps on one scale, the strongest first; or in the channels' own *order* (``"channel"``).
 
-        Flat features are bars of one row.
+        Flat features are one picture, row by row; maps of one row stand below one another.
         """
         if order not in ("strength", "channel"):
             raise SeeError(f"order is {order!r}{nearest(order, ['strength', 'channel'])}")
         channels, height, width = self.values.shape
         scale = Scale.of(self.values)
         if height == width == 1:
-            row = self.values.reshape(1, -1)
-            side = max(160, min(960, 24 * channels))
-            panel = Panel(scale.colours(np.repeat(row, max(1, channels // 12), axis=0)), side=side)
-            return sheet([panel], title=f"{self.layer}: {channels} features", scale=scale)
+            return self._flat(scale)
         chosen = (self.strongest if order == "strength" else np.arange(channels))[:MOST]
+        some = f"the {len(chosen)} strongest of {channels}" if channels > len(chosen) else f"{channels}"
+        if height == 1:
+            panel = Panel(scale.colours(self.values[chosen, 0]), side=max(240, min(720, 12 * width)))
+            footer = f"Each row a channel, from above: {', '.join(map(str, chosen.tolist()))}."
+            title = f"{self.layer}: {some} maps of {width} places"
+            return sheet([panel], title=title, scale=scale, footer=footer)
         dead = int((self.values == 0).all(axis=(1, 2)).sum())
         panels = [
-            Panel(values(self.values[c], scale).image, f"{c}", _range(self.values[c]), side=112)
+            Panel(values(self.values[c], scale).image, self._name(c), _range(self.values[c]), side=112)
             for c in chosen.tolist()
         ]
-        some = f"the {len(chosen)} strongest of {channels}" if channels > len(chosen) else f"{channels}"
-        zero = f" {dead} of the maps are zero everywhere." if dead else ""
+        zero = f" Zero everywhere: {dead} of {channels}." if dead else ""
         footer = f"One scale for all maps; below each, its smallest and largest number.{zero}"
-        title = f"{self.layer}: {some} maps of {height}x{width}"
+        what = "maps" if self.depth == 1 else f"slices ({channels // self.depth} maps, {self.depth} deep)"
+        title = f"{self.layer}: {some} {what} of {height}x{width}"
         return sheet(panels, columns=8, title=title, scale=scale, footer=footer)
+
+    def _name(self, plane: int) -> str:
+        return f"{plane}" if self.depth == 1 else f"{plane // self.depth}, depth {plane % self.depth}"
+
+    def _flat(self, scale: Scale) -> Picture:
+        """Features row by row, of so many numbers that they can be counted."""
+        features = self.values.ravel()
+        wide = len(features) if len(features) <= 12 else 16 if len(features) <= 256 else 64
+        rows = np.full(-(-len(features) // wide) * wide, np.nan)
+        rows[: len(features)] = features
+        panel = values(rows.reshape(-1, wide), scale, side=0 if wide <= 12 else 480)
+        panel.image[np.isnan(rows).reshape(-1, wide)] = PAPER  # behind the last
+        footer = "" if wide == len(features) else f"From 0 on, row by row, {wide} in a row."
+        return sheet([panel], title=f"{self.layer}: {len(features)} features", scale=scale, footer=footer)
 
 
 def _range(plane: np.ndarray) -> str:
@@ -79,7 +105,7 @@ def _range(plane: np.ndarray) -> str:
 def maps(module: nn.Module, x: Tensor, layer: str) -> Maps:
     """What *layer* puts out when *module* (in evaluation mode) answers the one item *x* ``(1, ...)``.
 
-    Maps of volumes are cut along their depth: ``(C * depth, h, w)``; those of texts are one row high.
+    Maps of volumes are cut into slices: ``(C * depth, h, w)``; those of texts are one row high.
 
     Raises:
         SeeError: There is no such layer.
@@ -93,7 +119,9 @@ def maps(module: nn.Module, x: Tensor, layer: str) -> Maps:
         return Maps(layer, output[:, None, None])
     if output.ndim == 2:
         return Maps(layer, output[:, None, :])
-    return Maps(layer, output.reshape(-1, *output.shape[-2:]))
+    if output.ndim == 0:
+        raise SeeError(f"{layer}: it puts out one number for the whole, no maps")
+    return Maps(layer, output.reshape(-1, *output.shape[-2:]), depth=prod(output.shape[1:-2]))
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def peaks(
             if strange:
                 raise SeeError(f"{layer} has the channels 0 to {output.shape[1] - 1}; got {strange[0]}")
             for mine, channel in zip(kept, channels, strict=True):
-                best, at = output[:, channel].flatten(1).max(1)
+                best, at = output[:, channel].reshape(len(output), -1).max(1)
                 shape = output.shape[2:]
                 for i in torch.argsort(best, descending=True, stable=True)[:top].tolist():
                     place = tuple(int(p) for p in np.unravel_index(int(at[i]), shape)) if shape else ()

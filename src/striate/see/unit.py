@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from striate.draw.picture import short
+from striate.draw.picture import Picture, Shown, short
 from striate.errors import SeeError, nearest
 from striate.learn import evaluating
 from striate.see.calls import Call, calls
@@ -30,7 +30,7 @@ class Then:
 
 
 @dataclass(frozen=True, eq=False)
-class Arithmetic:
+class Arithmetic(Shown):
     """One number of a network, taken apart.
 
     Args:
@@ -70,6 +70,12 @@ class Arithmetic:
         """Whether the network's number is the sum, up to what the order of summation allows."""
         return abs(self.value - self.total) <= self.bound
 
+    def picture(self, image: np.ndarray | None = None, box: tuple[int, int, int, int] | None = None) -> Picture:
+        """See :func:`striate.see.unit_picture.unit_picture`."""
+        from striate.see.unit_picture import unit_picture
+
+        return unit_picture(self, image, box)
+
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
         return {
@@ -77,7 +83,7 @@ class Arithmetic:
             "kind": self.kind,
             "place": list(self.place),
             "value": self.value,
-            "inputs": np.where(np.isnan(self.inputs), None, self.inputs).tolist(),
+            "inputs": np.where(np.isnan(self.inputs), np.array(None), self.inputs).tolist(),
             "weights": None if self.weights is None else self.weights.tolist(),
             "bias": self.bias,
             "sum": self.total,
@@ -197,8 +203,11 @@ def _window(call: Call, place: tuple[int, ...]) -> Window:
         counted = largest or layer.count_include_pad
         if not counted or layer.ceil_mode or getattr(layer, "divisor_override", None):
             raise SeeError(f"{call.name}: pooling with ceil_mode, uncounted padding or a divisor is not taken apart")
-        settings = [_each(v, axes) for v in (layer.kernel_size, layer.stride, layer.padding, dilation)]
-        seen, corner = _slice(x[place[0]][None], place[1:], *settings, float("nan") if largest else 0.0)
+        size, stride, pad, between = (
+            _each(v, axes) for v in (layer.kernel_size, layer.stride, layer.padding, dilation)
+        )
+        fill = float("nan") if largest else 0.0
+        seen, corner = _slice(x[place[0]][None], place[1:], size, stride, pad, between, fill)
         return seen, None, None, (place[0], *corner)
     raise SeeError(
         f"{call.name} is a {type(layer).__name__}: its numbers are no sum of products; take a convolution, a linear "
@@ -257,7 +266,9 @@ def _word(layer: nn.Module, channel: int) -> str | None:
         mean, var = float(layer.running_mean[channel]), float(layer.running_var[channel])
         scale = 1.0 if layer.weight is None else float(layer.weight[channel].detach())
         shift = 0.0 if layer.bias is None else float(layer.bias[channel].detach())
-        return f"(x - {short(mean)}) / sqrt({short(var)} + {layer.eps:g}) x {short(scale)} + {short(shift)}"
+        minus = f"x - {short(mean)}" if mean >= 0 else f"x + {short(-mean)}"
+        plus = f"+ {short(shift)}" if shift >= 0 else f"- {short(-shift)}"
+        return f"({minus}) / sqrt({short(var)} + {layer.eps:g}) x {short(scale)} {plus}"
     words = {
         nn.ReLU: "max(0, x)",
         nn.Tanh: "tanh(x)",
@@ -276,7 +287,7 @@ def _bias(layer: Any, channel: int) -> float | None:
     return None if layer.bias is None else float(layer.bias[channel].detach())
 
 
-def _each(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+def _each(value: Any, axes: int) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,) * axes
 
 

@@ -32,18 +32,19 @@ def unit_picture(found: Arithmetic, image: np.ndarray | None = None, box: Box | 
             row.append(values(products[c], scale, title="products", note=total))
         panels += row
     columns = 1 if weights is None else 3
+    lead: list[Panel] = []
     if image is not None:
-        lead = photo(image, title="the image, and what the unit can see", marks=(box,) if box else (), side=240)
-        rest: list[Panel] = [lead, *[_empty()] * (columns - 1)]
-        panels = rest + panels
+        lead = [photo(image, title="the image, and what the unit can see", marks=(box,) if box else (), side=240)]
     left = len(inputs) - len(order)
     lines = [f"The {len(order)} inputs with the largest products; {left} more are not drawn." if left else ""]
-    bias = "" if found.bias is None else f" + bias {short(found.bias)}"
-    lines.append(f"sum {short(found.total - (found.bias or 0))}{bias} = {found.total:.6g}")
+    bias = "" if found.bias is None else f", with the bias of {short(found.bias)} it is {found.total:.6g}"
+    what = "The largest" if "Max" in found.kind else "The mean" if "Avg" in found.kind else "All products sum to"
+    lines.append(f"{what} {short(found.total - (found.bias or 0))}{bias}.")
     lines += [f"then {t.layer}: {t.what} = {short(t.value)}" for t in found.then]
     lines.append("The bar is of the products." if weights is not None else "")
     title = f"{found.layer}:{':'.join(map(str, found.place))} = {found.value:.6g}"
-    return sheet(panels, columns=columns, title=title, scale=scale, footer="\n".join(filter(None, lines)))
+    footer = "\n".join(filter(None, lines))
+    return sheet(panels, columns=columns, title=title, scale=scale, footer=footer, lead=lead)
 
 
 def _planes(array: np.ndarray) -> np.ndarray:
@@ -56,7 +57,3 @@ def _planes(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         return array[:, None, :]
     return array.reshape(-1, *array.shape[-2:])
-
-
-def _empty() -> Panel:
-    return Panel(np.full((1, 1, 3), 255, np.uint8), side=1)

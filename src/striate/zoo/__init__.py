@@ -15,9 +15,9 @@ from striate.zoo.lenet import boat4, harley, lenet5, lenet5_1998
 from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
 from striate.zoo.nin import allconv, nin
 from striate.zoo.resnet import cifar_resnet, resnet, resnext50
-from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015
+from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015, unet_small
 from striate.zoo.text import textcnn
-from striate.zoo.vgg import vgg, vgg_regressor
+from striate.zoo.vgg import vgg, vgg_regressor, vgg_small, vgg_small_regressor
 from striate.zoo.voxnet import voxnet
 
 IMAGENET: Shape = (3, 224, 224)
@@ -33,6 +33,7 @@ class Entry:
     year: int
     input: Shape
     task: str = "classification"  # or regression, segmentation
+    any_size: bool = False  # images stay as they are up to its input, as in segmentation; or are scaled to it
 
 
 ZOO: dict[str, Entry] = {
@@ -54,6 +55,10 @@ ZOO: dict[str, Entry] = {
         for depth in (11, 13, 16, 19)
         for norm in (False, True)
     },
+    "vgg_small": Entry(vgg_small, "after Simonyan and Zisserman", 2014, (3, 64, 64), any_size=True),
+    "vgg_small_regressor": Entry(
+        vgg_small_regressor, "after Simonyan and Zisserman", 2014, (3, 64, 64), "regression", any_size=True
+    ),
     "vgg_regressor": Entry(vgg_regressor, "after Simonyan and Zisserman", 2014, IMAGENET, "regression"),
     **{f"resnet{d}": Entry(partial(resnet, d), "He et al.", 2015, IMAGENET) for d in (18, 34, 50, 101, 152)},
     **{
@@ -70,9 +75,7 @@ ZOO: dict[str, Entry] = {
     "textcnn": Entry(textcnn, "Kim", 2014, (59,)),
     "voxnet": Entry(voxnet, "Maturana and Scherer", 2015, (1, 32, 32, 32)),
     "unet": Entry(unet, "Ronneberger et al., padded", 2015, (1, 512, 512), "segmentation"),
-    "unet_w16": Entry(
-        partial(unet, width=16), "Ronneberger et al., padded, a quarter as wide", 2015, (1, 256, 256), "segmentation"
-    ),
+    "unet_small": Entry(unet_small, "after Ronneberger et al.", 2015, (3, 256, 256), "segmentation"),
     "unet_2015": Entry(unet_2015, "Ronneberger et al.", 2015, (1, 572, 572), "segmentation"),
     "fcn32": Entry(fcn32, "Long et al.", 2014, IMAGENET, "segmentation"),
     "fcn8": Entry(fcn8, "Long et al.", 2014, IMAGENET, "segmentation"),

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from striate.spec import Cat, Conv, ConvTranspose, Crop, Dropout, MaxPool, ReLU, Seq, Spec, Sum
+from striate.spec import BatchNorm, Cat, Conv, ConvTranspose, Crop, Dropout, MaxPool, ReLU, Seq, Spec, Sum
 from striate.zoo.vgg import features
 
 WIDTHS = (64, 128, 256, 512, 1024)  # figure 1 of the U-Net's paper
 
 
-def _double(width: int, padding: int) -> Seq:
-    return Seq(
-        conv1=Conv(width, 3, padding=padding),
-        relu1=ReLU(),
-        conv2=Conv(width, 3, padding=padding),
-        relu2=ReLU(),
-    )
+def _double(width: int, padding: int, norm: bool = False) -> Seq:
+    layers: dict[str, Spec] = {}
+    for i in (1, 2):
+        layers[f"conv{i}"] = Conv(width, 3, padding=padding, bias=not norm)
+        if norm:
+            layers[f"bn{i}"] = BatchNorm()
+        layers[f"relu{i}"] = ReLU()
+    return Seq(**layers)
 
 
-def _u(level: int, padding: int, crops: tuple[int, ...], widths: tuple[int, ...] = WIDTHS) -> Seq:
+def _u(level: int, padding: int, crops: tuple[int, ...], widths: tuple[int, ...] = WIDTHS, norm: bool = False) -> Seq:
     """The U from *level* down and up again."""
     width = widths[level]
     if level == len(widths) - 1:
-        return _double(width, padding)
+        return _double(width, padding, norm)
     skip = Crop(crops[level]) if crops else Seq()
-    below = Seq(pool=MaxPool(2), inner=_u(level + 1, padding, crops, widths), up=ConvTranspose(width, 2, stride=2))
-    return Seq(down=_double(width, padding), join=Cat(skip=skip, below=below), out=_double(width, padding))
+    inner = _u(level + 1, padding, crops, widths, norm)
+    below = Seq(pool=MaxPool(2), inner=inner, up=ConvTranspose(width, 2, stride=2))
+    return Seq(down=_double(width, padding, norm), join=Cat(skip=skip, below=below), out=_double(width, padding, norm))
 
 
-def unet(classes: int = 2, width: int = 64) -> Seq:
+def unet(classes: int = 2) -> Seq:
     """U-Net as it is used today: the network of Ronneberger et al. 2015 with padded convolutions, so that the answer
     has the image's size. Sizes that 16 does not divide do not fit: the joins would differ by a row.
-
-    *width* is that of the first level, 64 in the paper; every level is twice as wide as the one above it.
     """
-    return Seq(u=_u(0, 1, (), tuple(width * 2**level for level in range(len(WIDTHS)))), head=Conv(classes, 1))
+    return Seq(u=_u(0, 1, ()), head=Conv(classes, 1))
+
+
+def unet_small(classes: int = 2) -> Seq:
+    """A U-Net for an ordinary processor, after Ronneberger et al. 2015: padded, four levels of 16 to 128 channels, and
+    batch normalisation (Ioffe and Szegedy 2015) behind every 3x3 convolution, without which it hardly learns in the
+    few hundred steps of a small training run. Sizes that 8 does not divide do not fit.
+    """
+    return Seq(u=_u(0, 1, (), (16, 32, 64, 128), norm=True), head=Conv(classes, 1))
 
 
 def unet_2015(classes: int = 2) -> Seq:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from striate.spec import AdaptiveAvgPool, BatchNorm, Conv, Dropout, Flatten, Linear, MaxPool, ReLU, Seq, Spec
+from striate.spec import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool,
+    ReLU,
+    Seq,
+    Spec,
+)
 
 # Table 1: the columns A, B, D, E; a number is a 3x3 convolution of so many channels, M a 2x2 max pooling.
 TABLE_1 = {
@@ -51,3 +63,28 @@ def vgg(depth: int, classes: int = 1000, norm: bool = False) -> Seq:
 def vgg_regressor(outputs: int = 1) -> Seq:
     """VGG-11's convolutions with batch normalisation, global average pooling and *outputs* numbers out."""
     return Seq(**features(11, norm=True), avg=AdaptiveAvgPool(1), flat=Flatten(), out=Linear(outputs))
+
+
+def _small(last: Spec) -> dict[str, Spec]:
+    """Four stages of one 3x3 convolution, each twice as wide and half as large as the one before it, with batch
+    normalisation (Ioffe and Szegedy 2015); *last* brings the maps of any size to one.
+    """
+    layers: dict[str, Spec] = {}
+    for stage, width in enumerate((16, 32, 64, 128), start=1):
+        layers[f"conv{stage}"] = Conv(width, 3, padding=1, bias=False)
+        layers[f"bn{stage}"] = BatchNorm()
+        layers[f"relu{stage}"] = ReLU()
+        layers[f"pool{stage}"] = MaxPool(2) if stage < 4 else last
+    return layers | {"flat": Flatten()}
+
+
+def vgg_small(classes: int = 10) -> Seq:
+    """A small net after Simonyan and Zisserman 2014, for an ordinary processor and images of any size from 8: four
+    normalised stages, then the largest value of each map, so that a thing is found wherever it is.
+    """
+    return Seq(**_small(AdaptiveMaxPool(1)), out=Linear(classes))
+
+
+def vgg_small_regressor(outputs: int = 1) -> Seq:
+    """The same for numbers, which may be positions: the means of 4x4 parts of the last maps, then two linear layers."""
+    return Seq(**_small(AdaptiveAvgPool(4)), fc5=Linear(128), relu5=ReLU(), out=Linear(outputs))

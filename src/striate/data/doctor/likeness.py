@@ -26,7 +26,9 @@ SMALL = 4096  # items: so many are compared each with each
 WINDOW = 12  # neighbours in sorted order that an item is compared with
 COPY, COPY_OF_SIMPLE = 0.9, 0.997  # the likeness of copies: of photographs; of what is alike by nature
 ALIKE = (0.5, 0.8)  # the likeness of images that are alike, but no copies
+WORTH_LAYING = 0.2  # the likeness from which on a pair may turn out to be copies when laid upon each other
 BY_NATURE = 0.05  # where more than this share of the items is alike to another, they are so by nature
+CHANCE = 3  # so many alike items say nothing
 SAMPLE, LEAST = 2048, 40  # items that this is measured on, at most and at least
 FAINT = 8  # levels between the darkest and the brightest of a thumbnail that says enough to compare
 CELLS = 4  # an image's colours are the means of so many times so many places
@@ -149,23 +151,43 @@ def near_duplicates(thumbs: np.ndarray, colours: np.ndarray) -> list[Pair]:
     if bar == COPY_OF_SIMPLE:  # there are many candidates: what differs at a glance is left out
         pairs = pairs[_correlation(unit(shrink(thumbs, 8)), pairs) > 0.95]
     likeness = compare(thumbs, pairs)
-    again = np.flatnonzero((likeness < bar) & (likeness > 0.2))
+    again = np.flatnonzero((likeness < bar) & (likeness > WORTH_LAYING))
     if bar == COPY and len(again) <= _MOST_ALIGNED:
-        for at in range(0, len(again), 256):
-            chunk = again[at : at + 256]
-            likeness[chunk] = aligned_likeness(thumbs[pairs[chunk, 0]], thumbs[pairs[chunk, 1]])
+        likeness[again] = _laid(thumbs, pairs[again])
     return [Pair(*usable[pairs[i]].tolist(), float(likeness[i])) for i in np.flatnonzero(likeness >= bar)]
 
 
 def _bar(thumbs: np.ndarray, colours: np.ndarray) -> float:
-    """The likeness from which on a pair is one of copies."""
+    """The likeness from which on a pair is one of copies.
+
+    Among few items few are alike, whatever they are: a tenth of the items, a tenth of the share. There, what counts is
+    what stays alike, but becomes no copy, when the one is laid upon the other: of 500 photographs of CIFAR-10 up to 4
+    do, of 240 of the built-in shapes about 10.
+    """
     sample = np.unique(np.linspace(0, len(thumbs) - 1, min(len(thumbs), SAMPLE)).astype(np.int64))
     thumbs, colours = thumbs[sample], colours[sample]
     pairs = _all_pairs(hashes(thumbs))
     pairs = pairs[_same_colour(colours, pairs)]
     likeness = compare(thumbs, pairs)
     alike = pairs[(likeness > ALIKE[0]) & (likeness < ALIKE[1])]
-    return COPY_OF_SIMPLE if len(np.unique(alike)) > BY_NATURE * len(thumbs) and len(thumbs) >= LEAST else COPY
+    n = len(thumbs)
+    if n < LEAST:
+        return COPY
+    if len(np.unique(alike)) > BY_NATURE * n:
+        return COPY_OF_SIMPLE
+    some = pairs[(likeness > WORTH_LAYING) & (likeness < COPY)][:SAMPLE]
+    laid = _laid(thumbs, some)
+    still = some[(laid > ALIKE[0]) & (laid < COPY)]
+    return COPY_OF_SIMPLE if len(np.unique(still)) > max(CHANCE, BY_NATURE * n * n / SAMPLE) else COPY
+
+
+def _laid(thumbs: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """float32 ``(P,)``: the likeness of each pair when the one is laid upon the other as well as it can be."""
+    likeness = np.empty(len(pairs), np.float32)
+    for at in range(0, len(pairs), 256):
+        first, second = pairs[at : at + 256].T
+        likeness[at : at + 256] = aligned_likeness(thumbs[first], thumbs[second])
+    return likeness
 
 
 def _same_colour(colours: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -61,7 +61,8 @@ class Attribution:
         (array([ 4., -6.]), array([3., 4.]))
         """
         values = self.values if self.per_channel else self.values[None]
-        return values.sum(0) if how == "sum" else np.abs(values).max(0)
+        found: np.ndarray = values.sum(0) if how == "sum" else np.abs(values).max(0)
+        return found
 
 
 def remarks(values: np.ndarray) -> tuple[str, ...]:
