@@ -1,8 +1,11 @@
-"""The animation: each step's arithmetic gives the output, and the page's JavaScript the same."""
+"""The animation: each step's arithmetic gives the output, and the page's JavaScript says the same."""
 
+import html
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -66,6 +69,35 @@ def test_the_page_holds_the_numbers_and_fetches_nothing(tmp_path):
     assert np.allclose(data["output"], slide.output)
     assert "default-src 'none'" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+EVERY_STEP = """<script>
+for (let i = 0; i < OH * OW; i++) {
+  go(i);
+  const p = document.createElement("p");
+  p.className = "said";
+  p.textContent = $("sum").textContent;
+  document.body.append(p);
+}
+</script></body>"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SLIDES)
+def test_the_page_says_in_a_browser_what_python_says(kind, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here")
+    slide = SLIDES[kind]().slide()
+    (tmp_path / "page.html").write_text(slide.page().replace("</body>", EVERY_STEP), encoding="utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{tmp_path}/page.html"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    said = [html.unescape(text) for text in re.findall(r'<p class="said">(.*?)</p>', done.stdout)]
+    places = list(np.ndindex(slide.output.shape))
+    assert len(said) == len(places)
+    for text, (y, x) in zip(said, places, strict=True):
+        wanted = f"output ({y}, {x}):  {slide.arithmetic(y, x).replace(' x ', ' × ')}"
+        assert re.sub(r"\s+", " ", text) == re.sub(r"\s+", " ", wanted)
 
 
 MISTAKES = {
