@@ -9,7 +9,7 @@ from laws import costs_are_torchs, no_faults, one_thread  # noqa: F401
 from strategies import nets
 from striate.analysis import check
 from striate.net import build
-from striate.spec import Embedding, Seq, Shape
+from striate.spec import Embedding, MaxPool, Seq, Shape, lower
 
 
 @given(nets())
@@ -29,5 +29,7 @@ def test_what_fits_also_runs_with_values(net: tuple[Seq, Shape]) -> None:
     y = module(torch.zeros(2, *input, dtype=torch.long if words else torch.float32))
     report = check(spec, input)
     assert tuple(y.shape[1:]) == report.layers[-1].output
-    assert torch.isfinite(y).all()
+    if not any(isinstance(n.op, MaxPool) and n.op.dilation != 1 for n in lower(spec, input).nodes):
+        # the weights of a dilated window may all fall on padding, whose maximum is minus infinity in torch too
+        assert torch.isfinite(y).all()
     assert report.flops == 2 * report.macs == 2 * sum(layer.macs for layer in report.layers)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from striate.data import DataSet, Part
-from striate.data.about import MANY, about
+from striate.data.show.about import MANY, about
 
 
 def data(task, targets, classes, **more):

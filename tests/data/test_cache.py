@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import Batches, Part, cache, cache_room, decoded, read, reading
-from striate.data.stamps import Stamps
+from striate.data import Batches, Part, read
+from striate.data.store import cache, cache_room, decoded, reading
+from striate.data.store.stamps import Stamps
 from striate.model import opening
 from striate.model.contract import Contract
 from striate.model.prepare import decode, fit
@@ -230,7 +231,7 @@ def test_what_decides_no_pixel_does_not(kept, part, decodings):
 
 @pytest.mark.parametrize(
     ("what", "value"),
-    [("striate.data.reading.VERSION", 0), ("PIL.__version__", "1"), ("PIL.Image.MAX_IMAGE_PIXELS", 10**6)],
+    [("striate.data.store.reading.VERSION", 0), ("PIL.__version__", "1"), ("PIL.Image.MAX_IMAGE_PIXELS", 10**6)],
 )
 def test_another_decoder_decodes_anew(kept, part, decodings, monkeypatch, what, value):
     read(part, CONTRACT)
@@ -522,7 +523,7 @@ def test_killed_at_any_moment_the_next_run_works_and_is_right(kept, tmp_path, mo
     rng, part = random.Random(0), part_of([draw(tmp_path / f"{i}.bmp", i) for i in range(100)])
     part.inputs[9].write_bytes(b"")
     time.sleep(SOON)
-    monkeypatch.setattr("striate.data.workers.helpers", lambda: 2)
+    monkeypatch.setattr("striate.data.store.workers.helpers", lambda: 2)
     begun = time.monotonic()
     wanted = read(part, CONTRACT, memory=0)
     lasts = time.monotonic() - begun

@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 
-from striate.data.digits import open_digits
+from striate.data.sources.digits import open_digits
 
 
 def test_it_is_scikit_learns():

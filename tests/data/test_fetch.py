@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from striate.data import download, fetch
-from striate.data.fetch import File, fetched
+from striate.data.sources import download, fetch
+from striate.data.sources.fetch import File, fetched
 from striate.errors import DataError
 
 PLAIN = bytes(range(256)) * 400  # 102,400 bytes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data.folders import open_folders
+from striate.data.sources.folders import open_folders
 from striate.errors import DataError
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.data.idx import is_idx, open_idx, read_idx
+from striate.data.sources.idx import is_idx, open_idx, read_idx
 from striate.errors import DataError
 
 MNIST = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mnist"

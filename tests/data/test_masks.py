@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from striate.data import open_data
-from striate.data.masks import is_masks, open_masks
+from striate.data.sources.masks import is_masks, open_masks
 from striate.errors import DataError
 
 CAMVID = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "camvid"

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.data import open_data
-from striate.data.axes import taken
-from striate.data.npz import open_npz
+from striate.data.sources.axes import taken
+from striate.data.sources.npz import open_npz
 from striate.errors import DataError
 
 GREY = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(np.uint8)

@@ -10,9 +10,10 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from striate.data import official_sets, open_data
-from striate.data.fetch import File
-from striate.data.official_sets import CIFAR10, FASHION_MNIST, MIRRORS, MNIST
+from striate.data import open_data
+from striate.data.sources import official_sets
+from striate.data.sources.fetch import File
+from striate.data.sources.official_sets import CIFAR10, FASHION_MNIST, MIRRORS, MNIST
 from striate.errors import DataError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "mnist"

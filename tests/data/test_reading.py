@@ -248,8 +248,8 @@ def test_the_same_bits_in_the_same_order_whatever_decodes_them(tmp_path, monkeyp
         Image.fromarray(rng.integers(0, 256, (5 + i % 7, 9, 3), dtype=np.uint8)).save(path)
     paths[3].write_bytes(b"")
     paths[99].write_bytes(paths[98].read_bytes()[:100])
-    monkeypatch.setattr("striate.data.workers.helpers", lambda: helpers)
-    monkeypatch.setattr("striate.data.workers._fork_pays", lambda n: fork and hasattr(__import__("os"), "fork"))
+    monkeypatch.setattr("striate.data.store.workers.helpers", lambda: helpers)
+    monkeypatch.setattr("striate.data.store.workers._fork_pays", lambda n: fork and hasattr(__import__("os"), "fork"))
     arrays = read(Part(paths, np.arange(100) % 2, tuple(map(str, paths))), CONTRACT)
     assert [name for name, _ in arrays.broken] == [str(paths[3]), str(paths[99])]
     good = [path for path in paths if path not in (paths[3], paths[99])]

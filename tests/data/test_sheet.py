@@ -9,9 +9,9 @@ from PIL import Image, ImageFont
 from striate.data import Batches, DataSet, Part, open_data, read
 from striate.data.augment import Augment
 from striate.data.batches import items_of
-from striate.data.page import WIDTH, _fonts, drawable, font_of, length_of, shortened
-from striate.data.sheet import ROOM, page_bytes, sheet
-from striate.data.shown import Cell, Row, contract_of, shown
+from striate.data.show.page import WIDTH, _fonts, drawable, font_of, length_of, shortened
+from striate.data.show.sheet import ROOM, page_bytes, sheet
+from striate.data.show.shown import Cell, Row, contract_of, shown
 from striate.errors import DataError, ModelError, RecipeError
 
 ALL = Augment.parse("strong vflip=random mixup=0.3 cutmix=0.3")
@@ -203,7 +203,7 @@ def test_numbers_of_copies_are_the_items():
 
 
 def own_font_alone(monkeypatch):
-    monkeypatch.setattr("striate.data.page.FONTS", ())
+    monkeypatch.setattr("striate.data.show.page.FONTS", ())
     _fonts.cache_clear()
 
 
@@ -222,7 +222,7 @@ def test_a_font_of_the_machine_has_the_letters(monkeypatch):
             return b"box" if letter == "\U0010ffff" else letter.encode()
 
     own_font_alone(monkeypatch)
-    monkeypatch.setattr("striate.data.page.FONTS", ("no-such-font.ttf", "other.ttf"))
+    monkeypatch.setattr("striate.data.show.page.FONTS", ("no-such-font.ttf", "other.ttf"))
     other, load = Other(), ImageFont.truetype
 
     def font(name, *more, **settings):

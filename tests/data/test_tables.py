@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data import open_data
-from striate.data.rows import read_table
-from striate.data.tables import find_tables, open_tables
+from striate.data.sources.rows import read_table
+from striate.data.sources.tables import find_tables, open_tables
 from striate.errors import DataError
 
 POLARITY = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "polarity"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.data import workers
-from striate.data.workers import CRASHED, for_each
+from striate.data.store import workers
+from striate.data.store.workers import CRASHED, for_each
 from striate.errors import DataError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="threads do the work elsewhere")
@@ -136,7 +136,7 @@ def program(tmp_path):
     """A process that works for a minute, in a session of its own; its helpers write their numbers into a file."""
     code = """
         import os, sys, time
-        from striate.data import workers
+        from striate.data.store import workers
         workers.helpers = lambda: 3
         def work(i):
             with open(sys.argv[1], "a") as file:

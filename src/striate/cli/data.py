@@ -34,8 +34,8 @@ def data(
 ) -> None:
     """Say what DATA is: its task, classes, counts and sizes; with --sheet, show what a network will see."""
     from striate.data import open_data
-    from striate.data.about import about
     from striate.data.augment import Augment
+    from striate.data.show.about import about
     from striate.errors import RecipeError, nearest
     from striate.model.contract import RESIZE
     from striate.spec import read_shape
@@ -70,8 +70,8 @@ def _draw(
 ) -> None:
     from striate.data import with_validation
     from striate.data.augment import NOTHING
-    from striate.data.sheet import page_bytes, sheet
-    from striate.data.shown import contract_of, shown
+    from striate.data.show.sheet import page_bytes, sheet
+    from striate.data.show.shown import contract_of, shown
     from striate.errors import DataError
     from striate.files import write_safely
 

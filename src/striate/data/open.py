@@ -6,16 +6,16 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 
-from striate.data.built_in import BUILT_IN, open_built_in
 from striate.data.dataset import DataSet, Part
-from striate.data.fetch import Progress
-from striate.data.folders import contents, open_folders
-from striate.data.idx import is_idx, open_idx
-from striate.data.masks import is_masks, open_masks
-from striate.data.npz import open_npz
+from striate.data.sources.built_in import BUILT_IN, open_built_in
+from striate.data.sources.fetch import Progress
+from striate.data.sources.folders import contents, open_folders
+from striate.data.sources.idx import is_idx, open_idx
+from striate.data.sources.masks import is_masks, open_masks
+from striate.data.sources.npz import open_npz
+from striate.data.sources.tables import SUFFIXES, find_tables, open_tables
+from striate.data.sources.tasks import as_channels, as_task, check_task
 from striate.data.split import split_off
-from striate.data.tables import SUFFIXES, find_tables, open_tables
-from striate.data.tasks import as_channels, as_task, check_task
 from striate.errors import DataError
 
 TEST_FRACTION = 0.2  # taken from the training part where a data set comes without a test part

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.data.doctor.case import Case, names
 from striate.data.doctor.diagnosis import FAULT, NOTE, WARNING, Problem
-from striate.data.looking import count, some
+from striate.data.sources.looking import count, some
 
 FEW = 10  # items of a class in training
 UNEVEN = 10  # times as many as of the rarest class

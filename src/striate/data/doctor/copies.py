@@ -14,7 +14,7 @@ from striate.data.dataset import Part
 from striate.data.doctor.case import Case, are_files, are_texts
 from striate.data.doctor.diagnosis import FAULT, NOTE, WARNING, Group, Problem
 from striate.data.doctor.likeness import near_duplicates
-from striate.data.looking import count
+from striate.data.sources.looking import count
 
 Place = tuple[str, int]  # a part's name and an item's number in it
 _MOST_QUICK = 20_000  # files that the quick part reads

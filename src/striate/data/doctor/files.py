@@ -11,7 +11,7 @@ import numpy as np
 from striate.data.doctor.case import Case, are_files, looked_at, names
 from striate.data.doctor.diagnosis import FAULT, NOTE, WARNING, Problem
 from striate.data.doctor.look import Look
-from striate.data.looking import count
+from striate.data.sources.looking import count
 from striate.errors import DataError
 from striate.model.image import header
 

@@ -11,9 +11,9 @@ import numpy as np
 from striate.data.dataset import DataSet, Part
 from striate.data.doctor.case import Case
 from striate.data.doctor.diagnosis import FAULT, NOTE, WARNING, Problem
-from striate.data.folders import contents, images_under
-from striate.data.looking import SPLITS, count, is_hidden, is_image, some
-from striate.data.masks import IMAGES, MASKS
+from striate.data.sources.folders import contents, images_under
+from striate.data.sources.looking import SPLITS, count, is_hidden, is_image, some
+from striate.data.sources.masks import IMAGES, MASKS
 from striate.errors import DataError
 from striate.model.image import header
 

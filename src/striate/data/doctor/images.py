@@ -9,7 +9,7 @@ import numpy as np
 from striate.data.doctor.case import Case, looked_at, names
 from striate.data.doctor.diagnosis import NOTE, WARNING, Problem
 from striate.data.doctor.look import Looks
-from striate.data.looking import count
+from striate.data.sources.looking import count
 
 SMALLEST = 8  # pixels
 LONGEST = 4.0  # times the other side

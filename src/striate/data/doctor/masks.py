@@ -13,7 +13,7 @@ import numpy as np
 from striate.data.dataset import Part
 from striate.data.doctor.case import Case, names
 from striate.data.doctor.diagnosis import FAULT, NOTE, WARNING, Problem
-from striate.data.looking import count, some
+from striate.data.sources.looking import count, some
 from striate.errors import DataError
 from striate.model.contract import IGNORE
 from striate.model.image import decode_mask

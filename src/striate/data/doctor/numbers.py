@@ -8,7 +8,7 @@ import numpy as np
 
 from striate.data.doctor.case import Case, names
 from striate.data.doctor.diagnosis import FAULT, WARNING, Problem
-from striate.data.looking import count
+from striate.data.sources.looking import count
 
 FAR = 20.0  # robust standard deviations from the median
 HUGE = 1e4  # an input as large as this, or one channel so many times another

@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from striate.data.doctor.diagnosis import FAULT, NOTE, SEVERITIES, WARNING, Diagnosis, Problem
-from striate.data.looking import count
+from striate.data.sources.looking import count
 
 LISTED = 5  # files or groups of a problem
 _MOST_CLASSES = 12  # shown one by one

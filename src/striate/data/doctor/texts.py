@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.data.doctor.case import Case, are_texts
 from striate.data.doctor.diagnosis import FAULT, WARNING, Problem
-from striate.data.looking import count
+from striate.data.sources.looking import count
 
 LONG = 4  # times as many words as 99 of 100 texts have at most
 _MARKUP = re.compile(

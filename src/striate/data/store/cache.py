@@ -25,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.cache_room import PART, hold
-from striate.data.stamps import ITEM, Stamps
+from striate.data.store.cache_room import PART, hold
+from striate.data.store.stamps import ITEM, Stamps
 from striate.files import cache_folder
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.data.answers import in_order
 from striate.data.dataset import DataSet, Part
-from striate.data.rows import number
+from striate.data.sources.answers import in_order
+from striate.data.sources.rows import number
 from striate.errors import DataError, RecipeError, nearest
 from striate.model.contract import IMAGES, TASKS
 

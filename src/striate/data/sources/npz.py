@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.axes import Taken, taken
 from striate.data.dataset import DataSet, Part
-from striate.data.kinds import answered
-from striate.data.looking import SPLITS, some
+from striate.data.sources.axes import Taken, taken
+from striate.data.sources.kinds import answered
+from striate.data.sources.looking import SPLITS, some
 from striate.errors import DataError
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of one that holds nothing
@@ -25,8 +25,8 @@ Sides = dict[str, tuple[str, str]]  # by part: the keys of its inputs and of its
 def open_npz(path: Path, task: str | None = None) -> DataSet:
     """The data set in the arrays ``x`` and ``y`` of an archive, or in those of its parts.
 
-    Bytes are images, other numbers are values (see :func:`~striate.data.axes.taken`); what the targets are is said at
-    :func:`~striate.data.kinds.answered`. An array ``classes`` may give the class names. Nothing is ever unpickled.
+    Bytes are images, other numbers are values (see :func:`~.axes.taken`); what the targets are is said at
+    :func:`~.kinds.answered`. An array ``classes`` may give the class names. Nothing is ever unpickled.
 
     Raises:
         DataError: The file is no archive, or damaged; arrays are missing, empty, of objects, of different lengths, not

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.dataset import DataSet, Part
-from striate.data.looking import SPLITS, SUFFIXES, alike, count, is_hidden, is_image, passed_over, typical
+from striate.data.sources.looking import SPLITS, SUFFIXES, alike, count, is_hidden, is_image, passed_over, typical
 from striate.errors import DataError
 
 _LAYOUT = "lay the images out as FOLDER/CLASS/IMAGE, one folder for each class"

@@ -13,10 +13,10 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from striate.data.cache import Column
 from striate.data.dataset import Arrays, Part
-from striate.data.decoded import Reading, Rows, rows_of
-from striate.data.memory import memory_limit
+from striate.data.store.cache import Column
+from striate.data.store.decoded import Reading, Rows, rows_of
+from striate.data.store.memory import memory_limit
 from striate.errors import DataError, RecipeError, nearest
 from striate.model.contract import IMAGES, Contract
 from striate.model.fitting import fit_array, fit_mask, prepared

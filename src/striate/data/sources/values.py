@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.looking import some
+from striate.data.sources.looking import some
 from striate.errors import DataError
 from striate.model.contract import IGNORE
 from striate.model.image import decode_mask, header

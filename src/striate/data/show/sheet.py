@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from striate.data.page import INK, MARGIN, PAPER, WIDTH, Page, drawable, font_of, in_lines, length_of, shortened
-from striate.data.shown import Cell, Row
+from striate.data.show.page import INK, MARGIN, PAPER, WIDTH, Page, drawable, font_of, in_lines, length_of, shortened
+from striate.data.show.shown import Cell, Row
 from striate.errors import RecipeError
 from striate.evaluate.palette import NOTHING, Colour, colours
 from striate.model.contract import IGNORE, Contract
@@ -27,7 +27,7 @@ COVER = 0.55  # how much of a picture its mask covers
 
 
 def sheet(rows: Sequence[Row], contract: Contract, *, title: str, about: str) -> Image.Image:
-    """The page of *rows* (what :func:`~striate.data.shown.shown` gave).
+    """The page of *rows* (what :func:`~striate.data.show.shown.shown` gave).
 
     Where each row has several pictures, they stand side by side under the names of their columns; items with one
     picture each fill the page in order. Small pictures are enlarged by whole factors, pixel by pixel; masks lie over

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from striate.data.dataset import DataSet
-from striate.data.digits import open_digits
-from striate.data.fetch import Progress
-from striate.data.official_sets import open_cifar10, open_fashion_mnist, open_mnist
 from striate.data.shapes import shapes_named
+from striate.data.sources.digits import open_digits
+from striate.data.sources.fetch import Progress
+from striate.data.sources.official_sets import open_cifar10, open_fashion_mnist, open_mnist
 from striate.errors import DataError
 
 EMBEDDED: dict[str, Callable[[], DataSet]] = {"digits": open_digits, "shapes": shapes_named}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from striate.data.answers import LABELS
-from striate.data.looking import SPLITS, is_image, some
-from striate.data.rows import Table
+from striate.data.sources.answers import LABELS
+from striate.data.sources.looking import SPLITS, is_image, some
+from striate.data.sources.rows import Table
 from striate.errors import DataError, nearest
 
 FILES = (

@@ -10,12 +10,12 @@ from time import time_ns
 
 import numpy as np
 
-from striate.data import cache
-from striate.data.cache import Column, Entry
-from striate.data.cache_room import PART, limit, make_room, remove
-from striate.data.memory import written
-from striate.data.stamps import Stamps
-from striate.data.workers import CRASHED, for_each
+from striate.data.store import cache
+from striate.data.store.cache import Column, Entry
+from striate.data.store.cache_room import PART, limit, make_room, remove
+from striate.data.store.memory import written
+from striate.data.store.stamps import Stamps
+from striate.data.store.workers import CRASHED, for_each
 from striate.errors import DataError
 from striate.model.opening import may_pass
 

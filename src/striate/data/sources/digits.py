@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.dataset import DataSet, Part
-from striate.data.idx import read_idx
+from striate.data.sources.idx import read_idx
 from striate.data.split import stratified
 
 _HERE = Path(__file__).parent

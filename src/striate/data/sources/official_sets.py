@@ -14,8 +14,8 @@ from typing import IO
 import numpy as np
 
 from striate.data.dataset import DataSet, Part
-from striate.data.fetch import File, Progress, fetched
-from striate.data.idx import read_idx
+from striate.data.sources.fetch import File, Progress, fetched
+from striate.data.sources.idx import read_idx
 from striate.errors import DataError
 
 _IDX = {

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.answers import answers, of_flags, of_numbers, task_of
-from striate.data.columns import KNOWN, Columns, check_same, columns_of, input_of, parts_of, positions
 from striate.data.dataset import DataSet, Inputs, Part
-from striate.data.folders import contents
-from striate.data.looking import SPLITS, alike, count, is_image, some, typical
-from striate.data.rows import Table, read_table
+from striate.data.sources.answers import answers, of_flags, of_numbers, task_of
+from striate.data.sources.columns import KNOWN, Columns, check_same, columns_of, input_of, parts_of, positions
+from striate.data.sources.folders import contents
+from striate.data.sources.looking import SPLITS, alike, count, is_image, some, typical
+from striate.data.sources.rows import Table, read_table
 from striate.errors import DataError
 from striate.model.words import words_of
 
@@ -65,7 +65,7 @@ def open_tables(files: dict[str, Path], task: str | None = None) -> DataSet:
         task: What a single column is to be taken for; None: what it looks like.
 
     Raises:
-        DataError: As :func:`~striate.data.rows.read_table` and :func:`~striate.data.answers.answers`; no such column,
+        DataError: As :func:`~.rows.read_table` and :func:`~.answers.answers`; no such column,
             a file that is not there, no words at all.
     """
     tables = {part: read_table(path, KNOWN) for part, path in files.items()}

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from striate.data.looking import some
-from striate.data.rows import Table, is_whole, number
+from striate.data.sources.looking import some
+from striate.data.sources.rows import Table, is_whole, number
 from striate.errors import DataError
 
 LABELS = ("label", "labels", "class", "classes", "category", "categories", "target", "targets", "tag", "tags")

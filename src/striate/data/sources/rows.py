@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-from striate.data.looking import count, some
+from striate.data.sources.looking import count, some
 from striate.errors import DataError
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}

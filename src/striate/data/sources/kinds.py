@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.answers import of_numbers
-from striate.data.looking import some
+from striate.data.sources.answers import of_numbers
+from striate.data.sources.looking import some
 from striate.errors import DataError
 from striate.model.contract import IGNORE
 

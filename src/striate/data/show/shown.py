@@ -14,9 +14,9 @@ from striate.data.augment import Augment, augmented
 from striate.data.balance import occurrence
 from striate.data.counter import uniforms
 from striate.data.dataset import Arrays, DataSet, Part
-from striate.data.reading import read
 from striate.data.split import strata
 from striate.data.statistics import channel_statistics
+from striate.data.store.reading import read
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.words import vocabulary_of, words_of

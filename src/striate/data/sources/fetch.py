@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.download import FAULTS, download, reason
+from striate.data.sources.download import FAULTS, download, reason
 from striate.errors import DataError
 from striate.files import cache_folder
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from striate.data.dataset import DataSet, Part
-from striate.data.folders import contents, images_under
-from striate.data.looking import SPLITS, count, passed_over, some, typical
-from striate.data.values import NAMES, Looked, explained, look
+from striate.data.sources.folders import contents, images_under
+from striate.data.sources.looking import SPLITS, count, passed_over, some, typical
+from striate.data.sources.values import NAMES, Looked, explained, look
 from striate.errors import DataError
 
 IMAGES = ("images", "image", "imgs")
@@ -29,7 +29,7 @@ def open_masks(folder: Path) -> DataSet:
 
     ``images/`` and ``masks/`` lie in *folder*, or in its ``train/``, ``val/`` and ``test/``, or hold those. Images and
     masks are paired by their paths without suffix (a mask's may end in ``_mask``); what has no partner is left out and
-    noted. What the classes are is said at :func:`~striate.data.values.explained`.
+    noted. What the classes are is said at :func:`~striate.data.sources.values.explained`.
 
     Raises:
         DataError: No pair at all, two masks of one name, no mask of its image's size, none that can be read; or the

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import time, time_ns
 
-from striate.data.memory import size_from
+from striate.data.store.memory import size_from
 
 try:
     import fcntl
