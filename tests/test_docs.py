@@ -45,7 +45,7 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-SLOW = ("export.md", "seeing.md", "weights.md")  # they train several models
+SLOW = ("data-sets.md", "data.md", "export.md", "lab.md", "seeing.md", "weights.md")  # they train, or draw much
 
 
 @pytest.mark.parametrize(

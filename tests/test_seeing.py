@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from striate.data import Arrays, open_data
 from striate.draw import Picture
 from striate.errors import DataError, RecipeError, SeeError, SpecError
-from striate.exciting import exciting
+from striate.exciting import _mosaic, exciting
 from striate.explaining import Explanation, every_method, explain
 from striate.filming import film_of
 from striate.imagining import imagined
@@ -17,6 +17,7 @@ from striate.learn import evaluating
 from striate.run.items import items_for
 from striate.see import Target, effective_field, filters, maps, survey, unit
 from striate.see.calls import calls
+from striate.see.capture import capture
 from striate.see.filters import convolution_names
 from striate.see.pixels import pixels
 from striate.seeing import subject
@@ -217,6 +218,52 @@ def test_boxes_and_grids_agree():
     top, left, height, width = looked.box("s4", (1, 3))
     assert (y + down, x + 3 * right) == (top + (height - 1) / 2, left + (width - 1) / 2)
     assert looked.box("f6", ()) == (0, 0, 32, 32)
+
+
+def seen_by(module, x, layer, place):
+    """The smallest box of the pixels that the units at *place* have a gradient at."""
+    x = x.clone().requires_grad_(True)
+    with capture(module, layer) as seen:
+        module(x)
+    (slope,) = torch.autograd.grad(seen.tensor(layer)[(0, slice(None), *place)].sum(), x)
+    rows, columns = np.nonzero(slope[0].abs().sum(0).numpy())
+    return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_box_of_a_unit_behind_an_upsampling_is_what_it_sees(size):
+    """Its neighbours see the same, or more, or less: a start, a size and a stride do not say it."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(4), nn.ConvTranspose2d(2, 2, size, stride=2), nn.Conv2d(2, 1, 1)
+    ).double()
+    for parameter in net.parameters():
+        parameter.data.abs_()
+    x = torch.rand(1, 1, 24, 24, dtype=torch.float64)
+    looked = subject(net.float(), (1, 24, 24))
+    net.double()
+    for place in [(0, 0), (1, 2), (5, 6), (10, 11), (11, 11)]:
+        top, left, height, width = looked.box("3", place)
+        cut = (max(0, top), max(0, left), min(24, top + height), min(24, left + width))
+        assert cut == seen_by(net, x, "3", place), place
+
+
+def test_the_grid_behind_an_upsampling_lies_in_the_middle():
+    looked = subject("input 1x8x8; maxpool 4; upsample 2; conv 1 1")
+    assert looked.grid("conv1") == (0.5, 0.5, 2.0, 2.0)  # of 1.5, 1.5, 5.5, 5.5 the even steps that fit best
+
+
+def test_pieces_of_unequal_size_have_a_place_each():
+    whole = _mosaic([np.full((2, 2, 3), 1, np.uint8), np.full((1, 2, 3), 2, np.uint8)])
+    assert whole[..., 0].tolist() == [[1, 1, 255, 2, 2], [1, 1, 255, 255, 255]]
+
+
+def test_a_forward_that_breaks_is_said():
+    class Broken(nn.Module):
+        def forward(self, x):
+            return {"a": x}["b"]
+
+    with pytest.raises(SeeError, match="does not take 1x4x4: 'b'"):
+        subject(Broken(), (1, 4, 4))
 
 
 def test_items_are_spread_over_the_part():

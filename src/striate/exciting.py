@@ -118,15 +118,17 @@ def _beside(
 
 
 def _mosaic(pieces: list[np.ndarray]) -> np.ndarray:
-    """Equal pieces ``(h, w, 3)`` in a square, row by row, with white lines between."""
+    """Pieces ``(h, w, 3)`` in a square, row by row, with white lines between; smaller ones in the middle of theirs."""
     columns = math.ceil(math.sqrt(len(pieces)))
     rows = -(-len(pieces) // columns)
-    height, width = pieces[0].shape[:2]
+    height, width = (max(piece.shape[axis] for piece in pieces) for axis in (0, 1))
     line = max(1, max(height, width) // 20)
     whole = np.full((rows * (height + line) - line, columns * (width + line) - line, 3), 255, np.uint8)
     for i, piece in enumerate(pieces):
         top, left = i // columns * (height + line), i % columns * (width + line)
-        whole[top : top + height, left : left + width] = piece
+        h, w = piece.shape[:2]
+        top, left = top + (height - h) // 2, left + (width - w) // 2
+        whole[top : top + h, left : left + w] = piece
     return whole
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.checking import check, is_module
+from striate.analysis import Axis, infer, receptive
+from striate.checking import is_module
 from striate.data import Arrays
 from striate.errors import DataError, Error, SeeError
 from striate.find import find_net, net_name
@@ -23,6 +24,7 @@ from striate.model.prepare import normalise
 from striate.model.sources import Item, Source, input_of, items_of
 from striate.model.words import numbers_of
 from striate.net import build
+from striate.net.read import read_all
 from striate.net.read_graph import legal
 from striate.see.attribution.probe import first_tensor
 from striate.see.fields import Box
@@ -96,50 +98,67 @@ class Subject:
         return drawn(self.item(source))
 
     @cached_property
-    def _rows(self) -> dict[str, Any]:
+    def _all_axes(self) -> dict[str, tuple[Axis, ...]]:
         try:
             graph = self.model.graph
-            report = check(graph) if graph is not None else check(self.module, self.contract.input)
+            if graph is None:
+                reading = read_all(self.module, self.contract.input)
+                if not reading.traced:  # what ran is known, and not what read what
+                    return {}
+                graph = reading.graph
+            return receptive(graph, infer(graph)[0])[0]
         except Error:  # a module that cannot be followed: everything but the geometry can still be seen
             return {}
-        return {row.name: row for row in report.layers}
 
-    def _row(self, layer: str) -> Any:
-        """What the analysis says of *layer* (``"relu#2"``: of its second call), None where it says nothing."""
+    def _axes(self, layer: str) -> tuple[Axis, ...]:
+        """What the units of *layer* see along each axis (``"relu#2"``: of its second call); none where that is not
+        known.
+        """
         path, _, number = layer.partition("#")
         if self.model.graph is not None:
-            return self._rows.get(path) if number in ("", "1") else None
+            return self._all_axes.get(path, ()) if number in ("", "1") else ()
         if number in ("", "1"):
-            return self._rows.get(legal(path))
+            return self._all_axes.get(legal(path), ())
         again = f"{legal(path)}_{number}"
-        return None if again in map(legal, self.layers()) else self._rows.get(again)
+        return () if again in map(legal, self.layers()) else self._all_axes.get(again, ())
 
     def grid(self, layer: str) -> tuple[float, ...] | None:
         """Where the cells of *layer*'s map lie: the first one's middle and the steps to the next, ``(y, x, sy, sx)``;
         of a text ``(x, sx)``, of a volume ``(z, y, x, sz, sy, sx)``.
 
-        In pixels of the input, the first of which has its middle at 0; None where the geometry is not known.
+        In pixels of the input, the first of which has its middle at 0; behind an upsampling, where several cells see
+        the same, the even steps that fit them best. None where the geometry is not known.
         """
-        row = self._row(layer)
-        if row is None or not (row.receptive_field and row.stride and row.start) or min(row.stride) <= 0:
+        found = [_steps(axis) for axis in self._axes(layer)]
+        known = [pair for pair in found if pair is not None]
+        if not found or len(known) < len(found):
             return None
-        middles = (start + (field - 1) / 2 for start, field in zip(row.start, row.receptive_field, strict=True))
-        return (*middles, *map(float, row.stride))
+        return (*(middle for middle, _ in known), *(step for _, step in known))
 
     def box(self, layer: str, place: tuple[int, ...]) -> Box | None:
         """The receptive field of the unit at *place* ``(y, x)`` of *layer*, in pixels of the input, if it is known."""
-        row = self._row(layer)
-        if row is None or not row.receptive_field or len(row.receptive_field) != 2:
+        axes = self._axes(layer)
+        if len(axes) != 2:
             return None
-        height, width = row.receptive_field
-        if len(place) != 2 or not row.start or not row.stride:
+        if len(place) != 2 or any(axis.whole for axis in axes):
             return (0, 0, self.contract.input[1], self.contract.input[2])  # behind a flatten: the whole input
-        (top, left), (down, right) = row.start, row.stride
-        return (top + down * place[0], left + right * place[1], height, width)
+        rows, columns = (axis.at(i) for axis, i in zip(axes, place, strict=True))
+        if rows is None or columns is None:
+            return None
+        return (rows[0], columns[0], rows[1] - rows[0] + 1, columns[1] - columns[0] + 1)
 
     def layers(self) -> list[str]:
         """The names that may be asked for."""
         return [name for name, part in self.module.named_modules() if name and not list(part.children())]
+
+
+def _steps(axis: Axis) -> tuple[float, float] | None:
+    """The middle of the first unit's field and the step to the next one's, if they lie in even steps on average."""
+    if axis.stride is None or axis.stride <= 0:
+        return None
+    step = float(axis.stride)
+    firsts = [(span[0] + span[1]) / 2 - i * step for i, span in enumerate(axis.spans) if span]
+    return (sum(firsts) / len(firsts), step) if firsts else None
 
 
 def drawn(item: np.ndarray) -> np.ndarray | None:
@@ -213,6 +232,6 @@ def _tried(module: nn.Module, input: tuple[int, ...]) -> tuple[Tensor | None, bo
         for dtype in (torch.float32, torch.int64)[: 2 if len(input) == 1 else 1]:
             try:
                 return first_tensor(module(torch.zeros(1, *input, dtype=dtype, device=device))), dtype == torch.int64
-            except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+            except Exception as error:  # whatever somebody's own forward raises
                 reasons.append((str(error).splitlines() or [type(error).__name__])[0])
     raise SeeError(f"the network does not take {'x'.join(map(str, input))}: {reasons[0]}")

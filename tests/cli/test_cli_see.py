@@ -113,8 +113,19 @@ MISTAKES = {
     "no input": (["filters", "conv 4 3; relu"], 2, "say it with --input"),
     "a basis": (["imagine", "MODEL", "3", "--basis", "pixel"], 2, "did you mean 'pixels'"),
     "order": (["maps", "MODEL", "DIGIT", "--order", "size"], 2, "order is 'size'"),
-    "no folder": (["maps", "MODEL", "DIGIT", "-o", "nowhere/a.png"], 1, "nowhere/a.png"),
+    "no folder": (["maps", "MODEL", "DIGIT", "-o", "nowhere/a.png"], 2, "there is no folder nowhere"),
+    "no picture's name": (["imagine", "MODEL", "3", "-o", "a.gif"], 2, "a.gif: it is written as .png"),
+    "no film's name": (["filters", "MODEL", "--film", "a.png"], 2, "a.png: it is written as .gif"),
+    "no rate": (["imagine", "MODEL", "3", "--lr", "nan"], 2, "lr must be above 0"),
 }
+
+
+def test_a_convolution_alone_has_maps(cli, in_folder, digit):
+    Path("mine.py").write_text("from torch import nn\n\nalone = nn.Conv2d(1, 2, 3)\n")
+    answer = cli("maps", "mine.py:alone", str(digit), "--input", "1x8x8", "--json")
+    assert (answer.code, json.loads(answer.out)["path"]) == (0, None)
+    answer = cli("explain", "mine.py:alone", str(digit), "--input", "1x8x8", "--class", "none:0")
+    assert (answer.code, answer.err) == (2, "striate: there is no layer 'none'\n")
 
 
 @pytest.mark.parametrize("kind", MISTAKES)

@@ -135,8 +135,9 @@ def test_where_no_process_can_be_made_threads_do_it(counts, monkeypatch):
 def program(tmp_path):
     """A process that works for a minute, in a session of its own; its helpers write their numbers into a file."""
     code = """
-        import os, sys, time
+        import os, signal, sys, time
         from striate.data.store import workers
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background begins without
         workers.helpers = lambda: 3
         def work(i):
             with open(sys.argv[1], "a") as file:

@@ -119,6 +119,7 @@ MISTAKES = {
         "nothing to climb, its gradient is zero at the start",
     ),
     "basis": (lambda: imagine(linear_filter(), Target("0"), (2, 8, 8), basis="pixel"), "did you mean 'pixels'"),
+    "rate": (lambda: imagine(linear_filter(), Target("0"), (2, 8, 8), lr=float("nan")), "all finite"),
     "steps": (lambda: imagine(linear_filter(), Target("0"), (2, 8, 8), steps=0), "steps and lr must be above 0"),
     "layer": (lambda: imagine(linear_filter(), Target("1"), (2, 8, 8)), "there is no layer '1'"),
     "place": (

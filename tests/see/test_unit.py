@@ -116,6 +116,31 @@ def test_text_and_json():
     assert "that the order of summation allows" in text
 
 
+def test_sizes_may_be_lists():
+    net = nn.Sequential(nn.MaxPool2d([3, 2], stride=[2, 1], padding=[1, 0]))
+    found = unit(net, torch.randn(1, 2, 7, 7), "0:1:2:3")
+    assert (found.exact, found.inputs.shape, found.corner) == (True, (1, 3, 2), (1, 3, 3))
+
+
+class SkipInPlace(nn.Module):
+    """The block of a residual net as torchvision writes it: ``out += identity``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn, self.relu = nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        out = self.bn(self.conv(x))
+        out += x
+        return self.relu(out)
+
+
+def test_what_follows_ends_where_something_is_added_in_place():
+    net, x = SkipInPlace(), torch.randn(1, 2, 4, 4)
+    assert [t.layer for t in unit(net, x, "conv:0:1:1").then] == ["bn"]
+    assert [call.after for call in calls(net.eval(), x)] == [(-1,), (0,), (-1,)]
+
+
 MISTAKES = {
     "nolayer:0": "there is no layer 'nolayer'",
     "0:0:1": "0 puts out 2x3x3: wanted 3 number.* such as 0:1:1:1; got 0:1",

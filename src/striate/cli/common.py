@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +24,19 @@ Data = Annotated[
         ".tsv or .npz.",
     ),
 ]
+
+
+def writes(*endings: str) -> Callable[[Path | None], Path | None]:
+    """The callback of an option that says where a file of one of *endings* goes: refused before any work is done."""
+
+    def checked(path: Path | None) -> Path | None:
+        if path and path.suffix.lower() not in endings:
+            raise typer.BadParameter(f"{path}: it is written as {' or '.join(endings)}; take one of these names")
+        if path and not path.parent.is_dir():
+            raise typer.BadParameter(f"{path}: there is no folder {path.parent}; make it first")
+        return path
+
+    return checked
 
 
 class Grouped(typer.core.TyperCommand):

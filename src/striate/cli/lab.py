@@ -7,15 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.common import Json, print_json, say
+from striate.cli.common import Json, print_json, say, writes
 
 if TYPE_CHECKING:
     from striate.lab.experiment import Experiment
 
 Picture = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
-Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT", help="Where the picture goes (.png).")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="OUT", help="Where the picture goes (.png).", callback=writes(".png")),
+]
 Steps = Annotated[
-    Path | None, typer.Option("--steps", metavar="OUT", help="Animate every step: a .gif, or an .html to step through.")
+    Path | None,
+    typer.Option(
+        "--steps",
+        metavar="OUT",
+        help="Animate every step: a .gif, or an .html to step through.",
+        callback=writes(".gif", ".html"),
+    ),
 ]
 Channels = Annotated[str, typer.Option(help="grey; each: the channels by themselves; volume: one sum over them.")]
 Show = Annotated[str, typer.Option(help="colour (zero is white), grey (0 to 255) or numbers.")]

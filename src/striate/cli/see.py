@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import Data, Json, print_json, say
+from striate.cli.common import Data, Json, print_json, say, writes
 
 if TYPE_CHECKING:
     from striate.draw.picture import Picture
@@ -18,7 +18,10 @@ Net = Annotated[
 ]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file (for a model of texts, a sentence).")]
 Input = Annotated[str | None, typer.Option("--input", "-i", metavar="CxHxW", help="Where the network does not say it.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="OUT.png", help="Where the picture goes.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="OUT.png", help="Where the picture goes.", callback=writes(".png")),
+]
 UNIT = "LAYER:CHANNEL:Y:X"
 
 
@@ -27,7 +30,12 @@ def filters(
     layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="A convolution. [the first]")] = None,
     channel: Annotated[int | None, typer.Option(help="One kernel, a picture for each of its inputs.")] = None,
     film: Annotated[
-        Path | None, typer.Option(metavar="OUT.gif", help="How they changed, from a run trained with --keep-epochs.")
+        Path | None,
+        typer.Option(
+            metavar="OUT.gif",
+            help="How they changed, from a run trained with --keep-epochs.",
+            callback=writes(".gif"),
+        ),
     ] = None,
     out: Out = None,
     input: Input = None,
@@ -59,7 +67,7 @@ def maps(
     from striate.see.filters import convolution_names
 
     subject = _subject(model, input)
-    layer = layer or next(iter(convolution_names(subject.module)), subject.layers()[0])
+    layer = layer or next(iter([*convolution_names(subject.module), *subject.layers()]), "")
     found = feature_maps(subject.module, subject.tensor(image), layer)
     _finish(found.picture(order=order), found.as_dict(), out, json)
 

@@ -78,7 +78,7 @@ def window(size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid"
         if type(value) is not int or value < 1:
             raise SeeError(f"{name} must be a whole number of at least 1, got {value!r}")
     span = tuple((n - 1) * dilation + 1 for n in size)
-    if isinstance(padding, str) and padding.isdigit():
+    if isinstance(padding, str) and padding.isdecimal():
         padding = int(padding)
     if type(padding) is int and padding >= 0:
         before, after = (padding, padding), (padding, padding)

@@ -22,7 +22,8 @@ class Call:
         layer: The module itself.
         inputs: The tensors it was given, as they were then.
         output: What it put out (the first tensor), as it was then.
-        after: The numbers of the calls whose outputs it was given, -1 for what no layer put out.
+        after: The numbers of the calls whose outputs it was given, -1 for what no layer put out, or what was changed
+            in place since.
     """
 
     name: str
@@ -44,26 +45,30 @@ def calls(module: nn.Module, x: Tensor) -> list[Call]:
     [('0', (1, 3), (-1,)), ('1', (1, 3), (0,))]
     """
     found: list[Call] = []
-    made: dict[int, tuple[int, Tensor]] = {}  # id -> (call, tensor); held, so that no id is used again
+    # id -> (call, tensor, its version); held, so that no id is used again
+    made: dict[int, tuple[int, Tensor, int]] = {}
     times: Counter[str] = Counter()
-    copies: dict[int, list[tuple[Tensor, ...]]] = {}
+    copies: dict[int, list[tuple[tuple[Tensor, ...], tuple[int, ...]]]] = {}
+
+    def source(tensor: Tensor) -> int:
+        number, _, version = made.get(id(tensor), (-1, tensor, -1))
+        return number if tensor._version == version else -1  # ``y += x`` made something else of it
 
     def before(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        copies.setdefault(id(layer), []).append(tuple(tensor.clone() for tensor in tensors))
+        given = tuple(tensor.clone() for tensor in tensors), tuple(map(source, tensors))
+        copies.setdefault(id(layer), []).append(given)
 
     def note(name: str) -> Any:
         def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-            given = copies[id(layer)].pop()
+            given, after = copies[id(layer)].pop()
             first = output[0] if isinstance(output, tuple | list) and output else output
             if not isinstance(first, Tensor):
                 return None
-            tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-            after = tuple(made[id(t)][0] if id(t) in made else -1 for t in tensors)
             times[name] += 1
             found.append(Call(f"{name}#{times[name]}", layer, given, first, after))
             on = first.clone()
-            made[id(on)] = (len(found) - 1, on)
+            made[id(on)] = (len(found) - 1, on, on._version)
             return with_first(output, on)
 
         return hook

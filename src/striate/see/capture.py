@@ -67,7 +67,7 @@ class Captured:
             if len(calls) > 1:
                 raise SeeError(f"{layer}: called {len(calls)} times; take {layer}#1 to {layer}#{len(calls)}")
             return calls[0]
-        if not number.isdigit() or not 1 <= int(number) <= len(calls):
+        if not number.isdecimal() or not 1 <= int(number) <= len(calls):
             raise SeeError(f"{name}: the layer was called {len(calls)} time(s); take {layer}#1 to {layer}#{len(calls)}")
         return calls[int(number) - 1]
 

@@ -109,8 +109,8 @@ def imagine(
     """
     if basis not in BASES:
         raise SeeError(f"basis is {basis!r}{nearest(basis, BASES)}")
-    if steps < 1 or lr <= 0 or min(variation, energy, blur) < 0:
-        raise SeeError("steps and lr must be above 0, and variation, energy and blur not below")
+    if steps < 1 or not 0 < lr < math.inf or not all(0 <= n < math.inf for n in (variation, energy, blur)):
+        raise SeeError("steps and lr must be above 0, variation, energy and blur not below, and all finite")
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
     jitter = max(1, min(shape[1:]) // 16) if jitter is None else jitter

@@ -288,7 +288,7 @@ def _bias(layer: Any, channel: int) -> float | None:
 
 
 def _each(value: Any, axes: int) -> tuple[int, ...]:
-    return value if isinstance(value, tuple) else (value,) * axes
+    return tuple(value) if isinstance(value, tuple | list) else (value,) * axes
 
 
 def _index(index: tuple[int, ...]) -> str:
