@@ -1,6 +1,7 @@
 """filters, maps, activity, unit, field, peaks, explain, imagine from the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -116,6 +117,8 @@ MISTAKES = {
     "no folder": (["maps", "MODEL", "DIGIT", "-o", "nowhere/a.png"], 2, "there is no folder nowhere"),
     "no picture's name": (["imagine", "MODEL", "3", "-o", "a.gif"], 2, "a.gif: it is written as .png"),
     "no film's name": (["filters", "MODEL", "--film", "a.png"], 2, "a.png: it is written as .gif"),
+    "a layer for all": (["explain", "MODEL", "DIGIT", "--method", "all", "--layer", "conv1"], 2, "one method"),
+    "checks of all": (["explain", "MODEL", "DIGIT", "--method", "all", "--check"], 2, "go with one method"),
     "no rate": (["imagine", "MODEL", "3", "--lr", "nan"], 2, "lr must be above 0"),
 }
 
@@ -126,6 +129,15 @@ def test_a_convolution_alone_has_maps(cli, in_folder, digit):
     assert (answer.code, json.loads(answer.out)["path"]) == (0, None)
     answer = cli("explain", "mine.py:alone", str(digit), "--input", "1x8x8", "--class", "none:0")
     assert (answer.code, answer.err) == (2, "striate: there is no layer 'none'\n")
+
+
+def test_numbers_that_json_has_no_word_for_are_null(cli, in_folder, digit):
+    lines = ["from torch import nn", "", "broken = nn.Sequential(nn.Conv2d(1, 2, 3))"]
+    Path("mine.py").write_text("\n".join([*lines, 'broken[0].weight.data[0] = float("nan")', ""]))
+    answer = cli("unit", "mine.py:broken", str(digit), "0:0:0:0", "--input", "1x8x8", "--json")
+    about = json.loads(answer.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert (about["value"], about["exact"], about["weights"][0][0][0]) == (None, False, None)
+    assert cli("filters", "mine.py:broken", "--input", "1x8x8", "-o", "a.png").code == 0
 
 
 @pytest.mark.parametrize("kind", MISTAKES)

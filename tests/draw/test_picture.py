@@ -48,6 +48,7 @@ def test_the_sign_has_a_colour_of_its_own(numbers):
 def test_nothing_is_divided_by_zero_and_nan_is_grey():
     assert Scale.of(np.zeros((2, 2))).colours(np.zeros((2, 2))).min() >= 244
     assert diverging(np.array([np.nan]), 1).tolist() == [[128, 128, 128]]
+    assert Shares(1.0).colours(np.array([[np.nan]])).tolist() == [[[128, 128, 128]]]
     assert Scale.of(np.array([np.nan, np.inf])).limit == 0
     assert len(np.unique(sequential(np.linspace(0, 1, STEPS), 1), axis=0)) > 200
 

@@ -62,6 +62,9 @@ def test_a_layer_that_is_called_twice_has_numbers() -> None:
     assert "relu#2" in seen
     assert "relu#3" not in seen
     assert "relu#x" not in seen
+    assert "relu#\u00b2" not in seen  # a digit to Python, and no number
+    with pytest.raises(SeeError, match="called 2 time"):
+        seen["relu#\u00b2"]
     with pytest.raises(SeeError, match="relu: called 2 times; take relu#1 to relu#2"):
         seen["relu"]
     with pytest.raises(SeeError, match=r"relu#3: the layer was called 2 time\(s\)"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -54,8 +55,17 @@ class Grouped(typer.core.TyperCommand):
 
 
 def print_json(document: Any) -> None:
+    """The document on one line; what is no number (NaN) or has no end is null, as JSON has no word for it."""
     plain = "utf" not in (sys.stdout.encoding or "").lower()
-    print(json.dumps(document, ensure_ascii=plain))
+    print(json.dumps(_finite(document), ensure_ascii=plain, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def command(*words: object) -> str:

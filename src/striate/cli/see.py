@@ -177,11 +177,14 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show which parts of an image speak for the answer, and whether the map can be believed."""
+    from striate.errors import SeeError
     from striate.explaining import Explanation, every_method
     from striate.explaining import explain as explain_one
 
     subject = _subject(model, input)
     if method == "all":
+        if layer or check:
+            raise SeeError("--layer and --check go with one method, not with --method all")
         picture, results = every_method(subject, image, target)
         good = [found for found in results if isinstance(found, Explanation)]
         for error in (found for found in results if not isinstance(found, Explanation)):

@@ -51,9 +51,9 @@ class Shares(Scale):
     signed: bool = True
 
     def colours(self, values: np.ndarray) -> np.ndarray:
-        """uint8 ``(..., 3)``; what has no colours of its own is grey."""
+        """uint8 ``(..., 3)``; what has no colours of its own is grey, NaN as well."""
         shares = np.asarray(values, np.float64) / (self.limit or 1.0)
-        bytes_ = np.rint(127.5 + 127.5 * np.clip(shares, -1, 1)).astype(np.uint8)
+        bytes_ = np.rint(127.5 + 127.5 * np.clip(np.nan_to_num(shares), -1, 1)).astype(np.uint8)
         return bytes_ if bytes_.ndim > 1 and bytes_.shape[-1] == 3 else np.repeat(bytes_[..., None], 3, axis=-1)
 
 
