@@ -406,3 +406,12 @@ def test_any_number_in_a_net(tmp_path, good, value, other):
 
 def test_what_the_header_says_is_what_format_writes(good):
     assert split(good)[0]["__metadata__"]["net"] == format(parse(NET)) == NET
+
+
+@pytest.mark.parametrize("length", [0x10280, 0x20280, 0x8B1F])
+def test_a_header_whose_length_looks_like_another_format_is_read(good, tmp_path, length):
+    header, weights = split(good)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(join(json.dumps(header).encode().ljust(length), weights))
+    assert path.read_bytes()[:2] in (b"\x80\x02", b"\x1f\x8b")
+    assert load(path).contract == CONTRACT

@@ -102,9 +102,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     """The header as JSON, with every tensor's place in the file checked."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(8)
+        start, brace = file.read(8), file.read(1)
         for magic, what in FOREIGN.items():
-            if start.startswith(magic):
+            if start.startswith(magic) and brace != b"{":  # a header's length may begin with the same bytes
                 raise ModelError(f"this is {what}, not a model of striate (.safetensors)")
         if len(start) < 8:
             raise ModelError(f"only {size} bytes long; the file was cut short or never written")
@@ -113,7 +113,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             raise ModelError("not a safetensors file: its first 8 bytes are no header's length")
         if 8 + length > size:
             raise ModelError(f"cut short: the header should end at byte {8 + length:,}, the file ends at {size:,}")
-        text = file.read(length)
+        text = brace + file.read(length - 1) if length else b""
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError):
