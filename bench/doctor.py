@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.data import DataSet, Part, open_data
-from striate.data.doctor import doctor
+from striate.datasets import DataSet, Part, open_data
+from striate.datasets.doctor import doctor
 
 RUNS = 3
 CHILD = """
 import resource, sys, time
-from striate.data.doctor import doctor
+from striate.datasets.doctor import doctor
 begun = time.perf_counter()
 found = doctor(sys.argv[1], quick=sys.argv[2] == "quick")
 seconds = time.perf_counter() - begun

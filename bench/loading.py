@@ -78,7 +78,7 @@ def plain(folder: Path, size: int) -> list[float]:
 
 def striate(folder: Path, size: int) -> list[float]:
     """Seconds of each epoch, the first with all that comes before it."""
-    from striate.data import Batches, open_data, read
+    from striate.datasets import Batches, open_data, read
     from striate.model.contract import Contract
 
     seconds = []

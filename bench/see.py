@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 import striate
-from striate.see.attribution import METHODS, cam_layer, grad_cam
+from striate.inspect.attribution import METHODS, cam_layer, grad_cam
 from striate.zoo import ZOO
 
 TURNS = 15

@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("striate", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("striate")
 
 TINY = "conv 4 3; relu; flatten; linear 10"  # learns the digits in a fraction of a second
 
@@ -68,7 +72,7 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def digit(tmp_path_factory):
     """A file with one handwritten digit."""
-    from striate.data import open_data
+    from striate.datasets import open_data
 
     path = tmp_path_factory.mktemp("digit") / "one.png"
     Image.fromarray(open_data("digits").test.inputs[0]).save(path)

@@ -23,9 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 import striate.spec
 from striate.analysis import Axis, check, infer, receptive
 from striate.errors import Error, SpecError
-from striate.export.compare import compare_net
-from striate.export.source import source
-from striate.learn import Epoch, Recipe, training
+from striate.exporters.compare import compare_net
+from striate.exporters.source import source
+from striate.learning import Epoch, Recipe, training
 from striate.model.contract import MODES, Contract
 from striate.model.model import Model, load
 from striate.net import build

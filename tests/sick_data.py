@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.data import DataSet, Part
+from striate.datasets import DataSet, Part
 
 
 def picture(seed, size=(96, 72), coarse=9):

@@ -75,4 +75,4 @@ def test_the_public_names_are_there():
     assert dir(striate) == sorted(striate.__all__)
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         striate.trian  # noqa: B018
-    assert "striate.api" in sys.modules
+    assert "striate.run.api" in sys.modules

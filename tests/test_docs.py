@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 def make_folder(path: Path) -> Path:
     """Where the snippets run: a folder with the files that they take for granted."""
-    from striate.data import open_data
+    from striate.datasets import open_data
 
     (path / "docs/pictures").mkdir(parents=True)
     test = open_data("digits").test

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 import striate.run.running
-from striate.data import open_data
+from striate.datasets import open_data
 from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
-from striate.learn import Epoch, Recipe, Step
+from striate.learning import Epoch, Recipe, Step
 from striate.model.model import load
 from striate.run import COLUMNS, measure, parts_for, prepare
 
@@ -364,7 +364,7 @@ def test_a_full_disk_leaves_the_best_model_so_far(in_folder):
         raise OSError(28, "No space left on device", str(path))
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("striate.run.running", "striate.model.model", "striate.learn.checkpoint"):
+        for module in ("striate.run.running", "striate.model.model", "striate.learning.checkpoint"):
             patch.setattr(f"{module}.write_safely", full)
         with pytest.raises(OSError, match="No space left"):
             list(run.events())

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from striate.data import open_data
+from striate.datasets import open_data
 from striate.errors import DataError, RecipeError, SpecError
-from striate.learn import Epoch, Step
+from striate.learning import Epoch, Step
 from striate.model.model import load
 from striate.run import measure, parts_for, prepare
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from image_files import KINDS, photo, saved, turned
-from striate.data import Batches, open_data, read
+from striate.datasets import Batches, open_data, read
 from striate.model.contract import INTERPOLATION, MODES, Contract
 from striate.model.model import Model
 from striate.model.prepare import fit, normalise

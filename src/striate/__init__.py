@@ -9,24 +9,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from striate._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from striate import zoo
     from striate.analysis import Report
-    from striate.analysis.drawing import draw
-    from striate.api import train
-    from striate.checking import check
-    from striate.data.doctor import doctor
-    from striate.data.open import open_data
+    from striate.datasets.doctor import doctor
+    from striate.datasets.open import open_data
+    from striate.drawing import draw
     from striate.errors import DataError, Error, ModelError, RecipeError, SeeError, ShapeError, SpecError
-    from striate.explaining import explain
-    from striate.learn import Recipe, training
+    from striate.inspect.models.explaining import explain
+    from striate.learning import Recipe, training
+    from striate.loading.checking import check
+    from striate.loading.official import from_torchvision
     from striate.model.contract import Contract
     from striate.model.model import Labels, Mask, Model, Prediction, Values, load
     from striate.net import build
     from striate.net.read import read
-    from striate.official import from_torchvision
+    from striate.run.api import train
     from striate.spec import (
         GELU,
         LRN,
@@ -78,19 +78,19 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "striate.analysis": "Report",
-    "striate.analysis.drawing": "draw",
-    "striate.api": "train",
-    "striate.checking": "check",
-    "striate.data.doctor": "doctor",
+    "striate.drawing": "draw",
+    "striate.run.api": "train",
+    "striate.loading.checking": "check",
+    "striate.datasets.doctor": "doctor",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
-    "striate.explaining": "explain",
-    "striate.learn": "Recipe training",
+    "striate.inspect.models.explaining": "explain",
+    "striate.learning": "Recipe training",
     "striate.model.contract": "Contract",
-    "striate.data.open": "open_data",
+    "striate.datasets.open": "open_data",
     "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",
     "striate.net.read": "read",
-    "striate.official": "from_torchvision",
+    "striate.loading.official": "from_torchvision",
     "striate.spec": """
         GELU LRN RBF AdaptiveAvgPool AdaptiveMaxPool Add AvgPool BatchNorm Cat Concat Conv ConvTranspose
         Crop Dropout Embedding Flatten Graph HardSigmoid HardSwish LayerNorm LeakyReLU Linear MaxPool

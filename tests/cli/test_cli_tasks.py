@@ -178,7 +178,7 @@ def test_what_is_fetched_and_read_is_told(cli, monkeypatch, in_folder, trained, 
     """The callbacks reach the data: here a file that comes over the network, and images that are read."""
     import striate.run.making as making
     import striate.run.measuring as measuring
-    from striate.data import open_data
+    from striate.datasets import open_data
 
     def fetched(source, *, progress, **more):
         progress("pictures.gz", 500_000, 1_000_000)

@@ -245,7 +245,7 @@ def test_the_answer_is_that_of_the_prepared_input():
 @pytest.mark.parametrize("contract", [GREY, MASKS, POINT], ids=lambda contract: contract.task)
 def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_path, resize, contract):
     """Bit for bit, whatever the task, the rule and the file."""
-    from striate.data import Batches, Part, read
+    from striate.datasets import Batches, Part, read
     from striate.model.prepare import normalise
     from striate.model.sources import Item, input_of
 

@@ -90,7 +90,7 @@ def test_saving_again_gives_the_same_bytes(tmp_path, good):
 
 
 def test_a_loaded_model_can_be_trained_on(tmp_path, good):
-    from striate.learn import Recipe, training
+    from striate.learning import Recipe, training
 
     (tmp_path / "a").write_bytes(good)
     module = load(tmp_path / "a").module

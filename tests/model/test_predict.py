@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from striate.data import open_data, read
+from striate.datasets import open_data, read
 from striate.errors import DataError
 from striate.model.contract import Contract
 from striate.model.model import Model

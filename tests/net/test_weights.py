@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 import striate
 from net.torchvision_style import NETS, GoogLeNet, made
 from striate.errors import DataError, ModelError, SpecError
-from striate.find import find_net
+from striate.loading.find import find_net
+from striate.loading.official import from_torchvision, read_classes
 from striate.net import assemble
 from striate.net.weights import take, wanted
 from striate.net.weights_file import Stored, open_weights
 from striate.net.weights_tables import TABLES, Rule, translate
-from striate.official import from_torchvision, read_classes
 from striate.spec import lower
 from striate.zoo import ZOO
 
@@ -341,7 +341,7 @@ def test_a_long_list_is_cut(changed):
     ],
 )
 def test_another_net_is_guessed(held, asked, text, monkeypatch):
-    monkeypatch.setattr("striate.official.open_weights", lambda path: stored(listed(held), path=path))
+    monkeypatch.setattr("striate.loading.official.open_weights", lambda path: stored(listed(held), path=path))
     assert text in refusal(asked, "weights.pth")
 
 

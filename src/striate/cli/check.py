@@ -47,10 +47,10 @@ def check(
 
 
 def _report(net: str, input: str | None) -> Report:
-    from striate.checking import check as analyse
-    from striate.find import find_net
+    from striate.loading.checking import check as analyse
+    from striate.loading.find import find_net
+    from striate.loading.user_code import is_code, load_code
     from striate.spec import Graph
-    from striate.user_code import is_code, load_code
 
     with redirect_stdout(sys.stderr):  # what somebody's file prints is no result of ours
         found = load_code(net) if is_code(net) else find_net(net)
@@ -60,7 +60,7 @@ def _report(net: str, input: str | None) -> Report:
 
 
 def _draw(report: Report, net: str, path: Path) -> None:
-    from striate.analysis.drawing import draw
+    from striate.drawing import draw
     from striate.errors import SpecError
     from striate.files import write_safely
 

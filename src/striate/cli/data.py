@@ -11,8 +11,8 @@ import typer
 from striate.cli.common import Data, Json, print_json, say
 
 if TYPE_CHECKING:
-    from striate.data import DataSet
-    from striate.data.augment import Augment
+    from striate.datasets import DataSet
+    from striate.datasets.augment import Augment
 
 
 def data(
@@ -33,9 +33,9 @@ def data(
     json: Json = False,
 ) -> None:
     """Say what DATA is: its task, classes, counts and sizes; with --sheet, show what a network will see."""
-    from striate.data import open_data
-    from striate.data.augment import Augment
-    from striate.data.show.about import about
+    from striate.datasets import open_data
+    from striate.datasets.augment import Augment
+    from striate.datasets.show.about import about
     from striate.errors import RecipeError, nearest
     from striate.model.contract import RESIZE
     from striate.spec import read_shape
@@ -68,10 +68,10 @@ def _draw(
     part: str,
     seed: int,
 ) -> None:
-    from striate.data import with_validation
-    from striate.data.augment import NOTHING
-    from striate.data.show.sheet import page_bytes, sheet
-    from striate.data.show.shown import contract_of, shown
+    from striate.datasets import with_validation
+    from striate.datasets.augment import NOTHING
+    from striate.datasets.show.sheet import page_bytes, sheet
+    from striate.datasets.show.shown import contract_of, shown
     from striate.errors import DataError
     from striate.files import write_safely
 

@@ -20,7 +20,7 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Look for everything wrong with a data set. Names the files, says the fix of each; exit code 1 with faults."""
-    from striate.data.doctor import doctor as examine
+    from striate.datasets.doctor import doctor as examine
 
     diagnosis = examine(data, quick=quick, task=task, progress=_Told())
     print_json(diagnosis.as_dict()) if json else print(diagnosis)

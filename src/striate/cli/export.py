@@ -29,7 +29,7 @@ def export(
 ) -> None:
     """Write a network as a stand-alone file. Compared with it bit for bit before it is called done."""
     from striate.errors import SpecError, nearest
-    from striate.find import find_net
+    from striate.loading.find import find_net
 
     if to in LATER:
         raise SpecError(f"--to {to}: {LATER[to]} is not written yet; there is --to source, a stand-alone PyTorch file")
@@ -46,7 +46,7 @@ def export(
     name = _name(net, graph)
     path = out or Path(f"{name.replace('-', '_')}.py")
 
-    from striate.export import ExportError, export_source
+    from striate.exporters import ExportError, export_source
 
     try:
         done = export_source(net if trained else graph, path, name=name, origin=_origin(net))
@@ -65,7 +65,7 @@ def export(
 
 def _name(net: str, graph: Graph) -> str:
     """What the class and the file are called after; a model's net, where it is one of the zoo."""
-    from striate.find import net_name
+    from striate.loading.find import net_name
     from striate.model.header import read_header
     from striate.spec import lower
     from striate.zoo import ZOO

@@ -9,7 +9,7 @@ from striate.cli.common import say
 
 
 class Fetching:
-    """A context manager; ``show`` is what :func:`striate.data.open_data` takes as its ``progress``."""
+    """A context manager; ``show`` is what :func:`striate.datasets.open_data` takes as its ``progress``."""
 
     def __init__(self) -> None:
         self.bar: Any = None

@@ -10,7 +10,7 @@ import typer
 from striate.cli.common import Json, print_json, say, writes
 
 if TYPE_CHECKING:
-    from striate.lab.experiment import Experiment
+    from striate.filtering.experiment import Experiment
 
 Picture = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
 Out = Annotated[
@@ -50,7 +50,7 @@ def convolve(
     json: Json = False,
 ) -> None:
     """Slide a kernel over an image. Says what comes out, draws it, and animates every step."""
-    from striate.lab.experiment import convolution, kernel_list
+    from striate.filtering.experiment import convolution, kernel_list
 
     if list_:
         print_json(kernel_list()) if json else print(kernel_list(text=True))
@@ -76,7 +76,7 @@ def pool(
     json: Json = False,
 ) -> None:
     """Pool an image: the largest, mean or sum of every window."""
-    from striate.lab.experiment import pooling
+    from striate.filtering.experiment import pooling
 
     done = pooling(image, size, kind=kind, stride=stride, padding=padding, channels=channels)
     _finish(done, out, steps, show, json)
@@ -96,7 +96,7 @@ def activation(
     json: Json = False,
 ) -> None:
     """Put every number of an image through ReLU, tanh or sigmoid."""
-    from striate.lab.experiment import activating
+    from striate.filtering.experiment import activating
 
     _finish(activating(image, kind, after=after, channels=channels), out, steps, show, json)
 

@@ -32,7 +32,7 @@ def predict(
 ) -> None:
     """Answer for images, sentences or arrays. Classes with probabilities, labels, numbers, or masks."""
     from striate.errors import DataError, RecipeError
-    from striate.evaluate.text import plain
+    from striate.metrics.text import plain
     from striate.model.answers import Mask
     from striate.model.model import load
 
@@ -70,8 +70,8 @@ def _write(answer: Mask, folder: Path, taken: set[str], classes: int) -> Path:
 
     from PIL import Image
 
-    from striate.evaluate.palette import NOTHING, colours
     from striate.files import write_safely
+    from striate.report.palette import NOTHING, colours
 
     stem = Path(str(answer.file)).stem
     name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10**6))) if name not in taken)

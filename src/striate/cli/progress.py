@@ -10,7 +10,7 @@ from striate.cli.common import say
 from striate.cli.fetching import Fetching
 
 if TYPE_CHECKING:
-    from striate.learn import Epoch, Step
+    from striate.learning import Epoch, Step
 
 
 PAUSE = 5.0  # seconds between two lines where there is no bar

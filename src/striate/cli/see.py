@@ -10,8 +10,8 @@ import typer
 from striate.cli.common import Data, Json, print_json, say, writes
 
 if TYPE_CHECKING:
-    from striate.draw.picture import Picture
-    from striate.seeing import Subject
+    from striate.inspect.models.seeing import Subject
+    from striate.plotting.picture import Picture
 
 Net = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file; or a net's name or text, or FILE.py:NAME, untrained.")
@@ -42,12 +42,12 @@ def filters(
     json: Json = False,
 ) -> None:
     """Draw the learned kernels of a convolution; with --film, how they changed while it learned."""
-    from striate.see import filters as kernels
+    from striate.inspect import filters as kernels
 
     subject = _subject(model, input)
     found = kernels(subject.module, layer)
     if film:
-        from striate.filming import film_of
+        from striate.inspect.models.filming import film_of
 
         film_of(model, found.layer, film)
     _finish(found.picture(channel), found.as_dict() | {"film": str(film) if film else None}, out, json, film)
@@ -63,8 +63,8 @@ def maps(
     json: Json = False,
 ) -> None:
     """Draw the feature maps of a layer for an image, the strongest first."""
-    from striate.see import maps as feature_maps
-    from striate.see.filters import convolution_names
+    from striate.inspect import maps as feature_maps
+    from striate.inspect.filters import convolution_names
 
     subject = _subject(model, input)
     layer = layer or next(iter([*convolution_names(subject.module), *subject.layers()]), "")
@@ -80,7 +80,7 @@ def activity(
     json: Json = False,
 ) -> None:
     """Say what every layer does over a data set. Mean, deviation, range, zeros, dead units."""
-    from striate.see import survey
+    from striate.inspect import survey
 
     subject = _subject(model, None)
     found = survey(subject.module, _batches(subject, data, part, most)[0])
@@ -97,8 +97,8 @@ def unit(
     json: Json = False,
 ) -> None:
     """Take one number of a network apart. Its window, the weights, the products, their sum, what follows."""
-    from striate.see import unit as take_apart
-    from striate.see.pixels import pixels as down_to_pixels
+    from striate.inspect import unit as take_apart
+    from striate.inspect.pixels import pixels as down_to_pixels
 
     subject = _subject(model, input)
     x = subject.tensor(image)
@@ -130,8 +130,8 @@ def field(
 ) -> None:
     """Measure what a unit sees over real images, beside what the geometry allows."""
     from striate.errors import SeeError
-    from striate.see import effective_field, named_target
-    from striate.seeing import drawn
+    from striate.inspect import effective_field, named_target
+    from striate.inspect.models.seeing import drawn
 
     subject = _subject(model, None)
     target = named_target(which, subject.contract.classes)
@@ -153,7 +153,7 @@ def peaks(
     json: Json = False,
 ) -> None:
     """Find the images that excite a channel most. Each cut to what the unit saw, with what drove it beside it."""
-    from striate.exciting import exciting, told
+    from striate.inspect.models.exciting import exciting, told
 
     subject = _subject(model, None)
     batches, arrays = _batches(subject, data, part, most)
@@ -178,8 +178,8 @@ def explain(
 ) -> None:
     """Show which parts of an image speak for the answer, and whether the map can be believed."""
     from striate.errors import SeeError
-    from striate.explaining import Explanation, every_method
-    from striate.explaining import explain as explain_one
+    from striate.inspect.models.explaining import Explanation, every_method
+    from striate.inspect.models.explaining import explain as explain_one
 
     subject = _subject(model, input)
     if method == "all":
@@ -226,9 +226,9 @@ def imagine(
     """Draw the input that a unit, a channel or a class likes best."""
     from striate.cli.progress import Bar
     from striate.errors import SeeError
-    from striate.explaining import asked_for
-    from striate.imagining import imagined
-    from striate.see import Target, named_target
+    from striate.inspect import Target, named_target
+    from striate.inspect.models.explaining import asked_for
+    from striate.inspect.models.imagining import imagined
 
     subject = _subject(model, input)
     whole = dream and target not in subject.contract.classes and ":" not in target and not target.isdecimal()
@@ -244,7 +244,7 @@ def imagine(
 
 
 def _subject(model: str, input: str | None) -> Subject:
-    from striate.seeing import subject
+    from striate.inspect.models.seeing import subject
     from striate.spec.text import read_shape
 
     found = subject(model, read_shape(input) if input else None)

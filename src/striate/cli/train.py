@@ -96,7 +96,7 @@ def train(
     ).split()
     given = {name: value for name, value in locals().items() if name in names and value is not None}
     from striate.cli.progress import Reading
-    from striate.learn import find_recipe
+    from striate.learning import find_recipe
     from striate.run import prepare
     from striate.spec import read_shape
 

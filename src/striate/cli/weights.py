@@ -26,7 +26,7 @@ def weights(
 ) -> None:
     """Make a model file of torchvision's weights. With its preparation of images; nothing in FILE is run."""
     from striate.errors import SpecError
-    from striate.official import from_torchvision, read_classes
+    from striate.loading.official import from_torchvision, read_classes
 
     if out.suffix != ".safetensors":
         raise SpecError(f"--out {out}: a model file's name ends with .safetensors")

@@ -18,7 +18,7 @@ from torch import nn
 
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
-from striate.learn import Scorer, evaluating
+from striate.learning import Scorer, evaluating
 from striate.model.answers import THRESHOLD, Answer, Labels, Mask, Prediction, Values, answer_of
 from striate.model.contract import Contract
 from striate.model.header import FORMAT, Header, check_agree, check_outputs, read_header

@@ -73,7 +73,7 @@ def _is_path(text: str) -> bool:
 
 def files_of(source: str | Path) -> list[str | Path | DataError]:
     """*source*, or the image files in it where it is a folder."""
-    from striate.data.sources.folders import images_under
+    from striate.datasets.sources.folders import images_under
 
     if not Path(source).is_dir():
         return [source]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from striate import __version__
-from striate.data.augment import Augment
-from striate.learn import loss_name
+from striate._version import __version__
+from striate.datasets.augment import Augment
+from striate.learning import loss_name
 
 if TYPE_CHECKING:
     from striate.run.running import Run

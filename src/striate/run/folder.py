@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError
-from striate.learn import figure_of
+from striate.learning import figure_of
 
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data import Arrays, DataSet, Part, open_data, read
+from striate.datasets import Arrays, DataSet, Part, open_data, read
 from striate.errors import DataError, RecipeError, nearest
 from striate.model.contract import Contract
 from striate.run.measuring import Fetching, Reading

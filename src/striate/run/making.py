@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from striate.analysis import check
-from striate.data import DataSet, open_data, sampled, with_validation
+from striate.datasets import DataSet, open_data, sampled, with_validation
 from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
-from striate.find import net_for, net_name, suited_to, with_input
-from striate.learn import Recipe, State, loss_name, read_recipe
+from striate.learning import Recipe, State, loss_name, read_recipe
+from striate.loading.find import net_for, net_name, suited_to, with_input
+from striate.loading.transfer import Start, freeze_to
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
@@ -24,7 +25,6 @@ from striate.run.running import Run, restore
 from striate.run.splitting import check_split, write_split
 from striate.run.suiting import Asked, check_asked, first_contract, fitted, vocabulary_for, words_of
 from striate.spec import Graph, Shape, Spec, format, lower
-from striate.transfer import Start, freeze_to
 
 
 def prepare(
@@ -53,7 +53,8 @@ def prepare(
 
     Args:
         data: A built-in name or a path.
-        net: As :func:`striate.find.find_net` takes it; if not given, that of *weights*, else one that suits the data.
+        net: As :func:`striate.loading.find.find_net` takes it; if not given, that of *weights*, else
+            one that suits the data.
         recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.
         settings: Single settings that differ from the recipe.
         out: The run's folder; if not given, ``runs/DATA-NET`` with the next free number.
@@ -168,7 +169,7 @@ def prepare(
 def _kind(dataset: DataSet) -> str:
     """The task and why it is that, in a line.
 
-    >>> from striate.data import open_data
+    >>> from striate.datasets import open_data
     >>> _kind(open_data("digits"))
     'classification, built in: 10 classes'
     """

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data import Arrays, DataSet, Part, open_data, read
+from striate.datasets import Arrays, DataSet, Part, open_data, read
 from striate.errors import DataError, RecipeError, nearest
-from striate.evaluate import AnyScores, score, score_multilabel, score_regression, score_segmentation
+from striate.metrics import score, score_multilabel, score_regression, score_segmentation
 from striate.model.answers import in_source_units, places
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import header
 from striate.model.model import Model
+from striate.report import AnyScores
 
 Reading = Callable[[int, int], None]  # told (items done, items in all)
 Fetching = Callable[[str, int, int], None]  # told (a file's name, bytes done, bytes in all)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from striate.data import DataSet, channel_statistics, read
-from striate.data.augment import Augment
-from striate.data.batches import check_balance
-from striate.data.doctor import doctor
+from striate.datasets import DataSet, channel_statistics, read
+from striate.datasets.augment import Augment
+from striate.datasets.batches import check_balance
+from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, nearest
-from striate.learn import Recipe, loss_of
+from striate.learning import Recipe, loss_of
 from striate.model.contract import RESIZE, Contract
 from striate.run.folder import Say, free_folder
 from striate.run.measuring import Held, Reading

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from striate.evaluate import AnyScores, MultilabelScores, RegressionScores, Scores
-from striate.learn import figure_of
+from striate.learning import figure_of
+from striate.metrics import MultilabelScores, RegressionScores, Scores
 from striate.model.model import Model
+from striate.report import AnyScores
 
 if TYPE_CHECKING:
     from striate.run.running import Run

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 
 from striate.analysis import Report
-from striate.data import Arrays, Batches
-from striate.data.augment import Augment
-from striate.data.balance import class_weights
+from striate.datasets import Arrays, Batches
+from striate.datasets.augment import Augment
+from striate.datasets.balance import class_weights
 from striate.errors import ModelError, RecipeError
-from striate.evaluate import AnyScores, report
 from striate.files import write_safely
-from striate.learn import Epoch, Recipe, State, Step, load_state, save_state, training
+from striate.learning import Epoch, Recipe, State, Step, load_state, save_state, training
 from striate.model.model import Model
 from striate.model.prepare import placed
+from striate.report import AnyScores, report
 from striate.run.facts import facts
 from striate.run.folder import EPOCHS, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.evaluate import AnyScores, SegmentationScores, Shown
+from striate.metrics import SegmentationScores
 from striate.model.contract import Contract
 from striate.model.model import Model
+from striate.report import AnyScores, Shown
 from striate.run.measuring import Held
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data import DataSet, Part
+from striate.datasets import DataSet, Part
 from striate.errors import RecipeError
 from striate.files import write_safely
 from striate.run.folder import SPLIT, Say

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from striate.analysis import infer
-from striate.data import DataSet
+from striate.datasets import DataSet
 from striate.errors import RecipeError, SpecError, nearest
 from striate.model.contract import IMAGES, MODES, RESIZE, Contract
 from striate.model.header import outputs_of

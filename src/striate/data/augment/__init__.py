@@ -1,8 +1,0 @@
-"""Augmentation: images changed at random while a network learns from them, whole batches at a time."""
-
-from striate.data.augment.batch import augmented
-from striate.data.augment.change import changed, mixed
-from striate.data.augment.draw import Draws, Mixing, draw, draw_mixing
-from striate.data.augment.settings import NOTHING, PRESETS, Augment
-
-__all__ = ["NOTHING", "PRESETS", "Augment", "Draws", "Mixing", "augmented", "changed", "draw", "draw_mixing", "mixed"]

@@ -1,8 +1,0 @@
-"""Drawn shapes, of which everything is known: the built-in data set for every task on images."""
-
-from striate.data.shapes.opening import Shape, drawn, open_shapes
-from striate.data.shapes.outlines import KINDS
-from striate.data.shapes.planning import DEFAULT_KINDS
-from striate.data.shapes.spelling import shapes_named
-
-__all__ = ["DEFAULT_KINDS", "KINDS", "Shape", "drawn", "open_shapes", "shapes_named"]

@@ -1,0 +1,197 @@
+"""Batches: what was read, cut into tensors in an order that the seed and the epoch alone decide."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from mmap import mmap
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.datasets.augment import Augment, augmented
+from striate.datasets.balance import BALANCE, even_choice, items_of
+from striate.datasets.dataset import Arrays
+from striate.errors import RecipeError, nearest
+from striate.model.contract import Contract
+from striate.model.prepare import normalise
+
+
+class Batches:
+    """An iterable of ``(x, y)``: x as the network takes it (:func:`~striate.model.prepare.normalise`), y by the task.
+
+    classification: int64 ``(N,)``; with mixup or cutmix float32 ``(N, K)``, each class's share. multilabel: float32
+    ``(N, K)``. regression: float32 ``(N, V)``, standardised by the contract. segmentation: int64 ``(N, H, W)``, 255
+    where no class is asked for.
+
+    Images lie on the device as bytes and are indexed and normalised a batch at a time, with no work for the single
+    image: for data that fits in memory this is many times faster than loading item by item. What lies in a
+    memory-mapped file stays there, and so does in the computer's memory what would take more than half of the free
+    memory of a GPU: of these, each batch is fetched when it is wanted.
+
+    With *shuffle* (for training) a last batch of one item joins the batch before it, since batch
+    normalisation cannot learn from one; without, the batches are plain slices in the data's own order.
+
+    Args:
+        arrays: What :func:`~striate.datasets.read` gave.
+        contract: The one that they were made ready by.
+        batch: Items in a batch.
+        seed: With the epoch decides the order of a shuffle; with the epoch and an item's number, how it is augmented.
+        shuffle: Another order in every epoch.
+        device: Where the batches are wanted.
+        augment: How images are changed at random; what does not go with the task is left out
+            (:meth:`~striate.datasets.augment.Augment.suited` says what).
+        balance: ``"sampling"``: in every epoch, which is as long as ever, each class as often as the others.
+            ``"none"`` and ``"weights"`` (which is the loss's matter): every item once.
+
+    Raises:
+        RecipeError: *augment* or *balance* does not go with the task.
+
+    >>> arrays = Arrays(np.zeros((5, 1, 2, 2), np.uint8), np.arange(5) % 2, tuple("abcde"))
+    >>> contract = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
+    >>> [len(y) for x, y in Batches(arrays, contract, batch=2)]
+    [2, 2, 1]
+    >>> [len(y) for x, y in Batches(arrays, contract, batch=2, shuffle=True)]
+    [2, 3]
+    """
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        contract: Contract,
+        *,
+        batch: int,
+        seed: int = 0,
+        shuffle: bool = False,
+        device: torch.device | str = "cpu",
+        augment: Augment | None = None,
+        balance: str = "none",
+    ) -> None:
+        assert batch > 0, batch
+        check_balance(balance, contract.task)
+        self.contract = contract
+        self.seed = seed
+        self.shuffle = shuffle
+        self.augment, _ = (augment or Augment()).suited(contract)
+        self._classes = np.asarray(arrays.targets) if balance == "sampling" else None
+        self._n = len(arrays)
+        self._inputs = _rows(arrays.inputs, torch.device(device))
+        self._targets = _rows(arrays.targets, torch.device(device))
+        self._ends = _ends(len(arrays), batch, merge_single=shuffle)
+        self._epoch = 0
+        self._start = 0
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        return len(self._ends)
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the order of *epoch*; the next iteration, and only that, leaves out its first *start* batches.
+
+        An interrupted run goes on with ``set_epoch(epoch, start=batches_done)``. Iterating again without
+        ``set_epoch`` repeats the epoch.
+        """
+        self._epoch, self._start = epoch, start
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        start, self._start = self._start, 0
+        return self._batches(start)
+
+    def _batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        items = np.arange(self._n) if self._classes is None else even_choice(self._classes, self.seed, self._epoch)
+        order = items[self._order()] if self.shuffle else items
+        for begin, end in list(zip([0, *self._ends], self._ends, strict=False))[start:]:
+            if self.augment != Augment():
+                x, y = augmented(
+                    self._fetch,
+                    order[begin:end],
+                    contract=self.contract,
+                    augment=self.augment,
+                    seed=self.seed,
+                    epoch=self._epoch,
+                    among=items,
+                )
+            elif order is items and self._classes is None:  # plain slices need no copy
+                x, y = self._inputs(slice(begin, end)), self._targets(slice(begin, end))
+            else:
+                x, y = self._fetch(order[begin:end])
+            yield normalise(x, self.contract), self._answers(y)
+
+    def _order(self) -> np.ndarray:
+        """A permutation, made on the CPU so that every device sees the same."""
+        # Hashed together: seed + epoch would give seed 1's second epoch to seed 2 as its first.
+        digest = hashlib.sha256(f"{self.seed}/{self._epoch}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))
+        return torch.randperm(self._n, generator=generator).numpy()
+
+    def _fetch(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        items = items_of(numbers)
+        return self._inputs(items), self._targets(items)
+
+    def _answers(self, targets: Tensor) -> Tensor:
+        """The targets as a loss takes them."""
+        if self.contract.task == "regression":
+            mean, std = (targets.new_tensor(v) for v in (self.contract.target_mean, self.contract.target_std))
+            return (targets - mean) / std
+        whole = self.contract.task == "segmentation" or targets.ndim == 1
+        return targets.long() if whole else targets.float()
+
+
+def check_balance(balance: str, task: str) -> None:
+    """RecipeError where *balance* is none of ``BALANCE``, or does not go with the *task*."""
+    if balance not in BALANCE:
+        raise RecipeError(f"balance: there is no {balance!r}{nearest(balance, BALANCE)}")
+    if balance == "sampling" and task != "classification":
+        other = "none" if task == "regression" else "weights"
+        raise RecipeError(
+            f"balance: sampling chooses items by their one class, and {task} has none such; take balance={other}"
+        )
+    if balance == "weights" and task == "regression":
+        raise RecipeError("balance: regression has no classes to weigh; take balance=none")
+
+
+Rows = Callable[["np.ndarray | slice"], Tensor]
+
+
+def _rows(values: np.ndarray, device: torch.device) -> Rows:
+    """What gives the rows of *values* at an index, on the *device*."""
+    if not (_on_disk(values) or _too_large(values, device)):
+        writable = np.require(values, requirements=["C", "W"])  # torch takes no read-only array
+        tensor = torch.from_numpy(writable).to(device)
+        return lambda index: tensor[index if isinstance(index, slice) else torch.from_numpy(index).to(device)]
+
+    def fetch(index: np.ndarray | slice) -> Tensor:
+        if isinstance(index, slice):
+            rows = values[index]
+        else:
+            ascending = np.argsort(index)  # as the file lies on the disk
+            rows = np.empty((len(index), *values.shape[1:]), values.dtype)
+            rows[ascending] = values[index[ascending]]
+        return torch.from_numpy(np.require(rows, requirements=["C", "W"])).to(device)
+
+    return fetch
+
+
+def _on_disk(values: np.ndarray) -> bool:
+    """Whether *values* are, or look into, a memory-mapped file."""
+    base: object = values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, mmap)
+
+
+def _too_large(values: np.ndarray, device: torch.device) -> bool:
+    return device.type == "cuda" and values.nbytes > torch.cuda.mem_get_info(device)[0] // 2
+
+
+def _ends(n: int, batch: int, *, merge_single: bool) -> list[int]:
+    """Where each batch ends.
+
+    >>> _ends(5, 2, merge_single=False), _ends(5, 2, merge_single=True), _ends(1, 2, merge_single=True)
+    ([2, 4, 5], [2, 5], [1])
+    """
+    ends = [*range(batch, n, batch), n] if n else []
+    if merge_single and batch > 1 and n > 1 and n % batch == 1:
+        del ends[-2]
+    return ends

@@ -1,0 +1,95 @@
+"""``doctor``: everything that can be found wrong with a data set before it costs a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from striate.datasets.dataset import DataSet
+from striate.datasets.doctor import classes, copies, files, folders, images, masks, numbers, texts
+from striate.datasets.doctor.case import Case, Check, are_texts
+from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Diagnosis, Problem
+from striate.datasets.doctor.look import Looks, Progress, look_at
+from striate.datasets.open import open_data
+from striate.errors import DataError
+
+_AT_ITEMS: tuple[Check, ...] = (*files.CHECKS, *images.CHECKS)  # nothing to say where no image was looked at
+_CHECKS: tuple[Check, ...] = (
+    *folders.CHECKS, *_AT_ITEMS, *masks.CHECKS, *copies.CHECKS, *classes.CHECKS, *texts.CHECKS, *numbers.CHECKS,
+)  # fmt: skip
+
+
+def doctor(
+    data: str | Path | DataSet, *, quick: bool = False, task: str | None = None, progress: Progress | None = None
+) -> Diagnosis:
+    """What is wrong with *data*: each problem with its files and the way out. It changes nothing.
+
+    Every image is decoded once, and none is kept but a thumbnail of 32x32. docs/doctor.md lists what is looked for.
+
+    Args:
+        data: A built-in name, a path, or a data set that is open.
+        quick: Decode no image: only counts, classes, labels, texts, numbers, a few masks, and exact copies.
+        task: As in :func:`~striate.datasets.open_data`.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        DataError: There is no such data. Data that is there and cannot be opened is a fault instead.
+
+    >>> diagnosis = doctor("digits")
+    >>> diagnosis.faults, diagnosis.warnings, diagnosis.counts["train"]["items"]
+    ((), (), 1437)
+    """
+    if isinstance(data, DataSet):
+        return _diagnosis(Case(data, _looks(data, quick, progress), quick))
+    root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
+    try:
+        dataset, problems = open_data(data, task=task), []
+    except DataError as error:
+        if not where:
+            raise
+        problems = [_cannot_open(data, error)]
+        salvaged = _salvaged(root)
+        if salvaged is None:
+            return Diagnosis(Path(data).name, "", problems=tuple(problems), quick=quick, where=where)
+        dataset = salvaged
+    return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick, root, where), problems)
+
+
+def _cannot_open(data: str | Path, error: DataError) -> Problem:
+    message, _, fix = str(error).partition("; ")
+    return Problem("cannot-open", FAULT, message, fix or "mend this, and ask again", (str(data),))
+
+
+def _salvaged(root: Path | None) -> DataSet | None:
+    """What can be examined of a folder all the same."""
+    try:
+        return folders.by_folders(root) if root else None
+    except DataError:
+        return None
+
+
+def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str, Looks]:
+    if quick or dataset.mode == "values" or are_texts(dataset.train):
+        return {}
+    total, before, looks = sum(map(len, dataset.parts.values())), 0, {}
+    for name, part in dataset.parts.items():
+
+        def told(done: int, _: int, before: int = before) -> None:
+            if progress:
+                progress(before + done, total)
+
+        looks[name] = look_at(part, told)
+        before += len(part)
+    return looks
+
+
+def _diagnosis(case: Case, problems: list[Problem] | None = None) -> Diagnosis:
+    found = [*(problems or []), *_found(case)]
+    found.sort(key=lambda problem: SEVERITIES.index(problem.severity))
+    return Diagnosis(case.data.name, case.data.task, classes.counts(case), tuple(found), case.quick, case.where)
+
+
+def _found(case: Case) -> Iterator[Problem]:
+    for check in _CHECKS:
+        yield from check(case)

@@ -1,0 +1,208 @@
+"""What the values in mask files mean: which are classes, and which are ignored."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.datasets.sources.looking import some
+from striate.errors import DataError
+from striate.model.contract import IGNORE
+from striate.model.image import decode_mask, header
+
+NAMES = "classes.txt"
+IGNORED = {"unlabelled", "unlabeled", "unlabel", "void", "ignore", "ignored", "don't care", "dont care"}
+_LOSSY = {".jpg", ".jpeg", ".jpe", ".webp"}
+_FEW = 16  # values: above it a mask from a lossy file has been blurred
+_GREY = 0x010101  # white saved in colour is 255 times this
+_COLOUR = re.compile(r"(.*[^\s,:;])[\s,:;]+(?:#([0-9a-fA-F]{6})|(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3}))")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the masks of a part hold: the values of those of their image's size; of the others, how they differ."""
+
+    values: tuple[int, ...]
+    uneven: dict[Path, str]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The class names, each class's value in a mask file, and notes."""
+
+    classes: tuple[str, ...]
+    mask_values: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def look(pairs: Sequence[tuple[Path, Path]]) -> Looked:
+    """Reads all masks of the *pairs* (image, mask) in threads, and the sizes of their images.
+
+    A file that cannot be read says nothing here: it is named when the data set is read.
+
+    Raises:
+        DataError: None of the masks can be read; or values that nobody means for classes: more than 254 of them,
+            or many in files of a format that blurs.
+    """
+
+    def one(pair: tuple[Path, Path]) -> tuple[np.ndarray, str] | DataError:
+        image, mask = pair
+        try:
+            values = decode_mask(mask)
+        except DataError as error:
+            return error
+        return _distinct(values), _unevenness(values.shape, image)
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        found = dict(zip((mask for _, mask in pairs), pool.map(one, pairs), strict=True))
+    good = {mask: result for mask, result in found.items() if not isinstance(result, DataError)}
+    if not good:
+        raise DataError(f"none of the {len(found)} masks can be read; the first: {next(iter(found.values()))}")
+    uneven = {mask: why for mask, (_, why) in good.items() if why}
+    even = {mask: values for mask, (values, _) in good.items() if mask not in uneven}
+    values = np.unique(np.concatenate([*even.values(), np.array([], np.int64)]))
+    if even:
+        _check_values(values, even)
+    return Looked(tuple(map(int, values)), uneven)
+
+
+def _distinct(mask: np.ndarray) -> np.ndarray:
+    """The values in a mask, sorted; by counting where that is faster than sorting."""
+    low, high = (int(mask.min()), int(mask.max())) if mask.size else (0, 0)
+    return np.flatnonzero(np.bincount(mask.ravel())) if low >= 0 and high < 65_536 else np.unique(mask)
+
+
+def _unevenness(shape: tuple[int, ...], image: Path) -> str:
+    """How the size of a mask differs from that of its image, upright; "" where it does not, or cannot be known."""
+    try:
+        _, size = header(image)
+    except DataError:
+        return ""
+    if tuple(shape) == size:
+        return ""
+    turned = " (it seems drawn on the image before its EXIF turned it)" if tuple(shape) == size[::-1] else ""
+    return f"{shape[1]}x{shape[0]} pixels, its image {size[1]}x{size[0]}{turned}"
+
+
+def _check_values(values: np.ndarray, found: dict[Path, np.ndarray]) -> None:
+    most = max(found, key=lambda mask: len(found[mask]))
+    strange = [int(value) for value in values if not 0 <= value < 2**24]
+    if strange:
+        raise DataError(
+            f"{most.parent}: the masks hold {some(strange)}, wanted 0 to {2**24 - 1:,}; renumber the classes"
+        )
+    lossy = most.suffix.lower() in _LOSSY and len(values) > _FEW
+    if len(values) < IGNORE and not lossy:
+        return
+    why = "; JPEG and WebP blur the numbers" if lossy else ", as a photo or a mask with smoothed edges has"
+    raise DataError(
+        f"{most.parent}: the masks hold {len(values)} different values ({most.name} alone {len(found[most])}){why}; "
+        "save masks as PNG, one number or colour for each class, and resize them by the nearest pixel"
+    )
+
+
+def explained(folder: Path, values: dict[str, Sequence[int]]) -> Meaning:
+    """The meaning of the *values* that the masks of each part hold.
+
+    With a ``classes.txt`` in *folder*, a name a line: the first is value 0, the next 1, ...; or each name has a colour
+    after it (``sky 128 128 128``, ``sky #808080``); or, where there are as many names as grey values, they are named
+    in their order (0 and 255, say). A name such as ``unlabelled`` or ``void`` is no class: its pixels are ignored, as
+    are those of 255; any other value beyond the names is an error. Without: each value of the training masks is a
+    class, except for 255 beside small numbers, which is ignored, as Pascal VOC does. What only ``val`` or ``test``
+    holds is then ignored too, and noted. Grey saved in colour (``0x010101`` times a number) counts as grey.
+
+    Raises:
+        DataError: As said; fewer than two classes; a fault in ``classes.txt``.
+    """
+    everywhere = sorted({value for part in values.values() for value in part})
+    scale = _GREY if max(everywhere) > 255 and all(value % _GREY == 0 for value in everywhere) else 1
+    everywhere, train = ([value // scale for value in found] for found in (everywhere, values["train"]))
+    explain = _by_names if (folder / NAMES).is_file() else _by_themselves
+    classes, notes = explain(folder / NAMES, train, everywhere)
+    if len(classes) < 2:
+        only = f"value {everywhere[0]}" if len(everywhere) == 1 else f"class {next(iter(classes), '')!r}"
+        raise DataError(f"{folder}: the masks hold only the {only}; learning needs two classes or more")
+    return Meaning(tuple(classes), tuple(value * scale for value in classes.values()), tuple(notes))
+
+
+def _by_names(path: Path, train: Sequence[int], everywhere: Sequence[int]) -> tuple[dict[str, int], list[str]]:
+    """The classes and their values, as ``classes.txt`` names them; and notes."""
+    names = _named(path, everywhere)
+    _check_named(path, names, everywhere)
+    classes = {name: value for name, value in names.items() if name.lower() not in IGNORED}
+    absent = [name for name, value in classes.items() if value not in train]
+    ignored = [name for name in names if name not in classes]
+    notes = [f"no training mask holds {some(map(repr, absent))}"] if absent else []
+    notes += [f"pixels of {some(map(repr, ignored))} are ignored"] if ignored else []
+    if IGNORE in everywhere and IGNORE not in names.values():
+        notes.append(f"pixels of value {IGNORE} are ignored")
+    return classes, notes
+
+
+def _by_themselves(_: Path, train: Sequence[int], everywhere: Sequence[int]) -> tuple[dict[str, int], list[str]]:
+    """The classes, each called as its value; and notes."""
+    kept = _without_ignored(train)
+    notes = [f"pixels of value {IGNORE} are ignored"] if len(kept) < len(train) else []
+    unseen = [_as_text(value, everywhere) for value in everywhere if value not in train and value != IGNORE]
+    notes += [f"pixels of {some(unseen)}, which no training mask holds, are ignored"] if unseen else []
+    return {_as_text(value, everywhere): value for value in kept}, notes
+
+
+def _without_ignored(values: Sequence[int]) -> list[int]:
+    """*values* without a 255 that stands beside two or more small numbers.
+
+    >>> _without_ignored([0, 1, 2, 255]), _without_ignored([0, 255]), _without_ignored([0, 128, 255])
+    ([0, 1, 2], [0, 255], [0, 128, 255])
+    """
+    others = [value for value in values if value != IGNORE]
+    return others if len(others) > 1 and max(others) < 2 * len(others) else list(values)
+
+
+def _as_text(value: int, values: Sequence[int]) -> str:
+    """A class's name after its value: a number; where there are colours, one."""
+    return f"#{value:06x}" if max(values) > 255 else str(value)
+
+
+def _named(path: Path, values: Sequence[int]) -> dict[str, int]:
+    """The names in a ``classes.txt``, and the value of each."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise DataError(f"{path}: it cannot be read as UTF-8; write one class name a line") from None
+    names = [line.strip() for line in lines]
+    coloured = [match for name in names if (match := _COLOUR.fullmatch(name))]
+    if coloured and len(coloured) == len(names):
+        names, numbers = [match[1] for match in coloured], [_number(match) for match in coloured]
+        if max(values) <= 255 and all(number % _GREY == 0 for number in numbers):  # greys, and the masks are grey
+            numbers = [number // _GREY for number in numbers]
+    else:
+        beyond = [value for value in values if value >= len(names) and (value != IGNORE or len(values) == 2)]
+        in_order = beyond and len(values) == len(names) and max(values) <= 255  # black and white, or shades of grey
+        numbers = list(values) if in_order else list(range(len(names)))
+    for i, name in enumerate(names):
+        if not name or name in names[:i] or numbers[i] in numbers[:i] or numbers[i] >= 2**24:
+            fault = f"{name!r} stands there already, or its colour" if name else "it is empty"
+            raise DataError(f"{path}: line {i + 1}: {fault}; write a name a line, each once")
+    return dict(zip(names, numbers, strict=True))
+
+
+def _number(match: re.Match[str]) -> int:
+    red, green, blue = (int(part) if part else 0 for part in match.groups()[2:])
+    return int(match[2], 16) if match[2] else (red << 16) + (green << 8) + blue
+
+
+def _check_named(path: Path, names: dict[str, int], values: Sequence[int]) -> None:
+    strange = [value for value in values if value not in names.values() and value != IGNORE]
+    if strange:
+        colours = max(values) > 255
+        way_out = (
+            "write each name's colour after it (sky 128 128 128)" if colours else "add their names or correct the masks"
+        )
+        also = some(_as_text(value, values) for value in strange)
+        raise DataError(f"{path}: {len(names)} names, but the masks also hold {also}; {way_out}")

@@ -1,0 +1,183 @@
+"""What has been decoded, kept on disk for the next run: an entry is whole or it is not there.
+
+    CACHE/arrays/RULE/KEY/inputs.bin   a row of bytes for each item that could be read, one after the other
+                          items.bin    what each item's files were (16 bytes: path, size, times)
+                          index.json   the number of rows, and the items that could not be read
+                          lock         held while an entry is in use
+
+RULE stands for everything besides the files that decides a row, KEY for the files. An entry is written to a folder
+beside its place, flushed to the disk and then renamed; a process that dies before leaves a folder that nobody
+believes, and that the next writer removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.datasets.store.cache_room import PART, hold
+from striate.datasets.store.stamps import ITEM, Stamps
+from striate.files import cache_folder
+
+
+@dataclass(frozen=True)
+class Column:
+    """One thing that is made of each item: of item *i*, ``make(i)``, an array of *shape* and *dtype*.
+
+    *make* raises DataError where the item cannot be read.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    make: Callable[[int], np.ndarray]
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry, held open: *rows* items that could be read, in their order, and why the *broken* ones could not."""
+
+    folder: Path
+    rows: int
+    broken: dict[int, str]
+    lock: int
+
+    def column(self, column: Column, *, in_memory: bool) -> np.ndarray:
+        """The rows of *column*: in memory if they are to be and if there is room, else mapped (read-only)."""
+        file, shape = _file(self.folder, column), (self.rows, *column.shape)
+        with suppress(MemoryError):
+            if in_memory:
+                return np.fromfile(file, column.dtype).reshape(shape)
+        array = np.memmap(file, column.dtype, "r", shape=shape)
+        weakref.finalize(array._mmap, os.close, os.dup(self.lock))  # type: ignore[attr-defined]
+        return array
+
+    def items(self) -> tuple[np.ndarray, np.ndarray]:
+        """The digests of all items, and for each the number of its row; -1 for the broken ones."""
+        stamps = np.fromfile(self.folder / "items.bin", ITEM)
+        good = np.ones(len(stamps), bool)
+        good[list(self.broken)] = False
+        return stamps, np.where(good, np.cumsum(good) - 1, -1)
+
+
+def place() -> Path | None:
+    """Where the entries are kept; None where the cache is off (``STRIATE_CACHE=off``) or there is no home for it."""
+    if os.environ.get("STRIATE_CACHE", "").lower() == "off":
+        return None
+    with suppress(RuntimeError):
+        return cache_folder() / "arrays"
+    return None
+
+
+@contextmanager
+def opened(folder: Path, columns: Sequence[Column]) -> Iterator[Entry | None]:
+    """The entry in *folder*, held as long as the context or an array that is mapped from it lasts; None if not whole.
+
+    To be used is what keeps an entry from being the next that is removed.
+    """
+    lock = hold(folder)
+    try:
+        yield None if lock is None else _entry(folder, columns, lock)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _entry(folder: Path, columns: Sequence[Column], lock: int) -> Entry | None:
+    try:
+        index = json.loads((folder / "index.json").read_bytes())
+        entry = Entry(folder, int(index["rows"]), {int(i): str(why) for i, why in index["broken"]}, lock)
+        n = entry.rows + len(entry.broken)
+        sizes = [(folder / "items.bin", n * np.dtype(ITEM).itemsize)]
+        sizes += [(_file(folder, column), entry.rows * column.row_bytes) for column in columns]
+        whole = all(0 <= i < n for i in entry.broken) and all(file.stat().st_size == size for file, size in sizes)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    with suppress(OSError):  # a cache that may only be read
+        os.utime(folder / "lock")
+    return entry if whole else None
+
+
+def _file(folder: Path, column: Column) -> Path:
+    return folder / f"{column.name}.bin"
+
+
+@contextmanager
+def unfinished(beside: Path) -> Iterator[Path]:
+    """A new, held folder that becomes an entry by :func:`publish`, and is removed if it does not."""
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{beside.name}.", suffix=PART, dir=beside.parent))
+    lock = None
+    try:
+        (folder / "lock").touch()
+        lock = hold(folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def allocated(folder: Path, column: Column, n: int) -> np.ndarray:
+    """*n* rows of *column* in a new file in *folder*, mapped to be written; OSError where the disk has no room.
+
+    The room is taken now: a mapped file that the disk cannot hold would end the process later.
+    """
+    with open(_file(folder, column), "xb") as file:
+        _take_room(file.fileno(), n * column.row_bytes)
+    return np.memmap(_file(folder, column), column.dtype, "r+", shape=(n, *column.shape))
+
+
+def _take_room(file: int, size: int) -> None:
+    try:
+        os.posix_fallocate(file, 0, size)
+    except (AttributeError, OSError) as error:  # a system, or a file system, that knows no such thing
+        if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        zeros = bytes(1 << 20)
+        while size > 0:
+            size -= os.write(file, zeros[:size])
+
+
+def finish(folder: Path, columns: Sequence[Column], stamps: Stamps, rows: int, broken: dict[int, str]) -> None:
+    """Makes the folder that holds *columns* an entry, cut to its *rows*, and all of it safe on the disk."""
+    for column in columns:
+        os.truncate(_file(folder, column), rows * column.row_bytes)
+    (folder / "items.bin").write_bytes(stamps.items.tobytes())
+    (folder / "index.json").write_text(json.dumps({"rows": rows, "broken": list(broken.items())}), encoding="ascii")
+    for file in folder.iterdir():
+        _flush(file)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def publish(folder: Path, entry: Path) -> Path:
+    """Where the finished entry in *folder* is from now on: at *entry*, or where it was if another came first."""
+    with suppress(OSError):
+        folder.rename(entry)
+        _flush(entry.parent)
+        return entry
+    return folder

@@ -1,0 +1,141 @@
+"""What a file for a trained model has besides the net: how an image is prepared, how the answer is made."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+
+from striate.errors import ModelError
+from striate.exporters.layout import WIDTH, string
+from striate.model.contract import Contract
+from striate.model.fitting import LONGEST
+
+KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
+
+PREPARE = '''
+def prepare(image: Image.Image) -> Tensor:
+    """The network's input (1, {channels}, {height}, {width}) from any image: upright, on black where transparent."""
+    with suppress(Exception):  # damaged metadata says nothing against the pixels
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"pixels from {{values.min()}} to {{values.max()}}; save the image with 8 or 16 bits")
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("pixels in floating point have no known range; save the image with 8 or 16 bits")
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    image = {resized}
+    pixels = torch.from_numpy(np.array(image)).view({height}, {width}, {channels})
+    x = pixels.permute(2, 0, 1).unsqueeze(0).float().contiguous()
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
+    return x.div_(255).sub_(mean).div_(std)
+'''
+
+FIT = '''
+def inside(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The whole image on a canvas of that size, black around it."""
+    scale = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image.resize(size, {method}), ((width - size[0]) // 2, (height - size[1]) // 2))
+    return canvas
+'''
+
+MIDDLE = '''
+def middle(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The middle of the image."""
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def shorter_side(image: Image.Image, size: int) -> Image.Image:
+    """The image in proportion, its shorter side of that size; of a strip, its middle."""
+    short, long = min(image.size), max(image.size)
+    if long > {longest} * short:
+        image = middle(image, min(image.width, {longest} * short), min(image.height, {longest} * short))
+        long = {longest} * short
+    other = int(size * long / short)
+    return image.resize((size, other) if image.width <= image.height else (other, size), {method})
+'''
+
+ANSWER = '''
+def load(path: str | Path = WEIGHTS) -> {name}:
+    """The trained network, ready to answer."""
+    net = {name}()
+    net.load_state_dict(load_file(path))
+    return net.eval()
+
+
+@torch.no_grad()
+def answer(net: {name}, image: Image.Image) -> list[tuple[str, float]]:
+    """Every class with its probability, the likeliest first."""
+    scores = net{scores}(prepare(image)).double()
+    probabilities = np.exp(scores.log_softmax(1)[0].numpy())
+    return [(CLASSES[i], float(probabilities[i])) for i in np.argsort(-probabilities, kind="stable")]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: python {{sys.argv[0]}} IMAGE ...")
+    trained = load()
+    for file in sys.argv[1:]:
+        try:
+            with Image.open(file) as opened:
+                best = answer(trained, opened)[:3]
+        except OSError as error:  # missing, a folder, no image, cut short
+            sys.exit(f"{{file}}: cannot be read as an image ({{error}})")
+        print(f"{{file}}: " + ", ".join(f"{{name}} {{p:.1%}}" for name, p in best))
+'''
+
+
+def constants(contract: Contract, weights: str) -> str:
+    """The names at the top of the file."""
+    names = [string(name) for name in contract.classes]
+    plain = f"CLASSES = ({', '.join(names)})"
+    return "\n".join(
+        [
+            plain if len(plain) <= WIDTH else "\n".join(["CLASSES = (", *_wrapped(names), ")  # fmt: skip"]),
+            f"MEAN, STD = {contract.mean!r}, {contract.std!r}  # of pixels from 0 to 1, for each channel",
+            f"WEIGHTS = Path(__file__).with_name({string(weights)})",
+        ]
+    )
+
+
+def functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
+    """``prepare``, ``load`` and ``answer``, and what runs from the command line.
+
+    Raises:
+        ModelError: The contract says something that these do not do.
+    """
+    if contract.task != "classification":
+        raise ModelError(f"a source file with answers is for classification, this model is for {contract.task}")
+    for f in fields(contract):
+        if f.name not in KNOWN and (f.default is MISSING or getattr(contract, f.name) != f.default):
+            raise ModelError(f"a source file cannot yet prepare images by the contract's {f.name}")
+    channels, height, width = contract.input
+    method = f"Image.Resampling.{contract.interpolation.upper()}"
+    image = f'image.convert("{contract.mode}")'
+    if contract.scale_to is not None:
+        resized, helper = f"middle(shorter_side({image}, {contract.scale_to}), {width}, {height})", MIDDLE
+    elif contract.resize == "fit":
+        resized, helper = f"inside({image}, {width}, {height})", FIT
+    elif contract.resize == "crop":
+        resized, helper = f"ImageOps.fit({image}, ({width}, {height}), {method})", ""
+    else:
+        resized, helper = f"{image}.resize(({width}, {height}), {method})", ""
+    prepare = PREPARE.format(channels=channels, height=height, width=width, resized=resized)
+    answer = ANSWER.format(name=name, scores=".scores" if ends_in_softmax else "")
+    parts = [helper.format(method=method, longest=LONGEST), prepare, answer]
+    return "\n\n\n".join(part.strip("\n") for part in parts if part)
+
+
+def _wrapped(names: list[str]) -> list[str]:
+    """The names on as few lines as they need."""
+    lines = ["   "]
+    for name in names:
+        if len(lines[-1]) + len(name) + 2 > WIDTH and lines[-1].strip():
+            lines.append("   ")
+        lines[-1] += f" {name},"
+    return lines

@@ -1,0 +1,106 @@
+"""A network as a stand-alone PyTorch file, as a person would write it."""
+
+from __future__ import annotations
+
+import re
+from textwrap import fill
+
+from striate.analysis import check, infer
+from striate.errors import ShapeError, SpecError
+from striate.exporters import answers
+from striate.exporters.helpers import HELPERS
+from striate.exporters.modules import Writer
+from striate.exporters.parts import show
+from striate.exporters.tree import units
+from striate.model.contract import Contract
+from striate.spec import Embedding, Graph, Shape, Softmax
+
+MARK = "Written by striate export --to source"
+IMPORTS = {  # by what of each stands in the text, in the order of a formatter
+    "import sys": "sys.",
+    "from collections import OrderedDict": "OrderedDict(",
+    "from contextlib import suppress": "suppress(",
+    "from pathlib import Path": "Path(",
+    "": "",
+    "import numpy as np": "np.",
+    "import torch": "torch.",
+    "from PIL import Image, ImageOps": "Image.",
+    "from safetensors.torch import load_file": "load_file(",
+    "from torch import Tensor, nn": "",
+    "from torch.nn import functional as F": "F.",
+}
+
+
+def source(
+    graph: Graph, name: str = "net", origin: str = "", contract: Contract | None = None, weights: str = ""
+) -> tuple[str, str]:
+    """A Python file with one class for *graph*, and the class's name.
+
+    Args:
+        graph: With its input.
+        name: What the class is called after.
+        origin: Where the net comes from, for the file's first lines.
+        contract: Of a trained model: the file prepares images by it, and answers.
+        weights: The name of the model's file beside it.
+
+    Raises:
+        SpecError: Nobody said the input.
+        ShapeError: The layers do not fit together.
+
+    >>> from striate.spec import parse
+    >>> text, name = source(parse("input 1x8x8; conv 4 3; relu"), "my-net")
+    >>> print(name, *(line for line in text.splitlines() if "self" in line), sep="\\n")
+    MyNet
+        def __init__(self) -> None:
+            self.conv1 = nn.Conv2d(1, 4, 3)  # 4x6x6
+            self.relu1 = nn.ReLU()  # 4x6x6
+        def forward(self, x: Tensor) -> Tensor:
+            return self.relu1(self.conv1(x))
+    """
+    if graph.input is None:
+        raise SpecError("the net does not say its input; give one, such as --input 1x28x28")
+    shapes, problems = infer(graph)
+    if problems:
+        raise ShapeError("the net does not fit together:\n" + "\n".join(f"  {p}" for p in problems))
+    softmax = isinstance(graph.nodes[-1].op, Softmax) and graph.nodes[-1].inputs != ("input",)
+    writer = Writer(units(graph, shapes, frozenset([graph.output] if softmax else [])), name, graph.taps)
+    *others, (head, *rest) = writer.classes()
+    called = writer.names[writer.main]
+    classes = ["\n".join(text) for text in (*others, [head, *_docstring(graph, shapes[graph.output]), "", *rest])]
+    helpers = [text.strip("\n") for key, text in HELPERS.items() if any(re.search(rf"\b{key}\(", c) for c in classes)]
+    parts = [*helpers, *classes] + ([answers.functions(contract, called, softmax)] if contract else [])
+    top = [answers.constants(contract, weights), *[""] * (1 + bool(parts))] if contract else []
+    body = "\n\n\n".join(parts)
+    imports = _imports("\n".join([*top, body]))
+    blank = [""] if contract else ["", ""]
+    return "\n".join([*_opening(called, origin, graph), "", *imports, *blank, *top, body, ""]), called
+
+
+def _opening(name: str, origin: str, graph: Graph) -> list[str]:
+    assert graph.input is not None
+    first = f"{name} in PyTorch{f': {origin}' if origin else ''}; input {show(graph.input)}."
+    about = f"{MARK}; it needs no striate. The weights go by the same names in both."
+    safe = (fill(first, 112) + "\n\n" + about).replace("\\", "/").replace('"', "'")
+    return [*f'"""{safe}'.splitlines(), '"""']
+
+
+def _docstring(graph: Graph, output: Shape) -> list[str]:
+    assert graph.input is not None
+    report = check(graph)
+    words = any(isinstance(node.op, Embedding) for node in graph.nodes)
+    given = ", ".join(map(str, graph.input))
+    text = [
+        f'    """{"Word numbers" if words else "float32"} (N, {given}) to (N, {", ".join(map(str, output))}).',
+        "",
+        f"    {report.parameters:,} parameters; {report.macs:,} multiply-accumulates for one input.",
+    ]
+    if graph.taps:
+        text += [f"    With side heads, which forward leaves out: {', '.join(graph.taps)}."]
+    return [*text, '    """']
+
+
+def _imports(body: str) -> list[str]:
+    """The imports that *body* needs, the standard library's first."""
+    code = re.sub(r'""".*?"""|"[^"\n]*"', "", body, flags=re.S)
+    wanted = [line for line, use in IMPORTS.items() if not use or re.search(rf"(?<![\w.]){re.escape(use)}", code)]
+    return wanted[wanted[0] == "" :]

@@ -1,0 +1,214 @@
+"""The lab's experiments on an image file or typed numbers: what came out, as text, JSON, a picture, an animation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.errors import SeeError, nearest
+from striate.filtering import sliding
+from striate.filtering.kernels import COMBINED, NAMED, SIZED, Kernel, find_kernel
+from striate.filtering.sliding import Padding, Window, window
+from striate.filtering.steps import Slide, height_by, input_panel
+from striate.model.image import decode
+from striate.plotting.picture import Picture, Scale, photo, sheet, short, values
+
+CHANNELS = ("grey", "each", "volume")
+SHOWN = ("colour", "grey", "numbers")
+MOST_NUMBERS = 16  # rows and columns that are printed
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """One operation on one image.
+
+    Args:
+        kind: ``"convolve"``, ``"max"``, ``"average"``, ``"sum"`` or an activation.
+        title: What was done, in words.
+        image: ``(H, W)`` or ``(H, W, 3)``, as it was given: 0 to 255 of a file.
+        output: ``(OH, OW)`` or ``(OH, OW, 3)``.
+        moves: The window.
+        kernel: Of a convolution.
+        flip: Whether it was turned.
+    """
+
+    kind: str
+    title: str
+    image: np.ndarray
+    output: np.ndarray
+    moves: Window
+    kernel: Kernel | None = None
+    flip: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        about = {"operation": self.kind, "input": list(self.image.shape), "output": list(self.output.shape)}
+        if self.kernel:
+            about["kernel"] = {"name": self.kernel.name, "weights": [w.tolist() for w in self.kernel.weights]}
+        return about | {"min": float(self.output.min()), "max": float(self.output.max())}
+
+    def text(self, numbers: bool = False) -> str:
+        """What came out, in lines; with *numbers*, every one of a small output."""
+        low, high = float(self.output.min()), float(self.output.max())
+        lines = [self.title, f"input {_shape(self.image)}, output {_shape(self.output)}: {short(low)} to {short(high)}"]
+        if self.kernel and max(self.kernel.shape) <= 7:
+            lines += ["kernel", *(_table(w) for w in self.kernel.weights if w.ndim == 2)]
+        small = self.output.ndim == 2 and max(self.output.shape) <= MOST_NUMBERS
+        if numbers and not small:
+            raise SeeError(
+                f"the output is {_shape(self.output)}; numbers are printed for one channel of "
+                f"{MOST_NUMBERS}x{MOST_NUMBERS} at most: take a smaller image, --channels grey, or -o OUT.png"
+            )
+        return "\n".join([*lines, *(["output", _table(self.output)] if numbers or small else [])])
+
+    def picture(self, show: str = "colour") -> Picture:
+        """Image, kernel and output side by side; the output in colours (zero is white), or as ``grey`` 0 to 255."""
+        if show not in SHOWN:
+            raise SeeError(f"show is {show!r}{nearest(show, SHOWN)}")
+        name, note = f"output {_shape(self.output)}", f"{short(self.output.min())} to {short(self.output.max())}"
+        panels = [input_panel(self.image)]
+        if self.kernel:
+            scale = Scale.of(*self.kernel.weights)
+            flat = [
+                w if w.ndim == 2 else np.concatenate(list(np.moveaxis(w, 2, 0)), axis=1) for w in self.kernel.weights
+            ]
+            panels += [values(w, scale, title=f"kernel {_shape(w)}") for w in flat]
+        scale = Scale.of(self.output)
+        if show == "grey" or (self.output.ndim == 3 and self.output.min() >= 0 and self.output.max() <= 255):
+            grey = _to_bytes(self.output) if show == "grey" else np.rint(self.output).astype(np.uint8)
+            said = f"{note}, drawn from black to white" if show == "grey" else note
+            return sheet([*panels, photo(grey, title=name, note=said)], columns=len(panels) + 1, title=self.title)
+        if self.output.ndim == 3:
+            planes = [
+                values(p, scale, title=f"{c} {_shape(p)}")
+                for c, p in zip(("red", "green", "blue"), np.moveaxis(self.output, 2, 0), strict=False)
+            ]
+            return sheet(
+                [*panels, *planes], columns=3, title=self.title, scale=scale, footer="The bar is of the output."
+            )
+        panels.append(values(self.output, scale, title=name, note=note))
+        return sheet(panels, columns=len(panels), title=self.title, scale=scale, footer="The bar is of the output.")
+
+    def slide(self) -> Slide:
+        """The steps, of one kernel on one channel.
+
+        Raises:
+            SeeError: There are several.
+        """
+        weights = None
+        if self.kernel:
+            if len(self.kernel.weights) > 1:
+                x, y = COMBINED[self.kernel.name]
+                raise SeeError(f"{self.kernel.name} is two kernels; animate one: {x} or {y}")
+            (weights,) = self.kernel.weights
+            weights = weights[::-1, ::-1] if self.flip else weights
+        if self.image.ndim == 3 or (weights is not None and weights.ndim == 3):
+            raise SeeError("the steps are shown on one channel; take --channels grey")
+        return Slide(self.kind, self.image, self.moves, weights, self.output, self.title)
+
+
+def convolution(
+    image: str | Path | np.ndarray,
+    kernel: str,
+    *,
+    stride: int = 1,
+    padding: Padding = "valid",
+    dilation: int = 1,
+    flip: bool = False,
+    channels: str = "grey",
+) -> Experiment:
+    """*image* convolved with *kernel*: see :func:`striate.filtering.sliding.convolve`.
+
+    Args:
+        image: A file, typed numbers, or an array.
+        kernel: A name or typed numbers.
+        channels: ``"grey"``; ``"each"`` channel by itself; ``"volume"``: one sum over the channels, as the first
+            layer of a network does it, the same weights for each unless the kernel has its own (``|`` between them).
+    """
+    found = find_kernel(kernel)
+    typed = found.weights[0].ndim == 3
+    pixels = _read(image, "volume" if typed else channels)
+    weights = found.weights
+    if channels == "volume" and pixels.ndim == 3 and not typed:
+        found = Kernel(
+            found.name, tuple(np.repeat(w[..., None], pixels.shape[2], axis=2) for w in weights), found.purpose
+        )
+    settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    output = sliding.convolve(pixels, found, flip=flip, **settings)
+    how = f"{'convolution (kernel turned)' if flip else 'cross-correlation, as networks do it'}"
+    extra = f", dilation {dilation}" * (dilation > 1)
+    title = f"{found.name}: {how}; stride {stride}, padding {padding}{extra}"
+    height, width = weights[0].shape[:2]
+    return Experiment("convolve", title, pixels, output, window((height, width), **settings), found, flip)
+
+
+def pooling(
+    image: str | Path | np.ndarray,
+    size: int,
+    *,
+    kind: str = "max",
+    stride: int | None = None,
+    padding: Padding = "valid",
+    channels: str = "grey",
+) -> Experiment:
+    """*image* pooled: see :func:`striate.filtering.sliding.pool`."""
+    pixels = _read(image, channels)
+    output = sliding.pool(pixels, size, kind, stride=stride, padding=padding)
+    moves = window((size, size), stride=size if stride is None else stride, padding=padding)
+    title = f"{kind} pooling {size}x{size}; stride {moves.stride}, padding {padding}"
+    return Experiment(kind, title, pixels, output, moves)
+
+
+def activating(
+    image: str | Path | np.ndarray, kind: str = "relu", *, after: str | None = None, channels: str = "grey"
+) -> Experiment:
+    """Every number of *image* through an activation; first convolved with the kernel *after*, if given."""
+    pixels = _read(image, channels)
+    before = sliding.convolve(pixels, after) if after else pixels
+    output = sliding.activate(before, kind)
+    title = f"{kind}: {sliding.ACTIVATIONS[kind][1]}" + (f", of the image after {after}" if after else "")
+    return Experiment(kind, title, before, output, window((1, 1)))
+
+
+def kernel_list(text: bool = False) -> Any:
+    """Every named kernel: its numbers and what it is for."""
+    kernels = [find_kernel(name) for name in (*NAMED, *COMBINED)]
+    if not text:
+        return [{"name": k.name, "purpose": k.purpose, "weights": [w.tolist() for w in k.weights]} for k in kernels]
+    blocks = []
+    for kernel in kernels:
+        small = len(kernel.weights) == 1 and max(kernel.shape) <= 5
+        both = f"{' and '.join(COMBINED[kernel.name])} together" if len(kernel.weights) > 1 else ""
+        table = _table(kernel.weights[0], indent=4) if small else f"    {both or 'x'.join(map(str, kernel.shape))}"
+        blocks.append(f"{kernel.name}: {kernel.purpose}\n{table}")
+    return "\n".join([*blocks, f"a size may follow {', '.join(SIZED)} (box-5), an angle gabor (gabor-45)"])
+
+
+def _read(image: str | Path | np.ndarray, channels: str) -> np.ndarray:
+    if channels not in CHANNELS:
+        raise SeeError(f"channels is {channels!r}{nearest(channels, CHANNELS)}")
+    if isinstance(image, np.ndarray):
+        return image
+    if ";" in str(image) and not Path(image).exists():
+        (numbers,) = find_kernel(str(image)).weights
+        return numbers
+    mode = "L" if channels == "grey" else "RGB"
+    return np.asarray(decode(image, mode), np.float64)
+
+
+def _to_bytes(output: np.ndarray) -> np.ndarray:
+    low, high = output.min(), output.max()
+    return np.rint((output - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+
+
+def _shape(array: np.ndarray) -> str:
+    return height_by(array) + (f"x{array.shape[2]}" if array.ndim == 3 else "")
+
+
+def _table(rows: np.ndarray, indent: int = 2) -> str:
+    cells = [[short(v) for v in row] for row in np.atleast_2d(rows).tolist()]
+    width = max(len(cell) for row in cells for cell in row)
+    return "\n".join(" " * indent + " ".join(cell.rjust(width) for cell in row) for row in cells)

@@ -1,0 +1,218 @@
+"""The convolution lab: convolution, pooling and activations of one image, in numbers that can be followed.
+
+Convolution here is what networks do, cross-correlation: the kernel slides over the image as it is written. ``flip``
+turns it by 180 degrees first, which is the convolution of signal processing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from striate.errors import SeeError, nearest
+from striate.filtering.kernels import Kernel, find_kernel
+
+Padding = int | str  # "valid" (none), "same" (the output of a stride of 1 is as large as the input), or pixels
+POOLS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "average": np.mean, "sum": np.sum}
+ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "relu": (lambda x: np.maximum(x, 0), "max(0, x)"),
+    "tanh": (np.tanh, "(e^x - e^-x) / (e^x + e^-x)"),
+    "sigmoid": (lambda x: 0.5 * (1 + np.tanh(x / 2)), "1 / (1 + e^-x)"),
+}
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a window moves: its height and width, stride, what is padded before and after each axis, dilation."""
+
+    size: tuple[int, int]
+    stride: int
+    before: tuple[int, int]
+    after: tuple[int, int]
+    dilation: int = 1
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The pixels from one edge of the window to the other, gaps counted."""
+        height, width = ((n - 1) * self.dilation + 1 for n in self.size)
+        return height, width
+
+    def output(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """The size of the output: ``floor((i + 2p - k) / s) + 1`` an axis (Dumoulin and Visin 2016, relationship 6).
+
+        Raises:
+            SeeError: The window does not fit.
+        """
+        room = [n + b + a - s for n, b, a, s in zip(shape, self.before, self.after, self.span, strict=True)]
+        if min(room) < 0:
+            raise SeeError(
+                f"a {_by(self.span)} window does not fit the {_by(shape)} image; take a smaller kernel or more padding"
+            )
+        return room[0] // self.stride + 1, room[1] // self.stride + 1
+
+    def views(self, image: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        """Every window of *image* ``(H, W)``: ``(OH, OW, h, w)``, a view of the padded image."""
+        self.output(image.shape)  # type: ignore[arg-type]
+        padded = np.pad(image, list(zip(self.before, self.after, strict=True)), constant_values=fill)
+        views = sliding_window_view(padded, self.span)
+        return views[:: self.stride, :: self.stride, :: self.dilation, :: self.dilation]
+
+
+def window(size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid", dilation: int = 1) -> Window:
+    """The window of these settings.
+
+    ``"same"`` puts what is odd of the padding after the image, as torch does.
+
+    Raises:
+        SeeError: A setting that is no such number or word.
+
+    >>> window((3, 3), padding="same").output((5, 5)), window((2, 2), stride=2).output((5, 5))
+    ((5, 5), (2, 2))
+    """
+    for name, value in (("stride", stride), ("dilation", dilation)):
+        if type(value) is not int or value < 1:
+            raise SeeError(f"{name} must be a whole number of at least 1, got {value!r}")
+    span = tuple((n - 1) * dilation + 1 for n in size)
+    if isinstance(padding, str) and padding.isdecimal():
+        padding = int(padding)
+    if type(padding) is int and padding >= 0:
+        before, after = (padding, padding), (padding, padding)
+    elif padding == "valid":
+        before, after = (0, 0), (0, 0)
+    elif padding == "same":
+        before, after = (
+            ((span[0] - 1) // 2, (span[1] - 1) // 2),
+            (span[0] // 2, span[1] // 2),
+        )
+    else:
+        raise SeeError(f"padding is {padding!r}; wanted valid, same or a number of pixels")
+    return Window(size, stride, before, after, dilation)
+
+
+def convolve(
+    image: np.ndarray,
+    kernel: str | np.ndarray | Kernel,
+    *,
+    stride: int = 1,
+    padding: Padding = "valid",
+    dilation: int = 1,
+    flip: bool = False,
+) -> np.ndarray:
+    """*image* convolved with *kernel*, float64.
+
+    Args:
+        image: ``(H, W)``, or ``(H, W, C)``: each channel by itself, unless the kernel has channels of its own.
+        kernel: A name or typed numbers (:func:`striate.filtering.kernels.find_kernel`), an array ``(h, w)``, or
+            ``(h, w, C)``, which sums over the channels as the first layer of a network does.
+        stride: Pixels from one window to the next.
+        padding: ``"valid"``, ``"same"`` or the zeros on each side.
+        dilation: Pixels from one weight to the next.
+        flip: Turn the kernel by 180 degrees first.
+
+    Returns:
+        ``(OH, OW)``, or ``(OH, OW, C)`` of channels by themselves.
+
+    Raises:
+        SeeError: Shapes that do not fit.
+
+    >>> image = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]])
+    >>> convolve(image, "1 0 1; 0 1 0; 1 0 1").astype(int).tolist()
+    [[4, 3, 4], [2, 4, 3], [2, 3, 4]]
+    """
+    image = _checked(image)
+    if isinstance(kernel, str):
+        kernel = find_kernel(kernel)
+    parts = kernel.weights if isinstance(kernel, Kernel) else (np.asarray(kernel, np.float64),)
+    answers = [_correlate(image, w, flip, stride=stride, padding=padding, dilation=dilation) for w in parts]
+    if len(answers) == 1:
+        return answers[0]
+    return np.sqrt(np.sum([answer**2 for answer in answers], axis=0))
+
+
+def _correlate(image: np.ndarray, weights: np.ndarray, flip: bool, **moves: Any) -> np.ndarray:
+    if weights.ndim not in (2, 3) or 0 in weights.shape:
+        raise SeeError(f"the kernel's shape is {weights.shape}; wanted (h, w), or (h, w, C) for {image.ndim - 1} axes")
+    weights = weights[::-1, ::-1] if flip else weights
+    height, width = weights.shape[:2]
+    views = window((height, width), **moves).views
+    if weights.ndim == 3:
+        planes = np.atleast_3d(image)
+        if weights.shape[2] != planes.shape[2]:
+            raise SeeError(
+                f"the kernel has {weights.shape[2]} channels, the image {planes.shape[2]}; they must be alike"
+            )
+        each = [np.einsum("yxhw,hw->yx", views(planes[..., c]), weights[..., c]) for c in range(planes.shape[2])]
+        return np.sum(each, axis=0)
+    if image.ndim == 3:
+        return np.stack([np.einsum("yxhw,hw->yx", views(plane), weights) for plane in np.moveaxis(image, 2, 0)], -1)
+    return np.einsum("yxhw,hw->yx", views(image), weights)
+
+
+def pool(
+    image: np.ndarray,
+    size: int | tuple[int, int],
+    kind: str = "max",
+    *,
+    stride: int | None = None,
+    padding: Padding = "valid",
+) -> np.ndarray:
+    """The largest, mean or sum of every window of *image*, float64; the channels by themselves.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``.
+        size: Of the window.
+        kind: ``"max"``, ``"average"`` (padding counts as zeros, as in torch) or ``"sum"``.
+        stride: The window's own size, if not given.
+        padding: What a maximum never is, and zeros for the others.
+
+    Raises:
+        SeeError: Another kind, or a window that does not fit.
+
+    >>> pool(np.arange(16).reshape(4, 4), 2).astype(int).tolist()
+    [[5, 7], [13, 15]]
+    """
+    image = _checked(image)
+    if kind not in POOLS:
+        raise SeeError(f"there is no pooling {kind!r}{nearest(kind, POOLS)}")
+    size = (size, size) if isinstance(size, int) else size
+    moves = window(size, stride=size[0] if stride is None else stride, padding=padding)
+    if kind == "max" and max(moves.before) > min(size) // 2:
+        raise SeeError(f"padding {max(moves.before)} is more than half of the {_by(size)} window: it would see nothing")
+    fill = -math.inf if kind == "max" else 0.0
+    if image.ndim == 3:
+        return np.stack(
+            [pool(image[..., c], size, kind, stride=stride, padding=padding) for c in range(image.shape[2])], -1
+        )
+    return POOLS[kind](moves.views(image, fill), axis=(2, 3))
+
+
+def activate(image: np.ndarray, kind: str = "relu") -> np.ndarray:
+    """``relu``, ``tanh`` or ``sigmoid`` of every number, float64.
+
+    Raises:
+        SeeError: Another kind.
+
+    >>> activate(np.array([[-1.0, 2.0]])).tolist()
+    [[0.0, 2.0]]
+    """
+    if kind not in ACTIVATIONS:
+        raise SeeError(f"there is no activation {kind!r}{nearest(kind, ACTIVATIONS)}")
+    return ACTIVATIONS[kind][0](np.asarray(image, np.float64))
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    image = np.asarray(image, np.float64)
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise SeeError(f"the image's shape is {image.shape}; wanted (H, W) or (H, W, C)")
+    if not np.isfinite(image).all():
+        raise SeeError("the image holds NaN or infinity; wanted finite numbers")
+    return image
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))

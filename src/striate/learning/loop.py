@@ -1,0 +1,266 @@
+"""Training as a loop that one can read, handed out as a stream of events.
+
+Stop is ``break``, log is ``print``, and the order of things is the order of the lines.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import DataError, RecipeError, nearest
+from striate.learning.figures import Figure, figure_of
+from striate.learning.freeze import fixed_norms
+from striate.learning.losses import LOSSES_OF, loss_of
+from striate.learning.optim import optimiser_of, rate_at
+from striate.learning.recipe import Recipe
+from striate.learning.scorer import Scorer
+from striate.learning.targets import checked
+from striate.learning.validate import Batch, validate
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the weights: *step* of *steps* in *epoch* (all from 1), the batch's mean loss, the rate used."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training part; the validation's figures are None where there is none."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float | None
+    val_figure: float | None  # the task's: accuracy, mean average precision, mean absolute error, mean IoU
+    lr: float
+    seconds: float
+    best: bool  # no epoch before it was better on validation (without one: on training loss)
+    task: str = "classification"
+
+    @property
+    def metric(self) -> str:
+        """What the validation's figure is called: ``accuracy``, ``mean_average_precision``, ``mae``, ``mean_iou``."""
+        return figure_of(self.task).name
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """In classification, the validation's figure."""
+        return self.val_figure if self.task == "classification" else None
+
+    def row(self) -> dict[str, float | None]:
+        """The columns of ``metrics.csv``."""
+        return {
+            "epoch": self.epoch,
+            "train/loss": self.train_loss,
+            "val/loss": self.val_loss,
+            f"val/{self.metric}": self.val_figure,
+            "lr": self.lr,
+            "seconds": self.seconds,
+        }
+
+    def line(self, epochs: int) -> str:
+        """The epoch in a line, for people."""
+        val = ""
+        if self.val_figure is not None:
+            val = f"  val loss {self.val_loss:.4f}  val {figure_of(self.task).write(self.val_figure)}"
+        best = "  best" if self.best else ""
+        number = f"{self.epoch:>{len(str(epochs))}}/{epochs}"
+        return f"epoch {number}  loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
+
+
+class Seekable(Protocol):
+    """Batches whose order is decided by the epoch, and that can begin after the first *start* of them."""
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None: ...
+
+
+@dataclass
+class State:
+    """Where a training run stands, between two events: what a checkpoint holds.
+
+    ``epoch`` and ``step`` count what is done: whole epochs, and steps of the one begun.
+    """
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0  # of the epoch begun, over its items
+    items: int = 0
+    best: tuple[float, ...] = ()  # the larger the better
+    seconds: float = 0.0  # of the epoch begun
+    rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
+
+    @classmethod
+    def new(cls, module: nn.Module, recipe: Recipe) -> State:
+        return cls(module, optimiser_of(module, recipe))
+
+
+def training(
+    module: nn.Module,
+    batches: Iterable[Batch],
+    recipe: Recipe | None = None,
+    *,
+    val: Iterable[Batch] | None = None,
+    state: State | None = None,
+    task: str = "classification",
+    weights: Tensor | None = None,
+    units: Tensor | None = None,
+) -> Iterator[Step | Epoch]:
+    """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
+
+    Args:
+        module: Any module from ``(N, ...)`` to what :func:`~striate.learning.loss_of` takes for the *task*, such as
+            ``(N, classes)`` scores, or to their softmax. What of it does not require gradients stays as it is, the
+            running statistics of such normalisation layers too.
+        batches: ``(inputs, targets)``, gone through once an epoch: a list, a DataLoader, ``striate.datasets.Batches``.
+            If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch goes on where it was.
+        recipe: The settings; ``Recipe()`` if not given. Its ``augment``, ``balance`` and ``fraction`` are for who makes
+            the *batches* and the *weights*.
+        val: Batches that are only looked at, after every epoch.
+        state: Where to go on from, kept up to date between the events; saving it is the caller's.
+        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``: what the targets are, and
+            so the loss and the figure that finds the best epoch.
+        weights: float ``(classes,)``, how much each class counts in the loss; alike, if not given.
+        units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
+
+    Raises:
+        DataError: No batches, or targets that are not the task's or outside the network's outputs.
+        RecipeError: The loss is another task's, or no number any more, or a batch is too small to normalise.
+
+    >>> x, y = torch.randn(8, 3), torch.tensor([0, 1] * 4)
+    >>> for event in training(nn.Linear(3, 2), [(x, y)], Recipe(epochs=2)):
+    ...     print(type(event).__name__, event.epoch)
+    Step 1
+    Epoch 1
+    Step 2
+    Epoch 2
+    """
+    recipe = recipe or Recipe()
+    state = state or State.new(module, recipe)
+    steps = _count(batches)
+    if task not in LOSSES_OF:
+        raise RecipeError(f"task is {task!r}{nearest(str(task), LOSSES_OF)}")
+    loss_function, scores_of = loss_of(recipe, task, weights), Scorer(module, task)
+    figure = figure_of(task, units)
+    while state.epoch < recipe.epochs:
+        begun = time.perf_counter()
+        _seek(batches, state, recipe)
+        module.train()
+        fixed = fixed_norms(module)
+        for x, y in batches:
+            for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
+                norm.eval()
+            lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
+            loss = _update(scores_of, loss_function, x, y, state.optimiser, lr, recipe)
+            state.step += 1
+            state.loss_sum += loss * len(y)
+            state.items += len(y)
+            state.rng = torch.get_rng_state()
+            state.seconds += time.perf_counter() - begun
+            yield Step(state.epoch + 1, state.step, steps, loss, lr)
+            begun = time.perf_counter()
+        validated = validate(module, val, loss_function, task, figure) if val is not None else None
+        yield _finish_epoch(state, recipe, validated, figure, task, begun, steps)
+
+
+def _count(batches: Iterable[Batch]) -> int:
+    """The number of steps in an epoch."""
+    if not isinstance(batches, Sized):
+        raise DataError(
+            f"the batches are a {type(batches).__name__}, which is used up after one epoch; "
+            f"give something with a length that begins anew, such as a list or a DataLoader"
+        )
+    if len(batches) == 0:
+        raise DataError("there is nothing to train on: the batches are empty")
+    return len(batches)
+
+
+def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
+    """Puts the order of the batches and torch's generator where the state says."""
+    if hasattr(batches, "set_epoch"):
+        cast(Seekable, batches).set_epoch(state.epoch, state.step)
+    elif state.step:
+        raise DataError("only batches with set_epoch(epoch, start) can go on in the middle of an epoch")
+    if state.step and state.rng is not None:
+        torch.set_rng_state(state.rng)
+    else:
+        torch.manual_seed(recipe.seed * 1_000_003 + state.epoch)
+
+
+def _update(
+    scores_of: Scorer,
+    loss_function: Any,
+    x: Tensor,
+    y: Tensor,
+    optimiser: torch.optim.Optimizer,
+    lr: float,
+    recipe: Recipe,
+) -> float:
+    """One step: forward, backward, update. Gives the batch's mean loss before it."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+    try:
+        scores = scores_of(x)
+    except ValueError as error:
+        if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
+            raise RecipeError(f"a batch of one cannot be trained on ({error}); take batch=2 or more") from None
+        raise
+    data_loss = loss_function(*checked(scores, y, scores_of.task))
+    loss = data_loss
+    weights = [p for group in optimiser.param_groups for p in group["params"]]
+    if recipe.l1:
+        loss = loss + recipe.l1 * torch.stack([p.abs().sum() for p in weights if p.ndim > 1]).sum()
+    value = float(data_loss.detach())
+    _check_loss(value, recipe)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    if recipe.clip:
+        nn.utils.clip_grad_norm_(weights, recipe.clip)
+    optimiser.step()
+    return value
+
+
+def _check_loss(value: float, recipe: Recipe) -> None:
+    if not math.isfinite(value):
+        raise RecipeError(
+            f"the loss is {value}: training has diverged; take a smaller learning rate than lr={recipe.lr:g}, "
+            f"for example lr={recipe.lr / 10 if recipe.lr <= 1 else 0.01:g}, or limit the gradient with clip=1"
+        )
+
+
+def _finish_epoch(
+    state: State,
+    recipe: Recipe,
+    validated: tuple[float, float] | None,
+    figure: Figure,
+    task: str,
+    begun: float,
+    steps: int,
+) -> Epoch:
+    """Ranks the epoch, and moves the state on to the next."""
+    train_loss = state.loss_sum / max(1, state.items)
+    val_loss, value = validated or (None, None)
+    if val_loss is not None:
+        _check_loss(val_loss, recipe)
+    rank: tuple[float, ...] = (-train_loss,)
+    if val_loss is not None and value is not None:
+        rank = (value, -val_loss) if figure.decides else (-val_loss,)
+    best = not state.best or rank > state.best
+    seconds = state.seconds + time.perf_counter() - begun
+    lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
+    state.best = max(rank, state.best) if state.best else rank
+    state.epoch, state.step, state.loss_sum, state.items, state.seconds = state.epoch + 1, 0, 0.0, 0, 0.0
+    return Epoch(state.epoch, train_loss, val_loss, value, lr, seconds, best, task)

@@ -1,0 +1,142 @@
+"""torchvision's published weights as models of ours: the file's numbers, the net of the zoo, their preparation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from striate.errors import DataError, ModelError, SpecError, nearest
+from striate.loading.find import find_net
+from striate.model.contract import Contract
+from striate.model.model import Model
+from striate.net import assemble
+from striate.net.weights import Wanted, matches, take, wanted
+from striate.net.weights_file import Stored, open_weights
+from striate.net.weights_tables import TABLES, Table
+from striate.spec import Graph, lower
+from striate.zoo import ZOO
+
+IMAGENET = tuple(str(i) for i in range(1000))  # names for the classes of torchvision's weights, in their order
+
+
+def from_torchvision(
+    net: str,
+    file: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    scale_to: int | None = None,
+    sides: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Model:
+    """The model that a file of torchvision's weights is, ready to predict, to save, to train on.
+
+    Args:
+        net: A net of the zoo, such as ``"resnet50"``.
+        file: A state dict with torchvision's names: ``.pth`` or ``.safetensors``.
+        classes: The class names in the order of the outputs; ``"0"`` to ``"999"``, if not given.
+        scale_to: What the image's shorter side is scaled to before the middle is cut out; that of torchvision's
+            first published weights (256, ConvNeXt 236), if not given. Its second ones (``IMAGENET1K_V2``) want 232.
+        sides: Keep GoogLeNet's side heads.
+        say: Told, in a line each, what was left out, filled or taken for granted.
+
+    Raises:
+        SpecError: There are no official weights of that net.
+        ModelError: Naming the file and all that is wrong with it; nothing in it is run.
+    """
+    table = _table(net)
+    if sides and not table.sides:
+        raise SpecError(f"{net}: torchvision's {table.theirs} has no side heads")
+    names = tuple(classes) if classes is not None else IMAGENET
+    graph, whole = _graph(net, len(names), sides), _graph(net, len(names), True) if table.sides else None
+    assert graph.input is not None
+    if scale_to is not None and scale_to < max(graph.input):
+        raise SpecError(f"scale_to is {scale_to}; wanted {max(graph.input)} or more, what {net} cuts out")
+    contract = Contract(
+        names, graph.input, "RGB", table.mean, table.std,
+        resize="crop", interpolation=table.interpolation, scale_to=scale_to or table.scale_to,
+    )  # fmt: skip
+    stored = open_weights(file)
+    try:
+        state, notes = take(stored, graph, table, None if sides else whole)
+    except ModelError as error:
+        raise ModelError(f"{error}{_advice(stored, net, len(names), classes is not None)}") from None
+    module = assemble(graph)
+    module.load_state_dict(state, assign=True)
+    for note in notes:
+        say(note)
+    if classes is None:
+        say("the classes are called 0 to 999; name them with a file, one name a line, in torchvision's order")
+    return Model(module.eval(), contract)
+
+
+def read_classes(path: str | Path) -> tuple[str, ...]:
+    """The class names in a text file, one a line.
+
+    Raises:
+        DataError: It cannot be read, or a line is empty or there twice.
+    """
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").rstrip().splitlines()]
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}; wanted a text file with one class name a line") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is no text (UTF-8); wanted one class name a line") from None
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            raise DataError(f"{path}: line {number} is empty; wanted one class name a line")
+        if lines.index(line) < number - 1:
+            raise DataError(
+                f"{path}: line {number} is {line!r}, as line {lines.index(line) + 1} is; classes need different names"
+            )
+    if len(lines) < 2:
+        raise DataError(f"{path}: holds {len(lines)} class names; wanted two or more, one a line")
+    return tuple(lines)
+
+
+def _table(net: str) -> Table:
+    if net in TABLES:
+        return TABLES[net]
+    for ours, table in TABLES.items():
+        if table.theirs == net:
+            raise SpecError(f"{net}: what torchvision calls {net} is {ours!r} here")
+    if net in ZOO:
+        raise SpecError(f"{net}: torchvision has no weights of it; it has those of {', '.join(TABLES)}")
+    raise SpecError(f"{net}: no net of the zoo{nearest(net, TABLES)}")
+
+
+def _graph(net: str, classes: int, sides: bool) -> Graph:
+    if not sides:
+        return find_net(net, classes=classes)
+    entry = ZOO[net]
+    return lower(entry.make(classes=classes, sides=True), entry.input)
+
+
+def _advice(stored: Stored, net: str, classes: int, named: bool) -> str:
+    """The way out of a file that does not fit: what it looks like instead."""
+    shares = {name: _share(stored, name, classes) for name in TABLES}
+    best = max(TABLES, key=lambda name: (shares[name], name == net))
+    if best != net:
+        if shares[best] < 0.5:
+            return ""
+        want = _wanted(best, classes)
+        fits = matches(stored, TABLES[best], want)
+        return f"\nthese look like {best}'s keys ({fits} of its {len(want)} are there and fit); take that as the net"
+    head = list(_wanted(net, classes))[-1]
+    _, shape = stored.tensors.get(head, ("", ()))
+    if not shape or shape[0] == classes:
+        return ""
+    way = f"{'wanted' if named else 'give --classes'} a file with its {shape[0]} class names, one a line"
+    return f"\nthe file is for {shape[0]} classes; {way}"
+
+
+@lru_cache(maxsize=len(TABLES))
+def _wanted(net: str, classes: int) -> dict[str, Wanted]:
+    return wanted(_graph(net, classes, False), TABLES[net])
+
+
+def _share(stored: Stored, net: str, classes: int) -> float:
+    """How alike the file and *net* are: tensors that fit, of all that either has."""
+    want = _wanted(net, classes)
+    fits = matches(stored, TABLES[net], want)
+    return fits / (len(want) + len(stored.tensors) - fits)

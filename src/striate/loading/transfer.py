@@ -1,0 +1,233 @@
+"""A trained model as the beginning of another: a new head on its net, its weights, its preparation, a part kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from striate.analysis import infer
+from striate.errors import ModelError, RecipeError, SpecError, nearest
+from striate.learning import freeze
+from striate.model.contract import IMAGES, Contract
+from striate.model.model import load
+from striate.net import Net
+from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
+
+HEADS = (Linear, Conv, ConvTranspose, RBF)  # what says how many outputs there are
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model file to begin with."""
+
+    path: str
+    module: nn.Module
+    graph: Graph
+    contract: Contract
+
+    @classmethod
+    def of(cls, path: str | Path) -> Start:
+        """The model in the file at *path*; ModelError where it is none."""
+        try:
+            model = load(path)
+        except ModelError as error:
+            path = Path(path)
+            if path.suffix not in (".pth", ".pt") or not path.is_file():
+                raise
+            way = f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}"
+            raise ModelError(f"{error}; {way}") from None
+        assert model.graph is not None
+        return cls(str(path), model.module, model.graph, model.contract)
+
+    def answers_for(self, classes: tuple[str, ...], task: str) -> bool:
+        """Whether the file's own head answers for *classes*."""
+        return (classes, task) == (self.contract.classes, self.contract.task)
+
+    def graph_for(self, classes: tuple[str, ...], task: str = "classification") -> Graph:
+        """The file's net, answering for *classes*.
+
+        Raises:
+            SpecError: Its head cannot, or it answers for whole items and the task is for pixels, or the other way.
+        """
+        if (task == "segmentation") != (self.contract.task == "segmentation"):
+            raise SpecError(
+                f"{self.path}: is a model for {self.contract.task}, the data for {task}; name a net with --net, and "
+                f"the layers of the same name and shape come along"
+            )
+        if self.answers_for(classes, task):
+            return without_sides(self.graph)
+        return with_classes(self.graph, len(classes), self.path)
+
+    def contract_for(self, fresh: Contract, name: str) -> Contract:
+        """The file's preparation, in the contract *fresh* of other data and the net called *name*."""
+        alike = prepared_alike(self.contract, fresh, name, self.path)
+        if self.answers_for(fresh.classes, fresh.task) and fresh.task == "regression":  # whose head is kept
+            alike = replace(alike, target_mean=self.contract.target_mean, target_std=self.contract.target_std)
+        return alike
+
+    def into(self, module: Net, contract: Contract, say: Callable[[str], None]) -> tuple[str, ...]:
+        """Puts the file's weights into *module*, all but those of the head for the other classes of *contract*; gives
+        the layers that came, and tells which did and which are new.
+        """
+        head = () if self.answers_for(contract.classes, contract.task) else head_of(module.graph)
+        came, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
+        say(f"weights of {self.path}: {len(came)} of {len(came) + len(new)} layers that have weights came along")
+        say(f"new: {_some(new)}" if new else "new: none; the net and the classes are the file's")
+        if unused:
+            say(f"not taken, the net has none of the name: {_some(unused)}")
+        return came
+
+
+def head_of(graph: Graph) -> tuple[str, ...]:
+    """The layer that decides how many outputs *graph* has, and what comes after it; none where its end is a join.
+
+    >>> from striate.spec import parse
+    >>> head_of(parse("conv 6 5; relu; flatten; linear 10; softmax"))
+    ('linear1', 'softmax1')
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    chain = [graph.nodes[-1]]
+    while not isinstance(chain[0].op, HEADS):
+        if isinstance(chain[0].op, Join | TableConv | Embedding | PadChannels) or chain[0].inputs == ("input",):
+            return ()
+        chain.insert(0, nodes[chain[0].inputs[0]])
+    return tuple(node.name for node in chain)
+
+
+def with_classes(graph: Graph, classes: int, path: str) -> Graph:
+    """*graph* with *classes* outputs, and without its side heads, which would still answer for the old classes.
+
+    Raises:
+        SpecError: Its end is not of a kind that can be given another number of outputs.
+    """
+    graph = without_sides(graph)
+    head = head_of(graph)[:1]
+    nodes = tuple(_with_out(node, classes) if node.name in head else node for node in graph.nodes)
+    shapes, problems = infer(Graph(graph.input, nodes))
+    if not problems and shapes[graph.output][0] == classes:
+        return Graph(graph.input, nodes)
+    raise SpecError(
+        f"{path}: its net ends in a way that cannot be given {classes} outputs; write the net yourself with --net, "
+        f"and the layers of the same name and shape come along"
+    )
+
+
+def _with_out(node: Node, out: int) -> Node:
+    assert isinstance(node.op, HEADS)
+    return replace(node, op=replace(node.op, out=out))
+
+
+def without_sides(graph: Graph) -> Graph:
+    """*graph* with only those nodes that its output needs."""
+    needed = {graph.output}
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            needed |= set(node.inputs)
+    return Graph(graph.input, tuple(node for node in graph.nodes if node.name in needed))
+
+
+def prepared_alike(contract: Contract, fresh: Contract, name: str, path: str) -> Contract:
+    """*fresh*, the contract of a net called *name* for other data, with the preparation of *contract*.
+
+    Where the net takes another size, the same share of the picture is seen.
+
+    Raises:
+        SpecError: The net takes other channels, for which the file has no mean and deviation, or other items.
+    """
+    input = fresh.input
+    kinds = ["images" if c.mode in IMAGES else c.mode for c in (fresh, contract)]
+    if kinds[0] != kinds[1]:
+        raise SpecError(f"{name}: the data are {kinds[0]}, the weights of {path} are for {kinds[1]}; take others")
+    if contract.mode != "text" and input[0] != contract.input[0]:
+        raise SpecError(
+            f"{name}: takes {input[0]} channel(s), the weights of {path} {contract.input[0]} ({contract.mode}); "
+            f"begin the net with: input {'x'.join(map(str, (contract.input[0], *input[1:])))}"
+        )
+    scale = contract.scale_to
+    if scale is not None and input != contract.input:
+        scale = max(*input[1:], round(scale * min(input[1:]) / min(contract.input[1:])))
+    kept = {f: getattr(contract, f) for f in ("mode", "mean", "std", "resize", "interpolation", "vocabulary")}
+    return replace(fresh, **kept, scale_to=scale)
+
+
+@torch.no_grad()
+def carry(
+    source: nn.Module, target: nn.Module, *, but: frozenset[str] = frozenset(), path: str
+) -> tuple[tuple[str, ...], ...]:
+    """Copies into *target* the weights of every layer that *source* has under the same name and in the same shapes.
+    Gives the layers that came, those that begin anew, and those of the file that the net does not have.
+
+    Args:
+        source: The module whose weights are taken.
+        target: The module that gets them; its other layers stay as they are.
+        but: Layers that begin anew all the same.
+        path: Where the source comes from, for the message.
+
+    Raises:
+        ModelError: No layer is alike.
+    """
+    given, wanted = _by_layer(source), _by_layer(target)
+    came = []
+    for layer, values in wanted.items():
+        others = given.get(layer, {})
+        alike = {key: v.shape for key, v in values.items()} == {key: v.shape for key, v in others.items()}
+        if alike and layer not in but:
+            came.append(layer)
+            for key, value in values.items():
+                value.copy_(others[key])
+    if not came and wanted.keys() - but:
+        raise ModelError(
+            f"{path}: no layer of it has the name and shape of one of the net; it has {_some(tuple(given))}, the net "
+            f"has {_some(tuple(wanted))}; leave --net out to take the file's own net"
+        )
+    new = tuple(layer for layer in wanted if layer not in came)
+    return tuple(came), new, tuple(layer for layer in given if layer not in wanted)
+
+
+def _by_layer(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
+    layers: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in module.state_dict().items():
+        layer, _, key = name.rpartition(".")
+        layers.setdefault(layer, {})[key] = value
+    return layers
+
+
+def freeze_to(module: nn.Module, graph: Graph, layer: str, came: tuple[str, ...] | None = None) -> list[str]:
+    """Fixes everything down to *layer* (or to the end of the group of that name); says what that comes to, and which
+    of it, not being among those that *came* from a file, keeps weights that nobody trained.
+
+    "Down to" is the order in which ``striate check`` lists the layers.
+
+    Raises:
+        SpecError: There is no such layer.
+        RecipeError: Nothing would be left to train.
+    """
+    names = [node.name for node in graph.nodes]
+    ends = [i for i, name in enumerate(names) if name == layer or name.startswith(f"{layer}.")]
+    if not ends:
+        raise SpecError(f"--freeze {layer}: the net has no layer of that name{_nearest_layer(layer, names)}")
+    fixed, trained = freeze(module, names[: ends[-1] + 1])
+    if not trained:
+        raise RecipeError(f"--freeze {layer}: leaves nothing to train; take an earlier layer")
+    kept = names[: ends[-1] + 1]
+    lines = [f"frozen down to {kept[-1]}: {fixed:,} parameters stay as they are, {trained:,} are trained"]
+    if came is not None:
+        untrained = tuple(name for name in _by_layer(module) if name in kept and name not in came)
+        lines += [f"note: frozen with random first weights, which nobody trained: {_some(untrained)}"] * bool(untrained)
+    return lines
+
+
+def _nearest_layer(layer: str, names: list[str]) -> str:
+    """The end of a message: the nearest name, else the parts that the net has at the top."""
+    groups = {".".join(parts[:i]) for name in names for parts in [name.split(".")] for i in range(1, len(parts))}
+    near = nearest(layer, [*names, *sorted(groups)])
+    tops = list(dict.fromkeys(name.split(".")[0] for name in names))
+    return near if "did you mean" in near else nearest(layer, tops)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -1,0 +1,122 @@
+"""``my_net.py:Net``: a network in somebody's own Python file, named by the person who runs the command."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import re
+import sys
+import traceback
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from striate.errors import SpecError, nearest
+from striate.loading.checking import is_net
+
+
+def is_code(net: object) -> bool:
+    """Whether *net* names something in a Python file.
+
+    >>> is_code("nets/my_net.py:Net"), is_code("lenet5")
+    (True, False)
+    """
+    return isinstance(net, str) and re.fullmatch(r"(?s).+\.py(:.*)?", net.strip()) is not None and ";" not in net
+
+
+def load_code(text: str) -> Any:
+    """What ``FILE.py:NAME`` means: the module (or net) itself, or what the class or function of that name makes.
+
+    The file is run, as ``python FILE.py`` would run it, but for what stands under ``if __name__ == "__main__"``.
+    The name is called without arguments.
+
+    Raises:
+        SpecError: There is no such file or name, the file does not run, or the name makes no network.
+    """
+    text = text.strip().rstrip(":")
+    file, _, name = (text, "", "") if text.endswith(".py") else text.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise SpecError(f"{path}: there is no such file" + (nearest(path.name, beside) if beside else ""))
+    if not name:
+        raise SpecError(f"{text}: say which network of the file, as in {path}:{next(iter(_named(path)), 'Net')}")
+    module = _run(path)
+    if not hasattr(module, name):
+        own = {n.lower(): n for n in _named(path) or vars(module) if not n.startswith("_")}
+        near = [own[n] for n in get_close_matches(name.lower(), own, 1)]
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(own.values())}" if own else ""
+        raise SpecError(f"{path}: there is no {name!r} in it{hint}")
+    return _made(getattr(module, name), f"{path}:{name}")
+
+
+def _named(path: Path) -> list[str]:
+    """The classes, functions and values that the file defines, classes first."""
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    except (SyntaxError, ValueError, OSError):
+        return []
+    classes = [n.name for n in body if isinstance(n, ast.ClassDef)]
+    functions = [n.name for n in body if isinstance(n, ast.FunctionDef)]
+    targets = [t for n in body if isinstance(n, ast.Assign) for target in n.targets for t in ast.walk(target)]
+    values = [t.id for t in targets if isinstance(t, ast.Name)]
+    return classes + functions + values
+
+
+def _run(path: Path) -> ModuleType:
+    """The file as a module; files beside it can be imported, as in Python itself."""
+    name = f"striate_user_{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and the like look there
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise SpecError(f"{path} line {error.lineno}: {error.msg}") from None
+    except (Exception, SystemExit) as error:
+        raise SpecError(f"{path} does not run: {_told(error, path)}") from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _told(error: BaseException, path: Path) -> str:
+    """The line of the file in which *error* came up, and what it says."""
+    own = [s for s in traceback.extract_tb(error.__traceback__) if s.filename == str(path.resolve())]
+    where = f"line {own[-1].lineno}: {own[-1].line}: " if own else ""
+    return f"{where}{type(error).__name__}: {error}"
+
+
+def _made(found: Any, where: str) -> Any:
+    """The network that *found* is or makes."""
+    if isinstance(found, type) or inspect.isroutine(found):
+        wanted = _wanted(found)
+        if wanted:
+            name = where.rpartition(":")[2]
+            raise SpecError(
+                f"{where} needs {', '.join(wanted)}; write a function without arguments that makes it, such as "
+                f"def make(): return {name}({', '.join(f'{w}=...' for w in wanted)}), and name that"
+            )
+        try:
+            found = found()
+        except Exception as error:
+            raise SpecError(f"{where} cannot be made: {_told(error, Path(where.rpartition(':')[0]))}") from error
+    if not is_net(found):
+        raise SpecError(
+            f"{where} is of the type {type(found).__name__}; wanted an nn.Module, or a class or function that makes one"
+        )
+    return found
+
+
+def _wanted(call: Any) -> list[str]:
+    """The arguments without a default."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

@@ -1,0 +1,186 @@
+"""The figures of a model that gives any number of labels to an item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.errors import DataError
+from striate.metrics.checks import check_table
+from striate.metrics.classification import WORST, wilson
+from striate.metrics.text import ROWS, columns, percent, plain
+
+THRESHOLD = 0.5  # of a probability: from here on it is a yes
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """One label: ``n`` items have it; a ratio with nothing below the line is None."""
+
+    name: str
+    n: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    average_precision: float | None
+
+
+@dataclass(frozen=True)
+class LabelMistake:
+    """An item whose labels were not all right, and its loss: the mean binary cross-entropy of its labels, in nats."""
+
+    index: int
+    name: str
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class MultilabelScores:
+    """What :func:`score_multilabel` found.
+
+    Args:
+        classes: The labels' names, in the order of the network's outputs.
+        n: Items measured.
+        subset_accuracy: Share of the items of which every label is right, 0..1.
+        subset_accuracy_interval: Its 95 % interval (:func:`~striate.metrics.classification.wilson`).
+        loss: Mean binary cross-entropy over items and labels, in nats.
+        macro_f1: The mean of the labels' F1; of those that truth or answer has.
+        micro_precision: Of all the labels that were answered, the share that is right; None where none was.
+        micro_recall: Of all the labels that are true, the share that was answered; None where none is.
+        micro_f1: The harmonic mean of the two.
+        mean_average_precision: The mean of the labels' average precision; of those that some item has.
+        per_class: One :class:`LabelScore` a label.
+        worst: The items that are not all right with the highest loss, the highest first; 24 at most.
+    """
+
+    classes: tuple[str, ...]
+    n: int
+    subset_accuracy: float
+    subset_accuracy_interval: tuple[float, float]
+    loss: float
+    macro_f1: float
+    micro_precision: float | None
+    micro_recall: float | None
+    micro_f1: float | None
+    mean_average_precision: float | None
+    per_class: tuple[LabelScore, ...]
+    worst: tuple[LabelMistake, ...]
+
+    @property
+    def right(self) -> int:
+        """How many items have every label right."""
+        return round(self.subset_accuracy * self.n)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, ready for JSON; an infinite loss is None."""
+        values = asdict(self)
+        values |= {"subset_accuracy_interval": list(self.subset_accuracy_interval), "classes": list(self.classes)}
+        return values | {"loss": self.loss if np.isfinite(self.loss) else None}
+
+    def __str__(self) -> str:
+        low, high = self.subset_accuracy_interval
+        head = [
+            f"mean precision    {percent(self.mean_average_precision)}  (average precision, the mean of the labels')",
+            f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1)",
+            f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
+            f"recall {percent(self.micro_recall)} over all labels)",
+            f"all labels right  {percent(self.subset_accuracy, self.n)}  ({self.right:,} of {self.n:,}; "
+            f"95 % interval {percent(low, self.n)} to {percent(high, self.n)})",
+            f"loss              {self.loss:.4f}  (binary cross-entropy, nats)",
+        ]
+        shown = sorted(self.per_class, key=lambda c: c.f1 or 0.0)[:ROWS] if len(self.classes) > ROWS else self.per_class
+        rows = [
+            (plain(c.name), f"{c.n:,}", *map(percent, (c.precision, c.recall, c.f1, c.average_precision)))
+            for c in shown
+        ]
+        table = columns([("label", "n", "precision", "recall", "F1", "AP"), *rows])
+        more = [f"(the {len(shown)} weakest of {len(self.classes):,} labels, by F1)"]
+        return "\n".join([*head, "", *table, *more[: len(self.classes) > ROWS]])
+
+
+def score_multilabel(
+    logits: ArrayLike, targets: ArrayLike, classes: Sequence[str], names: Sequence[str] | None = None
+) -> MultilabelScores:
+    """Measure the labels of every item against the truth.
+
+    Args:
+        logits: ``(N, K)``, each label's log-odds; a label is answered from a probability of a half on.
+        targets: ``(N, K)``, 0 or 1.
+        classes: K names.
+        names: N names for the items; else ``"item 17"``.
+
+    Raises:
+        DataError: Nothing to measure, shapes that do not fit, targets other than 0 and 1, or NaN.
+
+    >>> score_multilabel([[2, -3], [1, 4]], [[1, 0], [0, 1]], ["cat", "dog"]).subset_accuracy
+    0.5
+    """
+    z, truth = check_table(logits, targets, classes, names)
+    if not np.isin(truth, (0, 1)).all():
+        raise DataError(f"the targets of several labels must be 0 or 1, got {truth[~np.isin(truth, (0, 1))][0]:g}")
+    said, true = z >= 0, truth > 0
+    right, answers, n = (said & true).sum(0), said.sum(0), true.sum(0)
+    losses = (np.logaddexp(0, z) - z * truth).mean(1)
+    every = (said == true).all(1)
+    wrong = np.flatnonzero(~every)
+    per_class = tuple(
+        LabelScore(
+            name,
+            int(n[i]),
+            _share(right[i], answers[i]),
+            _share(right[i], n[i]),
+            _share(2 * right[i], answers[i] + n[i]),
+            average_precision(z[:, i], true[:, i]) if n[i] else None,
+        )
+        for i, name in enumerate(classes)
+    )
+
+    def labels(row: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(classes[i] for i in np.flatnonzero(row))
+
+    return MultilabelScores(
+        classes=tuple(classes),
+        n=len(z),
+        subset_accuracy=float(every.mean()),
+        subset_accuracy_interval=wilson(int(every.sum()), len(z)),
+        loss=float(losses.mean()),
+        macro_f1=_mean([c.f1 for c in per_class]) or 0.0,
+        micro_precision=_share(right.sum(), answers.sum()),
+        micro_recall=_share(right.sum(), n.sum()),
+        micro_f1=_share(2 * right.sum(), answers.sum() + n.sum()),
+        mean_average_precision=_mean([c.average_precision for c in per_class]),
+        per_class=per_class,
+        worst=tuple(
+            LabelMistake(i, names[i] if names else f"item {i}", labels(true[i]), labels(said[i]), float(losses[i]))
+            for i in wrong[np.argsort(-losses[wrong], kind="stable")][:WORST].tolist()
+        ),
+    )
+
+
+def average_precision(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
+    """``sum (recall_i - recall_{i-1}) precision_i`` over the thresholds from the highest score down, without any
+    interpolation; equal scores are one threshold.
+
+    >>> average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))  # doctest: +ELLIPSIS
+    0.833...
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(true[order])
+    last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # the end of each run of equal scores
+    precision, recall = hits[last] / (last + 1), hits[last] / hits[-1]
+    return float((np.diff(recall, prepend=0) * precision).sum())
+
+
+def _share(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,166 @@
+"""The figures of a model that predicts numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.metrics.checks import check_table
+from striate.metrics.classification import WORST
+from striate.metrics.text import columns, plain
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class ValueScore:
+    """One value: its errors in its own unit; ``r2`` is None where the truth never varies."""
+
+    name: str
+    mae: float
+    rmse: float
+    r2: float | None
+    bias: float  # the mean of answer - truth
+
+
+@dataclass(frozen=True)
+class Miss:
+    """One item far off: truth and answer, in the order of the values."""
+
+    index: int
+    name: str
+    truth: tuple[float, ...]
+    predicted: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionScores:
+    """What :func:`score_regression` found.
+
+    Args:
+        classes: The values' names.
+        n: Items measured.
+        mae: Mean absolute error over items and values, in the source's units.
+        mae_interval: 95 % interval of it: ``mean +- 1.96 s / sqrt(n)`` of the items' own mean errors.
+        rmse: The root of the mean squared error over items and values.
+        r2: The mean of the values' coefficients of determination, ``1 - sum (t - y)^2 / sum (t - mean t)^2``.
+        distance: Of positions: the mean distance between the place answered and the true one, in pixels.
+        baseline_mae: The mean absolute error of always answering the training part's mean; None if not known.
+        per_class: One :class:`ValueScore` a value.
+        answers: float64 ``(N, V)``.
+        targets: Likewise.
+        worst: The items furthest off, by the mean of |answer - truth| over the truth's deviation; 24 at most.
+    """
+
+    classes: tuple[str, ...]
+    n: int
+    mae: float
+    mae_interval: tuple[float, float]
+    rmse: float
+    r2: float | None
+    distance: float | None
+    baseline_mae: float | None
+    per_class: tuple[ValueScore, ...]
+    answers: NDArray[np.float64]
+    targets: NDArray[np.float64]
+    worst: tuple[Miss, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, ready for JSON, without every single answer."""
+        own = ("n", "mae", "rmse", "r2", "distance", "baseline_mae")
+        return {
+            **{name: getattr(self, name) for name in own},
+            "mae_interval": list(self.mae_interval),
+            "per_class": [asdict(c) for c in self.per_class],
+            "worst": [asdict(m) for m in self.worst],
+        }
+
+    def __str__(self) -> str:
+        low, high = self.mae_interval
+        lines = [
+            f"mean absolute error  {self.mae:.4g}  (95 % interval {low:.4g} to {high:.4g}; {self.n:,} items)",
+            f"root mean square     {self.rmse:.4g}",
+            f"r2                   {_number(self.r2)}  (1: all of the variance is predicted; 0: none)",
+        ]
+        if self.distance is not None:
+            lines.append(f"distance             {self.distance:.4g} pixels on average, from the true place")
+        if self.baseline_mae is not None:
+            lines.append(f"for scale            always answering the training mean would give {self.baseline_mae:.4g}")
+        rows = [(plain(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias))) for c in self.per_class]
+        table = columns([("value", "mae", "rmse", "r2", "bias"), *rows])
+        far = [f"  {plain(m.name)}: {_numbers(m.truth)} -> {_numbers(m.predicted)}" for m in self.worst[:5]]
+        return "\n".join([*lines, "", *table, "", "furthest off (truth -> answer)", *far])
+
+
+def score_regression(
+    answers: ArrayLike,
+    targets: ArrayLike,
+    classes: Sequence[str],
+    names: Sequence[str] | None = None,
+    *,
+    baseline: ArrayLike | None = None,
+    positions: Pairs = (),
+) -> RegressionScores:
+    """Measure predicted numbers against the true ones.
+
+    Args:
+        answers: ``(N, V)``, in the units of the targets.
+        targets: ``(N, V)``.
+        classes: V names of the values.
+        names: N names for the items; else ``"item 17"``.
+        baseline: What a model that knows nothing answers, ``(V,)`` or ``(N, V)``: the training part's mean.
+        positions: The pairs of values that are an x and a y.
+
+    Raises:
+        DataError: Nothing to measure, shapes that do not fit, or NaN.
+
+    >>> score_regression([[1.0], [4.0]], [[1.0], [2.0]], ["age"]).mae
+    1.0
+    """
+    said, truth = check_table(answers, targets, classes, names)
+    error = said - truth
+    n = len(error)
+    each = abs(error).mean(1)
+    half = NormalDist().inv_cdf(0.975) * float(each.std(ddof=1)) / sqrt(n) if n > 1 else float("inf")
+    per_class = tuple(_value_score(name, error[:, i], truth[:, i]) for i, name in enumerate(classes))
+    known = [c.r2 for c in per_class if c.r2 is not None]
+    spread = truth.std(0)
+    far = (abs(error) / np.where(spread > 0, spread, 1)).mean(1)
+    distances = [np.hypot(error[:, x], error[:, y]).mean() for x, y in positions]
+    return RegressionScores(
+        classes=tuple(classes),
+        n=n,
+        mae=float(each.mean()),
+        mae_interval=(max(0.0, float(each.mean()) - half), float(each.mean()) + half),
+        rmse=sqrt(float((error**2).mean())),
+        r2=float(np.mean(known)) if known else None,
+        distance=float(np.mean(distances)) if distances else None,
+        baseline_mae=None if baseline is None else float(abs(np.asarray(baseline, np.float64) - truth).mean()),
+        per_class=per_class,
+        answers=said,
+        targets=truth,
+        worst=tuple(
+            Miss(i, names[i] if names else f"item {i}", tuple(truth[i].tolist()), tuple(said[i].tolist()))
+            for i in np.argsort(-far, kind="stable")[:WORST].tolist()
+        ),
+    )
+
+
+def _value_score(name: str, error: NDArray[np.float64], truth: NDArray[np.float64]) -> ValueScore:
+    squares, spread = float((error**2).sum()), float(((truth - truth.mean()) ** 2).sum())
+    r2 = 1 - squares / spread if spread > 0 else None
+    return ValueScore(name, float(abs(error).mean()), sqrt(squares / len(error)), r2, float(error.mean()))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{v:.4g}" for v in values[:8]) + (", ..." if len(values) > 8 else "")

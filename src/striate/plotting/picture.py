@@ -1,0 +1,303 @@
+"""Pictures of arrays: panels with titles, colours that say what they mean, a scale bar with numbers on every one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, PngImagePlugin
+
+from striate.files import write_safely
+from striate.plotting.colours import diverging, sequential
+from striate.plotting.text import DENSITY, FAINT, INK, PAPER, SMALL, TEXT, TITLE, font_of, lines
+
+GAP = 12
+Marks = tuple[tuple[float, float, float, float], ...]
+MOST_NUMBERS = 12  # pixels a side, into which numbers are written
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Which colour a number has: from ``-limit`` to ``limit`` where there are negative ones, else from 0."""
+
+    limit: float
+    signed: bool
+
+    @classmethod
+    def of(cls, *arrays: np.ndarray) -> Scale:
+        """One scale for all of *arrays*, so that their colours can be compared; zero is always neutral.
+
+        >>> Scale.of(np.array([-3.0, 1.0])), Scale.of(np.array([0.0, 2.0]))
+        (Scale(limit=3.0, signed=True), Scale(limit=2.0, signed=False))
+        """
+        finite = [values[np.isfinite(values)] for values in map(np.asarray, arrays)]
+        limit = max((float(np.abs(values).max()) for values in finite if values.size), default=0.0)
+        return cls(limit, any((values < 0).any() for values in finite))
+
+    def colours(self, values: np.ndarray) -> np.ndarray:
+        """uint8 ``(..., 3)``."""
+        return (diverging if self.signed else sequential)(np.asarray(values, np.float64), self.limit)
+
+
+@dataclass(frozen=True)
+class Shares(Scale):
+    """The scale of what is drawn as shares of a colour: no light for ``-limit``, mid grey for 0, all of it for
+    ``limit``. Of ``(..., 3)`` each colour by itself.
+    """
+
+    signed: bool = True
+
+    def colours(self, values: np.ndarray) -> np.ndarray:
+        """uint8 ``(..., 3)``; what has no colours of its own is grey, NaN as well."""
+        shares = np.asarray(values, np.float64) / (self.limit or 1.0)
+        bytes_ = np.rint(127.5 + 127.5 * np.clip(np.nan_to_num(shares), -1, 1)).astype(np.uint8)
+        return bytes_ if bytes_.ndim > 1 and bytes_.shape[-1] == 3 else np.repeat(bytes_[..., None], 3, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One image of a picture, uint8 ``(H, W, 3)``, with what stands above and below it.
+
+    *numbers* are written into the pixels where these are few; *marks* are boxes ``(top, left, height, width)`` drawn
+    over it, in pixels of the image.
+    """
+
+    image: np.ndarray
+    title: str = ""
+    note: str = ""
+    numbers: np.ndarray | None = None
+    marks: Marks = ()
+    side: int = 0  # of its longer side on the page; 0: by its own size
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A finished picture. It shows itself in a notebook; ``save`` writes a PNG."""
+
+    image: Image.Image
+    alt: str = ""
+    frames: tuple[Image.Image, ...] = field(default=())
+
+    def png(self) -> bytes:
+        """The file's bytes, at twice the page's pixels, and saying so."""
+        about = PngImagePlugin.PngInfo()
+        about.add_text("Description", self.alt)
+        stream = io.BytesIO()
+        self.image.save(stream, "PNG", optimize=True, dpi=(96 * DENSITY, 96 * DENSITY), pnginfo=about)
+        return stream.getvalue()
+
+    def save(self, path: str | Path) -> None:
+        """Writes the picture as a PNG, whole or not at all."""
+        write_safely(Path(path), self.png())
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, object], dict[str, object]]:
+        size = {"width": self.image.width // DENSITY, "height": self.image.height // DENSITY}
+        return {"image/png": self.png(), "text/plain": self.alt or "a picture"}, {"image/png": size}
+
+
+class Shown:
+    """What has a ``picture()`` shows it in a notebook, and its words where there are no pictures."""
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, object], dict[str, object]]:
+        picture: Picture = self.picture()  # type: ignore[attr-defined]
+        bundle, about = picture._repr_mimebundle_()
+        words = bundle["text/plain"] if type(self).__str__ is object.__str__ else str(self)
+        return bundle | {"text/plain": words}, about
+
+
+def values(
+    array: np.ndarray, scale: Scale | None = None, *, title: str = "", note: str = "", side: int = 0, marks: Marks = ()
+) -> Panel:
+    """A panel of numbers ``(H, W)``, coloured by *scale* (its own, if not given), and written where they are few."""
+    array = np.asarray(array, np.float64)
+    return Panel((scale or Scale.of(array)).colours(array), title, note, array, marks, side)
+
+
+def photo(array: np.ndarray, *, title: str = "", note: str = "", side: int = 0, marks: Marks = ()) -> Panel:
+    """A panel of an image as it is: uint8 ``(H, W)`` or ``(H, W, 3)``."""
+    array = np.asarray(array)
+    image = np.repeat(array[..., None], 3, axis=2) if array.ndim == 2 else array
+    return Panel(image, title, note, array if array.ndim == 2 else None, marks, side)
+
+
+def sheet(
+    panels: Sequence[Panel],
+    *,
+    columns: int = 4,
+    title: str = "",
+    scale: Scale | None = None,
+    footer: str = "",
+    lead: Sequence[Panel] = (),
+) -> Picture:
+    """*panels* in rows of *columns*, under a *title*; the bar of *scale*, and lines of a *footer*, below.
+
+    *lead* are panels in a row of their own, above the others and as wide as they are.
+    """
+    rows = [_row(panels[i : i + columns]) for i in range(0, len(panels), columns)]
+    widths = [max(row[i].width for row in rows if i < len(row)) for i in range(min(columns, len(panels)))]
+    gap = GAP * DENSITY
+    first = _row(lead)
+    width = max(sum(room) + gap * (len(room) + 1) for room in (widths, [image.width for image in first]))
+    room = max(width, 420 * DENSITY) - 2 * gap  # of the text
+    head = lines([title], TITLE, INK, room) if title else None
+    foot = lines(footer.splitlines(), SMALL, FAINT, room) if footer else None
+    bar = _bar(scale) if scale else None
+    below = [part for part in (bar, foot) if part]
+    width = max([width, *(part.width + 2 * gap for part in (head, *below) if part)])
+    placed = [([image.width for image in row], row) for row in ([first] if first else [])]
+    placed += [(widths, row) for row in rows]
+    height = gap + sum(max(image.height for image in row) + gap for _, row in placed)
+    height += sum(part.height + gap for part in (head, *below) if part)
+    canvas = Image.new("RGB", (width, height), PAPER)
+    y = gap
+    if head:
+        canvas.paste(head, (gap, y))
+        y += head.height + gap
+    for rooms, row in placed:
+        x = gap
+        for image, room in zip(row, rooms, strict=False):
+            canvas.paste(image, (x, y))
+            x += room + gap
+        y += max(image.height for image in row) + gap
+    for part in below:
+        canvas.paste(part, (gap, y))
+        y += part.height + gap
+    return Picture(canvas, title)
+
+
+def short(number: float) -> str:
+    """A number for a small place: three figures.
+
+    >>> short(0.12345), short(-1234.5), short(0), short(1e-9)
+    ('0.123', '-1234', '0', '1e-09')
+    """
+    return f"{number:.0f}" if 100 <= abs(number) < 1e5 else f"{number:.3g}"
+
+
+def _row(panels: Sequence[Panel]) -> list[Image.Image]:
+    """The panels of a row, their images side by side even where one title takes more lines."""
+    titles = [_title(panel) for panel in panels]
+    head = max((title.height for title in titles if title), default=0)
+    return [_draw(panel, title, head) for panel, title in zip(panels, titles, strict=True)]
+
+
+def _title(panel: Panel) -> Image.Image | None:
+    return lines([panel.title], TEXT, INK, max(_size(panel)[0], 96 * DENSITY)) if panel.title else None
+
+
+def _factor(panel: Panel) -> float:
+    """How many pixels of the file one of the panel's takes."""
+    longer = max(panel.image.shape[:2])
+    side = (panel.side or (46 * longer if _written(panel) else min(320, max(200, longer)))) * DENSITY
+    return max(1, int(side / longer)) if side >= longer else side / longer  # whole steps: every pixel alike
+
+
+def _size(panel: Panel) -> tuple[int, int]:
+    """Width and height in the file."""
+    factor, (height, width) = _factor(panel), panel.image.shape[:2]
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def _written(panel: Panel) -> bool:
+    """Whether the panel's pixels are so few that their numbers are written into them."""
+    return panel.numbers is not None and max(panel.image.shape[:2]) <= MOST_NUMBERS
+
+
+def _draw(panel: Panel, title: Image.Image | None, head: int) -> Image.Image:
+    factor = _factor(panel)
+    method = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.LANCZOS
+    image = Image.fromarray(np.ascontiguousarray(panel.image, np.uint8)).resize(_size(panel), method)
+    if _written(panel) and factor >= 22 * DENSITY:
+        _write_numbers(image, panel, factor)
+    for top, left, tall, wide in panel.marks:
+        _box(image, (left * factor, top * factor, (left + wide) * factor, (top + tall) * factor))
+    parts = [image]
+    if head:
+        above = Image.new("RGB", (title.width if title else 1, head), PAPER)
+        if title:
+            above.paste(title, (0, head - title.height))
+        parts.insert(0, above)
+    if panel.note:
+        parts.append(lines(panel.note.splitlines(), SMALL, FAINT, max(image.width, 96 * DENSITY)))
+    room = max(part.width for part in parts)
+    canvas = Image.new("RGB", (room, sum(part.height for part in parts) + 4 * DENSITY * (len(parts) - 1)), PAPER)
+    y = 0
+    for part in parts:
+        canvas.paste(part, (0, y))
+        y += part.height + 4 * DENSITY
+    return canvas
+
+
+def _brief(number: float) -> str:
+    """A number for a pixel: three figures, or fewer where they would take more than six characters.
+
+    >>> _brief(-0.485), _brief(-0.00741), _brief(-0.000888)
+    ('-0.485', '-0.007', '-9e-04')
+    """
+    ways = (short(number), f"{number:.2g}", f"{number:.1g}", f"{number:.0e}")
+    return next((way for way in ways if len(way) <= 6), ways[-1])
+
+
+def _write_numbers(image: Image.Image, panel: Panel, factor: float) -> None:
+    assert panel.numbers is not None
+    draw = ImageDraw.Draw(image)
+    texts = [["" if number != number else _brief(number) for number in row] for row in panel.numbers.tolist()]
+    longest = max(len(text) for row in texts for text in row)
+    font = font_of(min(TEXT, 1.5 * factor / DENSITY / max(longest, 2)))
+    for y, row in enumerate(texts):
+        for x, text in enumerate(row):
+            dark = panel.image[y, x] @ np.array([0.2126, 0.7152, 0.0722]) < 140
+            place = ((x + 0.5) * factor, (y + 0.5) * factor)
+            draw.text(place, text, font=font, fill=PAPER if dark else INK, anchor="mm")
+
+
+def _box(image: Image.Image, box: tuple[float, float, float, float]) -> None:
+    """An outline that is seen on every colour: dark around light."""
+    draw = ImageDraw.Draw(image)
+    for grow, colour in ((DENSITY, INK), (0, (255, 214, 10))):
+        draw.rectangle(
+            tuple(v + s * grow for v, s in zip(box, (-1, -1, 1, 1), strict=True)), outline=colour, width=DENSITY
+        )
+
+
+def _bar(scale: Scale) -> Image.Image:
+    """The scale's colours from end to end, with the numbers under both ends and the middle."""
+    wide, tall = 220 * DENSITY, 12 * DENSITY
+    low = -scale.limit if scale.signed else 0.0
+    ramp = scale.colours(np.linspace(low, scale.limit, wide))
+    margin = 24 * DENSITY
+    canvas = Image.new("RGB", (wide + 2 * margin, tall + 18 * DENSITY), PAPER)
+    canvas.paste(Image.fromarray(np.repeat(ramp[None], tall, axis=0)), (margin, 0))
+    draw = ImageDraw.Draw(canvas)
+    for share in (0, 0.5, 1):
+        x = margin + share * (wide - 1)
+        draw.line((x, tall, x, tall + 3 * DENSITY), fill=FAINT, width=DENSITY)
+        text = short(low + share * (scale.limit - low))
+        draw.text((x, tall + 4 * DENSITY), text, font=font_of(SMALL), fill=INK, anchor="ma")
+    return canvas
+
+
+def sentence(words: Sequence[str], array: np.ndarray, scale: Scale, *, title: str = "", side: int = 480) -> Panel:
+    """A panel of *words* one after the other, each on the colour of its number in *array*, the number below it."""
+    font, small, pad = font_of(TEXT + 1), font_of(SMALL - 1), 5 * DENSITY
+    high, width = 40 * DENSITY, side * DENSITY
+    placed, x, y = [], 0, 0
+    for word, value in zip(words, np.asarray(array, np.float64).ravel().tolist(), strict=False):
+        wide = int(max(font.getlength(word), small.getlength(short(value)))) + 2 * pad
+        if x and x + wide > width:
+            x, y = 0, y + high
+        placed.append((x, y, wide, word, value))
+        x += wide + DENSITY
+    room = max([1, *(x + wide for x, _, wide, _, _ in placed)])
+    canvas = Image.new("RGB", (room, y + high), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for x, y, wide, word, value in placed:
+        colour = tuple(scale.colours(np.array(value)).tolist())
+        draw.rectangle((x, y, x + wide - 1, y + 22 * DENSITY), fill=colour)
+        dark = np.dot(colour, (0.2126, 0.7152, 0.0722)) < 140
+        draw.text((x + wide / 2, y + 11 * DENSITY), word, font=font, fill=PAPER if dark else INK, anchor="mm")
+        draw.text((x + wide / 2, y + 25 * DENSITY), short(value), font=small, fill=FAINT, anchor="ma")
+    return Panel(np.asarray(canvas), title, side=max(canvas.size) // DENSITY)

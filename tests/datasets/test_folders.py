@@ -1,0 +1,285 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.datasets.sources.folders import open_folders
+from striate.errors import DataError
+
+
+def message(folder):
+    with pytest.raises(DataError) as caught:
+        open_folders(folder)
+    return str(caught.value).replace(str(folder), "FOLDER")
+
+
+def test_flat(tmp_path, class_folders):
+    data = open_folders(class_folders(tmp_path / "pets", dog=2, cat=3))
+    assert (data.name, data.classes, data.mode, data.input) == ("pets", ("cat", "dog"), "RGB", (3, 6, 8))
+    assert data.train.targets.tolist() == [0, 0, 0, 1, 1]
+    assert [path.name for path in data.train.inputs] == ["0.png", "1.png", "2.png", "0.png", "1.png"]
+    assert data.train.name(3) == str(tmp_path / "pets" / "dog" / "0.png")
+    assert data.val is None
+    assert data.test is None
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation", "Val"])
+def test_parts(tmp_path, class_folders, val):
+    for part in ("train", val, "test"):
+        class_folders(tmp_path / part, cat=1, dog=2)
+    data = open_folders(tmp_path)
+    assert [part.targets.tolist() for part in (data.train, data.val, data.test)] == [[0, 1, 1]] * 3
+    assert all(path.is_relative_to(tmp_path / val) for path in data.val.inputs)
+
+
+def test_a_part_that_lacks_a_class_keeps_the_numbering_of_training(tmp_path, class_folders):
+    class_folders(tmp_path / "train", ant=1, bee=1, cat=1)
+    class_folders(tmp_path / "val", cat=2)
+    class_folders(tmp_path / "test", bee=1, cat=1)
+    data = open_folders(tmp_path)
+    assert data.val.targets.tolist() == [2, 2]
+    assert data.test.targets.tolist() == [1, 2]
+
+
+def test_hidden_folders_and_files_that_are_no_images_are_passed_over(tmp_path, class_folders, picture):
+    class_folders(tmp_path, cat=1, dog=1)
+    class_folders(tmp_path, **{".ipynb_checkpoints": 1, "__MACOSX": 1})
+    class_folders(tmp_path / "cat", **{".ipynb_checkpoints": 1, "kittens": 1})
+    picture(tmp_path / "cat" / "BIG.PNG")
+    picture(tmp_path / "stray.png")
+    for name in ("notes.txt", "Thumbs.db", "._0.png"):
+        (tmp_path / "dog" / name).write_bytes(b"?")
+    data = open_folders(tmp_path)
+    assert data.classes == ("cat", "dog")
+    names = [path.relative_to(tmp_path).as_posix() for path in data.train.inputs]
+    assert names == ["cat/0.png", "cat/BIG.PNG", "cat/kittens/0.png", "dog/0.png"]
+
+
+def test_a_class_of_trains(tmp_path, class_folders):
+    assert open_folders(class_folders(tmp_path, bus=1, car=1, train=1)).classes == ("bus", "car", "train")
+
+
+def test_names_that_are_not_ascii(tmp_path, class_folders):
+    assert open_folders(class_folders(tmp_path, 犬=1, kočka=1)).classes == ("kočka", "犬")
+
+
+def test_grey_only_where_every_image_is(tmp_path, picture):
+    picture(tmp_path / "a" / "0.png", mode="L")
+    picture(tmp_path / "b" / "0.png", mode="L")
+    assert open_folders(tmp_path).mode == "L"
+    picture(tmp_path / "b" / "1.png", mode="RGB")
+    assert open_folders(tmp_path).mode == "RGB"
+
+
+def test_the_typical_size_is_the_median_of_the_upright_images(tmp_path, picture):
+    for i, size in enumerate([(10, 20), (30, 40), (500, 600)]):
+        picture(tmp_path / "a" / f"{i}.png", size=size)
+    picture(tmp_path / "b" / "0.png", size=(30, 40))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for i in range(3):
+        Image.new("RGB", (40, 30)).save(tmp_path / "b" / f"{i}.jpg", exif=turned)
+    (tmp_path / "b" / "broken.png").write_bytes(b"")
+    assert open_folders(tmp_path).input == (3, 40, 30)
+
+
+@pytest.fixture
+def clear(tmp_path):
+    """``clear(name, alpha)`` writes an image whose first pixel has that alpha (255: opaque)."""
+
+    def write(name, alpha, mode="RGBA"):
+        image = Image.new("RGBA", (4, 4), (9, 99, 199, 255)).convert(mode)
+        image.putpixel((0, 0), (9, alpha) if mode == "LA" else (9, 99, 199, alpha))
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        image.save(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("alphas", "mode", "notes"),
+    [
+        ((255, 255, 255), "RGB", ()),
+        ((255, 255, 254), "RGB", ("about 33% of the images have transparent pixels; black shows behind them",)),
+        ((255, 0, 9), "RGBA", ("about 67% of the images have transparent pixels; alpha is a fourth channel",)),
+    ],
+)
+def test_alpha_only_where_most_images_use_it(tmp_path, clear, alphas, mode, notes):
+    for i, alpha in enumerate(alphas):
+        clear(f"{'ab'[i % 2]}/{i}.png", alpha)
+    data = open_folders(tmp_path)
+    assert (data.mode, data.input) == (mode, (len(mode), 4, 4))
+    assert data.notes == notes
+
+
+def test_alpha_of_grey_and_of_palettes(tmp_path, clear):
+    for name in ("a/0.png", "b/0.png"):
+        clear(name, 255, "LA")
+    assert open_folders(tmp_path).mode == "L"
+    for name in ("a/0.png", "b/0.png"):
+        clear(name, 7, "LA")
+    assert open_folders(tmp_path).mode == "RGBA"
+    for name in ("a/0.gif", "b/0.gif", "a/1.gif"):
+        Image.new("P", (4, 4), 3).save(tmp_path / name, transparency=3)
+    for name in ("a/0.png", "b/0.png"):
+        (tmp_path / name).unlink()
+    assert open_folders(tmp_path).mode == "RGBA"
+
+
+def test_what_was_passed_over_is_noted(tmp_path, class_folders, picture):
+    class_folders(tmp_path / "pets", cat=2, dog=2, **{"Cat ": 1})
+    class_folders(tmp_path / "pets" / "cat", **{".ipynb_checkpoints": 2})
+    class_folders(tmp_path / "pets", **{"__MACOSX": 1, ".git": 0})
+    picture(tmp_path / "pets" / "stray.png")
+    for name in ("cat/notes.txt", "cat/more.TXT", "dog/README", "dog/IMG_1.HEIC", ".DS_Store", "dog/._0.png"):
+        (tmp_path / "pets" / name).write_bytes(b"?")
+    assert open_folders(tmp_path / "pets").notes == (
+        "the classes 'Cat ', 'cat' differ only in capitals or spaces; give them one name if they are one class",
+        "1 image directly in pets/ passed over, for want of a class",
+        "3 images in hidden folders passed over: __MACOSX/, cat/.ipynb_checkpoints/",
+        "4 files passed over, no image by the name (.txt, .heic, README)",
+    )
+
+
+def test_what_lies_beside_the_parts_is_noted(tmp_path, class_folders):
+    for part in ("train", "test"):
+        class_folders(tmp_path / part, cat=1, dog=1)
+    assert open_folders(tmp_path).notes == ()
+    class_folders(tmp_path / "extra", cat=1)
+    class_folders(tmp_path / "more", cat=1)
+    assert open_folders(tmp_path).notes == ("extra/ and more/ beside the parts passed over",)
+
+
+def test_photos_of_a_phone_that_cannot_be_read(tmp_path):
+    for i in range(2):
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        (tmp_path / "cat" / f"{i}.heic").write_bytes(b"?")
+    assert "; 2 files passed over, no image by the name (.heic); lay the images out" in message(tmp_path)
+
+
+def test_numbered_classes_are_in_alphabetical_order(tmp_path, class_folders):
+    folders = class_folders(tmp_path, **{str(i): 1 for i in range(11)})
+    assert open_folders(folders).classes == ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9")
+
+
+def test_very_long_paths(tmp_path, picture):
+    deep = Path(*["kočka " * 20] * 8)
+    for name in ("cat", "d" * 200):
+        picture(tmp_path / name / deep / "0.png")
+    data = open_folders(tmp_path)
+    assert min(len(name.encode()) for name in data.train.names) > 1000
+    assert data.input == (3, 6, 8)
+
+
+def test_links_to_folders_are_followed_in_no_circle(tmp_path, class_folders):
+    class_folders(tmp_path / "far", deep=2, cat=1)
+    root = class_folders(tmp_path / "pets", cat=1, dog=1)
+    (root / "dog" / "more").symlink_to(tmp_path / "far" / "deep")
+    (root / "dog" / "more again").symlink_to(tmp_path / "far" / "deep")
+    (root / "dog" / "round").symlink_to(root / "dog")
+    (tmp_path / "far" / "deep" / "up").symlink_to(tmp_path / "far")
+    (root / "cat" / "gone").symlink_to(tmp_path / "nowhere")
+    (root / "emu").symlink_to(tmp_path / "far" / "cat")
+    data = open_folders(root)
+    assert data.classes == ("cat", "dog", "emu")
+    names = [path.relative_to(root).as_posix() for path in data.train.inputs]
+    assert names == [
+        "cat/0.png", "dog/0.png", "dog/more/0.png", "dog/more/1.png", "dog/more/up/cat/0.png", "emu/0.png",
+    ]  # fmt: skip
+
+
+def test_images_directly_in_the_folder(tmp_path, picture):
+    picture(tmp_path / "0.png")
+    picture(tmp_path / "1.png")
+    assert message(tmp_path) == (
+        "FOLDER: 2 images lie in it directly, so they have no class; lay the images out as FOLDER/CLASS/IMAGE, one "
+        "folder for each class"
+    )
+
+
+def test_parts_without_class_folders(tmp_path, class_folders):
+    class_folders(tmp_path, train=3, test=2)
+    assert message(tmp_path) == (
+        "FOLDER: no class folders in test/ and train/; lay the images out as train/CLASS/IMAGE"
+    )
+    class_folders(tmp_path / "train", cat=1, dog=1)
+    assert message(tmp_path) == "FOLDER: no class folders in test/; lay the images out as train/CLASS/IMAGE"
+
+
+def test_no_images(tmp_path):
+    assert message(tmp_path).startswith("FOLDER: no images in it (.bmp, .gif, ")
+    (tmp_path / "cat").mkdir()
+    assert message(tmp_path).endswith("; lay the images out as FOLDER/CLASS/IMAGE, one folder for each class")
+
+
+def test_one_class(tmp_path, class_folders):
+    class_folders(tmp_path, cat=3)
+    assert message(tmp_path) == "FOLDER: only one class folder, 'cat'; learning needs two or more"
+
+
+def test_an_empty_class(tmp_path, class_folders):
+    class_folders(tmp_path, cat=3, dog=1, emu=0, fox=0)
+    assert message(tmp_path) == "FOLDER: no images in the class folder(s) 'emu', 'fox'; fill or remove them"
+
+
+def test_a_class_that_training_lacks(tmp_path, class_folders):
+    class_folders(tmp_path / "train", cat=1, dog=1)
+    class_folders(tmp_path / "val", bird=1, cat=1, emu=1)
+    assert message(tmp_path) == (
+        "FOLDER/val: class folder(s) that the training part lacks: 'bird', 'emu'; rename or remove them (it has "
+        "'cat', 'dog')"
+    )
+
+
+def test_an_empty_part(tmp_path, class_folders):
+    class_folders(tmp_path / "train", cat=1, dog=1)
+    class_folders(tmp_path / "test", cat=0, dog=0)
+    assert message(tmp_path) == "FOLDER/test: no images in its class folders; fill or remove it"
+
+
+def test_no_training_part_or_two_of_one(tmp_path, class_folders):
+    class_folders(tmp_path / "test", cat=1, dog=1)
+    assert message(tmp_path) == "FOLDER: there is test/, but no train/ beside it to learn from"
+    for part in ("train", "val", "valid"):
+        class_folders(tmp_path / part, cat=1, dog=1)
+    assert message(tmp_path) == "FOLDER: both val/ and valid/ look like the val part; keep one"
+
+
+def test_no_image_is_one(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_bytes(b"")
+    assert message(tmp_path) == (
+        "FOLDER: none of the 2 images looked at can be read; the first: FOLDER/cat/0.png: the file is empty "
+        "(0 bytes); copy it again or remove it"
+    )
+
+
+def test_a_class_folder_without_permission(open_to_all, as_nobody, class_folders):
+    class_folders(open_to_all, cat=1, dog=1)
+    (open_to_all / "cat").chmod(0)
+    with as_nobody():
+        text = message(open_to_all)
+    assert text == "FOLDER/cat: no permission to read this folder; change its permissions"
+
+
+def test_targets_are_int64(tmp_path, class_folders):
+    assert open_folders(class_folders(tmp_path, a=1, b=1)).train.targets.dtype == np.int64
+
+
+def test_a_class_of_photos_in_a_format_that_is_not_read(tmp_path, class_folders):
+    class_folders(tmp_path, cat=2, dog=2)
+    (tmp_path / "cow").mkdir()
+    (tmp_path / "cow" / "IMG_1.HEIC").write_bytes(b"?")
+    found = message(tmp_path)
+    assert "no images in the class folder(s) 'cow'; in cow: 1 file passed over, no image by the name (.heic)" in found
+
+
+def test_a_share_too_small_to_round_is_said_as_such(tmp_path, class_folders, clear):
+    class_folders(tmp_path, cat=120, dog=120)
+    clear("cat/z.png", 9)
+    assert open_folders(tmp_path).notes == (
+        "less than 1% of the images have transparent pixels; black shows behind them",
+    )

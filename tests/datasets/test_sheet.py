@@ -1,0 +1,235 @@
+"""The contact sheet: which items it shows, that they are what a run sees, and what the page looks like."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+
+from striate.datasets import Batches, DataSet, Part, open_data, read
+from striate.datasets.augment import Augment
+from striate.datasets.batches import items_of
+from striate.datasets.show.page import WIDTH, _fonts, drawable, font_of, length_of, shortened
+from striate.datasets.show.sheet import ROOM, page_bytes, sheet
+from striate.datasets.show.shown import Cell, Row, contract_of, shown
+from striate.errors import DataError, ModelError, RecipeError
+
+ALL = Augment.parse("strong vflip=random mixup=0.3 cutmix=0.3")
+RED, GREEN = (230, 20, 20), (20, 230, 20)
+
+
+def squares(task="classification", n=12, side=16, **more):
+    """Images of one colour each, red and green in turn."""
+    images = np.array([RED, GREEN] * (n // 2), np.uint8)[:, None, None, :].repeat(side, 1).repeat(side, 2)
+    targets = more.pop("targets", np.arange(n) % 2)
+    part = Part(images, targets, tuple(f"item {i}" for i in range(n)))
+    return DataSet("squares", task, more.pop("classes", ("red", "green")), "RGB", (3, side, side), part, **more)
+
+
+def test_items_are_spread_evenly_over_the_classes():
+    data = open_data("digits")
+    rows = shown(data, contract_of(data), items=20)
+    assert sorted(row.answer for row in rows) == sorted("0123456789" * 2)
+    assert len({row.name for row in rows}) == 20
+
+
+def test_every_item_once_where_there_are_few():
+    data = squares()
+    rows = shown(data, contract_of(data), items=50)
+    assert sorted(row.name for row in rows) == sorted(data.train.names)
+
+
+def test_the_pictures_are_what_a_run_with_that_seed_sees():
+    data = open_data("digits")
+    contract = replace(contract_of(data, (1, 12, 10)), mean=(0.0,), std=(1 / 255,))
+    augment = replace(ALL, cutout=0)  # the mean colour is that of a sample here
+    rows = shown(data, contract, augment=augment, seed=3, items=6, epochs=3)
+    batches = Batches(read(data.train, contract), contract, batch=50, seed=3, augment=augment)
+    for epoch in range(3):
+        batches.set_epoch(epoch)
+        images = np.concatenate([x.numpy() for x, _ in batches])
+        for row in rows:
+            i = data.train.names.index(row.name)
+            assert np.abs(row.cells[1 + epoch].pixels[..., 0] - images[i, 0]).max() < 1e-3
+
+
+def test_the_first_picture_is_the_item_as_it_is_prepared():
+    data = squares(side=10)
+    for row in shown(data, contract_of(data, (3, 4, 6)), augment=ALL):
+        assert row.cells[0].pixels.shape == (4, 6, 3)
+        assert (row.cells[0].pixels == (RED if row.answer == "red" else GREEN)).all()
+        assert len(row.cells) == 5
+
+
+def test_mixed_pictures_say_of_what_they_are():
+    data = squares()
+    captions = {cell.caption for row in shown(data, contract_of(data), augment=Augment(mixup=1)) for cell in row.cells}
+    assert "" in captions  # as they are, and those that met their own class
+    assert any(caption.endswith("red") and "\n" in caption and "% green" in caption for caption in captions)
+
+
+def test_a_file_that_cannot_be_read_is_passed_over(photos, tmp_path):
+    data = open_data(photos(tmp_path, {"cat": 6, "dog": 6}))
+    for path in (tmp_path / "cat").glob("[0-2].png"):
+        path.write_bytes(b"no image")
+    rows = shown(data, contract_of(data), items=50, augment=Augment(mixup=1))
+    expected = {name for name in data.train.names if not name.endswith(tuple(f"cat/{i}.png" for i in range(3)))}
+    assert len(rows) == len(expected)
+    assert all(row.name.startswith(tmp_path.name) for row in rows)  # the end of a long path
+    for path in (tmp_path / "cat", tmp_path / "dog"):
+        for file in path.glob("*.png"):
+            file.write_bytes(b"no image")
+    with pytest.raises(DataError, match="none of the train part's items can be read"):
+        shown(data, contract_of(data))
+
+
+def test_answers_in_words():
+    several = np.array([[1, 1], [0, 1], [0, 0]] * 4, np.uint8)
+    rows = shown(data := squares("multilabel", targets=several), contract_of(data))
+    assert {row.answer for row in rows} == {"red, green", "green", "none"}
+    numbers = np.linspace(0, 1, 24, dtype=np.float32).reshape(12, 2)
+    rows = shown(data := squares("regression", targets=numbers), contract_of(data), items=50)
+    assert "red 0, green 0.04348" in {row.answer for row in rows}
+
+
+def test_words_that_the_training_part_lacks_are_marked():
+    def part(*texts):
+        return Part(texts, np.arange(len(texts)) % 2, tuple(map(str, range(len(texts)))))
+
+    data = DataSet("texts", "classification", ("bad", "good"), "text", (4,), part("a film", "the film"))
+    data = replace(data, test=part("a good film it is", "the film"))
+    rows = shown(data, contract_of(data), part="test")
+    assert [("a", True), ("good", False), ("film", True), ("it", False)] in [list(row.words) for row in rows]
+    page = np.asarray(sheet(rows, contract_of(data), title="t", about=""))
+    assert (page == (255, 221, 170)).all(2).sum() > 500
+
+
+def test_large_pictures_are_shown_smaller_unless_an_input_is_asked_for():
+    data = replace(squares(), input=(3, 3000, 4000))
+    assert contract_of(data).input == (3, 168, 224)
+    assert contract_of(data, (3, 300, 400)).input == (3, 300, 400)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"mode": "values"}, DataError, "squares: its items are values, and how they are to be seen is not known"),
+        ({"resize": "squash"}, ModelError, "contract: resize is 'squash'"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(change, error, message):
+    with pytest.raises(error, match=message):
+        contract_of(replace(squares(), mode=change.get("mode", "RGB")), resize=change.get("resize", "stretch"))
+
+
+def test_a_part_that_is_not_there_is_named():
+    data = squares()
+    with pytest.raises(RecipeError, match="squares has no part 'val'; it has train"):
+        shown(data, contract_of(data), part="val")
+
+
+# ---- the page
+
+
+def page_of(rows, contract):
+    return np.asarray(sheet(rows, contract, title="title", about="about"))
+
+
+def test_small_pictures_are_enlarged_by_whole_factors():
+    pixels = np.array([[RED, GREEN], [GREEN, RED]], np.uint8)
+    page = page_of([Row("a", "b", (Cell(pixels),))], contract_of(squares()))
+    inside = (page == RED).all(2)
+    ys, xs = np.nonzero(inside)
+    factor = ROOM // 2
+    assert xs.max() - xs.min() + 1 == ys.max() - ys.min() + 1 == 2 * factor - 2  # but for the frame
+    assert inside[ys.min() : ys.min() + factor - 1, xs.min() : xs.min() + factor - 1].all()
+
+
+def test_masks_lie_over_the_picture_and_are_named():
+    mask = np.zeros((12, 16, 16), np.uint8)
+    mask[:, 4:, :] = 1
+    mask[:, :, :4] = 255
+    data = squares("segmentation", targets=mask)
+    contract = contract_of(data)
+    rows = shown(data, contract)
+    page = page_of(rows, contract)
+    for swatch in ((0, 114, 178), (230, 159, 0), (0, 0, 0)):  # the legend: two classes, and what is ignored
+        assert (page == swatch).all(2).sum() >= 150
+    blend = np.round(np.array(RED) * 0.45 + np.array((0, 114, 178)) * 0.55)
+    assert (np.abs(page - blend) <= 1).all(2).sum() > 500
+
+
+def test_positions_are_crosses_where_they_are():
+    points = np.array([[0.25, 0.75]], np.float32)
+    black = np.zeros((10, 10, 3), np.uint8)
+    with_cross = page_of([Row("", "n", (Cell(black, points=points),))], contract_of(squares()))
+    without = page_of([Row("", "n", (Cell(black),))], contract_of(squares()))
+    ys, xs = np.nonzero((with_cross != without).any(2))
+    corner = np.argwhere((without == (200, 200, 206)).all(2)).min(axis=0)
+    side = ROOM // 10 * 10
+    middle = (ys.min() + ys.max()) / 2 - corner[0], (xs.min() + xs.max()) / 2 - corner[1]
+    assert middle == pytest.approx((0.75 * side, 0.25 * side), abs=1.5)
+
+
+def test_nothing_is_written_beyond_the_page():
+    long = "a very long name " * 30
+    cells = tuple(Cell(np.zeros((40, 50, 3), np.uint8), caption=long) for _ in range(5))
+    for row in (Row(long, long, cells), Row(long, long, cells[:1]), Row(long, long, words=((long * 5, False),) * 90)):
+        page = np.asarray(sheet([row] * 7, contract_of(squares()), title=long, about=long))
+        assert page.shape[1] < WIDTH + 60
+        assert (page[:, -20:] == 255).all()
+        assert (page[-20:] == 255).all()
+
+
+def test_names_are_shortened_to_their_room():
+    assert shortened("short", 20, 200) == "short"
+    assert shortened("a" * 100, 20, 100).startswith("aaa")
+    assert shortened("folder/" * 30 + "end.png", 20, 120, end=True).endswith("end.png")
+    assert shortened("two\nlines", 20, 200) == "two lines"
+
+
+def test_the_files_format_goes_by_its_name(tmp_path):
+    page = Image.new("RGB", (4, 4))
+    for name, format in (("a.png", "PNG"), ("b.JPG", "JPEG"), ("c.webp", "WEBP")):
+        (tmp_path / name).write_bytes(page_bytes(page, tmp_path / name))
+        with Image.open(tmp_path / name) as written:
+            assert written.format == format
+    with pytest.raises(RecipeError, match=r"sheet.pdf: a sheet is a picture; let its name end with one of .png, .jpg"):
+        page_bytes(page, tmp_path / "sheet.pdf")
+
+
+def test_numbers_of_copies_are_the_items():
+    assert items_of(np.array([5, 5 + (3 << 40)])).tolist() == [5, 5]
+
+
+def own_font_alone(monkeypatch):
+    monkeypatch.setattr("striate.datasets.show.page.FONTS", ())
+    _fonts.cache_clear()
+
+
+def test_letters_that_no_font_has_are_written_without_their_accent(monkeypatch):
+    own_font_alone(monkeypatch)
+    assert drawable("Vögel, Äpfel", 20) == "Vogel, Apfel"
+    assert drawable("日本 e", 20) == "?? e"
+    assert drawable("plain", 20) == "plain"
+    assert length_of("Vögel", 20) == length_of("Vogel", 20)
+    _fonts.cache_clear()
+
+
+def test_a_font_of_the_machine_has_the_letters(monkeypatch):
+    class Other:
+        def getmask(self, letter):
+            return b"box" if letter == "\U0010ffff" else letter.encode()
+
+    own_font_alone(monkeypatch)
+    monkeypatch.setattr("striate.datasets.show.page.FONTS", ("no-such-font.ttf", "other.ttf"))
+    other, load = Other(), ImageFont.truetype
+
+    def font(name, *more, **settings):
+        return other if name == "other.ttf" else load(name, *more, **settings)
+
+    monkeypatch.setattr(ImageFont, "truetype", font)
+    assert font_of(20, "Vögel 日本") is other
+    assert font_of(20, "plain") is not other
+    assert drawable("Vögel 日本", 20) == "Vögel 日本"
+    _fonts.cache_clear()

@@ -1,0 +1,448 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from striate.datasets import open_data
+from striate.datasets.sources.rows import read_table
+from striate.datasets.sources.tables import find_tables, open_tables
+from striate.errors import DataError
+
+POLARITY = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "polarity"
+TWO = ("a.png", "b.png")
+CORRECT = "; correct or remove it; a column of classes is called label"
+QUOTE = "; write one inside a quoted cell twice, and close the cell"
+
+
+def opened(path, task=None):
+    return open_tables({"train": path}, task)
+
+
+def message(path, task=None):
+    with pytest.raises(DataError) as caught:
+        opened(path, task)
+    return str(caught.value).replace(str(path), "TABLE").replace(str(path.parent), "FOLDER")
+
+
+def test_files_and_labels(table, tmp_path):
+    data = opened(table("file,label\nb.png,dog\na.png,cat\n", files=TWO))
+    assert (data.name, data.task, data.classes) == ("pets", "classification", ("cat", "dog"))
+    assert data.train.inputs == (tmp_path / "b.png", tmp_path / "a.png")
+    assert data.train.targets.tolist() == [1, 0]
+    assert data.train.targets.dtype == np.int64
+    assert data.train.names == (str(tmp_path / "b.png"), str(tmp_path / "a.png"))
+    assert (data.mode, data.input, data.notes) == ("RGB", (3, 6, 8), ())
+    assert data.why == "from the column 'label' of pets.csv"
+    assert data.val is None
+    assert data.test is None
+
+
+def test_files_and_a_number(table):
+    data = opened(table("file,Age\na.png,3\nb.png,-1.5e1\n", files=TWO))
+    assert (data.task, data.classes, data.positions) == ("regression", ("Age",), ())
+    assert data.train.targets.tolist() == [[3], [-15]]
+    assert data.train.targets.dtype == np.float32
+    assert data.why == "from the column 'age' of pets.csv"
+
+
+def test_files_and_positions(table):
+    text = "image,x,nose_y,Nose_X,y,size,tail_x\na.png,1,2,3,4,5,6\nb.png,7,8,9,10,11,12\n"
+    data = opened(table(text, files=TWO))
+    assert data.classes == ("x", "nose_y", "Nose_X", "y", "size", "tail_x")
+    assert data.positions == ((0, 3), (2, 1))
+    assert data.why == "from the columns 'x', 'nose_y', 'nose_x', 'y', 'size' and 1 more of pets.csv"
+
+
+def test_texts_and_labels(table):
+    data = opened(table('text,label\n"good, very good",yes\nbad,no\n'))
+    assert (data.task, data.mode, data.classes) == ("classification", "text", ("no", "yes"))
+    assert data.train.inputs == ("good, very good", "bad")
+    assert data.train.names == ("pets.csv line 2", "pets.csv line 3")
+    assert data.input == (5,)  # the widest kernel of a text network, though the longest has four
+    assert data.notes == ("a text is 5 words long (the longest has 4)",)
+
+
+def test_texts_and_a_number(table):
+    data = opened(table("review,stars\ngood,4.5\nbad,1\n"))
+    assert (data.task, data.mode, data.classes) == ("regression", "text", ("stars",))
+    assert data.positions == ()
+
+
+def test_x_and_y_of_a_text_are_no_positions(table):
+    assert opened(table("text,x,y\ngood,4.5,1\nbad,1,1\n")).positions == ()
+
+
+def test_several_labels(table):
+    files = ("a.png", "b.png", "c.png", "d.png")
+    data = opened(table("file,labels\na.png,red|big\nb.png,\nc.png, small ; red;red\nd.png,big\n", files=files))
+    assert (data.task, data.classes) == ("multilabel", ("big", "red", "small"))
+    assert data.train.targets.tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0]]
+    assert data.train.targets.dtype == np.uint8
+
+
+def test_the_length_of_texts_is_that_of_99_in_100(table):
+    rows = "".join(f"{'word ' * (7 if i else 500)},{i % 2}\n" for i in range(200))
+    data = opened(table("text,label\n" + rows))
+    assert data.input == (7,)
+    assert data.notes == (
+        "a text is 7 words long (the longest has 500); 1 of 200 training texts are longer and are cut",
+    )
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_delimiters_line_ends_and_the_mark_of_utf_8(table, delimiter, end, mark):
+    text = 'text,label\n"kočka; a, b\tc",ano\n\n"""ne""",ne\n,,\n'.replace(",,\n", "\n")
+    rows = list(csv.reader(text.splitlines()))
+    lines = [delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
+    data = opened(table(mark + (end.join(lines) + end).encode()))
+    assert data.train.inputs == ("kočka; a, b\tc", '"ne"')
+    assert data.classes == ("ano", "ne")
+    assert data.train.names == ("pets.csv line 2", "pets.csv line 4")
+
+
+def test_a_quoted_cell_over_several_lines_counts_them(table):
+    path = table('text,label\n"one\ntwo\n",a\nthree,b\nfour\n')
+    assert message(path).startswith("TABLE: line 6: 1 cell, but the header has 2;")
+    path = table('text,label\n"one\r\ntwo",a\r\nthree,b\r\n')
+    assert opened(path).train.inputs[0] == "one\r\ntwo"
+    assert opened(path).train.names == ("pets.csv line 2", "pets.csv line 4")
+
+
+def test_a_decimal_comma_where_it_separates_nothing(table):
+    assert opened(table("file;age\na.png;3,5\nb.png;2\n", files=TWO)).train.targets.tolist() == [[3.5], [2]]
+
+
+@pytest.mark.parametrize("header", ["FILE,Label", "path,class", "filename,Category", "image , target", "Image,labels"])
+def test_the_names_that_people_use(table, header):
+    assert opened(table(f"{header}\na.png,cat\nb.png,dog\n", files=TWO)).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("header", ["sentence,label", "review,class", "TEXT,target"])
+def test_the_names_that_people_use_for_texts(table, header):
+    assert opened(table(f"{header}\ngood,cat\nbad,dog\n")).mode == "text"
+
+
+def test_columns_that_are_not_used_are_noted(table):
+    data = opened(table(",file,width,label\n0,a.png,3,cat\n1,b.png,4,dog\n", files=TWO))
+    assert data.notes == ("columns not used: 'width'",)
+    data = opened(table("id,file,age\n0,a.png,3\n1,b.png,4\n", files=TWO))
+    assert data.classes == ("age",)
+    assert data.notes == ("columns not used: 'id'",)
+
+
+def test_whole_numbers_as_labels_are_classes_in_their_order(table):
+    data = opened(table("text,label\na,10\nb,9\nc,0\n"))
+    assert (data.task, data.classes) == ("classification", ("0", "9", "10"))
+    assert data.train.targets.tolist() == [2, 1, 0]
+
+
+def test_many_whole_numbers_may_be_amounts(table):
+    data = opened(table("text,label\n" + "".join(f"word,{i}\n" for i in range(30))))
+    assert data.task == "classification"
+    assert data.notes[1] == ("30 whole numbers in 'label' are taken as classes; if they are amounts: task regression")
+
+
+def test_numbers_that_are_not_whole_are_predicted(table):
+    path = table("text,target\na,1\nb,0.5\nc,2\n")
+    assert opened(path).task == "regression"
+    assert opened(path).classes == ("target",)
+
+
+def test_another_task(table):
+    path = table("text,label\na,1\nb,2\n")
+    data = opened(path, "regression")
+    assert (data.task, data.train.targets.tolist()) == ("regression", [[1], [2]])
+    assert data.why == "from the column 'label' of pets.csv, as asked for"
+    assert opened(path, "multilabel").train.targets.tolist() == [[1, 0], [0, 1]]
+    path = table("text,label\na,food; drink\nb,fun\n")
+    assert opened(path).classes == ("drink", "food", "fun")
+    assert opened(path, "classification").classes == ("food; drink", "fun")
+    path = table("text,stars\na,4\nb,0.5\n")
+    assert opened(path, "classification").classes == ("0.5", "4")
+
+
+def test_columns_of_0_and_1(table):
+    path = table("file,red,big\na.png,1,0\nb.png,1,1\n", files=(*TWO, "c.png"))
+    data = opened(path)
+    assert data.task == "regression"
+    assert data.notes == (
+        "all values are 0 or 1; if each column is a label that an item has or has not: task multilabel",
+    )
+    path.write_text("file,red,big\na.png,1,0\nb.png,1,1\nc.png,0,0\n")
+    data = open_data(path, task="multilabel")
+    assert (data.task, data.classes) == ("multilabel", ("red", "big"))
+    assert sorted(map(tuple, [*data.train.targets.tolist(), *data.test.targets.tolist()])) == [(0, 0), (1, 0), (1, 1)]
+    with pytest.raises(DataError, match="it cannot be taken for segmentation"):
+        open_data(path, task="segmentation")
+
+
+def test_parts_by_a_column(table):
+    text = "text,label,Split\na,x,train\nb,y,Training\nc,y,valid\nd,x,TEST\n"
+    data = opened(table(text))
+    assert [part.inputs for part in (data.train, data.val, data.test)] == [("a", "b"), ("c",), ("d",)]
+    assert data.test.names == ("pets.csv line 5",)
+    assert data.val.targets.tolist() == [1]
+    assert not any("split" in note for note in data.notes)
+
+
+def test_parts_by_files(table, tmp_path):
+    table("text,label\na,x\nb,y\n", "set/train.csv")
+    table("label;text\ny;c\n", "set/val.csv")
+    table("text\tlabel\nd\tx\n", "set/test.tsv")
+    data = open_data(tmp_path / "set")
+    assert (data.name, data.classes) == ("set", ("x", "y"))
+    assert [part.inputs for part in (data.train, data.val, data.test)] == [("a", "b"), ("c",), ("d",)]
+    assert data.val.targets.tolist() == [1]
+    assert data.test.names == ("test.tsv line 2",)
+
+
+def test_the_only_table_of_a_folder(table, tmp_path, picture):
+    files = [f"images/{i}.png" for i in range(4)]
+    table("file,label\n" + "".join(f"{file},{i % 2}\n" for i, file in enumerate(files)), "set/what.csv", files)
+    picture(tmp_path / "set" / "masked.png")
+    data = open_data(tmp_path / "set")
+    assert (data.name, len(data.train), len(data.test)) == ("what", 2, 2)
+
+
+def test_class_folders_beside_a_table_of_something_else(table, tmp_path, class_folders):
+    class_folders(tmp_path / "set", cat=2, dog=2)
+    table("class,count\ncat,2\ndog,2\n", "set/counts.csv")
+    assert open_data(tmp_path / "set").why == "from class folders"
+    table("class,count\ncat,2\ndog,2\n", "set/more.csv")
+    assert open_data(tmp_path / "set").why == "from class folders"
+
+
+def test_several_tables(table, tmp_path):
+    for name in ("a.csv", "b.csv"):
+        table("text,label\na,x\n", name)
+    with pytest.raises(DataError) as caught:
+        find_tables(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: several tables (a.csv, b.csv), none called train.csv; rename one or name the file"
+    )
+    table("text,label\na,x\n", "train.csv")
+    table("text,label\na,x\n", "Train.tsv")
+    with pytest.raises(DataError, match=r"both Train.tsv and train.csv are the train part; keep one"):
+        find_tables(tmp_path)
+
+
+def test_a_part_in_other_columns_or_classes(table, tmp_path):
+    files = {"train": table("text,label\na,x\nb,y\n", "train.csv"), "test": table("text,lable\na,x\n", "test.csv")}
+    with pytest.raises(DataError) as caught:
+        open_tables(files)
+    assert str(caught.value) == f"{files['test']}: no column 'label', which train.csv has; did you mean 'lable'?"
+    table("text,label\na,x\nb,w\nc,z\nd,w\n", "test.csv")
+    with pytest.raises(DataError) as caught:
+        open_tables(files)
+    assert str(caught.value) == (
+        f"{files['test']}: class(es) that the training part lacks: 'w' (line 3), 'z' (line 4); rename or remove them "
+        "(it has 'x', 'y')"
+    )
+
+
+def test_paths(table, tmp_path, picture):
+    far = picture(tmp_path / "far" / "away.png")
+    path = table(f"file,label\nsub\\a.png,x\n{far},y\nžluť 犬.png,x\n", "set/t.csv", ("sub/a.png", "žluť 犬.png"))
+    assert [file.name for file in opened(path).train.inputs] == ["a.png", "away.png", "žluť 犬.png"]
+
+
+def test_channels_are_those_of_the_files(table, tmp_path):
+    for i in range(2):
+        Image.new("L", (4, 4), i).save(tmp_path / f"{i}.png")
+    path = table("file,label\n0.png,x\n1.png,y\n")
+    assert (opened(path).mode, opened(path).input) == ("L", (1, 4, 4))
+
+
+BAD = {
+    "empty": ("", "TABLE: the table is empty; begin it with a header such as file,label"),
+    "blank": ("\ufeff \r\n\n", "TABLE: the table is empty; begin it with a header such as file,label"),
+    "no rows": ("file,label\n", "TABLE: a header and no rows; add some"),
+    "no header": (
+        "a.png,cat\nb.png,dog\n",
+        "TABLE: line 1: no header that names a column of files or texts, but 'a.png', 'cat'; begin the table with one, "
+        "such as file,label or text,label",
+    ),
+    "a misspelt header": (
+        "\nfilenme,label\na,cat\n",
+        "TABLE: line 2: no header that names a column of files or texts, but 'filenme', 'label'; by 'filenme', did you "
+        "mean 'filename'?; begin the table with one, such as file,label or text,label",
+    ),
+    "two inputs": (
+        "file,text,label\na.png,b,cat\n",
+        "TABLE: line 1: both 'file' and 'text' could be the input; rename one of them",
+    ),
+    "two labels": (
+        "file,label,class\na.png,b,cat\n",
+        "TABLE: line 1: the columns 'label', 'class' mean the same thing; rename all but one",
+    ),
+    "nothing to be answered": (
+        "id,file\n1,a.png\n",
+        "TABLE: line 1: nothing to be answered beside 'file'; add a column called label (classes), or "
+        "columns of numbers",
+    ),
+    "a name twice": ("file,label,Label\na.png,b,c\n", "TABLE: line 1: the header names 'label' twice; rename one"),
+    "too few cells": (
+        "file,label\na.png,cat\nb.png\n",
+        "TABLE: line 3: 1 cell, but the header has 2; put a cell that holds a comma into quotation marks",
+    ),
+    "too many cells": (
+        "text;label\na;b;c\nd;e\n\nf;g;h;i\n",
+        "TABLE: line 2: 3 cells, but the header has 2 (so in 1 more line: 5); put a cell that holds a semicolon into "
+        "quotation marks",
+    ),
+    "an empty label": (
+        "file,label\na.png,cat\nb.png,  \na.png,dog\nb.png,\n",
+        "TABLE: line 3: the label in the column 'label' is empty (so in 1 more line: 5); fill it in or remove the row",
+    ),
+    "no number": (
+        "file,age\na.png,3\nb.png,old\n",
+        "TABLE: line 3: 'old' in the column 'age' is no number" + CORRECT,
+    ),
+    "an empty number": (
+        "file,age\na.png,3\nb.png,\n",
+        "TABLE: line 3: '' in the column 'age' is empty" + CORRECT,
+    ),
+    "a misspelt label": (
+        "file,lable\na.png,cat\nb.png,dog\n",
+        "TABLE: line 2: 'cat' in the column 'lable' is no number (so in 1 more line: 3); correct or remove it; if "
+        "'lable' holds classes, call it label",
+    ),
+    "not a number": (
+        "file,age\na.png,NaN\nb.png,inf\na.png,-Infinity\nb.png,1e39\na.png,2\n",
+        "TABLE: line 2: 'NaN' in the column 'age' is no finite number of 32 bits (so in 3 more lines: 3, 4, 5)"
+        + CORRECT,
+    ),
+    "a number missing among labels": (
+        "file,label\na.png,0.5\nb.png,\na.png,0.25\n",
+        "TABLE: line 3: '' in the column 'label' is empty" + CORRECT,
+    ),
+    "always the same number": (
+        "file,age\na.png,3\nb.png,3\n",
+        "TABLE: every value of 'age' is the same; nothing can be learned",
+    ),
+    "files that are not there": (
+        "file,label\na.png,cat\n" + "".join(f"{i}.png,dog\n" for i in range(8)),
+        "TABLE: line 3: there is no file '0.png' in FOLDER (so in 7 more lines: 4, 5, 6, 7, 8 and 2 more); paths are "
+        "relative to the table's folder; correct them or remove the rows",
+    ),
+    "names without suffix": (
+        "file,label\na,cat\nb,dog\n",
+        "TABLE: line 2: there is no file 'a' in FOLDER (so in 1 more line: 3); paths are relative to the table's "
+        "folder and have their suffix (.jpg); correct them or remove the rows",
+    ),
+    "no name": (
+        "file,label\n,cat\nb.png,dog\n",
+        "TABLE: line 2: the 'file' is empty; paths are relative to the table's folder; correct them or remove the rows",
+    ),
+    "one class": (
+        "file,label\na.png,cat\nb.png,cat\n",
+        "TABLE: every label in the column 'label' is 'cat'; learning needs two classes or more",
+    ),
+    "no label at all": (
+        "text,label\na,|\nb,\n",
+        "TABLE: no row has a label; learning needs two classes or more",
+    ),
+    "a part that is none": (
+        "text,label,split\na,x,train\nb,y,dev\n",
+        "TABLE: line 3: 'dev' in the column 'split' is no part; it is one of train, val, test",
+    ),
+    "nothing to learn from": (
+        "text,label,split\na,x,test\nb,y,val\n",
+        "TABLE: no row has train in the column 'split'; there is nothing to learn from",
+    ),
+    "a new class in a part": (
+        "text,label,split\na,x,train\nb,y,train\nc,z,test\n",
+        "TABLE: class(es) that the training part lacks: 'z' (line 4); rename or remove them (it has 'x', 'y')",
+    ),
+    "no words": ('text,label\n" ",x\n,y\n', "TABLE: there is no word in any of the 2 training texts; write some"),
+    "an open quotation": (
+        'text,label\na,x\n"b,y\nc,z\n',
+        "TABLE: line 3: its quotation marks do not match (unexpected end of data)" + QUOTE,
+    ),
+    "Latin-1": (
+        b"text,label\na,x\ncaf\xe9,y\n",
+        "TABLE: line 3: not UTF-8 (the byte 0xe9); save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')",
+    ),
+    "UTF-16": (
+        "text,label\na,x\n".encode("utf-16"),
+        "TABLE: the text is UTF-16; save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_table(table, name):
+    text, wanted = BAD[name]
+    assert message(table(text, files=TWO)) == wanted
+
+
+def test_no_image_is_one(table, tmp_path):
+    for name in TWO:
+        (tmp_path / name).write_bytes(b"")
+    text = message(table("file,label\na.png,cat\nb.png,dog\n"))
+    assert text.startswith(
+        "TABLE: none of the 2 images looked at can be read; the first: FOLDER/a.png: the file is empty"
+    )
+
+
+def test_no_permission(open_to_all, as_nobody):
+    path = open_to_all / "pets.csv"
+    path.write_text("text,label\n")
+    path.chmod(0)
+    with as_nobody():
+        text = message(path)
+    assert text == "TABLE: it cannot be read (Permission denied); check its name and permissions"
+
+
+def test_classes_that_differ_in_capitals(table):
+    assert opened(table("text,label\na,cat\nb,Cat\n")).notes[1] == (
+        "the classes 'Cat', 'cat' differ only in capitals or spaces; give them one name if they are one class"
+    )
+
+
+@pytest.fixture(scope="module")
+def spot(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables")
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20), st.sampled_from("ab")),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from(",;\t"),
+)
+def test_what_csv_writes_is_read_again(spot, rows, delimiter):
+    path = spot / "t.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([("text", "label"), *rows])
+    table = read_table(path, ("text", "label"))
+    assert [tuple(row) for row in table.rows] == [(text.strip(), label) for text, label in rows]
+    lines = path.read_bytes().decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    assert all(lines[line - 1].startswith('"') for line in table.lines)
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not POLARITY.is_dir(), reason="no polarity set beside the repository")
+def test_polarity():
+    data = open_data(POLARITY)
+    assert (data.task, data.mode, data.classes) == ("classification", "text", ("negative", "positive"))
+    assert (len(data.train), len(data.test)) == (9596, 1066)
+    assert data.train.inputs[0] == "another rent installment for the ian fleming estate ."
+    assert data.train.targets[0] == 0
+    assert data.why == "from the column 'label' of train.csv"
+    assert 40 < data.input[0] < 60
+
+
+def test_a_column_of_image_files_under_any_name(table, tmp_path):
+    data = opened(table("\ufeffDatei;Größe\r\na.png;1,5\r\nb.png;2,25\r\n", files=TWO))
+    assert (data.task, data.classes) == ("regression", ("Größe",))
+    assert data.train.inputs == (tmp_path / "a.png", tmp_path / "b.png")
+    assert data.train.targets.tolist() == [[1.5], [2.25]]

@@ -1,0 +1,128 @@
+"""Every setting's wrong value is answered with the setting, what came and what is wanted."""
+
+import json
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.errors import RecipeError
+from striate.learning import BALANCE, LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+
+NAN, INF = float("nan"), float("inf")
+WRONG = [
+    ({"epochs": 0}, "recipe: epochs must be a whole number of at least 1, got 0"),
+    ({"epochs": 2.0}, "recipe: epochs must be a whole number of at least 1, got 2.0"),
+    ({"epochs": True}, "recipe: epochs must be a whole number of at least 1, got True"),
+    ({"batch": 0}, "recipe: batch must be a whole number of at least 1, got 0"),
+    ({"batch": "32"}, "recipe: batch must be a whole number of at least 1, got '32'"),
+    ({"lr": 0}, "recipe: lr must be above 0, got 0"),
+    ({"lr": -1.0}, "recipe: lr must be at least 0 and finite, got -1.0"),
+    ({"lr": NAN}, "recipe: lr must be at least 0 and finite, got nan"),
+    ({"lr": INF}, "recipe: lr must be at least 0 and finite, got inf"),
+    ({"lr": "0.1"}, "recipe: lr must be at least 0 and finite, got '0.1'"),
+    ({"schedule": "cosin"}, "recipe: schedule is 'cosin'; did you mean 'cosine'?"),
+    ({"schedule": "zzz"}, "recipe: schedule is 'zzz'; it is one of constant, step, cosine, linear"),
+    ({"warmup": 1.5}, "recipe: warmup must be at least 0 and at most 1, got 1.5"),
+    ({"optimiser": "adamm"}, "recipe: optimiser is 'adamm'; did you mean 'adam'?"),
+    ({"momentum": -0.1}, "recipe: momentum must be at least 0 and at most 1, got -0.1"),
+    ({"optimiser": "nesterov", "momentum": 0.0}, "recipe: momentum must be above 0 for nesterov, got 0"),
+    ({"weight_decay": -1}, "recipe: weight_decay must be at least 0 and finite, got -1"),
+    ({"weight_decay": INF}, "recipe: weight_decay must be at least 0 and finite, got inf"),
+    ({"l1": -1}, "recipe: l1 must be at least 0 and finite, got -1"),
+    ({"label_smoothing": 2}, "recipe: label_smoothing must be at least 0 and at most 1, got 2"),
+    ({"loss": "cross-entropy"}, "recipe: loss is 'cross-entropy'; did you mean 'crossentropy'?"),
+    ({"clip": -1}, "recipe: clip must be at least 0 and finite, got -1"),
+    ({"clip": False}, "recipe: clip must be at least 0 and finite, got False"),
+    ({"seed": -1}, "recipe: seed must be a whole number of at least 0, got -1"),
+    ({"augment": ""}, "recipe: augment must be a word such as none or standard, got ''"),
+    ({"augment": None}, "recipe: augment must be a word such as none or standard, got None"),
+    ({"balance": "weight"}, "recipe: balance is 'weight'; did you mean 'weights'?"),
+    ({"fraction": 0}, "recipe: fraction must be above 0, got 0"),
+    ({"fraction": 1.5}, "recipe: fraction must be at least 0 and at most 1, got 1.5"),
+    ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
+]
+
+
+@pytest.mark.parametrize(("values", "text"), WRONG)
+def test_a_wrong_value_is_named(values, text):
+    with pytest.raises(RecipeError) as caught:
+        Recipe(**values)
+    assert str(caught.value).startswith(text)
+
+
+def test_every_setting_has_a_wrong_value_above():
+    assert {name for values, _ in WRONG for name in values} == {f.name for f in fields(Recipe)}
+
+
+recipes = st.builds(
+    Recipe,
+    epochs=st.integers(1, 10**6),
+    batch=st.integers(1, 10**6),
+    lr=st.floats(1e-9, 1e3),
+    schedule=st.sampled_from(SCHEDULES),
+    warmup=st.floats(0, 1),
+    optimiser=st.sampled_from(OPTIMISERS),
+    momentum=st.floats(0.01, 1),
+    loss=st.sampled_from(LOSSES),
+    seed=st.integers(0, 2**32 - 1),
+    augment=st.sampled_from(("none", "light")),
+    balance=st.sampled_from(BALANCE),
+    fraction=st.floats(0.001, 1),
+)
+
+
+@given(recipes)
+def test_a_recipe_comes_back_from_json(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.as_dict()))) == recipe
+
+
+def test_a_recipe_written_before_a_setting_was_there_is_still_read():
+    late = ("augment", "balance", "fraction")
+    old = {name: value for name, value in Recipe(epochs=3).as_dict().items() if name not in late}
+    assert Recipe.from_dict(old | {"loss": "crossentropy"}) == Recipe(epochs=3, loss="crossentropy")
+
+
+def test_an_unknown_setting_gets_the_nearest():
+    with pytest.raises(RecipeError, match="there is no setting 'learning_rate'; it is one of epochs, batch, lr"):
+        Recipe.from_dict({"learning_rate": 1})
+    with pytest.raises(RecipeError, match="there is no setting 'optimizer'; did you mean 'optimiser'"):
+        Recipe.from_dict({"optimizer": "sgd"})
+
+
+def test_recipes_are_found_by_name_and_by_file(tmp_path):
+    assert all(find_recipe(name) == recipe for name, recipe in RECIPES.items())
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(Recipe(epochs=3).as_dict()))
+    assert find_recipe(str(path)) == Recipe(epochs=3)
+
+
+def test_a_runs_recipe_says_more_than_settings_and_is_still_one(trained):
+    assert read_recipe(trained / "recipe.json").epochs == 1
+
+
+def test_an_unknown_recipe_gets_the_nearest():
+    with pytest.raises(RecipeError, match=r"recipe 'tutorail': there is none of that name.*did you mean 'tutorial'"):
+        find_recipe("tutorail")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[1]", "wanted an object with the settings, got list"),
+        (b'{"epochs": 0}', "recipe: epochs must be a whole number of at least 1, got 0"),
+        (b'{"epoch": 1}', "recipe: there is no setting 'epoch'; did you mean 'epochs'?"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_named(tmp_path, content, reason):
+    path = tmp_path / "bad.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RecipeError) as caught:
+        find_recipe(str(path))
+    assert str(caught.value).startswith(f"{path}: {reason}")

@@ -1,0 +1,187 @@
+"""The figures of several labels, numbers and masks: against scikit-learn, by hand, and in words."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from striate.errors import DataError
+from striate.metrics import score_multilabel, score_regression, score_segmentation
+from striate.report.palette import NOTHING, colours, painted
+
+seeds = st.integers(0, 2**20)
+
+
+# --------------------------------------------------------------------------------------------------- several labels
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.integers(1, 60), st.integers(1, 6))
+def test_labels_are_scikit_learns(seed, n, k):
+    rng = np.random.default_rng(seed)
+    logits = np.round(rng.normal(size=(n, k)), 1)  # with equal scores
+    truth = (rng.random((n, k)) < 0.4).astype(np.uint8)
+    ours = score_multilabel(logits, truth, [f"label {i}" for i in range(k)])
+    said = logits >= 0
+    assert ours.subset_accuracy == pytest.approx((said == truth).all(1).mean())
+    p = 1 / (1 + np.exp(-logits))
+    assert ours.loss == pytest.approx(-(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean())
+    for i, label in enumerate(ours.per_class):
+        pair = truth[:, i], said[:, i]
+        theirs = [f(*pair, zero_division=np.nan) for f in (metrics.precision_score, metrics.recall_score)]
+        for mine, wanted in zip((label.precision, label.recall), theirs, strict=True):
+            assert (mine is None and np.isnan(wanted)) or mine == pytest.approx(wanted)
+        wanted = metrics.f1_score(*pair, zero_division=np.nan)
+        assert (label.f1 is None and np.isnan(wanted)) or label.f1 == pytest.approx(wanted)
+        if truth[:, i].any():
+            wanted = metrics.average_precision_score(truth[:, i], logits[:, i])
+            assert label.average_precision == pytest.approx(wanted)
+        else:
+            assert label.average_precision is None
+    if said.any() or truth.any():
+        wanted = metrics.f1_score(truth.ravel(), said.ravel(), zero_division=np.nan)
+        assert ours.micro_f1 == pytest.approx(wanted)
+        known = [label.f1 for label in ours.per_class if label.f1 is not None]
+        assert ours.macro_f1 == pytest.approx(np.mean(known))
+
+
+def test_the_worst_labels_and_the_words():
+    logits, truth = [[3.0, -3.0], [5.0, -1.0], [-1.0, 2.0]], [[1, 0], [0, 1], [1, 1]]
+    scores = score_multilabel(logits, truth, ["cat", "dog"], ["a.png", "b.png", "c.png"])
+    assert [(m.name, m.truth, m.predicted) for m in scores.worst] == [
+        ("b.png", ("dog",), ("cat",)), ("c.png", ("cat", "dog"), ("dog",)),
+    ]  # fmt: skip
+    text = str(scores)
+    assert "all labels right  33.3 %  (1 of 3; 95 % interval" in text
+    assert "dog    2    100.0 %" in text
+    assert json.loads(json.dumps(scores.as_dict()))["per_class"][0]["name"] == "cat"
+
+
+# ---------------------------------------------------------------------------------------------------------- numbers
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.integers(2, 50), st.integers(1, 4))
+def test_numbers_are_scikit_learns(seed, n, v):
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(n, v)) * [10.0**i for i in range(v)]
+    said = truth + rng.normal(size=(n, v))
+    ours = score_regression(said, truth, [f"v{i}" for i in range(v)])
+    assert ours.mae == pytest.approx(metrics.mean_absolute_error(truth, said))
+    assert ours.rmse == pytest.approx(metrics.mean_squared_error(truth, said) ** 0.5)
+    assert ours.r2 == pytest.approx(metrics.r2_score(truth, said))
+    for i, value in enumerate(ours.per_class):
+        assert value.mae == pytest.approx(metrics.mean_absolute_error(truth[:, i], said[:, i]))
+        assert value.r2 == pytest.approx(metrics.r2_score(truth[:, i], said[:, i]))
+        assert value.bias == pytest.approx((said - truth)[:, i].mean())
+
+
+def test_the_interval_covers_the_error_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    true_error = np.sqrt(2 / np.pi)  # the mean of |N(0, 1)|
+    inside = 0
+    for _ in range(400):
+        low, high = score_regression(rng.normal(size=(100, 1)), np.zeros((100, 1)), ["v"]).mae_interval
+        inside += low <= true_error <= high
+    assert 0.90 <= inside / 400 <= 0.99
+
+
+def test_positions_the_baseline_and_the_words():
+    truth, said = [[3.0, 4.0, 7.0], [0.0, 0.0, 7.0]], [[0.0, 0.0, 7.0], [0.0, 0.0, 8.0]]
+    scores = score_regression(said, truth, ["x", "y", "age"], ["a", "b"], baseline=[1.5, 2.0, 7.0], positions=((0, 1),))
+    assert scores.distance == pytest.approx(2.5)
+    assert scores.baseline_mae == pytest.approx((1.5 + 2 + 1.5 + 2) / 6)
+    assert scores.per_class[2].r2 is None  # the truth never varies
+    assert [m.name for m in scores.worst] == ["a", "b"]
+    text = str(scores)
+    assert "always answering the training mean would give 1.167" in text
+    assert "distance             2.5 pixels on average" in text
+    assert "  a: 3, 4, 7 -> 0, 0, 7" in text
+    assert json.loads(json.dumps(scores.as_dict()))["per_class"][2]["r2"] is None
+
+
+# ------------------------------------------------------------------------------------------------------------ masks
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.integers(1, 5), st.integers(2, 6))
+def test_masks_are_scikit_learns_whatever_the_batches(seed, n, k):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, k, (n, 5, 7)).astype(np.uint8)
+    said = np.where(rng.random(truth.shape) < 0.5, truth, rng.integers(0, k, truth.shape)).astype(np.uint8)
+    truth[rng.random(truth.shape) < 0.2] = 255
+    truth[0, 0, 0] = 0
+    names = [f"class {i}" for i in range(k)]
+    ours = score_segmentation([(said, truth)], names)
+    parts = score_segmentation(((said[i : i + 2], truth[i : i + 2]) for i in range(0, n, 2)), names)
+    assert parts.as_dict() == ours.as_dict()
+    t, s = truth[truth != 255], said[truth != 255]
+    assert ours.pixels == len(t)
+    assert ours.pixel_accuracy == pytest.approx((t == s).mean())
+    assert (ours.confusion == metrics.confusion_matrix(t, s, labels=range(k))).all()
+    assert ours.mean_iou == pytest.approx(metrics.jaccard_score(t, s, average="macro"))
+    assert ours.mean_dice == pytest.approx(metrics.f1_score(t, s, average="macro"))
+    low, high = ours.mean_iou_interval
+    assert 0 <= low <= high <= 1
+
+
+def test_how_far_off_an_item_is_is_measured_by_what_its_values_range_over():
+    truth = np.array([[0.0, 0.0], [1000.0, 1.0], [2000.0, 0.0], [3000.0, 1.0]])
+    off = np.array([[0, 0], [0, 0.9], [100, 0], [0, 0]])
+    scores = score_regression(truth + off, truth, ["price", "share"], list("abcd"))
+    assert [m.name for m in scores.worst[:2]] == ["b", "c"]
+
+
+def test_precision_and_recall_of_pixels():
+    scores = score_segmentation([(np.array([[[0, 1, 1]]]), np.array([[[0, 0, 1]]]))], ["sky", "sea"])
+    assert [(c.precision, c.recall) for c in scores.per_class] == [(1, 0.5), (0.5, 1)]
+
+
+def test_the_interval_of_the_mean_iou_is_the_bootstraps():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, (60, 1, 5))
+    answers = np.where(rng.random(truth.shape) < 0.7, truth, 1 - truth)
+    low, high = score_segmentation([(answers, truth)], ["a", "b"]).mean_iou_interval
+    drawn = rng.integers(0, 60, (20_000, 60))
+    both = np.stack([((answers == c) & (truth == c)).sum((1, 2))[drawn].sum(1) for c in (0, 1)])
+    either = np.stack([((answers == c) | (truth == c)).sum((1, 2))[drawn].sum(1) for c in (0, 1)])
+    wanted = np.percentile((both / either).mean(0), (2.5, 97.5))
+    assert (low, high) == pytest.approx(tuple(wanted), abs=0.04 * (wanted[1] - wanted[0]))
+
+
+def test_the_worst_images_the_words_and_an_image_of_nothing():
+    truth = np.array([[[0, 0]], [[0, 1]], [[255, 255]]], np.uint8)
+    said = np.array([[[0, 0]], [[1, 1]], [[1, 0]]], np.uint8)
+    scores = score_segmentation([(said, truth)], ["road", "car"], ["a", "b", "c"])
+    assert [(m.name, m.mean_iou) for m in scores.worst] == [("b", 0.25), ("a", 1.0)]
+    assert "always answering 'road' would be right for 75.0 % of the pixels" in str(scores)
+    assert json.loads(json.dumps(scores.as_dict())).keys() >= {"mean_iou", "per_class", "confusion"}
+
+
+# ----------------------------------------------------------------------------------------------------- what is refused
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: score_regression(np.zeros((0, 1)), np.zeros((0, 1)), ["v"]), "there are no items to measure"),
+        (lambda: score_regression([[1.0]], [[1.0, 2.0]], ["v"]), "1 answers, but targets of shape [1, 2]"),
+        (lambda: score_regression([[1.0, 2.0]], [[1.0]], ["v"]), "answers have shape [1, 2], wanted [N, 1]"),
+        (lambda: score_regression([[np.nan]], [[1.0]], ["v"]), "the network answers NaN for 1 of 1 items"),
+        (lambda: score_regression([[1.0]], [[np.inf]], ["v"]), "the targets of 1 of 1 items are no numbers"),
+        (lambda: score_regression([[1.0]], [[1.0]], ["v"], ["a", "b"]), "1 answers, but 2 names"),
+        (lambda: score_multilabel([[1.0]], [[2]], ["v"]), "the targets of several labels must be 0 or 1, got 2"),
+        (lambda: score_segmentation([], ["a", "b"]), "there is nothing to measure"),
+        (lambda: score_segmentation([(np.zeros((1, 2, 2)), np.zeros((1, 3, 2)))], ["a"]), "an answer of [2, 2] pixels"),
+        (lambda: score_segmentation([(np.full((1, 1, 1), 0), np.full((1, 1, 1), 9))], ["a"]), "holds the number 9"),
+    ],
+)
+def test_what_cannot_be_measured_is_named(call, text):
+    with pytest.raises(DataError) as caught:
+        call()
+    assert text in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------------- colours
+def test_colours_are_different_and_none_is_that_of_nothing():
+    every = colours(254)
+    assert len(set(every)) == 254
+    assert NOTHING not in every
+    assert colours(3) == every[:3]
+    mask = np.array([[0, 2, 255]], np.uint8)
+    assert painted(mask, 3).tolist() == [[list(every[0]), list(every[2]), list(NOTHING)]]
