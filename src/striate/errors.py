@@ -50,3 +50,12 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     if not choices:
         return ""
     return f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}"
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """Sizes as the notation and every message write them; nothing for none.
+
+    >>> shape_text((3, 32, 32))
+    '3x32x32'
+    """
+    return "x".join(map(str, shape))

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from striate.analysis.receptive import Axis
-from striate.analysis.shapes import Problem, show
+from striate.analysis.shapes import Problem
+from striate.errors import shape_text
 from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
     AdaptiveAvgPool,
@@ -94,7 +95,8 @@ def _around_norm(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -
         what = f"{dropout.name} before it changes the variance in training and not in use, which it then gets wrong"
         yield Problem(node.name, what, f"move {dropout.name} behind the last batchnorm")
     if all(n == 1 for n in shapes[node.name][1:]) and not any(isinstance(b.op, Embedding) for b in before):
-        what = f"each channel of {show(shapes[node.name])} has one value an image, so a batch of one has no variance"
+        maps = shape_text(shapes[node.name])
+        what = f"each channel of {maps} has one value an image, so a batch of one has no variance"
         yield Problem(node.name, what, "train with batches of two or more")
 
 
@@ -106,5 +108,6 @@ def _small_field(node: Node, shapes: dict[str, Shape], axes: dict[str, tuple[Axi
         return
     fields = tuple(axis.size for axis in axes[source])
     if any(f < n for f, n in zip(fields, pixels, strict=False)):
-        what = f"the units that it pools see {show(fields)} of {show(pixels)} pixels, so nothing sees the whole"
+        seen = f"{shape_text(fields)} of {shape_text(pixels)} pixels"
+        what = f"the units that it pools see {seen}, so nothing sees the whole"
         yield Problem(node.name, what, "fine for textures; for shapes take more layers, larger kernels or strides")

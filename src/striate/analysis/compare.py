@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from striate.analysis.report import Layer, Report
-from striate.analysis.shapes import show
+from striate.errors import shape_text
 
 TOTALS = ("input", "parameters", "macs", "receptive_field")
 Pair = tuple[Layer | None, Layer | None]  # the layer of the one and of the other; None: there is none
@@ -91,12 +91,12 @@ def _total(report: Report, name: str) -> str:
     value = getattr(report, name)
     if value is None:
         return "unknown"
-    return show(value) if isinstance(value, tuple) else f"{value:,}"
+    return shape_text(value) if isinstance(value, tuple) else f"{value:,}"
 
 
 def _line(layer: Layer) -> str:
     reads = f" <- {', '.join(layer.inputs)}" if len(layer.inputs) > 1 else ""
-    return f"{layer.name}: {layer.op}{reads} -> {show(layer.output)}"
+    return f"{layer.name}: {layer.op}{reads} -> {shape_text(layer.output)}"
 
 
 def _plain(layer: Layer | None) -> dict[str, Any] | None:

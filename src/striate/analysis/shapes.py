@@ -9,6 +9,7 @@ from typing import assert_never
 
 from striate.analysis.sizes import Sizes
 from striate.analysis.windows import Windowed, transposed, windows
+from striate.errors import shape_text
 from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
     GELU,
@@ -71,10 +72,6 @@ class Problem:
         return f"{self.layer}: {self.message}; {self.fix}"
 
 
-def show(shape: Shape) -> str:
-    return "x".join(map(str, shape))
-
-
 def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
     """Every node's output shape without the batch (``"input"`` too), and every fault.
 
@@ -118,12 +115,12 @@ def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
             return _multiplied(legal, node, inputs, say)
         case Linear(out=out) | RBF(out=out):
             if len(shape) > 1:
-                what = f"needs flat features, gets the map {show(shape)} of {node.inputs[0]}"
+                what = f"needs flat features, gets the map {shape_text(shape)} of {node.inputs[0]}"
                 say(what, f"put flatten before it ({prod(shape):,} features)")
             return (out,)
         case Embedding(out=out):
             if node.inputs != ("input",) or len(shape) > 1:
-                what = f"needs the word numbers of a sentence, gets {show(shape)} of {node.inputs[0]}"
+                what = f"needs the word numbers of a sentence, gets {shape_text(shape)} of {node.inputs[0]}"
                 say(what, "make it the first layer, with a sentence's length as the input (input 50)")
             return (out, shape[-1])
         case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
@@ -157,9 +154,11 @@ def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say)
         return (out,)
     for field, value in sizes(op):
         if isinstance(value, tuple) and len(value) != rank:
-            what = f"{field} {show(value)} has {len(value)} numbers, its input {show(shape)} has {rank} axes"
+            what = (
+                f"{field} {shape_text(value)} has {len(value)} numbers, its input {shape_text(shape)} has {rank} axes"
+            )
             each = f"{field}={'x'.join([str(value[0])] * rank)}, or " if rank > 1 else ""
-            grey = f"; for a grey image write the input 1x{show(shape)}" if rank == 1 and len(value) == 2 else ""
+            grey = f"; for a grey image write the input 1x{shape_text(shape)}" if rank == 1 and len(value) == 2 else ""
             say(what, f"{each}{field}={value[0]}{grey}")
             return (out, *shape[1:])
     if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
@@ -192,10 +191,10 @@ def _windowed(legal: Sizes, node: Node, op: Windowed, shape: Shape, say: Say) ->
     wins = windows(op, len(shape) - 1)
     result = tuple(w.output(n) for w, n in zip(wins, shape[1:], strict=True))
     if min(result) < 1:
-        size = show(tuple(w.span for w in wins))
-        padded = f" padded by {show(tuple(w.padding for w in wins))}" if any(w.padding for w in wins) else ""
+        size = shape_text(tuple(w.span for w in wins))
+        padded = f" padded by {shape_text(tuple(w.padding for w in wins))}" if any(w.padding for w in wins) else ""
         say(
-            f"a {size} window does not fit its {show(shape[1:])} input{padded} (after {node.inputs[0]})",
+            f"a {size} window does not fit its {shape_text(shape[1:])} input{padded} (after {node.inputs[0]})",
             _window_fix(legal, node, shape),
         )
     return tuple(max(1, n) for n in result)
@@ -208,9 +207,11 @@ def _window_fix(legal: Sizes, node: Node, shape: Shape) -> str:
     if smallest and any(a < s for a, s in zip(legal.graph.input, smallest, strict=True)):
         axes = zip(reversed(legal.graph.input), reversed(shape[1:]), strict=False)  # a sentence's input has no channels
         shrunk = max(a // b for a, b in axes)
-        before = f"the input {show(legal.graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
-        return f"{before}the smallest input this net takes is {show(smallest)}"
-    near = " or ".join(show(s) for s in legal.near if s)
+        before = (
+            f"the input {shape_text(legal.graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
+        )
+        return f"{before}the smallest input this net takes is {shape_text(smallest)}"
+    near = " or ".join(shape_text(s) for s in legal.near if s)
     return f"inputs of {near} fit" if near else "take a smaller kernel, a smaller stride before it, or padding"
 
 
@@ -237,14 +238,14 @@ def _joined(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
 
 
 def _listed(node: Node, inputs: list[Shape]) -> str:
-    return " and ".join(f"{show(shape)} of {name}" for name, shape in zip(node.inputs, inputs, strict=True))
+    return " and ".join(f"{shape_text(shape)} of {name}" for name, shape in zip(node.inputs, inputs, strict=True))
 
 
 def _join_fix(legal: Sizes, node: Node, inputs: list[Shape], *, channels: bool) -> str:
     if len({len(shape) for shape in inputs}) > 1:
         return "flatten both first, or neither"
     if len({shape[1:] for shape in inputs}) > 1:
-        near = [show(s) for s in legal.near if s]
+        near = [shape_text(s) for s in legal.near if s]
         if near:
             return f"inputs of {' or '.join(near)} fit"
         padded = _padding_fix(legal, node, inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from striate.analysis.shapes import show
+from striate.errors import shape_text
 from striate.spec.ops import Shape
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def table(report: Report) -> str:
     rows = [_row(layer, before[i], layer.name in faulty) for i, layer in enumerate(report.layers)]
     macs = f"{'at least ' * report.partial}{report.macs:,}"
     total = ("total", "", "", f"{report.parameters:,}", macs, "", "", size_of(report.memory))
-    inputs = ("input", "", show(report.input), "", "", "", "", "")
+    inputs = ("input", "", shape_text(report.input), "", "", "", "", "")
     return "\n".join([*aligned([HEAD, inputs, *rows, total]), "", *_below(report)])
 
 
@@ -57,10 +57,10 @@ def _row(layer: Layer, before: str, faulty: bool) -> tuple[str, ...]:
     return (
         ("! " if faulty else "") + layer.name,
         layer.op + source,
-        show(layer.output),
+        shape_text(layer.output),
         f"{layer.parameters:,}" if layer.parameters else "",
         "?" if layer.macs is None else f"{layer.macs:,}" if layer.macs else "",
-        show(layer.receptive_field) if layer.receptive_field else "",
+        shape_text(layer.receptive_field) if layer.receptive_field else "",
         _stride(layer.stride),
         size_of(layer.memory),
     )
@@ -104,7 +104,7 @@ def _below(report: Report) -> list[str]:
     if legal.asked and not report.problems:
         lines.append("The input fits: every window falls on whole steps and nothing is dropped.")
     near = [
-        f"{word} {show(shape)}"
+        f"{word} {shape_text(shape)}"
         for word, shape in (("below", legal.below), ("above", legal.above), ("smallest", legal.smallest))
         if shape
     ]
@@ -114,7 +114,7 @@ def _below(report: Report) -> list[str]:
 
 
 def _steps(step: Shape | None) -> str:
-    return f" (steps of {step[0] if len(set(step)) == 1 else show(step)})" if step else ""
+    return f" (steps of {step[0] if len(set(step)) == 1 else shape_text(step)})" if step else ""
 
 
 def _dropped(report: Report) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli.common import Json, print_json, say
+from striate.errors import shape_text
 
 if TYPE_CHECKING:
     from striate.analysis import Report
@@ -78,7 +79,7 @@ def _advise(input: str, own: tuple[int, ...] | None) -> None:
 
     shape = read_shape(input)
     if own is not None and len(own) != len(shape):
-        like = "x".join(map(str, own))
+        like = shape_text(own)
         raise SpecError(f"--input {input}: this net takes {len(own)} numbers, such as {like} (channels first)")
     if len(shape) == 2:
         say(f"{input} is taken as {shape[0]} channels of length {shape[1]}; for a grey image write 1x{input}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli.common import Data, Json, print_json, say
+from striate.errors import shape_text
 
 if TYPE_CHECKING:
     from striate.datasets import DataSet
@@ -90,7 +91,7 @@ def _draw(
         seed=seed,
         items=25 if not changes and contract.mode != "text" else 10,
     )
-    size = "x".join(map(str, contract.input))
+    size = shape_text(contract.input)
     what = f"{len(rows)} of {len(dataset.parts[part]):,} items of the part {part!r}"
     how = [f"their first {size} words"] if contract.mode == "text" else [f"as {size}, resize {resize}"]
     about = [what, *how, *([f"augment {suited}", f"seed {seed}"] if changes else [])]

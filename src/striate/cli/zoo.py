@@ -6,6 +6,7 @@ from typing import Any
 
 from striate.analysis import aligned, check
 from striate.cli.common import Json, print_json
+from striate.errors import shape_text
 from striate.zoo import ZOO
 
 HEAD = ("net", "paper", "year", "input", "parameters", "MACs", "sees")
@@ -22,10 +23,10 @@ def zoo(json: Json = False) -> None:
             row["name"],
             row["paper"],
             str(row["year"]),
-            "x".join(map(str, row["input"])),
+            shape_text(row["input"]),
             f"{row['parameters']:,}",
             f"{row['macs']:,}",
-            "x".join(map(str, row["receptive_field"])),
+            shape_text(row["receptive_field"]),
         )
         for row in rows
     ]

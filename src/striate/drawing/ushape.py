@@ -15,6 +15,7 @@ from striate.drawing.plates import Scale, scale_of
 from striate.drawing.scene import SMALL, Box, Line, Part, Shape, Text, width_of
 from striate.drawing.tree import Fork, Series
 from striate.drawing.words import LEGEND, caption
+from striate.errors import shape_text
 
 TALLER = 0.8  # of the scale of stacks
 GAP, TURN, LINE = 13.0, 12.0, 13.0
@@ -169,7 +170,7 @@ def _words(now: _U, cell: Cell, join: Cell | None, level: int) -> list[tuple[str
     words = []
     shape = (join or cell).shape or ()
     if now.last is None or level != now.level:
-        words.append(("x".join(map(str, shape[1:])), "soft", False))
+        words.append((shape_text(shape[1:]), "soft", False))
     if join:
         words.append((", ".join(join.words()), "soft", False))
     common = now.common.get(cell.kind, "").split(", ")

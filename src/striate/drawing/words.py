@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from striate.analysis.report import Layer
+from striate.errors import shape_text
 from striate.spec.ops import Shape
 
 KINDS = {
@@ -61,7 +62,7 @@ def caption(layer: Layer, channels: bool = False) -> str:
     kernel = kernel_of(layer)
     if kernel and len(kernel) == 1 and word_of(layer) != "upsample":
         return _windowed(layer, "", channels) + f" over {kernel[0]}"
-    return _windowed(layer, _by(kernel) + " " if kernel else "", channels)
+    return _windowed(layer, shape_text(kernel) + " " if kernel else "", channels)
 
 
 def _windowed(layer: Layer, window: str, channels: bool) -> str:
@@ -79,7 +80,7 @@ def _windowed(layer: Layer, window: str, channels: bool) -> str:
             return window + POOLS[name] + _over(options.get("stride", required[0] if required else None))
         case "adaptiveavgpool" | "adaptivemaxpool":
             whole = prod(layer.output[1:]) == 1
-            return f"global {ADAPTIVE[name]}" if whole else f"{ADAPTIVE[name]} to {_by(layer.output[1:])}"
+            return f"global {ADAPTIVE[name]}" if whole else f"{ADAPTIVE[name]} to {shape_text(layer.output[1:])}"
         case "linear" | "rbf" | "embedding":
             return {"linear": "linear", "rbf": "rbf units", "embedding": "embedding"}[name] + out
         case "upsample":
@@ -115,10 +116,6 @@ def _over(stride: str | None, sign: str = "/") -> str:
     return "" if text == "1" else f" {sign}{text}"
 
 
-def _by(sizes: tuple[int, ...]) -> str:
-    return "x".join(map(str, sizes))
-
-
 def size_of_map(shape: Shape | None) -> str:
     """A shape as the papers write it: maps, and the size of each.
 
@@ -127,16 +124,16 @@ def size_of_map(shape: Shape | None) -> str:
     """
     if not shape:
         return "?"
-    return f"{shape[0]}@{_by(shape[1:])}" if len(shape) > 1 else f"{shape[0]:,}"
+    return f"{shape[0]}@{shape_text(shape[1:])}" if len(shape) > 1 else f"{shape[0]:,}"
 
 
 def tip_of(layer: Layer) -> str:
     """All that is known of a layer, for who points at it."""
-    lines = [f"{layer.name}: {layer.op}", f"output {_by(layer.output) if layer.output else 'not known'}"]
+    lines = [f"{layer.name}: {layer.op}", f"output {shape_text(layer.output) if layer.output else 'not known'}"]
     if layer.parameters:
         lines.append(f"{layer.parameters:,} parameters")
     if layer.macs:
         lines.append(f"{layer.macs:,} MACs")
     if layer.receptive_field:
-        lines.append(f"sees {_by(layer.receptive_field)} of the input")
+        lines.append(f"sees {shape_text(layer.receptive_field)} of the input")
     return "\n  ".join(lines)

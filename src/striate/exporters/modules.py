@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from striate.errors import shape_text
 from striate.exporters import fold
 from striate.exporters.arguments import Arguments, Column, Parameter
 from striate.exporters.fold import Kind
 from striate.exporters.forward import forward
 from striate.exporters.layout import WIDTH, Call, Code, Item, becomes, flat, has_notes, lines
 from striate.exporters.names import class_names
-from striate.exporters.parts import Parts, noted, show
+from striate.exporters.parts import Parts, noted
 from striate.exporters.tree import Unit
 from striate.spec import Shape
 
@@ -101,7 +102,7 @@ class Writer:
 
 def about(kind: Kind) -> str:
     first, others = kind.units[kind.example], len(kind.units) - 1
-    sizes = f"{show(first.given)} -> {show(first.steps[first.result].output)}"
+    sizes = f"{shape_text(first.given)} -> {shape_text(first.steps[first.result].output)}"
     more = f" and {others} like it; the sizes are those of {first.path}" if others else ""
     return f"{first.path}{more}: {sizes}."
 

@@ -7,24 +7,21 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from striate.errors import shape_text
 from striate.exporters.arguments import Arguments
 from striate.exporters.fold import Kind
 from striate.exporters.layout import Call, Code, Item, Loop, plain
 from striate.exporters.tree import Step, Unit
 from striate.exporters.words import REQUIRED, Word, made
-from striate.spec import Node, Shape
+from striate.spec import Node
 
 Steps = list[Step | None]  # of each unit of the class in hand; None where one lacks it
 Path = tuple[str, ...]
 
 
-def show(shape: Shape) -> str:
-    return "x".join(map(str, shape))
-
-
 def noted(steps: Steps, arguments: Arguments) -> str:
     """What the comment behind a step says: the size of its output in the example."""
-    return show(next(step.output for step in (steps[arguments.example], *steps) if step))
+    return shape_text(next(step.output for step in (steps[arguments.example], *steps) if step))
 
 
 class Parts:

@@ -6,11 +6,10 @@ import re
 from textwrap import fill
 
 from striate.analysis import check, infer
-from striate.errors import ShapeError, SpecError
+from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters import answers
 from striate.exporters.helpers import HELPERS
 from striate.exporters.modules import Writer
-from striate.exporters.parts import show
 from striate.exporters.tree import units
 from striate.model.contract import Contract
 from striate.spec import Embedding, Graph, Shape, Softmax
@@ -78,7 +77,7 @@ def source(
 
 def _opening(name: str, origin: str, graph: Graph) -> list[str]:
     assert graph.input is not None
-    first = f"{name} in PyTorch{f': {origin}' if origin else ''}; input {show(graph.input)}."
+    first = f"{name} in PyTorch{f': {origin}' if origin else ''}; input {shape_text(graph.input)}."
     about = f"{MARK}; it needs no striate. The weights go by the same names in both."
     safe = (fill(first, 112) + "\n\n" + about).replace("\\", "/").replace('"', "'")
     return [*f'"""{safe}'.splitlines(), '"""']

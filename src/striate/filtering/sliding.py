@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from striate.errors import SeeError, nearest
+from striate.errors import SeeError, nearest, shape_text
 from striate.filtering.kernels import Kernel, find_kernel
 
 Padding = int | str  # "valid" (none), "same" (the output of a stride of 1 is as large as the input), or pixels
@@ -51,7 +51,8 @@ class Window:
         room = [n + b + a - s for n, b, a, s in zip(shape, self.before, self.after, self.span, strict=True)]
         if min(room) < 0:
             raise SeeError(
-                f"a {_by(self.span)} window does not fit the {_by(shape)} image; take a smaller kernel or more padding"
+                f"a {shape_text(self.span)} window does not fit the {shape_text(shape)} image; "
+                "take a smaller kernel or more padding"
             )
         return room[0] // self.stride + 1, room[1] // self.stride + 1
 
@@ -182,7 +183,9 @@ def pool(
     size = (size, size) if isinstance(size, int) else size
     moves = window(size, stride=size[0] if stride is None else stride, padding=padding)
     if kind == "max" and max(moves.before) > min(size) // 2:
-        raise SeeError(f"padding {max(moves.before)} is more than half of the {_by(size)} window: it would see nothing")
+        raise SeeError(
+            f"padding {max(moves.before)} is more than half of the {shape_text(size)} window: it would see nothing"
+        )
     fill = -math.inf if kind == "max" else 0.0
     if image.ndim == 3:
         return np.stack(
@@ -212,7 +215,3 @@ def _checked(image: np.ndarray) -> np.ndarray:
     if not np.isfinite(image).all():
         raise SeeError("the image holds NaN or infinity; wanted finite numbers")
     return image
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))

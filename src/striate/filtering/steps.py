@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from striate.errors import SeeError
+from striate.errors import SeeError, shape_text
 from striate.files import write_safely
 from striate.filtering.sliding import ACTIVATIONS, Window
 from striate.plotting.colours import diverging, sequential
@@ -161,13 +161,13 @@ def is_photo(image: np.ndarray) -> bool:
 
 def input_panel(image: np.ndarray) -> Panel:
     """The image that an operation is done on: as it is where it is one, else in colours."""
-    title = "input " + "x".join(map(str, image.shape))
+    title = "input " + shape_text(image.shape)
     return photo(np.rint(image).astype(np.uint8), title=title) if is_photo(image) else values(image, title=title)
 
 
 def height_by(array: np.ndarray) -> str:
     """``"5x4"``: height x width."""
-    return "x".join(map(str, array.shape[:2]))
+    return shape_text(array.shape[:2])
 
 
 def _signed(number: float) -> str:

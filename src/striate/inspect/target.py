@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from striate.errors import SeeError, nearest
+from striate.errors import SeeError, nearest, shape_text
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def select(values: Tensor, target: Target) -> Tensor:
     shape, index = tuple(values.shape[1:]), target.index
     if len(index) not in (1, len(shape)) or any(not 0 <= i < n for i, n in zip(index, shape, strict=False)):
         of = f"the layer {target.layer}" if target.layer else "the output"
-        sizes = "x".join(map(str, shape)) or "no channels"
+        sizes = shape_text(shape) or "no channels"
         ways = f"channel 0 to {shape[0] - 1}" if shape else "another layer"
         place = " and perhaps a place, all of its numbers" if prod(shape[1:]) > 1 else ""
         raise SeeError(f"target {target}: {of} is {sizes}; take {ways}{place}")

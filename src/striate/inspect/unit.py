@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from striate.errors import SeeError, nearest
+from striate.errors import SeeError, nearest, shape_text
 from striate.inspect.calls import Call, calls
 from striate.learning import evaluating
 from striate.plotting.picture import Picture, Shown, short
@@ -96,7 +96,7 @@ class Arithmetic(Shown):
     def __str__(self) -> str:
         at = ":".join(map(str, self.place))
         lines = [f"{self.layer}:{at} = {self.value:.9g}   ({self.kind})"]
-        shape = "x".join(map(str, self.inputs.shape))
+        shape = shape_text(self.inputs.shape)
         where = ", ".join(map(str, self.corner))
         lines.append(f"window {shape} of the layer's input, from ({where}): {self.inputs.size:,} numbers")
         if self.weights is not None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.analysis import Problem
+from striate.errors import shape_text
 from striate.net.read_trace import Trace
 
 TORCH = str(Path(torch.__file__).parent)
@@ -59,7 +60,7 @@ def fault_of(error: BaseException, trace: Trace) -> Fault:
 def _shape(tensor: Tensor, batch: int) -> str:
     """Without the batch."""
     shape = tuple(tensor.shape)
-    return "x".join(map(str, shape[1:] if len(shape) > 1 and shape[0] == batch else shape)) or "a number"
+    return shape_text(shape[1:] if len(shape) > 1 and shape[0] == batch else shape) or "a number"
 
 
 def line_of(error: BaseException) -> str:

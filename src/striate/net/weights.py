@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from striate.errors import ModelError
+from striate.errors import ModelError, shape_text
 from striate.net.build import assemble
 from striate.net.weights_file import Stored
 from striate.net.weights_tables import Table, their_shape, translate
@@ -126,7 +126,7 @@ def _refusal(stored: Stored, table: Table, faults: list[str]) -> str:
 
 
 def _size(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "one number"
+    return shape_text(shape) or "one number"
 
 
 def _read(stored: Stored, name: str, w: Wanted) -> Tensor:

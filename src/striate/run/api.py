@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from striate.errors import shape_text
 from striate.learning import Epoch, Recipe
 from striate.model.model import Model
 from striate.run import prepare
@@ -63,7 +64,7 @@ def train(
         device=device, task=task, channels=channels, resize=resize, input=input, strict=strict,
         keep_epochs=keep_epochs, say=say,
     )  # fmt: skip
-    size = "x".join(map(str, run.model.contract.input))
+    size = shape_text(run.model.contract.input)
     say(f"{run.net} on {run.data}: input {size}, {run.table.parameters:,} parameters")
     for event in run.events():
         if isinstance(event, Epoch):

@@ -8,6 +8,7 @@ import torch
 
 from striate._version import __version__
 from striate.datasets.augment import Augment
+from striate.errors import shape_text
 from striate.learning import loss_name
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     recipe, contract = run.recipe, run.model.contract
     counts = {name: f"{len(arrays):,}" for name, arrays in run.parts.items()}
     broken = sum(len(arrays.broken) for arrays in run.parts.values())
-    sides = "x".join(map(str, contract.input))
+    sides = shape_text(contract.input)
     input = f"{contract.input[0]} words" if contract.mode == "text" else sides
     found = [
         ("network", f"{run.net}, {run.table.parameters:,} parameters"),

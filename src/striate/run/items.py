@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets import Arrays, DataSet, Part, open_data, read
-from striate.errors import DataError, RecipeError, nearest
+from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.model.contract import Contract
 from striate.run.measuring import Fetching, Reading
 
@@ -65,7 +65,7 @@ def items_for(
 
 def _check(dataset: DataSet, contract: Contract, data: str | Path) -> None:
     if contract.mode == "values" and dataset.mode == "values" and dataset.input != contract.input:
-        came, wanted = ("x".join(map(str, shape)) for shape in (dataset.input, contract.input))
+        came, wanted = map(shape_text, (dataset.input, contract.input))
         raise DataError(f"{data}: holds values of {came}, the model takes {wanted}; take such data")
 
 

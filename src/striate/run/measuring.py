@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets import Arrays, DataSet, Part, open_data, read
-from striate.errors import DataError, RecipeError, nearest
+from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.metrics import score, score_multilabel, score_regression, score_segmentation
 from striate.model.answers import in_source_units, places
 from striate.model.contract import IMAGES, Contract
@@ -131,7 +131,7 @@ def _check_same_kind(dataset: DataSet, contract: Contract, data: str | Path) -> 
     if kinds[0] != kinds[1] and "channels" not in kinds:
         raise DataError(f"{data}: holds {kinds[0]}, the model takes {kinds[1]}; take such data")
     if contract.mode == "values" and dataset.input != contract.input:
-        came, wanted = ("x".join(map(str, shape)) for shape in (dataset.input, contract.input))
+        came, wanted = map(shape_text, (dataset.input, contract.input))
         raise DataError(f"{data}: holds values of {came}, the model takes {wanted}; take such data")
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from striate.analysis import infer
 from striate.datasets import DataSet
-from striate.errors import RecipeError, SpecError, nearest
+from striate.errors import RecipeError, SpecError, nearest, shape_text
 from striate.model.contract import IMAGES, MODES, RESIZE, Contract
 from striate.model.header import outputs_of
 from striate.model.words import FIRST, vocabulary_of
@@ -95,13 +95,13 @@ def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
     """*graph*, if its input and its output are what the data need; SpecError, with the way out, where not."""
     input = graph.input
     assert input is not None
-    shown = "x".join(map(str, input))
+    shown = shape_text(input)
     if dataset.mode in IMAGES and (len(input) != 3 or input[0] not in OF_CHANNELS):
         raise SpecError(f"{name}: takes {input}, but images are 1, 3 or 4 channels, height and width")
     if dataset.mode == "channels" and (len(input) != 3 or input[0] != dataset.input[0]):
         raise SpecError(f"{name}: takes {input}, but the images have {dataset.input[0]} channels, height and width")
     if dataset.mode == "values" and input != dataset.input:
-        wanted = "x".join(map(str, dataset.input))
+        wanted = shape_text(dataset.input)
         raise SpecError(f"{name}: takes {shown}, but the values are {wanted}, and are not resized; input {wanted}")
     if dataset.mode == "text" and len(input) != 1:
         raise SpecError(f"{name}: takes {shown}, but a text is one number of words, such as {dataset.input[0]}")
@@ -115,7 +115,7 @@ def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> N
     assert graph.input is not None
     n, task = len(dataset.classes), dataset.task
     wanted = outputs_of(task, n, graph.input)
-    came, needs = ("x".join(map(str, shape)) for shape in (output, wanted))
+    came, needs = map(shape_text, (output, wanted))
     if output == wanted:
         if isinstance(graph.nodes[-1].op, Softmax) and task in ("multilabel", "regression"):
             why = "has several labels" if task == "multilabel" else "has numbers to predict"

@@ -1,5 +1,6 @@
 """Architectures as data: ops, the ways to compose them, the flat graph, and its text. Standard library only."""
 
+from striate.errors import shape_text
 from striate.spec.compose import Cat, Product, Seq, Side, Spec, Sum, lower
 from striate.spec.graph import Graph, Node
 from striate.spec.ops import (
@@ -100,4 +101,5 @@ __all__ = [
     "op_text",
     "parse",
     "read_shape",
+    "shape_text",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import MISSING, fields
 from functools import lru_cache
 from typing import Any
 
-from striate.errors import SpecError, nearest
+from striate.errors import SpecError, nearest, shape_text
 from striate.spec.graph import Graph, Node, check_input, check_node, check_taps
 from striate.spec.ops import OPS, Base, Op, Shape, shown, word
 
@@ -200,4 +200,4 @@ def _show(value: object) -> str:
         return ",".join("-".join(map(str, row)) for row in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return shape_text(value) if isinstance(value, tuple) else str(value)

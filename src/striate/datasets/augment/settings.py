@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from striate.errors import RecipeError, nearest
+from striate.errors import RecipeError, nearest, shape_text
 from striate.model.contract import Contract
 
 FLIPS = ("no", "random", "alternate")
@@ -141,7 +141,7 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
         side = min(contract.input[1:])
         for name in ("shift", "cutout"):
             if getattr(self, name) >= max(side, 2):
-                size = "x".join(map(str, contract.input[1:]))
+                size = shape_text(contract.input[1:])
                 raise RecipeError(f"augment: {name}={getattr(self, name):g} pixels is too far for images of {size}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
+from striate.errors import shape_text
 from striate.model.contract import IMAGES
 
 MANY = 30  # classes: of more, the most and the least frequent are shown
@@ -64,7 +65,7 @@ class About:
     def __str__(self) -> str:
         data = self.dataset
         kinds = {"text": "texts", "values": "values"}
-        size = "x".join(map(str, data.input))
+        size = shape_text(data.input)
         item = f"up to {size} words" if data.mode == "text" else f"{size}, {_MODES[data.mode]}"
         lines = [
             f"{data.name}: {_task(data)}{f' ({data.why})' if data.why else ''}",

@@ -17,7 +17,7 @@ from striate.datasets.dataset import Arrays, Part
 from striate.datasets.store.cache import Column
 from striate.datasets.store.decoded import Reading, Rows, rows_of
 from striate.datasets.store.memory import memory_limit
-from striate.errors import DataError, RecipeError, nearest
+from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.model.contract import IMAGES, Contract
 from striate.model.fitting import fit_array, fit_mask, prepared
 from striate.model.image import decode_mask, header
@@ -152,7 +152,7 @@ def _inputs(part: Part, contract: Contract) -> np.ndarray:
     if contract.mode != "values":
         return fit_array(part.inputs, contract)
     if part.inputs.shape[1:] != contract.input:
-        came, wanted = ("x".join(map(str, shape)) for shape in (part.inputs.shape[1:], contract.input))
+        came, wanted = map(shape_text, (part.inputs.shape[1:], contract.input))
         raise DataError(f"{part.names[0]}: the values have the shape {came}, the model takes {wanted}")
     return part.inputs
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from striate.errors import SeeError
+from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.layer import pick
 from striate.inspect.attribution.probe import cut, derivative, probing
 from striate.inspect.attribution.result import Attribution
@@ -148,7 +148,7 @@ def _cells(
                 scores = probe.scores(probe.leaf)
                 maps = at.value
         if maps.ndim < 3 or maps[0, 0].numel() == 1:
-            sizes = "x".join(map(str, maps.shape[1:]))
+            sizes = shape_text(maps.shape[1:])
             raise SeeError(f"{name}: its output of {sizes} has no places to tell apart; take an earlier layer")
         slopes = derivative(scores, maps, f"the layer {name}")
         cells = combine(maps[0].detach(), slopes[0])

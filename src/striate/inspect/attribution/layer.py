@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
-from striate.errors import SeeError
+from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.probe import Probe, probing
 from striate.inspect.capture import takes_hooks
 from striate.inspect.target import Asked
@@ -100,7 +100,7 @@ def pick(probe: Probe) -> tuple[Picked, Tensor, Tensor | None]:
     found, before = _last(calls, probe)
     single = (c.name for c in calls if times[c.name] == 1 and _maps(c) and _same(c, found))
     name = next(single, f"{found.name}#{found.number}")  # the innermost that means one call alone
-    places = "x".join(map(str, found.shape[2:]))
+    places = shape_text(found.shape[2:])
     why = f"mapped at {name}: the last layer that still has places ({places}) before {before}"
     if whole and any(getattr(node, "variable", None) is leaf for node in _before(scores.grad_fn, found.node)):
         why += "; other paths go round it, so the map shows a part of what the score is made of"
