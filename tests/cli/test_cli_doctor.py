@@ -83,4 +83,4 @@ def test_from_python(pets):
 def test_a_task_that_there_is_not_is_no_fault_of_the_data(cli):
     answer = cli("doctor", "digits", "--task", "clasification")
     assert (answer.code, answer.out) == (2, "")
-    assert "the task is 'clasification'; did you mean 'classification'?" in answer.err
+    assert "task is 'clasification'; did you mean 'classification'?" in answer.err

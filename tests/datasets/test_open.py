@@ -182,7 +182,7 @@ def test_every_source_for_another_task(each_source, kind):
 
 def test_a_task_that_is_none_or_cannot_be(tmp_path, class_folders):
     folder = class_folders(tmp_path / "pets", cat=2, dog=2)
-    with pytest.raises(RecipeError, match="the task is 'regresion'; did you mean 'regression'"):
+    with pytest.raises(RecipeError, match="task is 'regresion'; did you mean 'regression'"):
         open_data(folder, task="regresion")
     with pytest.raises(DataError, match="pets: the class 'cat' is no number, so its task cannot be regression"):
         open_data(folder, task="regression")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.tasks import Task, task_named
+
 Broken = tuple[str, str]  # the name of an item that could not be read, and why
 Inputs = np.ndarray | tuple[Path, ...] | tuple[str, ...]
 
@@ -55,7 +57,7 @@ class DataSet:
 
     Args:
         name: Short, for a title or a folder: ``"digits"``.
-        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``.
+        task: A :class:`~striate.tasks.Task`, or its name.
         classes: The class names, of which a target is an index, in every part; in regression the values' names.
         mode: How an item is read, as in :class:`striate.model.contract.Contract`.
         input: What is typical of an item as it comes: ``(C, H, W)``, ``(C, ...)`` of values, ``(L,)`` of a text.
@@ -69,7 +71,7 @@ class DataSet:
     """
 
     name: str
-    task: str
+    task: Task
     classes: tuple[str, ...]
     mode: str
     input: tuple[int, ...]
@@ -80,6 +82,9 @@ class DataSet:
     positions: tuple[tuple[int, int], ...] = ()
     mask_values: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "task", task_named(self.task))
 
     @property
     def parts(self) -> dict[str, Part]:

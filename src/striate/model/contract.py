@@ -7,11 +7,12 @@ prediction alike, through :mod:`striate.model.prepare`.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 
 from striate.errors import ModelError, nearest
+from striate.tasks import CLASSIFICATION, TaskField
+from striate.tasks.task import IGNORE as IGNORE
 
-TASKS = ("classification", "multilabel", "regression", "segmentation")
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")
 LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
@@ -19,7 +20,6 @@ LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
 # "values" for floating point of any rank (both from arrays alone); "text" for sentences.
 MODES: dict[str, int | None] = {"L": 1, "RGB": 3, "RGBA": 4, "channels": None, "values": None, "text": 0}
 IMAGES = ("L", "RGB", "RGBA")  # the modes whose items may be image files
-IGNORE = 255  # in a mask of class numbers: a pixel that no class is asked for
 PADDING, UNKNOWN = 0, 1  # the numbers of no word, and of a word that training never saw; then the vocabulary's
 
 
@@ -36,7 +36,7 @@ class Contract:
         resize: ``"stretch"`` to the input's size; ``"fit"`` inside it and fill with black;
             ``"crop"`` the middle after filling it.
         interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"`` (Pillow's, with anti-aliasing).
-        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``.
+        task: A :class:`~striate.tasks.Task`, or its name.
         scale_to: With ``"crop"``: the shorter side becomes so many pixels, then the middle is cut out (resize 256,
             crop 224, as torchvision's weights were measured); None: as few as the input has.
         target_mean: In regression, per value: the network learns ``(value - target_mean) / target_std``.
@@ -61,7 +61,7 @@ class Contract:
     std: tuple[float, ...]
     resize: str = "stretch"
     interpolation: str = "bilinear"
-    task: str = "classification"
+    task: TaskField = TaskField(CLASSIFICATION, error=ModelError, where="contract: ")
     scale_to: int | None = None
     target_mean: tuple[float, ...] = ()
     target_std: tuple[float, ...] = ()
@@ -71,7 +71,6 @@ class Contract:
 
     def __post_init__(self) -> None:
         for field, choices in (
-            ("task", TASKS),
             ("mode", tuple(MODES)),
             ("resize", RESIZE),
             ("interpolation", INTERPOLATION),
@@ -91,9 +90,10 @@ class Contract:
         for name in self.classes:
             if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is no UTF-8
                 raise ModelError(f"contract: the class name {name!r} is no text (UTF-8); rename it")
-        if len(self.classes) < (1 if self.task in ("regression", "multilabel") else 2):
-            what = "one value" if self.task == "regression" else "two classes"
-            raise ModelError(f"contract: there must be {what} or more, got {list(self.classes)}")
+        if len(self.classes) < self.task.min_classes:
+            raise ModelError(f"contract: there must be {self.task.too_few} or more, got {list(self.classes)}")
+        if self.task.max_classes is not None and len(self.classes) > self.task.max_classes:
+            raise ModelError(f"contract: {self.task} is into {self.task.max_classes} classes at most")
 
     def _check_input(self) -> None:
         axes = {"values": range(1, 5), "text": range(1, 2)}.get(self.mode, range(3, 4))
@@ -126,15 +126,11 @@ class Contract:
 
     def _check_targets(self) -> None:
         n = len(self.classes)
-        for field, task in (
-            ("target_mean", "regression"),
-            ("target_std", "regression"),
-            ("mask_values", "segmentation"),
-        ):
-            wanted, values = n if self.task == task else 0, getattr(self, field)
-            if len(values) != wanted:
+        for field in ("target_mean", "target_std", "mask_values"):
+            expected, values = n if field in self.task.contract_fields else 0, getattr(self, field)
+            if len(values) != expected:
                 raise ModelError(
-                    f"contract: {field} must have {wanted} number(s) for the task {self.task}, got {values}"
+                    f"contract: {field} must have {expected} number(s) for the task {self.task}, got {values}"
                 )
         if not all(_finite(v) for v in self.target_mean + self.target_std) or min(self.target_std, default=1) <= 0:
             raise ModelError("contract: target_mean and target_std must be numbers, target_std above 0")
@@ -142,12 +138,12 @@ class Contract:
             self.mask_values
         ):
             raise ModelError(f"contract: mask_values must be different whole numbers, got {list(self.mask_values)}")
-        if self.task == "segmentation" and (self.mode not in (*IMAGES, "channels") or n >= IGNORE):
-            raise ModelError(f"contract: segmentation is of images, into {IGNORE - 1} classes at most")
+        if self.task.images_only and self.mode not in (*IMAGES, "channels"):
+            raise ModelError(f"contract: {self.task} is of images, got the mode {self.mode}")
         places = [place for pair in self.positions for place in pair]
         pairs = all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.positions)
         whole = all(type(place) is int and 0 <= place < n for place in places)
-        if places and not (pairs and whole and len(set(places)) == len(places) and self.task == "regression"):
+        if places and not (pairs and whole and len(set(places)) == len(places) and self.task.has_positions):
             raise ModelError(f"contract: positions must be pairs of different values' numbers, got {self.positions}")
 
     def _check_vocabulary(self) -> None:
@@ -158,9 +154,9 @@ class Contract:
             raise ModelError("contract: the vocabulary holds a word twice")
 
     def to_json(self) -> str:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = {f.name: getattr(self, f.name) for f in fields(self)} | {"task": self.task.name}
         late = {f.name: f.default for f in fields(self)[LATE:]}
-        return json.dumps({n: v for n, v in asdict(self).items() if values[n] != late.get(n, ...)}, ensure_ascii=False)
+        return json.dumps({n: v for n, v in values.items() if v != late.get(n, ...)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Contract:

@@ -182,7 +182,7 @@ def _about(dataset: DataSet, graph: Graph, recipe: Recipe, *, name: str, init: s
     """What ``recipe.json`` says of every run."""
     return {
         "data": dataset.name,
-        "task": dataset.task,
+        "task": dataset.task.name,
         "name": name,
         "classes": list(dataset.classes),
         "images": [len(part) for part in dataset.parts.values()],

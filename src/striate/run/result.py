@@ -54,7 +54,7 @@ class Result:
         return {
             "model": str(run.folder / "model.safetensors"),
             "run": str(run.folder),
-            "task": run.task,
+            "task": run.task.name,
             "epochs": len(run.history),
             "best_epoch": run.best_epoch,
             "seconds": run.seconds,

@@ -87,7 +87,7 @@ def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str
 def _diagnosis(case: Case, problems: list[Problem] | None = None) -> Diagnosis:
     found = [*(problems or []), *_found(case)]
     found.sort(key=lambda problem: SEVERITIES.index(problem.severity))
-    return Diagnosis(case.data.name, case.data.task, classes.counts(case), tuple(found), case.quick, case.where)
+    return Diagnosis(case.data.name, case.data.task.name, classes.counts(case), tuple(found), case.quick, case.where)
 
 
 def _found(case: Case) -> Iterator[Problem]:

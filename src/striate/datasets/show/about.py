@@ -35,7 +35,7 @@ class About:
         data = self.dataset
         return {
             "name": data.name,
-            "task": data.task,
+            "task": data.task.name,
             "why": data.why,
             "classes": list(data.classes),
             "mode": data.mode,

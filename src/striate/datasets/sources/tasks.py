@@ -9,14 +9,15 @@ import numpy as np
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.sources.answers import in_order
 from striate.datasets.sources.rows import number
-from striate.errors import DataError, RecipeError, nearest
-from striate.model.contract import IMAGES, TASKS
+from striate.errors import DataError, RecipeError
+from striate.model.contract import IMAGES
+from striate.tasks import task_named
 
 
 def check_task(task: str | None) -> None:
     """Raises a RecipeError where *task* is none."""
-    if task is not None and task not in TASKS:
-        raise RecipeError(f"the task is {task!r}{nearest(str(task), TASKS)}")
+    if task is not None:
+        task_named(task)
 
 
 def as_task(dataset: DataSet, task: str | None) -> DataSet:

@@ -1,0 +1,310 @@
+"""The light half of the tasks: what each is, in words and numbers, by the standard library alone.
+
+To add one (detection, captions): a ``Task`` here and in ``TASKS``, and a file in ``striate/tasks/scoring`` with its
+losses, metric, predictions and report. What the existing attributes cannot say of it becomes an attribute here, with
+a default that leaves the other tasks as they are; nothing outside ``striate/tasks`` asks for a task by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import overload
+
+from striate.errors import Error, RecipeError, nearest
+
+IGNORE = 255  # in a mask of class numbers: a pixel without a class
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The number that says how good an epoch was.
+
+    Args:
+        name: Its key, and its column in ``metrics.csv`` behind ``val/``.
+        title: Over its chart.
+        share: Whether it is a share, 0 to 1, and written in percent.
+        higher_is_better: Whether the epoch with the highest value is the best; else the validation loss decides.
+        short: In a line of progress; the title, if not given.
+    """
+
+    name: str
+    title: str
+    share: bool = True
+    higher_is_better: bool = True
+    short: str = ""
+
+    @property
+    def column(self) -> str:
+        """Of ``metrics.csv``: ``"val/accuracy"``."""
+        return f"val/{self.name}"
+
+    def text(self, value: float) -> str:
+        """*value* with the metric's name.
+
+        >>> CLASSIFICATION.metric.text(0.975), REGRESSION.metric.text(1.23456)
+        ('accuracy 97.50%', 'mae 1.235')
+        """
+        return f"{self.short or self.name} {f'{value:.2%}' if self.share else f'{value:.4g}'}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Task:
+    """What a network is to answer for an item. Equal to its name, so that ``contract.task == "regression"`` holds.
+
+    Args:
+        name: As people and files say it.
+        targets: What the targets of N items are, in words.
+        target_dtype: In a data set.
+        target_axes: Of the targets, after that of the items.
+        output: What one output of the network is called: ``"class"``, ``"label"``, ``"value"``.
+        outputs: Several of them.
+        description: ``"classification into {}"``; the braces stand for ``"10 classes"``.
+        metric: Chooses the best epoch.
+        losses: What it can be trained by; the first is the default.
+        weighted_losses: Those of them that take a weight for each class.
+        exclusive: An item has exactly one class.
+        has_classes: The outputs stand for classes or labels.
+        per_pixel: Every pixel is answered for.
+        activation: What turns scores into probabilities: ``"softmax"``, ``"sigmoid"``, or nothing.
+        no_softmax: Why a net must not end with a softmax, after "the data have"; empty where it may.
+        min_classes: Of outputs.
+        max_classes: Likewise; None: any number.
+        contract_fields: Fields of the contract that hold one value per class for this task, and none for others.
+        has_positions: Pairs of outputs may be an x and a y in the image.
+        balances: How uneven classes can be balanced.
+        mixable: Two items and their targets can be mixed (mixup, cutmix).
+        nets: Of which tasks the zoo's nets suit; only its own, if not given.
+        default_net: The zoo's net for images when none is named.
+        default_net_reason: Why it is that, after "since".
+    """
+
+    name: str
+    targets: str
+    target_dtype: str
+    target_axes: int
+    output: str
+    outputs: str
+    description: str
+    metric: Metric
+    losses: tuple[str, ...]
+    weighted_losses: tuple[str, ...] = ()
+    exclusive: bool = False
+    has_classes: bool = True
+    per_pixel: bool = False
+    activation: str = ""
+    no_softmax: str = ""
+    min_classes: int = 1
+    max_classes: int | None = None
+    contract_fields: tuple[str, ...] = ()
+    has_positions: bool = False
+    balances: tuple[str, ...] = ("none",)
+    mixable: bool = False
+    nets: tuple[str, ...] = ()
+    default_net: str = "vgg_small"
+    default_net_reason: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == (other.name if isinstance(other, Task) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the outputs are numbers and no classes."""
+        return not self.has_classes
+
+    @property
+    def several(self) -> bool:
+        """Whether an item has a set of labels: any number of them."""
+        return self.has_classes and not self.exclusive and not self.per_pixel
+
+    @property
+    def images_only(self) -> bool:
+        """Whether its items can only be images."""
+        return self.per_pixel
+
+    @property
+    def standardised(self) -> bool:
+        """Whether the network learns the targets less their mean, over their standard deviation."""
+        return "target_std" in self.contract_fields
+
+    @property
+    def too_few(self) -> str:
+        """The least number of outputs in words: ``"two classes"``, ``"one value"``."""
+        return f"one {self.output}" if self.min_classes == 1 else f"two {self.outputs}"
+
+    @property
+    def best_balance(self) -> str:
+        """What to balance uneven classes by where sampling does not apply."""
+        return "weights" if "weights" in self.balances else "none"
+
+    def outputs_of(self, classes: int, input: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a network's output for one item of the shape *input*, with so many *classes* (or values).
+
+        >>> CLASSIFICATION.outputs_of(11, (3, 176, 240)), SEGMENTATION.outputs_of(11, (3, 176, 240))
+        ((11,), (11, 176, 240))
+        """
+        return (classes, *input[1:]) if self.per_pixel else (classes,)
+
+    def count(self, n: int) -> str:
+        """So many outputs in words.
+
+        >>> CLASSIFICATION.count(10), REGRESSION.count(1)
+        ('10 classes', '1 value')
+        """
+        return f"{n:,} {self.output if n == 1 else self.outputs}"
+
+    def describe(self, n: int) -> str:
+        """The task of so many outputs in words.
+
+        >>> SEGMENTATION.describe(3), REGRESSION.describe(1)
+        ('segmentation into 3 classes', 'regression of 1 value')
+        """
+        return self.description.format(self.count(n))
+
+    def default_loss(self, balance: str = "none") -> str:
+        """The loss where none is named: the first, or the first that takes the class weights of ``"weights"``.
+
+        >>> SEGMENTATION.default_loss(), SEGMENTATION.default_loss("weights")
+        ('crossentropy+dice', 'crossentropy')
+        """
+        weighted = self.weighted_losses if balance == "weights" else ()
+        return (weighted or self.losses)[0]
+
+    def fits_net_for(self, task: str) -> bool:
+        """Whether a net that the zoo has for *task* (a name) suits this one, given its number of outputs."""
+        return task in (self.nets or (self.name,))
+
+
+CLASSIFICATION = Task(
+    "classification",
+    targets="int64 (N,), the number of each item's class",
+    target_dtype="int64",
+    target_axes=0,
+    output="class",
+    outputs="classes",
+    description="classification into {}",
+    metric=Metric("accuracy", "Accuracy"),
+    losses=("crossentropy", "mse", "hinge"),
+    weighted_losses=("crossentropy", "mse", "hinge"),
+    exclusive=True,
+    activation="softmax",
+    min_classes=2,
+    balances=("none", "weights", "sampling"),
+    mixable=True,
+)
+MULTILABEL = Task(
+    "multilabel",
+    targets="uint8 (N, K), 1 for each label that an item has, else 0",
+    target_dtype="uint8",
+    target_axes=1,
+    output="label",
+    outputs="labels",
+    description="multilabel, {}",
+    metric=Metric("mean_average_precision", "Mean average precision", short="mean AP"),
+    losses=("bce",),
+    weighted_losses=("bce",),
+    activation="sigmoid",
+    no_softmax="several labels",
+    balances=("none", "weights"),
+    mixable=True,
+    nets=("classification", "regression"),
+    default_net_reason="an image has several labels",
+)
+REGRESSION = Task(
+    "regression",
+    targets="float32 (N, V), in the source's own units",
+    target_dtype="float32",
+    target_axes=1,
+    output="value",
+    outputs="values",
+    description="regression of {}",
+    metric=Metric("mae", "Mean absolute error", share=False, higher_is_better=False),
+    losses=("mse", "l1", "huber"),
+    has_classes=False,
+    no_softmax="numbers to predict",
+    contract_fields=("target_mean", "target_std"),
+    has_positions=True,
+    nets=("classification", "regression"),
+    default_net="vgg_small_regressor",
+    default_net_reason="numbers are to be predicted",
+)
+SEGMENTATION = Task(
+    "segmentation",
+    targets="uint8 (N, H, W), each pixel's class number, 255 where it has none; or mask files",
+    target_dtype="uint8",
+    target_axes=2,
+    output="class",
+    outputs="classes",
+    description="segmentation into {}",
+    metric=Metric("mean_iou", "Mean IoU", short="mean IoU"),
+    losses=("crossentropy+dice", "crossentropy", "dice"),
+    weighted_losses=("crossentropy",),  # dice weighs the classes alike already
+    per_pixel=True,
+    activation="softmax",
+    min_classes=2,
+    max_classes=IGNORE - 1,
+    contract_fields=("mask_values",),
+    balances=("none", "weights"),
+    default_net="unet_small",
+    default_net_reason="every pixel has a class",
+)
+
+TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION)}
+
+
+def task_named(name: Task | str) -> Task:
+    """The task of that name; a task is itself.
+
+    Raises:
+        RecipeError: No task has the name; the nearest is offered.
+
+    >>> task_named("regression").outputs
+    'values'
+    """
+    if isinstance(name, Task):
+        return name
+    if not isinstance(name, str) or name not in TASKS:
+        raise RecipeError(f"task is {name!r}{nearest(str(name), TASKS)}")
+    return TASKS[name]
+
+
+class TaskField:
+    """The field of a dataclass that holds a :class:`Task` and is also given by name.
+
+    Args:
+        default: The task where none is given; None where one must be.
+        error: What is raised for a name that no task has.
+        where: What the error's text begins with.
+    """
+
+    def __init__(self, default: Task | None = None, *, error: type[Error] = RecipeError, where: str = "") -> None:
+        self.default, self.error, self.where = default, error, where
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Task: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Task: ...
+    def __get__(self, instance: object | None, owner: type) -> Task:
+        if instance is not None:
+            task: Task = vars(instance)[self.name]
+            return task
+        if self.default is None:
+            raise AttributeError(self.name)  # how a dataclass learns that a field has no default
+        return self.default
+
+    def __set__(self, instance: object, value: Task | str) -> None:
+        try:
+            vars(instance)[self.name] = task_named(value)
+        except RecipeError as error:
+            raise self.error(f"{self.where}{error}") from None
