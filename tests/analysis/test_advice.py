@@ -10,43 +10,43 @@ from striate.zoo import ZOO
 SLIPS = {
     "linear after linear": (
         "flatten; linear 32; linear 10",
-        "linear2: nothing bends between linear1 and it, so the two are one linear layer; put relu after linear1",
+        "linear2: no activation between linear1 and it, so the two act as one linear layer; put relu after linear1",
     ),
     "linear, dropout, linear": (
         "flatten; a: linear 32; dropout; b: linear 10",
-        "b: nothing bends between a and it, so the two are one linear layer; put relu after a",
+        "b: no activation between a and it, so the two act as one linear layer; put relu after a",
     ),
     "conv after conv": (
         "conv 8 3; conv 8 3; relu",
-        "conv2: nothing bends between conv1 and it, so the two are one linear layer; put relu after conv1",
+        "conv2: no activation between conv1 and it, so the two act as one linear layer; put relu after conv1",
     ),
     "conv, average, linear": (
         "conv 8 3; avgpool 2; flatten; linear 4",
-        "linear1: nothing bends between conv1 and it, so the two are one linear layer; put relu after conv1",
+        "linear1: no activation between conv1 and it, so the two act as one linear layer; put relu after conv1",
     ),
     "a bias before batch norm": (
         "conv 8 3; batchnorm; relu",
-        "batchnorm1: it subtracts the mean, so the bias of conv1 does nothing; bias=no on conv1 saves 8 parameters",
+        "batchnorm1: it subtracts the mean, so the bias of conv1 has no effect; bias=no on conv1 saves 8 parameters",
     ),
     "dropout before batch norm": (
         "conv 8 3 bias=no; relu; dropout; conv 8 3 bias=no; batchnorm; relu",
-        "batchnorm1: dropout1 before it changes the variance in training and not in use, which it then gets wrong; "
-        "move dropout1 behind the last batchnorm",
+        "batchnorm1: dropout1 before it changes the variance in training only, so at inference its statistics are off; "
+        "move dropout1 after the last batchnorm",
     ),
     "softmax at the end": (
         "flatten; linear 3; softmax",
-        "softmax1: its output is probabilities, and a cross-entropy loss takes the scores before them; in a loop of "
-        "your own leave it out; striate's own sees to it",
+        "softmax1: its output is probabilities, but a cross-entropy loss expects logits; omit it in your own "
+        "training loop; striate's handles it",
     ),
     "a small field": (
         "conv 8 3; relu; adaptiveavgpool 1; flatten; linear 3",
-        "pool1: the units that it pools see 3x3 of 20x20 pixels, so nothing sees the whole; fine for textures; for "
-        "shapes take more layers, larger kernels or strides",
+        "pool1: the receptive field before it is 3x3 of 20x20 pixels, so no unit sees all of it; fine for "
+        "textures; for shapes use more layers, larger kernels or strides",
     ),
     "batch norm on one value": (
         "conv 8 20 bias=no; batchnorm; relu; flatten; linear 3",
-        "batchnorm1: each channel of 8x1x1 has one value an image, so a batch of one has no variance; train with "
-        "batches of two or more",
+        "batchnorm1: each channel of 8x1x1 has one value per image, so a batch of one has no variance; train with a "
+        "batch size of two or more",
     ),
 }
 FINE = {

@@ -15,7 +15,7 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "linear on a map": (
         "conv 6 5; relu; linear 10",
         (1, 28, 28),
-        "linear1: needs flat features, gets the map 6x24x24 of relu1; put flatten before it (3,456 features)",
+        "linear1: needs flat features, got the map 6x24x24 of relu1; put flatten before it (3,456 features)",
     ),
     "window larger than its input": (
         "maxpool 4; maxpool 4; pool5: maxpool 2; linear 10",
@@ -38,7 +38,7 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
         "adaptiveavgpool 2; conv 4 3",
         (1, 28, 28),
         "conv1: a 3x3 window does not fit its 2x2 input (after pool1); "
-        "take a smaller kernel, a smaller stride before it, or padding",
+        "use a smaller kernel, a smaller stride before it, or padding",
     ),
     "adding other channels": (
         "a: conv 8 3 padding=1; b: conv 16 3 padding=1; add <- a, b",
@@ -90,40 +90,40 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "a map layer on flat features": (
         "flatten; maxpool 2; linear 3",
         (3, 8, 8),
-        "pool1: maxpool needs a map, gets 192 flat features of flatten1; put it before the layer that flattens",
+        "pool1: maxpool needs a map, got 192 flat features of flatten1; put it before the layer that flattens",
     ),
     "a map layer on a flat input": (
         "conv 8 3",
         (64,),
-        "conv1: conv needs a map, gets 64 flat features of input; give the input its sizes, as in 1x28x28",
+        "conv1: conv needs a map, got 64 flat features of input; give the input its sizes, as in 1x28x28",
     ),
     "padding that cuts everything": (
         "convtranspose 4 2 padding=3",
         (1, 4, 4),
-        "convtranspose1: its padding 3 cuts away all of its output; take a smaller padding",
+        "convtranspose1: its padding 3 cuts away all of its output; use a smaller padding",
     ),
     "a layer that nobody reads": (
         "a: conv 4 3; b: conv 4 3 <- input; relu <- a",
         (1, 8, 8),
-        "b: no later layer reads it and it is not the last; remove it, or read it: <- b",
+        "b: its output is unused: no later layer reads it; remove it, or read it: <- b",
     ),
     "embedding in the middle": (
         "conv 4 3; embedding 10 8",
         (1, 9),
-        "embedding1: needs the word numbers of a sentence, gets 4x7 of conv1; "
-        "make it the first layer, with a sentence's length as the input (input 50)",
+        "embedding1: needs the word indices of a sentence, got 4x7 of conv1; "
+        "make it the first layer, with the sequence length as the input (input 50)",
     ),
     "embedding on an image": (
         "embedding 10 8",
         (1, 28, 28),
-        "embedding1: needs the word numbers of a sentence, gets 1x28x28 of input; "
-        "make it the first layer, with a sentence's length as the input (input 50)",
+        "embedding1: needs the word indices of a sentence, got 1x28x28 of input; "
+        "make it the first layer, with the sequence length as the input (input 50)",
     ),
     "embedding on an image, and a map layer after it": (
         "embedding 10 8; relu; adaptiveavgpool 1; linear 2",
         (1, 28, 28),
-        "embedding1: needs the word numbers of a sentence, gets 1x28x28 of input; "
-        "make it the first layer, with a sentence's length as the input (input 50)",
+        "embedding1: needs the word indices of a sentence, got 1x28x28 of input; "
+        "make it the first layer, with the sequence length as the input (input 50)",
     ),
     "a volume smaller than an average's window": (
         "avgpool 3 padding=1",
@@ -201,7 +201,7 @@ def test_the_table_marks_the_faulty_rows_and_lists_the_faults() -> None:
     lines = text.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("! ")] == ["linear1", "conv2"]
     assert "2 problems:" in lines
-    assert "  linear1: needs flat features, gets the map 6x24x24 of conv1" in lines
+    assert "  linear1: needs flat features, got the map 6x24x24 of conv1" in lines
     assert "    fix: put flatten before it (3,456 features)" in lines
     assert "The input fits" not in text
 

@@ -69,7 +69,7 @@ MISTAKES = {
         ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["unknown word 'Conv2d(1,'; did you mean 'conv'"],
     ),
     "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["wanted 'conv out kernel', got 'conv 6'"]),
-    "no input": (["check", "conv 6 5"], 2, ["the net does not say its input", "--input 1x28x28"]),
+    "no input": (["check", "conv 6 5"], 2, ["no input size given", "--input 1x28x28"]),
     "an input in words": (["check", "conv 6 5", "-i", "big"], 2, ["'big' is not a size", "such as 3x224x224"]),
     "an input without channels": (
         ["check", "lenet5", "--input", "28x28"], 2, ["this net takes 3 numbers, such as 1x32x32 (channels first)"],

@@ -23,7 +23,7 @@ def test_zoo(cli):
     answer = cli("zoo")
     assert (answer.code, answer.err) == (0, "")
     head, *rows = answer.out.splitlines()
-    assert head.split() == ["net", "paper", "year", "input", "parameters", "MACs", "sees"]
+    assert head.split() == ["net", "paper", "year", "input", "parameters", "MACs", "receptive", "field"]
     assert [row.split()[0] for row in rows] == list(ZOO)
     assert "61,706" in rows[0]
     assert "416,520" in rows[0]

@@ -181,7 +181,7 @@ def test_faults_are_red_and_said():
     shown = picture(BROKEN)
     assert sorted(re.split(":|\n", box.tip)[0] for box in shown.boxes if box.fault) == ["conv5", "linear1"]
     said = " ".join(text.text for text in shown.texts if text.tone == "fault")
-    assert "conv needs a map, gets 20 flat features of linear2" in said
+    assert "conv needs a map, got 20 flat features of linear2" in said
     assert "2 problems" in " ".join(text.text for text in shown.texts)
 
 

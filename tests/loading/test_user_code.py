@@ -127,7 +127,7 @@ def test_a_mistake_is_one_message(cli, file, in_folder, net, message):
 def test_the_input_must_be_said(cli, file):
     answer = cli("check", "my_net.py:Net")
     assert answer.code == 2
-    assert "a module does not say its input; give one, such as --input 3x224x224" in answer.err
+    assert "no input size given; a module needs one, such as --input 3x224x224" in answer.err
 
 
 def test_training_says_what_to_do_instead(file):

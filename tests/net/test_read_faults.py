@@ -197,7 +197,7 @@ class Nothing(nn.Module):
     [
         (Two(), (3, 8, 8), r"Two takes 2 inputs \(x, y\); a graph has one. Wrap it in a module whose forward takes"),
         (Net(), ((3, 8, 8), (3, 8, 8)), "got 2 inputs; a graph has one"),
-        (Net(), None, "a module does not say its input; give one"),
+        (Net(), None, "no input size given; a module needs one"),
         (Net(), (3, 0, 8), "the input is channels and 1 to 3 sizes"),
         (Net(), "3by8", "'3by8' is not a size"),
         (Constant(), (3, 8, 8), "Constant gives a tensor that does not come from its input"),

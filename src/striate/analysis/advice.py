@@ -39,7 +39,7 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
     >>> from striate.spec import parse
     >>> net = parse("input 64; linear 32; linear 10")
     >>> str(advice(net, *(f := infer(net)[0], receptive(net, f)[0]))[0])
-    'linear2: nothing bends between linear1 and it, so the two are one linear layer; put relu after linear1'
+    'linear2: no activation between linear1 and it, so the two act as one linear layer; put relu after linear1'
     """
     nodes = {node.name: node for node in graph.nodes}
     reads = Counter(name for node in graph.nodes for name in node.inputs)
@@ -51,8 +51,8 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
             case BatchNorm():
                 found += _around_norm(node, nodes, shapes)
             case Softmax() if node.name == graph.output:
-                what = "its output is probabilities, and a cross-entropy loss takes the scores before them"
-                found.append(Problem(node.name, what, "in a loop of your own leave it out; striate's own sees to it"))
+                what = "its output is probabilities, but a cross-entropy loss expects logits"
+                found.append(Problem(node.name, what, "omit it in your own training loop; striate's handles it"))
             case AdaptiveAvgPool() | AdaptiveMaxPool() if reads[node.inputs[0]] == 1:  # else a gate's, as in SE
                 found += _small_field(node, shapes, axes)
             case _:
@@ -80,7 +80,7 @@ def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> I
         if isinstance(before.op, Linear | Conv) and not (isinstance(before.op, Conv) and before.op.groups > 1):
             given, middle = shapes[before.inputs[0]][0], before.op.out
             if middle >= min(given, node.op.out):
-                what = f"nothing bends between {before.name} and it, so the two are one linear layer"
+                what = f"no activation between {before.name} and it, so the two act as one linear layer"
                 yield Problem(node.name, what, f"put relu after {before.name}")
         return
 
@@ -88,16 +88,16 @@ def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> I
 def _around_norm(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> Iterator[Problem]:
     before = list(_behind(node, nodes))
     if before and isinstance(before[0].op, Conv | ConvTranspose | TableConv | Linear) and before[0].op.bias:
-        what = f"it subtracts the mean, so the bias of {before[0].name} does nothing"
+        what = f"it subtracts the mean, so the bias of {before[0].name} has no effect"
         yield Problem(node.name, what, f"bias=no on {before[0].name} saves {before[0].op.out:,} parameters")
     dropout = next((b for b in before if isinstance(b.op, Dropout)), None)
     if dropout:
-        what = f"{dropout.name} before it changes the variance in training and not in use, which it then gets wrong"
-        yield Problem(node.name, what, f"move {dropout.name} behind the last batchnorm")
+        what = f"{dropout.name} before it changes the variance in training only, so at inference its statistics are off"
+        yield Problem(node.name, what, f"move {dropout.name} after the last batchnorm")
     if all(n == 1 for n in shapes[node.name][1:]) and not any(isinstance(b.op, Embedding) for b in before):
         maps = shape_text(shapes[node.name])
-        what = f"each channel of {maps} has one value an image, so a batch of one has no variance"
-        yield Problem(node.name, what, "train with batches of two or more")
+        what = f"each channel of {maps} has one value per image, so a batch of one has no variance"
+        yield Problem(node.name, what, "train with a batch size of two or more")
 
 
 def _small_field(node: Node, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> Iterator[Problem]:
@@ -109,5 +109,5 @@ def _small_field(node: Node, shapes: dict[str, Shape], axes: dict[str, tuple[Axi
     fields = tuple(axis.size for axis in axes[source])
     if any(f < n for f, n in zip(fields, pixels, strict=False)):
         seen = f"{shape_text(fields)} of {shape_text(pixels)} pixels"
-        what = f"the units that it pools see {seen}, so nothing sees the whole"
-        yield Problem(node.name, what, "fine for textures; for shapes take more layers, larger kernels or strides")
+        what = f"the receptive field before it is {seen}, so no unit sees all of it"
+        yield Problem(node.name, what, "fine for textures; for shapes use more layers, larger kernels or strides")

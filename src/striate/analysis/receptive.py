@@ -275,7 +275,7 @@ def _joined(
         strides = [axis.stride for axis in axes]
         if n > 1 and len({s for s in strides if s is not None}) > 1:
             listed = " and ".join(f"{s} pixels ({name})" for s, name in zip(strides, node.inputs, strict=True))
-            what = f"{word(node.op)} joins branches that move over the input at different strides: {listed}"
+            what = f"{word(node.op)} joins branches with different total strides: {listed}"
             problems.append(Problem(node.name, what, "give every branch the same total stride"))
             return inputs[0]
         result.append(_side_by_side(axes, n, pixels))

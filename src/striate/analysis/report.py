@@ -114,7 +114,7 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
         input: ``(C, H, W)`` or ``"3x224x224"``; not needed where the net says its own.
 
     Raises:
-        SpecError: The text is not a net, or nobody said the input.
+        SpecError: The text is not a net, or no input size was given.
 
     >>> report = check("conv 6 5; relu; maxpool 2; flatten; linear 10", input=(1, 28, 28))
     >>> report.parameters, report.macs, report.layers[2].receptive_field
@@ -124,9 +124,7 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
         input = read_shape(input)
     graph = lower(parse(net) if isinstance(net, str) else net, input)
     if graph.input is None:
-        raise SpecError(
-            "the net does not say its input; give one, such as --input 1x28x28, or begin with input 1x28x28"
-        )
+        raise SpecError("no input size given; give one, such as --input 1x28x28, or begin the text with: input 1x28x28")
     shapes, problems = infer(graph)
     axes, joins = receptive(graph, shapes)
     counted = dict(graph.counted)

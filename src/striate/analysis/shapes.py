@@ -81,7 +81,7 @@ def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
     >>> from striate.spec import parse
     >>> shapes, problems = infer(parse("input 1x28x28; conv 6 5; linear 10"))
     >>> shapes["conv1"], str(problems[0])
-    ((6, 24, 24), 'linear1: needs flat features, gets the map 6x24x24 of conv1; put flatten before it (3,456 features)')
+    ((6, 24, 24), 'linear1: needs flat features, got the map 6x24x24 of conv1; put flatten before it (3,456 features)')
     """
     assert graph.input is not None
     shapes = {"input": graph.input}
@@ -115,13 +115,13 @@ def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
             return _multiplied(legal, node, inputs, say)
         case Linear(out=out) | RBF(out=out):
             if len(shape) > 1:
-                what = f"needs flat features, gets the map {shape_text(shape)} of {node.inputs[0]}"
+                what = f"needs flat features, got the map {shape_text(shape)} of {node.inputs[0]}"
                 say(what, f"put flatten before it ({prod(shape):,} features)")
             return (out,)
         case Embedding(out=out):
             if node.inputs != ("input",) or len(shape) > 1:
-                what = f"needs the word numbers of a sentence, gets {shape_text(shape)} of {node.inputs[0]}"
-                say(what, "make it the first layer, with a sentence's length as the input (input 50)")
+                what = f"needs the word indices of a sentence, got {shape_text(shape)} of {node.inputs[0]}"
+                say(what, "make it the first layer, with the sequence length as the input (input 50)")
             return (out, shape[-1])
         case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
             out = op.out if isinstance(op, Conv | ConvTranspose) else shape[0]
@@ -130,7 +130,7 @@ def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
             largest = max(n for row in op.table for n in row)
             if largest >= shape[0]:
                 what = f"its table names input {largest}, but {node.inputs[0]} has {shape[0]} (0 to {shape[0] - 1})"
-                say(what, "name inputs that there are, or widen the layer before")
+                say(what, "use existing inputs, or widen the layer before")
             return _spatial(legal, node, op, op.out, shape, say)
         case PadChannels(out=out):
             if shape[0] > out:
@@ -150,7 +150,7 @@ def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say)
     if rank == 0:
         first = node.inputs == ("input",)
         fix = "give the input its sizes, as in 1x28x28" if first else "put it before the layer that flattens"
-        say(f"{word(op)} needs a map, gets {shape[0]:,} flat features of {node.inputs[0]}", fix)
+        say(f"{word(op)} needs a map, got {shape[0]:,} flat features of {node.inputs[0]}", fix)
         return (out,)
     for field, value in sizes(op):
         if isinstance(value, tuple) and len(value) != rank:
@@ -158,7 +158,11 @@ def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say)
                 f"{field} {shape_text(value)} has {len(value)} numbers, its input {shape_text(shape)} has {rank} axes"
             )
             each = f"{field}={'x'.join([str(value[0])] * rank)}, or " if rank > 1 else ""
-            grey = f"; for a grey image write the input 1x{shape_text(shape)}" if rank == 1 and len(value) == 2 else ""
+            grey = (
+                f"; for a greyscale image write the input 1x{shape_text(shape)}"
+                if rank == 1 and len(value) == 2
+                else ""
+            )
             say(what, f"{each}{field}={value[0]}{grey}")
             return (out, *shape[1:])
     if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
@@ -177,7 +181,7 @@ def _extents(legal: Sizes, node: Node, op: Op, shape: Shape, say: Say) -> tuple[
             each = zip(shape[1:], *(per_axis(v, rank) for v in fields), strict=True)
             result = tuple(transposed(*numbers) for numbers in each)
             if min(result) < 1:
-                say(f"its padding {op.padding} cuts away all of its output", "take a smaller padding")
+                say(f"its padding {op.padding} cuts away all of its output", "use a smaller padding")
             return tuple(max(1, n) for n in result)
         case AdaptiveAvgPool() | AdaptiveMaxPool():
             return per_axis(op.out, rank)
@@ -212,7 +216,7 @@ def _window_fix(legal: Sizes, node: Node, shape: Shape) -> str:
         )
         return f"{before}the smallest input this net takes is {shape_text(smallest)}"
     near = " or ".join(shape_text(s) for s in legal.near if s)
-    return f"inputs of {near} fit" if near else "take a smaller kernel, a smaller stride before it, or padding"
+    return f"inputs of {near} fit" if near else "use a smaller kernel, a smaller stride before it, or padding"
 
 
 def _added(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
@@ -282,7 +286,7 @@ def _unread(graph: Graph) -> list[Problem]:
     """Layers whose result goes nowhere."""
     read = {name for node in graph.nodes for name in node.inputs} | {graph.output, *graph.taps}
     return [
-        Problem(node.name, "no later layer reads it and it is not the last", f"remove it, or read it: <- {node.name}")
+        Problem(node.name, "its output is unused: no later layer reads it", f"remove it, or read it: <- {node.name}")
         for node in graph.nodes
         if node.name not in read
     ]

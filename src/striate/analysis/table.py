@@ -11,7 +11,7 @@ from striate.spec.ops import Shape
 if TYPE_CHECKING:
     from striate.analysis.report import Layer, Report
 
-HEAD = ("layer", "op", "output", "parameters", "MACs", "sees", "stride", "memory")
+HEAD = ("layer", "op", "output", "parameters", "MACs", "receptive field", "stride", "memory")
 LEFT = 2  # the columns that are words; the others are numbers, aligned to the right
 
 
@@ -102,14 +102,14 @@ def _below(report: Report) -> list[str]:
     lines += [f"advice: {w.layer}: {w.message}; {w.fix}" for w in report.warnings]
     legal = report.legal_inputs
     if legal.asked and not report.problems:
-        lines.append("The input fits: every window falls on whole steps and nothing is dropped.")
+        lines.append("The input size fits: no stride drops any rows or columns.")
     near = [
         f"{word} {shape_text(shape)}"
         for word, shape in (("below", legal.below), ("above", legal.above), ("smallest", legal.smallest))
         if shape
     ]
     if near:
-        lines.append(f"legal inputs: {', '.join(near)}" + _steps(legal.step))
+        lines.append(f"legal input sizes: {', '.join(near)}" + _steps(legal.step))
     return lines
 
 

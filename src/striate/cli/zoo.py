@@ -9,7 +9,7 @@ from striate.cli.common import Json, print_json
 from striate.errors import shape_text
 from striate.zoo import ZOO
 
-HEAD = ("net", "paper", "year", "input", "parameters", "MACs", "sees")
+HEAD = ("net", "paper", "year", "input", "parameters", "MACs", "receptive field")
 
 
 def zoo(json: Json = False) -> None:

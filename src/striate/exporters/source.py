@@ -57,7 +57,7 @@ def source(
             return self.relu1(self.conv1(x))
     """
     if graph.input is None:
-        raise SpecError("the net does not say its input; give one, such as --input 1x28x28")
+        raise SpecError("no input size given; give one, such as --input 1x28x28")
     shapes, problems = infer(graph)
     if problems:
         raise ShapeError("the net does not fit together:\n" + "\n".join(f"  {p}" for p in problems))

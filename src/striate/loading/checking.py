@@ -24,7 +24,7 @@ def check(net: Spec | Graph | str | nn.Module, input: Shape | str | None = None)
         input: ``(C, H, W)`` or ``"3x224x224"``; not needed where the net says its own.
 
     Raises:
-        SpecError: The text is not a net, nobody said the input, or the module cannot be followed at all.
+        SpecError: The text is not a net, no input size was given, or the module cannot be followed at all.
 
     >>> report = check("conv 6 5; relu; maxpool 2; flatten; linear 10", input=(1, 28, 28))
     >>> report.parameters, report.macs, report.layers[2].receptive_field

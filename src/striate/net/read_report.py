@@ -27,7 +27,7 @@ def check(module: nn.Module, input: Shape | str | tuple[Shape, ...] | None) -> R
     ('opaque GroupNorm', 12, False)
     """
     if input is None:
-        raise SpecError("a module does not say its input; give one, such as --input 3x224x224 or input=(3, 224, 224)")
+        raise SpecError("no input size given; a module needs one, such as --input 3x224x224 or input=(3, 224, 224)")
     reading = read_all(module, input)
     report = analyse(reading.graph)
     legal = _legal(module, reading, report.legal_inputs)

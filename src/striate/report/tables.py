@@ -25,7 +25,14 @@ def network(layers: Sequence[Layer]) -> Html:
     """
     previous = [None, *(layer["name"] for layer in layers)]
     branches = any(_sources(x, p) for x, p in zip(layers, previous, strict=False))
-    head = ["layer", "what it does", *(["from"] if branches else []), "output", "sees", *(t for t, _ in COSTS)]
+    head = [
+        "layer",
+        "what it does",
+        *(["from"] if branches else []),
+        "output",
+        "receptive field",
+        *(t for t, _ in COSTS),
+    ]
     totals = {key: _total(layers, key) for _, key in COSTS}
     rows = [
         el(
