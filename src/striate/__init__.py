@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from striate.errors import DataError, Error, ModelError, RecipeError, SeeError, ShapeError, SpecError
     from striate.inspect.models.explaining import explain
     from striate.learning import Recipe, training
-    from striate.loading.checking import check
+    from striate.loading.network import check
     from striate.loading.official import from_torchvision
     from striate.model.contract import Contract
     from striate.model.model import Labels, Mask, Model, Prediction, Values, load
@@ -80,7 +80,7 @@ _WHERE = {
     "striate.analysis": "Report",
     "striate.drawing": "draw",
     "striate.run.api": "train",
-    "striate.loading.checking": "check",
+    "striate.loading.network": "check",
     "striate.datasets.doctor": "doctor",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
     "striate.inspect.models.explaining": "explain",

@@ -55,7 +55,7 @@ MISTAKES = {
     "a model for data": (["train", MODEL], 3, ["this is a file; DATA is a built-in name"]),
     # the wrong net
     "a net not in the zoo": (
-        ["train", "digits", "--net", "my-lenet5"], 2, ["'my-lenet5' is no net of the zoo", "'lenet5'"],
+        ["train", "digits", "--net", "my-lenet5"], 2, ["'my-lenet5' is not a network of the zoo", "'lenet5'"],
     ),
     "a net without an end": (["train", "digits", "--net", "conv 6 5"], 2, ["end it with: flatten; linear 10"]),
     "a net for other classes": (
@@ -95,7 +95,7 @@ MISTAKES = {
     "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a model"]),
     "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE...'"]),
     "no file": (["predict", MODEL], 2, ["Missing argument 'FILE...'"]),
-    "the run's folder": (["predict", "flat", "seven.png"], 4, ["this is a folder; name the model.safetensors in it"]),
+    "a folder": (["predict", "flat", "seven.png"], 4, ["flat: this folder contains no model.safetensors; name"]),
     "a file of PyTorch": (["predict", "weights.pth", "seven.png"], 4, ["a zip archive, such as a PyTorch .pth"]),
     "the net's text for a model": (["evaluate", "lenet5", "digits"], 4, ["lenet5: there is no such file"]),
     "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),

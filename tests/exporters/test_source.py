@@ -23,7 +23,7 @@ from striate.exporters.compare import compare_net, import_file, small_input, tri
 from striate.exporters.names import class_name
 from striate.exporters.source import source
 from striate.files import write_safely
-from striate.loading.find import find_net
+from striate.loading import open_network
 from striate.model.contract import Contract
 from striate.model.model import Model, load
 from striate.model.prepare import fit, normalise
@@ -36,7 +36,7 @@ slowly = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def text_of(net: str, input: tuple[int, ...] | None = None) -> str:
-    return source(lower(find_net(net), input), net if net in ZOO else "net")[0]
+    return source(lower(open_network(net).description(), input), net if net in ZOO else "net")[0]
 
 
 def is_bit_equal(graph: Graph, folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_kinds_of_nets(text: str, input: tuple[int, ...], tmp_path: Path) -> Non
 
 
 def test_side_heads_are_taps(tmp_path: Path) -> None:
-    graph = find_net("googlenet", classes=7)
+    graph = open_network("googlenet", classes=7).description()
     text, name = source(graph, "googlenet")
     (tmp_path / "net.py").write_text(text)
     theirs = getattr(import_file(tmp_path / "net.py"), name)().eval()
@@ -116,7 +116,7 @@ def test_what_is_trained_from_scratch_begins_as_here(tmp_path: Path) -> None:
     """Fixed codes are the same ones, and trained factors begin at their value."""
     (tmp_path / "net.py").write_text(text_of("lenet5_1998"))
     theirs = import_file(tmp_path / "net.py").LeNet5_1998().state_dict()
-    ours = build(find_net("lenet5_1998")).state_dict()
+    ours = build(open_network("lenet5_1998").description()).state_dict()
     for key in ("out.codes", "s2.scale.weight", "s2.scale.bias"):
         assert torch.equal(theirs[key], ours[key])
 
@@ -339,7 +339,7 @@ def test_mistakes_of_the_command_line(words: list[str], said: str, cli, in_folde
 @pytest.mark.parametrize("net", ["vgg16", "resnet152", "densenet201", "unet_2015", "mobilenet_v3_large", "textcnn"])
 def test_the_comparison_means_something(net: str) -> None:
     """The inputs are large enough to tell layers apart; what comes out is neither constant nor infinite."""
-    graph = find_net(net)
+    graph = open_network(net).description()
     assert min(small_input(graph)[1:], default=59) >= 16
     x, module = trial(graph)
     with torch.no_grad():

@@ -16,7 +16,7 @@ from striate.analysis import infer
 from striate.datasets import open_data
 from striate.errors import ModelError, RecipeError, SpecError
 from striate.learning import Epoch, Recipe, fixed_norms, freeze, training
-from striate.loading.find import find_net
+from striate.loading import open_network
 from striate.loading.transfer import head_of, with_classes, without_sides
 from striate.model.contract import Contract
 from striate.model.model import Model, load
@@ -175,7 +175,7 @@ def test_another_size_sees_the_same_share_of_the_picture(in_folder):
 
 def test_a_net_of_the_zoo_with_the_files_channels(in_folder):
     said = []
-    Model(build(find_net("lenet5", classes=2, channels=3)), colour((32, 32))).save("a.safetensors")
+    Model(build(open_network("lenet5", classes=2, channels=3).description()), colour((32, 32))).save("a.safetensors")
     run = prepare("digits", "lenet5", weights="a.safetensors", say=said.append)
     assert run.model.contract.input == (3, 32, 32)
     assert said[1] == "weights of a.safetensors: 4 of 5 layers that have weights came along"

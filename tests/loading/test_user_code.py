@@ -5,8 +5,9 @@ import json
 import pytest
 
 from striate.errors import SpecError
-from striate.loading.find import find_net
+from striate.loading import open_network
 from striate.loading.user_code import is_code, load_code
+from striate.spec import Conv, Seq, lower
 
 NETS = """
 import torch
@@ -107,7 +108,7 @@ def test_two_of_them_compared(cli, file):
         ("my_net.py", "my_net.py: say which network of the file, as in my_net.py:Net"),
         ("my_net.py:", "my_net.py: say which network of the file, as in my_net.py:Net"),
         ("my_net.py:Nett", "my_net.py: there is no 'Nett' in it; did you mean 'Net'?"),
-        ("my_net.py:three", "my_net.py:three is of the type int; wanted an nn.Module, or a class or function"),
+        ("my_net.py:three", "my_net.py:three is of the type int; expected an nn.Module, or a class or function"),
         ("my_net.py:Wide", "my_net.py:Wide needs width, depth; write a function without arguments that makes it, such"),
         ("my_net.py:Broken", "my_net.py:Broken cannot be made: line 29: self.conv = nn.Conv2d(3, 6, 3, groups=2): Va"),
         ("bad.py:Net", "bad.py does not run: line 2: import nothing_here: ModuleNotFoundError: No module named"),
@@ -131,8 +132,11 @@ def test_the_input_must_be_said(cli, file):
 
 
 def test_training_says_what_to_do_instead(file):
-    with pytest.raises(SpecError, match=r"read by striate check alone, .*train it with striate.training in Python"):
-        find_net("my_net.py:Net")
+    network = open_network("my_net.py:Net")
+    assert network.has_weights
+    with pytest.raises(SpecError, match=r"my_net.py:Net is a module, .*; train it with striate.training in Python"):
+        network.description()
+    assert open_network("my_net.py:words").description() == lower(Seq(Conv(6, 3)))
 
 
 def test_what_is_code():

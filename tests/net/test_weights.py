@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 import striate
 from net.torchvision_style import NETS, GoogLeNet, made
 from striate.errors import DataError, ModelError, SpecError
-from striate.loading.find import find_net
+from striate.loading import open_network
 from striate.loading.official import from_torchvision, read_classes
 from striate.net import assemble
 from striate.net.weights import take, wanted
@@ -31,7 +31,7 @@ OLD = {"_use_new_zipfile_serialization": False}
 
 def graph_of(name, sides=False):
     entry = ZOO[name]
-    return lower(entry.make(sides=True), entry.input) if sides else find_net(name)
+    return lower(entry.make(sides=True), entry.input) if sides else open_network(name).description()
 
 
 def listed(name):

@@ -48,16 +48,13 @@ def check(
 
 
 def _report(net: str, input: str | None) -> Report:
-    from striate.loading.checking import check as analyse
-    from striate.loading.find import find_net
-    from striate.loading.user_code import is_code, load_code
-    from striate.spec import Graph
+    from striate.loading import open_network
 
-    with redirect_stdout(sys.stderr):  # what somebody's file prints is no result of ours
-        found = load_code(net) if is_code(net) else find_net(net)
-        if input:
-            _advise(input, found.input if isinstance(found, Graph) else None)
-        return analyse(found, input)
+    network = open_network(net)
+    if input:
+        _advise(input, network.input)
+    with redirect_stdout(sys.stderr):  # what somebody's forward prints is no result of ours
+        return network.check(input)
 
 
 def _draw(report: Report, net: str, path: Path) -> None:

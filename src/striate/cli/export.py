@@ -10,7 +10,7 @@ import typer
 from striate.cli.common import Json, command, print_json, say
 
 if TYPE_CHECKING:
-    from striate.spec import Graph
+    from striate.loading import Network
 
 LATER = {"onnx": "ONNX", "program": "a torch.export program"}
 
@@ -29,27 +29,21 @@ def export(
 ) -> None:
     """Write a network as a stand-alone file. Compared with it bit for bit before it is called done."""
     from striate.errors import SpecError, nearest
-    from striate.loading.find import find_net
+    from striate.loading import open_network
 
     if to in LATER:
         raise SpecError(f"--to {to}: {LATER[to]} is not written yet; there is --to source, a stand-alone PyTorch file")
     if to != "source":
         raise SpecError(f"--to {to!r}{nearest(to, ['source'])}")
-    graph = find_net(net)
-    trained = net.endswith(".safetensors")
-    if trained and input:
-        raise SpecError(f"--input {input}: the model says its own input; leave --input out")
-    if input:
-        from striate.spec import lower, read_shape
-
-        graph = lower(graph, read_shape(input))
-    name = _name(net, graph)
+    network = open_network(net, input=input)
+    graph, trained = network.description(), network.contract is not None
+    name = network.zoo_name or ("net" if trained else network.name)
     path = out or Path(f"{name.replace('-', '_')}.py")
 
     from striate.exporters import ExportError, export_source
 
     try:
-        done = export_source(net if trained else graph, path, name=name, origin=_origin(net))
+        done = export_source(network.path or graph if trained else graph, path, name=name, origin=_origin(network))
     except ExportError as error:
         say(f"striate: {error}")
         raise typer.Exit(1) from None
@@ -63,26 +57,13 @@ def export(
         say("\nnext:\n  " + command("python", path, "IMAGE"))
 
 
-def _name(net: str, graph: Graph) -> str:
-    """What the class and the file are called after; a model's net, where it is one of the zoo."""
-    from striate.loading.find import net_name
-    from striate.model.header import read_header
-    from striate.spec import lower
-    from striate.zoo import ZOO
-
-    if not net.endswith(".safetensors"):
-        return net_name(net)
-    classes = len(read_header(Path(net)).contract.classes)
-    same = (name for name, entry in ZOO.items() if lower(entry.make(classes), graph.input) == graph)
-    return next(same, "net")
-
-
-def _origin(net: str) -> str:
+def _origin(network: Network) -> str:
     """Where the net comes from, in a few words."""
     from striate.zoo import ZOO
 
-    if net in ZOO:
-        return f"{net} of striate's zoo ({ZOO[net].paper}, {ZOO[net].year})"
-    if net.endswith(".safetensors"):
-        return f"a model trained with striate, {Path(net).name}"
-    return f"the net in {Path(net).name}" if net.endswith(".net") else "a net given as text"
+    if network.origin == "zoo":
+        return f"{network.name} of striate's zoo ({ZOO[network.name].paper}, {ZOO[network.name].year})"
+    if network.path is None:
+        return "a net given as text"
+    kind = "a model trained with striate," if network.contract else "the net in"
+    return f"{kind} {network.path.name}"

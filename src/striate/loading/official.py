@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from striate.errors import DataError, ModelError, SpecError, nearest
-from striate.loading.find import find_net
+from striate.loading.network import open_network
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import assemble
@@ -107,7 +107,7 @@ def _table(net: str) -> Table:
 
 def _graph(net: str, classes: int, sides: bool) -> Graph:
     if not sides:
-        return find_net(net, classes=classes)
+        return open_network(net, classes=classes).description()
     entry = ZOO[net]
     return lower(entry.make(classes=classes, sides=True), entry.input)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,8 +11,8 @@ from torch import nn
 from striate.analysis import infer
 from striate.errors import ModelError, RecipeError, SpecError, nearest
 from striate.learning import freeze
+from striate.loading.network import Given, open_network
 from striate.model.contract import IMAGES, Contract
-from striate.model.model import load
 from striate.net import Net
 from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
 
@@ -25,23 +24,19 @@ class Start:
     """A model file to begin with."""
 
     path: str
+    name: str
     module: nn.Module
     graph: Graph
     contract: Contract
 
     @classmethod
-    def of(cls, path: str | Path) -> Start:
-        """The model in the file at *path*; ModelError where it is none."""
-        try:
-            model = load(path)
-        except ModelError as error:
-            path = Path(path)
-            if path.suffix not in (".pth", ".pt") or not path.is_file():
-                raise
-            way = f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}"
-            raise ModelError(f"{error}; {way}") from None
-        assert model.graph is not None
-        return cls(str(path), model.module, model.graph, model.contract)
+    def of(cls, path: Given) -> Start:
+        """The model in the file or run's folder *path*; ModelError where it is none."""
+        network = open_network(path)
+        model = network.model
+        if network.graph is None:
+            raise ModelError(f"{path}: its network has no description; the weights of a model file are wanted")
+        return cls(network.given, network.name, model.module, network.graph, model.contract)
 
     def answers_for(self, classes: tuple[str, ...], task: str) -> bool:
         """Whether the file's own head answers for *classes*."""

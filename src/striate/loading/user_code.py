@@ -8,13 +8,13 @@ import inspect
 import re
 import sys
 import traceback
+from contextlib import redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from striate.errors import SpecError, nearest
-from striate.loading.checking import is_net
 
 
 def is_code(net: object) -> bool:
@@ -75,7 +75,8 @@ def _run(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and the like look there
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # what somebody's file prints is no result of ours
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         raise SpecError(f"{path} line {error.lineno}: {error.msg}") from None
     except (Exception, SystemExit) as error:
@@ -93,7 +94,7 @@ def _told(error: BaseException, path: Path) -> str:
 
 
 def _made(found: Any, where: str) -> Any:
-    """The network that *found* is or makes."""
+    """What *found* is or makes."""
     if isinstance(found, type) or inspect.isroutine(found):
         wanted = _wanted(found)
         if wanted:
@@ -103,13 +104,10 @@ def _made(found: Any, where: str) -> Any:
                 f"def make(): return {name}({', '.join(f'{w}=...' for w in wanted)}), and name that"
             )
         try:
-            found = found()
+            with redirect_stdout(sys.stderr):
+                found = found()
         except Exception as error:
             raise SpecError(f"{where} cannot be made: {_told(error, Path(where.rpartition(':')[0]))}") from error
-    if not is_net(found):
-        raise SpecError(
-            f"{where} is of the type {type(found).__name__}; wanted an nn.Module, or a class or function that makes one"
-        )
     return found
 
 

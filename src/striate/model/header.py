@@ -20,6 +20,7 @@ from striate.spec import Graph, Shape, parse
 from striate.spec.ops import shown, word
 
 FORMAT = "striate 1"
+MODEL_FILE = "model.safetensors"  # its name in a run's folder
 MOST = 16 * 2**20  # bytes of a header: thousands of layers fit in a tenth of it
 MOST_LAYERS = 2_000
 MOST_TENSORS = 10_000
@@ -44,6 +45,22 @@ class Header:
     graph: Graph
     contract: Contract
     tensors: dict[str, tuple[str, Shape]]
+
+
+def model_file(path: str | Path) -> Path:
+    """The model file that *path* means: itself, or the one in a run's folder.
+
+    Raises:
+        ModelError: The folder contains none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / MODEL_FILE).is_file():
+        raise ModelError(
+            f"{path}: this folder contains no {MODEL_FILE}; name the folder of a finished run, or a model file"
+        )
+    return path / MODEL_FILE
 
 
 def read_header(path: Path) -> Header:
@@ -94,7 +111,7 @@ def _why(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file; a model is what striate train writes: runs/NAME/model.safetensors"
     if isinstance(error, IsADirectoryError):
-        return "this is a folder; name the model.safetensors in it"
+        return f"this is a folder; name the {MODEL_FILE} in it"
     return error.strerror or str(error)
 
 

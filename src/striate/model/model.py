@@ -21,7 +21,7 @@ from striate.files import write_safely
 from striate.learning import Scorer, evaluating
 from striate.model.answers import THRESHOLD, Answer, Labels, Mask, Prediction, Values, answer_of
 from striate.model.contract import Contract
-from striate.model.header import FORMAT, Header, check_agree, check_outputs, read_header
+from striate.model.header import FORMAT, Header, check_agree, check_outputs, model_file, read_header
 from striate.model.prepare import normalise
 from striate.model.sources import Source, inputs_of, items_of
 from striate.net import assemble
@@ -143,12 +143,12 @@ class Model:
 
 
 def load(path: str | Path) -> Model:
-    """The model in the file at *path*, on the CPU and ready to predict.
+    """The model in the file at *path*, or in the run's folder *path*, on the CPU and ready to predict.
 
     Raises:
         ModelError: Naming the file and what is wrong with it; nothing of it is used before all is checked.
     """
-    path = Path(path)
+    path = model_file(path)
     header = read_header(path)
     try:
         module = assemble(header.graph)

@@ -8,13 +8,14 @@ from typing import Any
 
 from striate.errors import shape_text
 from striate.learning import Epoch, Recipe
+from striate.loading import Given
 from striate.model.model import Model
 from striate.run import prepare
-from striate.spec import Graph, Shape, Spec
+from striate.spec import Shape
 
 
 def train(
-    net: str | Path | Spec | Graph | None,
+    net: Given | None,
     data: str | Path,
     *,
     recipe: Recipe | None = None,

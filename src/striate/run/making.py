@@ -13,7 +13,8 @@ from striate.datasets import DataSet, open_data, sampled, with_validation
 from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
 from striate.learning import Recipe, State, loss_name, read_recipe
-from striate.loading.find import net_for, net_name, suited_to, with_input
+from striate.loading import Given, Network, open_network
+from striate.loading.for_data import default_network, graph_for_data, with_input
 from striate.loading.transfer import Start, freeze_to
 from striate.model.contract import Contract
 from striate.model.model import Model
@@ -24,12 +25,12 @@ from striate.run.reading import check_choices, check_words, quick_look, read_par
 from striate.run.running import Run, restore
 from striate.run.splitting import check_split, write_split
 from striate.run.suiting import Asked, check_asked, first_contract, fitted, vocabulary_for, words_of
-from striate.spec import Graph, Shape, Spec, format, lower
+from striate.spec import Graph, Shape, format, lower, parse
 
 
 def prepare(
     data: str | Path,
-    net: str | Path | Spec | Graph | None = None,
+    net: Given | None = None,
     recipe: Recipe | None = None,
     *,
     settings: dict[str, Any] | None = None,
@@ -53,8 +54,8 @@ def prepare(
 
     Args:
         data: A built-in name or a path.
-        net: As :func:`striate.loading.find.find_net` takes it; if not given, that of *weights*, else
-            one that suits the data.
+        net: What :func:`striate.loading.open_network` takes; if not given, that of *weights*, else the default for
+            the data.
         recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.
         settings: Single settings that differ from the recipe.
         out: The run's folder; if not given, ``runs/DATA-NET`` with the next free number.
@@ -78,11 +79,12 @@ def prepare(
         check_words(recipe, resize=resize, out=out)
     place = _device(device)
     dataset = open_data(data, task=task, channels=channels, progress=fetching)
-    folder, before = (find_run(out, dataset.name, None if net is None else net_name(net)) if resume else None), {}
+    network = None if net is None else open_network(net)
+    folder, before = (find_run(out, dataset.name, network.name if network else None) if resume else None), {}
     if folder:
         before = {"task": "classification"} | Recipe().as_dict() | read_about(folder)
         recipe = recipe or read_recipe(folder / "recipe.json")
-        net = net or str(before["net"])
+        network = network or open_network(parse(str(before["net"])))  # a text alone: no file says what code to run
         init = str(before["init"])
         weights, freeze = weights or before.get("weights"), freeze or before.get("freeze")
         keep_epochs = keep_epochs or (folder / EPOCHS).is_dir()
@@ -102,15 +104,14 @@ def prepare(
     given = _given_contract(folder, before)
     asked = Asked(dataset, start.contract if start else given, resize, input)
     check_asked(asked, channels, str(weights) if start else "")
-    name = str(before.get("name") or (net_name(net or weights or "") if net or weights else ""))
-    if start and net is None:
-        graph = start.graph_for(dataset.classes, dataset.task)
+    if start and network is None:
+        name, graph = start.name, start.graph_for(dataset.classes, dataset.task)
     else:
-        if net is None:
-            net, why = suited_to(asked.input or asked.item, asked.mode, dataset.task, len(dataset.classes))
-            say(f"net: {net}, since {why}")
-        graph = _named(net, asked)
-    name = name or net_name(net or "")
+        if network is None:
+            default, why = default_network(asked.input or asked.item, asked.mode, dataset.task, len(dataset.classes))
+            say(f"net: {default}, since {why}")
+            network = open_network(default)
+        name, graph = str(before.get("name") or network.name), _named(network, asked)
     graph = fitted(with_input(graph, start.contract.input if start else asked.item), dataset, name)
     vocabulary = vocabulary_for(asked, graph, name)
     contract = given or first_contract(dataset, graph, vocabulary, resize)
@@ -192,11 +193,11 @@ def _about(dataset: DataSet, graph: Graph, recipe: Recipe, *, name: str, init: s
     }
 
 
-def _named(net: str | Path | Spec | Graph, asked: Asked) -> Graph:
+def _named(network: Network, asked: Asked) -> Graph:
     """The net that was named, for the data; with the input that was asked for, if one was."""
     dataset = asked.dataset
-    graph = net_for(
-        net,
+    graph = graph_for_data(
+        network,
         classes=len(dataset.classes),
         input=asked.item,
         mode=asked.mode,

@@ -18,18 +18,14 @@ from striate.errors import DataError, Error, SeeError
 from striate.inspect.attribution.probe import first_tensor
 from striate.inspect.fields import Box
 from striate.learning import evaluating
-from striate.loading.checking import is_module
-from striate.loading.find import find_net, net_name
-from striate.loading.user_code import is_code, load_code
+from striate.loading import Given, open_network
 from striate.model.contract import MODES, Contract
-from striate.model.model import Model, load
+from striate.model.model import Model
 from striate.model.prepare import normalise
 from striate.model.sources import Item, Source, input_of, items_of
 from striate.model.words import numbers_of
-from striate.net import build
 from striate.net.read import read_all
 from striate.net.read_graph import legal
-from striate.spec import lower
 
 NO_INPUT = "the network does not say its input; say it with --input, such as 3x224x224"
 
@@ -168,12 +164,11 @@ def drawn(item: np.ndarray) -> np.ndarray | None:
     return item[0] if len(item) < 3 else np.ascontiguousarray(np.moveaxis(item[:3], 0, 2))
 
 
-def subject(net: str | Path | nn.Module | Model, input: tuple[int, ...] | None = None) -> Subject:
+def subject(net: Given, input: tuple[int, ...] | None = None) -> Subject:
     """The network that *net* means, ready to be looked into.
 
     Args:
-        net: A model file, a :class:`~striate.model.model.Model`, any ``nn.Module``, ``FILE.py:NAME``; or a net by its
-            name or text, which gets random weights.
+        net: What :func:`striate.loading.open_network` takes; a network by its name or text gets random weights.
         input: ``(C, H, W)``, where neither a contract nor the net says it.
 
     Raises:
@@ -182,30 +177,22 @@ def subject(net: str | Path | nn.Module | Model, input: tuple[int, ...] | None =
     >>> subject("lenet5").contract.input
     (1, 32, 32)
     """
-    if isinstance(net, Model):
-        return Subject("model", net)
-    if isinstance(net, str | Path) and str(net).endswith(".safetensors"):
-        return Subject(str(net), load(net))
-    if is_code(net) or is_module(net):
-        made = load_code(str(net)) if is_code(net) else net
-        if is_module(made):
-            return Subject(str(net) if is_code(net) else type(made).__name__, _bare(made, input))
-        net = made
-    graph = find_net(net)  # type: ignore[arg-type]
-    graph = lower(graph, input) if input else graph
-    if graph.input is None:
+    network = open_network(net, input=input)
+    if network.contract is not None:
+        return Subject(network.given if network.path else "model", network.model)
+    if network.input is None:
         raise SeeError(NO_INPUT)
-    module = build(graph, seed=0)
+    name = network.name if network.graph else network.given.removeprefix("the ")
+    model = _bare(network.module, network.input)
+    if network.has_weights:
+        return Subject(name, model)
     note = "random weights: nobody trained this network"
-    model = _bare(module, graph.input)
     note += "; no vocabulary is known, so all words are one" if model.contract.mode == "text" else ""
-    return Subject(net_name(net), model, note)  # type: ignore[arg-type]
+    return Subject(name, model, note)
 
 
-def _bare(module: nn.Module, input: tuple[int, ...] | None) -> Model:
+def _bare(module: nn.Module, input: tuple[int, ...]) -> Model:
     """A model of a module that nobody wrote a contract for: pixels go in as shares of 255, outputs have numbers."""
-    if input is None:
-        raise SeeError(NO_INPUT)
     output, is_text = _tried(module, input)
     if output is None or output.ndim not in (1, 2, 4) or len(output) != 1:
         what = "no tensor" if output is None else f"{tuple(output.shape)} for one item"

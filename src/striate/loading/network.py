@@ -1,0 +1,306 @@
+"""The one entry point for a network: whatever a person gives for it becomes one value that says what it has.
+
+Every verb of the command line and every Python function begins with :func:`open_network`; none of them tests for
+file endings or types itself. No torch is imported before somebody needs numbers.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from striate.analysis import Report
+from striate.analysis import check as analyse
+from striate.errors import ModelError, SpecError, nearest
+from striate.loading.user_code import is_code, load_code
+from striate.spec import OPS, Cat, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
+from striate.spec.ops import Base
+from striate.zoo import ZOO
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from striate.model.contract import Contract
+    from striate.model.model import Model
+
+Given: TypeAlias = "str | Path | Spec | Graph | nn.Module | Model | Network"  # what a network may be given as
+Origin = Literal["zoo", "text", "net file", "model file", "Python file", "spec", "module", "model"]
+NO_INPUT = "the network does not say its input size; give one, such as --input 3x224x224 or input=(3, 224, 224)"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What somebody gave for a network, and what is known of it.
+
+    Args:
+        given: How messages call it: the zoo's name, the file's path, the text, the type.
+        name: A short name, for a run's folder or an exported class: ``lenet5``, ``mine``, ``net``.
+        origin: What it was given as.
+        graph: Its description; None for somebody's own module.
+        input: The shape of one input, ``(C, H, W)``, where the network or its contract says it, or the caller did.
+        contract: Preparation and classes; None unless it is a model.
+        path: The model file, ``.net`` file or Python file that it came from.
+        held: The ``nn.Module`` or ``Model`` itself, where one was given or made.
+    """
+
+    given: str
+    name: str
+    origin: Origin
+    graph: Graph | None = None
+    input: Shape | None = None
+    contract: Contract | None = None
+    path: Path | None = None
+    held: Any = field(default=None, repr=False)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it came with weights; otherwise :attr:`module` has random ones."""
+        return self.origin == "model file" or self.held is not None
+
+    @property
+    def zoo_name(self) -> str | None:
+        """Its name in the zoo; of a trained model, that of the network with the same layers, if there is one."""
+        if self.origin == "zoo":
+            return self.name
+        if self.contract is None or self.graph is None:
+            return None
+        classes = len(self.contract.classes)
+        same = (name for name, entry in ZOO.items() if lower(entry.make(classes), self.graph.input) == self.graph)
+        return next(same, None)
+
+    def description(self) -> Graph:
+        """The graph.
+
+        Raises:
+            SpecError: It is somebody's module, which has none.
+        """
+        if self.graph is not None:
+            return self.graph
+        raise SpecError(
+            f"{self.given} is a module, and a model file could not say what it is; train it with striate.training in "
+            f"Python, or describe the network as text or as a Seq"
+        )
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The module: given, loaded from its file, or built from the description with random weights (seed 0).
+
+        Raises:
+            ModelError: The file is damaged. SpecError: No input size is known to build for. ShapeError: The layers
+                do not fit together.
+        """
+        if self.held is not None or self.contract is not None:
+            return self.model.module if self.contract is not None else self.held
+        from striate.net import build
+
+        if self.input is None:
+            raise SpecError(NO_INPUT)
+        return build(lower(self.description(), self.input), seed=0)
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model.
+
+        Raises:
+            ModelError: The file is damaged, or this is not a model.
+        """
+        if self.origin == "model file":
+            from striate.model.model import load
+
+            assert self.path is not None
+            return load(self.path)
+        if self.contract is not None:
+            model: Model = self.held
+            return model
+        if self.held is not None:
+            raise ModelError(
+                f"{self.given} is a module, not a model: its classes and its preparation of inputs are not known; "
+                f"wrap it: striate.Model(module, striate.Contract(...))"
+            )
+        raise ModelError(
+            f"{self.given} is an untrained network; expected a model file (.safetensors) or a run's folder. "
+            f"Train it first: striate train DATA --net NET"
+        )
+
+    def check(self, input: Shape | str | None = None) -> Report:
+        """The static analysis for one *input*; its own, if not given. Of a module, its forward is followed.
+
+        Raises:
+            SpecError: No input size is known, or the module cannot be followed at all.
+        """
+        if self.graph is not None:
+            return analyse(self.graph, input or self.input)
+        from striate.net.read_report import check as check_module
+
+        return check_module(self.module, input or self.input)
+
+
+def open_network(
+    given: Given, *, classes: int | None = None, channels: int | None = None, input: Shape | str | None = None
+) -> Network:
+    """The network that *given* means, as one value that says what it has.
+
+    Nothing heavy happens here: of a model file the header alone is read, nothing is built. Ask the value for what is
+    needed: ``.description()`` or ``.graph`` for the layers, ``.check()`` for the table, ``.module`` for numbers
+    (random weights where ``.has_weights`` is false), ``.model`` for predictions.
+
+    Args:
+        given: A name of the zoo (``"lenet5"``), a ``.net`` file, the text (``"conv 6 5; relu"``), a model file
+            (``.safetensors``) or the run's folder with it, ``"FILE.py:NAME"`` (which is run), a spec (``Seq`` ...),
+            a ``Graph``, any ``nn.Module``, a ``Model``; or a ``Network`` already.
+        classes: For a network of the zoo: how many classes; its paper's, if not given.
+        channels: For a network of the zoo: the input's channels; its paper's, if not given.
+        input: ``(C, H, W)`` or ``"3x224x224"``, where the network does not say it, or instead of what it says.
+
+    Raises:
+        SpecError: There is no such name or file, the text is not a network, the value is of another type, or *input*
+            differs from what a trained model takes.
+        ModelError: The model file is damaged or not one of striate.
+
+    >>> network = open_network("lenet5", channels=3)
+    >>> network.name, network.input, network.has_weights, len(network.description().nodes)
+    ('lenet5', (3, 32, 32), False, 12)
+    """
+    if isinstance(given, Network):
+        network = given
+    elif isinstance(given, str | Path):
+        network = _of_words(given, classes, channels)
+    else:
+        network = _of_value(given)
+    shape = read_shape(input) if isinstance(input, str) else input
+    if shape is None or tuple(shape) == network.input:
+        return network
+    if network.contract is not None:
+        own = "x".join(map(str, network.contract.input))
+        raise SpecError(f"--input {'x'.join(map(str, shape))}: the model takes {own}; omit --input")
+    graph = network.graph
+    return replace(network, input=tuple(shape), graph=None if graph is None else lower(graph, tuple(shape)))
+
+
+def check(net: Given, input: Shape | str | None = None) -> Report:
+    """Works out every layer of *net* for one *input*, and lists every fault with its fix; raises nothing for faults.
+
+    Args:
+        net: What :func:`open_network` takes. Of an ``nn.Module`` the forward is followed on tensors without numbers,
+            so that nothing is computed and the module stays as it is.
+        input: ``(C, H, W)`` or ``"3x224x224"``; not needed where the network says its own, as those of the zoo and
+            model files do.
+
+    Raises:
+        SpecError: There is no such network, no input size is known, or the module cannot be followed at all.
+        ModelError: The model file is damaged.
+
+    >>> report = check("conv 6 5; relu; maxpool 2; flatten; linear 10", input=(1, 28, 28))
+    >>> report.parameters, report.macs, report.layers[2].receptive_field
+    (8806, 95040, (6, 6))
+    >>> check("lenet5").parameters
+    61706
+    """
+    return open_network(net).check(input)
+
+
+def _of_words(given: str | Path, classes: int | None, channels: int | None) -> Network:
+    """The network that a string or a path names."""
+    text = str(given)
+    path = Path(text)
+    if text in ZOO:
+        graph = _from_zoo(text, classes, channels)
+        return Network(text, text, "zoo", graph, graph.input)
+    if text.endswith(".safetensors") or (_is_folder(text) and not text.endswith(".net")):
+        return _from_model_file(path)
+    if text.endswith(".net"):
+        graph = _from_net_file(path)
+        return Network(text, _plain(path.stem), "net file", graph, graph.input, path=path)
+    if is_code(text):
+        return _of_value(load_code(text), text)
+    if path.suffix in (".pth", ".pt") and path.is_file():
+        raise ModelError(
+            f"{path}: PyTorch weights, not a model of striate (.safetensors); make a model of it first: "
+            f"striate weights NET {path} -o {path.with_suffix('.safetensors')}"
+        )
+    if _is_name(text):
+        raise SpecError(
+            f"{text!r} is not a network of the zoo, a file, a run's folder or the text of a network{nearest(text, ZOO)}"
+        )
+    graph = parse(text)
+    return Network(text, "net", "text", graph, graph.input)
+
+
+def _of_value(value: Any, code: str = "") -> Network:
+    """The network that a Python value is; *code* is the ``FILE.py:NAME`` that it came from."""
+    kind = type(value).__name__
+    path = Path(code.rpartition(".py")[0] + ".py") if code else None
+    given = code or f"the {kind}"
+    if isinstance(value, Base | Seq | Sum | Cat | Product | Graph):
+        graph = lower(cast(Spec | Graph, value))
+        return Network(given, "net", "Python file" if code else "spec", graph, graph.input, path=path)
+    if _is_a(value, "striate.model.model", "Model"):
+        return Network(given, "model", "model", value.graph, value.contract.input, value.contract, path, value)
+    if _is_a(value, "torch.nn", "Module"):
+        built = getattr(value, "graph", None)  # of striate.build; layers may have been exchanged since, the input not
+        input = built.input if isinstance(built, Graph) else None
+        return Network(given, "net", "Python file" if code else "module", input=input, path=path, held=value)
+    if code:
+        raise SpecError(f"{code} is of the type {kind}; expected an nn.Module, or a class or function that makes one")
+    hint = f"; make one of it first: {value.__name__}()" if isinstance(value, type) else ""
+    raise SpecError(
+        f"got a {kind} for a network; expected a name, a text, a file, a Seq, a Graph, an nn.Module or a Model{hint}"
+    )
+
+
+def _is_a(value: object, module: str, name: str) -> bool:
+    """Whether *value* is of the class in *module*, which need not be imported to say no."""
+    found = getattr(sys.modules.get(module), name, None)
+    return found is not None and isinstance(value, found)
+
+
+def _from_zoo(name: str, classes: int | None, channels: int | None) -> Graph:
+    entry = ZOO[name]
+    if classes is not None and entry.task != "classification":
+        raise SpecError(f"{name} is a network for {entry.task}, not for classes; use another, such as lenet5")
+    spec = entry.make() if classes is None else entry.make(classes=classes)
+    image = len(entry.input) == 3  # of a sentence or a volume the first number is no colour
+    return lower(spec, (channels or entry.input[0], *entry.input[1:]) if image else entry.input)
+
+
+def _from_model_file(given: Path) -> Network:
+    from striate.model.header import model_file, read_header
+
+    path = model_file(given)
+    header = read_header(path)
+    name = _plain((given if given.is_dir() else path.with_suffix("")).name) or "model"
+    return Network(str(given), name, "model file", header.graph, header.contract.input, header.contract, path)
+
+
+def _from_net_file(path: Path) -> Graph:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.net")] if path.parent.is_dir() else []
+        raise SpecError(f"{path}: there is no such file" + (nearest(path.name, beside) if beside else "")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read as text ({error})") from None
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
+
+
+def _is_folder(text: str) -> bool:
+    """Whether *text* names a folder; a word of the notation is a layer before it is a folder."""
+    words = text.split()
+    with suppress(OSError):  # a text is longer than a name may be
+        return bool(words) and words[0].lower() not in OPS and Path(text).is_dir()
+    return False
+
+
+def _is_name(text: str) -> bool:
+    """Whether *text* looks like a name rather than like a description."""
+    return re.fullmatch(r"[\w./\\-]+", text) is not None and text.lower() not in OPS
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", "-", text)
