@@ -27,9 +27,16 @@ class Answer:
     err: str
 
 
+if os.environ.get("STRIATE_TEST_BITS") == "other":
+    import other_bits
+
+    other_bits.play()
+THREADS = os.environ.get("STRIATE_TEST_THREADS", "1")  # tiny tensors are slower on many; .ci/run tries two as well
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    torch.set_num_threads(1)  # tiny tensors are slower on many, and sums keep one order
+def _threads():
+    torch.set_num_threads(int(THREADS))
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +106,7 @@ def cli(capsys, monkeypatch):
 @pytest.fixture(scope="session")
 def shell():
     """``shell("check", "lenet5", cwd=...)`` runs the command line in a process of its own."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": THREADS, "MKL_NUM_THREADS": THREADS}
 
     def run(*words, cwd=None, **more):
         command = [sys.executable, "-m", "striate", *map(str, words)]

@@ -2,10 +2,12 @@
 
 import errno
 import json
+import mmap
 import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -519,21 +521,21 @@ def test_only_the_dead_are_cleared_away(kept, part):
 @linux
 @pytest.mark.parametrize("times", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_the_next_run_works_and_is_right(kept, tmp_path, monkeypatch, times):
-    """The moments are spread over all of a run, from its first file to its end and beyond."""
+    """The moments, told by calls of functions, are spread over all of a run and beyond its end."""
     rng, part = random.Random(0), part_of([draw(tmp_path / f"{i}.bmp", i) for i in range(100)])
     part.inputs[9].write_bytes(b"")
     time.sleep(SOON)
     monkeypatch.setattr("striate.datasets.store.workers.helpers", lambda: 2)
-    begun = time.monotonic()
     wanted = read(part, CONTRACT, memory=0)
-    lasts = time.monotonic() - begun
     assert is_right(wanted, part)
+    shutil.rmtree(kept)
+    calls = mmap.mmap(-1, 8)
+    os.waitpid(_forked_reading(part, calls, 2**62), 0)
+    (lasts,) = struct.unpack("q", calls)
     killed, unfinished = 0, 0
     for _ in range(times):
         shutil.rmtree(kept)
-        child = _forked_reading(part)
-        time.sleep(rng.uniform(0, 1.2 * lasts))
-        os.kill(child, signal.SIGKILL)
+        child = _forked_reading(part, calls, rng.randrange(int(1.2 * lasts)))
         killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
         unfinished += bool(leftovers(kept))
         arrays = read(part, CONTRACT, memory=0)
@@ -547,13 +549,23 @@ def test_killed_at_any_moment_the_next_run_works_and_is_right(kept, tmp_path, mo
     assert leftovers(kept) == []
 
 
-def _forked_reading(part):
+def _forked_reading(part, calls, last):
+    """A process that reads *part*, its helpers' *calls* counted with its own, and is killed at the *last* of them."""
     import warnings
+
+    def count(frame, event, argument):
+        (number,) = struct.unpack("q", calls[:])
+        calls[:] = struct.pack("q", number + 1)
+        if number >= last and reader in (os.getpid(), os.getppid()):
+            os.kill(reader, signal.SIGKILL)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
+        reader = os.getpid()
+        calls[:] = bytes(8)
+        sys.setprofile(count)
         try:
             read(part, CONTRACT, memory=0)
         finally:
