@@ -44,11 +44,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Rows or columns at the far end of a layer's input that its stride never reaches. Axis 0 is the first size."""
+    """Rows or columns at the far end of a layer's input that its stride never reaches. Axis 0 is the first size.
+
+    They are *count* of the last *within*: fewer than these where stride and dilation are both above 1.
+    """
 
     layer: str
     axis: int
     count: int
+    within: int
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,7 @@ def _dropped(graph: Graph, shapes: dict[str, Shape]) -> list[Dropped]:
         strided = isinstance(node.op, Conv | TableConv | Pool) and node.op.stride != 1  # others drop nothing
         if strided and extents and fits_rank(node.op, len(extents)):
             for axis, (w, n) in enumerate(zip(windows(node.op, len(extents)), extents, strict=True)):
-                if w.output(n) > 0 and (count := w.dropped(n)):
-                    found.append(Dropped(node.name, axis, count))
+                if w.output(n) > 0 and (unread := w.unread(n)):
+                    first = min(positions[0] for positions in unread)
+                    found.append(Dropped(node.name, axis, sum(map(len, unread)), n - first))
     return found

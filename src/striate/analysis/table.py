@@ -9,7 +9,7 @@ from striate.errors import shape_text
 from striate.spec.ops import Shape
 
 if TYPE_CHECKING:
-    from striate.analysis.report import Layer, Report
+    from striate.analysis.report import Dropped, Layer, Report
 
 HEAD = ("layer", "op", "output", "parameters", "MACs", "receptive field", "stride", "memory")
 LEFT = 2  # the columns that are words; the others are numbers, aligned to the right
@@ -122,8 +122,13 @@ def _dropped(report: Report) -> list[str]:
     names = {1: ("position",), 2: ("row", "column"), 3: ("slice", "row", "column")}
     lines = []
     for layer in report.layers:
-        lost = [(names[len(layer.output) - 1][d.axis], d.count) for d in report.dropped if d.layer == layer.name]
+        lost = [_lost(d, names[len(layer.output) - 1][d.axis]) for d in report.dropped if d.layer == layer.name]
         if lost:
-            parts = (f"last {name}" if n == 1 else f"last {n} {name}s" for name, n in lost)
-            lines.append(f"dropped: {layer.name} never sees the {' and the '.join(parts)} of its input")
+            lines.append(f"dropped: {layer.name} never sees {' and '.join(lost)} of its input")
     return lines
+
+
+def _lost(d: Dropped, name: str) -> str:
+    if d.within == 1:
+        return f"the last {name}"
+    return f"the last {d.within} {name}s" if d.count == d.within else f"{d.count} of the last {d.within} {name}s"

@@ -52,17 +52,35 @@ class Window:
     def dropped(self, size: int) -> int:
         """How many values at the end of the axis no window reads, though a longer input would have them read.
 
+        What the stride and the dilation skip everywhere is skipped by design, and not counted.
+
         >>> Window(kernel=2, stride=2, padding=0).dropped(5)
         1
+        >>> Window(kernel=3, stride=2, padding=0, dilation=3).dropped(28)  # positions 25 and 27
+        2
+        """
+        return sum(len(positions) for positions in self.unread(size))
+
+    def unread(self, size: int) -> list[range]:
+        """The positions that :meth:`dropped` counts: of each tap those that only a window behind the last one reads.
+
+        A position is read by the windows whose tap falls on it; taps a multiple of the stride apart read the same
+        positions, and of these the last tap reads each of them first.
         """
         if self.stride == 1:
-            return 0
-        first = (self.output(size) - 1) * self.stride + self.span - self.padding
-        # what the strides and the dilation skip everywhere is skipped by design, here too
+            return []
+        out, found, taken_over = self.output(size), [], dict[int, int]()
         if self.dilation == 1:
-            return max(0, size - max(0, first + max(0, self.stride - self.kernel)))
-        read = {j * self.dilation % self.stride for j in range(min(self.kernel, self.stride))}
-        return sum((i + self.padding) % self.stride in read for i in range(max(0, first), size))
+            start = max(0, out * self.stride - self.padding + max(0, self.kernel - self.stride))
+            return [range(start, size)] if start < size else []
+        for tap in reversed(range(self.kernel)):
+            at = tap * self.dilation - self.padding  # what window 0 reads with this tap
+            first = max(out, -(at // self.stride))
+            limit = min(size, taken_over.get(at % self.stride, size))
+            positions = range(at + first * self.stride, limit, self.stride)
+            found += [positions] * bool(positions)
+            taken_over[at % self.stride] = at
+        return found
 
 
 @lru_cache(maxsize=1024)
