@@ -68,7 +68,9 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     extents = shapes[graph.output][1:]
     periods = [len(axis.spans) for axis in axes]
     middle = [n // 2 for n in extents]
-    units = [tuple(m + i % p for m, p in zip(middle, periods, strict=True)) for i in range(min(7, max(periods)))]
+    count = min(7, max(periods))
+    each = list(zip(middle, periods, extents, strict=True))
+    units = [tuple(min(m + i % p, n - 1) for m, p, n in each) for i in range(count)]
     for unit, reached in zip(units, footprints(graph, graph.output, units), strict=True):
         wanted = [axis.at(i) for axis, i in zip(axes, unit, strict=True)]
         assert reached == (wanted if None not in wanted else [None] * rank)
@@ -108,6 +110,57 @@ def test_uneven_adaptive_pooling_lists_its_units(net: tuple[Seq, Shape], side: i
         wanted = [axis.at(i) for i in range(len(units))]
         clipped = [span and (max(0, span[0]), min(side - 1, span[1])) for span in wanted]
         assert [box for (box,) in found] == clipped
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_behind_crops_and_gaps_every_unit_is_exact(data: st.DataObject) -> None:
+    """Where a span with a stride does not say all: padding behind a crop, dilations, strides above the kernel."""
+    some = st.integers
+    layers = []
+    for _ in range(data.draw(some(1, 3))):
+        kernel, stride, padding, dilation = (data.draw(some(*ends)) for ends in ((1, 3), (1, 3), (0, 2), (1, 3)))
+        convolution = f"conv 1 {kernel} stride={stride} padding={padding} dilation={dilation}"
+        layers.append(data.draw(st.sampled_from([convolution, f"crop {padding}", "upsample 2"])))
+    graph = parse(f"input 1x{data.draw(some(3, 24))}; {'; '.join(layers)}; whole: adaptiveavgpool 1")
+    shapes, problems = infer(graph)
+    assume(not problems)
+    known, before = receptive(graph, shapes)[0], graph.nodes[-2].name
+    (pooled,) = known["whole"]
+    assert footprints(graph, "whole", [(0,)]) == [[pooled.spans[0]]]
+    if any(layer.startswith("crop") for layer in layers):
+        found = footprints(graph, before, [(i,) for i in range(shapes[before][1])])
+        exact = known[before][0]
+        size = shapes["input"][1]
+        for (box,), span in zip(found, map(exact.at, range(len(found))), strict=True):
+            clipped = span and (max(0, span[0]), min(size - 1, span[1]))
+            assert box == (clipped if clipped and clipped[0] <= clipped[1] else None)
+
+
+def test_a_padding_behind_a_crop_reads_nothing() -> None:
+    report = check("crop 2; conv 1 3 padding=1; adaptiveavgpool 1", (1, 9))
+    _, convolution, pool = report.layers
+    assert (convolution.receptive_field, convolution.stride, convolution.start) == ((3,), (1,), (2,))
+    assert pool.receptive_field == (5,)
+
+
+def test_a_gate_by_a_pooling_as_large_as_the_map() -> None:
+    gate = "a: conv 8 3 padding=1; g: avgpool 28 <- a; h: conv 8 1 <- g; m: multiply <- a, h; conv 4 3"
+    report = check(gate, (1, 28, 28))
+    assert not report.problems
+    assert report.legal_inputs.asked
+    assert report.layers[3].receptive_field == (28, 28)
+    assert check(gate, (1, 29, 29)).dropped
+    assert check(gate, (1, 56, 56)).problems
+
+
+def test_branches_of_two_strides_behind_a_gate_of_the_whole_image() -> None:
+    net = (
+        "a: conv 8 3 padding=1; g: adaptiveavgpool 1; m: multiply <- a, g; p: conv 8 2 stride=2 <- m; q: conv 8 5 <- m"
+    )
+    report = check(f"{net}; add <- p, q", (1, 8, 8))
+    assert not report.problems
+    assert report.legal_inputs.asked
 
 
 # ------------------------------------------------------------------------------------------- known answers

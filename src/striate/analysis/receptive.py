@@ -9,13 +9,15 @@ and upsampling have longer periods; on branches a unit sees the union of what it
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import chain
 from math import gcd, lcm
+from operator import or_
 from typing import assert_never
 
+from striate.analysis.footprint import footprints, irregular
 from striate.analysis.shapes import Problem
 from striate.analysis.windows import Window, transposed, windows
 from striate.spec.graph import Graph, Node
@@ -41,6 +43,7 @@ from striate.spec.ops import (
     LeakyReLU,
     Linear,
     MaxPool,
+    Multiply,
     Op,
     Opaque,
     PadChannels,
@@ -80,12 +83,14 @@ class Axis:
         advance: Arrays from one period to the next.
         units: None, or the number of units where they end: outside them there is nothing.
         whole: The layer has no position of its own any more: each unit sees all that any unit did.
+        pace: Of units listed one by one: how far apart the fields of inner units lie, where that is known.
     """
 
     spans: tuple[Span, ...] = ((0, 0),)
     advance: int = 1
     units: int | None = None
     whole: bool = False
+    pace: Fraction | None = None
 
     def at(self, index: int) -> Span:
         """What unit *index* sees (which may lie outside the layer, in its padding)."""
@@ -103,7 +108,9 @@ class Axis:
     @property
     def stride(self) -> Fraction | None:
         """Arrays from one unit's field to the next one's; None where that varies or there is no next one."""
-        return None if self.whole or self.units is not None else Fraction(self.advance, len(self.spans))
+        if self.whole or self.units is not None:
+            return self.pace
+        return Fraction(self.advance, len(self.spans))
 
     @property
     def start(self) -> int | None:
@@ -133,7 +140,36 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
         else:
             source = node.inputs[0]
             known[node.name] = _seen(node.op, known[source], shapes[source], shapes["input"])
+    rank = len(known["input"])
+    if rank and irregular(graph, rank):
+        for axis in range(rank):
+            _correct(known, footprints(graph, shapes, axis, rank), axis, graph)
     return known, problems
+
+
+def _correct(known: dict[str, tuple[Axis, ...]], read: dict[str, list[int]], axis: int, graph: Graph) -> None:
+    """Puts the pixels that units really *read* along *axis* in place of spans: of what sees a whole map, and behind a
+    crop, where the padding of a later layer reads nothing.
+    """
+    cropped = {"input": False}
+    for node in graph.nodes:
+        cropped[node.name] = isinstance(node.op, Crop) or any(cropped[name] for name in node.inputs)
+        axes, masks = known[node.name], read.get(node.name)
+        if masks is None or axis >= len(axes):
+            continue
+        now = axes[axis]
+        if now.whole:
+            new = replace(now, spans=(_ends(reduce(or_, masks)),))
+        elif cropped[node.name]:
+            new = Axis(tuple(map(_ends, masks)), 0, len(masks), pace=now.stride)
+        else:
+            continue
+        known[node.name] = (*axes[:axis], new, *axes[axis + 1 :])
+
+
+def _ends(mask: int) -> Span:
+    """The first and the last bit that is set."""
+    return ((mask & -mask).bit_length() - 1, mask.bit_length() - 1) if mask else None
 
 
 def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
@@ -271,7 +307,11 @@ def _joined(
     if not extents:
         return tuple(_flat(axes, node.op) for axes in zip(*inputs, strict=False))
     result = []
-    for axes, n, pixels in zip(zip(*inputs, strict=False), extents, shapes["input"][-len(extents) :], strict=False):
+    lengths = zip(*(shapes[name][1:] for name in node.inputs), strict=False)
+    each = zip(zip(*inputs, strict=False), lengths, extents, shapes["input"][-len(extents) :], strict=False)
+    for axes, own, n, pixels in each:
+        if isinstance(node.op, Multiply) and n > 1:  # a map of one place serves all places of the others
+            axes = tuple(_whole(axis, 1, pixels) if m == 1 else axis for axis, m in zip(axes, own, strict=True))
         strides = [axis.stride for axis in axes]
         if n > 1 and len({s for s in strides if s is not None}) > 1:
             listed = " and ".join(f"{s} pixels ({name})" for s, name in zip(strides, node.inputs, strict=True))

@@ -221,7 +221,7 @@ def _window_fix(legal: Sizes, node: Node, shape: Shape) -> str:
 
 def _added(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len(set(inputs)) > 1:
-        say(f"cannot add {_listed(node, inputs)}", _join_fix(legal, node, inputs, channels=True))
+        say(f"cannot add {_listed(node, inputs)}", _join_fix(legal, node, inputs, True))
     return inputs[0]
 
 
@@ -231,13 +231,16 @@ def _multiplied(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shap
     result = tuple(max(sizes) for sizes in zip(*inputs, strict=False))
     fit = len(ranks) == 1 and all(n in (1, m) for shape in inputs for n, m in zip(shape, result, strict=True))
     if not fit:
-        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(legal, node, inputs, channels=True))
+        broadcast = inputs
+        if len(ranks) == 1:
+            broadcast = [tuple(m if n == 1 else n for n, m in zip(s, result, strict=True)) for s in inputs]
+        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(legal, node, broadcast, True))
     return result if len(ranks) == 1 else inputs[0]
 
 
 def _joined(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len({shape[1:] for shape in inputs}) > 1:
-        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(legal, node, inputs, channels=False))
+        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(legal, node, inputs, False))
     return (sum(shape[0] for shape in inputs), *inputs[0][1:])
 
 
@@ -245,7 +248,7 @@ def _listed(node: Node, inputs: list[Shape]) -> str:
     return " and ".join(f"{shape_text(shape)} of {name}" for name, shape in zip(node.inputs, inputs, strict=True))
 
 
-def _join_fix(legal: Sizes, node: Node, inputs: list[Shape], *, channels: bool) -> str:
+def _join_fix(legal: Sizes, node: Node, inputs: list[Shape], channels: bool) -> str:
     if len({len(shape) for shape in inputs}) > 1:
         return "flatten both first, or neither"
     if len({shape[1:] for shape in inputs}) > 1:

@@ -44,7 +44,17 @@ LARGEST = 4096  # how far the search for a size goes
 
 Transposed = tuple[int, int, int, int, int]  # kernel, stride, padding, output padding, dilation
 Scaled = tuple[int]
-Step = tuple[Window | Transposed | Scaled | int, int]  # what is done (an int: set to it), and to which value
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """The join of several values: all the same, or 1, which serves all positions of the others."""
+
+    sources: tuple[int, ...]
+
+
+Done = Window | Transposed | Scaled | Broadcast | int  # an int: set to it
+Step = tuple[Done, int]  # what is done, and to which value
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,9 @@ class Program:
                 case Window():
                     out = what.output(n)
                     dropped += what.dropped(n) if out > 0 else 0
+                case Broadcast(sources):
+                    lengths = {values[s] for s in sources}
+                    out = max(lengths) if len(lengths - {1}) <= 1 else 0
                 case int():
                     out = what
                 case (factor,):
@@ -72,21 +85,28 @@ class Program:
             if out < 1:
                 return None
             values.append(out)
-        if self.equal and not (all(values[a] == values[b] for a, b in self.equal) and self._aligned(values)):
-            return None
-        return dropped
+        fits = all(values[a] == values[b] for a, b in self.equal) and self._aligned(values)
+        return dropped if fits else None
 
     def _aligned(self, values: list[int]) -> bool:
         """Whether the branches of every join move over the input at one stride (see ``receptive``)."""
+        if not self.pairs:
+            return True
         strides = self._fixed_strides or self._strides(values)
-        pairs = ((values[a], strides[a], strides[b]) for a, b in self.equal)
-        return all(n == 1 or not a or not b or a == b for n, a, b in pairs)
+        pairs = ((values[a], values[b], strides[a], strides[b]) for a, b in self.pairs)
+        return all(1 in (n, m) or not a or not b or a == b for n, m, a, b in pairs)
+
+    @cached_property
+    def pairs(self) -> frozenset[tuple[int, int]]:
+        """The values that meet in joins."""
+        joins = [what.sources for what, _ in self.steps if isinstance(what, Broadcast)]
+        return self.equal | {(first, other) for first, *others in joins for other in others}
 
     @cached_property
     def _fixed_strides(self) -> list[Fraction | None] | None:
-        """The strides, where they are the same for inputs of every size: adaptive pooling alone makes them differ."""
-        adaptive = any(isinstance(what, int) and what > 1 for what, _ in self.steps)
-        return None if adaptive else self._strides([1] * (len(self.steps) + 1))
+        """The strides, where they are the same for every size of the input: adaptive pooling and gates vary them."""
+        varying = any((isinstance(what, int) and what > 1) or isinstance(what, Broadcast) for what, _ in self.steps)
+        return None if varying else self._strides([1] * (len(self.steps) + 1))
 
     def _strides(self, values: list[int]) -> list[Fraction | None]:
         """Of every value, in pixels of the input; None where uneven."""
@@ -96,6 +116,10 @@ class Program:
             match what:
                 case Window():
                     factor: Fraction | None = Fraction(what.stride)
+                case Broadcast(sources):
+                    known = [strides[s] for s in sources]
+                    gated = None in known or len({values[s] for s in sources}) > 1
+                    stride, factor = (None if gated else known[0]), Fraction(1)
                 case int():
                     factor = None if what == 1 or n % what else Fraction(n // what)
                 case (scale,) | (_, scale, _, _, _):
@@ -108,7 +132,10 @@ class Program:
         """A period of the sizes: what fits, and what is dropped, repeats after this many (short of the borders)."""
         strides = [1]
         for what, source in self.steps:
-            strides.append(strides[source] * (what.stride if isinstance(what, Window) else 1))
+            if isinstance(what, Broadcast):
+                strides.append(lcm(*(strides[s] for s in what.sources)))
+            else:
+                strides.append(strides[source] * (what.stride if isinstance(what, Window) else 1))
         return lcm(*strides)
 
 
@@ -125,7 +152,7 @@ def program(graph: Graph, axis: int, rank: int) -> Program | None:
     equal: set[tuple[int, int]] = set()
     value: dict[str, int | None] = {"input": 0}  # None: the axis is gone (flat features)
 
-    def step(what: Window | Transposed | Scaled | int, source: int) -> int:
+    def step(what: Done, source: int) -> int:
         return steps.setdefault((what, source), len(steps) + 1)
 
     for node in graph.nodes:
@@ -153,11 +180,8 @@ def program(graph: Graph, axis: int, rank: int) -> Program | None:
             case Opaque(reach="unknown"):
                 return None
             case Multiply() | Opaque():
-                ones = {number for (what, _), number in steps.items() if what == 1}  # global pooling: serves any size
-                sources = [s for s in (value[name] for name in node.inputs) if s is not None]
-                wide = [s for s in sources if s not in ones]
-                source = wide[0] if wide else sources[0]
-                equal |= {(source, other) for other in wide[1:] if other != source}
+                sources = {s for s in (value[name] for name in node.inputs) if s is not None}
+                source = step(Broadcast(tuple(sorted(sources))), source) if len(sources) > 1 else source
             case Add() | Concat():
                 others = {value[name] for name in node.inputs} - {source}
                 equal |= {(source, other) for other in others if other is not None}
@@ -200,7 +224,7 @@ def search(program: Program, size: int) -> AxisSizes:
 
 
 def _smallest(program: Program) -> int | None:
-    if program.equal:  # joins fit some sizes and not others
+    if program.pairs:  # joins fit some sizes and not others
         return next((n for n in range(1, LARGEST) if program.run(n) is not None), None)
     enough = next((2**i for i in range(40) if program.run(2**i) is not None), None)
     return enough and bisect_left(range(enough), True, lo=1, key=lambda n: program.run(n) is not None)

@@ -1,0 +1,134 @@
+"""Which pixels every unit of every layer reads, one by one, along one axis: for nets whose fields are no plain spans.
+
+A span with a stride says all of most networks. Behind a crop it does not, since a padding there reads nothing where
+the crop cut pixels away; nor where windows have gaps (a dilation, or a stride above the kernel), since the outermost
+pixels of the input may fall into a gap of every window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from striate.analysis.windows import Window, windows
+from striate.spec.graph import Graph, Node
+from striate.spec.ops import (
+    RBF,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Crop,
+    Embedding,
+    Linear,
+    MaxPool,
+    Op,
+    Opaque,
+    Pool,
+    Shape,
+    SumPool,
+    TableConv,
+    Upsample,
+    fits_rank,
+    per_axis,
+)
+
+Pixels = list[int]  # of every unit a bit mask: bit p is set where it reads pixel p
+LONGEST = 8192  # units along an axis that are followed one by one
+
+
+def irregular(graph: Graph, rank: int) -> bool:
+    """Whether a span with a stride may not say exactly what some unit of *graph* sees."""
+    assert graph.input is not None
+    if max(graph.input[-rank:]) > LONGEST:
+        return False
+    cropped = False
+    for node in graph.nodes:
+        op = node.op
+        if isinstance(op, Crop):
+            cropped = True
+        elif isinstance(op, Conv | TableConv | Pool) and fits_rank(op, rank):
+            for w in windows(op, rank):
+                if w.padding and (cropped or w.dilation > 1 or w.stride > w.kernel):
+                    return True
+                if w.stride > 1 and w.dilation > 1:
+                    return True
+        elif isinstance(op, ConvTranspose) and cropped:
+            return True
+    return False
+
+
+def footprints(graph: Graph, shapes: dict[str, Shape], axis: int, rank: int) -> dict[str, Pixels]:
+    """What the units of every layer read along *axis* of *rank*; layers where that is not known are left out.
+
+    >>> from striate.analysis import infer
+    >>> from striate.spec import parse
+    >>> net = parse("input 1x9; crop 2; conv 1 3 padding=1")
+    >>> [f"{mask:b}"[::-1] for mask in footprints(net, infer(net)[0], 0, 1)["conv1"]]
+    ['0011', '00111', '000111', '0000111', '0000011']
+    """
+    extent = shapes["input"][-rank:][axis]
+    known: dict[str, Pixels] = {"input": [1 << p for p in range(extent)]}
+    for node in graph.nodes:
+        inputs = [known.get(name) for name in node.inputs]
+        found = None if None in inputs else _read(node, [p for p in inputs if p is not None], shapes, axis, rank)
+        if found:
+            known[node.name] = found
+    return known
+
+
+def _read(node: Node, inputs: list[Pixels], shapes: dict[str, Shape], axis: int, rank: int) -> Pixels | None:
+    op, source = node.op, inputs[0]
+    extents = shapes[node.name][1:]
+    if isinstance(op, Linear | RBF) or (isinstance(op, Opaque) and op.reach == "map"):
+        return [reduce(or_, source)]
+    if isinstance(op, Embedding):
+        return source
+    if not fits_rank(op, rank) or (isinstance(op, Opaque) and op.reach == "unknown"):
+        return None
+    n = extents[axis] if len(extents) == rank else 0
+    if len(inputs) > 1:
+        longest = max(map(len, inputs))
+        if any(len(each) not in (1, longest) for each in inputs):
+            return None
+        return [reduce(or_, (each[i] if len(each) > 1 else each[0] for each in inputs)) for i in range(longest)]
+    if not n:
+        return source
+    if n > LONGEST:
+        return None
+    reads = _reads(op, len(source), n, axis, rank)
+    if reads is None:
+        return source if len(source) == n else None
+    return [reduce(or_, (source[i] for i in indices if 0 <= i < len(source)), 0) for indices in reads]
+
+
+def _reads(op: Op, size: int, out: int, axis: int, rank: int) -> Iterable[Iterable[int]] | None:
+    """For each of *out* units the units before it that it reads; None: its own."""
+
+    def of(value: int | tuple[int, ...]) -> int:
+        return per_axis(value, rank)[axis]
+
+    match op:
+        case Crop():
+            return ((i + of(op.margin),) for i in range(out))
+        case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool():
+            w: Window = windows(op, rank)[axis]
+            return (range(i * w.stride - w.padding, i * w.stride - w.padding + w.span, w.dilation) for i in range(out))
+        case ConvTranspose():
+            stride, padding, taps = of(op.stride), of(op.padding), [j * of(op.dilation) for j in range(of(op.kernel))]
+            return (
+                [(i + padding - tap) // stride for tap in taps if (i + padding - tap) % stride == 0] for i in range(out)
+            )
+        case Upsample():
+            scale = of(op.scale)
+            if op.mode == "nearest":
+                return ((i // scale,) for i in range(out))
+            between = ((2 * i + 1 - scale, 2 * scale) for i in range(out))
+            last = size - 1
+            return ((min(max(p // q, 0), last), min(max(-(-p // q), 0), last)) for p, q in between)
+        case AdaptiveAvgPool() | AdaptiveMaxPool():
+            return (range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
+        case _:
+            return None
