@@ -46,7 +46,7 @@ from striate.spec import (
     parse,
     read_shape,
 )
-from striate.spec.ops import sizes
+from striate.spec.op import sizes
 from striate.zoo import ZOO
 
 Law = Callable[[Spec | Graph, Shape], None]

@@ -12,69 +12,34 @@ from typing import TYPE_CHECKING, Any
 from striate._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from striate import zoo
-    from striate.analysis import Report
-    from striate.datasets.doctor import doctor
-    from striate.datasets.open import open_data
-    from striate.drawing import draw
-    from striate.errors import DataError, Error, ModelError, RecipeError, SeeError, ShapeError, SpecError
-    from striate.inspect.models.explaining import explain
-    from striate.learning import Recipe, training
-    from striate.loading.network import check
-    from striate.loading.official import from_torchvision
-    from striate.model.contract import Contract
-    from striate.model.model import Labels, Mask, Model, Prediction, Values, load
-    from striate.net import build
-    from striate.net.read import read
-    from striate.run.api import train
-    from striate.spec import (
-        GELU,
-        LRN,
-        RBF,
-        AdaptiveAvgPool,
-        AdaptiveMaxPool,
-        Add,
-        AvgPool,
-        BatchNorm,
-        Cat,
-        Concat,
-        Conv,
-        ConvTranspose,
-        Crop,
-        Dropout,
-        Embedding,
-        Flatten,
-        Graph,
-        HardSigmoid,
-        HardSwish,
-        LayerNorm,
-        LeakyReLU,
-        Linear,
-        MaxPool,
-        Multiply,
-        Node,
-        Opaque,
-        PadChannels,
-        Product,
-        ReLU,
-        ReLU6,
-        Scale,
-        ScaledTanh,
-        Seq,
-        Side,
-        Sigmoid,
-        SiLU,
-        Softmax,
-        StochasticDepth,
-        Sum,
-        SumPool,
-        TableConv,
-        Tanh,
-        Upsample,
-        format,
-        lower,
-        parse,
-    )
+    from striate import zoo as zoo
+    from striate.analysis import Report as Report
+    from striate.datasets.doctor import doctor as doctor
+    from striate.datasets.open import open_data as open_data
+    from striate.drawing import draw as draw
+    from striate.errors import DataError as DataError
+    from striate.errors import Error as Error
+    from striate.errors import ModelError as ModelError
+    from striate.errors import RecipeError as RecipeError
+    from striate.errors import SeeError as SeeError
+    from striate.errors import ShapeError as ShapeError
+    from striate.errors import SpecError as SpecError
+    from striate.inspect.models.explaining import explain as explain
+    from striate.learning import Recipe as Recipe
+    from striate.learning import training as training
+    from striate.loading.network import check as check
+    from striate.loading.official import from_torchvision as from_torchvision
+    from striate.model.contract import Contract as Contract
+    from striate.model.model import Labels as Labels
+    from striate.model.model import Mask as Mask
+    from striate.model.model import Model as Model
+    from striate.model.model import Prediction as Prediction
+    from striate.model.model import Values as Values
+    from striate.model.model import load as load
+    from striate.net import build as build
+    from striate.net.read import read as read
+    from striate.run.api import train as train
+    from striate.spec import *  # noqa: F403
 
 _WHERE = {
     "striate.analysis": "Report",
@@ -91,100 +56,22 @@ _WHERE = {
     "striate.net": "build",
     "striate.net.read": "read",
     "striate.loading.official": "from_torchvision",
-    "striate.spec": """
-        GELU LRN RBF AdaptiveAvgPool AdaptiveMaxPool Add AvgPool BatchNorm Cat Concat Conv ConvTranspose
-        Crop Dropout Embedding Flatten Graph HardSigmoid HardSwish LayerNorm LeakyReLU Linear MaxPool
-        Multiply Node Opaque PadChannels Product ReLU ReLU6 Scale ScaledTanh Seq Side Sigmoid SiLU Softmax
-        StochasticDepth Sum SumPool TableConv Tanh Upsample format lower parse""",
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names.split()}
-
-__all__ = [
-    "GELU",
-    "LRN",
-    "RBF",
-    "AdaptiveAvgPool",
-    "AdaptiveMaxPool",
-    "Add",
-    "AvgPool",
-    "BatchNorm",
-    "Cat",
-    "Concat",
-    "Contract",
-    "Conv",
-    "ConvTranspose",
-    "Crop",
-    "DataError",
-    "Dropout",
-    "Embedding",
-    "Error",
-    "Flatten",
-    "Graph",
-    "HardSigmoid",
-    "HardSwish",
-    "Labels",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "Mask",
-    "MaxPool",
-    "Model",
-    "ModelError",
-    "Multiply",
-    "Node",
-    "Opaque",
-    "PadChannels",
-    "Prediction",
-    "Product",
-    "ReLU",
-    "ReLU6",
-    "Recipe",
-    "RecipeError",
-    "Report",
-    "Scale",
-    "ScaledTanh",
-    "SeeError",
-    "Seq",
-    "ShapeError",
-    "SiLU",
-    "Side",
-    "Sigmoid",
-    "Softmax",
-    "SpecError",
-    "StochasticDepth",
-    "Sum",
-    "SumPool",
-    "TableConv",
-    "Tanh",
-    "Upsample",
-    "Values",
-    "build",
-    "check",
-    "doctor",
-    "draw",
-    "explain",
-    "format",
-    "from_torchvision",
-    "load",
-    "lower",
-    "open_data",
-    "parse",
-    "read",
-    "train",
-    "training",
-    "zoo",
-]
 
 
 def __getattr__(name: str) -> Any:
     if name == "zoo":
         return import_module("striate.zoo")
-    if name not in _MODULE_OF:
+    module = import_module(_MODULE_OF.get(name, "striate.spec"))  # the ops, and what they are composed with
+    if name == "__all__":
+        return sorted([*_MODULE_OF, *module.__all__, "zoo"])
+    if name not in _MODULE_OF and name not in module.__all__:
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
+    value = getattr(module, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__getattr__("__all__"))

@@ -13,7 +13,7 @@ from striate.analysis import check, infer
 from striate.errors import SpecError
 from striate.net.layers import layer
 from striate.spec import AvgPool, Conv, ConvTranspose, MaxPool, Op, Seq, Shape, SumPool, lower
-from striate.spec.ops import per_axis
+from striate.spec.op import per_axis
 
 
 @st.composite

@@ -17,7 +17,7 @@ from striate.analysis import check, infer, receptive
 from striate.analysis.sizes import Sizes
 from striate.net import build
 from striate.spec import ConvTranspose, Embedding, Graph, Op, Seq, Shape, lower, parse
-from striate.spec.ops import per_axis
+from striate.spec.op import per_axis
 
 
 def footprints(graph: Graph, node: str, units: list[tuple[int, ...]]) -> list[list[Span]]:

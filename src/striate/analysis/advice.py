@@ -9,6 +9,7 @@ from striate.analysis.receptive import Axis
 from striate.analysis.shapes import Problem
 from striate.errors import shape_text
 from striate.spec.graph import Graph, Node
+from striate.spec.op import Shape
 from striate.spec.ops import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -22,7 +23,6 @@ from striate.spec.ops import (
     Linear,
     PadChannels,
     Scale,
-    Shape,
     Softmax,
     SumPool,
     TableConv,

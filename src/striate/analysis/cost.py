@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
+from striate.spec.op import Shape
 from striate.spec.ops import (
     RBF,
     BatchNorm,
@@ -19,7 +20,6 @@ from striate.spec.ops import (
     Op,
     Opaque,
     Scale,
-    Shape,
     TableConv,
 )
 

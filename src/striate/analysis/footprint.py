@@ -13,6 +13,7 @@ from operator import or_
 
 from striate.analysis.windows import Window, windows
 from striate.spec.graph import Graph, Node
+from striate.spec.op import Shape, fits_rank, per_axis
 from striate.spec.ops import (
     RBF,
     AdaptiveAvgPool,
@@ -27,12 +28,9 @@ from striate.spec.ops import (
     Op,
     Opaque,
     Pool,
-    Shape,
     SumPool,
     TableConv,
     Upsample,
-    fits_rank,
-    per_axis,
 )
 
 Pixels = list[int]  # of every unit a bit mask: bit p is set where it reads pixel p

@@ -21,56 +21,32 @@ from striate.analysis.footprint import footprints, irregular
 from striate.analysis.shapes import Problem
 from striate.analysis.windows import Window, transposed, windows
 from striate.spec.graph import Graph, Node
+from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, word
 from striate.spec.ops import (
-    GELU,
     LRN,
     RBF,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
+    Add,
     AvgPool,
-    BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
     Crop,
-    Dropout,
     Embedding,
     Flatten,
-    HardSigmoid,
-    HardSwish,
     Join,
-    LayerNorm,
-    LeakyReLU,
     Linear,
     MaxPool,
     Multiply,
     Op,
     Opaque,
     PadChannels,
-    ReLU,
-    ReLU6,
-    Scale,
-    ScaledTanh,
-    Shape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    StochasticDepth,
     SumPool,
     TableConv,
-    Tanh,
     Upsample,
-    fits_rank,
-    per_axis,
-    word,
 )
 
-Unary = (
-    Conv | ConvTranspose | Linear | Embedding | TableConv | RBF | Scale
-    | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool | BatchNorm | LRN | LayerNorm
-    | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | ReLU6 | HardSigmoid | HardSwish | ScaledTanh | Softmax
-    | Dropout | StochasticDepth | Flatten | Upsample | Crop | PadChannels
-)  # fmt: skip
 Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
 
 
@@ -172,7 +148,7 @@ def _ends(mask: int) -> Span:
     return ((mask & -mask).bit_length() - 1, mask.bit_length() - 1) if mask else None
 
 
-def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
+def _seen(op: Op, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
     """The rule of every op with one input of *shape*, whose units see *axes*."""
     extents = shape[1:]
     if not axes and not isinstance(op, Embedding):
@@ -184,18 +160,7 @@ def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tupl
         return axes  # flat features, or a fault that the shapes report
     pixels, rank = input[-len(axes) :], len(extents)
     match op:
-        case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm() | LRN():
-            return axes
-        case (
-            ReLU6()
-            | HardSigmoid()
-            | HardSwish()
-            | ScaledTanh()
-            | StochasticDepth()
-            | Scale()
-            | LayerNorm()
-            | PadChannels()
-        ):
+        case Pointwise() | LRN() | PadChannels():
             return axes
         case Embedding():
             return (Axis(),)
@@ -217,6 +182,8 @@ def _seen(op: Unary, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tupl
         case AdaptiveAvgPool() | AdaptiveMaxPool():
             each = zip(axes, extents, per_axis(op.out, rank), pixels, strict=True)
             return tuple(_adapted(*numbers) for numbers in each)
+        case Add() | Multiply() | Concat() | Opaque():
+            raise AssertionError("joins and opaque parts have rules of their own, above")
         case _:
             assert_never(op)
 

@@ -17,7 +17,8 @@ from striate.analysis.windows import windows
 from striate.errors import SpecError
 from striate.spec.compose import Spec, lower
 from striate.spec.graph import Graph
-from striate.spec.ops import Conv, Opaque, Pool, Shape, TableConv, fits_rank
+from striate.spec.op import Shape, fits_rank
+from striate.spec.ops import Conv, Opaque, Pool, TableConv
 from striate.spec.text import format, op_text, parse, read_shape
 
 

@@ -11,50 +11,30 @@ from striate.analysis.sizes import Sizes
 from striate.analysis.windows import Windowed, transposed, windows
 from striate.errors import shape_text
 from striate.spec.graph import Graph, Node
+from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, sizes, word
 from striate.spec.ops import (
-    GELU,
     LRN,
     RBF,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
     AvgPool,
-    BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
     Crop,
-    Dropout,
     Embedding,
     Flatten,
-    HardSigmoid,
-    HardSwish,
     Join,
-    LayerNorm,
-    LeakyReLU,
     Linear,
     MaxPool,
     Multiply,
     Op,
     Opaque,
     PadChannels,
-    ReLU,
-    ReLU6,
-    Scale,
-    ScaledTanh,
-    Shape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    StochasticDepth,
     SumPool,
     TableConv,
-    Tanh,
     Upsample,
-    fits_rank,
-    per_axis,
-    sizes,
-    word,
 )
 
 Say = Callable[[str, str], None]
@@ -101,9 +81,7 @@ def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
     """The rule of every op; *say* takes the faults."""
     shape, op = inputs[0], node.op
     match op:
-        case ReLU() | Tanh() | Sigmoid() | GELU() | SiLU() | LeakyReLU() | Softmax() | Dropout() | BatchNorm():
-            return shape
-        case ReLU6() | HardSigmoid() | HardSwish() | ScaledTanh() | StochasticDepth() | Scale() | LayerNorm():
+        case Pointwise():
             return shape
         case Add():
             return _added(legal, node, inputs, say)

@@ -15,6 +15,7 @@ from math import lcm
 
 from striate.analysis.windows import Window, transposed, windows
 from striate.spec.graph import Graph, Node
+from striate.spec.op import Shape, fits_rank, per_axis, sizes
 from striate.spec.ops import (
     RBF,
     AdaptiveAvgPool,
@@ -31,13 +32,9 @@ from striate.spec.ops import (
     MaxPool,
     Multiply,
     Opaque,
-    Shape,
     SumPool,
     TableConv,
     Upsample,
-    fits_rank,
-    per_axis,
-    sizes,
 )
 
 LARGEST = 4096  # how far the search for a size goes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from striate.errors import shape_text
-from striate.spec.ops import Shape
+from striate.spec.op import Shape
 
 if TYPE_CHECKING:
     from striate.analysis.report import Dropped, Layer, Report

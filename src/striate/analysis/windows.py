@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from striate.spec.ops import AvgPool, Conv, Crop, MaxPool, Pool, SumPool, TableConv, per_axis
+from striate.spec.op import per_axis
+from striate.spec.ops import AvgPool, Conv, Crop, MaxPool, Pool, SumPool, TableConv
 
 Windowed = Conv | TableConv | Pool | Crop
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from striate.analysis.report import Layer, Report
 from striate.drawing.words import KINDS, LIGHT, caption, size_of_map, tip_of, word_of
-from striate.spec.ops import Shape
+from striate.spec.op import Shape
 
 
 @dataclass

@@ -12,7 +12,7 @@ from striate.drawing.scene import Shape as Drawn
 from striate.drawing.tangle import tangle
 from striate.drawing.tree import Fork, Group, Item, Repeat, Series, Side, Tangle, cells_in
 from striate.drawing.words import size_of_map, word_of
-from striate.spec.ops import Shape
+from striate.spec.op import Shape
 
 STEP_DOWN = 16.0  # from one box to the next
 TURN = 20.0  # the height in which the lines of a fork turn

@@ -6,7 +6,7 @@ from math import prod
 
 from striate.analysis.report import Layer
 from striate.errors import shape_text
-from striate.spec.ops import Shape
+from striate.spec.op import Shape
 
 KINDS = {
     "conv": "conv", "tableconv": "conv",

@@ -19,7 +19,7 @@ from striate.analysis import check as analyse
 from striate.errors import ModelError, SpecError, nearest
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
-from striate.spec.ops import Base
+from striate.spec.op import Base
 from striate.zoo import ZOO
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Any
 from striate.errors import Error, ModelError
 from striate.model.contract import Contract
 from striate.spec import Graph, Shape, parse
-from striate.spec.ops import shown, word
+from striate.spec.op import shown, word
 
 FORMAT = "striate 1"
 MODEL_FILE = "model.safetensors"  # its name in a run's folder

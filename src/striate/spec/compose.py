@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from striate.errors import SpecError
 from striate.spec.graph import Graph, Node
-from striate.spec.ops import Add, Base, Concat, Join, Multiply, Op, Opaque, Shape, word
+from striate.spec.op import Base, Shape, word
+from striate.spec.ops import Add, Concat, Join, Multiply, Op, Opaque
 
 Children = tuple[tuple[str | None, "Spec"], ...]
 

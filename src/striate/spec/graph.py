@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from striate.errors import SpecError, nearest
-from striate.spec.ops import Join, Op, Opaque, Shape, word
+from striate.spec.op import Shape, word
+from striate.spec.ops import Join, Op, Opaque
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 

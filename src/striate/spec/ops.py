@@ -2,149 +2,18 @@
 
 The rank (1-D, 2-D or 3-D) comes from the input, so the same words serve text, images and volumes. A size
 (kernel, stride, padding, dilation) is one number for every axis or a tuple with one number an axis.
+
+A new activation is a class here and a row in docs/notation.md: everything else (text, analysis, ``build``, reading of
+modules and functions, the source export, the tests) takes it from the class.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, fields
-from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from striate.errors import SpecError, nearest
-
-Size = int | tuple[int, ...]
-Padding = Size | Literal["same", "valid"]
-Shape = tuple[int, ...]
-Table = tuple[tuple[int, ...], ...]
-
-LEAST = {  # the smallest value of every whole-number field
-    "out": 1, "kernel": 1, "stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1,
-    "size": 1, "words": 1, "scale": 1, "margin": 0,
-}  # fmt: skip
-WHOLE = ("int", "Size", "Padding", "Size | None")  # the declared types that take a whole number
-MODES = ("nearest", "linear")
-
-
-def per_axis(value: Padding, rank: int) -> tuple[int, ...]:
-    """*value* as one number an axis.
-
-    >>> per_axis(3, 2), per_axis((3, 5), 2)
-    ((3, 3), (3, 5))
-    """
-    assert not isinstance(value, str), "same and valid are stored as numbers"
-    if isinstance(value, int):
-        return (value,) * rank
-    assert len(value) == rank
-    return value
-
-
-@dataclass(frozen=True, repr=False)
-class Base:
-    """What every op shares: checks when made, a repr that leaves defaults out, and a stem for given names."""
-
-    stem: ClassVar[str]
-
-    def __init_subclass__(cls) -> None:
-        cls.stem = "pool" if cls.__name__.endswith("Pool") else cls.__name__.lower()
-
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if type(value) is int and f.type in WHOLE and value >= LEAST[f.name]:
-                continue  # as it nearly always is
-            object.__setattr__(self, f.name, _checked(self, f))
-        ranks = {len(v): f for f, v in sizes(self) if isinstance(v, tuple)}
-        if len(ranks) > 1:
-            one, other = list(ranks.values())[:2]
-            raise SpecError(
-                f"{word(self)}: {one} and {other} have different numbers of axes; give one number, or one per axis"
-            )
-
-    def __repr__(self) -> str:
-        args = [repr(v) if required else f"{name}={v!r}" for name, v, required in shown(self)]
-        return f"{type(self).__name__}({', '.join(args)})"
-
-
-def word(op: Base) -> str:
-    """The op's word in the text form: its lower-case name."""
-    return type(op).__name__.lower()
-
-
-@lru_cache(maxsize=1024)  # a deep net repeats the same few ops hundreds of times
-def sizes(op: Base) -> tuple[tuple[str, Size], ...]:
-    """The op's fields that may have one number an axis, with their values."""
-    kinds = ((f.name, str(f.type)) for f in fields(op))
-    return tuple((name, getattr(op, name)) for name, kind in kinds if "Size" in kind or kind == "Padding")
-
-
-@lru_cache(maxsize=1024)
-def fits_rank(op: Base, rank: int) -> bool:
-    """Whether every size of *op* is one number, or has one for each of *rank* axes."""
-    return all(not isinstance(value, tuple) or len(value) == rank for _, value in sizes(op))
-
-
-def shown(op: Base) -> Iterator[tuple[str, Any, bool]]:
-    """The fields worth writing: ``(name, value, required)``, without those at their default."""
-    for f in fields(op):
-        value = getattr(op, f.name)
-        if f.default is MISSING:
-            yield f.name, value, True
-        elif value != (getattr(op, "kernel", None) if f.default is None else f.default):
-            yield f.name, value, False
-
-
-def _checked(op: Base, f: Field[Any]) -> Any:
-    """The field's value in its one stored form; SpecError where it is none."""
-    value, where = getattr(op, f.name), f"{word(op)}: {f.name}"
-    match f.type:
-        case "bool":
-            if not isinstance(value, bool):
-                raise SpecError(f"{where} must be yes or no, got {value!r}")
-        case "str":
-            if value not in MODES:
-                raise SpecError(f"{where} is {value!r}{nearest(str(value), MODES)}")
-        case "float":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise SpecError(f"{where} must be a number, got {value!r}")
-            return float(value)
-        case "int":
-            return _whole(value, where, LEAST[f.name])
-        case "Table":
-            return _table(value, where)
-        case _:
-            if (value is None and f.default is None) or (f.type == "Padding" and value in ("same", "valid")):
-                return value  # resolved by the op itself, which knows the kernel
-            if isinstance(value, tuple | list):
-                if not 1 <= len(value) <= 3:
-                    raise SpecError(f"{where} must have one number per axis, 1 to 3 of them, got {value!r}")
-                numbers = tuple(_whole(v, where, LEAST[f.name]) for v in value)
-                return numbers if len(numbers) > 1 else numbers[0]
-            return _whole(value, where, LEAST[f.name])
-    return value
-
-
-def _table(value: object, where: str) -> Table:
-    rows = (
-        tuple(tuple(row) if isinstance(row, tuple | list) else () for row in value)
-        if isinstance(value, tuple | list)
-        else ()
-    )
-    if not rows or not all(rows):
-        raise SpecError(f"{where} must name the inputs of every output, such as 0-1-2,1-2-3; got {value!r}")
-    for row in rows:
-        if len({_whole(n, where, 0) for n in row}) < len(row):
-            raise SpecError(f"{where} names an input twice for one output: {'-'.join(map(str, row))}")
-    return rows
-
-
-def _whole(value: object, where: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SpecError(f"{where} must be a whole number, got {value!r}")
-    if value < least:
-        raise SpecError(f"{where} must be at least {least}, got {value}")
-    return value
+from striate.spec.op import Activation, Base, Padding, Pointwise, Shape, Size, Table, per_axis, word
 
 
 def _check_groups(op: Conv | ConvTranspose) -> None:
@@ -164,6 +33,8 @@ class Conv(Base):
     >>> Conv(6, 5, padding="same")
     Conv(6, 5, padding=2)
     """
+
+    torch = "nn.Conv{rank}d(channels, out, kernel, *, stride, padding, dilation, groups, bias)"
 
     out: int
     kernel: Size
@@ -207,6 +78,9 @@ def _same(kernel: Size, stride: Size, dilation: Size) -> Size:
 class ConvTranspose(Base):
     """Transposed convolution (Zeiler et al. 2010): the gradient of ``Conv`` used as a layer that enlarges."""
 
+    label = "up-conv"
+    torch = "nn.ConvTranspose{rank}d(channels, out, kernel, *, stride, padding, output_padding, dilation, groups, bias)"
+
     out: int
     kernel: Size
     stride: Size = 1
@@ -230,6 +104,8 @@ class ConvTranspose(Base):
 class Linear(Base):
     """Fully connected layer on flat features: ``y = W x + b``."""
 
+    torch = "nn.Linear(features, out, *, bias)"
+
     out: int
     bias: bool = True
 
@@ -238,6 +114,8 @@ class Linear(Base):
 class Embedding(Base):
     """A table from word numbers ``(N, L)`` to vectors ``(N, out, L)``."""
 
+    torch = "ChannelsFirstEmbedding(words, out)"
+
     words: int
     out: int
 
@@ -245,6 +123,9 @@ class Embedding(Base):
 @dataclass(frozen=True, repr=False)
 class TableConv(Base):
     """Convolution whose outputs each read only the inputs that *table* names for them (LeCun et al. 1998, table I)."""
+
+    label = "conv by table"
+    torch = "TabledConvolution(table, kernel, *, stride, padding, bias)"
 
     table: Table
     kernel: Size
@@ -263,12 +144,17 @@ class RBF(Base):
     section II-B). The codes are drawn by chance, which the paper allows, and are not trained.
     """
 
+    label = "rbf units"
+    torch = "FixedCodes(features, out)"
+
     out: int
 
 
 @dataclass(frozen=True, repr=False)
-class Scale(Base):
+class Scale(Pointwise):
     """A trained factor for each channel, beginning at ``value``; with ``bias`` a trained shift too."""
+
+    torch = "ChannelScale(channels, *, value, bias)"
 
     value: float = 1.0
     bias: bool = False
@@ -291,6 +177,9 @@ class MaxPool(Base):
     True
     """
 
+    label = "max pool"
+    torch = "nn.MaxPool{rank}d(kernel, *, stride, padding, dilation, ceil_mode=ceil)"
+
     kernel: Size
     stride: Size | None = None
     padding: Size = 0
@@ -305,6 +194,9 @@ class MaxPool(Base):
 @dataclass(frozen=True, repr=False)
 class AvgPool(Base):
     """The mean of each window; ``count_padding`` says whether the zeros of the padding count in it."""
+
+    label = "avg pool"
+    torch = "nn.AvgPool{rank}d(kernel, *, stride, padding, ceil_mode=ceil, count_include_pad=count_padding)"
 
     kernel: Size
     stride: Size | None = None
@@ -321,6 +213,9 @@ class AvgPool(Base):
 class SumPool(Base):
     """The sum of each window."""
 
+    label = "sum pool"
+    torch = "nn.AvgPool{rank}d(kernel, *, stride, padding, ceil_mode=ceil, divisor_override=1)"
+
     kernel: Size
     stride: Size | None = None
     padding: Size = 0
@@ -330,10 +225,17 @@ class SumPool(Base):
         super().__post_init__()
         _check_pool(self)
 
+    def torch_text(self, rank: int) -> str:
+        """Averages divided by 1, which torch has for maps and volumes alone."""
+        return super().torch_text(rank) if rank > 1 else "SumPool1d(kernel, *, stride, padding, ceil_mode=ceil)"
+
 
 @dataclass(frozen=True, repr=False)
 class AdaptiveAvgPool(Base):
     """The mean over windows chosen so that ``out`` of them cover each axis; ``out=1`` is global pooling."""
+
+    label = "avg pool"
+    torch = "nn.AdaptiveAvgPool{rank}d(output_size=out)"
 
     out: Size
 
@@ -342,13 +244,19 @@ class AdaptiveAvgPool(Base):
 class AdaptiveMaxPool(Base):
     """The largest value over windows chosen so that ``out`` of them cover each axis."""
 
+    label = "max pool"
+    torch = "nn.AdaptiveMaxPool{rank}d(output_size=out)"
+
     out: Size
 
 
 # ------------------------------------------------------------------------------------------- normalisation
 @dataclass(frozen=True, repr=False)
-class BatchNorm(Base):
+class BatchNorm(Pointwise):
     """Batch normalisation (Ioffe and Szegedy 2015) with a trained scale and shift for each channel."""
+
+    label = "bn"
+    torch = "nn.BatchNorm{rank}d(channels, *, eps, momentum)"
 
     eps: float = 1e-5
     momentum: float = 0.1
@@ -367,6 +275,8 @@ class LRN(Base):
     the paper does not divide alpha by size.
     """
 
+    torch = "nn.LocalResponseNorm(size, *, alpha, beta, k)"
+
     size: int = 5
     alpha: float = 1e-4
     beta: float = 0.75
@@ -374,8 +284,11 @@ class LRN(Base):
 
 
 @dataclass(frozen=True, repr=False)
-class LayerNorm(Base):
+class LayerNorm(Pointwise):
     """Layer normalisation over the channels, place by place (Ba et al. 2016), with a trained scale and shift."""
+
+    label = "layer norm"
+    torch = "ChannelNorm(channels, *, eps)"
 
     eps: float = 1e-6
 
@@ -387,69 +300,107 @@ class LayerNorm(Base):
 
 # --------------------------------------------------------------------------------------------- activations
 @dataclass(frozen=True, repr=False)
-class ReLU(Base):
-    """``max(0, x)``."""
+class ReLU(Activation):
+    """Rectified linear unit (Nair and Hinton 2010)."""
+
+    formula = "max(0, x)"
+    torch = "nn.ReLU()"
 
 
 @dataclass(frozen=True, repr=False)
-class Tanh(Base):
+class Tanh(Activation):
     """Hyperbolic tangent."""
 
-
-@dataclass(frozen=True, repr=False)
-class Sigmoid(Base):
-    """``1 / (1 + exp(-x))``."""
+    formula = "tanh(x)"
+    torch = "nn.Tanh()"
 
 
 @dataclass(frozen=True, repr=False)
-class GELU(Base):
+class Sigmoid(Activation):
+    """Logistic function."""
+
+    formula = "1 / (1 + exp(-x))"
+    torch = "nn.Sigmoid()"
+
+
+@dataclass(frozen=True, repr=False)
+class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel 2016), exact form."""
 
-
-@dataclass(frozen=True, repr=False)
-class SiLU(Base):
-    """``x * sigmoid(x)``, also called swish."""
+    formula = "x * (1 + erf(x / sqrt(2))) / 2"
+    torch = "nn.GELU()"
 
 
 @dataclass(frozen=True, repr=False)
-class LeakyReLU(Base):
-    """``x`` where positive, ``slope * x`` elsewhere."""
+class SiLU(Activation):
+    """``x * sigmoid(x)``, also called swish (Elfwing, Uchibe, Doya 2017)."""
+
+    formula = "x / (1 + exp(-x))"
+    torch = "nn.SiLU()"
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(Activation):
+    """``x`` where positive, ``slope * x`` elsewhere (Maas, Hannun, Ng 2013)."""
+
+    label = "leaky relu"
+    formula = "x if x > 0 else slope * x"
+    torch = "nn.LeakyReLU(*, negative_slope=slope)"
 
     slope: float = 0.01
 
 
 @dataclass(frozen=True, repr=False)
-class ReLU6(Base):
-    """``min(max(0, x), 6)``."""
+class ReLU6(Activation):
+    """ReLU capped at 6 (Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10")."""
+
+    formula = "min(max(0, x), 6)"
+    torch = "nn.ReLU6()"
 
 
 @dataclass(frozen=True, repr=False)
-class HardSigmoid(Base):
-    """``min(max(0, x + 3), 6) / 6`` (Howard et al. 2019)."""
+class HardSigmoid(Activation):
+    """The sigmoid in straight pieces (Howard et al. 2019)."""
+
+    label = "hard sigmoid"
+    formula = "min(max(0, x + 3), 6) / 6"
+    torch = "nn.Hardsigmoid()"
 
 
 @dataclass(frozen=True, repr=False)
-class HardSwish(Base):
+class HardSwish(Activation):
     """``x * hardsigmoid(x)`` (Howard et al. 2019)."""
 
+    label = "hard swish"
+    formula = "x * min(max(0, x + 3), 6) / 6"
+    torch = "nn.Hardswish()"
+
 
 @dataclass(frozen=True, repr=False)
-class ScaledTanh(Base):
-    """``amplitude * tanh(slope * x)`` (LeCun et al. 1998, appendix A)."""
+class ScaledTanh(Activation):
+    """The hyperbolic tangent of LeNet-5 (LeCun et al. 1998, appendix A)."""
+
+    label = "scaled tanh"
+    formula = "amplitude * tanh(slope * x)"
+    torch = "ScaledTanhUnit(*, amplitude, slope)"
 
     amplitude: float = 1.7159
     slope: float = 2 / 3
 
 
-@dataclass(frozen=True, repr=False)
-class Softmax(Base):
-    """Probabilities over the channels (or the flat features)."""
-
-
 # ------------------------------------------------------------------------------------------------ the rest
 @dataclass(frozen=True, repr=False)
-class Dropout(Base):
+class Softmax(Pointwise):
+    """Probabilities over the channels (or the flat features)."""
+
+    torch = "nn.Softmax(*, dim=1)"
+
+
+@dataclass(frozen=True, repr=False)
+class Dropout(Pointwise):
     """Each value is zeroed with probability ``p`` in training (Srivastava et al. 2014); none in use."""
+
+    torch = "nn.Dropout(*, p)"
 
     p: float = 0.5
 
@@ -460,8 +411,11 @@ class Dropout(Base):
 
 
 @dataclass(frozen=True, repr=False)
-class StochasticDepth(Base):
+class StochasticDepth(Pointwise):
     """In training a whole sample is zeroed with probability ``p``, the others grow to match (Huang et al. 2016)."""
+
+    label = "stoch. depth"
+    torch = "SampleDrop(p)"
 
     p: float
 
@@ -475,18 +429,29 @@ class StochasticDepth(Base):
 class Flatten(Base):
     """All axes but the batch's into one."""
 
+    torch = "nn.Flatten()"
+
 
 @dataclass(frozen=True, repr=False)
 class Upsample(Base):
     """Each axis enlarged ``scale`` times; ``linear`` is bilinear on images, trilinear on volumes."""
 
+    torch = "nn.Upsample(*, scale_factor=scale, mode)"
+
     scale: Size
     mode: str = "nearest"
+
+    def torch_value(self, field: str, rank: int) -> Any:
+        """Of *mode*: torch has a name of its own for each rank."""
+        value = super().torch_value(field, rank)
+        return {1: value, 2: "bilinear", 3: "trilinear"}[rank] if value == "linear" else value
 
 
 @dataclass(frozen=True, repr=False)
 class Crop(Base):
     """Cuts ``margin`` values off both ends of every axis."""
+
+    torch = "Cropping(margin)"
 
     margin: Size
 
@@ -495,6 +460,9 @@ class Crop(Base):
 class PadChannels(Base):
     """Zeros behind the channels until they are ``out`` (He et al. 2015, section 3.3, option A)."""
 
+    label = "pad channels"
+    torch = "ChannelPadding(out)"
+
     out: int
 
 
@@ -502,15 +470,21 @@ class PadChannels(Base):
 class Add(Base):
     """The sum of its inputs, element by element (the joins of ResNet)."""
 
+    torch = "Addition()"
+
 
 @dataclass(frozen=True, repr=False)
 class Concat(Base):
     """Its inputs one behind the other along the channels (the joins of GoogLeNet and DenseNet)."""
 
+    torch = "Concatenation()"
+
 
 @dataclass(frozen=True, repr=False)
 class Multiply(Base):
     """The product of its inputs, element by element; an axis of length 1 serves all places (Hu et al. 2017)."""
+
+    torch = "Multiplication()"
 
 
 REACHES = ("unknown", "place", "map")
@@ -545,12 +519,16 @@ class Opaque(Base):
 
 
 Op = (
-    Conv | ConvTranspose | Linear | Embedding | TableConv | RBF | Scale
-    | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool | BatchNorm | LRN | LayerNorm
-    | ReLU | Tanh | Sigmoid | GELU | SiLU | LeakyReLU | ReLU6 | HardSigmoid | HardSwish | ScaledTanh | Softmax
-    | Dropout | StochasticDepth | Flatten | Upsample | Crop | PadChannels | Add | Multiply | Concat
-    | Opaque
+    Conv | ConvTranspose | Linear | Embedding | TableConv | RBF | Flatten
+    | MaxPool | AvgPool | SumPool | AdaptiveAvgPool | AdaptiveMaxPool | LRN | Pointwise
+    | Upsample | Crop | PadChannels | Add | Multiply | Concat | Opaque
 )  # fmt: skip
 Join = Add | Multiply | Concat
 Pool = MaxPool | AvgPool | SumPool
-OPS: dict[str, type[Op]] = {cls.__name__.lower(): cls for cls in Op.__args__ if cls is not Opaque}  # the words
+OPS: dict[str, type[Op]] = {  # the words: every op of this file
+    name.lower(): cls
+    for name, cls in list(globals().items())
+    if isinstance(cls, type) and cls.__module__ == __name__ and cls is not Opaque
+}
+if not TYPE_CHECKING:  # a type checker takes all that is public here
+    __all__ = [cls.__name__ for cls in (*OPS.values(), Opaque)] + ["OPS", "Join", "Op", "Pool"]

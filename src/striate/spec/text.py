@@ -14,7 +14,8 @@ from typing import Any
 
 from striate.errors import SpecError, nearest, shape_text
 from striate.spec.graph import Graph, Node, check_input, check_node, check_taps
-from striate.spec.ops import OPS, Base, Op, Shape, shown, word
+from striate.spec.op import Base, Shape, shown, word
+from striate.spec.ops import OPS, Op
 
 
 def parse(text: str) -> Graph:
