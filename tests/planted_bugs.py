@@ -1,0 +1,165 @@
+"""Bugs of one line each, planted in a copy of the package: every one must be caught by a fast test.
+
+    python tests/planted_bugs.py               # all of them, some minutes
+    python tests/planted_bugs.py cam momentum  # those whose name has one of these words
+
+Each is the kind of mistake that a person makes in passing: a bound one off, a wrong denominator, half a pixel. The
+package is copied to a temporary folder, one line is changed, and the tests that should notice are run on the copy. It
+prints what was caught and what was missed, and exits with 1 where one was missed or its line is no longer found.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "striate"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """In *file*, *old* (which occurs once) becomes *new*; *tests* are the paths that should notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+BUGS = (
+    Bug("a line of the text is counted from 0", "spec/text.py",
+        "in enumerate(text.splitlines(), 1):", "in enumerate(text.splitlines()):", "tests/spec/test_text.py"),
+    Bug("linear upsampling by an odd scale sees one pixel too many", "analysis/receptive.py",
+        "place, whole = 2 * i + 1 - scale, 2 * scale", "place, whole = 2 * i - scale, 2 * scale",
+        "tests/analysis/test_receptive.py"),
+    Bug("a grouped convolution counts the multiplications of all groups", "analysis/cost.py",
+        "return prod(output) * (input[0] // op.groups) * _area(op, input)",
+        "return prod(output) * input[0] * _area(op, input)", "tests/analysis"),
+    Bug("adaptive pooling rounds its windows down", "analysis/receptive.py",
+        "reads = ((i * size // out, -(-(i + 1) * size // out)) for i in range(out))",
+        "reads = ((i * size // out, (i + 1) * size // out) for i in range(out))", "tests/analysis/test_receptive.py"),
+    Bug("the sum pooling of the module is read without its padding", "net/read_modules.py",
+        "SumPool(one(m.kernel), one(m.stride), one(m.padding), m.ceil)",
+        "SumPool(one(m.kernel), one(m.stride), ceil=m.ceil)", "tests/net/test_read.py"),
+    Bug("He initialisation by the outputs instead of the inputs", "net/init.py",
+        "weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)",
+        "weight.normal_(0, math.sqrt(2 / fan_out), generator=generator)", "tests/net/test_init.py"),
+    Bug("stochastic depth does not make up for what it drops", "net/layers.py",
+        "return x * kept / (1 - self.p)", "return x * kept", "tests/net/test_build.py"),
+    Bug("a module frees a value that a later layer reads", "net/build.py",
+        "if i not in needed)  # no later reader", "if i in needed)  # no later reader", "tests/net/test_build.py"),
+    Bug("a class of two items may lose both to the test split", "datasets/split.py",
+        "return [min(max(share, 1), n - 1) if n > 1", "return [min(max(share, 1), n) if n > 1",
+        "tests/datasets/test_split.py"),
+    Bug("a file that was changed keeps its place in the cache", "datasets/store/stamps.py",
+        'text += f"{place}\\0{found.st_size} {times}\\0"', 'text += f"{place}\\0{found.st_size}\\0"',
+        "tests/datasets/test_cache.py"),
+    Bug("a flip mirrors about a pixel too far", "datasets/augment/change.py",
+        "side - 1 - inside, inside)", "(side - inside) % side, inside)", "tests/datasets/test_augment.py"),
+    Bug("a warped image lies half a pixel off", "datasets/augment/change.py",
+        "columns = torch.arange(width, device=device) + 0.5", "columns = torch.arange(width, device=device) + 0.0",
+        "tests/datasets/test_augment.py"),
+    Bug("points do not move with a shifted image", "datasets/augment/change.py",
+        "* y + shift[:, i, None] for i in (0, 1)]", "* y for i in (0, 1)]", "tests/datasets/test_augment.py"),
+    Bug("every epoch has the order of the first", "datasets/batches.py",
+        'f"{self.seed}/{self._epoch}".encode()', 'f"{self.seed}/0".encode()', "tests/datasets/test_batches.py"),
+    Bug("near-duplicates are looked for by the mean brightness too", "datasets/doctor/likeness.py",
+        "low = coefficients.reshape(-1, 81)[:, 1:65]", "low = coefficients.reshape(-1, 81)[:, 0:64]",
+        "tests/datasets/test_doctor_likeness.py tests/datasets/test_doctor_copies.py"),
+    Bug("weight decay on biases and norms too", "learning/optim.py",
+        "if p.ndim <= 1], \"weight_decay\": 0.0}", "if p.ndim <= 1], \"weight_decay\": recipe.weight_decay}",
+        "tests/learning/test_optim.py"),
+    Bug("the warm-up begins with a step of 0", "learning/optim.py",
+        "return recipe.lr * (step + 1) / warm", "return recipe.lr * step / warm", "tests/learning/test_optim.py"),
+    Bug("a resumed epoch draws other random numbers", "learning/loop.py",
+        "if state.step and state.rng is not None:", "if state.step and state.rng is None:",
+        "tests/learning/test_checkpoint.py"),
+    Bug("momentum is forgotten on resuming", "learning/checkpoint.py",
+        'if kind == type(state.optimiser).__name__:', 'if kind != type(state.optimiser).__name__:',
+        "tests/learning/test_checkpoint.py"),
+    Bug("dice counts the pixels that are to be ignored", "learning/losses.py",
+        "asked = targets != IGNORE\n", "asked = targets != -1\n", "tests/learning/test_losses.py"),
+    Bug("weighted losses are divided by the number of items", "learning/losses.py",
+        "* counts).sum() / counts.sum()", "* counts).sum() / len(counts)", "tests/learning/test_losses.py"),
+    Bug("precision is divided by the items of the class", "metrics/classification.py",
+        "precision = hits / predicted if predicted else None", "precision = hits / n if predicted else None",
+        "tests/metrics/test_metrics.py"),
+    Bug("the interval of the error divides by n", "metrics/regression.py",
+        "float(each.std(ddof=1)) / sqrt(n)", "float(each.std()) / sqrt(n)", "tests/metrics"),
+    Bug("the intersection counts twice in the union", "metrics/segmentation.py",
+        "both / (n + said - both) if n + said else None", "both / (n + said) if n + said else None", "tests/metrics"),
+    Bug("an image that is fitted lies a pixel to the right", "model/placing.py",
+        "((room_width - inside[0]) // 2, (room_height", "((room_width - inside[0] + 1) // 2, (room_height",
+        "tests/model/test_fitting.py tests/model/test_prepare.py"),
+    Bug("an image that is cropped is cut at the corner", "model/placing.py",
+        "x, y = (width - seen[0]) * 0.5,", "x, y = (width - seen[0]) * 0.0,",
+        "tests/model/test_fitting.py tests/model/test_prepare.py"),
+    Bug("pixels are normalised by 256", "model/prepare.py", "x.div_(255)", "x.div_(256)", "tests/model"),
+    Bug("Grad-CAM++ without its sum over the map", "inspect/attribution/cams.py",
+        "below = 2 * g**2 + g**3 * _over_places(a)", "below = 2 * g**2 + g**3 * a", "tests/inspect"),
+    Bug("what is below zero counts as zero", "inspect/maps.py",
+        "self.zeros += int((flat == 0).sum())", "self.zeros += int((flat <= 0).sum())",
+        "tests/inspect"),
+    Bug("a grouped convolution's unit reads another group", "inspect/unit.py",
+        "first = group * size", "first = group", "tests/inspect/test_unit.py"),
+    Bug("the window of a unit forgets the padding", "inspect/unit.py",
+        "corner = tuple(p * s - pad for p, s, pad", "corner = tuple(p * s for p, s, pad", "tests/inspect/test_unit.py"),
+    Bug("the kernel is turned where nobody asked", "filtering/sliding.py",
+        "weights = weights[::-1, ::-1] if flip else weights", "weights = weights if flip else weights[::-1, ::-1]",
+        "tests/filtering"),
+    Bug("same padding puts what is odd first", "filtering/sliding.py",
+        "((span[0] - 1) // 2, (span[1] - 1) // 2),", "(span[0] // 2, span[1] // 2),", "tests/filtering"),
+    Bug("a data error exits as a usage error", "cli/main.py", "DataError: 3, ", "", "tests/cli/test_cli_mistakes.py"),
+    Bug("the last epoch is kept, not the best", "run/running.py", "if event.best:", "if event:", "tests/test_run.py"),
+    Bug("the worse of two epochs is the best", "learning/loop.py",
+        "rank = (value, -val_loss) if figure.decides", "rank = (-value, -val_loss) if figure.decides",
+        "tests/learning/test_loop.py tests/test_run.py"),
+)  # fmt: skip
+
+
+def fault(bug: Bug) -> str:
+    """Why *bug* cannot be planted: its text is gone, or stands more than once; "" where it can."""
+    path = SOURCE / bug.file
+    if not path.is_file():
+        return f"there is no {bug.file}"
+    times = path.read_text(encoding="utf-8").count(bug.old)
+    return "" if times == 1 else f"its line occurs {times} times in {bug.file}"
+
+
+def caught(bug: Bug) -> bool:
+    """Whether the tests of *bug* fail on a copy of the package that has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "striate"
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        path = copy / bug.file
+        path.write_text(path.read_text(encoding="utf-8").replace(bug.old, bug.new), encoding="utf-8")
+        compile(path.read_text(encoding="utf-8"), path, "exec")
+        environment = os.environ | {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *bug.tests.split()]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):  # 1: a test failed; others: nothing could be run
+        raise RuntimeError(f"{bug.name}: pytest ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr}")
+    return done.returncode == 1
+
+
+def main(words: list[str]) -> int:
+    chosen = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
+    missed = 0
+    for bug in chosen:
+        why = fault(bug)
+        found = not why and caught(bug)
+        missed += not found
+        print(f"{'caught' if found else 'MISSED'}  {bug.file}: {bug.name}{f' ({why})' if why else ''}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
