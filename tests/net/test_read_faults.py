@@ -203,8 +203,8 @@ class Nothing(nn.Module):
         (Constant(), (3, 8, 8), "Constant gives a tensor that does not come from its input"),
         (Nothing(), (3, 8, 8), "Nothing gives no tensor but None"),
         (nn.Sequential(nn.LazyConv2d(3, 1)), (3, 8, 8), "0.weight has no size yet: run the module once"),
-        (Net, (3, 8, 8), r"got a type for a net; .*make one of it first: Net\(\)"),
-        (3, (3, 8, 8), "got a int for a net; wanted a text, a Seq, a Graph or an nn.Module"),
+        (Net, (3, 8, 8), r"got a type for a network; .*make one of it first: Net\(\)"),
+        (3, (3, 8, 8), "got an? int for a network; expected a name, a text, a file"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules")

@@ -18,9 +18,9 @@ from striate.exporters.tree import Unit
 from striate.exporters.words import REQUIRED, Word
 
 Column = list[Any]
-WIDTHS = ("channels", "out", "groups", "width", "words")
+WIDTHS = ("channels", "features", "out", "groups", "width", "words")
 DEFAULTED = ("stride", "padding", "dilation", "groups", "bias", "p", "eps", "momentum", "ceil_mode", "output_padding")
-ORDER = ("width", "words", "features", "kernel")  # of arguments without a default; then the others
+ORDER = ("width", "words", "kernel")  # of arguments without a default; then the others
 NOTHING = Word("None")
 NOT_NAMES = {"self", "torch", "nn", "chain", "x"}
 

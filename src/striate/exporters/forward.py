@@ -10,7 +10,7 @@ from striate.exporters.layout import Call, Code, Item, call, flat, lines, own
 from striate.spec import Add, Concat, Multiply
 
 NEST, LONG = 4, 96  # so many calls in one another; so many letters in a line that is to be read
-HEAVY = ("nn.Conv", "nn.Linear", "WordVectors", "TabledConvolution", "FixedCodes")
+HEAVY = ("nn.Conv", "nn.Linear", "ChannelsFirstEmbedding", "TabledConvolution", "FixedCodes")
 INPUTS = ("x", "y", "z")
 
 

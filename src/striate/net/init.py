@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import RecipeError, nearest
+from striate.net.layers import ChannelNorm, ChannelScale, FixedCodes, TabledConvolution
 
 WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
 
@@ -70,8 +71,8 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
         name = "glorot" if saturating else "he"
     generator = torch.Generator().manual_seed(seed)
     for part in module.modules():
-        if hasattr(part, "first_values"):  # a layer of ours, which knows its own
-            part.first_values(lambda weight, fan_in, fan_out: fill(weight, fan_in, fan_out, name, generator))
+        if isinstance(part, TabledConvolution):
+            _fill_tabled(part, name, generator)
         elif isinstance(part, WEIGHTED):
             fill(part.weight, *fans(part), name, generator)
             if part.bias is not None:
@@ -80,7 +81,7 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
             # of about the variance of trained word vectors, as Kim 2014 begins those that are learned
             values = torch.empty(part.weight.shape, dtype=part.weight.dtype)
             part.weight.copy_(values.uniform_(-0.25, 0.25, generator=generator))
-        elif isinstance(part, nn.modules.batchnorm._BatchNorm):
+        elif isinstance(part, nn.modules.batchnorm._BatchNorm | ChannelNorm | ChannelScale | FixedCodes):
             part.reset_parameters()
 
 
@@ -89,6 +90,17 @@ def fill(weight: Tensor, fan_in: int, fan_out: int, name: str, generator: torch.
     values = torch.empty(weight.shape, dtype=weight.dtype)
     INITS[name](values, fan_in, fan_out, generator)
     weight.copy_(values)
+
+
+def _fill_tabled(part: TabledConvolution, name: str, generator: torch.Generator) -> None:
+    """Each output sums the inputs of its own row of the table."""
+    area, start = math.prod(part.weight.shape[2:]), 0
+    for row in part.table:
+        stop = start + len(row)
+        fill(part.weight[start:stop], len(row) * area, len(part.table) * area, name, generator)
+        start = stop
+    if part.bias is not None:
+        part.bias.zero_()
 
 
 def fans(part: nn.Module) -> tuple[int, int]:

@@ -1,96 +1,50 @@
-"""One torch module for each op: the rank and the input's channels are known, so nothing is lazy."""
+"""One torch module for each op: the rank and the input's channels are known, so nothing is lazy.
+
+Most ops are a class of torch. What torch lacks is here, each class in terms of torch alone: the source export writes
+them into its files as they stand.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from math import prod
-from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import SpecError
-from striate.spec import (
-    GELU,
-    LRN,
-    RBF,
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Dropout,
-    Embedding,
-    Flatten,
-    HardSigmoid,
-    HardSwish,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    MaxPool,
-    Multiply,
-    Op,
-    Opaque,
-    PadChannels,
-    ReLU,
-    ReLU6,
-    Scale,
-    ScaledTanh,
-    Shape,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    StochasticDepth,
-    SumPool,
-    TableConv,
-    Tanh,
-    Upsample,
-)
-
-Table = tuple[tuple[int, ...], ...]
-Fill = Callable[[Tensor, int, int], None]  # fills a weight, given its fan in and fan out
-
-CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-CONV_TRANSPOSE = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-MAX_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
-AVG_POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
-ADAPTIVE_AVG = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
-ADAPTIVE_MAX = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.AdaptiveMaxPool3d}
-BATCH_NORM = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-LINEAR_MODE = {1: "linear", 2: "bilinear", 3: "trilinear"}
+from striate.spec import Op, Opaque, Shape
+from striate.spec.op import per_axis, sizes, torch_call
 
 
-class SumPooling(nn.Module):
-    """The sum of each window, in 1-D, 2-D and 3-D (torch has averages only)."""
+def layer(op: Op, input: Shape) -> nn.Module:
+    """The torch module of *op* for an input of shape *input* (without the batch).
 
-    def __init__(self, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], ceil: bool) -> None:
-        super().__init__()
-        self.kernel, self.stride, self.padding, self.ceil = kernel, stride, padding, ceil
+    Raises:
+        SpecError: The op was read from code and its inside is not known.
 
-    def forward(self, x: Tensor) -> Tensor:
-        if len(self.kernel) == 1:  # torch's 1-D averages take no divisor: a map of one row does
-            sizes = ((1, *self.kernel), (1, *self.stride), (0, *self.padding))
-            return F.avg_pool2d(x.unsqueeze(-2), *sizes, ceil_mode=self.ceil, divisor_override=1).squeeze(-2)
-        pool = F.avg_pool2d if len(self.kernel) == 2 else F.avg_pool3d
-        return pool(x, self.kernel, self.stride, self.padding, ceil_mode=self.ceil, divisor_override=1)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel}, stride={self.stride}, padding={self.padding}, ceil_mode={self.ceil}"
-
-
-class ChannelsFirstEmbedding(nn.Embedding):
-    """Word numbers ``(N, L)`` to vectors ``(N, out, L)``, as a convolution reads them."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input).transpose(1, 2)
+    >>> from striate.spec import Conv
+    >>> layer(Conv(6, 5), (1, 28, 28))
+    Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))
+    """
+    if isinstance(op, Opaque):
+        raise SpecError(f"{op.kind} was read from code and its inside is not known: it cannot be built")
+    call = torch_call(op, input)
+    of_torch, each = call.cls.startswith("nn."), dict(sizes(op))
+    values = [per_axis(a.value, len(input) - 1) if of_torch and a.field in each else a.value for a in call.arguments]
+    pairs = list(zip(call.arguments, values, strict=True))
+    cls = getattr(nn, call.cls[3:]) if of_torch else globals()[call.cls]
+    module: nn.Module = cls(*(v for a, v in pairs if not a.named), **{a.name: v for a, v in pairs if a.named})
+    if not of_torch:
+        vars(module)["op"] = op
+    return module
 
 
-class Sum(nn.Module):
+def op_of(module: nn.Module) -> Op | None:
+    """The op that a layer of this file was made from; None for every other module."""
+    return vars(module).get("op") if type(module).__module__ == __name__ else None
+
+
+# -------------------------------------------------------------------------------------------------------- the joins
+class Addition(nn.Module):
     """The element-wise sum of its inputs."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -117,49 +71,65 @@ class Concatenation(nn.Module):
         return torch.cat(inputs, dim=1)
 
 
-class TabledConvolution(nn.Module):
-    """Convolution in which each output reads only some inputs: one kernel for each pair that the table names."""
+# ------------------------------------------------------------------------------------------------ what torch lacks
+class SumPool1d(nn.Module):
+    """The sum of each window: torch's 1-D averages take no divisor, those over a map of one row do."""
 
-    def __init__(
-        self, table: Table, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], bias: bool
-    ):
+    def __init__(self, kernel: int, stride: int | None = None, padding: int = 0, ceil_mode: bool = False) -> None:
         super().__init__()
-        self.sources = [n for row in table for n in row]
-        self.targets = [out for out, row in enumerate(table) for _ in row]
-        self.stride, self.padding, self.table = stride, padding, table
-        self.weight = nn.Parameter(torch.empty(len(self.sources), 1, *kernel))
-        self.bias = nn.Parameter(torch.empty(len(table))) if bias else None
-
-    def first_values(self, fill: Fill) -> None:
-        start = 0
-        for row in self.table:
-            stop, area = start + len(row), prod(self.weight.shape[2:])
-            fill(self.weight[start:stop], len(row) * area, len(self.table) * area)
-            start = stop
-        if self.bias is not None:
-            self.bias.zero_()
+        self.pool = nn.AvgPool2d((1, kernel), (1, stride or kernel), (0, padding), ceil_mode, divisor_override=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        conv = (F.conv1d, F.conv2d, F.conv3d)[len(self.stride) - 1]
+        return self.pool(x.unsqueeze(-2)).squeeze(-2)
+
+
+class ChannelsFirstEmbedding(nn.Embedding):
+    """Word numbers (N, L) to vectors (N, C, L), as a convolution reads them."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).transpose(1, 2)
+
+
+class TabledConvolution(nn.Module):
+    """Convolution whose outputs each read only the inputs that the table names: one kernel for each pair."""
+
+    def __init__(
+        self,
+        table: tuple[tuple[int, ...], ...],
+        kernel: tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.sources = [source for row in table for source in row]
+        self.targets = [target for target, row in enumerate(table) for _ in row]
+        self.table, self.stride, self.padding = table, stride, padding
+        self.weight = nn.Parameter(torch.empty(len(self.sources), 1, *kernel))
+        self.bias = nn.Parameter(torch.zeros(len(table))) if bias else None
+        nn.init.kaiming_uniform_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        conv = (F.conv1d, F.conv2d, F.conv3d)[x.ndim - 3]
         pairs = conv(x[:, self.sources], self.weight, None, self.stride, self.padding, groups=len(self.sources))
-        out = pairs.new_zeros(pairs.shape[0], len(self.table), *pairs.shape[2:])
-        out = out.index_add(1, torch.tensor(self.targets, device=x.device), pairs)
-        return out if self.bias is None else out + self.bias.view(-1, *[1] * len(self.stride))
+        y = pairs.new_zeros(pairs.shape[0], len(self.table), *pairs.shape[2:])
+        y = y.index_add(1, torch.tensor(self.targets, device=x.device), pairs)
+        return y if self.bias is None else y + self.bias.view(-1, *[1] * (x.ndim - 2))
 
 
 class FixedCodes(nn.Module):
-    """Minus the squared distance to each of *out* fixed codes of +1 and -1; a buffer, not trained."""
+    """Minus the squared distance to a fixed code of +1 and -1 for each output; the codes are not trained."""
 
     codes: Tensor
 
-    def __init__(self, features: int, out: int) -> None:
+    def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
-        self.register_buffer("codes", torch.empty(out, features))
+        self.register_buffer("codes", torch.empty(outputs, features))
+        self.reset_parameters()
 
-    def first_values(self, fill: Fill) -> None:
-        generator = torch.Generator().manual_seed(1998)
-        signs = torch.randint(2, self.codes.shape, generator=generator) * 2 - 1
-        self.codes.copy_(signs)
+    def reset_parameters(self) -> None:
+        signs = torch.randint(2, self.codes.shape, generator=torch.Generator().manual_seed(1998), device="cpu")
+        self.codes.copy_(signs * 2 - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return 2 * F.linear(x, self.codes) - x.square().sum(1, keepdim=True) - self.codes.square().sum(1)
@@ -168,16 +138,17 @@ class FixedCodes(nn.Module):
 class ChannelScale(nn.Module):
     """A trained factor, and perhaps a shift, for each channel."""
 
-    def __init__(self, channels: int, value: float, bias: bool) -> None:
+    def __init__(self, channels: int, value: float = 1.0, bias: bool = False) -> None:
         super().__init__()
         self.value = value
         self.weight = nn.Parameter(torch.empty(channels))
         self.bias = nn.Parameter(torch.empty(channels)) if bias else None
+        self.reset_parameters()
 
-    def first_values(self, fill: Fill) -> None:
-        self.weight.fill_(self.value)
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.weight, self.value)
         if self.bias is not None:
-            self.bias.zero_()
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         shape = (-1, *[1] * (x.ndim - 2))
@@ -186,19 +157,19 @@ class ChannelScale(nn.Module):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of ``(N, C, ...)``, place by place."""
+    """Layer normalisation over the channels of (N, C, ...), position by position."""
 
-    def first_values(self, fill: Fill) -> None:
-        self.reset_parameters()
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        super().__init__(channels, eps)
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 class ScaledTanhUnit(nn.Module):
-    """``amplitude * tanh(slope * x)``."""
+    """amplitude * tanh(slope * x)."""
 
-    def __init__(self, amplitude: float, slope: float) -> None:
+    def __init__(self, amplitude: float = 1.7159, slope: float = 2 / 3) -> None:
         super().__init__()
         self.amplitude, self.slope = amplitude, slope
 
@@ -210,7 +181,7 @@ class ScaledTanhUnit(nn.Module):
 
 
 class SampleDrop(nn.Module):
-    """In training, zeroes whole samples with probability *p* and scales the others by ``1 / (1 - p)``."""
+    """In training, zeroes whole samples with probability p and scales the others by 1 / (1 - p)."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -229,127 +200,29 @@ class SampleDrop(nn.Module):
 class Cropping(nn.Module):
     """Cuts a margin off both ends of every axis."""
 
-    def __init__(self, margins: tuple[int, ...]) -> None:
+    def __init__(self, margin: int | tuple[int, ...]) -> None:
         super().__init__()
-        self.margins = margins
+        self.margin = margin
 
     def forward(self, x: Tensor) -> Tensor:
-        for axis, margin in enumerate(self.margins, start=2):
+        margins = self.margin if isinstance(self.margin, tuple) else (self.margin,) * (x.ndim - 2)
+        for axis, margin in enumerate(margins, start=2):
             x = x.narrow(axis, margin, x.shape[axis] - 2 * margin)
         return x
 
     def extra_repr(self) -> str:
-        return f"margins={self.margins}"
+        return f"margin={self.margin}"
 
 
 class ChannelPadding(nn.Module):
-    """Zeros behind the channels until they are *out*."""
+    """Zeros behind the channels until they are so many."""
 
-    def __init__(self, out: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.out = out
+        self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x, x.new_zeros(x.shape[0], self.out - x.shape[1], *x.shape[2:])], dim=1)
+        return torch.cat([x, x.new_zeros(x.shape[0], self.channels - x.shape[1], *x.shape[2:])], dim=1)
 
     def extra_repr(self) -> str:
-        return f"out={self.out}"
-
-
-def _tuple(value: object, rank: int) -> tuple[int, ...]:
-    return (value,) * rank if isinstance(value, int) else tuple(value)  # type: ignore[arg-type]
-
-
-def layer(op: Op, input: Shape) -> nn.Module:
-    """The torch module of *op* for an input of shape *input* (without the batch).
-
-    >>> from striate.spec import Conv
-    >>> layer(Conv(6, 5), (1, 28, 28))
-    Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))
-    """
-    channels, rank = input[0], len(input) - 1
-
-    def each(*values: object) -> list[tuple[int, ...]]:
-        return [_tuple(v, rank) for v in values]
-
-    match op:
-        case Conv():
-            sizes = each(op.kernel, op.stride, op.padding, op.dilation)
-            return CONV[rank](channels, op.out, *sizes, groups=op.groups, bias=op.bias)
-        case ConvTranspose():
-            kernel, stride, padding, extra, dilation = each(
-                op.kernel, op.stride, op.padding, op.output_padding, op.dilation
-            )
-            return CONV_TRANSPOSE[rank](channels, op.out, kernel, stride, padding, extra, op.groups, op.bias, dilation)
-        case MaxPool():
-            return MAX_POOL[rank](*each(op.kernel, op.stride, op.padding, op.dilation), ceil_mode=op.ceil)
-        case AvgPool():
-            sizes = each(op.kernel, op.stride, op.padding)
-            return AVG_POOL[rank](*sizes, ceil_mode=op.ceil, count_include_pad=op.count_padding)
-        case SumPool():
-            return SumPooling(*each(op.kernel, op.stride, op.padding), ceil=op.ceil)
-        case AdaptiveAvgPool():
-            return ADAPTIVE_AVG[rank](op.out)
-        case AdaptiveMaxPool():
-            return ADAPTIVE_MAX[rank](op.out)
-        case Linear():
-            return nn.Linear(prod(input), op.out, bias=op.bias)
-        case Embedding():
-            return ChannelsFirstEmbedding(op.words, op.out)
-        case BatchNorm():
-            return BATCH_NORM[rank](channels, eps=op.eps, momentum=op.momentum)
-        case LRN():
-            return nn.LocalResponseNorm(op.size, op.alpha, op.beta, op.k)
-        case Upsample():
-            factor = tuple(float(s) for s in _tuple(op.scale, rank))
-            return nn.Upsample(scale_factor=factor, mode=LINEAR_MODE[rank] if op.mode == "linear" else op.mode)
-        case ReLU():
-            return nn.ReLU()
-        case Tanh():
-            return nn.Tanh()
-        case Sigmoid():
-            return nn.Sigmoid()
-        case GELU():
-            return nn.GELU()
-        case SiLU():
-            return nn.SiLU()
-        case LeakyReLU():
-            return nn.LeakyReLU(op.slope)
-        case Softmax():
-            return nn.Softmax(dim=1)
-        case Dropout():
-            return nn.Dropout(op.p)
-        case Flatten():
-            return nn.Flatten()
-        case Add():
-            return Sum()
-        case Multiply():
-            return Multiplication()
-        case Concat():
-            return Concatenation()
-        case TableConv():
-            return TabledConvolution(op.table, *each(op.kernel, op.stride, op.padding), bias=op.bias)
-        case RBF():
-            return FixedCodes(prod(input), op.out)
-        case Scale():
-            return ChannelScale(channels, op.value, op.bias)
-        case LayerNorm():
-            return ChannelNorm(channels, eps=op.eps)
-        case ReLU6():
-            return nn.ReLU6()
-        case HardSigmoid():
-            return nn.Hardsigmoid()
-        case HardSwish():
-            return nn.Hardswish()
-        case ScaledTanh():
-            return ScaledTanhUnit(op.amplitude, op.slope)
-        case StochasticDepth():
-            return SampleDrop(op.p)
-        case Crop():
-            return Cropping(_tuple(op.margin, rank))
-        case PadChannels():
-            return ChannelPadding(op.out)
-        case Opaque():
-            raise SpecError(f"{op.kind} was read from code and its inside is not known: it cannot be built")
-        case _:
-            assert_never(op)
+        return f"channels={self.channels}"

@@ -7,15 +7,20 @@ the shapes and parameters that came out in fact, so a rule may trust its argumen
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from striate.net.read_call import Call, Found, one
 from striate.net.read_places import PLACES, SAME
 from striate.spec import (
     GELU,
     LRN,
+    OPS,
+    Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
@@ -26,22 +31,17 @@ from striate.spec import (
     ConvTranspose,
     Dropout,
     Embedding,
-    HardSigmoid,
-    HardSwish,
     LayerNorm,
-    LeakyReLU,
     Linear,
     MaxPool,
     Multiply,
     ReLU,
     ReLU6,
-    Sigmoid,
-    SiLU,
     Softmax,
     SumPool,
-    Tanh,
     Upsample,
 )
+from striate.spec.op import signature
 
 Rule = Callable[[Call], Found | None]
 
@@ -168,6 +168,22 @@ def _softmax(call: Call) -> Any:
 
 
 # -------------------------------------------------------------------------------------------------- activations
+def _activations() -> dict[str, Rule]:
+    """A rule for every activation that is a class of torch: the function of its name takes the same arguments."""
+    functions = {name.replace("_", ""): name for name in dir(F) if not name.endswith("_")}
+    found = {}
+    for op in OPS.values():
+        cls, arguments = signature(op.torch)
+        if issubclass(op, Activation) and cls.startswith("nn."):
+            found[functions[cls[3:].lower()]] = _alone(partial(_activation, op, arguments))
+    return found
+
+
+def _activation(op: type[Activation], arguments: tuple[tuple[str, str, bool], ...], call: Call) -> Activation:
+    defaults = {f.name: f.default for f in fields(op)}
+    return op(**{field: call.get(i, name, defaults[field]) for i, (name, field, _) in enumerate(arguments, start=1)})
+
+
 def _clamp(call: Call) -> Any:
     low, high = call.get(1, "min"), call.get(2, "max")
     return {(0, None): ReLU(), (0, 6): ReLU6()}.get((low, high)) if not isinstance(low, Tensor) else None
@@ -229,19 +245,12 @@ FUNCTIONS: dict[str, Rule] = {
         lambda c: LRN(c.get(1, "size"), c.get(2, "alpha", 1e-4), c.get(3, "beta", 0.75), c.get(4, "k", 1.0))
     ),
     "softmax": _alone(_softmax),
-    "relu": _alone(lambda c: ReLU()),
-    "relu6": _alone(lambda c: ReLU6()),
     "clamp": _alone(_clamp),
     "clip": _alone(_clamp),
     "clamp_min": _alone(_clamp),
     "hardtanh": _alone(_hardtanh),
-    "tanh": _alone(lambda c: Tanh()),
-    "sigmoid": _alone(lambda c: Sigmoid()),
+    **_activations(),
     "gelu": _alone(lambda c: GELU() if c.get(1, "approximate", "none") == "none" else None),
-    "silu": _alone(lambda c: SiLU()),
-    "leaky_relu": _alone(lambda c: LeakyReLU(c.get(1, "negative_slope", 0.01))),
-    "hardsigmoid": _alone(lambda c: HardSigmoid()),
-    "hardswish": _alone(lambda c: HardSwish()),
     "dropout": _alone(lambda c: Dropout(c.get(1, "p", 0.5))),
     **dict.fromkeys(("add", "iadd", "radd"), _add),
     **dict.fromkeys(("mul", "imul", "rmul", "multiply"), lambda c: _joined(c, Multiply())),

@@ -1,49 +1,13 @@
-"""Modules as parts: which are read as one, and striate's own layers as the words they were built from."""
+"""Modules as parts: which are read as one, and what they are called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-from striate.net import layers as ours
-from striate.net.read_call import one
-from striate.spec import (
-    RBF,
-    Add,
-    Concat,
-    Crop,
-    Embedding,
-    LayerNorm,
-    Multiply,
-    Op,
-    PadChannels,
-    Scale,
-    ScaledTanh,
-    StochasticDepth,
-    SumPool,
-    TableConv,
-)
-
-OURS: dict[type[nn.Module], Callable[[Any], Op]] = {
-    ours.SumPooling: lambda m: SumPool(one(m.kernel), one(m.stride), one(m.padding), m.ceil),
-    ours.ChannelsFirstEmbedding: lambda m: Embedding(m.num_embeddings, m.embedding_dim),
-    ours.Sum: lambda m: Add(),
-    ours.Multiplication: lambda m: Multiply(),
-    ours.Concatenation: lambda m: Concat(),
-    ours.TabledConvolution: lambda m: TableConv(
-        m.table, one(m.weight.shape[2:]), one(m.stride), one(m.padding), m.bias is not None
-    ),
-    ours.FixedCodes: lambda m: RBF(m.codes.shape[0]),
-    ours.ChannelScale: lambda m: Scale(m.value, m.bias is not None),
-    ours.ChannelNorm: lambda m: LayerNorm(m.eps),
-    ours.ScaledTanhUnit: lambda m: ScaledTanh(m.amplitude, m.slope),
-    ours.SampleDrop: lambda m: StochasticDepth(m.p),
-    ours.Cropping: lambda m: Crop(one(m.margins)),
-    ours.ChannelPadding: lambda m: PadChannels(m.out),
-}
+from striate.net.layers import op_of
 
 
 class Compiled(nn.Module):
@@ -69,7 +33,7 @@ def is_part(module: nn.Module) -> bool:
     """Whether *module* is read as one part: striate's own layers, and what torch itself defines the forward of
     (a subclass with another forward is looked into), but for containers.
     """
-    if type(module) in OURS or isinstance(module, Compiled):
+    if op_of(module) or isinstance(module, Compiled):
         return True
     home = next((c.__module__ for c in type(module).__mro__ if "forward" in vars(c)), "")
     containers = (

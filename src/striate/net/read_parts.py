@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.analysis import cost
+from striate.net.layers import op_of
 from striate.net.read_call import Record, Value, canonical, tensors
-from striate.net.read_modules import OURS, is_part, kind
+from striate.net.read_modules import is_part, kind
 from striate.net.read_unknown import word_of
 from striate.spec import Op, Opaque, Shape
 
@@ -100,12 +101,11 @@ class Parts(ABC):
             self._alone(frame, results[0])
         if not frame.part or not frame.given or not results:
             return None
-        if isinstance(out, Tensor) and type(module) in OURS and any(out is t for t in args):
-            out = out.view_as(out)
-            results = [out]
-        inside = self.records[frame.start :]
-        if type(module) in OURS:
-            self._ours(frame, out)
+        op, inside = op_of(module), self.records[frame.start :]
+        if op:
+            if any(out is t for t in args):
+                out = out.view_as(out)
+            self._ours(frame, op, out)
         elif len(inside) == 1 and self._value_of_record(inside[0], results[0]):
             inside[0].path, inside[0].whole = frame.path, True
             if isinstance(inside[0].op, Opaque):
@@ -124,9 +124,8 @@ class Parts(ABC):
         value = self.values.get(id(tensor))
         return value is not None and value.record.now() is record
 
-    def _ours(self, frame: Frame, out: Tensor) -> None:
-        """A layer of striate: the word that it was built from."""
-        op = OURS[type(frame.module)](frame.module)
+    def _ours(self, frame: Frame, op: Op, out: Tensor) -> None:
+        """A layer of striate: the op that it was built from."""
         shape = canonical(out, self.batch, False)
         self._replaced(frame, op, shape, [v.record.now() for v in frame.given])
         self.bind(out, Value(self.records[-1], shape))

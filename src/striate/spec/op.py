@@ -63,8 +63,8 @@ class Base:
         return self.torch.format(rank=max(1, rank))
 
     def torch_value(self, field: str, rank: int) -> Any:
-        """What torch is given for *field*."""
-        return getattr(self, field)
+        """What torch is given for *field*: a size as one number where all axes have the same."""
+        return _short(getattr(self, field))
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,6 +128,10 @@ def fits_rank(op: Base, rank: int) -> bool:
     return all(not isinstance(value, tuple) or len(value) == rank for _, value in sizes(op))
 
 
+def _short(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 and isinstance(value[0], int) else value
+
+
 # -------------------------------------------------------------------------------------------------- its class in torch
 @dataclass(frozen=True)
 class Argument:
@@ -161,7 +165,7 @@ def torch_call(op: Base, input: Shape) -> TorchCall:
     """
     rank = len(input) - 1
     cls, parts = signature(op.torch_text(rank))
-    defaults = {f.name: _default(op, f) for f in fields(op)}
+    defaults = {f.name: _short(_default(op, f)) for f in fields(op)}
     about = {"channels": input[0], "features": math.prod(input)}
     arguments = []
     for name, field, named in parts:

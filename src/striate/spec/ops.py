@@ -135,7 +135,12 @@ class TableConv(Base):
 
     @property
     def out(self) -> int:
+        """How many outputs the table has."""
         return len(self.table)
+
+    def torch_value(self, field: str, rank: int) -> Any:
+        """Of *kernel*: one number an axis, which says the rank."""
+        return per_axis(self.kernel, rank) if field == "kernel" else super().torch_value(field, rank)
 
 
 @dataclass(frozen=True, repr=False)
