@@ -296,7 +296,7 @@ def test_the_memory_is_what_the_environment_says(kept, part, monkeypatch):
         monkeypatch.setenv("STRIATE_MEMORY", size)
         assert isinstance(read(part, CONTRACT).inputs, np.memmap) == mapped
     monkeypatch.setenv("STRIATE_MEMORY", "lots")
-    with pytest.raises(ValueError, match="STRIATE_MEMORY is 'lots', wanted a size such as 500MB or 2GB"):
+    with pytest.raises(ValueError, match="STRIATE_MEMORY is 'lots', expected a size such as 500MB or 2GB"):
         read(part, CONTRACT)
 
 

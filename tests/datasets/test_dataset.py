@@ -10,7 +10,7 @@ def test_take_keeps_names_targets_and_order():
     images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1)
     part = Part(images, np.array([0, 1, 0, 1]), ("a", "b", "c", "d")).take([3, 0])
     assert part.names == ("d", "a")
-    assert part.name(1) == "a"
+    assert part.names[1] == "a"
     assert part.inputs.ravel().tolist() == [3, 0]
     assert part.targets.tolist() == [1, 0]
     assert len(part) == 2

@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 
-from striate.datasets.sources.digits import open_digits
+from striate.datasets.sources.built_in import open_digits
 
 
 def test_it_is_scikit_learns():
@@ -32,7 +32,7 @@ def test_sizes_names_and_classes():
     assert (data.name, data.mode, data.input, data.val) == ("digits", "L", (1, 8, 8), None)
     assert data.classes == tuple("0123456789")
     assert (len(data.train), len(data.test)) == (1437, 360)
-    assert data.test.name(12) == "digits test 12"
+    assert data.test.names[12] == "digits test 12"
     assert np.bincount(data.test.targets).tolist() == [36, 37, 35, 37, 36, 36, 36, 36, 35, 36]
     assert (data.train.inputs.min(), data.train.inputs.max()) == (0, 255)
     assert data.train.inputs.dtype == np.uint8

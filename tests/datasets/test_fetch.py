@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from striate.datasets.sources import download, fetch
-from striate.datasets.sources.fetch import File, fetched
+from striate.datasets.sources import fetch
+from striate.datasets.sources.fetch import RemoteFile, fetched
 from striate.errors import DataError
 
 PLAIN = bytes(range(256)) * 400  # 102,400 bytes
@@ -18,7 +18,7 @@ PACKED = gzip.compress(PLAIN, 0, mtime=0)
 
 def file_of(name, content, unpacked=None):
     md5 = hashlib.md5(unpacked).hexdigest() if unpacked else ""
-    return File(name, len(content), hashlib.sha256(content).hexdigest(), md5)
+    return RemoteFile(name, len(content), hashlib.sha256(content).hexdigest(), md5)
 
 
 FILE = file_of("a.bin", PLAIN)
@@ -162,7 +162,7 @@ def test_a_wrong_file_put_there_by_hand_is_named(server, folder):
     got = hashlib.sha256(b"wrong").hexdigest()
     assert message(server.address) == (
         f"letters: {server.address}a.bin: the server says 500 Internal Server Error{by_hand(folder)}"
-        f"\n    the one there is another: its SHA-256 is {got}, wanted {FILE.sha256}"
+        f"\n    the file that is there is a different one: its SHA-256 is {got}, expected {FILE.sha256}"
     )
     assert (folder / "a.bin").read_bytes() == b"wrong"  # it is the person's
 
@@ -213,7 +213,7 @@ def test_a_cut_connection_where_the_server_cannot_go_on(server, folder):
 def test_cut_again_and_again(server, folder):
     server.cut = [10_000] * 2
     assert message(server.address) == (
-        f"letters: {server.address}a.bin: it ended after 20,000 of 102,400 bytes{by_hand(folder)}"
+        f"letters: {server.address}a.bin: the download ended after 20,000 of 102,400 bytes{by_hand(folder)}"
     )
     assert names(folder) == ["a.bin.part"]
     assert get(server.address).read_bytes() == PLAIN  # the next run needs only the rest
@@ -241,7 +241,7 @@ def test_wrong_content_is_never_believed(server, folder):
     server.content["/a.bin"] = page
     got = hashlib.sha256(page).hexdigest()
     assert message(server.address) == (
-        f"letters: {server.address}a.bin: what came is not the right file: its SHA-256 is {got}, wanted "
+        f"letters: {server.address}a.bin: the downloaded file is not the right one: its SHA-256 is {got}, expected "
         f"{FILE.sha256}{by_hand(folder)}"
     )
     assert names(folder) == []
@@ -265,19 +265,19 @@ def test_a_server_that_does_not_say_how_long_a_file_is(server):
 
 
 def test_a_silent_server_is_given_up(server, folder, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", 1.0)
+    monkeypatch.setattr(fetch, "TIMEOUT", 1.0)
     server.pause = 5.0
-    assert message(server.address) == f"letters: {server.address}a.bin: nothing came for 1 s{by_hand(folder)}"
+    assert message(server.address) == f"letters: {server.address}a.bin: no data for 1 s{by_hand(folder)}"
     assert names(folder) == ["a.bin.part"]
 
 
 def test_a_slow_server_is_given_up(server, folder, monkeypatch):
-    monkeypatch.setattr(download, "SLOWEST", 10_000_000)
+    monkeypatch.setattr(fetch, "SLOWEST", 10_000_000)
     clock = itertools.count(step=36.0)  # each piece comes after 36 seconds
-    monkeypatch.setattr(download, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(fetch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     text = message(server.address)
     assert "only " in text
-    assert "bytes came in 36 s" in text
+    assert "bytes arrived in 36 s" in text
 
 
 def test_a_redirect_is_followed(server):
@@ -336,7 +336,7 @@ def test_a_full_disk(server, folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_pieces", full)
+    monkeypatch.setattr(fetch, "_pieces", full)
     assert message(server.address) == (
         f"letters: {folder}: cannot be written (No space left on device); make room, or set STRIATE_CACHE to a folder "
         f"of yours"

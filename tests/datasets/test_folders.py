@@ -19,7 +19,7 @@ def test_flat(tmp_path, class_folders):
     assert (data.name, data.classes, data.mode, data.input) == ("pets", ("cat", "dog"), "RGB", (3, 6, 8))
     assert data.train.targets.tolist() == [0, 0, 0, 1, 1]
     assert [path.name for path in data.train.inputs] == ["0.png", "1.png", "2.png", "0.png", "1.png"]
-    assert data.train.name(3) == str(tmp_path / "pets" / "dog" / "0.png")
+    assert data.train.names[3] == str(tmp_path / "pets" / "dog" / "0.png")
     assert data.val is None
     assert data.test is None
 
@@ -102,8 +102,8 @@ def clear(tmp_path):
     ("alphas", "mode", "notes"),
     [
         ((255, 255, 255), "RGB", ()),
-        ((255, 255, 254), "RGB", ("about 33% of the images have transparent pixels; black shows behind them",)),
-        ((255, 0, 9), "RGBA", ("about 67% of the images have transparent pixels; alpha is a fourth channel",)),
+        ((255, 255, 254), "RGB", ("about 33% of the images have transparent pixels; they become black",)),
+        ((255, 0, 9), "RGBA", ("about 67% of the images have transparent pixels; alpha is the fourth channel",)),
     ],
 )
 def test_alpha_only_where_most_images_use_it(tmp_path, clear, alphas, mode, notes):
@@ -137,9 +137,9 @@ def test_what_was_passed_over_is_noted(tmp_path, class_folders, picture):
         (tmp_path / "pets" / name).write_bytes(b"?")
     assert open_folders(tmp_path / "pets").notes == (
         "the classes 'Cat ', 'cat' differ only in capitals or spaces; give them one name if they are one class",
-        "1 image directly in pets/ passed over, for want of a class",
-        "3 images in hidden folders passed over: __MACOSX/, cat/.ipynb_checkpoints/",
-        "4 files passed over, no image by the name (.txt, .heic, README)",
+        "1 image directly in pets/ skipped, because they have no class",
+        "3 images in hidden folders skipped: __MACOSX/, cat/.ipynb_checkpoints/",
+        "4 files skipped, not images by their suffix (.txt, .heic, README)",
     )
 
 
@@ -149,14 +149,14 @@ def test_what_lies_beside_the_parts_is_noted(tmp_path, class_folders):
     assert open_folders(tmp_path).notes == ()
     class_folders(tmp_path / "extra", cat=1)
     class_folders(tmp_path / "more", cat=1)
-    assert open_folders(tmp_path).notes == ("extra/ and more/ beside the parts passed over",)
+    assert open_folders(tmp_path).notes == ("extra/ and more/ beside the splits skipped",)
 
 
 def test_photos_of_a_phone_that_cannot_be_read(tmp_path):
     for i in range(2):
         (tmp_path / "cat").mkdir(exist_ok=True)
         (tmp_path / "cat" / f"{i}.heic").write_bytes(b"?")
-    assert "; 2 files passed over, no image by the name (.heic); lay the images out" in message(tmp_path)
+    assert "; 2 files skipped, not images by their suffix (.heic); arrange the images" in message(tmp_path)
 
 
 def test_numbered_classes_are_in_alphabetical_order(tmp_path, class_folders):
@@ -194,7 +194,7 @@ def test_images_directly_in_the_folder(tmp_path, picture):
     picture(tmp_path / "0.png")
     picture(tmp_path / "1.png")
     assert message(tmp_path) == (
-        "FOLDER: 2 images lie in it directly, so they have no class; lay the images out as FOLDER/CLASS/IMAGE, one "
+        "FOLDER: 2 images directly in it, which have no class; arrange the images as FOLDER/CLASS/IMAGE, one "
         "folder for each class"
     )
 
@@ -202,16 +202,16 @@ def test_images_directly_in_the_folder(tmp_path, picture):
 def test_parts_without_class_folders(tmp_path, class_folders):
     class_folders(tmp_path, train=3, test=2)
     assert message(tmp_path) == (
-        "FOLDER: no class folders in test/ and train/; lay the images out as train/CLASS/IMAGE"
+        "FOLDER: no class folders in test/ and train/; arrange the images as train/CLASS/IMAGE"
     )
     class_folders(tmp_path / "train", cat=1, dog=1)
-    assert message(tmp_path) == "FOLDER: no class folders in test/; lay the images out as train/CLASS/IMAGE"
+    assert message(tmp_path) == "FOLDER: no class folders in test/; arrange the images as train/CLASS/IMAGE"
 
 
 def test_no_images(tmp_path):
     assert message(tmp_path).startswith("FOLDER: no images in it (.bmp, .gif, ")
     (tmp_path / "cat").mkdir()
-    assert message(tmp_path).endswith("; lay the images out as FOLDER/CLASS/IMAGE, one folder for each class")
+    assert message(tmp_path).endswith("; arrange the images as FOLDER/CLASS/IMAGE, one folder for each class")
 
 
 def test_one_class(tmp_path, class_folders):
@@ -228,7 +228,7 @@ def test_a_class_that_training_lacks(tmp_path, class_folders):
     class_folders(tmp_path / "train", cat=1, dog=1)
     class_folders(tmp_path / "val", bird=1, cat=1, emu=1)
     assert message(tmp_path) == (
-        "FOLDER/val: class folder(s) that the training part lacks: 'bird', 'emu'; rename or remove them (it has "
+        "FOLDER/val: class folder(s) that the training split lacks: 'bird', 'emu'; rename or remove them (it has "
         "'cat', 'dog')"
     )
 
@@ -244,7 +244,7 @@ def test_no_training_part_or_two_of_one(tmp_path, class_folders):
     assert message(tmp_path) == "FOLDER: there is test/, but no train/ beside it to learn from"
     for part in ("train", "val", "valid"):
         class_folders(tmp_path / part, cat=1, dog=1)
-    assert message(tmp_path) == "FOLDER: both val/ and valid/ look like the val part; keep one"
+    assert message(tmp_path) == "FOLDER: both val/ and valid/ look like the val split; keep one"
 
 
 def test_no_image_is_one(tmp_path):
@@ -252,7 +252,7 @@ def test_no_image_is_one(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "0.png").write_bytes(b"")
     assert message(tmp_path) == (
-        "FOLDER: none of the 2 images looked at can be read; the first: FOLDER/cat/0.png: the file is empty "
+        "FOLDER: none of a sample of 2 images can be read; the first: FOLDER/cat/0.png: the file is empty "
         "(0 bytes); copy it again or remove it"
     )
 
@@ -274,12 +274,10 @@ def test_a_class_of_photos_in_a_format_that_is_not_read(tmp_path, class_folders)
     (tmp_path / "cow").mkdir()
     (tmp_path / "cow" / "IMG_1.HEIC").write_bytes(b"?")
     found = message(tmp_path)
-    assert "no images in the class folder(s) 'cow'; in cow: 1 file passed over, no image by the name (.heic)" in found
+    assert "no images in the class folder(s) 'cow'; in cow: 1 file skipped, not images by their suffix (.heic)" in found
 
 
 def test_a_share_too_small_to_round_is_said_as_such(tmp_path, class_folders, clear):
     class_folders(tmp_path, cat=120, dog=120)
     clear("cat/z.png", 9)
-    assert open_folders(tmp_path).notes == (
-        "less than 1% of the images have transparent pixels; black shows behind them",
-    )
+    assert open_folders(tmp_path).notes == ("less than 1% of the images have transparent pixels; they become black",)

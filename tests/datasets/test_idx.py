@@ -24,7 +24,7 @@ def test_images_labels_and_names(tmp_path, idx_folder):
     assert data.train.targets.tolist() == [0, 1, 2, 1]
     assert data.train.targets.dtype == np.int64
     assert data.test.targets.tolist() == [2, 0]
-    assert data.test.name(1) == "t10k-images-idx3-ubyte.gz 1"
+    assert data.test.names[1] == "t10k-images-idx3-ubyte.gz 1"
     assert data.val is None
 
 
@@ -67,7 +67,7 @@ def test_wrong_magic(tmp_path, idx_folder):
     idx_folder(tmp_path, train=[0, 1])
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"<!DOCTYPE html><html>")
     assert message(tmp_path) == (
-        "FOLDER/train-images-idx3-ubyte.gz: it begins with the magic number 1008813135, wanted 2051 for images; "
+        "FOLDER/train-images-idx3-ubyte.gz: its magic number is 1008813135, expected 2051 for images; "
         "is it the right file, whole and unchanged?"
     )
 
@@ -75,16 +75,16 @@ def test_wrong_magic(tmp_path, idx_folder):
 def test_swapped_files(tmp_path, idx_folder):
     idx_folder(tmp_path, train=[0, 1])
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes((tmp_path / "train-images-idx3-ubyte.gz").read_bytes())
-    assert "magic number 2051 (that is the number of the other kind), wanted 2049 for labels" in message(tmp_path)
+    assert "magic number is 2051 (that is the number of the other kind), expected 2049 for labels" in message(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda data: data[:-1], "cut short: its header announces 2 x 2 x 3 = 12 bytes, but 11 follow"),
-        (lambda data: data + b"\0", "too long: its header announces 2 x 2 x 3 = 12 bytes, but 13 follow"),
-        (lambda data: data[:9], "cut short: 9 bytes are not even its header"),
-        (lambda data: b"", "cut short: 0 bytes are not even its header"),
+        (lambda data: data[:-1], "truncated: its header says 2 x 2 x 3 = 12 bytes, but 11 follow"),
+        (lambda data: data + b"\0", "too long: its header says 2 x 2 x 3 = 12 bytes, but 13 follow"),
+        (lambda data: data[:9], "truncated: 9 bytes are not even its header"),
+        (lambda data: b"", "truncated: 0 bytes are not even its header"),
     ],
 )
 def test_a_file_of_the_wrong_length(tmp_path, idx_folder, change, expected):
@@ -130,7 +130,9 @@ def test_one_class_and_no_items(tmp_path, idx_folder, idx_bytes):
         "FOLDER/train-labels-idx1-ubyte.gz: every label is 4; learning needs two classes or more"
     )
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(idx_bytes(np.zeros((0, 28, 28))))
-    assert message(tmp_path) == ("FOLDER/train-images-idx3-ubyte.gz: it holds no images (its header says 0 x 28 x 28)")
+    assert message(tmp_path) == (
+        "FOLDER/train-images-idx3-ubyte.gz: it contains no images (its header says 0 x 28 x 28)"
+    )
 
 
 def test_no_permission(open_to_all, as_nobody, idx_folder):

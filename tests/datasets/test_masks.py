@@ -98,8 +98,8 @@ def test_what_has_no_partner_is_left_out_and_noted(tmp_path, pairs, picture, mas
     assert len(data.train) == 1
     assert data.classes == ("0", "1")
     assert data.notes == (
-        "train: 7 images without a mask left out: a0.png, a1.png, a2.png, a3.png, a4.png and 2 more",
-        "train: 1 mask without an image left out: over.png",
+        "train: 7 images without a mask skipped: a0.png, a1.png, a2.png, a3.png, a4.png and 2 more",
+        "train: 1 mask without an image skipped: over.png",
     )
 
 
@@ -107,7 +107,7 @@ def test_no_partners_at_all(tmp_path, picture, mask):
     picture(tmp_path / "images" / "a.png")
     mask(tmp_path / "masks" / "b.png", [[0, 1]])
     assert message(tmp_path) == (
-        "FOLDER: no mask in masks/ has the name of an image in images/ (b.png; a.png); lay them out as images/NAME.jpg "
+        "FOLDER: no mask in masks/ has the name of an image in images/ (b.png; a.png); arrange them as images/NAME.jpg "
         "and masks/NAME.png"
     )
 
@@ -134,7 +134,7 @@ def test_no_training_part_or_two(tmp_path, pairs):
     assert message(tmp_path) == "FOLDER: there is test/ with images and masks, but no train/ to learn from"
     for part in ("train", "training"):
         pairs(tmp_path / part, [[[0, 1]]])
-    assert message(tmp_path) == "FOLDER: two folders look like the train part; keep one"
+    assert message(tmp_path) == "FOLDER: two folders look like the train split; keep one"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_values_that_training_lacks(tmp_path, pairs):
     pairs(tmp_path / "val", [[[0, 5, 255]]])
     data = open_masks(tmp_path)
     assert data.mask_values == (0, 1)
-    assert data.notes == ("pixels of 5, which no training mask holds, are ignored",)
+    assert data.notes == ("pixels of 5, which no training mask contains, are ignored",)
 
 
 def names(folder, *lines):
@@ -204,7 +204,7 @@ def test_names(tmp_path, pairs):
     assert data.classes == ("road", "sky", "kočka")
     assert data.mask_values == (0, 1, 2)
     assert data.notes == (
-        "no training mask holds 'kočka'",
+        "no training mask contains 'kočka'",
         "pixels of 'Void' are ignored",
         "pixels of value 255 are ignored",
     )
@@ -232,15 +232,15 @@ def test_names_with_colours(tmp_path, pairs):
     assert data.mask_values == (0x808080, 0x80)
     names(tmp_path, "sky", "car", "road")
     assert message(tmp_path) == (
-        "FOLDER/classes.txt: 3 names, but the masks also hold #000080, #808080; write each name's colour after it (sky "
-        "128 128 128)"
+        "FOLDER/classes.txt: 3 names, but the masks also contain #000080, #808080; write each name's colour after it "
+        "(sky 128 128 128)"
     )
 
 
 def test_values_beyond_the_names(tmp_path, pairs):
     names(pairs(tmp_path, [[[0, 1, 2, 7, 9]]]), "road", "sky", "car")
     assert message(tmp_path) == (
-        "FOLDER/classes.txt: 3 names, but the masks also hold 7, 9; add their names or correct the masks"
+        "FOLDER/classes.txt: 3 names, but the masks also contain 7, 9; add their names or correct the masks"
     )
 
 
@@ -248,37 +248,37 @@ def test_values_beyond_the_names(tmp_path, pairs):
     ("lines", "wanted"),
     [
         (("road", "", "sky"), "line 2: it is empty"),
-        (("road", "sky", "road"), "line 3: 'road' stands there already, or its colour"),
-        (("road #000001", "sky 0 0 1"), "line 2: 'sky' stands there already, or its colour"),
+        (("road", "sky", "road"), "line 3: 'road' is there already, or its colour"),
+        (("road #000001", "sky 0 0 1"), "line 2: 'sky' is there already, or its colour"),
     ],
 )
 def test_names_that_are_none(tmp_path, pairs, lines, wanted):
     names(pairs(tmp_path, [[[0, 1]]]), *lines)
-    assert message(tmp_path) == f"FOLDER/classes.txt: {wanted}; write a name a line, each once"
+    assert message(tmp_path) == f"FOLDER/classes.txt: {wanted}; write one name per line, each once"
 
 
 def test_names_that_are_no_text(tmp_path, pairs):
     pairs(tmp_path, [[[0, 1]]])
     (tmp_path / "classes.txt").write_bytes(b"caf\xe9\nsky\n")
-    assert message(tmp_path) == "FOLDER/classes.txt: it cannot be read as UTF-8; write one class name a line"
+    assert message(tmp_path) == "FOLDER/classes.txt: it cannot be read as UTF-8 text; write one class name per line"
 
 
 def test_one_class(tmp_path, pairs):
     pairs(tmp_path, [[[4, 4]]])
-    assert message(tmp_path) == "FOLDER: the masks hold only the value 4; learning needs two classes or more"
+    assert message(tmp_path) == "FOLDER: the masks contain only the value 4; learning needs two classes or more"
     names(tmp_path, "void", "a", "void2", "b", "c")
     assert open_masks(tmp_path).classes == ("a", "void2", "b", "c")
     (tmp_path / "masks" / "0.png").unlink()
     pairs(tmp_path, [[[0, 1]]])
     names(tmp_path, "unlabeled", "cell")
-    assert message(tmp_path) == "FOLDER: the masks hold only the class 'cell'; learning needs two classes or more"
+    assert message(tmp_path) == "FOLDER: the masks contain only the class 'cell'; learning needs two classes or more"
 
 
 def test_photos_for_masks(tmp_path, pairs):
     pairs(tmp_path, [np.arange(256).reshape(16, 16)])
     assert message(tmp_path) == (
-        "FOLDER/masks: the masks hold 256 different values (0.png alone 256), as a photo or a mask with smoothed edges "
-        "has; save masks as PNG, one number or colour for each class, and resize them by the nearest pixel"
+        "FOLDER/masks: the masks contain 256 different values (0.png alone 256), as a photo or a mask with smoothed "
+        "edges has; save masks as PNG, one number or colour for each class, and resize them by the nearest pixel"
     )
 
 
@@ -296,7 +296,7 @@ def test_masks_of_another_size(tmp_path, pairs, mask):
     data = open_masks(tmp_path)
     assert len(data.train) == 1
     assert data.classes == ("0", "1")
-    assert "train: 1 mask not of the image's size left out, the first 1.png: 3x1 pixels, its image 2x1" in data.notes
+    assert "train: 1 mask not of the image's size skipped, the first 1.png: 3x1 pixels, its image 2x1" in data.notes
     mask(tmp_path / "masks" / "0.png", [[0], [1]])
     assert message(tmp_path) == (
         "FOLDER/masks: no mask has the size of its image (2 pairs; 0.png: 1x2 pixels, its image 2x1 (it seems drawn on "
@@ -329,7 +329,7 @@ def test_broken_files_end_nothing(tmp_path, pairs):
 def test_hidden_folders_are_noted(tmp_path, pairs, picture):
     pairs(tmp_path, [[[0, 1]]])
     picture(tmp_path / "images" / ".ipynb_checkpoints" / "0.png")
-    assert open_masks(tmp_path).notes == ("1 image in hidden folders passed over: images/.ipynb_checkpoints/",)
+    assert open_masks(tmp_path).notes == ("1 image in hidden folders skipped: images/.ipynb_checkpoints/",)
 
 
 @pytest.mark.realdata

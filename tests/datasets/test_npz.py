@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.datasets import open_data
-from striate.datasets.sources.axes import taken
-from striate.datasets.sources.npz import open_npz
+from striate.datasets.sources.npz import array_inputs, open_npz
 from striate.errors import DataError
 
 GREY = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(np.uint8)
@@ -111,10 +110,10 @@ def test_the_channels_of_the_other_parts_are_where_training_has_them(archive):
     data = open_npz(archive(**arrays, x_test=np.zeros((4, 3, 2, 2), np.uint8)))
     assert data.test.inputs.shape == (4, 2, 2, 3)
     assert message(archive(**arrays, x_test=np.zeros((4, 9, 9, 3), np.uint8))) == (
-        "FILE: x_test: an item is (9, 9, 3), in the training part (3, 9, 9); save them alike"
+        "FILE: x_test: an item is (9, 9, 3), in the training split (3, 9, 9); save both the same way"
     )
     assert message(archive(**arrays, x_test=np.zeros((4, 3, 9, 9)))) == (
-        "FILE: x_test holds float64 (4, 3, 9, 9), the training part others; save them alike"
+        "FILE: x_test is float64 (4, 3, 9, 9), unlike the training split; save both the same way"
     )
     assert message(archive(**arrays, x_test=np.zeros((4, 9, 9), np.uint8))).startswith("FILE: x_test")
 
@@ -127,10 +126,10 @@ def test_whole_numbers_are_classes(archive, y):
 def test_whole_numbers_that_are_amounts(archive):
     many, few = np.arange(25 * 4).reshape(25, 4), np.arange(8).reshape(2, 4)
     path = archive(x=many, y=np.arange(25), x_test=few, y_test=[3, 99])
-    with pytest.raises(DataError, match="y_test holds 99"):
+    with pytest.raises(DataError, match="y_test contains 99"):
         open_data(path)
     data = open_data(path, task="regression")
-    assert (data.task, data.classes, data.why) == ("regression", ("y",), "from y of set.npz, as asked for")
+    assert (data.task, data.classes, data.why) == ("regression", ("y",), "from y of set.npz, as requested")
     assert data.test.targets.tolist() == [[3], [99]]
     assert open_npz(archive(x=many, y=np.arange(25))).notes[1] == (
         "25 whole numbers in 'y' are taken as classes; if they are amounts: task regression"
@@ -144,7 +143,7 @@ def test_names_of_classes(archive):
     assert data.train.targets.tolist() == [0, 2, 2, 0]
     assert open_npz(archive(x=GREY, y=["b", "a", "a", "b"])).classes == ("a", "b")
     assert message(archive(x=GREY, y=[0, 3, 2, 0], classes=["ant", "bee", "cat"])) == (
-        "FILE: y holds 3 (first in item 1), but classes names 3; correct it"
+        "FILE: y contains 3 (first in item 1), but classes names 3; correct it"
     )
 
 
@@ -161,10 +160,10 @@ def test_floating_point_is_predicted(archive):
 def test_whole_numbers_in_floating_point_may_be_classes(archive):
     path = archive(x=np.concatenate([GREY, GREY + 1]), y=[0.0, 1, 1, 0] * 2)
     assert open_npz(path).notes[1] == (
-        "y holds whole numbers, stored as float64; if they are classes: task classification"
+        "y contains whole numbers, stored as float64; if they are classes: task classification"
     )
     data = open_data(path, task="classification")
-    assert (data.classes, data.why) == (("0", "1"), "from y of set.npz, as asked for")
+    assert (data.classes, data.why) == (("0", "1"), "from y of set.npz, as requested")
     assert sorted([*data.train.targets, *data.test.targets]) == [0] * 4 + [1] * 4
 
 
@@ -183,7 +182,7 @@ def test_one_1_in_every_row_is_a_class(archive):
     data = open_npz(path)
     assert (data.task, data.classes) == ("classification", ("a", "b", "c"))
     assert data.train.targets.tolist() == [2, 0, 0, 1] * 2
-    assert data.notes[1] == "every row of y holds one 1, so it is taken for one class each; else: task multilabel"
+    assert data.notes[1] == "every row of y has exactly one 1, so it is taken for one class each; else: task multilabel"
     again = open_data(path, task="multilabel")
     assert again.task == "multilabel"
     assert (again.train.targets.sum(axis=1) == 1).all()
@@ -209,7 +208,7 @@ def test_masks_with_names(archive):
     names = ["a", "b", "c"]
     assert open_npz(archive(x=GREY, y=y, classes=names)).classes == ("a", "b", "c")
     y[0, 0, 0] = 7
-    assert message(archive(x=GREY, y=y, classes=names)) == "FILE: y holds 7, but there are 3 class names"
+    assert message(archive(x=GREY, y=y, classes=names)) == "FILE: y contains 7, but there are 3 class names"
 
 
 def test_a_mask_value_that_training_lacks_is_ignored(archive):
@@ -220,62 +219,63 @@ def test_a_mask_value_that_training_lacks_is_ignored(archive):
     assert data.notes[1:] == ("pixels of 2 are ignored",)
 
 
-HOLDS = "; wanted x and y; or x_train, y_train, x_test, y_test (Keras); or train_images, train_labels, ... (MedMNIST)"
+HOLDS = "; expected x and y; or x_train, y_train, x_test, y_test (Keras); or train_images, train_labels, ... (MedMNIST)"
 NAN = GREY.astype(float)
 NAN[2, 0, :3] = np.nan
 BAD = {
-    "nothing": ({}, "FILE: it holds no array" + HOLDS),
-    "other names": ({"weights": GREY, "bias": LABELS}, "FILE: it holds weights (4, 5, 6), bias (4,)" + HOLDS),
-    "no targets": ({"x": GREY}, "FILE: x has no targets beside it: it holds x (4, 5, 6)" + HOLDS),
-    "no inputs": ({"y_train": LABELS}, "FILE: y_train has no inputs beside it: it holds y_train (4,)" + HOLDS),
+    "nothing": ({}, "FILE: it contains no array" + HOLDS),
+    "other names": ({"weights": GREY, "bias": LABELS}, "FILE: it contains weights (4, 5, 6), bias (4,)" + HOLDS),
+    "no targets": ({"x": GREY}, "FILE: x has no targets beside it: it contains x (4, 5, 6)" + HOLDS),
+    "no inputs": ({"y_train": LABELS}, "FILE: y_train has no inputs beside it: it contains y_train (4,)" + HOLDS),
     "no test targets": (
         {"x": GREY, "y": LABELS, "x_test": GREY},
-        "FILE: x_test has no targets beside it: it holds x (4, 5, 6), y (4,), x_test (4, 5, 6)" + HOLDS,
+        "FILE: x_test has no targets beside it: it contains x (4, 5, 6), y (4,), x_test (4, 5, 6)" + HOLDS,
     ),
     "only a test part": (
-        {"x_test": GREY, "y_test": LABELS}, "FILE: it holds x_test (4, 5, 6), y_test (4,)" + HOLDS,
+        {"x_test": GREY, "y_test": LABELS}, "FILE: it contains x_test (4, 5, 6), y_test (4,)" + HOLDS,
     ),
     "twice": (
         {"x": GREY, "x_train": GREY, "y": LABELS},
-        "FILE: both x and x_train are the inputs of the train part; keep one",
+        "FILE: both x and x_train are the inputs of the train split; keep one",
     ),
     "objects": (
         {"x": np.array([{}, []], object), "y": [0, 1]},
-        "FILE: x holds Python objects, which may run code when they are read; make it one array of numbers "
+        "FILE: x contains Python objects, which may run code when they are read; make it one array of numbers "
         "(numpy.stack) and save again",
     ),
     "lengths": ({"x": GREY, "y": LABELS[:3]}, "FILE: x has 4 items, but y has 3; they must belong together"),
-    "empty": ({"x": GREY[:0], "y": LABELS[:0]}, "FILE: x has the shape (0, 5, 6): it holds no item"),
-    "a single number": ({"x": 3, "y": LABELS}, "FILE: x has the shape (): it holds no item"),
+    "empty": ({"x": GREY[:0], "y": LABELS[:0]}, "FILE: x has the shape (0, 5, 6): it contains no items"),
+    "a single number": ({"x": 3, "y": LABELS}, "FILE: x has the shape (): it contains no items"),
     "NaN": (
         {"x": NAN, "y": LABELS},
-        "FILE: x holds 3 NaN or infinite number(s), first in item 2; remove or replace them",
+        "FILE: x contains 3 NaN or infinite number(s), first in item 2; remove or replace them",
     ),
     "an infinite target": (
         {"x": GREY, "y": [0.5, 1, np.inf, 2]},
-        "FILE: y holds 1 NaN or infinite number(s), first in item 2; remove or replace them",
+        "FILE: y contains 1 NaN or infinite number(s), first in item 2; remove or replace them",
     ),
     "beyond 32 bits": (
-        {"x": GREY * 1e300, "y": LABELS}, "FILE: x holds numbers beyond 3.4e38, the most of 32 bits; scale it",
+        {"x": GREY * 1e300, "y": LABELS}, "FILE: x contains numbers beyond 3.4e38, the maximum of 32 bits; scale it",
     ),
     "a target beyond 32 bits": (
         {"x": GREY, "y": LABELS * 1e300},
-        "FILE: the targets hold numbers beyond 3.4e38, the most of 32 bits; scale them",
+        "FILE: the targets contain numbers beyond 3.4e38, the maximum of 32 bits; scale them",
     ),
     "complex": (
-        {"x": GREY * 1j, "y": LABELS}, "FILE: x holds complex128, wanted numbers; texts belong into a table (.csv)",
+        {"x": GREY * 1j, "y": LABELS},
+        "FILE: x contains complex128, expected numbers; texts belong into a table (.csv)",
     ),
     "texts": (
-        {"x": ["a", "b"], "y": [0, 1]}, "FILE: x holds <U1, wanted numbers; texts belong into a table (.csv)",
+        {"x": ["a", "b"], "y": [0, 1]}, "FILE: x contains <U1, expected numbers; texts belong into a table (.csv)",
     ),
     "one axis": (
         {"x": LABELS, "y": LABELS},
-        "FILE: x has the shape (4,), wanted 2 to 5 axes, such as (N, H, W, C) or (N, C, H, W)",
+        "FILE: x has the shape (4,), expected 2 to 5 axes, such as (N, H, W, C) or (N, C, H, W)",
     ),
     "one class": ({"x": GREY, "y": LABELS * 0}, "FILE: every target is 0; learning needs two classes or more"),
     "a new class": (
         {"x": GREY, "y": LABELS, "x_test": GREY, "y_test": LABELS + 1},
-        "FILE: y_test holds 2 (first in item 1), but the training part has 0, 1; correct it, or take the task "
+        "FILE: y_test contains 2 (first in item 1), but the training split has 0, 1; correct it, or use the task "
         "regression if they are amounts",
     ),
     "other columns": (
@@ -287,10 +287,10 @@ BAD = {
     ),
     "masks of another size": (
         {"x": GREY, "y": np.zeros((4, 5, 5), int)},
-        "FILE: y is int64 (4, 5, 5); wanted (N,) or (N, K), or of images whole numbers (N, H, W) of their size",
+        "FILE: y is int64 (4, 5, 5); expected (N,) or (N, K), or of images whole numbers (N, H, W) of their size",
     ),
     "masks of one class": (
-        {"x": GREY, "y": np.zeros((4, 5, 6), int)}, "FILE: y holds 1 class(es), wanted 2 to 254, numbered from 0",
+        {"x": GREY, "y": np.zeros((4, 5, 6), int)}, "FILE: y contains 1 class(es), expected 2 to 254, numbered from 0",
     ),
     "targets of another kind": (
         {"x": GREY, "y": LABELS, "x_val": GREY, "y_val": np.eye(4)}, "FILE: y_val is float64 (4, 4), but y int64 (4,)",
@@ -308,12 +308,12 @@ def test_no_archive(tmp_path):
     path = tmp_path / "a.npz"
     np.save(path.with_suffix(".npy"), GREY)
     path.write_bytes(path.with_suffix(".npy").read_bytes())
-    assert message(path) == "FILE: this is no .npz archive; write one with numpy.savez(file, x=..., y=...)"
+    assert message(path) == "FILE: not an .npz archive; write one with numpy.savez(file, x=..., y=...)"
     path.write_bytes(b"")
-    assert message(path).startswith("FILE: this is no .npz archive")
+    assert message(path).startswith("FILE: not an .npz archive")
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("x", b"hello")
-    assert message(path) == "FILE: x is no array; write the file with numpy.savez"
+    assert message(path) == "FILE: x is not an array; write the file with numpy.savez"
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +352,7 @@ def test_damaged(whole, data):
 )
 def test_no_number_is_lost_or_made(shape, type):
     array = np.arange(np.prod(shape)).reshape(shape).astype(type)
-    result = taken("x", array)
+    result = array_inputs("x", array)
     assert (np.sort(result.inputs, axis=None) == np.sort(array, axis=None)).all()
     assert len(result.inputs) == len(array)
     inputs = result.inputs if result.mode == "values" else np.moveaxis(result.inputs, -1, 1)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from striate.datasets import open_data
-from striate.datasets.sources import official_sets
-from striate.datasets.sources.fetch import File
-from striate.datasets.sources.official_sets import CIFAR10, FASHION_MNIST, MIRRORS, MNIST
+from striate.datasets.sources import built_in
+from striate.datasets.sources.built_in import CIFAR10, FASHION_MNIST, MIRRORS, MNIST
+from striate.datasets.sources.fetch import RemoteFile
 from striate.errors import DataError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "mnist"
@@ -21,7 +21,7 @@ PLANE = 32 * 32
 
 
 def a_file(name, content):
-    return File(name, len(content), hashlib.sha256(content).hexdigest())
+    return RemoteFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def idx_files(idx_bytes, monkeypatch, folder):
                 content = gzip.compress(idx_bytes(array), mtime=0)
                 (place / file_name).write_bytes(content)
                 files.append(a_file(file_name, content))
-        monkeypatch.setattr(official_sets, table, tuple(files))
+        monkeypatch.setattr(built_in, table, tuple(files))
 
     return put
 
@@ -65,7 +65,7 @@ def test_the_idx_files_become_a_data_set(idx_files, name, table):
     assert data.train.inputs[:, 3, 4].tolist() == [*range(30)]
     assert data.train.targets.tolist() == [*range(10)] * 3
     assert data.test.targets.tolist() == list(range(5))
-    assert data.test.name(2) == f"{name} test 2"
+    assert data.test.names[2] == f"{name} test 2"
     assert data.classes[9] == {"mnist": "9", "fashion-mnist": "Ankle boot"}[name]
     assert len(data.classes) == 10
 
@@ -114,8 +114,8 @@ def cifar(folder, monkeypatch):
     def put(content):
         path = folder("cifar10") / CIFAR10[0].name
         path.write_bytes(content)
-        monkeypatch.setattr(official_sets, "CIFAR10", (a_file(path.name, content),))
-        monkeypatch.setattr(official_sets, "_IN_BATCH", 3)
+        monkeypatch.setattr(built_in, "CIFAR10", (a_file(path.name, content),))
+        monkeypatch.setattr(built_in, "_IN_BATCH", 3)
         return path
 
     return put

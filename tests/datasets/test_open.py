@@ -9,8 +9,8 @@ from striate.model.contract import Contract
 
 ACCEPTED = (
     "; DATA is a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), a folder with one folder of images for "
-    "each class (flat or under train/, val/ and test/), with images/ and masks/ or with IDX files, a table (.csv, "
-    ".tsv), or an .npz file"
+    "each class (flat or under train/, val/ and test/), an .npz file, a table (.csv, .tsv), a folder with images/ and "
+    "masks/ or a folder of IDX files"
 )
 
 
@@ -67,32 +67,32 @@ def test_validation_of_its_own_is_kept(tmp_path, class_folders):
 def test_too_few_images_to_split(tmp_path, class_folders):
     class_folders(tmp_path, cat=1, dog=1)
     assert message(tmp_path) == (
-        f"{tmp_path.name}: too few different items to set some aside for the test; each class needs 2 or more"
+        f"{tmp_path.name}: too few different items to set some aside for a test split; each class needs 2 or more"
     )
     class_folders(tmp_path, cat=2, dog=2)
     with pytest.raises(
-        DataError, match="too few different items to set some aside for validation; each class needs 2 or more"
+        DataError, match="too few different items to set some aside for a validation split; each class needs 2 or more"
     ):
         with_validation(open_data(tmp_path), 0)
 
 
 def test_a_misspelt_name():
-    assert message("digit") == "digit: there is no such data; did you mean 'digits'?" + ACCEPTED
+    assert message("digit") == "digit: no such data; did you mean 'digits'?" + ACCEPTED
 
 
 def test_a_missing_folder(tmp_path, class_folders):
     class_folders(tmp_path / "flowers", rose=1, lily=1)
     missing = tmp_path / "flower"
     near = tmp_path / "flowers"
-    assert message(missing) == f"{missing}: there is no such data; did you mean '{near}'?{ACCEPTED}"
+    assert message(missing) == f"{missing}: no such data; did you mean '{near}'?{ACCEPTED}"
     missing = tmp_path / "nowhere" / "at_all"
-    assert message(missing) == f"{missing}: there is no such data{ACCEPTED}"
+    assert message(missing) == f"{missing}: no such data{ACCEPTED}"
 
 
 def test_a_file(tmp_path):
     (tmp_path / "flowers.zip").write_bytes(b"PK")
     assert message(tmp_path / "flowers.zip") == (
-        f"{tmp_path / 'flowers.zip'}: this is a file; unpack it and name what it held{ACCEPTED}"
+        f"{tmp_path / 'flowers.zip'}: this is a file; unpack it and name what was in it{ACCEPTED}"
     )
     (tmp_path / "flower.png").write_bytes(b"")
     assert message(tmp_path / "flower.png") == f"{tmp_path / 'flower.png'}: this is a file{ACCEPTED}"
@@ -100,7 +100,7 @@ def test_a_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a/" * 3000, "nul\0"])
 def test_a_name_that_no_file_can_have(name):
-    assert message(name) == f"{Path(name)}: there is no such data{ACCEPTED}"
+    assert message(name) == f"{Path(name)}: no such data{ACCEPTED}"
 
 
 @pytest.fixture
@@ -141,13 +141,13 @@ def test_every_source_gives_a_data_set_that_a_contract_takes(each_source, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_in_other_channels(each_source, kind):
     if kind in ("texts", "values"):
-        with pytest.raises(DataError, match=f"its items are {kind}, so it comes as it is; leave channels out"):
+        with pytest.raises(DataError, match=f"its items are {kind}, so their channels are fixed; omit channels"):
             open_data(each_source[kind], channels=3)
         return
     for channels, mode in ((1, "L"), (3, "RGB"), (4, "RGBA")):
         data = open_data(each_source[kind], channels=channels)
         assert (data.mode, data.input[0]) == (mode, channels)
-    with pytest.raises(RecipeError, match=r"channels is 2, wanted 1 \(grey\), 3 \(RGB\) or 4 \(RGBA\)"):
+    with pytest.raises(RecipeError, match=r"channels is 2, expected 1 \(grey\), 3 \(RGB\) or 4 \(RGBA\)"):
         open_data(each_source[kind], channels=2)
 
 
@@ -175,7 +175,7 @@ def test_every_source_for_another_task(each_source, kind):
         wanted = [[1 - of[name], of[name]] for name in labels.parts[part].names]
         assert labels.parts[part].targets.tolist() == wanted
     assert open_data(each_source[kind], task=data.task).why == data.why
-    assert numbers.why == data.why + ", as asked for"
+    assert numbers.why == data.why + ", as requested"
     with pytest.raises(DataError, match="it cannot be taken for segmentation"):
         open_data(each_source[kind], task="segmentation")
 
@@ -184,7 +184,7 @@ def test_a_task_that_is_none_or_cannot_be(tmp_path, class_folders):
     folder = class_folders(tmp_path / "pets", cat=2, dog=2)
     with pytest.raises(RecipeError, match="task is 'regresion'; did you mean 'regression'"):
         open_data(folder, task="regresion")
-    with pytest.raises(DataError, match="pets: the class 'cat' is no number, so its task cannot be regression"):
+    with pytest.raises(DataError, match="pets: the class 'cat' is not a number, so its task cannot be regression"):
         open_data(folder, task="regression")
     assert open_data("digits", task="regression").train.targets.max() == 9
 
@@ -192,7 +192,11 @@ def test_a_task_that_is_none_or_cannot_be(tmp_path, class_folders):
 @pytest.mark.parametrize(
     ("y", "task", "wanted"),
     [
-        ([[0.5], [1], [2]], "classification", "set: its targets are not one whole number each, so they are no classes"),
+        (
+            [[0.5], [1], [2]],
+            "classification",
+            "set: its targets are not one whole number each, so they are not classes",
+        ),
         ([[0.5], [1], [2]], "multilabel", "set: its targets are not all 0 or 1, so its task cannot be multilabel"),
         ([[1.0], [1.0], [1.0]], "classification", "set: only one class, 1; it cannot be taken for classification"),
         (

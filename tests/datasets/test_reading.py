@@ -222,7 +222,7 @@ def test_positions_become_shares_of_the_input(tmp_path_factory, sizes, resize):
     arrays = read(Part(paths, targets, tuple(map(str, paths))), contract)
     for size, (y, age, x), got in zip(sizes, targets, arrays.targets, strict=True):
         scale_x, scale_y, left, top = placed(size, contract)
-        assert np.allclose(got, [(y * scale_y + top) / 6, age, (x * scale_x + left) / 8], rtol=1e-5)
+        assert np.allclose(got, [(y * scale_y + top) / 6, age, (x * scale_x + left) / 8], rtol=1e-5, atol=1e-6)
 
 
 def test_positions_in_a_photo_that_lies_on_its_side(tmp_path):

@@ -75,7 +75,7 @@ def test_parts_and_seeds_differ():
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(("size", "n"), [(40, 40), (97, 8)])
 def test_mask_area_and_place_agree(kind, size, n):
-    """The mask, counted pixel by pixel, against the formula for the area and the place that was asked for."""
+    """The mask, counted pixel by pixel, against the formula for the area and the place that was requested."""
     data = open_shapes("segmentation", n, test=1, size=size, kinds=(kind,), most=1)
     y, x = np.mgrid[:size, :size] + 0.5
     off = []
@@ -181,7 +181,7 @@ def test_classification():
     assert (len(data.train), data.val, len(data.test)) == (80, None, 20)
     assert data.train.targets.dtype == np.int64
     assert np.bincount(data.train.targets).tolist() == [10] * 8
-    assert data.test.name(7) == "shapes test 7"
+    assert data.test.names[7] == "shapes test 7"
     assert [data.classes[t] for t in data.test.targets[:5]] == [drawn(0, i, part="test")[0].kind for i in range(5)]
 
 
@@ -270,16 +270,16 @@ def test_the_words_of_the_command_line():
         ("segmentatoin", "shapes: 'segmentatoin' is no task and no option; did you mean 'segmentation'?"),
         ("size", "shapes: 'size' is no task and no option; write size=NUMBER"),
         ("siez=64", "shapes: there is no option 'siez'; did you mean 'size'?"),
-        ("size=big", "shapes: size is 'big', wanted a whole number, such as size=64 or size=48x64"),
+        ("size=big", "shapes: size is 'big', expected a whole number, such as size=64 or size=48x64"),
         ("size=8", "shapes: images of 8x8 pixels are too small for 1 shape; take size=9 or more"),
         (
             "count,size=16",
             "shapes: images of 16x16 pixels are too small for 6 shapes; take size=22 or more, or a smaller most",
         ),
-        ("size=5000", "shapes: size is 5000, wanted a whole number from 1 to 4,096"),
-        ("n=0", "shapes: n is 0, wanted a whole number from 1 to 10,000,000"),
-        ("n=-5", "shapes: n is -5, wanted a whole number from 1 to 10,000,000"),
-        ("n=2.5", "shapes: n is '2.5', wanted a whole number, such as n=5000"),
+        ("size=5000", "shapes: size is 5000, expected a whole number from 1 to 4,096"),
+        ("n=0", "shapes: n is 0, expected a whole number from 1 to 10,000,000"),
+        ("n=-5", "shapes: n is -5, expected a whole number from 1 to 10,000,000"),
+        ("n=2.5", "shapes: n is '2.5', expected a whole number, such as n=5000"),
         ("n=100000,size=512", "shapes: these images would take 92 GiB of memory, at most 4; take a smaller n or size"),
         ("task=classify", "shapes: there is no task 'classify'; did you mean 'classification'?"),
         ("kinds=circle+stars", "shapes: there is no kind 'stars'; did you mean 'star'?"),
@@ -287,9 +287,9 @@ def test_the_words_of_the_command_line():
         ("kinds=circle", f"shapes: classification needs 2 kinds or more, of {', '.join(KINDS)}"),
         ("most=3", "shapes: most is 3, but classification is of images with one shape; take count, multilabel or "
          "segmentation"),
-        ("count,most=0", "shapes: most is 0, wanted a whole number from 1 to 32"),
+        ("count,most=0", "shapes: most is 0, expected a whole number from 1 to 32"),
         ("count,segmentation", "shapes: task is given twice, as 'count' and as 'segmentation'"),
-        ("seed=-1", "shapes: seed is -1, wanted a whole number from 0 to 9,223,372,036,854,775,807"),
+        ("seed=-1", "shapes: seed is -1, expected a whole number from 0 to 9,223,372,036,854,775,807"),
     ],
 )  # fmt: skip
 def test_mistakes(options, wanted):
@@ -297,9 +297,9 @@ def test_mistakes(options, wanted):
 
 
 def test_mistakes_from_python():
-    with pytest.raises(DataError, match=r"channels is 4, wanted 3 \(colour\) or 1 \(grey\)"):
+    with pytest.raises(DataError, match=r"channels is 4, expected 3 \(colour\) or 1 \(grey\)"):
         open_shapes(channels=4)
     with pytest.raises(DataError, match="there is no part 'tets'; did you mean 'test'"):
         drawn(0, 0, part="tets")
-    with pytest.raises(DataError, match=r"n is 2\.0, wanted a whole number"):
+    with pytest.raises(DataError, match=r"n is 2\.0, expected a whole number"):
         open_shapes(n=2.0)

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.datasets import Part, split_off, stratified
-from striate.datasets.content import same_content
-from striate.datasets.split import strata
+from striate.datasets.split import same_content, strata
 from striate.errors import DataError
 
 targets = st.lists(st.integers(0, 5), min_size=1, max_size=80).map(np.array)
@@ -73,6 +72,9 @@ def test_strata():
 
 
 def test_what_is_the_same_content(tmp_path):
+    def same(inputs):
+        return same_content(Part(inputs, np.zeros(len(inputs), np.int64), tuple(map(str, range(len(inputs))))))
+
     head = bytes(70_000)
     contents = {
         "a": head + b"1",
@@ -87,16 +89,16 @@ def test_what_is_the_same_content(tmp_path):
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     paths = tuple(tmp_path / name for name in (*contents, "missing"))
-    assert same_content(paths).tolist() == [0, 0, 2, 3, 3, 5, 6, 7, 8]
-    assert same_content(("A  film .", "another", "a film .")).tolist() == [0, 1, 0]
+    assert same(paths).tolist() == [0, 0, 2, 3, 3, 5, 6, 7, 8]
+    assert same(("A  film .", "another", "a film .")).tolist() == [0, 1, 0]
     values = np.array([[1.0, 2.0], [np.nextafter(np.float32(1), np.float32(2)), 2.0], [1.0, 2.0]], np.float32)
-    assert same_content(values).tolist() == [0, 1, 0]
-    assert same_content(np.moveaxis(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), 0, 2)).tolist() == [0, 1]
+    assert same(values).tolist() == [0, 1, 0]
+    assert same(np.moveaxis(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), 0, 2)).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, 20, float("nan")])
 def test_a_fraction_outside_0_to_1(fraction):
-    message = f"the fraction to split off is {fraction}, wanted a number between 0 and 1, such as 0.1"
+    message = f"the fraction to split off is {fraction}, expected a number between 0 and 1, such as 0.1"
     with pytest.raises(DataError) as caught:
         stratified(np.zeros(4, int), fraction, 0)
     assert str(caught.value) == message

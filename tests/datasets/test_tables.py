@@ -9,8 +9,9 @@ from PIL import Image
 
 from striate.datasets import open_data
 from striate.datasets.sources.rows import read_table
-from striate.datasets.sources.tables import find_tables, open_tables
+from striate.datasets.sources.tables import is_tables, open_tables
 from striate.errors import DataError
+from striate.tasks import task_named
 
 POLARITY = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "polarity"
 TWO = ("a.png", "b.png")
@@ -19,7 +20,7 @@ QUOTE = "; write one inside a quoted cell twice, and close the cell"
 
 
 def opened(path, task=None):
-    return open_tables({"train": path}, task)
+    return open_tables(path, task and task_named(task))
 
 
 def message(path, task=None):
@@ -158,7 +159,7 @@ def test_another_task(table):
     path = table("text,label\na,1\nb,2\n")
     data = opened(path, "regression")
     assert (data.task, data.train.targets.tolist()) == ("regression", [[1], [2]])
-    assert data.why == "from the column 'label' of pets.csv, as asked for"
+    assert data.why == "from the column 'label' of pets.csv, as requested"
     assert opened(path, "multilabel").train.targets.tolist() == [[1, 0], [0, 1]]
     path = table("text,label\na,food; drink\nb,fun\n")
     assert opened(path).classes == ("drink", "food", "fun")
@@ -222,26 +223,26 @@ def test_several_tables(table, tmp_path):
     for name in ("a.csv", "b.csv"):
         table("text,label\na,x\n", name)
     with pytest.raises(DataError) as caught:
-        find_tables(tmp_path)
+        is_tables(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: several tables (a.csv, b.csv), none called train.csv; rename one or name the file"
     )
     table("text,label\na,x\n", "train.csv")
     table("text,label\na,x\n", "Train.tsv")
-    with pytest.raises(DataError, match=r"both Train.tsv and train.csv are the train part; keep one"):
-        find_tables(tmp_path)
+    with pytest.raises(DataError, match=r"both Train.tsv and train.csv are the train split; keep one"):
+        is_tables(tmp_path)
 
 
 def test_a_part_in_other_columns_or_classes(table, tmp_path):
     files = {"train": table("text,label\na,x\nb,y\n", "train.csv"), "test": table("text,lable\na,x\n", "test.csv")}
     with pytest.raises(DataError) as caught:
-        open_tables(files)
+        open_tables(files["train"].parent)
     assert str(caught.value) == f"{files['test']}: no column 'label', which train.csv has; did you mean 'lable'?"
     table("text,label\na,x\nb,w\nc,z\nd,w\n", "test.csv")
     with pytest.raises(DataError) as caught:
-        open_tables(files)
+        open_tables(files["train"].parent)
     assert str(caught.value) == (
-        f"{files['test']}: class(es) that the training part lacks: 'w' (line 3), 'z' (line 4); rename or remove them "
+        f"{files['test']}: class(es) that the training split lacks: 'w' (line 3), 'z' (line 4); rename or remove them "
         "(it has 'x', 'y')"
     )
 
@@ -283,18 +284,18 @@ BAD = {
     ),
     "nothing to be answered": (
         "id,file\n1,a.png\n",
-        "TABLE: line 1: nothing to be answered beside 'file'; add a column called label (classes), or "
+        "TABLE: line 1: no column of targets beside 'file'; add one called label (classes), or "
         "columns of numbers",
     ),
     "a name twice": ("file,label,Label\na.png,b,c\n", "TABLE: line 1: the header names 'label' twice; rename one"),
     "too few cells": (
         "file,label\na.png,cat\nb.png\n",
-        "TABLE: line 3: 1 cell, but the header has 2; put a cell that holds a comma into quotation marks",
+        "TABLE: line 3: 1 cell, but the header has 2; put a cell that contains a comma into quotation marks",
     ),
     "too many cells": (
         "text;label\na;b;c\nd;e\n\nf;g;h;i\n",
-        "TABLE: line 2: 3 cells, but the header has 2 (so in 1 more line: 5); put a cell that holds a semicolon into "
-        "quotation marks",
+        "TABLE: line 2: 3 cells, but the header has 2 (so in 1 more line: 5); put a cell that contains a semicolon "
+        "into quotation marks",
     ),
     "an empty label": (
         "file,label\na.png,cat\nb.png,  \na.png,dog\nb.png,\n",
@@ -302,7 +303,7 @@ BAD = {
     ),
     "no number": (
         "file,age\na.png,3\nb.png,old\n",
-        "TABLE: line 3: 'old' in the column 'age' is no number" + CORRECT,
+        "TABLE: line 3: 'old' in the column 'age' is not a number" + CORRECT,
     ),
     "an empty number": (
         "file,age\na.png,3\nb.png,\n",
@@ -310,12 +311,12 @@ BAD = {
     ),
     "a misspelt label": (
         "file,lable\na.png,cat\nb.png,dog\n",
-        "TABLE: line 2: 'cat' in the column 'lable' is no number (so in 1 more line: 3); correct or remove it; if "
-        "'lable' holds classes, call it label",
+        "TABLE: line 2: 'cat' in the column 'lable' is not a number (so in 1 more line: 3); correct or remove it; if "
+        "'lable' contains classes, call it label",
     ),
     "not a number": (
         "file,age\na.png,NaN\nb.png,inf\na.png,-Infinity\nb.png,1e39\na.png,2\n",
-        "TABLE: line 2: 'NaN' in the column 'age' is no finite number of 32 bits (so in 3 more lines: 3, 4, 5)"
+        "TABLE: line 2: 'NaN' in the column 'age' is not a finite 32-bit number (so in 3 more lines: 3, 4, 5)"
         + CORRECT,
     ),
     "a number missing among labels": (
@@ -328,12 +329,12 @@ BAD = {
     ),
     "files that are not there": (
         "file,label\na.png,cat\n" + "".join(f"{i}.png,dog\n" for i in range(8)),
-        "TABLE: line 3: there is no file '0.png' in FOLDER (so in 7 more lines: 4, 5, 6, 7, 8 and 2 more); paths are "
+        "TABLE: line 3: no file '0.png' in FOLDER (so in 7 more lines: 4, 5, 6, 7, 8 and 2 more); paths are "
         "relative to the table's folder; correct them or remove the rows",
     ),
     "names without suffix": (
         "file,label\na,cat\nb,dog\n",
-        "TABLE: line 2: there is no file 'a' in FOLDER (so in 1 more line: 3); paths are relative to the table's "
+        "TABLE: line 2: no file 'a' in FOLDER (so in 1 more line: 3); paths are relative to the table's "
         "folder and have their suffix (.jpg); correct them or remove the rows",
     ),
     "no name": (
@@ -350,7 +351,7 @@ BAD = {
     ),
     "a part that is none": (
         "text,label,split\na,x,train\nb,y,dev\n",
-        "TABLE: line 3: 'dev' in the column 'split' is no part; it is one of train, val, test",
+        "TABLE: line 3: 'dev' in the column 'split' names no split; it is one of train, val, test",
     ),
     "nothing to learn from": (
         "text,label,split\na,x,test\nb,y,val\n",
@@ -358,7 +359,7 @@ BAD = {
     ),
     "a new class in a part": (
         "text,label,split\na,x,train\nb,y,train\nc,z,test\n",
-        "TABLE: class(es) that the training part lacks: 'z' (line 4); rename or remove them (it has 'x', 'y')",
+        "TABLE: class(es) that the training split lacks: 'z' (line 4); rename or remove them (it has 'x', 'y')",
     ),
     "no words": ('text,label\n" ",x\n,y\n', "TABLE: there is no word in any of the 2 training texts; write some"),
     "an open quotation": (
@@ -367,7 +368,7 @@ BAD = {
     ),
     "Latin-1": (
         b"text,label\na,x\ncaf\xe9,y\n",
-        "TABLE: line 3: not UTF-8 (the byte 0xe9); save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')",
+        "TABLE: line 3: not valid UTF-8 (the byte 0xe9); save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')",
     ),
     "UTF-16": (
         "text,label\na,x\n".encode("utf-16"),
@@ -387,7 +388,7 @@ def test_no_image_is_one(table, tmp_path):
         (tmp_path / name).write_bytes(b"")
     text = message(table("file,label\na.png,cat\nb.png,dog\n"))
     assert text.startswith(
-        "TABLE: none of the 2 images looked at can be read; the first: FOLDER/a.png: the file is empty"
+        "TABLE: none of a sample of 2 images can be read; the first: FOLDER/a.png: the file is empty"
     )
 
 
@@ -423,7 +424,7 @@ def test_what_csv_writes_is_read_again(spot, rows, delimiter):
     path = spot / "t.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([("text", "label"), *rows])
-    table = read_table(path, ("text", "label"))
+    table = read_table(path)
     assert [tuple(row) for row in table.rows] == [(text.strip(), label) for text, label in rows]
     lines = path.read_bytes().decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert all(lines[line - 1].startswith('"') for line in table.lines)

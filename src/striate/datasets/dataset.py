@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -12,20 +13,25 @@ from striate.tasks import Task, task_named
 
 Broken = tuple[str, str]  # the name of an item that could not be read, and why
 Inputs = np.ndarray | tuple[Path, ...] | tuple[str, ...]
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One part (training, validation or test) of a data set, its files not read yet.
+    """One split (training, validation or test) of a data set, its files not read yet.
 
     Args:
         inputs: N images as uint8 ``(N, H, W)`` or ``(N, H, W, C)``; values as float32 ``(N, C, ...)``; N image
             files; or N texts.
-        targets: What is to be answered for each, by the data set's task. classification: int64 ``(N,)``, an index
-            into the classes. multilabel: uint8 ``(N, K)``, 0 or 1. regression: float32 ``(N, V)``, in the source's
-            own units. segmentation: uint8 ``(N, H, W)`` of class numbers, 255 where no class is asked for; or N
-            mask files, whose values the data set's ``mask_values`` explain.
+        targets: The target of each, by the data set's task. classification: int64 ``(N,)``, an index into the
+            classes. multilabel: uint8 ``(N, K)``, 0 or 1. regression: float32 ``(N, V)``, in the source's own units.
+            segmentation: uint8 ``(N, H, W)`` of class numbers, 255 where pixels are ignored; or N mask files, whose
+            values the data set's ``mask_values`` explain.
         names: What to call each item in a message or a report: its path, or such as ``"digits test 12"``.
+
+    >>> split = Part(("a film .", "a play ."), np.array([1, 0]), ("line 2", "line 3"))
+    >>> len(split), split.take([1]).names
+    (2, ('line 3',))
     """
 
     inputs: Inputs
@@ -38,11 +44,38 @@ class Part:
     def __len__(self) -> int:
         return len(self.names)
 
-    def name(self, i: int) -> str:
-        return self.names[i]
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The image files, where the items are such; else empty."""
+        return cast("tuple[Path, ...]", self.inputs) if self._holds(Path) else ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, where the items are such; else empty."""
+        return cast("tuple[str, ...]", self.inputs) if self._holds(str) else ()
+
+    def _holds(self, kind: type) -> bool:
+        return isinstance(self.inputs, tuple) and bool(self.inputs) and isinstance(self.inputs[0], kind)
+
+    @property
+    def arrays(self) -> np.ndarray:
+        """The inputs, where they are arrays and no files or texts."""
+        assert isinstance(self.inputs, np.ndarray)
+        return self.inputs
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """The mask files, where the targets are such; else empty."""
+        return self.targets if isinstance(self.targets, tuple) else ()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The targets, where they are an array and no mask files."""
+        assert isinstance(self.targets, np.ndarray)
+        return self.targets
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Part:
-        """The part that holds only the items at *indices*, in their order, under their old names."""
+        """The items at *indices* alone, in their order, under their old names."""
         indices = np.asarray(indices, np.int64)
         inputs, targets = (
             values[indices] if isinstance(values, np.ndarray) else tuple(values[i] for i in indices)
@@ -58,16 +91,16 @@ class DataSet:
     Args:
         name: Short, for a title or a folder: ``"digits"``.
         task: A :class:`~striate.tasks.Task`, or its name.
-        classes: The class names, of which a target is an index, in every part; in regression the values' names.
+        classes: The class names, of which a target is an index, in every split; in regression the values' names.
         mode: How an item is read, as in :class:`striate.model.contract.Contract`.
-        input: What is typical of an item as it comes: ``(C, H, W)``, ``(C, ...)`` of values, ``(L,)`` of a text.
-        train: What a network learns from.
-        val: What chooses between networks; None where the source has no such part.
-        test: What is looked at once, at the end, and chooses nothing; None likewise.
-        why: How the task was worked out, in a few words: ``"from class folders"``.
+        input: The typical shape of an item as it comes: ``(C, H, W)``, ``(C, ...)`` of values, ``(L,)`` of a text.
+        train: The training split.
+        val: The validation split, which chooses between networks; None where the source has none.
+        test: The test split, which is evaluated once, at the end, and chooses nothing; None likewise.
+        why: How the task was inferred, in a few words: ``"from class folders"``.
         positions: In regression: the pairs of values that are an x and a y, in pixels of the upright image.
         mask_values: In segmentation from mask files: each class's value there (0xRRGGBB of coloured ones).
-        notes: What was met on the way and may surprise, a line each: a hidden folder passed over, say.
+        notes: What was noticed while opening it and may surprise, a line each: a hidden folder that was skipped, say.
     """
 
     name: str
@@ -88,25 +121,26 @@ class DataSet:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """The parts that there are, by name."""
-        parts = {"train": self.train, "val": self.val, "test": self.test}
+        """The splits that there are, by name."""
+        parts = {name: getattr(self, name) for name in SPLITS}
         return {name: part for name, part in parts.items() if part is not None}
 
-    def with_parts(self, **parts: Part) -> DataSet:
-        """The same data set with other parts."""
-        return replace(self, **parts)  # type: ignore[arg-type]
+    def with_parts(self, *, train: Part | None = None, val: Part | None = None, test: Part | None = None) -> DataSet:
+        """The same data set with these splits in the place of its own."""
+        parts = self.parts | {n: p for n, p in zip(SPLITS, (train, val, test), strict=True) if p is not None}
+        return replace(self, train=parts["train"], val=parts.get("val"), test=parts.get("test"))
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A part that has been read: what the contract makes of it, in memory or mapped from the cache's file.
+    """A split that has been read: what the contract makes of it, in memory or mapped from the cache's file.
 
     Args:
         inputs: Images: uint8 ``(N, C, H, W)``; values: float32 ``(N, C, ...)``; texts: int64 ``(N, L)`` word numbers.
-        targets: As in the part, read: masks are uint8 ``(N, H, W)`` of class numbers in the contract's size, and
-            positions are shares (0 to 1) of the input's sides.
-        names: As in the part.
-        broken: ``(name, reason)`` of the items that could not be read and were left out.
+        targets: As in the split, read: masks are uint8 ``(N, H, W)`` of class numbers in the contract's size, and
+            positions are fractions (0 to 1) of the input's sides.
+        names: As in the split.
+        broken: ``(name, reason)`` of the items that could not be read and were skipped.
     """
 
     inputs: np.ndarray

@@ -1,19 +1,21 @@
-"""Splitting a data set in two, the same way everywhere and for ever."""
+"""Splitting a data set in two, the same way everywhere and for ever, copies of an item on one side."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.content import same_content
-from striate.datasets.dataset import Inputs, Part
+from striate.datasets.dataset import Part
 from striate.errors import DataError
 
-BINS = 10  # of a number that is to be predicted: its range is spread evenly over both sides
+BINS = 10  # of a regression's value: its range is spread evenly over both sides
 
 
 def split_off(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
@@ -23,21 +25,74 @@ def split_off(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
 
     Raises:
         DataError: The fraction is not between 0 and 1.
+
+    >>> images = np.arange(8, dtype=np.uint8).reshape(8, 1, 1)
+    >>> [part.names for part in split_off(Part(images, np.arange(8) % 2, tuple("abcdefgh")), 0.25, seed=0)]
+    [('a', 'b', 'c', 'd', 'f', 'g'), ('e', 'h')]
     """
-    rest, taken = stratified(
-        strata(part.targets), fraction, seed, same_content(part.inputs), names=_lasting_names(part.inputs)
-    )
+    rest, taken = stratified(strata(part.targets), fraction, seed, same_content(part), names=_lasting_names(part))
     return part.take(rest), part.take(taken)
 
 
-def _lasting_names(inputs: Inputs) -> Sequence[object] | None:
+def same_content(part: Part) -> np.ndarray:
+    """int64 ``(N,)``: for each item the number of the first that has the same content; its own where none does.
+
+    >>> same_content(Part(("A  film .", "another film", "a film ."), np.zeros(3, int), ("1", "2", "3")))
+    array([0, 1, 0])
+    """
+    first: dict[object, int] = {}
+    keys = content_keys({"": part})[""]
+    same = [first.setdefault(part.inputs[i] if key is None else key, i) for i, key in enumerate(keys)]
+    return np.array(same, np.int64)
+
+
+def content_keys(parts: Mapping[str, Part], max_files: float = math.inf) -> dict[str, list[Hashable]]:
+    """For each item of the splits what its content is known by: equal for equal content; None where nobody knows.
+
+    Of files only those of one size are read (none where these are more than *max_files*); a file that cannot be read,
+    or is empty, is like no other. Texts are compared without regard to case and spaces.
+    """
+    sizes = {name: [_size(path) for path in part.files] for name, part in parts.items()}
+    shared = {size for size, n in Counter(size for of in sizes.values() for size in of).items() if n > 1 and size}
+    if sum(size in shared for of in sizes.values() for size in of) > max_files:
+        shared = set()
+    keys: dict[str, list[Hashable]] = {}
+    for name, part in parts.items():
+        if isinstance(part.inputs, np.ndarray):
+            keys[name] = [digest(np.ascontiguousarray(item).data) for item in part.inputs]
+        elif part.files:
+            keys[name] = [
+                _file_digest(path) if size in shared else None
+                for path, size in zip(part.files, sizes[name], strict=True)
+            ]
+        else:
+            keys[name] = [" ".join(text.lower().split()) for text in part.texts]
+    return keys
+
+
+def digest(data: bytes | memoryview) -> bytes:
+    """16 bytes that stand for *data*."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return os.stat(path).st_size
+    return 0
+
+
+def _file_digest(path: Path) -> bytes | None:
+    with suppress(OSError):
+        return digest(path.read_bytes())
+    return None
+
+
+def _lasting_names(part: Part) -> Sequence[object] | None:
     """What an item is called whatever else is added beside it: of a file its folder and name, a text itself.
 
-    So a few more photos move none of the others to another part.
+    So a few more photos move none of the others to another split.
     """
-    if isinstance(inputs, np.ndarray):
-        return None
-    return ["/".join(item.parts[-2:]) if isinstance(item, Path) else item for item in inputs]
+    return ["/".join(file.parts[-2:]) for file in part.files] or part.texts or None
 
 
 def strata(targets: np.ndarray | tuple[object, ...]) -> np.ndarray:
@@ -69,7 +124,7 @@ def stratified(
     *,
     names: Sequence[object] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``(rest, part)``: the indices of all items, *part* holding *fraction* of every class, both sorted.
+    """``(rest, taken)``: the indices of all items, *fraction* of every class in *taken*, both sorted.
 
     Each class gives its exact share to within one item; a class of two items or more keeps at least one on
     each side, and a single item stays in *rest*. Which items of a class go is decided by the SHA-256 of the
@@ -78,7 +133,7 @@ def stratified(
     Args:
         targets: int ``(N,)``, the class of each item.
         fraction: Between 0 and 1, both excluded.
-        seed: Another seed, another part.
+        seed: Another seed, another choice.
         groups: int ``(N,)``, for each item the number of the first that it must stay with (itself, mostly). A group
             goes where its first item goes, and counts as one item of that one's class.
         names: Of each item, for its hash; its index, if not given.
@@ -86,24 +141,24 @@ def stratified(
     Raises:
         DataError: The fraction is not between 0 and 1.
 
-    >>> rest, part = stratified(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
-    >>> part
+    >>> rest, taken = stratified(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
+    >>> taken
     array([0, 4])
     >>> stratified(np.array([0, 0, 0, 0]), 0.25, seed=0, groups=np.array([0, 1, 2, 0]))[1]
     array([0, 3])
     """
     if not 0 < fraction < 1:
-        raise DataError(f"the fraction to split off is {fraction}, wanted a number between 0 and 1, such as 0.1")
+        raise DataError(f"the fraction to split off is {fraction}, expected a number between 0 and 1, such as 0.1")
     groups = np.arange(len(targets)) if groups is None else groups
     alone = groups == np.arange(len(targets))
     members = [np.flatnonzero((targets == c) & alone) for c in np.unique(targets)]
     shares = _shares([len(items) for items in members], fraction)
     names = range(len(targets)) if names is None else names
     chosen = [i for items, n in zip(members, shares, strict=True) for i in _by_hash(items, seed, names)[:n]]
-    is_part = np.zeros(len(targets), bool)
-    is_part[chosen] = True
-    is_part = is_part[groups]
-    return np.flatnonzero(~is_part), np.flatnonzero(is_part)
+    taken = np.zeros(len(targets), bool)
+    taken[chosen] = True
+    taken = taken[groups]
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
 def _shares(counts: list[int], fraction: float) -> list[int]:
@@ -122,7 +177,7 @@ def _shares(counts: list[int], fraction: float) -> list[int]:
 
 
 def _by_hash(items: np.ndarray, seed: int, names: Sequence[object]) -> list[int]:
-    def digest(i: int) -> bytes:
+    def sha256(i: int) -> bytes:
         return hashlib.sha256(f"{seed}/{names[i]}".encode(errors="surrogatepass")).digest()
 
-    return sorted(items.tolist(), key=digest)
+    return sorted(items.tolist(), key=sha256)

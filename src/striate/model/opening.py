@@ -1,4 +1,4 @@
-"""An image file, opened; or, in words, why it cannot be and what to do."""
+"""Image files: which there are in a folder, and one opened; or, in words, why it cannot be and what to do."""
 
 from __future__ import annotations
 
@@ -16,9 +16,49 @@ from striate.errors import DataError
 
 Image.preinit()
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
 _TEXTS = (b"iTXt", b"tEXt", b"zTXt")  # chunks of a PNG, and the names of those that hold metadata
 _SYSTEM, _MEMORY = "cannot be opened", "there is not enough memory to read it"  # reasons that are not in the file
 _METADATA = (b"Raw profile type exif", b"XML:com.adobe.xmp")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden by its name: ``.ipynb_checkpoints``, ``._photo.jpg``, ``__MACOSX``."""
+    return name.startswith((".", "__"))
+
+
+def is_image(path: Path | str) -> bool:
+    """Whether a file is an image by its name."""
+    return os.path.splitext(path)[1].lower() in SUFFIXES
+
+
+def folder_contents(folder: Path) -> tuple[list[Path], list[Path]]:
+    """``(folders, files)`` in *folder*, without hidden ones, sorted; DataError where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((e.name, e.is_dir()) for e in entries if not is_hidden(e.name))
+    except PermissionError:
+        raise DataError(f"{folder}: no permission to read this folder; change its permissions") from None
+    except OSError as error:
+        raise DataError(f"{folder}: this folder cannot be read ({error.strerror})") from None
+    return [folder / name for name, is_dir in found if is_dir], [folder / name for name, is_dir in found if not is_dir]
+
+
+def images_under(folder: Path) -> list[Path]:
+    """The image files anywhere below *folder*, by their suffix; links to folders are followed, but in no circle."""
+    return _images_under(folder, set())
+
+
+def _images_under(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
+    folders, files = folder_contents(folder)
+    here = os.stat(folder)
+    seen.add((here.st_dev, here.st_ino))
+    found = [path for path in files if is_image(path)]
+    for inner in folders:
+        there = os.stat(inner)
+        if (there.st_dev, there.st_ino) not in seen:
+            found += _images_under(inner, seen)
+    return found
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from striate.errors import DataError
 from striate.model.arrays import from_array
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import canonical, header
+from striate.model.opening import images_under
 from striate.model.prepare import fit, fit_array, prepared
 from striate.model.words import numbers_of
 
@@ -73,8 +74,6 @@ def _is_path(text: str) -> bool:
 
 def files_of(source: str | Path) -> list[str | Path | DataError]:
     """*source*, or the image files in it where it is a folder."""
-    from striate.datasets.sources.folders import images_under
-
     if not Path(source).is_dir():
         return [source]
     try:

@@ -64,7 +64,7 @@ def _cannot_open(data: str | Path, error: DataError) -> Problem:
 def _salvaged(root: Path | None) -> DataSet | None:
     """What can be examined of a folder all the same."""
     try:
-        return folders.by_folders(root) if root else None
+        return folders.class_folders_under(root) if root else None
     except DataError:
         return None
 

@@ -31,7 +31,7 @@ def planned(
     for side in (height, width):
         check_whole("size", side, 1, LARGEST_SIDE)
     if channels not in (1, 3):
-        raise DataError(f"shapes: channels is {channels!r}, wanted 3 (colour) or 1 (grey)")
+        raise DataError(f"shapes: channels is {channels!r}, expected 3 (colour) or 1 (grey)")
     most = MOST[task] if most is None else most
     check_whole("most", most, 1, 32)
     if most > 1 and task in ("classification", "regression"):
@@ -64,4 +64,4 @@ def _kinds(kinds: tuple[str, ...], task: str) -> tuple[str, ...]:
 def check_whole(name: str, number: object, low: int, high: int) -> None:
     """DataError where *number* is not a whole one from *low* to *high*."""
     if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
-        raise DataError(f"shapes: {name} is {number!r}, wanted a whole number from {low} to {high:,}")
+        raise DataError(f"shapes: {name} is {number!r}, expected a whole number from {low} to {high:,}")

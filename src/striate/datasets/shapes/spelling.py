@@ -59,7 +59,7 @@ def _setting(name: str, value: str) -> dict[str, Any]:
     if sides:
         return {name: (int(sides[1]), int(sides[2]))}
     if not re.fullmatch(r"[+-]?\d{1,18}", value):
-        raise DataError(f"shapes: {name} is {value!r}, wanted a whole number, such as {name}={_EXAMPLES[name]}")
+        raise DataError(f"shapes: {name} is {value!r}, expected a whole number, such as {name}={_EXAMPLES[name]}")
     return {name: int(value)}
 
 

@@ -204,7 +204,7 @@ def _answer(part: Part, i: int, contract: Contract) -> str:
 
 def _name(part: Part, i: int) -> str:
     """An item's name, of a long path the end."""
-    return "/".join(Path(part.name(i)).parts[-3:])
+    return "/".join(Path(part.names[i]).parts[-3:])
 
 
 def _text_row(part: Part, i: int, contract: Contract) -> Row:

@@ -1,27 +1,38 @@
-"""Fetching files once, and believing them only by their checksums, wherever they came from."""
+"""Fetching files once: resumed where a download was cut off, and believed only by their checksums.
+
+Wherever a file came from, a mirror or somebody's own hands, its published SHA-256 decides.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
 import os
+import time
+import urllib.error
+import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 
-from striate.datasets.sources.download import FAULTS, download, reason
+from striate._version import __version__
 from striate.errors import DataError
 from striate.files import cache_folder
 
 Progress = Callable[[str, int, int], None]  # what is being fetched; its bytes done, and in all
 ATTEMPTS = 2  # at each address
+TIMEOUT = 30.0  # seconds without a byte, and the span in which an address must not be slower than SLOWEST
+SLOWEST = 1_000  # bytes per second
+FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)  # of the network
 _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
-class File:
+class RemoteFile:
     """A file to fetch, as its publishers describe it.
 
     Args:
@@ -39,7 +50,7 @@ class File:
 
 
 def fetched(
-    name: str, files: Sequence[File], mirrors: Sequence[str], progress: Progress | None = None
+    name: str, files: Sequence[RemoteFile], mirrors: Sequence[str], progress: Progress | None = None
 ) -> dict[str, Path]:
     """Where each of *files* lies, by its name: in the folder of *name*, fetched into it where they are not there yet.
 
@@ -47,9 +58,9 @@ def fetched(
 
     Args:
         name: Of the data set and of its folder, in ``data-sets`` of :func:`striate.files.cache_folder`.
-        files: What is wanted.
+        files: What is needed.
         mirrors: Addresses to put a file's name behind, tried in their order.
-        progress: Told how much of a file is there.
+        progress: Called with a file's name, its bytes so far and its bytes in all.
 
     Raises:
         DataError: Something could not be fetched, was not what it should be, or could not be written; the text says
@@ -71,7 +82,7 @@ def fetched(
     return found
 
 
-def _there(folder: Path, file: File) -> Path | None:
+def _there(folder: Path, file: RemoteFile) -> Path | None:
     """The file in *folder*, packed or unpacked, if it is the right one."""
     for path in (folder / file.name, folder / file.name.removesuffix(".gz")):
         if path.is_file() and not _fault(path, file):
@@ -79,7 +90,7 @@ def _there(folder: Path, file: File) -> Path | None:
     return None
 
 
-def _fault(path: Path, file: File) -> str:
+def _fault(path: Path, file: RemoteFile) -> str:
     """Why *path* is not the file that it should be; nothing where it is."""
     try:
         with path.open("rb") as stream:
@@ -88,7 +99,7 @@ def _fault(path: Path, file: File) -> str:
             return ""
     except PermissionError:
         return "no permission to read it"
-    return f"its SHA-256 is {got}, wanted {file.sha256}"
+    return f"its SHA-256 is {got}, expected {file.sha256}"
 
 
 def _unpacked_md5(path: Path) -> str:
@@ -105,7 +116,7 @@ def _unpacked_md5(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch(folder: Path, file: File, mirrors: Sequence[str], progress: Progress | None) -> Path:
+def _fetch(folder: Path, file: RemoteFile, mirrors: Sequence[str], progress: Progress | None) -> Path:
     """Fetches one file from the first address that has it."""
     folder.mkdir(parents=True, exist_ok=True)
     faults: dict[str, str] = {}
@@ -119,10 +130,10 @@ def _fetch(folder: Path, file: File, mirrors: Sequence[str], progress: Progress 
             try:
                 download(address, part, 2 * file.size, told)
             except FAULTS as error:
-                faults[address] = reason(error)
+                faults[address] = network_reason(error)
                 continue
             if fault := _fault(part, file):
-                faults[address] = f"what came is not the right file: {fault}"
+                faults[address] = f"the downloaded file is not the right one: {fault}"
                 part.unlink()
                 continue
             part.replace(folder / file.name)
@@ -131,7 +142,7 @@ def _fetch(folder: Path, file: File, mirrors: Sequence[str], progress: Progress 
 
 
 @contextmanager
-def _part(folder: Path, file: File) -> Iterator[Path]:
+def _part(folder: Path, file: RemoteFile) -> Iterator[Path]:
     """A file to write into that no other process writes to, beginning with what an earlier one left unfinished."""
     waiting, mine = folder / f"{file.name}.part", folder / f"{file.name}.{os.getpid()}.part"
     with suppress(FileNotFoundError):
@@ -143,11 +154,89 @@ def _part(folder: Path, file: File) -> Iterator[Path]:
             mine.replace(waiting)
 
 
-def _by_hand(folder: Path, files: Sequence[File]) -> str:
-    """The way out of a failed download."""
+def _by_hand(folder: Path, files: Sequence[RemoteFile]) -> str:
+    """What to do about a failed download."""
     lines = [f"\nTry again, or put {'these files' if len(files) > 1 else 'this file'} into {folder}{os.sep}"]
     for file in files:
         lines.append(f"  {file.name}  {file.size:,} bytes, SHA-256 {file.sha256}")
         if (there := folder / file.name).is_file():
-            lines.append(f"    the one there is another: {_fault(there, file)}")
+            lines.append(f"    the file that is there is a different one: {_fault(there, file)}")
     return "\n".join(lines)
+
+
+def download(address: str, part: Path, limit: int, progress: Callable[[int, int | None], None]) -> None:
+    """Brings *part* to the length that the server says; a partial one is resumed where the server can.
+
+    Args:
+        address: http or https; redirects are followed, and the environment's proxies used.
+        part: Where to write.
+        limit: Bytes; a server that sends more is given up.
+        progress: Called with the bytes that are there, and that there will be if the server says so.
+
+    Raises:
+        URLError, HTTPException, TimeoutError, ConnectionError: It did not come whole (``FAULTS``).
+        OSError: It could not be written.
+    """
+    done = part.stat().st_size if part.exists() else 0
+    with _answer(address, done) as answer:
+        if done and answer.status != http.client.PARTIAL_CONTENT:
+            done = 0
+        length = answer.headers.get("Content-Length", "")
+        whole = done + int(length) if length.isdecimal() else None
+        if whole is not None and whole > limit:
+            raise ConnectionError(f"it would send {whole:,} bytes, more than {limit:,}")
+        with part.open("ab" if done else "wb") as stream:
+            for data in _pieces(answer):
+                done += stream.write(data)
+                if done > limit:
+                    raise ConnectionError(f"it sends more than {limit:,} bytes")
+                progress(done, whole)
+    if whole is not None and done < whole:
+        raise ConnectionError(f"the download ended after {done:,} of {whole:,} bytes")
+
+
+def _answer(address: str, done: int) -> HTTPResponse:
+    headers = {"User-Agent": f"striate/{__version__}", "Accept-Encoding": "identity"}
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    try:
+        answer: HTTPResponse = urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
+        return answer
+    except urllib.error.HTTPError as error:
+        if done and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _answer(address, 0)
+        raise
+
+
+def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
+    """What comes, as it comes; an address that is slower than ``SLOWEST`` is given up."""
+    start, bytes_ = time.monotonic(), 0
+    while data := _piece(answer):
+        yield data
+        bytes_ += len(data)
+        if (seconds := time.monotonic() - start) > TIMEOUT:
+            if bytes_ < SLOWEST * seconds:
+                raise ConnectionError(f"only {bytes_:,} bytes arrived in {seconds:.0f} s")
+            start, bytes_ = time.monotonic(), 0
+
+
+def _piece(answer: HTTPResponse) -> bytes:
+    try:
+        return answer.read1(_CHUNK)
+    except TimeoutError:
+        raise
+    except OSError as error:  # of the network, and so none of the disk
+        raise ConnectionError(f"the connection broke ({error.strerror or error})") from None
+
+
+def network_reason(error: Exception) -> str:
+    """One of ``FAULTS`` in words."""
+    match error:
+        case urllib.error.HTTPError():
+            return f"the server says {error.code} {error.reason}"
+        case urllib.error.URLError():
+            return f"cannot be reached ({getattr(error.reason, 'strerror', None) or error.reason})"
+        case TimeoutError():
+            return f"no data for {TIMEOUT:g} s"
+        case _:
+            return str(error) or type(error).__name__

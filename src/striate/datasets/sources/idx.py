@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
 from striate.errors import DataError
+from striate.tasks import CLASSIFICATION
 
 _FILE = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE)
 # 0, 0, the type of the values (8: unsigned byte), the number of axes
@@ -20,8 +21,8 @@ _MAGIC = {"images": 0x0803, "labels": 0x0801}
 
 
 def is_idx(folder: Path) -> bool:
-    """Whether any file of *folder* is named as the files of MNIST are (``train-images-idx3-ubyte.gz``)."""
-    return bool(_find(folder))
+    """Whether *folder* is one with a file named as the files of MNIST are (``train-images-idx3-ubyte.gz``)."""
+    return folder.is_dir() and bool(_find(folder))
 
 
 def open_idx(folder: Path) -> DataSet:
@@ -34,21 +35,28 @@ def open_idx(folder: Path) -> DataSet:
             differ in number; fewer than two classes; a test label that training never saw.
     """
     files = _find(folder)
-    if not any(part == "train" for part, _ in files):
+    if not any(split == "train" for split, _ in files):
         raise DataError(f"{folder}: there are test files, but no train-images-idx3-ubyte and its labels")
-    images, labels = _pair(folder, files, "train")
-    present = np.unique(labels)
-    if len(present) < 2:
-        raise DataError(f"{files['train', 'labels']}: every label is {present[0]}; learning needs two classes or more")
-    train = _part(files["train", "images"], images, np.searchsorted(present, labels))
-    test = None
-    if any(part == "test" for part, _ in files):
-        test_images, test_labels = _pair(folder, files, "test")
-        _check_known(files["test", "labels"], test_labels, present)
-        test = _part(files["test", "images"], test_images, np.searchsorted(present, test_labels))
-    classes, shape = tuple(map(str, present)), (1, *images.shape[1:])
-    name = folder.resolve().name
-    return DataSet(name, "classification", classes, "L", shape, train, test=test, why="from IDX labels")
+    pairs = {split: _pair(folder, files, split) for split in ("train", "test") if any(split == s for s, _ in files)}
+    images, labels = pairs["train"]
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise DataError(f"{files['train', 'labels']}: every label is {classes[0]}; learning needs two classes or more")
+    parts = {}
+    for split, (pixels, targets) in pairs.items():
+        _check_known(files[split, "labels"], targets, classes)
+        names = tuple(f"{files[split, 'images'].name} {i}" for i in range(len(pixels)))
+        parts[split] = Part(pixels, np.searchsorted(classes, targets).astype(np.int64), names)
+    return DataSet(
+        folder.resolve().name,
+        CLASSIFICATION,
+        tuple(map(str, classes)),
+        "L",
+        (1, *images.shape[1:]),
+        parts["train"],
+        test=parts.get("test"),
+        why="from IDX labels",
+    )
 
 
 def _find(folder: Path) -> dict[tuple[str, str], Path]:
@@ -56,37 +64,32 @@ def _find(folder: Path) -> dict[tuple[str, str], Path]:
     found: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # a plain file comes after its .gz, and replaces it
         if match := _FILE.fullmatch(path.name):
-            part, kind = match[1].lower(), match[2].lower()
-            found["train" if part == "train" else "test", kind] = path
+            split, kind = match[1].lower(), match[2].lower()
+            found["train" if split == "train" else "test", kind] = path
     return found
 
 
-def _pair(folder: Path, files: dict[tuple[str, str], Path], part: str) -> tuple[np.ndarray, np.ndarray]:
-    """The images and labels of a part, equally many."""
+def _pair(folder: Path, files: dict[tuple[str, str], Path], split: str) -> tuple[np.ndarray, np.ndarray]:
+    """The images and labels of a split, equally many."""
     for kind, other in (("images", "labels"), ("labels", "images")):
-        if (part, kind) not in files:
-            there = files[part, other].name
-            wanted = there.replace(other, kind).replace(*(("idx1", "idx3") if kind == "images" else ("idx3", "idx1")))
-            raise DataError(f"{folder}: there is {there}, but its {kind} are missing; put {wanted} beside it")
-    images, labels = (read_idx(files[part, kind], kind) for kind in ("images", "labels"))
+        if (split, kind) not in files:
+            there = files[split, other].name
+            missing = there.replace(other, kind).replace(*(("idx1", "idx3") if kind == "images" else ("idx3", "idx1")))
+            raise DataError(f"{folder}: there is {there}, but its {kind} are missing; put {missing} beside it")
+    images, labels = (read_idx(files[split, kind], kind) for kind in ("images", "labels"))
     if len(images) != len(labels):
         raise DataError(
-            f"{folder}: {files[part, 'images'].name} has {len(images)} images, but {files[part, 'labels'].name} "
+            f"{folder}: {files[split, 'images'].name} has {len(images)} images, but {files[split, 'labels'].name} "
             f"has {len(labels)} labels; they must belong together"
         )
     return images, labels
 
 
-def _part(path: Path, images: np.ndarray, targets: np.ndarray) -> Part:
-    names = tuple(f"{path.name} {i}" for i in range(len(images)))
-    return Part(images, targets.astype(np.int64), names)
-
-
 def _check_known(path: Path, labels: np.ndarray, known: np.ndarray) -> None:
-    strange = np.flatnonzero(~np.isin(labels, known))
-    if len(strange):
+    unknown = np.flatnonzero(~np.isin(labels, known))
+    if len(unknown):
         raise DataError(
-            f"{path}: item {strange[0]} has the label {labels[strange[0]]}, but the training labels are "
+            f"{path}: item {unknown[0]} has the label {labels[unknown[0]]}, but the training labels are "
             f"{', '.join(map(str, known))}"
         )
 
@@ -95,28 +98,28 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
     """The array in an IDX file: uint8 ``(N, H, W)`` for *kind* ``"images"``, ``(N,)`` for ``"labels"``.
 
     Raises:
-        DataError: The file cannot be read, is not of that kind, or holds more or less than it announces.
+        DataError: The file cannot be read, is not of that kind, or has more or fewer bytes than its header says.
     """
     data = _content(path)
     axes = _MAGIC[kind] & 0xFF
     start = 4 + 4 * axes
     if len(data) < start:
-        raise DataError(f"{path}: cut short: {len(data)} bytes are not even its header; copy or download it again")
+        raise DataError(f"{path}: truncated: {len(data)} bytes are not even its header; copy or download it again")
     magic = int.from_bytes(data[:4], "big")
     if magic != _MAGIC[kind]:
         swapped = " (that is the number of the other kind)" if magic in _MAGIC.values() else ""
         raise DataError(
-            f"{path}: it begins with the magic number {magic}{swapped}, wanted {_MAGIC[kind]} for {kind}; "
+            f"{path}: its magic number is {magic}{swapped}, expected {_MAGIC[kind]} for {kind}; "
             "is it the right file, whole and unchanged?"
         )
     shape = struct.unpack(f">{axes}I", data[4:start])
     sizes = " x ".join(map(str, shape))
     if 0 in shape:
-        raise DataError(f"{path}: it holds no {kind} (its header says {sizes})")
+        raise DataError(f"{path}: it contains no {kind} (its header says {sizes})")
     if len(data) - start != math.prod(shape):
-        fault = "cut short" if len(data) - start < math.prod(shape) else "too long"
+        fault = "truncated" if len(data) - start < math.prod(shape) else "too long"
         raise DataError(
-            f"{path}: {fault}: its header announces {sizes} = {math.prod(shape)} bytes, but {len(data) - start} "
+            f"{path}: {fault}: its header says {sizes} = {math.prod(shape)} bytes, but {len(data) - start} "
             "follow; copy or download it again"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

@@ -1,4 +1,4 @@
-"""A first look at files: what is typical of a data set's images, and what lies beside them and is passed over."""
+"""A first look at files: what is typical of a data set's images, and what lies beside them and is skipped."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from statistics import median_low
 
 from striate.errors import DataError
 from striate.model.image import alpha_is_used, header
-from striate.model.opening import opened
+from striate.model.opening import is_hidden, is_image, opened
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
-SPLITS = {
+SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
@@ -42,24 +41,17 @@ def typical(where: Path, images: Sequence[Path]) -> Typical:
         except DataError as error:
             faults.append(error)
     if not headers:
-        raise DataError(f"{where}: none of the {len(faults)} images looked at can be read; the first: {faults[0]}")
+        raise DataError(f"{where}: none of a sample of {len(faults)} images can be read; the first: {faults[0]}")
     with_alpha = [path for path, (mode, _) in headers.items() if mode == "RGBA"]
     looked = [one for path in with_alpha[:: max(1, len(with_alpha) // _DECODED)][:_DECODED] if (one := _alpha(path))]
     clear = len(with_alpha) * sum(used for used, _ in looked) / (len(looked) or 1) / len(headers)
     grey = all(grey for _, grey in looked) and all(mode != "RGB" for mode, _ in headers.values())
     mode, channels = ("RGBA", 4) if clear > 0.5 else ("L", 1) if grey else ("RGB", 3)
-    shown = "alpha is a fourth channel" if clear > 0.5 else "black shows behind them"
-    notes = (f"{_share(clear)} of the images have transparent pixels; {shown}",) if clear else ()
+    shown = "alpha is the fourth channel" if clear > 0.5 else "they become black"
+    share = f"about {clear:.0%}" if clear >= 0.01 else "less than 1%"
+    notes = (f"{share} of the images have transparent pixels; {shown}",) if clear else ()
     heights, widths = zip(*(size for _, size in headers.values()), strict=True)
     return mode, (channels, median_low(heights), median_low(widths)), notes
-
-
-def _share(part: float) -> str:
-    """
-    >>> _share(0.333), _share(0.003)
-    ('about 33%', 'less than 1%')
-    """
-    return f"about {part:.0%}" if part >= 0.01 else "less than 1%"
 
 
 def _alpha(path: Path) -> tuple[bool, bool] | None:
@@ -72,44 +64,44 @@ def _alpha(path: Path) -> tuple[bool, bool] | None:
         return None
 
 
-def is_hidden(name: str) -> bool:
-    return name.startswith((".", "__"))  # .ipynb_checkpoints, .DS_Store, ._photo.jpg, __MACOSX, __pycache__
+def hidden_images(folder: Path) -> dict[str, list[Path]]:
+    """The images in each hidden folder below *folder* (``.ipynb_checkpoints``), by its path from there."""
+    found: dict[str, list[Path]] = {}
+    for root, folders, _ in os.walk(folder):
+        for name in filter(is_hidden, folders):
+            inner = os.path.join(root, name)
+            if images := [Path(below, file) for below, _, files in os.walk(inner) for file in files if is_image(file)]:
+                found[os.path.relpath(inner, folder)] = images
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+    return found
 
 
-def is_image(path: Path | str) -> bool:
-    """Whether a file is an image by its name."""
-    return os.path.splitext(path)[1].lower() in SUFFIXES
-
-
-def passed_over(folder: Path, used: str = "") -> tuple[str, ...]:
-    """Notes, a line each: the hidden folders below *folder* that hold images, and the files that are none by name.
+def skipped(folder: Path, used: str = "") -> tuple[str, ...]:
+    """Notes, a line each: the hidden folders below *folder* that contain images, and the files that are none by name.
 
     A file called *used* is no such file.
     """
-    hidden: dict[str, int] = {}
+    hidden = hidden_images(folder)
     others: Counter[str] = Counter()
-    for root, folders, files in os.walk(folder):
-        for name in filter(is_hidden, folders):
-            inner = os.path.join(root, name)
-            if n := sum(is_image(file) for _, _, inside in os.walk(inner) for file in inside):
-                hidden[os.path.relpath(inner, folder)] = n
+    for _, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
         beside = [name for name in files if name != used and not is_hidden(name) and not is_image(name)]
         others.update(os.path.splitext(name)[1].lower() or name for name in beside)
     notes = []
     if hidden:
-        n, which = sum(hidden.values()), some(f"{name}/" for name in sorted(hidden))
-        notes.append(f"{count(n, 'image')} in hidden folders passed over: {which}")
+        n, which = sum(map(len, hidden.values())), some(f"{name}/" for name in sorted(hidden))
+        notes.append(f"{count(n, 'image')} in hidden folders skipped: {which}")
     if others:
-        n, which = sum(others.values()), some(sorted(others, key=lambda suffix: (-others[suffix], suffix)))
-        notes.append(f"{count(n, 'file')} passed over, no image by the name ({which})")
+        ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+        which = some(suffix for suffix, _ in ranked)
+        notes.append(f"{count(sum(others.values()), 'file')} skipped, not images by their suffix ({which})")
     return tuple(notes)
 
 
-def alike(names: Iterable[str]) -> tuple[str, ...]:
+def similar_names(names: Iterable[str]) -> tuple[str, ...]:
     """Notes, a line each: class names that differ only in capitals or in spaces around them.
 
-    >>> alike(["cat", "Cat ", "dog"])
+    >>> similar_names(["cat", "Cat ", "dog"])
     ("the classes 'cat', 'Cat ' differ only in capitals or spaces; give them one name if they are one class",)
     """
     groups: dict[str, list[str]] = {}
@@ -123,19 +115,25 @@ def alike(names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def some(names: Iterable[object], most: int = _LISTED) -> str:
+def some(names: Iterable[object], limit: int = _LISTED) -> str:
     """The first few of *names*, and how many more there are.
 
     >>> some("abcdefg", 3)
     'a, b, c and 4 more'
     """
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if len(texts) > limit else "")
+
+
+def some_quoted(names: Iterable[object], limit: int = _LISTED) -> str:
+    """As :func:`some`, each name in quotes."""
+    return some(map(repr, names), limit)
 
 
 def count(n: int, what: str) -> str:
     """
-    >>> count(1, "image"), count(2000, "image")
-    ('1 image', '2,000 images')
+    >>> count(1, "image"), count(2000, "image"), count(2, "class")
+    ('1 image', '2,000 images', '2 classes')
     """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+    plural = "" if n == 1 else "es" if what.endswith("s") else "s"
+    return f"{n:,} {what}{plural}"

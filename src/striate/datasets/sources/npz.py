@@ -1,32 +1,43 @@
-"""NumPy's ``.npz`` archives: the inputs and targets of one or several parts as arrays."""
+"""NumPy's ``.npz`` archives: the inputs and targets of one or several splits as arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
-from striate.datasets.sources.axes import Taken, taken
-from striate.datasets.sources.kinds import answered
-from striate.datasets.sources.looking import SPLITS, some
+from striate.datasets.dataset import SPLITS, DataSet, Part
+from striate.datasets.sources.looking import SPLIT_NAMES, some
+from striate.datasets.sources.targets import array_targets
 from striate.errors import DataError
+from striate.tasks import Task
 
-_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of one that holds nothing
+_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of an empty one
 _INPUTS = {"x", "images", "image", "data", "inputs"}
 _TARGETS = {"y", "labels", "label", "targets", "target"}
 _CLASSES = ("classes", "class_names")
-_WANTED = "wanted x and y; or x_train, y_train, x_test, y_test (Keras); or train_images, train_labels, ... (MedMNIST)"
+_EXPECTED = (
+    "expected x and y; or x_train, y_train, x_test, y_test (Keras); or train_images, train_labels, ... (MedMNIST)"
+)
+_MOST_CHANNELS = 16  # a longer axis is a side of a volume
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_AXES = {2: "(N, L)", 3: "(N, H, W)", 4: "(N, H, W, C) or (N, C, H, W)", 5: "(N, D, H, W, C) or (N, C, D, H, W)"}
 
-Sides = dict[str, tuple[str, str]]  # by part: the keys of its inputs and of its targets
+Sides = dict[str, tuple[str, str]]  # by split: the keys of its inputs and of its targets
 
 
-def open_npz(path: Path, task: str | None = None) -> DataSet:
-    """The data set in the arrays ``x`` and ``y`` of an archive, or in those of its parts.
+def is_npz(path: Path) -> bool:
+    """Whether *path* is a file of that name."""
+    return path.suffix.lower() == ".npz" and path.is_file()
 
-    Bytes are images, other numbers are values (see :func:`~.axes.taken`); what the targets are is said at
-    :func:`~.kinds.answered`. An array ``classes`` may give the class names. Nothing is ever unpickled.
+
+def open_npz(path: Path, task: Task | None = None) -> DataSet:
+    """The data set in the arrays ``x`` and ``y`` of an archive, or in those of its splits.
+
+    Bytes are images, other numbers are values (see :func:`array_inputs`); what the targets are is said at
+    :func:`~.targets.array_targets`. An array ``classes`` may give the class names. Nothing is ever unpickled.
 
     Raises:
         DataError: The file is no archive, or damaged; arrays are missing, empty, of objects, of different lengths, not
@@ -36,19 +47,19 @@ def open_npz(path: Path, task: str | None = None) -> DataSet:
     sides = _sides(path, arrays)
     for x, y in sides.values():
         _check_pair(path, x, arrays[x], y, arrays[y])
-    inputs: dict[str, Taken] = {}
-    for part, (key, _) in sides.items():
-        inputs[part] = taken(f"{path}: {key}", arrays[key], inputs.get("train"))
+    inputs: dict[str, ArrayInputs] = {}
+    for split, (key, _) in sides.items():
+        inputs[split] = array_inputs(f"{path}: {key}", arrays[key], inputs.get("train"))
     names = next((tuple(map(str, arrays[key].ravel())) for key in _CLASSES if key in arrays), ())
-    spatial = {part: inputs[part].inputs.shape[1:3] if inputs[part].mode != "values" else () for part in sides}
-    meaning = answered(path, {part: (key, arrays[key]) for part, (_, key) in sides.items()}, names, spatial, task)
-    train = inputs["train"]
-    asked = meaning.task == "regression" and arrays[sides["train"][1]].dtype.kind in "iu" and task == meaning.task
+    spatial = {split: one.inputs.shape[1:3] if one.mode != "values" else () for split, one in inputs.items()}
+    meaning = array_targets(path, {split: (y, arrays[y]) for split, (_, y) in sides.items()}, names, spatial, task)
+    train, (_, y) = inputs["train"], sides["train"]
+    requested = task is not None and task.continuous and task == meaning.task and arrays[y].dtype.kind in "iu"
     parts = {
-        part: Part(
-            inputs[part].inputs, meaning.targets[part], tuple(f"{path.stem} {part} {i}" for i in range(len(arrays[x])))
+        split: Part(
+            one.inputs, meaning.targets[split], tuple(f"{path.stem} {split} {i}" for i in range(len(one.inputs)))
         )
-        for part, (x, _) in sides.items()
+        for split, one in inputs.items()
     }
     return DataSet(
         path.stem,
@@ -56,9 +67,11 @@ def open_npz(path: Path, task: str | None = None) -> DataSet:
         meaning.classes,
         train.mode,
         train.shape,
-        **parts,
-        why=f"from {sides['train'][1]} of {path.name}{', as asked for' if asked else ''}",
-        mask_values=tuple(range(len(meaning.classes))) if meaning.task == "segmentation" else (),
+        parts["train"],
+        parts.get("val"),
+        parts.get("test"),
+        why=f"from {y} of {path.name}{', as requested' if requested else ''}",
+        mask_values=tuple(range(len(meaning.classes))) if meaning.task.per_pixel else (),
         notes=(train.note, *meaning.notes),
     )
 
@@ -68,7 +81,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as stream:
             if stream.read(4) not in _MAGIC:
-                raise DataError(f"{path}: this is no .npz archive; write one with numpy.savez(file, x=..., y=...)")
+                raise DataError(f"{path}: not an .npz archive; write one with numpy.savez(file, x=..., y=...)")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
                 return {key: _array(path, archive, key) for key in archive.files}
@@ -86,57 +99,127 @@ def _array(path: Path, archive: Mapping[str, np.ndarray], key: str) -> np.ndarra
         if "pickle" not in str(error):
             raise
         raise DataError(
-            f"{path}: {key} holds Python objects, which may run code when they are read; make it one array of numbers "
-            "(numpy.stack) and save again"
+            f"{path}: {key} contains Python objects, which may run code when they are read; make it one array of "
+            "numbers (numpy.stack) and save again"
         ) from None
     if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: {key} is no array; write the file with numpy.savez")
+        raise DataError(f"{path}: {key} is not an array; write the file with numpy.savez")
     return array
 
 
 def _sides(path: Path, arrays: Mapping[str, np.ndarray]) -> Sides:
-    """The keys of each part's inputs and targets."""
+    """The keys of each split's inputs and targets."""
     found: dict[tuple[str, str], str] = {}
     for key in arrays:
         if (role := _role(key)) is None:
             continue
         if role in found:
-            raise DataError(f"{path}: both {found[role]} and {key} are the {role[1]} of the {role[0]} part; keep one")
+            raise DataError(f"{path}: both {found[role]} and {key} are the {role[1]} of the {role[0]} split; keep one")
         found[role] = key
     there = some(f"{key} {array.shape}" for key, array in arrays.items()) or "no array"
-    parts = [part for part in ("train", "val", "test") if (part, "inputs") in found or (part, "targets") in found]
-    if "train" not in parts:
-        raise DataError(f"{path}: it holds {there}; {_WANTED}")
-    for part in parts:
+    splits = [split for split in SPLITS if (split, "inputs") in found or (split, "targets") in found]
+    if "train" not in splits:
+        raise DataError(f"{path}: it contains {there}; {_EXPECTED}")
+    for split in splits:
         for side, other in (("inputs", "targets"), ("targets", "inputs")):
-            if (part, side) not in found:
-                raise DataError(f"{path}: {found[part, other]} has no {side} beside it: it holds {there}; {_WANTED}")
-    return {part: (found[part, "inputs"], found[part, "targets"]) for part in parts}
+            if (split, side) not in found:
+                raise DataError(
+                    f"{path}: {found[split, other]} has no {side} beside it: it contains {there}; {_EXPECTED}"
+                )
+    return {split: (found[split, "inputs"], found[split, "targets"]) for split in splits}
 
 
 def _role(key: str) -> tuple[str, str] | None:
-    """``(part, "inputs" or "targets")`` of an array by its name; None of one that is neither.
+    """``(split, "inputs" or "targets")`` of an array by its name; None of one that is neither.
 
     >>> _role("x"), _role("y_test"), _role("train_images"), _role("weights")
     (('train', 'inputs'), ('test', 'targets'), ('train', 'inputs'), None)
     """
     words = key.lower().split("_")
-    parts = [SPLITS[word] for word in words if word in SPLITS]
+    splits = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
     sides = ["inputs" if word in _INPUTS else "targets" for word in words if word in _INPUTS | _TARGETS]
-    return (parts[0] if parts else "train", sides[0]) if len(sides) == 1 and len(parts) == len(words) - 1 < 2 else None
+    alone = len(sides) == 1 and len(splits) == len(words) - 1 < 2
+    return (splits[0] if splits else "train", sides[0]) if alone else None
 
 
 def _check_pair(path: Path, x: str, inputs: np.ndarray, y: str, targets: np.ndarray) -> None:
     for key, array in ((x, inputs), (y, targets)):
         if array.ndim == 0 or array.size == 0:
-            raise DataError(f"{path}: {key} has the shape {array.shape}: it holds no item")
+            raise DataError(f"{path}: {key} has the shape {array.shape}: it contains no items")
         if array.dtype.kind not in "biuf" + ("US" if key == y else ""):
-            raise DataError(f"{path}: {key} holds {array.dtype}, wanted numbers; texts belong into a table (.csv)")
+            raise DataError(f"{path}: {key} contains {array.dtype}, expected numbers; texts belong into a table (.csv)")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             places = np.argwhere(~np.isfinite(array))
             n, first = len(places), places[0, 0]
             raise DataError(
-                f"{path}: {key} holds {n} NaN or infinite number(s), first in item {first}; remove or replace them"
+                f"{path}: {key} contains {n} NaN or infinite number(s), first in item {first}; remove or replace them"
             )
     if len(inputs) != len(targets):
         raise DataError(f"{path}: {x} has {len(inputs)} items, but {y} has {len(targets)}; they must belong together")
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayInputs:
+    """Inputs as a split has them, the mode, one item's ``(C, ...)``, and how the axes were understood, in words."""
+
+    inputs: np.ndarray
+    mode: str
+    shape: tuple[int, ...]
+    note: str
+    axis: int  # of the channels, in the array as it came; 0 where there are none
+
+
+def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None) -> ArrayInputs:
+    """*array* as images or values, by its type and its axes.
+
+    Bytes ``(N, H, W)`` are grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images of C channels: the smaller of the
+    two ends. Everything else becomes values, float32 ``(N, C, ...)``: ``(N, L)`` and ``(N, A, B)`` are of one channel;
+    of four axes or more the smaller end is the channels. Where no end is below 17 and unlike the other, four axes are
+    volumes of one channel, ``(N, D, H, W)``.
+
+    Args:
+        where: What the array is called in a message.
+        array: Numbers, finite.
+        like: The training split, whose axes and, of values, sides this one must share.
+
+    Raises:
+        DataError: Too few or too many axes, or others than the training split's.
+    """
+    if array.ndim not in _AXES:
+        raise DataError(f"{where} has the shape {array.shape}, expected 2 to 5 axes, such as {_AXES[4]}")
+    axis = like.axis if like else _channel_axis(array.shape)
+    image = array.dtype == np.uint8 and (array.ndim == 3 or (array.ndim == 4 and axis != 0))
+    if like and (like.mode != "values") != image:
+        raise DataError(f"{where} is {array.dtype} {array.shape}, unlike the training split; save both the same way")
+    if axis >= array.ndim:
+        raise DataError(f"{where} has the shape {array.shape}, the items of the training split have more axes")
+    first = np.moveaxis(array, axis, 1) if axis else array[:, None]
+    shape = first.shape[1:]
+    channels = f"axis {axis} is taken for the channels ({shape[0]})" if axis else "there is one channel"
+    what = "images" if image else "volumes" if first.ndim == 5 else "values"
+    note = f"{array.dtype} {array.shape}: {what}; {channels}, so an item is {'x'.join(map(str, shape))}"
+    if like and (like.shape[:1] != shape[:1] if image else like.shape != shape):
+        raise DataError(f"{where}: an item is {shape}, in the training split {like.shape}; save both the same way")
+    if image:
+        inputs = np.ascontiguousarray(np.moveaxis(first, 1, -1) if axis else array)
+        return ArrayInputs(inputs, _MODES.get(shape[0], "channels"), shape, note, axis)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(first, np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(f"{where} contains numbers beyond 3.4e38, the maximum of 32 bits; scale it")
+    return ArrayInputs(values, "values", shape, note, axis)
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int:
+    """The axis that is the channels; 0 where none is.
+
+    >>> [_channel_axis(s) for s in ((9, 32, 32), (9, 32, 32, 3), (9, 13, 64, 64), (9, 28, 28, 28), (9, 2, 8, 8, 8))]
+    [0, 3, 1, 0, 1]
+    """
+    if len(shape) < 4:
+        return 0
+    first, last = shape[1], shape[-1]
+    small = min(first, last)
+    if len(shape) == 4 and (small > _MOST_CHANNELS or (first == last and small > max(_MODES))):
+        return 0
+    return 1 if first < last else len(shape) - 1

@@ -1,4 +1,4 @@
-"""The rows of a CSV or TSV file, each with the line that it begins in."""
+"""The rows of a CSV or TSV file, each with the line that it begins in, and what its columns are by their names."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-from striate.datasets.sources.looking import count, some
-from striate.errors import DataError
+from striate.datasets.dataset import SPLITS
+from striate.datasets.sources.looking import SPLIT_NAMES, count, some, some_quoted
+from striate.errors import DataError, nearest
+from striate.model.opening import is_image
 
+FILES = (
+    "file", "files", "path", "filepath", "file_path", "filename", "file_name", "image", "images", "image_path", "img",
+)  # fmt: skip
+TEXTS = ("text", "texts", "sentence", "sentences", "review", "reviews", "comment")
+LABELS = ("label", "labels", "class", "classes", "category", "categories", "target", "targets", "tag", "tags")
+_SPLIT = ("split", "subset")
+_NUMBERING = ("", "id", "index", "unnamed: 0")  # what programs write before the first column
+_KNOWN = {*FILES, *TEXTS, *LABELS, *_SPLIT}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 Fault = tuple[int, str]  # a line and what is wrong with it
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class CsvTable:
     """A table, or some of its rows.
 
     Args:
@@ -47,7 +58,7 @@ class Table:
         at = self.columns.index(column)
         return [row[at] for row in self.rows]
 
-    def take(self, indices: Iterable[int]) -> Table:
+    def take(self, indices: Iterable[int]) -> CsvTable:
         """The table with the rows alone that have these numbers, from 0."""
         indices = list(indices)
         return replace(self, rows=[self.rows[i] for i in indices], lines=[self.lines[i] for i in indices])
@@ -59,47 +70,46 @@ class Table:
         raise DataError(f"{self.path}: line {line}: {what}{lines}; {way_out}")
 
 
-def read_table(path: Path, known: Iterable[str]) -> Table:
-    """The table in a file: UTF-8 with or without a mark at its beginning, a header, then rows.
+def read_table(path: Path) -> CsvTable:
+    """The table in a file: UTF-8 with or without a byte-order mark, a header, then rows.
 
-    Cells are separated by comma, semicolon or tab, whichever gives the header most of the *known* names, then the
-    most cells; they may be quoted, and then hold separators and line ends. Empty rows are passed over.
+    Cells are separated by comma, semicolon or tab, whichever gives the header most of the known names, then the
+    most cells; quoted ones may contain separators and line ends. Empty rows are skipped.
 
     Raises:
-        DataError: The file cannot be read, is empty or no UTF-8; a name stands twice in the header; a row has too few
-            or too many cells; a quotation mark is not closed; there are no rows.
+        DataError: The file cannot be read, is empty or not valid UTF-8; a name is in the header twice; a row has too
+            few or too many cells; a quotation mark is not closed; there are no rows.
     """
     text = _text(path)
     first = next(line for line in text.splitlines() if line.strip())
-    known = set(known)
 
     def merit(delimiter: str) -> tuple[int, int]:
         names = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter))]
-        return len(known.intersection(names)), len(names)
+        return len(_KNOWN.intersection(names)), len(names)
 
     delimiter = max(_DELIMITERS, key=merit)
     rows, lines = _rows(path, text, delimiter)
-    table = Table(path, tuple(rows[0]), rows[1:], lines[1:], lines[0], comma=delimiter != ",")
+    table = CsvTable(path, tuple(rows[0]), rows[1:], lines[1:], lines[0], comma=delimiter != ",")
     twice = sorted({name for name in table.columns if name and table.columns.count(name) > 1})
     if twice:
-        raise DataError(f"{path}: line {lines[0]}: the header names {some(map(repr, twice))} twice; rename one")
+        raise DataError(f"{path}: line {lines[0]}: the header names {some_quoted(twice)} twice; rename one")
     uneven = [
         (line, f"{count(len(row), 'cell')}, but the header has {len(table.titles)}")
         for row, line in zip(table.rows, table.lines, strict=True)
         if len(row) != len(table.titles)
     ]
     if uneven:
-        table.refuse(uneven, f"put a cell that holds a {_DELIMITERS[delimiter]} into quotation marks")
+        table.refuse(uneven, f"put a cell that contains a {_DELIMITERS[delimiter]} into quotation marks")
     if not table.rows:
         raise DataError(f"{path}: a header and no rows; add some")
     return table
 
 
-def number(text: str, *, comma: bool = False) -> float | None:
+def parse_number(text: str, *, comma: bool = False) -> float | None:
     """The number that *text* is, finite or not; None where it is none.
 
-    >>> number("2.5"), number("2,5"), number("2,5", comma=True), number("1_000"), number("nan")
-    (2.5, None, 2.5, None, nan)
+    >>> [parse_number(text) for text in ("2.5", "2,5", "1_000", "nan")], parse_number("2,5", comma=True)
+    ([2.5, None, None, nan], 2.5)
     """
     if comma and "." not in text:
         text = text.replace(",", ".")
@@ -125,8 +135,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}: line {line}: not UTF-8 (the byte {data[error.start]:#04x}); save it as UTF-8 (a spreadsheet "
-            "calls it 'CSV UTF-8')"
+            f"{path}: line {line}: not valid UTF-8 (the byte {data[error.start]:#04x}); save it as UTF-8 (a "
+            "spreadsheet calls it 'CSV UTF-8')"
         ) from None
     if not text.strip():
         raise DataError(f"{path}: the table is empty; begin it with a header such as file,label")
@@ -134,7 +144,7 @@ def _text(path: Path) -> str:
 
 
 def _rows(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    """The rows that hold anything, and the lines that they begin in."""
+    """The rows that are not empty, and the lines that they begin in."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows, ends = [], [0]
     try:
@@ -148,3 +158,105 @@ def _rows(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[
         ) from None
     full = [(row, end + 1) for row, (end, _) in zip(rows, pairwise(ends), strict=True) if any(row)]
     return [row for row, _ in full], [line for _, line in full]
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The columns of a table, in small letters: of the inputs, the targets, the split ("" where there is none)."""
+
+    source: str
+    targets: tuple[str, ...]
+    split: str
+    unused: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        return self.source in TEXTS
+
+
+def table_columns(table: CsvTable) -> TableColumns:
+    """What the columns of *table* are.
+
+    Raises:
+        DataError: No column of files or texts, or several; no targets; two names of one meaning.
+    """
+    source, label, split = input_column(table), _one_of(table, LABELS), _one_of(table, _SPLIT)
+    others = tuple(name for name in table.columns if name not in (source, label, split))
+    if label:
+        return TableColumns(source, (label,), split, tuple(filter(None, others)))
+    values = tuple(name for name in others if name not in _NUMBERING)
+    if not values:
+        raise DataError(
+            f"{table.path}: line {table.header}: no column of targets beside {source!r}; add one called label "
+            "(classes), or columns of numbers"
+        )
+    return TableColumns(source, values, split, tuple(name for name in others if name and name not in values))
+
+
+def input_column(table: CsvTable) -> str:
+    """The column of files or texts."""
+    file, text = _one_of(table, FILES), _one_of(table, TEXTS)
+    if file and text:
+        raise DataError(
+            f"{table.path}: line {table.header}: both {file!r} and {text!r} could be the input; rename one of them"
+        )
+    if file or text:
+        return file or text
+    if images := [name for name in table.columns if not is_image(name) and all(map(is_image, table.cells(name)))]:
+        return images[0]  # under whatever name, in whatever language
+    near = {name: get_close_matches(name, (*FILES, *TEXTS), 1) for name in table.columns}
+    meant = "".join(f"; by {name!r}, did you mean {close[0]!r}?" for name, close in near.items() if close)
+    raise DataError(
+        f"{table.path}: line {table.header}: no header that names a column of files or texts, but "
+        f"{some_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label"
+    )
+
+
+def check_same_columns(train: CsvTable, other: CsvTable, columns: TableColumns) -> None:
+    """Raises a DataError where *other* lacks a column that *train* has and that is needed."""
+    for name in (columns.source, *columns.targets):
+        if name not in other.columns:
+            raise DataError(
+                f"{other.path}: no column {name!r}, which {train.path.name} has{nearest(name, other.columns)}"
+            )
+
+
+def split_by(table: CsvTable, column: str) -> dict[str, CsvTable]:
+    """The splits of a table, by name, as the cells of *column* say.
+
+    Raises:
+        DataError: A cell names none; no row is in the training split.
+    """
+    strange = [
+        (line, f"{cell!r} in the column {column!r} names no split")
+        for line, cell in zip(table.lines, table.cells(column), strict=True)
+        if cell.lower() not in SPLIT_NAMES
+    ]
+    if strange:
+        table.refuse(strange, "it is one of train, val, test")
+    of = [SPLIT_NAMES[cell.lower()] for cell in table.cells(column)]
+    if "train" not in of:
+        raise DataError(f"{table.path}: no row has train in the column {column!r}; there is nothing to learn from")
+    return {s: table.take(i for i, name in enumerate(of) if name == s) for s in SPLITS if s in of}
+
+
+def position_pairs(columns: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """The pairs of *columns* that are an x and a y.
+
+    >>> position_pairs(["age", "x", "y", "nose_y", "nose_x", "tail_x"])
+    ((1, 2), (4, 3))
+    """
+    at = {name: i for i, name in enumerate(columns)}
+    xs = [name for name in columns if name == "x" or name.endswith("_x")]
+    return tuple((at[x], at[x[:-1] + "y"]) for x in xs if x[:-1] + "y" in at)
+
+
+def _one_of(table: CsvTable, names: Sequence[str]) -> str:
+    """The only column that is called one of *names*; "" where none is."""
+    found = [name for name in table.columns if name in names]
+    if len(found) > 1:
+        raise DataError(
+            f"{table.path}: line {table.header}: the columns {some_quoted(found)} mean the same thing; rename all "
+            "but one"
+        )
+    return found[0] if found else ""

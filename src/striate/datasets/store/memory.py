@@ -38,7 +38,7 @@ def size(text: str, where: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([bkmgt]?)(i?)b?\s*", text.lower())
     if not match:
-        raise RecipeError(f"{where} is {text!r}, wanted a size such as 500MB or 2GB")
+        raise RecipeError(f"{where} is {text!r}, expected a size such as 500MB or 2GB")
     number, unit, binary = match.groups()
     factor = 1024 ** "bkmgt".index(unit or "b") if binary else _UNITS[unit]
     return int(float(number) * factor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.sources.looking import some
+from striate.datasets.sources.looking import some, some_quoted
 from striate.errors import DataError
 from striate.model.contract import IGNORE
 from striate.model.image import decode_mask, header
@@ -25,15 +25,15 @@ _COLOUR = re.compile(r"(.*[^\s,:;])[\s,:;]+(?:#([0-9a-fA-F]{6})|(\d{1,3})[\s,]+(
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What the masks of a part hold: the values of those of their image's size; of the others, how they differ."""
+class MasksLook:
+    """What the masks of a split contain: the values of those of their image's size; of the others, how they differ."""
 
     values: tuple[int, ...]
     uneven: dict[Path, str]
 
 
 @dataclass(frozen=True)
-class Meaning:
+class MaskMeaning:
     """The class names, each class's value in a mask file, and notes."""
 
     classes: tuple[str, ...]
@@ -41,10 +41,10 @@ class Meaning:
     notes: tuple[str, ...]
 
 
-def look(pairs: Sequence[tuple[Path, Path]]) -> Looked:
+def look_at_masks(pairs: Sequence[tuple[Path, Path]]) -> MasksLook:
     """Reads all masks of the *pairs* (image, mask) in threads, and the sizes of their images.
 
-    A file that cannot be read says nothing here: it is named when the data set is read.
+    A file that cannot be read is passed over here: it is named when the data set is read.
 
     Raises:
         DataError: None of the masks can be read; or values that nobody means for classes: more than 254 of them,
@@ -69,7 +69,7 @@ def look(pairs: Sequence[tuple[Path, Path]]) -> Looked:
     values = np.unique(np.concatenate([*even.values(), np.array([], np.int64)]))
     if even:
         _check_values(values, even)
-    return Looked(tuple(map(int, values)), uneven)
+    return MasksLook(tuple(map(int, values)), uneven)
 
 
 def _distinct(mask: np.ndarray) -> np.ndarray:
@@ -95,40 +95,41 @@ def _check_values(values: np.ndarray, found: dict[Path, np.ndarray]) -> None:
     strange = [int(value) for value in values if not 0 <= value < 2**24]
     if strange:
         raise DataError(
-            f"{most.parent}: the masks hold {some(strange)}, wanted 0 to {2**24 - 1:,}; renumber the classes"
+            f"{most.parent}: the masks contain {some(strange)}, expected 0 to {2**24 - 1:,}; renumber the classes"
         )
     lossy = most.suffix.lower() in _LOSSY and len(values) > _FEW
     if len(values) < IGNORE and not lossy:
         return
     why = "; JPEG and WebP blur the numbers" if lossy else ", as a photo or a mask with smoothed edges has"
     raise DataError(
-        f"{most.parent}: the masks hold {len(values)} different values ({most.name} alone {len(found[most])}){why}; "
+        f"{most.parent}: the masks contain {len(values)} different values ({most.name} alone {len(found[most])}){why}; "
         "save masks as PNG, one number or colour for each class, and resize them by the nearest pixel"
     )
 
 
-def explained(folder: Path, values: dict[str, Sequence[int]]) -> Meaning:
-    """The meaning of the *values* that the masks of each part hold.
+def mask_meaning(folder: Path, values: dict[str, Sequence[int]]) -> MaskMeaning:
+    """The meaning of the *values* that the masks of each split contain.
 
-    With a ``classes.txt`` in *folder*, a name a line: the first is value 0, the next 1, ...; or each name has a colour
-    after it (``sky 128 128 128``, ``sky #808080``); or, where there are as many names as grey values, they are named
-    in their order (0 and 255, say). A name such as ``unlabelled`` or ``void`` is no class: its pixels are ignored, as
-    are those of 255; any other value beyond the names is an error. Without: each value of the training masks is a
-    class, except for 255 beside small numbers, which is ignored, as Pascal VOC does. What only ``val`` or ``test``
-    holds is then ignored too, and noted. Grey saved in colour (``0x010101`` times a number) counts as grey.
+    With a ``classes.txt`` in *folder*, one name per line: the first is value 0, the next 1, ...; or each name has a
+    colour after it (``sky 128 128 128``, ``sky #808080``); or, where there are as many names as grey values, they are
+    named in their order (0 and 255, say). A name such as ``unlabelled`` or ``void`` is no class: its pixels are
+    ignored, as are those of 255; any other value beyond the names is an error. Without: each value of the training
+    masks is a class, except for 255 beside small numbers, which is ignored, as Pascal VOC does. What is only in
+    ``val`` or ``test`` is then ignored too, and noted. Grey saved in colour (``0x010101`` times a number) counts as
+    grey.
 
     Raises:
         DataError: As said; fewer than two classes; a fault in ``classes.txt``.
     """
-    everywhere = sorted({value for part in values.values() for value in part})
+    everywhere = sorted({value for split in values.values() for value in split})
     scale = _GREY if max(everywhere) > 255 and all(value % _GREY == 0 for value in everywhere) else 1
     everywhere, train = ([value // scale for value in found] for found in (everywhere, values["train"]))
     explain = _by_names if (folder / NAMES).is_file() else _by_themselves
     classes, notes = explain(folder / NAMES, train, everywhere)
     if len(classes) < 2:
         only = f"value {everywhere[0]}" if len(everywhere) == 1 else f"class {next(iter(classes), '')!r}"
-        raise DataError(f"{folder}: the masks hold only the {only}; learning needs two classes or more")
-    return Meaning(tuple(classes), tuple(value * scale for value in classes.values()), tuple(notes))
+        raise DataError(f"{folder}: the masks contain only the {only}; learning needs two classes or more")
+    return MaskMeaning(tuple(classes), tuple(value * scale for value in classes.values()), tuple(notes))
 
 
 def _by_names(path: Path, train: Sequence[int], everywhere: Sequence[int]) -> tuple[dict[str, int], list[str]]:
@@ -138,8 +139,8 @@ def _by_names(path: Path, train: Sequence[int], everywhere: Sequence[int]) -> tu
     classes = {name: value for name, value in names.items() if name.lower() not in IGNORED}
     absent = [name for name, value in classes.items() if value not in train]
     ignored = [name for name in names if name not in classes]
-    notes = [f"no training mask holds {some(map(repr, absent))}"] if absent else []
-    notes += [f"pixels of {some(map(repr, ignored))} are ignored"] if ignored else []
+    notes = [f"no training mask contains {some_quoted(absent)}"] if absent else []
+    notes += [f"pixels of {some_quoted(ignored)} are ignored"] if ignored else []
     if IGNORE in everywhere and IGNORE not in names.values():
         notes.append(f"pixels of value {IGNORE} are ignored")
     return classes, notes
@@ -150,7 +151,7 @@ def _by_themselves(_: Path, train: Sequence[int], everywhere: Sequence[int]) -> 
     kept = _without_ignored(train)
     notes = [f"pixels of value {IGNORE} are ignored"] if len(kept) < len(train) else []
     unseen = [_as_text(value, everywhere) for value in everywhere if value not in train and value != IGNORE]
-    notes += [f"pixels of {some(unseen)}, which no training mask holds, are ignored"] if unseen else []
+    notes += [f"pixels of {some(unseen)}, which no training mask contains, are ignored"] if unseen else []
     return {_as_text(value, everywhere): value for value in kept}, notes
 
 
@@ -174,7 +175,7 @@ def _named(path: Path, values: Sequence[int]) -> dict[str, int]:
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError):
-        raise DataError(f"{path}: it cannot be read as UTF-8; write one class name a line") from None
+        raise DataError(f"{path}: it cannot be read as UTF-8 text; write one class name per line") from None
     names = [line.strip() for line in lines]
     coloured = [match for name in names if (match := _COLOUR.fullmatch(name))]
     if coloured and len(coloured) == len(names):
@@ -187,13 +188,13 @@ def _named(path: Path, values: Sequence[int]) -> dict[str, int]:
         numbers = list(values) if in_order else list(range(len(names)))
     for i, name in enumerate(names):
         if not name or name in names[:i] or numbers[i] in numbers[:i] or numbers[i] >= 2**24:
-            fault = f"{name!r} stands there already, or its colour" if name else "it is empty"
-            raise DataError(f"{path}: line {i + 1}: {fault}; write a name a line, each once")
+            fault = f"{name!r} is there already, or its colour" if name else "it is empty"
+            raise DataError(f"{path}: line {i + 1}: {fault}; write one name per line, each once")
     return dict(zip(names, numbers, strict=True))
 
 
 def _number(match: re.Match[str]) -> int:
-    red, green, blue = (int(part) if part else 0 for part in match.groups()[2:])
+    red, green, blue = (int(value) if value else 0 for value in match.groups()[2:])
     return int(match[2], 16) if match[2] else (red << 16) + (green << 8) + blue
 
 
@@ -205,4 +206,4 @@ def _check_named(path: Path, names: dict[str, int], values: Sequence[int]) -> No
             "write each name's colour after it (sky 128 128 128)" if colours else "add their names or correct the masks"
         )
         also = some(_as_text(value, values) for value in strange)
-        raise DataError(f"{path}: {len(names)} names, but the masks also hold {also}; {way_out}")
+        raise DataError(f"{path}: {len(names)} names, but the masks also contain {also}; {way_out}")
