@@ -54,7 +54,7 @@ def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
     ("call", "kind", "text"),
     [
         (lambda: striate.train(TINY, "digits", epoch=3), striate.RecipeError, "no setting 'epoch'; did you mean 'epoc"),
-        (lambda: striate.train("digits", "lenet5"), striate.DataError, "lenet5: there is no such data"),
+        (lambda: striate.train("digits", "lenet5"), striate.DataError, "lenet5: no such data"),
         (
             lambda: striate.train(torch.nn.Linear(3, 4), "digits"),
             striate.SpecError,

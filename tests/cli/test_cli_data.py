@@ -71,7 +71,7 @@ def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),
         (["digits", "--sheet", "a.png", "--augment", "shift=9"], 2, "shift=9 pixels is too far for images of 8x8"),
         ([""], 3, "DATA is empty; DATA is a built-in name"),
-        (["no-such-data"], 3, "no-such-data: there is no such data"),
+        (["no-such-data"], 3, "no-such-data: no such data"),
     ],
 )
 def test_mistakes_are_answered_in_a_line(cli, in_folder, words, code, message):

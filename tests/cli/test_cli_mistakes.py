@@ -43,7 +43,7 @@ MISTAKES = {
     "an archive": (["train", "photos.zip"], 3, ["photos.zip: this is a file", "a folder with one folder of images"]),
     "one image": (["train", "seven.png"], 3, ["seven.png: this is a file"]),
     "no data at all": (["train"], 2, ["Missing argument 'DATA'", "striate train --help"]),
-    "a path of Windows": (["train", "C:\\Users\\me\\photos"], 3, ["C:\\Users\\me\\photos: there is no such data"]),
+    "a path of Windows": (["train", "C:\\Users\\me\\photos"], 3, ["C:\\Users\\me\\photos: no such data"]),
     "an empty folder": (["train", "empty"], 3, ["empty: no images in it", LAYOUT]),
     "images without classes": (["train", "flat"], 3, ["flat: 2 images lie in it directly", LAYOUT]),
     "empty classes": (["train", "hollow"], 3, ["hollow: no images in it", LAYOUT]),
@@ -51,7 +51,7 @@ MISTAKES = {
     "an empty class": (["train", "gap"], 3, ["gap: no images in the class folder(s) 'dog'; fill or remove them"]),
     "one image a class": (["train", "few"], 3, ["few: too few different items", "each class needs 2 or more"]),
     "no image opens": (["train", "broken"], 3, ["broken: none of the 8 images looked at can be read; the first: "]),
-    "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training part lacks: 'dogs'"]),
+    "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training split lacks: 'dogs'"]),
     "a model for data": (["train", MODEL], 3, ["this is a file; DATA is a built-in name"]),
     # the wrong net
     "a net not in the zoo": (

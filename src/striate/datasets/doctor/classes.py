@@ -34,7 +34,7 @@ def _per_class(case: Case, part: str) -> np.ndarray:
     return np.bincount(targets[(targets >= 0) & (targets < n)], minlength=n)
 
 
-def missing(case: Case) -> Iterator[Problem]:
+def _missing(case: Case) -> Iterator[Problem]:
     """Classes without an item in a part."""
     if case.data.task not in ("classification", "multilabel"):
         return
@@ -50,7 +50,7 @@ def missing(case: Case) -> Iterator[Problem]:
         yield Problem("class-missing", FAULT if learned else WARNING, message, fix, n=len(lacking))
 
 
-def few(case: Case) -> Iterator[Problem]:
+def _few(case: Case) -> Iterator[Problem]:
     if case.data.task not in ("classification", "multilabel"):
         return
     n = _per_class(case, "train")
@@ -66,7 +66,7 @@ def few(case: Case) -> Iterator[Problem]:
         yield Problem("few-items", WARNING, message, fix, n=len(rare))
 
 
-def uneven(case: Case) -> Iterator[Problem]:
+def _uneven(case: Case) -> Iterator[Problem]:
     if case.data.task != "classification":
         return
     n = _per_class(case, "train")
@@ -81,7 +81,7 @@ def uneven(case: Case) -> Iterator[Problem]:
         yield Problem("imbalance", WARNING, message, fix, n=2)
 
 
-def label_range(case: Case) -> Iterator[Problem]:
+def _label_range(case: Case) -> Iterator[Problem]:
     """Targets that are no class at all; and number names with gaps, as after a wrong export."""
     data = case.data
     for part in data.parts.values() if data.task in ("classification", "multilabel") else ():
@@ -103,7 +103,7 @@ def label_range(case: Case) -> Iterator[Problem]:
             yield Problem("label-gaps", WARNING, message, "is a class missing from the training part?", n=len(gaps))
 
 
-def similar_names(case: Case) -> Iterator[Problem]:
+def _similar_names(case: Case) -> Iterator[Problem]:
     """Classes whose names differ only in case, spaces, hyphens and underscores."""
     groups = defaultdict(list)
     for name in case.data.classes:
@@ -114,7 +114,7 @@ def similar_names(case: Case) -> Iterator[Problem]:
             yield Problem("similar-names", WARNING, message, "join them if they mean the same", n=len(group))
 
 
-def constant_labels(case: Case) -> Iterator[Problem]:
+def _constant_labels(case: Case) -> Iterator[Problem]:
     """Of several labels, those that every item has; and items that have none."""
     if case.data.task != "multilabel":
         return
@@ -129,7 +129,7 @@ def constant_labels(case: Case) -> Iterator[Problem]:
             yield Problem("no-label", NOTE, message, "nothing if that is meant; else label them", names(part, bare))
 
 
-def small_test(case: Case) -> Iterator[Problem]:
+def _small_test(case: Case) -> Iterator[Problem]:
     test = case.data.test
     if test is not None and len(test) < SMALL_TEST:
         n, z, p = len(test), 1.96, 0.9
@@ -146,4 +146,4 @@ def _list(classes: object) -> str:
     return some(map(repr, classes))  # type: ignore[call-overload]
 
 
-CHECKS = (missing, few, uneven, label_range, similar_names, constant_labels, small_test)
+CHECKS = (_missing, _few, _uneven, _label_range, _similar_names, _constant_labels, _small_test)

@@ -21,13 +21,13 @@ _MOST_QUICK = 20_000  # files that the quick part reads
 _FIX_ACROSS = "keep the copies in one part only: figures of a test that was seen are too good"
 
 
-def exact(case: Case) -> Iterator[Problem]:
+def _exact(case: Case) -> Iterator[Problem]:
     """Copies, byte for byte; of texts, but for case and spaces."""
     groups = [group for group in _groups(case) if len(group) > 1]
     yield from _reported(case, groups, "duplicates", "exact copies", FAULT, WARNING)
 
 
-def near(case: Case) -> Iterator[Problem]:
+def _near(case: Case) -> Iterator[Problem]:
     """Images that are copies though their bytes differ."""
     if not case.looks or case.data.mode == "channels":
         return
@@ -153,4 +153,4 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-CHECKS = (exact, near)
+CHECKS = (_exact, _near)

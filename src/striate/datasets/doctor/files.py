@@ -35,7 +35,7 @@ _READ_AS = {
 }
 
 
-def unreadable(case: Case) -> Iterator[Problem]:
+def _unreadable(case: Case) -> Iterator[Problem]:
     """A problem for each reason; empty files apart."""
     reasons = defaultdict(list)
     for name, look in _files(case):
@@ -52,7 +52,7 @@ def _cannot(n: int) -> str:
     return f"{count(n, 'file')} cannot"
 
 
-def quickly(case: Case) -> Iterator[Problem]:
+def _quickly(case: Case) -> Iterator[Problem]:
     """What the quick part says of files: the empty ones, and of an even sample those that are no images."""
     if not case.quick:
         return
@@ -75,7 +75,7 @@ def quickly(case: Case) -> Iterator[Problem]:
             yield Problem("unreadable", FAULT, message, fix or "copy it again or remove it", names(part, broken))
 
 
-def misnamed(case: Case) -> Iterator[Problem]:
+def _misnamed(case: Case) -> Iterator[Problem]:
     def wrong(name: str, look: Look) -> bool:
         return look.kind in _SUFFIXES and Path(name).suffix.lower() not in _SUFFIXES[look.kind]
 
@@ -86,14 +86,14 @@ def misnamed(case: Case) -> Iterator[Problem]:
         yield Problem("wrong-suffix", NOTE, message, fix, files)
 
 
-def turned(case: Case) -> Iterator[Problem]:
+def _turned(case: Case) -> Iterator[Problem]:
     if files := _which(case, lambda _, look: look.turned):
         message = f"{count(len(files), 'image')} stored turned or mirrored, with an EXIF orientation"
         fix = "nothing: striate turns them upright; other programs may not"
         yield Problem("exif-rotated", NOTE, message, fix, files)
 
 
-def odd_modes(case: Case) -> Iterator[Problem]:
+def _odd_modes(case: Case) -> Iterator[Problem]:
     """A problem for each mode that is changed when read."""
     modes = defaultdict(list)
     for name, look in _files(case):
@@ -107,7 +107,7 @@ def odd_modes(case: Case) -> Iterator[Problem]:
         yield Problem("odd-mode", WARNING if lossy else NOTE, message, fix, tuple(files))
 
 
-def mixed_modes(case: Case) -> Iterator[Problem]:
+def _mixed_modes(case: Case) -> Iterator[Problem]:
     grey: list[str] = []
     colour: list[str] = []
     for name, look in _files(case):
@@ -120,20 +120,20 @@ def mixed_modes(case: Case) -> Iterator[Problem]:
         yield Problem("mixed-modes", WARNING, message, fix, tuple(fewer))
 
 
-def transparent(case: Case) -> Iterator[Problem]:
+def _transparent(case: Case) -> Iterator[Problem]:
     files = _which(case, lambda _, look: look.transparent)
     if files and case.data.mode != "RGBA":
         message = f"{count(len(files), 'image')} with transparent pixels, which become black"
         yield Problem("transparent", WARNING, message, "put a background of your own behind them if not black", files)
 
 
-def animated(case: Case) -> Iterator[Problem]:
+def _animated(case: Case) -> Iterator[Problem]:
     if files := _which(case, lambda _, look: look.frames > 1):
         message = f"{count(len(files), 'file')} with several frames or pages, of which only the first is used"
         yield Problem("animated", NOTE, message, "save the frames that you want as files of their own", files)
 
 
-def few_bits(case: Case) -> Iterator[Problem]:
+def _few_bits(case: Case) -> Iterator[Problem]:
     """16-bit images that use the lower of their bits only, as 12-bit sensors write: black when scaled to 8."""
     if files := _which(case, lambda _, look: look.mode.startswith("I") and 0 < look.highest < 2**13):
         highest = max(look.highest for _, look in _files(case) if look.highest < 2**13)
@@ -153,4 +153,4 @@ def _which(case: Case, condition: Callable[[str, Look], bool]) -> tuple[str, ...
     return tuple(name for name, look in _files(case) if not look.fault and condition(name, look))
 
 
-CHECKS = (unreadable, quickly, misnamed, turned, odd_modes, mixed_modes, transparent, animated, few_bits)
+CHECKS = (_unreadable, _quickly, _misnamed, _turned, _odd_modes, _mixed_modes, _transparent, _animated, _few_bits)

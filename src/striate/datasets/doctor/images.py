@@ -17,7 +17,7 @@ FLAT = 2  # levels of 255 between the darkest and the brightest
 DARK, BRIGHT = 32, 223  # nothing above, nothing below
 
 
-def tiny(case: Case) -> Iterator[Problem]:
+def _tiny(case: Case) -> Iterator[Problem]:
     """Images with a side of less than 8 pixels, or than an eighth of what is usual here."""
     sides = [looks.size.min(axis=1)[looks.good] for _, looks in looked_at(case)]
     if not sides or not sum(map(len, sides)):
@@ -29,7 +29,7 @@ def tiny(case: Case) -> Iterator[Problem]:
         yield Problem("tiny", WARNING, message, "replace or remove them; enlarging adds nothing", files)
 
 
-def extreme_aspect(case: Case) -> Iterator[Problem]:
+def _extreme_aspect(case: Case) -> Iterator[Problem]:
     """Long images among others; where more than half are long, it is their nature."""
     files = _files(case, lambda looks: _aspect(looks) > LONGEST)
     if files and len(files) <= sum(int(looks.good.sum()) for _, looks in looked_at(case)) / 2:
@@ -41,7 +41,7 @@ def _aspect(looks: Looks) -> np.ndarray:
     return np.asarray(looks.size.max(axis=1) / np.maximum(looks.size.min(axis=1), 1))
 
 
-def mixed_sizes(case: Case) -> Iterator[Problem]:
+def _mixed_sizes(case: Case) -> Iterator[Problem]:
     sizes = [looks.size[looks.good] for _, looks in looked_at(case)]
     if not sizes or not sum(map(len, sizes)):
         return
@@ -53,21 +53,21 @@ def mixed_sizes(case: Case) -> Iterator[Problem]:
         yield Problem("mixed-sizes", NOTE, message, "nothing: all are scaled to one size; --input chooses it")
 
 
-def one_colour(case: Case) -> Iterator[Problem]:
+def _one_colour(case: Case) -> Iterator[Problem]:
     files = _every(case, lambda looks: looks.spread <= FLAT)
     if files:
         message = f"{count(len(files), 'image')} of one colour all over: nothing can be learned from them"
         yield Problem("one-colour", WARNING, message, "remove them; was something lost when they were exported?", files)
 
 
-def too_dark(case: Case) -> Iterator[Problem]:
+def _too_dark(case: Case) -> Iterator[Problem]:
     files = _every(case, lambda looks: (looks.high < DARK) & (looks.spread > FLAT))
     if files:
         message = f"{count(len(files), 'image')} nearly black: nothing in them is brighter than {DARK} of 255"
         yield Problem("very-dark", WARNING, message, "export them again with their full range of brightness", files)
 
 
-def too_bright(case: Case) -> Iterator[Problem]:
+def _too_bright(case: Case) -> Iterator[Problem]:
     files = _every(case, lambda looks: (looks.low > BRIGHT) & (looks.spread > FLAT))
     if files:
         message = f"{count(len(files), 'image')} nearly white: nothing in them is darker than {BRIGHT} of 255"
@@ -85,4 +85,4 @@ def _files(case: Case, condition: Callable[[Looks], np.ndarray]) -> tuple[str, .
     return tuple(name for part in found for name in part)
 
 
-CHECKS = (tiny, extreme_aspect, mixed_sizes, one_colour, too_dark, too_bright)
+CHECKS = (_tiny, _extreme_aspect, _mixed_sizes, _one_colour, _too_dark, _too_bright)

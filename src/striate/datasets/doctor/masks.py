@@ -32,7 +32,7 @@ class Mask:
     pixels: dict[int, int] = field(default_factory=dict)  # how many, by value
 
 
-def masks(case: Case) -> Iterator[Problem]:
+def _masks(case: Case) -> Iterator[Problem]:
     """All that is found in one pass over the masks."""
     if case.data.task != "segmentation":
         return
@@ -130,4 +130,4 @@ def _classes(name: str, part: Part, seen: dict[int, Mask], classes: dict[int, st
         yield Problem("one-class-mask", NOTE, message, "nothing if that is so in the images", names(part, flat))
 
 
-CHECKS = (masks,)
+CHECKS = (_masks,)

@@ -14,7 +14,7 @@ FAR = 20.0  # robust standard deviations from the median
 HUGE = 1e4  # an input as large as this, or one channel so many times another
 
 
-def bad_targets(case: Case) -> Iterator[Problem]:
+def _bad_targets(case: Case) -> Iterator[Problem]:
     if case.data.task != "regression":
         return
     for part in case.data.parts.values():
@@ -24,7 +24,7 @@ def bad_targets(case: Case) -> Iterator[Problem]:
             yield Problem("bad-number", FAULT, message, "fill in the value or remove the row", names(part, bad))
 
 
-def constant_targets(case: Case) -> Iterator[Problem]:
+def _constant_targets(case: Case) -> Iterator[Problem]:
     if case.data.task != "regression":
         return
     values = np.asarray(case.data.train.targets)
@@ -35,7 +35,7 @@ def constant_targets(case: Case) -> Iterator[Problem]:
             yield Problem("constant-value", FAULT, message, f"leave {name!r} out, or was the wrong column taken?", n=1)
 
 
-def outliers(case: Case) -> Iterator[Problem]:
+def _outliers(case: Case) -> Iterator[Problem]:
     """Values farther than 20 robust deviations (1.4826 times the median absolute one) from the training median."""
     if case.data.task != "regression":
         return
@@ -59,7 +59,7 @@ def outliers(case: Case) -> Iterator[Problem]:
             yield Problem("outlier", WARNING, message, fix, names(part, far))
 
 
-def outside(case: Case) -> Iterator[Problem]:
+def _outside(case: Case) -> Iterator[Problem]:
     """Positions that lie outside their image."""
     for name, looks in case.looks.items():
         part = case.data.parts[name]
@@ -75,7 +75,7 @@ def outside(case: Case) -> Iterator[Problem]:
             yield Problem("position-outside", FAULT, message, fix, names(part, out))
 
 
-def bad_inputs(case: Case) -> Iterator[Problem]:
+def _bad_inputs(case: Case) -> Iterator[Problem]:
     for part in _valued(case):
         bad = ~np.isfinite(part.inputs).reshape(len(part), -1).all(axis=1)
         if bad.any():
@@ -85,7 +85,7 @@ def bad_inputs(case: Case) -> Iterator[Problem]:
             yield Problem("bad-input", FAULT, message, "fill in or remove them", names(part, bad))
 
 
-def channels(case: Case) -> Iterator[Problem]:
+def _channels(case: Case) -> Iterator[Problem]:
     """Channels of arrays that never change, or are on quite another scale than the others."""
     for part in _valued(case)[:1]:
         values = np.asarray(part.inputs)
@@ -109,4 +109,4 @@ def _valued(case: Case) -> list:  # type: ignore[type-arg]
     return [part for part in case.data.parts.values() if case.data.mode in ("values", "channels")]
 
 
-CHECKS = (bad_targets, constant_targets, outliers, outside, bad_inputs, channels)
+CHECKS = (_bad_targets, _constant_targets, _outliers, _outside, _bad_inputs, _channels)

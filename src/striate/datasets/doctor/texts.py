@@ -19,13 +19,13 @@ _MARKUP = re.compile(
 _DAMAGE = re.compile("\ufffd|[\x00-\x08\x0b\x0c\x0e-\x1f]|Ã[\x80-\xbf]|â€[\x80-\xbf\u2018-\u2122œžŸ]")
 
 
-def empty(case: Case) -> Iterator[Problem]:
+def _empty(case: Case) -> Iterator[Problem]:
     if items := _which(case, lambda text: not text.strip()):
         message = f"{count(len(items), 'text')} empty or nothing but spaces"
         yield Problem("empty-text", FAULT, message, "remove these rows, or fill in what is missing", items)
 
 
-def very_long(case: Case) -> Iterator[Problem]:
+def _very_long(case: Case) -> Iterator[Problem]:
     """Longer by far than 99 of 100: several rows run together, mostly, by a quotation mark that was not closed."""
     lengths = [len(str(text).split()) for part in _parts(case) for text in part.inputs]
     if not lengths:
@@ -41,13 +41,13 @@ def very_long(case: Case) -> Iterator[Problem]:
         yield Problem("long-text", WARNING, message, fix, items)
 
 
-def markup(case: Case) -> Iterator[Problem]:
+def _markup(case: Case) -> Iterator[Problem]:
     if items := _which(case, lambda text: _MARKUP.search(text) is not None):
         message = f"{count(len(items), 'text')} with remains of HTML, such as <br /> or &amp;"
         yield Problem("markup", WARNING, message, "strip the tags and decode the entities", items)
 
 
-def damaged(case: Case) -> Iterator[Problem]:
+def _damaged(case: Case) -> Iterator[Problem]:
     if items := _which(case, lambda text: _DAMAGE.search(text) is not None):
         message = f"{count(len(items), 'text')} damaged by a wrong encoding (such as Ã© for é) or control characters"
         yield Problem("encoding", WARNING, message, "save the file again as UTF-8 from its source", items)
@@ -66,4 +66,4 @@ def _which(case: Case, condition: Callable[[str], bool]) -> tuple[str, ...]:
     )
 
 
-CHECKS = (empty, very_long, markup, damaged)
+CHECKS = (_empty, _very_long, _markup, _damaged)
