@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import fsum
 
 Point = tuple[float, float]
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom
@@ -24,7 +25,8 @@ def width_of(text: str, size: float = NORMAL, bold: bool = False) -> float:
     >>> width_of("ill") < width_of("conv") < width_of("conv", bold=True) < width_of("CONV", bold=True)
     True
     """
-    return sum(WIDTHS.get(char, OTHERS if char.isascii() else 1.02) for char in text) * size * (1.1 if bold else 1)
+    letters = (WIDTHS.get(char, OTHERS if char.isascii() else 1.02) for char in text)
+    return fsum(letters) * size * (1.1 if bold else 1)  # sum() rounds otherwise in Python 3.12 than before
 
 
 @dataclass(frozen=True)
