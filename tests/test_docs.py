@@ -146,9 +146,8 @@ def dead_links(file: Path, text: str) -> list[str]:
             continue
         name, _, anchor = link.partition("#")
         target = file.parent / name if name else file
-        if not target.exists():
-            dead.append(link)
-        elif anchor and anchor not in anchors(text if target == file else target.read_text(encoding="utf-8")):
+        found = text if not name else target.read_text(encoding="utf-8") if anchor and target.exists() else ""
+        if (name and not target.exists()) or (anchor and anchor not in anchors(found)):
             dead.append(link)
     return dead
 
@@ -178,8 +177,13 @@ def reference():
 
 @pytest.mark.parametrize("page", ["api", "verbs"])
 def test_the_generated_pages_are_up_to_date(page, reference):
-    same = (DOCS / f"{page}.md").read_text(encoding="utf-8") == getattr(reference, page)()
-    assert same, f"docs/{page}.md is not what the code says any more: run python docs/scripts/reference.py"
+    stored, now = (DOCS / f"{page}.md").read_text(encoding="utf-8"), getattr(reference, page)()
+    changed = next(
+        (pair for pair in zip(stored.splitlines(), now.splitlines(), strict=False) if len(set(pair)) > 1), ""
+    )
+    assert stored == now, (
+        f"docs/{page}.md is not what the code says any more {changed}: run python docs/scripts/reference.py"
+    )
 
 
 def test_every_option_on_a_page_is_an_option_of_a_verb():
@@ -192,7 +196,9 @@ def test_every_option_on_a_page_is_an_option_of_a_verb():
     known |= {option for p in group.params for option in p.opts} | {"--help"}
     unknown = {}
     for page in FILES:
-        text = re.sub(r"^(?!\$ striate).*\b(?:pip|git|sphinx-build) .*$", "", page.read_text(encoding="utf-8"), flags=re.M)
+        text = re.sub(
+            r"^(?!\$ striate).*\b(?:pip|git|sphinx-build) .*$", "", page.read_text(encoding="utf-8"), flags=re.M
+        )
         if found := set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - known:
             unknown[page.name] = found
     assert not unknown
@@ -202,7 +208,19 @@ def test_every_option_on_a_page_is_an_option_of_a_verb():
 def test_the_site_builds_without_a_warning(tmp_path):
     for name in ("sphinx", "furo", "myst_parser"):
         pytest.importorskip(name)
-    words = ["-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees", DOCS, tmp_path / "site"]
+    words = [
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        "html",
+        "-d",
+        tmp_path / "trees",
+        DOCS,
+        tmp_path / "site",
+    ]
     done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     index = (tmp_path / "site/index.html").read_text(encoding="utf-8")
@@ -210,17 +228,20 @@ def test_the_site_builds_without_a_warning(tmp_path):
 
 
 def write_outputs(files: list[Path]) -> None:
-    """Puts what the commands print into the files; where a block elides lines with ``...`` it is left as it is."""
+    """Puts what the commands print into the files; of a block with lines ``...``, those that it shows."""
     import tempfile
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = make_folder(Path(name))
-        os.chdir(folder)
-        for file in files:
-            text = file.read_text(encoding="utf-8")
-            names: dict[str, object] = {}
+    import torch
 
-            def filled(block: re.Match[str], names: dict[str, object] = names) -> str:
+    torch.set_num_threads(1)
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        names: dict[str, object] = {}
+        with tempfile.TemporaryDirectory() as name:
+            folder = make_folder(Path(name))
+            os.chdir(folder)
+
+            def filled(block: re.Match[str], names: dict[str, object] = names, folder: Path = folder) -> str:
                 if block[1] == "python":  # which may make what the commands after it take
                     exec(compile(block[2], "a block", "exec"), names)
                 if block[1] != "console":
@@ -228,10 +249,32 @@ def write_outputs(files: list[Path]) -> None:
                 parts = []
                 for command, shown in commands(block[2]):
                     seen = run(command, folder)
-                    parts.append(f"$ {command}\n{shown if '...' in shown.splitlines() else seen.rstrip() + chr(10)}")
+                    parts.append(
+                        f"$ {command}\n{picked(shown, seen) if '...' in shown.splitlines() else seen.rstrip()}"
+                    )
                 return "```console\n" + "\n\n".join(part.rstrip("\n") for part in parts) + "\n```"
 
             file.write_text(BLOCK.sub(filled, text), encoding="utf-8")
+            os.chdir(ROOT)
+
+
+def picked(shown: str, seen: str) -> str:
+    """The lines of *seen* that *shown* has, whatever the numbers; those that are not found stay, and are named."""
+
+    def form(line: str) -> str:
+        return " ".join(re.sub(r"[\d.,]+", "#", line).removesuffix("best").split())
+
+    rest, lines = seen.splitlines(), []
+    for line in shown.splitlines():
+        at = next((i for i, other in enumerate(rest) if form(other) == form(line)), None)
+        if at is None and line not in ("", "..."):
+            print(f"not found: {line}", file=sys.stderr)
+        if at is not None and line:
+            lines.append(rest[at].rstrip())
+            rest = rest[at + 1 :]
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -57,12 +57,12 @@ def api() -> str:
     parts = [
         GENERATED.format("docstrings"),
         "# Python reference\n",
-        "Everything here is imported from `striate`: `from striate import train`. A name is loaded when it is first used,\n"
-        "so that describing and checking a network never loads torch.\n",
+        "Everything here is imported from `striate`: `from striate import train`. A name is loaded when it is first\n"
+        "used, so that describing and checking a network never loads torch.\n",
     ]
     for title, about in GROUPS.items():
         parts += [f"## {title}\n", f"{about}\n", *grouped[title]]
-    return "\n".join(parts + ["## Packages\n", *_packages()])
+    return "\n".join([*parts, "## Packages\n", *_packages()])
 
 
 def _group(value: Any) -> str:
@@ -84,7 +84,8 @@ def entry(name: str, value: Any, level: int = 3) -> str:
     if inspect.isclass(value) and not issubclass(value, Exception):
         for method, function in vars(value).items():
             plain = getattr(function, "__func__", function)
-            if not method.startswith("_") and inspect.getdoc(plain) and not isinstance(plain, type):
+            documented = isinstance(plain, property) or inspect.isfunction(plain)
+            if documented and not method.startswith("_") and inspect.getdoc(plain):
                 lines.append(entry(f"{name}.{method}", plain, level + 1))
     return "\n".join(lines)
 
@@ -204,10 +205,13 @@ def _packages() -> Iterator[str]:
             continue
         package = importlib.import_module(found.name)
         names = [n for n in getattr(package, "__all__", ()) if n not in striate.__all__]
-        documented = {n: inspect.getdoc(getattr(package, n)) for n in names if callable(getattr(package, n))}
-        rows = [f"| `{n}` | {_first(doc)} |" for n, doc in documented.items() if doc]
+        values = [(n, getattr(package, n)) for n in names]
+        ours = [(n, v) for n, v in values if inspect.isroutine(v) or inspect.isclass(v)]
+        rows = [f"| `{n}` | {_first(doc)} |" for n, v in ours if (doc := inspect.getdoc(v))]
         if rows:
-            yield "\n".join([f"### {found.name}\n", _first(package.__doc__ or "") + "\n", "| name | |", "|---|---|", *rows, ""])
+            yield "\n".join(
+                [f"### {found.name}\n", _first(package.__doc__ or "") + "\n", "| name | |", "|---|---|", *rows, ""]
+            )
 
 
 def _first(docstring: str) -> str:
@@ -230,13 +234,15 @@ def verbs() -> str:
     parts = [
         GENERATED.format("help of the command line"),
         "# The verbs\n",
-        "`striate VERB --help` says the same. stdout carries the result, stderr progress and advice; `--json` prints one\n"
-        "JSON document instead. Exit codes: 0 good; 1 the answer is no (a network with faults, data with faults); 2 usage;\n"
-        "3 the data cannot be read; 4 the model cannot be read; 130 stopped by Ctrl-C. `--debug` shows the traceback of an\n"
-        "error.\n",
+        "`striate VERB --help` says the same. stdout carries the result, stderr progress and advice; `--json` prints\n"
+        "one JSON document instead. `--debug` shows the traceback of an error. Exit codes: 0 good; 1 the answer is no\n"
+        "(a network with problems, data with faults); 2 usage; 3 the data cannot be read; 4 the model cannot be read;\n"
+        "130 stopped by Ctrl-C.\n",
         "| verb | |\n|---|---|",
     ]
-    parts += [f"| [`{name}`](#{name}) | {_first(_help(command).split('. ')[0])} |" for name, command in commands.items()]
+    parts += [
+        f"| [`{name}`](#{name}) | {_first(_help(command).split('. ')[0])} |" for name, command in commands.items()
+    ]
     return "\n".join([*parts, "", *(verb(name, command) for name, command in commands.items())])
 
 
@@ -277,7 +283,9 @@ def _option(p: Any, kind: Any) -> str:
     names = ", ".join([*p.opts, *p.secondary_opts])
     number = {int: "N", float: "NUMBER"}
     value = "" if p.is_flag else f" {p.metavar or next((number[k] for k in number if k in _members(kind)), 'NAME')}"
-    default = "" if p.default in (None, False, ()) or not getattr(p, "show_default", True) else f" [default: {p.default}]"
+    default = (
+        "" if p.default in (None, False, ()) or not getattr(p, "show_default", True) else f" [default: {p.default}]"
+    )
     return f"| `{names}{value}` | {_cell(p.help)}{default} |"
 
 
