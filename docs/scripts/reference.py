@@ -52,7 +52,10 @@ def api() -> str:
     grouped: dict[str, list[str]] = {title: [] for title in GROUPS}
     for name in striate.__all__:
         value = getattr(striate, name)
-        if not isinstance(value, ModuleType):
+        if isinstance(value, dict):
+            keys = ", ".join(f"`{key}`" for key in value)
+            grouped["Networks"].append(f"### {name}\n\nA dict with {len(value)} names: {keys}.\n")
+        elif not isinstance(value, ModuleType):
             grouped[_group(value)].append(entry(name, value))
     parts = [
         GENERATED.format("docstrings"),
