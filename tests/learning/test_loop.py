@@ -173,10 +173,10 @@ X = torch.zeros(4, 5)
         ([0, 1, 2, 3], "the targets reach from 0 to 3, the network has 3 outputs (0 to 2)"),
         ([0, 1, 2, 255], "the targets reach from 0 to 255, the network has 3 outputs (0 to 2)"),
         ([-1, 1, 2, 0], "the targets reach from -1 to 2, the network has 3 outputs"),
-        ([0.0, 1.0, 2.0, 0.0], "the targets are float32 of shape (4,); wanted whole numbers (4,)"),
-        ([[0], [1], [2], [0]], "the targets are int64 of shape (4, 1); wanted whole numbers (4,)"),
-        ([[1, 0, 0]] * 4, "the targets are int64 of shape (4, 3); wanted whole numbers (4,)"),
-        ([0, 1, 2], "the network answers (4, 3) for 3 items; wanted (3, classes)"),
+        ([0.0, 1.0, 2.0, 0.0], "the targets are float32 of shape (4,); expected whole numbers (4,)"),
+        ([[0], [1], [2], [0]], "the targets are int64 of shape (4, 1); expected whole numbers (4,)"),
+        ([[1, 0, 0]] * 4, "the targets are int64 of shape (4, 3); expected whole numbers (4,)"),
+        ([0, 1, 2], "the network's output is (4, 3) for 3 items; expected (3, classes)"),
     ],
 )
 def test_wrong_targets(targets, text):
@@ -192,7 +192,7 @@ def test_whole_numbers_of_any_width_will_do(dtype, loss):
 
 def test_an_output_that_is_no_table_of_scores():
     text = fault(DataError, nn.Conv1d(1, 2, 3), [(torch.zeros(4, 1, 5), torch.zeros(4, dtype=torch.int64))])
-    assert text.startswith("the network answers (4, 2, 3) for 4 items; wanted (4, classes): end it with flatten")
+    assert text.startswith("the network's output is (4, 2, 3) for 4 items; expected (4, classes): end it with flatten")
 
 
 def test_an_output_that_is_no_tensor():
@@ -204,7 +204,7 @@ def test_an_output_that_is_no_tensor():
         def forward(self, x):
             return self.out(x), self.out(x)
 
-    assert fault(DataError, Two(), data()).startswith("the network answers a tuple; wanted one tensor of scores")
+    assert fault(DataError, Two(), data()).startswith("the network's output is a tuple; expected one tensor of scores")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

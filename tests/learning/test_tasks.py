@@ -1,4 +1,4 @@
-"""Every task in the loop: its losses against numbers worked out elsewhere, its figure, and what it refuses."""
+"""Every task in the loop: its losses against numbers worked out elsewhere, its metric, and what it refuses."""
 
 import math
 
@@ -11,7 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
-from striate.learning import LOSSES_OF, Epoch, Recipe, Scorer, figure_of, loss_name, loss_of, training, validate
+from striate.learning import Epoch, Recipe, Scorer, loss_name, loss_of, training, validate
+from striate.tasks import TASKS
+from striate.tasks.scoring import scoring_of
 
 
 def loss(task, name="auto", weights=None, **more):
@@ -19,16 +21,14 @@ def loss(task, name="auto", weights=None, **more):
 
 
 # ----------------------------------------------------------------------------------------------------------- losses
-@pytest.mark.parametrize("task", LOSSES_OF)
+@pytest.mark.parametrize("task", TASKS)
 def test_auto_is_the_first_of_the_tasks_losses_and_no_other_tasks_are_taken(task):
-    assert loss_name(Recipe(), task) == LOSSES_OF[task][0]
-    for name in {name for names in LOSSES_OF.values() for name in names}:
-        if name in LOSSES_OF[task]:
+    assert loss_name(Recipe(), task) == TASKS[task].losses[0]
+    for name in {name for other in TASKS.values() for name in other.losses}:
+        if name in TASKS[task].losses:
             assert loss_name(Recipe(loss=name), task) == name
         else:
-            with pytest.raises(
-                RecipeError, match=f"the loss {name} is not for {task}; take auto or ".replace("+", ".")
-            ):
+            with pytest.raises(RecipeError, match=f"the loss {name} is not for {task}; use auto or ".replace("+", ".")):
                 loss_of(Recipe(loss=name), task)
 
 
@@ -65,7 +65,7 @@ def test_a_class_that_no_pixel_has_does_not_count_in_the_dice():
     assert loss("segmentation", "dice")(scores, targets).item() == pytest.approx(1 - 1 / (2 / 16 + 2))
 
 
-@pytest.mark.parametrize("name", LOSSES_OF["segmentation"])
+@pytest.mark.parametrize("name", TASKS["segmentation"].losses)
 def test_a_batch_in_which_nothing_is_asked_for_teaches_nothing(name):
     scores = torch.randn(2, 3, 4, 4, requires_grad=True)
     value = loss("segmentation", name)(scores, torch.full((2, 4, 4), 255))
@@ -85,7 +85,7 @@ def test_pixels_are_torchs_cross_entropy(k, seed):
     assert loss("segmentation", weights=weights)(scores, targets).item() == pytest.approx(torchs.item())
 
 
-@pytest.mark.parametrize("name", LOSSES_OF["classification"])
+@pytest.mark.parametrize("name", TASKS["classification"].losses)
 def test_weights_of_classes_are_as_if_the_items_came_so_often(name):
     torch.manual_seed(0)
     scores, targets = torch.randn(3, 4, dtype=torch.float64), torch.tensor([0, 2, 2])
@@ -114,7 +114,7 @@ def test_shares_that_are_one_class_are_that_class(name):
 
 
 def test_mixtures_have_no_hinge():
-    with pytest.raises(RecipeError, match="the loss hinge needs one class an item, not a mixture"):
+    with pytest.raises(RecipeError, match="the loss hinge needs one class per item, not a mixture"):
         loss("classification", "hinge")(torch.zeros(1, 2), torch.tensor([[0.5, 0.5]]))
 
 
@@ -124,7 +124,7 @@ def test_what_cannot_be_weighted(task, name):
         loss(task, name, torch.ones(2))
 
 
-# ---------------------------------------------------------------------------------------------------------- figures
+# ---------------------------------------------------------------------------------------------------------- metrics
 def test_the_mean_average_precision_is_scikit_learns_whatever_the_batches():
     torch.manual_seed(0)
     scores, targets = torch.randn(50, 4).round(decimals=1), (torch.rand(50, 4) < 0.3).float()  # with equal scores
@@ -149,8 +149,8 @@ def test_the_mean_iou_is_scikit_learns_whatever_the_batches():
 def test_the_mean_error_is_in_the_units_asked_for():
     scores, targets = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([[0.0, 3.0], [0.0, 0.0]])
     batches = [(scores[:1], targets[:1]), (scores[1:], targets[1:])]
-    figure = figure_of("regression", torch.tensor([10.0, 2.0]))
-    assert validate(nn.Identity(), batches, task="regression", figure=figure)[1] == pytest.approx((10 + 6) / 4)
+    tally = scoring_of("regression").tally(torch.tensor([10.0, 2.0]))
+    assert validate(nn.Identity(), batches, task="regression", tally=tally)[1] == pytest.approx((10 + 6) / 4)
 
 
 # ------------------------------------------------------------------------------------------------------- the loop
@@ -168,21 +168,21 @@ def made(task):
     return net, [(flat, (flat[:, :2] > 0) if task == "multilabel" else flat[:, :2] * 2)]
 
 
-@pytest.mark.parametrize("task", LOSSES_OF)
-def test_every_task_is_learned_and_its_events_tell_its_figure(task):
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_is_learned_and_its_events_tell_its_metric(task):
     net, batches = made(task)
     events = list(training(net, batches, Recipe(epochs=60, lr=0.02), val=batches, task=task))
     epochs = [e for e in events if isinstance(e, Epoch)]
     assert epochs[-1].train_loss < epochs[0].train_loss / 2
-    assert epochs[0].metric == figure_of(task).name
+    assert epochs[0].metric == TASKS[task].metric.name
     assert f"val/{epochs[0].metric}" in epochs[0].row()
-    assert f"val {figure_of(task).write(epochs[0].val_figure)}" in epochs[0].line(60)
+    assert f"val {TASKS[task].metric.text(epochs[0].val_metric)}" in epochs[0].line(60)
     assert (epochs[0].val_accuracy is None) == (task != "classification")
     best = max(e.epoch for e in epochs if e.best)
     if task == "regression":
         assert epochs[best - 1].val_loss == min(e.val_loss for e in epochs)
     else:
-        assert epochs[best - 1].val_figure == max(e.val_figure for e in epochs) > 0.9
+        assert epochs[best - 1].val_metric == max(e.val_metric for e in epochs) > 0.9
 
 
 def test_a_single_value_may_come_without_its_axis():
@@ -215,20 +215,25 @@ def test_shares_of_classes_are_learned():
             "segmentation",
             (2, 3, 4, 4),
             torch.zeros(2, 4, 4),
-            "the targets are float32 of shape (2, 4, 4); wanted whole",
+            "the targets are float32 of shape (2, 4, 4); expected whole",
         ),
-        ("segmentation", (2, 3, 4, 4), torch.zeros(2, dtype=torch.int64), "wanted whole numbers (2, H, W), each pixel"),
-        ("segmentation", (2, 3, 2, 2), torch.zeros(2, 4, 4, dtype=torch.int64), "wanted (2, classes, 4, 4): an answer"),
+        (
+            "segmentation",
+            (2, 3, 4, 4),
+            torch.zeros(2, dtype=torch.int64),
+            "expected whole numbers (2, H, W), each",
+        ),
+        ("segmentation", (2, 3, 2, 2), torch.zeros(2, 4, 4, dtype=torch.int64), "expected (2, classes, 4, 4): scores"),
         ("segmentation", (1, 3, 1, 2), torch.tensor([[[255, 7]]]), "the targets reach from 7 to 7, the network has 3"),
         (
             "regression",
             (2, 3),
             torch.zeros(2, 2),
-            "the network answers (2, 3), the targets are float32 of shape (2, 2)",
+            "the network's output is (2, 3), the targets are float32 of shape (2, 2)",
         ),
-        ("regression", (2, 2), torch.zeros(2), "wanted both (N, values): end it with flatten and linear 1"),
-        ("multilabel", (2, 3, 1), torch.zeros(2, 3), "wanted both (N, labels): end it with flatten and linear 3"),
-        ("classification", (2, 3), torch.zeros(2, 4), "the network answers (2, 3) for 2 items; wanted (2, 4)"),
+        ("regression", (2, 2), torch.zeros(2), "expected both (N, values): end it with flatten and linear 1"),
+        ("multilabel", (2, 3, 1), torch.zeros(2, 3), "expected both (N, labels): end it with flatten and linear 3"),
+        ("classification", (2, 3), torch.zeros(2, 4), "the network's output is (2, 3) for 2 items; expected (2, 4)"),
     ],
 )
 def test_wrong_targets_and_outputs_are_named(task, scores, targets, text):

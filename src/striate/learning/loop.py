@@ -9,20 +9,19 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from striate.errors import DataError, RecipeError, nearest
-from striate.learning.figures import Figure, figure_of
-from striate.learning.freeze import fixed_norms
-from striate.learning.losses import LOSSES_OF, loss_of
-from striate.learning.optim import optimiser_of, rate_at
+from striate.errors import DataError, RecipeError
+from striate.learning.modules import Scorer, evaluating, fixed_norms
+from striate.learning.optim import loss_of, optimiser_of, rate_at
 from striate.learning.recipe import Recipe
-from striate.learning.scorer import Scorer
-from striate.learning.targets import checked
-from striate.learning.validate import Batch, validate
+from striate.tasks import CLASSIFICATION, Task, TaskField, task_named
+from striate.tasks.scoring import Loss, Scoring, Tally, scoring_of
+
+Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,26 +37,26 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training part; the validation's figures are None where there is none."""
+    """One pass over the training split; what is of the validation split is None where there is none."""
 
     epoch: int
     train_loss: float
     val_loss: float | None
-    val_figure: float | None  # the task's: accuracy, mean average precision, mean absolute error, mean IoU
+    val_metric: float | None  # the task's: accuracy, mean average precision, mean absolute error, mean IoU
     lr: float
     seconds: float
     best: bool  # no epoch before it was better on validation (without one: on training loss)
-    task: str = "classification"
+    task: TaskField = TaskField(CLASSIFICATION)
 
     @property
     def metric(self) -> str:
-        """What the validation's figure is called: ``accuracy``, ``mean_average_precision``, ``mae``, ``mean_iou``."""
-        return figure_of(self.task).name
+        """What ``val_metric`` is: ``accuracy``, ``mean_average_precision``, ``mae``, ``mean_iou``."""
+        return self.task.metric.name
 
     @property
     def val_accuracy(self) -> float | None:
-        """In classification, the validation's figure."""
-        return self.val_figure if self.task == "classification" else None
+        """``val_metric`` where that is the accuracy."""
+        return self.val_metric if self.metric == "accuracy" else None
 
     def row(self) -> dict[str, float | None]:
         """The columns of ``metrics.csv``."""
@@ -65,7 +64,7 @@ class Epoch:
             "epoch": self.epoch,
             "train/loss": self.train_loss,
             "val/loss": self.val_loss,
-            f"val/{self.metric}": self.val_figure,
+            self.task.metric.column: self.val_metric,
             "lr": self.lr,
             "seconds": self.seconds,
         }
@@ -73,8 +72,8 @@ class Epoch:
     def line(self, epochs: int) -> str:
         """The epoch in a line, for people."""
         val = ""
-        if self.val_figure is not None:
-            val = f"  val loss {self.val_loss:.4f}  val {figure_of(self.task).write(self.val_figure)}"
+        if self.val_metric is not None:
+            val = f"  val loss {self.val_loss:.4f}  val {self.task.metric.text(self.val_metric)}"
         best = "  best" if self.best else ""
         number = f"{self.epoch:>{len(str(epochs))}}/{epochs}"
         return f"epoch {number}  loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
@@ -115,7 +114,7 @@ def training(
     *,
     val: Iterable[Batch] | None = None,
     state: State | None = None,
-    task: str = "classification",
+    task: Task | str = CLASSIFICATION,
     weights: Tensor | None = None,
     units: Tensor | None = None,
 ) -> Iterator[Step | Epoch]:
@@ -131,8 +130,8 @@ def training(
             the *batches* and the *weights*.
         val: Batches that are only looked at, after every epoch.
         state: Where to go on from, kept up to date between the events; saving it is the caller's.
-        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``: what the targets are, and
-            so the loss and the figure that finds the best epoch.
+        task: What the targets are, and so the loss and the metric that finds the best epoch:
+            ``"classification"``, ``"multilabel"``, ``"regression"``, ``"segmentation"``.
         weights: float ``(classes,)``, how much each class counts in the loss; alike, if not given.
         units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
 
@@ -151,10 +150,9 @@ def training(
     recipe = recipe or Recipe()
     state = state or State.new(module, recipe)
     steps = _count(batches)
-    if task not in LOSSES_OF:
-        raise RecipeError(f"task is {task!r}{nearest(str(task), LOSSES_OF)}")
-    loss_function, scores_of = loss_of(recipe, task, weights), Scorer(module, task)
-    figure = figure_of(task, units)
+    task = task_named(task)
+    scoring, scores_of, loss_function = scoring_of(task), Scorer(module, task), loss_of(recipe, task, weights)
+    tally = scoring.tally(units)
     while state.epoch < recipe.epochs:
         begun = time.perf_counter()
         _seek(batches, state, recipe)
@@ -164,7 +162,7 @@ def training(
             for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
                 norm.eval()
             lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
-            loss = _update(scores_of, loss_function, x, y, state.optimiser, lr, recipe)
+            loss = _update(scores_of, scoring, loss_function, x, y, state.optimiser, lr, recipe)
             state.step += 1
             state.loss_sum += loss * len(y)
             state.items += len(y)
@@ -172,8 +170,8 @@ def training(
             state.seconds += time.perf_counter() - begun
             yield Step(state.epoch + 1, state.step, steps, loss, lr)
             begun = time.perf_counter()
-        validated = validate(module, val, loss_function, task, figure) if val is not None else None
-        yield _finish_epoch(state, recipe, validated, figure, task, begun, steps)
+        validated = validate(module, val, loss_function, task, tally) if val is not None else None
+        yield _finish_epoch(state, recipe, validated, task, begun, steps)
 
 
 def _count(batches: Iterable[Batch]) -> int:
@@ -202,7 +200,8 @@ def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
 
 def _update(
     scores_of: Scorer,
-    loss_function: Any,
+    scoring: Scoring,
+    loss_function: Loss,
     x: Tensor,
     y: Tensor,
     optimiser: torch.optim.Optimizer,
@@ -218,7 +217,7 @@ def _update(
         if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
             raise RecipeError(f"a batch of one cannot be trained on ({error}); take batch=2 or more") from None
         raise
-    data_loss = loss_function(*checked(scores, y, scores_of.task))
+    data_loss = loss_function(*scoring.checked(scores, y))
     loss = data_loss
     weights = [p for group in optimiser.param_groups for p in group["params"]]
     if recipe.l1:
@@ -226,7 +225,7 @@ def _update(
     value = float(data_loss.detach())
     _check_loss(value, recipe)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
     if recipe.clip:
         nn.utils.clip_grad_norm_(weights, recipe.clip)
     optimiser.step()
@@ -245,8 +244,7 @@ def _finish_epoch(
     state: State,
     recipe: Recipe,
     validated: tuple[float, float] | None,
-    figure: Figure,
-    task: str,
+    task: Task,
     begun: float,
     steps: int,
 ) -> Epoch:
@@ -257,10 +255,38 @@ def _finish_epoch(
         _check_loss(val_loss, recipe)
     rank: tuple[float, ...] = (-train_loss,)
     if val_loss is not None and value is not None:
-        rank = (value, -val_loss) if figure.decides else (-val_loss,)
+        rank = (value, -val_loss) if task.metric.higher_is_better else (-val_loss,)
     best = not state.best or rank > state.best
     seconds = state.seconds + time.perf_counter() - begun
     lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
     state.best = max(rank, state.best) if state.best else rank
     state.epoch, state.step, state.loss_sum, state.items, state.seconds = state.epoch + 1, 0, 0.0, 0, 0.0
     return Epoch(state.epoch, train_loss, val_loss, value, lr, seconds, best, task)
+
+
+@torch.no_grad()
+def validate(
+    module: nn.Module,
+    batches: Iterable[Batch],
+    loss: Loss | None = None,
+    task: Task | str = CLASSIFICATION,
+    tally: Tally | None = None,
+) -> tuple[float, float]:
+    """The mean *loss* and the task's metric (the accuracy, say) of *module* over *batches*; its mode is left as it
+    was. Of a batch nothing is kept but what the *tally* needs: counts, or several labels' scores.
+
+    In training the loss is the one that is trained, so that the two curves can be laid on each other.
+    """
+    scoring, scores_of = scoring_of(task), Scorer(module, task)
+    loss, tally = loss or loss_of(Recipe(label_smoothing=0), task), tally or scoring.tally()
+    total, items, counts = 0.0, 0, None
+    with evaluating(module):
+        for x, y in batches:
+            scores, targets = scoring.checked(scores_of(x), y)
+            total += float(loss(scores, targets)) * len(y)
+            some = tally.count(scores, targets)
+            counts = some if counts is None else tally.join(counts, some)
+            items += len(y)
+    if counts is None:
+        raise DataError("there is nothing to validate on: the batches are empty")
+    return total / items, tally.value(counts)

@@ -1,14 +1,17 @@
-"""The optimiser of a recipe, and the learning rate at each step."""
+"""What a recipe's words mean in torch: the optimizer, the learning rate at each step, the loss."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.errors import RecipeError
 from striate.learning.recipe import Recipe
+from striate.tasks import CLASSIFICATION, Task, task_named
+from striate.tasks.scoring import Loss, scoring_of
 
 
 def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -56,3 +59,40 @@ def rate_at(recipe: Recipe, step: int, total: int) -> float:
             return recipe.lr * (1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
         case _:
             return recipe.lr
+
+
+def loss_name(recipe: Recipe, task: Task | str = CLASSIFICATION) -> str:
+    """The loss that *recipe* means for *task*; RecipeError where it is none of that task's.
+
+    >>> loss_name(Recipe(), "classification"), loss_name(Recipe(), "multilabel"), loss_name(Recipe(), "regression")
+    ('crossentropy', 'bce', 'mse')
+    >>> loss_name(Recipe(), "segmentation"), loss_name(Recipe(balance="weights"), "segmentation")
+    ('crossentropy+dice', 'crossentropy')
+    """
+    task = task_named(task)
+    if recipe.loss == "auto":
+        return task.default_loss(recipe.balance)
+    if recipe.loss not in task.losses:
+        raise RecipeError(f"recipe: the loss {recipe.loss} is not for {task}; use auto or {' or '.join(task.losses)}")
+    return recipe.loss
+
+
+def loss_of(recipe: Recipe, task: Task | str = CLASSIFICATION, weights: Tensor | None = None) -> Loss:
+    """The function ``(scores, targets) -> mean loss`` that *recipe* means for *task*.
+
+    Args:
+        recipe: Its ``loss``; and ``label_smoothing``, in classification by cross-entropy alone.
+        task: Says the shapes of scores and targets: see :mod:`striate.tasks.scoring`.
+        weights: float ``(K,)``, how much an item (a pixel, a label's presence) of each class counts; all the same
+            where None.
+
+    Raises:
+        RecipeError: The loss is another task's, or cannot be weighted.
+    """
+    task = task_named(task)
+    name = loss_name(recipe if weights is None else replace(recipe, balance="weights"), task)
+    if weights is not None and name not in task.weighted_losses:
+        raise RecipeError(
+            f"recipe: balance weights the classes, which the loss {name} of {task} does not support; omit it"
+        )
+    return scoring_of(task).loss(name, weights, recipe.label_smoothing)

@@ -142,7 +142,7 @@ def score_multilabel(
     )
 
     def labels(row: NDArray[np.bool_]) -> tuple[str, ...]:
-        return tuple(classes[i] for i in np.flatnonzero(row))
+        return tuple(name for name, there in zip(classes, row, strict=True) if there)
 
     return MultilabelScores(
         classes=tuple(classes),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from striate.errors import DataError
 from striate.metrics.classification import WORST, confused
 from striate.metrics.text import ROWS, columns, percent, plain
+from striate.tasks.task import IGNORE
 
-IGNORE = 255  # a pixel of the truth that no class is asked for
 RESAMPLES = 1000  # of the images, for the interval
 
 
@@ -149,12 +149,11 @@ def score_segmentation(
     per_class = tuple(_area(name, i, confusion) for i, name in enumerate(classes))
     each = _mean_iou(shares[:, 0], shares[:, 1])
     order = [i for i in np.argsort(each, kind="stable").tolist() if not np.isnan(each[i])][:WORST]
-    both = confusion.diagonal()
     return SegmentationScores(
         classes=tuple(classes),
         n=len(parts),
         pixels=int(confusion.sum()),
-        mean_iou=float(_mean_iou(both, confusion.sum(0) + confusion.sum(1) - both)),
+        mean_iou=mean_iou(confusion),
         mean_iou_interval=_bootstrap(shares),
         mean_dice=float(np.mean([c.dice for c in per_class if c.dice is not None])),
         pixel_accuracy=float(confusion.trace() / confusion.sum()),
@@ -173,6 +172,18 @@ def _counts(answer: NDArray[Any], truth: NDArray[Any], k: int) -> NDArray[np.int
     if pairs.size and (truth[asked].max() >= k or answer[asked].max() >= k):
         raise DataError(f"a mask holds the number {max(truth[asked].max(), answer[asked].max())}, of {k} classes")
     return np.bincount(pairs, minlength=k * k).reshape(k, k)
+
+
+def mean_iou(confusion: NDArray[Any]) -> float:
+    """The mean of the classes' intersection over union (Everingham et al. 2010, "The Pascal visual object classes
+    challenge", section 4.1.3) from their confusion matrix ``(K, K)``; a class that neither labels nor predictions
+    have is left out. 0 where there is no pixel.
+
+    >>> mean_iou(np.array([[2, 1, 0], [0, 1, 0], [0, 0, 0]]))  # doctest: +ELLIPSIS
+    0.583...
+    """
+    both = confusion.diagonal()
+    return float(np.nan_to_num(_mean_iou(both, confusion.sum(0) + confusion.sum(1) - both)))
 
 
 def _mean_iou(both: NDArray[Any], union: NDArray[Any]) -> NDArray[np.float64]:

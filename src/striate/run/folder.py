@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError
-from striate.learning import figure_of
+from striate.tasks import Task, task_named
 
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
@@ -34,13 +34,13 @@ def free_folder(out: str | Path | None, name: str) -> Path:
     return next(folder for folder in numbered if not folder.exists())
 
 
-def columns_of(task: str) -> tuple[str, ...]:
-    """The columns of ``metrics.csv``: each task has a figure of its own.
+def columns_of(task: Task | str) -> tuple[str, ...]:
+    """The columns of ``metrics.csv``: each task has a metric of its own.
 
     >>> columns_of("regression")
     ('epoch', 'train/loss', 'val/loss', 'val/mae', 'lr', 'seconds')
     """
-    return tuple(f"val/{figure_of(task).name}" if name == "val/accuracy" else name for name in COLUMNS)
+    return tuple(task_named(task).metric.column if name == "val/accuracy" else name for name in COLUMNS)
 
 
 def make_folder(folder: Path) -> None:
@@ -114,7 +114,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:60] + "..."
 
 
-def to_csv(history: list[dict[str, float | None]], task: str) -> str:
+def to_csv(history: list[dict[str, float | None]], task: Task) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns_of(task), lineterminator="\n")
     writer.writeheader()

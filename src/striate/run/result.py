@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from striate.learning import figure_of
 from striate.metrics import MultilabelScores, RegressionScores, Scores
 from striate.model.model import Model
 from striate.report import AnyScores
@@ -70,5 +69,5 @@ LONG = ("worst", "confusion")  # what of the figures is left to ``striate evalua
 
 def _val(run: Run) -> dict[str, float | None]:
     row = next((row for row in run.history if row["epoch"] == run.best_epoch), run.history[-1])
-    figure = figure_of(run.task).name
-    return {figure: row[f"val/{figure}"], "loss": row["val/loss"]}
+    metric = run.task.metric
+    return {metric.name: row[metric.column], "loss": row["val/loss"]}

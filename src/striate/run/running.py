@@ -26,6 +26,7 @@ from striate.run.folder import EPOCHS, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.result import Result
 from striate.run.showing import worst_items
+from striate.tasks import Task
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Run:
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
 
     @property
-    def task(self) -> str:
+    def task(self) -> Task:
         return self.model.contract.task
 
     @property

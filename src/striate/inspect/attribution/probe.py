@@ -15,8 +15,8 @@ from torch.overrides import TorchFunctionMode
 from striate.errors import SeeError
 from striate.inspect.capture import as_array, capture, find_layer
 from striate.inspect.target import Asked, Target, as_target, best, select
-from striate.learning import evaluating
-from striate.learning.scorer import UNDONE, Scorer
+from striate.learning import Scorer, evaluating
+from striate.tasks import TASKS
 
 
 class Probe:
@@ -26,8 +26,8 @@ class Probe:
     """
 
     def __init__(self, module: nn.Module, x: Tensor, target: Asked, task: str) -> None:
-        if task not in UNDONE:
-            raise SeeError(f"task {task!r}: it is one of {', '.join(UNDONE)}")
+        if task not in TASKS:
+            raise SeeError(f"task {task!r}: it is one of {', '.join(TASKS)}")
         if not isinstance(x, Tensor) or x.ndim < 2 or len(x) != 1:
             came = f"a tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
             raise SeeError(f"got {came}; wanted one input with its batch axis, such as (1, 3, 224, 224): x[None]")

@@ -1,8 +1,9 @@
-"""How the scores are found that a loss is taken from: before any softmax or sigmoid that the net ends in."""
+"""Modules while they are trained and looked at: the scores before a softmax, evaluation mode, frozen layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,14 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-SOFTMAX = (
+from striate.tasks import CLASSIFICATION, Task, task_named
+
+_SOFTMAX = (
     F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, Tensor.softmax, Tensor.log_softmax,
     torch.special.softmax, torch.special.log_softmax,
 )  # fmt: skip
-SIGMOID = (F.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit)
-# what turns scores into probabilities; in regression nothing does, and a sigmoid at the end is meant
-UNDONE = {"classification": SOFTMAX, "multilabel": SIGMOID, "regression": (), "segmentation": SOFTMAX}
-SHAPES = (
+_SIGMOID = (F.sigmoid, torch.sigmoid, Tensor.sigmoid, torch.special.expit)
+# what is undone, by the task's activation; where it has none, a sigmoid at the end is meant
+_UNDONE: dict[str, tuple[Callable[..., Any], ...]] = {"softmax": _SOFTMAX, "sigmoid": _SIGMOID, "": ()}
+_SHAPES = (
     torch.flatten, torch.reshape, torch.squeeze, torch.clone, Tensor.flatten, Tensor.reshape, Tensor.view,
     Tensor.squeeze, Tensor.clone, Tensor.contiguous, Tensor.to, Tensor.float,
 )  # fmt: skip
@@ -36,19 +39,17 @@ class Scorer:
     True
     """
 
-    def __init__(self, module: nn.Module, task: str = "classification") -> None:
+    def __init__(self, module: nn.Module, task: Task | str = CLASSIFICATION) -> None:
         self.module = module
-        self.task = task
+        self.task = task_named(task)
 
     def __call__(self, x: Tensor) -> Tensor:
-        with _Endings(UNDONE[self.task]) as seen:
-            output = self.module(x)
+        with _Endings(_UNDONE[self.task.activation]) as seen:
+            output: Tensor = self.module(x)
         found = next((scores for scores, probabilities in reversed(seen.pairs) if probabilities is output), None)
-        if found is not None or self.task != "classification" or not _are_probabilities(output):
+        if found is not None or not self.task.exclusive or not _are_probabilities(output):
             return output if found is None else found
-        return output.clamp_min(
-            torch.finfo(output.dtype).tiny
-        ).log()  # of a compiled module, say: the same but for a sum
+        return output.clamp_min(torch.finfo(output.dtype).tiny).log()  # of a compiled module: the scores but for a sum
 
 
 def _are_probabilities(output: Tensor) -> bool:
@@ -76,8 +77,47 @@ class _Endings(TorchFunctionMode):
         output = func(*args, **kwargs)
         if func in self.functions:
             self.pairs.append((args[0] if args else kwargs["input"], output))
-        elif func in SHAPES and args:
+        elif func in _SHAPES and args:
             of = next((scores for scores, probabilities in self.pairs if probabilities is args[0]), None)
             if of is not None:
                 self.pairs.append((func(of, *args[1:], **kwargs), output))
         return output
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """*module* in evaluation mode, and then every part of it in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def freeze(module: nn.Module, names: Iterable[str]) -> tuple[int, int]:
+    """Fixes the weights of the submodules called *names*; gives how many numbers are fixed and how many are trained.
+
+    >>> net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> freeze(net, ["0", "1"])
+    (16, 10)
+    """
+    for name in names:
+        module.get_submodule(name).requires_grad_(False)
+    fixed = sum(p.numel() for p in module.parameters() if not p.requires_grad)
+    return fixed, sum(p.numel() for p in module.parameters()) - fixed
+
+
+def fixed_norms(module: nn.Module) -> list[nn.Module]:
+    """The normalisation layers whose weights are all fixed: their running statistics have to stay as well, or what
+    was frozen would change under its own weights.
+
+    >>> net = nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3))
+    >>> _ = freeze(net, ["0"])
+    >>> len(fixed_norms(net))
+    1
+    """
+    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._NormBase)]
+    weights = [(norm, list(norm.parameters())) for norm in norms]
+    return [norm for norm, own in weights if own and not any(p.requires_grad for p in own)]
