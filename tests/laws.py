@@ -225,7 +225,9 @@ def ten_items_are_learned(net: Spec | Graph, input: Shape) -> None:
     if isinstance(graph.nodes[0].op, Embedding):
         x = torch.randint(graph.nodes[0].op.words, (10, *input), generator=generator)
     batch = (x, torch.arange(10) % classes[0])
-    recipe = Recipe(epochs=400, batch=10, lr=3e-3, schedule="constant", warmup=0.02, weight_decay=0, label_smoothing=0)
+    recipe = Recipe(
+        epochs=400, batch_size=10, lr=3e-3, schedule="constant", warmup=0.02, weight_decay=0, label_smoothing=0
+    )
     accuracy = 0.0
     for event in training(build(graph, seed=1), [batch], recipe, val=[batch]):
         if isinstance(event, Epoch):

@@ -24,7 +24,7 @@ TASKS = {
 
 
 def train(data, net, *, stop=None, said=None, **more):
-    settings = {"epochs": 2, "batch": 16, "lr": 0.01} | more.pop("settings", {})
+    settings = {"epochs": 2, "batch_size": 16, "lr": 0.01} | more.pop("settings", {})
     run = prepare(data, net, settings=settings, say=(said if said is not None else []).append, **more)
     for event in run.events():
         if isinstance(event, Step) and (event.epoch, event.step) == stop:
@@ -223,7 +223,7 @@ def test_evaluation_numbers_the_classes_as_the_model_does(in_folder):
             Image.fromarray(np.where(bright, values[1], values[0]).astype(np.uint8)).save(
                 in_folder / name / "masks" / f"{i}.png"
             )
-    _, result = train("one", "conv 2 1", out="run", settings={"epochs": 40, "lr": 0.1, "batch": 4})
+    _, result = train("one", "conv 2 1", out="run", settings={"epochs": 40, "lr": 0.1, "batch_size": 4})
     assert result.test.mean_iou > 0.95
     assert measure(result.model, *parts_for(result.model, "two", "all")).mean_iou > 0.95
 

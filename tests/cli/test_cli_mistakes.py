@@ -123,7 +123,7 @@ def test_a_batch_of_one_and_batch_normalisation(cli, desk):
     net = "flatten; linear 10; batchnorm"
     answer = cli("train", "digits", "--net", net, "--batch", 1)
     assert answer.code == 2
-    assert answer.err.endswith("take batch=2 or more\n")
+    assert answer.err.endswith("use batch_size=2 or more\n")
 
 
 def test_a_rate_far_too_high(cli, desk):

@@ -105,7 +105,7 @@ def test_every_setting_has_its_option(cli, in_folder):
     assert cli("train", "digits", "--net", TINY, *words, "--out", "r").code == 0
     about = json.loads((in_folder / "r" / "recipe.json").read_text())
     wanted = {
-        "epochs": 1, "batch": 64, "lr": 0.01, "schedule": "step", "warmup": 0.2, "optimiser": "nesterov",
+        "epochs": 1, "batch_size": 64, "lr": 0.01, "schedule": "step", "warmup": 0.2, "optimizer": "nesterov",
         "momentum": 0.5, "weight_decay": 0.1, "l1": 0.001, "label_smoothing": 0.2, "loss": "crossentropy", "clip": 1,
         "seed": 3, "init": "he",
     }  # fmt: skip
@@ -224,7 +224,7 @@ def test_no_verb_shows_the_help(cli):
         (["train", "digits", "--net", "lenet"], 2, "did you mean 'lenet5'?"),
         (["train", "digitz"], 3, "digitz: no such data; did you mean 'digits'?"),
         (["train", "digits", "--init", "hee"], 2, "init is 'hee'; did you mean 'he'?"),
-        (["train", "digits", "--optimiser", "adamm"], 2, "optimiser is 'adamm'; did you mean 'adam'?"),
+        (["train", "digits", "--optimiser", "adamm"], 2, "optimizer is 'adamm'; did you mean 'adam'?"),
         (["train", "digits", "--recipe", "standart"], 2, "did you mean 'standard'?"),
         (["evaluate", "MODEL", "digits", "--part", "tests"], 2, "part is 'tests'; did you mean 'test'?"),
         (["evaluate", "MODEL", "digts"], 3, "digts: no such data; did you mean 'digits'?"),

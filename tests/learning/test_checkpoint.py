@@ -30,7 +30,7 @@ def pixels():
 
 def batches_of(pixels, recipe, shuffle=True):
     part, contract = pixels
-    return Batches(part, contract, batch=recipe.batch, seed=recipe.seed, shuffle=shuffle)
+    return Batches(part, contract, batch=recipe.batch_size, seed=recipe.seed, shuffle=shuffle)
 
 
 def go(net, recipe, pixels, state=None, stop=None):
@@ -54,10 +54,10 @@ def again(net, recipe, path):
 
 
 RECIPES = {
-    "momentum": Recipe(epochs=3, batch=16, optimiser="momentum", lr=0.05),
-    "adam": Recipe(epochs=3, batch=16, optimiser="adam"),
-    "adamw": Recipe(epochs=3, batch=16),
-    "sgd": Recipe(epochs=3, batch=16, optimiser="sgd", lr=0.1, l1=1e-4, clip=1.0),
+    "momentum": Recipe(epochs=3, batch_size=16, optimizer="momentum", lr=0.05),
+    "adam": Recipe(epochs=3, batch_size=16, optimizer="adam"),
+    "adamw": Recipe(epochs=3, batch_size=16),
+    "sgd": Recipe(epochs=3, batch_size=16, optimizer="sgd", lr=0.1, l1=1e-4, clip=1.0),
 }
 
 
@@ -79,13 +79,13 @@ def test_stopped_anywhere_it_ends_the_same(tmp_path, pixels, name, net, stop):
 
 
 def test_the_weights_alone_would_not_be_enough(tmp_path, pixels):
-    """The test above can fail: without the optimiser's memory, or without torch's generator, the end differs."""
+    """The test above can fail: without the optimizer's memory, or without torch's generator, the end differs."""
     recipe = RECIPES["adam"]
     whole, _ = go(DROPOUT, recipe, pixels)
     for forget in ("memory", "rng"):
         module, state = go(DROPOUT, recipe, pixels, stop=(2, 2))
         if forget == "memory":
-            state.optimiser = State.new(module, recipe).optimiser
+            state.optimizer = State.new(module, recipe).optimizer
         else:
             state.rng = None
         assert not same(go(DROPOUT, recipe, pixels, state)[0], whole), forget
@@ -106,8 +106,8 @@ def test_the_epochs_figures_go_on_too(tmp_path, pixels):
 
 
 def test_more_epochs_go_on_from_the_last(tmp_path, pixels):
-    recipe = Recipe(epochs=2, batch=16, schedule="constant", warmup=0)
-    longer = Recipe(epochs=3, batch=16, schedule="constant", warmup=0)
+    recipe = Recipe(epochs=2, batch_size=16, schedule="constant", warmup=0)
+    longer = Recipe(epochs=3, batch_size=16, schedule="constant", warmup=0)
     _, state = go(DROPOUT, recipe, pixels)
     save_state(state, tmp_path / "state")
     state = again(DROPOUT, longer, tmp_path / "state")
@@ -115,11 +115,11 @@ def test_more_epochs_go_on_from_the_last(tmp_path, pixels):
     assert same(go(DROPOUT, longer, pixels, state)[0], go(DROPOUT, longer, pixels)[0])
 
 
-def test_another_kind_of_optimiser_begins_without_memory(tmp_path, pixels):
+def test_another_kind_of_optimizer_begins_without_memory(tmp_path, pixels):
     _, state = go(PLAIN, RECIPES["momentum"], pixels, stop=(1, None))
     save_state(state, tmp_path / "state")
     state = again(PLAIN, RECIPES["adam"], tmp_path / "state")
-    assert not state.optimiser.state_dict()["state"]
+    assert not state.optimizer.state_dict()["state"]
     go(PLAIN, RECIPES["adam"], pixels, state)
 
 
@@ -128,7 +128,7 @@ def fault(path, net=PLAIN, recipe=RECIPES["adamw"]):
         again(net, recipe, path)
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
-    assert "leave --resume out" in text or "no state of a striate run" in text
+    assert "omit --resume" in text or "not the state of a striate run" in text
     return text.removeprefix(f"{path}: ")
 
 
@@ -150,27 +150,27 @@ def join(header, weights):
 
 
 def test_a_missing_state(tmp_path):
-    assert fault(tmp_path / "state").startswith("there is no such file, so no run to go on with")
+    assert fault(tmp_path / "state").startswith("there is no such file, so no run to resume")
 
 
 @pytest.mark.parametrize("content", [b"", b"12345", b"\x89PNG\r\n\x1a\n" * 9, b"\xff" * 64], ids=repr)
 def test_a_state_that_is_none(tmp_path, content):
     (tmp_path / "state").write_bytes(content)
-    assert fault(tmp_path / "state").startswith("cannot go on from this state")
+    assert fault(tmp_path / "state").startswith("cannot resume from this state")
 
 
 def test_a_folder(tmp_path):
-    assert fault(tmp_path).startswith("cannot go on from this state")
+    assert fault(tmp_path).startswith("cannot resume from this state")
 
 
 def test_a_state_cut_short(tmp_path, saved):
     for length in (len(saved) - 1, len(saved) // 2, 100, 8):
         (tmp_path / "state").write_bytes(saved[:length])
-        assert fault(tmp_path / "state").startswith("cannot go on from this state")
+        assert fault(tmp_path / "state").startswith("cannot resume from this state")
 
 
 def test_a_model_file_is_no_state(trained):
-    assert fault(trained / "model.safetensors") == "this is no state of a striate run"
+    assert fault(trained / "model.safetensors") == "this is not the state of a striate run"
 
 
 def test_a_state_of_another_net(tmp_path, saved):
@@ -202,7 +202,7 @@ def test_a_part_of_the_memory_is_missing(tmp_path, saved):
     header, weights = split(saved)
     header["lost"] = header.pop("optimiser.0.exp_avg")
     (tmp_path / "state").write_bytes(join(header, weights))
-    assert "a part of the optimiser's memory is missing" in fault(tmp_path / "state")
+    assert "a part of the optimizer's memory is missing" in fault(tmp_path / "state")
 
 
 def test_memory_of_another_shape(tmp_path, saved):

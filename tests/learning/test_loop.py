@@ -217,14 +217,14 @@ def test_a_loss_that_is_no_number(value):
 
 def test_weights_that_are_no_numbers_are_no_best_model():
     # the only step's loss is a number, but what it makes of the weights is none
-    recipe = Recipe(epochs=1, lr=1e38, optimiser="sgd", warmup=0, weight_decay=10)
+    recipe = Recipe(epochs=1, lr=1e38, optimizer="sgd", warmup=0, weight_decay=10)
     assert "training has diverged" in fault(RecipeError, net(), data(1), recipe, val=data(1))
 
 
 def test_a_batch_of_one_meets_batch_normalisation():
     text = fault(RecipeError, net(nn.BatchNorm1d(6)), data(2, size=1))
     assert text.startswith("a batch of one cannot be trained on (Expected more than 1 value per channel")
-    assert text.endswith("take batch=2 or more")
+    assert text.endswith("use batch_size=2 or more")
 
 
 def test_a_mistake_inside_somebodys_module_keeps_its_own_words():

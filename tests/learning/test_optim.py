@@ -1,4 +1,4 @@
-"""The optimisers against torch's own; the schedules at known steps."""
+"""The optimizers against torch's own; the schedules at known steps."""
 
 import copy
 
@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from striate.errors import RecipeError
-from striate.learning import SCHEDULES, Recipe, optimiser_of, rate_at, training
+from striate.learning import SCHEDULES, Recipe, optimizer_of, rate_at, training
 
 DATA = [(torch.randn(8, 5, generator=torch.Generator().manual_seed(i)), torch.arange(8) % 3) for i in range(5)]
 CONSTANT = {"schedule": "constant", "warmup": 0.0, "label_smoothing": 0.0}
@@ -36,18 +36,18 @@ TORCHS = {
 }
 
 
-def after_torch(module, optimiser, clip=0.0, l1=0.0):
+def after_torch(module, optimizer, clip=0.0, l1=0.0):
     """The loop as torch's tutorials write it."""
     module.train()
     for x, y in DATA:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(module(x), y)
         if l1:
             loss = loss + l1 * sum(p.abs().sum() for p in module.parameters() if p.ndim > 1)
         loss.backward()
         if clip:
             nn.utils.clip_grad_norm_(module.parameters(), clip)
-        optimiser.step()
+        optimizer.step()
     return list(module.parameters())
 
 
@@ -61,7 +61,7 @@ def after_ours(module, **settings):
 def test_each_moves_the_weights_as_torchs_own(name):
     module = net()
     twin = copy.deepcopy(module)
-    ours = after_ours(module, optimiser=name, momentum=0.8, weight_decay=0.1)
+    ours = after_ours(module, optimizer=name, momentum=0.8, weight_decay=0.1)
     torchs = after_torch(twin, TORCHS[name](groups(twin, 0.1)))
     assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))
 
@@ -70,17 +70,17 @@ def test_each_moves_the_weights_as_torchs_own(name):
 def test_clip_and_l1_as_torch_would(settings, loop):
     module = net()
     twin, free = copy.deepcopy(module), copy.deepcopy(module)
-    ours = after_ours(module, optimiser="sgd", weight_decay=0.0, **settings)
+    ours = after_ours(module, optimizer="sgd", weight_decay=0.0, **settings)
     torchs = after_torch(twin, TORCHS["sgd"](groups(twin, 0.0)), **loop)
-    without = after_ours(free, optimiser="sgd", weight_decay=0.0)
+    without = after_ours(free, optimizer="sgd", weight_decay=0.0)
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(ours, torchs, strict=True))
     assert not all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, without, strict=True))
 
 
 def test_biases_and_norms_have_no_weight_decay():
     module = net()
-    optimiser = optimiser_of(module, Recipe(weight_decay=0.3))
-    decays = {id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    optimizer = optimizer_of(module, Recipe(weight_decay=0.3))
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     named = {name: decays[id(p)] for name, p in module.named_parameters()}
     assert {name for name, decay in named.items() if decay == 0.3} == {"0.weight", "3.weight"}
     assert {name for name, decay in named.items() if decay == 0} == {"0.bias", "1.weight", "1.bias", "3.bias"}
@@ -96,7 +96,7 @@ def test_what_is_frozen_stays():
 
 def test_nothing_to_train_is_said():
     with pytest.raises(RecipeError, match="no weights to train"):
-        optimiser_of(nn.Flatten(), Recipe())
+        optimizer_of(nn.Flatten(), Recipe())
 
 
 def rates(schedule, total=8, **settings):

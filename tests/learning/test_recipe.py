@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import RecipeError
-from striate.learning import BALANCE, LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learning import BALANCE, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
 
 NAN, INF = float("nan"), float("inf")
 WRONG = [
     ({"epochs": 0}, "recipe: epochs must be a whole number of at least 1, got 0"),
     ({"epochs": 2.0}, "recipe: epochs must be a whole number of at least 1, got 2.0"),
     ({"epochs": True}, "recipe: epochs must be a whole number of at least 1, got True"),
-    ({"batch": 0}, "recipe: batch must be a whole number of at least 1, got 0"),
-    ({"batch": "32"}, "recipe: batch must be a whole number of at least 1, got '32'"),
+    ({"batch_size": 0}, "recipe: batch_size must be a whole number of at least 1, got 0"),
+    ({"batch_size": "32"}, "recipe: batch_size must be a whole number of at least 1, got '32'"),
     ({"lr": 0}, "recipe: lr must be above 0, got 0"),
     ({"lr": -1.0}, "recipe: lr must be at least 0 and finite, got -1.0"),
     ({"lr": NAN}, "recipe: lr must be at least 0 and finite, got nan"),
@@ -25,9 +25,9 @@ WRONG = [
     ({"schedule": "cosin"}, "recipe: schedule is 'cosin'; did you mean 'cosine'?"),
     ({"schedule": "zzz"}, "recipe: schedule is 'zzz'; it is one of constant, step, cosine, linear"),
     ({"warmup": 1.5}, "recipe: warmup must be at least 0 and at most 1, got 1.5"),
-    ({"optimiser": "adamm"}, "recipe: optimiser is 'adamm'; did you mean 'adam'?"),
+    ({"optimizer": "adamm"}, "recipe: optimizer is 'adamm'; did you mean 'adam'?"),
     ({"momentum": -0.1}, "recipe: momentum must be at least 0 and at most 1, got -0.1"),
-    ({"optimiser": "nesterov", "momentum": 0.0}, "recipe: momentum must be above 0 for nesterov, got 0"),
+    ({"optimizer": "nesterov", "momentum": 0.0}, "recipe: momentum must be above 0 for nesterov, got 0"),
     ({"weight_decay": -1}, "recipe: weight_decay must be at least 0 and finite, got -1"),
     ({"weight_decay": INF}, "recipe: weight_decay must be at least 0 and finite, got inf"),
     ({"l1": -1}, "recipe: l1 must be at least 0 and finite, got -1"),
@@ -59,11 +59,11 @@ def test_every_setting_has_a_wrong_value_above():
 recipes = st.builds(
     Recipe,
     epochs=st.integers(1, 10**6),
-    batch=st.integers(1, 10**6),
+    batch_size=st.integers(1, 10**6),
     lr=st.floats(1e-9, 1e3),
     schedule=st.sampled_from(SCHEDULES),
     warmup=st.floats(0, 1),
-    optimiser=st.sampled_from(OPTIMISERS),
+    optimizer=st.sampled_from(OPTIMIZERS),
     momentum=st.floats(0.01, 1),
     loss=st.sampled_from(LOSSES),
     seed=st.integers(0, 2**32 - 1),
@@ -85,10 +85,16 @@ def test_a_recipe_written_before_a_setting_was_there_is_still_read():
 
 
 def test_an_unknown_setting_gets_the_nearest():
-    with pytest.raises(RecipeError, match="there is no setting 'learning_rate'; it is one of epochs, batch, lr"):
-        Recipe.from_dict({"learning_rate": 1})
-    with pytest.raises(RecipeError, match="there is no setting 'optimizer'; did you mean 'optimiser'"):
-        Recipe.from_dict({"optimizer": "sgd"})
+    with pytest.raises(RecipeError, match="no setting named 'momenta'; did you mean 'momentum'"):
+        Recipe.from_dict({"momenta": 1})
+    with pytest.raises(RecipeError, match="no setting named 'nonsense'; it is one of epochs, batch_size, lr"):
+        Recipe.from_dict({"nonsense": "sgd"})
+
+
+def test_names_of_versions_before_and_of_others_are_understood():
+    names = {"batch": 8, "optimiser": "sgd", "learning_rate": 0.5}
+    assert Recipe.from_dict(names) == Recipe(batch_size=8, optimizer="sgd", lr=0.5)
+    assert Recipe.from_dict(Recipe().as_dict() | {"batch": 8}).batch_size == 8  # what is said later counts
 
 
 def test_recipes_are_found_by_name_and_by_file(tmp_path):
@@ -103,7 +109,7 @@ def test_a_runs_recipe_says_more_than_settings_and_is_still_one(trained):
 
 
 def test_an_unknown_recipe_gets_the_nearest():
-    with pytest.raises(RecipeError, match=r"recipe 'tutorail': there is none of that name.*did you mean 'tutorial'"):
+    with pytest.raises(RecipeError, match=r"recipe 'tutorail': no recipe has this name.*did you mean 'tutorial'"):
         find_recipe("tutorail")
 
 
@@ -114,9 +120,9 @@ def test_an_unknown_recipe_gets_the_nearest():
         (b"{", "is not JSON"),
         (b"\xff\xfe\x00", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[1]", "wanted an object with the settings, got list"),
+        (b"[1]", "expected an object with the settings, got list"),
         (b'{"epochs": 0}', "recipe: epochs must be a whole number of at least 1, got 0"),
-        (b'{"epoch": 1}', "recipe: there is no setting 'epoch'; did you mean 'epochs'?"),
+        (b'{"epoch": 1}', "recipe: no setting named 'epoch'; did you mean 'epochs'?"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(tmp_path, content, reason):

@@ -117,7 +117,7 @@ def imagine(
     scale = [torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (mean, std)]
     paint = _Frequencies(shape, start, generator) if basis == "frequencies" else _Pixels(shape, start, generator)
     weights = paint.weights.to(device).requires_grad_(True)
-    optimiser = torch.optim.Adam([weights], lr=lr)
+    optimizer = torch.optim.Adam([weights], lr=lr)
     score_of = objective(module, target)
     scores = []
     with evaluating(module), torch.enable_grad():
@@ -133,7 +133,7 @@ def imagine(
                     "another --seed, or --start IMAGE"
                 )
             weights.grad = gradient
-            optimiser.step()
+            optimizer.step()
             if blur and basis == "pixels":
                 with torch.no_grad():
                     weights.copy_(_blurred(weights, blur))

@@ -3,13 +3,13 @@
 from striate.learning.checkpoint import load_state, save_state
 from striate.learning.loop import Epoch, State, Step, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
-from striate.learning.optim import loss_name, loss_of, optimiser_of, rate_at
-from striate.learning.recipe import BALANCE, LOSSES, OPTIMISERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learning.optim import loss_name, loss_of, optimizer_of, rate_at
+from striate.learning.recipe import BALANCE, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
 
 __all__ = [
     "BALANCE",
     "LOSSES",
-    "OPTIMISERS",
+    "OPTIMIZERS",
     "RECIPES",
     "SCHEDULES",
     "Epoch",
@@ -24,7 +24,7 @@ __all__ = [
     "load_state",
     "loss_name",
     "loss_of",
-    "optimiser_of",
+    "optimizer_of",
     "rate_at",
     "read_recipe",
     "save_state",

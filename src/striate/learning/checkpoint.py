@@ -1,4 +1,4 @@
-"""A training run's state in one safetensors file: weights, optimiser, torch's generator, and where it stands."""
+"""A training run's state in one safetensors file: weights, optimizer, torch's generator, and where it stands."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from striate.files import write_safely
 from striate.learning.loop import State
 from striate.learning.recipe import Recipe
 
+MEMORY = "optimiser"  # how the files spell the optimizer, since their first version
 NUMBERS = ("epoch", "step", "loss_sum", "items", "best", "seconds")
 
 
 def save_state(state: State, path: Path) -> None:
     """Writes *state* to *path* safely."""
     tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in state.module.state_dict().items()}
-    for index, values in state.optimiser.state_dict()["state"].items():
+    for index, values in state.optimizer.state_dict()["state"].items():
         for name, value in values.items():
             if value is not None:
-                tensors[f"optimiser.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+                tensors[f"{MEMORY}.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
     if state.rng is not None:
         tensors["rng"] = state.rng
     numbers = {name: getattr(state, name) for name in NUMBERS}
-    about = {"striate-state": "1", "optimiser": type(state.optimiser).__name__, "numbers": json.dumps(numbers)}
+    about = {"striate-state": "1", MEMORY: type(state.optimizer).__name__, "numbers": json.dumps(numbers)}
     write_safely(path, to_bytes({name: value.clone() for name, value in tensors.items()}, about))
 
 
 def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
-    """The state at *path*, put into *module* and a new optimiser of *recipe*.
+    """The state at *path*, put into *module* and a new optimizer of *recipe*.
 
-    The optimiser's memory (momenta) comes along if the recipe's optimiser is of the kind that wrote it.
+    The optimizer's memory (momenta) is loaded if the recipe's optimizer is of the kind that wrote it.
 
     Raises:
         ModelError: The file is missing, damaged, or of another network.
@@ -47,25 +48,25 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if about.get("striate-state") != "1":
-            raise ModelError(f"{path}: this is no state of a striate run")
-        numbers, kind = json.loads(about["numbers"]), about["optimiser"]
+            raise ModelError(f"{path}: this is not the state of a striate run")
+        numbers, kind = json.loads(about["numbers"]), about[MEMORY]
         state = replace(state, **{name: numbers[name] for name in NUMBERS}, rng=tensors.get("rng"))
         state.best = tuple(numbers["best"])
         _check_numbers(state)
         if state.rng is not None:
-            torch.Generator().set_state(state.rng)  # refuses what is none
+            torch.Generator().set_state(state.rng)  # raises for what is none
         module.load_state_dict(_under("model.", tensors))
-        memory = _memory(_under("optimiser.", tensors), state.optimiser)
+        memory = _memory(_under(f"{MEMORY}.", tensors), state.optimizer)
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such file, so no run to go on with; leave --resume out") from None
+        raise ModelError(f"{path}: there is no such file, so no run to resume; omit --resume") from None
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         if isinstance(error, ModelError):
             raise
         why = " ".join(str(error).split())
-        raise ModelError(f"{path}: cannot go on from this state ({why}); leave --resume out to begin anew") from None
-    if kind == type(state.optimiser).__name__:
-        groups = state.optimiser.state_dict()["param_groups"]
-        state.optimiser.load_state_dict({"state": memory, "param_groups": groups})
+        raise ModelError(f"{path}: cannot resume from this state ({why}); omit --resume to start a new run") from None
+    if kind == type(state.optimizer).__name__:
+        groups = state.optimizer.state_dict()["param_groups"]
+        state.optimizer.load_state_dict({"state": memory, "param_groups": groups})
     return state
 
 
@@ -80,9 +81,9 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _memory(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
-    """What the optimiser remembered of each weight, by the weight's number."""
-    weights = [p for group in optimiser.param_groups for p in group["params"]]
+def _memory(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """What the optimizer remembered of each weight, by the weight's number."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
     memory: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, _, key = name.partition(".")
@@ -90,5 +91,5 @@ def _memory(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dic
             raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(weights[int(index)].shape)}")
         memory.setdefault(int(index), {})[key] = value
     if len({frozenset(remembered) for remembered in memory.values()}) > 1:
-        raise ValueError("a part of the optimiser's memory is missing")
+        raise ValueError("a part of the optimizer's memory is missing")
     return memory

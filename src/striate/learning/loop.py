@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
 from striate.learning.modules import Scorer, evaluating, fixed_norms
-from striate.learning.optim import loss_of, optimiser_of, rate_at
+from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
 from striate.tasks import CLASSIFICATION, Task, TaskField, task_named
 from striate.tasks.scoring import Loss, Scoring, Tally, scoring_of
@@ -93,7 +93,7 @@ class State:
     """
 
     module: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     epoch: int = 0
     step: int = 0
     loss_sum: float = 0.0  # of the epoch begun, over its items
@@ -104,7 +104,7 @@ class State:
 
     @classmethod
     def new(cls, module: nn.Module, recipe: Recipe) -> State:
-        return cls(module, optimiser_of(module, recipe))
+        return cls(module, optimizer_of(module, recipe))
 
 
 def training(
@@ -162,7 +162,7 @@ def training(
             for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
                 norm.eval()
             lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
-            loss = _update(scores_of, scoring, loss_function, x, y, state.optimiser, lr, recipe)
+            loss = _update(scores_of, scoring, loss_function, x, y, state.optimizer, lr, recipe)
             state.step += 1
             state.loss_sum += loss * len(y)
             state.items += len(y)
@@ -204,31 +204,31 @@ def _update(
     loss_function: Loss,
     x: Tensor,
     y: Tensor,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     lr: float,
     recipe: Recipe,
 ) -> float:
     """One step: forward, backward, update. Gives the batch's mean loss before it."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = lr
     try:
         scores = scores_of(x)
     except ValueError as error:
         if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
-            raise RecipeError(f"a batch of one cannot be trained on ({error}); take batch=2 or more") from None
+            raise RecipeError(f"a batch of one cannot be trained on ({error}); use batch_size=2 or more") from None
         raise
     data_loss = loss_function(*scoring.checked(scores, y))
     loss = data_loss
-    weights = [p for group in optimiser.param_groups for p in group["params"]]
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
     if recipe.l1:
         loss = loss + recipe.l1 * torch.stack([p.abs().sum() for p in weights if p.ndim > 1]).sum()
     value = float(data_loss.detach())
     _check_loss(value, recipe)
-    optimiser.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
     if recipe.clip:
         nn.utils.clip_grad_norm_(weights, recipe.clip)
-    optimiser.step()
+    optimizer.step()
     return value
 
 

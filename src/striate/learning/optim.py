@@ -14,7 +14,7 @@ from striate.tasks import CLASSIFICATION, Task, task_named
 from striate.tasks.scoring import Loss, scoring_of
 
 
-def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD, momentum, Nesterov (Sutskever et al. 2013), Adam (Kingma and Ba 2014) or AdamW (Loshchilov and Hutter
     2017); weight decay on weights only, for on a bias or a norm's scale it only shrinks what the net may say.
 
@@ -29,7 +29,7 @@ def optimiser_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    match recipe.optimiser:
+    match recipe.optimizer:
         case "adam":
             return torch.optim.Adam(groups, lr=recipe.lr)
         case "adamw":

@@ -10,7 +10,7 @@ from typing import Any
 
 from striate.errors import RecipeError, nearest
 
-OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "linear")
 LOSSES = ("auto", "crossentropy", "mse", "hinge", "bce", "l1", "huber", "dice", "crossentropy+dice")
 BALANCE = ("none", "weights", "sampling")
@@ -21,43 +21,43 @@ class Recipe:
     """The settings of a training run. Dropout is not here: it is a layer of the net.
 
     Raises:
-        RecipeError: A value outside its range, naming the field, what came and what is wanted.
+        RecipeError: A value outside its range, naming the field, what came and what is expected.
 
     >>> from dataclasses import replace
     >>> replace(Recipe(), epochs=3, lr=0.01).epochs
     3
     """
 
-    epochs: int = 20  # passes over the training part
-    batch: int = 32  # images a step
-    lr: float = 2e-3  # the highest learning rate
+    epochs: int = 20  # passes over the training split
+    batch_size: int = 32  # items per optimizer step
+    lr: float = 2e-3  # the maximum learning rate
     schedule: str = "cosine"  # constant; step: /10 after 1/2 and 3/4 of the steps; cosine or linear to 0
-    warmup: float = 0.1  # the part of all steps in which the rate rises from 0 to lr
-    optimiser: str = "adamw"  # sgd, momentum, nesterov, adam, adamw
+    warmup: float = 0.1  # the share of all steps in which the rate rises from 0 to lr
+    optimizer: str = "adamw"  # sgd, momentum, nesterov, adam, adamw
     momentum: float = 0.9  # of momentum and nesterov
     weight_decay: float = 0.01  # L2 of the weights (decoupled in adamw); biases and norms have none
-    l1: float = 0.0  # times the sum of the weights' absolute values, added to the loss
+    l1: float = 0.0  # times the sum of the weights' absolute values is added to the loss
     label_smoothing: float = 0.05  # this much of the target spread over all classes; with crossentropy of classes only
-    # auto: what suits the task. Of classes: crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's.
-    # Of several labels: bce. Of numbers: mse, l1, huber. Of pixels: crossentropy+dice, crossentropy, dice.
+    # auto: the task's default. classification: crossentropy; mse: 1/2 sum (target - probability)^2; hinge: the SVM's.
+    # multilabel: bce. regression: mse, l1, huber. segmentation: crossentropy+dice, crossentropy, dice.
     loss: str = "auto"
-    clip: float = 0.0  # the largest norm of the gradient; 0: no limit
-    seed: int = 0  # below 2**32; of the order of the images, dropout, and the first weights
-    augment: str = "none"  # how the images of the training part are varied: none, light, standard, strong, ...
+    clip: float = 0.0  # maximum norm of the gradient; 0: no limit
+    seed: int = 0  # random seed below 2**32: of the order of the items, dropout, and the initial weights
+    augment: str = "none"  # of the training images: none, light, standard, strong, ...
     balance: str = "none"  # weights: rare classes count for more; sampling: they come more often
-    fraction: float = 1.0  # of the training part, evenly over the classes, is trained on
+    fraction: float = 1.0  # of the training split, evenly over the classes, that is trained on
 
     def __post_init__(self) -> None:
         for name, choices in (
             ("schedule", SCHEDULES),
-            ("optimiser", OPTIMISERS),
+            ("optimizer", OPTIMIZERS),
             ("loss", LOSSES),
             ("balance", BALANCE),
         ):
             value = getattr(self, name)
             if value not in choices:
                 raise RecipeError(f"recipe: {name} is {value!r}{nearest(str(value), choices)}")
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise RecipeError(f"recipe: {name} must be a whole number of at least {least}, got {value!r}")
@@ -74,20 +74,41 @@ class Recipe:
                 raise RecipeError(f"recipe: {name} must be above 0, got {getattr(self, name)}")
         if not isinstance(self.augment, str) or not self.augment:
             raise RecipeError(f"recipe: augment must be a word such as none or standard, got {self.augment!r}")
-        if self.optimiser == "nesterov" and self.momentum == 0:
-            raise RecipeError("recipe: momentum must be above 0 for nesterov, got 0; take optimiser=sgd for none")
+        if self.optimizer == "nesterov" and self.momentum == 0:
+            raise RecipeError("recipe: momentum must be above 0 for nesterov, got 0; use optimizer=sgd for none")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """The recipe that ``as_dict`` gave; RecipeError for a name that is not a setting."""
+        """The recipe of these settings: what ``as_dict`` gave, some of it, or what a version before wrote.
+
+        Raises:
+            RecipeError: A name that is not a setting, or a value outside its range.
+
+        >>> Recipe.from_dict({"batch": 16, "optimiser": "sgd"}) == Recipe(batch_size=16, optimizer="sgd")
+        True
+        """
         known = [f.name for f in fields(cls)]
+        values = current_names(values)
         for name in values:
             if name not in known:
-                raise RecipeError(f"recipe: there is no setting {name!r}{nearest(name, known)}")
+                raise RecipeError(f"recipe: no setting named {name!r}{nearest(name, known)}")
         return cls(**values)
+
+
+# what earlier versions wrote, and what others call it
+ALIASES = {"batch": "batch_size", "optimiser": "optimizer", "learning_rate": "lr"}
+
+
+def current_names(values: dict[str, Any]) -> dict[str, Any]:
+    """*values* with today's names of the settings; of a setting that is there twice, the later value.
+
+    >>> current_names({"batch_size": 32, "epochs": 3, "batch": 8})
+    {'batch_size': 8, 'epochs': 3}
+    """
+    return {ALIASES.get(name, name): value for name, value in values.items()}
 
 
 RANGES = (
@@ -104,32 +125,37 @@ RANGES = (
 RECIPES: dict[str, Recipe] = {
     "standard": Recipe(),
     # what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2
-    "tutorial": Recipe(optimiser="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch=16),
+    "tutorial": Recipe(
+        optimizer="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch_size=16
+    ),
     "svm": Recipe(loss="hinge"),
 }
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of that name, or in that ``recipe.json`` (of a run: what is no setting is passed over).
+    """The recipe of that name, or in that ``recipe.json`` (of a run: what is not a setting is ignored).
 
     Raises:
         RecipeError: There is no such recipe, or the file is none.
+
+    >>> find_recipe("svm").loss
+    'hinge'
     """
     if name in RECIPES:
         return RECIPES[name]
     if not name.endswith(".json"):
         raise RecipeError(
-            f"recipe {name!r}: there is none of that name and it is no .json file{nearest(name, RECIPES)}"
+            f"recipe {name!r}: no recipe has this name, and it is not a .json file{nearest(name, RECIPES)}"
         )
     return read_recipe(Path(name))
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in the file at *path*; RecipeError, naming the file, where it holds none."""
+    """The recipe in the file at *path*; RecipeError, naming the file, where it contains none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
-            raise RecipeError(f"wanted an object with the settings, got {type(values).__name__}")
+            raise RecipeError(f"expected an object with the settings, got {type(values).__name__}")
         return Recipe.from_dict({name: value for name, value in values.items() if name not in ABOUT})
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None

@@ -26,7 +26,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("network", f"{run.net}, {run.table.parameters:,} parameters"),
         ("data", f"{run.data}: {counts['train']} training, {counts['val']} validation, {counts['test']} test"),
         ("input", f"{input}, {contract.resize}" if contract.mode not in ("text", "values") else input),
-        ("recipe", f"{recipe.epochs} epochs of {recipe.optimiser}, batch {recipe.batch}, lr {recipe.lr:g}"),
+        ("recipe", f"{recipe.epochs} epochs of {recipe.optimizer}, batch size {recipe.batch_size}, lr {recipe.lr:g}"),
         ("loss", loss_name(recipe, run.task)),
         ("augmentation", str(run.augment) if run.augment != Augment() else ""),
         ("balance", BALANCES[recipe.balance]),

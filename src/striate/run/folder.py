@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError
+from striate.learning.recipe import current_names
 from striate.tasks import Task, task_named
 
 STATE = "state/state.safetensors"
@@ -78,7 +79,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot be read ({error}); leave --resume out to begin anew") from None
     if not isinstance(about, dict) or not {"data", "name", "net", "init"} <= about.keys():
         raise ModelError(f"{path}: does not describe a run; leave --resume out to begin anew")
-    return about
+    return current_names(about)
 
 
 def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say: Say) -> None:

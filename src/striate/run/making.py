@@ -158,7 +158,7 @@ def prepare(
         keep_epochs=keep_epochs,
     )
     if folder:
-        restore(run, int(before.get("batch", recipe.batch)), say)
+        restore(run, int(before.get("batch_size", recipe.batch_size)), say)
     else:
         make_folder(run.folder)
         write_split(run.folder, dataset)

@@ -123,7 +123,7 @@ class Run:
         return Batches(
             self.parts[part],
             contract,
-            batch=recipe.batch if train else self.model.at_a_time(256),
+            batch=recipe.batch_size if train else self.model.at_a_time(256),
             seed=recipe.seed,
             shuffle=train,
             device=self.device,
@@ -168,10 +168,10 @@ def restore(run: Run, batch: int, say: Say) -> None:
     run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
     finished = _read_progress(run)
     state = run.state
-    if state.step and batch != run.recipe.batch:  # the place in the epoch is counted in batches
+    if state.step and batch != run.recipe.batch_size:  # the place in the epoch is counted in batches
         raise RecipeError(
-            f"{run.folder}: stopped inside an epoch of batches of {batch}, got {run.recipe.batch}; go on with "
-            f"--batch {batch}, or begin a new run without --resume"
+            f"{run.folder}: stopped inside an epoch of batches of {batch}, got {run.recipe.batch_size}; resume with "
+            f"--batch-size {batch}, or start a new run without --resume"
         )
     if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
