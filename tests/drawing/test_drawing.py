@@ -17,10 +17,9 @@ import strategies
 from striate.analysis import check
 from striate.analysis.report import Report
 from striate.cli.main import app
-from striate.drawing import Picture, draw, picture
+from striate.drawing import Drawing, draw, lay_out
 from striate.drawing.cells import cells
-from striate.drawing.scene import Bounds, Box, Text, lines_of, width_of
-from striate.drawing.svg import COLOURS, PAPER, TONES, svg
+from striate.drawing.scene import COLOURS, PAPER, TONES, Bounds, Box, Line, Text, svg, text_width, wrap_text
 from striate.drawing.tree import Tangle, cells_in, tree
 from striate.zoo import ZOO
 
@@ -60,40 +59,44 @@ def shrunk(area: Bounds, by: float) -> Bounds:
     return area[0] + by, area[1] + by, area[2] - by, area[3] - by
 
 
-def faults(shown: Picture) -> list[str]:
+def faults(shown: Drawing) -> list[str]:
     """Everything that would look wrong."""
     found = []
-    sheet = (0, 0, shown.width, shown.height)
-    found += [f"{shape} leaves the sheet" for shape in shown.shapes if not within(shape.bounds, sheet)]
-    found += [f"{a.text!r} upon {b.text!r}" for a, b in combinations(shown.texts, 2) if meet(a.bounds, b.bounds)]
-    found += [f"{a} upon {b}" for a, b in combinations(shown.boxes, 2) if meet(a.bounds, b.bounds)]
-    for box in shown.boxes:
-        for text in shown.texts:
+    boxes = [box for box in shown.only(Box) if box.look != "mark"]  # marks lie upon plates
+    frames = [box for box in boxes if box.look == "frame"]  # they contain others
+    boxes = [box for box in boxes if box.look != "frame"]
+    texts = shown.only(Text)
+    page = (0, 0, shown.width, shown.height)
+    found += [f"{shape} leaves the page" for shape in shown.elements if not within(shape.bounds, page)]
+    found += [f"{a.text!r} upon {b.text!r}" for a, b in combinations(texts, 2) if meet(a.bounds, b.bounds)]
+    found += [f"{a} upon {b}" for a, b in combinations(boxes, 2) if meet(a.bounds, b.bounds)]
+    for box in boxes:
+        for text in texts:
             if meet(text.bounds, box.bounds) and not within(text.bounds, box.bounds):
                 found.append(f"{text.text!r} over the edge of {box}")
-        for frame in shown.frames:
+        for frame in frames:
             if meet(frame.bounds, box.bounds) and not within(box.bounds, frame.bounds):
                 found.append(f"{box} over the edge of {frame}")
-    for a, b in combinations(shown.frames, 2):
+    for a, b in combinations(frames, 2):
         if meet(a.bounds, b.bounds) and not within(a.bounds, b.bounds) and not within(b.bounds, a.bounds):
             found.append(f"{a} over the edge of {b}")
-    for line in shown.lines:
+    for line in shown.only(Line):
         for start, end in pairwise(line.points):
-            found += [f"{line} through {t.text!r}" for t in shown.texts if crosses(start, end, shrunk(t.bounds, 1))]
-            if line.look != "window":
-                found += [f"{line} through {box}" for box in shown.boxes if crosses(start, end, shrunk(box.bounds, 1))]
-    found += [f"{text.text!r} is too small" for text in shown.texts if text.size < 10]
+            found += [f"{line} through {t.text!r}" for t in texts if crosses(start, end, shrunk(t.bounds, 1))]
+            if not line.kind:
+                found += [f"{line} through {box}" for box in boxes if crosses(start, end, shrunk(box.bounds, 1))]
+    found += [f"{text.text!r} is too small" for text in texts if text.size < 10]
     return found
 
 
-def told(shown: Picture) -> set[str]:
+def told(shown: Drawing) -> set[str]:
     """The words of all tooltips: the names of layers are among them."""
-    tips = " ".join(shape.tip for shape in shown.shapes if isinstance(shape, Box))
+    tips = " ".join(shape.tip for shape in shown.elements if isinstance(shape, Box))
     return set(re.findall(r"[\w.]+", tips))
 
 
-def looks_right(report: Report) -> Picture:
-    shown = picture(report, "a <net> & more")
+def looks_right(report: Report) -> Drawing:
+    shown = lay_out(report, "a <net> & more")
     assert faults(shown) == []
     assert {layer.name for layer in report.layers} <= told(shown)
     root = ElementTree.fromstring(svg(shown))
@@ -130,11 +133,11 @@ def test_random_nets_that_need_not_fit(graph):
 
 def test_the_checks_can_fail():
     def with_shapes(*shapes):
-        return faults(Picture(100, 100, "", "", shapes))
+        return faults(Drawing(100, 100, "", "", shapes))
 
     box = Box(10, 10, 50, 20, "conv")
     assert with_shapes(box, Text(35, 24, "in")) == []
-    assert "leaves the sheet" in with_shapes(Text(90, 50, "out of it"))[0]
+    assert "leaves the page" in with_shapes(Text(90, 50, "out of it"))[0]
     assert "over the edge" in with_shapes(box, Text(60, 24, "half"))[0]
     assert "upon" in with_shapes(Text(50, 50, "one"), Text(52, 52, "two"))[0]
     assert "upon" in with_shapes(box, box.moved(5, 5))[0]
@@ -150,7 +153,7 @@ def test_the_pictures_in_the_docs_are_what_is_drawn_now(name):
 
 # ------------------------------------------------------------------------------------------ what is drawn how
 def looks(name: str) -> set[str]:
-    return {box.look for box in picture(check(ZOO[name].make(), ZOO[name].input)).boxes}
+    return {box.look for box in lay_out(check(ZOO[name].make(), ZOO[name].input)).only(Box)}
 
 
 def test_small_nets_are_plates_large_ones_boxes():
@@ -161,7 +164,7 @@ def test_small_nets_are_plates_large_ones_boxes():
 
 
 def texts(name: str) -> list[str]:
-    return [text.text for text in picture(check(ZOO[name].make(), ZOO[name].input)).texts]
+    return [text.text for text in lay_out(check(ZOO[name].make(), ZOO[name].input)).only(Text)]
 
 
 def test_repeats_are_folded_and_counted():
@@ -178,11 +181,11 @@ def test_words():
 
 
 def test_faults_are_red_and_said():
-    shown = picture(BROKEN)
-    assert sorted(re.split(":|\n", box.tip)[0] for box in shown.boxes if box.fault) == ["conv5", "linear1"]
-    said = " ".join(text.text for text in shown.texts if text.tone == "fault")
+    shown = lay_out(BROKEN)
+    assert sorted(re.split(":|\n", box.tip)[0] for box in shown.only(Box) if box.fault) == ["conv5", "linear1"]
+    said = " ".join(text.text for text in shown.only(Text) if text.tone == "fault")
     assert "conv needs a map, got 20 flat features of linear2" in said
-    assert "2 problems" in " ".join(text.text for text in shown.texts)
+    assert "2 problems" in " ".join(text.text for text in shown.only(Text))
 
 
 def test_what_no_tree_can_say_is_a_tangle():
@@ -193,8 +196,8 @@ def test_what_no_tree_can_say_is_a_tangle():
 
 def test_lines_keep_all_letters():
     text = "a layer with_a_name_that_is_far_too_long for its box"
-    assert "".join(lines_of(text, 60)).replace(" ", "") == text.replace(" ", "")
-    assert max(width_of(line) for line in lines_of(text, 60, 11)) <= 60
+    assert "".join(wrap_text(text, 60)).replace(" ", "") == text.replace(" ", "")
+    assert max(text_width(line, 11) for line in wrap_text(text, 60, 11)) <= 60
 
 
 def test_colours_can_be_read():

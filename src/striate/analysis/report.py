@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from striate.errors import SpecError
 from striate.spec.compose import Spec, lower
 from striate.spec.graph import Graph
 from striate.spec.op import Shape, fits_rank
-from striate.spec.ops import Conv, Opaque, Pool, TableConv
+from striate.spec.ops import Conv, Op, Opaque, Pool, TableConv
 from striate.spec.text import format, op_text, parse, read_shape
 
 
@@ -28,7 +28,8 @@ class Layer:
 
     ``receptive_field``, ``stride`` and ``start`` are what one unit sees of the net's input, how far the next
     unit's view lies, and where the first one's begins (below 0: in the padding). None: not known, or no such thing.
-    ``macs`` is None in a part of somebody's module whose inside is not known.
+    ``macs`` is None in a part of somebody's module whose inside is not known. ``op`` is text; ``spec`` is the op
+    itself, and not in the JSON.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Layer:
     stride: tuple[int | float, ...] | None
     start: tuple[int, ...] | None
     memory: int
+    spec: Op
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON has it: tuples become lists."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self) | {"flops": self.flops}))
+        layers = [{key: value for key, value in vars(layer).items() if key != "spec"} for layer in self.layers]
+        document = asdict(replace(self, layers=())) | {"layers": layers, "flops": self.flops}
+        plain: dict[str, Any] = json.loads(json.dumps(document))
         return plain
 
     def to_json(self) -> str:
@@ -178,6 +182,7 @@ def _layer(
         stride=stride,
         start=start,
         memory=cost.memory(output),
+        spec=node.op,
     )
 
 

@@ -1,86 +1,110 @@
-"""The sheet: title, what is drawn, legend, margins; its size is that of what stands on it."""
+"""The page: title, what is drawn, legend, margins; its size is that of what stands on it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-from striate.analysis.report import Report
-from striate.drawing.cells import Cell
-from striate.drawing.scene import LARGE, SMALL, Box, Part, Picture, Shape, Text, lines_of, moved
-from striate.drawing.words import LEGEND, size_of_map
+from striate.analysis.report import Report, check
+from striate.drawing.boxes import Boxes
+from striate.drawing.cells import LEGEND, Cell, cells, map_size
+from striate.drawing.flow import Canvas
+from striate.drawing.plates import Plates
+from striate.drawing.scene import LARGE, SMALL, Box, Drawing, Element, Text, moved, svg, text_width, wrap_text
+from striate.drawing.tree import fold, is_tangled, tree
+from striate.drawing.ushape import is_u_shaped, legend, u_shape
+from striate.spec.compose import Spec
+from striate.spec.graph import Graph
 
-MARGIN = 20.0
-NARROWEST = 340.0
+MAX_PLATES = 26  # maps; a network that has more is a block diagram
+MARGIN, MIN_WIDTH = 20.0, 340.0
+PLATES = "Heights: the square root of a map's side, to scale. Plates: 1 + log2 of the channels."
+U = "Heights: the square root of a map's side, to scale. Widths: log2 of the channels. Dashed: what a skip adds."
 GLOSSARY = {  # what is explained where it occurs
     r"\bbn\b": "bn: batch normalisation.",
-    r" /\d": "/2: a step of 2.",
-    r"^× \d": "× 3: the same three times over.",
-    r"@": "64@56x56: 64 maps of 56x56.",
+    r" /\d": "/2: stride 2.",
+    r"^× \d": "× 3: repeated three times.",
+    r"@": "64@56x56: 64 feature maps of 56x56.",
 }
 
 
-def sheet(
-    report: Report, cells: list[Cell], title: str, body: Part, entries: list[tuple[str, str]], note: str
-) -> Picture:
-    """The *body* (its left top corner at (0, 0)) below the title, with *entries* of the legend and a *note* below."""
-    width = max(body.length, NARROWEST)
-    summary = _summary(report)
-    head: list[Shape] = [
-        Text(0, LARGE, line, LARGE, "start", bold=True) for line in lines_of(title, width, LARGE, True)[:1]
-    ]
-    y = LARGE + 2
-    for line in lines_of(summary, width):
+def draw(net: Report | Graph | Spec | str, title: str = "network") -> str:
+    """*net*, which says its input size, as the text of one self-contained SVG.
+
+    Raises:
+        SpecError: The text is not a net, or it has no input size.
+
+    >>> draw("input 1x28x28; conv 6 5; relu; flatten; linear 10")[:4]
+    '<svg'
+    """
+    return svg(lay_out(net, title))
+
+
+def lay_out(net: Report | Graph | Spec | str, title: str = "network") -> Drawing:
+    """What ``draw`` draws, as plain values: every box, text and line with its coordinates, in pixels.
+
+    >>> [text.text for text in lay_out("input 1x28x28; c1: conv 6 5; relu").only(Text) if text.bold]
+    ['network', 'input', 'c1']
+    """
+    report = net if isinstance(net, Report) else check(net)
+    found = cells(report)
+    items = tree(found)
+    largest = max((n for cell in found for n in cell.shape[1:]), default=1) or 1
+    if is_u_shaped(found, items):
+        return _page(report, found, title, u_shape(found, items, largest), legend(found), U)
+    kinds = {cell.kind for cell in found}
+    entries = [(kind, words) for kind, words in LEGEND.items() if kind in kinds]
+    if len(found) <= MAX_PLATES and not is_tangled(items):
+        return _page(report, found, title, Plates(largest).canvas((found[0], *items)), entries, PLATES)
+    return _page(report, found, title, Boxes().canvas((found[0], *fold(items))), entries, "")
+
+
+def _page(
+    report: Report, cells: list[Cell], title: str, canvas: Canvas, entries: list[tuple[str, str]], note: str
+) -> Drawing:
+    """The *canvas* below the title, with *entries* of the legend and a *note* below."""
+    body, wide, high = canvas
+    width, y = max(wide, MIN_WIDTH), LARGE + 2
+    elements: list[Element] = [Text(0, LARGE, line, LARGE, "start", bold=True)
+                               for line in wrap_text(title, width, LARGE, True)[:1]]  # fmt: skip
+    y = _lines(elements, _summary(report), width, y) + 16
+    elements += moved(body, (width - wide) / 2, y)
+    y = _legend(elements, entries, width, y + high + 18)
+    words = [element.text for element in body if isinstance(element, Text)]
+    terms = [meaning for sign, meaning in GLOSSARY.items() if any(re.search(sign, word) for word in words)]
+    y = _lines(elements, " ".join([*terms, note]), width, y)
+    size = round(width + 2 * MARGIN), round(y + 2 * MARGIN)
+    return Drawing(*size, title, _description(report, cells), moved(elements, MARGIN, MARGIN))
+
+
+def _lines(elements: list[Element], text: str, width: float, y: float) -> float:
+    """Adds the lines of *text* from *y* on; where they end."""
+    for line in wrap_text(text, width):
         y += 14
-        head.append(Text(0, y, line, SMALL, "start", tone="soft"))
-    y += 16
-    middle = moved(body.shapes, (width - body.length) / 2, y)
-    y += body.after + 18
-    foot = _legend(entries, width)
-    last = max((shape.bounds[3] for shape in foot), default=0)
-    foot = moved(foot, 0, y)
-    y += last
-    for line in lines_of(f"{_glossary(body)} {note}", width):
-        y += 14
-        foot = (*foot, Text(0, y, line, SMALL, "start", tone="soft"))
-    shapes = moved([*head, *middle, *foot], MARGIN, MARGIN)
-    return Picture(round(width + 2 * MARGIN), round(y + 2 * MARGIN), title, _described(report, cells), shapes)
+        elements.append(Text(0, y, line, SMALL, "start", tone="soft"))
+    return y
 
 
-def _glossary(body: Part) -> str:
-    words = [shape.text for shape in body.shapes if isinstance(shape, Text)]
-    return " ".join(said for sign, said in GLOSSARY.items() if any(re.search(sign, word) for word in words))
-
-
-def kinds_in(cells: Iterable[Cell]) -> list[tuple[str, str]]:
-    """The entries of a legend: kinds that occur, with their words."""
-    kinds = {cell.kind for cell in cells}
-    return [(kind, words) for kind, words in LEGEND.items() if kind in kinds]
-
-
-def _legend(entries: list[tuple[str, str]], width: float) -> tuple[Shape, ...]:
-    shapes: list[Shape] = []
-    x, y = 0.0, 0.0
+def _legend(elements: list[Element], entries: list[tuple[str, str]], width: float, y: float) -> float:
+    x = 0.0
     for kind, words in entries:
-        text = Text(x + 18, y + 9, words, SMALL, "start", tone="soft")
-        if text.bounds[2] > width and x > 0:
+        if x > 0 and x + 18 + text_width(words) > width:
             x, y = 0.0, y + 18
-            text = Text(18, y + 9, words, SMALL, "start", tone="soft")
-        shapes += [Box(x, y, 12, 11, kind, "swatch"), text]
+        text = Text(x + 18, y + 9, words, SMALL, "start", tone="soft")
+        elements += [Box(x, y, 12, 11, kind, "swatch"), text]
         x = text.bounds[2] + 16
-    return tuple(shapes)
+    return y + 12 * bool(entries)
 
 
 def _summary(report: Report) -> str:
-    least = "at least " if report.partial else ""
-    parts = [f"input {size_of_map(report.input)}", f"{report.parameters:,} parameters", f"{least}{report.macs:,} MACs"]
+    macs = f"{'at least ' * report.partial}{report.macs:,} MACs"
+    parts = [f"input {map_size(report.input)}", f"{report.parameters:,} parameters", macs]
     if report.problems:
         parts.append(f"{len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
     return " · ".join(parts)
 
 
-def _described(report: Report, cells: list[Cell]) -> str:
-    """For who cannot see the picture."""
+def _description(report: Report, cells: list[Cell]) -> str:
+    """For who cannot see the drawing."""
     steps = [f"{', '.join(cell.words())} to {cell.size}" for cell in cells[1:]]
     shown = steps if len(steps) <= 12 else [*steps[:6], f"{len(steps) - 9} more", *steps[-3:]]
     return f"A network of {len(report.layers)} layers: {_summary(report)}. In order: {'; '.join(shown)}."
