@@ -26,17 +26,19 @@ exclude_patterns = ["_build", "scripts"]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
+smartquotes = False
 suppress_warnings = ["misc.highlighting_failure"]  # a console block may show anything
 
 
 def sections(index: str) -> list[tuple[str, list[str]]]:
-    """The headings of index.md with the pages that each links to, every page once, under its first heading."""
+    """The headings of index.md, each with the links ``Title <page>`` below it; a page stands under its first only."""
     seen: set[str] = set()
     found = []
     for part in re.split(r"^## ", index, flags=re.M)[1:]:
-        pages = [page for page in re.findall(r"\]\(([\w-]+)\.md\)", part) if not (page in seen or seen.add(page))]
-        found.append((part.splitlines()[0], pages))
-    return [(title, pages) for title, pages in found if pages]
+        links = [(text, page) for text, page in re.findall(r"\[([^\]]+)\]\(([\w-]+)\.md\)", part) if page not in seen]
+        seen |= {page for _, page in links}
+        found.append((part.splitlines()[0], [f"{text} <{page}>" for text, page in links]))
+    return [(title, links) for title, links in found if links]
 
 
 def add_sections(app, docname: str, source: list[str]) -> None:
@@ -44,8 +46,8 @@ def add_sections(app, docname: str, source: list[str]) -> None:
     if docname in ("api", "verbs"):
         source[0] = reference.pages()[docname]
     if docname == "index":
-        for title, pages in sections(source[0]):
-            lines = [":::{toctree}", ":hidden:", f":caption: {title}", "", *pages, ":::"]
+        for title, links in sections(source[0]):
+            lines = [":::{toctree}", ":hidden:", f":caption: {title}", "", *links, ":::"]
             source[0] += "\n" + "\n".join(lines) + "\n"
 
 

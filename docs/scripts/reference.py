@@ -244,7 +244,8 @@ def verbs() -> str:
         "| verb | |\n|---|---|",
     ]
     parts += [
-        f"| [`{name}`](#{name}) | {_first(_help(command).split('. ')[0])} |" for name, command in commands.items()
+        f"| [`{name}`](#{name}) | {_first(_help(command)).split('. ')[0].rstrip('.') + '.'} |"
+        for name, command in commands.items()
     ]
     return "\n".join([*parts, "", *(verb(name, command) for name, command in commands.items())])
 
@@ -298,7 +299,9 @@ def _members(kind: Any) -> tuple[Any, ...]:
 
 
 def _cell(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", r"\|")
+    """A help text in a table, its options and values as code."""
+    plain = " ".join((text or "").split()).replace("|", r"\|")
+    return re.sub(r"(?<![\w`-])--[a-z][a-z-]*", r"`\g<0>`", plain)
 
 
 if __name__ == "__main__":
