@@ -78,14 +78,14 @@ def plain(folder: Path, size: int) -> list[float]:
 
 def striate(folder: Path, size: int) -> list[float]:
     """Seconds of each epoch, the first with all that comes before it."""
-    from striate.datasets import Batches, open_data, read
+    from striate.datasets import Batches, open_data, read_part
     from striate.model.contract import Contract
 
     seconds = []
     begun = time.perf_counter()
     data = open_data(folder)
     contract = Contract(data.classes, (3, size, size), "RGB", (0.5,) * 3, (0.25,) * 3)
-    batches = Batches(read(data.train, contract, say=print), contract, batch=32, shuffle=True)
+    batches = Batches(read_part(data.train, contract, say=print), contract, batch=32, shuffle=True)
     for epoch in range(1 + LATER):
         batches.set_epoch(epoch)
         for x, y in batches:

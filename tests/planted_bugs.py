@@ -58,7 +58,7 @@ BUGS = (
     Bug("a class of two items may lose both to the test split", "datasets/split.py",
         "return [min(max(share, 1), n - 1) if n > 1", "return [min(max(share, 1), n) if n > 1",
         "tests/datasets/test_split.py"),
-    Bug("a file that was changed keeps its place in the cache", "datasets/store/stamps.py",
+    Bug("a file that was changed keeps its place in the cache", "datasets/store/cache.py",
         'text += f"{place}\\0{found.st_size} {times}\\0"', 'text += f"{place}\\0{found.st_size}\\0"',
         "tests/datasets/test_cache.py"),
     Bug("a flip mirrors about a pixel too far", "datasets/augment/change.py",

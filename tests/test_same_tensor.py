@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from image_files import KINDS, photo, saved, turned
-from striate.datasets import Batches, open_data, read
+from striate.datasets import Batches, open_data, read_part
 from striate.model.contract import INTERPOLATION, MODES, Contract
 from striate.model.model import Model
 from striate.model.prepare import fit, normalise
@@ -79,7 +79,7 @@ def contracts(draw):
 def in_training(folder, contract):
     shown = {}
     for part in open_data(folder).parts.values():
-        arrays = read(part, contract)
+        arrays = read_part(part, contract)
         for (x, _), start in zip(Batches(arrays, contract, batch=16), range(0, len(arrays), 16), strict=True):
             shown |= zip(arrays.names[start : start + 16], x, strict=True)
     return shown

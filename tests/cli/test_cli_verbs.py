@@ -274,7 +274,7 @@ def test_out_of_memory_is_said(cli, monkeypatch, in_folder):
     def full(*args, **more):
         raise MemoryError("Unable to allocate 9.00 TiB for an array")
 
-    monkeypatch.setattr("striate.run.reading.read", full)
+    monkeypatch.setattr("striate.run.reading.read_part", full)
     answer = cli("train", "digits", "--net", TINY)
     assert answer.code == 1
     assert answer.err.splitlines()[-1].startswith(
@@ -288,7 +288,7 @@ def test_a_bug_of_ours_is_not_hidden(monkeypatch):
     def wrong(*args, **more):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("striate.run.reading.read", wrong)
+    monkeypatch.setattr("striate.run.reading.read_part", wrong)
     monkeypatch.setattr(sys, "argv", ["striate", "train", "digits", "--net", TINY])
     with pytest.raises(RuntimeError, match="a bug"):
         main()

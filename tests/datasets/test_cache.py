@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.datasets import Batches, Part, read
-from striate.datasets.store import cache, cache_room, decoded, reading
-from striate.datasets.store.stamps import Stamps
+from striate.datasets import Batches, Part, read_part
+from striate.datasets.store import cache, decoded, reading, room
+from striate.datasets.store.cache import Stamps
 from striate.model import opening
 from striate.model.contract import Contract
 from striate.model.prepare import decode, fit
@@ -81,18 +81,18 @@ def decodings(monkeypatch):
 
 
 def entries(kept):
-    return sorted(folder for folder in kept.glob("*/*") if folder.suffix != cache_room.PART)
+    return sorted(folder for folder in kept.glob("*/*") if folder.suffix != room.PART)
 
 
 def leftovers(kept):
-    return sorted(kept.glob(f"*/*{cache_room.PART}"))
+    return sorted(kept.glob(f"*/*{room.PART}"))
 
 
 @pytest.mark.parametrize("memory", [10**9, 0], ids=["memory", "mapped"])
 def test_the_second_time_nothing_is_decoded(kept, part, decodings, memory):
-    first = read(part, CONTRACT, memory=memory)
+    first = read_part(part, CONTRACT, memory=memory)
     assert len(decodings) == 12
-    again = read(part, CONTRACT, memory=memory)
+    again = read_part(part, CONTRACT, memory=memory)
     assert len(decodings) == 12
     assert is_right(first, part)
     assert is_right(again, part)
@@ -102,7 +102,7 @@ def test_the_second_time_nothing_is_decoded(kept, part, decodings, memory):
 
 
 def test_what_is_mapped_may_not_be_written_and_goes_into_batches(kept, part):
-    mapped, whole = (read(part, CONTRACT, memory=memory) for memory in (0, 10**9))
+    mapped, whole = (read_part(part, CONTRACT, memory=memory) for memory in (0, 10**9))
     with pytest.raises(ValueError, match="read-only"):
         mapped.inputs[0] = 0
     for (x, y), (x_too, y_too) in zip(
@@ -119,15 +119,15 @@ def test_broken_files_are_known_too(kept, tmp_path, decodings, memory):
         paths[i].write_bytes(b"")
     time.sleep(SOON)
     part = part_of(paths)
-    first = read(part, CONTRACT, memory=memory)
-    again = read(part, CONTRACT, memory=memory)
+    first = read_part(part, CONTRACT, memory=memory)
+    again = read_part(part, CONTRACT, memory=memory)
     assert len(decodings) == 12
     assert is_right(again, part)
     assert [name for name, _ in again.broken] == [str(paths[i]) for i in (0, 5, 11)]
     assert again.broken == first.broken
     assert len(again.inputs) == 9
     with pytest.raises(ValueError, match=r"0\.bmp: the file is empty"):
-        read(part, CONTRACT, memory=memory, on_broken="stop")
+        read_part(part, CONTRACT, memory=memory, on_broken="stop")
 
 
 def rewritten(part):
@@ -181,10 +181,10 @@ CHANGES = (
 @pytest.mark.parametrize("memory", [10**9, 0], ids=["memory", "mapped"])
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_only_what_is_new_is_decoded(kept, part, decodings, change, memory):
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     decodings.clear()
     changed, new = change(part)
-    arrays = read(changed, CONTRACT, memory=memory)
+    arrays = read_part(changed, CONTRACT, memory=memory)
     assert is_right(arrays, changed)
     assert len(arrays.broken) == (change in (gone, cut_short))
     assert len(decodings) == new
@@ -193,9 +193,9 @@ def test_only_what_is_new_is_decoded(kept, part, decodings, change, memory):
 def test_what_is_taken_over_lies_where_the_broken_items_left_it(kept, part, decodings):
     part.inputs[2].write_bytes(b"no image")
     time.sleep(SOON)
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     draw(part.inputs[7], seed=70)
-    arrays = read(part, CONTRACT)
+    arrays = read_part(part, CONTRACT)
     assert is_right(arrays, part)
     assert arrays.broken[0][0] == part.names[2]
     assert len(decodings) == 13
@@ -212,22 +212,22 @@ def test_what_is_taken_over_lies_where_the_broken_items_left_it(kept, part, deco
     ],
 )
 def test_another_rule_decodes_anew(kept, part, decodings, contract):
-    read(part, CONTRACT)
-    assert is_right(read(part, contract), part, contract)
+    read_part(part, CONTRACT)
+    assert is_right(read_part(part, contract), part, contract)
     assert len(decodings) == 24
 
 
 @pytest.mark.parametrize("scale_to", [None, 9])
 def test_another_scale_decodes_anew(kept, part, decodings, scale_to):
     contract = replace(CONTRACT, resize="crop")
-    read(part, replace(contract, scale_to=8))
-    assert is_right(read(part, replace(contract, scale_to=scale_to)), part, replace(contract, scale_to=scale_to))
+    read_part(part, replace(contract, scale_to=8))
+    assert is_right(read_part(part, replace(contract, scale_to=scale_to)), part, replace(contract, scale_to=scale_to))
     assert len(decodings) == 24
 
 
 def test_what_decides_no_pixel_does_not(kept, part, decodings):
-    read(part, CONTRACT)
-    read(part, replace(CONTRACT, classes=("a", "b", "c"), mean=(0.1,) * 3, std=(0.2,) * 3))
+    read_part(part, CONTRACT)
+    read_part(part, replace(CONTRACT, classes=("a", "b", "c"), mean=(0.1,) * 3, std=(0.2,) * 3))
     assert len(decodings) == 12
 
 
@@ -236,9 +236,9 @@ def test_what_decides_no_pixel_does_not(kept, part, decodings):
     [("striate.datasets.store.reading.VERSION", 0), ("PIL.__version__", "1"), ("PIL.Image.MAX_IMAGE_PIXELS", 10**6)],
 )
 def test_another_decoder_decodes_anew(kept, part, decodings, monkeypatch, what, value):
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     monkeypatch.setattr(what, value)
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     assert len(decodings) == 24
 
 
@@ -250,27 +250,27 @@ def test_masks_are_kept_with_their_images(kept, part, tmp_path, monkeypatch):
     contract = replace(CONTRACT, task="segmentation", mask_values=(2, 1))
     time.sleep(SOON)
     part = Part(part.inputs, tuple(masks), part.names)
-    first = read(part, contract)
+    first = read_part(part, contract)
     monkeypatch.setattr(reading, "prepared", None)
-    again = read(part, contract, memory=0)
+    again = read_part(part, contract, memory=0)
     assert np.array_equal(first.inputs, again.inputs)
     assert np.array_equal(first.targets, again.targets)
     assert isinstance(again.targets, np.memmap)
     monkeypatch.undo()
     monkeypatch.setenv("STRIATE_CACHE", str(kept.parent))
     monkeypatch.setattr(decoded, "MANY_FILES", 1)
-    other = read(part, replace(contract, mask_values=(1, 2))).targets
+    other = read_part(part, replace(contract, mask_values=(1, 2))).targets
     assert (other == np.array([1, 0, *[255] * 254], np.uint8)[first.targets]).all()
     masks[4].write_bytes(b"")
-    assert read(part, contract).broken[0][0] == part.names[4]
+    assert read_part(part, contract).broken[0][0] == part.names[4]
 
 
 def test_few_and_small_files_take_no_place_on_the_disk(kept, part, monkeypatch):
     monkeypatch.setattr(decoded, "MANY_FILES", 13)
-    assert is_right(read(part, CONTRACT), part)
+    assert is_right(read_part(part, CONTRACT), part)
     assert not kept.exists()
     monkeypatch.setattr(decoded, "LARGE_FILES", 100)
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     assert len(entries(kept)) == 1
 
 
@@ -279,7 +279,7 @@ def test_switched_off(kept, part, monkeypatch, tmp_path, settings):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    assert is_right(read(part, CONTRACT), part)
+    assert is_right(read_part(part, CONTRACT), part)
     assert not entries(kept)
     assert not (tmp_path / "off").exists()
 
@@ -287,17 +287,17 @@ def test_switched_off(kept, part, monkeypatch, tmp_path, settings):
 def test_what_fits_nowhere_is_said(kept, part, monkeypatch):
     monkeypatch.setenv("STRIATE_CACHE", "off")
     lines = []
-    assert is_right(read(part, CONTRACT, memory=1000, say=lines.append), part)
-    assert lines == ["1.7 KB of decoded files do not fit in 1.0 KB of memory, but the cache is off"]
+    assert is_right(read_part(part, CONTRACT, memory=1000, say=lines.append), part)
+    assert lines == ["1.7 KB of decoded files do not fit into 1.0 KB of memory, but the cache is off"]
 
 
 def test_the_memory_is_what_the_environment_says(kept, part, monkeypatch):
     for size, mapped in (("1KB", True), ("2KB", False)):
         monkeypatch.setenv("STRIATE_MEMORY", size)
-        assert isinstance(read(part, CONTRACT).inputs, np.memmap) == mapped
+        assert isinstance(read_part(part, CONTRACT).inputs, np.memmap) == mapped
     monkeypatch.setenv("STRIATE_MEMORY", "lots")
     with pytest.raises(ValueError, match="STRIATE_MEMORY is 'lots', expected a size such as 500MB or 2GB"):
-        read(part, CONTRACT)
+        read_part(part, CONTRACT)
 
 
 @pytest.mark.parametrize("step", ["posix_fallocate", "fsync", "truncate"])
@@ -308,7 +308,7 @@ def test_a_full_disk_is_said_in_a_line_and_memory_serves(kept, part, monkeypatch
 
     lines = []
     monkeypatch.setattr(os, step, full, raising=False)
-    assert is_right(read(part, CONTRACT, memory=memory, say=lines.append), part)
+    assert is_right(read_part(part, CONTRACT, memory=memory, say=lines.append), part)
     assert lines == [
         f"the cache in {kept} cannot be written (No space left on device): what is decoded stays in memory"
     ]
@@ -320,7 +320,7 @@ def test_where_the_file_system_cannot_take_room_it_is_written(kept, part, monkey
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "posix_fallocate", unknown, raising=False)
-    assert is_right(read(part, CONTRACT), part)
+    assert is_right(read_part(part, CONTRACT), part)
     assert len(entries(kept)) == 1
 
 
@@ -330,7 +330,9 @@ def test_a_folder_that_may_not_be_written(open_to_all, as_nobody, part, monkeypa
     paths = [shutil.copy(path, open_to_all) for path in part.inputs]
     lines = []
     with as_nobody():
-        arrays = read(part_of([open_to_all / os.path.basename(path) for path in paths]), CONTRACT, say=lines.append)
+        arrays = read_part(
+            part_of([open_to_all / os.path.basename(path) for path in paths]), CONTRACT, say=lines.append
+        )
     assert len(arrays) == 12
     assert lines == [
         f"the cache in {open_to_all}/cache/arrays cannot be written (Permission denied): what is decoded stays in "
@@ -340,7 +342,7 @@ def test_a_folder_that_may_not_be_written(open_to_all, as_nobody, part, monkeypa
 
 def test_files_so_new_that_a_change_could_go_unseen_are_not_believed(kept, part):
     draw(part.inputs[5], seed=99)
-    arrays = read(part, CONTRACT, memory=0)
+    arrays = read_part(part, CONTRACT, memory=0)
     assert is_right(arrays, part)
     assert [entries(kept), leftovers(kept)] == [[], []]
     assert isinstance(arrays.inputs, np.memmap)  # of a file without a name
@@ -374,9 +376,9 @@ def test_what_the_system_refused_for_once_is_asked_for_again(kept, part, monkeyp
         return open(path, mode)
 
     monkeypatch.setattr(opening, "open", refusing, raising=False)
-    assert [name for name, _ in read(part, CONTRACT).broken] == [part.names[5]]
+    assert [name for name, _ in read_part(part, CONTRACT).broken] == [part.names[5]]
     monkeypatch.delattr(opening, "open")
-    arrays = read(part, CONTRACT)
+    arrays = read_part(part, CONTRACT)
     assert not arrays.broken
     assert is_right(arrays, part)
 
@@ -401,9 +403,9 @@ def test_a_file_that_changes_while_all_are_read_is_not_believed(kept, part, monk
         return pixels
 
     monkeypatch.setattr(reading, "prepared", prepared)
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     monkeypatch.setattr(reading, "prepared", original)
-    assert is_right(read(part, CONTRACT), part)
+    assert is_right(read_part(part, CONTRACT), part)
 
 
 def cut(entry):
@@ -455,27 +457,27 @@ def without_lock(entry):
     ids=lambda d: d.__name__,
 )
 def test_a_damaged_entry_is_not_believed(kept, part, decodings, damage):
-    read(part, CONTRACT)
+    read_part(part, CONTRACT)
     damage(*entries(kept))
-    assert is_right(read(part, CONTRACT), part)
+    assert is_right(read_part(part, CONTRACT), part)
     assert len(decodings) == 24
     if damage != without_lock:  # which could be an entry in use
-        read(part, CONTRACT)
+        read_part(part, CONTRACT)
         assert len(decodings) == 24
 
 
 def test_two_that_write_the_same_at_the_same_time(kept, part, monkeypatch):
     """The other is done first, just before this one gives its entry its name."""
-    original, others = cache.publish, []
+    original, others = cache.publish_entry, []
 
     def publish(folder, entry):
         if not others:
             others.append(None)
-            others[0] = read(part, CONTRACT, memory=0)
+            others[0] = read_part(part, CONTRACT, memory=0)
         return original(folder, entry)
 
-    monkeypatch.setattr(cache, "publish", publish)
-    arrays = read(part, CONTRACT, memory=0)
+    monkeypatch.setattr(cache, "publish_entry", publish)
+    arrays = read_part(part, CONTRACT, memory=0)
     assert is_right(arrays, part)
     assert is_right(others[0], part)
     assert [len(entries(kept)), leftovers(kept)] == [1, []]
@@ -483,36 +485,36 @@ def test_two_that_write_the_same_at_the_same_time(kept, part, monkeypatch):
 
 def test_the_least_recently_used_goes_first_and_never_what_is_in_use(kept, part, monkeypatch):
     contracts = [replace(CONTRACT, input=(3, 6, width)) for width in (8, 9, 10)]
-    in_use = read(part, contracts[0], memory=0)
-    read(part, contracts[1])
-    read(part, contracts[2])
+    in_use = read_part(part, contracts[0], memory=0)
+    read_part(part, contracts[1])
+    read_part(part, contracts[2])
     oldest_first = sorted(entries(kept), key=lambda folder: (folder / "lock").stat().st_mtime_ns)
     time.sleep(SOON)
-    read(part, contracts[1])  # used: now the last is the one that nobody has used for longest
-    cache_room.make_room(kept, 0)
+    read_part(part, contracts[1])  # used: now the last is the one that nobody has used for longest
+    room.make_room(kept, 0)
     assert entries(kept) == sorted(oldest_first)
     size = sum(file.stat().st_size for folder in oldest_first for file in folder.iterdir())
-    monkeypatch.setattr(cache_room, "LIMIT", size - 1)
-    cache_room.make_room(kept, 0)
+    monkeypatch.setattr(room, "CACHE_LIMIT", size - 1)
+    room.make_room(kept, 0)
     assert entries(kept) == sorted(oldest_first[:2])
-    monkeypatch.setattr(cache_room, "LIMIT", 0)
-    cache_room.make_room(kept, 0)
+    monkeypatch.setattr(room, "CACHE_LIMIT", 0)
+    room.make_room(kept, 0)
     assert entries(kept) == oldest_first[:1]
     assert is_right(in_use, part, contracts[0])
     del in_use
-    cache_room.make_room(kept, 0)
+    room.make_room(kept, 0)
     assert entries(kept) == []
 
 
 def test_only_the_dead_are_cleared_away(kept, part):
-    with cache.unfinished(kept / "rule" / "key") as alive:
+    with cache.unfinished_entry(kept / "rule" / "key") as alive:
         lock = alive / "lock"
-        young, old, dead = (kept / "rule" / f"{name}{cache_room.PART}" for name in ("young", "old", "dead"))
+        young, old, dead = (kept / "rule" / f"{name}{room.PART}" for name in ("young", "old", "dead"))
         for folder in (young, old, dead):
             folder.mkdir()
         (dead / "lock").touch()
         os.utime(old, (0, 0))
-        cache_room.make_room(kept, 0)
+        room.make_room(kept, 0)
         assert leftovers(kept) == sorted([alive, young])
         assert lock.exists()
     assert leftovers(kept) == [young]
@@ -525,8 +527,8 @@ def test_killed_at_any_moment_the_next_run_works_and_is_right(kept, tmp_path, mo
     rng, part = random.Random(0), part_of([draw(tmp_path / f"{i}.bmp", i) for i in range(100)])
     part.inputs[9].write_bytes(b"")
     time.sleep(SOON)
-    monkeypatch.setattr("striate.datasets.store.workers.helpers", lambda: 2)
-    wanted = read(part, CONTRACT, memory=0)
+    monkeypatch.setattr("striate.datasets.store.workers.worker_count", lambda: 2)
+    wanted = read_part(part, CONTRACT, memory=0)
     assert is_right(wanted, part)
     shutil.rmtree(kept)
     calls = mmap.mmap(-1, 8)
@@ -538,14 +540,14 @@ def test_killed_at_any_moment_the_next_run_works_and_is_right(kept, tmp_path, mo
         child = _forked_reading(part, calls, rng.randrange(int(1.2 * lasts)))
         killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
         unfinished += bool(leftovers(kept))
-        arrays = read(part, CONTRACT, memory=0)
+        arrays = read_part(part, CONTRACT, memory=0)
         assert np.array_equal(arrays.inputs, wanted.inputs)
         assert (arrays.names, arrays.broken) == (wanted.names, wanted.broken)
         assert len(entries(kept)) == 1
     assert killed >= times // 5
     assert unfinished >= times // 10
     time.sleep(SOON)  # until the helpers of the last one have ended too
-    cache_room.make_room(kept, 0)
+    room.make_room(kept, 0)
     assert leftovers(kept) == []
 
 
@@ -567,7 +569,7 @@ def _forked_reading(part, calls, last):
         calls[:] = bytes(8)
         sys.setprofile(count)
         try:
-            read(part, CONTRACT, memory=0)
+            read_part(part, CONTRACT, memory=0)
         finally:
             os._exit(0)
     return child
@@ -585,7 +587,7 @@ def test_more_data_than_memory_trains(tmp_path):
         import re, resource, sys
         from pathlib import Path
         import numpy as np, torch
-        from striate.datasets import Batches, Part, channel_statistics, read
+        from striate.datasets import Batches, Part, channel_statistics, read_part
         from striate.model.contract import Contract
 
         files = tuple(sorted(Path(sys.argv[1]).glob("*/*.png")))
@@ -596,7 +598,7 @@ def test_more_data_than_memory_trains(tmp_path):
         torch.nn.functional.cross_entropy(net(torch.zeros(2, 3, 256, 256)), torch.tensor([0, 1])).backward()
         used = 1024 * int(re.search(r"VmData:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
         resource.setrlimit(resource.RLIMIT_DATA, (used + 60_000_000,) * 2)
-        arrays = read(part, contract)
+        arrays = read_part(part, contract)
         assert arrays.inputs.nbytes > 100_000_000
         print(type(arrays.inputs).__name__, channel_statistics(arrays.inputs)[0])
         for epoch in range(2):

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.datasets import open_data, read, with_validation
+from striate.datasets import open_data, read_part, with_validation
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 
@@ -154,7 +154,7 @@ def test_every_source_in_other_channels(each_source, kind):
 def test_arrays_are_read_in_the_channels_asked_for(each_source):
     data = open_data(each_source["idx"], channels=3)
     contract = Contract(data.classes, data.input, data.mode, (0.5,) * 3, (0.5,) * 3)
-    read_ = read(data.train, contract).inputs
+    read_ = read_part(data.train, contract).inputs
     assert read_.shape == (len(data.train), 3, 2, 3)
     assert (read_ == data.train.inputs[:, None]).all()
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from striate.datasets import Part, read
+from striate.datasets import Part, read_part
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.prepare import decode, fit, fit_mask, placed
@@ -26,7 +26,7 @@ def photos(tmp_path, picture):
 
 def test_files_are_read_in_order(photos):
     done = []
-    pixels = read(photos, CONTRACT, progress=lambda n, total: done.append((n, total)))
+    pixels = read_part(photos, CONTRACT, progress=lambda n, total: done.append((n, total)))
     assert pixels.inputs.shape == (8, 3, 6, 8)
     assert pixels.inputs[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
     assert pixels.broken == ()
@@ -35,7 +35,7 @@ def test_files_are_read_in_order(photos):
 
 def test_arrays_are_read_too():
     images = np.full((2, 6, 8), 7, np.uint8)
-    pixels = read(Part(images, np.array([0, 1]), ("a", "b")), CONTRACT)
+    pixels = read_part(Part(images, np.array([0, 1]), ("a", "b")), CONTRACT)
     assert pixels.inputs.shape == (2, 3, 6, 8)
     assert (pixels.inputs == 7).all()
 
@@ -43,7 +43,7 @@ def test_arrays_are_read_too():
 def test_an_unreadable_image_among_good_ones_is_left_out_and_named(photos):
     photos.inputs[3].write_bytes(b"")
     photos.inputs[4].write_text("hello")
-    pixels = read(photos, CONTRACT)
+    pixels = read_part(photos, CONTRACT)
     assert pixels.inputs[:, 0, 0, 0].tolist() == [0, 10, 20, 50, 60, 70]
     assert pixels.targets.tolist() == [0, 1, 0, 1, 0, 1]
     assert [name[-5:] for name in pixels.names] == ["0.png", "1.png", "2.png", "5.png", "6.png", "7.png"]
@@ -60,7 +60,7 @@ def test_no_image_can_be_read(photos):
     for path in photos.inputs:
         path.write_bytes(b"")
     with pytest.raises(DataError) as caught:
-        read(photos, CONTRACT)
+        read_part(photos, CONTRACT)
     assert str(caught.value) == (
         f"none of the 8 images can be read; the first is {photos.names[0]}: the file is empty (0 bytes); copy it "
         "again or remove it"
@@ -70,14 +70,14 @@ def test_no_image_can_be_read(photos):
 def test_a_part_may_lack_a_class(photos):
     cats = photos.take([0, 2, 4])
     cats.inputs[0].unlink()
-    assert len(read(cats, CONTRACT)) == 2
+    assert len(read_part(cats, CONTRACT)) == 2
 
 
 def test_a_file_without_permission(open_to_all, as_nobody, picture):
     paths = tuple(picture(open_to_all / f"{i}.png") for i in range(4))
     paths[2].chmod(0)
     with as_nobody():
-        pixels = read(Part(paths, np.array([0, 1, 0, 1]), tuple("abcd")), CONTRACT)
+        pixels = read_part(Part(paths, np.array([0, 1, 0, 1]), tuple("abcd")), CONTRACT)
     assert pixels.broken == (("c", "no permission to read it; change the file's permissions"),)
 
 
@@ -88,33 +88,33 @@ def test_an_interrupted_reading_stops_and_leaves_no_thread(photos):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        read(photos, CONTRACT, progress=interrupt)
+        read_part(photos, CONTRACT, progress=interrupt)
     assert threading.active_count() == before
 
 
 def test_one_broken_file_stops_it_if_asked_to(photos):
     photos.inputs[3].write_bytes(b"")
     with pytest.raises(DataError) as caught:
-        read(photos, CONTRACT, on_broken="stop")
+        read_part(photos, CONTRACT, on_broken="stop")
     assert str(caught.value) == (
-        f"{photos.names[3]}: the file is empty (0 bytes); copy it again or remove it; or leave such files out "
-        '(no --strict; on_broken="leave out")'
+        f"{photos.names[3]}: the file is empty (0 bytes); copy it again or remove it; or skip such files "
+        '(without --strict; on_broken="skip")'
     )
     with pytest.raises(RecipeError, match="on_broken is 'stopp'; did you mean 'stop'"):
-        read(photos, CONTRACT, on_broken="stopp")
+        read_part(photos, CONTRACT, on_broken="stopp")
 
 
 def test_a_label_that_only_broken_files_have(photos):
     labels = np.zeros((8, 2), np.uint8)
     labels[:, 0], labels[5, 1] = 1, 1
     photos.inputs[5].write_bytes(b"")
-    arrays = read(Part(photos.inputs, labels, photos.names), replace(CONTRACT, task="multilabel"))
+    arrays = read_part(Part(photos.inputs, labels, photos.names), replace(CONTRACT, task="multilabel"))
     assert arrays.targets.tolist() == np.delete(labels, 5, 0).tolist()
 
 
 def test_texts_become_word_numbers():
     contract = Contract(("good", "bad"), (4,), "text", (), (), vocabulary=("a", "film"))
-    arrays = read(Part(("a good film", "film"), np.array([0, 1]), ("line 1", "line 2")), contract)
+    arrays = read_part(Part(("a good film", "film"), np.array([0, 1]), ("line 1", "line 2")), contract)
     assert arrays.inputs.tolist() == [[2, 1, 3, 0], [3, 0, 0, 0]]
     assert arrays.names == ("line 1", "line 2")
 
@@ -123,9 +123,9 @@ def test_values_stay_as_they_are():
     values = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
     contract = Contract(("a", "b"), (3, 5), "values", (0.0,) * 3, (1.0,) * 3)
     part = Part(values, np.array([0, 1]), ("x", "y"))
-    assert read(part, contract).inputs is values
+    assert read_part(part, contract).inputs is values
     with pytest.raises(DataError, match="x: the values have the shape 3x5, the model takes 3x4"):
-        read(part, replace(contract, input=(3, 4)))
+        read_part(part, replace(contract, input=(3, 4)))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_values_stay_as_they_are():
 )
 def test_a_contract_for_other_items(inputs, contract, fault):
     with pytest.raises(DataError, match=fault):
-        read(Part(inputs, np.array([0]), ("a",)), contract)
+        read_part(Part(inputs, np.array([0]), ("a",)), contract)
 
 
 SEGMENTATION = replace(CONTRACT, task="segmentation", mask_values=(0, 200))
@@ -161,7 +161,7 @@ def masked(tmp_path):
 
 
 def test_mask_files_go_the_way_of_their_images(masked):
-    arrays = read(masked, SEGMENTATION)
+    arrays = read_part(masked, SEGMENTATION)
     for path, mask, x, y in zip(masked.inputs, masked.targets, arrays.inputs, arrays.targets, strict=True):
         assert (x == fit(Image.open(path), SEGMENTATION)).all()
         assert (y == fit_mask(np.asarray(Image.open(mask)), SEGMENTATION)).all()
@@ -171,7 +171,7 @@ def test_mask_files_go_the_way_of_their_images(masked):
 def test_an_item_is_broken_where_its_image_or_its_mask_is(masked):
     masked.inputs[0].write_bytes(b"")
     masked.targets[1].write_text("hello")
-    arrays = read(masked, SEGMENTATION)
+    arrays = read_part(masked, SEGMENTATION)
     assert arrays.names == ("c",)
     assert len(arrays.inputs) == len(arrays.targets) == 1
     assert arrays.broken[0] == ("a", "the file is empty (0 bytes); copy it again or remove it")
@@ -186,7 +186,7 @@ def test_masks_of_the_inputs_size_are_scaled_too_where_the_images_are():
     )
     mask = np.zeros((1, 4, 4), np.uint8)
     mask[0, 0, 0] = mask[0, 2, 2] = 1  # of which the middle sees the second, twice as large
-    arrays = read(Part(mask * 255, mask, ("a",)), replace(contract, interpolation="nearest"))
+    arrays = read_part(Part(mask * 255, mask, ("a",)), replace(contract, interpolation="nearest"))
     assert arrays.targets.sum() == 4
     assert (arrays.inputs[:, 0] == arrays.targets * 255).all()
 
@@ -198,7 +198,7 @@ def test_masks_from_arrays_are_resized_by_the_nearest_pixel():
     masks = np.array([[[0, 0, 1, 1]] * 4, [[1, 1, 255, 255]] * 4], np.uint8)
     part = Part(np.zeros((2, 4, 4), np.uint8), masks, ("a", "b"))
     ignored, sea, sky = 255, 1, 0
-    assert read(part, contract).targets.tolist() == [
+    assert read_part(part, contract).targets.tolist() == [
         [[ignored, sky, sea, ignored]] * 2,
         [[ignored, sea, ignored, ignored]] * 2,
     ]
@@ -219,7 +219,7 @@ def test_positions_become_shares_of_the_input(tmp_path_factory, sizes, resize):
     for path, size in zip(paths, sizes, strict=True):
         Image.new("RGB", size).save(path)
     targets = np.arange(3 * len(sizes), dtype=np.float32).reshape(-1, 3)
-    arrays = read(Part(paths, targets, tuple(map(str, paths))), contract)
+    arrays = read_part(Part(paths, targets, tuple(map(str, paths))), contract)
     for size, (y, age, x), got in zip(sizes, targets, arrays.targets, strict=True):
         scale_x, scale_y, left, top = placed(size, contract)
         assert np.allclose(got, [(y * scale_y + top) / 6, age, (x * scale_x + left) / 8], rtol=1e-5, atol=1e-6)
@@ -235,9 +235,9 @@ def test_positions_in_a_photo_that_lies_on_its_side(tmp_path):
         target_std=(1.0,) * 2,
     )  # fmt: skip
     part = Part((tmp_path / "a.jpg",), np.array([[20, 40]], np.float32), ("a",))
-    assert read(part, contract).targets.tolist() == [[1, 1]]
+    assert read_part(part, contract).targets.tolist() == [[1, 1]]
     array = Part(np.zeros((1, 40, 20, 3), np.uint8), part.targets, ("a",))
-    assert read(array, contract).targets.tolist() == [[1, 1]]
+    assert read_part(array, contract).targets.tolist() == [[1, 1]]
 
 
 @pytest.mark.parametrize("helpers", [1, 2, 5])
@@ -248,11 +248,11 @@ def test_the_same_bits_in_the_same_order_whatever_decodes_them(tmp_path, monkeyp
         Image.fromarray(rng.integers(0, 256, (5 + i % 7, 9, 3), dtype=np.uint8)).save(path)
     paths[3].write_bytes(b"")
     paths[99].write_bytes(paths[98].read_bytes()[:100])
-    monkeypatch.setattr("striate.datasets.store.workers.helpers", lambda: helpers)
+    monkeypatch.setattr("striate.datasets.store.workers.worker_count", lambda: helpers)
     monkeypatch.setattr(
         "striate.datasets.store.workers._fork_pays", lambda n: fork and hasattr(__import__("os"), "fork")
     )
-    arrays = read(Part(paths, np.arange(100) % 2, tuple(map(str, paths))), CONTRACT)
+    arrays = read_part(Part(paths, np.arange(100) % 2, tuple(map(str, paths))), CONTRACT)
     assert [name for name, _ in arrays.broken] == [str(paths[3]), str(paths[99])]
     good = [path for path in paths if path not in (paths[3], paths[99])]
     assert arrays.names == tuple(map(str, good))
@@ -261,4 +261,4 @@ def test_the_same_bits_in_the_same_order_whatever_decodes_them(tmp_path, monkeyp
 
 
 def test_a_part_without_items():
-    assert read(Part((), np.zeros(0, np.int64), ()), CONTRACT).inputs.shape == (0, 3, 6, 8)
+    assert read_part(Part((), np.zeros(0, np.int64), ()), CONTRACT).inputs.shape == (0, 3, 6, 8)

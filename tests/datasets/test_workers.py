@@ -28,7 +28,7 @@ def counts():
 
 @pytest.fixture(params=["processes", "threads"])
 def ways(request, monkeypatch):
-    monkeypatch.setattr(workers, "helpers", lambda: 3)
+    monkeypatch.setattr(workers, "worker_count", lambda: 3)
     monkeypatch.setattr(workers, "_fork_pays", lambda n: request.param == "processes" and sys.platform == "linux")
 
 
@@ -104,7 +104,7 @@ def test_a_fault_in_the_work_itself_is_told_with_its_traceback():
 @linux
 @pytest.mark.parametrize("end", [lambda: os._exit(3), lambda: os.kill(os.getpid(), signal.SIGKILL)])
 def test_an_item_that_ends_its_process_is_named_and_the_others_are_done(counts, monkeypatch, end):
-    monkeypatch.setattr(workers, "helpers", lambda: 3)
+    monkeypatch.setattr(workers, "worker_count", lambda: 3)
 
     def work(i):
         if i in (7, 8, 200):
@@ -123,7 +123,7 @@ def test_where_no_process_can_be_made_threads_do_it(counts, monkeypatch):
     def refuse():
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(workers, "helpers", lambda: 3)
+    monkeypatch.setattr(workers, "worker_count", lambda: 3)
     monkeypatch.setattr(os, "fork", refuse)
 
     def work(i):
@@ -140,7 +140,7 @@ def program(tmp_path):
         import os, signal, sys, time
         from striate.datasets.store import workers
         signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background begins without
-        workers.helpers = lambda: 3
+        workers.worker_count = lambda: 3
         def work(i):
             with open(sys.argv[1], "a") as file:
                 file.write(f"{os.getpid()}\\n")

@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.datasets import Batches, channel_statistics, open_data, read
+from striate.datasets import Batches, channel_statistics, open_data, read_part
 from striate.errors import ModelError
 from striate.learning import Recipe, State, Step, load_state, save_state, training
 from striate.model.contract import Contract
@@ -23,7 +23,7 @@ DROPOUT = "input 1x8x8; conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
 @pytest.fixture(scope="module")
 def pixels():
     contract = Contract(tuple("0123456789"), (1, 8, 8), "L", (0.5,), (0.5,))
-    part = read(open_data("digits").train.take(range(64)), contract)
+    part = read_part(open_data("digits").train.take(range(64)), contract)
     mean, std = channel_statistics(part.inputs)
     return part, Contract(contract.classes, contract.input, "L", mean, std)
 

@@ -245,7 +245,7 @@ def test_the_answer_is_that_of_the_prepared_input():
 @pytest.mark.parametrize("contract", [GREY, MASKS, POINT], ids=lambda contract: contract.task)
 def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_path, resize, contract):
     """Bit for bit, whatever the task, the rule and the file."""
-    from striate.datasets import Batches, Part, read
+    from striate.datasets import Batches, Part, read_part
     from striate.model.prepare import normalise
     from striate.model.sources import Item, input_of
 
@@ -270,7 +270,7 @@ def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_pat
         part = replace(part, targets=tuple(tmp_path / f"{path.stem}-mask.png" for path in paths))
         part = part.take([0, 1, 3])  # the third lies on its side, and its mask does not
         paths = [paths[i] for i in (0, 1, 3)]
-    arrays = read(part, contract)
+    arrays = read_part(part, contract)
     (trained, _), *_ = Batches(arrays, contract, batch=9)
     predicted = np.stack([input_of(Item(path), contract)[0] for path in paths])
     assert (predicted == arrays.inputs).all()

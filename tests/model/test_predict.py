@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from striate.datasets import open_data, read
+from striate.datasets import open_data, read_part
 from striate.errors import DataError
 from striate.model.contract import Contract
 from striate.model.model import Model
@@ -222,7 +222,7 @@ def test_training_evaluation_and_prediction_see_the_same_tensor(tmp_path, photos
 
     model = Model(Watched(), contract)
     data = open_data(tmp_path / "data")
-    training = normalise(read(data.test, contract).inputs, contract)
+    training = normalise(read_part(data.test, contract).inputs, contract)
     measure(model, *parts_for(model, tmp_path / "data"))
     model.predict([*data.test.names])
     evaluation, prediction = seen

@@ -5,7 +5,7 @@ from striate.datasets.dataset import Arrays, DataSet, Part
 from striate.datasets.open import BUILT_IN, open_data, sampled, with_validation
 from striate.datasets.split import split_off, stratified
 from striate.datasets.statistics import channel_statistics
-from striate.datasets.store.reading import read
+from striate.datasets.store.reading import read_part
 
 __all__ = [
     "BUILT_IN",
@@ -15,7 +15,7 @@ __all__ = [
     "Part",
     "channel_statistics",
     "open_data",
-    "read",
+    "read_part",
     "sampled",
     "split_off",
     "stratified",

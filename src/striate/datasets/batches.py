@@ -34,7 +34,7 @@ class Batches:
     normalisation cannot learn from one; without, the batches are plain slices in the data's own order.
 
     Args:
-        arrays: What :func:`~striate.datasets.read` gave.
+        arrays: What :func:`~striate.datasets.read_part` gave.
         contract: The one that they were made ready by.
         batch: Items in a batch.
         seed: With the epoch decides the order of a shuffle; with the epoch and an item's number, how it is augmented.

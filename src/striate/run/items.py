@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets import Arrays, DataSet, Part, open_data, read
+from striate.datasets import Arrays, DataSet, Part, open_data, read_part
 from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.model.contract import Contract
 from striate.run.measuring import Fetching, Reading
@@ -53,7 +53,7 @@ def items_for(
     starts = np.cumsum([0, *sizes[:-1]])
     plain = _unasking(contract)
     read_parts = [
-        read(p.take(places[(places >= start) & (places < start + size)] - start), plain, progress=reading)
+        read_part(p.take(places[(places >= start) & (places < start + size)] - start), plain, progress=reading)
         for p, start, size in zip(parts, starts.tolist(), sizes, strict=True)
     ]
     if len(read_parts) == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets import Arrays, DataSet, Part, open_data, read
+from striate.datasets import Arrays, DataSet, Part, open_data, read_part
 from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.metrics import score, score_multilabel, score_regression, score_segmentation
 from striate.model.answers import in_source_units, places
@@ -123,7 +123,7 @@ def parts_for(
     _check_classes(dataset, contract, data)
     told = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
-    return [Held(read(p, told, progress=reading), p) for p in renumbered]
+    return [Held(read_part(p, told, progress=reading), p) for p in renumbered]
 
 
 def _check_same_kind(dataset: DataSet, contract: Contract, data: str | Path) -> None:

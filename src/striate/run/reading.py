@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from striate.datasets import DataSet, channel_statistics, read
+from striate.datasets import DataSet, channel_statistics, read_part
 from striate.datasets.augment import Augment
 from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
@@ -65,9 +65,9 @@ def read_parts(
         DataError: An item cannot be read and *strict* says that none may be left out; or nothing is left of a part, or
             of a class in all parts.
     """
-    on_broken = "stop" if strict else "leave out"
+    on_broken = "stop" if strict else "skip"
     held = {
-        name: Held(read(part, contract, on_broken=on_broken, progress=reading, say=say), part)
+        name: Held(read_part(part, contract, on_broken=on_broken, progress=reading, say=say), part)
         for name, part in dataset.parts.items()
     }
     broken = [item for part in held.values() for item in part.arrays.broken]

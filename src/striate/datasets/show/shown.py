@@ -16,7 +16,7 @@ from striate.datasets.counter import uniforms
 from striate.datasets.dataset import Arrays, DataSet, Part
 from striate.datasets.split import strata
 from striate.datasets.statistics import channel_statistics
-from striate.datasets.store.reading import read
+from striate.datasets.store.reading import read_part
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.words import vocabulary_of, words_of
@@ -124,7 +124,7 @@ def _reader(part: Part, contract: Contract) -> One:
     @cache
     def one(i: int) -> Arrays:
         try:
-            return read(part.take([i]), contract)
+            return read_part(part.take([i]), contract)
         except DataError:
             return Arrays(np.empty((0, *contract.input), np.uint8), np.empty(0), ())
 

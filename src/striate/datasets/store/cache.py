@@ -13,6 +13,7 @@ believes, and that the next writer removes.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -21,18 +22,20 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.store.cache_room import PART, hold
-from striate.datasets.store.stamps import ITEM, Stamps
+from striate.datasets.store.room import PART, hold_lock
 from striate.files import cache_folder
+
+ITEM = "S16"  # numpy's name of a digest of 16 bytes
 
 
 @dataclass(frozen=True)
 class Column:
-    """One thing that is made of each item: of item *i*, ``make(i)``, an array of *shape* and *dtype*.
+    """One array that is made of each item: of item *i*, ``make(i)``, an array of *shape* and *dtype*.
 
     *make* raises DataError where the item cannot be read.
     """
@@ -48,7 +51,61 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Stamps:
+    """What the files of a split are, without a look inside.
+
+    A digest for each item, one of all, their bytes, and their latest time in ns.
+    """
+
+    items: np.ndarray
+    key: str
+    size: int
+    newest: int
+
+    @classmethod
+    def of(cls, files: Sequence[Sequence[Path]]) -> Stamps:
+        """Of every item's files; those that are not there have a stamp too, so that one which appears is noticed."""
+        items, total, newest = [], 0, 0
+        for paths in zip(*files, strict=True):
+            item, size, latest = _stamp(paths)
+            items.append(item)
+            total, newest = total + size, max(newest, latest)
+        return cls(np.array(items, ITEM), hashlib.blake2b(b"".join(items), digest_size=16).hexdigest(), total, newest)
+
+    def settled(self, now: int) -> bool:
+        """Whether a file that changes after *now* (in ns) is sure to get another stamp.
+
+        What is read after that is what the stamp stands for, or the stamp is never met again: the time of the file,
+        other than that of its content, cannot be set back.
+        """
+        # Clocks of files tick every 10 ms at worst, those of old file systems every second or two.
+        tick = 2 * 10**9 if self.newest % 10**9 == 0 else 2 * 10**7
+        return self.newest + tick < now
+
+
+def _stamp(paths: Sequence[Path]) -> tuple[bytes, int, int]:
+    """A digest of the files' paths (links followed), sizes and times (of content and file), their bytes, and their
+    latest time.
+    """
+    text, size, newest = "", 0, 0
+    for path in map(os.fspath, paths):
+        folder, _, name = path.rpartition(os.sep)
+        try:
+            found = os.stat(path)
+            times = found.st_mtime_ns, found.st_ctime_ns
+            size, newest = size + found.st_size, max(newest, *times)
+            place = os.path.realpath(path) if os.path.islink(path) else f"{_real(folder)}/{name}"
+            text += f"{place}\0{found.st_size} {times}\0"
+        except (OSError, ValueError):
+            text += f"{path}\0"
+    return hashlib.blake2b(os.fsencode(text), digest_size=16).digest(), size, newest
+
+
+_real = lru_cache(1 << 16)(os.path.realpath)
+
+
+@dataclass(frozen=True)
+class CacheEntry:
     """An entry, held open: *rows* items that could be read, in their order, and why the *broken* ones could not."""
 
     folder: Path
@@ -57,13 +114,13 @@ class Entry:
     lock: int
 
     def column(self, column: Column, *, in_memory: bool) -> np.ndarray:
-        """The rows of *column*: in memory if they are to be and if there is room, else mapped (read-only)."""
+        """The rows of *column*: in memory if requested and if there is room, else mapped (read-only)."""
         file, shape = _file(self.folder, column), (self.rows, *column.shape)
         with suppress(MemoryError):
             if in_memory:
                 return np.fromfile(file, column.dtype).reshape(shape)
         array = np.memmap(file, column.dtype, "r", shape=shape)
-        weakref.finalize(array._mmap, os.close, os.dup(self.lock))  # type: ignore[attr-defined]
+        weakref.finalize(array._mmap, os.close, os.dup(self.lock))  # type: ignore[attr-defined]  # the only owner of the map
         return array
 
     def items(self) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +131,7 @@ class Entry:
         return stamps, np.where(good, np.cumsum(good) - 1, -1)
 
 
-def place() -> Path | None:
+def cache_root() -> Path | None:
     """Where the entries are kept; None where the cache is off (``STRIATE_CACHE=off``) or there is no home for it."""
     if os.environ.get("STRIATE_CACHE", "").lower() == "off":
         return None
@@ -84,23 +141,23 @@ def place() -> Path | None:
 
 
 @contextmanager
-def opened(folder: Path, columns: Sequence[Column]) -> Iterator[Entry | None]:
+def open_entry(folder: Path, columns: Sequence[Column]) -> Iterator[CacheEntry | None]:
     """The entry in *folder*, held as long as the context or an array that is mapped from it lasts; None if not whole.
 
-    To be used is what keeps an entry from being the next that is removed.
+    Use keeps an entry from being the next to be removed.
     """
-    lock = hold(folder)
+    lock = hold_lock(folder)
     try:
-        yield None if lock is None else _entry(folder, columns, lock)
+        yield None if lock is None else _whole_entry(folder, columns, lock)
     finally:
         if lock is not None:
             os.close(lock)
 
 
-def _entry(folder: Path, columns: Sequence[Column], lock: int) -> Entry | None:
+def _whole_entry(folder: Path, columns: Sequence[Column], lock: int) -> CacheEntry | None:
     try:
         index = json.loads((folder / "index.json").read_bytes())
-        entry = Entry(folder, int(index["rows"]), {int(i): str(why) for i, why in index["broken"]}, lock)
+        entry = CacheEntry(folder, int(index["rows"]), {int(i): str(why) for i, why in index["broken"]}, lock)
         n = entry.rows + len(entry.broken)
         sizes = [(folder / "items.bin", n * np.dtype(ITEM).itemsize)]
         sizes += [(_file(folder, column), entry.rows * column.row_bytes) for column in columns]
@@ -117,14 +174,14 @@ def _file(folder: Path, column: Column) -> Path:
 
 
 @contextmanager
-def unfinished(beside: Path) -> Iterator[Path]:
-    """A new, held folder that becomes an entry by :func:`publish`, and is removed if it does not."""
+def unfinished_entry(beside: Path) -> Iterator[Path]:
+    """A new, held folder that becomes an entry by :func:`publish_entry`, and is removed if it does not."""
     beside.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{beside.name}.", suffix=PART, dir=beside.parent))
     lock = None
     try:
         (folder / "lock").touch()
-        lock = hold(folder)
+        lock = hold_lock(folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -132,7 +189,7 @@ def unfinished(beside: Path) -> Iterator[Path]:
             os.close(lock)
 
 
-def allocated(folder: Path, column: Column, n: int) -> np.ndarray:
+def allocated(folder: Path, column: Column, n: int) -> np.memmap:
     """*n* rows of *column* in a new file in *folder*, mapped to be written; OSError where the disk has no room.
 
     The room is taken now: a mapped file that the disk cannot hold would end the process later.
@@ -153,7 +210,7 @@ def _take_room(file: int, size: int) -> None:
             size -= os.write(file, zeros[:size])
 
 
-def finish(folder: Path, columns: Sequence[Column], stamps: Stamps, rows: int, broken: dict[int, str]) -> None:
+def finish_entry(folder: Path, columns: Sequence[Column], stamps: Stamps, rows: int, broken: dict[int, str]) -> None:
     """Makes the folder that holds *columns* an entry, cut to its *rows*, and all of it safe on the disk."""
     for column in columns:
         os.truncate(_file(folder, column), rows * column.row_bytes)
@@ -174,7 +231,7 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def publish(folder: Path, entry: Path) -> Path:
+def publish_entry(folder: Path, entry: Path) -> Path:
     """Where the finished entry in *folder* is from now on: at *entry*, or where it was if another came first."""
     with suppress(OSError):
         folder.rename(entry)

@@ -1,4 +1,4 @@
-"""From a part to arrays that the contract has prepared: every item read once, the files among them from the cache."""
+"""From a split to arrays that the contract has prepared: every item read once, the files among them from the cache."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, features
 
 from striate.datasets.dataset import Arrays, Part
 from striate.datasets.store.cache import Column
-from striate.datasets.store.decoded import Reading, Rows, rows_of
-from striate.datasets.store.memory import memory_limit
+from striate.datasets.store.decoded import DecodedRows, DecodeJob, decoded_rows
+from striate.datasets.store.room import memory_limit
 from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.model.contract import IMAGES, Contract
 from striate.model.fitting import fit_array, fit_mask, prepared
@@ -25,39 +24,39 @@ from striate.model.placing import placed
 from striate.model.words import numbers_of
 
 VERSION = 1  # of what the code makes of a file: one more with every change of a pixel, and no old cache is believed
-ON_BROKEN = ("leave out", "stop")
+ON_BROKEN = ("skip", "stop")
 
 
-def read(
+def read_part(
     part: Part,
     contract: Contract,
     *,
     memory: int | None = None,
-    on_broken: str = "leave out",
+    on_broken: str = "skip",
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Arrays:
-    """*part* as the contract makes it ready; files that cannot be read are left out and named.
+    """*part* as the contract prepares it; files that cannot be read are skipped and named.
 
-    Files are decoded in parallel, the same bits whatever the number of cores, in the part's order. What took a
-    while is kept on the disk, in ``arrays`` in :func:`striate.files.cache_folder`, where it is found the next time
+    Files are decoded in parallel, bit for bit the same whatever the number of cores, in the split's order. What took
+    a while is kept on the disk, in ``arrays`` in :func:`striate.files.cache_folder`, where it is found the next time
     unless a file, the contract or Pillow changed. ``STRIATE_CACHE=off`` keeps nothing; ``STRIATE_CACHE_LIMIT``
-    (20GB) is what all of it may take, beyond which the least recently used goes.
+    (20GB) is its maximum size, beyond which the least recently used goes.
 
     Args:
-        part: What to read.
-        contract: How; classes are numbered, positions and masks are meant as it says.
+        part: The split to read.
+        contract: How; it also says what class numbers, positions and masks mean.
         memory: Bytes that the decoded files may take; more are mapped from the cache's file, read-only. If not
             given ``STRIATE_MEMORY`` (such as ``500MB``), else half of what is free.
-        on_broken: ``"leave out"``, or ``"stop"`` at the first file that cannot be read.
-        progress: Called with (items done, items in all) while files are decoded, ten times a second at most.
-        say: Told in a line if the cache cannot be used where it should.
+        on_broken: ``"skip"``, or ``"stop"`` at the first file that cannot be read.
+        progress: Called with (items done, items in all) while files are decoded, at most ten times per second.
+        say: Called with a line if the cache cannot be used where it should.
 
     Raises:
-        DataError: The contract takes other items; none can be read; one cannot, and *on_broken* is ``"stop"``.
+        DataError: The contract is for other items; none can be read; one cannot, and *on_broken* is ``"stop"``.
 
     >>> contract = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
-    >>> read(Part(np.zeros((3, 4, 4), np.uint8), np.array([0, 1, 1]), tuple("abc")), contract).inputs.shape
+    >>> read_part(Part(np.zeros((3, 4, 4), np.uint8), np.array([0, 1, 1]), tuple("abc")), contract).inputs.shape
     (3, 1, 2, 2)
     """
     if on_broken not in ON_BROKEN:
@@ -66,15 +65,14 @@ def read(
 
     def found(i: int, why: str) -> None:
         if on_broken == "stop":
-            raise DataError(f'{part.names[i]}: {why}; or leave such files out (no --strict; on_broken="leave out")')
+            raise DataError(f'{part.names[i]}: {why}; or skip such files (without --strict; on_broken="skip")')
 
-    rows = Rows({}, {})
+    rows = DecodedRows({}, {})
     if columns := _columns(part, contract):
-        files = [paths for paths in (part.inputs, part.targets) if not isinstance(paths, np.ndarray)]
+        files = [part.mask_files if c.name == "targets" else part.files for c in columns if c.name != "sizes"]
         limit = memory_limit() if memory is None else memory
-        quiet: Callable[..., None] = lambda *_: None  # noqa: E731
         rule = _rule(contract, columns)
-        rows = rows_of(Reading(files, columns, rule, limit, found, progress or quiet, say or quiet))  # type: ignore
+        rows = decoded_rows(DecodeJob(files, columns, rule, limit, found, progress or _quiet, say or _quiet))
     left = part
     if rows.broken:
         if len(rows.broken) == len(part):
@@ -88,34 +86,37 @@ def read(
     return Arrays(inputs, targets, left.names, tuple((part.names[i], why) for i, why in rows.broken.items()))
 
 
+def _quiet(*_: object) -> None:
+    pass
+
+
 def _check_kind(part: Part, contract: Contract) -> None:
     if not len(part):
         return
     if isinstance(part.inputs, np.ndarray):
-        came = "images" if part.inputs.dtype == np.uint8 else "values"
+        got = "images" if part.inputs.dtype == np.uint8 else "values"
     else:
-        came = "texts" if isinstance(part.inputs[0], str) else "images"
-    wanted = {"text": "texts", "values": "values"}.get(contract.mode, "images")
-    if came != wanted:
-        raise DataError(f"{part.names[0]}: the data are {came}, but the model takes {wanted}; give it those")
+        got = "texts" if part.texts else "images"
+    expected = {"text": "texts", "values": "values"}.get(contract.mode, "images")
+    if got != expected:
+        raise DataError(f"{part.names[0]}: the data are {got}, but the model takes {expected}; give it those")
 
 
 def _columns(part: Part, contract: Contract) -> list[Column]:
-    """What is made of the part's files: the inputs, the sizes of images with positions in them, the masks."""
+    """What is made of the split's files: the inputs, the sizes of images with positions in them, the masks."""
     columns = []
-    if contract.mode in IMAGES and not isinstance(part.inputs, np.ndarray):
-        images = cast("tuple[Path, ...]", part.inputs)
+    images, masks = part.files, part.mask_files
+    if contract.mode in IMAGES and isinstance(part.inputs, tuple):
         columns.append(Column("inputs", contract.input, "u1", lambda i: _of(images[i], prepared, contract)))
         if contract.positions:
             columns.append(Column("sizes", (2,), "<i4", lambda i: _of(images[i], _size)))
-    if not isinstance(part.targets, np.ndarray):
-        masks = part.targets
+    if isinstance(part.targets, tuple):
         columns.append(Column("targets", contract.input[1:], "u1", lambda i: _of(masks[i], _mask, contract)))
     return columns
 
 
 def _of(path: Path, make: Callable[..., np.ndarray], *more: Contract) -> np.ndarray:
-    """What *make* makes of a file; its DataError without the path, which the part has a name for."""
+    """What *make* makes of a file; its DataError without the path, which the split has a name for."""
     try:
         return make(path, *more)
     except DataError as error:
@@ -136,7 +137,7 @@ def _rule(contract: Contract, columns: Sequence[Column]) -> str:
     """A name for everything, besides the files, that decides what they become."""
     decides = (
         VERSION,
-        [PIL.__version__, Image.core.jpeglib_version, Image.MAX_IMAGE_PIXELS],
+        [PIL.__version__, features.version_codec("jpg"), Image.MAX_IMAGE_PIXELS],
         [contract.input, contract.mode, contract.resize, contract.interpolation, contract.scale_to],
         contract.mask_values,
         [(column.name, column.dtype) for column in columns],
@@ -147,41 +148,38 @@ def _rule(contract: Contract, columns: Sequence[Column]) -> str:
 def _inputs(part: Part, contract: Contract) -> np.ndarray:
     """Inputs that are no files."""
     if contract.mode == "text":
-        return numbers_of([str(text) for text in part.inputs], contract.vocabulary, contract.input[0])
-    assert isinstance(part.inputs, np.ndarray)
+        return numbers_of(part.texts, contract.vocabulary, contract.input[0])
     if contract.mode != "values":
-        return fit_array(part.inputs, contract)
-    if part.inputs.shape[1:] != contract.input:
-        came, wanted = map(shape_text, (part.inputs.shape[1:], contract.input))
-        raise DataError(f"{part.names[0]}: the values have the shape {came}, the model takes {wanted}")
-    return part.inputs
+        return fit_array(part.arrays, contract)
+    if part.arrays.shape[1:] != contract.input:
+        got, expected = map(shape_text, (part.arrays.shape[1:], contract.input))
+        raise DataError(f"{part.names[0]}: the values have the shape {got}, the model takes {expected}")
+    return part.arrays
 
 
 def _targets(part: Part, contract: Contract, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """Targets that are no files, as the contract means them."""
-    assert isinstance(part.targets, np.ndarray)
-    same_size = part.targets.shape[1:] == contract.input[1:] and contract.scale_to is None
-    if contract.task == "segmentation" and not same_size:
+    same_size = part.labels.shape[1:] == contract.input[1:] and contract.scale_to is None
+    if contract.task.per_pixel and not same_size:
         numbers = replace(contract, mask_values=tuple(range(len(contract.classes))))
         fitted = np.empty((len(part), *contract.input[1:]), np.uint8)
-        for row, mask in zip(fitted, part.targets, strict=True):
+        for row, mask in zip(fitted, part.labels, strict=True):
             row[:] = fit_mask(mask, numbers)
         return fitted
     if not contract.positions or not len(part):
-        return part.targets
+        return part.labels
     sizes = columns.get("sizes")
     if sizes is None:
-        assert isinstance(part.inputs, np.ndarray)
-        sizes = np.array([part.inputs.shape[2:0:-1]] * len(part))
-    return _as_shares(part.targets, sizes, contract)
+        sizes = np.array([part.arrays.shape[2:0:-1]] * len(part))
+    return _as_fractions(part.labels, sizes, contract)
 
 
-def _as_shares(targets: np.ndarray, sizes: np.ndarray, contract: Contract) -> np.ndarray:
-    """Positions in images of *sizes* (width, height) as shares, 0 to 1, of the contract's input."""
+def _as_fractions(targets: np.ndarray, sizes: np.ndarray, contract: Contract) -> np.ndarray:
+    """Positions in images of *sizes* (width, height) as fractions, 0 to 1, of the contract's input."""
     each, which = np.unique(sizes, axis=0, return_inverse=True)
     ways = np.array([placed((int(width), int(height)), contract) for width, height in each])[which.ravel()]
-    shares = targets.astype(np.float32)
+    fractions = targets.astype(np.float32)
     for pair in contract.positions:
         for axis, value in enumerate(pair):
-            shares[:, value] = (targets[:, value] * ways[:, axis] + ways[:, 2 + axis]) / contract.input[2 - axis]
-    return shares
+            fractions[:, value] = (targets[:, value] * ways[:, axis] + ways[:, 2 + axis]) / contract.input[2 - axis]
+    return fractions

@@ -1,4 +1,4 @@
-"""Many items worked on at once, in helper processes that share memory with this one.
+"""Many items worked on at once, in worker processes that share memory with this one.
 
 Thousands of small images keep Python busy, not the decoder, and threads of one process take turns at Python. So on
 Linux the process forks: its children call Pillow and numpy alone (never torch, whose threads a fork loses), write
@@ -32,28 +32,28 @@ WAITING, STARTED, DONE, FAILED = range(4)  # what has become of an item
 FEW = 64  # items that are done sooner than processes start
 CHUNKS = 1024  # that the items are handed out in: their numbers fit into the smallest pipe (4,096 bytes)
 TICK = 0.1  # seconds between two reports of progress
-MOST = 16  # helpers: each holds a decoded photo
-LONGEST = 600  # letters of a reason
+MAX_WORKERS = 16  # each keeps a decoded photo
+LONGEST = 600  # characters of a reason
 CRASHED = "reading it ended the process that did it (out of memory, or a damaged file)"
 
 Found = Callable[[int, str], None]
-Take = Callable[[], list[int]]  # the places of the next chunk; none when all have been handed out
+Take = Callable[[], list[int]]  # the positions of the next chunk; none when all have been handed out
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What every helper knows: the work, and a byte for each item; one more says that all are to stop."""
+    """What every worker knows: the work, and a byte for each item; one more says that all are to stop."""
 
     items: Sequence[int]
     work: Callable[[int], None]
     states: mmap.mmap
 
-    def work_off(self, take: Take, failed: Found, wanted: Callable[[], bool] = lambda: True) -> None:
-        """What one helper does: chunk after chunk, as long as it is *wanted*."""
+    def work_off(self, take: Take, failed: Found, needed: Callable[[], bool] = lambda: True) -> None:
+        """What one worker does: chunk after chunk, as long as it is *needed*."""
         items, states = self.items, self.states
         while chunk := take():
             for place in chunk:
-                if states[-1] or not wanted():
+                if states[-1] or not needed():
                     return
                 states[place] = STARTED
                 try:
@@ -77,10 +77,10 @@ def for_each(
         items: What to work on, in the order in which it is begun.
         work: Leaves its result in memory that processes share: an ``mmap`` that is anonymous or a file's.
         found: Called in this process, in any order. What it raises ends the work.
-        progress: Called in this process with the number of items that are done, ten times a second at most.
+        progress: Called in this process with the number of items that are done, at most ten times per second.
 
     Raises:
-        RuntimeError: *work* raised something else in a helper process; the text is its traceback.
+        RuntimeError: *work* raised something else in a worker process; the text is its traceback.
 
     >>> squares = np.frombuffer(mmap.mmap(-1, 8 * 100), np.int64)
     >>> def square(i: int) -> None:
@@ -109,15 +109,15 @@ def for_each(
     progress(len(items))
 
 
-def helpers() -> int:
-    """How many work at once: the cores that this process may use, 16 at most."""
+def worker_count() -> int:
+    """How many workers there are at most: the cores that this process may use, up to 16."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST)
+    return min(cores, MAX_WORKERS)
 
 
 def _fork_pays(n: int) -> bool:
     # Elsewhere fork is missing (Windows) or breaks the system's own libraries (macOS).
-    return sys.platform == "linux" and n > FEW and helpers() > 1
+    return sys.platform == "linux" and n > FEW and worker_count() > 1
 
 
 def _at_intervals(call: Callable[[], None]) -> Callable[[], None]:
@@ -139,11 +139,11 @@ def _chunks(waiting: list[int]) -> list[list[int]]:
 
 def _in_threads(job: _Job, waiting: list[int], found: Found, tick: Callable[[], None]) -> None:
     chunks, failures = iter(_chunks(waiting)), queue.SimpleQueue[tuple[int, str]]()
-    with ThreadPoolExecutor(helpers()) as pool:
+    with ThreadPoolExecutor(worker_count()) as pool:
         try:
             threads = {
                 pool.submit(job.work_off, lambda: next(chunks, []), lambda *failure: failures.put(failure))
-                for _ in range(helpers())
+                for _ in range(worker_count())
             }
             while threads or not failures.empty():
                 ended, threads = wait(threads, TICK)
@@ -162,7 +162,7 @@ def _in_processes(job: _Job, waiting: list[int], found: Found, tick: Callable[[]
     with _pipe() as (tasks, hand_out), _pipe() as (results, report):
         hand_out.write(b"".join(number.to_bytes(4) for number in range(len(chunks))))
 
-        def help_() -> None:
+        def run_child() -> None:
             hand_out.close()
             job.work_off(
                 lambda: chunks[int.from_bytes(number)] if (number := tasks.read(4)) else [],
@@ -172,13 +172,13 @@ def _in_processes(job: _Job, waiting: list[int], found: Found, tick: Callable[[]
 
         try:
             with suppress(OSError):  # no more processes, or no memory for one: those that there are do it
-                for _ in range(min(helpers(), len(chunks))):
-                    children.append(_fork(help_, report))
+                for _ in range(min(worker_count(), len(chunks))):
+                    children.append(_fork(run_child, report))
             hand_out.close()
             report.close()
             _listen(results, found, tick)
         finally:
-            for child in children:  # at its end, or no longer wanted
+            for child in children:  # at its end, or no longer needed
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
                 with suppress(ChildProcessError):  # somebody has told the system to forget children
