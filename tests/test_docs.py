@@ -202,6 +202,24 @@ def test_every_option_on_a_page_is_an_option_of_a_verb():
     assert not unknown
 
 
+def missing_paths(text: str) -> list[str]:
+    """The paths in code spans of *text* that are nowhere: below the repository, src/striate or docs."""
+    paths = re.findall(r"`([\w.]+(?:/[\w.-]+)*/?[\w-]+\.(?:py|md|json|toml))`", text)
+    return [path for path in paths if not any((root / path).exists() for root in (ROOT, ROOT / "src/striate", DOCS))]
+
+
+def test_the_layout_page_names_what_is_there():
+    text = (DOCS / "layout.md").read_text(encoding="utf-8")
+    assert not missing_paths(text)
+    packages = {path.parent.name for path in (ROOT / "src/striate").glob("*/__init__.py")}
+    table = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    assert packages == table, f"the table of packages in docs/layout.md: {sorted(packages ^ table)}"
+
+
+def test_a_missing_path_is_noticed():
+    assert missing_paths("`spec/ops.py` `spec/nothing.py` `tests/test_docs.py` `errors.py`") == ["spec/nothing.py"]
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     for name in ("sphinx", "furo", "myst_parser"):
