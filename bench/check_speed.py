@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.spec import Graph, lower
 from striate.zoo import ZOO
 
@@ -33,13 +33,13 @@ def timed(call: Callable[[], object]) -> float:
 
 CHILD = """
 import sys, time
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.spec import lower
 from striate.zoo import ZOO
 entry = ZOO[sys.argv[1]]
 for _ in range(2):
     begun = time.perf_counter()
-    check(lower(entry.make(), entry.input))
+    analyse(lower(entry.make(), entry.input))
     print((time.perf_counter() - begun) * 1e3)
 assert "torch" not in sys.modules
 """
@@ -88,7 +88,7 @@ def main() -> None:
         ]
         static, again, whole, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
         summary = torchinfo.summary(module, size, verbose=0)
-        report = check(graph)
+        report = analyse(graph)
         assert summary.total_params == report.parameters, (name, summary.total_params, report.parameters)
         print(f"{name:<12} {static:7.2f} {again:7.2f} {whole:8.0f} {theirs:10.1f} {theirs / static:5.0f}x")
     for what, once in (("import striate", importing), ("striate --help", lambda: command("--help"))):

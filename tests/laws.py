@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import striate.spec
-from striate.analysis import Axis, check, infer, receptive
+from striate.analysis import Axis, analyse, infer, receptive
 from striate.errors import Error, SpecError
 from striate.exporters.compare import compare_net
 from striate.exporters.source import source
@@ -75,13 +75,13 @@ def repr_and_back(net: Spec | Graph, input: Shape) -> None:
 
 def no_faults(net: Spec | Graph, input: Shape) -> None:
     """It fits its input."""
-    problems = check(net, input).problems
+    problems = analyse(net, input).problems
     assert not problems, "\n".join(map(str, problems))
 
 
 def costs_are_torchs(net: Spec | Graph, input: Shape) -> None:
     """Shapes, parameters and MACs equal what torch itself finds, without running a number."""
-    report = check(net, input)
+    report = analyse(net, input)
     module = build(net, input, device="meta").eval()
     shapes: dict[str, Shape] = {}
     for name, part in _layers(module):
@@ -216,7 +216,7 @@ def a_model_file_gives_it_back(net: Spec | Graph, input: Shape) -> None:
 
 def ten_items_are_learned(net: Spec | Graph, input: Shape) -> None:
     """Trained on ten random items it tells all ten: gradients reach every layer, and nothing is in the way."""
-    graph, report = lower(net, input), check(net, input)
+    graph, report = lower(net, input), analyse(net, input)
     classes = report.layers[-1].output
     if len(classes) != 1 or classes[0] < 2 or report.macs > 3e7:
         raise NotApplicable("for small networks with classes")
@@ -309,7 +309,7 @@ def thinned(graph: Graph) -> Graph:
 
 def affordable(net: Spec | Graph, input: Shape) -> Graph:
     """The network, or a thin one of its form where running it would take seconds."""
-    graph, report = lower(net, input), check(net, input)
+    graph, report = lower(net, input), analyse(net, input)
     return thinned(graph) if report.parameters > 5e6 or report.macs > 2e8 else graph
 
 

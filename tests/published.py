@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.spec import Side, lower
 from striate.zoo import ZOO, googlenet
 
@@ -64,7 +64,7 @@ FIELDS = [
 
 @pytest.mark.parametrize(("name", "parameters", "gmacs", "source"), COSTS)
 def test_parameters_and_macs(name: str, parameters: int, gmacs: float | None, source: str) -> None:
-    report = check(ZOO[name].make(), ZOO[name].input)
+    report = analyse(ZOO[name].make(), ZOO[name].input)
     assert report.parameters == parameters, source
     if gmacs is not None:
         assert round(report.macs / 1e9, 3 if gmacs > 0.01 else 9) == gmacs, source
@@ -72,7 +72,7 @@ def test_parameters_and_macs(name: str, parameters: int, gmacs: float | None, so
 
 @pytest.mark.parametrize(("name", "field", "stride", "source"), FIELDS)
 def test_receptive_field_of_the_last_map(name: str, field: int, stride: int, source: str) -> None:
-    report = check(ZOO[name].make(), ZOO[name].input)
+    report = analyse(ZOO[name].make(), ZOO[name].input)
     assert report.receptive_field == (field, field), source
     strides = [layer.stride for layer in report.layers if layer.receptive_field == (field, field)]
     assert (stride, stride) in strides, source
@@ -80,7 +80,7 @@ def test_receptive_field_of_the_last_map(name: str, field: int, stride: int, sou
 
 def test_the_map_sizes_of_zf_net() -> None:
     """Zeiler and Fergus 2013, figure 3: 110, 55, 26, 13, 13, 13 and 6."""
-    report = check(ZOO["zfnet"].make(), ZOO["zfnet"].input)
+    report = analyse(ZOO["zfnet"].make(), ZOO["zfnet"].input)
     sizes = {layer.name: layer.output[1] for layer in report.layers if len(layer.output) == 3}
     assert [sizes[n] for n in ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5")] == [
         110, 55, 26, 13, 13, 13, 13, 6,
@@ -89,7 +89,7 @@ def test_the_map_sizes_of_zf_net() -> None:
 
 def test_the_sizes_of_googlenet() -> None:
     """Szegedy et al. 2014, table 1, column "output size"; section 5: a side head pools to 4x4x512 and 4x4x528."""
-    report = check(googlenet(), (3, 224, 224))
+    report = analyse(googlenet(), (3, 224, 224))
     shape = {layer.name: layer.output for layer in report.layers}
     assert shape["conv1.relu"] == (64, 112, 112)
     assert shape["conv2.relu"] == (192, 56, 56)
@@ -106,7 +106,7 @@ def test_the_sizes_of_googlenet() -> None:
 
 def test_the_side_heads_of_torchvisions_googlenet() -> None:
     spec = ZOO["googlenet_torchvision"].make(sides=True)
-    assert check(spec, (3, 224, 224)).parameters == 13_004_888, TORCHVISION
+    assert analyse(spec, (3, 224, 224)).parameters == 13_004_888, TORCHVISION
     assert lower(spec).taps == ("side4a.fc2", "side4d.fc2")
     assert sum(isinstance(part, Side) for _, part in spec.children) == 2
 
@@ -116,12 +116,12 @@ def test_the_side_heads_of_torchvisions_googlenet() -> None:
 )
 def test_the_cifar_resnets(depth: int, millions: float) -> None:
     """He et al. 2015, table 6 (110 layers: 1.7 million there)."""
-    assert round(check(ZOO[f"resnet{depth}"].make(), (3, 32, 32)).parameters / 1e6, 2) == millions
+    assert round(analyse(ZOO[f"resnet{depth}"].make(), (3, 32, 32)).parameters / 1e6, 2) == millions
 
 
 def test_the_connections_of_lenet5_1998() -> None:
     """LeCun et al. 1998, section II-B: 156, 12, 1,516, 32, 48,120 and 10,164; 151,600 connections in C3."""
-    report = check(ZOO["lenet5_1998"].make(), (1, 32, 32))
+    report = analyse(ZOO["lenet5_1998"].make(), (1, 32, 32))
     counts = {layer.name: layer.parameters for layer in report.layers if layer.parameters}
     assert counts == {"c1": 156, "s2.scale": 12, "c3": 1_516, "s4.scale": 32, "c5": 48_120, "f6": 10_164}
     c3 = next(layer for layer in report.layers if layer.name == "c3")
@@ -130,6 +130,6 @@ def test_the_connections_of_lenet5_1998() -> None:
 
 def test_unet_2015_loses_its_border() -> None:
     """Ronneberger et al. 2015, figure 1: 572x572 in, 388x388 out, 28x28 at the bottom."""
-    report = check(ZOO["unet_2015"].make(), (1, 572, 572))
+    report = analyse(ZOO["unet_2015"].make(), (1, 572, 572))
     assert report.layers[-1].output == (2, 388, 388)
     assert min(layer.output[1] for layer in report.layers) == 28

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.zoo import ZOO
 
 SLIPS = {
@@ -62,7 +62,7 @@ FINE = {
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_named_with_its_way_out(slip: str) -> None:
     net, message = SLIPS[slip]
-    report = check(net, (3, 20, 20))
+    report = analyse(net, (3, 20, 20))
     assert not report.problems
     assert message in [str(w) for w in report.warnings]
     assert f"advice: {message}" in str(report)
@@ -72,12 +72,12 @@ def test_a_slip_is_named_with_its_way_out(slip: str) -> None:
 
 @pytest.mark.parametrize("net", FINE.values(), ids=FINE)
 def test_what_is_no_slip_is_left_alone(net: str) -> None:
-    assert check(net, (3, 20, 20)).warnings == ()
+    assert analyse(net, (3, 20, 20)).warnings == ()
 
 
 def test_the_networks_of_the_papers() -> None:
     """What their authors meant is not called a slip, but for what is known of them."""
-    warned = {name for name, entry in ZOO.items() if check(entry.make(), entry.input).warnings}
+    warned = {name for name, entry in ZOO.items() if analyse(entry.make(), entry.input).warnings}
     known = {
         "boat4",  # ends in softmax, as its tutorial does
         "nin", "allconv",  # see 27 of 32 pixels

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
-from striate.analysis import check, compare
+from striate.analysis import analyse, compare_reports
 from striate.zoo import ZOO
 
 
 def report(name: str):
-    return check(ZOO[name].make(), ZOO[name].input)
+    return analyse(ZOO[name].make(), ZOO[name].input)
 
 
 def test_vgg19_is_vgg16_with_three_more_convolutions() -> None:
-    difference = compare(report("vgg16"), report("vgg19"))
+    difference = compare_reports(report("vgg16"), report("vgg19"))
     assert not difference.same
     assert all(a is None and b is not None for a, b in difference.rows)
     ops = [b.op for _, b in difference.rows if b]
@@ -23,14 +23,14 @@ def test_vgg19_is_vgg16_with_three_more_convolutions() -> None:
 
 
 def test_names_do_not_matter_and_sizes_do() -> None:
-    a, b = check("a: conv 6 5; b: relu", "1x8x8"), check("conv 6 5; relu", "1x8x8")
-    assert compare(a, b).same
-    assert str(compare(a, b)).startswith("the layers are the same")
-    assert not compare(a, check("conv 6 5; relu", "1x9x9")).same
+    a, b = analyse("a: conv 6 5; b: relu", "1x8x8"), analyse("conv 6 5; relu", "1x8x8")
+    assert compare_reports(a, b).same
+    assert str(compare_reports(a, b)).startswith("the layers are the same")
+    assert not compare_reports(a, analyse("conv 6 5; relu", "1x9x9")).same
 
 
 def test_a_changed_field_is_a_pair() -> None:
-    difference = compare(check("conv 6 5; relu", "1x8x8"), check("conv 6 5 padding=2; relu", "1x8x8"))
+    difference = compare_reports(analyse("conv 6 5; relu", "1x8x8"), analyse("conv 6 5 padding=2; relu", "1x8x8"))
     (a, b), _ = difference.rows
     assert a
     assert b
@@ -42,7 +42,7 @@ def test_a_changed_field_is_a_pair() -> None:
 
 
 def test_what_reads_what_matters() -> None:
-    a = check("a: conv 4 1; b: conv 4 1 <- input; add <- a, b", "4x8x8")
-    b = check("a: conv 4 1; b: conv 4 1; add <- a, b", "4x8x8")
-    assert not compare(a, b).same
-    assert "+ b: conv 4 1 -> 4x8x8" in str(compare(a, b))
+    a = analyse("a: conv 4 1; b: conv 4 1 <- input; add <- a, b", "4x8x8")
+    b = analyse("a: conv 4 1; b: conv 4 1; add <- a, b", "4x8x8")
+    assert not compare_reports(a, b).same
+    assert "+ b: conv 4 1 -> 4x8x8" in str(compare_reports(a, b))

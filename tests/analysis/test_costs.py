@@ -7,14 +7,14 @@ import sys
 import pytest
 from published_nets import resnet
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.spec import Shape, lower
 from striate.zoo import ZOO, lenet5
 
 
 def test_lenet5() -> None:
     """numbers.md: LeNet-5 as it is usually taught, 6-16-120-84-10, all of C3 connected, at 1x32x32."""
-    report = check(lenet5(), (1, 32, 32))
+    report = analyse(lenet5(), (1, 32, 32))
     assert (report.parameters, report.macs, report.flops) == (61_706, 416_520, 833_040)
     # LeCun et al. 1998, section II-B: C1 156, C5 48,120, F6 10,164 trainable parameters; C1 has 122,304 connections,
     # which are its 117,600 MACs and one bias for each of 6x28x28 outputs
@@ -44,7 +44,7 @@ VGGS = {
 def test_vgg(cfg: str) -> None:
     """numbers.md, from torchvision's table."""
     parameters, gmacs = VGGS[cfg]
-    report = check(vgg(cfg), (3, 224, 224))
+    report = analyse(vgg(cfg), (3, 224, 224))
     assert report.parameters == parameters
     assert round(report.macs / 1e9, 3) == gmacs
 
@@ -63,7 +63,7 @@ def test_resnet(kind: tuple[bool, tuple[int, ...]]) -> None:
     """numbers.md, from torchvision's table."""
     bottleneck, blocks = kind
     parameters, gmacs = RESNETS[kind]
-    report = check(resnet(blocks, bottleneck=bottleneck, head=True), (3, 224, 224))
+    report = analyse(resnet(blocks, bottleneck=bottleneck, head=True), (3, 224, 224))
     assert not report.problems
     assert report.parameters == parameters
     assert abs(report.macs / 1e9 - gmacs) < 0.0006  # the table rounds down
@@ -83,10 +83,10 @@ ALEXNET_2012 = (
 
 def test_alexnet() -> None:
     """numbers.md: one tower (Krizhevsky 2014) at 224, and the 2012 paper at 227 with groups of 2."""
-    one_tower = check(ALEXNET_2014, (3, 224, 224))
+    one_tower = analyse(ALEXNET_2014, (3, 224, 224))
     assert one_tower.parameters == 61_100_840
     assert round(one_tower.macs / 1e9, 3) == 0.714
-    assert check(ALEXNET_2012, (3, 227, 227)).parameters == 60_965_224
+    assert analyse(ALEXNET_2012, (3, 227, 227)).parameters == 60_965_224
 
 
 def test_zfnet_map_sizes() -> None:
@@ -96,11 +96,11 @@ def test_zfnet_map_sizes() -> None:
         "maxpool 3 stride=2 padding=1; conv 384 3 padding=1; conv 384 3 padding=1; conv 256 3 padding=1; "
         "maxpool 3 stride=2"
     )
-    assert [layer.output[1] for layer in check(net, (3, 224, 224)).layers] == [110, 55, 26, 13, 13, 13, 13, 6]
+    assert [layer.output[1] for layer in analyse(net, (3, 224, 224)).layers] == [110, 55, 26, 13, 13, 13, 13, 6]
 
 
 def out(text: str, input: Shape) -> Shape:
-    report = check(text, input)
+    report = analyse(text, input)
     assert not report.problems
     return report.layers[-1].output
 
@@ -162,7 +162,7 @@ def test_a_check_costs_so_many_calls_a_layer_and_no_more(name: str) -> None:
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        check(graph)
+        analyse(graph)
     finally:
         sys.setprofile(before)
     assert 10 * len(graph.nodes) < calls < 300 * len(graph.nodes)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from laws import one_thread  # noqa: F401
 from strategies import each_axis, ranks
-from striate.analysis import check, infer
+from striate.analysis import analyse, infer
 from striate.errors import SpecError
 from striate.net.layers import layer
 from striate.spec import AvgPool, Conv, ConvTranspose, MaxPool, Op, Seq, Shape, SumPool, lower
@@ -83,7 +83,7 @@ def reached(op: Conv | AvgPool | SumPool, input: Shape, axis: int) -> list[bool]
 def test_dropped_is_what_only_a_longer_input_has_read(case: tuple[Op, Shape]) -> None:
     """Along one axis: the others have a window each of their own."""
     op, input = case
-    report = check(Seq(op), input)
+    report = analyse(Seq(op), input)
     assume(not report.problems)
     assert isinstance(op, Conv | AvgPool | SumPool)
     dropped = {d.axis: d for d in report.dropped}
@@ -100,21 +100,21 @@ def test_dropped_is_what_only_a_longer_input_has_read(case: tuple[Op, Shape]) ->
 
 def test_stride_and_dilation_leave_single_positions_out() -> None:
     """By hand: windows from 0, 2, ... 20 read 0, 3 and 6 further on, so of 28 positions 25 and 27 are not read."""
-    report = check("conv 1 3 stride=2 dilation=3", (1, 28))
+    report = analyse("conv 1 3 stride=2 dilation=3", (1, 28))
     assert [(d.count, d.within) for d in report.dropped] == [(2, 3)]
     assert "dropped: conv1 never sees 2 of the last 3 positions of its input" in str(report)
-    report = check("conv 1 3 stride=3 dilation=2 padding=2", (1, 20))
+    report = analyse("conv 1 3 stride=3 dilation=2 padding=2", (1, 20))
     assert [(d.count, d.within) for d in report.dropped] == [(1, 1)]  # position 19
     assert report.legal_inputs.step == (3,)
 
 
 def test_dropped_rows_and_columns_are_named_for_people() -> None:
-    report = check("maxpool 2; conv 1 3 stride=2x3", (1, 9, 12))
+    report = analyse("maxpool 2; conv 1 3 stride=2x3", (1, 9, 12))
     assert [(d.layer, d.axis, d.count) for d in report.dropped] == [("pool1", 0, 1), ("conv1", 0, 1)]
     text = str(report)
     assert "dropped: pool1 never sees the last row of its input" in text
     assert "dropped: pool1 never sees the last 2 rows and the last column of its input" in str(
-        check("maxpool 3", (1, 5, 7))
+        analyse("maxpool 3", (1, 5, 7))
     )
-    assert "last position" in str(check("maxpool 2", (1, 5)))
-    assert "last slice and the last column" in str(check("maxpool 2", (1, 5, 4, 3)))
+    assert "last position" in str(analyse("maxpool 2", (1, 5)))
+    assert "last slice and the last column" in str(analyse("maxpool 2", (1, 5, 4, 3)))

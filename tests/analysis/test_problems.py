@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from strategies import any_graphs
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.errors import ShapeError
 from striate.net import build
 from striate.spec import Graph, Shape
@@ -137,7 +137,7 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_fault_says_where_what_and_the_way_out(kind: str) -> None:
     text, input, message = BROKEN[kind]
-    problem = check(text, input).problems[0]
+    problem = analyse(text, input).problems[0]
     assert str(problem) == message
     assert message.startswith(f"{problem.layer}: ")
 
@@ -166,7 +166,7 @@ def test_all_faults_come_in_one_pass_each_with_the_next_as_if_it_were_mended() -
         spare: relu <- fc1
         out: linear 2 <- fc2
     """
-    report = check(net, (4, 20, 20))
+    report = analyse(net, (4, 20, 20))
     assert [p.layer for p in report.problems] == ["conv1", "sum", "pool", "tail", "fc1", "late", "spare"]
     outputs = {layer.name: layer.output for layer in report.layers}
     assert outputs["conv1"] == (9, 18, 18)  # as if the groups fitted
@@ -178,26 +178,26 @@ def test_all_faults_come_in_one_pass_each_with_the_next_as_if_it_were_mended() -
 
 
 def test_after_a_missing_flatten_the_parameters_are_those_of_the_mended_net() -> None:
-    broken = check("conv 6 5; linear 10", (1, 28, 28))
-    mended = check("conv 6 5; flatten; linear 10", (1, 28, 28))
+    broken = analyse("conv 6 5; linear 10", (1, 28, 28))
+    mended = analyse("conv 6 5; flatten; linear 10", (1, 28, 28))
     assert broken.parameters == mended.parameters
     assert broken.macs == mended.macs
 
 
 def test_the_suggested_fixes_work() -> None:
     """What a message says to write, written."""
-    assert not check("conv 6 5; relu; flatten; linear 10", (1, 28, 28)).problems
-    assert not check("maxpool 4; maxpool 4; pool5: maxpool 2", (3, 32, 32)).problems
-    assert not check("embedding 100 16; conv 8 5", (5,)).problems
-    assert not check("conv 8 3 dilation=4 padding=1", (1, 7, 7)).problems
-    assert not check("a: conv 8 3; b: conv 16 3 <- input; c: conv 8 1; add <- a, c", (3, 8, 8)).problems
+    assert not analyse("conv 6 5; relu; flatten; linear 10", (1, 28, 28)).problems
+    assert not analyse("maxpool 4; maxpool 4; pool5: maxpool 2", (3, 32, 32)).problems
+    assert not analyse("embedding 100 16; conv 8 5", (5,)).problems
+    assert not analyse("conv 8 3 dilation=4 padding=1", (1, 7, 7)).problems
+    assert not analyse("a: conv 8 3; b: conv 16 3 <- input; c: conv 8 1; add <- a, c", (3, 8, 8)).problems
     for input in ((1, 28, 30), (1, 32, 32)):
-        assert not check("a: maxpool 2; b: convtranspose 4 2 stride=2; concat <- input, b", input).problems
-    assert not check("conv 8 3; conv 12 3 groups=2", (3, 8, 8)).problems
+        assert not analyse("a: maxpool 2; b: convtranspose 4 2 stride=2; concat <- input, b", input).problems
+    assert not analyse("conv 8 3; conv 12 3 groups=2", (3, 8, 8)).problems
 
 
 def test_the_table_marks_the_faulty_rows_and_lists_the_faults() -> None:
-    text = str(check("conv 6 5; linear 10; conv 3 3", (1, 28, 28)))
+    text = str(analyse("conv 6 5; linear 10; conv 3 3", (1, 28, 28)))
     lines = text.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("! ")] == ["linear1", "conv2"]
     assert "2 problems:" in lines
@@ -212,7 +212,7 @@ def test_no_net_however_broken_makes_the_check_fail(graph: Graph) -> None:
     """Every net gets its full table and its JSON; and what has no problem can be built."""
     if graph.input is None:
         return
-    report = check(graph)
+    report = analyse(graph)
     assert [layer.name for layer in report.layers] == [node.name for node in graph.nodes]
     assert all(min(layer.output) > 0 and layer.parameters >= 0 and layer.macs >= 0 for layer in report.layers)
     assert str(report)

@@ -13,7 +13,7 @@ from published_nets import resnet
 import laws
 from laws import Span, blends, box, kept, one_thread, without_hiding  # noqa: F401
 from strategies import nets
-from striate.analysis import check, infer, receptive
+from striate.analysis import analyse, infer, receptive
 from striate.analysis.sizes import Sizes
 from striate.net import build
 from striate.spec import ConvTranspose, Embedding, Graph, Op, Seq, Shape, lower, parse
@@ -74,7 +74,7 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     for unit, reached in zip(units, footprints(graph, graph.output, units), strict=True):
         wanted = [axis.at(i) for axis, i in zip(axes, unit, strict=True)]
         assert reached == (wanted if None not in wanted else [None] * rank)
-    layer = check(graph).layers[-1]
+    layer = analyse(graph).layers[-1]
     assert layer.receptive_field == tuple(axis.size for axis in axes)
     if max(periods) == 1 and layer.start is not None and layer.stride is not None:
         first = [
@@ -138,7 +138,7 @@ def test_behind_crops_and_gaps_every_unit_is_exact(data: st.DataObject) -> None:
 
 
 def test_a_padding_behind_a_crop_reads_nothing() -> None:
-    report = check("crop 2; conv 1 3 padding=1; adaptiveavgpool 1", (1, 9))
+    report = analyse("crop 2; conv 1 3 padding=1; adaptiveavgpool 1", (1, 9))
     _, convolution, pool = report.layers
     assert (convolution.receptive_field, convolution.stride, convolution.start) == ((3,), (1,), (2,))
     assert pool.receptive_field == (5,)
@@ -146,19 +146,19 @@ def test_a_padding_behind_a_crop_reads_nothing() -> None:
 
 def test_a_gate_by_a_pooling_as_large_as_the_map() -> None:
     gate = "a: conv 8 3 padding=1; g: avgpool 28 <- a; h: conv 8 1 <- g; m: multiply <- a, h; conv 4 3"
-    report = check(gate, (1, 28, 28))
+    report = analyse(gate, (1, 28, 28))
     assert not report.problems
     assert report.legal_inputs.asked
     assert report.layers[3].receptive_field == (28, 28)
-    assert check(gate, (1, 29, 29)).dropped
-    assert check(gate, (1, 56, 56)).problems
+    assert analyse(gate, (1, 29, 29)).dropped
+    assert analyse(gate, (1, 56, 56)).problems
 
 
 def test_branches_of_two_strides_behind_a_gate_of_the_whole_image() -> None:
     net = (
         "a: conv 8 3 padding=1; g: adaptiveavgpool 1; m: multiply <- a, g; p: conv 8 2 stride=2 <- m; q: conv 8 5 <- m"
     )
-    report = check(f"{net}; add <- p, q", (1, 8, 8))
+    report = analyse(f"{net}; add <- p, q", (1, 8, 8))
     assert not report.problems
     assert report.legal_inputs.asked
 
@@ -166,7 +166,7 @@ def test_branches_of_two_strides_behind_a_gate_of_the_whole_image() -> None:
 # ------------------------------------------------------------------------------------------- known answers
 def seen(text: str, input: Shape) -> tuple[object, object, object]:
     """Size, stride and start of the last layer, which must be without fault."""
-    report = check(text, input)
+    report = analyse(text, input)
     assert not report.problems
     layer = report.layers[-1]
     return layer.receptive_field, layer.stride, layer.start
@@ -175,8 +175,8 @@ def seen(text: str, input: Shape) -> tuple[object, object, object]:
 def test_the_example_that_tutorials_get_wrong() -> None:
     """numbers.md: 12x12, conv 3x3 (padding 1), pool 3x3 (stride 3), conv 2x2: 1 -> 3 -> 5 -> 5 + 3*1 = 8."""
     net = "conv 1 3 padding=1; maxpool 3; conv 1 2"
-    assert [layer.receptive_field for layer in check(net, (1, 12, 12)).layers] == [(3, 3), (5, 5), (8, 8)]
-    assert check(net, (1, 12, 12)).receptive_field == (8, 8)
+    assert [layer.receptive_field for layer in analyse(net, (1, 12, 12)).layers] == [(3, 3), (5, 5), (8, 8)]
+    assert analyse(net, (1, 12, 12)).receptive_field == (8, 8)
 
 
 ALIGNED = (
@@ -196,12 +196,12 @@ def test_branches_of_google_research_receptive_field() -> None:
 def test_branches_that_are_not_aligned_are_a_fault() -> None:
     """The third graph of google-research/receptive_field's tests: 5x5 stride 2 beside two 3x3 valid."""
     net = "l: conv 1 5 stride=2 padding=2 <- input; r1: conv 1 3 <- input; r2: conv 1 3; add <- l, r2"
-    (problem,) = check(net, (1, 9, 9)).problems  # the one size at which the maps agree: 5x5 and 5x5
+    (problem,) = analyse(net, (1, 9, 9)).problems  # the one size at which the maps agree: 5x5 and 5x5
     assert str(problem) == (
         "add1: add joins branches with different total strides: 2 pixels (l) and 1 pixels (r2); "
         "give every branch the same total stride"
     )
-    assert check(net, (1, 9, 9)).legal_inputs.smallest != (1, 9, 9)
+    assert analyse(net, (1, 9, 9)).legal_inputs.smallest != (1, 9, 9)
 
 
 VGG16 = "".join(
@@ -223,7 +223,7 @@ def test_published_fields_of_alexnet_and_vgg16() -> None:
 @pytest.mark.parametrize(("blocks", "field"), [((3, 4, 6, 3), 427), ((3, 4, 23, 3), 971), ((3, 8, 36, 3), 1451)])
 def test_published_fields_of_torchvisions_bottleneck_resnets(blocks: tuple[int, ...], field: int) -> None:
     """numbers.md: torchvision puts the stride of a stage in the 3x3 of its first block."""
-    report = check(resnet(blocks, strides_last=False), (3, 224, 224))
+    report = analyse(resnet(blocks, strides_last=False), (3, 224, 224))
     assert not report.problems
     assert report.receptive_field == (field, field)
     assert report.layers[-1].stride == (32, 32)
@@ -234,13 +234,13 @@ def test_published_fields_of_torchvisions_bottleneck_resnets(blocks: tuple[int, 
 )
 def test_published_fields_of_tf_slims_resnets(blocks: tuple[int, ...], field: int, padding: int) -> None:
     """google-research/receptive_field's table: TF-Slim puts the stride of a stage in its last unit."""
-    layer = check(resnet(blocks, strides_last=True), (3, 224, 224)).layers[-1]
+    layer = analyse(resnet(blocks, strides_last=True), (3, 224, 224)).layers[-1]
     assert (layer.receptive_field, layer.stride, layer.start) == ((field,) * 2, (32, 32), (-padding,) * 2)
 
 
 @pytest.mark.parametrize(("blocks", "field"), [((2, 2, 2, 2), 435), ((3, 4, 6, 3), 899)])
 def test_published_fields_of_basic_resnets(blocks: tuple[int, ...], field: int) -> None:
-    assert check(resnet(blocks, bottleneck=False), (3, 224, 224)).receptive_field == (field, field)
+    assert analyse(resnet(blocks, bottleneck=False), (3, 224, 224)).receptive_field == (field, field)
 
 
 def test_fields_of_upsampling_are_the_largest_over_the_phases() -> None:
@@ -265,10 +265,10 @@ def test_branches_that_go_down_and_up_again(join: str) -> None:
 
 
 def test_branches_of_one_unit_need_no_common_stride() -> None:
-    report = check("a: maxpool 4; b: conv 1 4 <- input; add <- a, b", (1, 4, 4))
+    report = analyse("a: maxpool 4; b: conv 1 4 <- input; add <- a, b", (1, 4, 4))
     assert not report.problems
     assert report.layers[-1].receptive_field == (4, 4)
-    assert check("a: maxpool 4 stride=1; b: conv 1 4 stride=2 padding=1 <- input; add <- a, b", (1, 5, 5)).problems
+    assert analyse("a: maxpool 4 stride=1; b: conv 1 4 stride=2 padding=1 <- input; add <- a, b", (1, 5, 5)).problems
 
 
 def test_even_adaptive_pooling_is_a_pooling_and_uneven_has_no_stride() -> None:
@@ -278,14 +278,14 @@ def test_even_adaptive_pooling_is_a_pooling_and_uneven_has_no_stride() -> None:
 
 def test_a_layer_that_sees_everything_sees_no_padding() -> None:
     net = "conv 2 5 padding=2; a: adaptiveavgpool 1; b: flatten; linear 3"
-    assert [layer.receptive_field for layer in check(net, (1, 9, 7)).layers[1:]] == [(9, 7)] * 3
-    assert check("conv 2 5 padding=2; flatten; linear 3", (1, 9, 7)).layers[-1].receptive_field == (9, 7)
+    assert [layer.receptive_field for layer in analyse(net, (1, 9, 7)).layers[1:]] == [(9, 7)] * 3
+    assert analyse("conv 2 5 padding=2; flatten; linear 3", (1, 9, 7)).layers[-1].receptive_field == (9, 7)
 
 
 def test_layers_without_a_place_have_no_stride() -> None:
-    report = check("conv 2 3; adaptiveavgpool 1; flatten; linear 3", (1, 9, 7))
+    report = analyse("conv 2 3; adaptiveavgpool 1; flatten; linear 3", (1, 9, 7))
     fields = {layer.name: (layer.receptive_field, layer.stride) for layer in report.layers}
     assert fields["conv1"] == ((3, 3), (1, 1))
     assert fields["pool1"] == fields["linear1"] == ((9, 7), None)
     assert report.receptive_field == (3, 3)  # of the last layer that has a map
-    assert check("linear 3", (5,)).receptive_field is None
+    assert analyse("linear 3", (5,)).receptive_field is None

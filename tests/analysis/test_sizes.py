@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import nets
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.analysis.sizes import Sizes
 from striate.errors import ShapeError
 from striate.net import build
@@ -32,7 +32,7 @@ def by_trying(graph: Graph, axis: int, square: bool) -> dict[int, tuple[bool, bo
     words = isinstance(graph.nodes[0].op, Embedding)
     for n in range(1, MOST):
         all_axes = (n,) if words else (graph.input[0], *[n] * (len(graph.input) - 1))
-        report = check(lower(graph, all_axes if square else with_size(graph.input, axis, n)))
+        report = analyse(lower(graph, all_axes if square else with_size(graph.input, axis, n)))
         rank = max(1, len(report.input) - 1)
         found[n] = (not report.problems, all(d.axis != rank - axis for d in report.dropped))
     return found
@@ -99,12 +99,12 @@ def test_legal_sizes_of_known_kinds(text: str, input: Shape) -> None:
 def test_what_a_report_calls_legal_is(net: tuple[Seq, Shape], data: st.DataObject) -> None:
     """Below and above fit with nothing dropped; the smallest builds and runs, and one less of any axis does not."""
     spec, input = net
-    legal = check(spec, input).legal_inputs
-    asked = check(spec, input)
+    legal = analyse(spec, input).legal_inputs
+    asked = analyse(spec, input)
     assert legal.asked == (not asked.problems and not asked.dropped)
     for shape in (legal.below, legal.above):
         if shape:
-            report = check(spec, shape)
+            report = analyse(spec, shape)
             assert not report.problems
             assert not report.dropped
             assert report.legal_inputs.asked
@@ -118,35 +118,35 @@ def test_what_a_report_calls_legal_is(net: tuple[Seq, Shape], data: st.DataObjec
         if legal.smallest[axis] > 1:
             less = list(legal.smallest)
             less[axis] -= 1
-            assert check(spec, tuple(less)).problems
+            assert analyse(spec, tuple(less)).problems
             with pytest.raises(ShapeError):
                 build(spec, tuple(less))
 
 
 def test_lenets_legal_inputs() -> None:
     """By hand: two halvings after 5x5 windows, and a 5x5 map at the third convolution: 32, then steps of 4."""
-    legal = check("conv 6 5; tanh; avgpool 2; conv 16 5; tanh; avgpool 2; conv 120 5", (1, 33, 35)).legal_inputs
+    legal = analyse("conv 6 5; tanh; avgpool 2; conv 16 5; tanh; avgpool 2; conv 120 5", (1, 33, 35)).legal_inputs
     assert (legal.asked, legal.below, legal.above) == (False, (1, 32, 32), (1, 36, 36))
     assert (legal.smallest, legal.step) == ((1, 32, 32), (4, 4))
 
 
 def test_steps_of_branches_are_common_multiples() -> None:
     """By hand: halves and thirds of the same input."""
-    legal = check("maxpool 2; a: upsample 2; maxpool 3 <- input; b: upsample 3; add <- a, b", (1, 8, 8)).legal_inputs
+    legal = analyse("maxpool 2; a: upsample 2; maxpool 3 <- input; b: upsample 3; add <- a, b", (1, 8, 8)).legal_inputs
     assert (legal.below, legal.above, legal.smallest) == ((1, 6, 6), (1, 12, 12), (1, 6, 6))
     assert legal.step == (6, 6)
 
 
 def test_a_net_with_a_fault_is_not_called_legal() -> None:
-    assert not check("conv 6 5; linear 10", (1, 28, 28)).legal_inputs.asked
-    assert not check("conv 6 3x3x3; flatten; linear 10", (1, 28, 28)).legal_inputs.asked
-    assert not check("batchnorm; maxpool 2", (10,)).legal_inputs.asked
+    assert not analyse("conv 6 5; linear 10", (1, 28, 28)).legal_inputs.asked
+    assert not analyse("conv 6 3x3x3; flatten; linear 10", (1, 28, 28)).legal_inputs.asked
+    assert not analyse("batchnorm; maxpool 2", (10,)).legal_inputs.asked
 
 
 def test_a_very_large_stride_does_not_hang() -> None:
     """A mistyped number is answered like any other."""
-    report = check("conv 1 5 stride=1000003; relu; maxpool 999983", (1, 28, 28))
+    report = analyse("conv 1 5 stride=1000003; relu; maxpool 999983", (1, 28, 28))
     assert report.problems[0].layer == "pool1"
-    legal = check("maxpool 1000000", (1, 2_000_001)).legal_inputs
+    legal = analyse("maxpool 1000000", (1, 2_000_001)).legal_inputs
     assert legal.below == (1, 2_000_000)
-    assert check("flatten; linear 1", (1, 999_999_999)).layers[-1].receptive_field == (999_999_999,)
+    assert analyse("flatten; linear 1", (1, 999_999_999)).layers[-1].receptive_field == (999_999_999,)

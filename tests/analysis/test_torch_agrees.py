@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from laws import costs_are_torchs, no_faults, one_thread  # noqa: F401
 from strategies import nets
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.net import build
 from striate.spec import Embedding, MaxPool, Seq, Shape, lower
 
@@ -27,7 +27,7 @@ def test_what_fits_also_runs_with_values(net: tuple[Seq, Shape]) -> None:
     words = isinstance(spec.children[0][1], Embedding)
     module = build(spec, input).eval()
     y = module(torch.zeros(2, *input, dtype=torch.long if words else torch.float32))
-    report = check(spec, input)
+    report = analyse(spec, input)
     assert tuple(y.shape[1:]) == report.layers[-1].output
     if not any(isinstance(n.op, MaxPool) and n.op.dilation != 1 for n in lower(spec, input).nodes):
         # the weights of a dilated window may all fall on padding, whose maximum is minus infinity in torch too

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
 import strategies
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.analysis.report import Report
 from striate.cli.main import app
 from striate.drawing import Drawing, draw, lay_out
@@ -108,27 +108,27 @@ def looks_right(report: Report) -> Drawing:
 # ------------------------------------------------------------------------------------------------- it holds
 @pytest.mark.parametrize("name", ZOO)
 def test_every_net_of_the_zoo(name):
-    report = check(ZOO[name].make(), ZOO[name].input)
+    report = analyse(ZOO[name].make(), ZOO[name].input)
     shown = looks_right(report)
     assert shown.width <= 1300
-    assert draw(report) == draw(check(ZOO[name].make(), ZOO[name].input))
+    assert draw(report) == draw(analyse(ZOO[name].make(), ZOO[name].input))
 
 
 @pytest.mark.parametrize("text", [BROKEN, TANGLED, "input 7; softmax", "input 3x5; dropout; conv 2 3; linear 4; relu"])
 def test_other_nets(text):
-    looks_right(check(text))
+    looks_right(analyse(text))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.nets())
 def test_random_nets_that_fit(net):
-    looks_right(check(*net))
+    looks_right(analyse(*net))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(strategies.any_graphs().filter(lambda graph: graph.input is not None))
 def test_random_nets_that_need_not_fit(graph):
-    looks_right(check(graph))
+    looks_right(analyse(graph))
 
 
 def test_the_checks_can_fail():
@@ -148,12 +148,12 @@ def test_the_checks_can_fail():
 def test_the_pictures_in_the_docs_are_what_is_drawn_now(name):
     """Else: striate check NAME --svg docs/pictures/NAME.svg"""
     kept = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
-    assert kept == draw(check(ZOO[name].make(), ZOO[name].input), name)
+    assert kept == draw(analyse(ZOO[name].make(), ZOO[name].input), name)
 
 
 # ------------------------------------------------------------------------------------------ what is drawn how
 def looks(name: str) -> set[str]:
-    return {box.look for box in lay_out(check(ZOO[name].make(), ZOO[name].input)).only(Box)}
+    return {box.look for box in lay_out(analyse(ZOO[name].make(), ZOO[name].input)).only(Box)}
 
 
 def test_small_nets_are_plates_large_ones_boxes():
@@ -164,7 +164,7 @@ def test_small_nets_are_plates_large_ones_boxes():
 
 
 def texts(name: str) -> list[str]:
-    return [text.text for text in lay_out(check(ZOO[name].make(), ZOO[name].input)).only(Text)]
+    return [text.text for text in lay_out(analyse(ZOO[name].make(), ZOO[name].input)).only(Text)]
 
 
 def test_repeats_are_folded_and_counted():
@@ -189,9 +189,9 @@ def test_faults_are_red_and_said():
 
 
 def test_what_no_tree_can_say_is_a_tangle():
-    items = tree(cells(check(TANGLED)))
+    items = tree(cells(analyse(TANGLED)))
     assert any(isinstance(item, Tangle) for item in items)
-    assert len(list(cells_in(items))) == len(cells(check(TANGLED))) - 1
+    assert len(list(cells_in(items))) == len(cells(analyse(TANGLED))) - 1
 
 
 def test_lines_keep_all_letters():

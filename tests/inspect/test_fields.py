@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import striate
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.errors import SeeError
 from striate.inspect import Target, crop, effective_field, peaks
 
@@ -34,7 +34,7 @@ def test_with_positive_weights_and_average_pooling_the_field_is_the_box(kernel, 
             p.abs_().add_(0.01)
     height, width = net(torch.rand(1, 2, 24, 22)).shape[2:]
     y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
-    top, left, tall, wide = box_of(check(striate.parse(text)), "conv2", y, x)
+    top, left, tall, wide = box_of(analyse(striate.parse(text)), "conv2", y, x)
     inside = (max(0, top), max(0, left), min(24, top + tall) - max(0, top), min(22, left + wide) - max(0, left))
     assert effective_field(net, [torch.rand(2, 2, 24, 22)], Target("conv2", (1, y, x))).support == inside
 
@@ -42,7 +42,7 @@ def test_with_positive_weights_and_average_pooling_the_field_is_the_box(kernel, 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20", "nin"])
 def test_in_a_net_of_the_zoo_it_lies_inside_the_box(name):
     graph = striate.lower(striate.zoo.ZOO[name].make(), striate.zoo.ZOO[name].input)
-    net, report = striate.build(graph), check(graph)
+    net, report = striate.build(graph), analyse(graph)
     layer = [row["name"] for row in report.as_dict()["layers"] if row["op"].startswith("conv")][-2]
     y = x = 3
     box = box_of(report, layer, y, x)

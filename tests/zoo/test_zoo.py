@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.spec import BatchNorm, Conv, Linear, MaxPool, Seq, Softmax, lower
 from striate.zoo import ZOO, boat4, harley, lenet5
 
 
 def test_lenet5_is_the_papers_figure_2() -> None:
     """LeCun et al. 1998, section II-B and figure 2: C1 6@28x28, S2 6@14x14, C3 16@10x10, S4 16@5x5, C5 120, F6 84."""
-    report = check(lenet5(), (1, 32, 32))
+    report = analyse(lenet5(), (1, 32, 32))
     maps = {layer.name: layer.output for layer in report.layers}
     assert [maps[name] for name in ("c1", "s2", "c3", "s4", "c5", "f6", "out")] == [
         (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,),
@@ -29,13 +29,13 @@ def test_harley_is_the_visualisations_network() -> None:
         Conv(6, 5), MaxPool(2), Conv(16, 5), MaxPool(2), Linear(120), Linear(100), Linear(10),
     ]  # fmt: skip
     # 6*(25+1) + 16*(6*25+1) + 120*(16*25+1) + 100*(120+1) + 10*(100+1)
-    assert check(harley(), (1, 32, 32)).parameters == 156 + 2_416 + 48_120 + 12_100 + 1_010
+    assert analyse(harley(), (1, 32, 32)).parameters == 156 + 2_416 + 48_120 + 12_100 + 1_010
 
 
 def test_boat4_tells_four_classes_by_probability() -> None:
     nodes = lower(boat4()).nodes
     assert isinstance(nodes[-1].op, Softmax)
-    assert check(boat4(), (3, 32, 32)).layers[-1].output == (4,)
+    assert analyse(boat4(), (3, 32, 32)).layers[-1].output == (4,)
     assert [type(node.op).__name__ for node in nodes[:6]] == ["Conv", "ReLU", "MaxPool"] * 2
 
 
@@ -43,7 +43,7 @@ def test_boat4_tells_four_classes_by_probability() -> None:
 def test_an_entry_fits_its_input_for_any_number_of_classes(name: str) -> None:
     entry = ZOO[name]
     for classes in (2, 7):
-        report = check(entry.make(classes), entry.input)
+        report = analyse(entry.make(classes), entry.input)
         assert not report.problems
         out = report.layers[-1].output
         if entry.task == "segmentation":  # an answer a pixel; the paper's U-Net loses its border
@@ -71,7 +71,7 @@ def test_the_small_u_net_is_the_papers_with_a_level_less_and_normalised() -> Non
 @pytest.mark.parametrize("size", [(8, 8), (32, 32), (64, 48), (33, 100)])
 @pytest.mark.parametrize("name", ["vgg_small", "vgg_small_regressor"])
 def test_the_small_vggs_take_images_of_any_size(name: str, size: tuple[int, int]) -> None:
-    reports = [check(ZOO[name].make(5), (3, *shape)) for shape in ((64, 64), size)]
+    reports = [analyse(ZOO[name].make(5), (3, *shape)) for shape in ((64, 64), size)]
     assert not reports[1].problems
     assert reports[0].parameters == reports[1].parameters
     # 9 weights for each pair of channels, two of each normalisation

@@ -1,11 +1,11 @@
 """Functions of a graph that need nothing but arithmetic: shapes, cost, receptive fields, legal sizes, the report."""
 
 from striate.analysis.advice import advice
-from striate.analysis.compare import Difference, compare
+from striate.analysis.compare import Difference, compare_reports
 from striate.analysis.receptive import Axis, receptive
-from striate.analysis.report import Dropped, Layer, LegalInputs, Report, check
+from striate.analysis.report import Dropped, Layer, LegalInputs, Report, analyse
 from striate.analysis.shapes import Problem, infer
-from striate.analysis.table import aligned, size_of
+from striate.analysis.table import align_columns, format_bytes
 
 __all__ = [
     "Axis",
@@ -16,10 +16,10 @@ __all__ = [
     "Problem",
     "Report",
     "advice",
-    "aligned",
-    "check",
-    "compare",
+    "align_columns",
+    "analyse",
+    "compare_reports",
+    "format_bytes",
     "infer",
     "receptive",
-    "size_of",
 ]

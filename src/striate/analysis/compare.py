@@ -45,12 +45,12 @@ class Difference:
         return "\n".join(lines)
 
 
-def compare(one: Report, other: Report) -> Difference:
+def compare_reports(one: Report, other: Report) -> Difference:
     """The layers in which two networks differ: in what they do, what they read or the shape that comes out, not in
     their names.
 
-    >>> from striate.analysis import check
-    >>> print(compare(check("conv 6 5; relu", "1x8x8"), check("conv 6 3; relu", "1x8x8")))
+    >>> from striate.analysis import analyse
+    >>> print(compare_reports(analyse("conv 6 5; relu", "1x8x8"), analyse("conv 6 3; relu", "1x8x8")))
     - conv1: conv 6 5 -> 6x4x4
     + conv1: conv 6 3 -> 6x6x6
     - relu1: relu -> 6x4x4

@@ -110,12 +110,12 @@ class Report:
         return json.dumps(self.as_dict(), ensure_ascii=False)
 
     def __str__(self) -> str:
-        from striate.analysis.table import table
+        from striate.analysis.table import report_table
 
-        return table(self)
+        return report_table(self)
 
 
-def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
+def analyse(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
     """Works out every layer of *net* for one *input*, and lists every fault with its fix; raises nothing for faults.
 
     Args:
@@ -125,7 +125,7 @@ def check(net: Spec | Graph | str, input: Shape | str | None = None) -> Report:
     Raises:
         SpecError: The text is not a net, or no input size was given.
 
-    >>> report = check("conv 6 5; relu; maxpool 2; flatten; linear 10", input=(1, 28, 28))
+    >>> report = analyse("conv 6 5; relu; maxpool 2; flatten; linear 10", input=(1, 28, 28))
     >>> report.parameters, report.macs, report.layers[2].receptive_field
     (8806, 95040, (6, 6))
     """

@@ -15,18 +15,18 @@ HEAD = ("layer", "op", "output", "parameters", "MACs", "receptive field", "strid
 LEFT = 2  # the columns that are words; the others are numbers, aligned to the right
 
 
-def table(report: Report) -> str:
+def report_table(report: Report) -> str:
     """The layers, the totals, then every fault, what strides drop, and the sizes that fit."""
     faulty = {problem.layer for problem in report.problems}
     before = ["input", *(layer.name for layer in report.layers)]
     rows = [_row(layer, before[i], layer.name in faulty) for i, layer in enumerate(report.layers)]
     macs = f"{'at least ' * report.partial}{report.macs:,}"
-    total = ("total", "", "", f"{report.parameters:,}", macs, "", "", size_of(report.memory))
+    total = ("total", "", "", f"{report.parameters:,}", macs, "", "", format_bytes(report.memory))
     inputs = ("input", "", shape_text(report.input), "", "", "", "", "")
-    return "\n".join([*aligned([HEAD, inputs, *rows, total]), "", *_below(report)])
+    return "\n".join([*align_columns([HEAD, inputs, *rows, total]), "", *_below(report)])
 
 
-def aligned(rows: list[tuple[str, ...]], left: int = LEFT) -> list[str]:
+def align_columns(rows: list[tuple[str, ...]], left: int = LEFT) -> list[str]:
     """The rows as lines with their columns under each other, the first *left* to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -38,10 +38,10 @@ def aligned(rows: list[tuple[str, ...]], left: int = LEFT) -> list[str]:
     return lines
 
 
-def size_of(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Bytes in the unit that suits them.
 
-    >>> size_of(4704), size_of(150_000_000)
+    >>> format_bytes(4704), format_bytes(150_000_000)
     ('4.7 kB', '150 MB')
     """
     value, unit = float(count), "B"
@@ -62,7 +62,7 @@ def _row(layer: Layer, before: str, faulty: bool) -> tuple[str, ...]:
         "?" if layer.macs is None else f"{layer.macs:,}" if layer.macs else "",
         shape_text(layer.receptive_field) if layer.receptive_field else "",
         _stride(layer.stride),
-        size_of(layer.memory),
+        format_bytes(layer.memory),
     )
 
 
@@ -70,14 +70,14 @@ def _unseen(layer: Layer) -> bool:
     return layer.receptive_field is None and bool(layer.inputs)
 
 
-def listed(names: Sequence[str], most: int = 6) -> str:
-    """The first *most* names, and how many more there are.
+def name_list(names: Sequence[str], max_names: int = 6) -> str:
+    """The first *max_names* names, and how many more there are.
 
-    >>> listed(["a", "b", "c"], most=2)
+    >>> name_list(["a", "b", "c"], max_names=2)
     'a, b and 1 more'
     """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
+    return ", ".join(names[:max_names]) + more
 
 
 def _stride(stride: tuple[int | float, ...] | None) -> str:
@@ -89,7 +89,7 @@ def _stride(stride: tuple[int | float, ...] | None) -> str:
 def _below(report: Report) -> list[str]:
     lines = [f"FLOPs (2 x MACs): {'at least ' * report.partial}{2 * report.macs:,}"]
     if report.partial:
-        lines.append(f"not counted: {listed([layer.name for layer in report.layers if layer.macs is None])}")
+        lines.append(f"not counted: {name_list([layer.name for layer in report.layers if layer.macs is None])}")
     beyond = next((layer.name for layer in report.layers if layer.op.startswith("opaque ") and _unseen(layer)), None)
     if beyond and (len(report.input) > 1 or any(layer.receptive_field for layer in report.layers)):
         lines.append(f"receptive fields are unknown from {beyond} on: what it does inside is not known")

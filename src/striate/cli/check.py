@@ -30,13 +30,13 @@ def check(
     json: Json = False,
 ) -> None:
     """Check a network without running it. Sizes, cost and receptive field of every layer; every fault with its fix."""
-    from striate.analysis import compare
+    from striate.analysis import compare_reports
 
     report = _report(net, input)
     if svg is not None:
         _draw(report, net, svg)
     if diff is not None:
-        difference = compare(report, _report(diff, input))
+        difference = compare_reports(report, _report(diff, input))
         print_json(difference.as_dict()) if json else print(difference)
         raise typer.Exit(0 if difference.same else 1)
     if json:

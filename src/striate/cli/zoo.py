@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate.analysis import aligned, check
+from striate.analysis import align_columns, analyse
 from striate.cli.common import Json, print_json
 from striate.errors import shape_text
 from striate.zoo import ZOO
@@ -30,12 +30,12 @@ def zoo(json: Json = False) -> None:
         )
         for row in rows
     ]
-    print("\n".join(aligned([HEAD, *cells], left=2)))
+    print("\n".join(align_columns([HEAD, *cells], left=2)))
 
 
 def _row(name: str) -> dict[str, Any]:
     entry = ZOO[name]
-    report = check(entry.make(), entry.input)
+    report = analyse(entry.make(), entry.input)
     return {
         "name": name,
         "paper": entry.paper,

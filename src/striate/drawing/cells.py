@@ -107,8 +107,8 @@ class Cell:
 def cells(report: Report) -> list[Cell]:
     """The cells in an order in which each reads only earlier ones.
 
-    >>> from striate.analysis import check
-    >>> [cell.words() for cell in cells(check("conv 6 5; relu; maxpool 2; flatten; linear 10", "1x28x28"))]
+    >>> from striate.analysis import analyse
+    >>> [cell.words() for cell in cells(analyse("conv 6 5; relu; maxpool 2; flatten; linear 10", "1x28x28"))]
     [[], ['5x5 conv', 'relu'], ['2x2 max pool /2', 'flatten'], ['linear']]
     """
     readers = Counter(name for layer in report.layers for name in layer.inputs)
@@ -146,8 +146,8 @@ def _belongs(layer: Layer, cell: Cell, readers: Counter[str]) -> bool:
 def caption(layer: Layer, channels: bool = False) -> str:
     """What the layer does, in few words; with *channels*, how many it makes too.
 
-    >>> from striate.analysis import check
-    >>> [caption(layer, channels=True) for layer in check("conv 6 5 padding=2; maxpool 3 stride=2", "1x28x28").layers]
+    >>> from striate.analysis import analyse
+    >>> [caption(layer, channels=True) for layer in analyse("conv 6 5 padding=2; maxpool 3 stride=2", "1x28x28").layers]
     ['5x5 conv 6', '3x3 max pool /2']
     """
     op, out = layer.spec, f" {layer.output[0]}" if channels else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from striate.analysis.report import Report, check
+from striate.analysis.report import Report, analyse
 from striate.drawing.boxes import Boxes
 from striate.drawing.cells import LEGEND, Cell, cells, map_size
 from striate.drawing.flow import Canvas
@@ -45,7 +45,7 @@ def lay_out(net: Report | Graph | Spec | str, title: str = "network") -> Drawing
     >>> [text.text for text in lay_out("input 1x28x28; c1: conv 6 5; relu").only(Text) if text.bold]
     ['network', 'input', 'c1']
     """
-    report = net if isinstance(net, Report) else check(net)
+    report = net if isinstance(net, Report) else analyse(net)
     found = cells(report)
     items = tree(found)
     largest = max((n for cell in found for n in cell.shape[1:]), default=1) or 1

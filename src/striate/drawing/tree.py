@@ -168,10 +168,10 @@ def _components(cells: list[Cell]) -> list[list[Cell]]:
 def fold(items: Series) -> Series:
     """*items* grouped by the beginnings of their names, and what repeats drawn once.
 
-    >>> from striate.analysis import check
+    >>> from striate.analysis import analyse
     >>> from striate.drawing.cells import cells
     >>> net = "input 1x9x9; a: conv 4 3; b: conv 8 3 padding=1; c: conv 8 3 padding=1; d: conv 8 3 padding=1"
-    >>> [type(item).__name__ for item in fold(tree(cells(check(net))))]
+    >>> [type(item).__name__ for item in fold(tree(cells(analyse(net))))]
     ['Cell', 'Repeat']
     """
     every = list(cells_in(items))

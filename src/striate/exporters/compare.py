@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from striate.analysis import check, infer
+from striate.analysis import analyse, infer
 from striate.errors import Error
 from striate.model.model import Model
 from striate.model.prepare import fit, normalise
@@ -119,10 +119,10 @@ def small_input(graph: Graph) -> Shape:
     """The graph's input, or a smaller one that the same weights take, where a pass would take long."""
     assert graph.input is not None
     shape, features = graph.input, _features(graph)
-    while check(lower(graph, shape)).macs > AFFORDABLE and len(shape) > 1:
+    while analyse(lower(graph, shape)).macs > AFFORDABLE and len(shape) > 1:
         smaller = (shape[0], *(n // 2 for n in shape[1:]))
         if min(smaller) < 1 or _features(lower(graph, smaller)) != features:
-            smallest = check(lower(graph, shape)).legal_inputs.smallest
+            smallest = analyse(lower(graph, shape)).legal_inputs.smallest
             return smallest if smallest and _features(lower(graph, smallest)) == features else shape
         shape = smaller
     return shape

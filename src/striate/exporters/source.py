@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import fill
 
-from striate.analysis import check, infer
+from striate.analysis import analyse, infer
 from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters import answers
 from striate.exporters.helpers import HELPERS
@@ -85,7 +85,7 @@ def _opening(name: str, origin: str, graph: Graph) -> list[str]:
 
 def _docstring(graph: Graph, output: Shape) -> list[str]:
     assert graph.input is not None
-    report = check(graph)
+    report = analyse(graph)
     words = any(isinstance(node.op, Embedding) for node in graph.nodes)
     given = ", ".join(map(str, graph.input))
     text = [

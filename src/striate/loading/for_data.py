@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.errors import SpecError
 from striate.loading.network import Given, open_network
 from striate.spec import Graph, Shape, lower
@@ -78,7 +78,7 @@ def _nearest_size(graph: Graph, input: Shape, largest: int) -> Shape:
     """The size that *graph* takes and that is nearest to images of *input*, the longer side at most *largest*."""
     scale = min(1.0, largest / max(input[1:]))
     sides = tuple(max(1, round(n * scale)) for n in input[1:])
-    legal = check(graph, (input[0], *sides)).legal_inputs
+    legal = analyse(graph, (input[0], *sides)).legal_inputs
     if legal.smallest is None or legal.step is None:
         return (input[0], *sides)
     steps = zip(sides, legal.smallest[1:], legal.step, strict=True)

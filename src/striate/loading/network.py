@@ -14,8 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from striate.analysis import Report
-from striate.analysis import check as analyse
+from striate.analysis import Report, analyse
 from striate.errors import ModelError, SpecError, nearest
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape

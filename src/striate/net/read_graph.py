@@ -11,7 +11,7 @@ from torch import nn
 
 from striate.analysis import infer, receptive
 from striate.analysis.cost import parameters as formula
-from striate.analysis.table import listed
+from striate.analysis.table import name_list
 from striate.errors import SpecError
 from striate.net.read_call import Record, tensors
 from striate.net.read_trace import Trace
@@ -132,16 +132,16 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         nodes.append(Node(name, op, inputs))
     graph = Graph(trace.input.shape, tuple(nodes), tuple(called[t] for t in taps), tuple(counted))
     if shared:
-        notes.append(f"weights that serve again count once: {listed(shared)}")
+        notes.append(f"weights that serve again count once: {name_list(shared)}")
     if taps:
         notes.append(
-            f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {listed(graph.taps)}"
+            f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {name_list(graph.taps)}"
         )
     unused = [name for name, (of, _) in parameters.items() if of not in seen]
     if unused:
         count = sum(parameters[name][1] for name in unused)
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
-        notes.append(f"{count:,} parameters are not used for this output and not counted: {listed(owners)}")
+        notes.append(f"{count:,} parameters are not used for this output and not counted: {name_list(owners)}")
     return _known(graph, {called[r]: r.shape for r in order}), notes
 
 

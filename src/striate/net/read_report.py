@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from striate.analysis import LegalInputs, Report
-from striate.analysis import check as analyse
+from striate.analysis import LegalInputs, Report, analyse
 from striate.errors import SpecError
 from striate.net.read import Reading, examples, quiet, read_all, untouched, without_numbers
 from striate.net.read_modules import unwrapped

@@ -45,7 +45,7 @@ def sequential(values: np.ndarray, limit: float) -> np.ndarray:
 
 def _looked_up(table: np.ndarray, share: np.ndarray) -> np.ndarray:
     place = np.rint(np.clip(np.nan_to_num(share), 0, 1) * (STEPS - 1)).astype(int)
-    colours = table[place]
+    colours: np.ndarray = table[place]
     colours[np.isnan(share)] = 128
     return colours
 
@@ -74,10 +74,12 @@ def _srgb(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndar
         chroma = np.where(outside, chroma * 0.95, chroma)
     linear = _linear(lightness, chroma, hue).clip(0, 1)
     gamma = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(gamma * 255).astype(np.uint8)
+    bytes_: np.ndarray = np.rint(gamma * 255).astype(np.uint8)
+    return bytes_
 
 
 def _linear(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
     angle = np.deg2rad(hue)
     lab = np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1)
-    return ((lab @ _TO_CONES.T) ** 3) @ _TO_SRGB.T
+    linear: np.ndarray = ((lab @ _TO_CONES.T) ** 3) @ _TO_SRGB.T
+    return linear

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from striate.analysis import check
+from striate.analysis import analyse
 from striate.datasets import DataSet, open_data, sampled, with_validation
 from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
@@ -147,7 +147,7 @@ def prepare(
         data=dataset.name,
         net=name,
         recipe=recipe,
-        table=check(graph),
+        table=analyse(graph),
         held=held,
         model=Model(module, contract),
         state=State.new(module, recipe),
