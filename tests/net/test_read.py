@@ -235,7 +235,7 @@ def test_names_that_cannot_be_names_get_an_underscore():
         (nn.GroupNorm(2, 4), "GroupNorm", "map", 0),
         (nn.InstanceNorm2d(4), "InstanceNorm2d", "map", 0),
         (nn.LayerNorm([4, 6, 6]), "LayerNorm", "map", 0),
-        (nn.ELU(), "ELU", "place", 0),
+        (nn.CELU(), "CELU", "place", 0),
         (nn.PReLU(4), "PReLU", "place", 0),
         (nn.GELU("tanh"), "GELU", "place", 0),
         (nn.LogSoftmax(1), "LogSoftmax", "place", 0),
