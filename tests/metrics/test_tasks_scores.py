@@ -75,6 +75,13 @@ def test_numbers_are_scikit_learns(seed, n, v):
         assert value.bias == pytest.approx((said - truth)[:, i].mean())
 
 
+def test_the_interval_of_the_error_by_hand():
+    """Errors 1, 2 and 4: mean 7/3, sample variance 7/3, so 7/3 +- 1.96 sqrt(7/9)."""
+    low, high = score_regression([[1.0], [2.0], [4.0]], np.zeros((3, 1)), ["v"]).mae_interval
+    half = 1.959964 * (7 / 9) ** 0.5
+    assert (low, high) == pytest.approx((7 / 3 - half, 7 / 3 + half), rel=1e-6)
+
+
 def test_the_interval_covers_the_error_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
     true_error = np.sqrt(2 / np.pi)  # the mean of |N(0, 1)|
@@ -127,6 +134,15 @@ def test_how_far_off_an_item_is_is_measured_by_what_its_values_range_over():
     off = np.array([[0, 0], [0, 0.9], [100, 0], [0, 0]])
     scores = score_regression(truth + off, truth, ["price", "share"], list("abcd"))
     assert [m.name for m in scores.worst[:2]] == ["b", "c"]
+
+
+def test_every_ratio_of_a_class_by_hand():
+    """Of the truth 0 0 0 1 and the answer 0 1 1 1: one pixel of 0 is right of three, one of 1 of the three answered."""
+    scores = score_segmentation([(np.array([[[0, 1, 1, 1]]]), np.array([[[0, 0, 0, 1]]]))], ["sky", "sea"])
+    sky, sea = scores.per_class
+    assert (sky.pixels, sky.iou, sky.dice, sky.precision, sky.recall) == pytest.approx((3, 1 / 3, 1 / 2, 1, 1 / 3))
+    assert (sea.pixels, sea.iou, sea.dice, sea.precision, sea.recall) == pytest.approx((1, 1 / 3, 1 / 2, 1 / 3, 1))
+    assert scores.mean_iou == pytest.approx(1 / 3)
 
 
 def test_precision_and_recall_of_pixels():

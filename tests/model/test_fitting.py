@@ -126,7 +126,8 @@ def test_so_it_does_from_a_jpeg_at_reduced_size_held_in_any_way(tmp_path_factory
     [
         ("stretch", (96, 128), (0.5, 0.25, 0, 0)),
         ("fit", (96, 128), (0.25, 0.25, 12, 0)),
-        ("fit", (100, 10), (0.48, 0.5, 0, 13)),  # 4.8 pixels high, rounded to 5
+        ("fit", (100, 10), (0.48, 0.5, 0, 13)),  # 4.8 pixels high, rounded to 5; of the 27 left 13 are above
+        ("fit", (13, 32), (1, 1, 17, 0)),  # of the 35 columns left 17 are on the left
         ("crop", (96, 128), (0.5, 0.5, 0, -16)),
         ("crop", (200, 64), (0.5, 0.5, -26, 0)),
         ("scale_to", (112, 224), (0.5, 0.5, -4, -40)),

@@ -295,3 +295,15 @@ def test_a_net_written_by_hand_gives_the_same() -> None:
     by_hand.load_state_dict(dict(zip(by_hand.state_dict(), net.state_dict().values(), strict=True)))
     x = torch.randn(3, 1, 6, 6)
     assert torch.equal(net(x), by_hand(x))
+
+
+def test_stochastic_depth_drops_whole_samples_and_makes_up_for_it() -> None:
+    """Huang et al. 2016: what is kept is scaled so that the mean stays; in evaluation nothing happens."""
+    net = build(parse("input 1x2x2; stochasticdepth 0.2"))
+    x = torch.ones(4000, 1, 2, 2)
+    torch.manual_seed(0)
+    out = net.train()(x).flatten(1)
+    assert (out == out[:, :1]).all()
+    assert out.unique().tolist() == pytest.approx([0, 1.25])
+    assert out.mean().item() == pytest.approx(1, abs=0.04)  # 5 standard errors
+    assert torch.equal(net.eval()(x), x)
