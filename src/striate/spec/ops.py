@@ -345,6 +345,14 @@ class SiLU(Activation):
 
 
 @dataclass(frozen=True, repr=False)
+class Mish(Activation):
+    """``x * tanh(softplus(x))`` (Misra 2019)."""
+
+    formula = "x * tanh(log(1 + exp(x)))"
+    torch = "nn.Mish()"
+
+
+@dataclass(frozen=True, repr=False)
 class LeakyReLU(Activation):
     """``x`` where positive, ``slope * x`` elsewhere (Maas, Hannun, Ng 2013)."""
 
