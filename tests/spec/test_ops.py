@@ -96,6 +96,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "not a number": (lambda: LeakyReLU(float("nan")), "leakyrelu: slope must be a number, got nan"),
     "infinite": (lambda: LRN(alpha=float("inf")), "lrn: alpha must be a number, got inf"),
+    "a softplus without slope": (lambda: striate.Softplus(0), "softplus: beta must be above 0, got 0.0"),
     "bias as a number": (lambda: Linear(10, bias=1), "linear: bias must be yes or no, got 1"),
     "words as text": (lambda: Embedding("100", 8), "embedding: words must be a whole number, got '100'"),
     "a class in place of a layer": (

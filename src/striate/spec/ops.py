@@ -353,6 +353,22 @@ class Mish(Activation):
 
 
 @dataclass(frozen=True, repr=False)
+class Softplus(Activation):
+    """A smooth ReLU (Dugas et al. 2000); linear where ``beta * x`` is above ``threshold``."""
+
+    formula = "x if beta * x > threshold else log(1 + exp(beta * x)) / beta"
+    torch = "nn.Softplus(*, beta, threshold)"
+
+    beta: float = 1.0
+    threshold: float = 20.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beta <= 0:
+            raise SpecError(f"softplus: beta must be above 0, got {self.beta}")
+
+
+@dataclass(frozen=True, repr=False)
 class LeakyReLU(Activation):
     """``x`` where positive, ``slope * x`` elsewhere (Maas, Hannun, Ng 2013)."""
 
