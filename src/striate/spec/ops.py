@@ -369,6 +369,16 @@ class Softplus(Activation):
 
 
 @dataclass(frozen=True, repr=False)
+class ELU(Activation):
+    """Exponential linear unit (Clevert, Unterthiner, Hochreiter 2015)."""
+
+    formula = "x if x > 0 else alpha * (exp(x) - 1)"
+    torch = "nn.ELU(*, alpha)"
+
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, repr=False)
 class LeakyReLU(Activation):
     """``x`` where positive, ``slope * x`` elsewhere (Maas, Hannun, Ng 2013)."""
 
