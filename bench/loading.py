@@ -85,7 +85,7 @@ def striate(folder: Path, size: int) -> list[float]:
     begun = time.perf_counter()
     data = open_data(folder)
     contract = Contract(data.classes, (3, size, size), "RGB", (0.5,) * 3, (0.25,) * 3)
-    batches = Batches(read_part(data.train, contract, say=print), contract, batch=32, shuffle=True)
+    batches = Batches(read_part(data.train, contract, say=print), contract, batch_size=32, shuffle=True)
     for epoch in range(1 + LATER):
         batches.set_epoch(epoch)
         for x, y in batches:

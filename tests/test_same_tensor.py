@@ -80,7 +80,7 @@ def in_training(folder, contract):
     shown = {}
     for part in open_data(folder).parts.values():
         arrays = read_part(part, contract)
-        for (x, _), start in zip(Batches(arrays, contract, batch=16), range(0, len(arrays), 16), strict=True):
+        for (x, _), start in zip(Batches(arrays, contract, batch_size=16), range(0, len(arrays), 16), strict=True):
             shown |= zip(arrays.names[start : start + 16], x, strict=True)
     return shown
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from striate.datasets.augment import Augment, Draws, changed, draw, draw_mixing
+from striate.datasets.augment import Augment, DrawnChanges, changed, draw_changes, draw_mixing
 from striate.datasets.batches import Batches
 from striate.datasets.dataset import Arrays
 from striate.model.contract import Contract
@@ -24,7 +24,7 @@ def drawn(n=1, shift=(0, 0), flip=(False, False), angle=0.0, scale=1.0, factors=
     cos, sin = math.cos(math.radians(angle)) * scale, math.sin(math.radians(angle)) * scale
     linear = np.array([[cos, sin], [-sin, cos]]) * np.where(flip, -1.0, 1.0)
     values = (np.array(shift), np.array(flip), linear, np.array(factors, float), np.array(cutout))
-    return Draws(*(np.stack([v] * n) for v in values))
+    return DrawnChanges(*(np.stack([v] * n) for v in values))
 
 
 def one(image, augment, draws, **more):
@@ -155,7 +155,9 @@ index = np.arange(4000)
 
 
 def test_what_is_drawn_fills_its_range():
-    draws = draw(Augment(shift=2, rotate=30, scale=0.25, brightness=0.3), (16, 16), seed=1, epoch=2, index=index)
+    draws = draw_changes(
+        Augment(shift=2, rotate=30, scale=0.25, brightness=0.3), (16, 16), seed=1, epoch=2, index=index
+    )
     assert np.bincount(draws.shift[:, 0] + 2).tolist() == pytest.approx([800] * 5, rel=0.15)
     scale = np.sqrt(np.linalg.det(draws.linear))
     assert (scale.min(), np.median(scale), scale.max()) == pytest.approx((0.8, 1, 1.25), abs=0.01)
@@ -168,7 +170,7 @@ def test_what_is_drawn_fills_its_range():
 
 def test_alternating_flips_show_both_sides_in_two_epochs():
     def flips(how, epoch):
-        return draw(Augment(flip=how, vflip="alternate"), (8, 8), seed=3, epoch=epoch, index=index).flip
+        return draw_changes(Augment(flip=how, vflip="alternate"), (8, 8), seed=3, epoch=epoch, index=index).flip
 
     for epoch in range(4):
         assert np.array_equal(flips("alternate", epoch), ~flips("alternate", epoch + 1))
@@ -237,7 +239,7 @@ def test_the_same_pixels_whatever_the_batch_size_the_order_and_the_threads(task,
     @given(st.integers(0, 2**32 - 1), st.integers(0, 500), st.integers(1, 13), st.integers(1, 4), st.booleans())
     def check(seed, epoch, batch, count, shuffle):
         def made(batch, shuffle):
-            batches = Batches(arrays, contract, batch=batch, seed=seed, shuffle=shuffle, augment=augment)
+            batches = Batches(arrays, contract, batch_size=batch, seed=seed, shuffle=shuffle, augment=augment)
             batches.set_epoch(epoch)
             return by_item(batches)
 
@@ -258,10 +260,10 @@ def test_large_images_too_are_the_same_on_several_threads(augment, threads):
     arrays = Arrays(images, np.arange(6) % 2, tuple("abcdef"))
     contract = Contract(("a", "b"), (3, 150, 130), "RGB", MEAN, (0.2,) * 3)
     threads(1)
-    x, y = by_item(Batches(arrays, contract, batch=1, augment=augment))
+    x, y = by_item(Batches(arrays, contract, batch_size=1, augment=augment))
     for count, batch in ((2, 6), (4, 4)):
         threads(count)
-        x_again, y_again = by_item(Batches(arrays, contract, batch=batch, augment=augment))
+        x_again, y_again = by_item(Batches(arrays, contract, batch_size=batch, augment=augment))
         assert torch.equal(x, x_again)
         assert torch.equal(y, y_again)
 
@@ -271,7 +273,7 @@ def test_seed_epoch_and_index_each_matter():
     arrays = Arrays(arrays.inputs[[0, 0]], arrays.targets, arrays.names)  # twice the same image
 
     def made(seed, epoch):
-        batches = Batches(arrays, contract, batch=2, seed=seed, augment=Augment(rotate=20, brightness=0.3))
+        batches = Batches(arrays, contract, batch_size=2, seed=seed, augment=Augment(rotate=20, brightness=0.3))
         batches.set_epoch(epoch)
         return [image.numpy().tobytes() for x, _ in batches for image in x]
 
@@ -280,7 +282,7 @@ def test_seed_epoch_and_index_each_matter():
 
 def test_the_network_sees_bytes():
     arrays, contract = problem("classification")
-    for x, y in Batches(arrays, contract, batch=5, shuffle=True, augment=ALL):
+    for x, y in Batches(arrays, contract, batch_size=5, shuffle=True, augment=ALL):
         std, mean = (torch.tensor(v)[:, None, None] for v in (contract.std, contract.mean))
         raw = (x * std + mean) * 255
         assert torch.allclose(raw, raw.round(), atol=1e-3)
@@ -293,7 +295,7 @@ def test_mixed_images_are_of_both_partners_and_so_are_their_answers():
     arrays = Arrays(inputs, np.arange(3), tuple("abc"))
     contract = Contract(("a", "b", "c"), (1, 10, 10), "L", (0.0,), (1 / 255,))
     for augment in (Augment(mixup=1), Augment(cutmix=1)):
-        batches = Batches(arrays, contract, batch=3, augment=augment)
+        batches = Batches(arrays, contract, batch_size=3, augment=augment)
         for epoch in range(20):
             batches.set_epoch(epoch)
             ((x, y),) = batches
@@ -305,8 +307,8 @@ def test_mixed_images_are_of_both_partners_and_so_are_their_answers():
 
 def test_what_does_not_go_with_the_task_is_left_out():
     arrays, contract = problem("segmentation")
-    plain = by_item(Batches(arrays, contract, batch=4))
-    mixed = by_item(Batches(arrays, contract, batch=4, augment=Augment(mixup=1)))
+    plain = by_item(Batches(arrays, contract, batch_size=4))
+    mixed = by_item(Batches(arrays, contract, batch_size=4, augment=Augment(mixup=1)))
     assert torch.equal(plain[0], mixed[0])
     assert torch.equal(plain[1], mixed[1])
 
@@ -316,8 +318,8 @@ def test_what_does_not_go_with_the_task_is_left_out():
 def test_a_gpu_augments_alike(task):
     arrays, contract = problem(task)
     for augment in (ALL, EXACT):
-        here = Batches(arrays, contract, batch=5, shuffle=True, augment=augment)
-        there = Batches(arrays, contract, batch=5, shuffle=True, augment=augment, device="cuda")
+        here = Batches(arrays, contract, batch_size=5, shuffle=True, augment=augment)
+        there = Batches(arrays, contract, batch_size=5, shuffle=True, augment=augment, device="cuda")
         for (x, y), (x_gpu, y_gpu) in zip(here, there, strict=True):
             levels = (x - x_gpu.cpu()).abs() * 0.2 * 255
             assert levels.max() < 1.01  # where a value lies between two bytes, either
@@ -327,7 +329,7 @@ def test_a_gpu_augments_alike(task):
 
 def test_what_is_drawn_is_the_same_for_ever():
     augment = Augment.parse("strong vflip=random mixup=0.4 cutmix=0.4")
-    draws = draw(augment, (32, 48), seed=1, epoch=2, index=np.array([3, 2**40 + 3]))
+    draws = draw_changes(augment, (32, 48), seed=1, epoch=2, index=np.array([3, 2**40 + 3]))
     assert draws.shift.tolist() == [[-1, -1], [4, 1]]
     assert draws.flip.tolist() == [[True, True], [True, False]]
     assert draws.linear[1].ravel() == pytest.approx([-1.111288, -0.115324, -0.115324, 1.111288], abs=1e-6)

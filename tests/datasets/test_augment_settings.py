@@ -61,10 +61,10 @@ def test_settings_change_a_preset():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("strnog", "augment: there is no preset or setting 'strnog'; did you mean 'strong'?"),
-        ("rotat=10", "augment: there is no setting 'rotat'; did you mean 'rotate'?"),
-        ("color=0.2", "augment: there is no setting 'color'; did you mean 'colour'?"),
-        ("light qqq", "augment: there is no setting 'qqq'; it is one of shift, flip, vflip, rotate"),
+        ("strnog", "augment: no preset or setting named 'strnog'; did you mean 'strong'?"),
+        ("rotat=10", "augment: no setting named 'rotat'; did you mean 'rotate'?"),
+        ("color=0.2", "augment: no setting named 'color'; did you mean 'colour'?"),
+        ("light qqq", "augment: no setting named 'qqq'; it is one of shift, flip, vflip, rotate"),
         ("rotate", "augment: rotate has no value; write such as rotate=0.1"),
         ("flip", "augment: flip has no value; write such as flip=alternate"),
         ("flip=no standard", "augment: the preset 'standard' comes first and alone"),
@@ -74,9 +74,9 @@ def test_settings_change_a_preset():
         ("rotate=200", "augment: rotate must be from 0 to 180, got 200.0"),
         ("rotate=nan", "augment: rotate must be from 0 to 180, got nan"),
         ("scale=-0.1", "augment: scale must be from 0 to 1, got -0.1"),
-        ("shift=1.5", "augment: shift is 1.5; below 1 it is a share of the image's side, from 1 on whole pixels"),
-        ("mixup=0.6 cutmix=0.6", "augment: mixup 0.6 and cutmix 0.6 are parts of the images, together 1 at most"),
-        ("shift=1 shift=2", "augment: shift is there twice in 'shift=1 shift=2'; leave one out"),
+        ("shift=1.5", "augment: shift is 1.5; below 1 it is a fraction of the image's side, above whole pixels"),
+        ("mixup=0.6 cutmix=0.6", "augment: mixup 0.6 and cutmix 0.6 are fractions of the images, together at most 1"),
+        ("shift=1 shift=2", "augment: shift is in 'shift=1 shift=2' twice; omit one"),
     ],
 )
 def test_a_mistake_is_answered_in_words(text, message):
@@ -102,7 +102,7 @@ def not_set(augment, field):
 def test_classes_of_images_take_everything_and_flips_are_said():
     off, notes = left_out(IMAGES)
     assert off == set()
-    assert "flipped left to right; where that changes the answer (digits, letters), add flip=no" in notes
+    assert "flipped left to right; where that changes the label (digits, letters), add flip=no" in notes
     assert "flipped upside down" in notes
     assert Augment.parse("standard flip=no").suited(IMAGES)[1] == ()
 
@@ -122,7 +122,7 @@ def regression(classes, positions):
 def test_a_single_position_moves_with_everything_that_moves():
     off, notes = left_out(regression(("x", "y"), ((0, 1),)))
     assert off == {"mixup", "cutmix", "cutout"}
-    assert "without mixup, cutmix, cutout: the values asked for would not be in the picture" in notes
+    assert "without mixup, cutmix, cutout: the values to predict would not be in the image" in notes
 
 
 def test_several_positions_are_not_flipped():
@@ -141,7 +141,7 @@ def test_values_that_are_no_positions_take_shifts_and_colours_alone(positions):
 @pytest.mark.parametrize(
     ("contract", "message"),
     [
-        (Contract(("a", "b"), (9,), "text", (), (), vocabulary=("word",)), "and these are texts; take augment=none"),
+        (Contract(("a", "b"), (9,), "text", (), (), vocabulary=("word",)), "and these are texts; use augment=none"),
         (Contract(("a", "b"), (2, 9), "values", (0.0,) * 2, (1.0,) * 2), "values whose meaning is not known"),
         (replace(IMAGES, input=(3, 4, 4)), "shift=4 pixels is too far for images of 4x4"),
     ],

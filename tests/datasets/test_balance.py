@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from striate.datasets.balance import MOST, class_weights, even_choice, items_of
+from striate.datasets.statistics import MAX_WEIGHT, class_weights, even_choice, original_items
 from striate.errors import RecipeError
 
 labels = hnp.arrays(np.int64, st.integers(1, 80), elements=st.integers(0, 5))
@@ -26,7 +26,7 @@ def test_known_class_weights():
     assert class_weights(np.array([0] * 6 + [1] * 3 + [2]), 3) == pytest.approx([0.5555556, 1.1111111, 3.3333333])
     # as often as a yes is rarer than a no, within bounds; the last label has no yes at all
     yes = np.array([[1, 1, 0, 0]] * 5 + [[0, 1, 0, 0]] * 14 + [[0, 1, 1, 0]], np.uint8)
-    assert class_weights(yes, 4) == pytest.approx([3, 1 / MOST, MOST, 1])
+    assert class_weights(yes, 4) == pytest.approx([3, 1 / MAX_WEIGHT, MAX_WEIGHT, 1])
 
 
 def test_known_pixel_weights():
@@ -44,11 +44,11 @@ def test_a_class_of_few_pixels_does_not_run_away():
     masks = np.zeros((1, 100, 100), np.uint8)
     masks[0, 0, 0], masks[0, 1:40] = 1, 2
     weights = class_weights(masks, 3)
-    assert weights[1] == pytest.approx(MOST * weights[2], rel=0.3)  # not 4,000 times
+    assert weights[1] == pytest.approx(MAX_WEIGHT * weights[2], rel=0.3)  # not 4,000 times
 
 
 def test_numbers_have_no_class_weights():
-    with pytest.raises(RecipeError, match="balance: regression has no classes to weigh; take balance=none"):
+    with pytest.raises(RecipeError, match="balance: regression has no classes to weight; use balance=none"):
         class_weights(np.zeros((3, 2), np.float32), 2)
 
 
@@ -57,7 +57,7 @@ def test_an_epoch_holds_every_class_as_often_as_the_others(targets, seed, epoch)
     numbers = even_choice(targets, seed, epoch)
     assert len(numbers) == len(targets)
     assert len(np.unique(numbers)) == len(numbers)
-    counts = np.bincount(targets[items_of(numbers)], minlength=6)[np.unique(targets)]
+    counts = np.bincount(targets[original_items(numbers)], minlength=6)[np.unique(targets)]
     assert counts.max() - counts.min() <= 1
     assert np.array_equal(even_choice(targets, seed, epoch), numbers)
 
@@ -66,7 +66,7 @@ def test_an_epoch_holds_every_class_as_often_as_the_others(targets, seed, epoch)
 def test_over_the_epochs_every_item_of_a_class_is_seen_as_often(targets, seed, epochs):
     seen = np.zeros(len(targets), int)
     for epoch in range(epochs):
-        np.add.at(seen, items_of(even_choice(targets, seed, epoch)), 1)
+        np.add.at(seen, original_items(even_choice(targets, seed, epoch)), 1)
     assert seen.sum() == epochs * len(targets)
     for class_ in np.unique(targets):
         of_class = seen[targets == class_]
@@ -82,4 +82,4 @@ def test_the_seed_and_the_epoch_decide_the_choice():
 
 
 def test_these_choices_are_for_ever():
-    assert items_of(even_choice(np.array([0, 0, 0, 0, 1, 1]), 1, 2)).tolist() == [2, 4, 0, 5, 3, 5]
+    assert original_items(even_choice(np.array([0, 0, 0, 0, 1, 1]), 1, 2)).tolist() == [2, 4, 0, 5, 3, 5]

@@ -12,6 +12,7 @@ from striate.datasets.augment import Augment
 from striate.datasets.batches import _on_disk, check_balance
 from striate.errors import RecipeError
 from striate.model.contract import Contract
+from striate.tasks import task_named
 
 CONTRACT = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
 
@@ -38,7 +39,7 @@ seeds = st.integers(0, 2**40)
 
 @given(sizes, batch_sizes, seeds, st.integers(0, 500), st.booleans())
 def test_an_epoch_takes_every_image_once_in_len_batches(n, batch, seed, epoch, shuffle):
-    batches = Batches(numbered(n), CONTRACT, batch=batch, seed=seed, shuffle=shuffle)
+    batches = Batches(numbered(n), CONTRACT, batch_size=batch, seed=seed, shuffle=shuffle)
     batches.set_epoch(epoch)
     order = taken(batches)
     assert len(order) == len(batches)
@@ -47,7 +48,9 @@ def test_an_epoch_takes_every_image_once_in_len_batches(n, batch, seed, epoch, s
 
 @given(sizes, st.integers(2, 12), seeds)
 def test_no_batch_of_one_image_in_training(n, batch, seed):
-    lengths = [len(numbers) for numbers in taken(Batches(numbered(n), CONTRACT, batch=batch, seed=seed, shuffle=True))]
+    lengths = [
+        len(numbers) for numbers in taken(Batches(numbered(n), CONTRACT, batch_size=batch, seed=seed, shuffle=True))
+    ]
     assert 1 not in lengths or n == 1
     assert all(length == batch for length in lengths[:-1])
     assert lengths[-1] <= batch + 1
@@ -55,7 +58,7 @@ def test_no_batch_of_one_image_in_training(n, batch, seed):
 
 @given(sizes, batch_sizes, seeds, st.integers(0, 9), st.integers(0, 70), st.booleans())
 def test_starting_late_gives_the_rest_of_the_same_epoch(n, batch, seed, epoch, start, shuffle):
-    batches = Batches(numbered(n), CONTRACT, batch=batch, seed=seed, shuffle=shuffle)
+    batches = Batches(numbered(n), CONTRACT, batch_size=batch, seed=seed, shuffle=shuffle)
     batches.set_epoch(epoch)
     whole = taken(batches)
     batches.set_epoch(epoch, start)
@@ -65,7 +68,7 @@ def test_starting_late_gives_the_rest_of_the_same_epoch(n, batch, seed, epoch, s
 
 def test_the_seed_and_the_epoch_decide_the_order():
     def order(seed, epoch):
-        batches = Batches(numbered(50), CONTRACT, batch=7, seed=seed, shuffle=True)
+        batches = Batches(numbered(50), CONTRACT, batch_size=7, seed=seed, shuffle=True)
         batches.set_epoch(epoch)
         return flat(taken(batches))
 
@@ -74,21 +77,21 @@ def test_the_seed_and_the_epoch_decide_the_order():
 
 
 def test_an_epoch_does_not_depend_on_those_before_it():
-    batches = Batches(numbered(20), CONTRACT, batch=4, shuffle=True)
+    batches = Batches(numbered(20), CONTRACT, batch_size=4, shuffle=True)
     for epoch in range(3):
         batches.set_epoch(epoch)
         last = taken(batches)
-    fresh = Batches(numbered(20), CONTRACT, batch=4, shuffle=True)
+    fresh = Batches(numbered(20), CONTRACT, batch_size=4, shuffle=True)
     fresh.set_epoch(2)
     assert taken(fresh) == last
 
 
 def test_without_shuffle_the_order_is_the_datas_own():
-    assert taken(Batches(numbered(5), CONTRACT, batch=2)) == [[0, 1], [2, 3], [4]]
+    assert taken(Batches(numbered(5), CONTRACT, batch_size=2)) == [[0, 1], [2, 3], [4]]
 
 
 def test_images_and_targets_stay_together_in_their_types():
-    for x, y in Batches(numbered(30), CONTRACT, batch=8, shuffle=True):
+    for x, y in Batches(numbered(30), CONTRACT, batch_size=8, shuffle=True):
         assert x.dtype == torch.float32
         assert y.dtype == torch.int64
         assert torch.equal(torch.round((x[:, 0, 1, 1] * 0.25 + 0.5) * 255).long() % 2, y)
@@ -96,7 +99,7 @@ def test_images_and_targets_stay_together_in_their_types():
 
 def test_known_values():
     pixels = Arrays(np.full((1, 1, 2, 2), 255, np.uint8), np.array([1]), ("white",))
-    (x, y), *_ = Batches(pixels, CONTRACT, batch=4, shuffle=True)
+    (x, y), *_ = Batches(pixels, CONTRACT, batch_size=4, shuffle=True)
     assert x.flatten().tolist() == [2.0] * 4
     assert y.tolist() == [1]
 
@@ -105,13 +108,13 @@ def test_the_callers_pixels_are_not_changed_even_when_read_only():
     pixels = numbered(6)
     pixels.inputs.flags.writeable = False
     before = pixels.inputs.copy()
-    list(Batches(pixels, CONTRACT, batch=2, shuffle=True))
+    list(Batches(pixels, CONTRACT, batch_size=2, shuffle=True))
     assert np.array_equal(pixels.inputs, before)
 
 
 def only(arrays, contract, **options):
     """The one batch that there is."""
-    (batch,) = Batches(arrays, contract, batch=len(arrays), **options)
+    (batch,) = Batches(arrays, contract, batch_size=len(arrays), **options)
     return batch
 
 
@@ -167,9 +170,9 @@ def test_from_a_read_only_file_come_the_same_batches_a_batch_at_a_time(tmp_path,
     np.save(tmp_path / "inputs.npy", arrays.inputs)
     there = np.load(tmp_path / "inputs.npy", mmap_mode="r").view(Counted)
     Counted.taken.clear()
-    batches = Batches(replace(arrays, inputs=there), CONTRACT, batch=4, **options)
+    batches = Batches(replace(arrays, inputs=there), CONTRACT, batch_size=4, **options)
     assert not Counted.taken
-    wanted = Batches(arrays, CONTRACT, batch=4, **options)
+    wanted = Batches(arrays, CONTRACT, batch_size=4, **options)
     for (x, y), (x_wanted, y_wanted) in zip(batches, wanted, strict=True):
         assert torch.equal(x, x_wanted)
         assert torch.equal(y, y_wanted)
@@ -185,7 +188,7 @@ def test_a_plain_view_into_a_file_stays_on_the_disk_too(tmp_path):
 
 @given(sizes, batch_sizes, seeds, st.integers(0, 9), st.integers(0, 70))
 def test_balanced_and_augmented_batches_are_resumed_exactly(n, batch, seed, epoch, start):
-    options = {"batch": batch, "seed": seed, "shuffle": True, "balance": "sampling", "augment": Augment(shift=1)}
+    options = {"batch_size": batch, "seed": seed, "shuffle": True, "balance": "sampling", "augment": Augment(shift=1)}
     before = Batches(numbered(n), CONTRACT, **options)
     before.set_epoch(epoch)
     whole = list(before)
@@ -203,7 +206,7 @@ def test_balanced_batches_hold_the_classes_alike_and_copies_differ():
     targets = np.zeros(100, np.int64)
     targets[:2] = 1
     arrays, contract = Arrays(images, targets, ("x",) * 100), replace(CONTRACT, input=(1, 4, 4))
-    options = {"batch": 10, "shuffle": True, "balance": "sampling", "augment": Augment(shift=1, brightness=0.5)}
+    options = {"batch_size": 10, "shuffle": True, "balance": "sampling", "augment": Augment(shift=1, brightness=0.5)}
     x, y = (torch.cat(parts) for parts in zip(*Batches(arrays, contract, **options), strict=True))
     assert torch.bincount(y).tolist() == [50, 50]
     rare = {image.numpy().tobytes() for image in x[y == 1]}
@@ -213,34 +216,34 @@ def test_balanced_batches_hold_the_classes_alike_and_copies_differ():
 @pytest.mark.parametrize(
     ("balance", "task", "message"),
     [
-        ("sampel", "classification", "balance: there is no 'sampel'; did you mean 'sampling'?"),
+        ("sampel", "classification", "balance: no 'sampel'; did you mean 'sampling'?"),
         (
             "sampling",
             "multilabel",
-            "sampling chooses items by their one class, and multilabel has none such; ",
+            "sampling chooses items by their one class, and in multilabel they have none; ",
         ),
-        ("sampling", "segmentation", "take balance=weights"),
-        ("sampling", "regression", "take balance=none"),
-        ("weights", "regression", "balance: regression has no classes to weigh; take balance=none"),
+        ("sampling", "segmentation", "use balance=weights"),
+        ("sampling", "regression", "use balance=none"),
+        ("weights", "regression", "balance: regression has no classes to weight; use balance=none"),
     ],
 )
 def test_a_balance_that_does_not_go_with_the_task_is_refused(balance, task, message):
     with pytest.raises(RecipeError) as error:
-        check_balance(balance, task)
+        check_balance(balance, task_named(task))
     assert message in str(error.value)
 
 
 def test_texts_are_not_augmented():
     text = Contract(("a", "b"), (2,), "text", (), (), vocabulary=("word",))
     arrays = Arrays(np.zeros((2, 2), np.int64), np.array([0, 1]), ("p", "q"))
-    with pytest.raises(RecipeError, match="is for images, and these are texts; take augment=none"):
-        Batches(arrays, text, batch=1, augment=Augment(shift=1))
+    with pytest.raises(RecipeError, match="is for images, and these are texts; use augment=none"):
+        Batches(arrays, text, batch_size=1, augment=Augment(shift=1))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_sees_the_same_batches():
-    here = Batches(numbered(30), CONTRACT, batch=8, shuffle=True)
-    there = Batches(numbered(30), CONTRACT, batch=8, shuffle=True, device="cuda")
+    here = Batches(numbered(30), CONTRACT, batch_size=8, shuffle=True)
+    there = Batches(numbered(30), CONTRACT, batch_size=8, shuffle=True, device="cuda")
     for (x, y), (x_gpu, y_gpu) in zip(here, there, strict=True):
         assert x_gpu.is_cuda
         assert torch.allclose(x, x_gpu.cpu())

@@ -106,7 +106,7 @@ def test_what_is_mapped_may_not_be_written_and_goes_into_batches(kept, part):
     with pytest.raises(ValueError, match="read-only"):
         mapped.inputs[0] = 0
     for (x, y), (x_too, y_too) in zip(
-        *(Batches(arrays, CONTRACT, batch=5, shuffle=True) for arrays in (mapped, whole)), strict=True
+        *(Batches(arrays, CONTRACT, batch_size=5, shuffle=True) for arrays in (mapped, whole)), strict=True
     ):
         assert x.equal(x_too)
         assert y.equal(y_too)
@@ -602,7 +602,7 @@ def test_more_data_than_memory_trains(tmp_path):
         assert arrays.inputs.nbytes > 100_000_000
         print(type(arrays.inputs).__name__, channel_statistics(arrays.inputs)[0])
         for epoch in range(2):
-            batches, right = Batches(arrays, contract, batch=16, shuffle=True), 0
+            batches, right = Batches(arrays, contract, batch_size=16, shuffle=True), 0
             for x, y in batches:
                 scores = net(x)
                 right += int((scores.argmax(1) == y).sum())

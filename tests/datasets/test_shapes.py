@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from striate.datasets.shapes import DEFAULT_KINDS, KINDS, drawn, open_shapes, shapes_named
+from striate.datasets.shapes import DEFAULT_KINDS, KINDS, open_shapes, shapes_in_image, shapes_named
 from striate.datasets.shapes.outlines import COSINES, SINES
 from striate.errors import DataError
 
@@ -76,11 +76,11 @@ def test_parts_and_seeds_differ():
 @pytest.mark.parametrize(("size", "n"), [(40, 40), (97, 8)])
 def test_mask_area_and_place_agree(kind, size, n):
     """The mask, counted pixel by pixel, against the formula for the area and the place that was requested."""
-    data = open_shapes("segmentation", n, test=1, size=size, kinds=(kind,), most=1)
+    data = open_shapes("segmentation", n, test=1, size=size, kinds=(kind,), max_shapes=1)
     y, x = np.mgrid[:size, :size] + 0.5
     off = []
     for i, mask in enumerate(data.train.targets):
-        (shape,) = drawn(0, i, task="segmentation", size=size, kinds=(kind,), most=1)
+        (shape,) = shapes_in_image(0, i, task="segmentation", size=size, kinds=(kind,), max_shapes=1)
         assert shape.kind == kind
         inside = mask == 1
         assert inside.sum() == pytest.approx(shape.area, abs=0.12 * outline_length(shape) + 2)
@@ -120,7 +120,8 @@ def test_outlines_against_a_fine_grid(kind):
 
 def test_what_looks_the_same_when_turned_is_not_turned():
     angles = {
-        kind: {drawn(3, i, kinds=ALL)[0].angle for i in range(k, 33 * len(ALL), len(ALL))} for k, kind in enumerate(ALL)
+        kind: {shapes_in_image(3, i, kinds=ALL)[0].angle for i in range(k, 33 * len(ALL), len(ALL))}
+        for k, kind in enumerate(ALL)
     }
     assert angles.pop("circle") == angles.pop("ring") == {0}
     assert all(len(seen) > 20 and min(seen) >= 0 and max(seen) < 360 for seen in angles.values())
@@ -128,10 +129,10 @@ def test_what_looks_the_same_when_turned_is_not_turned():
 
 def test_an_arrow_points_where_its_angle_says():
     """At 0 it points up; the angle goes clockwise. Its tip is the farthest point of the mask."""
-    data = open_shapes("segmentation", 20, size=128, kinds=("arrow",), most=1)
+    data = open_shapes("segmentation", 20, size=128, kinds=("arrow",), max_shapes=1)
     y, x = np.mgrid[:128, :128] + 0.5
     for i, mask in enumerate(data.train.targets):
-        (shape,) = drawn(0, i, task="segmentation", size=128, kinds=("arrow",), most=1)
+        (shape,) = shapes_in_image(0, i, task="segmentation", size=128, kinds=("arrow",), max_shapes=1)
         head = math.radians(shape.angle)
         along = (x - shape.x) * math.sin(head) - (y - shape.y) * math.cos(head)
         across = (x - shape.x) * math.cos(head) + (y - shape.y) * math.sin(head)
@@ -143,9 +144,9 @@ def test_an_arrow_points_where_its_angle_says():
 
 def test_several_shapes_are_counted_and_do_not_touch():
     count = open_shapes("count", 150, size=64)
-    masks = open_shapes("segmentation", 150, size=64, most=6)
+    masks = open_shapes("segmentation", 150, size=64, max_shapes=6)
     for i, mask in enumerate(masks.train.targets):
-        shapes = drawn(0, i, task="count", size=64)
+        shapes = shapes_in_image(0, i, task="count", size=64)
         assert count.train.targets[i] == len(shapes) == components(mask > 0)
         assert sorted(set(mask[mask > 0].tolist())) == sorted({DEFAULT_KINDS.index(s.kind) + 1 for s in shapes})
     assert (count.train.inputs == masks.train.inputs).all()
@@ -155,7 +156,7 @@ def test_several_shapes_are_counted_and_do_not_touch():
 @pytest.mark.parametrize("size", [(40, 90), (90, 40), (32, 32)])
 def test_shapes_lie_inside_and_anywhere(size):
     height, width = size
-    shapes = [shape for i in range(400) for shape in drawn(0, i, size=size)]
+    shapes = [shape for i in range(400) for shape in shapes_in_image(0, i, size=size)]
     low, high = 0.45 * min(size), 0.9 * min(size)
     for s in shapes:
         assert s.size / 2 <= s.x <= width - s.size / 2
@@ -182,7 +183,9 @@ def test_classification():
     assert data.train.targets.dtype == np.int64
     assert np.bincount(data.train.targets).tolist() == [10] * 8
     assert data.test.names[7] == "shapes test 7"
-    assert [data.classes[t] for t in data.test.targets[:5]] == [drawn(0, i, part="test")[0].kind for i in range(5)]
+    assert [data.classes[t] for t in data.test.targets[:5]] == [
+        shapes_in_image(0, i, split="test")[0].kind for i in range(5)
+    ]
 
 
 def test_regression():
@@ -195,7 +198,7 @@ def test_regression():
     )
     assert data.train.targets.dtype == np.float32
     for i, target in enumerate(data.train.targets):
-        (shape,) = drawn(0, i, task="regression", size=(40, 60))
+        (shape,) = shapes_in_image(0, i, task="regression", size=(40, 60))
         assert target == pytest.approx((shape.x, shape.y, shape.size))
 
 
@@ -209,7 +212,7 @@ def test_count_and_multilabel_and_segmentation():
     )
     assert (labels.task, labels.classes, labels.train.targets.dtype) == ("multilabel", DEFAULT_KINDS, np.uint8)
     for i, target in enumerate(labels.train.targets):
-        kinds = {shape.kind for shape in drawn(0, i, task="multilabel")}
+        kinds = {shape.kind for shape in shapes_in_image(0, i, task="multilabel")}
         assert target.tolist() == [int(kind in kinds) for kind in DEFAULT_KINDS]
     assert (masks.task, masks.classes) == ("segmentation", ("background", *DEFAULT_KINDS))
     assert (masks.train.targets.dtype, masks.train.targets.shape) == (np.uint8, (20, 32, 32))
@@ -217,10 +220,10 @@ def test_count_and_multilabel_and_segmentation():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_plain_image_is_its_two_colours(channels):
-    data = open_shapes("segmentation", 12, plain=True, channels=channels, most=1, size=40)
+    data = open_shapes("segmentation", 12, plain=True, channels=channels, max_shapes=1, size=40)
     assert data.train.inputs.shape == ((12, 40, 40, 3) if channels == 3 else (12, 40, 40))
     for i, (image, mask) in enumerate(zip(data.train.inputs, data.train.targets, strict=True)):
-        (shape,) = drawn(0, i, task="segmentation", channels=channels, most=1, size=40, plain=True)
+        (shape,) = shapes_in_image(0, i, task="segmentation", channels=channels, max_shapes=1, size=40, plain=True)
         inside = image.reshape(40, 40, channels)[mask > 0]
         colours, counts = np.unique(inside, axis=0, return_counts=True)
         assert tuple(colours[counts.argmax()].tolist()) == shape.colour
@@ -256,7 +259,9 @@ def test_sines_are_exact_to_the_digits_that_are_kept():
 
 def test_the_words_of_the_command_line():
     data = shapes_named("size=48x64, grey, n=6, test=3, task=segmentation, kinds=ring+star, most=2, seed=5")
-    same = open_shapes("segmentation", 6, test=3, size=(48, 64), channels=1, kinds=("ring", "star"), most=2, seed=5)
+    same = open_shapes(
+        "segmentation", 6, test=3, size=(48, 64), channels=1, kinds=("ring", "star"), max_shapes=2, seed=5
+    )
     assert digest(data) == digest(same)
     assert (data.classes, data.input, len(data.test)) == (("background", "ring", "star"), (1, 48, 64), 3)
     assert digest(shapes_named("n=9")) == digest(open_shapes(n=9))
@@ -267,27 +272,27 @@ def test_the_words_of_the_command_line():
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        ("segmentatoin", "shapes: 'segmentatoin' is no task and no option; did you mean 'segmentation'?"),
-        ("size", "shapes: 'size' is no task and no option; write size=NUMBER"),
-        ("siez=64", "shapes: there is no option 'siez'; did you mean 'size'?"),
+        ("segmentatoin", "shapes: 'segmentatoin' is not a task or an option; did you mean 'segmentation'?"),
+        ("size", "shapes: 'size' is not a task or an option; write size=NUMBER"),
+        ("siez=64", "shapes: no option named 'siez'; did you mean 'size'?"),
         ("size=big", "shapes: size is 'big', expected a whole number, such as size=64 or size=48x64"),
-        ("size=8", "shapes: images of 8x8 pixels are too small for 1 shape; take size=9 or more"),
+        ("size=8", "shapes: images of 8x8 pixels are too small for 1 shape; use size=9 or more"),
         (
             "count,size=16",
-            "shapes: images of 16x16 pixels are too small for 6 shapes; take size=22 or more, or a smaller most",
+            "shapes: images of 16x16 pixels are too small for 6 shapes; use size=22 or more, or a smaller max",
         ),
         ("size=5000", "shapes: size is 5000, expected a whole number from 1 to 4,096"),
         ("n=0", "shapes: n is 0, expected a whole number from 1 to 10,000,000"),
         ("n=-5", "shapes: n is -5, expected a whole number from 1 to 10,000,000"),
         ("n=2.5", "shapes: n is '2.5', expected a whole number, such as n=5000"),
-        ("n=100000,size=512", "shapes: these images would take 92 GiB of memory, at most 4; take a smaller n or size"),
-        ("task=classify", "shapes: there is no task 'classify'; did you mean 'classification'?"),
-        ("kinds=circle+stars", "shapes: there is no kind 'stars'; did you mean 'star'?"),
+        ("n=100000,size=512", "shapes: these images would take 92 GiB of memory, at most 4; use a smaller n or size"),
+        ("task=classify", "shapes: no task named 'classify'; did you mean 'classification'?"),
+        ("kinds=circle+stars", "shapes: no kind named 'stars'; did you mean 'star'?"),
         ("kinds=circle+circle", "shapes: a kind is named twice: circle, circle"),
         ("kinds=circle", f"shapes: classification needs 2 kinds or more, of {', '.join(KINDS)}"),
-        ("most=3", "shapes: most is 3, but classification is of images with one shape; take count, multilabel or "
+        ("max=3", "shapes: max is 3, but classification is of images with one shape; use one of count, multilabel, "
          "segmentation"),
-        ("count,most=0", "shapes: most is 0, expected a whole number from 1 to 32"),
+        ("count,max=0", "shapes: max is 0, expected a whole number from 1 to 32"),
         ("count,segmentation", "shapes: task is given twice, as 'count' and as 'segmentation'"),
         ("seed=-1", "shapes: seed is -1, expected a whole number from 0 to 9,223,372,036,854,775,807"),
     ],
@@ -299,7 +304,7 @@ def test_mistakes(options, wanted):
 def test_mistakes_from_python():
     with pytest.raises(DataError, match=r"channels is 4, expected 3 \(colour\) or 1 \(grey\)"):
         open_shapes(channels=4)
-    with pytest.raises(DataError, match="there is no part 'tets'; did you mean 'test'"):
-        drawn(0, 0, part="tets")
+    with pytest.raises(DataError, match="no split named 'tets'; did you mean 'test'"):
+        shapes_in_image(0, 0, split="tets")
     with pytest.raises(DataError, match=r"n is 2\.0, expected a whole number"):
         open_shapes(n=2.0)

@@ -44,7 +44,7 @@ def test_the_pictures_are_what_a_run_with_that_seed_sees():
     contract = replace(contract_of(data, (1, 12, 10)), mean=(0.0,), std=(1 / 255,))
     augment = replace(ALL, cutout=0)  # the mean colour is that of a sample here
     rows = shown(data, contract, augment=augment, seed=3, items=6, epochs=3)
-    batches = Batches(read_part(data.train, contract), contract, batch=50, seed=3, augment=augment)
+    batches = Batches(read_part(data.train, contract), contract, batch_size=50, seed=3, augment=augment)
     for epoch in range(3):
         batches.set_epoch(epoch)
         images = np.concatenate([x.numpy() for x, _ in batches])

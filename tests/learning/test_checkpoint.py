@@ -30,7 +30,7 @@ def pixels():
 
 def batches_of(pixels, recipe, shuffle=True):
     part, contract = pixels
-    return Batches(part, contract, batch=recipe.batch_size, seed=recipe.seed, shuffle=shuffle)
+    return Batches(part, contract, batch_size=recipe.batch_size, seed=recipe.seed, shuffle=shuffle)
 
 
 def go(net, recipe, pixels, state=None, stop=None):

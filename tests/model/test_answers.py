@@ -283,7 +283,7 @@ def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_pat
         part = part.take([0, 1, 3])  # the third lies on its side, and its mask does not
         paths = [paths[i] for i in (0, 1, 3)]
     arrays = read_part(part, contract)
-    (trained, _), *_ = Batches(arrays, contract, batch=9)
+    (trained, _), *_ = Batches(arrays, contract, batch_size=9)
     predicted = np.stack([input_of(Item(path), contract)[0] for path in paths])
     assert (predicted == arrays.inputs).all()
     assert torch.equal(normalise(predicted, contract), trained)

@@ -1,4 +1,4 @@
-"""Batches: what was read, cut into tensors in an order that the seed and the epoch alone decide."""
+"""Batches: a split that was read, cut into tensors in an order that the seed and the epoch alone decide."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ import torch
 from torch import Tensor
 
 from striate.datasets.augment import Augment, augmented
-from striate.datasets.balance import BALANCE, even_choice, items_of
 from striate.datasets.dataset import Arrays
+from striate.datasets.statistics import BALANCE, even_choice, original_items
 from striate.errors import RecipeError, nearest
 from striate.model.contract import Contract
 from striate.model.prepare import normalise
+from striate.tasks import Task
 
 
 class Batches:
     """An iterable of ``(x, y)``: x as the network takes it (:func:`~striate.model.prepare.normalise`), y by the task.
 
-    classification: int64 ``(N,)``; with mixup or cutmix float32 ``(N, K)``, each class's share. multilabel: float32
+    classification: int64 ``(N,)``; with mixup or cutmix float32 ``(N, K)``, each class's fraction. multilabel: float32
     ``(N, K)``. regression: float32 ``(N, V)``, standardised by the contract. segmentation: int64 ``(N, H, W)``, 255
-    where no class is asked for.
+    where pixels are ignored.
 
-    Images lie on the device as bytes and are indexed and normalised a batch at a time, with no work for the single
+    Images lie on the device as bytes and are indexed and normalised a batch at a time, with no work per single
     image: for data that fits in memory this is many times faster than loading item by item. What lies in a
     memory-mapped file stays there, and so does in the computer's memory what would take more than half of the free
-    memory of a GPU: of these, each batch is fetched when it is wanted.
+    memory of a GPU: of these, each batch is fetched when it is needed.
 
     With *shuffle* (for training) a last batch of one item joins the batch before it, since batch
     normalisation cannot learn from one; without, the batches are plain slices in the data's own order.
 
     Args:
-        arrays: What :func:`~striate.datasets.read_part` gave.
-        contract: The one that they were made ready by.
-        batch: Items in a batch.
+        arrays: What :func:`~striate.datasets.read_part` returned.
+        contract: The one that they were prepared by.
+        batch_size: Items in a batch.
         seed: With the epoch decides the order of a shuffle; with the epoch and an item's number, how it is augmented.
         shuffle: Another order in every epoch.
-        device: Where the batches are wanted.
-        augment: How images are changed at random; what does not go with the task is left out
+        device: Where the batches are needed.
+        augment: How images are changed at random; what does not go with the task is omitted
             (:meth:`~striate.datasets.augment.Augment.suited` says what).
         balance: ``"sampling"``: in every epoch, which is as long as ever, each class as often as the others.
             ``"none"`` and ``"weights"`` (which is the loss's matter): every item once.
@@ -50,9 +51,9 @@ class Batches:
 
     >>> arrays = Arrays(np.zeros((5, 1, 2, 2), np.uint8), np.arange(5) % 2, tuple("abcde"))
     >>> contract = Contract(("cat", "dog"), (1, 2, 2), "L", (0.5,), (0.25,))
-    >>> [len(y) for x, y in Batches(arrays, contract, batch=2)]
+    >>> [len(y) for x, y in Batches(arrays, contract, batch_size=2)]
     [2, 2, 1]
-    >>> [len(y) for x, y in Batches(arrays, contract, batch=2, shuffle=True)]
+    >>> [len(y) for x, y in Batches(arrays, contract, batch_size=2, shuffle=True)]
     [2, 3]
     """
 
@@ -61,14 +62,14 @@ class Batches:
         arrays: Arrays,
         contract: Contract,
         *,
-        batch: int,
+        batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
         device: torch.device | str = "cpu",
         augment: Augment | None = None,
         balance: str = "none",
     ) -> None:
-        assert batch > 0, batch
+        assert batch_size > 0, batch_size
         check_balance(balance, contract.task)
         self.contract = contract
         self.seed = seed
@@ -76,9 +77,9 @@ class Batches:
         self.augment, _ = (augment or Augment()).suited(contract)
         self._classes = np.asarray(arrays.targets) if balance == "sampling" else None
         self._n = len(arrays)
-        self._inputs = _rows(arrays.inputs, torch.device(device))
-        self._targets = _rows(arrays.targets, torch.device(device))
-        self._ends = _ends(len(arrays), batch, merge_single=shuffle)
+        self._inputs = _row_reader(arrays.inputs, torch.device(device))
+        self._targets = _row_reader(arrays.targets, torch.device(device))
+        self._ends = _ends(len(arrays), batch_size, merge_single=shuffle)
         self._epoch = 0
         self._start = 0
 
@@ -87,9 +88,9 @@ class Batches:
         return len(self._ends)
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Choose the order of *epoch*; the next iteration, and only that, leaves out its first *start* batches.
+        """Choose the order of *epoch*; the next iteration, and only that, skips its first *start* batches.
 
-        An interrupted run goes on with ``set_epoch(epoch, start=batches_done)``. Iterating again without
+        An interrupted run is resumed with ``set_epoch(epoch, start=batches_done)``. Iterating again without
         ``set_epoch`` repeats the epoch.
         """
         self._epoch, self._start = epoch, start
@@ -116,7 +117,7 @@ class Batches:
                 x, y = self._inputs(slice(begin, end)), self._targets(slice(begin, end))
             else:
                 x, y = self._fetch(order[begin:end])
-            yield normalise(x, self.contract), self._answers(y)
+            yield normalise(x, self.contract), self._as_loss_takes(y)
 
     def _order(self) -> np.ndarray:
         """A permutation, made on the CPU so that every device sees the same."""
@@ -126,36 +127,31 @@ class Batches:
         return torch.randperm(self._n, generator=generator).numpy()
 
     def _fetch(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
-        items = items_of(numbers)
+        items = original_items(numbers)
         return self._inputs(items), self._targets(items)
 
-    def _answers(self, targets: Tensor) -> Tensor:
+    def _as_loss_takes(self, targets: Tensor) -> Tensor:
         """The targets as a loss takes them."""
-        if self.contract.task == "regression":
+        if self.contract.task.standardised:
             mean, std = (targets.new_tensor(v) for v in (self.contract.target_mean, self.contract.target_std))
             return (targets - mean) / std
-        whole = self.contract.task == "segmentation" or targets.ndim == 1
+        whole = self.contract.task.per_pixel or targets.ndim == 1
         return targets.long() if whole else targets.float()
 
 
-def check_balance(balance: str, task: str) -> None:
+def check_balance(balance: str, task: Task) -> None:
     """RecipeError where *balance* is none of ``BALANCE``, or does not go with the *task*."""
     if balance not in BALANCE:
-        raise RecipeError(f"balance: there is no {balance!r}{nearest(balance, BALANCE)}")
-    if balance == "sampling" and task != "classification":
-        other = "none" if task == "regression" else "weights"
-        raise RecipeError(
-            f"balance: sampling chooses items by their one class, and {task} has none such; take balance={other}"
-        )
-    if balance == "weights" and task == "regression":
-        raise RecipeError("balance: regression has no classes to weigh; take balance=none")
+        raise RecipeError(f"balance: no {balance!r}{nearest(balance, BALANCE)}")
+    if balance in task.balances:
+        return
+    sampling = f"sampling chooses items by their one class, and in {task} they have none"
+    why = sampling if balance == "sampling" else f"{task} has no classes to weight"
+    raise RecipeError(f"balance: {why}; use balance={task.best_balance}")
 
 
-Rows = Callable[["np.ndarray | slice"], Tensor]
-
-
-def _rows(values: np.ndarray, device: torch.device) -> Rows:
-    """What gives the rows of *values* at an index, on the *device*."""
+def _row_reader(values: np.ndarray, device: torch.device) -> Callable[[np.ndarray | slice], Tensor]:
+    """What returns the rows of *values* at an index, on the *device*."""
     if not (_on_disk(values) or _too_large(values, device)):
         writable = np.require(values, requirements=["C", "W"])  # torch takes no read-only array
         tensor = torch.from_numpy(writable).to(device)

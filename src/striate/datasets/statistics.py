@@ -1,10 +1,18 @@
-"""What the training part's values are like, by channel: the mean and deviation that the contract keeps."""
+"""What is counted over a training split: its channels' mean and std, the weights of its classes, an even choice."""
 
 from __future__ import annotations
 
 import numpy as np
 
-STEP = 1 << 22  # values looked at together: what is mapped from a file is never in memory as a whole
+from striate.datasets.counter import uniforms
+from striate.errors import RecipeError
+from striate.model.contract import IGNORE
+
+BALANCE = ("none", "weights", "sampling")
+MAX_WEIGHT = 10.0  # times as much as in the median class (or as a wrong yes) a class counts for at most
+_CHUNK = 1 << 22  # values looked at together: what is mapped from a file is never in memory as a whole
+_STREAM = 16  # of random numbers; the classes take the ones from here on
+_COPY = 40  # the n-th further copy of an item in an epoch has the number: item + n * 2**40
 
 
 def channel_statistics(inputs: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -44,5 +52,107 @@ def _of_values(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
 
 
 def _chunks(inputs: np.ndarray) -> list[np.ndarray]:
-    step = max(1, STEP // max(1, inputs[:1].size))
+    step = max(1, _CHUNK // max(1, inputs[:1].size))
     return [inputs[i : i + step] for i in range(0, len(inputs), step)]
+
+
+def class_weights(targets: np.ndarray, k: int) -> np.ndarray:
+    """float32 ``(k,)``: how much each class counts for in the loss, so that rare ones are not drowned.
+
+    Classification, int ``(N,)``: ``N / (classes present * items of the class)``, the mean over the items is 1
+    (King and Zeng 2001; scikit-learn's "balanced"). Segmentation, uint8 ``(N, H, W)``: median frequency balancing
+    (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3.2): the median of the classes' frequencies over the class's
+    own, a frequency being its pixels over all pixels of the images that contain it; at most ``MAX_WEIGHT``, then scaled
+    to a mean of 1 over the pixels. Multilabel, uint8 ``(N, k)``: what a yes counts for where a no counts 1: the noes
+    over the yeses, from 1/``MAX_WEIGHT`` to ``MAX_WEIGHT``. A class without any items has weight 1.
+
+    Raises:
+        RecipeError: The targets are the values of a regression.
+
+    >>> class_weights(np.array([0, 0, 0, 1]), 2)
+    array([0.6666667, 2.       ], dtype=float32)
+    """
+    if targets.dtype.kind == "f":
+        raise RecipeError("balance: regression has no classes to weight; use balance=none")
+    if targets.ndim == 2:
+        yes = targets.sum(axis=0, dtype=np.int64)
+        ratio = (len(targets) - yes) / np.maximum(yes, 1)
+        return np.where(yes > 0, ratio.clip(1 / MAX_WEIGHT, MAX_WEIGHT), 1).astype(np.float32)
+    counts, seen_among = _pixels(targets, k) if targets.ndim == 3 else _items(targets, k)
+    present = counts > 0
+    frequency = counts[present] / seen_among[present]
+    weights = np.ones(k)
+    weights[present] = (np.median(frequency) / frequency).clip(max=np.inf if targets.ndim == 1 else MAX_WEIGHT)
+    weights[present] *= counts.sum() / (weights * counts).sum()
+    return weights.astype(np.float32)
+
+
+def _items(targets: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Per class: how often it occurs, and among how many."""
+    return np.bincount(targets, minlength=k), np.full(k, len(targets))
+
+
+def _pixels(masks: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    counts, seen_among = np.zeros(k, np.int64), np.zeros(k, np.int64)
+    for mask in masks:  # one at a time: they may lie on the disk
+        here = np.bincount(mask.ravel(), minlength=IGNORE + 1)[:k]
+        counts += here
+        seen_among += (here > 0) * here.sum()
+    return counts, seen_among
+
+
+def even_choice(targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """int64 ``(N,)``: the items of an *epoch* in which every class of *targets* ``(N,)`` is as frequent as the others.
+
+    The classes take turns, and so do the items of a class, over all epochs: each is taken as often as the others, to
+    within one; in which order, a hash of the seed decides. A further copy of an item in an epoch has another number
+    (see :func:`original_items`), so that it is augmented in another way.
+
+    >>> original_items(even_choice(np.array([0, 0, 0, 1]), seed=0, epoch=0)).tolist()
+    [2, 3, 0, 3]
+    """
+    n, classes = len(targets), np.unique(targets)
+    chosen = np.empty(n, np.int64)
+    for turn, class_ in enumerate(classes):
+        # of the places 0, 1, 2, ... of all epochs the class has every len(classes)-th
+        first = (epoch * n - turn + len(classes) - 1) // len(classes)
+        end = ((epoch + 1) * n - turn + len(classes) - 1) // len(classes)
+        places = (turn - epoch * n) % len(classes) + np.arange(end - first) * len(classes)
+        chosen[places] = _in_turn(np.flatnonzero(targets == class_), first, end, seed, _STREAM + int(class_))
+    return chosen
+
+
+def _in_turn(items: np.ndarray, first: int, end: int, seed: int, stream: int) -> np.ndarray:
+    """The *first* to the *end* of an endless list: the *items* in one order, then in another, and so on."""
+    rounds = np.arange(first // len(items), -(-end // len(items)))
+    numbers = rounds[:, None] * len(items) + np.arange(len(items))
+    keys = uniforms(seed, 0, numbers.ravel(), 1, stream=stream).reshape(numbers.shape)
+    order = items[np.argsort(keys, axis=1, kind="stable")].ravel()
+    start = first - first // len(items) * len(items)
+    taken: np.ndarray = order[start : start + end - first]
+    taken += occurrence(taken) << _COPY
+    return taken
+
+
+def occurrence(values: np.ndarray) -> np.ndarray:
+    """How often each value came before it in *values*.
+
+    >>> occurrence(np.array([5, 3, 5, 5, 3]))
+    array([0, 0, 1, 2, 1])
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    run_start = np.r_[True, ordered[1:] != ordered[:-1]]
+    starts = np.maximum.accumulate(np.where(run_start, np.arange(len(values)), 0))
+    seen = np.empty(len(values), np.int64)
+    seen[order] = np.arange(len(values)) - starts
+    return seen
+
+
+def original_items(numbers: np.ndarray) -> np.ndarray:
+    """The items that the *numbers* are copies of.
+
+    >>> original_items(np.array([3, 3 + (1 << 40)])).tolist()
+    [3, 3]
+    """
+    return numbers & ((1 << _COPY) - 1)

@@ -14,7 +14,7 @@ import torch
 from striate.analysis import Report
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
-from striate.datasets.balance import class_weights
+from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
 from striate.learning import Epoch, Recipe, State, Step, load_state, save_state, training
@@ -123,7 +123,7 @@ class Run:
         return Batches(
             self.parts[part],
             contract,
-            batch=recipe.batch_size if train else self.model.at_a_time(256),
+            batch_size=recipe.batch_size if train else self.model.at_a_time(256),
             seed=recipe.seed,
             shuffle=train,
             device=self.device,

@@ -1,4 +1,4 @@
-"""Images, masks and positions changed by what was drawn: tensors in, tensors out, on the device where they lie.
+"""Batches changed by what was drawn: images, masks and positions; tensors in, tensors out, on their own device.
 
 Each image is changed by its own numbers alone, in whole numbers or element by element, so the result does not depend
 on the batch or on threads. Pixels are bytes after every step: a picture of them is what the network sees.
@@ -6,22 +6,70 @@ on the batch or on threads. Pixels are bytes after every step: a picture of them
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, one_hot
 
-from striate.datasets.augment.draw import Draws, Mixing, pixels
+from striate.datasets.augment.draw import DrawnChanges, Mixing, draw_changes, draw_mixing, length_in_pixels
 from striate.datasets.augment.settings import Augment
-from striate.model.contract import IGNORE
+from striate.model.contract import IGNORE, Contract
 
+Fetch = Callable[[np.ndarray], tuple[Tensor, Tensor]]
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue: the luma of ITU-R BT.601, as Pillow's grey
+
+
+def augmented(
+    fetch: Fetch,
+    numbers: np.ndarray,
+    *,
+    contract: Contract,
+    augment: Augment,
+    seed: int,
+    epoch: int,
+    among: np.ndarray,
+) -> tuple[Tensor, Tensor]:
+    """The images and targets of the *numbers*, ``(N,)``, as they are learned from in the *epoch*.
+
+    Args:
+        fetch: Gives the images, uint8 ``(N, C, H, W)``, and the targets of such numbers, as tensors that may be
+            changed.
+        numbers: Each decides, with *seed* and *epoch*, what is done to its image, and nothing else does.
+        contract: What the images and targets are.
+        augment: What may be done; suited to the contract.
+        seed: See *numbers*.
+        epoch: See *numbers*.
+        among: All numbers, out of which the partners are in mixing.
+    """
+
+    def own(numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        x, y = fetch(numbers)
+        if augment.mixes:
+            y = (one_hot(y.long(), len(contract.classes)) if y.ndim == 1 else y).float()
+        draws = draw_changes(augment, (x.shape[2], x.shape[3]), seed=seed, epoch=epoch, index=numbers)
+        masks = y if contract.task.per_pixel else None
+        pairs = torch.tensor(contract.positions)
+        points = y[:, pairs] if len(pairs) else None
+        x, masks, points = changed(x, augment, draws, mean=contract.mean, masks=masks, points=points)
+        if points is not None:
+            y[:, pairs] = points
+        return x, y if masks is None else masks
+
+    x, y = own(numbers)
+    if augment.mixes:
+        size = x.shape[2], x.shape[3]
+        mixing = draw_mixing(augment, size, items=len(among), seed=seed, epoch=epoch, index=numbers)
+        if len(mixing.at):
+            return mixed(x, y, *own(among[mixing.partner]), mixing)
+    return x, y
 
 
 def changed(
     images: Tensor,
     augment: Augment,
-    draws: Draws,
+    draws: DrawnChanges,
     *,
     mean: tuple[float, ...],
     masks: Tensor | None = None,
@@ -38,7 +86,7 @@ def changed(
         points: float32 ``(N, P, 2)``: x and y as shares of the image's sides, 0 at its left and upper edge.
 
     >>> images = torch.arange(4, dtype=torch.uint8).reshape(1, 1, 1, 4)
-    >>> draws = Draws(*(np.array([v]) for v in ([1, 0], [False, False], np.eye(2), [1, 1, 1], [0, 0])))
+    >>> draws = DrawnChanges(*(np.array([v]) for v in ([1, 0], [False, False], np.eye(2), [1, 1, 1], [0, 0])))
     >>> changed(images, Augment(shift=1), draws, mean=(0,))[0].tolist()  # to the right; the edge is repeated
     [[[[0, 0, 1, 2]]]]
     """
@@ -50,14 +98,14 @@ def changed(
     if augment.brightness or augment.contrast or (augment.colour and images.shape[1] in (3, 4)):
         images = _colours(images, draws)
     if augment.cutout:
-        square = _squares(images, draws, pixels(augment.cutout, min(images.shape[2:])))
+        square = _squares(images, draws, length_in_pixels(augment.cutout, min(images.shape[2:])))
         colour = torch.tensor(mean, dtype=torch.float64).mul(255).round().to(images)
         images = torch.where(square[:, None], colour[:, None, None], images)
         masks = None if masks is None else masks.masked_fill(square, IGNORE)
     return images, masks, points
 
 
-def _copy(images: Tensor, draws: Draws, outside: int | None) -> Tensor:
+def _copy(images: Tensor, draws: DrawnChanges, outside: int | None) -> Tensor:
     """Flips and shifts: every pixel is a copy of one; beyond the edge that of the edge, or *outside*."""
     n, channels, height, width = images.shape
     columns, x_out = _sources(draws.shift[:, 0], draws.flip[:, 0], width)
@@ -78,7 +126,7 @@ def _sources(shift: np.ndarray, flip: np.ndarray, side: int) -> tuple[np.ndarray
     return np.where(flip[:, None], side - 1 - inside, inside), source != inside
 
 
-def _warp(images: Tensor, draws: Draws, outside: int | None) -> Tensor:
+def _warp(images: Tensor, draws: DrawnChanges, outside: int | None) -> Tensor:
     """Everything at once, so that the pixels are interpolated once: bilinear, or the nearest where *outside* counts."""
     grid = _grid(draws, images.shape[2], images.shape[3], images.device)
     if outside is None:
@@ -89,7 +137,7 @@ def _warp(images: Tensor, draws: Draws, outside: int | None) -> Tensor:
     return _bytes(moved)
 
 
-def _grid(draws: Draws, height: int, width: int, device: torch.device) -> Tensor:
+def _grid(draws: DrawnChanges, height: int, width: int, device: torch.device) -> Tensor:
     """float32 ``(N, H, W, 2)``: for each pixel where it comes from, -1 to 1 from edge to edge."""
     (a, b), (c, d) = np.moveaxis(draws.linear, 0, 2)
     a, b, c, d = np.stack([d, -b, -c, a]) / (a * d - b * c)  # the inverse
@@ -105,7 +153,7 @@ def _grid(draws: Draws, height: int, width: int, device: torch.device) -> Tensor
     return torch.stack(coordinates, dim=3)
 
 
-def _moved(points: Tensor, draws: Draws, size: tuple[int, ...]) -> Tensor:
+def _moved(points: Tensor, draws: DrawnChanges, size: tuple[int, ...]) -> Tensor:
     sides = points.new_tensor((size[1], size[0]))
     linear = torch.from_numpy(draws.linear).to(points)
     shift = torch.from_numpy(draws.shift).to(points)
@@ -114,7 +162,7 @@ def _moved(points: Tensor, draws: Draws, size: tuple[int, ...]) -> Tensor:
     return torch.stack(turned, dim=2) / sides + 0.5
 
 
-def _colours(images: Tensor, draws: Draws) -> Tensor:
+def _colours(images: Tensor, draws: DrawnChanges) -> Tensor:
     """Brightness, contrast about the image's mean grey, and colour about the pixel's grey, in this order.
 
     Together they are one line of the pixel and its grey: ``factor * pixel + toward_grey * grey + constant``. An
@@ -138,7 +186,7 @@ def _colours(images: Tensor, draws: Draws) -> Tensor:
     return torch.cat([out, images[:, 3:]], dim=1) if coloured and images.shape[1] == 4 else out
 
 
-def _squares(images: Tensor, draws: Draws, side: int) -> Tensor:
+def _squares(images: Tensor, draws: DrawnChanges, side: int) -> Tensor:
     """bool ``(N, H, W)``: the square that is covered (cutout: DeVries and Taylor 2017, arXiv 1708.04552)."""
     boxes = np.concatenate([draws.cutout, draws.cutout + side], axis=1)
     return _inside(boxes, images.shape[2], images.shape[3], images.device)

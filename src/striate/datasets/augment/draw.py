@@ -14,10 +14,10 @@ _CHANGES, _COINS, _MIXING = 0, 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
+class DrawnChanges:
     """How N images of one size are changed.
 
-    Places are measured in pixels from the image's left upper corner: the first pixel's middle is at (0.5, 0.5).
+    Positions are measured in pixels from the image's left upper corner: the first pixel's middle is at (0.5, 0.5).
 
     Args:
         shift: int64 ``(N, 2)``, to the right and down.
@@ -34,25 +34,25 @@ class Draws:
     cutout: np.ndarray
 
 
-def draw(augment: Augment, size: tuple[int, int], *, seed: int, epoch: int, index: np.ndarray) -> Draws:
+def draw_changes(augment: Augment, size: tuple[int, int], *, seed: int, epoch: int, index: np.ndarray) -> DrawnChanges:
     """The changes to the images of the numbers *index*, ``(N,)``, which are *size* (height, width) large.
 
-    >>> draws = draw(Augment(shift=2), (8, 8), seed=0, epoch=0, index=np.arange(3))
+    >>> draws = draw_changes(Augment(shift=2), (8, 8), seed=0, epoch=0, index=np.arange(3))
     >>> draws.shift.tolist(), draws.flip.shape
     ([[-1, 2], [0, 2], [-1, -2]], (3, 2))
     """
     height, width = size
     u = uniforms(seed, epoch, index, 9, stream=_CHANGES)
     either = 2 * u - 1  # -1 to 1
-    reach = np.array([pixels(augment.shift, width), pixels(augment.shift, height)])
+    reach = np.array([length_in_pixels(augment.shift, width), length_in_pixels(augment.shift, height)])
     shift = np.floor(u[:, :2] * (2 * reach + 1)).astype(np.int64) - reach
     flip = np.stack(
         [_flips(how, seed, epoch, index, axis) for axis, how in enumerate((augment.flip, augment.vflip))], axis=1
     )
     largest = np.array([augment.brightness, augment.contrast, augment.colour])
-    square = pixels(augment.cutout, min(size))
+    square = length_in_pixels(augment.cutout, min(size))
     middle = np.floor(u[:, 7:9] * (width, height)).astype(np.int64)
-    return Draws(
+    return DrawnChanges(
         shift,
         flip,
         _linear(either[:, 2] * math.radians(augment.rotate), either[:, 3] * math.log1p(augment.scale), flip),
@@ -81,11 +81,11 @@ def _linear(angle: np.ndarray, log_scale: np.ndarray, flip: np.ndarray) -> np.nd
     return np.asarray(scale[:, None, None] * rows * sign[:, None, :])
 
 
-def pixels(length: float, side: int) -> int:
-    """A length of the settings in pixels: a share of the side below 1, but then one pixel at least.
+def length_in_pixels(length: float, side: int) -> int:
+    """A length of the settings in pixels: a fraction of the side below 1, but then at least one pixel.
 
-    >>> pixels(0, 32), pixels(0.125, 32), pixels(0.05, 8), pixels(4, 32)
-    (0, 4, 1, 4)
+    >>> [length_in_pixels(*pair) for pair in ((0, 32), (0.125, 32), (0.05, 8), (4, 32))]
+    [0, 4, 1, 4]
     """
     return int(length) if length >= 1 or not length else max(1, int(length * side + 0.5))
 
@@ -96,7 +96,7 @@ class Mixing:
 
     Args:
         at: int64 ``(M,)``, which of the N.
-        partner: int64 ``(M,)``, the place, among all items, of the image to mix with.
+        partner: int64 ``(M,)``, the position, among all items, of the image to mix with.
         share: float64 ``(M,)``, how much of the mixture is the image's own.
         box: int64 ``(M, 4)``: left, top, right, bottom of the rectangle that comes from the partner; all 0 where the
             images are blended.
@@ -114,7 +114,7 @@ def draw_mixing(
     """With what, and how, the images of the numbers *index* are mixed.
 
     The share is uniform (a Beta distribution with alpha 1): mixup, Zhang et al. 2018 (arXiv 1710.09412);
-    cutmix, Yun et al. 2019 (arXiv 1905.04899). Theirs is one share a batch and a partner out of the
+    cutmix, Yun et al. 2019 (arXiv 1905.04899). Theirs is one share per batch and a partner out of the
     batch; here each image has its own share and a partner out of all *items*.
     """
     height, width = size

@@ -23,9 +23,9 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Augment:
-    """What may be changed about an image that is learned from, and how far. ``Augment()`` changes nothing.
+    """What may be changed about a training image, and how far. ``Augment()`` changes nothing.
 
-    Lengths are pixels where they are whole numbers from 1 on, and shares of the image's side below 1.
+    Lengths are pixels where they are whole numbers from 1 on, and fractions of the image's side below 1.
 
     Raises:
         RecipeError: A value outside its range.
@@ -37,37 +37,37 @@ class Augment:
 cutout=0.0, mixup=0.0, cutmix=0.0)
     """
 
-    shift: float = 0.0  # so far at most, left, right, up and down; the edge's pixels are repeated
+    shift: float = 0.0  # at most so far left, right, up and down; the edge's pixels are repeated
     flip: str = "no"  # left to right: no; random: one time in two; alternate: every other epoch
     vflip: str = "no"  # upside down, likewise
-    rotate: float = 0.0  # degrees at most, either way
+    rotate: float = 0.0  # at most so many degrees, either way
     scale: float = 0.0  # 0.2: from 1/1.2 to 1.2 times the size
     brightness: float = 0.0  # 0.2: the pixels times 0.8 to 1.2
     contrast: float = 0.0  # likewise their distances from the image's mean
     colour: float = 0.0  # likewise their distances from grey; of RGB images
     cutout: float = 0.0  # the side of a square, anywhere, that is covered with the mean colour
-    mixup: float = 0.0  # the part of the images that are blended with another, and its answer with theirs
-    cutmix: float = 0.0  # the part of the images that have a rectangle out of another, likewise
+    mixup: float = 0.0  # the fraction of the images that are blended with another, and their targets too
+    cutmix: float = 0.0  # the fraction of the images that have a rectangle out of another, likewise
 
     def __post_init__(self) -> None:
         for name in ("flip", "vflip"):
             value = getattr(self, name)
             if value not in FLIPS:
                 raise RecipeError(f"augment: {name} is {value!r}{nearest(str(value), FLIPS)}")
-        for name, most in RANGES.items():
+        for name, maximum in RANGES.items():
             value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
-                raise RecipeError(f"augment: {name} must be from 0 to {most:g}, got {value!r}")
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= maximum:
+                raise RecipeError(f"augment: {name} must be from 0 to {maximum:g}, got {value!r}")
         for name in ("shift", "cutout"):
             value = getattr(self, name)
             if value > 1 and value != int(value):
                 raise RecipeError(
-                    f"augment: {name} is {value:g}; below 1 it is a share of the image's side, from 1 on whole pixels"
+                    f"augment: {name} is {value:g}; below 1 it is a fraction of the image's side, above whole pixels"
                 )
         if self.mixup + self.cutmix > 1:
             raise RecipeError(
-                f"augment: mixup {self.mixup:g} and cutmix {self.cutmix:g} are parts of the images, "
-                "together 1 at most; lower one"
+                f"augment: mixup {self.mixup:g} and cutmix {self.cutmix:g} are fractions of the images, "
+                "together at most 1; lower one"
             )
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
         """The value of a text: a preset's name, settings ``name=value``, or a preset and then what differs from it.
 
         Raises:
-            RecipeError: Something in *text* is no preset, no setting or no value of it.
+            RecipeError: Something in *text* is not a preset, a setting or a value of it.
 
         >>> Augment.parse("none") == Augment.parse("") == Augment()
         True
@@ -93,23 +93,23 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
             elif name not in NAMES or not equals:
                 raise RecipeError(_unknown(word, name, equals, first=i == 0))
             elif name in settings:
-                raise RecipeError(f"augment: {name} is there twice in {text!r}; leave one out")
+                raise RecipeError(f"augment: {name} is in {text!r} twice; omit one")
             else:
                 settings[name] = value if name in ("flip", "vflip") else _number(name, value)
-        return replace(augment, **settings)  # type: ignore[arg-type]
+        return replace(augment, **settings)  # type: ignore[arg-type]  # each setting has its own type
 
     @property
     def warps(self) -> bool:
-        """Whether pixels come to lie between pixels, and have to be interpolated."""
+        """Whether pixels are moved to between pixels, and have to be interpolated."""
         return bool(self.rotate or self.scale)
 
     @property
     def mixes(self) -> bool:
-        """Whether the answers become shares of several classes."""
+        """Whether the targets become fractions of several classes."""
         return bool(self.mixup or self.cutmix)
 
     def suited(self, contract: Contract) -> tuple[Augment, tuple[str, ...]]:
-        """What of this can be done to the contract's data, and a line to say about each thing that is left out.
+        """What of this can be done to the contract's data, and a line to say about each thing that is omitted.
 
         Segmentation: masks move with their images; nothing is mixed. Regression: only positions move with the image.
         So nothing is mixed or covered; nothing is flipped, rotated or scaled where a value is no position, and
@@ -122,7 +122,7 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
             return self, ()
         if contract.mode in ("text", "values"):
             what = "texts" if contract.mode == "text" else "values whose meaning is not known"
-            raise RecipeError(f"augment: {self} is for images, and these are {what}; take augment=none")
+            raise RecipeError(f"augment: {self} is for images, and these are {what}; use augment=none")
         self._check_lengths(contract)
         suited, notes = self, []
         for names, why in _left_out(contract):
@@ -133,7 +133,7 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
         for name, how in (("flip", "left to right"), ("vflip", "upside down")):
             if getattr(suited, name) != "no":
                 notes.append(
-                    f"augment: images are flipped {how}; where that changes the answer (digits, letters), add {name}=no"
+                    f"augment: images are flipped {how}; where that changes the label (digits, letters), add {name}=no"
                 )
         return suited, tuple(notes)
 
@@ -148,7 +148,7 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
 NOTHING = Augment()
 NAMES = tuple(f.name for f in fields(Augment))
 
-# None of these changes an answer into shares of several: mixup and cutmix are added by hand.
+# None of these changes a target into fractions of several: mixup and cutmix are added by hand.
 PRESETS: dict[str, Augment] = {
     "none": NOTHING,
     "light": Augment(shift=1 / 16),  # 2 pixels of 32
@@ -162,12 +162,12 @@ PRESETS: dict[str, Augment] = {
 
 def _left_out(contract: Contract) -> list[tuple[tuple[str, ...], str]]:
     """The settings that do not go with the contract's task, and why."""
-    if contract.task == "segmentation":
+    if contract.task.per_pixel:
         return [(("mixup", "cutmix"), "masks are not mixed")]
-    if contract.task != "regression":
+    if not contract.task.continuous:
         return []
     rules: list[tuple[tuple[str, ...], str]] = [
-        (("mixup", "cutmix", "cutout"), "the values asked for would not be in the picture any more")
+        (("mixup", "cutmix", "cutout"), "the values to predict would not be in the image any more")
     ]
     if len(contract.classes) > 2 * len(contract.positions):
         rules.append((("flip", "vflip", "rotate", "scale"), "they may change a value that is no position"))
@@ -189,6 +189,6 @@ def _unknown(word: str, name: str, equals: str, *, first: bool) -> str:
     if name in PRESETS:
         return f"augment: the preset {word!r} comes first and alone; what differs from it follows as name=value"
     if equals:
-        return f"augment: there is no setting {name!r}{nearest(name, NAMES)}"
+        return f"augment: no setting named {name!r}{nearest(name, NAMES)}"
     choices = (*PRESETS, *NAMES) if first else NAMES
-    return f"augment: there is no {'preset or ' * first}setting {word!r}{nearest(name, choices)}"
+    return f"augment: no {'preset or ' * first}setting named {word!r}{nearest(name, choices)}"

@@ -20,7 +20,7 @@ SINES = np.roll(COSINES, 90)
 
 
 @dataclass(frozen=True)
-class Kind:
+class ShapeKind:
     """One kind of shape.
 
     Args:
@@ -34,7 +34,7 @@ class Kind:
     turns: bool = True
 
 
-def _polygon(points: Sequence[tuple[float, float]]) -> Kind:
+def _polygon(points: Sequence[tuple[float, float]]) -> ShapeKind:
     """A polygon of any corners in their order, moved and scaled to where it belongs."""
     edges = list(zip(points, [*points[1:], points[0]], strict=True))
     crosses = [ax * by - bx * ay for (ax, ay), (bx, by) in edges]
@@ -56,12 +56,12 @@ def _polygon(points: Sequence[tuple[float, float]]) -> Kind:
             square = np.minimum(square, across_u * across_u + across_v * across_v)
             # a ray to the right crosses the sides once more than twice where it begins inside
             inside ^= ((v < ay) != (v < by)) & ((du * ey < dv * ex) == (ey > 0))
-        return np.where(inside, -1, 1).astype(u.dtype) * np.sqrt(square)
+        return np.asarray(np.where(inside, -1, 1).astype(u.dtype) * np.sqrt(square))
 
-    return Kind(distance, abs(area) / reach**2)
+    return ShapeKind(distance, abs(area) / reach**2)
 
 
-def _regular(n: int, inner: float = 1) -> Kind:
+def _regular(n: int, inner: float = 1) -> ShapeKind:
     """A regular polygon of *n* corners; with *inner* below 1 a star of *n* points, whose notches are that far out."""
     radii = [1.0] * n if inner == 1 else [1, inner] * n
     turn = 2 * math.pi / len(radii)
@@ -69,25 +69,25 @@ def _regular(n: int, inner: float = 1) -> Kind:
 
 
 def _circle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return np.sqrt(u * u + v * v) - 1
+    return np.asarray(np.sqrt(u * u + v * v) - 1)
 
 
-def _ring(hole: float) -> Kind:
-    return Kind(
+def _ring(hole: float) -> ShapeKind:
+    return ShapeKind(
         lambda u, v: np.abs(_circle(u, v) + (1 - hole) / 2) - (1 - hole) / 2, math.pi * (1 - hole**2), turns=False
     )
 
 
-def _ellipse(short: float) -> Kind:
+def _ellipse(short: float) -> ShapeKind:
     def distance(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         w = v / short
         slope = np.sqrt(u * u + w * w / short**2)  # half the gradient of u^2 + w^2
-        return (u * u + w * w - 1) / (2 * np.maximum(slope, 1e-6))
+        return np.asarray((u * u + w * w - 1) / (2 * np.maximum(slope, 1e-6)))
 
-    return Kind(distance, math.pi * short)
+    return ShapeKind(distance, math.pi * short)
 
 
-def _heart() -> Kind:
+def _heart() -> ShapeKind:
     """A square on its corner with a half-disc on each of its upper sides (sides and diameters 1, before scaling)."""
     area = 1 + math.pi / 4
     up = (math.pi / 8 + 1 / 6) / math.sqrt(2) / area  # of the centre of gravity above the square's centre
@@ -100,19 +100,19 @@ def _heart() -> Kind:
         u = np.abs(u)
         disc = np.sqrt((u - a) * (u - a) + (v - b) * (v - b)) - c
         square = (u + np.abs(v - low) - d) * round(math.sqrt(0.5), _DIGITS)
-        return np.minimum(disc, square)
+        return np.asarray(np.minimum(disc, square))
 
-    return Kind(distance, area / reach**2)
+    return ShapeKind(distance, area / reach**2)
 
 
-def _cross(arm: float) -> Kind:
+def _cross(arm: float) -> ShapeKind:
     corner = [(arm, -1), (1, -arm)], [(1, arm), (arm, 1)], [(-arm, 1), (-1, arm)], [(-1, -arm), (-arm, -1)]
     inner = [(arm, -arm), (arm, arm), (-arm, arm), (-arm, -arm)]
     return _polygon([p for (a, b), notch in zip(corner, inner, strict=True) for p in (a, notch, b)])
 
 
-KINDS: dict[str, Kind] = {
-    "circle": Kind(_circle, math.pi, turns=False),
+KINDS: dict[str, ShapeKind] = {
+    "circle": ShapeKind(_circle, math.pi, turns=False),
     "square": _regular(4),
     "triangle": _regular(3),
     "star": _regular(5, 0.42),

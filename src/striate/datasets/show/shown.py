@@ -11,11 +11,10 @@ import numpy as np
 import torch
 
 from striate.datasets.augment import Augment, augmented
-from striate.datasets.balance import occurrence
 from striate.datasets.counter import uniforms
 from striate.datasets.dataset import Arrays, DataSet, Part
 from striate.datasets.split import strata
-from striate.datasets.statistics import channel_statistics
+from striate.datasets.statistics import channel_statistics, occurrence
 from striate.datasets.store.reading import read_part
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
