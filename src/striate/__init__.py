@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from striate.errors import SeeError as SeeError
     from striate.errors import ShapeError as ShapeError
     from striate.errors import SpecError as SpecError
-    from striate.inspect.models.explaining import explain as explain
+    from striate.inspect.models import explain as explain
     from striate.learning import Recipe as Recipe
     from striate.learning import training as training
     from striate.loading.network import check as check
@@ -48,7 +48,7 @@ _WHERE = {
     "striate.loading.network": "check",
     "striate.datasets.doctor": "doctor",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
-    "striate.inspect.models.explaining": "explain",
+    "striate.inspect.models": "explain",
     "striate.learning": "Recipe training",
     "striate.model.contract": "Contract",
     "striate.datasets.open": "open_data",

@@ -28,10 +28,10 @@ from striate.inspect.attribution import (
     insertion,
     integrated_gradients,
     occlusion,
-    randomised,
+    randomisation_test,
     rank_correlation,
 )
-from striate.inspect.attribution.curves import blurred
+from striate.inspect.attribution.checks import blurred
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +60,25 @@ def test_randomisation_finds_out_guided_backprop_and_the_deconvnet(digits: tuple
     """Adebayo et al. 2018, Sixt et al. 2020: both stay much as they are; gradient and Grad-CAM do not."""
     net, images = digits
     found = {
-        method.__name__: [randomised(net, x[None], method) for x in images]
+        method.__name__: [randomisation_test(net, x[None], method) for x in images]
         for method in (gradient, grad_cam, guided_backprop, deconvnet)
     }
     half = {name: np.mean([one.correlations[2] for one in each]) for name, each in found.items()}
     assert half["guided_backprop"] > 0.6
     assert half["deconvnet"] > 0.4
     assert max(abs(half["gradient"]), abs(half["grad_cam"])) < 0.2
-    assert not any(one.passes for one in found["guided_backprop"])
-    assert all(one.passes for name in ("gradient", "grad_cam") for one in found[name])
-    assert found["guided_backprop"][0].verdict.startswith("fails: with the upper half of the layers random the map is")
+    assert not any(one.passed for one in found["guided_backprop"])
+    assert all(one.passed for name in ("gradient", "grad_cam") for one in found[name])
+    assert found["guided_backprop"][0].verdict.startswith(
+        "with the upper half of the layers randomised the map hardly changes"
+    )
     assert [stage for (stage,) in found["gradient"][0].stages] == ["10", "8", "5", "2", "0"]
 
 
 def test_randomisation_leaves_the_network_alone(digits: tuple[nn.Module, Tensor]) -> None:
     net, x = digits[0], digits[1][:1]
     before = [p.clone() for p in net.parameters()]
-    randomised(net, x, gradient)
+    randomisation_test(net, x, gradient)
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
 
 
@@ -90,32 +92,32 @@ def test_what_is_known_to_fail_says_so(digits: tuple[nn.Module, Tensor]) -> None
 
 def test_randomisation_takes_layers_in_groups_and_can_be_repeated(digits: tuple[nn.Module, Tensor]) -> None:
     net, x = digits[0], digits[1][:1]
-    found = randomised(net, x, occlusion, stages=2, repeats=1, window=2)
+    found = randomisation_test(net, x, occlusion, stages=2, repeats=1, window=2)
     assert found.stages == (("10", "8", "5"), ("2", "0"))
-    assert found == randomised(net, x, occlusion, stages=2, repeats=1, window=2)
-    assert found != randomised(net, x, occlusion, stages=2, repeats=1, window=2, seed=1)
+    assert found == randomisation_test(net, x, occlusion, stages=2, repeats=1, window=2)
+    assert found != randomisation_test(net, x, occlusion, stages=2, repeats=1, window=2, seed=1)
 
 
 def test_randomisation_of_what_cannot_change() -> None:
-    with pytest.raises(SeeError, match="no weights to make random"):
-        randomised(nn.Flatten(), torch.rand(1, 1, 3, 3), gradient)
+    with pytest.raises(SeeError, match="no weights to randomise"):
+        randomisation_test(nn.Flatten(), torch.rand(1, 1, 3, 3), gradient)
     still = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))
-    found = randomised(still, torch.zeros(1, 1, 3, 3), gradient_x_input)
+    found = randomisation_test(still, torch.zeros(1, 1, 3, 3), gradient_x_input)
     assert math.isnan(found.correlations[0])
-    assert found.verdict.startswith("cannot be said")
+    assert found.verdict.startswith("undecided: ")
     with pytest.raises(SeeError, match="0 stages"):
-        randomised(still, torch.zeros(1, 1, 3, 3), gradient, stages=0)
+        randomisation_test(still, torch.zeros(1, 1, 3, 3), gradient, stages=0)
 
 
 def test_completeness_says_which_is(digits: tuple[nn.Module, Tensor]) -> None:
     net, x = digits[0], digits[1][:1]
     found = completeness(net, x, integrated_gradients(net, x, 3))
-    assert found.complete
+    assert found.passed
     assert found.verdict.endswith(": complete")
     wanted = (net(x) - net(torch.zeros_like(x)))[0, 3].item()
-    assert found.wanted == pytest.approx(wanted, abs=1e-5)
+    assert found.expected == pytest.approx(wanted, abs=1e-5)
     other = completeness(net, x, gradient(net, x, 3))
-    assert not other.complete
+    assert not other.passed
     assert "the method does not promise it" in other.verdict
     assert other.error == pytest.approx(other.total - wanted, abs=1e-4)
 
@@ -154,9 +156,9 @@ def test_the_curves_of_a_sum_are_known() -> None:
     assert gone.area == pytest.approx((10 / 2 + 6 + 3 + 1) / 4)
     back = insertion(net, x, found, steps=4, start=0.0)
     assert back.scores == (0, 4, 7, 9, 10)
-    assert gone.good
-    assert back.good
-    assert gone.verdict.startswith("deletion: area 3.75")
+    assert gone.passed
+    assert back.passed
+    assert gone.verdict.startswith("area 3.75")
 
 
 def test_the_wrong_way_round_does_no_better_than_chance() -> None:
@@ -164,8 +166,8 @@ def test_the_wrong_way_round_does_no_better_than_chance() -> None:
     right = occlusion(net, x, window=1, stride=1)
     wrong = Attribution("wrong", -right.values, right.target, right.score, grid=right.grid)
     assert deletion(net, x, right).area < deletion(net, x, wrong).area
-    assert not deletion(net, x, wrong).good
-    assert "does no better than chance" in insertion(net, x, wrong, start=0.0).verdict
+    assert not deletion(net, x, wrong).passed
+    assert "no better than chance" in insertion(net, x, wrong, start=0.0).verdict
 
 
 def test_curves_ask_the_probability_where_there_is_one(digits: tuple[nn.Module, Tensor]) -> None:
@@ -174,7 +176,7 @@ def test_curves_ask_the_probability_where_there_is_one(digits: tuple[nn.Module, 
     gone, back = deletion(net, x, found), insertion(net, x, found)
     assert gone.scores[0] == back.scores[-1] == pytest.approx(net(x).softmax(1).max().item(), abs=1e-6)
     assert all(0 <= score <= 1 for score in gone.scores + back.scores)
-    assert gone.good
+    assert gone.passed
     unit = gradient(net, x, "2:3:4:4")
     assert deletion(net, x, unit, steps=2).scores[0] == pytest.approx(unit.score)
 
@@ -192,7 +194,7 @@ def test_curves_place_the_cells_of_a_layer() -> None:
 
 def test_curves_need_places() -> None:
     net, x = nn.Linear(4, 2), torch.rand(1, 4)
-    with pytest.raises(SeeError, match="no places to take away"):
+    with pytest.raises(SeeError, match="no positions to cover"):
         deletion(net, x, gradient(net, x))
     square = torch.rand(1, 1, 2, 2)
     with pytest.raises(SeeError, match="0 steps"):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import striate
-from striate.errors import SeeError
+from striate.errors import RecipeError, SeeError
 from striate.inspect.attribution import (
     METHODS,
     Attribution,
@@ -27,9 +27,10 @@ from striate.inspect.attribution import (
     guided_backprop,
     integrated_gradients,
     occlusion,
-    randomised,
+    randomisation_test,
     smoothgrad,
 )
+from striate.tasks import MULTILABEL, REGRESSION, SEGMENTATION, TASKS
 from striate.zoo import ZOO
 
 EACH = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -106,7 +107,7 @@ def test_the_module_is_as_it_was_after_a_fault(method: Callable[..., Attribution
         method(net, x, 99)
     assert same(before, state(net))
     net.fault = False
-    with pytest.raises(SeeError, match="target output 99: the output is 3; take channel 0 to 2"):
+    with pytest.raises(SeeError, match="target output 99: the output is 3; use channel 0 to 2"):
         method(net, x, 99)
     assert same(before, state(net))
 
@@ -126,7 +127,7 @@ def test_works_under_inference_on_frozen_weights(method: Callable[..., Attributi
 @EACH
 def test_the_same_twice_and_in_any_batch(method: Callable[..., Attribution]) -> None:
     net, x = Net(), image(1, 8, 6)
-    more = {"batch": 1} if method in (integrated_gradients, smoothgrad, occlusion) else {}
+    more = {"batch": 1} if method.function in (integrated_gradients, smoothgrad, occlusion) else {}
     assert np.allclose(method(net, x).values, method(net, x, **more).values, atol=1e-6)
     assert np.array_equal(method(net, x).values, method(net, x).values)
 
@@ -162,8 +163,8 @@ def test_a_net_that_ends_in_a_softmax_is_asked_for_its_score() -> None:
             assert np.allclose(found.values, wanted.values, atol=1e-6)
             assert found.score == pytest.approx(wanted.score)
     several = nn.Sequential(plain, nn.Sigmoid())
-    assert gradient(several, x, 2, task="multilabel").score == pytest.approx(gradient(plain, x, 2).score)
-    assert 0 < gradient(several, x, 2, task="regression").score < 1  # there the sigmoid is meant
+    assert gradient(several, x, 2, task=MULTILABEL).score == pytest.approx(gradient(plain, x, 2).score)
+    assert 0 < gradient(several, x, 2, task=REGRESSION).score < 1  # there the sigmoid is meant
 
 
 def test_a_relu_module_used_several_times_and_in_place() -> None:
@@ -186,7 +187,7 @@ def test_a_relu_module_used_several_times_and_in_place() -> None:
         assert np.array_equal(method(Shared([one, one]), x, 0).values, wanted.values)
         assert not np.allclose(wanted.values, gradient(Shared([nn.ReLU(), nn.ReLU()]), x, 0).values)
     assert grad_cam(Shared([one, one]), x, 0).layer in ("relus.1#2", "relus.0#2")
-    with pytest.raises(SeeError, match=r"relus\.0: called 2 times; take relus\.0#1 to relus\.0#2"):
+    with pytest.raises(SeeError, match=r"relus\.0: called 2 times; use relus\.0#1 to relus\.0#2"):
         grad_cam(Shared([one, one]), x, 0, layer="relus.0")
     assert grad_cam(Shared([one, one]), x, 0, layer="relus.0#1").values.shape == (6, 4)
     with pytest.raises(SeeError, match=r"relus\.0#3: the network called relus\.0 2 time"):
@@ -224,7 +225,7 @@ def test_nothing_is_normalised_into_a_picture_that_is_not_there() -> None:
         net.head.weight.copy_(-net.head.weight.abs())
     against = grad_cam(net, x)
     assert against.values.max() <= 0
-    assert "no value is above zero: nothing here speaks for the target" in against.note
+    assert "no value is above zero: nothing here contributes to the target" in against.note
     assert "every value is zero" in grad_cam(net, x, relu=True).note
     with torch.no_grad():
         net.head.weight[0, 0] = float("nan")
@@ -240,7 +241,7 @@ def test_what_is_asked_about() -> None:
     assert as_target("features.0:5:1:2") == Target("features.0", (5, 1, 2))
     assert as_target("relu#2:5") == Target("relu#2", (5,))
     for wrong in ("conv1", "conv1:", "conv1:x", "conv1:-1", 2.5, (), ("a",), [1]):
-        with pytest.raises(SeeError, match="wanted a class"):
+        with pytest.raises(SeeError, match="expected a class"):
             as_target(wrong)
 
 
@@ -261,10 +262,10 @@ def test_a_unit_and_a_channel_of_any_layer() -> None:
     assert not gradient(net, x, f"relu:2:{y}:{left}").values[:, :y].any()
     assert grad_cam(net, x, "head:1", layer="conv").values.shape == (6, 4)
     for wrong, said in (
-        ("relu:4", "the layer relu is 4x6x4; take channel 0 to 3"),
-        ("relu:1:6:0", "and perhaps a place"),
+        ("relu:4", "the layer relu is 4x6x4; use channel 0 to 3"),
+        ("relu:1:6:0", "or a channel and all coordinates of a position"),
         ("relu:1:2", "all of its numbers"),
-        ("rleu:1", r"there is no layer 'rleu'; did you mean 'relu'\?"),
+        ("rleu:1", r"no layer named 'rleu'; did you mean 'relu'\?"),
     ):
         with pytest.raises(SeeError, match=said):
             gradient(net, x, wrong)
@@ -276,24 +277,24 @@ def test_a_mask_is_asked_at_a_pixel_or_in_all() -> None:
     net = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1)).eval()
     x = image(2, 7, 5)
     scores = net(x)[0]
-    whole, pixel = (gradient(net, x, target, task="segmentation") for target in (2, (2, 6, 0)))
+    whole, pixel = (gradient(net, x, target, task=SEGMENTATION) for target in (2, (2, 6, 0)))
     assert whole.score == pytest.approx(scores[2].sum().item(), rel=1e-4)
     assert pixel.score == pytest.approx(scores[2, 6, 0].item(), rel=1e-4)
     seen = pixel.values.any(0)
     assert not seen[:5].any()
     assert not seen[:, 2:].any()
     assert str(pixel.target) == "output 2 at 6:0"
-    best = gradient(net, x, task="segmentation").target
+    best = gradient(net, x, task=SEGMENTATION).target
     assert best.index == (int(scores.sum((1, 2)).argmax()),)
-    assert grad_cam(net, x, (2, 6, 0), task="segmentation").layer == "1"
+    assert grad_cam(net, x, (2, 6, 0), task=SEGMENTATION).layer == "1"
 
 
 def test_numbers_that_are_predicted_have_to_be_named() -> None:
     net, x = Net(classes=2), image(1, 8, 6)
-    with pytest.raises(SeeError, match="the network predicts 2 numbers: say which, 0 to 1"):
-        gradient(net, x, task="regression")
-    assert gradient(net, x, 1, task="regression").target.index == (1,)
-    assert gradient(Net(classes=1), x, task="regression").target.index == (0,)
+    with pytest.raises(SeeError, match="the network predicts 2 numbers: name one, 0 to 1"):
+        gradient(net, x, task=REGRESSION)
+    assert gradient(net, x, 1, task=REGRESSION).target.index == (1,)
+    assert gradient(Net(classes=1), x, task=REGRESSION).target.index == (0,)
 
 
 # --- inputs of every kind --------------------------------------------------------------------------------------------
@@ -314,7 +315,7 @@ def test_series_channels_and_volumes(
 ) -> None:
     found = method(net, image(*shape), 0)
     places = shape[1:] if found.grid else tuple(n - 2 for n in shape[1:])
-    assert found.by_place().ndim == len(shape) - 1
+    assert found.by_position().ndim == len(shape) - 1
     if found.per_channel:
         assert found.values.shape == shape
     elif found.grid is None:
@@ -342,7 +343,7 @@ def test_words_by_their_vectors(first: bool) -> None:
     for method in (gradient, gradient_x_input, integrated_gradients, smoothgrad, guided_backprop, deconvnet):
         found = method(net, x, 1)
         assert found.values.shape == (5, 5)
-        assert found.by_place().shape == (5,)
+        assert found.by_position().shape == (5,)
     if not first:
         weight = net.flat.weight[1].view(5, 5).T.detach()
         assert np.allclose(gradient(net, x, 1).values, weight, atol=1e-6)
@@ -373,16 +374,18 @@ def test_words_of_two_embeddings_are_of_the_first_and_it_is_said() -> None:
 def test_inputs_that_are_none() -> None:
     net = Net()
     for wrong, said in (
-        (torch.zeros(2, 1, 8, 6), r"a tensor of shape \(2, 1, 8, 6\); wanted one input with its batch axis"),
-        (torch.zeros(8), "wanted one input with its batch axis"),
+        (torch.zeros(2, 1, 8, 6), r"a tensor of shape \(2, 1, 8, 6\); expected one input with its batch axis"),
+        (torch.zeros(8), "expected one input with its batch axis"),
         (np.zeros((1, 1, 8, 6)), "got a ndarray"),
         (torch.zeros(1, 1, 8, 6, dtype=torch.int64), "the network looks none of them up in an embedding"),
     ):
         for method in (gradient, grad_cam, occlusion):
             with pytest.raises(SeeError, match=said):
                 method(net, wrong)
-    with pytest.raises(SeeError, match="task 'classify': it is one of classification"):
+    with pytest.raises(RecipeError, match="task is 'classify'; did you mean 'classification'"):
         gradient(net, image(1, 8, 6), task="classify")
+    by_name = gradient(net, image(1, 8, 6), task="multilabel")
+    assert by_name.score == gradient(net, image(1, 8, 6), task=MULTILABEL).score
 
 
 def test_networks_that_cannot_be_asked() -> None:
@@ -440,7 +443,7 @@ def test_a_compiled_net_is_asked_as_it_was_written() -> None:
     for method in METHODS.values():
         assert np.array_equal(method(compiled, x, 0).values, method(net, x, 0).values)
     assert guided_backprop(compiled, x, 0).fails_randomisation
-    assert randomised(compiled, x, gradient, stages=2).stages == (("head", "norm"), ("conv",))
+    assert randomisation_test(compiled, x, gradient, stages=2).stages == (("head", "norm"), ("conv",))
 
 
 def test_settings_outside_their_range() -> None:
@@ -449,13 +452,13 @@ def test_settings_outside_their_range() -> None:
         (lambda: occlusion(net, x, window=9), r"window \(9, 9\): it is larger than the input \(8, 6\)"),
         (lambda: occlusion(net, x, window=(2, 2, 2)), "one for each axis"),
         (lambda: occlusion(net, x, window=0), "a number of 1 or more"),
-        (lambda: occlusion(net, x, window=2, stride=3), "some places are never covered"),
+        (lambda: occlusion(net, x, window=2, stride=3), "some positions are never covered"),
         (lambda: occlusion(net, x, fill=torch.ones(5)), "does not fit the input"),
-        (lambda: occlusion(nn.Linear(3, 2), torch.rand(1, 3)), "no places to cover"),
+        (lambda: occlusion(nn.Linear(3, 2), torch.rand(1, 3)), "no positions to cover"),
         (lambda: integrated_gradients(net, x, steps=0), "0 in batches of 10"),
         (lambda: integrated_gradients(net, x, baseline=torch.ones(3, 3)), "does not fit the input"),
         (lambda: smoothgrad(net, x, samples=0), "0 in batches of 5"),
-        (lambda: grad_cam(net, x, layer="head"), "has no places to tell apart"),
+        (lambda: grad_cam(net, x, layer="head"), "has no positions; use an earlier layer"),
         (lambda: grad_cam(net, x, layer="haed"), "did you mean 'head'"),
     ):
         with pytest.raises(SeeError, match=said):
@@ -490,13 +493,13 @@ def law(name: str) -> None:
     before = [len(part._forward_hooks) for part in net.modules()]
     big = {"integrated_gradients": {"steps": 2}, "smoothgrad": {"samples": 2}, "occlusion": {"window": shape[-1] // 2}}
     for name, method in METHODS.items():
-        found = method(net, x, 0, task=entry.task, **big.get(name, {}))
+        found = method(net, x, 0, task=TASKS[entry.task], **big.get(name, {}))
         assert np.isfinite(found.values).all()
-        assert found.by_place().ndim == max(1, len(shape) - 1)
+        assert found.by_position().ndim == max(1, len(shape) - 1)
         if found.per_channel:
             assert found.values.shape[1:] == (shape[1:] or shape)
         if found.layer:
-            assert found.layer == cam_layer(net, x, task=entry.task).name
+            assert found.layer == cam_layer(net, x, task=TASKS[entry.task]).name
             assert "mapped at" in found.note
         assert found.values.any() or found.note.startswith("every value is zero")
     assert before == [len(part._forward_hooks) for part in net.modules()]
@@ -520,5 +523,5 @@ def test_laws_of_the_others(name: str) -> None:
 
 def test_randomisation_runs_on_any_of_them() -> None:
     net, x = striate.build(ZOO["resnet20"].make(), (3, 32, 32)), image(3, 32, 32)
-    found = randomised(net, x, grad_cam, stages=3, repeats=1)
+    found = randomisation_test(net, x, grad_cam, stages=3, repeats=1)
     assert len(found.stages) == len(found.correlations) == 3

@@ -1,5 +1,6 @@
 """Measured receptive fields against the geometry's, and the pieces of images that excite a channel."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 import striate
 from striate.analysis import analyse
 from striate.errors import SeeError
-from striate.inspect import Target, crop, effective_field, peaks
+from striate.inspect import Target, crop_box, measured_field, top_patches
 
 
 def box_of(report, layer, y, x):
@@ -36,7 +37,7 @@ def test_with_positive_weights_and_average_pooling_the_field_is_the_box(kernel, 
     y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     top, left, tall, wide = box_of(analyse(striate.parse(text)), "conv2", y, x)
     inside = (max(0, top), max(0, left), min(24, top + tall) - max(0, top), min(22, left + wide) - max(0, left))
-    assert effective_field(net, [torch.rand(2, 2, 24, 22)], Target("conv2", (1, y, x))).support == inside
+    assert measured_field(net, [torch.rand(2, 2, 24, 22)], Target("conv2", (1, y, x))).support == inside
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20", "nin"])
@@ -46,33 +47,33 @@ def test_in_a_net_of_the_zoo_it_lies_inside_the_box(name):
     layer = [row["name"] for row in report.as_dict()["layers"] if row["op"].startswith("conv")][-2]
     y = x = 3
     box = box_of(report, layer, y, x)
-    found = effective_field(net, [torch.randn(4, *graph.input)], Target(layer, (0, y, x)), box)
+    found = measured_field(net, [torch.randn(4, *graph.input)], Target(layer, (0, y, x)), box)
     top, left, height, width = found.support
     assert height > 0
     assert box[0] <= top
     assert box[1] <= left
     assert top + height <= box[0] + box[2]
     assert left + width <= box[1] + box[3]
-    assert found.radius() <= max(box[2:]) + 1
+    assert found.side() <= max(box[2:]) + 1
     assert json.loads(json.dumps(found.as_dict()))["n"] == 4
-    assert found.picture(np.zeros((32, 32), np.uint8)).image.width > 400
+    assert dataclasses.replace(found, image=np.zeros((32, 32), np.uint8)).picture().image.width > 400
 
 
 def test_the_radius_of_a_known_field():
     net = nn.Sequential(nn.Conv2d(1, 1, 5))
     with torch.no_grad():
         net[0].weight.fill_(1)
-    found = effective_field(net, [torch.randn(1, 1, 9, 9)], Target("0", (0, 2, 2)))
-    assert found.radius(1.0) == 5
-    assert found.radius(9 / 25) == 3
+    found = measured_field(net, [torch.randn(1, 1, 9, 9)], Target("0", (0, 2, 2)))
+    assert found.side(1.0) == 5
+    assert found.side(9 / 25) == 3
 
 
 def test_a_unit_is_asked_for_and_images():
     net = nn.Sequential(nn.Conv2d(1, 1, 3))
-    with pytest.raises(SeeError, match="0:0: wanted one unit"):
-        effective_field(net, [], Target("0", (0,)))
+    with pytest.raises(SeeError, match="0:0: expected one unit"):
+        measured_field(net, [], Target("0", (0,)))
     with pytest.raises(SeeError, match="no images"):
-        effective_field(net, [], Target("0", (0, 1, 1)))
+        measured_field(net, [], Target("0", (0, 1, 1)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -82,19 +83,22 @@ def test_peaks_are_what_sorting_everything_gives(n, batch, top, seed):
     net = nn.Sequential(nn.Conv2d(1, 3, 2), nn.ReLU(inplace=True))
     x = torch.randn(n, 1, 5, 4)
     output = net[0](x).detach()
-    found = peaks(net, x.split(batch), "0", [2, 0], top)
+    found = top_patches(net, x.split(batch), "0", [2, 0], top)
     for mine, channel in zip(found, (2, 0), strict=True):
         best = output[:, channel].flatten(1).max(1).values
-        assert [p.value for p in mine] == pytest.approx(sorted(best.tolist(), reverse=True)[:top])
-        assert all(output[p.index, channel, p.place[0], p.place[1]].item() == pytest.approx(p.value) for p in mine)
+        assert [p.value for p in mine] == pytest.approx(sorted(best.tolist(), reverse=True)[:top], abs=1e-6)
+        assert all(
+            output[p.index, channel, p.position[0], p.position[1]].item() == pytest.approx(p.value, abs=1e-6)
+            for p in mine
+        )
 
 
 def test_peaks_mistakes():
     net = nn.Sequential(nn.Conv2d(1, 3, 2))
     with pytest.raises(SeeError, match="0 has the channels 0 to 2; got 3"):
-        peaks(net, [torch.zeros(1, 1, 4, 4)], "0", [3])
+        top_patches(net, [torch.zeros(1, 1, 4, 4)], "0", [3])
     with pytest.raises(SeeError, match="no images"):
-        peaks(net, [], "0", [0])
+        top_patches(net, [], "0", [0])
 
 
 @given(st.integers(-6, 6), st.integers(-6, 6), st.integers(1, 9), st.integers(1, 9))
@@ -102,4 +106,4 @@ def test_a_crop_shows_the_image_where_there_is_one(top, left, height, width):
     image = np.arange(20, dtype=np.uint8).reshape(4, 5)
     padded = np.pad(image, 20, constant_values=128)
     wanted = padded[20 + top : 20 + top + height, 20 + left : 20 + left + width]
-    assert np.array_equal(crop(image, (top, left, height, width)), wanted)
+    assert np.array_equal(crop_box(image, (top, left, height, width)), wanted)

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import nn
 
 from striate.errors import SeeError
-from striate.inspect import filters
-from striate.inspect.filters import film
+from striate.inspect import kernels_of
+from striate.inspect.filters import filters_animation
 
 
 def net(inputs=3):
@@ -20,16 +20,16 @@ def net(inputs=3):
 
 
 def test_the_first_convolution_if_none_is_named():
-    found = filters(net())
+    found = kernels_of(net())
     assert (found.layer, found.first, found.weights.shape) == ("0", True, (8, 3, 5, 5))
     np.testing.assert_array_equal(found.weights, net()[0].weight.detach().double().numpy())
-    assert not filters(net(), "2").first
+    assert not kernels_of(net(), "2").first
     assert json.loads(json.dumps(found.as_dict()))["shape"] == [8, 3, 5, 5]
 
 
 @pytest.mark.parametrize(("inputs", "layer", "channel"), [(3, "0", None), (1, "0", None), (3, "2", None), (3, "2", 99)])
 def test_pictures(inputs, layer, channel):
-    picture = filters(net(inputs), layer).picture(channel)
+    picture = kernels_of(net(inputs), layer, channel).picture()
     assert picture.image.width > 300
     assert layer in picture.alt
 
@@ -40,7 +40,7 @@ def test_in_colour_grey_is_zero_and_all_share_one_scale():
         module[0].weight.zero_()
         module[0].weight[0, 0] = 2.0  # red
         module[0].weight[1, 2] = -1.0  # what takes blue away
-    colours = {tuple(c) for c in np.asarray(filters(module).picture().image).reshape(-1, 3).tolist()}
+    colours = {tuple(c) for c in np.asarray(kernels_of(module).picture().image).reshape(-1, 3).tolist()}
     assert {(255, 128, 128), (128, 128, 64), (128, 128, 128)} <= colours
 
 
@@ -54,14 +54,14 @@ def test_in_colour_grey_is_zero_and_all_share_one_scale():
     ],
 )
 def test_kernels_of_any_rank(part, shape):
-    found = filters(nn.Sequential(part))
+    found = kernels_of(nn.Sequential(part))
     assert found.weights.shape == shape
     assert found.picture().image.height > 50
 
 
-def test_the_film_has_a_frame_for_every_moment():
-    moments = [(f"epoch {i}", filters(net(), "0")) for i in range(3)]
-    with Image.open(io.BytesIO(film(moments))) as gif:
+def test_the_animation_has_a_frame_for_every_moment():
+    moments = [(f"epoch {i}", kernels_of(net(), "0")) for i in range(3)]
+    with Image.open(io.BytesIO(filters_animation(moments))) as gif:
         frames = gif.n_frames
     assert frames in (1, 3)  # alike frames are joined by the format
 
@@ -69,12 +69,12 @@ def test_the_film_has_a_frame_for_every_moment():
 def test_mistakes():
     for module, layer, message in (
         (nn.Linear(2, 2), None, "has no convolution"),
-        (net(), "4", "4 is a Linear, no convolution; those are: 0, 2"),
-        (net(), "9", "there is no layer '9'"),
+        (net(), "4", "4 is a Linear, not a convolution; the convolutions are 0, 2"),
+        (net(), "9", "no layer named '9'"),
     ):
         with pytest.raises(SeeError, match=message):
-            filters(module, layer)
+            kernels_of(module, layer)
     with pytest.raises(SeeError, match="kernels 0 to 7; got 8"):
-        filters(net()).picture(8)
+        kernels_of(net(), channel=8)
     with pytest.raises(SeeError, match="no stored moments"):
-        film([])
+        filters_animation([])

@@ -11,11 +11,11 @@ from torch import nn
 
 import striate
 from striate.errors import SeeError
-from striate.inspect import calls, unit
+from striate.inspect import layer_calls, unit_arithmetic
 
 
 def draw_place(data, module, x, layer):
-    output = next(call.output for call in calls(module, x) if call.name == layer)
+    output = next(call.output for call in layer_calls(module, x) if call.name == layer)
     return ":".join(str(data.draw(st.integers(0, n - 1))) for n in output.shape[1:])
 
 
@@ -30,12 +30,12 @@ def test_the_sum_of_a_convolution_is_the_networks_number(data):
     torch.manual_seed(data.draw(st.integers(0, 99)))
     net = nn.Sequential(conv(4, 6, kernel, stride, padding, dilation, groups, bias), nn.ReLU(inplace=True))
     x = torch.randn(1, 4, *[7] * axes)
-    found = unit(net, x, f"0:{draw_place(data, net, x, '0')}")
+    found = unit_arithmetic(net, x, f"0:{draw_place(data, net, x, '0')}")
     assert found.exact
     assert found.inputs.shape == (4 // groups, *[kernel] * axes)
     assert found.value == pytest.approx(found.products.sum() + (found.bias or 0), abs=1e-5)
-    assert [t.layer for t in found.then] == ["1"]
-    assert found.then[0].value == max(0, found.value)
+    assert [t.layer for t in found.following] == ["1"]
+    assert found.following[0].value == max(0, found.value)
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,7 +44,7 @@ def test_the_window_is_where_the_corner_says(data):
     kernel, stride, padding, dilation = (data.draw(st.integers(1, 3)) for _ in range(4))
     net = nn.Sequential(nn.Conv2d(3, 2, kernel, stride, padding, dilation))
     x = torch.randn(1, 3, 9, 8)
-    found = unit(net, x, f"0:{draw_place(data, net, x, '0')}")
+    found = unit_arithmetic(net, x, f"0:{draw_place(data, net, x, '0')}")
     _, top, left = found.corner
     for c, i, j in np.ndindex(found.inputs.shape):
         y, z = top + i * dilation, left + j * dilation
@@ -59,7 +59,7 @@ def test_pools(data):
     kind = data.draw(st.sampled_from([nn.MaxPool2d, nn.AvgPool2d]))
     net = nn.Sequential(kind(kernel, stride, padding=data.draw(st.integers(0, 1))))
     x = torch.randn(1, 2, 8, 7)
-    found = unit(net, x, f"0:{draw_place(data, net, x, '0')}")
+    found = unit_arithmetic(net, x, f"0:{draw_place(data, net, x, '0')}")
     assert found.exact
     assert found.weights is None
     assert np.isnan(found.inputs).any() <= (kind is nn.MaxPool2d)
@@ -69,12 +69,12 @@ def test_linear_and_what_follows():
     net = striate.build(striate.parse("input 1x8x8; conv 4 3; batchnorm; dropout; tanh; maxpool 2; flatten; linear 3"))
     net.train()
     x = torch.randn(1, 1, 8, 8)
-    found = unit(net, x, "conv1:2:3:4")
-    assert [t.layer for t in found.then] == ["batchnorm1", "dropout1", "tanh1"]
-    assert found.then[-1].value == pytest.approx(np.tanh(found.value / np.sqrt(1 + 1e-5)), abs=1e-6)
-    assert "(x - 0) / sqrt(1 + 1e-05) x 1 + 0" in found.then[0].what
+    found = unit_arithmetic(net, x, "conv1:2:3:4")
+    assert [t.layer for t in found.following] == ["batchnorm1", "dropout1", "tanh1"]
+    assert found.following[-1].value == pytest.approx(np.tanh(found.value / np.sqrt(1 + 1e-5)), abs=1e-6)
+    assert "(x - 0) / sqrt(1 + 1e-05) x 1 + 0" in found.following[0].formula
     assert net.training  # left as it was
-    last = unit(net, x, "linear1:2")
+    last = unit_arithmetic(net, x, "linear1:2")
     with striate.learning.evaluating(net):
         assert last.value == net(x)[0, 2].item()
     assert last.inputs.shape == (36,)
@@ -83,7 +83,7 @@ def test_linear_and_what_follows():
 
 def test_the_bound_is_no_blank_cheque():
     net = nn.Sequential(nn.Linear(100, 1))
-    found = unit(net, torch.randn(1, 100), "0:0")
+    found = unit_arithmetic(net, torch.randn(1, 100), "0:0")
     assert 0 < found.bound < 1e-4
     assert not type(found)(**{**vars(found), "value": found.value + 1e-3}).exact
 
@@ -98,27 +98,27 @@ def test_a_layer_that_is_called_twice_has_two_units():
             return self.conv(torch.relu(self.conv(x)))
 
     net, x = Twice(), torch.randn(1, 1, 5, 5)
-    assert [call.name for call in calls(net, x)] == ["conv#1", "conv#2"]
-    first, second = unit(net, x, "conv#1:0:2:2"), unit(net, x, "conv#2:0:2:2")
+    assert [call.name for call in layer_calls(net, x)] == ["conv#1", "conv#2"]
+    first, second = unit_arithmetic(net, x, "conv#1:0:2:2"), unit_arithmetic(net, x, "conv#2:0:2:2")
     assert first.value != second.value
     assert second.exact
-    assert first.then == ()  # a call of torch.relu is no layer
+    assert first.following == ()  # a call of torch.relu is no layer
 
 
 def test_text_and_json():
     net = nn.Sequential(nn.MaxPool2d(2, padding=1))
-    found = unit(net, torch.randn(1, 1, 4, 4), "0:0:0:0")
+    found = unit_arithmetic(net, torch.randn(1, 1, 4, 4), "0:0:0:0")
     about = json.loads(json.dumps(found.as_dict()))
     assert about["inputs"][0][0][0] is None  # padding, which no maximum is
     assert about["exact"] is True
-    text = str(unit(nn.Sequential(nn.Conv2d(2, 1, 3)), torch.randn(1, 2, 4, 4), "0:0:1:1"))
+    text = str(unit_arithmetic(nn.Sequential(nn.Conv2d(2, 1, 3)), torch.randn(1, 2, 4, 4), "0:0:1:1"))
     assert text.count(" x ") >= 5
     assert "that the order of summation allows" in text
 
 
 def test_sizes_may_be_lists():
     net = nn.Sequential(nn.MaxPool2d([3, 2], stride=[2, 1], padding=[1, 0]))
-    found = unit(net, torch.randn(1, 2, 7, 7), "0:1:2:3")
+    found = unit_arithmetic(net, torch.randn(1, 2, 7, 7), "0:1:2:3")
     assert (found.exact, found.inputs.shape, found.corner) == (True, (1, 3, 2), (1, 3, 3))
 
 
@@ -137,20 +137,20 @@ class SkipInPlace(nn.Module):
 
 def test_what_follows_ends_where_something_is_added_in_place():
     net, x = SkipInPlace(), torch.randn(1, 2, 4, 4)
-    assert [t.layer for t in unit(net, x, "conv:0:1:1").then] == ["bn"]
-    assert [call.after for call in calls(net.eval(), x)] == [(-1,), (0,), (-1,)]
+    assert [t.layer for t in unit_arithmetic(net, x, "conv:0:1:1").following] == ["bn"]
+    assert [call.after for call in layer_calls(net.eval(), x)] == [(-1,), (0,), (-1,)]
 
 
 MISTAKES = {
-    "nolayer:0": "there is no layer 'nolayer'",
-    "0:0:1": "0 puts out 2x3x3: wanted 3 number.* such as 0:1:1:1; got 0:1",
-    "0:0:9:0": "0 puts out 2x3x3",
-    "0:0:-1:0": "0 puts out 2x3x3",
+    "nolayer:0": "no layer named 'nolayer'",
+    "0:0:1": "the output of 0 is 2x3x3: expected 3 number.* such as 0:1:1:1; got 0:1",
+    "0:0:9:0": "the output of 0 is 2x3x3",
+    "0:0:-1:0": "the output of 0 is 2x3x3",
     "0": "got none",
-    "0:a:b:c": "wanted LAYER:CHANNEL:Y:X, with whole numbers, such as 0:0:2:3",
-    "1:0:0:0": "1 is a ReLU: its numbers are no sum of products",
+    "0:a:b:c": "expected LAYER:CHANNEL:Y:X, with whole numbers, such as 0:0:2:3",
+    "1:0:0:0": "1 is a ReLU: its outputs are not sums of products",
     "2:0:0:0": "pooling with ceil_mode",
-    "3:0:0:0": "only padding with zeros",
+    "3:0:0:0": "only zero padding",
 }
 
 
@@ -160,6 +160,6 @@ def test_a_mistake_is_one_clear_message(name):
         nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(2, 1, 1, padding_mode="reflect")
     )
     with pytest.raises(SeeError, match=MISTAKES[name]):
-        unit(net, torch.randn(1, 1, 5, 5), name)
+        unit_arithmetic(net, torch.randn(1, 1, 5, 5), name)
     with pytest.raises(SeeError, match="a batch of 2"):
-        unit(net, torch.randn(2, 1, 5, 5), name)
+        unit_arithmetic(net, torch.randn(2, 1, 5, 5), name)

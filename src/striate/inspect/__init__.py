@@ -1,37 +1,41 @@
-"""Seeing inside any module while it runs: arrays first, pictures of them after."""
+"""Looking inside any module while it runs: arrays first, figures of them after. :mod:`striate.inspect.models` has the
+same for models, files and data sets.
+"""
 
-from striate.inspect.calls import Call, calls
-from striate.inspect.capture import Captured, capture
-from striate.inspect.fields import Field, effective_field
-from striate.inspect.filters import Filters, filters
-from striate.inspect.imagine import Imagined, dream, imagine
-from striate.inspect.maps import Maps, Survey, maps, survey
-from striate.inspect.patches import Peak, crop, peaks
+from striate.inspect.capture import Captured, LayerCall, capture, layer_calls
+from striate.inspect.contributions import PixelContributions, pixel_contributions
+from striate.inspect.fields import MeasuredField, Peak, crop_box, measured_field, top_patches
+from striate.inspect.filters import Filters, kernels_of
+from striate.inspect.maps import FeatureMaps, NetworkActivity, feature_maps, measure_activity
+from striate.inspect.maximise import Ascent, MaximisedInput, deep_dream, maximise
 from striate.inspect.target import Target, as_target, named_target
-from striate.inspect.unit import Arithmetic, unit
+from striate.inspect.unit import UnitArithmetic, unit_arithmetic
 
 __all__ = [
-    "Arithmetic",
-    "Call",
+    "Ascent",
     "Captured",
-    "Field",
+    "FeatureMaps",
     "Filters",
-    "Imagined",
-    "Maps",
+    "LayerCall",
+    "MaximisedInput",
+    "MeasuredField",
+    "NetworkActivity",
     "Peak",
-    "Survey",
+    "PixelContributions",
     "Target",
+    "UnitArithmetic",
     "as_target",
-    "calls",
     "capture",
-    "crop",
-    "dream",
-    "effective_field",
-    "filters",
-    "imagine",
-    "maps",
+    "crop_box",
+    "deep_dream",
+    "feature_maps",
+    "kernels_of",
+    "layer_calls",
+    "maximise",
+    "measure_activity",
+    "measured_field",
     "named_target",
-    "peaks",
-    "survey",
-    "unit",
+    "pixel_contributions",
+    "top_patches",
+    "unit_arithmetic",
 ]

@@ -1,9 +1,11 @@
-"""What goes on inside a module while it runs: any layer's output, input and gradient, as arrays."""
+"""What goes on inside a module while it runs: any layer's output, input and gradient, and the layers in call order."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from striate.errors import SeeError, nearest
 
 
 class Captured:
-    """What :func:`capture` saw. A layer that is called several times has a number behind its name: ``"relu#2"``."""
+    """What :func:`capture` recorded. A layer that is called several times is numbered: ``"relu#2"``."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
@@ -31,24 +33,24 @@ class Captured:
         return 1 <= int(number) <= calls if number.isdecimal() else calls > 0 and not number
 
     def tensor(self, name: str) -> Tensor:
-        """The output of the layer *name* itself, in the graph of the computation: for ``torch.autograd.grad``."""
+        """The output of the layer *name* itself, in the autograd graph: for ``torch.autograd.grad``."""
         return self._call(self._outputs, name)
 
     def input(self, name: str) -> np.ndarray:
-        """What the layer *name* was given (its first tensor), before the layer changed it in place."""
+        """The first tensor that the layer *name* was given, before the layer changed it in place."""
         return as_array(self._call(self._inputs, name))
 
     def gradient(self, name: str) -> np.ndarray:
-        """The gradient of what was called ``backward`` on, with respect to the output of the layer *name*.
+        """The gradient of what ``backward`` was called on, with respect to the output of the layer *name*.
 
         Raises:
-            SeeError: Nothing went backward through it, or the capture was made without ``gradients=True``.
+            SeeError: No gradient reached it, or the capture was made without ``gradients=True``.
         """
         gradient = self.tensor(name).grad
         if gradient is None:
             raise SeeError(
-                f"{name}: no gradient came back to it; use capture(..., gradients=True), and call backward on a "
-                "number that depends on it"
+                f"{name}: no gradient reached it; use capture(..., gradients=True), and call backward on a number "
+                "that depends on it"
             )
         return as_array(gradient)
 
@@ -65,16 +67,16 @@ class Captured:
             raise SeeError(f"{layer}: the network was not run inside the capture, or never called this layer")
         if not number:
             if len(calls) > 1:
-                raise SeeError(f"{layer}: called {len(calls)} times; take {layer}#1 to {layer}#{len(calls)}")
+                raise SeeError(f"{layer}: called {len(calls)} times; use {layer}#1 to {layer}#{len(calls)}")
             return calls[0]
         if not number.isdecimal() or not 1 <= int(number) <= len(calls):
-            raise SeeError(f"{name}: the layer was called {len(calls)} time(s); take {layer}#1 to {layer}#{len(calls)}")
+            raise SeeError(f"{name}: the layer was called {len(calls)} time(s); use {layer}#1 to {layer}#{len(calls)}")
         return calls[int(number) - 1]
 
 
 @contextmanager
 def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterator[Captured]:
-    """Notes what the named *layers* of *module* put out while it runs inside the ``with``.
+    """Records what the named *layers* of *module* output while it runs inside the ``with``.
 
     Args:
         module: Any module.
@@ -83,7 +85,7 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
             them does.
 
     Raises:
-        SeeError: The module has no layer of a name; the nearest is offered.
+        SeeError: The module has no layer of that name; the nearest is suggested.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True))
     >>> with capture(net, "0", "1") as seen:
@@ -91,16 +93,14 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
     >>> seen["0"].shape, bool((seen["0"] < 0).any())  # the ReLU worked on a copy
     ((1, 2, 3, 3), True)
     """
-    parts = module.named_modules()
-    leaves = (name for name, part in parts if name and not list(part.children()) and takes_hooks(part))
-    found = {name: find_layer(module, name) for name in layers or leaves}
+    found = {name: find_layer(module, name) for name in layers} or {n: part for n, part in _leaves(module) if n}
     seen = Captured(tuple(found))
     hooks = [
         handle
         for name, layer in found.items()
         for handle in (
-            layer.register_forward_pre_hook(_note_input(seen._inputs[name]), with_kwargs=True),
-            layer.register_forward_hook(_note_output(seen._outputs[name], gradients)),
+            layer.register_forward_pre_hook(_record_input(seen._inputs[name]), with_kwargs=True),
+            layer.register_forward_hook(_record_output(seen._outputs[name], gradients)),
         )
     ]
     try:
@@ -110,19 +110,91 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
             handle.remove()
 
 
+@dataclass(frozen=True, eq=False)
+class LayerCall:
+    """One call of one layer.
+
+    Args:
+        name: The layer's, as in ``module.named_modules()``; of a layer that is called several times with ``#1``,
+            ``#2`` ... appended.
+        layer: The module itself.
+        inputs: The tensors that it was given, as they were then.
+        output: Its output (the first tensor), as it was then.
+        after: The numbers of the calls whose outputs it was given; -1 for what no layer made, or what was changed
+            in place since.
+    """
+
+    name: str
+    layer: nn.Module
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    after: tuple[int, ...]
+
+
+@torch.no_grad()
+def layer_calls(module: nn.Module, x: Tensor) -> list[LayerCall]:
+    """The calls of the layers (modules without parts) when *module* is run on *x*, in their order.
+
+    The module runs as it is (training or not), once, without gradients. Layers that work in place are recorded as if
+    they did not.
+
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(inplace=True))
+    >>> [(call.name, tuple(call.output.shape), call.after) for call in layer_calls(net, torch.ones(1, 2))]
+    [('0', (1, 3), (-1,)), ('1', (1, 3), (0,))]
+    """
+    found: list[LayerCall] = []
+    # id -> (call, tensor, its version); the tensor is kept alive, so that no id is used again
+    made: dict[int, tuple[int, Tensor, int]] = {}
+    times: Counter[str] = Counter()
+    given: dict[int, list[tuple[tuple[Tensor, ...], tuple[int, ...]]]] = {}
+
+    def source(tensor: Tensor) -> int:
+        number, _, version = made.get(id(tensor), (-1, tensor, -1))
+        return number if tensor._version == version else -1  # ``y += x`` made something else of it
+
+    def before(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tensors = _tensors(args, kwargs)
+        copies = tuple(tensor.clone() for tensor in tensors)
+        given.setdefault(id(layer), []).append((copies, tuple(map(source, tensors))))
+
+    def after(name: str) -> Any:
+        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+            inputs, sources = given[id(layer)].pop()
+            first = _first(output)
+            if first is None:
+                return None
+            times[name] += 1
+            found.append(LayerCall(f"{name}#{times[name]}", layer, inputs, first, sources))
+            on = first.clone()
+            made[id(on)] = (len(found) - 1, on, on._version)
+            return _with_first(output, on)
+
+        return hook
+
+    hooks: list[Any] = []
+    for name, part in _leaves(module):
+        hooks.append(part.register_forward_pre_hook(before, with_kwargs=True))
+        hooks.append(part.register_forward_hook(after(name), with_kwargs=True))
+    try:
+        module(x)
+    finally:
+        for handle in hooks:
+            handle.remove()
+    once = {f"{name}#1": name for name, n in times.items() if n == 1}
+    return [replace(call, name=once.get(call.name, call.name)) for call in found]
+
+
 def find_layer(module: nn.Module, name: str) -> nn.Module:
     """The part of *module* called *name*, also by the second name of a part that has two.
 
     Raises:
-        SeeError: It has no such part (the nearest name is offered), or one that nobody can look into.
+        SeeError: It has no such part (the nearest name is suggested), or one that takes no hooks.
     """
     found = dict(module.named_modules(remove_duplicate=False))
     if name not in found or not name:
-        raise SeeError(f"there is no layer {name!r}{nearest(name, [known for known in found if known])}")
+        raise SeeError(f"no layer named {name!r}{nearest(name, [known for known in found if known])}")
     if not takes_hooks(found[name]):
-        raise SeeError(
-            f"{name}: compiled by TorchScript, which lets nobody look in; take a layer around it, or the source"
-        )
+        raise SeeError(f"{name}: compiled by TorchScript, which takes no hooks; use a layer around it, or the source")
     layer: nn.Module = found[name]
     return layer
 
@@ -132,42 +204,53 @@ def takes_hooks(layer: nn.Module) -> bool:
     return not isinstance(layer, torch.jit.ScriptModule)
 
 
-def _note_input(into: list[Tensor]) -> Any:
+def as_array(tensor: Tensor) -> np.ndarray:
+    """*tensor* as a numpy array; bfloat16, which numpy lacks, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _leaves(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules without parts of their own that take hooks."""
+    parts = module.named_modules()
+    return ((name, part) for name, part in parts if not list(part.children()) and takes_hooks(part))
+
+
+def _record_input(into: list[Tensor]) -> Any:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        if tensors:
-            into.append(tensors[0].detach().clone())
+        into.extend(tensor.detach().clone() for tensor in _tensors(args, kwargs)[:1])
 
     return hook
 
 
-def _note_output(into: list[Tensor], gradients: bool) -> Any:
+def _record_output(into: list[Tensor], gradients: bool) -> Any:
     def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        first = output[0] if isinstance(output, tuple | list) and output else output
-        if not isinstance(first, Tensor):
+        recorded = first = _first(output)
+        if first is None or recorded is None:
             return None
-        noted = first
         if gradients and first.is_floating_point():
             if not first.requires_grad and torch.is_grad_enabled():
-                noted = first.detach().requires_grad_()  # not the input that it may be
-            if noted.requires_grad:
-                noted.retain_grad()
-        into.append(noted)
-        copy = noted.clone()  # what comes after may work in place; what was noted stays as it was
-        return with_first(output, copy)
+                recorded = first.detach().requires_grad_()  # not the input that it may be
+            if recorded.requires_grad:
+                recorded.retain_grad()
+        into.append(recorded)
+        return _with_first(output, recorded.clone())  # what follows may work in place; what was recorded stays
 
     return hook
 
 
-def with_first(output: Any, first: Tensor) -> Any:
+def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    return [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+
+
+def _first(output: Any) -> Tensor | None:
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    return first if isinstance(first, Tensor) else None
+
+
+def _with_first(output: Any, first: Tensor) -> Any:
     """*output* with *first* in place of its first (or only) tensor."""
     if isinstance(output, Tensor):
         return first
     whole = (first, *output[1:])
     return output._make(whole) if hasattr(output, "_make") else type(output)(whole)
-
-
-def as_array(tensor: Tensor) -> np.ndarray:
-    """*tensor* as numpy has it; bfloat16, which numpy lacks, as float32."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

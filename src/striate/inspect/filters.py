@@ -1,114 +1,129 @@
-"""Learned kernels as pictures, and how they change while a network learns."""
+"""Learned kernels as figures, and how they change during training."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 from torch import nn
 
 from striate.errors import SeeError, nearest
-from striate.plotting.picture import Panel, Picture, Scale, Shares, Shown, sheet, values
+from striate.inspect.inspection import DrawnInspection
+from striate.plotting.picture import Panel, Picture, Scale, Shares, sheet, values
 from striate.plotting.text import DENSITY
 
-MOST = 64  # kernels on a picture
+MAX_KERNELS = 64  # in a figure
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True, eq=False)
-class Filters(Shown):
+class Filters(DrawnInspection):
     """The kernels of one layer.
 
     Args:
         layer: Its name.
         weights: ``(out, in, h, w)``; 1-D kernels have a height of 1, of 3-D ones each depth is an input of its own.
-        first: Whether they look at the image itself, so that three inputs are red, green and blue.
+        first: Whether they are applied to the image itself, so that three inputs are red, green and blue.
+        channel: The kernel of which every slice is drawn; None for an overview of all kernels.
     """
 
     layer: str
     weights: np.ndarray
     first: bool
+    channel: int | None = None
 
     @property
     def norms(self) -> np.ndarray:
-        """The length (L2) of each kernel, ``(out,)``."""
+        """The L2 norm of each kernel, ``(out,)``."""
         norms: np.ndarray = np.sqrt((self.weights**2).sum(axis=(1, 2, 3)))
         return norms
 
-    def as_dict(self) -> dict[str, object]:
-        """As ``--json`` prints it."""
+    def facts(self) -> dict[str, object]:
         w = self.weights
-        about = {"layer": self.layer, "shape": list(w.shape), "first": self.first, "norms": self.norms.tolist()}
+        about: dict[str, object] = {"layer": self.layer, "shape": list(w.shape), "first_layer": self.first}
+        about["l2_norms"] = self.norms.tolist()
         return about | {"min": float(w.min()), "max": float(w.max()), "mean": float(w.mean()), "std": float(w.std())}
 
-    def picture(self, channel: int | None = None) -> Picture:
-        """A grid of kernels, the longest first.
-
-        Of the first layer of a colour image in colour: grey is 0, and all share one scale. Else, of *channel*: a slice
-        for each of its inputs; without one, of every kernel its slice with the largest numbers.
-        """
+    @property
+    def title(self) -> str:
         out, inputs, height, width = self.weights.shape
-        if channel is not None:
-            return self._of_channel(channel)
-        order = np.argsort(-self.norms, kind="stable")[:MOST]
-        some = f"the {len(order)} longest of {out}" if out > len(order) else f"{out}"
-        size = f"{height}x{width}"
-        if self.first and inputs == 3:
-            scale = Shares(Scale.of(self.weights).limit)
-            panels = [_colour(self.weights[k], scale, f"{k}") for k in order]
-            footer = "Each colour's weights as its share: mid grey is 0, full colour positive, none of it negative."
-            title = f"{self.layer}: {some} kernels {size} of the image"
-            return sheet(panels, columns=8, title=title, scale=scale, footer=footer)
-        plain = Scale.of(self.weights)
-        slices = self._slices()
-        panels = [
-            _small(self.weights[k, slices[k]], plain, f"{k}" if inputs == 1 else f"{k}, input {slices[k]}")
-            for k in order
-        ]
-        what = f"kernels {size}" if inputs == 1 else f"kernels {size}x{inputs}: of each the slice with the most in it"
-        return sheet(panels, columns=8, title=f"{self.layer}: {some} {what}", scale=plain)
+        if self.channel is not None:
+            some = (
+                f"the {MAX_KERNELS} of largest norm of {inputs} inputs"
+                if inputs > MAX_KERNELS
+                else f"its {inputs} inputs"
+            )
+            return f"{self.layer}, kernel {self.channel}: {some}"
+        some = f"the {MAX_KERNELS} of largest L2 norm of {out}" if out > MAX_KERNELS else f"{out}"
+        if self._coloured:
+            return f"{self.layer}: {some} kernels {height}x{width} of the image"
+        depth = "" if inputs == 1 else f"x{inputs}, each by its slice of largest norm"
+        return f"{self.layer}: {some} kernels {height}x{width}{depth}"
+
+    def picture(self) -> Picture:
+        """A grid of kernels, the largest L2 norm first; of a *channel* each of its slices, likewise.
+
+        The first layer of a colour image is drawn in colour: grey is 0, and all share one scale. Of deeper layers
+        each kernel is drawn by its slice (input channel) of the largest norm.
+        """
+        if self.channel is not None:
+            kernel = self.weights[self.channel]
+            scale = Scale.of(kernel)
+            order = np.argsort(-(kernel**2).sum(axis=(1, 2)), kind="stable")[:MAX_KERNELS].tolist()
+            panels = [_small(kernel[i], scale, f"{i}") for i in order]
+        else:
+            scale, panels = self._overview(self._order(), Scale.of(self.weights), self._slices())
+        about = "Red, green and blue show these channels' weights: mid grey is 0, bright positive, dark negative."
+        footer = about if self._coloured and self.channel is None else ""
+        return sheet(panels, columns=8, title=self.title, scale=scale, footer=footer)
+
+    @property
+    def _coloured(self) -> bool:
+        return self.first and self.weights.shape[1] == 3
+
+    def _order(self) -> list[int]:
+        found: list[int] = np.argsort(-self.norms, kind="stable")[:MAX_KERNELS].tolist()
+        return found
 
     def _slices(self) -> np.ndarray:
-        """Of each kernel, the input whose slice is the longest: ``(out,)``."""
+        """Of each kernel, the input whose slice has the largest norm: ``(out,)``."""
         largest: np.ndarray = (self.weights**2).sum(axis=(2, 3)).argmax(axis=1)
         return largest
 
-    def _of_channel(self, channel: int) -> Picture:
-        out, inputs = self.weights.shape[:2]
-        if not 0 <= channel < out:
-            raise SeeError(f"{self.layer} has the kernels 0 to {out - 1}; got {channel}")
-        kernel = self.weights[channel]
-        scale = Scale.of(kernel)
-        order = np.argsort(-(kernel**2).sum(axis=(1, 2)), kind="stable")[:MOST]
-        some = f"the {len(order)} longest of {inputs} inputs" if inputs > len(order) else f"its {inputs} inputs"
-        panels = [_small(kernel[i], scale, f"{i}") for i in order]
-        return sheet(panels, columns=8, title=f"{self.layer}, kernel {channel}: {some}", scale=scale)
-
-
-def _colour(kernel: np.ndarray, scale: Scale, title: str) -> Panel:
-    return Panel(scale.colours(np.moveaxis(kernel, 0, -1)), title, side=64)
+    def _overview(self, order: list[int], scale: Scale, slices: np.ndarray) -> tuple[Scale, list[Panel]]:
+        """The panels of the kernels in *order*, and their scale."""
+        w = self.weights
+        if self._coloured:
+            scale = Shares(scale.limit)
+            return scale, [Panel(scale.colours(np.moveaxis(w[k], 0, -1)), f"{k}", side=64) for k in order]
+        names = [f"{k}" if w.shape[1] == 1 else f"{k}, input {slices[k]}" for k in order]
+        return scale, [_small(w[k, slices[k]], scale, name) for k, name in zip(order, names, strict=True)]
 
 
 def _small(array: np.ndarray, scale: Scale, title: str) -> Panel:
-    panel = values(array, scale, title=title, side=64)
-    return Panel(panel.image, title, side=64)
+    return Panel(values(array, scale).image, title, side=64)
 
 
 def convolution_names(module: nn.Module) -> list[str]:
-    """The convolutions of *module*, in its order."""
+    """The names of the convolutions of *module*, in its order."""
     return [name for name, part in module.named_modules() if isinstance(part, CONVOLUTIONS)]
 
 
-def filters(module: nn.Module, layer: str | None = None) -> Filters:
+def kernels_of(module: nn.Module, layer: str | None = None, channel: int | None = None) -> Filters:
     """The kernels of the convolution *layer*; of the first, if not given.
 
-    Raises:
-        SeeError: There is none of that name, or it is no convolution.
+    Args:
+        module: Any module.
+        layer: Its name, as in ``module.named_modules()``.
+        channel: One kernel, to be drawn with all of its slices.
 
-    >>> found = filters(nn.Sequential(nn.Conv2d(3, 8, 5)))
+    Raises:
+        SeeError: No layer has that name, it is not a convolution, or it has no such channel.
+
+    >>> found = kernels_of(nn.Sequential(nn.Conv2d(3, 8, 5)))
     >>> found.layer, found.weights.shape, found.first
     ('0', (8, 3, 5, 5), True)
     """
@@ -118,15 +133,17 @@ def filters(module: nn.Module, layer: str | None = None) -> Filters:
     name = names[0] if layer is None else layer
     parts = dict(module.named_modules())
     if name not in parts:
-        raise SeeError(f"there is no layer {name!r}{nearest(name, names)}")
-    if name not in names:
-        raise SeeError(f"{name} is a {type(parts[name]).__name__}, no convolution; those are: {', '.join(names[:12])}")
+        raise SeeError(f"no layer named {name!r}{nearest(name, names)}")
     part = parts[name]
-    assert isinstance(part, CONVOLUTIONS)
+    if not isinstance(part, CONVOLUTIONS):
+        kind = type(part).__name__
+        raise SeeError(f"{name} is a {kind}, not a convolution; the convolutions are {', '.join(names[:12])}")
     weights = part.weight.detach().double().cpu().numpy()
     if part.transposed:
         weights = np.swapaxes(weights, 0, 1)
-    return Filters(name, _two_axes(weights), name == names[0])
+    if channel is not None and not 0 <= channel < len(weights):
+        raise SeeError(f"{name} has the kernels 0 to {len(weights) - 1}; got {channel}")
+    return Filters(name, _two_axes(weights), name == names[0], channel)
 
 
 def _two_axes(weights: np.ndarray) -> np.ndarray:
@@ -139,26 +156,21 @@ def _two_axes(weights: np.ndarray) -> np.ndarray:
     return weights
 
 
-def film(moments: Sequence[tuple[str, Filters]]) -> bytes:
-    """How kernels change: a GIF of the same layer at several *moments* (what to write, the kernels), on one scale.
+def filters_animation(moments: Sequence[tuple[str, Filters]]) -> bytes:
+    """How kernels change: a GIF of one layer at several *moments* (their caption, the kernels), on one scale.
 
     Raises:
         SeeError: No moments.
     """
     if not moments:
-        raise SeeError("there are no stored moments of this run, so nothing to film")
+        raise SeeError("the run has no stored moments, so there is nothing to animate")
     last = moments[-1][1]
-    order = np.argsort(-last.norms, kind="stable")[:MOST]
-    scale = Scale.of(*[f.weights for _, f in moments])
-    colour = last.first and last.weights.shape[1] == 3
-    if colour:
-        scale = Shares(scale.limit)
-    slices, frames = last._slices(), []
-    for text, found in moments:
-        w = found.weights
-        panels = [_colour(w[k], scale, f"{k}") if colour else _small(w[k, slices[k]], scale, f"{k}") for k in order]
-        picture = sheet(panels, columns=8, title=f"{last.layer}, {text}", scale=scale)
-        image = picture.image
+    order, slices = last._order(), last._slices()
+    scale = Scale.of(*[found.weights for _, found in moments])
+    frames = []
+    for caption, found in moments:
+        shared, panels = replace(found, first=last.first)._overview(order, scale, slices)
+        image = sheet(panels, columns=8, title=f"{last.layer}, {caption}", scale=shared).image
         frames.append(image.resize((image.width // DENSITY, image.height // DENSITY), Image.Resampling.LANCZOS))
     stream = io.BytesIO()
     pauses = [max(80, min(500, 12_000 // len(frames)))] * (len(frames) - 1) + [2500]  # ms

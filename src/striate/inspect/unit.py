@@ -1,4 +1,4 @@
-"""The arithmetic behind one number of a network: what it saw, the weights, the products, their sum, what follows."""
+"""The arithmetic behind one number of a network: its inputs, the weights, the products, their sum, what follows."""
 
 from __future__ import annotations
 
@@ -9,48 +9,56 @@ import numpy as np
 from torch import Tensor, nn
 
 from striate.errors import SeeError, nearest, shape_text
-from striate.inspect.calls import Call, calls
+from striate.inspect.capture import LayerCall, layer_calls
+from striate.inspect.contributions import PixelContributions
+from striate.inspect.fields import Box
+from striate.inspect.inspection import DrawnInspection
 from striate.learning import evaluating
-from striate.plotting.picture import Picture, Shown, short
+from striate.plotting.picture import Panel, Picture, Scale, photo, sheet, short, values
 
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+DRAWN_CHANNELS = 4  # of the input, in a figure: those with the largest products
 
 
 @dataclass(frozen=True)
-class Then:
-    """A layer that follows and changes the number by itself: a batch normalisation, an activation, dropout."""
+class FollowingStep:
+    """A layer after the unit that changes its number elementwise: a batch normalisation, an activation, dropout."""
 
     layer: str
-    what: str
+    formula: str
     value: float
 
 
 @dataclass(frozen=True, eq=False)
-class Arithmetic(Shown):
-    """One number of a network, taken apart.
+class UnitArithmetic(DrawnInspection):
+    """One number of a network, as the sum that it is.
 
     Args:
-        layer: The layer that put it out.
-        kind: What sort of layer: ``"Conv2d"``.
-        place: ``(channel, y, x)``, as many as the output has axes.
+        layer: The layer that it is an output of.
+        type: The layer's type: ``"Conv2d"``.
+        position: ``(channel, y, x)``, as many as the output has axes.
         value: The network's own number, float32.
-        inputs: What the layer saw for it, ``(C, h, w)`` (of a linear layer ``(F,)``); padding is 0 (of a maximum NaN).
+        inputs: The window of the layer's input, ``(C, h, w)`` (of a linear layer ``(F,)``); padding is 0 (of a maximum
+            NaN).
         weights: As the inputs; None of a pooling.
         bias: Added at the end; None where there is none.
         total: The same sum in double precision.
         bound: How far the float32 value may lie from *total*, whatever the order of summation:
             ``n u / (1 - n u) * sum |products|`` (Higham 2002, equation 4.4, with one more rounding for each product).
         corner: Of the window in the layer's input, ``(first channel, top, left)``: negative in the padding.
-        then: What happens to the number next, as long as that is one number to one number.
+        following: What happens to the number next, as long as that is elementwise.
+        box: The unit's receptive field in the image, if known.
+        image: To draw with it, uint8 ``(H, W)`` or ``(H, W, 3)``; None for none.
+        pixels: The contribution of each value of the network's input, where that was requested.
     """
 
     layer: str
-    kind: str
-    place: tuple[int, ...]
+    type: str
+    position: tuple[int, ...]
     value: float
     inputs: np.ndarray
     weights: np.ndarray | None
@@ -58,7 +66,10 @@ class Arithmetic(Shown):
     total: float
     bound: float
     corner: tuple[int, ...]
-    then: tuple[Then, ...]
+    following: tuple[FollowingStep, ...]
+    box: Box | None = None
+    image: np.ndarray | None = None
+    pixels: PixelContributions | None = None
 
     @property
     def products(self) -> np.ndarray:
@@ -70,18 +81,19 @@ class Arithmetic(Shown):
         """Whether the network's number is the sum, up to what the order of summation allows."""
         return abs(self.value - self.total) <= self.bound
 
-    def picture(self, image: np.ndarray | None = None, box: tuple[int, int, int, int] | None = None) -> Picture:
-        """See :func:`striate.inspect.unit_picture.unit_picture`."""
-        from striate.inspect.unit_picture import unit_picture
+    @property
+    def _operation(self) -> str:
+        return "the max" if "Max" in self.type else "the mean" if "Avg" in self.type else "sum of the products"
 
-        return unit_picture(self, image, box)
+    @property
+    def title(self) -> str:
+        return f"{self.layer}:{':'.join(map(str, self.position))} = {self.value:.9g}   ({self.type})"
 
-    def as_dict(self) -> dict[str, Any]:
-        """As ``--json`` prints it."""
-        return {
+    def facts(self) -> dict[str, Any]:
+        about = {
             "layer": self.layer,
-            "kind": self.kind,
-            "place": list(self.place),
+            "type": self.type,
+            "position": list(self.position),
             "value": self.value,
             "inputs": np.where(np.isnan(self.inputs), np.array(None), self.inputs).tolist(),
             "weights": None if self.weights is None else self.weights.tolist(),
@@ -89,143 +101,167 @@ class Arithmetic(Shown):
             "sum": self.total,
             "bound": self.bound,
             "exact": self.exact,
-            "corner": list(self.corner),
-            "then": [{"layer": t.layer, "what": t.what, "value": t.value} for t in self.then],
+            "window_start": list(self.corner),
+            "following": [vars(step) for step in self.following],
+            "receptive_field": list(self.box) if self.box else None,
         }
+        return about | ({"pixels": self.pixels.facts()} if self.pixels else {})
 
-    def __str__(self) -> str:
-        at = ":".join(map(str, self.place))
-        lines = [f"{self.layer}:{at} = {self.value:.9g}   ({self.kind})"]
-        shape = shape_text(self.inputs.shape)
+    def lines(self) -> list[str]:
+        lines = []
         where = ", ".join(map(str, self.corner))
-        lines.append(f"window {shape} of the layer's input, from ({where}): {self.inputs.size:,} numbers")
+        lines.append(
+            f"window {shape_text(self.inputs.shape)} of the layer's input, from ({where}): {self.inputs.size:,} numbers"
+        )
         if self.weights is not None:
-            order = np.argsort(-np.abs(self.products), axis=None, kind="stable")[:5]
             lines.append("the largest products")
-            for flat in order.tolist():
+            for flat in np.argsort(-np.abs(self.products), axis=None, kind="stable")[:5].tolist():
                 index = tuple(int(i) for i in np.unravel_index(flat, self.inputs.shape))
                 value, weight = float(self.inputs[index]), float(self.weights[index])
-                lines.append(f"  {_index(index)}  {short(value):>9} x {short(weight):>9} = {short(value * weight):>9}")
-        summed = "the largest" if "Max" in self.kind else "the mean" if "Avg" in self.kind else "sum of the products"
-        lines.append(f"{summed:<22}{self.total - (self.bias or 0):>16.9g}")
+                at = f"({', '.join(map(str, index))})"
+                lines.append(f"  {at:>14}  {short(value):>9} x {short(weight):>9} = {short(value * weight):>9}")
+        lines.append(f"{self._operation:<22}{self.total - (self.bias or 0):>16.9g}")
         if self.bias is not None:
             lines.append(f"{'bias':<22}{self.bias:>16.9g}")
-        lines.append(f"{'together':<22}{self.total:>16.9g}   in double precision")
+        lines.append(f"{'total':<22}{self.total:>16.9g}   in double precision")
         verdict = "within" if self.exact else "NOT within"
         lines.append(
-            f"{'the network has':<22}{self.value:>16.9g}   {abs(self.value - self.total):.2g} apart, {verdict} the "
-            f"{self.bound:.2g} that the order of summation allows"
+            f"{'network (float32)':<22}{self.value:>16.9g}   difference {abs(self.value - self.total):.2g}, {verdict} "
+            f"the {self.bound:.2g} that the order of summation allows"
         )
-        lines += [f"{'then ' + t.layer:<22}{t.value:>16.9g}   {t.what}" for t in self.then]
-        return "\n".join(lines)
+        lines += [f"{'then ' + step.layer:<22}{step.value:>16.9g}   {step.formula}" for step in self.following]
+        if self.box:
+            top, left, height, width = self.box
+            lines.append(f"receptive field: {height}x{width} pixels of the input, from row {top}, column {left}")
+        return [*lines, *(self.pixels.lines() if self.pixels else [])]
+
+    def picture(self) -> Picture:
+        """Rows of inputs, weights and products, one per input channel, below the image with the receptive field; or
+        the contributions of the *pixels*, where these were requested.
+        """
+        if self.pixels:
+            return self.pixels.picture()
+        inputs, products = _planes(self.inputs), _planes(self.products)
+        weights = None if self.weights is None else _planes(self.weights)
+        order = np.argsort(-np.nansum(np.abs(products), axis=(1, 2)), kind="stable")[:DRAWN_CHANNELS]
+        scale, scale_in = Scale.of(products), Scale.of(inputs)
+        panels: list[Panel] = []
+        for c in order.tolist():
+            panels.append(values(inputs[c], scale_in, title=f"input {self.corner[0] + c}"))
+            if weights is not None:
+                total = f"sum {short(float(np.nansum(products[c])))}"
+                panels.append(values(weights[c], Scale.of(weights), title="weights"))
+                panels.append(values(products[c], scale, title="products", note=total))
+        lead: list[Panel] = []
+        if self.image is not None:
+            marks = (self.box,) if self.box else ()
+            lead = [photo(self.image, title="the image and the receptive field", marks=marks, side=240)]
+        left = len(inputs) - len(order)
+        lines = [f"The {len(order)} channels with the largest products; {left} more are not drawn." if left else ""]
+        bias = "" if self.bias is None else f", with the bias of {short(self.bias)} it is {self.total:.6g}"
+        verb = "All products sum to" if self.weights is not None else self._operation.capitalize()
+        lines.append(f"{verb} {short(self.total - (self.bias or 0))}{bias}.")
+        lines += [f"Then {step.layer}: {step.formula} = {short(step.value)}" for step in self.following]
+        if weights is not None:
+            ends = f"inputs to {short(scale_in.limit)}, weights to {short(Scale.of(weights).limit)}"
+            lines.append(f"The scale bar is for the products; colours of {ends}.")
+        footer = "\n".join(filter(None, lines))
+        columns = 1 if weights is None else 3
+        return sheet(panels, columns=columns, title=self.title, scale=scale, footer=footer, lead=lead)
 
 
-def unit(module: nn.Module, x: Tensor, name: str) -> Arithmetic:
-    """The arithmetic of the unit *name* when *module* answers *x*.
+def unit_arithmetic(module: nn.Module, x: Tensor, unit: str) -> UnitArithmetic:
+    """The arithmetic of one *unit* when *module* is run on *x*.
 
     Args:
         module: Any module; it runs in evaluation mode and is left as it was.
         x: One item, ``(1, ...)``, prepared as the module takes it.
-        name: ``LAYER:CHANNEL:Y:X``; of a linear layer ``LAYER:FEATURE``. The layer is a convolution, a linear layer or
+        unit: ``LAYER:CHANNEL:Y:X``; of a linear layer ``LAYER:FEATURE``. The layer is a convolution, a linear layer or
             a pooling (maximum or average).
 
     Raises:
-        SeeError: No such layer or place, or a layer of a kind that is no such sum.
+        SeeError: No such layer or position, or a layer of a type that is not such a sum.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(1, 1, 2))
-    >>> found = unit(net, torch.ones(1, 1, 3, 3), "0:0:1:1")
+    >>> found = unit_arithmetic(net, torch.ones(1, 1, 3, 3), "0:0:1:1")
     >>> found.inputs.shape, found.corner, found.exact
     ((1, 2, 2), (0, 1, 1), True)
     """
     if len(x) != 1:
         raise SeeError(f"a unit belongs to one item; got a batch of {len(x)}")
     with evaluating(module):
-        made = calls(module, x)
-    layer, place = _parse(name, [call.name for call in made])
+        made = layer_calls(module, x)
+    layer, position = _parse(unit, [call.name for call in made])
     number = next(i for i, call in enumerate(made) if call.name == layer)
     call = made[number]
-    _check_place(call, place)
-    value = float(call.output[(0, *place)])
-    inputs, weights, bias, corner = _window(call, place)
+    _check_position(call, position)
+    value = float(call.output[(0, *position)])
+    inputs, weights, bias, corner = _window(call, position)
     total, bound = _sum(call, inputs, weights, bias)
-    return Arithmetic(
-        layer, type(call.layer).__name__, place, value, inputs, weights, bias, total, bound, corner,
-        _following(made, number, place),
+    return UnitArithmetic(
+        layer, type(call.layer).__name__, position, value, inputs, weights, bias, total, bound, corner,
+        _following(made, number, position),
     )  # fmt: skip
 
 
-def _parse(name: str, layers: list[str]) -> tuple[str, tuple[int, ...]]:
-    layer, *numbers = name.split(":")
+def _parse(unit: str, layers: list[str]) -> tuple[str, tuple[int, ...]]:
+    layer, *numbers = unit.split(":")
     if layer not in layers:
-        raise SeeError(f"there is no layer {layer!r}{nearest(layer, layers)}")
+        raise SeeError(f"no layer named {layer!r}{nearest(layer, layers)}")
     try:
         return layer, tuple(int(n) for n in numbers)
     except ValueError:
-        raise SeeError(f"{name}: wanted LAYER:CHANNEL:Y:X, with whole numbers, such as {layer}:0:2:3") from None
+        raise SeeError(f"{unit}: expected LAYER:CHANNEL:Y:X, with whole numbers, such as {layer}:0:2:3") from None
 
 
-def _check_place(call: Call, place: tuple[int, ...]) -> None:
+def _check_position(call: LayerCall, position: tuple[int, ...]) -> None:
     shape = tuple(call.output.shape[1:])
-    if len(place) != len(shape) or not all(0 <= p < n for p, n in zip(place, shape, strict=True)):
+    if len(position) != len(shape) or not all(0 <= p < n for p, n in zip(position, shape, strict=True)):
         example = ":".join(str(n // 2) for n in shape)
         raise SeeError(
-            f"{call.name} puts out {'x'.join(map(str, shape))}: wanted {len(shape)} number(s) counted from 0, below "
-            f"these, such as {call.name}:{example}; got {':'.join(map(str, place)) or 'none'}"
+            f"the output of {call.name} is {shape_text(shape)}: expected {len(shape)} number(s) counted from 0, below "
+            f"these, such as {call.name}:{example}; got {':'.join(map(str, position)) or 'none'}"
         )
 
 
-Window = tuple[np.ndarray, np.ndarray | None, float | None, tuple[int, ...]]
+_Window = tuple[np.ndarray, np.ndarray | None, float | None, tuple[int, ...]]
 
 
-def _window(call: Call, place: tuple[int, ...]) -> Window:
-    """What the layer saw for the place, the weights, the bias, and the window's first corner."""
+def _window(call: LayerCall, position: tuple[int, ...]) -> _Window:
+    """The layer's input in the window of *position*, the weights, the bias, and the window's first corner."""
     layer, x = call.layer, call.inputs[0][0].detach().double().cpu()
+    channel = position[0]
     if isinstance(layer, nn.Linear):
         if x.ndim != 1:
-            raise SeeError(f"{call.name}: a linear layer over {x.ndim} axes is not taken apart; take a flat one")
-        weights = layer.weight[place[0]].detach().double().cpu().numpy()
-        return x.numpy(), weights, _bias(layer, place[0]), (0,)
+            raise SeeError(f"{call.name}: the arithmetic of a linear layer over {x.ndim} axes is not supported")
+        return x.numpy(), _array(layer.weight[channel]), _bias(layer, channel), (0,)
     if isinstance(layer, CONVOLUTIONS):
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-            raise SeeError(f"{call.name}: only padding with zeros, in numbers, is taken apart")
-        group = place[0] // (layer.out_channels // layer.groups)
+            raise SeeError(f"{call.name}: only zero padding, given in numbers, is supported")
         size = layer.in_channels // layer.groups
-        first = group * size
-        seen, corner = _slice(
-            x[first : first + size], place[1:], layer.kernel_size, layer.stride, layer.padding, layer.dilation, 0.0
-        )
-        return seen, layer.weight[place[0]].detach().double().cpu().numpy(), _bias(layer, place[0]), (first, *corner)
+        first = channel // (layer.out_channels // layer.groups) * size
+        seen, corner = _slice(x[first : first + size], position[1:], layer, 0.0)
+        return seen, _array(layer.weight[channel]), _bias(layer, channel), (first, *corner)
     if isinstance(layer, MAX_POOLS + AVERAGE_POOLS):
-        axes = x.ndim - 1
-        largest = isinstance(layer, MAX_POOLS)
-        dilation = layer.dilation if largest else 1
-        counted = largest or layer.count_include_pad
-        if not counted or layer.ceil_mode or getattr(layer, "divisor_override", None):
-            raise SeeError(f"{call.name}: pooling with ceil_mode, uncounted padding or a divisor is not taken apart")
-        size, stride, pad, between = (
-            _each(v, axes) for v in (layer.kernel_size, layer.stride, layer.padding, dilation)
-        )
-        fill = float("nan") if largest else 0.0
-        seen, corner = _slice(x[place[0]][None], place[1:], size, stride, pad, between, fill)
-        return seen, None, None, (place[0], *corner)
+        uncounted = not getattr(layer, "count_include_pad", True) or getattr(layer, "divisor_override", None)
+        if layer.ceil_mode or uncounted:
+            raise SeeError(f"{call.name}: pooling with ceil_mode, uncounted padding or a divisor is not supported")
+        fill = float("nan") if isinstance(layer, MAX_POOLS) else 0.0
+        seen, corner = _slice(x[channel][None], position[1:], layer, fill)
+        return seen, None, None, (channel, *corner)
     raise SeeError(
-        f"{call.name} is a {type(layer).__name__}: its numbers are no sum of products; take a convolution, a linear "
+        f"{call.name} is a {type(layer).__name__}: its outputs are not sums of products; use a convolution, a linear "
         "layer or a pooling"
     )
 
 
-def _slice(
-    x: Tensor,
-    place: tuple[int, ...],
-    size: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
-    fill: float,
-) -> tuple[np.ndarray, tuple[int, ...]]:
-    """The window of *place* in ``(C, ...)``, ``(C, *size)``, and its first corner."""
-    corner = tuple(p * s - pad for p, s, pad in zip(place, stride, padding, strict=True))
+def _slice(x: Tensor, position: tuple[int, ...], layer: Any, fill: float) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The window of *layer* at *position* in ``(C, ...)``, ``(C, *size)``, and its first corner."""
+    axes = x.ndim - 1
+    settings = (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
+    size, stride, padding, dilation = (tuple(v) if isinstance(v, tuple | list) else (v,) * axes for v in settings)
+    corner = tuple(p * s - pad for p, s, pad in zip(position, stride, padding, strict=True))
     seen = np.full((len(x), *size), fill)
     for index in np.ndindex(*size):
         at = tuple(c + i * d for c, i, d in zip(corner, index, dilation, strict=True))
@@ -234,7 +270,7 @@ def _slice(
     return seen, corner
 
 
-def _sum(call: Call, inputs: np.ndarray, weights: np.ndarray | None, bias: float | None) -> tuple[float, float]:
+def _sum(call: LayerCall, inputs: np.ndarray, weights: np.ndarray | None, bias: float | None) -> tuple[float, float]:
     if isinstance(call.layer, MAX_POOLS):
         return float(np.nanmax(inputs)), 0.0
     terms = inputs / inputs.size if weights is None else inputs * weights
@@ -243,53 +279,61 @@ def _sum(call: Call, inputs: np.ndarray, weights: np.ndarray | None, bias: float
     return float(terms.sum()) + (bias or 0.0), n * UNIT_ROUNDOFF / (1 - n * UNIT_ROUNDOFF) * reach
 
 
-def _following(made: list[Call], number: int, place: tuple[int, ...]) -> tuple[Then, ...]:
-    """The layers after it that turn each number into one number at the same place."""
-    then: list[Then] = []
+def _following(made: list[LayerCall], number: int, position: tuple[int, ...]) -> tuple[FollowingStep, ...]:
+    """The elementwise layers after it."""
+    steps: list[FollowingStep] = []
     while True:
         users = [i for i, call in enumerate(made) if number in call.after]
         if len(users) != 1 or made[users[0]].output.shape != made[number].output.shape:
-            return tuple(then)
+            return tuple(steps)
         call = made[users[0]]
-        what = _word(call.layer, place[0])
-        if what is None:
-            return tuple(then)
-        then.append(Then(call.name, what, float(call.output[(0, *place)])))
+        formula = _formula(call.layer, position[0])
+        if formula is None:
+            return tuple(steps)
+        steps.append(FollowingStep(call.name, formula, float(call.output[(0, *position)])))
         number = users[0]
 
 
-def _word(layer: nn.Module, channel: int) -> str | None:
-    """What a layer does to one number; None where it looks at others too."""
+def _formula(layer: nn.Module, channel: int) -> str | None:
+    """What a layer does to one number; None where it is not elementwise."""
     if isinstance(layer, NORMS):
         if layer.running_mean is None or layer.running_var is None:
             return None
         mean, var = float(layer.running_mean[channel]), float(layer.running_var[channel])
         scale = 1.0 if layer.weight is None else float(layer.weight[channel].detach())
-        shift = 0.0 if layer.bias is None else float(layer.bias[channel].detach())
+        shift = _bias(layer, channel) or 0.0
         minus = f"x - {short(mean)}" if mean >= 0 else f"x + {short(-mean)}"
         plus = f"+ {short(shift)}" if shift >= 0 else f"- {short(-shift)}"
         return f"({minus}) / sqrt({short(var)} + {layer.eps:g}) x {short(scale)} {plus}"
-    words = {
+    formulas = {
         nn.ReLU: "max(0, x)",
         nn.Tanh: "tanh(x)",
         nn.Sigmoid: "1 / (1 + e^-x)",
         nn.GELU: "x times the normal distribution's share below x",
         nn.SiLU: "x / (1 + e^-x)",
-        nn.Dropout: "as it is (dropout rests)",
-        nn.Identity: "as it is",
+        nn.Dropout: "unchanged (dropout is off)",
+        nn.Identity: "unchanged",
     }
     if isinstance(layer, nn.LeakyReLU):
         return f"x, or {layer.negative_slope:g} x below 0"
-    return next((word for kind, word in words.items() if isinstance(layer, kind)), None)
+    return next((formula for kind, formula in formulas.items() if isinstance(layer, kind)), None)
+
+
+def _array(weights: Tensor) -> np.ndarray:
+    return weights.detach().double().cpu().numpy()
 
 
 def _bias(layer: Any, channel: int) -> float | None:
     return None if layer.bias is None else float(layer.bias[channel].detach())
 
 
-def _each(value: Any, axes: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * axes
-
-
-def _index(index: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, index))})".rjust(14)
+def _planes(array: np.ndarray) -> np.ndarray:
+    """``(C, h, w)`` of a window of any rank; flat features as rows of 16."""
+    if array.ndim == 1:
+        rows = -(-len(array) // 16)
+        padded = np.full(rows * 16, np.nan)
+        padded[: len(array)] = array
+        return padded.reshape(1, rows, 16) if rows > 1 else array.reshape(1, 1, -1)
+    if array.ndim == 2:
+        return array[:, None, :]
+    return array.reshape(-1, *array.shape[-2:])

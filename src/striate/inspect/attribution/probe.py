@@ -1,4 +1,4 @@
-"""Asking a module for one score, and leaving it as it was: in evaluation, with gradients, for images and for words."""
+"""One score of a module as a function of its input, in evaluation mode, with gradients; the module stays as it was."""
 
 from __future__ import annotations
 
@@ -13,35 +13,34 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from striate.errors import SeeError
-from striate.inspect.capture import as_array, capture, find_layer
-from striate.inspect.target import Asked, Target, as_target, best, select
+from striate.inspect.attribution.result import Attribution
+from striate.inspect.capture import as_array, capture
+from striate.inspect.target import Target, TargetLike, as_target, predicted_target, target_score
 from striate.learning import Scorer, evaluating
-from striate.tasks import TASKS
+from striate.tasks import Task, task_named
 
 
 class Probe:
-    """One input of a module and the score that is asked about, as a function of the input (of words: their vectors).
+    """One input of a module and the target's score, as a function of the input (of words: their vectors).
 
     ``leaf`` is what attributions are of: the input ``(1, C, ...)``, or of words ``(1, words, vector)``.
     """
 
-    def __init__(self, module: nn.Module, x: Tensor, target: Asked, task: str) -> None:
-        if task not in TASKS:
-            raise SeeError(f"task {task!r}: it is one of {', '.join(TASKS)}")
+    def __init__(self, module: nn.Module, x: Tensor, target: TargetLike, task: Task | str) -> None:
         if not isinstance(x, Tensor) or x.ndim < 2 or len(x) != 1:
             came = f"a tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-            raise SeeError(f"got {came}; wanted one input with its batch axis, such as (1, 3, 224, 224): x[None]")
-        self.module, self.task = module, task
+            raise SeeError(f"got {came}; expected one input with its batch axis, such as (1, 3, 224, 224): x[None]")
+        self.module, self.task = module, task_named(task)
         self.asked = as_target(target)
         self._words = None if x.is_floating_point() else x.detach().clone()
         self.notes: tuple[str, ...] = ()
         # a clone: what was made under inference_mode can be differentiated, and in-place layers change no one's x
         self.leaf = x.detach().clone() if self._words is None else self._vectors()
-        self.dense = False  # an answer for each place: known after the first call of scores
+        self.dense = False  # an output for each position: known after the first call of scores
 
     @property
     def target(self) -> Target:
-        """What was asked about, known after the first call of ``scores``."""
+        """What the score is of, known after the first call of ``scores``."""
         if self.asked is None:
             self.scores(self.leaf)
         assert self.asked is not None
@@ -51,27 +50,29 @@ class Probe:
         """The score of each item of *batch* ``(N, *leaf)``, as ``(N,)``."""
         if self.asked is None or not self.asked.layer:
             output = self._output(batch)
-            self.asked = self.asked or best(output, self.task)
-            return select(output, self.asked)
+            self.asked = self.asked or predicted_target(output, self.task)
+            return target_score(output, self.asked)
         with capture(self.module, self.asked.layer.partition("#")[0]) as seen:
             self.run(batch)
-        return select(seen.tensor(self.asked.layer), self.asked)
+        return target_score(seen.tensor(self.asked.layer), self.asked)
 
-    def chances(self, batch: Tensor) -> Tensor:
+    def probabilities(self, batch: Tensor) -> Tensor:
         """As ``scores``, but the probability where the target is one of several classes, or a label."""
-        if self.target.layer or self.task == "regression":
+        if self.target.layer or self.task.continuous:
             return self.scores(batch)
         output = self._output(batch)
-        if self.task != "multilabel" and output.shape[1] == 1:
-            return select(output, self.target)
-        return select(output.sigmoid() if self.task == "multilabel" else output.softmax(1), self.target)
+        if output.shape[1] > 1 or self.task.several:
+            output = output.sigmoid() if self.task.several else output.softmax(1)
+        return target_score(output, self.target)
 
     def _output(self, batch: Tensor) -> Tensor:
-        """The scores of all classes, ``(N, K, *places)``."""
+        """The scores of all classes, ``(N, K, *positions)``."""
         output = first_tensor(self.run(batch, Scorer(self.module, self.task)))
         if output is None or output.ndim < 1 or len(output) != len(batch):
             came = "no tensor" if output is None else f"shape {tuple(output.shape)}"
-            raise SeeError(f"for {len(batch)} input(s) the network gave {came}; wanted a tensor with one row for each")
+            raise SeeError(
+                f"for {len(batch)} input(s) the network gave {came}; expected a tensor with one row for each"
+            )
         self.dense = output.ndim > 2 and output[0, 0].numel() > 1
         return output[:, None] if output.ndim == 1 else output
 
@@ -83,14 +84,14 @@ class Probe:
         with _LookUp(batch.clone()):
             return call(self._words.expand(len(batch), *self._words.shape[1:]))
 
-    def slopes(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """For each item of *batch* the gradient of its score ``(N, *leaf)``, and the score ``(N,)``."""
         batch = batch.detach().requires_grad_()
         scores = self.scores(batch)
         return derivative(scores, batch, "the input"), scores.detach()
 
     @property
-    def alone(self) -> bool:
+    def _alone(self) -> bool:
         """Whether each item has to run alone, since statistics of the batch itself would mix them."""
         norms = (part for part in self.module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
         return any(norm.running_mean is None for norm in norms)
@@ -100,10 +101,38 @@ class Probe:
         """Whether the channels of ``leaf`` come first; the vectors of words come last."""
         return self._words is None
 
-    def array(self, values: Tensor) -> Any:
-        """*values* ``(*leaf without its first axis)`` as an array, the channels (the vector of a word) first."""
-        values = values if self._words is None else values.movedim(-1, 0)
-        return as_array(values)
+    def of_input(self, method: str, values: Tensor, scores: Tensor, *notes: str, **more: Any) -> Attribution:
+        """The result of a method on the input: *values* ``(*leaf without its first axis)``."""
+        values = values if self._words is None else values.movedim(-1, 0)  # the vector of a word is its channels
+        rank = values.ndim - 1
+        grid = (0.0,) * rank + (1.0,) * rank
+        return self.result(method, values, scores, *notes, per_channel=True, grid=grid, **more)
+
+    def result(self, method: str, values: Tensor, scores: Tensor, *notes: str, **more: Any) -> Attribution:
+        """The result of any method; *scores* ``(1,)`` is the target's."""
+        notes = (*self.notes, *notes)
+        return Attribution(method, as_array(values), self.target, float(scores[0].detach()), notes=notes, **more)
+
+    def like(self, value: float | Tensor, leaf: Tensor | None = None) -> Tensor:
+        """*value* in the shape of the input.
+
+        Raises:
+            SeeError: It does not fit.
+        """
+        leaf = self.leaf if leaf is None else leaf
+        given = torch.as_tensor(value, dtype=leaf.dtype, device=leaf.device).detach()
+        try:
+            return given.broadcast_to(leaf.shape).clone()
+        except RuntimeError:
+            shapes = f"{tuple(given.shape)} does not fit the input {tuple(leaf.shape)}"
+            raise SeeError(f"a value of shape {shapes}") from None
+
+    def chunks(self, total: int, batch: int) -> Iterator[range]:
+        """*total* items in runs of *batch*, one by one where the network mixes the items of a batch."""
+        if batch < 1 or total < 1:
+            raise SeeError(f"got {total} in batches of {batch}; both are 1 or more")
+        size = 1 if self._alone else batch
+        return (range(i, min(i + size, total)) for i in range(0, total, size))
 
     def _vectors(self) -> Tensor:
         seen, none = _LookUp(), SeeError(
@@ -125,55 +154,17 @@ class Probe:
 
 
 @contextmanager
-def probing(module: nn.Module, x: Tensor, target: Asked, task: str) -> Iterator[Probe]:
+def probing(module: nn.Module, x: Tensor, target: TargetLike, task: Task | str) -> Iterator[Probe]:
     """A :class:`Probe`, and around it evaluation mode and gradients; afterwards *module* is as it was.
 
     Raises:
-        SeeError: The input is not one, the target is none, or the parameters cannot be differentiated through.
+        SeeError: *x* is not one input, there is no such target, or the parameters cannot be differentiated through.
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps: the same layers, open to rules and hooks
     if any(p.is_inference() for p in module.parameters()):
         raise SeeError("the network's weights were made under torch.inference_mode; make or load it outside of that")
     with evaluating(module), torch.inference_mode(False), torch.enable_grad():
         yield Probe(module, x, target, task)
-
-
-class Cut:
-    """The output of one layer as the beginning of the graph: ``value`` is what scores are differentiated by."""
-
-    def __init__(self, layer: str) -> None:
-        self.name, _, number = layer.partition("#")
-        self.layer, self.call = layer, int(number) if number.isdecimal() else None
-        self.calls = 0
-        self._value: Tensor | None = None
-
-    @property
-    def value(self) -> Tensor:
-        if self._value is None:
-            raise SeeError(
-                f"{self.layer}: the network called {self.name} {self.calls} time(s), or it gave no tensor of floats"
-            )
-        if self.call is None and self.calls > 1:
-            raise SeeError(f"{self.name}: called {self.calls} times; take {self.name}#1 to {self.name}#{self.calls}")
-        return self._value
-
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
-        self.calls += 1
-        if self.calls != (self.call or 1) or not isinstance(output, Tensor) or not output.is_floating_point():
-            return None
-        self._value = output.detach().requires_grad_()
-        return self._value.clone()  # what comes after may work in place
-
-
-@contextmanager
-def cut(module: nn.Module, layer: str) -> Iterator[Cut]:
-    """Within it *module* is differentiated from the output of *layer* on: nothing before it costs a backward pass."""
-    made = Cut(layer)
-    handle = find_layer(module, made.name).register_forward_hook(made)
-    try:
-        yield made
-    finally:
-        handle.remove()
 
 
 def first_tensor(output: Any) -> Tensor | None:
@@ -198,7 +189,7 @@ def derivative(scores: Tensor, by: Tensor, name: str) -> Tensor:
             raise
         raise SeeError(
             "the network overwrites in place what its own gradient needs, so it can be neither differentiated nor "
-            "trained; take occlusion, or inplace=False"
+            "trained; use occlusion, or inplace=False"
         ) from None
     if found is None:
         raise SeeError(
@@ -206,14 +197,6 @@ def derivative(scores: Tensor, by: Tensor, name: str) -> Tensor:
             f"or the network runs under no_grad or detaches"
         )
     return found
-
-
-def chunks(probe: Probe, total: int, batch: int) -> Iterator[range]:
-    """*total* items in runs of *batch*, one by one where the network mixes the items of a batch."""
-    if batch < 1 or total < 1:
-        raise SeeError(f"got {total} in batches of {batch}; both are 1 or more")
-    size = 1 if probe.alone else batch
-    return (range(i, min(i + size, total)) for i in range(0, total, size))
 
 
 class _LookUp(TorchFunctionMode):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from striate.errors import SeeError
-from striate.inspect.pixels import pixels
+from striate.inspect import pixel_contributions
 
 
 def net(bias):
@@ -22,7 +22,7 @@ def x():
 
 
 def test_without_biases_the_pixels_are_all_of_it(x):
-    found = pixels(net(bias=False), x, "3:1:0:1")
+    found = pixel_contributions(net(bias=False), x, "3:1:0:1")
     assert found.rest == pytest.approx(0, abs=1e-12)
     assert found.value == pytest.approx(found.total)
 
@@ -30,7 +30,7 @@ def test_without_biases_the_pixels_are_all_of_it(x):
 def test_the_rest_is_what_the_biases_give(x):
     """The same unit with the biases as an input of their own: its gradient by them, times them, is the rest."""
     module = net(bias=True)
-    found = pixels(module, x, "3:1:0:1")
+    found = pixel_contributions(module, x, "3:1:0:1")
     module.zero_grad()
     torch.nn.Sequential(*module[:4])(x)[0, 1, 0, 1].backward()
     by_biases = sum((p * p.grad).sum().item() for p in (module[0].bias, module[3].bias))
@@ -40,25 +40,25 @@ def test_the_rest_is_what_the_biases_give(x):
 
 def test_as_long_as_nothing_switches_the_numbers_foretell_the_unit(x):
     module = net(bias=True)
-    found = pixels(module, x, "3:0:1:1")
+    found = pixel_contributions(module, x, "3:0:1:1")
     step = 1e-7 * torch.randn(x.shape, dtype=torch.float64)
     moved = torch.nn.Sequential(*module[:4])(x + step)[0, 0, 1, 1].item()
     assert moved - found.value == pytest.approx(float((found.gradient * step[0].numpy()).sum()), rel=1e-5)
 
 
 def test_only_what_has_a_gradient_is_listed(x):
-    found = pixels(net(bias=True), x, "3:1:0:0")
+    found = pixel_contributions(net(bias=True), x, "3:1:0:0")
     about = found.as_dict()
-    assert {tuple(row["at"][1:]) for row in about["inputs"]} <= {(i, j) for i in range(8) for j in range(8)}
-    added = [abs(row["added"]) for row in about["inputs"]]
+    assert {tuple(row["position"][1:]) for row in about["inputs"]} <= {(i, j) for i in range(8) for j in range(8)}
+    added = [abs(row["contribution"]) for row in about["inputs"]]
     assert added == sorted(added, reverse=True)
-    assert sum(row["added"] for row in about["inputs"]) == pytest.approx(found.total)
-    assert f"{len(added):,} of its 200 numbers" in str(found)
+    assert sum(row["contribution"] for row in about["inputs"]) == pytest.approx(found.total)
+    assert f"{len(added):,} of the input's 200 values" in str(found)
     assert np.asarray(found.picture().image).shape[2] == 3
 
 
 def test_no_such_unit(x):
-    with pytest.raises(SeeError, match="there is no layer 'conv'"):
-        pixels(net(bias=True), x, "conv:0:1:1")
+    with pytest.raises(SeeError, match="no layer named 'conv'"):
+        pixel_contributions(net(bias=True), x, "conv:0:1:1")
     with pytest.raises(SeeError, match="3x2x2"):
-        pixels(net(bias=True), x, "3:0:9:9")
+        pixel_contributions(net(bias=True), x, "3:0:9:9")

@@ -19,15 +19,15 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from striate.inspect.attribution.gradients import finished
 from striate.inspect.attribution.probe import probing
 from striate.inspect.attribution.result import Attribution
-from striate.inspect.target import Asked
+from striate.inspect.target import TargetLike
+from striate.tasks import CLASSIFICATION, Task
 
 aten = torch.ops.aten
 IN_PLACE = (Tensor.clamp_, Tensor.clip_, Tensor.clamp_min_, torch.clamp_, torch.clip_, torch.clamp_min_)
 CLAMPS = (torch.clamp, torch.clip, torch.clamp_min, Tensor.clamp, Tensor.clip, Tensor.clamp_min, *IN_PLACE)
-# the way back through activations that have a rule of their own and keep it
+# the backward of activations that have a rule of their own and keep it
 KEPT = {
     "leaky_relu_backward": "LeakyReLU", "elu_backward": "ELU", "gelu_backward": "GELU", "silu_backward": "SiLU",
     "mish_backward": "Mish", "hardswish_backward": "Hardswish", "tanh_backward": "tanh", "sigmoid_backward": "sigmoid",
@@ -36,13 +36,15 @@ KEPT = {
 }  # fmt: skip
 
 
-def guided_backprop(module: nn.Module, x: Tensor, target: Asked = None, *, task: str = "classification") -> Attribution:
+def guided_backprop(
+    module: nn.Module, x: Tensor, target: TargetLike = None, *, task: Task | str = CLASSIFICATION
+) -> Attribution:
     """The gradient, of which each ReLU lets back only what is positive, and only where its input was: Springenberg,
     Dosovitskiy, Brox, Riedmiller 2014, section 3.4: ``R_in = (x > 0) (R > 0) R``.
 
-    Every ReLU is met, as a module (in place or not, used once or often), a function, a method, ``clamp(min=0)``, or
+    Every ReLU is found, as a module (in place or not, used once or often), a function, a method, ``clamp(min=0)``, or
     capped (ReLU6). Other activations (LeakyReLU, ELU, GELU, tanh) keep their derivative, and the note names them; a
-    ReLU written as ``maximum``, ``where`` or a product is not known as one.
+    ReLU written as ``maximum``, ``where`` or a product is not recognised.
 
     Takes and gives what :func:`~striate.inspect.attribution.gradient` does.
     ``fails_randomisation`` is set where there is
@@ -56,11 +58,13 @@ def guided_backprop(module: nn.Module, x: Tensor, target: Asked = None, *, task:
     return _by(_Rule(gated=True), "guided_backprop", module, x, target, task)
 
 
-def deconvnet(module: nn.Module, x: Tensor, target: Asked = None, *, task: str = "classification") -> Attribution:
+def deconvnet(
+    module: nn.Module, x: Tensor, target: TargetLike = None, *, task: Task | str = CLASSIFICATION
+) -> Attribution:
     """The score sent back through transposed filters, unpooling and ReLUs: Zeiler and Fergus 2013, section 2.1.
 
     At each ReLU what comes back is rectified, whatever its input was: ``R_in = (R > 0) R``. Max pooling sends each
-    value to where the maximum was (the paper's switches; where windows overlap they are added). Which ReLUs are met,
+    value to where the maximum was (the paper's switches; where windows overlap they are added). Which ReLUs are found,
     and what other activations do, is as in :func:`guided_backprop`; normalisations send back by their gradient.
 
     Takes and gives what :func:`~striate.inspect.attribution.gradient` does.
@@ -69,19 +73,19 @@ def deconvnet(module: nn.Module, x: Tensor, target: Asked = None, *, task: str =
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
     >>> deconvnet(net, torch.rand(1, 1, 4, 4), 0).notes[0]
-    'no ReLU on the way: this is the plain gradient'
+    'the network has no ReLU here: this is the plain gradient'
     """
     return _by(_Rule(gated=False), "deconvnet", module, x, target, task)
 
 
-class _Rule(TorchDispatchMode):
-    """Looks on at the way back, below autograd, where each kind of ReLU is one operation, in place or not.
+class _Rule(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
+    """Watches the backward pass below autograd, where each kind of ReLU is one operation, in place or not.
 
     Only what is positive goes back through a ReLU; where it is *gated*, only where its input was positive as well.
     """
 
     def __init__(self, *, gated: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # likewise
         self.gated, self.relus = gated, 0
         self.others: Counter[str] = Counter()
 
@@ -104,7 +108,7 @@ class _Rule(TorchDispatchMode):
 
 
 class _Clamps(TorchFunctionMode):
-    """``clamp(min=0)`` is a ReLU and ``clamp(0, cap)`` a capped one: called as such, so that the rule meets them."""
+    """``clamp(min=0)`` is a ReLU and ``clamp(0, cap)`` a capped one: called as such, so that the rule finds them."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -124,11 +128,11 @@ def _bounds(input: Tensor, min: Any = None, max: Any = None) -> tuple[Tensor, An
     return input, min, max
 
 
-def _by(rule: _Rule, method: str, module: nn.Module, x: Tensor, target: Asked, task: str) -> Attribution:
+def _by(rule: _Rule, method: str, module: nn.Module, x: Tensor, target: TargetLike, task: Task | str) -> Attribution:
     with probing(module, x, target, task) as probe, _Clamps(), rule:
-        values, scores = probe.slopes(probe.leaf)
-    notes = [] if rule.relus else ["no ReLU on the way: this is the plain gradient"]
+        values, scores = probe.gradients(probe.leaf)
+    notes = [] if rule.relus else ["the network has no ReLU here: this is the plain gradient"]
     if rule.others:
         names = ", ".join(f"{name} ({n})" for name, n in rule.others.items())
         notes.append(f"other activations keep their own derivative: {names}")
-    return finished(method, probe, values[0], scores, *notes, fails=bool(rule.relus))
+    return probe.of_input(method, values[0], scores, *notes, fails_randomisation=bool(rule.relus))

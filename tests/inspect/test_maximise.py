@@ -9,9 +9,8 @@ from torch import nn
 
 import striate
 from striate.errors import SeeError
-from striate.inspect import Target, dream, imagine
-from striate.inspect.objective import objective
-from striate.inspect.target import named_target
+from striate.inspect import Ascent, Target, deep_dream, maximise, named_target
+from striate.inspect.target import objective
 
 
 def linear_filter(seed=0):
@@ -19,12 +18,12 @@ def linear_filter(seed=0):
     return nn.Sequential(nn.Conv2d(2, 1, 6, bias=False))
 
 
-def test_the_input_that_one_linear_filter_likes_best_is_the_filter():
+def test_the_input_that_maximises_one_linear_filter_is_the_filter():
     """max w.x - |x|^2 / 2 has its only maximum at x = w (identity B10); the pixels 0..1 are moved to -1..1."""
     net = linear_filter()
-    found = imagine(
-        net, Target("0", (0, 0, 0)), (2, 6, 6), mean=(0.5,), std=(0.5,), basis="pixels", jitter=0, energy=1.0,
-        steps=600, lr=0.05,
+    found = maximise(
+        net, Target("0", (0, 0, 0)), (2, 6, 6), Ascent(600, 0.05, "pixels", jitter=0, energy=1.0),
+        normalise=((0.5,), (0.5,)),
     )  # fmt: skip
     x = (found.image - 0.5) / 0.5
     np.testing.assert_allclose(x, net[0].weight[0].detach().numpy(), atol=2e-3)
@@ -37,7 +36,7 @@ def test_the_score_rises_and_the_image_is_one(basis):
         nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 3), nn.Flatten(), nn.Linear(2 * 144, 5)
     )
     for target in (Target("", (3,)), Target("2", (1,)), Target("2", (1, 4, 5)), Target("2")):
-        found = imagine(net, target, (3, 16, 16), steps=40, basis=basis)
+        found = maximise(net, target, (3, 16, 16), Ascent(steps=40, basis=basis))
         assert np.mean(found.scores[-10:]) > np.mean(found.scores[:10])
         assert found.image.shape == (3, 16, 16)
         assert 0 <= found.image.min() <= found.image.max() <= 1
@@ -49,17 +48,17 @@ def test_it_beats_the_best_image_of_a_data_set():
     x = torch.rand(200, 1, 12, 12)
     target = Target("2", (1,))
     best = objective(net, target)(x).max().item()
-    assert imagine(net, target, (1, 12, 12), steps=120).scores[-1] > best
+    assert maximise(net, target, (1, 12, 12), Ascent(steps=120)).scores[-1] > best
 
 
 def test_the_seed_decides():
     net = linear_filter()
-    one, same, other = (imagine(net, Target("0", (0,)), (2, 9, 9), steps=5, seed=s) for s in (1, 1, 2))
+    one, same, other = (maximise(net, Target("0", (0,)), (2, 9, 9), Ascent(steps=5, seed=s)) for s in (1, 1, 2))
     assert np.array_equal(one.image, same.image)
     assert not np.array_equal(one.image, other.image)
 
 
-def test_a_class_is_climbed_before_the_softmax():
+def test_a_class_is_maximised_before_the_softmax():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.Softmax(dim=1))
     x = torch.randn(2, 1, 4, 4)
     assert torch.allclose(objective(net, Target("", (1,)))(x), net[1](net[0](x))[:, 1])
@@ -71,7 +70,7 @@ def test_variation_and_blur_make_it_smoother(variation, blur):
     net = nn.Sequential(nn.Conv2d(1, 1, 5))
 
     def roughness(**settings):
-        image = imagine(net, Target("0", (0,)), (1, 20, 20), steps=60, basis="pixels", jitter=0, **settings).image
+        image = maximise(net, Target("0", (0,)), (1, 20, 20), Ascent(60, basis="pixels", jitter=0, **settings)).image
         return np.abs(np.diff(image, axis=2)).mean()
 
     assert roughness(variation=variation, blur=blur) < 0.9 * roughness()
@@ -81,7 +80,7 @@ def test_a_dream_begins_with_the_image_and_raises_the_layers_energy():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
     image = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
-    found = dream(net, Target("0"), image, octaves=2, steps=4, jitter=0)
+    found = deep_dream(net, Target("0"), image, octaves=2, steps=4, jitter=0)
     assert found.image.shape == image.shape
     last = found.scores[-4:]
     assert last == tuple(sorted(last))
@@ -92,7 +91,7 @@ def test_the_network_is_left_as_it_was_and_progress_is_told():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     before = {name: value.clone() for name, value in net.state_dict().items()}
     told = []
-    imagine(net, Target("1", (0,)), (1, 8, 8), steps=3, progress=lambda *a: told.append(a[:2]))
+    maximise(net, Target("1", (0,)), (1, 8, 8), Ascent(steps=3), progress=lambda *a: told.append(a[:2]))
     assert told == [(1, 3), (2, 3), (3, 3)]
     assert net.training
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
@@ -101,7 +100,7 @@ def test_the_network_is_left_as_it_was_and_progress_is_told():
 
 
 def test_json_and_picture():
-    found = imagine(linear_filter(), Target("0", (0,)), (2, 8, 8), steps=3)
+    found = maximise(linear_filter(), Target("0", (0,)), (2, 8, 8), Ascent(steps=3))
     assert json.loads(json.dumps(found.as_dict()))["target"] == "0:0"
     assert found.picture().image.width > 640  # two channels are no colours: one beside the other
 
@@ -115,25 +114,25 @@ def dead():
 
 MISTAKES = {
     "dead": (
-        lambda: imagine(dead(), Target("1", (0,)), (1, 8, 8)),
-        "nothing to climb, its gradient is zero at the start",
+        lambda: maximise(dead(), Target("1", (0,)), (1, 8, 8)),
+        "its gradient is zero at the start, so it cannot be maximised",
     ),
-    "basis": (lambda: imagine(linear_filter(), Target("0"), (2, 8, 8), basis="pixel"), "did you mean 'pixels'"),
-    "rate": (lambda: imagine(linear_filter(), Target("0"), (2, 8, 8), lr=float("nan")), "all finite"),
-    "steps": (lambda: imagine(linear_filter(), Target("0"), (2, 8, 8), steps=0), "steps and lr must be above 0"),
-    "layer": (lambda: imagine(linear_filter(), Target("1"), (2, 8, 8)), "there is no layer '1'"),
+    "basis": (lambda: Ascent(basis="pixel"), "did you mean 'pixels'"),
+    "rate": (lambda: Ascent(lr=float("nan")), "all finite"),
+    "steps": (lambda: Ascent(steps=0), "steps and lr must be above 0"),
+    "layer": (lambda: maximise(linear_filter(), Target("1"), (2, 8, 8)), "no layer named '1'"),
     "place": (
-        lambda: imagine(linear_filter(), Target("0", (7,)), (2, 8, 8)),
-        "target 0:7: the layer 0 is 1x3x3; take channel 0 to 0",
+        lambda: maximise(linear_filter(), Target("0", (7,)), (2, 8, 8)),
+        "target 0:7: the layer 0 is 1x3x3; use channel 0 to 0",
     ),
     "class": (
-        lambda: imagine(striate.build(striate.parse("input 1x8x8; flatten; linear 3")), Target("", (3,)), (1, 8, 8)),
-        "target output 3: the output is 3; take channel 0 to 2",
+        lambda: maximise(striate.build(striate.parse("input 1x8x8; flatten; linear 3")), Target("", (3,)), (1, 8, 8)),
+        "target output 3: the output is 3; use channel 0 to 2",
     ),
-    "target": (lambda: named_target("conv:x", ("cat",)), "wanted a class"),
-    "class name": (lambda: named_target("cta", ("cat",)), "there is no class 'cta'; did you mean 'cat'"),
+    "target": (lambda: named_target("conv:x", ("cat",)), "expected a class"),
+    "class name": (lambda: named_target("cta", ("cat",)), "no class named 'cta'; did you mean 'cat'"),
     "dream": (
-        lambda: dream(nn.Sequential(nn.Flatten(), nn.Linear(100, 2)), Target("1"), np.zeros((1, 10, 10))),
+        lambda: deep_dream(nn.Sequential(nn.Flatten(), nn.Linear(100, 2)), Target("1"), np.zeros((1, 10, 10))),
         "does not take an image of 4x4",
     ),
 }

@@ -1,5 +1,7 @@
 """Whatever network is looked into: each way of looking works, or says in words why it does not apply."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,20 +9,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from striate.datasets import Arrays, open_data
-from striate.errors import DataError, RecipeError, SeeError, SpecError
-from striate.inspect import Target, effective_field, filters, maps, survey, unit
-from striate.inspect.calls import calls
-from striate.inspect.capture import capture
+from striate.errors import DataError, ModelError, RecipeError, SeeError, SpecError
+from striate.inspect import as_target, capture, layer_calls, measured_field, models, pixel_contributions
+from striate.inspect.attribution import METHODS
 from striate.inspect.filters import convolution_names
-from striate.inspect.models.exciting import _mosaic, exciting
-from striate.inspect.models.explaining import Explanation, every_method, explain
-from striate.inspect.models.filming import film_of
-from striate.inspect.models.imagining import imagined
-from striate.inspect.models.seeing import subject
-from striate.inspect.pixels import pixels
+from striate.inspect.maps import measure_activity
+from striate.inspect.models import explain, inspected
+from striate.inspect.models.over_data import _mosaic, items_for
 from striate.learning import evaluating
 from striate.plotting import Picture
-from striate.run.items import items_for
 from striate.zoo import ZOO
 
 SMALL = {  # the nets of the zoo that are quick at these inputs
@@ -59,28 +56,28 @@ def looked_into(looked):
     """Every way of looking, once; what applied."""
     source, module = source_for(looked.contract), looked.module
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    x = looked.tensor(source)
     arrays = Arrays(np.stack([looked.item(source)] * 2), np.zeros(2, np.int64), ("a", "b"))
     names = convolution_names(module)
     layer = names[0] if names else looked.layers()[0]
-    shape = maps(module, x, layer)
-    at = unit_of(module, x, layer)
-    steps = {"steps": 2}
+    at = unit_of(module, looked.tensor(source), layer)
     found = {
-        "filters": said(filters, module),
-        "maps": shape,
-        "survey": survey(module, [x, x]),
-        "unit": said(unit, module, x, at),
-        "pixels": said(pixels, module, x, at),
-        "field": said(effective_field, module, [x], Target(layer, tuple(map(int, at.split(":")[1:])))),
-        "imagined": said(imagined, looked, Target(layer, (0,)), **steps),
-        "exciting": said(exciting, looked, looked.batches(arrays), arrays, f"{layer}:0", 2),
+        "filters": said(models.filters, looked),
+        "maps": models.maps(looked, source, layer),
+        "activity": measure_activity(module, looked.batches(arrays.inputs)),
+        "unit": said(models.unit, looked, source, at),
+        "pixels": said(pixel_contributions, module, looked.tensor(source), at),
+        "field": said(measured_field, module, looked.batches(arrays.inputs), as_target(at)),
+        "imagine": said(models.imagine, looked, f"{layer}:0", steps=2),
+        "peaks": said(models.peaks, looked, arrays, f"{layer}:0", top=2),
         "gradient": said(explain, looked, source, method="gradient"),
         "grad_cam": said(explain, looked, source),
         "deconvnet": said(explain, looked, source, method="deconvnet"),
     }
     for name, one in found.items():
-        if one is not None and name not in ("survey", "exciting"):
+        if one is not None:
+            assert json.loads(json.dumps(one.as_dict())), name
+            assert str(one).startswith(one.title), name
+        if one is not None and name != "activity":
             assert isinstance(one.picture(), Picture), name
             assert set(one._repr_mimebundle_()[0]) == {"image/png", "text/plain"}, name  # it shows itself
     after = module.state_dict()
@@ -92,25 +89,25 @@ def looked_into(looked):
 def unit_of(module, x, layer):
     """A unit in the middle of *layer*."""
     with evaluating(module):
-        shape = next(call.output.shape[1:] for call in calls(module, x) if call.name == layer)
+        shape = next(call.output.shape[1:] for call in layer_calls(module, x) if call.name == layer)
     return ":".join([layer, "0", *(str(n // 2) for n in shape[1:])])
 
 
-EVERY = set("filters maps survey unit pixels field imagined exciting gradient grad_cam deconvnet".split())
+EVERY = set("filters maps activity unit pixels field imagine peaks gradient grad_cam deconvnet".split())
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_net_of_the_zoo_can_be_looked_into(name):
-    looked = subject(name, SMALL[name])
-    assert "random weights" in looked.note
-    images = {"field", "imagined", "exciting"}
+    looked = inspected(name, SMALL[name])
+    assert "random weights" in looked.notes[0]
+    images = {"field", "imagine", "peaks"}
     assert looked_into(looked) == (EVERY if len(looked.contract.input) == 3 else EVERY - images)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_nets_too(name):
-    assert looked_into(subject(name, LARGE[name])) == EVERY
+    assert looked_into(inspected(name, LARGE[name])) == EVERY
 
 
 class Functional(nn.Module):
@@ -133,7 +130,7 @@ def chain(*layers):
     return lambda: nn.Sequential(*layers)
 
 
-IMAGES = {"field", "imagined", "exciting"}
+IMAGES = {"field", "imagine", "peaks"}
 OWN = {
     "functional, in place, not square": (Functional, (1, 12, 20), EVERY),
     "a volume": (
@@ -146,7 +143,7 @@ OWN = {
     "no convolution": (
         chain(nn.Flatten(), nn.Linear(16, 4), nn.ReLU(), nn.Linear(4, 2)),
         (1, 4, 4),
-        {"maps", "survey", "pixels", "exciting", "gradient", "deconvnet", "imagined"},
+        {"maps", "activity", "pixels", "peaks", "gradient", "deconvnet", "imagine"},
     ),
     "one number": (chain(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 1)), (3, 8, 8), EVERY),
     "an answer a pixel": (chain(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)), (3, 8, 8), EVERY),
@@ -157,34 +154,33 @@ OWN = {
 def test_somebodys_own_module(kind):
     make, input, wanted = OWN[kind]
     torch.manual_seed(0)
-    found = looked_into(subject(make(), input))
+    found = looked_into(inspected(make(), input))
     assert found >= wanted, wanted - found
 
 
 def test_every_method_on_words():
     torch.manual_seed(0)
-    looked = subject(nn.Sequential(nn.Embedding(4, 6), nn.Flatten(), nn.Linear(48, 2)), (8,))
-    picture, results = every_method(looked, "a good film")
-    good = [found for found in results if isinstance(found, Explanation)]
-    assert all(found.words == ("a", "good", "film") for found in good)
-    refused = {str(error).split(":")[0] for error in results if isinstance(error, SeeError)}
-    assert refused == {"grad_cam", "grad_cam_pp", "layer_cam", "hires_cam"}
-    assert picture.image.width > 100
+    looked = inspected(nn.Sequential(nn.Embedding(4, 6), nn.Flatten(), nn.Linear(48, 2)), (8,))
+    compared = explain(looked, "a good film", method="all")
+    assert all(found.words == ("a", "good", "film") for found in compared.explanations)
+    refused = {note.split(":")[0].removeprefix("skipped ") for note in compared.notes}
+    assert refused == {name for name, method in METHODS.items() if method.of_layer}
+    assert compared.picture().image.width > 100
 
 
 def items(net, part):
-    return items_for(subject(net).contract, "digits", part)
+    return items_for(inspected(net).contract, "digits", part)
 
 
 MISTAKES = {
-    "no input": (lambda: subject(nn.Linear(2, 2)), SeeError, "say it with --input"),
-    "a wrong input": (lambda: subject(nn.Conv2d(3, 2, 3), (1, 8, 8)), SeeError, "the network does not take 1x8x8: "),
-    "no scores": (lambda: subject(nn.Conv1d(2, 2, 3), (2, 8)), SeeError, "wanted scores (N, classes)"),
-    "no such net": (lambda: subject("lenet6"), SpecError, "did you mean 'lenet5'"),
-    "no such file": (lambda: subject("lenet5").item("no.png"), DataError, "no.png"),
-    "a wrong array": (lambda: subject("voxnet").item(np.zeros((2, 2))), DataError, "wanted numbers of shape"),
+    "no input": (lambda: inspected(nn.Linear(2, 2)), SeeError, "give one with --input"),
+    "a wrong input": (lambda: inspected(nn.Conv2d(3, 2, 3), (1, 8, 8)), SeeError, "the network does not take 1x8x8: "),
+    "no scores": (lambda: inspected(nn.Conv1d(2, 2, 3), (2, 8)), SeeError, "expected scores (N, classes)"),
+    "no such net": (lambda: inspected("lenet6"), SpecError, "did you mean 'lenet5'"),
+    "no such file": (lambda: inspected("lenet5").item("no.png"), DataError, "no.png"),
+    "a wrong array": (lambda: inspected("voxnet").item(np.zeros((2, 2))), DataError, "wanted numbers of shape"),
     "no such part": (lambda: items("lenet5", "tst"), RecipeError, "did you mean 'test'"),
-    "an absent part": (lambda: items("lenet5", "val"), DataError, "no val part"),
+    "an absent part": (lambda: items("lenet5", "val"), DataError, "no val split"),
     "texts": (lambda: items("textcnn", "test"), DataError, "the model takes texts"),
 }  # fmt: skip
 
@@ -202,18 +198,18 @@ def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.py"
     made = "nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 4))"
     path.write_text(f"from torch import nn\n\n\ndef tiny():\n    return {made}\n")
-    looked = subject(f"{path}:tiny", (1, 8, 8))
-    assert (looked.contract.classes, looked.note) == (("0", "1", "2", "3"), "")
+    looked = inspected(f"{path}:tiny", (1, 8, 8))
+    assert (looked.contract.classes, looked.notes) == (("0", "1", "2", "3"), ())
     assert looked.box("0", (1, 2)) == (1, 2, 3, 3)
 
 
 def test_a_layer_that_is_called_twice_has_two_fields():
-    looked = subject(Functional(), (1, 12, 20))
+    looked = inspected(Functional(), (1, 12, 20))
     assert [looked.box(f"again#{n}", (0, 0)) for n in (1, 2)] == [(-2, -2, 5, 5), (-3, -3, 7, 7)]
 
 
 def test_boxes_and_grids_agree():
-    looked = subject("lenet5")
+    looked = inspected("lenet5")
     y, x, down, right = looked.grid("s4")
     top, left, height, width = looked.box("s4", (1, 3))
     assert (y + down, x + 3 * right) == (top + (height - 1) / 2, left + (width - 1) / 2)
@@ -239,7 +235,7 @@ def test_the_box_of_a_unit_behind_an_upsampling_is_what_it_sees(size):
     for parameter in net.parameters():
         parameter.data.abs_()
     x = torch.rand(1, 1, 24, 24, dtype=torch.float64)
-    looked = subject(net.float(), (1, 24, 24))
+    looked = inspected(net.float(), (1, 24, 24))
     net.double()
     for place in [(0, 0), (1, 2), (5, 6), (10, 11), (11, 11)]:
         top, left, height, width = looked.box("3", place)
@@ -248,12 +244,12 @@ def test_the_box_of_a_unit_behind_an_upsampling_is_what_it_sees(size):
 
 
 def test_the_grid_behind_an_upsampling_lies_in_the_middle():
-    looked = subject("input 1x8x8; maxpool 4; upsample 2; conv 1 1")
+    looked = inspected("input 1x8x8; maxpool 4; upsample 2; conv 1 1")
     assert looked.grid("conv1") == (0.5, 0.5, 2.0, 2.0)  # of 1.5, 1.5, 5.5, 5.5 the even steps that fit best
 
 
 def test_pieces_of_unequal_size_have_a_place_each():
-    whole = _mosaic([np.full((2, 2, 3), 1, np.uint8), np.full((1, 2, 3), 2, np.uint8)])
+    whole = _mosaic((np.full((2, 2, 3), 1, np.uint8), np.full((1, 2, 3), 2, np.uint8)))
     assert whole[..., 0].tolist() == [[1, 1, 255, 2, 2], [1, 1, 255, 255, 255]]
 
 
@@ -263,20 +259,20 @@ def test_a_forward_that_breaks_is_said():
             return {"a": x}["b"]
 
     with pytest.raises(SeeError, match="does not take 1x4x4: 'b'"):
-        subject(Broken(), (1, 4, 4))
+        inspected(Broken(), (1, 4, 4))
 
 
 def test_items_are_spread_over_the_part():
-    contract = subject("lenet5").contract
-    arrays = items_for(contract, "digits", "all", most=50)
+    contract = inspected("lenet5").contract
+    arrays = items_for(contract, "digits", "all", max_items=50)
     assert len(arrays) == len(set(arrays.names)) == 50
     assert len({name.split()[1] for name in arrays.names}) == 2  # of both parts
     whole = open_data("digits")
     assert len(items_for(contract, "digits", "all")) == len(whole.train) + len(whole.test)
-    assert items_for(contract, "shapes", most=4).inputs.shape == (4, 1, 32, 32)  # colour is read as grey
+    assert items_for(contract, "shapes", max_items=4).inputs.shape == (4, 1, 32, 32)  # colour is read as grey
 
 
-def test_a_film_of_a_run(tmp_path):
+def test_an_animation_of_a_run(tmp_path):
     from PIL import Image
 
     from striate.run import prepare
@@ -286,14 +282,18 @@ def test_a_film_of_a_run(tmp_path):
     list(run.events())
     kept = sorted(p.name for p in (tmp_path / "run/epochs").iterdir())
     assert kept == ["000.safetensors", "001.safetensors", "002.safetensors"]
-    assert film_of(tmp_path / "run/model.safetensors", None, tmp_path / "a.gif") == 3
-    with Image.open(tmp_path / "a.gif") as film:
-        assert film.n_frames == 3
+    models.filters(tmp_path / "run/model.safetensors", animation=tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as animation:
+        assert animation.n_frames == 3
+    models.filters(tmp_path / "run", "conv1", animation=tmp_path / "b.gif")  # the run's folder is its model
+    assert (tmp_path / "b.gif").read_bytes() == (tmp_path / "a.gif").read_bytes()
     more = prepare("digits", None, settings={"epochs": 3}, out=tmp_path / "run", resume=True)
     list(more.events())
     assert len(list((tmp_path / "run/epochs").iterdir())) == 4  # a run that keeps them goes on keeping
 
 
-def test_no_film_of_a_run_that_kept_nothing(trained):
-    with pytest.raises(ValueError, match="train with --keep-epochs"):
-        film_of(trained / "model.safetensors", None, "a.gif")
+def test_no_animation_of_a_run_that_kept_nothing(trained):
+    with pytest.raises(ModelError, match="train with --keep-epochs"):
+        models.filters(trained / "model.safetensors", animation="a.gif")
+    with pytest.raises(ModelError, match="the network: no models of single epochs"):
+        models.filters("lenet5", animation="a.gif")

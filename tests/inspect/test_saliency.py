@@ -10,11 +10,12 @@ from torch import nn
 import striate
 from striate.errors import SeeError
 from striate.inspect.attribution import METHODS
-from striate.inspect.models.explaining import NAMES, Explanation, every_method, explain, over
-from striate.inspect.models.seeing import subject
+from striate.inspect.models import Explanation, explain, inspected
+from striate.inspect.models.saliency import overlay
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.plotting import Scale
+from striate.tasks import REGRESSION
 
 
 def watcher(*layers):
@@ -22,7 +23,7 @@ def watcher(*layers):
     net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     for parameter in net.parameters():
         parameter.data.fill_(1.0 if parameter.ndim > 1 else 0.0)
-    return subject(net, (1, 64, 64))
+    return inspected(net, (1, 64, 64))
 
 
 STEMS = {
@@ -54,7 +55,7 @@ def test_cells_that_are_stretched_would_lie_elsewhere():
 
 @pytest.fixture(scope="module")
 def looked(trained):
-    return subject(trained / "model.safetensors")
+    return inspected(trained / "model.safetensors")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -63,8 +64,8 @@ def test_every_method_says_and_draws_what_it_found(looked, digit, method):
     about = json.loads(json.dumps(found.as_dict()))
     assert about["target"].startswith("class ")
     assert about["sum"] == pytest.approx(float(found.found.values.sum()))
-    assert str(found).splitlines()[0].startswith(f"{method} for class ")
-    assert NAMES[method] in found.picture().alt
+    assert str(found).splitlines()[0].startswith(f"{METHODS[method].title} for class ")
+    assert METHODS[method].title in found.picture().alt
     assert found.on_input.shape == found.image.shape[:2] == (looked.contract.input[1], looked.contract.input[2])
     bundle, _ = found._repr_mimebundle_()
     assert bundle["text/plain"] == str(found)
@@ -73,32 +74,34 @@ def test_every_method_says_and_draws_what_it_found(looked, digit, method):
 
 def test_checks_are_named_and_told_once(looked, digit):
     found = explain(looked, digit, method="integrated_gradients", check=True)
-    assert [name for name, _, _ in found.checks] == ["randomised from the top", "completeness", "deletion", "insertion"]
-    assert not any(text.startswith(name) for name, _, text in found.checks)
-    assert len(found.curves) == 2
+    assert [check.name for check in found.checks] == ["randomisation", "completeness", "deletion", "insertion"]
+    assert not any(check.verdict.startswith(check.name) for check in found.checks)
+    assert [row["check"] for row in found.as_dict()["checks"]] == [check.name for check in found.checks]
 
 
 def test_methods_known_to_fail_say_so(looked, digit):
     found = explain(looked, digit, method="guided_backprop", check=True)
     assert found.as_dict()["fails_randomisation"]
     assert "Adebayo" in str(found)
-    picture, results = every_method(looked, digit)
-    assert all(isinstance(one, Explanation) for one in results)
-    assert picture.image.height > picture.image.width / 2
+    compared = explain(looked, digit, method="all")
+    assert all(isinstance(one, Explanation) for one in compared.explanations)
+    assert len(compared.explanations) == len(METHODS)
+    image = compared.picture().image
+    assert image.height > image.width / 2
 
 
 def test_a_chosen_class_and_a_chosen_unit(looked, digit):
-    assert explain(looked, digit, "3").asked == "class 3"
-    assert explain(looked, digit, "conv1:2:5:5", method="gradient").asked == "conv1:2:5:5"
+    assert explain(looked, digit, "3").target == "class 3"
+    assert explain(looked, digit, "conv1:2:5:5", method="gradient").target == "conv1:2:5:5"
 
 
 def test_a_value_is_no_class():
-    contract = Contract(("weight", "height"), (1, 8, 8), "L", (0.0,), (1.0,), task="regression",
+    contract = Contract(("weight", "height"), (1, 8, 8), "L", (0.0,), (1.0,), task=REGRESSION,
                         target_mean=(0.0, 0.0), target_std=(1.0, 1.0))  # fmt: skip
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 2))
     image = np.zeros((8, 8), np.uint8)
-    assert explain(Model(module, contract), image, "height").asked == "value height"
-    with pytest.raises(SeeError, match="predicts 2 numbers: say which"):
+    assert explain(Model(module, contract), image, "height").target == "value height"
+    with pytest.raises(SeeError, match="predicts 2 numbers: name one"):
         explain(Model(module, contract), image)
 
 
@@ -124,9 +127,9 @@ def test_a_map_of_zeros_is_said():
 
 MISTAKES = {
     "method": ({"method": "gradcam"}, "did you mean 'grad_cam'"),
-    "class": ({"target": "11"}, "the output is 10; take channel 0 to 9"),
+    "class": ({"target": "11"}, "the output is 10; use channel 0 to 9"),
     "layer": ({"layer": "conv2"}, "did you mean 'conv1'"),
-    "layer of the input": ({"method": "gradient", "layer": "conv1"}, "gradient is of the input"),
+    "layer of the input": ({"method": "gradient", "layer": "conv1"}, "gradient maps the input"),
 }
 
 
@@ -139,7 +142,7 @@ def test_mistakes_are_answered_with_the_way_out(looked, digit, kind):
 
 def test_zero_lets_the_image_through_and_the_sign_has_a_colour():
     image = np.full((1, 3), 100, np.uint8)
-    shown = over(image, np.array([[-2.0, 0.0, 2.0]]), Scale(2.0, True)).astype(int)
+    shown = overlay(image, np.array([[-2.0, 0.0, 2.0]]), Scale(2.0, True)).astype(int)
     red, _, blue = np.moveaxis(shown, -1, 0)
     assert np.sign(red - blue)[0].tolist() == [-1, 0, 1]
     assert np.ptp(shown[0, 1]) == 0

@@ -1,4 +1,4 @@
-"""Which layer a class activation map is of, found by running the network once."""
+"""The target layer of a class activation map, found by running the network once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from torch.autograd.graph import Node
 from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.probe import Probe, probing
 from striate.inspect.capture import takes_hooks
-from striate.inspect.target import Asked
+from striate.inspect.target import TargetLike
+from striate.tasks import CLASSIFICATION, Task
 
-# what has no places, or has them in another order: words and features come last in what these give
+# what has no positions, or has them in another order: words and features come last in what these give
 FLAT = (nn.Embedding, nn.Linear, nn.Flatten, nn.RNNBase, nn.MultiheadAttention, nn.LayerNorm)
 PASSING = (nn.Identity, nn.modules.dropout._DropoutNd, nn.Upsample)
 
 
 @dataclass(frozen=True)
-class Picked:
-    """The layer whose map is weighed, and in words why that one."""
+class PickedLayer:
+    """The layer whose feature maps are weighed, and in words why that one."""
 
     name: str
     why: str
@@ -57,13 +58,15 @@ class _Call:
         return "pool" in type(self.module).__name__.lower()
 
 
-def cam_layer(module: nn.Module, x: Tensor, target: Asked = None, *, task: str = "classification") -> Picked:
-    """The layer whose output a class activation map is best made of: the last one that still has places (more than
-    one) before the head, after its normalisation, activation or join and before any pooling.
+def cam_layer(
+    module: nn.Module, x: Tensor, target: TargetLike = None, *, task: Task | str = CLASSIFICATION
+) -> PickedLayer:
+    """The layer whose output a class activation map is best made of: the last one that still has positions (more
+    than one) before the head, after its normalisation, activation or join and before any pooling.
 
-    The network runs once, with *x*. Of one that gives an answer a pixel the head is its last layer with weights, of a
-    unit that is asked about its own layer. Where paths go round the layer (a join written in ``forward``, parallel
-    branches), *why* says so.
+    The network runs once, with *x*. For a network with an output per pixel the head is its last layer with weights,
+    for a unit as target the unit's own layer. Where other paths bypass the layer (a join written in ``forward``,
+    parallel branches), *why* says so.
 
     Args:
         module: Any module; it comes back as it was.
@@ -72,7 +75,7 @@ def cam_layer(module: nn.Module, x: Tensor, target: Asked = None, *, task: str =
         task: As in :func:`~striate.inspect.attribution.gradient`.
 
     Raises:
-        SeeError: The network has no convolution with places left; or it has, but none as a layer of its own.
+        SeeError: The network has no convolution with positions left; or it has, but none as a layer of its own.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3))
@@ -80,16 +83,16 @@ def cam_layer(module: nn.Module, x: Tensor, target: Asked = None, *, task: str =
     '1'
     """
     with probing(module, x, target, task) as probe:
-        return pick(probe)[0]
+        return pick_layer(probe)[0]
 
 
-def pick(probe: Probe) -> tuple[Picked, Tensor, Tensor | None]:
+def pick_layer(probe: Probe) -> tuple[PickedLayer, Tensor, Tensor | None]:
     """The layer, the scores of its run, and its output in their graph (None where it was overwritten since)."""
     leaf = probe.leaf.requires_grad_()
     calls: list[_Call] = []
     times: Counter[str] = Counter()
     parts = [(name, part) for name, part in probe.module.named_modules() if name and takes_hooks(part)]
-    hooks = [part.register_forward_hook(_note(calls, times, name)) for name, part in parts]
+    hooks = [part.register_forward_hook(_record(calls, times, name)) for name, part in parts]
     try:
         scores = probe.scores(leaf)
     finally:
@@ -100,20 +103,21 @@ def pick(probe: Probe) -> tuple[Picked, Tensor, Tensor | None]:
     found, before = _last(calls, probe)
     single = (c.name for c in calls if times[c.name] == 1 and _maps(c) and _same(c, found))
     name = next(single, f"{found.name}#{found.number}")  # the innermost that means one call alone
-    places = shape_text(found.shape[2:])
-    why = f"mapped at {name}: the last layer that still has places ({places}) before {before}"
+    why = (
+        f"mapped at {name}: the last layer with more than one position ({shape_text(found.shape[2:])}) before {before}"
+    )
     if whole and any(getattr(node, "variable", None) is leaf for node in _before(scores.grad_fn, found.node)):
-        why += "; other paths go round it, so the map shows a part of what the score is made of"
-    return Picked(name, why), scores, found.output if found.output._version == found.version else None
+        why += "; other paths bypass it, so the map shows only a part of what the score is made of"
+    return PickedLayer(name, why), scores, found.output if found.output._version == found.version else None
 
 
 def _last(calls: list[_Call], probe: Probe) -> tuple[_Call, str]:
-    """The last of *calls* that has places before the head, and what is meant by the head."""
+    """The last of *calls* that has positions before the head, and what is meant by the head."""
     first = next((i for i, call in enumerate(calls) if call.convolves), None)
     if first is None:
         raise SeeError(
-            "the network has no layer that convolves, so nothing in it has places to map; take a method that asks "
-            "about the input (gradient, integrated_gradients, occlusion), or name a layer"
+            "the network has no convolution, so no layer has positions to map; use a method on the input (gradient, "
+            "integrated_gradients, occlusion), or name a layer"
         )
     unit = probe.target.layer
     if unit:
@@ -121,7 +125,7 @@ def _last(calls: list[_Call], probe: Probe) -> tuple[_Call, str]:
         stop = next((i for i, c in enumerate(calls) if f"{c.name}#{c.number}" in names or c.name in names), None)
         before = f"the unit's own layer, {unit}"
     else:
-        stop, before = (_head(calls), "the layer that gives the answers") if probe.dense else (None, "the head")
+        stop, before = (_head(calls), "the output layer") if probe.dense else (None, "the head")
     rank = len(calls[first].shape)
     flat = {call.shape for call in calls if isinstance(call.module, nn.Linear)}  # and its activation: channels last
     kept = [
@@ -132,13 +136,13 @@ def _last(calls: list[_Call], probe: Probe) -> tuple[_Call, str]:
     ]
     if not kept:
         raise SeeError(
-            f"no layer before {before} has more than one place, so there is nothing to map; take a larger input, a "
-            f"layer by its name, or a method that asks about the input (gradient, integrated_gradients, occlusion)"
+            f"no layer before {before} has more than one position, so there is nothing to map; use a larger input, "
+            f"a layer by its name, or a method on the input (gradient, integrated_gradients, occlusion)"
         )
     return kept[-1], before
 
 
-def _note(into: list[_Call], times: Counter[str], name: str) -> Any:
+def _record(into: list[_Call], times: Counter[str], name: str) -> Any:
     def hook(module: nn.Module, args: Any, output: Any) -> None:
         times[name] += 1
         if isinstance(output, Tensor) and output.is_floating_point():
@@ -149,7 +153,7 @@ def _note(into: list[_Call], times: Counter[str], name: str) -> Any:
 
 
 def _head(calls: list[_Call]) -> int:
-    """Where the last layer with weights is: of a network with an answer a pixel that one makes the scores."""
+    """Where the last layer with weights is: of a network with an output per pixel that one makes the scores."""
     return max((i for i, call in enumerate(calls) if call.leaf and call.weighs), default=0)
 
 

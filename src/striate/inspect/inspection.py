@@ -1,0 +1,47 @@
+"""What every way of looking returns: a value that says what it found, in words, as JSON and as a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from striate.plotting.picture import Shown
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """A result, with *notes* on what should be known of it: that the network is untrained, say."""
+
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def title(self) -> str:
+        """What it shows, in a line."""
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, Any]:
+        """The numbers behind it."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers and the notes, as ``--json`` prints them."""
+        return self.facts() | {"notes": list(self.notes)}
+
+    def lines(self) -> list[str]:
+        """The text below the title: unless it is said otherwise, the numbers and short lists of whole numbers."""
+        lines = []
+        for name, value in self.facts().items():
+            if isinstance(value, float):
+                lines.append(f"  {name} {value:.6g}")
+            elif isinstance(value, list) and value and all(isinstance(v, int) for v in value):
+                lines.append(f"  {name} {', '.join(map(str, value[:10]))}{', ...' * (len(value) > 10)}")
+            elif isinstance(value, int) and not isinstance(value, bool):
+                lines.append(f"  {name} {value}")
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *self.lines(), *(f"note: {note}" for note in self.notes)])
+
+
+class DrawnInspection(Shown, Inspection):
+    """A result with a ``picture()``, which it shows in a notebook."""
