@@ -223,7 +223,7 @@ PLANTED = {
     "report imports spec": ("report/a.py", "from striate.spec import Conv", "report never imports spec"),
     "the module half of inspect imports the other": (
         "inspect/a.py",
-        "def f():\n    from striate.inspect.models import seeing",
+        "def f():\n    from striate.inspect.models import inspected",
         "inspect never imports inspect.models",
     ),
     "somebody imports cli": ("model/a.py", "from striate.cli.main import app", "only cli imports cli"),

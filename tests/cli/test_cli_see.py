@@ -16,8 +16,8 @@ LOOKS = {  # verb -> what follows the model
     "filters": [],
     "maps": ["DIGIT"],
     "unit": ["DIGIT", "conv1:2:3:4"],
-    "field": ["digits", "relu1:1:3:3", "--most", "8"],
-    "peaks": ["digits", "relu1:0,2", "--most", "30", "--top", "4"],
+    "field": ["digits", "relu1:1:3:3", "--max-items", "8"],
+    "peaks": ["digits", "relu1:0,2", "--max-items", "30", "--top", "4"],
     "explain": ["DIGIT", "--check"],
     "imagine": ["3", "--steps", "4"],
 }
@@ -38,7 +38,7 @@ def test_words_a_picture_and_one_document(cli, in_folder, model, digit, verb):
 
 
 def test_activity(cli, model):
-    answer = cli("activity", model, "digits", "--most", "40")
+    answer = cli("activity", model, "digits", "--max-items", "40")
     assert "over 40 items" in answer.out
     about = json.loads(cli("activity", model, "digits", "--json").out)
     assert [layer["layer"] for layer in about["layers"]] == ["conv1", "relu1", "flatten1", "linear1"]
@@ -46,7 +46,7 @@ def test_activity(cli, model):
 
 def test_a_unit_down_to_the_pixels(cli, model, digit):
     answer = cli("unit", model, digit, "conv1:2:3:4", "--pixels")
-    assert "it can see 3x3 pixels of the input, from row 3, column 4" in answer.out
+    assert "receptive field: 3x3 pixels of the input, from row 3, column 4" in answer.out
     assert "until a ReLU switches" in answer.out
     about = json.loads(cli("unit", model, digit, "conv1:2:3:4", "--pixels", "--json").out)
     pixels = about["pixels"]
@@ -64,7 +64,7 @@ def test_every_method(cli, in_folder, model, digit):
 def test_a_net_that_nobody_trained_says_so(cli, in_folder):
     answer = cli("filters", "resnet20")
     assert answer.code == 0
-    assert "random weights: nobody trained this network" in answer.err
+    assert "note: random weights: this network is untrained" in answer.out
     assert "conv1: 16 kernels 3x3 of the image" in answer.out
     (in_folder / "net.py").write_text("from torch import nn\n\nnet = nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten())\n")
     answer = cli("filters", "net.py:net", "--input", "3x8x8")
@@ -85,38 +85,38 @@ def test_dream(cli, in_folder, model, digit):
     assert answer.code == 0
 
 
-def test_film(cli, in_folder):
+def test_animation(cli, in_folder):
     net = "conv 2 3; relu; flatten; linear 10"
     train = ["train", "digits", "--net", net, "--epochs", "1", "--fraction", "0.1", "--out", "run"]
     assert cli(*train, "--keep-epochs").code == 0
-    answer = cli("filters", "run/model.safetensors", "--film", "film.gif")
-    assert "written film.gif" in answer.out
-    with Image.open("film.gif") as film:
-        assert film.n_frames == 2
+    answer = cli("filters", "run/model.safetensors", "--animation", "a.gif")
+    assert "written a.gif" in answer.out
+    with Image.open("a.gif") as animation:
+        assert animation.n_frames == 2
 
 
 MISTAKES = {
     "no such layer": (["maps", "MODEL", "DIGIT", "conv9"], 2, "did you mean 'conv1'"),
     "no such model": (["filters", "no.safetensors"], 4, "no.safetensors"),
-    "no convolution": (["filters", "MODEL", "linear1"], 2, "linear1 is a Linear, no convolution"),
+    "no convolution": (["filters", "MODEL", "linear1"], 2, "linear1 is a Linear, not a convolution"),
     "no such kernel": (["filters", "MODEL", "--channel", "9"], 2, "conv1 has the kernels 0 to 3"),
     "no such image": (["maps", "MODEL", "no.png"], 3, "no.png"),
     "no unit": (["unit", "MODEL", "DIGIT", "conv1"], 2, "such as conv1:2:"),
-    "no such place": (["unit", "MODEL", "DIGIT", "conv1:0:99:0"], 2, "conv1 puts out 4x"),
-    "a class for a unit": (["field", "MODEL", "digits", "3"], 2, "wanted one unit of a layer"),
-    "a channel for a unit": (["field", "MODEL", "digits", "relu1:1"], 2, "wanted one unit"),
+    "no such place": (["unit", "MODEL", "DIGIT", "conv1:0:99:0"], 2, "the output of conv1 is 4x"),
+    "a class for a unit": (["field", "MODEL", "digits", "3"], 2, "expected one unit, LAYER:CHANNEL:Y:X"),
+    "a channel for a unit": (["field", "MODEL", "digits", "relu1:1"], 2, "expected one unit"),
     "no such method": (["explain", "MODEL", "DIGIT", "--method", "gradcam"], 2, "did you mean 'grad_cam'"),
-    "no such class": (["explain", "MODEL", "DIGIT", "--class", "cat"], 2, "there is no class 'cat'"),
+    "no such class": (["explain", "MODEL", "DIGIT", "--class", "cat"], 2, "no class named 'cat'"),
     "no such data": (["peaks", "MODEL", "digit", "relu1"], 3, "did you mean 'digits'"),
     "no such channel": (["peaks", "MODEL", "digits", "relu1:44"], 2, "has the channels 0 to 3"),
-    "no film": (["filters", "MODEL", "--film", "a.gif"], 4, "train with --keep-epochs"),
+    "no epochs": (["filters", "MODEL", "--film", "a.gif"], 4, "train with --keep-epochs"),
     "a dream of nothing": (["imagine", "MODEL", "relu1", "--dream"], 2, "--start IMAGE"),
-    "no input": (["filters", "conv 4 3; relu"], 2, "say it with --input"),
+    "no input": (["filters", "conv 4 3; relu"], 2, "give one with --input"),
     "a basis": (["imagine", "MODEL", "3", "--basis", "pixel"], 2, "did you mean 'pixels'"),
     "order": (["maps", "MODEL", "DIGIT", "--order", "size"], 2, "order is 'size'"),
     "no folder": (["maps", "MODEL", "DIGIT", "-o", "nowhere/a.png"], 2, "there is no folder nowhere"),
     "no picture's name": (["imagine", "MODEL", "3", "-o", "a.gif"], 2, "a.gif: it is written as .png"),
-    "no film's name": (["filters", "MODEL", "--film", "a.png"], 2, "a.png: it is written as .gif"),
+    "no animation's name": (["filters", "MODEL", "--film", "a.png"], 2, "a.png: it is written as .gif"),
     "a layer for all": (["explain", "MODEL", "DIGIT", "--method", "all", "--layer", "conv1"], 2, "one method"),
     "checks of all": (["explain", "MODEL", "DIGIT", "--method", "all", "--check"], 2, "go with one method"),
     "no rate": (["imagine", "MODEL", "3", "--lr", "nan"], 2, "lr must be above 0"),
@@ -128,7 +128,7 @@ def test_a_convolution_alone_has_maps(cli, in_folder, digit):
     answer = cli("maps", "mine.py:alone", str(digit), "--input", "1x8x8", "--json")
     assert (answer.code, json.loads(answer.out)["path"]) == (0, None)
     answer = cli("explain", "mine.py:alone", str(digit), "--input", "1x8x8", "--class", "none:0")
-    assert (answer.code, answer.err) == (2, "striate: there is no layer 'none'\n")
+    assert (answer.code, answer.err) == (2, "striate: no layer named 'none'\n")
 
 
 def test_numbers_that_json_has_no_word_for_are_null(cli, in_folder, digit):

@@ -152,13 +152,13 @@ def test_no_layer_is_an_error_with_the_way_out() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.ReLU(), nn.Linear(4, 2))
     with pytest.raises(SeeError, match=r"has no convolution.*gradient, integrated_gradients, occlusion"):
         cam_layer(flat, torch.randn(1, 1, 4, 4))
-    with pytest.raises(SeeError, match="no layer that convolves"):
+    with pytest.raises(SeeError, match="has no convolution"):
         grad_cam(flat, torch.randn(1, 1, 4, 4))
     single = nn.Sequential(nn.Conv2d(1, 3, 4), nn.Flatten(), nn.Linear(3, 2))
     with pytest.raises(SeeError, match=r"no layer before the head has more than one position.*larger input"):
         cam_layer(single, torch.randn(1, 1, 4, 4))
     words = nn.Sequential(nn.Embedding(9, 5), nn.Flatten(), nn.Linear(20, 2))
-    with pytest.raises(SeeError, match="no layer that convolves"):
+    with pytest.raises(SeeError, match="has no convolution"):
         cam_layer(words, torch.tensor([[1, 2, 3, 4]]))
 
 

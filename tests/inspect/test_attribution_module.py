@@ -264,7 +264,7 @@ def test_a_unit_and_a_channel_of_any_layer() -> None:
     for wrong, said in (
         ("relu:4", "the layer relu is 4x6x4; use channel 0 to 3"),
         ("relu:1:6:0", "or a channel and all coordinates of a position"),
-        ("relu:1:2", "all of its numbers"),
+        ("relu:1:2", "all coordinates of a position"),
         ("rleu:1", r"no layer named 'rleu'; did you mean 'relu'\?"),
     ):
         with pytest.raises(SeeError, match=said):

@@ -37,17 +37,17 @@ VERBS = (
     lab.convolve,
     lab.pool,
     lab.activation,
-    see.filters,
-    see.maps,
-    see.activity,
-    see.unit,
-    see.field,
-    see.peaks,
-    see.explain,
-    see.imagine,
+    see.filters_command,
+    see.maps_command,
+    see.activity_command,
+    see.unit_command,
+    see.field_command,
+    see.peaks_command,
+    see.explain_command,
+    see.imagine_command,
 )
 for verb in VERBS:
-    app.command(cls=Grouped)(verb)
+    app.command(verb.__name__.removesuffix("_command"), cls=Grouped)(verb)
 
 CODES: dict[type[Error], int] = {ShapeError: 1, DataError: 3, ModelError: 4}  # every other: 2, usage
 

@@ -32,7 +32,7 @@ Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train 
 UNIT = "LAYER:CHANNEL:Y:X"
 
 
-def filters(
+def filters_command(
     model: Net,
     layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="A convolution. [the first]")] = None,
     channel: Annotated[int | None, typer.Option(help="One kernel, with the slices of all its inputs.")] = None,
@@ -57,7 +57,7 @@ def filters(
     _show(found, out, json, animation=animation)
 
 
-def maps(
+def maps_command(
     model: Net,
     image: Image,
     layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Any layer. [the first convolution]")] = None,
@@ -72,11 +72,11 @@ def maps(
     _show(maps(model, image, layer, order=order, input=input), out, json)
 
 
-def activity(
+def activity_command(
     model: Net,
     data: Data,
     split: Split = "test",
-    max_items: Annotated[int, typer.Option("--max-items", min=1, help="Items used, evenly spread.")] = 1000,
+    max_items: Annotated[int, typer.Option("--max-items", "--most", min=1, help="Items used, evenly spread.")] = 1000,
     json: Json = False,
 ) -> None:
     """Print the activations of every layer over a data set: mean, std, min, max, zeros, dead units."""
@@ -89,7 +89,7 @@ def activity(
     _show(found, None, json)
 
 
-def unit(
+def unit_command(
     model: Net,
     image: Image,
     unit: Annotated[str, typer.Argument(metavar=UNIT, help="Counted from 0; of a linear layer LAYER:FEATURE.")],
@@ -106,12 +106,12 @@ def unit(
     _show(models.unit(model, image, unit, pixels=pixels, input=input), out, json)
 
 
-def field(
+def field_command(
     model: Net,
     data: Data,
     unit: Annotated[str, typer.Argument(metavar=UNIT)],
     split: Split = "test",
-    max_items: Annotated[int, typer.Option("--max-items", min=1, help="Images used, evenly spread.")] = 100,
+    max_items: Annotated[int, typer.Option("--max-items", "--most", min=1, help="Images used, evenly spread.")] = 100,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -125,13 +125,15 @@ def field(
     _show(found, out, json)
 
 
-def peaks(
+def peaks_command(
     model: Net,
     data: Data,
     layer: Annotated[str, typer.Argument(metavar="LAYER[:CHANNEL,...]", help="[the six strongest channels]")],
     split: Split = "train",
     top: Annotated[int, typer.Option(min=1, max=25, help="Images per channel.")] = 9,
-    max_items: Annotated[int, typer.Option("--max-items", min=1, help="Images searched, evenly spread.")] = 10_000,
+    max_items: Annotated[
+        int, typer.Option("--max-items", "--most", min=1, help="Images searched, evenly spread.")
+    ] = 10_000,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -145,7 +147,7 @@ def peaks(
     _show(found, out, json)
 
 
-def explain(
+def explain_command(
     model: Net,
     image: Image,
     target: Annotated[
@@ -168,7 +170,7 @@ def explain(
     _show(explain(model, image, target, method=method, layer=layer, check=check, input=input), out, json)
 
 
-def imagine(
+def imagine_command(
     model: Net,
     target: Annotated[str, typer.Argument(metavar="TARGET", help=f"A class, LAYER:CHANNEL or {UNIT}.")],
     steps: Annotated[int, typer.Option(min=1, help="Gradient ascent steps.")] = 256,
