@@ -38,7 +38,7 @@ WALLS = {
     "filtering": "plotting model files",
     # networks in torch, model files, data
     "net": "spec analysis files",
-    "model": "spec analysis net tasks learning datasets files",
+    "model": "spec analysis net tasks learning files",
     "datasets": "tasks model plotting report files _version",
     "loading": "spec analysis zoo net tasks learning model files",
     # what people do
