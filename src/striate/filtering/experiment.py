@@ -14,7 +14,7 @@ from striate.filtering.kernels import COMBINED, NAMED, SIZED, Kernel, find_kerne
 from striate.filtering.sliding import Padding, Window, window
 from striate.filtering.steps import Slide, height_by, input_panel
 from striate.model.image import decode
-from striate.plotting.picture import Picture, Scale, photo, sheet, short, values
+from striate.plotting.picture import ColourScale, Picture, image_panel, panel_grid, short, value_panel
 
 CHANNELS = ("grey", "each", "volume")
 SHOWN = ("colour", "grey", "numbers")
@@ -71,26 +71,30 @@ class Experiment:
         name, note = f"output {_shape(self.output)}", f"{short(self.output.min())} to {short(self.output.max())}"
         panels = [input_panel(self.image)]
         if self.kernel:
-            scale = Scale.of(*self.kernel.weights)
+            scale = ColourScale.of(*self.kernel.weights)
             flat = [
                 w if w.ndim == 2 else np.concatenate(list(np.moveaxis(w, 2, 0)), axis=1) for w in self.kernel.weights
             ]
-            panels += [values(w, scale, title=f"kernel {_shape(w)}") for w in flat]
-        scale = Scale.of(self.output)
+            panels += [value_panel(w, scale, title=f"kernel {_shape(w)}") for w in flat]
+        scale = ColourScale.of(self.output)
         if show == "grey" or (self.output.ndim == 3 and self.output.min() >= 0 and self.output.max() <= 255):
             grey = _to_bytes(self.output) if show == "grey" else np.rint(self.output).astype(np.uint8)
             said = f"{note}, drawn from black to white" if show == "grey" else note
-            return sheet([*panels, photo(grey, title=name, note=said)], columns=len(panels) + 1, title=self.title)
+            return panel_grid(
+                [*panels, image_panel(grey, title=name, note=said)], columns=len(panels) + 1, title=self.title
+            )
         if self.output.ndim == 3:
             planes = [
-                values(p, scale, title=f"{c} {_shape(p)}")
+                value_panel(p, scale, title=f"{c} {_shape(p)}")
                 for c, p in zip(("red", "green", "blue"), np.moveaxis(self.output, 2, 0), strict=False)
             ]
-            return sheet(
+            return panel_grid(
                 [*panels, *planes], columns=3, title=self.title, scale=scale, footer="The bar is of the output."
             )
-        panels.append(values(self.output, scale, title=name, note=note))
-        return sheet(panels, columns=len(panels), title=self.title, scale=scale, footer="The bar is of the output.")
+        panels.append(value_panel(self.output, scale, title=name, note=note))
+        return panel_grid(
+            panels, columns=len(panels), title=self.title, scale=scale, footer="The bar is of the output."
+        )
 
     def slide(self) -> Slide:
         """The steps, of one kernel on one channel.

@@ -17,7 +17,7 @@ from striate.errors import SeeError, shape_text
 from striate.files import write_safely
 from striate.filtering.sliding import ACTIVATIONS, Window
 from striate.plotting.colours import diverging, sequential
-from striate.plotting.picture import DENSITY, Panel, Scale, photo, sheet, short, values
+from striate.plotting.picture import DENSITY, ColourScale, Panel, image_panel, panel_grid, short, value_panel
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
 LARGEST_PAGE = 128 * 128  # numbers of an image in a page
@@ -99,7 +99,7 @@ class Slide:
         return stream.getvalue()
 
     def _frames(self) -> Iterator[Image.Image]:
-        seen = Scale.of(self.output)
+        seen = ColourScale.of(self.output)
         height, width = self.output.shape
         chosen = np.unique(np.linspace(0, height * width - 1, min(FRAMES, height * width)).astype(int))
         for step in chosen.tolist():
@@ -114,18 +114,18 @@ class Slide:
             ]
             line = self.arithmetic(y, x) if self.moves.size[0] * self.moves.size[1] <= 25 else "the sum of the products"
             footer = f"output ({y}, {x}) = {short(float(self.output[y, x]))}\n{line}"
-            yield sheet(panels, columns=3, title=self.title, scale=seen, footer=footer).image
+            yield panel_grid(panels, columns=3, title=self.title, scale=seen, footer=footer).image
 
     def _window_panels(self, y: int, x: int) -> list[Panel]:
         covered = self.covered(y, x)
         if is_photo(self.image) and not np.isnan(covered).any():
-            shown = photo(np.rint(covered).astype(np.uint8), title="under the window")
+            shown = image_panel(np.rint(covered).astype(np.uint8), title="under the window")
         else:
-            shown = values(covered, Scale.of(self.image), title="under the window")
+            shown = value_panel(covered, ColourScale.of(self.image), title="under the window")
         if self.weights is None:
             return [shown]
         products = covered * self.weights
-        return [shown, values(self.weights, title="kernel"), values(products, title="products")]
+        return [shown, value_panel(self.weights, title="kernel"), value_panel(products, title="products")]
 
     def page(self) -> str:
         """A page that holds the numbers and does the arithmetic before your eyes; it fetches nothing."""
@@ -162,7 +162,11 @@ def is_photo(image: np.ndarray) -> bool:
 def input_panel(image: np.ndarray) -> Panel:
     """The image that an operation is done on: as it is where it is one, else in colours."""
     title = "input " + shape_text(image.shape)
-    return photo(np.rint(image).astype(np.uint8), title=title) if is_photo(image) else values(image, title=title)
+    return (
+        image_panel(np.rint(image).astype(np.uint8), title=title)
+        if is_photo(image)
+        else value_panel(image, title=title)
+    )
 
 
 def height_by(array: np.ndarray) -> str:

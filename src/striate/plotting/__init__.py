@@ -1,5 +1,41 @@
-"""Pictures of numbers: colours that mean something, panels, scale bars. No torch."""
+"""Figures of numbers: colours that mean something, panels, scale bars, contact sheets. No torch."""
 
-from striate.plotting.picture import Panel, Picture, Scale, Shares, Shown, photo, sentence, sheet, values
+from striate.plotting.picture import (
+    ColourScale,
+    HasPicture,
+    IntensityScale,
+    Panel,
+    Picture,
+    Scale,
+    Shown,
+    figure,
+    image_panel,
+    panel_grid,
+    photo,
+    sentence,
+    sheet,
+    short,
+    value_panel,
+    values,
+    word_panel,
+)
 
-__all__ = ["Panel", "Picture", "Scale", "Shares", "Shown", "photo", "sentence", "sheet", "values"]
+__all__ = [
+    "ColourScale",
+    "HasPicture",
+    "IntensityScale",
+    "Panel",
+    "Picture",
+    "Scale",
+    "Shown",
+    "figure",
+    "image_panel",
+    "panel_grid",
+    "photo",
+    "sentence",
+    "sheet",
+    "short",
+    "value_panel",
+    "values",
+    "word_panel",
+]

@@ -12,6 +12,11 @@ import numpy as np
 
 STEPS = 513  # of a map; odd, so that its middle is a step of its own
 
+# Shares of red, green and blue in a grey value, and both sums to 1: of ITU-R BT.601, which Pillow's and most decoders'
+# grey is (as in its convert("L")), and of BT.709, whose sum is the luminance of sRGB where its values are linear
+LUMA_601 = (0.299, 0.587, 0.114)
+LUMINANCE_709 = (0.2126, 0.7152, 0.0722)
+
 # OKLab to the cube roots of the eye's three cones, and their cubes to linear sRGB (Ottosson 2020)
 _TO_CONES = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
@@ -41,6 +46,15 @@ def sequential(values: np.ndarray, limit: float) -> np.ndarray:
     (2, 3)
     """
     return _looked_up(_sequential(), values / limit if limit else np.zeros(np.shape(values)))
+
+
+def contrasts_with_dark(colour: np.ndarray) -> bool:
+    """Whether dark text on *colour*, bytes ``(3,)``, is read better than white.
+
+    >>> contrasts_with_dark(np.array([250, 240, 90])), contrasts_with_dark(np.array([20, 40, 90]))
+    (True, False)
+    """
+    return bool(np.dot(colour, LUMINANCE_709) >= 140)
 
 
 def _looked_up(table: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Pictures of arrays: panels with titles, colours that say what they mean, a scale bar with numbers on every one."""
+"""Figures of arrays: panels with titles in rows, colours that say what they mean, a scale bar with numbers."""
 
 from __future__ import annotations
 
@@ -11,27 +11,42 @@ import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from striate.files import write_safely
-from striate.plotting.colours import diverging, sequential
-from striate.plotting.text import DENSITY, FAINT, INK, PAPER, SMALL, TEXT, TITLE, font_of, lines
+from striate.plotting.colours import contrasts_with_dark, diverging, sequential
+from striate.plotting.text import (
+    DENSITY,
+    FAINT,
+    INK,
+    PAPER,
+    SMALL,
+    TEXT,
+    TITLE,
+    font_for,
+    shorten,
+    text_image,
+    text_length,
+    write,
+)
 
 GAP = 12
+Colour = tuple[int, int, int]
 Marks = tuple[tuple[float, float, float, float], ...]
-MOST_NUMBERS = 12  # pixels a side, into which numbers are written
+MAX_NUMBERS = 12  # pixels a side, into which numbers are written
+EDGE = (200, 200, 206)
 
 
 @dataclass(frozen=True)
-class Scale:
+class ColourScale:
     """Which colour a number has: from ``-limit`` to ``limit`` where there are negative ones, else from 0."""
 
     limit: float
     signed: bool
 
     @classmethod
-    def of(cls, *arrays: np.ndarray) -> Scale:
+    def of(cls, *arrays: np.ndarray) -> ColourScale:
         """One scale for all of *arrays*, so that their colours can be compared; zero is always neutral.
 
-        >>> Scale.of(np.array([-3.0, 1.0])), Scale.of(np.array([0.0, 2.0]))
-        (Scale(limit=3.0, signed=True), Scale(limit=2.0, signed=False))
+        >>> ColourScale.of(np.array([-3.0, 1.0])), ColourScale.of(np.array([0.0, 2.0]))
+        (ColourScale(limit=3.0, signed=True), ColourScale(limit=2.0, signed=False))
         """
         finite = [values[np.isfinite(values)] for values in map(np.asarray, arrays)]
         limit = max((float(np.abs(values).max()) for values in finite if values.size), default=0.0)
@@ -43,7 +58,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Shares(Scale):
+class IntensityScale(ColourScale):
     """The scale of what is drawn as shares of a colour: no light for ``-limit``, mid grey for 0, all of it for
     ``limit``. Of ``(..., 3)`` each colour by itself.
     """
@@ -59,10 +74,10 @@ class Shares(Scale):
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One image of a picture, uint8 ``(H, W, 3)``, with what stands above and below it.
+    """One image of a figure, uint8 ``(H, W, 3)``, with what stands above and below it.
 
     *numbers* are written into the pixels where these are few; *marks* are boxes ``(top, left, height, width)`` drawn
-    over it, in pixels of the image.
+    over it, in pixels of the image; *crosses* are ``(x, y, colour)``, in shares of its width and height.
     """
 
     image: np.ndarray
@@ -71,11 +86,17 @@ class Panel:
     numbers: np.ndarray | None = None
     marks: Marks = ()
     side: int = 0  # of its longer side on the page; 0: by its own size
+    crosses: tuple[tuple[float, float, Colour], ...] = ()
+    frame: bool = False  # a thin one, for images that may be as white as the paper
+
+
+# Of a figure: a ready image, or rows of panels that share their columns
+Block = Image.Image | Sequence[Sequence[Panel]]
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A finished picture. It shows itself in a notebook; ``save`` writes a PNG."""
+    """A finished figure. It shows itself in a notebook; ``save`` writes a PNG."""
 
     image: Image.Image
     alt: str = ""
@@ -95,11 +116,11 @@ class Picture:
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, object], dict[str, object]]:
         size = {"width": self.image.width // DENSITY, "height": self.image.height // DENSITY}
-        return {"image/png": self.png(), "text/plain": self.alt or "a picture"}, {"image/png": size}
+        return {"image/png": self.png(), "text/plain": self.alt or "a figure"}, {"image/png": size}
 
 
-class Shown:
-    """What has a ``picture()`` shows it in a notebook, and its words where there are no pictures."""
+class HasPicture:
+    """What has a ``picture()`` shows it in a notebook, and its text where there are no images."""
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, object], dict[str, object]]:
         picture: Picture = self.picture()  # type: ignore[attr-defined]
@@ -108,68 +129,100 @@ class Shown:
         return bundle | {"text/plain": words}, about
 
 
-def values(
-    array: np.ndarray, scale: Scale | None = None, *, title: str = "", note: str = "", side: int = 0, marks: Marks = ()
+def value_panel(
+    array: np.ndarray,
+    scale: ColourScale | None = None,
+    *,
+    title: str = "",
+    note: str = "",
+    side: int = 0,
+    marks: Marks = (),
 ) -> Panel:
     """A panel of numbers ``(H, W)``, coloured by *scale* (its own, if not given), and written where they are few."""
     array = np.asarray(array, np.float64)
-    return Panel((scale or Scale.of(array)).colours(array), title, note, array, marks, side)
+    return Panel((scale or ColourScale.of(array)).colours(array), title, note, array, marks, side)
 
 
-def photo(array: np.ndarray, *, title: str = "", note: str = "", side: int = 0, marks: Marks = ()) -> Panel:
+def image_panel(array: np.ndarray, *, title: str = "", note: str = "", side: int = 0, marks: Marks = ()) -> Panel:
     """A panel of an image as it is: uint8 ``(H, W)`` or ``(H, W, 3)``."""
     array = np.asarray(array)
     image = np.repeat(array[..., None], 3, axis=2) if array.ndim == 2 else array
     return Panel(image, title, note, array if array.ndim == 2 else None, marks, side)
 
 
-def sheet(
+def panel_grid(
     panels: Sequence[Panel],
     *,
     columns: int = 4,
     title: str = "",
-    scale: Scale | None = None,
+    scale: ColourScale | None = None,
     footer: str = "",
     lead: Sequence[Panel] = (),
 ) -> Picture:
     """*panels* in rows of *columns*, under a *title*; the bar of *scale*, and lines of a *footer*, below.
 
     *lead* are panels in a row of their own, above the others and as wide as they are.
+
+    >>> panel_grid([value_panel(np.eye(2))] * 6, columns=3, title="identities").image.size
+    (648, 504)
     """
-    rows = [_row(panels[i : i + columns]) for i in range(0, len(panels), columns)]
-    widths = [max(row[i].width for row in rows if i < len(row)) for i in range(min(columns, len(panels)))]
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    return figure([[lead], rows] if lead else [rows], title=title, scale=scale, footer=footer)
+
+
+def figure(
+    blocks: Sequence[Block],
+    *,
+    title: str = "",
+    note: str = "",
+    scale: ColourScale | None = None,
+    legend: Sequence[tuple[str, Colour]] = (),
+    footer: str = "",
+) -> Picture:
+    """*blocks* below each other: rows of panels that share their columns, and ready images.
+
+    Args:
+        blocks: What it shows.
+        title: In large letters, above.
+        note: In small ones, under the title.
+        scale: Its bar, below.
+        legend: Names with their colours, below.
+        footer: Lines at the end.
+
+    >>> figure([[[value_panel(np.eye(2), title="two")]]], title="identities", legend=[("a class", (0, 114, 178))]).alt
+    'identities'
+    """
+    rows: list[tuple[list[int], list[Image.Image]]] = []
+    for block in blocks:
+        if isinstance(block, Image.Image):
+            rows.append(([block.width], [block]))
+            continue
+        drawn = [_row(panels) for panels in block]
+        columns = range(max(map(len, drawn), default=0))
+        widths = [max(row[i].width for row in drawn if i < len(row)) for i in columns]
+        rows += [(widths, row) for row in drawn]
     gap = GAP * DENSITY
-    first = _row(lead)
-    width = max(sum(room) + gap * (len(room) + 1) for room in (widths, [image.width for image in first]))
-    room = max(width, 420 * DENSITY) - 2 * gap  # of the text
-    head = lines([title], TITLE, INK, room) if title else None
-    foot = lines(footer.splitlines(), SMALL, FAINT, room) if footer else None
-    bar = _bar(scale) if scale else None
-    below = [part for part in (bar, foot) if part]
-    width = max([width, *(part.width + 2 * gap for part in (head, *below) if part)])
-    placed = [([image.width for image in row], row) for row in ([first] if first else [])]
-    placed += [(widths, row) for row in rows]
-    height = gap + sum(max(image.height for image in row) + gap for _, row in placed)
-    height += sum(part.height + gap for part in (head, *below) if part)
-    canvas = Image.new("RGB", (width, height), PAPER)
+    room = max(420 * DENSITY, *(sum(widths) + gap * (len(widths) + 1) for widths, _ in rows)) - 2 * gap  # of the text
+    head = [text_image([title], TITLE, INK, room)] if title else []
+    head += [text_image([note], SMALL, FAINT, room)] if note else []
+    foot = [_bar(scale)] if scale else []
+    foot += [_swatches(legend, room)] if legend else []
+    foot += [text_image(footer.splitlines(), SMALL, FAINT, room)] if footer else []
+    rows = [*(([part.width], [part]) for part in head), *rows, *(([part.width], [part]) for part in foot)]
+    width = max(sum(widths) + gap * (len(widths) + 1) for widths, _ in rows)
+    canvas = Image.new("RGB", (width, gap + sum(max(i.height for i in row) + gap for _, row in rows)), PAPER)
     y = gap
-    if head:
-        canvas.paste(head, (gap, y))
-        y += head.height + gap
-    for rooms, row in placed:
+    for widths, row in rows:
         x = gap
-        for image, room in zip(row, rooms, strict=False):
+        for image, own in zip(row, widths, strict=False):
             canvas.paste(image, (x, y))
-            x += room + gap
+            x += own + gap
         y += max(image.height for image in row) + gap
-    for part in below:
-        canvas.paste(part, (gap, y))
-        y += part.height + gap
     return Picture(canvas, title)
 
 
 def short(number: float) -> str:
-    """A number for a small place: three figures.
+    """A number for a small place: three digits.
 
     >>> short(0.12345), short(-1234.5), short(0), short(1e-9)
     ('0.123', '-1234', '0', '1e-09')
@@ -185,7 +238,7 @@ def _row(panels: Sequence[Panel]) -> list[Image.Image]:
 
 
 def _title(panel: Panel) -> Image.Image | None:
-    return lines([panel.title], TEXT, INK, max(_size(panel)[0], 96 * DENSITY)) if panel.title else None
+    return text_image([panel.title], TEXT, INK, max(_size(panel)[0], 96 * DENSITY)) if panel.title else None
 
 
 def _factor(panel: Panel) -> float:
@@ -203,7 +256,7 @@ def _size(panel: Panel) -> tuple[int, int]:
 
 def _written(panel: Panel) -> bool:
     """Whether the panel's pixels are so few that their numbers are written into them."""
-    return panel.numbers is not None and max(panel.image.shape[:2]) <= MOST_NUMBERS
+    return panel.numbers is not None and max(panel.image.shape[:2]) <= MAX_NUMBERS
 
 
 def _draw(panel: Panel, title: Image.Image | None, head: int) -> Image.Image:
@@ -214,6 +267,10 @@ def _draw(panel: Panel, title: Image.Image | None, head: int) -> Image.Image:
         _write_numbers(image, panel, factor)
     for top, left, tall, wide in panel.marks:
         _box(image, (left * factor, top * factor, (left + wide) * factor, (top + tall) * factor))
+    for x, y, colour in panel.crosses:
+        _cross(image, x * image.width, y * image.height, colour)
+    if panel.frame:
+        ImageDraw.Draw(image).rectangle((0, 0, image.width - 1, image.height - 1), outline=EDGE)
     parts = [image]
     if head:
         above = Image.new("RGB", (title.width if title else 1, head), PAPER)
@@ -221,7 +278,7 @@ def _draw(panel: Panel, title: Image.Image | None, head: int) -> Image.Image:
             above.paste(title, (0, head - title.height))
         parts.insert(0, above)
     if panel.note:
-        parts.append(lines(panel.note.splitlines(), SMALL, FAINT, max(image.width, 96 * DENSITY)))
+        parts.append(text_image(panel.note.splitlines(), SMALL, FAINT, max(image.width, 96 * DENSITY)))
     room = max(part.width for part in parts)
     canvas = Image.new("RGB", (room, sum(part.height for part in parts) + 4 * DENSITY * (len(parts) - 1)), PAPER)
     y = 0
@@ -246,12 +303,16 @@ def _write_numbers(image: Image.Image, panel: Panel, factor: float) -> None:
     draw = ImageDraw.Draw(image)
     texts = [["" if number != number else _brief(number) for number in row] for row in panel.numbers.tolist()]
     longest = max(len(text) for row in texts for text in row)
-    font = font_of(min(TEXT, 1.5 * factor / DENSITY / max(longest, 2)))
+    font = font_for(min(TEXT, 1.5 * factor / DENSITY / max(longest, 2)))
     for y, row in enumerate(texts):
         for x, text in enumerate(row):
-            dark = panel.image[y, x] @ np.array([0.2126, 0.7152, 0.0722]) < 140
             place = ((x + 0.5) * factor, (y + 0.5) * factor)
-            draw.text(place, text, font=font, fill=PAPER if dark else INK, anchor="mm")
+            draw.text(place, text, font=font, fill=_ink_on(panel.image[y, x]), anchor="mm")
+
+
+def _ink_on(colour: np.ndarray) -> Colour:
+    """The colour of text that can be read on *colour*."""
+    return INK if contrasts_with_dark(colour) else PAPER
 
 
 def _box(image: Image.Image, box: tuple[float, float, float, float]) -> None:
@@ -263,7 +324,31 @@ def _box(image: Image.Image, box: tuple[float, float, float, float]) -> None:
         )
 
 
-def _bar(scale: Scale) -> Image.Image:
+def _cross(image: Image.Image, x: float, y: float, colour: Colour) -> None:
+    draw = ImageDraw.Draw(image)
+    for width, ink, arm in ((6, PAPER, 13), (2, colour, 11)):
+        draw.line((x - arm, y, x + arm, y), ink, width)
+        draw.line((x, y - arm, x, y + arm), ink, width)
+
+
+def _swatches(legend: Sequence[tuple[str, Colour]], width: int) -> Image.Image:
+    """Patches of the colours, each with its name, in as many lines as it takes."""
+    side, step = SMALL * DENSITY, 17 * DENSITY
+    canvas, x, y = Image.new("RGB", (width, step), PAPER), 0, 0
+    for text, colour in legend:
+        name = shorten(text, SMALL, width - side - 8)
+        length = side + 8 + text_length(name, SMALL)
+        if x and x + length > width:
+            x, y = 0, y + step
+            canvas, upper = Image.new("RGB", (width, y + step), PAPER), canvas
+            canvas.paste(upper)
+        ImageDraw.Draw(canvas).rounded_rectangle((x, y + 3, x + side, y + 3 + side), 4, colour)
+        write(canvas, (x + side + 8, y), name, SMALL, INK)
+        x += length + GAP * DENSITY
+    return canvas
+
+
+def _bar(scale: ColourScale) -> Image.Image:
     """The scale's colours from end to end, with the numbers under both ends and the middle."""
     wide, tall = 220 * DENSITY, 12 * DENSITY
     low = -scale.limit if scale.signed else 0.0
@@ -276,17 +361,19 @@ def _bar(scale: Scale) -> Image.Image:
         x = margin + share * (wide - 1)
         draw.line((x, tall, x, tall + 3 * DENSITY), fill=FAINT, width=DENSITY)
         text = short(low + share * (scale.limit - low))
-        draw.text((x, tall + 4 * DENSITY), text, font=font_of(SMALL), fill=INK, anchor="ma")
+        draw.text((x, tall + 4 * DENSITY), text, font=font_for(SMALL), fill=INK, anchor="ma")
     return canvas
 
 
-def sentence(words: Sequence[str], array: np.ndarray, scale: Scale, *, title: str = "", side: int = 480) -> Panel:
+def word_panel(
+    words: Sequence[str], array: np.ndarray, scale: ColourScale, *, title: str = "", side: int = 480
+) -> Panel:
     """A panel of *words* one after the other, each on the colour of its number in *array*, the number below it."""
-    font, small, pad = font_of(TEXT + 1), font_of(SMALL - 1), 5 * DENSITY
+    pad = 5 * DENSITY
     high, width = 40 * DENSITY, side * DENSITY
     placed, x, y = [], 0, 0
     for word, value in zip(words, np.asarray(array, np.float64).ravel().tolist(), strict=False):
-        wide = int(max(font.getlength(word), small.getlength(short(value)))) + 2 * pad
+        wide = max(text_length(word, TEXT + 1), text_length(short(value), SMALL - 1)) + 2 * pad
         if x and x + wide > width:
             x, y = 0, y + high
         placed.append((x, y, wide, word, value))
@@ -297,7 +384,11 @@ def sentence(words: Sequence[str], array: np.ndarray, scale: Scale, *, title: st
     for x, y, wide, word, value in placed:
         colour = tuple(scale.colours(np.array(value)).tolist())
         draw.rectangle((x, y, x + wide - 1, y + 22 * DENSITY), fill=colour)
-        dark = np.dot(colour, (0.2126, 0.7152, 0.0722)) < 140
-        draw.text((x + wide / 2, y + 11 * DENSITY), word, font=font, fill=PAPER if dark else INK, anchor="mm")
-        draw.text((x + wide / 2, y + 25 * DENSITY), short(value), font=small, fill=FAINT, anchor="ma")
+        write(canvas, (x + wide / 2, y + 11 * DENSITY), word, TEXT + 1, _ink_on(np.array(colour)), "mm")
+        write(canvas, (x + wide / 2, y + 25 * DENSITY), short(value), SMALL - 1, FAINT, "ma")
     return Panel(np.asarray(canvas), title, side=max(canvas.size) // DENSITY)
+
+
+# The names that these had
+Scale, Shares, Shown, MOST_NUMBERS = ColourScale, IntensityScale, HasPicture, MAX_NUMBERS
+photo, sentence, sheet, values = image_panel, word_panel, panel_grid, value_panel

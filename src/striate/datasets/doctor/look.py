@@ -18,6 +18,7 @@ from striate.datasets.doctor.likeness import CELLS, SIDE, shrink
 from striate.errors import DataError
 from striate.model.image import canonical
 from striate.model.opening import opened
+from striate.plotting.colours import LUMA_601
 
 Progress = Callable[[int, int], None]
 _DRAFT = 4 * SIDE  # pixels: a JPEG may be decoded as small as this
@@ -131,7 +132,7 @@ def look_at_file(path: Path) -> Look:
         return Look(fault=str(error).removeprefix(f"{path}: "))
 
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's "L"
+_LUMA = np.array(LUMA_601, np.float32)  # as Pillow's "L"
 
 
 def _orientation(image: Image.Image) -> int:
