@@ -37,13 +37,12 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "a window that no input is large enough for": (
         "adaptiveavgpool 2; conv 4 3",
         (1, 28, 28),
-        "conv1: a 3x3 window does not fit its 2x2 input (after pool1); "
-        "use a smaller kernel, a smaller stride before it, or padding",
+        "conv1: a 3x3 window does not fit its 2x2 input (after pool1); kernel=2 fits",
     ),
     "adding other channels": (
         "a: conv 8 3 padding=1; b: conv 16 3 padding=1; add <- a, b",
         (3, 8, 8),
-        "add1: cannot add 8x8x8 of a and 16x8x8 of b; give them the same channels, for example by conv 8 1 on b",
+        "add1: cannot add 8x8x8 of a and 16x8x8 of b; give them the same channels, for example by conv 16 1 on a",
     ),
     "adding other sizes": (
         "a: maxpool 2; b: upsample 2; add <- input, b",
@@ -53,8 +52,7 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "adding sizes that never agree": (
         "a: conv 8 3; b: conv 8 5 <- input; add <- a, b",
         (3, 9, 9),
-        "add1: cannot add 8x7x7 of a and 8x5x5 of b; "
-        "give every branch the same stride and a padding that keeps its size",
+        "add1: cannot add 8x7x7 of a and 8x5x5 of b; padding=1 on b",
     ),
     "concatenating other sizes": (
         "a: maxpool 2; b: convtranspose 4 2 stride=2; concat <- input, b",
@@ -64,13 +62,12 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "joining a map and features": (
         "a: conv 2 3; b: flatten; add <- a, b",
         (1, 5, 5),
-        "add1: cannot add 2x3x3 of a and 18 of b; flatten both first, or neither",
+        "add1: cannot add 2x3x3 of a and 18 of b; put flatten after a",
     ),
     "branches of unequal stride": (
         "a: conv 2 5 stride=2 padding=2; b: conv 2 5 <- input; add <- a, b",
         (1, 7, 7),
-        "add1: cannot add 2x4x4 of a and 2x3x3 of b; "
-        "give every branch the same stride and a padding that keeps its size",
+        "add1: cannot add 2x4x4 of a and 2x3x3 of b; stride=1 padding=0 on a",
     ),
     "groups that do not divide the input": (
         "conv 8 3; conv 12 3 groups=6",
@@ -85,22 +82,22 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "too many numbers for the axes": (
         "conv 8 3x3x3",
         (3, 8, 8),
-        "conv1: kernel 3x3x3 has 3 numbers, its input 3x8x8 has 2 axes; kernel=3x3, or kernel=3",
+        "conv1: kernel 3x3x3 has 3 numbers, its input 3x8x8 has 2 axes; kernel=3x3",
     ),
     "a map layer on flat features": (
         "flatten; maxpool 2; linear 3",
         (3, 8, 8),
-        "pool1: maxpool needs a map, got 192 flat features of flatten1; put it before the layer that flattens",
+        "pool1: maxpool needs a map, got 192 flat features of flatten1; put it before flatten1, which flattens",
     ),
     "a map layer on a flat input": (
         "conv 8 3",
         (64,),
-        "conv1: conv needs a map, got 64 flat features of input; give the input its sizes, as in 1x28x28",
+        "conv1: conv needs a map, got 64 flat features of input; give the input its sizes, such as input 1x8x8",
     ),
     "padding that cuts everything": (
         "convtranspose 4 2 padding=3",
         (1, 4, 4),
-        "convtranspose1: its padding 3 cuts away all of its output; use a smaller padding",
+        "convtranspose1: its padding 3 cuts away all of its output; padding=2 or less",
     ),
     "a layer that nobody reads": (
         "a: conv 4 3; b: conv 4 3 <- input; relu <- a",

@@ -3,6 +3,7 @@
 from striate.analysis.advice import advice
 from striate.analysis.compare import Difference, compare_reports
 from striate.analysis.receptive import Axis, receptive
+from striate.analysis.repair import Fix, Repair, faults, repair
 from striate.analysis.report import Dropped, Layer, LegalInputs, Report, analyse
 from striate.analysis.shapes import Problem, infer
 from striate.analysis.table import align_columns, format_bytes
@@ -11,15 +12,19 @@ __all__ = [
     "Axis",
     "Difference",
     "Dropped",
+    "Fix",
     "Layer",
     "LegalInputs",
     "Problem",
+    "Repair",
     "Report",
     "advice",
     "align_columns",
     "analyse",
     "compare_reports",
+    "faults",
     "format_bytes",
     "infer",
     "receptive",
+    "repair",
 ]

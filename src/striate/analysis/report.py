@@ -11,6 +11,7 @@ from typing import Any
 from striate.analysis import cost
 from striate.analysis.advice import advice
 from striate.analysis.receptive import Axis, receptive
+from striate.analysis.repair import Repair, faults, repair
 from striate.analysis.shapes import Problem, infer
 from striate.analysis.sizes import Sizes
 from striate.analysis.windows import windows
@@ -18,7 +19,7 @@ from striate.errors import SpecError
 from striate.spec.compose import Spec, lower
 from striate.spec.graph import Graph
 from striate.spec.op import Shape, fits_rank
-from striate.spec.ops import Conv, Op, Opaque, Pool, TableConv
+from striate.spec.ops import Add, Conv, Embedding, Flatten, Linear, Multiply, Op, Opaque, Pool, TableConv
 from striate.spec.text import format, op_text, parse, read_shape
 
 
@@ -136,10 +137,17 @@ def analyse(net: Spec | Graph | str, input: Shape | str | None = None) -> Report
         raise SpecError("no input size given; give one, such as --input 1x28x28, or begin the text with: input 1x28x28")
     shapes, problems = infer(graph)
     axes, joins = receptive(graph, shapes)
+    found = repair(graph) if problems or joins else Repair((), (), graph, True)
+    if found.problems and found.graph.input == graph.input:  # what comes after a fault is as its fix would have it
+        fixed = infer(found.graph)[0]
+        shapes |= {name: fixed[name] for name in shapes.keys() & fixed.keys()}
+        axes |= {name: each for name, each in receptive(found.graph, fixed)[0].items() if name in axes}
     counted = dict(graph.counted)
     layers = tuple(_layer(graph, i, shapes, axes, counted) for i in range(len(graph.nodes)))
-    problems += joins
-    fit = Sizes(graph)
+    fit = Sizes(replace(found.graph, input=graph.input))  # of the net with its fixes
+    legal = (
+        _legal(found.graph, fit, not found.problems) if found.complete else LegalInputs(False, None, None, None, None)
+    )
     return Report(
         net=format(graph),
         input=graph.input,
@@ -148,12 +156,29 @@ def analyse(net: Spec | Graph | str, input: Shape | str | None = None) -> Report
         macs=sum(layer.macs or 0 for layer in layers),
         receptive_field=_last_map(layers, axes),
         memory=sum(layer.memory for layer in layers),
-        problems=tuple(problems),
+        problems=found.problems,
         warnings=tuple(advice(graph, shapes, axes)),
         dropped=tuple(_dropped(graph, shapes)),
-        legal_inputs=LegalInputs(not problems and fit.legal, *fit.near, fit.smallest, fit.steps),
+        legal_inputs=legal,
         partial=any(layer.macs is None for layer in layers),
     )
+
+
+def _legal(graph: Graph, fit: Sizes, without_fault: bool) -> LegalInputs:
+    """The legal inputs of *graph*. Where flat features are joined, sizes decide whether they are as many: then each
+    is tried, and nothing is said of steps.
+    """
+    below, above = fit.near
+    asked = without_fault and fit.legal
+    flat = {"input": len(fit.input) == 1}
+    for node in graph.nodes:
+        flat[node.name] = isinstance(node.op, Flatten | Linear) or (
+            not isinstance(node.op, Embedding) and all(flat[name] for name in node.inputs)
+        )
+    if not any(isinstance(node.op, Add | Multiply) and flat[node.name] for node in graph.nodes):
+        return LegalInputs(asked, below, above, fit.smallest, fit.steps)
+    tried = [n if n and not faults(replace(graph, input=n))[1] else None for n in (below, above, fit.smallest)]
+    return LegalInputs(asked, tried[0], tried[1], tried[2], None)
 
 
 def _last_map(layers: tuple[Layer, ...], axes: dict[str, tuple[Axis, ...]]) -> tuple[int, ...] | None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from math import gcd, prod
 from typing import assert_never
 
-from striate.analysis.sizes import Sizes
 from striate.analysis.windows import Windowed, transposed, windows
 from striate.errors import shape_text
 from striate.spec.graph import Graph, Node
-from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, sizes, word
+from striate.spec.op import Pointwise, Shape, per_axis, sizes, word
 from striate.spec.ops import (
     LRN,
     RBF,
@@ -25,7 +24,6 @@ from striate.spec.ops import (
     Crop,
     Embedding,
     Flatten,
-    Join,
     Linear,
     MaxPool,
     Multiply,
@@ -55,8 +53,8 @@ class Problem:
 def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
     """Every node's output shape without the batch (``"input"`` too), and every fault.
 
-    The graph must say its input. After a fault the shape is the one that the fix would give, so that one
-    fault does not hide or invent another.
+    The graph must say its input. After a fault the shape is the one that a fix would give, so that one fault does
+    not hide or invent another. The fixes here are general; :func:`striate.analysis.repair.repair` finds exact ones.
 
     >>> from striate.spec import parse
     >>> shapes, problems = infer(parse("input 1x28x28; conv 6 5; linear 10"))
@@ -66,31 +64,30 @@ def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
     assert graph.input is not None
     shapes = {"input": graph.input}
     problems: list[Problem] = []
-    legal = Sizes(graph)
     for node in graph.nodes:
 
         def say(message: str, fix: str, layer: str = node.name) -> None:
             problems.append(Problem(layer, message, fix))
 
-        shapes[node.name] = _output(legal, node, [shapes[name] for name in node.inputs], say)
+        shapes[node.name] = _output(node, [shapes[name] for name in node.inputs], say)
     problems += _unread(graph)
     return shapes, problems
 
 
-def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _output(node: Node, inputs: list[Shape], say: Say) -> Shape:
     """The rule of every op; *say* takes the faults."""
     shape, op = inputs[0], node.op
     match op:
         case Pointwise():
             return shape
         case Add():
-            return _added(legal, node, inputs, say)
+            return _added(node, inputs, say)
         case Concat():
-            return _joined(legal, node, inputs, say)
+            return _joined(node, inputs, say)
         case Flatten():
             return (prod(shape),)
         case Multiply():
-            return _multiplied(legal, node, inputs, say)
+            return _multiplied(node, inputs, say)
         case Linear(out=out) | RBF(out=out):
             if len(shape) > 1:
                 what = f"needs flat features, got the map {shape_text(shape)} of {node.inputs[0]}"
@@ -103,13 +100,13 @@ def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
             return (out, shape[-1])
         case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
             out = op.out if isinstance(op, Conv | ConvTranspose) else shape[0]
-            return _spatial(legal, node, op, out, shape, say)
+            return _spatial(node, op, out, shape, say)
         case TableConv():
             largest = max(n for row in op.table for n in row)
             if largest >= shape[0]:
                 what = f"its table names input {largest}, but {node.inputs[0]} has {shape[0]} (0 to {shape[0] - 1})"
                 say(what, "use existing inputs, or widen the layer before")
-            return _spatial(legal, node, op, op.out, shape, say)
+            return _spatial(node, op, op.out, shape, say)
         case PadChannels(out=out):
             if shape[0] > out:
                 say(f"cannot pad {shape[0]} channels to {out}", f"padchannels {shape[0]} or more")
@@ -117,12 +114,12 @@ def _output(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
         case Opaque():
             return op.output
         case LRN() | Upsample() | Crop():
-            return _spatial(legal, node, op, shape[0], shape, say)
+            return _spatial(node, op, shape[0], shape, say)
         case _:
             assert_never(op)
 
 
-def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
+def _spatial(node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
     """What all layers on maps share: they need axes, and sizes with one number for each."""
     rank = len(shape) - 1
     if rank == 0:
@@ -146,14 +143,14 @@ def _spatial(legal: Sizes, node: Node, op: Op, out: int, shape: Shape, say: Say)
     if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
         fit = gcd(shape[0], op.out)
         say(f"{shape[0]} input channels do not divide into {op.groups} groups", f"groups={gcd(fit, op.groups)} fits")
-    return (out, *_extents(legal, node, op, shape, say))
+    return (out, *_extents(node, op, shape, say))
 
 
-def _extents(legal: Sizes, node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
+def _extents(node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
     rank = len(shape) - 1
     match op:
         case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool() | Crop():
-            return _windowed(legal, node, op, shape, say)
+            return _windowed(node, op, shape, say)
         case ConvTranspose():
             fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
             each = zip(shape[1:], *(per_axis(v, rank) for v in fields), strict=True)
@@ -169,7 +166,7 @@ def _extents(legal: Sizes, node: Node, op: Op, shape: Shape, say: Say) -> tuple[
             return shape[1:]
 
 
-def _windowed(legal: Sizes, node: Node, op: Windowed, shape: Shape, say: Say) -> tuple[int, ...]:
+def _windowed(node: Node, op: Windowed, shape: Shape, say: Say) -> tuple[int, ...]:
     wins = windows(op, len(shape) - 1)
     result = tuple(w.output(n) for w, n in zip(wins, shape[1:], strict=True))
     if min(result) < 1:
@@ -177,48 +174,30 @@ def _windowed(legal: Sizes, node: Node, op: Windowed, shape: Shape, say: Say) ->
         padded = f" padded by {shape_text(tuple(w.padding for w in wins))}" if any(w.padding for w in wins) else ""
         say(
             f"a {size} window does not fit its {shape_text(shape[1:])} input{padded} (after {node.inputs[0]})",
-            _window_fix(legal, node, shape),
+            "use a smaller kernel, a smaller stride before it, or padding",
         )
     return tuple(max(1, n) for n in result)
 
 
-def _window_fix(legal: Sizes, node: Node, shape: Shape) -> str:
-    """The smallest input that works, or what to change where none does."""
-    assert legal.graph.input is not None
-    smallest = legal.smallest
-    if smallest and any(a < s for a, s in zip(legal.graph.input, smallest, strict=True)):
-        axes = zip(reversed(legal.graph.input), reversed(shape[1:]), strict=False)  # a sentence's input has no channels
-        shrunk = max(a // b for a, b in axes)
-        before = (
-            f"the input {shape_text(legal.graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
-        )
-        return f"{before}the smallest input this net takes is {shape_text(smallest)}"
-    near = " or ".join(shape_text(s) for s in legal.near if s)
-    return f"inputs of {near} fit" if near else "use a smaller kernel, a smaller stride before it, or padding"
-
-
-def _added(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _added(node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len(set(inputs)) > 1:
-        say(f"cannot add {_listed(node, inputs)}", _join_fix(legal, node, inputs, True))
+        say(f"cannot add {_listed(node, inputs)}", _join_fix(inputs))
     return inputs[0]
 
 
-def _multiplied(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _multiplied(node: Node, inputs: list[Shape], say: Say) -> Shape:
     """Every axis has one length, or 1, which serves all places."""
     ranks = {len(shape) for shape in inputs}
     result = tuple(max(sizes) for sizes in zip(*inputs, strict=False))
     fit = len(ranks) == 1 and all(n in (1, m) for shape in inputs for n, m in zip(shape, result, strict=True))
     if not fit:
-        broadcast = inputs
-        if len(ranks) == 1:
-            broadcast = [tuple(m if n == 1 else n for n, m in zip(s, result, strict=True)) for s in inputs]
-        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(legal, node, broadcast, True))
+        say(f"cannot multiply {_listed(node, inputs)}", _join_fix(inputs))
     return result if len(ranks) == 1 else inputs[0]
 
 
-def _joined(legal: Sizes, node: Node, inputs: list[Shape], say: Say) -> Shape:
+def _joined(node: Node, inputs: list[Shape], say: Say) -> Shape:
     if len({shape[1:] for shape in inputs}) > 1:
-        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(legal, node, inputs, False))
+        say(f"cannot concatenate {_listed(node, inputs)}", _join_fix(inputs))
     return (sum(shape[0] for shape in inputs), *inputs[0][1:])
 
 
@@ -226,41 +205,12 @@ def _listed(node: Node, inputs: list[Shape]) -> str:
     return " and ".join(f"{shape_text(shape)} of {name}" for name, shape in zip(node.inputs, inputs, strict=True))
 
 
-def _join_fix(legal: Sizes, node: Node, inputs: list[Shape], channels: bool) -> str:
+def _join_fix(inputs: list[Shape]) -> str:
     if len({len(shape) for shape in inputs}) > 1:
         return "flatten both first, or neither"
     if len({shape[1:] for shape in inputs}) > 1:
-        near = [shape_text(s) for s in legal.near if s]
-        if near:
-            return f"inputs of {' or '.join(near)} fit"
-        padded = _padding_fix(legal, node, inputs)
-        return padded or "give every branch the same stride and a padding that keeps its size"
-    assert channels
-    odd = next(i for i, shape in enumerate(inputs) if shape[0] != inputs[0][0])
-    return f"give them the same channels, for example by {f'conv {inputs[0][0]} 1'} on {node.inputs[odd]}"
-
-
-def _padding_fix(legal: Sizes, node: Node, inputs: list[Shape]) -> str | None:
-    """The padding that makes a branch as large as the largest, where it lost its border to unpadded windows alone."""
-    nodes = legal.nodes
-    largest = max(inputs)[1:]
-    found = []
-    for name, shape in zip(node.inputs, inputs, strict=True):
-        missing = {n - m for n, m in zip(largest, shape[1:], strict=True)}
-        while missing != {0}:
-            op = nodes[name].op if name in nodes else None
-            if op is None or isinstance(op, Join) or len(missing) > 1:
-                return None
-            if isinstance(op, Conv | MaxPool | AvgPool | SumPool) and fits_rank(op, 1):
-                (window,) = windows(op, 1)
-                lost = window.span - 1 - 2 * window.padding
-                if window.stride > 1 or lost < 0 or lost % 2:
-                    return None
-                if lost:
-                    found.append(f"padding={window.span // 2} on {name}")
-                missing = {n - lost for n in missing}
-            name = nodes[name].inputs[0]
-    return " and ".join(reversed(found)) or None
+        return "give every branch the same stride and a padding that keeps its size"
+    return "give them the same channels"
 
 
 def _unread(graph: Graph) -> list[Problem]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.analysis import Problem, infer, receptive
+from striate.analysis import faults, infer, repair
 from striate.errors import ShapeError, SpecError, nearest
 from striate.net.init import check_init, initialise
 from striate.net.layers import layer
@@ -131,7 +131,7 @@ def assemble(graph: Graph) -> Net:
     if not problems:
         with torch.device("meta"):
             return Net(graph, shapes)
-    raise _refusal(problems)
+    raise _refusal(graph)
 
 
 def _check_known(graph: Graph) -> None:
@@ -146,12 +146,11 @@ def _check_known(graph: Graph) -> None:
 
 def check_joins(graph: Graph) -> None:
     """ShapeError where layers do not fit, or branches of different strides meet."""
-    shapes, problems = infer(graph)
-    problems = problems + receptive(graph, shapes)[1]
-    if problems:
-        raise _refusal(problems)
+    if faults(graph)[1]:
+        raise _refusal(graph)
 
 
-def _refusal(problems: list[Problem]) -> ShapeError:
+def _refusal(graph: Graph) -> ShapeError:
+    problems = repair(graph).problems
     listed = "\n".join(f"  {p}" for p in problems)
     return ShapeError(f"the net does not fit together, {len(problems)} problem{'s' * (len(problems) > 1)}:\n{listed}")
