@@ -67,7 +67,7 @@ def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
         (["digits", "--resize", "crop"], 2, "--resize crop: is for the sheet; add --sheet sheet.png"),
         (["digits", "--augment", "light", "--seed", "3"], 2, "--augment light: is for the sheet"),
         (["digits", "--sheet", "a.png", "--part", "val2"], 2, "digits has no part 'val2'; it has train, val, test"),
-        (["digits", "--sheet", "a.txt"], 2, "a.txt: a sheet is a picture; let its name end with one of .png"),
+        (["digits", "--sheet", "a.txt"], 2, "a.txt: a contact sheet is an image; let its name end with one of .png"),
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),
         (["digits", "--sheet", "a.png", "--augment", "shift=9"], 2, "shift=9 pixels is too far for images of 8x8"),
         ([""], 3, "DATA is empty; DATA is a built-in name"),

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image
 
 from striate.datasets import Batches, DataSet, Part, open_data, read_part
 from striate.datasets.augment import Augment
-from striate.datasets.batches import items_of
-from striate.datasets.show.page import WIDTH, _fonts, drawable, font_of, length_of, shortened
-from striate.datasets.show.sheet import ROOM, page_bytes, sheet
+from striate.datasets.show.sheet import SIDE, WIDTH, contact_sheet, image_bytes
 from striate.datasets.show.shown import Cell, Row, contract_of, shown
+from striate.datasets.statistics import original_items
 from striate.errors import DataError, ModelError, RecipeError
 
 ALL = Augment.parse("strong vflip=random mixup=0.3 cutmix=0.3")
@@ -100,7 +99,7 @@ def test_words_that_the_training_part_lacks_are_marked():
     data = replace(data, test=part("a good film it is", "the film"))
     rows = shown(data, contract_of(data), part="test")
     assert [("a", True), ("good", False), ("film", True), ("it", False)] in [list(row.words) for row in rows]
-    page = np.asarray(sheet(rows, contract_of(data), title="t", about=""))
+    page = np.asarray(contact_sheet(rows, contract_of(data), title="t", about=""))
     assert (page == (255, 221, 170)).all(2).sum() > 500
 
 
@@ -132,7 +131,7 @@ def test_a_part_that_is_not_there_is_named():
 
 
 def page_of(rows, contract):
-    return np.asarray(sheet(rows, contract, title="title", about="about"))
+    return np.asarray(contact_sheet(rows, contract, title="title", about="about"))
 
 
 def test_small_pictures_are_enlarged_by_whole_factors():
@@ -140,7 +139,7 @@ def test_small_pictures_are_enlarged_by_whole_factors():
     page = page_of([Row("a", "b", (Cell(pixels),))], contract_of(squares()))
     inside = (page == RED).all(2)
     ys, xs = np.nonzero(inside)
-    factor = ROOM // 2
+    factor = 2 * SIDE // 2
     assert xs.max() - xs.min() + 1 == ys.max() - ys.min() + 1 == 2 * factor - 2  # but for the frame
     assert inside[ys.min() : ys.min() + factor - 1, xs.min() : xs.min() + factor - 1].all()
 
@@ -166,7 +165,7 @@ def test_positions_are_crosses_where_they_are():
     without = page_of([Row("", "n", (Cell(black),))], contract_of(squares()))
     ys, xs = np.nonzero((with_cross != without).any(2))
     corner = np.argwhere((without == (200, 200, 206)).all(2)).min(axis=0)
-    side = ROOM // 10 * 10
+    side = 2 * SIDE // 10 * 10
     middle = (ys.min() + ys.max()) / 2 - corner[0], (xs.min() + xs.max()) / 2 - corner[1]
     assert middle == pytest.approx((0.75 * side, 0.25 * side), abs=1.5)
 
@@ -175,61 +174,23 @@ def test_nothing_is_written_beyond_the_page():
     long = "a very long name " * 30
     cells = tuple(Cell(np.zeros((40, 50, 3), np.uint8), caption=long) for _ in range(5))
     for row in (Row(long, long, cells), Row(long, long, cells[:1]), Row(long, long, words=((long * 5, False),) * 90)):
-        page = np.asarray(sheet([row] * 7, contract_of(squares()), title=long, about=long))
-        assert page.shape[1] < WIDTH + 60
+        page = np.asarray(contact_sheet([row] * 7, contract_of(squares()), title=long, about=long))
+        assert page.shape[1] < 2 * WIDTH + 60
         assert (page[:, -20:] == 255).all()
         assert (page[-20:] == 255).all()
-
-
-def test_names_are_shortened_to_their_room():
-    assert shortened("short", 20, 200) == "short"
-    assert shortened("a" * 100, 20, 100).startswith("aaa")
-    assert shortened("folder/" * 30 + "end.png", 20, 120, end=True).endswith("end.png")
-    assert shortened("two\nlines", 20, 200) == "two lines"
 
 
 def test_the_files_format_goes_by_its_name(tmp_path):
     page = Image.new("RGB", (4, 4))
     for name, format in (("a.png", "PNG"), ("b.JPG", "JPEG"), ("c.webp", "WEBP")):
-        (tmp_path / name).write_bytes(page_bytes(page, tmp_path / name))
+        (tmp_path / name).write_bytes(image_bytes(page, tmp_path / name))
         with Image.open(tmp_path / name) as written:
             assert written.format == format
-    with pytest.raises(RecipeError, match=r"sheet.pdf: a sheet is a picture; let its name end with one of .png, .jpg"):
-        page_bytes(page, tmp_path / "sheet.pdf")
+    with pytest.raises(
+        RecipeError, match=r"sheet.pdf: a contact sheet is an image; let its name end with one of .png, .jpg"
+    ):
+        image_bytes(page, tmp_path / "sheet.pdf")
 
 
 def test_numbers_of_copies_are_the_items():
-    assert items_of(np.array([5, 5 + (3 << 40)])).tolist() == [5, 5]
-
-
-def own_font_alone(monkeypatch):
-    monkeypatch.setattr("striate.datasets.show.page.FONTS", ())
-    _fonts.cache_clear()
-
-
-def test_letters_that_no_font_has_are_written_without_their_accent(monkeypatch):
-    own_font_alone(monkeypatch)
-    assert drawable("Vögel, Äpfel", 20) == "Vogel, Apfel"
-    assert drawable("日本 e", 20) == "?? e"
-    assert drawable("plain", 20) == "plain"
-    assert length_of("Vögel", 20) == length_of("Vogel", 20)
-    _fonts.cache_clear()
-
-
-def test_a_font_of_the_machine_has_the_letters(monkeypatch):
-    class Other:
-        def getmask(self, letter):
-            return b"box" if letter == "\U0010ffff" else letter.encode()
-
-    own_font_alone(monkeypatch)
-    monkeypatch.setattr("striate.datasets.show.page.FONTS", ("no-such-font.ttf", "other.ttf"))
-    other, load = Other(), ImageFont.truetype
-
-    def font(name, *more, **settings):
-        return other if name == "other.ttf" else load(name, *more, **settings)
-
-    monkeypatch.setattr(ImageFont, "truetype", font)
-    assert font_of(20, "Vögel 日本") is other
-    assert font_of(20, "plain") is not other
-    assert drawable("Vögel 日本", 20) == "Vögel 日本"
-    _fonts.cache_clear()
+    assert original_items(np.array([5, 5 + (3 << 40)])).tolist() == [5, 5]

@@ -71,7 +71,7 @@ def _draw(
 ) -> None:
     from striate.datasets import with_validation
     from striate.datasets.augment import NOTHING
-    from striate.datasets.show.sheet import page_bytes, sheet
+    from striate.datasets.show.sheet import contact_sheet, image_bytes
     from striate.datasets.show.shown import contract_of, shown
     from striate.errors import DataError
     from striate.files import write_safely
@@ -95,6 +95,6 @@ def _draw(
     what = f"{len(rows)} of {len(dataset.parts[part]):,} items of the part {part!r}"
     how = [f"their first {size} words"] if contract.mode == "text" else [f"as {size}, resize {resize}"]
     about = [what, *how, *([f"augment {suited}", f"seed {seed}"] if changes else [])]
-    page = sheet(rows, contract, title=f"{dataset.name}: {dataset.task}", about=" · ".join(about))
-    write_safely(path, page_bytes(page, path))
+    page = contact_sheet(rows, contract, title=f"{dataset.name}: {dataset.task}", about=" · ".join(about))
+    write_safely(path, image_bytes(page, path))
     say(f"sheet: {path}")

@@ -1,47 +1,38 @@
-"""A contact sheet: rows of pictures with their captions, on one page that a telephone shows too."""
+"""A contact sheet: a few items of a split with their labels, on one page that a telephone shows too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from striate.datasets.show.page import (
-    INK,
-    MARGIN,
-    PAPER,
-    WIDTH,
-    Page,
-    drawable,
-    font_of,
-    in_lines,
-    length_of,
-    shortened,
-)
 from striate.datasets.show.shown import Cell, Row
 from striate.errors import RecipeError
 from striate.model.contract import IGNORE, Contract
-from striate.report.palette import NOTHING, Colour, colours
+from striate.plotting import Panel, figure
+from striate.plotting.picture import GAP, Block, Colour
+from striate.plotting.text import DENSITY, FAINT, INK, PAPER, SMALL, TEXT, drawable, shorten, text_length, write
+from striate.report.palette import NOTHING, colours, painted
 
-GAP = 12  # pixels between pictures
-COLUMNS = 5
-ROOM = (WIDTH - (COLUMNS - 1) * GAP) // COLUMNS  # that a picture has
-TALLEST = 2 * ROOM
-LINES = 7  # of a text
-FAINT, MARK = (110, 110, 118), (255, 221, 170)
-TITLE, TEXT, SMALL = 34, 22, 18  # sizes of type
+WIDTH, COLUMNS = 450, 5  # pixels of the page
+SIDE = (WIDTH - (COLUMNS - 1) * GAP) // COLUMNS  # that an image has, at most; twice that in its height
+MAX_LINES = 7  # of a text
+LINE = round(1.4 * TEXT * DENSITY)
+MARK: Colour = (255, 221, 170)
+POINT: Colour = (220, 30, 60)
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
-COVER = 0.55  # how much of a picture its mask covers
+COVER = 0.55  # how much of an image its mask covers
 
 
-def sheet(rows: Sequence[Row], contract: Contract, *, title: str, about: str) -> Image.Image:
+def contact_sheet(rows: Sequence[Row], contract: Contract, *, title: str, about: str) -> Image.Image:
     """The page of *rows* (what :func:`~striate.datasets.show.shown.shown` gave).
 
-    Where each row has several pictures, they stand side by side under the names of their columns; items with one
-    picture each fill the page in order. Small pictures are enlarged by whole factors, pixel by pixel; masks lie over
+    Where each row has several images, they stand side by side under the names of their columns; items with one
+    image each fill the page in order. Small images are enlarged by whole factors, pixel by pixel; masks lie over
     them in colours, and positions are crosses.
 
     Args:
@@ -49,150 +40,103 @@ def sheet(rows: Sequence[Row], contract: Contract, *, title: str, about: str) ->
         contract: What the masks' classes and the positions are called.
         title: In large letters.
         about: In small ones, under it.
+
+    >>> from striate.datasets import open_data
+    >>> from striate.datasets.show.shown import contract_of, shown
+    >>> digits = open_data("digits")
+    >>> contract = contract_of(digits)
+    >>> contact_sheet(shown(digits, contract), contract, title="digits", about="").width
+    944
     """
-    page = Page()
-    page.line(title, TITLE)
-    page.paragraph(about, SMALL, FAINT)
-    page.y += GAP
+    blocks: list[Block] = []
     if rows[0].words:
-        _texts(page, rows)
+        blocks = [block for row in rows for block in (_heading(row), _text(row.words))]
     elif len(rows[0].cells) > 1:
-        _versions(page, rows, contract)
+        for number, row in enumerate(rows):
+            names = ["original", *(f"epoch {i}" for i in range(1, len(row.cells)))] if number == 0 else [""] * 99
+            panels = [_panel(cell, contract, cell.caption) for cell in row.cells]
+            blocks += [_heading(row), [[replace(p, title=name) for p, name in zip(panels, names, strict=False)]]]
     else:
-        _grid(page, rows, contract)
-    _legend(page, rows, contract)
-    return page.finished()
+        notes = [row.answer or shorten(row.name, SMALL, SIDE * DENSITY, end=True) for row in rows]
+        panels = [_panel(row.cells[0], contract, note) for row, note in zip(rows, notes, strict=True)]
+        blocks = [[panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]]
+    width = (WIDTH - 2 * GAP) * DENSITY
+    about = " ".join(shorten(word, SMALL, width) for word in about.split(" "))
+    return figure(blocks, title=shorten(title, 15, width), note=about, legend=_legend(rows, contract)).image
 
 
-def page_bytes(page: Image.Image, path: Path) -> bytes:
-    """The page as a file of the format that *path* ends with.
+def image_bytes(image: Image.Image, path: Path) -> bytes:
+    """The image as a file of the format that *path* ends with.
 
     Raises:
-        RecipeError: It ends with none that pictures are written in.
+        RecipeError: It ends with none that images are written in.
+
+    >>> image_bytes(Image.new("RGB", (4, 4)), Path("sheet.png"))[1:4]
+    b'PNG'
     """
     file = BytesIO()
     if path.suffix.lower() not in FORMATS:
-        raise RecipeError(f"{path}: a sheet is a picture; let its name end with one of {', '.join(FORMATS)}")
-    page.save(file, FORMATS[path.suffix.lower()], quality=90)
+        raise RecipeError(f"{path}: a contact sheet is an image; let its name end with one of {', '.join(FORMATS)}")
+    image.save(file, FORMATS[path.suffix.lower()], quality=90)
     return file.getvalue()
 
 
-def _versions(page: Page, rows: Sequence[Row], contract: Contract) -> None:
-    width = max(_size(cell)[0] for row in rows for cell in row.cells) + GAP
-    for column in range(len(rows[0].cells)):
-        page.write(MARGIN + column * width, f"epoch {column}" if column else "as it is", SMALL, FAINT, width)
-    page.y += int(SMALL * 1.6)
-    for row in rows:
-        _captions(page, row)
-        page.reach(TALLEST + 3 * TEXT)
-        for column, cell in enumerate(row.cells):
-            page.image.paste(_drawn(cell, contract), (MARGIN + column * width, page.y))
-        page.y += _size(row.cells[0])[1] + 4
-        for i in range(max(len(cell.caption.splitlines()) for cell in row.cells)):
-            for column, cell in enumerate(row.cells):
-                page.write(MARGIN + column * width, "".join(cell.caption.splitlines()[i : i + 1]), SMALL, FAINT, ROOM)
-            page.y += SMALL + 4
-        page.y += GAP
+def _heading(row: Row) -> Image.Image:
+    """The label, and the name after it: its end where there is no room for all."""
+    width = WIDTH * DENSITY
+    canvas = Image.new("RGB", (width, LINE), PAPER)
+    answer = shorten(row.answer, TEXT, width * 2 // 3)
+    write(canvas, (0, 0), answer, TEXT, INK)
+    x = text_length(answer, TEXT) + GAP * bool(answer)
+    write(canvas, (x, (TEXT - SMALL) * DENSITY), shorten(row.name, SMALL, width - x, end=True), SMALL, FAINT)
+    return canvas
 
 
-def _captions(page: Page, row: Row) -> None:
-    """The answer, and the name after it: its end where there is no room for all."""
-    answer = shortened(row.answer, TEXT, WIDTH * 2 // 3)
-    x = MARGIN + (length_of(answer, TEXT) + GAP if answer else 0)
-    if answer:
-        page.write(MARGIN, answer, TEXT, INK, WIDTH)
-    page.y += TEXT - SMALL
-    page.write(x, shortened(row.name, SMALL, MARGIN + WIDTH - x, end=True), SMALL, FAINT, WIDTH)
-    page.y += int(TEXT * 1.4) - (TEXT - SMALL)
+def _text(words: Sequence[tuple[str, bool]]) -> Image.Image:
+    """The words in lines, those that the network does not know on a colour."""
+    width, space = WIDTH * DENSITY, text_length(" ", TEXT)
+    canvas = Image.new("RGB", (width, MAX_LINES * LINE), PAPER)
+    draw, x, y = ImageDraw.Draw(canvas), 4, 0
+    for number, (word, known) in enumerate(words):
+        text = drawable(shorten(word, TEXT, width - 8), TEXT)
+        length = text_length(text, TEXT)
+        if x > 4 and x + length > width - 4:
+            x, y = 4, y + LINE
+            if y == (MAX_LINES - 1) * LINE:
+                write(canvas, (x, y), f"... and {len(words) - number} more words", SMALL, FAINT)
+                break
+        if not known:
+            draw.rounded_rectangle((x - 3, y + 1, x + length + 3, y + LINE - 3), 5, MARK)
+        write(canvas, (x, y), text, TEXT, INK)
+        x += length + space
+    return canvas.crop((0, 0, width, y + LINE))
 
 
-def _grid(page: Page, rows: Sequence[Row], contract: Contract) -> None:
-    width = ROOM + GAP
-    for start in range(0, len(rows), COLUMNS):
-        line = rows[start : start + COLUMNS]
-        page.reach(TALLEST + 3 * TEXT)
-        for column, row in enumerate(line):
-            page.image.paste(_drawn(row.cells[0], contract), (MARGIN + column * width, page.y))
-        page.y += max(_size(row.cells[0])[1] for row in line) + 4
-        for column, row in enumerate(line):
-            text = row.answer or shortened(row.name, SMALL, ROOM, end=True)
-            page.write(MARGIN + column * width, text, SMALL, INK if row.answer else FAINT, ROOM)
-        page.y += int(SMALL * 1.4) + GAP
-
-
-def _texts(page: Page, rows: Sequence[Row]) -> None:
-    for row in rows:
-        _captions(page, row)
-        lines = in_lines([word for word, _ in row.words], TEXT)
-        marked = [not known for _, known in row.words]
-        at = 0
-        for line in lines[:LINES]:
-            x = MARGIN
-            for word in line:
-                pen, text = page.reach(2 * TEXT), drawable(shortened(word, TEXT, WIDTH), TEXT)
-                length = length_of(text, TEXT)
-                if marked[at]:
-                    pen.rounded_rectangle((x - 3, page.y - 1, x + length + 3, page.y + TEXT + 5), 5, MARK)
-                pen.text((x, page.y), text, INK, font_of(TEXT, text))
-                x, at = x + length + length_of(" ", TEXT), at + 1
-            page.y += int(TEXT * 1.4)
-        if at < len(row.words):
-            page.line(f"... and {len(row.words) - at} more words", SMALL, FAINT)
-        page.y += GAP
-
-
-def _legend(page: Page, rows: Sequence[Row], contract: Contract) -> None:
-    """What the colours mean: of the classes that are in the pictures, or of the positions; and of marked words."""
-    cells = [cell for row in rows for cell in row.cells]
-    if any(not known for row in rows for _, known in row.words):
-        _swatches(page, [("a word that the network will not know", MARK)])
-    if cells and cells[0].mask is not None:
-        seen = np.unique(np.concatenate([np.unique(cell.mask) for cell in cells if cell.mask is not None]))
-        palette = colours(len(contract.classes))
-        named = [(contract.classes[k], palette[k]) for k in seen if k != IGNORE]
-        _swatches(page, [*named, ("nothing is asked for here", NOTHING)] if IGNORE in seen else named)
-    if len(contract.positions) > 1:
-        palette = colours(len(contract.positions))
-        names = [", ".join(contract.classes[k] for k in pair) for pair in contract.positions]
-        _swatches(page, list(zip(names, palette, strict=True)))
-
-
-def _swatches(page: Page, named: Iterable[tuple[str, Colour]]) -> None:
-    x, side = MARGIN, SMALL
-    for name, colour in named:
-        name = shortened(name, SMALL, WIDTH - side - 8)
-        length = side + 8 + length_of(name, SMALL) + 2 * GAP
-        if x > MARGIN and x + length - 2 * GAP > MARGIN + WIDTH:
-            x, page.y = MARGIN, page.y + int(SMALL * 1.7)
-        page.reach(2 * side).rounded_rectangle((x, page.y + 3, x + side, page.y + 3 + side), 4, colour)
-        page.write(x + side + 8, name, SMALL, INK, WIDTH)
-        x += length
-    page.y += int(SMALL * 1.7)
-
-
-def _size(cell: Cell) -> tuple[int, int]:
-    """Width and height of the picture on the page: enlarged by a whole factor, or what fits."""
+def _panel(cell: Cell, contract: Contract, note: str) -> Panel:
     height, width = cell.pixels.shape[:2]
-    scale = min(ROOM / width, TALLEST / height)
-    scale = int(scale) if scale >= 2 else scale
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _drawn(cell: Cell, contract: Contract) -> Image.Image:
-    size = _size(cell)
-    nearest = Image.Resampling.NEAREST
-    image = Image.fromarray(cell.pixels)
-    image = image.resize(size, nearest if size[0] >= 2 * image.width else Image.Resampling.LANCZOS)
+    image = cell.pixels
     if cell.mask is not None:
-        table = np.zeros((IGNORE + 1, 3), np.uint8)
-        table[: len(contract.classes)] = colours(len(contract.classes))
-        image = Image.blend(image, Image.fromarray(table[cell.mask]).resize(size, nearest), COVER)
-    pen = ImageDraw.Draw(image)
-    if cell.points is not None:
-        palette = colours(len(cell.points)) if len(cell.points) > 1 else [(220, 30, 60)]
-        for (x, y), colour in zip(cell.points * size, palette, strict=True):
-            for width, ink, arm in ((6, PAPER, 13), (2, colour, 11)):
-                pen.line((x - arm, y, x + arm, y), ink, width)
-                pen.line((x, y - arm, x, y + arm), ink, width)
-    pen.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=(200, 200, 206))
-    return image
+        mask = painted(cell.mask, len(contract.classes))
+        image = np.rint((1 - COVER) * image + COVER * mask).astype(np.uint8)
+    points = cell.points if cell.points is not None else np.empty((0, 2))
+    palette = colours(len(points)) if len(points) > 1 else (POINT,)
+    crosses = tuple((x, y, colour) for (x, y), colour in zip(points.tolist(), palette, strict=False))
+    side = int(min(SIDE / width, 2 * SIDE / height) * max(height, width))
+    lines = "\n".join(shorten(line, SMALL, SIDE * DENSITY) for line in note.splitlines())
+    return Panel(image, note=lines, side=side, crosses=crosses, frame=True)
+
+
+def _legend(rows: Sequence[Row], contract: Contract) -> list[tuple[str, Colour]]:
+    """What the colours mean: of the classes that are in the images, or of the positions; and of marked words."""
+    if any(not known for row in rows for _, known in row.words):
+        return [("not in the vocabulary", MARK)]
+    masks = [cell.mask for row in rows for cell in row.cells if cell.mask is not None]
+    if masks:
+        present = np.unique(np.concatenate([np.unique(mask) for mask in masks])).tolist()
+        palette = colours(len(contract.classes))
+        named = [(contract.classes[k], palette[k]) for k in present if k != IGNORE]
+        return [*named, *[("ignored", NOTHING)] * (IGNORE in present)]
+    if len(contract.positions) > 1:
+        names = [", ".join(contract.classes[k] for k in pair) for pair in contract.positions]
+        return list(zip(names, colours(len(names)), strict=True))
+    return []
