@@ -257,7 +257,8 @@ LAWS: dict[str, Law] = {
 
 # ------------------------------------------------------------------------------------------ what they stand on
 def _layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(name, part) for name, part in module.named_modules() if name and not any(part.children())]
+    """The module of every node; some have modules of torch inside."""
+    return [(node.name, module.get_submodule(node.name)) for node in module.graph.nodes]
 
 
 def _example(graph: Graph, batch: int, device: str) -> Tensor:
