@@ -46,7 +46,7 @@ BUGS = (
         "reads = ((i * size // out, -(-(i + 1) * size // out)) for i in range(out))",
         "reads = ((i * size // out, (i + 1) * size // out) for i in range(out))", "tests/analysis/test_receptive.py"),
     Bug("an average pooling that is called is read as if it did not count the padding", "net/read_functions.py",
-        'call.get(5, "count_include_pad", True)', 'call.get(5, "count_include_pad", False)', "tests/net"),
+        'call.get(5, "count_include_pad", True)', 'call.get(5, "count_include_pad", False)', "tests/net/test_read.py"),
     Bug("He initialisation by the outputs instead of the inputs", "net/init.py",
         "weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)",
         "weight.normal_(0, math.sqrt(2 / fan_out), generator=generator)", "tests/net/test_init.py"),

@@ -7,6 +7,7 @@ import torch
 from awkward import AWKWARD
 from hypothesis import given, settings
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import striate
@@ -282,6 +283,28 @@ def test_what_no_word_says_is_opaque(module, kind, reach, macs):
 def test_torchs_modules_are_the_words_for_them(module, word):
     module.eval()
     (node,) = read(module, (4, 6, 6)).nodes
+    assert node.op == parse(f"input 4x6x6; {word}").nodes[0].op
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda x: F.avg_pool2d(x, 3, 2, 1), "avgpool 3 stride=2 padding=1"),
+        (lambda x: F.avg_pool2d(x, 2, count_include_pad=False), "avgpool 2 count_padding=no"),
+        (lambda x: F.max_pool2d(x, 3, 1, 1), "maxpool 3 stride=1 padding=1"),
+        (lambda x: F.max_pool2d(x, 2), "maxpool 2"),
+        (lambda x: F.leaky_relu(x), "leakyrelu"),
+        (lambda x: F.interpolate(x, scale_factor=2.0), "upsample 2"),
+    ],
+)
+def test_torchs_functions_are_the_words_for_them(call, word):
+    """With torch's own defaults where an argument is left out."""
+
+    class Calls(nn.Module):
+        def forward(self, x):
+            return call(x)
+
+    (node,) = read(Calls(), (4, 6, 6)).nodes
     assert node.op == parse(f"input 4x6x6; {word}").nodes[0].op
 
 
