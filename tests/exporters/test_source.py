@@ -28,7 +28,7 @@ from striate.model.contract import Contract
 from striate.model.model import Model, load
 from striate.model.prepare import fit, normalise
 from striate.net import assemble, build
-from striate.spec import Conv, Flatten, Graph, Linear, Node, ReLU, Seq, Sum, lower, parse
+from striate.spec import Conv, Flatten, Graph, Linear, Node, ReLU, Seq, Sum, Tanh, lower, parse
 from striate.zoo import ZOO
 
 ODD = "a b a1 block1 block2 block3 x y in class lambda None 0 1 2 3a append pop __p torch nn chain Tensor F found"
@@ -249,13 +249,12 @@ def test_a_softmax_in_the_net_changes_no_answer(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------------ mistakes
 def test_a_mismatch_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli) -> None:
-    from striate.exporters import parts, words
+    from striate.exporters import classes
 
-    def wrong(op, shape):
-        layer = words.made(op, shape)
-        return words.Made("nn.Tanh", act=True) if isinstance(op, ReLU) else layer
+    def wrong(op, shape, right=classes.torch_call):
+        return right(Tanh() if isinstance(op, ReLU) else op, shape)
 
-    monkeypatch.setattr(parts, "made", wrong)
+    monkeypatch.setattr(classes, "torch_call", wrong)
     with pytest.raises(ExportError, match=r"not written: .* \(its outputs differ by up to .*please report it"):
         export_source(lower(Seq(Conv(2, 3), ReLU()), (1, 8, 8)), tmp_path / "a.py")
     answer = cli("export", "conv 2 3; relu", "--input", "1x8x8", "-o", tmp_path / "a.py", "--json")

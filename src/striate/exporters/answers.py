@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 
 from striate.errors import ModelError
-from striate.exporters.layout import WIDTH, string
+from striate.exporters.code import WIDTH, quoted
 from striate.model.contract import Contract
 from striate.model.fitting import LONGEST
 
@@ -92,13 +92,13 @@ if __name__ == "__main__":
 
 def constants(contract: Contract, weights: str) -> str:
     """The names at the top of the file."""
-    names = [string(name) for name in contract.classes]
+    names = [quoted(name) for name in contract.classes]
     plain = f"CLASSES = ({', '.join(names)})"
     return "\n".join(
         [
             plain if len(plain) <= WIDTH else "\n".join(["CLASSES = (", *_wrapped(names), ")  # fmt: skip"]),
             f"MEAN, STD = {contract.mean!r}, {contract.std!r}  # of pixels from 0 to 1, for each channel",
-            f"WEIGHTS = Path(__file__).with_name({string(weights)})",
+            f"WEIGHTS = Path(__file__).with_name({quoted(weights)})",
         ]
     )
 

@@ -1,63 +1,62 @@
-"""The ``forward`` of a class: steps nested where one follows the other, names where a value is read twice."""
+"""The ``forward`` of a class: layers nested where one follows the other, names where a value is read twice."""
 
 from __future__ import annotations
 
 import re
 from keyword import iskeyword
 
-from striate.exporters.fold import Kind, Slot
-from striate.exporters.layout import Call, Code, Item, call, flat, lines, own
+from striate.exporters.code import own, quoted
+from striate.exporters.groups import Pattern, Slot
 from striate.spec import Add, Concat, Multiply
 
 NEST, LONG = 4, 96  # so many calls in one another; so many letters in a line that is to be read
 HEAVY = ("nn.Conv", "nn.Linear", "ChannelsFirstEmbedding", "TabledConvolution", "FixedCodes")
 INPUTS = ("x", "y", "z")
+NOT_NAMES = {"self", "torch", "taps", "nn", "F", "found"}
+SIGNS = {Add: " + ", Multiply: " * "}
 
 
-def forward(kind: Kind, taps: tuple[str, ...]) -> list[str]:
-    """The methods that run a class: ``forward``; ``taps`` where the net has side heads, named *taps*; ``scores``
-    where it ends in a softmax.
+def forward(pattern: Pattern, taps: tuple[str, ...]) -> list[str]:
+    """The lines of the methods that run a class: ``forward``; ``taps`` where the net has side heads, named *taps*;
+    ``scores`` where it ends in a softmax.
     """
-    body = Body(kind, taps)
-    names = [INPUTS[k] if kind.inputs <= len(INPUTS) else f"x{k + 1}" for k in range(kind.inputs)]
-    tensors = ", ".join(f"{name}: Tensor" for name in names)
-    more = ", taps: dict[str, Tensor] | None = None" if taps else ""
-    last = kind.slots[kind.result]
-    softmax = last.key[:2] == ("layer", "nn.Softmax") and last.inputs[0] >= 0 and not kind.units[0].path
+    count = pattern.structure.inputs
+    names = [INPUTS[k] if count <= len(INPUTS) else f"x{k + 1}" for k in range(count)]
+    given = ", ".join(["self", *(f"{name}: Tensor" for name in names)])
+    given += ", taps: dict[str, Tensor] | None = None" if taps else ""
+    result = pattern.structure.result
+    last = pattern.slots[result]
+    softmax = last.key[:2] == ("layer", "nn.Softmax") and last.inputs[0] >= 0 and not pattern.groups[0].path
     said = "What goes into the softmax." if softmax else "Side heads are computed into *taps*, where it is given."
-    text = [f"    def {'scores' if softmax else 'forward'}(self, {tensors}{more}) -> Tensor:"]
-    text += [f'        """{said}"""'] * (softmax or bool(taps))
-    text += body.run(names, last.inputs[0] if softmax else kind.result)
+    text = [f"def {'scores' if softmax else 'forward'}({given}) -> Tensor:"]
+    text += [f'    """{said}"""'] * (softmax or bool(taps))
+    text += [f"    {line}" for line in _Body(pattern, taps).run(names, last.inputs[0] if softmax else result)]
     if softmax:
         scores = f"self.scores({', '.join(names + ['taps'] * bool(taps))})"
-        text += ["", f"    def forward(self, {tensors}{more}) -> Tensor:"]
-        text.append(f"        return {own(last.name.split('.'))}({scores})")
+        text += ["", f"def forward({given}) -> Tensor:", f"    return {own(last.name.split('.'))}({scores})"]
     if taps:
-        result = f'{{"{kind.units[0].output}": self(x, found), **found}}'
         text += [
             "",
-            "    def taps(self, x: Tensor) -> dict[str, Tensor]:",
-            '        """The output and the ends of the side heads, by name, from one pass."""',
-            "        found: dict[str, Tensor] = {}",
-            f"        return {result}",
+            "def taps(self, x: Tensor) -> dict[str, Tensor]:",
+            '    """The output and the ends of the side heads, by name, from one pass."""',
+            "    found: dict[str, Tensor] = {}",
+            f"    return {{{quoted(pattern.groups[0].output)}: self(x, found), **found}}",
         ]
     return text
 
 
-class Body:
-    """Writes the lines of one forward. A value is named by its step; the inputs are -1, -2, ..."""
+class _Body:
+    """Writes the lines of one forward. A value is named by its slot; the inputs are -1, -2, ..."""
 
-    def __init__(self, kind: Kind, taps: tuple[str, ...]) -> None:
-        self.slots = kind.slots
-        steps = [(i, kind.steps(i, [kind.units[0]])[0]) for i in range(len(kind.slots))]
-        ends = {step.end: i for i, step in steps if step is not None}
-        self.taps = {ends[tap]: tap for tap in taps}
-        self.short = len(kind.slots) <= 3 and kind.is_chain
-        self.code: dict[int, Code] = {}  # what each value is called, or the term that it is
+    def __init__(self, pattern: Pattern, taps: tuple[str, ...]) -> None:
+        self.slots = pattern.slots
+        self.taps = {pattern.groups[0].ends[tap]: tap for tap in taps}
+        self.short = len(self.slots) <= 3 and pattern.is_chain
+        self.code: dict[int, str] = {}  # what each value is called, or the term that it is
         self.reads: dict[int, set[str]] = {}  # the names in it
         self.left: dict[int, int] = {}  # how often it will be read yet
         self.text: list[str] = []
-        self.indent = 8
+        self.room = ""
 
     def run(self, names: list[str], result: int) -> list[str]:
         for k, name in enumerate(names):
@@ -65,94 +64,76 @@ class Body:
         main, wanted = self.needed([result]), self.needed([result, *self.taps])
         reads = [j for i in wanted for j in self.slots[i].inputs] + [result, *self.taps]
         self.left = {i: reads.count(i) for i in {*reads, *self.code}}
-        inside = False
         for i in wanted:
-            if (i not in main) != inside:
-                inside = i not in main
-                self.text += ["        if taps is not None:"] * inside
-                self.indent = 12 if inside else 8
-            self.step(i, self.sole_reader(i, wanted))
+            inside = i not in main  # of a side head, which is computed where somebody asks for it
+            self.text += ["if taps is not None:"] * (inside and not self.room)
+            self.room = "    " * inside
+            self.step(i, wanted)
             if i in self.taps:
-                self.tap(i, inside)
-        self.indent = 8
-        return [*self.text, *lines("return ", self.code[result])]
-
-    def tap(self, i: int, inside: bool) -> None:
-        self.text += ["        if taps is not None:"] * (not inside)
-        self.text += lines(f'taps["{self.taps[i]}"] = ', self.code[i], indent=12)
-        self.left[i] -= 1
+                self.text += ["if taps is not None:"] * (not inside)
+                self.text.append(f"    taps[{quoted(self.taps[i])}] = {self.code[i]}")
+                self.left[i] -= 1
+        return [*self.text, f"return {self.code[result]}"]
 
     def needed(self, ends: list[int]) -> list[int]:
-        """The steps that *ends* stand on, in order."""
+        """The slots that *ends* stand on, in order."""
         found = set(ends)
         for i in range(len(self.slots) - 1, -1, -1):
-            if i in found:
-                found |= set(self.slots[i].inputs)
+            found |= set(self.slots[i].inputs) if i in found else set()
         return sorted(i for i in found if i >= 0)
 
-    def sole_reader(self, i: int, wanted: list[int]) -> Slot | None:
-        """The step that alone reads *i*, once."""
-        readers = [r for r in wanted if i in self.slots[r].inputs]
-        return self.slots[readers[0]] if len(readers) == self.left[i] == 1 else None
-
-    def step(self, i: int, reader: Slot | None) -> None:
+    def step(self, i: int, wanted: list[int]) -> None:
         slot = self.slots[i]
-        term = self.join(slot) if slot.key[0] == "join" else self.called(slot)
+        if slot.is_join:
+            term = self.join(slot)
+        else:
+            term = f"{own(slot.name.split('.'))}({', '.join(self.code[j] for j in slot.inputs)})"
         names = set().union(*(self.reads[j] for j in slot.inputs))
         for j in slot.inputs:
             self.left[j] -= 1
-        text = flat(term)
-        ends = self.left[i] == 1 and reader is None  # the result itself, or a tap: it stands in its return
-        if ends or (reader and len(text) <= LONG - 20 and self.nests(text, reader)):
+        readers = [self.slots[r] for r in wanted if i in self.slots[r].inputs]
+        ends = self.left[i] == 1 and not readers  # the result itself, or a tap: it stands in its return
+        sole = len(readers) == self.left[i] == 1
+        if ends or (sole and len(term) <= LONG - 20 and self.nests(term, readers[0])):
             self.code[i], self.reads[i] = term, names
-            return
-        name = self.name(slot)
-        self.text += lines(f"{name} = ", term, indent=self.indent)
+        else:
+            self.assign(i, term, self.name(slot))
+
+    def assign(self, i: int, term: str, name: str) -> None:
+        self.text.append(f"{self.room}{name} = {term}")
         self.code[i], self.reads[i] = name, {name}
 
-    def nests(self, text: str, reader: Slot) -> bool:
-        """Whether the term *text* may stand inside its only reader."""
-        if reader.key[0] == "join":
-            return text.count("(") <= NEST
-        heavy = reader.key[0] == "unit" or str(reader.key[1:2]).strip("('").startswith(HEAVY)
-        return self.short or (not heavy and text.count("self.") < NEST)
+    def nests(self, term: str, reader: Slot) -> bool:
+        """Whether *term* may stand inside its only reader."""
+        if reader.is_join:
+            return term.count("(") <= NEST
+        heavy = reader.key == ("group",) or (reader.key[0] == "layer" and str(reader.key[1]).startswith(HEAVY))
+        return self.short or (not heavy and term.count("self.") < NEST)
 
-    def called(self, slot: Slot) -> Code:
-        return f"{own(slot.name.split('.'))}({', '.join(flat(self.code[j]) for j in slot.inputs)})"
-
-    def join(self, slot: Slot) -> Code:
-        if sum(len(flat(self.code[j])) for j in slot.inputs) > LONG:
-            self.settle(slot.inputs)
+    def join(self, slot: Slot) -> str:
+        if sum(len(self.code[j]) for j in slot.inputs) > LONG:  # names first, so that the line is not too long
+            for j in dict.fromkeys(slot.inputs):
+                if j >= 0 and "(" in self.code[j]:
+                    self.assign(j, self.code[j], self.name(self.slots[j], fresh=True))
         if slot.key[1] is Concat:
-            return call("torch.cat", Call("[", tuple(Item("", self.code[j]) for j in slot.inputs)), dim="1")
-        sign = {Add: " + ", Multiply: " * "}[slot.key[1]]  # type: ignore[index]
-        total = ""
+            return f"torch.cat([{', '.join(self.code[j] for j in slot.inputs)}], dim=1)"
+        sign, total = next(sign for op, sign in SIGNS.items() if op is slot.key[1]), ""
         for k, j in enumerate(slot.inputs):
-            term = flat(self.code[j])
-            if re.search(r"\) [+*] |^\w+ [+*] ", term):
-                term = f"({term})"
+            term = f"({self.code[j]})" if re.search(r"\) [+*] |^\w+ [+*] ", self.code[j]) else self.code[j]
             if len(total) + len(term) > LONG:
                 name = self.name(slot, set().union(*(self.reads[j] for j in slot.inputs[k:])))
-                self.text += lines(f"{name} = ", total, indent=self.indent)
+                self.text.append(f"{self.room}{name} = {total}")
                 total = name
             total += sign * (k > 0) + term
         return total
 
-    def settle(self, values: tuple[int, ...]) -> None:
-        """Gives the terms among *values* names, so that a line with all of them is not too long."""
-        for j in dict.fromkeys(values):
-            if j >= 0 and "(" in flat(self.code[j]):
-                name = self.name(self.slots[j], fresh=True)
-                self.text += lines(f"{name} = ", self.code[j], indent=self.indent)
-                self.code[j], self.reads[j] = name, {name}
-
     def name(self, slot: Slot, keep: set[str] | None = None, fresh: bool = False) -> str:
-        """A name for a value: ``x``, unless somebody needs the ``x`` of before, else the step's own."""
+        """A name for a value: ``x``, unless somebody needs the ``x`` of before, else the slot's own."""
         used = set().union(*(self.reads[j] for j, left in self.left.items() if left and j in self.reads), keep or ())
         name = "x"
         if "x" in used or fresh:
             name = re.sub(r"\W", "_", slot.name)
             name = name if name[0].isalpha() else f"x{name}"
-        while name in used or iskeyword(name) or name in ("self", "torch", "taps", "nn", "F", "found"):
+        while name in used or iskeyword(name) or name in NOT_NAMES:
             name += "_"
         return name

@@ -13,8 +13,8 @@ def chain(**layers: nn.Module) -> nn.Sequential:
     """Layers one after the other, under their names."""
     return nn.Sequential(OrderedDict(layers))
 '''
-HELPERS = {"chain": CHAIN} | {
-    name: inspect.getsource(cls)
+HELPERS = {"chain": CHAIN.strip()} | {
+    name: inspect.getsource(cls).strip()
     for name, cls in vars(layers).items()
     if isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__ == layers.__name__
 }

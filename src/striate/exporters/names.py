@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import chain, count
 from keyword import iskeyword
 
-from striate.exporters.fold import Kind
+from striate.exporters.groups import Pattern, column
 from striate.exporters.helpers import HELPERS
-from striate.exporters.tree import Unit
-from striate.exporters.words import made
 from striate.spec import Add, Node
 
 FAMILIES = {
@@ -20,7 +20,7 @@ FAMILIES = {
 }  # fmt: skip
 TAKEN = {"Tensor", "Path", "Image", "ImageOps", "OrderedDict", "F", *HELPERS}
 VAGUE = {"sum", "add", "cat", "concat", "body", "skip", "join", "below", "block", "conv", "layers"}
-WORDS = {"BatchNorm": "BN", "LayerNorm": "Norm", "ConvTranspose": "Up"}
+SHORT = {"BatchNorm": "BN", "LayerNorm": "Norm", "ConvTranspose": "Up"}
 
 
 def class_name(name: str) -> str:
@@ -29,47 +29,39 @@ def class_name(name: str) -> str:
     >>> class_name("lenet5"), class_name("resnet50"), class_name("my-net"), class_name("mobilenet_v3_large")
     ('LeNet5', 'ResNet50', 'MyNet', 'MobileNetV3Large')
     """
-    words = re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*|\d+", name)
     camel = ""
-    for word in words:
-        stem, number = re.fullmatch(r"(.*?)(\d*)", word).groups()  # type: ignore[union-attr]
-        piece = FAMILIES.get(stem.lower(), stem[:1].upper() + stem[1:]) + number
+    for word in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*|\d+", name):
+        stem = word.rstrip("0123456789")
+        piece = FAMILIES.get(stem.lower(), stem[:1].upper() + stem[1:]) + word[len(stem) :]
         camel += f"_{piece}" if camel[-1:].isdigit() and piece[:1].isdigit() else piece
     camel = camel if camel[:1].isalpha() else f"Net{camel}"
     return f"{camel}Net" if camel in TAKEN or iskeyword(camel) else camel
 
 
-def class_names(main: Kind, classes: set[Kind], name: str) -> dict[Kind, str]:
+def class_names(main: Pattern, classes: Iterable[Pattern], name: str) -> dict[Pattern, str]:
     """What the classes are called; *main*, the net's own, as *name* says."""
     found = {main: class_name(name)}
-    order = sorted(classes - {main}, key=lambda k: (not k.is_chain, _depth(k.units[0]), k.units[0].path))
-    for kind in order:
-        choices = _choices(kind)
-        free = [choice for choice in choices if choice not in found.values()]
-        number = 2
-        while not free:
-            free = [c for c in [f"{choices[0]}{number}"] if c not in found.values()]
-            number += 1
-        found[kind] = free[0]
+    others = [pattern for pattern in classes if pattern is not main]
+    for pattern in sorted(others, key=lambda p: (not p.is_chain, p.groups[0].path.count("."), p.groups[0].path)):
+        choices = _choices(pattern)
+        numbered = (f"{choices[0]}{number}" for number in count(2))
+        found[pattern] = next(choice for choice in chain(choices, numbered) if choice not in found.values())
     return found
 
 
-def _depth(unit: Unit) -> int:
-    return unit.path.count(".")
-
-
-def _choices(kind: Kind) -> list[str]:
+def _choices(pattern: Pattern) -> list[str]:
     """Names that would suit, the best first."""
-    unit = min(kind.units, key=_depth)
-    stems = dict.fromkeys([_stem(unit.path), *(_stem(unit.path) for unit in kind.units)])
+    path = min((group.path for group in pattern.groups), key=lambda path: path.count("."))
+    stems = dict.fromkeys(_stem(path) for path in [path, *(group.path for group in pattern.groups)])
     telling = [class_name(stem) for stem in stems if stem.lower() not in VAGUE]
-    last, around = class_name(_stem(unit.path)), class_name(_stem(unit.path.rpartition(".")[0]) or "Inner")
-    if not kind.joins:
-        stage = "Stage" * all(slot.key[0] == "unit" and slot.name[-1:].isdigit() for slot in kind.slots)
-        return [name for name in (_layers(kind), *telling, stage, last, around + last) if name]
-    skips = Add in kind.joins and (any(-1 in s.inputs for s in kind.slots if s.key[0] == "join") or len(kind.units) > 2)
-    first = telling[: len(stems) == 1] + [last] * (last == "Block") + ["Residual"] * skips
-    return [*first, last, around + last]
+    last, around = class_name(_stem(path)), class_name(_stem(path.rpartition(".")[0]) or "Inner")
+    joins = [slot for slot in pattern.slots if slot.is_join]
+    if not joins:
+        stage = "Stage" * all(slot.key == ("group",) and slot.name[-1:].isdigit() for slot in pattern.slots)
+        return [name for name in (_layers(pattern), *telling, stage, last, around + last) if name]
+    adds = any(slot.key == ("join", Add) for slot in joins)
+    skips = adds and (any(-1 in slot.inputs for slot in joins) or len(pattern.groups) > 2)
+    return [*telling[: len(stems) == 1], *[last] * (last == "Block"), *["Residual"] * skips, last, around + last]
 
 
 def _stem(path: str) -> str:
@@ -78,19 +70,16 @@ def _stem(path: str) -> str:
     return re.sub(r"_*\d+[a-z]?$", "", last) or last
 
 
-def _layers(kind: Kind) -> str:
+def _layers(pattern: Pattern) -> str:
     """The name of a few layers in a row: ConvBNReLU; empty for more than that."""
-    if len(kind.slots) > 6 or not kind.is_chain:
+    if len(pattern.slots) > 6 or not pattern.is_chain:
         return ""
     words = []
-    for i in range(len(kind.slots)):
-        steps = [step for step in kind.steps(i, list(kind.units)) if step]
-        if not all(isinstance(step.part, Node) for step in steps):
+    for slot in pattern.slots:
+        ops = {type(m.part.op).__name__ for m in column(pattern.groups, slot.name) if m and isinstance(m.part, Node)}
+        if not ops:
             return ""
-        ops = {type(step.part.op).__name__ for step in steps if isinstance(step.part, Node)}
-        act = isinstance(steps[0].part, Node) and made(steps[0].part.op, steps[0].given).act
-        word = ops.pop()
-        words.append("Act" if ops and act else WORDS.get(word, word))
+        words.append("Act" if len(ops) > 1 and slot.key == ("act",) else SHORT.get(min(ops), min(ops)))
     times = next((n for n in (3, 2) if words == words[: len(words) // n] * n), 1)
     once = words[: len(words) // times]
     return {1: "", 2: "Double", 3: "Triple"}[times] + "".join(once) if len(once) <= 3 else ""

@@ -8,11 +8,12 @@ from textwrap import fill
 from striate.analysis import analyse, infer
 from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters import answers
+from striate.exporters.classes import Writer
+from striate.exporters.code import wrapped
+from striate.exporters.groups import groups_of
 from striate.exporters.helpers import HELPERS
-from striate.exporters.modules import Writer
-from striate.exporters.tree import units
 from striate.model.contract import Contract
-from striate.spec import Embedding, Graph, Shape, Softmax
+from striate.spec import Embedding, Graph, Opaque, Shape, Softmax
 
 MARK = "Written by striate export --to source"
 IMPORTS = {  # by what of each stands in the text, in the order of a formatter
@@ -43,7 +44,7 @@ def source(
         weights: The name of the model's file beside it.
 
     Raises:
-        SpecError: Nobody said the input.
+        SpecError: No input size is given, or the net was read from code and has parts that are not known.
         ShapeError: The layers do not fit together.
 
     >>> from striate.spec import parse
@@ -58,21 +59,27 @@ def source(
     """
     if graph.input is None:
         raise SpecError("no input size given; give one, such as --input 1x28x28")
+    unknown = next((node.op for node in graph.nodes if isinstance(node.op, Opaque)), None)
+    if unknown:
+        what = f"{unknown.kind} was read from code and its inside is not known"
+        raise SpecError(f"{what}: it cannot be written as source")
     shapes, problems = infer(graph)
     if problems:
         raise ShapeError("the net does not fit together:\n" + "\n".join(f"  {p}" for p in problems))
     softmax = isinstance(graph.nodes[-1].op, Softmax) and graph.nodes[-1].inputs != ("input",)
-    writer = Writer(units(graph, shapes, frozenset([graph.output] if softmax else [])), name, graph.taps)
-    *others, (head, *rest) = writer.classes()
+    root = groups_of(graph, shapes, frozenset([graph.output] if softmax else []))
+    writer = Writer(root, name, _about(graph, shapes[graph.output]), graph.taps)
+    classes = writer.classes()
     called = writer.names[writer.main]
-    classes = ["\n".join(text) for text in (*others, [head, *_docstring(graph, shapes[graph.output]), "", *rest])]
-    helpers = [text.strip("\n") for key, text in HELPERS.items() if any(re.search(rf"\b{key}\(", c) for c in classes)]
-    parts = [*helpers, *classes] + ([answers.functions(contract, called, softmax)] if contract else [])
-    top = [answers.constants(contract, weights), *[""] * (1 + bool(parts))] if contract else []
-    body = "\n\n\n".join(parts)
-    imports = _imports("\n".join([*top, body]))
-    blank = [""] if contract else ["", ""]
-    return "\n".join([*_opening(called, origin, graph), "", *imports, *blank, *top, body, ""]), called
+    helpers = [text for key, text in HELPERS.items() if any(re.search(rf"\b{key}\(", text) for text in classes)]
+    parts = [*helpers, *("\n".join(text for line in c.splitlines() for text in wrapped(line)) for c in classes)]
+    top = ""
+    if contract:
+        parts.append(answers.functions(contract, called, softmax))
+        top = answers.constants(contract, weights) + "\n" * 3
+    body = top + "\n\n\n".join(parts) + "\n"
+    head = [*_opening(called, origin, graph), "", *_imports(body), *[""] * (1 if contract else 2)]
+    return "\n".join([*head, body]), called
 
 
 def _opening(name: str, origin: str, graph: Graph) -> list[str]:
@@ -83,19 +90,16 @@ def _opening(name: str, origin: str, graph: Graph) -> list[str]:
     return [*f'"""{safe}'.splitlines(), '"""']
 
 
-def _docstring(graph: Graph, output: Shape) -> list[str]:
+def _about(graph: Graph, output: Shape) -> str:
     assert graph.input is not None
     report = analyse(graph)
-    words = any(isinstance(node.op, Embedding) for node in graph.nodes)
-    given = ", ".join(map(str, graph.input))
-    text = [
-        f'    """{"Word numbers" if words else "float32"} (N, {given}) to (N, {", ".join(map(str, output))}).',
-        "",
-        f"    {report.parameters:,} parameters; {report.macs:,} multiply-accumulates for one input.",
-    ]
+    kind = "Word numbers" if any(isinstance(node.op, Embedding) for node in graph.nodes) else "float32"
+    given, result = (", ".join(map(str, shape)) for shape in (graph.input, output))
+    text = f"{kind} (N, {given}) to (N, {result}).\n\n"
+    text += f"{report.parameters:,} parameters; {report.macs:,} multiply-accumulates for one input.\n"
     if graph.taps:
-        text += [f"    With side heads, which forward leaves out: {', '.join(graph.taps)}."]
-    return [*text, '    """']
+        text += f"With side heads, which forward leaves out: {', '.join(graph.taps)}.\n"
+    return text
 
 
 def _imports(body: str) -> list[str]:

@@ -1,0 +1,253 @@
+"""The classes of a file: ``__init__`` with the layers under their own names, what repeats once, and ``forward``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING
+from functools import partial
+from itertools import pairwise
+from textwrap import indent
+from typing import NamedTuple
+
+from striate.errors import shape_text
+from striate.exporters.arguments import REQUIRED, Arguments, Column
+from striate.exporters.code import WIDTH, Code, becomes, call, is_plain, noted
+from striate.exporters.forward import forward
+from striate.exporters.groups import Group, Member, Pattern, Slot, classes_of, column, patterns
+from striate.exporters.names import class_names
+from striate.spec import Node
+from striate.spec.op import torch_call
+
+Path = tuple[str, ...]
+Condition = Callable[[], str]  # the code that says whether a member is there
+Members = Sequence[Member | None]  # of each group of the class in hand; None where one lacks it
+NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+
+
+class Item(NamedTuple):
+    """What a chain has under a name: its code, and what is noted behind it."""
+
+    name: str
+    code: str
+    note: str
+
+
+class Writer:
+    """Writes the classes of the groups in *root*, whose own class is called after *name*, with *about* below it."""
+
+    def __init__(self, root: Group, name: str, about: str, taps: tuple[str, ...]) -> None:
+        self.about, self.taps, self.patterns = about, taps, patterns(root)
+        self.main = self.patterns[root]
+        self.names = class_names(self.main, classes_of(root, self.patterns), name)
+        self.arguments: dict[Pattern, Arguments] = {}
+        self.written: list[str] = []
+
+    def classes(self) -> list[str]:
+        """The text of each class, in order; the net's own is the last."""
+        self.define(self.main)
+        return self.written
+
+    def define(self, pattern: Pattern) -> Arguments:
+        """Writes the class of *pattern*, and before it those that it uses; gives its arguments."""
+        if pattern not in self.arguments:
+            arguments = Arguments(pattern.groups, self.literal, pattern.example)
+            self.layers(pattern, arguments, {})
+            for p in arguments.parameters:  # what came later may have made an argument needless: a second look
+                p.uses.clear()
+            self.layers(pattern, arguments, {})
+            arguments.parameters = [p for p in arguments.parameters if p.uses]
+            conditions = self.conditions(pattern, arguments)
+            arguments.settle([group.result.output[0] for group in pattern.groups])
+            self.arguments[pattern] = arguments
+            self.written.append(self.class_text(pattern, arguments, self.layers(pattern, arguments, conditions)))
+        return self.arguments[pattern]
+
+    def class_text(self, pattern: Pattern, arguments: Arguments, layers: list[str]) -> str:
+        text = [f'"""{self.about if pattern is self.main else _about(pattern)}"""', ""]
+        if layers:
+            declared = call("def __init__", ["self", *(p.declared() for p in arguments.parameters)])
+            text += [f"{declared} -> None:", indent("\n".join(["super().__init__()", *layers]), "    "), ""]
+        text += forward(pattern, self.taps if pattern is self.main else ())
+        return f"class {self.names[pattern]}(nn.Module):\n" + indent("\n".join(text), "    ")
+
+    # ------------------------------------------------------------------------------------------------- its layers
+    def layers(self, pattern: Pattern, arguments: Arguments, conditions: dict[Slot, Condition]) -> list[str]:
+        """The lines of ``__init__`` that make the layers."""
+        text: list[str] = []
+        for slot in pattern.slots:
+            if slot.is_join:
+                continue
+            outer = slot.name.split(".")[:-1]
+            for k in range(1, len(outer) + 1):  # a group of names that has no forward of its own
+                space = becomes(".".join(outer[:k]), "nn.Module()")
+                text += [space] * (space not in text)
+            members = column(pattern.groups, slot.name)
+            code, note = self.code(members, arguments, (slot.name,)), _note(members, arguments)
+            text += _placed(slot.name, code, note, conditions[slot]() if slot in conditions else "")
+        return text
+
+    def code(self, members: Members, arguments: Arguments, path: Path) -> str:
+        """What makes the module of *members*, one for each group, in terms of *arguments*."""
+        if any(member and isinstance(member.part, Node) for member in members):
+            return self.layer(members, arguments, path)
+        return self.group([m.part if m and isinstance(m.part, Group) else None for m in members], arguments, path)
+
+    def literal(self, group: Group) -> str:
+        return self.group([group], Arguments([group], self.literal), (group.path,))
+
+    def layer(self, members: Members, arguments: Arguments, path: Path) -> str:
+        calls = [torch_call(m.part.op, m.given) if m and isinstance(m.part, Node) else None for m in members]
+        first = next(c for c in calls if c)
+        if not first.arguments and len({c.cls for c in calls if c}) > 1:
+            return f"{arguments.code([c and Code(c.cls) for c in calls], 'act', path)}()"
+        items = []
+        for i, argument in enumerate(first.arguments):
+            given = [c.arguments[i] if c else None for c in calls]
+            if not argument.named or any(a and (a.default is MISSING or a.value != a.default) for a in given):
+                code = arguments.code([a and a.value for a in given], argument.name, path)
+                items.append(f"{argument.name}={code}" if argument.named else code)
+        return call(first.cls, items)
+
+    def group(self, groups: Sequence[Group | None], arguments: Arguments, path: Path) -> str:
+        there = {self.patterns[group] for group in groups if group}
+        if len(there) > 1:  # of several patterns: made outside
+            return arguments.code(groups, path[-1], path)
+        (pattern,) = there
+        if pattern in self.names:
+            return self.made(pattern, groups, arguments, path)
+        items = []
+        for slot in pattern.slots:
+            members = column(groups, slot.name)
+            code = self.code(members, arguments, (*path, slot.name))
+            items.append(Item(slot.name, code, _note(members, arguments)))
+        if [item.name for item in items] == [str(i) for i in range(len(items))]:
+            return _chained("nn.Sequential", items)
+        return _chained("chain", _looped(items, at_least=3 if len(groups) == 1 else len(items) + 1))
+
+    def made(self, pattern: Pattern, groups: Sequence[Group | None], arguments: Arguments, path: Path) -> str:
+        """A call of the pattern's class."""
+        at = {group: i for i, group in enumerate(pattern.groups)}
+        items = []
+        for p in self.define(pattern).parameters:
+            values = [None if group is None else p.column[at[group]] for group in groups]
+            if all(value is None or (p.default is not REQUIRED and value == p.default) for value in values):
+                continue
+            said = () if p.name == p.base or p.name in ("out", "width") else (p.name.removesuffix(f"_{p.base}"),)
+            code = arguments.code(values, p.base, (*path, *said), p.default)
+            items.append(code if p.default is REQUIRED else f"{p.name}={code}")
+        return call(self.names[pattern], items)
+
+    # -------------------------------------------------------------------------------------- what some groups lack
+    def conditions(self, pattern: Pattern, arguments: Arguments) -> dict[Slot, Condition]:
+        """For each slot that some groups lack, what says that it is there: other channels behind it, or an argument."""
+        found: dict[Slot, Condition] = {}
+        for slot in filter(pattern.is_optional, pattern.slots):
+            present = [member is not None for member in column(pattern.groups, slot.name)]
+            before = [_given(pattern, slot, group)[0] for group in pattern.groups]
+            behind = [m.output[0] if m else a for m, a in zip(column(pattern.groups, slot.name), before, strict=True)]
+            changes = [a != b for a, b in zip(before, behind, strict=True)] == present
+            if changes and all(_is_known(column, arguments, slot.name) for column in (before, behind)):
+                found[slot] = partial(_differ, arguments, before, behind, slot.name)
+                continue
+            flag = next((p for p in arguments.parameters if p.uses == {slot.name} and p.says(present)), None)
+            if flag:
+                flag.is_flag()
+            flag = flag or arguments.add(f"with_{slot.name}", (slot.name,), present)
+            found[slot] = partial(getattr, flag, "name")
+        return found
+
+
+def _differ(arguments: Arguments, before: Column, behind: Column, slot: str) -> str:
+    return " != ".join(arguments.code(column, "channels", (slot,)) for column in (before, behind))
+
+
+def _is_known(column: Column, arguments: Arguments, slot: str) -> bool:
+    return len(set(column)) == 1 or arguments.find(column, "channels", (slot,)) is not None
+
+
+def _given(pattern: Pattern, slot: Slot, group: Group) -> tuple[int, ...]:
+    """The shape of what comes to *slot*, also where *group* lacks it."""
+    if member := group.members.get(slot.name):
+        return member.given
+    source = slot.inputs[0]
+    if source < 0:
+        return group.shapes[-1 - source]
+    before = pattern.slots[source]
+    return group.members[before.name].output if before.name in group.members else _given(pattern, before, group)
+
+
+def _placed(path: str, code: str, note: str, condition: str) -> list[str]:
+    """The lines that put *code* in its place; with a *condition*, nothing where it does not hold."""
+    if not condition:
+        return [noted(becomes(path, code), note)]
+    either = noted(becomes(path, f"{code} if {condition} else nn.Identity()"), note)
+    if "\n" not in either and len(either) + 8 <= WIDTH:
+        return [either]
+    there = indent(noted(becomes(path, code), note), "    ")
+    return [becomes(path, "nn.Identity()"), f"if {condition}:", there]
+
+
+def _about(pattern: Pattern) -> str:
+    first, others = pattern.groups[pattern.example], len(pattern.groups) - 1
+    more = f" and {others} like it; the sizes are those of {first.path}" if others else ""
+    return f"{first.path}{more}: {shape_text(first.shapes[0])} -> {shape_text(first.result.output)}."
+
+
+def _note(members: Members, arguments: Arguments) -> str:
+    """What the comment behind a member says: the size of its output in the example."""
+    return shape_text(next(member.output for member in (members[arguments.example], *members) if member))
+
+
+# --------------------------------------------------------------------------------------------------------- chains
+def _chained(func: str, items: list[Item]) -> str:
+    if len(items) == 1:
+        return call(func, [items[0].code])
+    return call(func, [item.code for item in items], [item.note for item in items])
+
+
+def _keyword(item: Item) -> str:
+    """An argument of ``chain``; a name that Python does not take for one stands in a dict."""
+    return f"{item.name}={item.code}" if is_plain(item.name) else f'**{{"{item.name}": {item.code}}}'
+
+
+def _looped(items: list[Item], at_least: int) -> list[Item]:
+    """The arguments of ``chain``: runs of numbered calls whose numbers stay, or grow by a step, as one loop each."""
+    result: list[Item] = []
+    while items:
+        stop = 1
+        while stop < len(items) and _loop(items[: stop + 1]):
+            stop += 1
+        loop = _loop(items[:stop]) if stop >= at_least else None
+        run = [Item("", loop, items[stop - 1].note)] if loop else [i._replace(code=_keyword(i)) for i in items[:stop]]
+        result, items = result + run, items[stop:]
+    return result
+
+
+def _loop(items: list[Item]) -> str | None:
+    """*items* as one loop, where their texts are equal but for numbers that grow by steps."""
+    matches = [match for item in items if (match := re.fullmatch(r"(.*?)(\d+)", item.name))]
+    texts = {NUMBER.sub("#", item.code) for item in items}
+    if len(matches) < len(items) or len(texts) > 1 or not items[0].code[0].isupper() or "\n" in items[0].code:
+        return None
+    first, stem = int(matches[0][2]), matches[0][1]
+    if [item.name for item in items] != [f"{stem}{first + i}" for i in range(len(items))]:
+        return None
+    columns = zip(*(map(int, NUMBER.findall(item.code)) for item in items), strict=True)
+    terms = [_progress(column) for column in columns]
+    if None in terms:
+        return None
+    start = 0 if any(" * i" in str(term) for term in terms) else first
+    number = f"i + {first - start}" if first > start else "i"
+    rest = iter(terms)
+    code = NUMBER.sub(lambda _: str(next(rest)), items[0].code)
+    over = f"{start}, {start + len(items)}" if start else str(len(items))
+    return f'**{{f"{stem}{{{number}}}": {code} for i in range({over})}}'
+
+
+def _progress(numbers: tuple[int, ...]) -> str | None:
+    """A term in ``i`` (from 0) that gives *numbers*, or the one number that they all are."""
+    steps = {b - a for a, b in pairwise(numbers)} or {0}
+    if len(steps) > 1 or min(steps) < 0:
+        return None
+    return f"{numbers[0]} + {min(steps)} * i" if min(steps) else str(numbers[0])
