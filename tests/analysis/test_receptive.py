@@ -250,6 +250,19 @@ def test_fields_of_upsampling_are_the_largest_over_the_phases() -> None:
     assert seen("convtranspose 1 3 stride=2 padding=1 output_padding=1", (1, 16)) == ((2,), (0.5,), (0,))
 
 
+@pytest.mark.parametrize("scale", [3, 5])
+def test_linear_upsampling_by_an_odd_scale_reads_one_unit_at_its_centre(scale: int) -> None:
+    """By hand: unit i lies at (i + 1/2) / scale - 1/2, which is j at i = scale j + (scale - 1) / 2, and between j and
+    j + 1 for the units up to the next such one.
+    """
+    graph = parse(f"input 1x8; upsample {scale} mode=linear")
+    (axis,) = receptive(graph, infer(graph)[0])[0][graph.output]
+    half = scale // 2
+    for j in range(1, 6):
+        assert axis.at(scale * j + half) == (j, j)
+        assert {axis.at(scale * j + half + i) for i in range(1, scale)} == {(j, j + 1)}
+
+
 @pytest.mark.parametrize("join", ["add <- input, u", "add <- u, input", "concat <- input, u, v", "concat <- v, u"])
 def test_branches_that_go_down_and_up_again(join: str) -> None:
     """By hand: units 2i and 2i + 1 see the pair of pixels that was pooled, units 3i to 3i + 2 their triple."""

@@ -15,6 +15,7 @@ from striate.inspect.attribution import (
     METHODS,
     deconvnet,
     grad_cam,
+    grad_cam_pp,
     gradient,
     gradient_x_input,
     guided_backprop,
@@ -200,6 +201,26 @@ def test_cam_of_global_pooling_and_one_linear_layer_is_cam() -> None:
     weight = list(net.parameters())[-2][1]
     cam = torch.einsum("k,kyx->yx", weight, maps).detach().numpy()  # Zhou et al. 2016, equation 2
     assert np.allclose(found.values * found.values.size, cam, atol=1e-10)
+
+
+def test_grad_cam_pp_of_captums_net_by_hand() -> None:
+    """At relu1 the maps are [0, 4, 31, 40] (sum 75) and [0, 0, 6, 15] (sum 21), the slopes [1, 1, 1, 1] and
+    [1, -1, -1, -1]. So ``a`` is 1 / (2 + 75) and, where the slope is positive, 1 / (2 + 21); the weights are their
+    sums over the cells of positive slope, 4 / 77 and 1 / 23.
+    """
+    found = grad_cam_pp(OneConv().double(), RAMP.double(), 0, layer="relu1").values
+    first, second = np.array([[0, 4], [31, 40]]), np.array([[0, 0], [6, 15]])
+    assert np.allclose(found, 4 / 77 * first + 1 / 23 * second, rtol=1e-12)
+
+
+def test_grad_cam_pp_of_slopes_that_are_not_one_by_hand() -> None:
+    """One map [1, 2, 3, 4] and the slopes [1/2, 0, -1, 2]: of ``g`` the ``a`` is 1 / (2 + 10 g), so 1/7 and 1/22."""
+    net = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Linear(4, 1, bias=False)).double()
+    with torch.no_grad():
+        net[2].weight.copy_(torch.tensor([[0.5, 0.0, -1.0, 2.0]]))
+    maps = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], dtype=torch.float64)
+    found = grad_cam_pp(net, maps, 0, layer="0").values
+    assert np.allclose(found, (0.5 / 7 + 2 / 22) * maps[0, 0].numpy(), rtol=1e-12)
 
 
 def test_hires_cam_before_one_linear_layer_sums_to_the_score() -> None:

@@ -64,6 +64,21 @@ def test_the_survey_is_what_the_outputs_say(net):
     assert json.loads(json.dumps(found.as_dict()))["layers"][1]["dead"] == 1
 
 
+def test_zeros_and_dead_units_are_counted_before_and_after_an_activation():
+    """By hand: channel 0 of the convolution is the input, channel 1 its negative less 3, channel 2 always zero. What is
+    below zero is no zero before the ReLU, and one number everywhere is dead wherever it is.
+    """
+    net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU())
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1, 1))
+        net[0].bias.copy_(torch.tensor([0.0, -3.0, 0.0]))
+    x = torch.tensor([-2.0, -1.0, 0.0, 2.0]).view(1, 1, 2, 2)
+    conv, relu = measure_activity(net, [x]).layers
+    assert (conv.zero_fraction, conv.dead_units) == (5 / 12, (2,))  # one zero of channel 0, and all of channel 2
+    assert (relu.zero_fraction, relu.dead_units) == (11 / 12, (1, 2))
+    assert [feature_maps(net, x, layer).facts()["zero_fraction"] for layer in "01"] == [5 / 12, 11 / 12]
+
+
 def test_nothing_is_left_behind(net):
     net.train()
     measure_activity(net, [torch.randn(2, 1, 8, 8)])
