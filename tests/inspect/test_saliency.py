@@ -14,7 +14,7 @@ from striate.inspect.models import Explanation, explain, inspected
 from striate.inspect.models.saliency import overlay
 from striate.model.contract import Contract
 from striate.model.model import Model
-from striate.plotting import Scale
+from striate.plotting import ColourScale
 from striate.tasks import REGRESSION
 
 
@@ -142,7 +142,7 @@ def test_mistakes_are_answered_with_the_way_out(looked, digit, kind):
 
 def test_zero_lets_the_image_through_and_the_sign_has_a_colour():
     image = np.full((1, 3), 100, np.uint8)
-    shown = overlay(image, np.array([[-2.0, 0.0, 2.0]]), Scale(2.0, True)).astype(int)
+    shown = overlay(image, np.array([[-2.0, 0.0, 2.0]]), ColourScale(2.0, True)).astype(int)
     red, _, blue = np.moveaxis(shown, -1, 0)
     assert np.sign(red - blue)[0].tolist() == [-1, 0, 1]
     assert np.ptp(shown[0, 1]) == 0

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from striate.inspect.attribution import gradient, gradient_x_input
 from striate.inspect.inspection import DrawnInspection
 from striate.inspect.target import Target, as_target
-from striate.plotting.picture import MOST_NUMBERS, Picture, Scale, photo, sheet, short, values
+from striate.plotting.picture import MAX_NUMBERS, ColourScale, Picture, image_panel, panel_grid, short, value_panel
 
 LISTED = 10  # in the text
 
@@ -93,15 +93,15 @@ class PixelContributions(DrawnInspection):
         top, down = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, len(pixels))
         left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, pixels.shape[1])
         window = pixels[top:down, left:right]
-        scale = Scale(Scale.of(window).limit, True)
-        side = max(320, 34 * max(window.shape) if max(window.shape) <= MOST_NUMBERS else 0)
+        scale = ColourScale(ColourScale.of(window).limit, True)
+        side = max(320, 34 * max(window.shape) if max(window.shape) <= MAX_NUMBERS else 0)
         where = f"rows {top} to {down - 1}, columns {left} to {right - 1}"
-        panels = [values(window, scale, title=f"gradient x input, {where}", side=side)]
+        panels = [value_panel(window, scale, title=f"gradient x input, {where}", side=side)]
         if self.image is not None:
             box = (top, left, down - top, right - left)
-            panels.insert(0, photo(self.image, title="the image", marks=(box,), side=320))
+            panels.insert(0, image_panel(self.image, title="the image", marks=(box,), side=320))
         footer = f"They sum to {short(self.total)}; biases and curved activations give the rest, {short(self.rest)}."
-        return sheet(panels, title=self.title, scale=scale, footer=footer)
+        return panel_grid(panels, title=self.title, scale=scale, footer=footer)
 
 
 def pixel_contributions(module: nn.Module, x: Tensor, unit: str, image: np.ndarray | None = None) -> PixelContributions:

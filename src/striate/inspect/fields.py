@@ -15,7 +15,7 @@ from striate.inspect.capture import capture
 from striate.inspect.inspection import DrawnInspection
 from striate.inspect.target import Target, input_gradient, objective
 from striate.learning import evaluating
-from striate.plotting.picture import Picture, Scale, photo, sheet, values
+from striate.plotting.picture import ColourScale, Picture, image_panel, panel_grid, value_panel
 
 Box = tuple[int, int, int, int]  # top, left, height, width; may reach over the image's edge
 
@@ -82,15 +82,17 @@ class MeasuredField(DrawnInspection):
     def picture(self) -> Picture:
         """The measured field, with the theoretical box over it, beside the *image*."""
         marks = (self.box,) if self.box else ()
-        scale = Scale.of(self.strength)
-        panels = [values(self.strength, scale, title=f"mean |gradient| over {self.n:,} images", marks=marks, side=260)]
+        scale = ColourScale.of(self.strength)
+        panels = [
+            value_panel(self.strength, scale, title=f"mean |gradient| over {self.n:,} images", marks=marks, side=260)
+        ]
         if self.image is not None:
-            panels.insert(0, photo(self.image, title="one of the images", marks=marks, side=260))
+            panels.insert(0, image_panel(self.image, title="one of the images", marks=marks, side=260))
         footer = "The mean of |d unit / d pixel|: how much a pixel matters, not in which direction."
         footer += f"\nMeasured field: {_box_text(self.support)}; 95% of it within {self.side():.0f} pixels a side."
         if self.box:
             footer += f"\nBox: the theoretical receptive field, {_box_text(self.box)}."
-        return sheet(panels, title=self.title, scale=scale, footer=footer)
+        return panel_grid(panels, title=self.title, scale=scale, footer=footer)
 
 
 def _box_text(box: Box) -> str:

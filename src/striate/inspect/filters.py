@@ -12,7 +12,7 @@ from torch import nn
 
 from striate.errors import SeeError, nearest
 from striate.inspect.inspection import DrawnInspection
-from striate.plotting.picture import Panel, Picture, Scale, Shares, sheet, values
+from striate.plotting.picture import ColourScale, IntensityScale, Panel, Picture, panel_grid, value_panel
 from striate.plotting.text import DENSITY
 
 MAX_KERNELS = 64  # in a figure
@@ -71,14 +71,14 @@ class Filters(DrawnInspection):
         """
         if self.channel is not None:
             kernel = self.weights[self.channel]
-            scale = Scale.of(kernel)
+            scale = ColourScale.of(kernel)
             order = np.argsort(-(kernel**2).sum(axis=(1, 2)), kind="stable")[:MAX_KERNELS].tolist()
             panels = [_small(kernel[i], scale, f"{i}") for i in order]
         else:
-            scale, panels = self._overview(self._order(), Scale.of(self.weights), self._slices())
+            scale, panels = self._overview(self._order(), ColourScale.of(self.weights), self._slices())
         about = "Red, green and blue show these channels' weights: mid grey is 0, bright positive, dark negative."
         footer = about if self._coloured and self.channel is None else ""
-        return sheet(panels, columns=8, title=self.title, scale=scale, footer=footer)
+        return panel_grid(panels, columns=8, title=self.title, scale=scale, footer=footer)
 
     @property
     def _coloured(self) -> bool:
@@ -93,18 +93,18 @@ class Filters(DrawnInspection):
         largest: np.ndarray = (self.weights**2).sum(axis=(2, 3)).argmax(axis=1)
         return largest
 
-    def _overview(self, order: list[int], scale: Scale, slices: np.ndarray) -> tuple[Scale, list[Panel]]:
+    def _overview(self, order: list[int], scale: ColourScale, slices: np.ndarray) -> tuple[ColourScale, list[Panel]]:
         """The panels of the kernels in *order*, and their scale."""
         w = self.weights
         if self._coloured:
-            scale = Shares(scale.limit)
+            scale = IntensityScale(scale.limit)
             return scale, [Panel(scale.colours(np.moveaxis(w[k], 0, -1)), f"{k}", side=64) for k in order]
         names = [f"{k}" if w.shape[1] == 1 else f"{k}, input {slices[k]}" for k in order]
         return scale, [_small(w[k, slices[k]], scale, name) for k, name in zip(order, names, strict=True)]
 
 
-def _small(array: np.ndarray, scale: Scale, title: str) -> Panel:
-    return Panel(values(array, scale).image, title, side=64)
+def _small(array: np.ndarray, scale: ColourScale, title: str) -> Panel:
+    return Panel(value_panel(array, scale).image, title, side=64)
 
 
 def convolution_names(module: nn.Module) -> list[str]:
@@ -166,11 +166,11 @@ def filters_animation(moments: Sequence[tuple[str, Filters]]) -> bytes:
         raise SeeError("the run has no stored moments, so there is nothing to animate")
     last = moments[-1][1]
     order, slices = last._order(), last._slices()
-    scale = Scale.of(*[found.weights for _, found in moments])
+    scale = ColourScale.of(*[found.weights for _, found in moments])
     frames = []
     for caption, found in moments:
         shared, panels = replace(found, first=last.first)._overview(order, scale, slices)
-        image = sheet(panels, columns=8, title=f"{last.layer}, {caption}", scale=shared).image
+        image = panel_grid(panels, columns=8, title=f"{last.layer}, {caption}", scale=shared).image
         frames.append(image.resize((image.width // DENSITY, image.height // DENSITY), Image.Resampling.LANCZOS))
     stream = io.BytesIO()
     pauses = [max(80, min(500, 12_000 // len(frames)))] * (len(frames) - 1) + [2500]  # ms

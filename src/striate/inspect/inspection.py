@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from striate.plotting.picture import Shown
+from striate.plotting.picture import HasPicture
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,5 +43,5 @@ class Inspection:
         return "\n".join([self.title, *self.lines(), *(f"note: {note}" for note in self.notes)])
 
 
-class DrawnInspection(Shown, Inspection):
+class DrawnInspection(HasPicture, Inspection):
     """A result with a ``picture()``, which it shows in a notebook."""

@@ -15,7 +15,7 @@ from striate.errors import SeeError, nearest
 from striate.inspect.capture import layer_calls
 from striate.inspect.inspection import DrawnInspection, Inspection
 from striate.learning import evaluating
-from striate.plotting.picture import Panel, Picture, Scale, sheet, short, values
+from striate.plotting.picture import ColourScale, Panel, Picture, panel_grid, short, value_panel
 from striate.plotting.text import PAPER
 
 MAX_MAPS = 32  # in a figure
@@ -73,7 +73,7 @@ class FeatureMaps(DrawnInspection):
         Flat features are one image, row by row; maps of one row are drawn below one another.
         """
         channels, height, width = self.values.shape
-        scale = Scale.of(self.values)
+        scale = ColourScale.of(self.values)
         if height == width == 1:
             return self._flat(scale)
         chosen = (self.strongest if self.order == "strength" else np.arange(channels))[:MAX_MAPS]
@@ -82,27 +82,27 @@ class FeatureMaps(DrawnInspection):
             footer = f"One row per channel, from top to bottom: {', '.join(map(str, chosen.tolist()))}."
         else:
             panels = [
-                Panel(values(self.values[c], scale).image, self._name(c), _range(self.values[c]), side=112)
+                Panel(value_panel(self.values[c], scale).image, self._name(c), _range(self.values[c]), side=112)
                 for c in chosen.tolist()
             ]
             dead = int((self.values == 0).all(axis=(1, 2)).sum())
             footer = "All maps share one colour scale; min and max are below each."
             footer += f" Zero everywhere: {dead} of {channels}." if dead else ""
-        return sheet(panels, columns=8, title=self.title, scale=scale, footer=footer)
+        return panel_grid(panels, columns=8, title=self.title, scale=scale, footer=footer)
 
     def _name(self, plane: int) -> str:
         return f"{plane}" if self.depth == 1 else f"{plane // self.depth}, depth {plane % self.depth}"
 
-    def _flat(self, scale: Scale) -> Picture:
+    def _flat(self, scale: ColourScale) -> Picture:
         """Features row by row, of a round number of features each."""
         features = self.values.ravel()
         wide = len(features) if len(features) <= 12 else 16 if len(features) <= 256 else 64
         rows = np.full(-(-len(features) // wide) * wide, np.nan)
         rows[: len(features)] = features
-        panel = values(rows.reshape(-1, wide), scale, side=0 if wide <= 12 else 480)
+        panel = value_panel(rows.reshape(-1, wide), scale, side=0 if wide <= 12 else 480)
         panel.image[np.isnan(rows).reshape(-1, wide)] = PAPER  # behind the last
         footer = "" if wide == len(features) else f"Feature 0 is at the top left; {wide} per row."
-        return sheet([panel], title=self.title, scale=scale, footer=footer)
+        return panel_grid([panel], title=self.title, scale=scale, footer=footer)
 
 
 def _range(plane: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from striate.errors import SeeError, nearest
 from striate.inspect.inspection import DrawnInspection
 from striate.inspect.target import Target, objective
 from striate.learning import evaluating
-from striate.plotting.picture import Picture, photo, sheet, short
+from striate.plotting.picture import Picture, image_panel, panel_grid, short
 
 BASES = ("frequencies", "pixels")
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, score
@@ -60,15 +60,17 @@ class MaximisedInput(DrawnInspection):
         """The image, with the score before and after."""
         shown = np.rint(self.image * 255).clip(0, 255).astype(np.uint8)
         if len(shown) in (3, 4):
-            panels = [photo(np.moveaxis(shown[:3], 0, 2), side=320)]
+            panels = [image_panel(np.moveaxis(shown[:3], 0, 2), side=320)]
         else:
-            panels = [photo(c, title=f"channel {i}" if len(shown) > 1 else "", side=320) for i, c in enumerate(shown)]
+            panels = [
+                image_panel(c, title=f"channel {i}" if len(shown) > 1 else "", side=320) for i, c in enumerate(shown)
+            ]
         footer = f"Score {short(self.scores[0])} to {short(self.scores[-1])} in {len(self.scores)} steps. "
         if self.dream:
             footer += "What the layer responds to was amplified in the image, over and over."
         else:
             footer += "One of many inputs with a high score: it says what drives the target, not what it means."
-        return sheet(panels, title=self.title, footer="\n".join([footer, *self.notes]))
+        return panel_grid(panels, title=self.title, footer="\n".join([footer, *self.notes]))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from striate.inspect.contributions import PixelContributions
 from striate.inspect.fields import Box
 from striate.inspect.inspection import DrawnInspection
 from striate.learning import evaluating
-from striate.plotting.picture import Panel, Picture, Scale, photo, sheet, short, values
+from striate.plotting.picture import ColourScale, Panel, Picture, image_panel, panel_grid, short, value_panel
 
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -144,18 +144,18 @@ class UnitArithmetic(DrawnInspection):
         inputs, products = _planes(self.inputs), _planes(self.products)
         weights = None if self.weights is None else _planes(self.weights)
         order = np.argsort(-np.nansum(np.abs(products), axis=(1, 2)), kind="stable")[:DRAWN_CHANNELS]
-        scale, scale_in = Scale.of(products), Scale.of(inputs)
+        scale, scale_in = ColourScale.of(products), ColourScale.of(inputs)
         panels: list[Panel] = []
         for c in order.tolist():
-            panels.append(values(inputs[c], scale_in, title=f"input {self.corner[0] + c}"))
+            panels.append(value_panel(inputs[c], scale_in, title=f"input {self.corner[0] + c}"))
             if weights is not None:
                 total = f"sum {short(float(np.nansum(products[c])))}"
-                panels.append(values(weights[c], Scale.of(weights), title="weights"))
-                panels.append(values(products[c], scale, title="products", note=total))
+                panels.append(value_panel(weights[c], ColourScale.of(weights), title="weights"))
+                panels.append(value_panel(products[c], scale, title="products", note=total))
         lead: list[Panel] = []
         if self.image is not None:
             marks = (self.box,) if self.box else ()
-            lead = [photo(self.image, title="the image and the receptive field", marks=marks, side=240)]
+            lead = [image_panel(self.image, title="the image and the receptive field", marks=marks, side=240)]
         left = len(inputs) - len(order)
         lines = [f"The {len(order)} channels with the largest products; {left} more are not drawn." if left else ""]
         bias = "" if self.bias is None else f", with the bias of {short(self.bias)} it is {self.total:.6g}"
@@ -163,11 +163,11 @@ class UnitArithmetic(DrawnInspection):
         lines.append(f"{verb} {short(self.total - (self.bias or 0))}{bias}.")
         lines += [f"Then {step.layer}: {step.formula} = {short(step.value)}" for step in self.following]
         if weights is not None:
-            ends = f"inputs to {short(scale_in.limit)}, weights to {short(Scale.of(weights).limit)}"
+            ends = f"inputs to {short(scale_in.limit)}, weights to {short(ColourScale.of(weights).limit)}"
             lines.append(f"The scale bar is for the products; colours of {ends}.")
         footer = "\n".join(filter(None, lines))
         columns = 1 if weights is None else 3
-        return sheet(panels, columns=columns, title=self.title, scale=scale, footer=footer, lead=lead)
+        return panel_grid(panels, columns=columns, title=self.title, scale=scale, footer=footer, lead=lead)
 
 
 def unit_arithmetic(module: nn.Module, x: Tensor, unit: str) -> UnitArithmetic:

@@ -387,8 +387,3 @@ def word_panel(
         write(canvas, (x + wide / 2, y + 11 * DENSITY), word, TEXT + 1, _ink_on(np.array(colour)), "mm")
         write(canvas, (x + wide / 2, y + 25 * DENSITY), short(value), SMALL - 1, FAINT, "ma")
     return Panel(np.asarray(canvas), title, side=max(canvas.size) // DENSITY)
-
-
-# The names that these had
-Scale, Shares, Shown, MOST_NUMBERS = ColourScale, IntensityScale, HasPicture, MAX_NUMBERS
-photo, sentence, sheet, values = image_panel, word_panel, panel_grid, value_panel

@@ -23,7 +23,7 @@ from striate.inspect.target import Target, as_target
 from striate.learning import evaluating
 from striate.loading import Given
 from striate.model.contract import Contract
-from striate.plotting.picture import Panel, Picture, Shares, photo, sheet, short
+from striate.plotting.picture import IntensityScale, Panel, Picture, image_panel, panel_grid, short
 from striate.tasks import CLASSIFICATION
 
 SPLITS = ("train", "val", "test", "all")
@@ -162,16 +162,16 @@ class TopPatches(DrawnInspection):
             low, high = short(found.peaks[-1].value), short(found.peaks[0].value)
             note = f"activation {high}" if len(found.peaks) == 1 else f"activations {high} to {low}"
             panels.append(
-                photo(_mosaic(found.projections), title=f"channel {found.channel}", note="deconvnet", side=SIDE)
+                image_panel(_mosaic(found.projections), title=f"channel {found.channel}", note="deconvnet", side=SIDE)
             )
-            panels.append(photo(_mosaic(found.patches), note=note, side=SIDE))
+            panels.append(image_panel(_mosaic(found.patches), note=note, side=SIDE))
         footer = (
             "For each channel the image patches that activate it most, cut to its receptive field, the strongest "
             "first; to their left what in them drove the unit, projected back by a deconvnet (mid grey is 0, each on "
             "its own scale). The projections show what gets through the network, not why it decides."
         )
         footer = "\n".join([footer, *(f"Projections: {note}." for note in self.projection_notes)])
-        return sheet(panels, columns=4, title=self.title, footer=footer)
+        return panel_grid(panels, columns=4, title=self.title, footer=footer)
 
 
 def peaks(
@@ -253,7 +253,7 @@ def _patches(
         notes |= set(found.notes)
         back = found.values
         shown = np.moveaxis(back[:3], 0, -1) if len(back) >= 3 else back[0]
-        projections.append(crop_box(Shares(_reach(back)).colours(shown), box))
+        projections.append(crop_box(IntensityScale(_reach(back)).colours(shown), box))
     names = tuple(arrays.names[peak.index] for peak in mine)
     return ChannelPeaks(channel, tuple(mine), names, tuple(boxes), tuple(patches), tuple(projections))
 

@@ -26,7 +26,16 @@ from striate.inspect.target import Target, named_target
 from striate.loading import Given
 from striate.model.contract import Contract
 from striate.model.sources import Source
-from striate.plotting.picture import Panel, Picture, Scale, photo, sentence, sheet, short, values
+from striate.plotting.picture import (
+    ColourScale,
+    Panel,
+    Picture,
+    image_panel,
+    panel_grid,
+    short,
+    value_panel,
+    word_panel,
+)
 from striate.spec import Shape
 
 SHARE = 99.5  # percent of a map's pixels within the colour scale: a few extreme ones would leave the others white
@@ -82,35 +91,35 @@ class Explanation(DrawnInspection):
         return [*words, *(f"{'passed' if c.passed else 'FAILED'} {c.name}: {c.verdict}" for c in self.checks)]
 
     @property
-    def scale(self) -> Scale:
+    def scale(self) -> ColourScale:
         """The map's colour scale, red for and blue against; of a map of pixels it ends before the last few."""
-        limit = Scale.of(self.on_input).limit
+        limit = ColourScale.of(self.on_input).limit
         if self.found.layer is None and limit and not self.words:
             finite = self.on_input[np.isfinite(self.on_input) & (self.on_input != 0)]
             limit = float(np.percentile(np.abs(finite), SHARE)) or limit
-        return Scale(limit, True)
+        return ColourScale(limit, True)
 
     def panels(self, side: int = 260) -> list[Panel]:
         """The map, and the map over the image; of a text its words, of a volume some of its slices."""
         title, on_input = METHODS[self.found.method].title, self.on_input
         if self.words:
-            return [sentence(self.words, on_input, self.scale, title=title, side=side * 2)]
+            return [word_panel(self.words, on_input, self.scale, title=title, side=side * 2)]
         if on_input.ndim == 3:
             chosen = np.unique(np.linspace(0, len(on_input) - 1, SLICES).round().astype(int)).tolist()
-            return [values(on_input[d], self.scale, title=f"depth {d}", side=side // 2) for d in chosen]
+            return [value_panel(on_input[d], self.scale, title=f"depth {d}", side=side // 2) for d in chosen]
         flat = on_input.reshape(1, -1) if on_input.ndim < 2 else on_input
-        on_map = values(flat, self.scale, title=title, side=side if self.image is not None else side * 2)
+        on_map = value_panel(flat, self.scale, title=title, side=side if self.image is not None else side * 2)
         if self.image is None:
             return [on_map]
-        return [on_map, photo(overlay(self.image, on_input, self.scale), title="over the image", side=side)]
+        return [on_map, image_panel(overlay(self.image, on_input, self.scale), title="over the image", side=side)]
 
     def picture(self) -> Picture:
         """The image, the map, and the map over the image; the notes and the checks below."""
-        first = [] if self.image is None else [photo(self.image, title="input image", side=260)]
+        first = [] if self.image is None else [image_panel(self.image, title="input image", side=260)]
         panels = [*first, *self.panels()]
         checks = self.lines()[len(self.words) :]
         footer = "\n".join(["Red contributes to the target, blue against it.", *self.notes, *checks])
-        return sheet(panels, columns=min(4, len(panels)), title=self.title, scale=self.scale, footer=footer)
+        return panel_grid(panels, columns=min(4, len(panels)), title=self.title, scale=self.scale, footer=footer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,14 +142,14 @@ class MethodComparison(DrawnInspection):
     def picture(self) -> Picture:
         """The maps over the image, each on its own colour scale."""
         first = self.explanations[0]
-        panels = [] if first.image is None else [photo(first.image, title="input image", side=180)]
+        panels = [] if first.image is None else [image_panel(first.image, title="input image", side=180)]
         for found in self.explanations:
             ends = "" if found.words else f"colours end at {short(found.scale.limit)}"
             label = "\nfails the randomisation test" if found.found.fails_randomisation else ""
             title = METHODS[found.found.method].title
             panels.append(replace(found.panels(180)[-1], title=title, note=f"{ends}{label}"))
         footer = "Red contributes to the target, blue against it, up to the number below: each map has its own scale."
-        return sheet(panels, columns=1 if first.words else 4, title=self.title, footer=footer)
+        return panel_grid(panels, columns=1 if first.words else 4, title=self.title, footer=footer)
 
 
 @overload
@@ -255,7 +264,7 @@ def target_text(target: Target, contract: Contract) -> str:
     return f"{contract.task.output} {contract.classes[target.index[0]]}{at}"
 
 
-def overlay(image: np.ndarray, on_input: np.ndarray, scale: Scale) -> np.ndarray:
+def overlay(image: np.ndarray, on_input: np.ndarray, scale: ColourScale) -> np.ndarray:
     """The map over a pale grey version of *image*, uint8 ``(H, W, 3)``: zero shows the image, the ends of the scale
     cover most of it.
     """
