@@ -71,10 +71,17 @@ def trained(tmp_path_factory):
     return folder
 
 
+OTHERS = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "XDG_CACHE_HOME", "PYTHONWARNINGS")
+
+
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory):
-    """No test reads or fills the cache of whoever runs it."""
+def _own_environment(tmp_path_factory):
+    """No test reads or fills the cache of whoever runs it, or goes by their settings, colours and terminal."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in [*os.environ]:
+            if name in OTHERS or (name.startswith("STRIATE_") and not name.startswith("STRIATE_TEST_")):
+                patch.delenv(name)
+        patch.setenv("COLUMNS", "80")
         patch.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
@@ -114,7 +121,7 @@ def shell():
     def run(*words, cwd=None, **more):
         command = [sys.executable, "-m", "striate", *map(str, words)]
         env = environment | more
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=600, check=False)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     run.environment = environment

@@ -48,7 +48,7 @@ def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number,
         if line.startswith("epoch  1/12"):
             process.send_signal(number)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert out == ""
     assert "Traceback" not in err

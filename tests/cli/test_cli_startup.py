@@ -66,7 +66,7 @@ def test_a_reader_that_goes_away(shell, words):
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=600) != 0
 
 
 def test_a_full_disk_behind_stdout(shell):

@@ -183,7 +183,7 @@ def wait_until_gone(pids):
 def test_ctrl_c_ends_all_of_them_quietly(program):
     process, helpers = program
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert (out, err, process.returncode) == ("interrupted\n", "", 0)
     assert all(map(gone, helpers))
 
@@ -193,6 +193,6 @@ def test_ctrl_c_ends_all_of_them_quietly(program):
 def test_helpers_end_with_their_parent(program, how):
     process, helpers = program
     process.send_signal(how)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert process.returncode == -how
     wait_until_gone(helpers)

@@ -91,7 +91,7 @@ def test_the_page_says_in_a_browser_what_python_says(kind, tmp_path):
     slide = SLIDES[kind]().slide()
     (tmp_path / "page.html").write_text(slide.page().replace("</body>", EVERY_STEP), encoding="utf-8")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{tmp_path}/page.html"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     said = [html.unescape(text) for text in re.findall(r'<p class="said">(.*?)</p>', done.stdout)]
     places = list(np.ndindex(slide.output.shape))
     assert len(said) == len(places)
