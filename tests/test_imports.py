@@ -44,7 +44,7 @@ WALLS = {
     # what people do
     "exporters": "spec analysis net tasks model loading files",
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
-    "run": "spec analysis net tasks metrics learning model datasets loading report files _version",
+    "run": "spec analysis net tasks metrics learning model datasets loading report exporters files _version",
 }
 HALVES = ("tasks.scoring", "inspect.models")
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only

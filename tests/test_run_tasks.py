@@ -164,7 +164,7 @@ def test_the_report_shows_the_sentences(in_folder):
 @pytest.mark.parametrize(
     ("net", "text"),
     [
-        ("flatten; linear 2", "begins with Flatten"),
+        ("flatten; linear 2", "starts with Flatten"),
         ("embedding 2 4; adaptivemaxpool 1; flatten; linear 2", "its embedding has room for 2 words"),
         ("input 3x8x8; embedding 9 4; flatten; linear 2", "takes 3x8x8, but a text is one number of words"),
         ("lenet5", "lenet5 is a network for images, and the data are texts"),
@@ -206,7 +206,7 @@ def test_the_size_is_the_nearest_that_fits(in_folder):
     said = []
     run = prepare("shapes:segmentation,n=12,test=4,size=45x55", say=said.append)
     assert run.net == "unet_small"
-    assert "net: unet_small, since every pixel has a class" in said
+    assert "network: unet_small (default, since every pixel has a class)" in said
     assert run.model.contract.input == (3, 48, 56)
 
 
@@ -237,14 +237,14 @@ def test_evaluation_numbers_the_classes_as_the_model_does(in_folder):
             "flatten; linear 9",
             {},
             SpecError,
-            "needs 9x32x32, an answer for every pixel; end it with: conv 9 1",
+            "needs 9x32x32, a prediction for every pixel; end it with: conv 9 1",
         ),
         ("segmentation", "conv 9 3", {}, SpecError, "ends with an output of 9x30x30"),
         ("segmentation", "lenet5", {}, SpecError, "lenet5 is a network for classification, not for segmentation"),
         ("regression", "unet", {}, SpecError, "unet is a network for segmentation, not for regression"),
         ("regression", "flatten; linear 2", {}, SpecError, "has 3 values; end it with: flatten; linear 3"),
         ("regression", "flatten; linear 3; softmax", {}, SpecError, "ends with a softmax"),
-        ("multilabel", "boat4", {}, SpecError, "ends with a softmax, of which one answer wins"),
+        ("multilabel", "boat4", {}, SpecError, "ends with a softmax, whose outputs compete"),
         ("multilabel", "flatten; linear 8", {"loss": "hinge"}, RecipeError, "the loss hinge is not for multilabel"),
         ("regression", "flatten; linear 3", {"balance": "weights"}, RecipeError, "regression has no classes to weigh"),
         (
@@ -368,11 +368,11 @@ def test_labels_stand_where_the_model_has_them(in_folder, photos):
 
 # ------------------------------------------------------------------------------------------------- begun with a model
 def test_weights_go_from_task_to_task(in_folder):
-    """The body comes along, the head is new, the values are standardised by the new data's own numbers."""
+    """The body's weights are loaded, the head is new, the values are standardised by the new data's own numbers."""
     _, first = train("shapes:n=40,test=10", f"{CONV} 8", out="first", settings={"epochs": 1})
     said = []
     run = prepare("shapes:regression,n=40,test=10", weights="first/model.safetensors", say=said.append)
-    assert "new: linear1" in said
+    assert "new layers: linear1" in said
     contract = run.model.contract
     assert contract.task == "regression"
     assert contract.mean == first.model.contract.mean
@@ -389,8 +389,8 @@ def test_weights_go_from_task_to_task(in_folder):
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
-        ({"resize": "crop"}, "resize crop: the preparation is that of first.safetensors, stretch; leave it out"),
-        ({"channels": 1}, "channels 1: the model in first.safetensors takes 3; leave it out"),
+        ({"resize": "crop"}, "resize crop: the preparation is that of first.safetensors, stretch; omit it"),
+        ({"channels": 1}, "channels 1: the model in first.safetensors takes 3; omit it"),
     ],
 )
 def test_the_preparation_is_the_files_whatever_is_asked_for(in_folder, choice, text):
@@ -402,7 +402,7 @@ def test_the_preparation_is_the_files_whatever_is_asked_for(in_folder, choice, t
 
 
 def test_texts_and_values_are_not_resized(in_folder):
-    with pytest.raises(RecipeError, match="resize fit is for images, and these are text; leave it out"):
+    with pytest.raises(RecipeError, match="resize fit is for images, and these are text; omit it"):
         prepare(sentences(in_folder), resize="fit")
 
 

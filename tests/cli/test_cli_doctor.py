@@ -66,14 +66,6 @@ def test_a_task_that_does_not_fit(cli, pets):
     assert "cannot-open" in answer.out
 
 
-def test_progress_goes_to_stderr(capsys):
-    from striate.cli.doctor import _Told
-
-    told = _Told(every=0)
-    told(5, 10)
-    assert capsys.readouterr().err == "looking at images: 5 of 10\n"
-
-
 def test_from_python(pets):
     import striate
 

@@ -171,7 +171,7 @@ def restore(run: Run, batch: int, say: Say) -> None:
     if state.step and batch != run.recipe.batch_size:  # the place in the epoch is counted in batches
         raise RecipeError(
             f"{run.folder}: stopped inside an epoch of batches of {batch}, got {run.recipe.batch_size}; resume with "
-            f"--batch-size {batch}, or start a new run without --resume"
+            f"--batch-size {batch}, or omit --resume to start a new run"
         )
     if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
@@ -190,4 +190,4 @@ def _read_progress(run: Run) -> bool:
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
         return bool(progress["finished"])
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(f"{path}: cannot be read ({error!r}); leave --resume out to begin anew") from None
+        raise ModelError(f"{path}: cannot be read ({error!r}); omit --resume to start a new run") from None

@@ -45,7 +45,8 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
     if differences:
         told = "; ".join(f"{len(items):,} {what}, the first {items[0]}" for what, items in differences)
         raise RecipeError(
-            f"{folder}: was trained with other items ({told}); go on with the same, or begin a new run without --resume"
+            f"{folder}: was trained with other items ({told}); resume with the same, or omit "
+            f"--resume to start a new run"
         )
 
 
