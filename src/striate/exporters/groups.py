@@ -215,19 +215,16 @@ def classes_of(root: Group, of: dict[Group, Pattern]) -> list[Pattern]:
     """The patterns that become classes; the others, straight chains all, are written where they stand, which is where
     that takes fewer lines.
     """
-    chosen = list(dict.fromkeys(of.values()))
-    for pattern in sorted(chosen, key=lambda p: -max(map(_height, p.groups))):
+    chosen = list(dict.fromkeys(of[group] for group in root))
+    for pattern in tuple(chosen):
         if not pattern.is_chain or root in pattern.groups or any(map(pattern.is_optional, pattern.model.members)):
             continue
         places = len({_place(group, of, chosen) for group in pattern.groups})
-        length = _length(pattern.groups[0], of, chosen)
-        if places * (length + 2) <= length + 8 + places:
+        # numbered blocks fold into a loop; the head of a class and its forward take about seven lines
+        length = len({stem_of(m.name) if isinstance(m.part, Group) else m.name for m in pattern.model.all})
+        if (places - 1) * (length + 1) <= 7:
             chosen.remove(pattern)
     return chosen
-
-
-def _height(group: Group) -> int:
-    return 1 + max(map(_height, group.inner), default=0)
 
 
 def _place(group: Group, of: dict[Group, Pattern], chosen: list[Pattern]) -> tuple[object, ...]:
@@ -239,11 +236,3 @@ def _place(group: Group, of: dict[Group, Pattern], chosen: list[Pattern]) -> tup
     if len(beside) > 1:
         return (group,)  # it is given from outside
     return (around if around in chosen else _place(group.parent, of, chosen), name)
-
-
-def _length(group: Group, of: dict[Group, Pattern], chosen: list[Pattern]) -> int:
-    """About how many lines its layers take; numbered groups of one class fold to two."""
-    called = [(stem_of(m.name), of[m.part]) for m in group.all if isinstance(m.part, Group) and of[m.part] in chosen]
-    written = [2 + _length(inner, of, chosen) for inner in group.inner if of[inner] not in chosen]
-    layers = len(group.members) - len(group.inner)
-    return layers + sum(written) + sum(min(2, called.count(key)) for key in dict.fromkeys(called))
