@@ -221,3 +221,30 @@ def test_no_net_however_broken_makes_the_check_fail(graph: Graph) -> None:
         assert all(str(p) in str(error.value) for p in report.problems)
     else:
         build(graph, device="meta")
+
+
+ABSURD = {
+    "adaptive pooling to more values than torch counts": "adaptiveavgpool 2147483648; conv 3 3",
+    "a transposed convolution of a million": "convtranspose 4 1000000 stride=1000000",
+    "long periods": "convtranspose 4 1000 stride=999 dilation=10007; conv 3 1001 dilation=77 stride=13",
+    "upsampling again and again": "; ".join(["upsample 2147483648"] * 200),
+    "1,900 doubling concatenations": "\n".join(
+        ["a0: relu", *(f"a{i}: concat <- a{i - 1}, a{i - 1}" for i in range(1, 1900))]
+    ),
+    "flat features that double": "\n".join(
+        ["a0: flatten", *(f"a{i}: concat <- a{i - 1}, a{i - 1}" for i in range(1, 60))]
+    ),
+    "a window of two thousand million": "conv 3 2147483647 padding=2147483646 stride=3",
+    "prime strides": "; ".join(f"conv 1 {p} stride={p}" for p in (10007, 10009, 10037, 10039)),
+    "2,000 halvings": "; ".join(["maxpool 2"] * 2000),
+    "300 faults": "; ".join(f"conv {7 + i % 3} 1 groups={7 + i % 3}" for i in range(300)),
+}
+
+
+@pytest.mark.parametrize("kind", ABSURD)
+def test_absurd_sizes_are_answered(kind: str) -> None:
+    """Without listing what cannot be listed: that it ends at all is the test."""
+    report = analyse(ABSURD[kind], (5, 28, 28))
+    assert str(report)
+    assert report.to_json()
+    assert all(max(layer.output) < 2**31 for layer in report.layers)

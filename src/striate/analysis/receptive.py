@@ -47,6 +47,7 @@ from striate.spec.ops import (
     Upsample,
 )
 
+LISTED = 16384  # units along an axis, or a period of them, that are listed
 Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
 
 
@@ -109,18 +110,38 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
     known: dict[str, tuple[Axis, ...]] = {"input": (Axis(),) * (len(shapes["input"]) - 1)}
     problems: list[Problem] = []
     for node in graph.nodes:
-        if isinstance(node.op, Opaque):
-            known[node.name] = _through(node, node.op, [known[name] for name in node.inputs], shapes, problems)
-        elif isinstance(node.op, Join):
-            known[node.name] = _joined(node, [known[name] for name in node.inputs], shapes, problems)
-        else:
-            source = node.inputs[0]
-            known[node.name] = _seen(node.op, known[source], shapes[source], shapes["input"])
+        try:
+            known[node.name] = _axes_of(node, known, shapes, problems)
+        except _TooManyError:
+            known[node.name] = ()
     rank = len(known["input"])
     if rank and irregular(graph, rank):
         for axis in range(rank):
             _correct(known, footprints(graph, shapes, axis, rank), axis, graph)
     return known, problems
+
+
+def _axes_of(
+    node: Node, known: dict[str, tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
+) -> tuple[Axis, ...]:
+    inputs = [known[name] for name in node.inputs]
+    if isinstance(node.op, Opaque):
+        return _through(node, node.op, inputs, shapes, problems)
+    if isinstance(node.op, Join):
+        return _joined(node, inputs, shapes, problems)
+    source = node.inputs[0]
+    return _seen(node.op, inputs[0], shapes[source], shapes["input"])
+
+
+class _TooManyError(Exception):
+    """The units of a layer are too many to be listed one by one: what they see is not worked out."""
+
+
+def _listable(units: int, reads: int = 1) -> range:
+    """All of *units*, where these, and what each of them *reads*, are not too many."""
+    if units > LISTED or units * reads > 64 * LISTED:
+        raise _TooManyError
+    return range(units)
 
 
 def _correct(known: dict[str, tuple[Axis, ...]], read: dict[str, list[int]], axis: int, graph: Graph) -> None:
@@ -215,13 +236,13 @@ def _windowed(axis: Axis, w: Window) -> Axis:
     reads = range(0, w.span, w.dilation)
     if axis.units is not None:
         units = max(1, w.output(axis.units))
-        spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in range(units))
+        spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in _listable(units, len(reads)))
         return Axis(tuple(spans), 0, units)
     period = len(axis.spans)
     if period == 1:
         reads = range(0, w.span, max(1, w.span - 1))  # the ends suffice
     repeat = period // gcd(period, w.stride)
-    spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in range(repeat))
+    spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in _listable(repeat, len(reads)))
     return Axis(tuple(spans), axis.advance * w.stride * repeat // period)
 
 
@@ -238,8 +259,8 @@ def _transposed(axis: Axis, kernel: int, stride: int, padding: int, extra: int, 
         return axis
     if axis.units is not None:
         units = max(1, transposed(axis.units, kernel, stride, padding, extra, dilation))
-        return Axis(tuple(_union(read(i)) for i in range(units)), 0, units)
-    return Axis(tuple(_union(read(i)) for i in range(len(axis.spans) * stride)), axis.advance)
+        return Axis(tuple(_union(read(i)) for i in _listable(units, kernel)), 0, units)
+    return Axis(tuple(_union(read(i)) for i in _listable(len(axis.spans) * stride, kernel)), axis.advance)
 
 
 def _upsampled(axis: Axis, scale: int, mode: str) -> Axis:
@@ -254,7 +275,7 @@ def _upsampled(axis: Axis, scale: int, mode: str) -> Axis:
     if axis.whole:
         return axis
     units = None if axis.units is None else axis.units * scale
-    return Axis(tuple(_union(read(i)) for i in range(len(axis.spans) * scale)), axis.advance, units)
+    return Axis(tuple(_union(read(i)) for i in _listable(len(axis.spans) * scale)), axis.advance, units)
 
 
 def _adapted(axis: Axis, size: int, out: int, pixels: int) -> Axis:
@@ -263,7 +284,7 @@ def _adapted(axis: Axis, size: int, out: int, pixels: int) -> Axis:
         return _whole(axis, size, pixels)
     if size % out == 0:
         return _windowed(axis, Window(size // out, size // out, 0))
-    reads = ((i * size // out, -(-(i + 1) * size // out)) for i in range(out))
+    reads = ((i * size // out, -(-(i + 1) * size // out)) for i in _listable(out, size // out + 2))
     return Axis(tuple(_union(axis.at(j) for j in range(a, b)) for a, b in reads), 0, out)
 
 
@@ -301,10 +322,10 @@ def _side_by_side(axes: tuple[Axis, ...], units: int, pixels: int) -> Axis:
         each = (axis.spans[0] if axis.whole else None for axis in axes)
         everywhere = _union(each)
         local = [axis for axis in axes if not axis.whole]
-        return Axis(tuple(_union([everywhere, *(a.at(i) for a in local)]) for i in range(units)), 0, units)
+        return Axis(tuple(_union([everywhere, *(a.at(i) for a in local)]) for i in _listable(units)), 0, units)
     period = lcm(*(len(axis.spans) for axis in axes))
     advance = axes[0].advance * period // len(axes[0].spans)
-    return Axis(tuple(_union(axis.at(i) for axis in axes) for i in range(period)), advance)
+    return Axis(tuple(_union(axis.at(i) for axis in axes) for i in _listable(period)), advance)
 
 
 def _through(
@@ -331,7 +352,7 @@ def _through(
 
 def _flat(axes: tuple[Axis, ...], op: Op) -> Axis:
     """Flat features side by side (concat), or summed one by one (add)."""
-    spans = [tuple(axis.at(i) for i in range(axis.units or 1)) for axis in axes]
+    spans = [tuple(axis.at(i) for i in _listable(axis.units or 1)) for axis in axes]
     if all(axis.whole for axis in axes) or (not isinstance(op, Concat) and len({len(each) for each in spans}) > 1):
         return Axis((_union(span for each in spans for span in each),), 0, whole=True)
     together = tuple(chain(*spans)) if isinstance(op, Concat) else tuple(map(_union, zip(*spans, strict=True)))

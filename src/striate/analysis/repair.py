@@ -14,7 +14,7 @@ from itertools import islice, product
 from math import gcd, isqrt, prod
 
 from striate.analysis.receptive import receptive
-from striate.analysis.shapes import Problem, infer
+from striate.analysis.shapes import LARGEST, Problem, infer
 from striate.analysis.sizes import Sizes
 from striate.analysis.windows import windows
 from striate.errors import SpecError, shape_text
@@ -44,6 +44,7 @@ from striate.spec.ops import (
 
 Shapes = dict[str, Shape]
 ATTEMPTS = 120  # graphs tried for one fault
+LAYERS = 15_000  # layers worked out in all of them together: after these, fixes are general ones
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,19 @@ def repair(graph: Graph) -> Repair:
     fixes: list[tuple[str, Fix]] = []
     given_up, given = set[str](), graph.input
     first = {problem.layer: problem for problem in reversed(listed)}
+    spent = _Budget(LAYERS)
     while True:
         shapes, now = faults(graph)
+        if not spent.of(graph) and now:
+            rest = {p.layer: p for p in now if p.layer not in found}
+            found |= {layer: first.get(layer, p) for layer, p in rest.items()}
+            given_up |= rest.keys()
+            break
         problem = next((p for p in now if p.layer not in given_up), None)
         if problem is None:
             break
         before = [fix.text for layer, fix in fixes if layer == problem.layer]
-        fix = _fix(graph, shapes, problem, {p.layer for p in now}) if len(before) < 3 else None
+        fix = _fix(graph, shapes, problem, {p.layer for p in now}, spent) if len(before) < 3 else None
         named = problem if graph.input == given else first.get(problem.layer, problem)
         if fix is None:
             given_up.add(problem.layer)
@@ -161,12 +168,26 @@ def repair(graph: Graph) -> Repair:
     return Repair(tuple(ordered), tuple(fixes), graph, not given_up)
 
 
-def _fix(graph: Graph, shapes: Shapes, problem: Problem, faulty: set[str]) -> Fix | None:
+class _Budget:
+    """How many layers may still be worked out: a net with hundreds of faults is answered at once, too."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+
+    def of(self, graph: Graph) -> bool:
+        """Takes off the layers of *graph*; False where nothing is left."""
+        self.layers -= len(graph.nodes)
+        return self.layers > 0
+
+
+def _fix(graph: Graph, shapes: Shapes, problem: Problem, faulty: set[str], budget: _Budget) -> Fix | None:
     """The first candidate after which the layer fits, and no layer before it has a fault that it had not; else the
     first after which the layer's fault is another one.
     """
     partly = None
     for fix in islice(_candidates(graph, shapes, problem.layer), ATTEMPTS):
+        if not budget.of(graph):
+            return None
         with suppress(SpecError):  # a field out of its range
             changed = apply_changes(graph, fix.changes)
             names = [node.name for node in changed.nodes]
@@ -254,6 +275,8 @@ def _candidates(graph: Graph, shapes: Shapes, layer: str) -> Iterator[Fix]:
     """Changes that may help *layer*, the likeliest first."""
     node = next(node for node in graph.nodes if node.name == layer)
     op, shape = node.op, shapes[node.inputs[0]]
+    if max(shapes[layer]) >= LARGEST:
+        return
     read = {name for each in graph.nodes for name in each.inputs} | {graph.output, *graph.taps}
     if layer not in read:
         yield Fix(f"remove it, or read it: <- {layer}", (Remove(layer),))

@@ -12,7 +12,7 @@ from striate.analysis import cost
 from striate.analysis.advice import advice
 from striate.analysis.receptive import Axis, receptive
 from striate.analysis.repair import Repair, faults, repair
-from striate.analysis.shapes import Problem, infer
+from striate.analysis.shapes import LARGEST, Problem, infer
 from striate.analysis.sizes import Sizes
 from striate.analysis.windows import windows
 from striate.errors import SpecError
@@ -214,7 +214,7 @@ def _layer(
 @lru_cache(maxsize=1024)
 def _field(seen: tuple[Axis, ...]) -> tuple[Shape | None, tuple[int | float, ...] | None, tuple[int, ...] | None]:
     """The size, stride and start of what a layer's units see; None for each that is not known on every axis."""
-    strides = tuple(_number(axis.stride) for axis in seen if axis.stride is not None)
+    strides = tuple(_number(axis.stride) for axis in seen if axis.stride is not None and axis.stride <= LARGEST)
     starts = tuple(axis.start for axis in seen if axis.start is not None)
     field = tuple(axis.size for axis in seen)
     return (

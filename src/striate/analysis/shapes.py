@@ -36,6 +36,7 @@ from striate.spec.ops import (
 )
 
 Say = Callable[[str, str], None]
+LARGEST = 2**31 - 1  # values along an axis, as torch counts them
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,19 @@ def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
     assert graph.input is not None
     shapes = {"input": graph.input}
     problems: list[Problem] = []
+    too_large = False
     for node in graph.nodes:
 
         def say(message: str, fix: str, layer: str = node.name) -> None:
             problems.append(Problem(layer, message, fix))
 
-        shapes[node.name] = _output(node, [shapes[name] for name in node.inputs], say)
+        shapes[node.name] = shape = _output(node, [shapes[name] for name in node.inputs], say)
+        if max(shape) > LARGEST:
+            what = f"its output {shape_text(shape)} has an axis of more than {LARGEST:,} values"
+            if not too_large:  # what comes after it is as large because of it
+                say(what, "use smaller numbers")
+            too_large = True
+            shapes[node.name] = tuple(min(n, LARGEST) for n in shape)
     problems += _unread(graph)
     return shapes, problems
 

@@ -63,13 +63,25 @@ class Program:
 
     def run(self, size: int) -> int | None:
         """How many values strides drop in all for an input of *size*; None where the size does not fit."""
-        values, dropped = [size], 0
-        for what, source in self.steps:
+        values = self._values(size)
+        if values is None or not self._aligned(values):
+            return None
+        windows = ((what, values[source]) for what, source in self.steps if isinstance(what, Window))
+        return sum(window.dropped(n) for window, n in windows)
+
+    def fits(self, size: int) -> bool:
+        """Whether an input of *size* fits, whatever strides drop of it."""
+        values = self._values(size)
+        return values is not None and self._aligned(values)
+
+    def _values(self, size: int) -> list[int] | None:
+        """All values for an input of *size*; None as soon as one does not fit."""
+        values = [size]
+        for number, (what, source) in enumerate(self.steps, start=1):
             n = values[source]
             match what:
                 case Window():
                     out = what.output(n)
-                    dropped += what.dropped(n) if out > 0 else 0
                 case Broadcast(sources):
                     lengths = {values[s] for s in sources}
                     out = max(lengths) if len(lengths - {1}) <= 1 else 0
@@ -82,8 +94,17 @@ class Program:
             if out < 1:
                 return None
             values.append(out)
-        fits = all(values[a] == values[b] for a, b in self.equal) and self._aligned(values)
-        return dropped if fits else None
+            if any(values[other] != out for other in self._joined.get(number, ())):
+                return None
+        return values
+
+    @cached_property
+    def _joined(self) -> dict[int, list[int]]:
+        """For every value the earlier ones that must be the same."""
+        found: dict[int, list[int]] = {}
+        for pair in self.equal:
+            found.setdefault(max(pair), []).append(min(pair))
+        return found
 
     def _aligned(self, values: list[int]) -> bool:
         """Whether the branches of every join move over the input at one stride (see ``receptive``)."""
@@ -222,9 +243,9 @@ def search(program: Program, size: int) -> AxisSizes:
 
 def _smallest(program: Program) -> int | None:
     if program.pairs:  # joins fit some sizes and not others
-        return next((n for n in range(1, LARGEST) if program.run(n) is not None), None)
-    enough = next((2**i for i in range(40) if program.run(2**i) is not None), None)
-    return enough and bisect_left(range(enough), True, lo=1, key=lambda n: program.run(n) is not None)
+        return next((n for n in range(1, LARGEST) if program.fits(n)), None)
+    enough = next((2**i for i in range(31) if program.fits(2**i)), None)
+    return enough and bisect_left(range(enough), True, lo=1, key=program.fits)
 
 
 class Sizes:
