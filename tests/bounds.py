@@ -22,13 +22,13 @@ TRANSPOSED = (
 )
 
 
-def float32_bound(terms: int, magnitude: float) -> float:
+def float32_bound(terms: int, magnitude: float, roundoff: float = ROUNDOFF) -> float:
     """How far two sums of *terms* products may lie apart whose absolute values sum to *magnitude* at most.
 
     >>> float32_bound(147, 10.0) < 2e-4
     True
     """
-    n = (terms + 1) * ROUNDOFF  # an addition each, and the product's own rounding
+    n = (terms + 1) * roundoff  # an addition each, and the product's own rounding
     return 2 * n / (1 - n) * magnitude
 
 
@@ -57,18 +57,20 @@ def scores_bound(net: nn.Module, x: Tensor) -> float:
     >>> 0 < scores_bound(net, x) < 1e-5
     True
     """
-    error = torch.zeros(x.shape)
+    error, roundoff = torch.zeros_like(x), torch.finfo(x.dtype if x.is_floating_point() else torch.float32).eps / 2
     for layer in (module for module in net.eval().modules() if not [*module.children()]):
         out = layer(x)
         products = reach(layer, x)
         if products is not None:
             bias = 0.0 if layer.bias is None else layer.bias.abs().max()
-            error = reach(layer, error) + float32_bound(layer.weight[0].numel(), 1.0) * (products + bias)
+            error = reach(layer, error) + float32_bound(layer.weight[0].numel(), 1.0, roundoff) * (products + bias)
         elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
             shape = (1, -1, *[1] * (x.ndim - 2))
             scale, shift = layer.weight / (layer.running_var + layer.eps).sqrt(), layer.bias
             grown = (x.abs() + layer.running_mean.view(shape).abs()) * scale.abs().view(shape)
-            error = error * scale.abs().view(shape) + float32_bound(4, 1.0) * (grown + shift.abs().view(shape))
+            error = error * scale.abs().view(shape) + float32_bound(4, 1.0, roundoff) * (
+                grown + shift.abs().view(shape)
+            )
         elif isinstance(layer, nn.Embedding):
             error = torch.zeros(out.shape)
         else:  # what moves no two numbers further apart: activations, pooling, flatten

@@ -1,6 +1,9 @@
 """The main job as one Python call, as the interface promises it."""
 
+import inspect
+import json
 import sys
+from dataclasses import fields
 
 import pytest
 import torch
@@ -60,9 +63,9 @@ def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
             striate.SpecError,
             "the Linear is a module, .* train it with striate.training",
         ),
-        (lambda: striate.train(TINY, "digits", device="gpu"), striate.RecipeError, "device 'gpu' is not to be had"),
+        (lambda: striate.train(TINY, "digits", device="gpu"), striate.RecipeError, "device 'gpu' is not available"),
         (lambda: striate.train(TINY, "digits", init="xavier"), striate.RecipeError, "init is 'xavier'"),
-        (lambda: striate.train(TINY, "digits", resume=True), striate.ModelError, "no run of net on digits to go on"),
+        (lambda: striate.train(TINY, "digits", resume=True), striate.ModelError, "no run of net on digits to resume"),
         (lambda: striate.load("nothing.safetensors"), striate.ModelError, "nothing.safetensors: there is no such"),
     ],
 )
@@ -72,6 +75,80 @@ def test_a_mistake_is_an_error_of_ours_and_leaves_nothing(in_folder, call, kind,
     assert issubclass(kind, striate.Error)
     assert issubclass(kind, ValueError)
     assert not list(in_folder.iterdir())
+
+
+VERBS = """doctor data train evaluate predict check weights export convolve pool activation filters maps activity unit
+    field peaks explain imagine""".split()
+
+
+def test_every_verb_is_a_function_of_that_name_with_the_same_options():
+    from striate.cli.main import VERBS as COMMANDS
+    from striate.learning import Recipe
+    from striate.run.options import RunOptions
+
+    assert sorted(COMMANDS) == sorted([*VERBS, "zoo"])
+    for name in VERBS:
+        function = getattr(striate, name)
+        _, *more = inspect.signature(COMMANDS[name]).parameters  # which one is a network has several names
+        options = set(more) - {"json", "out", "list_", *DRAWN}
+        known = set(inspect.signature(function).parameters)
+        if name == "train":
+            known |= {field.name for kind in (Recipe, RunOptions) for field in fields(kind)}
+        assert options - known <= OTHERS.get(name, set()), name
+
+
+DRAWN = ("show", "steps")  # of a figure, which in Python is drawn by the value
+OTHERS = {  # what is another argument in Python, or what the value that comes back does
+    "check": {"diff", "svg"},
+    "predict": {"files", "top"},
+    "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "seed"},  # its **settings
+}
+
+
+def test_evaluate_and_predict(trained, digit, capsys):
+    scores = striate.evaluate(trained, "digits", split="test")
+    assert scores.n == 360
+    assert scores.accuracy == striate.evaluate(striate.load(trained), "digits").accuracy
+    (one,) = striate.predict(trained, digit)
+    assert [p.class_ for p in striate.predict(striate.load(trained), [digit, str(digit)])] == [one.class_] * 2
+    assert [p.class_ for p in striate.predict(trained, striate.open_data("digits").test.inputs[0])] == [one.class_]
+    with pytest.raises(striate.ModelError, match="lenet5 is an untrained network"):
+        striate.evaluate("lenet5", "digits")
+    with pytest.raises(striate.RecipeError, match="masks are written by a model for segmentation"):
+        striate.predict(trained, digit, out="masks")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_export_of_a_network_and_of_models(trained, in_folder):
+    assert striate.export("lenet5").path.name == "lenet5.py"
+    by_file, by_value = striate.export(trained, out="a.py"), striate.export(striate.load(trained), out="b.py")
+    assert [len(done.files) for done in (by_file, by_value)] == [2, 2]
+    assert [by_file.max_difference, by_value.max_difference] == [0, 0]
+    with pytest.raises(striate.SpecError, match="--to onnx: ONNX is not written yet"):
+        striate.export("lenet5", to="onnx")
+
+
+def test_data_and_its_contact_sheet(in_folder):
+    found = striate.data("digits", sheet="sheet.png", augment="light", seed=1, input=16)
+    assert found.as_dict()["items"] == {"train": 1437, "test": 360}
+    assert (in_folder / "sheet.png").stat().st_size > 1000
+    with pytest.raises(striate.RecipeError, match=r"--seed 3: is for the contact sheet; add --sheet"):
+        striate.data("digits", seed=3)
+
+
+def test_check_needs_no_input_of_what_says_one(trained):
+    assert striate.check("lenet5").parameters == 61706
+    assert striate.check(trained).input == (1, 8, 8)
+    assert striate.check("lenet5", 40).input == (1, 40, 40)
+    assert striate.list_networks()[0]["name"] == "lenet5"
+
+
+def test_settings_by_the_names_of_other_tools(in_folder):
+    striate.train(TINY, "digits", epochs=1, learning_rate=0.01, batch=64, imgsz=8, out="here", quiet=True)
+    about = json.loads((in_folder / "here" / "recipe.json").read_text())
+    assert (about["lr"], about["batch_size"]) == (0.01, 64)
+    with pytest.raises(striate.RecipeError, match="lr is given twice, as 'learning_rate' too"):
+        striate.train(TINY, "digits", lr=0.1, learning_rate=0.01)
 
 
 def test_the_public_names_are_there():

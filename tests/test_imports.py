@@ -30,7 +30,7 @@ WALLS = {
     "tasks": "",  # the light half; what needs torch is tasks.scoring
     # modules, tensors and numbers: they know no description of a network
     "metrics": "tasks files",
-    "tasks.scoring": "tasks metrics report",
+    "tasks.scoring": "tasks metrics files",
     "learning": "tasks metrics files",
     "plotting": "files",
     "inspect": "tasks learning plotting files",  # the half that knows modules only
@@ -44,7 +44,7 @@ WALLS = {
     # what people do
     "exporters": "spec analysis net tasks model loading files",
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
-    "run": "spec analysis net tasks metrics learning model datasets loading report files _version",
+    "run": "spec analysis net tasks metrics learning model datasets loading report exporters files _version",
 }
 HALVES = ("tasks.scoring", "inspect.models")
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only

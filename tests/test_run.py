@@ -159,7 +159,7 @@ def test_a_name_that_is_no_utf8(in_folder):
     run = start("flatten; linear 2", "data", settings={"epochs": 1})
     assert (run.folder / "report.html").is_file()
     (in_folder / "data" / "b").rename(in_folder / "data" / "\udce4pfel")
-    with pytest.raises(ModelError, match="is not valid UTF-8"):
+    with pytest.raises(ModelError, match="is no text"):
         start("flatten; linear 2", "data", settings={"epochs": 1})
 
 
@@ -235,7 +235,7 @@ def test_the_newest_run_of_the_data_and_the_net_is_found(in_folder):
     ("changes", "text"),
     [
         ({"settings": {"seed": 1}}, "was trained with another seed (0, now 1)"),
-        ({"net": "flatten; linear 10"}, "was trained with another net; go on with the same"),
+        ({"net": "flatten; linear 10"}, "was trained with another net; resume with the same"),
         ({"data": "others"}, "was trained with another data (digits, now others)"),
     ],
 )
@@ -246,7 +246,7 @@ def test_what_cannot_change_in_the_middle(in_folder, photos, changes, text):
     with pytest.raises(RecipeError) as caught:
         start(**({"net": None, "out": "run", "resume": True, "settings": {}} | changes))
     assert text in str(caught.value)
-    assert "begin a new run without --resume" in str(caught.value)
+    assert "omit --resume to start a new run" in str(caught.value)
     assert (in_folder / "run" / "recipe.json").read_text() == before
 
 
@@ -259,7 +259,7 @@ def test_other_images_under_the_same_name_are_other_data(in_folder, photos):
         start(None, "two/data", out="run", resume=True, settings={})
     photos(in_folder / "more", {"more": 1})
     (in_folder / "more" / "more" / "0.png").rename(in_folder / "one" / "data" / "cat" / "new.png")
-    with pytest.raises(RecipeError, match=r"trained on other items \(1 new, the first one/data/cat/new.png"):
+    with pytest.raises(RecipeError, match=r"trained with other items \(1 new, the first one/data/cat/new.png"):
         start(None, "one/data", out="run", resume=True, settings={})
 
 
@@ -288,9 +288,9 @@ def test_a_damaged_run_is_named(in_folder, name, content):
 
 
 def test_no_run_to_go_on_with(in_folder):
-    with pytest.raises(ModelError, match=r"runs: there is no run of digits to go on with; leave --resume out"):
+    with pytest.raises(ModelError, match=r"runs: no run of digits to resume; omit --resume"):
         prepare("digits", resume=True)
-    with pytest.raises(ModelError, match=r"elsewhere: holds no run to go on with"):
+    with pytest.raises(ModelError, match=r"elsewhere: contains no run to resume"):
         prepare("digits", resume=True, out="elsewhere")
 
 
@@ -330,9 +330,9 @@ def test_out_must_be_free(in_folder):
     for taken in ("full", "full/a"):
         with pytest.raises(RecipeError) as caught:
             prepare("digits", TINY, out=taken)
-        assert str(caught.value) == f"{taken}: holds something already; take another --out"
+        assert str(caught.value) == f"{taken}: is not empty; use another --out"
     assert prepare("digits", TINY, out="empty").folder.name == "empty"
-    with pytest.raises(RecipeError, match="take another --out, or --resume to go on with the run in it"):
+    with pytest.raises(RecipeError, match="use another --out, or --resume to resume the run in it"):
         prepare("digits", TINY, out="empty")
     assert (in_folder / "full" / "a").read_text() == "mine"
 
@@ -341,16 +341,16 @@ def test_a_folder_that_cannot_be_made(in_folder):
     (in_folder / "runs").write_text("a file in the way")
     with pytest.raises(RecipeError) as caught:
         prepare("digits", TINY)
-    assert str(caught.value).startswith("runs/digits-net: cannot be made (")
-    assert str(caught.value).endswith("name a folder that can with --out")
+    assert str(caught.value).startswith("runs/digits-net: cannot be created (")
+    assert str(caught.value).endswith("; use another --out")
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
 def test_a_device_that_is_not_there(in_folder, device):
     with pytest.raises(RecipeError) as caught:
         prepare("digits", TINY, device=device)
-    assert str(caught.value).startswith(f"device {device!r} is not to be had here (")
-    assert str(caught.value).endswith("; take cpu or auto")
+    assert str(caught.value).startswith(f"device {device!r} is not available (")
+    assert str(caught.value).endswith("; use cpu or auto")
 
 
 def test_a_full_disk_leaves_the_best_model_so_far(in_folder):
@@ -381,9 +381,9 @@ def test_the_parts_of_the_data(trained):
         part: sum(len(held.arrays) for held in parts_for(model, "digits", part)) for part in ("train", "test", "all")
     }
     assert counts == {"train": 1437, "test": 360, "all": 1797}
-    with pytest.raises(DataError, match="digits: has no val split of its own; use --split test"):
+    with pytest.raises(DataError, match="digits: has no val part of its own; take --part test"):
         parts_for(model, "digits", "val")
-    with pytest.raises(RecipeError, match=r"split is 'tset'; did you mean 'test'\?"):
+    with pytest.raises(RecipeError, match=r"part is 'tset'; did you mean 'test'\?"):
         parts_for(model, "digits", "tset")
 
 
@@ -419,8 +419,8 @@ def test_another_batch_size_does_not_go_on_inside_an_epoch(in_folder):
         ({"settings": {"balance": "weight"}}, "did you mean 'weights'"),
         ({"settings": {"epochs": 0}}, "epochs must be"),
         ({"resize": "fill"}, "resize is 'fill'; it is one of stretch, fit, crop"),
-        ({"out": "full"}, "full: holds something already; take another --out"),
-        ({"device": "cuda:99"}, "device 'cuda:99' is not to be had here"),
+        ({"out": "full"}, "full: is not empty; use another --out"),
+        ({"device": "cuda:99"}, "device 'cuda:99' is not available"),
     ],
 )
 def test_what_was_typed_wrong_is_refused_before_the_data_is_looked_at(in_folder, given, text):

@@ -164,7 +164,7 @@ def test_the_report_shows_the_sentences(in_folder):
 @pytest.mark.parametrize(
     ("net", "text"),
     [
-        ("flatten; linear 2", "begins with Flatten"),
+        ("flatten; linear 2", "starts with Flatten"),
         ("embedding 2 4; adaptivemaxpool 1; flatten; linear 2", "its embedding has room for 2 words"),
         ("input 3x8x8; embedding 9 4; flatten; linear 2", "takes 3x8x8, but a text is one number of words"),
         ("lenet5", "lenet5 is a network for images, and the data are texts"),
@@ -206,7 +206,7 @@ def test_the_size_is_the_nearest_that_fits(in_folder):
     said = []
     run = prepare("shapes:segmentation,n=12,test=4,size=45x55", say=said.append)
     assert run.net == "unet_small"
-    assert "net: unet_small, since every pixel has a class" in said
+    assert "network: unet_small (default, since every pixel has a class)" in said
     assert run.model.contract.input == (3, 48, 56)
 
 
@@ -237,14 +237,14 @@ def test_evaluation_numbers_the_classes_as_the_model_does(in_folder):
             "flatten; linear 9",
             {},
             SpecError,
-            "needs 9x32x32, an answer for every pixel; end it with: conv 9 1",
+            "needs 9x32x32, a prediction for every pixel; end it with: conv 9 1",
         ),
         ("segmentation", "conv 9 3", {}, SpecError, "ends with an output of 9x30x30"),
         ("segmentation", "lenet5", {}, SpecError, "lenet5 is a network for classification, not for segmentation"),
         ("regression", "unet", {}, SpecError, "unet is a network for segmentation, not for regression"),
         ("regression", "flatten; linear 2", {}, SpecError, "has 3 values; end it with: flatten; linear 3"),
         ("regression", "flatten; linear 3; softmax", {}, SpecError, "ends with a softmax"),
-        ("multilabel", "boat4", {}, SpecError, "ends with a softmax, which is for one class per item"),
+        ("multilabel", "boat4", {}, SpecError, "ends with a softmax, whose outputs compete"),
         ("multilabel", "flatten; linear 8", {"loss": "hinge"}, RecipeError, "the loss hinge is not for multilabel"),
         ("regression", "flatten; linear 3", {"balance": "weights"}, RecipeError, "regression has no classes to weigh"),
         (
@@ -268,7 +268,7 @@ def test_a_model_is_measured_on_data_of_its_kind(in_folder):
     _, result = train("shapes:n=24,test=8", f"{CONV} 8", out="run", settings={"epochs": 1})
     for data, text in (
         ("shapes:segmentation,n=8,test=4", "it cannot be taken for classification"),
-        (sentences(in_folder), "contains text, the model takes images"),
+        (sentences(in_folder), "holds text, the model takes images"),
     ):
         with pytest.raises(DataError) as caught:
             parts_for(result.model, data)
@@ -284,7 +284,7 @@ def test_balance_fraction_and_augmentation_change_the_run_and_stand_in_the_repor
         run, result = train("data", f"{CONV} 2", out=balance, settings=settings | {"balance": balance})
         seen[balance] = next(iter(result.run.history))["train/loss"]
         page = (in_folder / balance / "report.html").read_text()
-        assert "0.5 of the training split" in page
+        assert "0.5 of the training part" in page
         assert "shift=" in page
         assert ("rare classes" in page) == (balance != "none")
         assert len(run.parts["train"]) == 17  # half of 48 less the test and the validation part
@@ -327,16 +327,16 @@ def test_the_split_is_stored_and_must_be_the_same_to_go_on(in_folder, photos):
     (in_folder / "data" / "cat" / "0.png").rename(in_folder / "data" / "cat" / "new.png")
     with pytest.raises(RecipeError) as caught:
         prepare("data", out="run", resume=True)
-    assert "was trained on other items (1 gone, the first data/cat/0.png; 1 new, the first data/cat/new.png" in str(
+    assert "was trained with other items (1 gone, the first data/cat/0.png; 1 new, the first data/cat/new.png" in str(
         caught.value
     )
     (in_folder / "data" / "cat" / "new.png").rename(in_folder / "data" / "cat" / "0.png")
     written = (in_folder / "run" / "split.csv").read_text()
     (in_folder / "run" / "split.csv").write_text(written.replace("data/cat/0.png,cat", "data/cat/0.png,dog"))
-    with pytest.raises(RecipeError, match=r"other items \(1 with another target, the first data/cat/0.png\)"):
+    with pytest.raises(RecipeError, match=r"other items \(1 with another answer, the first data/cat/0.png\)"):
         prepare("data", out="run", resume=True)
     (in_folder / "run" / "split.csv").write_text(written.replace("\ntrain,", "\nval,", 1))
-    with pytest.raises(RecipeError, match=r"other items \(1 in another split, the first data/cat/"):
+    with pytest.raises(RecipeError, match=r"other items \(1 in another part, the first data/cat/"):
         prepare("data", out="run", resume=True)
     (in_folder / "run" / "split.csv").unlink()
     said = []
@@ -368,11 +368,11 @@ def test_labels_stand_where_the_model_has_them(in_folder, photos):
 
 # ------------------------------------------------------------------------------------------------- begun with a model
 def test_weights_go_from_task_to_task(in_folder):
-    """The body comes along, the head is new, the values are standardised by the new data's own numbers."""
+    """The body's weights are loaded, the head is new, the values are standardised by the new data's own numbers."""
     _, first = train("shapes:n=40,test=10", f"{CONV} 8", out="first", settings={"epochs": 1})
     said = []
     run = prepare("shapes:regression,n=40,test=10", weights="first/model.safetensors", say=said.append)
-    assert "new: linear1" in said
+    assert "new layers: linear1" in said
     contract = run.model.contract
     assert contract.task == "regression"
     assert contract.mean == first.model.contract.mean
@@ -389,8 +389,8 @@ def test_weights_go_from_task_to_task(in_folder):
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
-        ({"resize": "crop"}, "resize crop: the preparation is that of first.safetensors, stretch; leave it out"),
-        ({"channels": 1}, "channels 1: the model in first.safetensors takes 3; leave it out"),
+        ({"resize": "crop"}, "resize crop: the preparation is that of first.safetensors, stretch; omit it"),
+        ({"channels": 1}, "channels 1: the model in first.safetensors takes 3; omit it"),
     ],
 )
 def test_the_preparation_is_the_files_whatever_is_asked_for(in_folder, choice, text):
@@ -402,7 +402,7 @@ def test_the_preparation_is_the_files_whatever_is_asked_for(in_folder, choice, t
 
 
 def test_texts_and_values_are_not_resized(in_folder):
-    with pytest.raises(RecipeError, match="resize fit is for images, and these are text; leave it out"):
+    with pytest.raises(RecipeError, match="resize fit is for images, and these are text; omit it"):
         prepare(sentences(in_folder), resize="fit")
 
 

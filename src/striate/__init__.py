@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from striate.errors import SeeError as SeeError
     from striate.errors import ShapeError as ShapeError
     from striate.errors import SpecError as SpecError
+    from striate.filtering import experiment as _experiment
+    from striate.inspect.models import activity as activity
     from striate.inspect.models import explain as explain
+    from striate.inspect.models import field as field
+    from striate.inspect.models import filters as filters
+    from striate.inspect.models import imagine as imagine
+    from striate.inspect.models import maps as maps
+    from striate.inspect.models import peaks as peaks
+    from striate.inspect.models import unit as unit
     from striate.learning import Recipe as Recipe
     from striate.learning import training as training
     from striate.loading.network import check as check
+    from striate.loading.network import list_networks as list_networks
+    from striate.loading.network import open_network as open_network
     from striate.loading.official import from_torchvision as from_torchvision
     from striate.model.contract import Contract as Contract
     from striate.model.model import Labels as Labels
@@ -38,37 +48,52 @@ if TYPE_CHECKING:
     from striate.model.model import load as load
     from striate.net import build as build
     from striate.net.read import read as read
+    from striate.run.api import data as data
+    from striate.run.api import evaluate as evaluate
+    from striate.run.api import export as export
+    from striate.run.api import predict as predict
     from striate.run.api import train as train
+    from striate.run.api import weights as weights
     from striate.spec import *  # noqa: F403
 
+    activation, convolve, pool = _experiment.activating, _experiment.convolution, _experiment.pooling
+
+# module -> its public names; "here=there" where the name there is another
 _WHERE = {
     "striate.analysis": "Report",
-    "striate.drawing": "draw",
-    "striate.run.api": "train",
-    "striate.loading.network": "check",
     "striate.datasets.doctor": "doctor",
-    "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
-    "striate.inspect.models": "explain",
-    "striate.learning": "Recipe training",
-    "striate.model.contract": "Contract",
     "striate.datasets.open": "open_data",
+    "striate.drawing": "draw",
+    "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
+    "striate.filtering.experiment": "activation=activating convolve=convolution pool=pooling",
+    "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
+    "striate.learning": "Recipe training",
+    "striate.loading.network": "check list_networks open_network",
+    "striate.loading.official": "from_torchvision",
+    "striate.model.contract": "Contract",
     "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",
     "striate.net.read": "read",
-    "striate.loading.official": "from_torchvision",
+    "striate.run.api": "data evaluate export predict train weights",
 }
-_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names.split()}
+_PLACES = {
+    word.partition("=")[0]: (module, word.rpartition("=")[2])
+    for module, words in _WHERE.items()
+    for word in words.split()
+}
+_INNER = {"Join", "OPS", "Op", "Pool", "Shape", "Spec"}  # of striate.spec: what its own code is written with
 
 
 def __getattr__(name: str) -> Any:
     if name == "zoo":
         return import_module("striate.zoo")
-    module = import_module(_MODULE_OF.get(name, "striate.spec"))  # the ops, and what they are composed with
+    module, inside = _PLACES.get(name, ("striate.spec", name))  # the ops, and what they are composed with
+    found = import_module(module)
     if name == "__all__":
-        return sorted([*_MODULE_OF, *module.__all__, "zoo"])
-    if name not in _MODULE_OF and name not in module.__all__:
+        return sorted({*_PLACES, *found.__all__, "zoo"} - _INNER)
+    if name not in _PLACES and (name not in found.__all__ or name in _INNER):
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
-    value = getattr(module, name)
+    value = getattr(found, inside)
     globals()[name] = value
     return value
 

@@ -40,7 +40,7 @@ def test_uneven_classes_are_said(cli, photos, in_folder):
 def test_a_sheet_is_written_and_said(cli, in_folder):
     answer = cli("data", "digits", "--sheet", "sheet.png", "--augment", "standard", "--json")
     assert json.loads(answer.out)["sheet"] == "sheet.png"
-    assert "augment: images are flipped left to right; where that changes the answer" in answer.err
+    assert "augment: images are flipped left to right; where that changes the label" in answer.err
     assert "sheet: sheet.png" in answer.err
     page = pixels("sheet.png")
     assert page.shape[1] == 956
@@ -62,10 +62,10 @@ def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["digits", "--augment", "strnog"], 2, "there is no preset or setting 'strnog'; did you mean 'strong'?"),
+        (["digits", "--augment", "strnog"], 2, "no preset or setting named 'strnog'; did you mean 'strong'?"),
         (["digits", "--sheet", "a.png", "--resize", "squash"], 2, "resize is 'squash'"),
-        (["digits", "--resize", "crop"], 2, "--resize crop: is for the sheet; add --sheet sheet.png"),
-        (["digits", "--augment", "light", "--seed", "3"], 2, "--augment light: is for the sheet"),
+        (["digits", "--resize", "crop"], 2, "--resize crop: is for the contact sheet; add --sheet sheet.png"),
+        (["digits", "--augment", "light", "--seed", "3"], 2, "--augment light: is for the contact sheet"),
         (["digits", "--sheet", "a.png", "--part", "val2"], 2, "digits has no part 'val2'; it has train, val, test"),
         (["digits", "--sheet", "a.txt"], 2, "a.txt: a contact sheet is an image; let its name end with one of .png"),
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),

@@ -72,7 +72,7 @@ MISTAKES = {
     "no input": (["check", "conv 6 5"], 2, ["no input size given", "--input 1x28x28"]),
     "an input in words": (["check", "conv 6 5", "-i", "big"], 2, ["'big' is not a size", "such as 3x224x224"]),
     "an input without channels": (
-        ["check", "lenet5", "--input", "28x28"], 2, ["this net takes 3 numbers, such as 1x32x32 (channels first)"],
+        ["check", "lenet5", "--input", "28x28"], 2, ["this network takes 3 numbers, such as 1x32x32 (channels first)"],
     ),
     # the wrong number
     "no epochs": (["train", "digits", "--epochs", "0"], 2, ["epochs must be a whole number of at least 1, got 0"]),
@@ -83,25 +83,25 @@ MISTAKES = {
         ["train", "digits", "--optimiser", "nesterov", "--momentum", "0"], 2, ["momentum must be above 0 for nesterov"],
     ),
     "no such device": (
-        ["train", "digits", "--device", "gpu"], 2, ["device 'gpu' is not to be had", "take cpu or auto"],
+        ["train", "digits", "--device", "gpu"], 2, ["device 'gpu' is not available", "use cpu or auto"],
     ),
-    "nothing to resume": (["train", "digits", "--resume"], 4, ["no run of digits to go on with; leave --resume out"]),
-    "out in use": (["train", "digits", "--out", "flat"], 2, ["flat: holds something already; take another --out"]),
+    "nothing to resume": (["train", "digits", "--resume"], 4, ["no run of digits to resume; omit --resume"]),
+    "out in use": (["train", "digits", "--out", "flat"], 2, ["flat: is not empty; use another --out"]),
     "out under a file": (
-        ["train", "digits", "--out", "notes.txt/run"], 2, ["notes.txt/run: cannot be made (Not a dir"],
+        ["train", "digits", "--out", "notes.txt/run"], 2, ["notes.txt/run: cannot be created (Not a dir"],
     ),
     # the wrong model
-    "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: there is no such file; a model is what striate"]),
+    "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: no such file or folder; a trained model is"]),
     "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a model"]),
-    "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE...'"]),
-    "no file": (["predict", MODEL], 2, ["Missing argument 'FILE...'"]),
+    "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE'"]),
+    "no file": (["predict", MODEL], 2, ["Missing argument 'FILE'"]),
     "a folder": (["predict", "flat", "seven.png"], 4, ["flat: this folder contains no model.safetensors; name"]),
     "a file of PyTorch": (["predict", "weights.pth", "seven.png"], 4, ["a zip archive, such as a PyTorch .pth"]),
-    "the net's text for a model": (["evaluate", "lenet5", "digits"], 4, ["lenet5: there is no such file"]),
+    "the net's text for a model": (["evaluate", "lenet5", "digits"], 4, ["lenet5 is an untrained network; expected"]),
     "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),
     "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: there is no such file"]),
     "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["has the classes cat, dog", "does not know"]),
-    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["use --split test"]),
+    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["take --part test"]),
 }  # fmt: skip
 
 
@@ -204,9 +204,7 @@ def test_a_current_directory_that_may_not_be_written(cli, in_folder, monkeypatch
     monkeypatch.setattr(Path, "mkdir", refuse)
     answer = cli("train", "digits", "--net", "flatten; linear 10")
     assert answer.code == 2
-    assert answer.err.endswith(
-        "striate: runs/digits-net: cannot be made (Permission denied); name a folder that can with --out\n"
-    )
+    assert answer.err.endswith("striate: runs/digits-net: cannot be created (Permission denied); use another --out\n")
 
 
 def test_a_disk_that_is_full(cli, in_folder, monkeypatch):

@@ -54,7 +54,7 @@ def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number,
     assert "Traceback" not in err
     epoch, step = numbers_of(in_folder / "my run")
     at = f"epoch {epoch + 1}, step {step}" if step else f"epoch {epoch}"
-    assert f"stopped after {at}; all is saved" in err
+    assert f"stopped after {at}; everything is saved" in err
     done = json.loads((in_folder / "my run" / "state" / "progress.json").read_text())
     assert 1 <= len(done["history"]) < 12
     assert not (in_folder / "my run" / "report.html").exists()

@@ -84,7 +84,7 @@ def test_train(cli, in_folder):
         assert word in answer.out
     lines = answer.err.splitlines()
     assert [line.split()[:2] for line in lines if line.startswith("epoch")] == [["epoch", "1/2"], ["epoch", "2/2"]]
-    assert "  striate evaluate runs/digits-net/model.safetensors digits" in lines
+    assert "  striate evaluate runs/digits-net digits" in lines
     assert "epoch 1/2" not in answer.out
 
 
@@ -141,7 +141,7 @@ def test_paths_and_classes_with_spaces_and_letters_from_elsewhere(cli, in_folder
 def test_evaluate(cli, trained):
     answer = cli("evaluate", trained / "model.safetensors", "digits")
     assert (answer.code, answer.err) == (0, "")
-    assert "on the test part of digits" in answer.out
+    assert "on the test split of digits" in answer.out
     assert "of 360; 95 % interval" in answer.out
 
 
@@ -226,7 +226,7 @@ def test_no_verb_shows_the_help(cli):
         (["train", "digits", "--init", "hee"], 2, "init is 'hee'; did you mean 'he'?"),
         (["train", "digits", "--optimiser", "adamm"], 2, "optimizer is 'adamm'; did you mean 'adam'?"),
         (["train", "digits", "--recipe", "standart"], 2, "did you mean 'standard'?"),
-        (["evaluate", "MODEL", "digits", "--part", "tests"], 2, "split is 'tests'; did you mean 'test'?"),
+        (["evaluate", "MODEL", "digits", "--part", "tests"], 2, "part is 'tests'; did you mean 'test'?"),
         (["evaluate", "MODEL", "digts"], 3, "digts: no such data; did you mean 'digits'?"),
         (["check", "cnov 6 5", "-i", "1x8x8"], 2, "unknown word 'cnov'; did you mean 'conv'?"),
     ],
@@ -278,7 +278,7 @@ def test_out_of_memory_is_said(cli, monkeypatch, in_folder):
     answer = cli("train", "digits", "--net", TINY)
     assert answer.code == 1
     assert answer.err.splitlines()[-1].startswith(
-        "striate: out of memory (Unable to allocate 9.00 TiB for an array); take a smaller"
+        "striate: out of memory (Unable to allocate 9.00 TiB for an array); use a smaller"
     )
 
 

@@ -34,7 +34,7 @@ def test_a_copy_across_parts_is_a_fault(pets, quick):
     assert problem.severity == "fault"
     assert problem.groups == ((str(pets / "train/cat/03.png"), str(pets / "test/cat/leak.png")),)
     assert "across train and test" in problem.message
-    assert "keep the copies in one part only" in problem.fix
+    assert "keep the copies in one split only" in problem.fix
     assert not kinds(diagnosis) & {"duplicates", "near-duplicates", "two-labels"}
 
 
@@ -44,7 +44,7 @@ def test_the_same_image_under_two_labels_is_a_fault(pets, quick):
     problem = the(doctor(pets, quick=quick), "two-labels")
     assert problem.severity == "fault"
     assert problem.files == (str(pets / "train/cat/03.png"), str(pets / "train/dog/what.png"))
-    assert "decide which answer is right" in problem.fix
+    assert "decide which label is right" in problem.fix
 
 
 def jpeg(image, quality):
@@ -72,7 +72,7 @@ def test_a_near_copy_across_parts(pets, edit):
     problem = the(diagnosis, "near-duplicates-across")
     assert problem.severity == "warning"
     assert problem.groups == ((str(pets / "train/cat/03.png"), str(path)),)
-    assert "keep the copies in one part only" in problem.fix
+    assert "keep the copies in one split only" in problem.fix
     assert kinds(diagnosis) <= {"near-duplicates-across", "small-test"}
 
 
@@ -83,7 +83,7 @@ def test_near_copies_in_one_part_and_under_another_label(pets):
     problem = the(diagnosis, "near-duplicates-two-labels")
     assert problem.severity == "warning"
     assert problem.files == (str(pets / "train/cat/03.png"), str(path))
-    assert "decide which answer is right" in problem.fix
+    assert "decide which label is right" in problem.fix
     assert kinds(diagnosis) <= {"near-duplicates-two-labels", "small-test"}
 
 

@@ -4,17 +4,18 @@ import json
 
 import pytest
 
-from striate.datasets.doctor import Diagnosis, Problem, doctor
+from striate.datasets.doctor import DataProblem, Diagnosis, doctor
 
 COPIES = tuple((f"pets/train/cat/{i}.png", f"pets/test/cat/{i}.png") for i in range(7))
+TINY = tuple(f"pets/a/{i}.png" for i in range(42))
 SICK = Diagnosis(
     "pets",
     "classification",
     {"train": {"items": 1200, "classes": {"cat": 700, "big dog": 500}}, "test": {"items": 9}},
     (
-        Problem("duplicates-across", "fault", "14 items twice", "keep one", groups=COPIES),
-        Problem("tiny", "warning", "42 images too small", "replace them", tuple(f"pets/a/{i}.png" for i in range(42))),
-        Problem("exif-rotated", "note", "1 image turned", "nothing", ("pets/a.jpg",)),
+        DataProblem("duplicates-across", "fault", "14 items twice", "keep one", groups=COPIES),
+        DataProblem("tiny", "warning", "42 images too small", "replace them", TINY),
+        DataProblem("exif-rotated", "note", "1 image turned", "nothing", ("pets/a.jpg",)),
     ),
     where="pets",
 )
@@ -27,9 +28,9 @@ def test_the_text():
     heads = [line for line in lines if line and not line.startswith(" ")]
     assert heads[1:] == [
         "Faults: a run would fail or mislead",
-        "Warnings: look at these",
-        "Good to know",
-        "1 fault and 1 warning: mend the fault before training.",
+        "Warnings: check these",
+        "Notes",
+        "1 fault and 1 warning: fix the fault before training.",
     ]
     assert "      train/cat/0.png = test/cat/0.png" in lines
     assert "      and 2 more groups" in lines
@@ -43,7 +44,7 @@ def test_the_text():
 def test_no_line_is_wider_than_the_terminal(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
     counts = {"train": {"items": 99, "classes": {f"class number {i}": 9 for i in range(11)}}}
-    long = Problem("tiny", "warning", "word " * 60, "and " * 60, ("name",))
+    long = DataProblem("tiny", "warning", "word " * 60, "and " * 60, ("name",))
     lines = str(Diagnosis("d", "classification", counts, (long,))).splitlines()
     assert max(map(len, lines)) <= int(columns)
     assert not any(line.endswith(("class", "number")) for line in lines)  # a class and its number stay on one line
@@ -57,17 +58,17 @@ def test_many_classes_are_summed_up():
 @pytest.mark.parametrize(
     ("severity", "verdict"),
     [
-        (None, "Nothing wrong was found."),
-        ("note", "Nothing wrong was found."),
-        ("warning", "No fault, 1 warning: it can be trained on; look at the warnings first."),
-        ("fault", "1 fault: mend the fault before training."),
+        (None, "No problems were found."),
+        ("note", "No problems were found."),
+        ("warning", "No faults, 1 warning: training is possible; check the warnings first."),
+        ("fault", "1 fault: fix the fault before training."),
     ],
 )
 def test_the_verdict(severity, verdict):
-    problems = (Problem("k", severity, "m", "f"),) if severity else ()
+    problems = (DataProblem("k", severity, "m", "f"),) if severity else ()
     assert str(Diagnosis("d", "t", {}, problems)).splitlines()[-1] == verdict
     quick = str(Diagnosis("d", "t", {}, problems, quick=True)).splitlines()
-    assert "quick part" in quick[-1] + quick[-2]
+    assert "quick checks" in quick[-1] + quick[-2]
 
 
 def test_the_json_has_all_files():

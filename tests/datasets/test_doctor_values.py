@@ -129,7 +129,7 @@ def test_constant_channel():
     problem = the(doctor(values(lambda inputs: inputs[:, 2].fill(3))), "constant-channel")
     assert problem.severity == "warning"
     assert "channel 2 (from 0)" in problem.message
-    assert "leave it out" in problem.fix
+    assert "omit it" in problem.fix
 
 
 def test_huge_values():

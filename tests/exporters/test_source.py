@@ -277,10 +277,12 @@ def test_a_wrong_join_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_nobodys_file_is_lost(trained: Path, tmp_path: Path) -> None:
     net = lower(Seq(ReLU()), (1, 2, 2))
     write_safely(tmp_path / "mine.py", "precious = 1\n")
-    with pytest.raises(SpecError, match=r"mine\.py: is there already, and not by this command; give another name"):
+    with pytest.raises(
+        SpecError, match=r"mine\.py: already exists, and was not written by this command; give another name"
+    ):
         export_source(net, tmp_path / "mine.py")
     write_safely(tmp_path / "other.safetensors", "precious")
-    with pytest.raises(SpecError, match=r"other\.safetensors: is there already"):
+    with pytest.raises(SpecError, match=r"other\.safetensors: already exists"):
         export_source(trained / "model.safetensors", tmp_path / "other.py")
     assert not (tmp_path / "other.py").exists()
     for _ in range(2):  # its own file is written anew

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bounds import scores_bound
 from striate.analysis import Axis, infer, receptive
 from striate.inspect.attribution import (
     METHODS,
@@ -177,7 +178,9 @@ def test_occlusion_of_a_linear_net_is_the_windows_sum(window: tuple[int, int], d
     assert min(ends[0] - 5, ends[1] - 4) >= 0  # to the edge
 
 
-def test_occlusion_of_what_a_net_ignores_is_exactly_zero() -> None:
+def test_occlusion_of_what_a_net_ignores_is_zero() -> None:
+    """To within what a score alone and the same in a batch may differ by."""
+
     class Left(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -186,9 +189,11 @@ def test_occlusion_of_what_a_net_ignores_is_exactly_zero() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.net(x[..., :4])
 
-    found = occlusion(Left(), image(1, 6, 9), 0, window=(2, 1), stride=(2, 1)).values
-    assert not found[:, 4:].any()
-    assert found[:, :4].all()
+    net, x = Left(), image(1, 6, 9)
+    found = np.abs(occlusion(net, x, 0, window=(2, 1), stride=(2, 1)).values)
+    bound = scores_bound(net.net, x[..., :4])
+    assert found[:, 4:].max() <= bound
+    assert found[:, :4].min() > bound
 
 
 def test_cam_of_global_pooling_and_one_linear_layer_is_cam() -> None:

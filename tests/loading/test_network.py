@@ -6,11 +6,13 @@ from torch import nn
 from striate.analysis import infer
 from striate.errors import ModelError, SpecError
 from striate.loading import open_network
-from striate.loading.for_data import default_network, graph_for_data, with_input
+from striate.loading.for_data import default_network, graph_for_data
+from striate.loading.network import check, input_shape
 from striate.model.contract import Contract
 from striate.model.model import Model, load
 from striate.net import build
 from striate.spec import Conv, Flatten, Graph, Linear, Seq, format, lower, parse
+from striate.tasks import SEGMENTATION, TASKS
 from striate.zoo import ZOO
 
 
@@ -180,9 +182,15 @@ def test_a_layers_word_and_a_long_text_are_no_folders(in_folder):
     assert len(graph_of("; ".join(["relu"] * 5000)).nodes) == 5000
 
 
-def test_with_input():
-    assert with_input(parse("relu"), (1, 8, 8)).input == (1, 8, 8)
-    assert with_input(parse("input 3x9x9; relu"), (1, 8, 8)).input == (3, 9, 9)
+def test_a_single_number_is_the_side_of_square_images():
+    assert input_shape(64, 3) == input_shape("64", 3) == input_shape("3x64x64", 1) == (3, 64, 64)
+    assert input_shape((64,), 3) == (64,)
+    assert open_network("resnet18", input=64).input == (3, 64, 64)
+    assert open_network("lenet5", input="40").input == (1, 40, 40)
+    assert open_network("textcnn", input=30).input == (30,)
+    assert open_network("embedding 10 4; flatten", input=30).input == (30,)
+    assert open_network("conv 6 5", input=30).input == (3, 30, 30)
+    assert check("lenet5", "40").input == (1, 40, 40)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +209,7 @@ def test_with_input():
     ],
 )
 def test_what_suits_and_why(input, mode, task, net, why):
-    assert default_network(input, mode, task) == (net, why)
+    assert default_network(input, mode, TASKS[task]) == (net, why)
     assert isinstance(graph_of(net), Graph)
 
 
@@ -244,8 +252,9 @@ IMAGES = {"input": (3, 40, 60), "mode": "RGB"}
     ],
 )
 def test_what_suits_the_data_fits_them(data, task, wanted):
-    net, _ = default_network(data["input"], data["mode"], task, 3)
-    graph = with_input(graph_for_data(net, classes=3, task=task, **data), data["input"])
+    net, _ = default_network(data["input"], data["mode"], TASKS[task], 3)
+    graph = graph_for_data(net, classes=3, task=TASKS[task], **data)
+    graph = graph if graph.input else lower(graph, data["input"])
     shapes, problems = infer(graph)
     assert not problems
     assert graph.input == wanted
@@ -253,9 +262,9 @@ def test_what_suits_the_data_fits_them(data, task, wanted):
 
 
 def test_voxnet_is_for_volumes_of_its_kind():
-    assert default_network((1, 32, 32, 32), "values", "classification")[0] == "voxnet"
-    assert default_network((1, 8, 8, 8), "values", "classification")[0] != "voxnet"  # it would not fit
-    assert default_network((1, 128, 128, 128), "values", "classification")[0] != "voxnet"  # 100 million weights
+    assert default_network((1, 32, 32, 32), "values")[0] == "voxnet"
+    assert default_network((1, 8, 8, 8), "values")[0] != "voxnet"  # it would not fit
+    assert default_network((1, 128, 128, 128), "values")[0] != "voxnet"  # 100 million weights
 
 
 def test_values_keep_their_size_whatever_the_net_takes():
@@ -282,12 +291,12 @@ def test_values_keep_their_size_whatever_the_net_takes():
 )
 def test_a_net_of_the_zoo_for_other_data_is_named(net, data, task, text):
     with pytest.raises(SpecError) as caught:
-        graph_for_data(net, classes=3, task=task, **data)
+        graph_for_data(net, classes=3, task=TASKS[task], **data)
     assert text in str(caught.value)
 
 
 def test_a_net_that_says_its_input_keeps_it_and_one_that_does_not_gets_one_that_fits():
-    own = graph_for_data("input 3x8x8; conv 3 1", classes=3, task="segmentation", **IMAGES)
+    own = graph_for_data("input 3x8x8; conv 3 1", classes=3, task=SEGMENTATION, **IMAGES)
     assert own.input == (3, 8, 8)
-    found = graph_for_data("maxpool 8; convtranspose 3 8 stride=8", classes=3, task="segmentation", **IMAGES)
+    found = graph_for_data("maxpool 8; convtranspose 3 8 stride=8", classes=3, task=SEGMENTATION, **IMAGES)
     assert found.input == (3, 40, 56)

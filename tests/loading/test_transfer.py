@@ -92,14 +92,14 @@ def test_a_frozen_beginning_and_a_new_head(first, in_folder):
                 assert torch.equal(state[name], value), name
         assert state["fc.weight"].shape == (10, 256)
     assert said[1:4] == [
-        f"weights of {first}: 4 of 5 layers that have weights came along",
-        "new: fc",
-        "frozen down to stage2.relu: 1,272 parameters stay as they are, 2,570 are trained",
+        f"loaded the weights of 4 of 5 layers from {first}",
+        "new layers: fc",
+        "frozen up to and including stage2.relu: 1,272 parameters, 2,570 are trained",
     ]
     assert measure(run.model, run.held["test"]).accuracy > 0.8
     page = (run.folder / "report.html").read_text()
     assert "began with" in page
-    assert "frozen down to stage2" in page
+    assert "frozen up to and including stage2" in page
 
 
 def test_what_is_not_frozen_is_trained_from_where_it_was(first, in_folder):
@@ -128,12 +128,12 @@ def test_the_same_classes_keep_their_head(first, in_folder):
     now = run.model.module.state_dict()
     assert all(torch.equal(now[name], value) for name, value in load(first).module.state_dict().items())
     assert said[1:3] == [
-        f"weights of {first}: 5 of 5 layers that have weights came along",
-        "new: none; the net and the classes are the file's",
+        f"loaded the weights of 5 of 5 layers from {first}",
+        "new layers: none; network and classes are those of the file",
     ]
     others = write_digits(in_folder / "others", range(5, 10), most=20)  # as many, but others
     run = prepare(others, weights=first, say=said.append)
-    assert said[5] == "new: fc"
+    assert said[5] == "new layers: fc"
     assert not torch.equal(run.model.module.state_dict()["fc.weight"], now["fc.weight"])
 
 
@@ -143,15 +143,15 @@ def test_another_net_takes_what_is_alike(first, in_folder):
     run = start(first, net=text.split("\n", 1)[1], said=said, out="here")  # and the input's size is the file's
     assert run.model.contract.input == (1, 8, 8)
     assert said[1:4] == [
-        f"weights of {first}: 2 of 5 layers that have weights came along",
-        "new: stage2.conv, stage2.bn, out",
-        "not taken, the net has none of the name: fc",
+        f"loaded the weights of 2 of 5 layers from {first}",
+        "new layers: stage2.conv, stage2.bn, out",
+        "not loaded, since the network has no layers named so: fc",
     ]
     with pytest.raises(ModelError) as caught:
         prepare("digits", "lenet5", weights=first)
     assert str(caught.value) == (
-        f"{first}: no layer of it has the name and shape of one of the net; it has conv1, bn1, stage2.conv, stage2.bn, "
-        f"fc, the net has c1, c3, c5, f6, out; leave --net out to take the file's own net"
+        f"{first}: none of its layers has the name and shape of one of the network; it has conv1, bn1, stage2.conv, "
+        f"stage2.bn, fc, the network has c1, c3, c5, f6, out; omit --net to use the file's own network"
     )
 
 
@@ -169,7 +169,7 @@ def test_another_size_sees_the_same_share_of_the_picture(in_folder):
     with pytest.raises(SpecError) as caught:
         prepare("digits", "input 1x28x28; " + net.format(10), weights="a.safetensors")
     assert str(caught.value) == (
-        "net: takes 1 channel(s), the weights of a.safetensors 3 (RGB); begin the net with: input 3x28x28"
+        "net: takes 1 channel(s), the weights of a.safetensors 3 (RGB); start the network with: input 3x28x28"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_net_of_the_zoo_with_the_files_channels(in_folder):
     Model(build(open_network("lenet5", classes=2, channels=3).description()), colour((32, 32))).save("a.safetensors")
     run = prepare("digits", "lenet5", weights="a.safetensors", say=said.append)
     assert run.model.contract.input == (3, 32, 32)
-    assert said[1] == "weights of a.safetensors: 4 of 5 layers that have weights came along"
+    assert said[1] == "loaded the weights of 4 of 5 layers from a.safetensors"
 
 
 # ------------------------------------------------------------------------------------------------------- the head
@@ -196,7 +196,7 @@ def test_what_follows_the_head_is_new_too(in_folder):
     contract = Contract(tuple("abcdefghij"), (1, 8, 8), "L", (0.5,), (0.5,))
     Model(build(parse(text.format(10))), contract).save("a.safetensors")
     prepare("digits", weights="a.safetensors", say=said.append)
-    assert said[2] == "new: conv2, batchnorm1"
+    assert said[2] == "new layers: conv2, batchnorm1"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_what_follows_the_head_is_new_too(in_folder):
 def test_an_end_that_takes_no_other_number(text):
     graph = parse(text)
     assert not infer(graph)[1]
-    with pytest.raises(SpecError, match=r"f: its net ends in a way that cannot be given 7 outputs; write the net"):
+    with pytest.raises(SpecError, match=r"f: the end of its network cannot be given 7 outputs; give a network"):
         with_classes(graph, 7, "f")
 
 
@@ -223,8 +223,8 @@ def test_side_heads_stay_behind(in_folder):
     run = prepare("digits", weights="a.safetensors", say=said.append)
     assert run.model.graph.taps == ()
     assert said[1:4] == [
-        "weights of a.safetensors: 1 of 2 layers that have weights came along", "new: fc",
-        "not taken, the net has none of the name: s2",
+        "loaded the weights of 1 of 2 layers from a.safetensors", "new layers: fc",
+        "not loaded, since the network has no layers named so: s2",
     ]  # fmt: skip
 
 
@@ -232,10 +232,10 @@ def test_side_heads_stay_behind(in_folder):
 @pytest.mark.parametrize(
     ("layer", "kind", "text"),
     [
-        ("stage3", SpecError, "--freeze stage3: the net has no layer of that name; did you mean 'stage2'?"),
-        ("bn2", SpecError, "--freeze bn2: the net has no layer of that name; did you mean 'bn1'?"),
+        ("stage3", SpecError, "--freeze stage3: the network has no layer named so; did you mean 'stage2'?"),
+        ("bn2", SpecError, "--freeze bn2: the network has no layer named so; did you mean 'bn1'?"),
         ("zzzzzz", SpecError, "it is one of conv1, bn1, relu1, stage2, pool, flat, fc"),
-        ("fc", RecipeError, "--freeze fc: leaves nothing to train; take an earlier layer"),
+        ("fc", RecipeError, "--freeze fc: leaves nothing to train; use an earlier layer"),
     ],
 )
 def test_a_layer_that_cannot_be_frozen_to(first, in_folder, layer, kind, text):
@@ -249,12 +249,12 @@ def test_frozen_at_random_is_said(first, in_folder):
     said = []
     prepare("digits", NET.format(10), freeze="bn1", say=said.append)
     assert said[1:] == [
-        "frozen down to bn1: 88 parameters stay as they are, 3,754 are trained",
-        "note: frozen with random first weights, which nobody trained: conv1, bn1",
+        "frozen up to and including bn1: 88 parameters, 3,754 are trained",
+        "note: frozen with random weights, never trained: conv1, bn1",
     ]
     text = NET.format(10).replace("conv1: conv 8 3", "conv1: conv 8 3 groups=1").replace("bn1:", "norm1:")
     prepare("digits", text, weights=first, freeze="stage2", say=said.append)
-    assert said[-1] == "note: frozen with random first weights, which nobody trained: norm1"
+    assert said[-1] == "note: frozen with random weights, never trained: norm1"
 
 
 def test_a_look_at_the_network_in_between_moves_no_statistics():
@@ -289,7 +289,7 @@ def test_gone_on_with_it_ends_as_if_never_stopped(first, in_folder, stop):
     copy.unlink()  # the run has all that it needs
     said = []
     run = prepare("digits", out="stopped", resume=True, say=said.append)
-    assert said[1] == "frozen down to bn1: 88 parameters stay as they are, 3,754 are trained"
+    assert said[1] == "frozen up to and including bn1: 88 parameters, 3,754 are trained"
     list(run.events())
     run.finish()
     for one, other in zip(states(whole), states(run), strict=True):
@@ -306,7 +306,7 @@ def test_what_cannot_change_in_the_middle(first, in_folder):
     about = json.loads((in_folder / "run" / "recipe.json").read_text())
     about["contract"]["std"] = [0.0]
     (in_folder / "run" / "recipe.json").write_text(json.dumps(about))
-    with pytest.raises(ModelError, match=r"run/recipe.json: contract: .* std above 0; leave --resume out"):
+    with pytest.raises(ModelError, match=r"run/recipe.json: contract: .* std above 0; omit --resume"):
         prepare("digits", out="run", resume=True)
 
 
@@ -321,13 +321,13 @@ def test_the_recipe_of_such_a_run_serves_another(first, in_folder, cli):
 def test_python(first, in_folder, capsys):
     model = striate.train(None, "digits", weights=first, freeze="bn1", epochs=1, out="here")
     assert model.module.fc.out_features == 10
-    assert "new: fc\nfrozen down to bn1: 88 parameters" in capsys.readouterr().err
+    assert "new layers: fc\nfrozen up to and including bn1: 88 parameters" in capsys.readouterr().err
 
 
 def test_the_command(first, in_folder, cli):
     answer = cli("train", "digits", "--weights", first, "--freeze", "stage2", "-e", 1)
     assert answer.code == 0
-    assert f"weights of {first}: 4 of 5 layers that have weights came along\nnew: fc\nfrozen down to" in answer.err
+    assert f"loaded the weights of 4 of 5 layers from {first}\nnew layers: fc\nfrozen up to and including" in answer.err
     assert "runs/digits-model/model.safetensors" in answer.out
 
 
@@ -338,7 +338,7 @@ def test_the_command(first, in_folder, cli):
         (["--weights", "w.pth"], 4, "make a model of it first: striate weights NET w.pth -o w.safetensors"),
         (["--weights", "FIRST", "--freeze", "stage3"], 2, "did you mean 'stage2'?"),
         (["--weights", "FIRST", "--net", "flatten; linear 7"], 2, "ends with an output of 7, but digits has 10"),
-        (["--freeze", "conv9"], 2, "--freeze conv9: the net has no layer of that name"),
+        (["--freeze", "conv9"], 2, "--freeze conv9: the network has no layer named so"),
     ],
 )
 def test_mistakes(first, in_folder, cli, words, code, text):

@@ -1,9 +1,10 @@
-"""What several verbs share: their common options, and output."""
+"""What several verbs share: their common arguments and options, ``key=value`` words, and output."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,11 +14,13 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A model file, such as runs/digits-lenet5/model.safetensors.")
+from striate.errors import nearest
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A run's folder, such as runs/digits-lenet5, or a model file.")
 ]
-Data = Annotated[
+DataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
@@ -25,6 +28,17 @@ Data = Annotated[
         ".tsv or .npz.",
     ),
 ]
+Input = Annotated[
+    str | None,
+    typer.Option(
+        "--input", "-i", "--imgsz", metavar="CxHxW", help="Input size, such as 3x224x224; or 224. [the network's own]"
+    ),
+]
+Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
+
+KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)
+SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # other keys for an argument
+NO = ("no", "false", "0", "off")
 
 
 def writes(*endings: str) -> Callable[[Path | None], Path | None]:
@@ -32,30 +46,96 @@ def writes(*endings: str) -> Callable[[Path | None], Path | None]:
 
     def checked(path: Path | None) -> Path | None:
         if path and path.suffix.lower() not in endings:
-            raise typer.BadParameter(f"{path}: it is written as {' or '.join(endings)}; take one of these names")
+            raise typer.BadParameter(f"{path}: the file must end in {' or '.join(endings)}")
         if path and not path.parent.is_dir():
-            raise typer.BadParameter(f"{path}: there is no folder {path.parent}; make it first")
+            raise typer.BadParameter(f"{path}: no folder {path.parent}; create it first")
         return path
 
     return checked
 
 
-class Grouped(typer.core.TyperCommand):
-    """A verb whose options stand in ``--help`` under the headings of their ``rich_help_panel``."""
+class Verb(typer.core.TyperCommand):
+    """A verb that takes ``key=value`` for ``--key value``, and whose options stand in ``--help`` under the headings of
+    their ``rich_help_panel``. Of an option with several names, ``--help`` shows the first long and the short one.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self._without_keys(ctx, args))
+
+    def _without_keys(self, ctx: Any, args: list[str]) -> list[str]:
+        """*args* with every ``key=value`` as an option, or in the place of its argument."""
+        options = {name: p for p in self.params if isinstance(p, typer.core.TyperOption) for name in p.opts}
+        arguments = {p.name or "": p for p in self.params if isinstance(p, typer.core.TyperArgument)}
+        settings: list[str] = []
+        words: list[str] = []
+        given: dict[str, str] = {}
+        keyed = False
+        rest = iter(args)
+        for word in rest:
+            key = KEY.fullmatch(word)
+            name = word.removeprefix("--").replace("-", "_")
+            if word == "--":
+                words += rest
+            elif key and not (Path(word).exists() and self._named(key[1], options, arguments) is None):
+                keyed, found = True, self._named(key[1], options, arguments)
+                if isinstance(found, typer.core.TyperArgument):
+                    given[found.name or ""] = key[2]
+                else:
+                    settings += self._option(key[1], key[2], found, [*options, *arguments])
+            elif word not in options and word.startswith("--") and name in arguments:
+                keyed, given[name] = True, next(rest, "")
+            elif word.startswith("-") and word != "-":
+                settings.append(word)
+                option = options.get(word)
+                if option is not None and not option.is_flag and not option.count:
+                    settings += [value for value in (next(rest, None),) if value is not None]
+            else:
+                words.append(word)
+        if not keyed:
+            return args
+        placed = []
+        for name, argument in arguments.items():
+            if name in given or words:
+                placed.append(given[name] if name in given else words.pop(0))
+            elif argument.required:
+                raise typer.BadParameter(f"missing argument {argument.metavar or name}", ctx=ctx)
+        return [*settings, "--", *placed, *words]
+
+    def _named(
+        self, key: str, options: dict[str, typer.core.TyperOption], arguments: dict[str, typer.core.TyperArgument]
+    ) -> Any:
+        """The option or argument that *key* names, if one does."""
+        long = "--" + key.replace("_", "-")
+        named = next((arguments[name] for name in (key, *SAME.get(key, ())) if name in arguments), None)
+        return options.get(long) or named
+
+    def _option(self, key: str, value: str, option: typer.core.TyperOption | None, known: list[str]) -> list[str]:
+        if option is None:
+            names = [name.removeprefix("--") for name in known if not re.fullmatch("-.", name)]
+            raise typer.BadParameter(f"{key}={value}: no option {key!r}{nearest(key, names)}")
+        if option.is_flag:
+            return [] if value.lower() in NO else [option.opts[0]]
+        return [option.opts[0], value]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         headings: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            names = parameter.opts
+            parameter.opts = [
+                *[n for n in names if n.startswith("--")][:1],
+                *[n for n in names if len(n) == 2],
+            ] or names
             if record := parameter.get_help_record(ctx):
                 headings.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
+            parameter.opts = names
         for heading, records in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
 
 
 def print_json(document: Any) -> None:
-    """The document on one line; what is no number (NaN) or has no end is null, as JSON has no word for it."""
+    """The document on one line; NaN and infinity are null, as JSON has no word for them."""
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     print(json.dumps(_finite(document), ensure_ascii=plain, allow_nan=False))
 

@@ -1,100 +1,60 @@
-"""``striate data``: what a data set is, and what a network will see of it."""
+"""``striate data`` and ``striate doctor``: what a data set is, and what is wrong with it."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from striate.cli.common import Data, Json, print_json, say
-from striate.errors import shape_text
-
-if TYPE_CHECKING:
-    from striate.datasets import DataSet
-    from striate.datasets.augment import Augment
+from striate.cli.common import DataArgument, Input, Json, print_json, say
 
 
-def data(
-    data: Data,
+def data_command(
+    data: DataArgument,
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a contact sheet of what the network will see.")
     ] = None,
     augment: Annotated[
         str | None,
-        typer.Option(metavar="HOW", help="On the sheet: none, light, standard or strong, or such as 'shift=4'. [none]"),
+        typer.Option(metavar="HOW", help="On the sheet: none, light, standard, strong, or such as 'shift=4'. [none]"),
     ] = None,
-    input: Annotated[
-        str | None, typer.Option("--input", "-i", metavar="CxHxW", help="On the sheet: the network's input.")
-    ] = None,
+    input: Input = None,
     resize: Annotated[str | None, typer.Option(help="On the sheet: stretch, fit or crop. [stretch]")] = None,
-    part: Annotated[str | None, typer.Option(help="On the sheet: train, val or test. [train]")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="On the sheet: of what is picked and changed. [0]")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", "--part", help="On the sheet: train, val or test. [train]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed of the sheet. [0]")] = None,
     json: Json = False,
 ) -> None:
-    """Say what DATA is: its task, classes, counts and sizes; with --sheet, show what a network will see."""
-    from striate.datasets import open_data
-    from striate.datasets.augment import Augment
-    from striate.datasets.show.about import about
-    from striate.errors import RecipeError, nearest
-    from striate.model.contract import RESIZE
-    from striate.spec import read_shape
+    """Describe a data set: task, classes, counts and sizes. With --sheet, show what a network will see."""
+    from striate.run.api import data as describe
 
-    asked = {"augment": augment, "resize": resize, "part": part, "seed": seed}
-    unused = next((f"--{name} {value}" for name, value in asked.items() if value is not None), "")
-    how = Augment.parse(augment or "none")
-    if unused and sheet is None:
-        raise RecipeError(f"{unused}: is for the sheet; add --sheet sheet.png")
-    if resize is not None and resize not in RESIZE:
-        raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
-    shape = read_shape(input) if input else None
-    dataset = open_data(data, channels=shape[0] if shape and len(shape) == 3 else None)
-    found = about(dataset)
+    found = describe(data, sheet=sheet, augment=augment, input=input, resize=resize, split=split, seed=seed, say=say)
     if sheet:
-        _draw(dataset, sheet, how, shape, resize=resize or "stretch", part=part or "train", seed=seed or 0)
+        say(f"contact sheet: {sheet}")
     if json:
         print_json(found.as_dict() | ({"sheet": str(sheet)} if sheet else {}))
     else:
         print(found)
 
 
-def _draw(
-    dataset: DataSet,
-    path: Path,
-    augment: Augment,
-    shape: tuple[int, ...] | None,
-    *,
-    resize: str,
-    part: str,
-    seed: int,
+def doctor_command(
+    data: DataArgument,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Decode no images: only what training checks by itself.")
+    ] = False,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="classification, multilabel, regression or segmentation.")
+    ] = None,
+    json: Json = False,
 ) -> None:
-    from striate.datasets import with_validation
-    from striate.datasets.augment import NOTHING
-    from striate.datasets.show.sheet import contact_sheet, image_bytes
-    from striate.datasets.show.shown import contract_of, shown
-    from striate.errors import DataError
-    from striate.files import write_safely
+    """Find the faults of a data set before training. Names the files and the fix of each; exit code 1 with faults."""
+    from striate.cli.progress import ReadingProgress
+    from striate.datasets.doctor import doctor
 
-    contract = contract_of(dataset, shape, resize)
-    suited, notes = augment.suited(contract)
-    for note in notes:
-        say(note)
-    with suppress(DataError):  # as for training, where there is enough for it: then the items have the same numbers
-        dataset = with_validation(dataset, seed)
-    changes = suited != NOTHING
-    rows = shown(
-        dataset,
-        contract,
-        part=part,
-        augment=suited,
-        seed=seed,
-        items=25 if not changes and contract.mode != "text" else 10,
-    )
-    size = shape_text(contract.input)
-    what = f"{len(rows)} of {len(dataset.parts[part]):,} items of the part {part!r}"
-    how = [f"their first {size} words"] if contract.mode == "text" else [f"as {size}, resize {resize}"]
-    about = [what, *how, *([f"augment {suited}", f"seed {seed}"] if changes else [])]
-    page = contact_sheet(rows, contract, title=f"{dataset.name}: {dataset.task}", about=" · ".join(about))
-    write_safely(path, image_bytes(page, path))
-    say(f"sheet: {path}")
+    with ReadingProgress("looking at images") as progress:
+        diagnosis = doctor(data, quick=quick, task=task, progress=progress.show)
+    print_json(diagnosis.as_dict()) if json else print(diagnosis)
+    if diagnosis.faults:
+        raise typer.Exit(1)

@@ -1,34 +1,63 @@
-"""``striate evaluate``: honest figures on held-out data."""
+"""``striate evaluate`` and ``striate predict``: how good a model is, and what it predicts."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from striate.cli.common import Data, Json, Model, print_json, say
+from striate.cli.common import DataArgument, Json, ModelArgument, Split, print_json, say
 
 
-def evaluate(
-    model: Model,
-    data: Data,
-    part: Annotated[str, typer.Option(help="test, val, train or all.")] = "test",
-    json: Json = False,
-) -> None:
-    """Say how good a model is. Its figures with their interval, every class or value, the worst answers."""
-    from striate.cli.progress import Reading
-    from striate.model.model import load
-    from striate.run import measure, parts_for
+def evaluate_command(model: ModelArgument, data: DataArgument, split: Split = "test", json: Json = False) -> None:
+    """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
+    from striate.cli.progress import ReadingProgress
+    from striate.run.api import evaluate
 
-    loaded = load(model)
-    with Reading() as reading:
-        held = parts_for(loaded, data, part, reading=reading.show, fetching=reading.fetching.show)
-    for name, why in (item for some in held for item in some.arrays.broken):
-        say(f"left out {name}: {why}")
-    scores = measure(loaded, *held)
+    with ReadingProgress() as reading:
+        scores = evaluate(model, data, split=split, say=say, reading=reading.show, fetching=reading.download.show)
     if json:
         print_json(scores.as_dict())
     else:
-        print(
-            f"{model} on the {part} part of {data}\n\n{scores}" if part != "all" else f"{model} on {data}\n\n{scores}"
-        )
+        print(f"{model} on {data}" if split == "all" else f"{model} on the {split} split of {data}")
+        print(f"\n{scores}")
+
+
+def predict_command(
+    model: ModelArgument,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Images, or folders of them; 'a sentence', or a .txt file of them; .npy."),
+    ],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to print for each item.")] = 3,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", "--conf", min=0, max=1, help="Multilabel: minimum probability of a label."),
+    ] = 0.5,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write the mask of each image there, as PNG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
+    from striate.errors import DataError
+    from striate.metrics.text import plain
+    from striate.run.api import predictions
+
+    failed, documents = 0, []
+    for answer, mask in predictions(model, files, threshold=threshold, out=out):
+        if isinstance(answer, DataError):
+            failed += 1
+            say(f"striate: {answer}")
+            continue
+        if json:
+            documents.append(answer.as_dict() | ({"mask": str(mask)} if mask else {}))
+            continue
+        called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
+        written = f"  -> {plain(str(mask))}" if mask else ""
+        print(f"{plain(called)}: {plain(answer.line(top))}{written}")
+    if json:
+        print_json(documents)
+    if failed:
+        raise typer.Exit(3)

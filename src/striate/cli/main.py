@@ -1,4 +1,4 @@
-"""``striate VERB ...``: the verbs, and what every error becomes: one clear message and an exit code."""
+"""``striate VERB ...``: the verbs, and what every error becomes: one message and an exit code."""
 
 from __future__ import annotations
 
@@ -6,55 +6,57 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, Never
 
 import typer
 
-import striate
-from striate.cli import check, data, doctor, evaluate, export, lab, predict, see, train, weights, zoo
-from striate.cli.common import Grouped
-from striate.errors import DataError, Error, ModelError, ShapeError
+from striate._version import __version__
+from striate.cli import data, evaluate, filtering, inspect, networks, train
+from striate.cli.common import Verb
+from striate.errors import Error
 
 app = typer.Typer(
     name="striate",
     help="A workbench for convolutional neural networks.",
-    epilog="Begin with: striate train digits",
+    epilog="Start with: striate train digits. Options may be given as key=value too: striate train digits epochs=5",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-VERBS = (
-    doctor.doctor,
-    data.data,
-    train.train,
-    evaluate.evaluate,
-    predict.predict,
-    check.check,
-    zoo.zoo,
-    weights.weights,
-    export.export,
-    lab.convolve,
-    lab.pool,
-    lab.activation,
-    see.filters_command,
-    see.maps_command,
-    see.activity_command,
-    see.unit_command,
-    see.field_command,
-    see.peaks_command,
-    see.explain_command,
-    see.imagine_command,
-)
-for verb in VERBS:
-    app.command(verb.__name__.removesuffix("_command"), cls=Grouped)(verb)
+VERBS: dict[str, Callable[..., None]] = {
+    "doctor": data.doctor_command,
+    "data": data.data_command,
+    "train": train.train_command,
+    "evaluate": evaluate.evaluate_command,
+    "predict": evaluate.predict_command,
+    "check": networks.check_command,
+    "zoo": networks.zoo_command,
+    "weights": networks.weights_command,
+    "export": networks.export_command,
+    "convolve": filtering.convolve_command,
+    "pool": filtering.pool_command,
+    "activation": filtering.activation_command,
+    "filters": inspect.filters_command,
+    "maps": inspect.maps_command,
+    "activity": inspect.activity_command,
+    "unit": inspect.unit_command,
+    "field": inspect.field_command,
+    "peaks": inspect.peaks_command,
+    "explain": inspect.explain_command,
+    "imagine": inspect.imagine_command,
+}
+for name, verb in VERBS.items():
+    app.command(name, cls=Verb)(verb)
 
-CODES: dict[type[Error], int] = {ShapeError: 1, DataError: 3, ModelError: 4}  # every other: 2, usage
+# of an error's kind, by name, so that no package is imported to say it; every other: 2, usage
+CODES = {"ShapeError": 1, "ExportError": 1, "DataError": 3, "ModelError": 4}
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"striate {striate.__version__}")
+        print(f"striate {__version__}")
         raise typer.Exit
 
 
@@ -81,7 +83,7 @@ def main() -> Never:
         if debug:
             raise
         print(f"striate: {error}", file=sys.stderr)
-        sys.exit(CODES.get(type(error), 2))
+        sys.exit(CODES.get(type(error).__name__, 2))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of the output has gone, as in `striate zoo | head -1`
@@ -96,6 +98,6 @@ def main() -> Never:
         if debug or not (isinstance(error, MemoryError) or "memory" in str(error)):
             raise
         first = str(error).splitlines()[0] if str(error) else "MemoryError"
-        print(f"striate: out of memory ({first}); take a smaller net, input or --batch", file=sys.stderr)
+        print(f"striate: out of memory ({first}); use a smaller network, input or --batch-size", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""The progress of a training run: bars on a terminal, one plain line an epoch elsewhere."""
+"""How far something slow has come: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,126 +7,137 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from striate.cli.common import say
-from striate.cli.fetching import Fetching
 
 if TYPE_CHECKING:
     from striate.learning import Epoch, Step
 
-
 PAUSE = 5.0  # seconds between two lines where there is no bar
 
 
-class Progress:
-    """A context manager; ``show`` takes the events of the loop in their order."""
+class _Bar:
+    """A context manager with a bar on stderr, from :meth:`begin` on and only if that is a terminal."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self) -> None:
         self.bar: Any = None
+        self.task: Any = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"))
-            self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task("starting", total=None, loss="")
-            self.bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.bar:
             self.bar.stop()
 
-    def show(self, event: Step | Epoch) -> None:
-        if hasattr(event, "train_loss"):
-            line = event.line(self.epochs)
-            self.bar.console.print(line, highlight=False) if self.bar else say(line)
-        elif self.bar:
-            done = (event.epoch - 1) * event.steps + event.step
-            text = f"epoch {event.epoch}/{self.epochs}"
-            self.bar.update(
-                self.task,
-                total=self.epochs * event.steps,
-                completed=done,
-                description=text,
-                loss=f"loss {event.loss:.4f}",
-            )
+    def begin(self, text: str, column: str, total: float | None = None, **fields: str) -> None:
+        """Shows the bar; *column* is one of rich's by name, or a format, to its right."""
+        if self.bar or not sys.stderr.isatty():
+            return
+        from rich import progress
+        from rich.console import Console
 
-
-class Reading:
-    """A context manager; ``show`` is told how many items of a part are read: a bar on a terminal, elsewhere a line
-    every few seconds. ``fetching`` is told what comes over the network before that.
-    """
-
-    def __init__(self) -> None:
-        self.fetching = Fetching()
-        self.bar: Any = None
-        self.task: Any = None
-        self.done = 0
-        self.said = monotonic()
-
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.fetching.__exit__()
-        if self.bar and self.task is not None:
-            self.bar.stop()
+        more = getattr(progress, column)() if column.isidentifier() else progress.TextColumn(column)
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            more,
+            progress.TimeRemainingColumn(),
+        )
+        self.bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task(text, total=total, **fields)
+        self.bar.start()
 
     def say(self, text: str) -> None:
-        """A line of advice, above the bar."""
-        if self.bar and self.task is not None:
+        """A line of its own, above the bar."""
+        if self.bar:
             self.bar.console.print(text, highlight=False, markup=False)
         else:
             say(text)
 
-    def show(self, done: int, total: int) -> None:
-        if not self.bar:
-            if monotonic() - self.said > PAUSE:
-                self.said = monotonic()
-                say(f"reading: {done:,} of {total:,}")
-            return
-        if self.task is None:
-            self.fetching.__exit__()  # one bar at a time
-            self.task = self.bar.add_task("", total=total)
-            self.bar.start()
-        elif done < self.done:  # another part
-            self.bar.reset(self.task, total=total)
-        self.done = done
-        self.bar.update(self.task, completed=done, total=total)
 
+class TrainingProgress(_Bar):
+    """``show`` takes the events of training in their order: a line for each epoch, and a bar of its steps."""
 
-class Bar:
-    """A context manager; ``step`` is told how far something slow has come, and its score: a bar on a terminal, else
-    nothing.
-    """
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self.bar: Any = None
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn(self.what), BarColumn(), TextColumn("{task.fields[score]}"), TimeRemainingColumn())
-            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task("", total=None, score="")
-            self.bar.start()
+        self.begin("starting", "{task.fields[loss]}", loss="")
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self.bar:
-            self.bar.stop()
+    def show(self, event: Step | Epoch) -> None:
+        from striate.learning import Epoch
 
-    def step(self, done: int, total: int, score: float) -> None:
+        if isinstance(event, Epoch):
+            self.say(event.line(self.epochs))
+        elif self.bar:
+            self.bar.update(
+                self.task,
+                total=self.epochs * event.steps,
+                completed=(event.epoch - 1) * event.steps + event.step,
+                description=f"epoch {event.epoch}/{self.epochs}",
+                loss=f"loss {event.loss:.4f}",
+            )
+
+
+class DownloadProgress(_Bar):
+    """``show`` is what :func:`striate.datasets.open_data` takes as its ``progress``: a line or a bar for each file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = ""
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """Of the file *name*, *done* of *total* bytes are there."""
+        if name != self.name:
+            self.name = name
+            self.begin(f"downloading {name}", "DownloadColumn", total)
+            if self.bar:
+                self.bar.reset(self.task, description=f"downloading {name}", total=total)
+            else:
+                say(f"downloading {name} ({total / 1e6:.1f} MB)")
+        if self.bar:
+            self.bar.update(self.task, completed=done, total=max(done, total))
+
+
+class ReadingProgress(_Bar):
+    """``show`` is told how many items of a split are read: elsewhere than on a terminal, a line every few seconds.
+    ``download`` is told what comes over the network before that.
+    """
+
+    def __init__(self, what: str = "reading", every: float = PAUSE) -> None:
+        super().__init__()
+        self.what, self.every = what, every
+        self.download = DownloadProgress()
+        self.done = 0
+        self.said = monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        self.download.__exit__()
+        super().__exit__()
+
+    def show(self, done: int, total: int) -> None:
+        if not self.bar:
+            self.download.__exit__()  # one bar at a time
+            self.begin(self.what, "MofNCompleteColumn", total)
+        if self.bar:
+            if done < self.done:  # another split
+                self.bar.reset(self.task, total=total)
+            self.done = done
+            self.bar.update(self.task, completed=done, total=total)
+        elif monotonic() - self.said > self.every:
+            self.said = monotonic()
+            say(f"{self.what}: {done:,} of {total:,}")
+
+
+class StepProgress(_Bar):
+    """``show`` is told how many optimisation steps are done, and the score; it shows a bar alone."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def show(self, done: int, total: int, score: float) -> None:
+        self.begin(self.what, "{task.fields[score]}", total, score="")
         if self.bar:
             self.bar.update(self.task, completed=done, total=total, score=f"score {score:.4g}")

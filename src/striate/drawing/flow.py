@@ -13,7 +13,7 @@ from math import fsum
 from typing import ClassVar, Self
 
 from striate.drawing.cells import Cell
-from striate.drawing.scene import Box, Element, Elements, Line, Point, moved
+from striate.drawing.scene import Element, Elements, Line, Point, moved
 from striate.drawing.tree import Fork, Item, Series, SideHead, cells_in
 from striate.spec.ops import Concat
 
@@ -29,7 +29,7 @@ class Piece:
 
     It is *length* long and reaches *before* and *after* (to lower and to higher v). Its first and last outlines are
     *enter* behind its beginning and *tail* before its end. *forks*: it begins with lines of its own. *first* and
-    *last* are the maps at its ends, where it has such, that a kernel's window can be drawn between.
+    *last* are the maps at its ends, where a kernel's window can be drawn upon these.
     """
 
     length: float
@@ -39,8 +39,8 @@ class Piece:
     enter: float = 0.0
     tail: float = 0.0
     forks: bool = False
-    first: tuple[Box, Cell] | None = None
-    last: tuple[Box, Cell] | None = None
+    first: Cell | None = None
+    last: Cell | None = None
 
     @property
     def leave(self) -> float:
@@ -95,14 +95,6 @@ class Flow(ABC):
     def shifted(self, elements: Iterable[Element], u: float, v: float = 0.0) -> Elements:
         return moved(elements, v, u) if self.down else moved(elements, u, v)
 
-    def _ends(self, piece: Piece, u: float) -> Piece:
-        """Where the *piece* begins and ends if it begins at *u*; without its elements."""
-        first, last = (
-            end and (end[0].moved(0, u) if self.down else end[0].moved(u, 0), end[1])
-            for end in (piece.first, piece.last)
-        )
-        return replace(piece, elements=(), length=u + piece.length, enter=u + piece.enter, first=first, last=last)
-
     # ------------------------------------------------------------------------------------------ put together
     def series(self, items: Series, brief: bool = False) -> Piece:
         """The *items* one after the other."""
@@ -111,19 +103,16 @@ class Flow(ABC):
         flow = self.for_row(items)
         pieces = [flow._unit(unit, brief) for unit in _units(items)]
         elements: list[Element] = []
-        last: Piece | None = None
-        for piece in pieces:
-            ends = flow._ends(piece, last.length + self.step if last else 0.0)
-            elements += flow.shifted(piece.elements, ends.length - piece.length)
-            if last:
-                elements += flow.link(last, ends)
-            last = ends
-        assert last
+        last = pieces[0]
+        for i, piece in enumerate(pieces):
+            u = last.length + self.step if i else 0.0
+            placed = replace(piece, length=u + piece.length, enter=u + piece.enter)
+            elements += flow.shifted(piece.elements, u)
+            elements += flow.link(last, placed) if i else ()
+            last = placed
         before, after = max(piece.before for piece in pieces), max(piece.after for piece in pieces)
-        return replace(
-            pieces[0], length=last.length, before=before, after=after, elements=tuple(elements), tail=last.tail,
-            last=last.last,
-        )  # fmt: skip
+        return replace(last, before=before, after=after, elements=tuple(elements),
+                       enter=pieces[0].enter, forks=pieces[0].forks, first=pieces[0].first)  # fmt: skip
 
     def _unit(self, unit: Series, brief: bool) -> Piece:
         """An item, and beside it the side heads that go off before it."""

@@ -91,9 +91,8 @@ class Plates(Flow):
         under = min(max(x - gap / 2 + 6, foot / 2 + 5), width - foot / 2 - 5)
         texts = [Text(centre, -half - 8 - LINE, cell.name, bold=True), Text(centre, -half - 8, cell.size)]
         texts += text_block(under, half + 18, below)
-        ends = (box, cell)
         before, after = half + 8 + 2 * LINE, half + 22 + (len(below) - 1) * LINE
-        return Piece(width, before, after, (box, *texts), x, width - x - box.width, first=ends, last=ends)
+        return Piece(width, before, after, (box, *texts), x, width - x - box.width, first=cell, last=cell)
 
     def node(self, join: Cell) -> Piece:
         word = join.symbol
@@ -118,9 +117,12 @@ class Plates(Flow):
     # ------------------------------------------------------------------------------ what leads from map to map
     def link(self, one: Piece, other: Piece) -> Elements:
         """The kernel's window with its lines to one unit, or an arrow."""
-        if not one.last or not other.first:
+        given, cell = one.last, other.first
+        if not given or not cell:
             return super().link(one, other)
-        (source, given), (target, cell) = one.last, other.first
+        source, target = self.glyph(given), self.glyph(cell)
+        source = source.moved(one.leave - source.width, -source.height / 2)
+        target = target.moved(other.enter, -target.height / 2)
         if not cell.main or not given.shape or "node" in (target.look, source.look) or cell.kind == "other":
             return (self.line((one.leave + 2, 0), (other.enter - 1, 0), arrow=True),)
         kernel, kind = cell.kernel, cell.kind

@@ -1,5 +1,6 @@
 """A net for elsewhere, compared with the module that it was made from before it is called done."""
 
-from striate.exporters.write import Exported, ExportError, export_source
+from striate.exporters.compare import ExportError
+from striate.exporters.write import Exported, export_source
 
 __all__ = ["ExportError", "Exported", "export_source"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from textwrap import fill
 
 from striate.errors import ModelError
 from striate.exporters.code import WIDTH, quoted
 from striate.model.contract import Contract
-from striate.model.placing import LONGEST
+from striate.model.fitting import LONGEST
 
 KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
 
@@ -92,15 +93,15 @@ if __name__ == "__main__":
 
 def constants(contract: Contract, weights: str) -> str:
     """The names at the top of the file."""
-    names = [quoted(name) for name in contract.classes]
-    plain = f"CLASSES = ({', '.join(names)})"
-    return "\n".join(
-        [
-            plain if len(plain) <= WIDTH else "\n".join(["CLASSES = (", *_wrapped(names), ")  # fmt: skip"]),
-            f"MEAN, STD = {contract.mean!r}, {contract.std!r}  # of pixels from 0 to 1, for each channel",
-            f"WEIGHTS = Path(__file__).with_name({quoted(weights)})",
-        ]
-    )
+    names = [quoted(name).replace(" ", "\0") for name in contract.classes]
+    text = f"CLASSES = ({', '.join(names)})"
+    if len(text) > WIDTH:
+        rows = fill(
+            ", ".join([*names, ""]), WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        )
+        text = f"CLASSES = (\n{rows}\n)  # fmt: skip"
+    text += f"\nMEAN, STD = {contract.mean!r}, {contract.std!r}  # of pixels from 0 to 1, for each channel"
+    return text.replace("\0", " ") + f"\nWEIGHTS = Path(__file__).with_name({quoted(weights)})"
 
 
 def functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
@@ -129,13 +130,3 @@ def functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
     answer = ANSWER.format(name=name, scores=".scores" if ends_in_softmax else "")
     parts = [helper.format(method=method, longest=LONGEST), prepare, answer]
     return "\n\n\n".join(part.strip("\n") for part in parts if part)
-
-
-def _wrapped(names: list[str]) -> list[str]:
-    """The names on as few lines as they need."""
-    lines = ["   "]
-    for name in names:
-        if len(lines[-1]) + len(name) + 2 > WIDTH and lines[-1].strip():
-            lines.append("   ")
-        lines[-1] += f" {name},"
-    return lines

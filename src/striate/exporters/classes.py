@@ -14,9 +14,9 @@ from striate.errors import shape_text
 from striate.exporters.arguments import REQUIRED, Arguments, Column
 from striate.exporters.code import WIDTH, Code, becomes, call, is_plain, noted
 from striate.exporters.forward import forward
-from striate.exporters.groups import Group, Member, Pattern, Slot, classes_of, column, patterns
+from striate.exporters.groups import Group, Member, Pattern, classes_of, column, patterns
 from striate.exporters.names import class_names
-from striate.spec import Node
+from striate.spec import Node, Shape
 from striate.spec.op import torch_call
 
 Path = tuple[str, ...]
@@ -51,14 +51,14 @@ class Writer:
     def define(self, pattern: Pattern) -> Arguments:
         """Writes the class of *pattern*, and before it those that it uses; gives its arguments."""
         if pattern not in self.arguments:
-            arguments = Arguments(pattern.groups, self.literal, pattern.example)
+            arguments = Arguments(pattern.groups, self.literal, pattern.groups.index(pattern.model))
             self.layers(pattern, arguments, {})
             for p in arguments.parameters:  # what came later may have made an argument needless: a second look
                 p.uses.clear()
             self.layers(pattern, arguments, {})
             arguments.parameters = [p for p in arguments.parameters if p.uses]
             conditions = self.conditions(pattern, arguments)
-            arguments.settle([group.result.output[0] for group in pattern.groups])
+            arguments.settle([group.all[group.result].output[0] for group in pattern.groups])
             self.arguments[pattern] = arguments
             self.written.append(self.class_text(pattern, arguments, self.layers(pattern, arguments, conditions)))
         return self.arguments[pattern]
@@ -68,23 +68,20 @@ class Writer:
         if layers:
             declared = call("def __init__", ["self", *(p.declared() for p in arguments.parameters)])
             text += [f"{declared} -> None:", indent("\n".join(["super().__init__()", *layers]), "    "), ""]
-        text += forward(pattern, self.taps if pattern is self.main else ())
+        text += forward(pattern.model, self.taps if pattern is self.main else ())
         return f"class {self.names[pattern]}(nn.Module):\n" + indent("\n".join(text), "    ")
 
     # ------------------------------------------------------------------------------------------------- its layers
-    def layers(self, pattern: Pattern, arguments: Arguments, conditions: dict[Slot, Condition]) -> list[str]:
+    def layers(self, pattern: Pattern, arguments: Arguments, conditions: dict[str, Condition]) -> list[str]:
         """The lines of ``__init__`` that make the layers."""
         text: list[str] = []
-        for slot in pattern.slots:
-            if slot.is_join:
-                continue
-            outer = slot.name.split(".")[:-1]
-            for k in range(1, len(outer) + 1):  # a group of names that has no forward of its own
-                space = becomes(".".join(outer[:k]), "nn.Module()")
+        for name in [member.name for member in pattern.model.all if not member.is_join]:
+            for k in [k for k, letter in enumerate(name) if letter == "."]:  # names around it without a forward
+                space = becomes(name[:k], "nn.Module()")
                 text += [space] * (space not in text)
-            members = column(pattern.groups, slot.name)
-            code, note = self.code(members, arguments, (slot.name,)), _note(members, arguments)
-            text += _placed(slot.name, code, note, conditions[slot]() if slot in conditions else "")
+            members = column(pattern.groups, name)
+            code, note = self.code(members, arguments, (name,)), _note(members, arguments)
+            text += _placed(name, code, note, conditions[name]() if name in conditions else "")
         return text
 
     def code(self, members: Members, arguments: Arguments, path: Path) -> str:
@@ -117,10 +114,9 @@ class Writer:
         if pattern in self.names:
             return self.made(pattern, groups, arguments, path)
         items = []
-        for slot in pattern.slots:
-            members = column(groups, slot.name)
-            code = self.code(members, arguments, (*path, slot.name))
-            items.append(Item(slot.name, code, _note(members, arguments)))
+        for name in pattern.model.members:
+            members = column(groups, name)
+            items.append(Item(name, self.code(members, arguments, (*path, name)), _note(members, arguments)))
         if [item.name for item in items] == [str(i) for i in range(len(items))]:
             return _chained("nn.Sequential", items)
         return _chained("chain", _looped(items, at_least=3 if len(groups) == 1 else len(items) + 1))
@@ -139,42 +135,39 @@ class Writer:
         return call(self.names[pattern], items)
 
     # -------------------------------------------------------------------------------------- what some groups lack
-    def conditions(self, pattern: Pattern, arguments: Arguments) -> dict[Slot, Condition]:
-        """For each slot that some groups lack, what says that it is there: other channels behind it, or an argument."""
-        found: dict[Slot, Condition] = {}
-        for slot in filter(pattern.is_optional, pattern.slots):
-            present = [member is not None for member in column(pattern.groups, slot.name)]
-            before = [_given(pattern, slot, group)[0] for group in pattern.groups]
-            behind = [m.output[0] if m else a for m, a in zip(column(pattern.groups, slot.name), before, strict=True)]
+    def conditions(self, pattern: Pattern, arguments: Arguments) -> dict[str, Condition]:
+        """For each member that some groups lack, what says that it is there: channels that change, or an argument."""
+        found: dict[str, Condition] = {}
+        for name in filter(pattern.is_optional, pattern.model.members):
+            members = column(pattern.groups, name)
+            present = [member is not None for member in members]
+            before = [_given(pattern.model, name, group)[0] for group in pattern.groups]
+            behind = [m.output[0] if m else n for m, n in zip(members, before, strict=True)]
             changes = [a != b for a, b in zip(before, behind, strict=True)] == present
-            if changes and all(_is_known(column, arguments, slot.name) for column in (before, behind)):
-                found[slot] = partial(_differ, arguments, before, behind, slot.name)
+            if changes and all(len(set(c)) == 1 or arguments.find(c, "channels", (name,)) for c in (before, behind)):
+                found[name] = partial(_differ, arguments, before, behind, name)
                 continue
-            flag = next((p for p in arguments.parameters if p.uses == {slot.name} and p.says(present)), None)
+            flag = next((p for p in arguments.parameters if p.uses == {name} and p.says(present)), None)
             if flag:
                 flag.is_flag()
-            flag = flag or arguments.add(f"with_{slot.name}", (slot.name,), present)
-            found[slot] = partial(getattr, flag, "name")
+            flag = flag or arguments.add(f"with_{name}", (name,), present)
+            found[name] = partial(getattr, flag, "name")
         return found
 
 
-def _differ(arguments: Arguments, before: Column, behind: Column, slot: str) -> str:
-    return " != ".join(arguments.code(column, "channels", (slot,)) for column in (before, behind))
+def _differ(arguments: Arguments, before: Column, behind: Column, name: str) -> str:
+    return " != ".join(arguments.code(channels, "channels", (name,)) for channels in (before, behind))
 
 
-def _is_known(column: Column, arguments: Arguments, slot: str) -> bool:
-    return len(set(column)) == 1 or arguments.find(column, "channels", (slot,)) is not None
-
-
-def _given(pattern: Pattern, slot: Slot, group: Group) -> tuple[int, ...]:
-    """The shape of what comes to *slot*, also where *group* lacks it."""
-    if member := group.members.get(slot.name):
-        return member.given
-    source = slot.inputs[0]
+def _given(model: Group, name: str, group: Group) -> Shape:
+    """The shape of what comes to the member called *name*, also where *group* lacks it."""
+    if name in group.members:
+        return group.members[name].given
+    source = model.members[name].inputs[0]
     if source < 0:
         return group.shapes[-1 - source]
-    before = pattern.slots[source]
-    return group.members[before.name].output if before.name in group.members else _given(pattern, before, group)
+    before = model.all[source].name
+    return group.members[before].output if before in group.members else _given(model, before, group)
 
 
 def _placed(path: str, code: str, note: str, condition: str) -> list[str]:
@@ -189,9 +182,9 @@ def _placed(path: str, code: str, note: str, condition: str) -> list[str]:
 
 
 def _about(pattern: Pattern) -> str:
-    first, others = pattern.groups[pattern.example], len(pattern.groups) - 1
-    more = f" and {others} like it; the sizes are those of {first.path}" if others else ""
-    return f"{first.path}{more}: {shape_text(first.shapes[0])} -> {shape_text(first.result.output)}."
+    model, others = pattern.model, len(pattern.groups) - 1
+    more = f" and {others} like it; the sizes are those of {model.path}" if others else ""
+    return f"{model.path}{more}: {shape_text(model.shapes[0])} -> {shape_text(model.all[model.result].output)}."
 
 
 def _note(members: Members, arguments: Arguments) -> str:

@@ -1,13 +1,28 @@
-"""Code as text: literals and calls, and lines as a formatter would break them."""
+"""Code as text: literals and calls, lines as a formatter would break them, and the layers that torch does not have."""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from keyword import iskeyword
 from textwrap import indent
 
+from torch import nn
+
+from striate.net import layers
+
 WIDTH = 120
+CHAIN = '''
+def chain(**layers: nn.Module) -> nn.Sequential:
+    """Layers one after the other, under their names."""
+    return nn.Sequential(OrderedDict(layers))
+'''
+HELPERS = {"chain": CHAIN.strip()} | {  # as a file defines those that it uses: striate's own, as they stand
+    name: inspect.getsource(cls).strip()
+    for name, cls in vars(layers).items()
+    if isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__ == layers.__name__
+}
 
 
 class Code(str):

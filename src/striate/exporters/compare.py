@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +17,7 @@ from striate.analysis import analyse, infer
 from striate.errors import Error
 from striate.model.model import Model
 from striate.model.prepare import fit, normalise
-from striate.net import assemble
-from striate.net.build import Net
+from striate.net.build import Net, assemble
 from striate.spec import RBF, Embedding, Graph, Linear, Shape, lower
 
 AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
@@ -32,16 +30,16 @@ class ExportError(Error):
     """What was written does not answer as the module that it was written from: a fault of striate."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """The largest difference of two outputs, and how many of the answers changed."""
+class Difference(NamedTuple):
+    """The largest difference of two outputs, and how many of the predicted classes changed."""
 
     max_difference: float = 0.0
     label_flips: int = 0
 
-    def __add__(self, other: Found) -> Found:
+    def joined(self, other: Difference) -> Difference:
+        """Of both comparisons."""
         flips = self.label_flips + other.label_flips
-        return Found(max(self.max_difference, other.max_difference), flips)
+        return Difference(max(self.max_difference, other.max_difference), flips)
 
 
 def import_file(path: Path) -> ModuleType:
@@ -59,7 +57,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 @torch.no_grad()
-def compare_net(path: Path, name: str, graph: Graph) -> Found:
+def compare_net(path: Path, name: str, graph: Graph) -> Difference:
     """The class *name* in the file at *path* against the module of *graph*, with the same random weights."""
     with torch.device("meta"):
         theirs: Any = getattr(import_file(path), name)()
@@ -67,13 +65,38 @@ def compare_net(path: Path, name: str, graph: Graph) -> Found:
     theirs.load_state_dict(ours.state_dict(), strict=True, assign=True)
     theirs.eval()
     found = difference(ours(x), theirs(x))
-    if graph.taps:
-        mine, others = ours.taps(x), theirs.taps(x)
-        if mine.keys() != others.keys():
-            raise ExportError(f"the side heads are {', '.join(others)}, wanted {', '.join(mine)}")
-        for key, value in mine.items():
-            found += difference(value, others[key])
+    mine, others = (ours.taps(x), theirs.taps(x)) if graph.taps else ({}, {})
+    if mine.keys() != others.keys():
+        raise ExportError(f"the side heads are {', '.join(others)}, expected {', '.join(mine)}")
+    for key, value in mine.items():
+        found = found.joined(difference(value, others[key]))
     return found
+
+
+@torch.no_grad()
+def compare_model(path: Path, weights: Path, model: Model) -> Difference:
+    """``load``, ``prepare`` and ``answer`` of the file at *path* against *model*, on images of many kinds."""
+    theirs: Any = import_file(path)
+    net, found, rng = theirs.load(weights), Difference(), np.random.default_rng(0)
+    for mode, width, height in IMAGES:
+        image = _image(mode, width, height, rng)
+        x = normalise(fit(image, model.contract)[None], model.contract)
+        found = found.joined(difference(x, theirs.prepare(image))).joined(difference(model.module(x), net(x)))
+        (mine,), answer = model.predict(image), theirs.answer(net, image)
+        gap = max(abs(p - q) for (_, p), (_, q) in zip(mine.top, answer, strict=True))
+        found = found.joined(Difference(gap, int([name for name, _ in mine.top] != [name for name, _ in answer])))
+    return found
+
+
+def difference(ours: Tensor, theirs: Tensor) -> Difference:
+    """Bit for bit: what is not is a difference, be it of a zero's sign."""
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        raise ExportError(f"it gives {theirs.dtype} {tuple(theirs.shape)}, expected {ours.dtype} {tuple(ours.shape)}")
+    if ours.numpy().tobytes() == theirs.numpy().tobytes():
+        return Difference()
+    gap = (ours - theirs).abs().nan_to_num(float("inf")).max().item()
+    flips = int((ours.argmax(1) != theirs.argmax(1)).sum()) if ours.ndim > 1 else 0
+    return Difference(max(gap, sys.float_info.min), flips)
 
 
 def trial(graph: Graph, seed: int = 0) -> tuple[Tensor, Net]:
@@ -82,37 +105,10 @@ def trial(graph: Graph, seed: int = 0) -> tuple[Tensor, Net]:
     module = assemble(graph)
     weights = {key: _random(key, value, generator) for key, value in module.state_dict().items()}
     module.load_state_dict(weights, assign=True)
-    return _example(graph, small_input(graph), generator), module.eval()
-
-
-@torch.no_grad()
-def compare_model(path: Path, weights: Path, model: Model) -> Found:
-    """``load``, ``prepare`` and ``answer`` of the file at *path* against *model*, on images of many kinds."""
-    theirs: Any = import_file(path)
-    net = theirs.load(weights)
-    found = Found()
-    rng = np.random.default_rng(0)
-    for mode, width, height in IMAGES:
-        image = _image(mode, width, height, rng)
-        x = normalise(fit(image, model.contract)[None], model.contract)
-        found += difference(x, theirs.prepare(image))
-        found += difference(model.module(x), net(x))
-        (mine,) = model.predict(image)
-        answer = theirs.answer(net, image)
-        gap = max(abs(p - q) for (_, p), (_, q) in zip(mine.top, answer, strict=True))
-        found += Found(gap, int([name for name, _ in mine.top] != [name for name, _ in answer]))
-    return found
-
-
-def difference(ours: Tensor, theirs: Tensor) -> Found:
-    """Bit for bit: what is not is a difference, be it of a zero's sign."""
-    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-        raise ExportError(f"it gives {theirs.dtype} {tuple(theirs.shape)}, wanted {ours.dtype} {tuple(ours.shape)}")
-    if ours.numpy().tobytes() == theirs.numpy().tobytes():
-        return Found()
-    gap = (ours - theirs).abs().nan_to_num(float("inf")).max().item()
-    flips = int((ours.argmax(1) != theirs.argmax(1)).sum()) if ours.ndim > 1 else 0
-    return Found(max(gap, sys.float_info.min), flips)
+    words = next((node.op.words for node in graph.nodes if isinstance(node.op, Embedding)), 0)
+    shape = (2, *small_input(graph))
+    x = torch.randint(words, shape, generator=generator) if words else torch.randn(shape, generator=generator)
+    return x, module.eval()
 
 
 def small_input(graph: Graph) -> Shape:
@@ -135,28 +131,18 @@ def _features(graph: Graph) -> list[Shape] | None:
     return None if problems else flat
 
 
-def _example(graph: Graph, shape: Shape, generator: torch.Generator) -> Tensor:
-    """Two random inputs of *shape*: words where the net reads words."""
-    words = next((node.op.words for node in graph.nodes if isinstance(node.op, Embedding)), None)
-    if words is not None:
-        return torch.randint(words, (2, *shape), generator=generator)
-    return torch.randn(2, *shape, generator=generator)
-
-
 def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
     """A weight of such a size that values neither vanish nor explode on their way."""
     value = torch.empty(like.shape, dtype=like.dtype)
     if not like.is_floating_point():
         return value.zero_()
-    if value.ndim > 1:
-        bound = (6 / max(1, value[0].numel())) ** 0.5
-        return value.uniform_(-bound, bound, generator=generator)
-    low, high = (-0.2, 0.2) if name.endswith(("bias", "mean")) else (0.7, 1.3)
+    bound = (6 / max(1, value[0].numel())) ** 0.5 if value.ndim > 1 else 0.2
+    low, high = (-bound, bound) if value.ndim > 1 or name.endswith(("bias", "mean")) else (0.7, 1.3)
     return value.uniform_(low, high, generator=generator)
 
 
 def _image(mode: str, width: int, height: int, rng: np.random.Generator) -> Image.Image:
     if mode == "I;16":
         return Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
-    image = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8)).resize((width, height))
+    image = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8))
     return image if mode == "RGBA" else image.convert("RGB" if mode != "LA" else mode).convert(mode)

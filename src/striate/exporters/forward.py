@@ -6,31 +6,29 @@ import re
 from keyword import iskeyword
 
 from striate.exporters.code import own, quoted
-from striate.exporters.groups import Pattern, Slot
-from striate.spec import Add, Concat, Multiply
+from striate.exporters.groups import Group, Member
+from striate.spec import Add, Concat
 
 NEST, LONG = 4, 96  # so many calls in one another; so many letters in a line that is to be read
 HEAVY = ("nn.Conv", "nn.Linear", "ChannelsFirstEmbedding", "TabledConvolution", "FixedCodes")
 INPUTS = ("x", "y", "z")
 NOT_NAMES = {"self", "torch", "taps", "nn", "F", "found"}
-SIGNS = {Add: " + ", Multiply: " * "}
 
 
-def forward(pattern: Pattern, taps: tuple[str, ...]) -> list[str]:
+def forward(group: Group, taps: tuple[str, ...]) -> list[str]:
     """The lines of the methods that run a class: ``forward``; ``taps`` where the net has side heads, named *taps*;
     ``scores`` where it ends in a softmax.
     """
-    count = pattern.structure.inputs
+    count = len(group.reads)
     names = [INPUTS[k] if count <= len(INPUTS) else f"x{k + 1}" for k in range(count)]
     given = ", ".join(["self", *(f"{name}: Tensor" for name in names)])
     given += ", taps: dict[str, Tensor] | None = None" if taps else ""
-    result = pattern.structure.result
-    last = pattern.slots[result]
-    softmax = last.key[:2] == ("layer", "nn.Softmax") and last.inputs[0] >= 0 and not pattern.groups[0].path
+    result, last = group.result, group.all[group.result]
+    softmax = last.key[:2] == ("layer", "nn.Softmax") and last.inputs[0] >= 0 and not group.path
     said = "What goes into the softmax." if softmax else "Side heads are computed into *taps*, where it is given."
     text = [f"def {'scores' if softmax else 'forward'}({given}) -> Tensor:"]
     text += [f'    """{said}"""'] * (softmax or bool(taps))
-    text += [f"    {line}" for line in _Body(pattern, taps).run(names, last.inputs[0] if softmax else result)]
+    text += [f"    {line}" for line in _Body(group, taps).run(names, last.inputs[0] if softmax else result)]
     if softmax:
         scores = f"self.scores({', '.join(names + ['taps'] * bool(taps))})"
         text += ["", f"def forward({given}) -> Tensor:", f"    return {own(last.name.split('.'))}({scores})"]
@@ -40,18 +38,18 @@ def forward(pattern: Pattern, taps: tuple[str, ...]) -> list[str]:
             "def taps(self, x: Tensor) -> dict[str, Tensor]:",
             '    """The output and the ends of the side heads, by name, from one pass."""',
             "    found: dict[str, Tensor] = {}",
-            f"    return {{{quoted(pattern.groups[0].output)}: self(x, found), **found}}",
+            f"    return {{{quoted(group.output)}: self(x, found), **found}}",
         ]
     return text
 
 
 class _Body:
-    """Writes the lines of one forward. A value is named by its slot; the inputs are -1, -2, ..."""
+    """Writes the lines of one forward. A value is named by its member; the inputs are -1, -2, ..."""
 
-    def __init__(self, pattern: Pattern, taps: tuple[str, ...]) -> None:
-        self.slots = pattern.slots
-        self.taps = {pattern.groups[0].ends[tap]: tap for tap in taps}
-        self.short = len(self.slots) <= 3 and pattern.is_chain
+    def __init__(self, group: Group, taps: tuple[str, ...]) -> None:
+        self.members = group.all
+        self.taps = {group.ends[tap]: tap for tap in taps}
+        self.short = len(self.members) <= 3 and group.is_chain
         self.code: dict[int, str] = {}  # what each value is called, or the term that it is
         self.reads: dict[int, set[str]] = {}  # the names in it
         self.left: dict[int, int] = {}  # how often it will be read yet
@@ -62,7 +60,7 @@ class _Body:
         for k, name in enumerate(names):
             self.code[-1 - k], self.reads[-1 - k] = name, {name}
         main, wanted = self.needed([result]), self.needed([result, *self.taps])
-        reads = [j for i in wanted for j in self.slots[i].inputs] + [result, *self.taps]
+        reads = [j for i in wanted for j in self.members[i].inputs] + [result, *self.taps]
         self.left = {i: reads.count(i) for i in {*reads, *self.code}}
         for i in wanted:
             inside = i not in main  # of a side head, which is computed where somebody asks for it
@@ -76,63 +74,51 @@ class _Body:
         return [*self.text, f"return {self.code[result]}"]
 
     def needed(self, ends: list[int]) -> list[int]:
-        """The slots that *ends* stand on, in order."""
+        """The members that *ends* stand on, in order."""
         found = set(ends)
-        for i in range(len(self.slots) - 1, -1, -1):
-            found |= set(self.slots[i].inputs) if i in found else set()
+        for i in range(len(self.members) - 1, -1, -1):
+            found |= set(self.members[i].inputs) if i in found else set()
         return sorted(i for i in found if i >= 0)
 
     def step(self, i: int, wanted: list[int]) -> None:
-        slot = self.slots[i]
-        if slot.is_join:
-            term = self.join(slot)
+        member = self.members[i]
+        if member.is_join:
+            term = self.join(member)
         else:
-            term = f"{own(slot.name.split('.'))}({', '.join(self.code[j] for j in slot.inputs)})"
-        names = set().union(*(self.reads[j] for j in slot.inputs))
-        for j in slot.inputs:
+            term = f"{own(member.name.split('.'))}({', '.join(self.code[j] for j in member.inputs)})"
+        names = set().union(*(self.reads[j] for j in member.inputs))
+        for j in member.inputs:
             self.left[j] -= 1
-        readers = [self.slots[r] for r in wanted if i in self.slots[r].inputs]
+        readers = [self.members[r] for r in wanted if i in self.members[r].inputs]
         ends = self.left[i] == 1 and not readers  # the result itself, or a tap: it stands in its return
         sole = len(readers) == self.left[i] == 1
         if ends or (sole and len(term) <= LONG - 20 and self.nests(term, readers[0])):
             self.code[i], self.reads[i] = term, names
         else:
-            self.assign(i, term, self.name(slot))
+            name = self.name(member)
+            self.text.append(f"{self.room}{name} = {term}")
+            self.code[i], self.reads[i] = name, {name}
 
-    def assign(self, i: int, term: str, name: str) -> None:
-        self.text.append(f"{self.room}{name} = {term}")
-        self.code[i], self.reads[i] = name, {name}
-
-    def nests(self, term: str, reader: Slot) -> bool:
+    def nests(self, term: str, reader: Member) -> bool:
         """Whether *term* may stand inside its only reader."""
         if reader.is_join:
             return term.count("(") <= NEST
         heavy = reader.key == ("group",) or (reader.key[0] == "layer" and str(reader.key[1]).startswith(HEAVY))
         return self.short or (not heavy and term.count("self.") < NEST)
 
-    def join(self, slot: Slot) -> str:
-        if sum(len(self.code[j]) for j in slot.inputs) > LONG:  # names first, so that the line is not too long
-            for j in dict.fromkeys(slot.inputs):
-                if j >= 0 and "(" in self.code[j]:
-                    self.assign(j, self.code[j], self.name(self.slots[j], fresh=True))
-        if slot.key[1] is Concat:
-            return f"torch.cat([{', '.join(self.code[j] for j in slot.inputs)}], dim=1)"
-        sign, total = next(sign for op, sign in SIGNS.items() if op is slot.key[1]), ""
-        for k, j in enumerate(slot.inputs):
-            term = f"({self.code[j]})" if re.search(r"\) [+*] |^\w+ [+*] ", self.code[j]) else self.code[j]
-            if len(total) + len(term) > LONG:
-                name = self.name(slot, set().union(*(self.reads[j] for j in slot.inputs[k:])))
-                self.text.append(f"{self.room}{name} = {total}")
-                total = name
-            total += sign * (k > 0) + term
-        return total
+    def join(self, member: Member) -> str:
+        terms = [self.code[j] for j in member.inputs]
+        if member.key == ("join", Concat):
+            return f"torch.cat([{', '.join(terms)}], dim=1)"
+        sign = " + " if member.key == ("join", Add) else " * "
+        return sign.join(f"({term})" if re.search(r"\) [+*] |^\w+ [+*] ", term) else term for term in terms)
 
-    def name(self, slot: Slot, keep: set[str] | None = None, fresh: bool = False) -> str:
-        """A name for a value: ``x``, unless somebody needs the ``x`` of before, else the slot's own."""
-        used = set().union(*(self.reads[j] for j, left in self.left.items() if left and j in self.reads), keep or ())
+    def name(self, member: Member) -> str:
+        """A name for a value: ``x``, unless somebody needs the ``x`` of before, else the member's own."""
+        used = set().union(*(self.reads[j] for j, left in self.left.items() if left and j in self.reads))
         name = "x"
-        if "x" in used or fresh:
-            name = re.sub(r"\W", "_", slot.name)
+        if "x" in used:
+            name = re.sub(r"\W", "_", member.name)
             name = name if name[0].isalpha() else f"x{name}"
         while name in used or iskeyword(name) or name in NOT_NAMES:
             name += "_"

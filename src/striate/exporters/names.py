@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import chain, count
 from keyword import iskeyword
 
+from striate.exporters.code import HELPERS
 from striate.exporters.groups import Pattern, column
-from striate.exporters.helpers import HELPERS
 from striate.spec import Add, Node
 
 FAMILIES = {
@@ -55,12 +55,13 @@ def _choices(pattern: Pattern) -> list[str]:
     stems = dict.fromkeys(_stem(path) for path in [path, *(group.path for group in pattern.groups)])
     telling = [class_name(stem) for stem in stems if stem.lower() not in VAGUE]
     last, around = class_name(_stem(path)), class_name(_stem(path.rpartition(".")[0]) or "Inner")
-    joins = [slot for slot in pattern.slots if slot.is_join]
+    members = pattern.model.all
+    joins = [member for member in members if member.is_join]
     if not joins:
-        stage = "Stage" * all(slot.key == ("group",) and slot.name[-1:].isdigit() for slot in pattern.slots)
+        stage = "Stage" * all(m.key == ("group",) and m.name[-1:].isdigit() for m in members)
         return [name for name in (_layers(pattern), *telling, stage, last, around + last) if name]
-    adds = any(slot.key == ("join", Add) for slot in joins)
-    skips = adds and (any(-1 in slot.inputs for slot in joins) or len(pattern.groups) > 2)
+    adds = any(member.key == ("join", Add) for member in joins)
+    skips = adds and (any(-1 in member.inputs for member in joins) or len(pattern.groups) > 2)
     return [*telling[: len(stems) == 1], *[last] * (last == "Block"), *["Residual"] * skips, last, around + last]
 
 
@@ -72,14 +73,15 @@ def _stem(path: str) -> str:
 
 def _layers(pattern: Pattern) -> str:
     """The name of a few layers in a row: ConvBNReLU; empty for more than that."""
-    if len(pattern.slots) > 6 or not pattern.is_chain:
+    if len(pattern.model.members) > 6 or not pattern.is_chain:
         return ""
     words = []
-    for slot in pattern.slots:
-        ops = {type(m.part.op).__name__ for m in column(pattern.groups, slot.name) if m and isinstance(m.part, Node)}
+    for member in pattern.model.all:
+        alike = column(pattern.groups, member.name)
+        ops = {type(m.part.op).__name__ for m in alike if m and isinstance(m.part, Node)}
         if not ops:
             return ""
-        words.append("Act" if len(ops) > 1 and slot.key == ("act",) else SHORT.get(min(ops), min(ops)))
+        words.append("Act" if len(ops) > 1 and member.key == ("activation",) else SHORT.get(min(ops), min(ops)))
     times = next((n for n in (3, 2) if words == words[: len(words) // n] * n), 1)
     once = words[: len(words) // times]
     return {1: "", 2: "Double", 3: "Triple"}[times] + "".join(once) if len(once) <= 3 else ""

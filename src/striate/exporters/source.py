@@ -9,9 +9,8 @@ from striate.analysis import analyse, infer
 from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters import answers
 from striate.exporters.classes import Writer
-from striate.exporters.code import wrapped
+from striate.exporters.code import HELPERS, wrapped
 from striate.exporters.groups import groups_of
-from striate.exporters.helpers import HELPERS
 from striate.model.contract import Contract
 from striate.spec import Embedding, Graph, Opaque, Shape, Softmax
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from striate.errors import SpecError
-from striate.exporters.compare import ExportError, Found, compare_model, compare_net
+from striate.exporters.compare import Difference, ExportError, compare_model, compare_net
 from striate.exporters.source import MARK, source
 from striate.files import write_safely
 from striate.model.model import Model, load
 from striate.spec import Graph, Shape, Spec, lower
-
-__all__ = ["ExportError", "Exported", "export_source"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,7 @@ class Exported:
 
     def as_dict(self) -> dict[str, object]:
         """As ``striate export --json`` prints it."""
-        files = [str(file) for file in self.files]
-        return {
-            "path": str(self.path),
-            "files": files,
-            "max_difference": self.max_difference,
-            "label_flips": self.label_flips,
-        }
+        return asdict(self) | {"path": str(self.path), "files": [str(file) for file in self.files]}
 
 
 def export_source(
@@ -50,39 +42,42 @@ def export_source(
 
     Args:
         net: A spec, a graph, or a model file; for that the weights are written beside, and the file prepares
-            images and answers as the model does.
+            images and predicts as the model does.
         path: ``my_net.py``.
         input: The shape of one input, where the net does not say it.
         name: What the class is called after: ``lenet5`` becomes ``LeNet5``.
         origin: Where the net comes from, for the file's first line.
 
     Raises:
-        SpecError, ShapeError, ModelError: The net is none, or the file is in the way of another.
+        SpecError, ShapeError, ModelError: It is no network, or the file would replace another.
         ExportError: The file does not answer as the module does; nothing is written.
+
+    >>> from striate.spec import parse
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> done = export_source(parse("input 1x8x8; conv 4 3; relu"), folder / "tiny.py")
+    >>> done.max_difference, "nn.Conv2d(1, 4, 3)" in done.path.read_text()
+    (0.0, True)
     """
-    path = Path(path)
-    weights = path.with_suffix(".safetensors")
-    model = load(net) if isinstance(net, str | Path) else None
-    beside = [weights] if model is not None and not _same(Path(str(net)), weights) else []
-    _check_free(path, beside)
-    graph = lower(net, input) if not isinstance(net, str | Path) else _graph_of(model)
-    contract = model.contract if model else None
-    text, called = source(graph, name, origin, contract, weights.name)
+    path, weights = Path(path), Path(path).with_suffix(".safetensors")
+    model, graph = None, None
+    if isinstance(net, str | Path):
+        model = load(net)
+        graph = model.graph
+        assert graph is not None
+    apart = isinstance(net, str | Path) and not (weights.exists() and weights.samefile(net))
+    _check_free(path, [path, weights] if apart else [path])
+    if graph is None:
+        assert not isinstance(net, str | Path)
+        graph = lower(net, input)
+    text, called = source(graph, name, origin, model.contract if model else None, weights.name)
     found = _compared(path, text, called, graph, model, Path(str(net)))
-    for file in beside:
-        write_safely(file, Path(str(net)).read_bytes())
+    if apart:
+        write_safely(weights, Path(str(net)).read_bytes())
     write_safely(path, text)
-    files = (path, weights) if model else (path,)
-    return Exported(path, files, found.max_difference, found.label_flips)
+    return Exported(path, (path, weights) if model else (path,), *found)
 
 
-def _graph_of(model: Model | None) -> Graph:
-    assert model is not None
-    assert model.graph is not None
-    return model.graph
-
-
-def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | None, weights: Path) -> Found:
+def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | None, weights: Path) -> Difference:
     """What a comparison of the file's text finds; ExportError unless nothing."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "trial.py"
@@ -90,12 +85,11 @@ def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | Non
         try:
             found = compare_net(trial, name, graph)
             if model is not None:
-                found += compare_model(trial, weights, model)
-        except ExportError as error:
-            raise ExportError(_refusal(path, str(error))) from error
+                found = found.joined(compare_model(trial, weights, model))
         except Exception as error:  # whatever happens in a file that we wrote ourselves is a fault of ours
-            raise ExportError(_refusal(path, f"{type(error).__name__}: {str(error)[:500]}")) from error
-    if found.max_difference or found.label_flips:
+            kind = "" if isinstance(error, ExportError) else f"{type(error).__name__}: "
+            raise ExportError(_refusal(path, f"{kind}{str(error)[:500]}")) from error
+    if found != Difference():
         raise ExportError(_refusal(path, f"its outputs differ by up to {found.max_difference:g}"))
     return found
 
@@ -107,17 +101,13 @@ def _refusal(path: Path, why: str) -> str:
     )
 
 
-def _check_free(path: Path, beside: list[Path]) -> None:
+def _check_free(path: Path, files: list[Path]) -> None:
     """SpecError where somebody else's file would be lost."""
     if path.suffix != ".py":
         raise SpecError(f"{path}: the source of a net is a Python file; give a name that ends in .py")
     if not path.parent.is_dir():
         raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
     ours = path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")[:2000]
-    for file in [path, *beside]:
+    for file in files:
         if file.exists() and not ours:
-            raise SpecError(f"{file}: is there already, and not by this command; give another name with -o")
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+            raise SpecError(f"{file}: already exists, and was not written by this command; give another name with -o")

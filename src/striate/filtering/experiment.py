@@ -131,6 +131,10 @@ def convolution(
         kernel: A name or typed numbers.
         channels: ``"grey"``; ``"each"`` channel by itself; ``"volume"``: one sum over the channels, as the first
             layer of a network does it, the same weights for each unless the kernel has its own (``|`` between them).
+
+    >>> done = convolution("1 1 0; 0 1 1; 0 0 1", "1 0; 0 1")
+    >>> done.output.tolist()
+    [[2.0, 2.0], [0.0, 2.0]]
     """
     found = find_kernel(kernel)
     typed = found.weights[0].ndim == 3
@@ -158,7 +162,11 @@ def pooling(
     padding: Padding = "valid",
     channels: str = "grey",
 ) -> Experiment:
-    """*image* pooled: see :func:`striate.filtering.sliding.pool`."""
+    """*image* pooled: see :func:`striate.filtering.sliding.pool`.
+
+    >>> pooling("1 2 3 4; 5 6 7 8", 2).output.tolist()
+    [[6.0, 8.0]]
+    """
     pixels = _read(image, channels)
     output = sliding.pool(pixels, size, kind, stride=stride, padding=padding)
     moves = window((size, size), stride=size if stride is None else stride, padding=padding)
@@ -169,7 +177,11 @@ def pooling(
 def activating(
     image: str | Path | np.ndarray, kind: str = "relu", *, after: str | None = None, channels: str = "grey"
 ) -> Experiment:
-    """Every number of *image* through an activation; first convolved with the kernel *after*, if given."""
+    """Every number of *image* through an activation; first convolved with the kernel *after*, if given.
+
+    >>> activating("-1 2; 3 -4", "relu").output.tolist()
+    [[0.0, 2.0], [3.0, 0.0]]
+    """
     pixels = _read(image, channels)
     before = sliding.convolve(pixels, after) if after else pixels
     output = sliding.activate(before, kind)

@@ -6,6 +6,7 @@ from striate.analysis import analyse
 from striate.errors import SpecError
 from striate.loading.network import Given, open_network
 from striate.spec import Graph, Shape, lower
+from striate.tasks import CLASSIFICATION, Task
 from striate.zoo import ZOO
 
 
@@ -15,7 +16,7 @@ def graph_for_data(
     classes: int,
     input: Shape,
     mode: str,
-    task: str = "classification",
+    task: Task = CLASSIFICATION,
     words: int = 0,
 ) -> Graph:
     """The graph that *net* means for some data, with an input that suits both.
@@ -29,8 +30,8 @@ def graph_for_data(
         classes: How many classes, labels or values there are.
         input: An item as it comes.
         mode: How it is read, as in :class:`~striate.model.contract.Contract`.
-        task: Likewise.
-        words: Of texts: how many numbers of words there are.
+        task: What it is to predict.
+        words: Of texts: the size of the vocabulary, with padding and unknown words.
 
     Raises:
         SpecError: A network of the zoo is for other data; or as :func:`~striate.loading.open_network`.
@@ -38,26 +39,25 @@ def graph_for_data(
     network = open_network(net)
     if network.origin != "zoo":
         graph = network.description()
-        if graph.input is not None or task != "segmentation":
+        if graph.input is not None or not task.per_pixel:
             return graph
         return lower(graph, _nearest_size(graph, input, LARGEST))
     entry = ZOO[network.name]
     _check_kind(network.name, input, mode, task)
     spec = entry.make(classes, words=words) if mode == "text" else entry.make(classes)
-    if task == "segmentation" or (entry.any_size and mode != "values"):
+    if task.per_pixel or (entry.any_size and mode != "values"):
         return lower(spec, _nearest_size(lower(spec), input, max(entry.input[1:])))
     return lower(spec, input if mode in ("text", "values") else (input[0], *entry.input[1:]))
 
 
-def _check_kind(name: str, input: Shape, mode: str, task: str) -> None:
-    """SpecError where the net of the zoo is for another task or for other data."""
+def _check_kind(name: str, input: Shape, mode: str, task: Task) -> None:
+    """SpecError where the network of the zoo is for another task or for other data."""
     entry = ZOO[name]
-    if (entry.task == "segmentation") != (task == "segmentation") or (entry.task, task) == (
-        "regression",
-        "classification",
-    ):
-        what = "classes" if task == "classification" else task
-        raise SpecError(f"{name} is a network for {entry.task}, not for {what}; use another, such as {FOR[task]}")
+    if not task.fits_net_for(entry.task):
+        what = task.outputs if task.exclusive else task.name
+        raise SpecError(
+            f"{name} is a network for {entry.task}, not for {what}; use another, such as {task.default_net}"
+        )
     takes = "texts" if len(entry.input) == 1 else KINDS[len(entry.input)]
     come = "texts" if mode == "text" else KINDS.get(len(input), "values")
     if takes != come:
@@ -65,13 +65,7 @@ def _check_kind(name: str, input: Shape, mode: str, task: str) -> None:
 
 
 KINDS = {2: "signals", 3: "images", 4: "volumes"}  # by how many numbers an input's shape has
-FOR = {
-    "classification": "vgg_small",
-    "multilabel": "vgg_small",
-    "regression": "vgg_small_regressor",
-    "segmentation": "unet_small",
-}
-LARGEST = 512  # pixels of the longer side, where an answer for every pixel is wanted and nobody said the size
+LARGEST = 512  # pixels of the longer side, where every pixel gets a prediction and no size is given
 
 
 def _nearest_size(graph: Graph, input: Shape, largest: int) -> Shape:
@@ -85,15 +79,16 @@ def _nearest_size(graph: Graph, input: Shape, largest: int) -> Shape:
     return (input[0], *(least + step * max(0, round((n - least) / step)) for n, least, step in steps))
 
 
-def default_network(input: Shape, mode: str, task: str, classes: int = 2) -> tuple[str, str]:
+def default_network(input: Shape, mode: str, task: Task = CLASSIFICATION, classes: int = 2) -> tuple[str, str]:
     """The default network for data of that *input*, *mode* and *task*: its name in the zoo or its text; and why.
 
-    Small grey images of classes get the net that was made for such, LeNet-5; other images the small nets of today for
-    their task; what is no image, a net that takes it as it is.
+    Small grey images of one class each get LeNet-5, which was made for such; other images the small network of their
+    task; other data, a network that takes them as they are.
 
-    >>> default_network((1, 8, 8), "L", "classification")
+    >>> from striate.tasks import SEGMENTATION
+    >>> default_network((1, 8, 8), "L")
     ('lenet5', 'the images are grey and small')
-    >>> default_network((3, 480, 640), "RGB", "segmentation")
+    >>> default_network((3, 480, 640), "RGB", SEGMENTATION)
     ('unet_small', 'every pixel has a class')
     """
     if mode == "text":
@@ -102,21 +97,19 @@ def default_network(input: Shape, mode: str, task: str, classes: int = 2) -> tup
         if len(input) == 4 and VOXNET[0] <= min(input[1:]) and max(input[1:]) <= VOXNET[1]:
             return "voxnet", "the data are volumes"
         return _small(input, classes), f"the data are {KINDS.get(len(input), 'numbers')}"
-    if task != "classification":
-        return FOR[task], WHY[task]
+    if task.default_net_reason:
+        return task.default_net, task.default_net_reason
     if input[0] > 1:
-        return FOR[task], "the images are in colour" if mode != "channels" else "the images have several channels"
+        return (
+            task.default_net,
+            "the images are in colour" if mode != "channels" else "the images have several channels",
+        )
     if max(input[1:]) > LENET:
-        return FOR[task], f"the images are larger than {LENET} pixels"
+        return task.default_net, f"the images are larger than {LENET} pixels"
     return "lenet5", "the images are grey and small"
 
 
 LENET = 32  # the largest side of the images that it was made for
-WHY = {
-    "multilabel": "an image has several labels",
-    "regression": "numbers are to be predicted",
-    "segmentation": "every pixel has a class",
-}
 VOXNET = (11, 64)  # the smallest side that it takes, and the largest for which its weights are not far too many
 
 
@@ -130,8 +123,3 @@ def _small(input: Shape, classes: int) -> str:
             break
         layers += ["maxpool 2"] * (level > 0) + [f"conv {width} 5 padding=2", "batchnorm", "relu"]
     return "; ".join([*layers, "adaptivemaxpool 1", "flatten", f"linear {classes}"])
-
-
-def with_input(graph: Graph, fallback: Shape) -> Graph:
-    """*graph*, with the input *fallback* where it says none itself."""
-    return graph if graph.input is not None else lower(graph, fallback)

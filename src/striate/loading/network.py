@@ -10,15 +10,17 @@ import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from striate.analysis import Report, analyse
-from striate.errors import ModelError, SpecError, nearest
+from striate.errors import ModelError, SpecError, nearest, shape_text
 from striate.loading.user_code import is_code, load_code
-from striate.spec import OPS, Cat, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
+from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
 from striate.spec.op import Base
+from striate.tasks import task_named
 from striate.zoo import ZOO
 
 if TYPE_CHECKING:
@@ -71,6 +73,18 @@ class Network:
         classes = len(self.contract.classes)
         same = (name for name, entry in ZOO.items() if lower(entry.make(classes), self.graph.input) == self.graph)
         return next(same, None)
+
+    def describe(self) -> str:
+        """Where it comes from, in a few words.
+
+        >>> open_network("lenet5").describe()
+        "lenet5 of striate's zoo (LeCun et al., as taught today, 1998)"
+        """
+        if self.origin == "zoo":
+            return f"{self.name} of striate's zoo ({ZOO[self.name].paper}, {ZOO[self.name].year})"
+        if self.path is None:
+            return "a trained model" if self.contract else "a net given as text"
+        return f"{'a model trained with striate,' if self.contract else 'the net in'} {self.path.name}"
 
     def description(self) -> Graph:
         """The graph.
@@ -126,21 +140,28 @@ class Network:
             f"Train it first: striate train DATA --net NET"
         )
 
-    def check(self, input: Shape | str | None = None) -> Report:
+    def shape(self, input: Shape | str | int) -> Shape:
+        """The shape that *input* means for it: a single number is the side of square images, or a text's length."""
+        if self.input is not None:
+            return input_shape(input, self.input[0], text=len(self.input) == 1)
+        return input_shape(input, 3, text=self.graph is not None and isinstance(self.graph.nodes[0].op, Embedding))
+
+    def check(self, input: Shape | str | int | None = None) -> Report:
         """The static analysis for one *input*; its own, if not given. Of a module, its forward is followed.
 
         Raises:
             SpecError: No input size is known, or the module cannot be followed at all.
         """
+        shape = self.input if input is None else self.shape(input)
         if self.graph is not None:
-            return analyse(self.graph, input or self.input)
+            return analyse(self.graph, shape)
         from striate.net.read_report import check as check_module
 
-        return check_module(self.module, input or self.input)
+        return check_module(self.module, shape)
 
 
 def open_network(
-    given: Given, *, classes: int | None = None, channels: int | None = None, input: Shape | str | None = None
+    given: Given, *, classes: int | None = None, channels: int | None = None, input: Shape | str | int | None = None
 ) -> Network:
     """The network that *given* means, as one value that says what it has.
 
@@ -154,7 +175,8 @@ def open_network(
             a ``Graph``, any ``nn.Module``, a ``Model``; or a ``Network`` already.
         classes: For a network of the zoo: how many classes; its paper's, if not given.
         channels: For a network of the zoo: the input's channels; its paper's, if not given.
-        input: ``(C, H, W)`` or ``"3x224x224"``, where the network does not say it, or instead of what it says.
+        input: ``(C, H, W)``, ``"3x224x224"`` or the side of square images, where the network does not say it, or
+            instead of what it says.
 
     Raises:
         SpecError: There is no such name or file, the text is not a network, the value is of another type, or *input*
@@ -171,24 +193,61 @@ def open_network(
         network = _of_words(given, classes, channels)
     else:
         network = _of_value(given)
-    shape = read_shape(input) if isinstance(input, str) else input
-    if shape is None or tuple(shape) == network.input:
+    shape = None if input is None else network.shape(input)
+    if shape is None or shape == network.input:
         return network
     if network.contract is not None:
-        own = "x".join(map(str, network.contract.input))
-        raise SpecError(f"--input {'x'.join(map(str, shape))}: the model takes {own}; omit --input")
-    graph = network.graph
-    return replace(network, input=tuple(shape), graph=None if graph is None else lower(graph, tuple(shape)))
+        own = shape_text(network.contract.input)
+        raise SpecError(f"--input {shape_text(shape)}: the model takes {own}; omit --input")
+    return replace(network, input=shape, graph=None if network.graph is None else lower(network.graph, shape))
 
 
-def check(net: Given, input: Shape | str | None = None) -> Report:
+def open_model(given: Given) -> Model:
+    """The trained model that *given* means: that of a model file or a run's folder, or a ``Model`` itself.
+
+    Raises:
+        ModelError: There is none.
+    """
+    try:
+        return open_network(given).model
+    except SpecError as error:
+        if not isinstance(given, str | Path) or _is_there(str(given)):
+            raise ModelError(f"{error}; expected a trained model") from None
+        raise ModelError(
+            f"{given}: no such file or folder; a trained model is what striate train writes: runs/NAME, or its "
+            f"model.safetensors"
+        ) from None
+
+
+def input_shape(input: Shape | str | int, channels: int, *, text: bool = False) -> Shape:
+    """The shape that somebody writes for an input.
+
+    Args:
+        input: ``(C, H, W)`` and the like, ``"3x224x224"``, or a single number, as a value or a text: the side of square
+            images, or the length of texts.
+        channels: Of square images.
+        text: Whether the inputs are texts.
+
+    Raises:
+        SpecError: It is none of these.
+
+    >>> input_shape("224", 3), input_shape("1x28x28", 3), input_shape(59, 1, text=True)
+    ((3, 224, 224), (1, 28, 28), (59,))
+    """
+    shape = read_shape(str(input)) if isinstance(input, str | int) else tuple(input)
+    if len(shape) > 1 or text or not isinstance(input, str | int):
+        return shape
+    return (channels, *shape, *shape)
+
+
+def check(net: Given, input: Shape | str | int | None = None) -> Report:
     """Works out every layer of *net* for one *input*, and lists every fault with its fix; raises nothing for faults.
 
     Args:
         net: What :func:`open_network` takes. Of an ``nn.Module`` the forward is followed on tensors without numbers,
             so that nothing is computed and the module stays as it is.
-        input: ``(C, H, W)`` or ``"3x224x224"``; not needed where the network says its own, as those of the zoo and
-            model files do.
+        input: ``(C, H, W)``, ``"3x224x224"`` or the side of square images; not needed where the network says its own,
+            as those of the zoo and model files do.
 
     Raises:
         SpecError: There is no such network, no input size is known, or the module cannot be followed at all.
@@ -203,6 +262,29 @@ def check(net: Given, input: Shape | str | None = None) -> Report:
     return open_network(net).check(input)
 
 
+def list_networks() -> list[dict[str, Any]]:
+    """The networks of the zoo, a row each, as ``striate zoo --json`` prints them.
+
+    >>> row = list_networks()[0]
+    >>> row["name"], row["year"], row["input"], row["parameters"], row["receptive_field"]
+    ('lenet5', 1998, (1, 32, 32), 61706, (16, 16))
+    """
+    return [_row(name) for name in ZOO]
+
+
+def _row(name: str) -> dict[str, Any]:
+    entry, report = ZOO[name], check(name)
+    return {
+        "name": name,
+        "paper": entry.paper,
+        "year": entry.year,
+        "input": entry.input,
+        "parameters": report.parameters,
+        "macs": report.macs,
+        "receptive_field": report.receptive_field,
+    }
+
+
 def _of_words(given: str | Path, classes: int | None, channels: int | None) -> Network:
     """The network that a string or a path names."""
     text = str(given)
@@ -210,21 +292,18 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     if text in ZOO:
         graph = _from_zoo(text, classes, channels)
         return Network(text, text, "zoo", graph, graph.input)
-    if text.endswith(".safetensors") or (_is_folder(text) and not text.endswith(".net")):
-        return _from_model_file(path)
     if text.endswith(".net"):
         graph = _from_net_file(path)
         return Network(text, _plain(path.stem), "net file", graph, graph.input, path=path)
     if is_code(text):
         return _of_value(load_code(text), text)
-    if path.suffix in (".pth", ".pt") and path.is_file():
-        raise ModelError(
-            f"{path}: PyTorch weights, not a model of striate (.safetensors); make a model of it first: "
-            f"striate weights NET {path} -o {path.with_suffix('.safetensors')}"
-        )
+    if text.endswith(".safetensors") or _is_there(text):
+        return _from_model_file(path)
     if _is_name(text):
+        near = get_close_matches(text.lower(), ZOO, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "striate zoo lists the networks"
         raise SpecError(
-            f"{text!r} is not a network of the zoo, a file, a run's folder or the text of a network{nearest(text, ZOO)}"
+            f"{text!r} is not a network of the zoo, a file, a run's folder or the text of a network; {hint}"
         )
     graph = parse(text)
     return Network(text, "net", "text", graph, graph.input)
@@ -260,7 +339,7 @@ def _is_a(value: object, module: str, name: str) -> bool:
 
 def _from_zoo(name: str, classes: int | None, channels: int | None) -> Graph:
     entry = ZOO[name]
-    if classes is not None and entry.task != "classification":
+    if classes is not None and not task_named(entry.task).exclusive:
         raise SpecError(f"{name} is a network for {entry.task}, not for classes; use another, such as lenet5")
     spec = entry.make() if classes is None else entry.make(classes=classes)
     image = len(entry.input) == 3  # of a sentence or a volume the first number is no colour
@@ -271,7 +350,13 @@ def _from_model_file(given: Path) -> Network:
     from striate.model.header import model_file, read_header
 
     path = model_file(given)
-    header = read_header(path)
+    try:
+        header = read_header(path)
+    except ModelError as error:
+        if path.suffix not in (".pth", ".pt"):
+            raise
+        way = f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}"
+        raise ModelError(f"{error}; {way}") from None
     name = _plain((given if given.is_dir() else path.with_suffix("")).name) or "model"
     return Network(str(given), name, "model file", header.graph, header.contract.input, header.contract, path)
 
@@ -288,11 +373,11 @@ def _from_net_file(path: Path) -> Graph:
         raise SpecError(f"{path}: {error}") from None
 
 
-def _is_folder(text: str) -> bool:
-    """Whether *text* names a folder; a word of the notation is a layer before it is a folder."""
+def _is_there(text: str) -> bool:
+    """Whether *text* names a folder or file; a word of the notation is a layer before it is a name."""
     words = text.split()
     with suppress(OSError):  # a text is longer than a name may be
-        return bool(words) and words[0].lower() not in OPS and Path(text).is_dir()
+        return bool(words) and words[0].lower() not in OPS and Path(text).exists()
     return False
 
 

@@ -1,4 +1,4 @@
-"""A trained model as the beginning of another: a new head on its net, its weights, its preparation, a part kept."""
+"""Fine-tuning: a trained model's network with a new head, its weights, its preparation, and frozen layers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import torch
 from torch import nn
 
 from striate.analysis import infer
-from striate.errors import ModelError, RecipeError, SpecError, nearest
+from striate.errors import ModelError, RecipeError, SpecError, nearest, shape_text
 from striate.learning import freeze
 from striate.loading.network import Given, open_network
 from striate.model.contract import IMAGES, Contract
 from striate.net import Net
 from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
+from striate.tasks import CLASSIFICATION, Task
 
 HEADS = (Linear, Conv, ConvTranspose, RBF)  # what says how many outputs there are
 
 
 @dataclass(frozen=True)
-class Start:
-    """A model file to begin with."""
+class Pretrained:
+    """A model to fine-tune: where it is from, its module, its graph and its contract."""
 
     path: str
     name: str
@@ -30,51 +31,51 @@ class Start:
     contract: Contract
 
     @classmethod
-    def of(cls, path: Given) -> Start:
-        """The model in the file or run's folder *path*; ModelError where it is none."""
-        network = open_network(path)
+    def of(cls, weights: Given) -> Pretrained:
+        """That of a model file, a run's folder, or a ``Model``; ModelError where it is none."""
+        network = open_network(weights)
         model = network.model
         if network.graph is None:
-            raise ModelError(f"{path}: its network has no description; the weights of a model file are wanted")
+            raise ModelError(f"{network.given}: was not built from a description, so its layers cannot be matched")
         return cls(network.given, network.name, model.module, network.graph, model.contract)
 
-    def answers_for(self, classes: tuple[str, ...], task: str) -> bool:
-        """Whether the file's own head answers for *classes*."""
-        return (classes, task) == (self.contract.classes, self.contract.task)
+    def has_head_for(self, classes: tuple[str, ...], task: Task) -> bool:
+        """Whether its own head predicts *classes*."""
+        return classes == self.contract.classes and task == self.contract.task
 
-    def graph_for(self, classes: tuple[str, ...], task: str = "classification") -> Graph:
-        """The file's net, answering for *classes*.
+    def graph_for(self, classes: tuple[str, ...], task: Task = CLASSIFICATION) -> Graph:
+        """Its network, for *classes*.
 
         Raises:
-            SpecError: Its head cannot, or it answers for whole items and the task is for pixels, or the other way.
+            SpecError: Its head cannot, or it predicts for whole items and the task is for pixels, or the other way.
         """
-        if (task == "segmentation") != (self.contract.task == "segmentation"):
+        if task.per_pixel != self.contract.task.per_pixel:
             raise SpecError(
-                f"{self.path}: is a model for {self.contract.task}, the data for {task}; name a net with --net, and "
-                f"the layers of the same name and shape come along"
+                f"{self.path}: is a model for {self.contract.task}, the data for {task}; give a network with --net: "
+                f"layers of the same name and shape get the file's weights"
             )
-        if self.answers_for(classes, task):
+        if self.has_head_for(classes, task):
             return without_sides(self.graph)
         return with_classes(self.graph, len(classes), self.path)
 
     def contract_for(self, fresh: Contract, name: str) -> Contract:
-        """The file's preparation, in the contract *fresh* of other data and the net called *name*."""
-        alike = prepared_alike(self.contract, fresh, name, self.path)
-        if self.answers_for(fresh.classes, fresh.task) and fresh.task == "regression":  # whose head is kept
-            alike = replace(alike, target_mean=self.contract.target_mean, target_std=self.contract.target_std)
-        return alike
+        """Its preparation, in the contract *fresh* of other data and the network called *name*."""
+        contract = same_preparation(self.contract, fresh, name, self.path)
+        if self.has_head_for(fresh.classes, fresh.task) and fresh.task.standardised:
+            contract = replace(contract, target_mean=self.contract.target_mean, target_std=self.contract.target_std)
+        return contract
 
     def into(self, module: Net, contract: Contract, say: Callable[[str], None]) -> tuple[str, ...]:
-        """Puts the file's weights into *module*, all but those of the head for the other classes of *contract*; gives
-        the layers that came, and tells which did and which are new.
+        """Loads its weights into *module*, all but those of the head for the other classes of *contract*; gives the
+        layers that were loaded, and says which were and which are new.
         """
-        head = () if self.answers_for(contract.classes, contract.task) else head_of(module.graph)
-        came, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
-        say(f"weights of {self.path}: {len(came)} of {len(came) + len(new)} layers that have weights came along")
-        say(f"new: {_some(new)}" if new else "new: none; the net and the classes are the file's")
+        head = () if self.has_head_for(contract.classes, contract.task) else head_of(module.graph)
+        loaded, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
+        say(f"loaded the weights of {len(loaded)} of {len(loaded) + len(new)} layers from {self.path}")
+        say(f"new layers: {_some(new)}" if new else "new layers: none; network and classes are those of the file")
         if unused:
-            say(f"not taken, the net has none of the name: {_some(unused)}")
-        return came
+            say(f"not loaded, since the network has no layers named so: {_some(unused)}")
+        return loaded
 
 
 def head_of(graph: Graph) -> tuple[str, ...]:
@@ -106,8 +107,8 @@ def with_classes(graph: Graph, classes: int, path: str) -> Graph:
     if not problems and shapes[graph.output][0] == classes:
         return Graph(graph.input, nodes)
     raise SpecError(
-        f"{path}: its net ends in a way that cannot be given {classes} outputs; write the net yourself with --net, "
-        f"and the layers of the same name and shape come along"
+        f"{path}: the end of its network cannot be given {classes} outputs; give a network with --net: "
+        f"layers of the same name and shape get the file's weights"
     )
 
 
@@ -125,22 +126,23 @@ def without_sides(graph: Graph) -> Graph:
     return Graph(graph.input, tuple(node for node in graph.nodes if node.name in needed))
 
 
-def prepared_alike(contract: Contract, fresh: Contract, name: str, path: str) -> Contract:
+def same_preparation(contract: Contract, fresh: Contract, name: str, path: str) -> Contract:
     """*fresh*, the contract of a net called *name* for other data, with the preparation of *contract*.
 
-    Where the net takes another size, the same share of the picture is seen.
+    Where the network takes another size, it sees the same part of the image.
 
     Raises:
-        SpecError: The net takes other channels, for which the file has no mean and deviation, or other items.
+        SpecError: The network takes other channels, for which the file has no mean and standard deviation, or other
+            items.
     """
     input = fresh.input
     kinds = ["images" if c.mode in IMAGES else c.mode for c in (fresh, contract)]
     if kinds[0] != kinds[1]:
-        raise SpecError(f"{name}: the data are {kinds[0]}, the weights of {path} are for {kinds[1]}; take others")
+        raise SpecError(f"{name}: the data are {kinds[0]}, the weights of {path} are for {kinds[1]}; use others")
     if contract.mode != "text" and input[0] != contract.input[0]:
         raise SpecError(
             f"{name}: takes {input[0]} channel(s), the weights of {path} {contract.input[0]} ({contract.mode}); "
-            f"begin the net with: input {'x'.join(map(str, (contract.input[0], *input[1:])))}"
+            f"start the network with: input {shape_text((contract.input[0], *input[1:]))}"
         )
     scale = contract.scale_to
     if scale is not None and input != contract.input:
@@ -153,17 +155,17 @@ def prepared_alike(contract: Contract, fresh: Contract, name: str, path: str) ->
 def carry(
     source: nn.Module, target: nn.Module, *, but: frozenset[str] = frozenset(), path: str
 ) -> tuple[tuple[str, ...], ...]:
-    """Copies into *target* the weights of every layer that *source* has under the same name and in the same shapes.
-    Gives the layers that came, those that begin anew, and those of the file that the net does not have.
+    """Copies into *target* the weights of every layer that *source* has with the same name and the same shapes.
+    Gives the layers that were copied, those that were not, and those of the file that the network does not have.
 
     Args:
         source: The module whose weights are taken.
         target: The module that gets them; its other layers stay as they are.
-        but: Layers that begin anew all the same.
+        but: Layers that are left as they are all the same.
         path: Where the source comes from, for the message.
 
     Raises:
-        ModelError: No layer is alike.
+        ModelError: No layer is the same in both.
     """
     given, wanted = _by_layer(source), _by_layer(target)
     came = []
@@ -176,8 +178,8 @@ def carry(
                 value.copy_(others[key])
     if not came and wanted.keys() - but:
         raise ModelError(
-            f"{path}: no layer of it has the name and shape of one of the net; it has {_some(tuple(given))}, the net "
-            f"has {_some(tuple(wanted))}; leave --net out to take the file's own net"
+            f"{path}: none of its layers has the name and shape of one of the network; it has {_some(tuple(given))}, "
+            f"the network has {_some(tuple(wanted))}; omit --net to use the file's own network"
         )
     new = tuple(layer for layer in wanted if layer not in came)
     return tuple(came), new, tuple(layer for layer in given if layer not in wanted)
@@ -191,11 +193,9 @@ def _by_layer(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
     return layers
 
 
-def freeze_to(module: nn.Module, graph: Graph, layer: str, came: tuple[str, ...] | None = None) -> list[str]:
-    """Fixes everything down to *layer* (or to the end of the group of that name); says what that comes to, and which
-    of it, not being among those that *came* from a file, keeps weights that nobody trained.
-
-    "Down to" is the order in which ``striate check`` lists the layers.
+def freeze_to(module: nn.Module, graph: Graph, layer: str, loaded: tuple[str, ...] | None = None) -> list[str]:
+    """Freezes all layers up to and including *layer* (or the group of that name), in the order of ``striate check``.
+    Says what that comes to, and which of it, not being among those *loaded* from a file, keeps its random weights.
 
     Raises:
         SpecError: There is no such layer.
@@ -204,15 +204,15 @@ def freeze_to(module: nn.Module, graph: Graph, layer: str, came: tuple[str, ...]
     names = [node.name for node in graph.nodes]
     ends = [i for i, name in enumerate(names) if name == layer or name.startswith(f"{layer}.")]
     if not ends:
-        raise SpecError(f"--freeze {layer}: the net has no layer of that name{_nearest_layer(layer, names)}")
-    fixed, trained = freeze(module, names[: ends[-1] + 1])
+        raise SpecError(f"--freeze {layer}: the network has no layer named so{_nearest_layer(layer, names)}")
+    frozen = names[: ends[-1] + 1]
+    fixed, trained = freeze(module, frozen)
     if not trained:
-        raise RecipeError(f"--freeze {layer}: leaves nothing to train; take an earlier layer")
-    kept = names[: ends[-1] + 1]
-    lines = [f"frozen down to {kept[-1]}: {fixed:,} parameters stay as they are, {trained:,} are trained"]
-    if came is not None:
-        untrained = tuple(name for name in _by_layer(module) if name in kept and name not in came)
-        lines += [f"note: frozen with random first weights, which nobody trained: {_some(untrained)}"] * bool(untrained)
+        raise RecipeError(f"--freeze {layer}: leaves nothing to train; use an earlier layer")
+    lines = [f"frozen up to and including {frozen[-1]}: {fixed:,} parameters, {trained:,} are trained"]
+    if loaded is not None:
+        random = tuple(name for name in _by_layer(module) if name in frozen and name not in loaded)
+        lines += [f"note: frozen with random weights, never trained: {_some(random)}"] * bool(random)
     return lines
 
 

@@ -1,75 +1,351 @@
-"""The main job as one Python call."""
+"""What the verbs of the command line do, one Python function each: train, evaluate, predict, export, weights, data."""
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
-from striate.errors import shape_text
-from striate.learning import Epoch, Recipe
-from striate.loading import Given
+import numpy as np
+from PIL import Image
+
+from striate.datasets import DataSet, open_data, with_validation
+from striate.datasets.augment import Augment
+from striate.datasets.show.about import About, about
+from striate.datasets.show.sheet import contact_sheet, image_bytes
+from striate.datasets.show.shown import contract_of, shown
+from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
+from striate.exporters import Exported, export_source
+from striate.files import write_safely
+from striate.learning import Epoch, Recipe, find_recipe
+from striate.loading import Given, open_model, open_network
+from striate.loading.network import input_shape
+from striate.loading.official import from_torchvision, read_classes
+from striate.model.answers import THRESHOLD, Answer, Mask
+from striate.model.contract import RESIZE
 from striate.model.model import Model
-from striate.run import prepare
+from striate.model.sources import Source
+from striate.report import AnyScores
+from striate.report.palette import NOTHING, colours
+from striate.run.folder import Say
+from striate.run.making import prepare
+from striate.run.measuring import Fetching, Reading, measure, parts_for
+from striate.run.options import sorted_settings
 from striate.spec import Shape
+
+
+def _silent(text: str) -> None:
+    """Who wants to hear nothing."""
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def train(
     net: Given | None,
     data: str | Path,
     *,
-    recipe: Recipe | None = None,
-    out: str | Path | None = None,
-    init: str = "auto",
-    weights: str | Path | None = None,
-    freeze: str | None = None,
-    resume: bool = False,
-    device: str = "auto",
-    task: str | None = None,
-    channels: int | None = None,
-    resize: str | None = None,
-    input: Shape | None = None,
-    strict: bool = False,
-    keep_epochs: bool = False,
+    recipe: Recipe | str | None = None,
     quiet: bool = False,
     **settings: Any,
 ) -> Model:
-    """Trains *net* on *data* and gives the best model by validation; everything lies in its run's folder.
+    """Trains *net* on *data* and gives the best model by validation; everything is in the run's folder.
 
     Args:
-        net: A spec, a graph, or what the command line takes; None for that of *weights*, or one that suits the data.
-        data: A built-in name (``"digits"``) or a path; what kind of data it is decides the task.
-        recipe: The settings.
-        out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
-        init: How the weights begin: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
-        weights: A model file to begin with; with ``net=None`` its net, with a new head for new classes.
-        freeze: A layer; everything down to it stays as it is.
-        resume: Go on with an interrupted run.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``.
-        task: What is to be answered, where the data leave it open: ``"classification"``, ``"multilabel"``,
-            ``"regression"`` or ``"segmentation"``.
-        channels: What images are read as: 1 (grey), 3 (colour), 4 (with alpha); as they are, if not given.
-        resize: How images get the net's size: ``"stretch"``, ``"fit"`` or ``"crop"``.
-        input: The net's input, ``(C, H, W)``; its own or one that suits the data, if not given.
-        strict: Stop at an item that cannot be read, instead of leaving it out and naming it.
-        keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to film how its kernels change.
+        net: What :func:`striate.loading.open_network` takes: a name of the zoo, a text, a ``Seq``...; None for the
+            network of *weights*, or for the default network for the data.
+        data: A built-in name (``"digits"``) or a path; its kind decides the task.
+        recipe: The settings: a ``Recipe``, its name (``"tutorial"``), or the ``recipe.json`` of a run.
         quiet: Print nothing.
-        **settings: Single settings of the recipe: ``epochs=10, lr=0.01, augment="standard", fraction=0.1``.
+        **settings: Single settings of the :class:`~striate.learning.Recipe` (``epochs=10, lr=0.01, batch_size=64,
+            augment="standard"``) and the :class:`~striate.run.options.RunOptions` (``out="runs/mine",
+            weights="runs/first", freeze="conv1", resume=True, device="cpu", task="regression", channels=1,
+            resize="crop", input=(3, 64, 64), strict=True, keep_epochs=True``).
 
     Raises:
-        Error: Of the kind that fits (``DataError``, ``SpecError``, ``ShapeError``, ``RecipeError``), with the way out.
+        Error: Of the kind that fits (``DataError``, ``SpecError``, ``ShapeError``, ``ModelError``, ``RecipeError``).
+
+    >>> from tempfile import mkdtemp
+    >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
+    >>> model.contract.input
+    (1, 8, 8)
     """
-    say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
-    run = prepare(
-        data, net, recipe, settings=settings, out=out, init=init, weights=weights, freeze=freeze, resume=resume,
-        device=device, task=task, channels=channels, resize=resize, input=input, strict=strict,
-        keep_epochs=keep_epochs, say=say,
-    )  # fmt: skip
+    say = _silent if quiet else _to_stderr
+    of_recipe, of_run = sorted_settings(settings)
+    found = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    run = prepare(data, net, found, settings=of_recipe, say=say, **of_run)
     size = shape_text(run.model.contract.input)
     say(f"{run.net} on {run.data}: input {size}, {run.table.parameters:,} parameters")
     for event in run.events():
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))
     result = run.finish()
-    say(f"{result.headline()}; everything is in {run.folder}")
+    say(f"{result.headline()}; the run is in {run.folder}")
     return result.model
+
+
+def evaluate(
+    model: Given,
+    data: str | Path,
+    *,
+    split: str = "test",
+    say: Say = _to_stderr,
+    reading: Reading | None = None,
+    fetching: Fetching | None = None,
+) -> AnyScores:
+    """The metrics of *model* on a *split* of *data*, with confidence intervals; ``print`` shows them.
+
+    Args:
+        model: A model file, a run's folder or a ``Model``.
+        data: A built-in name or a path, with targets for the model's task.
+        split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``.
+        say: Told, in a line each, which items cannot be read.
+        reading: Told how many items are read, of how many.
+        fetching: Told what of which file is fetched, where one has to be.
+
+    Returns:
+        :class:`~striate.metrics.Scores`, or those of the task: ``.accuracy``, ``.per_class``, ``.as_dict()``...
+
+    Raises:
+        ModelError: There is no such model. DataError: The data cannot be read, or have classes that it does not know.
+
+    >>> from tempfile import mkdtemp
+    >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
+    >>> evaluate(model, "digits").n
+    360
+    """
+    found = open_model(model)
+    held = parts_for(found, data, split, reading=reading, fetching=fetching)
+    for name, why in (item for some in held for item in some.arrays.broken):
+        say(f"left out {name}: {why}")
+    return measure(found, *held)
+
+
+def predict(
+    model: Given,
+    sources: Source | Iterable[Source],
+    *,
+    threshold: float = THRESHOLD,
+    batch_size: int = 64,
+    out: str | Path | None = None,
+) -> list[Answer]:
+    """The predictions of *model* for *sources*, in order.
+
+    Args:
+        model: A model file, a run's folder or a ``Model``.
+        sources: What :meth:`Model.predict <striate.model.model.Model.predict>` takes: an image file, a folder, an
+            array, a sentence; or several of them.
+        threshold: The probability from which on one of several labels is predicted.
+        batch_size: How many items go through the network at a time.
+        out: Of segmentation: a folder to which each image's mask is written, as a PNG.
+
+    Raises:
+        ModelError: There is no such model. DataError: Naming the first that cannot be read.
+
+    >>> from tempfile import mkdtemp
+    >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
+    >>> (prediction,) = predict(model, open_data("digits").test.inputs[0])
+    >>> len(prediction.top), round(sum(probability for _, probability in prediction.top), 6)
+    (10, 1.0)
+    """
+    one = isinstance(sources, str | Path | Image.Image | np.ndarray)
+    several = cast("Iterable[Source]", [sources] if one else sources)
+    answers = []
+    for answer, _ in predictions(model, several, threshold=threshold, batch_size=batch_size, out=out):
+        if isinstance(answer, DataError):
+            raise answer
+        answers.append(answer)
+    return answers
+
+
+def predictions(
+    model: Given,
+    sources: Iterable[Source],
+    *,
+    threshold: float = THRESHOLD,
+    batch_size: int = 64,
+    out: str | Path | None = None,
+) -> Iterator[tuple[Answer | DataError, Path | None]]:
+    """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
+    found = open_model(model)
+    if out is not None and not found.contract.task.per_pixel:
+        raise RecipeError(
+            f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
+        )
+    taken: set[str] = set()
+    for answer in found.answers(sources, batch=batch_size, threshold=threshold):
+        if isinstance(answer, Mask) and out is not None:
+            yield answer, _write_mask(answer, Path(out), taken, len(found.contract.classes))
+        else:
+            yield answer, None
+
+
+def _write_mask(answer: Mask, folder: Path, taken: set[str], classes: int) -> Path:
+    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
+    stem = Path(str(answer.file)).stem
+    name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10**6))) if name not in taken)
+    taken.add(name)
+    image = Image.fromarray(answer.mask)
+    palette = (*colours(classes), *[NOTHING] * (256 - classes))  # whole, or Pillow would cut numbers off to fewer bits
+    image.putpalette([value for colour in palette for value in colour])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_safely(folder / f"{name}.png", stream.getvalue())
+    return folder / f"{name}.png"
+
+
+NOT_YET = {"onnx": "ONNX", "program": "a torch.export program"}
+
+
+def export(
+    net: Given, to: str = "source", *, out: str | Path | None = None, input: Shape | str | int | None = None
+) -> Exported:
+    """Writes a network or a trained model as a stand-alone file, once its outputs are equal to the network's.
+
+    Args:
+        net: What :func:`striate.loading.open_network` takes; of a model file the weights are written beside.
+        to: ``"source"``: a PyTorch file that needs no striate.
+        out: ``"my_net.py"``; named after the network, if not given.
+        input: The input's shape, where the network does not say it.
+
+    Returns:
+        ``path``, ``files``, ``max_difference`` and ``label_flips`` (both 0).
+
+    Raises:
+        SpecError: There is no such network or format, or a file that is not ours would be overwritten.
+        ExportError: The outputs differ; nothing is written.
+
+    >>> from tempfile import mkdtemp
+    >>> export("lenet5", out=mkdtemp() + "/lenet5.py").max_difference
+    0.0
+    """
+    if to in NOT_YET:
+        raise SpecError(f"--to {to}: {NOT_YET[to]} is not written yet; use --to source, a stand-alone PyTorch file")
+    if to != "source":
+        raise SpecError(f"--to {to!r}{nearest(to, ['source'])}")
+    network = open_network(net, input=input)
+    trained = network.contract is not None
+    name = network.zoo_name or ("net" if trained else network.name)
+    path = Path(out) if out is not None else Path(f"{name.replace('-', '_')}.py")
+    if not trained:
+        return export_source(network.description(), path, name=name, origin=network.describe())
+    with TemporaryDirectory() as folder:
+        file = network.path or Path(folder) / "model.safetensors"
+        if network.path is None:
+            network.model.save(file)
+        return export_source(file, path, name=name, origin=network.describe())
+
+
+def weights(
+    net: str,
+    file: str | Path,
+    *,
+    out: str | Path | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    scale_to: int | None = None,
+    sides: bool = False,
+    say: Callable[[str], None] = _to_stderr,
+) -> Model:
+    """The model of torchvision's published weights, with its preparation of images; nothing in *file* is run.
+
+    Args:
+        net: A network of the zoo that torchvision has too: ``"resnet50"``.
+        file: Its weights: a state dict (``.pth``) or ``.safetensors``.
+        out: A model file to write, too.
+        classes: The class names in the order of the outputs, or a text file with one a line; ``"0"`` to ``"999"``, if
+            not given.
+        scale_to: Pixels of the shorter side before the centre crop; those of torchvision's first weights, if not given.
+        sides: Keep the side heads of GoogLeNet.
+        say: Told, in a line each, what was left out, filled or assumed.
+
+    Raises:
+        SpecError: There are no published weights of that network, or *out* is no name for a model file.
+        ModelError: Naming the file and all that is wrong with it.
+
+    >>> weights("lenet5", "lenet5.pth")
+    Traceback (most recent call last):
+    striate.errors.SpecError: lenet5: torchvision has no weights of it; ...
+    """
+    path = None if out is None else Path(out)
+    if path and path.suffix != ".safetensors":
+        raise SpecError(f"--out {path}: a model file's name ends with .safetensors")
+    if path and not path.parent.is_dir():
+        raise SpecError(f"--out {path}: there is no folder {path.parent}; make it first")
+    names = read_classes(classes) if isinstance(classes, str | Path) else classes
+    model = from_torchvision(net, file, classes=names, scale_to=scale_to, sides=sides, say=say)
+    if path:
+        model.save(path)
+    return model
+
+
+def data(
+    data: str | Path | DataSet,
+    *,
+    sheet: str | Path | None = None,
+    augment: str | None = None,
+    input: Shape | str | int | None = None,
+    resize: str | None = None,
+    split: str | None = None,
+    seed: int | None = None,
+    say: Say = _to_stderr,
+) -> About:
+    """What a data set is: its task, classes, counts and sizes; ``print`` shows it. With *sheet*, a contact sheet of
+    what a network will see of it.
+
+    Args:
+        data: A built-in name, a path, or a data set that is open.
+        sheet: The image file to write: ``.png``, ``.jpg`` or ``.webp``. The others are for it alone.
+        augment: ``"none"`` (if not given), ``"light"``, ``"standard"``, ``"strong"``, or such as ``"shift=4"``.
+        input: The network's input.
+        resize: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
+        split: ``"train"`` (if not given), ``"val"`` or ``"test"``.
+        seed: Of what is picked and augmented; 0, if not given.
+        say: Told, in a line each, what was noticed.
+
+    Raises:
+        DataError: There is no such data, or it cannot be read. RecipeError: A choice that there is not.
+
+    >>> found = data("digits")
+    >>> found.as_dict()["items"], found.dataset.task
+    ({'train': 1437, 'test': 360}, <task classification>)
+    """
+    chosen = {"augment": augment, "resize": resize, "split": split, "seed": seed}
+    unused = next((f"--{name} {value}" for name, value in chosen.items() if value is not None), "")
+    how = Augment.parse(augment or "none")
+    if unused and sheet is None:
+        raise RecipeError(f"{unused}: is for the contact sheet; add --sheet sheet.png")
+    if resize is not None and resize not in RESIZE:
+        raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
+    dataset = data if isinstance(data, DataSet) else open_data(data)
+    shape = None if input is None else input_shape(input, dataset.input[0], text=dataset.mode == "text")
+    if shape and len(shape) == 3 and shape[0] != dataset.input[0] and not isinstance(data, DataSet):
+        dataset = open_data(data, channels=shape[0])
+    if sheet is not None:
+        page = _sheet(dataset, how, shape, resize or "stretch", split or "train", seed or 0, say)
+        write_safely(Path(sheet), image_bytes(page, Path(sheet)))
+    return about(dataset)
+
+
+def _sheet(
+    dataset: DataSet, augment: Augment, shape: Shape | None, resize: str, split: str, seed: int, say: Say
+) -> Image.Image:
+    contract = contract_of(dataset, shape, resize)
+    suited, notes = augment.suited(contract)
+    for note in notes:
+        say(note)
+    with suppress(DataError):  # as for training, where there is enough for it: then the items have the same numbers
+        dataset = with_validation(dataset, seed)
+    augmented, text = suited != Augment(), contract.mode == "text"
+    rows = shown(dataset, contract, part=split, augment=suited, seed=seed, items=10 if augmented or text else 25)
+    size = shape_text(contract.input)
+    what = [f"{len(rows)} of {len(dataset.parts[split]):,} items of the {split} split"]
+    how = [f"their first {size} words"] if text else [f"as {size}, resize {resize}"]
+    drawn = [f"augment {suited}", f"seed {seed}"] if augmented else []
+    title = f"{dataset.name}: {dataset.task}"
+    return contact_sheet(rows, contract, title=title, about=" · ".join([*what, *how, *drawn]))

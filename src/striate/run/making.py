@@ -1,8 +1,10 @@
-"""Making a run ready: data, net, weights, folder."""
+"""Preparing a run: data, network, weights, folder."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,19 @@ from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
 from striate.learning import Recipe, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
-from striate.loading.for_data import default_network, graph_for_data, with_input
-from striate.loading.transfer import Start, freeze_to
+from striate.loading.for_data import default_network, graph_for_data
+from striate.loading.transfer import Pretrained, freeze_to
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
 from striate.run.folder import EPOCHS, Say, compare_runs, find_run, free_folder, make_folder, read_about
 from striate.run.measuring import Fetching, Reading
-from striate.run.reading import check_choices, check_split, check_words, quick_look, read_parts, write_split
+from striate.run.options import RunOptions
+from striate.run.reading import check_choices, check_words, quick_look, read_parts
 from striate.run.running import Run, restore
-from striate.run.suiting import Asked, check_asked, first_contract, fitted, vocabulary_for, words_of
-from striate.spec import Graph, Shape, format, lower, parse
+from striate.run.splitting import check_split, write_split
+from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
+from striate.spec import Graph, format, lower, parse
 from striate.tasks import CLASSIFICATION
 
 
@@ -33,117 +37,75 @@ def prepare(
     net: Given | None = None,
     recipe: Recipe | None = None,
     *,
-    settings: dict[str, Any] | None = None,
-    out: str | Path | None = None,
-    init: str = "auto",
-    weights: str | Path | None = None,
-    freeze: str | None = None,
-    resume: bool = False,
-    device: str = "auto",
-    task: str | None = None,
-    channels: int | None = None,
-    resize: str | None = None,
-    input: Shape | None = None,
-    strict: bool = False,
-    keep_epochs: bool = False,
+    settings: Mapping[str, Any] | None = None,
     say: Say = lambda text: None,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
+    **options: Any,
 ) -> Run:
-    """Reads the data, works out the net, builds it, and makes the run's folder (or finds it, to *resume*).
+    """Reads the data, works out the network, builds it, and makes the run's folder (or finds it, to resume).
 
     Args:
         data: A built-in name or a path.
-        net: What :func:`striate.loading.open_network` takes; if not given, that of *weights*, else the default for
-            the data.
+        net: What :func:`striate.loading.open_network` takes; if not given, that of the option *weights*, else the
+            default for the data.
         recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.
         settings: Single settings that differ from the recipe.
-        out: The run's folder; if not given, ``runs/DATA-NET`` with the next free number.
-        init: How the weights begin.
-        weights: A model file to begin with: its weights, with a new head for new classes, and its preparation.
-        freeze: A layer; everything down to it stays as it is.
-        resume: Go on with the run in *out*, or with the newest of this data (and net).
-        device: ``"auto"`` takes a GPU if there is one.
-        task: What is to be answered, where the data leave it open; worked out from them, if not given.
-        channels: What images are read as: 1 (grey), 3 (colour), 4 (with alpha); as they are, if not given.
-        resize: How images get the net's size: stretch, fit or crop; stretch, if not given.
-        input: The net's input; if not given its own, or one that suits the data.
-        strict: An item that cannot be read is an error; otherwise it is left out and named.
-        keep_epochs: Write the model as it is before the first epoch and after each, into the folder's ``epochs/``.
         say: Told, in a line each, what was found on the way.
         reading: Told how many items are read, of how many.
         fetching: Told what of which file is fetched, where one has to be: its name, bytes done, bytes in all.
+        **options: Those of :class:`~striate.run.options.RunOptions`.
+
+    Raises:
+        Error: Of the kind that fits (``DataError``, ``SpecError``, ``ModelError``, ``RecipeError``).
     """
-    if not resume:
-        recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
-        check_words(recipe, resize=resize, out=out)
-    place = _device(device)
-    dataset = open_data(data, task=task, channels=channels, progress=fetching)
+    choice = RunOptions(**options)
+    if not choice.resume:
+        recipe = _varied(recipe, settings)
+        check_words(recipe, resize=choice.resize, out=choice.out)
+    device = _device(choice.device)
+    dataset = open_data(data, task=choice.task, channels=choice.channels, progress=fetching)
     network = None if net is None else open_network(net)
-    folder, before = (find_run(out, dataset.name, network.name if network else None) if resume else None), {}
-    if folder:
-        before = {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder)
-        recipe = recipe or read_recipe(folder / "recipe.json")
-        network = network or open_network(parse(str(before["net"])))  # a text alone: no file says what code to run
-        init = str(before["init"])
-        weights, freeze = weights or before.get("weights"), freeze or before.get("freeze")
-        keep_epochs = keep_epochs or (folder / EPOCHS).is_dir()
-        channels, resize = channels or before.get("channels"), resize or before.get("resize")
-        if (task is None and before["task"] != dataset.task) or channels not in (None, dataset.input[0]):
-            dataset = open_data(data, task=task or str(before["task"]), channels=channels)
-    say(_kind(dataset))
-    for note in dataset.notes:
-        say(f"note: {note}")
-    if not folder:
-        for line in quick_look(dataset):
-            say(line)
-    recipe = Recipe.from_dict((recipe or Recipe()).as_dict() | (settings or {}))
+    before: _Earlier | None = None
+    if choice.resume:
+        before = _Earlier.find(choice.out, dataset.name, network)
+        recipe, choice = recipe or read_recipe(before.folder / "recipe.json"), before.filled(choice)
+        network = network or before.network
+        if before.other_data(choice, dataset):
+            dataset = open_data(data, task=choice.task or before.task, channels=choice.channels)
+    _announce(dataset, say, quick=before is None)
+    recipe = _varied(recipe, settings)
     loss_name(recipe, dataset.task)  # refused here, before anything is read
     dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)
-    start = Start.of(weights) if weights and not folder else None
-    given = _given_contract(folder, before)
-    asked = Asked(dataset, start.contract if start else given, resize, input)
-    check_asked(asked, channels, str(weights) if start else "")
-    if start and network is None:
-        name, graph = start.name, start.graph_for(dataset.classes, dataset.task)
-    else:
-        if network is None:
-            default, why = default_network(asked.input or asked.item, asked.mode, dataset.task, len(dataset.classes))
-            say(f"net: {default}, since {why}")
-            network = open_network(default)
-        name, graph = str(before.get("name") or network.name), _named(network, asked)
-    graph = fitted(with_input(graph, start.contract.input if start else asked.item), dataset, name)
-    vocabulary = vocabulary_for(asked, graph, name)
-    contract = given or first_contract(dataset, graph, vocabulary, resize)
-    if start:
-        contract = start.contract_for(contract, name)
-    about = _about(dataset, graph, recipe, name=name, init=init) | {
-        key: value
-        for key, value in (
-            ("channels", channels),
-            ("resize", resize),
-            ("weights", str(weights) if weights else None),
-            ("freeze", freeze),
-        )
-        if value
-    }
-    if folder:
-        compare_runs(folder, before, about, say)
-        check_split(folder, dataset, say)
+    pretrained = Pretrained.of(choice.weights) if choice.weights and not before else None
+    choice = replace(choice, weights=pretrained.path) if pretrained else choice
+    given = before.contract if before else None
+    plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)
+    check_plan(plan, choice.channels, pretrained.path if pretrained else "")
+
+    name, graph = _graph(network, plan, pretrained, say)
+    name = before.name if before else name
+    vocabulary = vocabulary_for(plan, graph, name)
+    contract = given or first_contract(dataset, graph, vocabulary, choice.resize)
+    if pretrained:
+        contract = pretrained.contract_for(contract, name)
+    about = _about(dataset, graph, recipe, choice, name)
+    if before:
+        compare_runs(before.folder, before.about, about, say)
+        check_split(before.folder, dataset, say)
     augment = check_choices(recipe, contract, say)
-    module = build(graph, init=init, seed=recipe.seed, device=place)
-    came = start.into(module, contract, say) if start else None if folder else ()
-    if freeze:
-        for line in freeze_to(module, graph, freeze, came):
+    module = build(graph, init=choice.init, seed=recipe.seed, device=device)
+    loaded = pretrained.into(module, contract, say) if pretrained else None if before else ()
+    if choice.freeze:
+        for line in freeze_to(module, graph, choice.freeze, loaded):
             say(line)
-    folder_free = folder or free_folder(out, f"{dataset.name}-{name}")
-    held, contract = read_parts(
-        dataset, contract, measured=bool(start or given), strict=strict, say=say, reading=reading
-    )
-    if start or given:
+    folder = before.folder if before else free_folder(choice.out, f"{dataset.name}-{name}")
+    measured = bool(pretrained or given)
+    held, contract = read_parts(dataset, contract, measured=measured, strict=choice.strict, say=say, reading=reading)
+    if measured:
         about["contract"] = json.loads(contract.to_json())
     run = Run(
-        folder=folder_free,
+        folder=folder,
         data=dataset.name,
         net=name,
         recipe=recipe,
@@ -151,14 +113,14 @@ def prepare(
         held=held,
         model=Model(module, contract),
         state=State.new(module, recipe),
-        device=place,
+        device=device,
         augment=augment,
         input=dataset.input,
-        begun_from=", ".join([str(weights)] * bool(weights) + [f"frozen down to {freeze}"] * bool(freeze)),
-        keep_epochs=keep_epochs,
+        begun_from=_begun_from(choice),
+        keep_epochs=choice.keep_epochs,
     )
-    if folder:
-        restore(run, int(before.get("batch_size", recipe.batch_size)), say)
+    if before:
+        restore(run, int(before.about.get("batch_size", recipe.batch_size)), say)
     else:
         make_folder(run.folder)
         write_split(run.folder, dataset)
@@ -167,19 +129,93 @@ def prepare(
     return run
 
 
-def _kind(dataset: DataSet) -> str:
-    """The task and why it is that, in a line.
+@dataclass(frozen=True)
+class _Earlier:
+    """A run to resume: its folder, and what ``recipe.json`` says of it."""
 
-    >>> from striate.datasets import open_data
-    >>> _kind(open_data("digits"))
-    'classification, built in: 10 classes'
-    """
-    count = dataset.task.count(len(dataset.classes))
-    return f"{dataset.task}{f', {dataset.why}' if dataset.why else ''}: {count}"
+    folder: Path
+    about: dict[str, Any]
+
+    @classmethod
+    def find(cls, out: str | Path | None, data: str, network: Network | None) -> _Earlier:
+        folder = find_run(out, data, network.name if network else None)
+        return cls(folder, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
+
+    @property
+    def name(self) -> str:
+        return str(self.about["name"])
+
+    @property
+    def task(self) -> str:
+        return str(self.about["task"])
+
+    @property
+    def network(self) -> Network:
+        """Its network, from the text alone: no file says what code to run."""
+        return open_network(parse(str(self.about["net"])))
+
+    @property
+    def contract(self) -> Contract | None:
+        """The contract that it began with, where that was not measured."""
+        if "contract" not in self.about:
+            return None
+        try:
+            return Contract.from_json(json.dumps(self.about["contract"]))
+        except ModelError as error:
+            raise ModelError(f"{self.folder}/recipe.json: {error}; omit --resume to start a new run") from None
+
+    def filled(self, choice: RunOptions) -> RunOptions:
+        """*choice*, with the run's own where it says nothing."""
+        same: dict[str, Any] = {name: getattr(choice, name) or self.about.get(name) for name in KEPT}
+        kept = choice.keep_epochs or (self.folder / EPOCHS).is_dir()
+        return replace(choice, **same, init=str(self.about["init"]), keep_epochs=kept)
+
+    def other_data(self, choice: RunOptions, dataset: DataSet) -> bool:
+        """Whether the data are to be opened once more, as they were for the run."""
+        other_task = choice.task is None and self.task != dataset.task
+        return other_task or choice.channels not in (None, dataset.input[0])
 
 
-def _about(dataset: DataSet, graph: Graph, recipe: Recipe, *, name: str, init: str) -> dict[str, Any]:
-    """What ``recipe.json`` says of every run."""
+KEPT = ("channels", "resize", "weights", "freeze")  # the options that recipe.json keeps where they are given
+
+
+def _announce(dataset: DataSet, say: Say, *, quick: bool) -> None:
+    """Says what the data are, and what the *quick* part of the doctor finds wrong with them."""
+    why = f", {dataset.why}" if dataset.why else ""
+    say(f"{dataset.task}{why}: {dataset.task.count(len(dataset.classes))}")
+    for note in dataset.notes:
+        say(f"note: {note}")
+    for line in quick_look(dataset) if quick else ():
+        say(line)
+
+
+def _graph(network: Network | None, plan: InputPlan, pretrained: Pretrained | None, say: Say) -> tuple[str, Graph]:
+    """The network's name, and its graph, fitted to the data."""
+    dataset = plan.dataset
+    if pretrained and network is None:
+        name, graph = pretrained.name, pretrained.graph_for(dataset.classes, dataset.task)
+    else:
+        if network is None:
+            default, why = default_network(plan.input or plan.item, plan.mode, dataset.task, len(dataset.classes))
+            say(f"network: {default} (default, since {why})")
+            network = open_network(default)
+        name, classes = network.name, len(dataset.classes)
+        graph = graph_for_data(
+            network, classes=classes, input=plan.item, mode=plan.mode, task=dataset.task, words=vocabulary_size(plan)
+        )
+        graph = lower(graph, plan.input) if plan.input else graph
+    if graph.input is None:
+        graph = lower(graph, pretrained.contract.input if pretrained else plan.item)
+    return name, fitted(graph, dataset, name)
+
+
+def _varied(recipe: Recipe | None, settings: Mapping[str, Any] | None) -> Recipe:
+    return Recipe.from_dict((recipe or Recipe()).as_dict() | dict(settings or {}))
+
+
+def _about(dataset: DataSet, graph: Graph, recipe: Recipe, choice: RunOptions, name: str) -> dict[str, Any]:
+    """What ``recipe.json`` says."""
+    kept = {key: str(value) if key == "weights" else value for key in KEPT if (value := getattr(choice, key))}
     return {
         "data": dataset.name,
         "task": dataset.task.name,
@@ -187,23 +223,16 @@ def _about(dataset: DataSet, graph: Graph, recipe: Recipe, *, name: str, init: s
         "classes": list(dataset.classes),
         "images": [len(part) for part in dataset.parts.values()],
         "net": format(graph),
-        "init": init,
+        "init": choice.init,
         **recipe.as_dict(),
+        **kept,
     }
 
 
-def _named(network: Network, asked: Asked) -> Graph:
-    """The net that was named, for the data; with the input that was asked for, if one was."""
-    dataset = asked.dataset
-    graph = graph_for_data(
-        network,
-        classes=len(dataset.classes),
-        input=asked.item,
-        mode=asked.mode,
-        task=dataset.task,
-        words=words_of(asked),
-    )
-    return lower(graph, asked.input) if asked.input else graph
+def _begun_from(choice: RunOptions) -> str:
+    """The model that a run fine-tunes, and what of it is frozen."""
+    parts = [str(choice.weights)] * bool(choice.weights)
+    return ", ".join([*parts, *[f"frozen up to and including {choice.freeze}"] * bool(choice.freeze)])
 
 
 def _device(name: str) -> torch.device:
@@ -214,15 +243,5 @@ def _device(name: str) -> torch.device:
         float(torch.zeros(1, device=place))  # the device "meta" holds no numbers
     except Exception as error:  # each kind of device fails in its own way
         why = str(error).splitlines()[0][:100]
-        raise RecipeError(f"device {name!r} is not to be had here ({why}); take cpu or auto") from None
+        raise RecipeError(f"device {name!r} is not available ({why}); use cpu or auto") from None
     return place
-
-
-def _given_contract(folder: Path | None, before: dict[str, Any]) -> Contract | None:
-    """The contract that a run began with, where it was not measured."""
-    if "contract" not in before:
-        return None
-    try:
-        return Contract.from_json(json.dumps(before["contract"]))
-    except ModelError as error:
-        raise ModelError(f"{folder}/recipe.json: {error}; leave --resume out to begin anew") from None

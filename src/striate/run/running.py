@@ -18,15 +18,15 @@ from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
 from striate.learning import Epoch, Recipe, State, Step, load_state, save_state, training
-from striate.metrics import Scores
 from striate.model.model import Model
-from striate.model.placing import point_map
-from striate.report import report
+from striate.model.prepare import placed
+from striate.report import AnyScores, report
+from striate.run.facts import facts
 from striate.run.folder import EPOCHS, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
-from striate.run.result import Result, facts, worst_items
+from striate.run.result import Result
+from striate.run.showing import worst_items
 from striate.tasks import Task
-from striate.tasks.scoring import scoring_of
 
 
 @dataclass
@@ -137,28 +137,28 @@ class Run:
         return torch.from_numpy(weights).to(self.device)
 
     def _units(self) -> torch.Tensor | None:
-        """Of standardised targets: what one std of each value is in the source's units; of positions, where images
-        differ in size, in the pixels of a typical one.
+        """In regression: what a deviation of each value is in the source's units; of positions, where images differ in
+        size, in the pixels of a typical one.
         """
         contract = self.model.contract
-        if not contract.task.standardised:
+        if contract.task != "regression":
             return None
         units = torch.tensor(contract.target_std, dtype=torch.float64)
         if contract.positions:
-            scale_x, scale_y, _, _ = point_map((self.input[2], self.input[1]), contract)
+            scale_x, scale_y, _, _ = placed((self.input[2], self.input[1]), contract)
             for x, y in contract.positions:
                 units[x] *= contract.input[2] / scale_x
                 units[y] *= contract.input[1] / scale_y
         return units
 
-    def _report(self, best: Model, scores: Scores) -> str:
+    def _report(self, best: Model, scores: AnyScores) -> str:
         return report(
             title=f"{self.net} on {self.data}",
             facts=facts(self),
             layers=self.table.as_dict()["layers"],
             history=self.history,
-            metric=self.task.metric,
-            sections=scoring_of(self.task).sections(scores, worst_items(best, self.held["test"], scores)),
+            scores=scores,
+            images=worst_items(best, self.held["test"], scores),
             best=self.best_epoch,
         )
 
@@ -171,7 +171,7 @@ def restore(run: Run, batch: int, say: Say) -> None:
     if state.step and batch != run.recipe.batch_size:  # the place in the epoch is counted in batches
         raise RecipeError(
             f"{run.folder}: stopped inside an epoch of batches of {batch}, got {run.recipe.batch_size}; resume with "
-            f"--batch-size {batch}, or start a new run without --resume"
+            f"--batch-size {batch}, or omit --resume to start a new run"
         )
     if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
@@ -190,4 +190,4 @@ def _read_progress(run: Run) -> bool:
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
         return bool(progress["finished"])
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(f"{path}: cannot be read ({error!r}); leave --resume out to begin anew") from None
+        raise ModelError(f"{path}: cannot be read ({error!r}); omit --resume to start a new run") from None

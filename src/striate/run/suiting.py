@@ -1,4 +1,4 @@
-"""Net and data made to fit: the colours, the words, the output; and the contract that follows from both."""
+"""Network and data fitted to each other: channels, vocabulary, outputs; and the contract that follows from both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 from striate.analysis import infer
 from striate.datasets import DataSet
 from striate.errors import RecipeError, SpecError, nearest, shape_text
+from striate.loading.network import input_shape
 from striate.model.contract import IMAGES, MODES, RESIZE, Contract
 from striate.model.words import FIRST, vocabulary_of
 from striate.spec import Embedding, Graph, Shape, Softmax
@@ -16,19 +17,32 @@ OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """The data, and what was asked for besides: what a net has to fit."""
+class InputPlan:
+    """How the items of some data are to become inputs: what a network has to fit.
+
+    Args:
+        dataset: The data.
+        given: A contract whose preparation is kept: of the weights that are fine-tuned, or of the run so far.
+        resize: As requested.
+        size: The requested input: a shape, its text, or the side of square images.
+    """
 
     dataset: DataSet
-    given: Contract | None  # whose preparation is kept
+    given: Contract | None
     resize: str | None
-    input: Shape | None
+    size: Shape | str | int | None
+
+    @cached_property
+    def input(self) -> Shape | None:
+        """The requested input."""
+        channels = self.given.input[0] if self.given else self.dataset.input[0]
+        return None if self.size is None else input_shape(self.size, channels, text=self.mode == "text")
 
     @cached_property
     def item(self) -> Shape:
         """An item as it comes, in the channels that it is read in."""
         channels = self.input[0] if self.input else self.given.input[0] if self.given else self.dataset.input[0]
-        return (channels, *self.dataset.input[1:]) if self.dataset.mode != "text" else self.dataset.input
+        return (channels, *self.dataset.input[1:]) if self.mode != "text" else self.dataset.input
 
     @property
     def mode(self) -> str:
@@ -42,52 +56,50 @@ class Asked:
         return vocabulary_of(str(text) for text in self.dataset.train.inputs)
 
 
-def check_asked(asked: Asked, channels: int | None, path: str) -> None:
-    """RecipeError where a rule of resizing, or channels, are asked for and there is no choice.
+def check_plan(plan: InputPlan, channels: int | None, path: str) -> None:
+    """RecipeError where a rule of resizing, or channels, are requested and there is no choice.
 
     Args:
-        asked: The data, and what was asked for.
+        plan: How items are to become inputs.
         channels: What images are to be read as.
-        path: The model file to begin with, whose preparation is kept; or empty.
+        path: The model file that is fine-tuned, whose preparation is kept; or empty.
     """
-    resize, given = asked.resize, asked.given
+    resize, given = plan.resize, plan.given
     if resize is None and channels is None:
         return
     if resize is not None and resize not in RESIZE:
         raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
-    if resize is not None and asked.mode not in (*IMAGES, "channels"):
-        raise RecipeError(f"resize {resize} is for images, and these are {asked.mode}; leave it out")
+    if resize is not None and plan.mode not in (*IMAGES, "channels"):
+        raise RecipeError(f"resize {resize} is for images, and these are {plan.mode}; omit it")
     if path and given and resize not in (None, given.resize):
-        raise RecipeError(f"resize {resize}: the preparation is that of {path}, {given.resize}; leave it out")
+        raise RecipeError(f"resize {resize}: the preparation is that of {path}, {given.resize}; omit it")
     if path and given and channels not in (None, given.input[0]):
-        raise RecipeError(f"channels {channels}: the model in {path} takes {given.input[0]}; leave it out")
+        raise RecipeError(f"channels {channels}: the model in {path} takes {given.input[0]}; omit it")
 
 
-def words_of(asked: Asked) -> int:
-    """How many numbers of words there are; 0 where the data are no texts."""
-    return len(asked.vocabulary) + FIRST if asked.mode == "text" else 0
+def vocabulary_size(plan: InputPlan) -> int:
+    """The size of the vocabulary, with the numbers for padding and unknown words; 0 where the data are no texts."""
+    return len(plan.vocabulary) + FIRST if plan.mode == "text" else 0
 
 
-def vocabulary_for(asked: Asked, graph: Graph, name: str) -> tuple[str, ...]:
-    """The vocabulary for *graph*: the commonest words, no more than its embedding has room for.
+def vocabulary_for(plan: InputPlan, graph: Graph, name: str) -> tuple[str, ...]:
+    """The vocabulary for *graph*: the most frequent words, no more than its embedding has room for.
 
     Raises:
-        SpecError: It begins with no embedding, or with one that has no room for the words of a given contract.
+        SpecError: It does not start with an embedding, or with one that has no room for the words of a given contract.
     """
-    if asked.mode != "text":
+    if plan.mode != "text":
         return ()
     first = graph.nodes[0].op
     if not isinstance(first, Embedding):
+        raise SpecError(f"{name}: starts with {first}, but texts are word indices; start it with: embedding WORDS 300")
+    room, size = first.words - FIRST, vocabulary_size(plan)
+    if room < 1 or (plan.given and room < len(plan.vocabulary)):
         raise SpecError(
-            f"{name}: begins with {first}, but texts are numbers of words; begin it with: embedding WORDS 300"
+            f"{name}: its embedding has room for {first.words} words, expected {size} (two of them for padding and for "
+            f"unknown words); start it with: embedding {size} {first.out}"
         )
-    room = first.words - FIRST
-    if room < 1 or (asked.given and room < len(asked.vocabulary)):
-        raise SpecError(
-            f"{name}: its embedding has room for {first.words} words, wanted {words_of(asked)} (two of them for "
-            f"padding and for unknown words); begin it with: embedding {words_of(asked)} {first.out}"
-        )
-    return asked.vocabulary[:room]
+    return plan.vocabulary[:room]
 
 
 def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
@@ -113,32 +125,24 @@ def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
 def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> None:
     assert graph.input is not None
     n, task = len(dataset.classes), dataset.task
-    wanted = task.outputs_of(n, graph.input)
-    came, needs = map(shape_text, (output, wanted))
-    if output == wanted:
+    expected = task.outputs_of(n, graph.input)
+    if output == expected:
         if isinstance(graph.nodes[-1].op, Softmax) and task.no_softmax:
             raise SpecError(
-                f"{name}: ends with a softmax, which is for one class per item, but {dataset.name} has "
-                f"{task.no_softmax}; omit it"
+                f"{name}: ends with a softmax, whose outputs compete, but {dataset.name} has {task.no_softmax}; omit it"
             )
         return
-    if task.per_pixel:
-        if len(output) == 3 and output[0] == n:
-            way_out = "change the padding or the strides so that the size stays"
-        else:
-            way_out = f"end it with: conv {n} 1, at the input's size"
-        raise SpecError(
-            f"{name}: ends with an output of {came}, but {dataset.name} needs {needs}, an answer for every pixel; "
-            f"{way_out}"
-        )
-    raise SpecError(
-        f"{name}: ends with an output of {came}, but {dataset.name} has {task.count(n)}; "
-        f"end it with: flatten; linear {n}"
-    )
+    came = f"{name}: ends with an output of {shape_text(output)}, but {dataset.name}"
+    if not task.per_pixel:
+        raise SpecError(f"{came} has {task.count(n)}; end it with: flatten; linear {n}")
+    way_out = f"end it with: conv {n} 1, at the input's size"
+    if len(output) == 3 and output[0] == n:
+        way_out = "change the padding or the strides so that the size stays the same"
+    raise SpecError(f"{came} needs {shape_text(expected)}, a prediction for every pixel; {way_out}")
 
 
 def first_contract(dataset: DataSet, graph: Graph, vocabulary: tuple[str, ...], resize: str | None) -> Contract:
-    """What of the contract is known before anything is read: means are 0 and deviations 1 as yet."""
+    """What of the contract is known before anything is read: means are 0 and standard deviations 1 as yet."""
     input = graph.input
     assert input is not None
     mode = OF_CHANNELS[input[0]] if dataset.mode in IMAGES else dataset.mode

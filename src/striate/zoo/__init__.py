@@ -1,4 +1,11 @@
-"""The named networks: papers as data, one family a file. A new family is a file and its lines in ``ZOO``."""
+"""The named networks: papers as data, a file per family. A new family is a file and its rows in ``ZOO``.
+
+>>> from striate import check
+>>> check(ZOO["resnet50"].make(), ZOO["resnet50"].input).parameters
+25557032
+>>> check(ZOO["lenet5"].make(classes=26), "1x32x32").layers[-1].output
+(26,)
+"""
 
 from __future__ import annotations
 
@@ -8,6 +15,7 @@ from functools import partial
 
 from striate.spec import Seq, Shape
 from striate.zoo.alexnet import alexnet, alexnet_owt, zfnet
+from striate.zoo.beyond_images import textcnn, voxnet
 from striate.zoo.convnext import convnext_tiny
 from striate.zoo.densenet import densenet, densenet_bc100
 from striate.zoo.googlenet import googlenet, googlenet_torchvision
@@ -16,9 +24,7 @@ from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
 from striate.zoo.nin import allconv, nin
 from striate.zoo.resnet import cifar_resnet, resnet, resnext50
 from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015, unet_small
-from striate.zoo.text import textcnn
 from striate.zoo.vgg import vgg, vgg_regressor, vgg_small, vgg_small_regressor
-from striate.zoo.voxnet import voxnet
 
 IMAGENET: Shape = (3, 224, 224)
 CIFAR: Shape = (3, 32, 32)
@@ -33,7 +39,7 @@ class Entry:
     year: int
     input: Shape
     task: str = "classification"  # or regression, segmentation
-    any_size: bool = False  # images stay as they are up to its input, as in segmentation; or are scaled to it
+    any_size: bool = False  # takes images of their own size, up to its input; else they are resized to it
 
 
 ZOO: dict[str, Entry] = {

@@ -8,7 +8,7 @@ DEPTHS, WIDTHS = (3, 3, 9, 3), (96, 192, 384, 768)  # section 3 and table 9, Con
 NORM = LayerNorm(eps=1e-6)
 
 
-def block(width: int, depth: float) -> Sum:
+def _block(width: int, depth: float) -> Sum:
     """7x7 depthwise, layer norm, 1x1 to 4 x width, GELU, 1x1 back, a trained scale: figure 4. The fully connected
     layers on channels are written as the 1x1 convolutions that they are.
     """
@@ -32,7 +32,7 @@ def convnext_tiny(classes: int = 1000) -> Seq:
     for i, (depth, width) in enumerate(zip(DEPTHS, WIDTHS, strict=True), start=1):
         if i > 1:
             stages[f"down{i}"] = Seq(norm=NORM, conv=Conv(width, 2, stride=2))
-        blocks = {f"block{j + 1}": block(width, 0.1 * (done + j) / (total - 1)) for j in range(depth)}
+        blocks = {f"block{j + 1}": _block(width, 0.1 * (done + j) / (total - 1)) for j in range(depth)}
         stages[f"stage{i}"] = Seq(**blocks)
         done += depth
     return Seq(

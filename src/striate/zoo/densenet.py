@@ -17,7 +17,7 @@ TABLE_1 = {
 }
 
 
-def dense_layer(growth: int) -> Cat:
+def _dense_layer(growth: int) -> Cat:
     """BN, ReLU, 1x1 to 4k; BN, ReLU, 3x3 to k; the result joins all that came before (equation 2)."""
     return Cat(
         skip=Seq(),
@@ -36,7 +36,7 @@ def _blocks(depths: tuple[int, ...], growth: int, channels: int) -> dict[str, Sp
     """The dense blocks, with a transition that halves channels and sizes behind all but the last."""
     parts: dict[str, Spec] = {}
     for i, depth in enumerate(depths, start=1):
-        parts[f"dense{i}"] = Seq(**{f"layer{j}": dense_layer(growth) for j in range(1, depth + 1)})
+        parts[f"dense{i}"] = Seq(**{f"layer{j}": _dense_layer(growth) for j in range(1, depth + 1)})
         channels += depth * growth
         if i < len(depths):
             channels //= 2

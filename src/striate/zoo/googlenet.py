@@ -43,7 +43,7 @@ def _conv(out: int, kernel: int, stride: int = 1, norm: bool = False) -> Seq:
     return Seq(conv=Conv(out, kernel, stride=stride, padding=padding), relu=ReLU())
 
 
-def inception(n1: int, r3: int, n3: int, r5: int, n5: int, proj: int, *, norm: bool = False) -> Cat:
+def _inception(n1: int, r3: int, n3: int, r5: int, n5: int, proj: int, *, norm: bool = False) -> Cat:
     """The inception module: figure 2b. With *norm*, torchvision's, whose 5x5 is a 3x3."""
     return Cat(
         branch1=_conv(n1, 1, norm=norm),
@@ -60,7 +60,7 @@ def _rows(norm: bool, pool4: MaxPool, sides: dict[str, dict[str, Spec]]) -> dict
         if row.startswith("pool"):
             rows[row] = pool4 if row == "pool4" else MaxPool(3, stride=2, ceil=True)
             continue
-        rows[f"inception{row}"] = inception(*TABLE_1[row], norm=norm)
+        rows[f"inception{row}"] = _inception(*TABLE_1[row], norm=norm)
         if row in sides:
             rows[f"side{row}"] = Side(**sides[row])
     return rows

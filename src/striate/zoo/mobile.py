@@ -24,7 +24,7 @@ from striate.spec import (
 )
 
 
-def divisible(value: float, by: int = 8) -> int:
+def _divisible(value: float, by: int = 8) -> int:
     """*value* rounded to a multiple of *by*, never by more than a tenth down: the authors' rule for channels."""
     rounded = max(by, int(value + by / 2) // by * by)
     return rounded + by if rounded < 0.9 * value else rounded
@@ -35,7 +35,7 @@ def _conv(out: int, kernel: int, act: Op | None, norm: BatchNorm, stride: int = 
     return Seq(conv=conv, bn=norm, act=act) if act else Seq(conv=conv, bn=norm)
 
 
-def squeeze(channels: int, inner: int, act: Op, gate: Op) -> Product:
+def _squeeze(channels: int, inner: int, act: Op, gate: Op) -> Product:
     """Squeeze and excitation: Hu et al. 2017, "Squeeze-and-excitation networks", figure 2. The map is multiplied,
     channel by channel, by what a small network makes of its means.
     """
@@ -45,7 +45,7 @@ def squeeze(channels: int, inner: int, act: Op, gate: Op) -> Product:
     )
 
 
-def inverted(
+def _inverted(
     given: int,
     inner: int,
     out: int,
@@ -56,7 +56,7 @@ def inverted(
     se: Product | None = None,
     depth: float = 0.0,
 ) -> Spec:
-    """An inverted residual: 1x1 to *inner* channels, one filter a channel, 1x1 to *out* without an activation."""
+    """An inverted residual: 1x1 to *inner* channels, one filter per channel, 1x1 to *out* without an activation."""
     parts: dict[str, Spec] = {}
     if inner != given:
         parts["expand"] = _conv(inner, 1, act, norm)
@@ -84,7 +84,7 @@ def mobilenet_v2(classes: int = 1000) -> Seq:
     given = 32
     for t, c, n, s in V2_TABLE_2:
         for i in range(n):
-            blocks[f"block{len(blocks) + 1}"] = inverted(given, t * given, c, 3, s if i == 0 else 1, act, norm)
+            blocks[f"block{len(blocks) + 1}"] = _inverted(given, t * given, c, 3, s if i == 0 else 1, act, norm)
             given = c
     return Seq(
         stem=_conv(32, 3, act, norm, stride=2),
@@ -114,8 +114,8 @@ def mobilenet_v3_large(classes: int = 1000) -> Seq:
     given = 16
     for kernel, inner, out, se, hard, stride in V3_TABLE_1:
         act = HardSwish() if hard else ReLU()
-        gate = squeeze(inner, divisible(inner / 4), ReLU(), HardSigmoid()) if se else None
-        blocks[f"block{len(blocks) + 1}"] = inverted(given, inner, out, kernel, stride, act, norm, gate)
+        gate = _squeeze(inner, _divisible(inner / 4), ReLU(), HardSigmoid()) if se else None
+        blocks[f"block{len(blocks) + 1}"] = _inverted(given, inner, out, kernel, stride, act, norm, gate)
         given = out
     return Seq(
         stem=_conv(16, 3, HardSwish(), norm, stride=2),
@@ -148,10 +148,10 @@ def efficientnet_b0(classes: int = 1000) -> Seq:
     for t, kernel, stride, c, n in B0_TABLE_1:
         for i in range(n):
             inner = t * given
-            gate = squeeze(inner, max(1, given // 4), SiLU(), Sigmoid())
+            gate = _squeeze(inner, max(1, given // 4), SiLU(), Sigmoid())
             depth = 0.2 * len(blocks) / total
             step = stride if i == 0 else 1
-            block = inverted(given, inner, c, kernel, step, act, norm, gate, depth)
+            block = _inverted(given, inner, c, kernel, step, act, norm, gate, depth)
             blocks[f"block{len(blocks) + 1}"] = block
             given = c
     return Seq(

@@ -13,7 +13,7 @@ Block = Callable[[int, int, bool], Spec]
 TABLE_1 = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-def basic(width: int, stride: int, project: bool) -> Seq:
+def _basic(width: int, stride: int, project: bool) -> Seq:
     """Two 3x3 convolutions around a skip: figure 5, left."""
     return Seq(
         sum=Sum(
@@ -24,13 +24,13 @@ def basic(width: int, stride: int, project: bool) -> Seq:
                 conv2=Conv(width, 3, padding=1, bias=False),
                 bn2=NORM,
             ),
-            skip=projection(width, stride) if project else IDENTITY,
+            skip=_projection(width, stride) if project else IDENTITY,
         ),
         relu=RELU,
     )
 
 
-def bottleneck(width: int, stride: int, project: bool, groups: int = 1, inner: int | None = None) -> Seq:
+def _bottleneck(width: int, stride: int, project: bool, groups: int = 1, inner: int | None = None) -> Seq:
     """1x1, 3x3, 1x1 around a skip: figure 5, right. The stride is in the 3x3, as torchvision has it; the paper has it
     in the first 1x1. With *groups*, ResNeXt's block of *inner* channels.
     """
@@ -47,13 +47,13 @@ def bottleneck(width: int, stride: int, project: bool, groups: int = 1, inner: i
                 conv3=Conv(4 * width, 1, bias=False),
                 bn3=NORM,
             ),
-            skip=projection(4 * width, stride) if project else IDENTITY,
+            skip=_projection(4 * width, stride) if project else IDENTITY,
         ),
         relu=RELU,
     )
 
 
-def projection(width: int, stride: int) -> Seq:
+def _projection(width: int, stride: int) -> Seq:
     """The 1x1 convolution of a skip that changes size or channels: the paper's option B."""
     return Seq(conv=Conv(width, 1, stride=stride, bias=False), bn=NORM)
 
@@ -62,7 +62,7 @@ def _imagenet(depth: int, block: Block, classes: int) -> Seq:
     stages: dict[str, Spec] = {}
     for stage, (blocks, width) in enumerate(zip(TABLE_1[depth], (64, 128, 256, 512), strict=True), start=2):
         first = stage == 2
-        widens = block is not basic  # a bottleneck gives 4 x width, so even stage 2 needs a projection
+        widens = block is not _basic  # a bottleneck gives 4 x width, so even stage 2 needs a projection
         stages[f"conv{stage}"] = Seq(
             *(block(width, 1 if i or first else 2, i == 0 and (widens or not first)) for i in range(blocks))
         )
@@ -80,12 +80,12 @@ def _imagenet(depth: int, block: Block, classes: int) -> Seq:
 
 def resnet(depth: int, classes: int = 1000) -> Seq:
     """ResNet of *depth* 18, 34, 50, 101 or 152 for ImageNet: table 1, with torchvision's place of the stride."""
-    return _imagenet(depth, basic if depth < 50 else bottleneck, classes)
+    return _imagenet(depth, _basic if depth < 50 else _bottleneck, classes)
 
 
 def resnext50(classes: int = 1000) -> Seq:
     """ResNeXt-50 32x4d: Xie et al. 2016, "Aggregated residual transformations for deep neural networks", table 1."""
-    return _imagenet(50, lambda w, stride, project: bottleneck(w, stride, project, groups=32, inner=2 * w), classes)
+    return _imagenet(50, lambda w, stride, project: _bottleneck(w, stride, project, groups=32, inner=2 * w), classes)
 
 
 def cifar_resnet(depth: int, classes: int = 10) -> Seq:
@@ -109,9 +109,9 @@ def cifar_resnet(depth: int, classes: int = 10) -> Seq:
 
 def _cifar_block(width: int, narrows: bool) -> Spec:
     if not narrows:
-        return basic(width, 1, False)
+        return _basic(width, 1, False)
     skip = Seq(subsample=MaxPool(1, stride=2), pad=PadChannels(width))
-    body = basic(width, 2, False)
+    body = _basic(width, 2, False)
     (_, inner), (_, relu) = body.children
     assert isinstance(inner, Sum)
     return Seq(sum=Sum(body=dict(inner.children)["body"], skip=skip), relu=relu)

@@ -16,9 +16,9 @@ from torch.nn.functional import grid_sample, one_hot
 from striate.datasets.augment.draw import DrawnChanges, Mixing, draw_changes, draw_mixing, length_in_pixels
 from striate.datasets.augment.settings import Augment
 from striate.model.contract import IGNORE, Contract
+from striate.plotting.colours import LUMA_601
 
 Fetch = Callable[[np.ndarray], tuple[Tensor, Tensor]]
-_GREY = (0.299, 0.587, 0.114)  # of red, green and blue: the luma of ITU-R BT.601, as Pillow's grey
 
 
 def augmented(
@@ -170,7 +170,7 @@ def _colours(images: Tensor, draws: DrawnChanges) -> Tensor:
     """
     coloured = images.shape[1] in (3, 4)
     shown = images[:, :3] if coloured else images
-    weights = _GREY if coloured else (1 / images.shape[1],) * images.shape[1]
+    weights = LUMA_601 if coloured else (1 / images.shape[1],) * images.shape[1]
     sums = shown.sum((2, 3), dtype=torch.int64).double()  # whole numbers: the same in any order
     mean = sum(weight * sums[:, c] for c, weight in enumerate(weights)) / (images.shape[2] * images.shape[3])
     brightness, contrast, colour = torch.from_numpy(draws.factors).to(images.device).T

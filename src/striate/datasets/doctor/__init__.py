@@ -1,6 +1,6 @@
 """Everything that can be found wrong with a data set before it costs a run."""
 
-from striate.datasets.doctor.diagnosis import Diagnosis, Problem
+from striate.datasets.doctor.diagnosis import DataProblem, Diagnosis
 from striate.datasets.doctor.examine import doctor
 
-__all__ = ["Diagnosis", "Problem", "doctor"]
+__all__ = ["DataProblem", "Diagnosis", "doctor"]

@@ -1,23 +1,38 @@
-"""What the doctor answers: the counts, and every problem with its files and the way out."""
+"""What a check takes, a data set and what was seen of it; what the doctor answers: counts and problems, as text too."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from striate.datasets.dataset import DataSet, Part
+from striate.datasets.doctor.look import Looks
+from striate.datasets.sources.looking import count
 
 FAULT, WARNING, NOTE = "fault", "warning", "note"
 SEVERITIES = (FAULT, WARNING, NOTE)
+LISTED = 5  # files or groups of a problem in the text
+_MAX_CLASSES = 12  # shown one by one
+_WIDEST, _NARROWEST = 110, 72
+_HARD = "\0"  # a space that is not to be broken at
+_TITLES = {FAULT: "Faults: a run would fail or mislead", WARNING: "Warnings: check these", NOTE: "Notes"}
 Group = tuple[str, ...]  # the names of items that belong together, such as copies of each other
 
 
 @dataclass(frozen=True)
-class Problem:
+class DataProblem:
     """One thing that was found.
 
     Args:
         kind: A stable name: ``"unreadable"``, ``"duplicates-across"``; docs/doctor.md lists them.
-        severity: ``"fault"``: a run would fail, or its figures would be wrong; ``"warning"``: look at it;
+        severity: ``"fault"``: a run would fail, or its metrics would be wrong; ``"warning"``: check it;
             ``"note"``: good to know.
         message: What is wrong, in a line.
         fix: What to do about it.
@@ -52,30 +67,30 @@ class Diagnosis:
 
     Args:
         data: The data set's name.
-        task: What is to be learned; empty where the data could not be opened.
-        counts: Per part the items, and per class (or label) the items of it; of regression and masks only the items.
+        task: Its task's name; empty where the data could not be opened.
+        counts: Per split the items, and per class (or label) the items of it; of regression and masks only the items.
         problems: Faults first, then warnings, then notes.
-        quick: Only the quick part was done: no image was decoded, but for a few.
+        quick: Only the quick checks were made: no image was decoded, but for a few.
         where: The folder or file; empty where the data are built in.
     """
 
     data: str
     task: str
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[DataProblem, ...] = ()
     quick: bool = False
     where: str = ""
 
-    def of(self, severity: str) -> tuple[Problem, ...]:
+    def of(self, severity: str) -> tuple[DataProblem, ...]:
         """The problems of one severity."""
         return tuple(problem for problem in self.problems if problem.severity == severity)
 
     @property
-    def faults(self) -> tuple[Problem, ...]:
+    def faults(self) -> tuple[DataProblem, ...]:
         return self.of(FAULT)
 
     @property
-    def warnings(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[DataProblem, ...]:
         return self.of(WARNING)
 
     def as_dict(self) -> dict[str, Any]:
@@ -89,6 +104,94 @@ class Diagnosis:
         return json.dumps(self.as_dict(), ensure_ascii=False)
 
     def __str__(self) -> str:
-        from striate.datasets.doctor.text import text
+        """What there is, the problems by severity, and the verdict."""
+        width = min(_WIDEST, max(_NARROWEST, shutil.get_terminal_size().columns))
+        title = self.where or self.data
+        lines = [f"{title}{': ' * bool(self.task)}{self.task}", *_counts(self.counts, width)]
+        for severity in SEVERITIES:
+            problems = self.of(severity)
+            if problems:
+                lines += ["", _TITLES[severity]]
+            for problem in problems:
+                lines += _problem(problem, width, self.where)
+        return "\n".join([*lines, "", *textwrap.wrap(_verdict(self), width)])
 
-        return text(self)
+
+def _counts(counts: dict[str, dict[str, Any]], width: int) -> list[str]:
+    """A row for each split; its classes as columns where they are few, else the smallest and the largest."""
+    lines = []
+    for name, part in counts.items():
+        classes: dict[str, int] = part.get("classes", {})
+        line = f"  {name:<5} {part['items']:>9,}"
+        if classes and len(classes) <= _MAX_CLASSES:
+            # a label and its number stay on one line
+            line += "   " + ", ".join(f"{label} {n:,}".replace(" ", _HARD) for label, n in classes.items())
+        elif classes:
+            low, high = (choose(classes, key=classes.__getitem__) for choose in (min, max))
+            line += f"   {len(classes)} classes, from {classes[low]:,} ({low}) to {classes[high]:,} ({high})"
+        lines += [row.replace(_HARD, " ") for row in _hung(line, width, " " * 20)] if classes else [line]
+    return lines
+
+
+def _problem(problem: DataProblem, width: int, where: str) -> list[str]:
+    """The message, the first files (their names shortened by the folder that the title names), the fix."""
+    lines = _hung(f"  {problem.kind}: {problem.message}", width, " " * 4)
+    groups = problem.groups or tuple((name,) for name in problem.files)
+    shown = [" = ".join(_few([name.removeprefix(f"{where}/") for name in group])) for group in groups]
+    for names in shown[:LISTED]:
+        lines += _hung(f"      {names}", width, " " * 8)
+    if len(shown) > LISTED:
+        more = len(shown) - LISTED
+        lines.append(f"      and {count(more, 'more group') if problem.groups else f'{more:,} more'}")
+    return lines + _hung(f"    fix: {problem.fix}", width, " " * 9)
+
+
+def _few(group: list[str]) -> list[str]:
+    return [*group[:3], *([f"{len(group) - 3} more"] if len(group) > 3 else [])]
+
+
+def _hung(line: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    faults, warnings = (len(diagnosis.of(severity)) for severity in (FAULT, WARNING))
+    end = " These were the quick checks: striate doctor examines every item." if diagnosis.quick else ""
+    if faults:
+        also = f" and {count(warnings, 'warning')}" if warnings else ""
+        return f"{count(faults, 'fault')}{also}: fix the {'fault' if faults == 1 else 'faults'} before training.{end}"
+    if warnings:
+        return f"No faults, {count(warnings, 'warning')}: training is possible; check the warnings first.{end}"
+    return f"No problems were found.{end}"
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A data set under examination: what every check takes.
+
+    Args:
+        data: What was opened.
+        looks: Per split, where its items are images and all were looked at; empty in the quick checks.
+        quick: Only what takes a moment.
+        root: The folder that it was opened from; None for built-in data, a file, or a data set given as such.
+        where: What was opened, if it is a path.
+    """
+
+    data: DataSet
+    looks: dict[str, Looks] = field(default_factory=dict)
+    quick: bool = False
+    root: Path | None = None
+    where: str = ""
+
+    def files(self) -> Iterator[tuple[Part, Looks]]:
+        """The splits whose items are image files, with their looks."""
+        return ((self.data.parts[name], looks) for name, looks in self.looks.items() if looks.files)
+
+
+Check = Callable[[Case], Iterable[DataProblem]]
+
+
+def item_names(part: Part, which: np.ndarray | Iterable[int]) -> tuple[str, ...]:
+    """The names of the items of *part* at the indices *which*, or where it is True."""
+    chosen = np.flatnonzero(which) if isinstance(which, np.ndarray) and which.dtype == bool else which
+    return tuple(part.names[int(i)] for i in chosen)

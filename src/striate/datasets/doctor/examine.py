@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from striate.datasets.dataset import DataSet
-from striate.datasets.doctor import classes, copies, files, folders, images, masks, numbers, texts
-from striate.datasets.doctor.case import Case, Check, are_texts
-from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Diagnosis, Problem
+from striate.datasets.doctor import classes, copies, folders, images, masks, values
+from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import open_data
 from striate.errors import DataError
+from striate.tasks import Task
 
-_AT_ITEMS: tuple[Check, ...] = (*files.CHECKS, *images.CHECKS)  # nothing to say where no image was looked at
 _CHECKS: tuple[Check, ...] = (
-    *folders.CHECKS, *_AT_ITEMS, *masks.CHECKS, *copies.CHECKS, *classes.CHECKS, *texts.CHECKS, *numbers.CHECKS,
-)  # fmt: skip
+    *folders.CHECKS,
+    *images.CHECKS,
+    *masks.CHECKS,
+    *copies.CHECKS,
+    *classes.CHECKS,
+    *values.CHECKS,
+)
 
 
 def doctor(
-    data: str | Path | DataSet, *, quick: bool = False, task: str | None = None, progress: Progress | None = None
+    data: str | Path | DataSet, *, quick: bool = False, task: Task | str | None = None, progress: Progress | None = None
 ) -> Diagnosis:
     """What is wrong with *data*: each problem with its files and the way out. It changes nothing.
 
@@ -56,9 +59,9 @@ def doctor(
     return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick, root, where), problems)
 
 
-def _cannot_open(data: str | Path, error: DataError) -> Problem:
+def _cannot_open(data: str | Path, error: DataError) -> DataProblem:
     message, _, fix = str(error).partition("; ")
-    return Problem("cannot-open", FAULT, message, fix or "mend this, and ask again", (str(data),))
+    return DataProblem("cannot-open", FAULT, message, fix or "fix this, and run again", (str(data),))
 
 
 def _salvaged(root: Path | None) -> DataSet | None:
@@ -70,7 +73,7 @@ def _salvaged(root: Path | None) -> DataSet | None:
 
 
 def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str, Looks]:
-    if quick or dataset.mode == "values" or are_texts(dataset.train):
+    if quick or dataset.mode == "values" or dataset.train.texts:
         return {}
     total, before, looks = sum(map(len, dataset.parts.values())), 0, {}
     for name, part in dataset.parts.items():
@@ -84,12 +87,8 @@ def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str
     return looks
 
 
-def _diagnosis(case: Case, problems: list[Problem] | None = None) -> Diagnosis:
-    found = [*(problems or []), *_found(case)]
+def _diagnosis(case: Case, problems: list[DataProblem] | None = None) -> Diagnosis:
+    found = [*(problems or []), *(problem for check in _CHECKS for problem in check(case))]
     found.sort(key=lambda problem: SEVERITIES.index(problem.severity))
-    return Diagnosis(case.data.name, case.data.task.name, classes.counts(case), tuple(found), case.quick, case.where)
-
-
-def _found(case: Case) -> Iterator[Problem]:
-    for check in _CHECKS:
-        yield from check(case)
+    data = case.data
+    return Diagnosis(data.name, data.task.name, classes.class_counts(case), tuple(found), case.quick, case.where)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.datasets.dataset import DataSet
-from striate.datasets.doctor.case import Case
-from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Problem
+from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, of_classes
 from striate.datasets.sources.looking import SPLIT_NAMES, count, hidden_images, some, some_quoted
 from striate.datasets.sources.masks import by_stem, image_and_mask_folders
@@ -21,14 +20,14 @@ _UNREAD = {
 }  # fmt: skip
 
 
-def _hidden(case: Case) -> Iterator[Problem]:
+def _hidden(case: Case) -> Iterator[DataProblem]:
     """Hidden folders with images in them (``.ipynb_checkpoints``): skipped, never a class."""
     if case.root and (found := tuple(str(path) for images in hidden_images(case.root).values() for path in images)):
         message = f"{count(len(found), 'image')} in hidden folders, which are skipped"
-        yield Problem("hidden-folder", NOTE, message, "nothing, or remove the folders", found)
+        yield DataProblem("hidden-folder", NOTE, message, "nothing, or remove the folders", found)
 
 
-def _not_read(case: Case) -> Iterator[Problem]:
+def _not_read(case: Case) -> Iterator[DataProblem]:
     """Images in formats that are not read, and so are missing from the data set."""
     if case.root is None:
         return
@@ -39,10 +38,10 @@ def _not_read(case: Case) -> Iterator[Problem]:
     if found:
         kinds = some(sorted({Path(file).suffix.lower() for file in found}))
         message = f"{count(len(found), 'image')} in an unsupported format ({kinds}), skipped"
-        yield Problem("unread-format", WARNING, message, "convert them to JPEG or PNG", tuple(found))
+        yield DataProblem("unread-format", WARNING, message, "convert them to JPEG or PNG", tuple(found))
 
 
-def _class_folders(case: Case) -> Iterator[Problem]:
+def _class_folders(case: Case) -> Iterator[DataProblem]:
     """Class folders without images; those of another split that training lacks."""
     if case.root is None or case.data.why != FROM_FOLDERS:
         return
@@ -50,18 +49,18 @@ def _class_folders(case: Case) -> Iterator[Problem]:
     empty = tuple(str(path) for folders in classes.values() for path in folders if not images_under(path))
     if empty:
         message = f"{count(len(empty), 'class folder')} without images"
-        yield Problem("empty-class", FAULT, message, "fill or remove the folder", empty)
+        yield DataProblem("empty-class", FAULT, message, "fill or remove the folder", empty)
     train = {path.name for path in classes["train"]}
     for split, folders in classes.items():
         if unknown := tuple(str(path) for path in folders if path.name not in train):
             message = f"{count(len(unknown), 'class folder')} in {split} that the training split lacks"
             fix = f"rename or remove them (training has {some_quoted(sorted(train))})"
-            yield Problem("class-unknown", FAULT, message, fix, unknown)
+            yield DataProblem("class-unknown", FAULT, message, fix, unknown)
 
 
-def _partners(case: Case) -> Iterator[Problem]:
+def _partners(case: Case) -> Iterator[DataProblem]:
     """Images without a mask, masks without an image, and pairs of different sizes, in folders of both."""
-    if case.root is None or case.data.task != "segmentation":
+    if case.root is None or not case.data.task.per_pixel:
         return
     alone: list[str] = []
     uneven: list[str] = []
@@ -72,10 +71,10 @@ def _partners(case: Case) -> Iterator[Problem]:
         uneven += [str(path) for stem, path in masks.items() if stem in photos and _differ(photos[stem], path)]
     if alone:
         message = f"{count(len(alone), 'file')} without a partner: an image and its mask must have the same name"
-        yield Problem("mismatched-stems", FAULT, message, "rename, complete or remove them", tuple(alone))
+        yield DataProblem("mismatched-stems", FAULT, message, "rename, complete or remove them", tuple(alone))
     if uneven:
         message = f"{count(len(uneven), 'mask')} not of the image's size, skipped"
-        yield Problem("mask-size", FAULT, message, "draw the mask on the image as it is, upright", tuple(uneven))
+        yield DataProblem("mask-size", FAULT, message, "draw the mask on the image as it is, upright", tuple(uneven))
 
 
 def _differ(image: Path, mask: Path) -> bool:
@@ -85,7 +84,7 @@ def _differ(image: Path, mask: Path) -> bool:
         return False
 
 
-def _opening_notes(case: Case) -> Iterator[Problem]:
+def _opening_notes(case: Case) -> Iterator[DataProblem]:
     """What was noted when the data was opened, but for what the checks say better."""
     said = (
         "hidden folders",
@@ -98,7 +97,7 @@ def _opening_notes(case: Case) -> Iterator[Problem]:
     )
     for note in case.data.notes:
         if case.root is None or not any(words in note for words in said):
-            yield Problem("opened", NOTE, note, "nothing if that is meant", n=1)
+            yield DataProblem("opened", NOTE, note, "nothing if that is intended", n=1)
 
 
 def class_folders_under(root: Path) -> DataSet | None:

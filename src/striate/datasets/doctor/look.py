@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
 
 from striate.datasets.dataset import Part
-from striate.datasets.doctor.likeness import CELLS, SIDE, shrink
+from striate.datasets.doctor.similarity import CELLS, SIDE, shrink
+from striate.datasets.split import digest
 from striate.errors import DataError
 from striate.model.image import canonical
-from striate.model.opening import open_image
+from striate.model.opening import opened
 from striate.plotting.colours import LUMA_601
 
 Progress = Callable[[int, int], None]
@@ -48,7 +49,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """A part's images: arrays of N. *files* has each one's look where they are files, and is empty for arrays."""
+    """A split's images: arrays of N. *files* has each one's look where they are files, and is empty for arrays."""
 
     size: np.ndarray  # (N, 2): height, width, upright; 0 where it cannot be read
     low: np.ndarray
@@ -66,14 +67,14 @@ class Looks:
 
 
 def look_at(part: Part, progress: Progress | None = None) -> Looks:
-    """The looks at a part of image files or of uint8 arrays; *progress* is told (done, of how many)."""
+    """The looks at a split of image files or of uint8 arrays; *progress* is called with (done, of how many)."""
     if isinstance(part.inputs, np.ndarray):
         looks = _at_arrays(part.inputs)
         if progress:
             progress(len(part), len(part))
         return looks
     files = []
-    for look in _at_files([Path(path) for path in part.inputs]):
+    for look in _at_files(part.files):
         files.append(look)
         if progress:
             progress(len(files), len(part))
@@ -89,7 +90,7 @@ def look_at(part: Part, progress: Progress | None = None) -> Looks:
     )
 
 
-def _at_files(paths: list[Path]) -> Iterator[Look]:
+def _at_files(paths: Sequence[Path]) -> Iterator[Look]:
     # Pillow lets other threads run while it decodes. What it warns of (odd metadata) is no concern of the pixels, and
     # filters are the process's own, so they are set here and not in the threads.
     with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -100,17 +101,17 @@ def _at_files(paths: list[Path]) -> Iterator[Look]:
 def look_at_file(path: Path) -> Look:
     """The look at one image file; never an error."""
     try:
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-        with open_image(path) as image:
+        content = digest(path.read_bytes())
+        with opened(path) as image:
             kind, mode, frames = str(image.format), image.mode, int(getattr(image, "n_frames", 1))
             width, height = image.size
             orientation = _orientation(image)
             image.draft(None, (_DRAFT, _DRAFT))
             image.load()
             highest = int(np.asarray(image).max()) if mode.startswith("I") else 0
-            transparent = image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
+            transparent = image.has_transparency_data and _lowest_alpha(image) < 255
             seen = canonical(image, "RGB")
-        extremes = seen.getextrema()
+        extremes = cast("tuple[tuple[int, int], ...]", seen.getextrema())
         small = np.asarray(seen.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
         on_side = kind != "TIFF" and orientation > 4
         return Look(
@@ -125,14 +126,15 @@ def look_at_file(path: Path) -> Look:
             high=max(high for _, high in extremes),
             spread=max(high - low for low, high in extremes),
             colour=small.reshape(CELLS, SIDE // CELLS, CELLS, SIDE // CELLS, 3).mean(axis=(1, 3)),
-            thumb=np.rint(small @ _LUMA).astype(np.uint8),
-            digest=digest,
+            thumb=np.rint(small @ np.array(LUMA_601, np.float32)).astype(np.uint8),
+            digest=content,
         )
     except (DataError, OSError) as error:
         return Look(fault=str(error).removeprefix(f"{path}: "))
 
 
-_LUMA = np.array(LUMA_601, np.float32)  # as Pillow's "L"
+def _lowest_alpha(image: Image.Image) -> int:
+    return int(cast("tuple[int, int]", image.convert("RGBA").getchannel("A").getextrema())[0])
 
 
 def _orientation(image: Image.Image) -> int:
@@ -156,7 +158,7 @@ def _at_arrays(images: np.ndarray) -> Looks:
         spread=(highs - lows).max(axis=1),
         colour=_colours(images),
         thumb=np.concatenate([shrink(chunk) for chunk in grey]),
-        digest=tuple(hashlib.blake2b(np.ascontiguousarray(row).data, digest_size=16).digest() for row in flat),
+        digest=tuple(digest(np.ascontiguousarray(row).data) for row in flat),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.datasets.counter import philox, uniforms
 from striate.datasets.shapes.outlines import COSINES, KINDS, SINES
+from striate.plotting.colours import LUMA_601
 
 STREAMS = {"train": 0x5A00, "test": 0x5A80}  # of random numbers: the scene; the texture and the noise have the next
 TEXTURES = ("plain", "gradient", "clouds", "stripes", "checks")
@@ -15,7 +16,7 @@ TRIES = 24  # places tried for a shape that must not touch those before it
 _GAP = 1.5  # pixels between two shapes
 _MARGIN = 1.0  # pixels between a shape and the image's edge
 _OWN, _EACH = 16, 6 + 2 * TRIES  # numbers that an image uses, and each of its shapes
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+_LUMA = np.array(LUMA_601)
 _CELLS = 4  # of the clouds, along each side
 _TEXTURE, _NOISE = 1, 2  # added to the split's stream of random numbers
 

@@ -10,7 +10,7 @@ from statistics import median_low
 
 from striate.errors import DataError
 from striate.model.image import alpha_is_used, header
-from striate.model.opening import is_hidden, is_image, open_image
+from striate.model.opening import is_hidden, is_image, opened
 
 SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -57,7 +57,7 @@ def typical(where: Path, images: Sequence[Path]) -> Typical:
 def _alpha(path: Path) -> tuple[bool, bool] | None:
     """Whether any pixel of the file lets anything through, and whether it is grey; None of one that is damaged."""
     try:
-        with open_image(path) as image:
+        with opened(path) as image:
             grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16")
         return alpha_is_used(path), grey
     except DataError:  # it is named when it is read for good

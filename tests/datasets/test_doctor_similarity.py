@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from sick_data import picture
-from striate.datasets.doctor import likeness
-from striate.datasets.doctor.alignment import aligned_likeness
-from striate.datasets.doctor.likeness import (
+from striate.datasets.doctor import similarity
+from striate.datasets.doctor.similarity import (
     CELLS,
     COPY,
-    MOST_BITS,
+    MAX_BITS,
     SIDE,
     SMALL,
+    aligned_similarity,
     candidates,
-    compare,
+    detail_similarity,
     hashes,
     near_duplicates,
     shrink,
@@ -57,7 +57,7 @@ def test_an_edited_copy_is_found_among_others(seed, edit, coarse):
     others = [picture(seed + i, coarse=coarse) for i in range(6)]
     pairs = near_duplicates(*seen([*others, edit(others[4])]))
     assert [(pair.first, pair.second) for pair in pairs] == [(4, 6)]
-    assert COPY <= pairs[0].likeness <= 1 + 1e-5
+    assert COPY <= pairs[0].similarity <= 1 + 1e-5
 
 
 @settings(max_examples=25, deadline=None)
@@ -74,13 +74,13 @@ def test_hashes_that_differ_in_six_bits_or_less_are_always_candidates(codes, dat
     codes = np.array([*codes, one, one ^ sum(1 << bit for bit in bits)], np.uint64)
     few = {tuple(pair) for pair in candidates(codes).tolist()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(likeness, "SMALL", 0)  # as many items are done
+        patch.setattr(similarity, "SMALL", 0)  # as many items are done
         found = {tuple(pair) for pair in candidates(codes).tolist()}
     assert (len(codes) - 2, len(codes) - 1) in found & few
     assert found <= few
     for a, b in found:
         assert a < b
-        assert int(codes[a] ^ codes[b]).bit_count() <= MOST_BITS
+        assert int(codes[a] ^ codes[b]).bit_count() <= MAX_BITS
 
 
 def test_candidates_of_many_alike_stay_few():
@@ -109,8 +109,8 @@ def test_what_was_cropped_is_laid_upon_the_whole(left, right):
     image = picture(5, (320, 240)).convert("L")
     cropped = image.crop((left * 6, 0, 320 - right * 6, 240))
     a, b = (np.asarray(i.resize((SIDE, SIDE), Image.Resampling.BOX))[None] for i in (image, cropped))
-    as_they_lie = compare(np.concatenate([a, b]), np.array([[0, 1]]))[0]
-    laid = aligned_likeness(a, b)[0]
+    as_they_lie = detail_similarity(np.concatenate([a, b]), np.array([[0, 1]]))[0]
+    laid = aligned_similarity(a, b)[0]
     assert laid > max(0.95, as_they_lie)
 
 

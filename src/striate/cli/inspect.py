@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import Data, Json, print_json, say, writes
+from striate.cli.common import DataArgument, Input, Json, Split, print_json, say, writes
 
 if TYPE_CHECKING:
     from striate.inspect.inspection import Inspection
@@ -17,18 +17,14 @@ if TYPE_CHECKING:
 Net = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A model file or a run folder; or a network's name or text, or FILE.py:NAME, untrained."
+        metavar="MODEL", help="A run folder or model file; or a network: zoo name, .net file, text, FILE.py:NAME."
     ),
 ]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file (for a model of texts, a sentence).")]
-Input = Annotated[
-    str | None, typer.Option("--input", "-i", metavar="CxHxW", help="The input size, where the network has none.")
-]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="OUT.png", help="Where the figure goes.", callback=writes(".png")),
 ]
-Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
 UNIT = "LAYER:CHANNEL:Y:X"
 
 
@@ -74,17 +70,17 @@ def maps_command(
 
 def activity_command(
     model: Net,
-    data: Data,
+    data: DataArgument,
     split: Split = "test",
     max_items: Annotated[int, typer.Option("--max-items", "--most", min=1, help="Items used, evenly spread.")] = 1000,
     json: Json = False,
 ) -> None:
     """Print the activations of every layer over a data set: mean, std, min, max, zeros, dead units."""
-    from striate.cli.progress import Reading
+    from striate.cli.progress import ReadingProgress
     from striate.inspect.models import activity
 
-    with Reading() as bar:
-        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.fetching.show}
+    with ReadingProgress() as bar:
+        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.download.show}
         found = activity(model, data, split=split, max_items=max_items, **how)
     _show(found, None, json)
 
@@ -108,7 +104,7 @@ def unit_command(
 
 def field_command(
     model: Net,
-    data: Data,
+    data: DataArgument,
     unit: Annotated[str, typer.Argument(metavar=UNIT)],
     split: Split = "test",
     max_items: Annotated[int, typer.Option("--max-items", "--most", min=1, help="Images used, evenly spread.")] = 100,
@@ -116,18 +112,18 @@ def field_command(
     json: Json = False,
 ) -> None:
     """Measure the receptive field of a unit over a data set, beside the theoretical one."""
-    from striate.cli.progress import Reading
+    from striate.cli.progress import ReadingProgress
     from striate.inspect.models import field
 
-    with Reading() as bar:
-        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.fetching.show}
+    with ReadingProgress() as bar:
+        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.download.show}
         found = field(model, data, unit, split=split, max_items=max_items, **how)
     _show(found, out, json)
 
 
 def peaks_command(
     model: Net,
-    data: Data,
+    data: DataArgument,
     layer: Annotated[str, typer.Argument(metavar="LAYER[:CHANNEL,...]", help="[the six strongest channels]")],
     split: Split = "train",
     top: Annotated[int, typer.Option(min=1, max=25, help="Images per channel.")] = 9,
@@ -138,11 +134,11 @@ def peaks_command(
     json: Json = False,
 ) -> None:
     """Find the image patches that activate a channel most, and what in them drives it."""
-    from striate.cli.progress import Reading
+    from striate.cli.progress import ReadingProgress
     from striate.inspect.models import peaks
 
-    with Reading() as bar:
-        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.fetching.show}
+    with ReadingProgress() as bar:
+        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.download.show}
         found = peaks(model, data, layer, split=split, top=top, max_items=max_items, **how)
     _show(found, out, json)
 
@@ -189,14 +185,14 @@ def imagine_command(
     json: Json = False,
 ) -> None:
     """Draw an input with a high score for a class, channel or unit (activation maximisation)."""
-    from striate.cli.progress import Bar
+    from striate.cli.progress import StepProgress
     from striate.inspect.models import imagine
 
     settings: dict[str, Any] = {"seed": seed}
     if not dream:
         settings |= {"steps": steps, "lr": lr, "basis": basis, "jitter": jitter, "variation": variation, "blur": blur}
-    with Bar("maximising") as bar:
-        found = imagine(model, target, start=start, dream=dream, input=input, progress=bar.step, **settings)
+    with StepProgress("maximising") as bar:
+        found = imagine(model, target, start=start, dream=dream, input=input, progress=bar.show, **settings)
     _show(found, out, json)
 
 

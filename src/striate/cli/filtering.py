@@ -1,4 +1,4 @@
-"""``striate convolve``, ``pool``, ``activation``: the convolution lab on one image."""
+"""``striate convolve``, ``pool``, ``activation``: one operation of a CNN on one image."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from striate.cli.common import Json, print_json, say, writes
 if TYPE_CHECKING:
     from striate.filtering.experiment import Experiment
 
-Picture = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="OUT", help="Where the picture goes (.png).", callback=writes(".png")),
+    typer.Option("--out", "-o", metavar="OUT", help="Write a figure of it (.png).", callback=writes(".png")),
 ]
 Steps = Annotated[
     Path | None,
@@ -26,30 +26,30 @@ Steps = Annotated[
         callback=writes(".gif", ".html"),
     ),
 ]
-Channels = Annotated[str, typer.Option(help="grey; each: the channels by themselves; volume: one sum over them.")]
+Channels = Annotated[str, typer.Option(help="grey; each: every channel by itself; volume: one sum over them.")]
 Show = Annotated[str, typer.Option(help="colour (zero is white), grey (0 to 255) or numbers.")]
 
 
-def convolve(
+def convolve_command(
     image: Annotated[str | None, typer.Argument(metavar="IMAGE", help='An image file, or numbers: "1 0; 0 1".')] = None,
     kernel: Annotated[
         str | None,
         typer.Argument(metavar="KERNEL", help='A name (sobel-x, gaussian-7) or numbers: "0 -1 0; -1 5 -1; 0 -1 0".'),
     ] = None,
     out: Out = None,
-    stride: Annotated[int, typer.Option(min=1, help="Pixels from one window to the next.")] = 1,
-    padding: Annotated[str, typer.Option(help="valid, same, or the zeros on each side.")] = "valid",
-    dilation: Annotated[int, typer.Option(min=1, help="Pixels from one weight to the next.")] = 1,
+    stride: Annotated[int, typer.Option(min=1, help="Stride in pixels.")] = 1,
+    padding: Annotated[str, typer.Option(help="valid, same, or pixels of zeros on each side.")] = "valid",
+    dilation: Annotated[int, typer.Option(min=1, help="Dilation: pixels between weights.")] = 1,
     flip: Annotated[
-        bool, typer.Option("--flip", help="Turn the kernel first: the convolution of signal processing.")
+        bool, typer.Option("--flip", help="Flip the kernel first: the convolution of signal processing.")
     ] = False,
     channels: Channels = "grey",
     show: Show = "colour",
     steps: Steps = None,
-    list_: Annotated[bool, typer.Option("--list", help="Show every named kernel with its numbers.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List every named kernel with its weights.")] = False,
     json: Json = False,
 ) -> None:
-    """Slide a kernel over an image. Says what comes out, draws it, and animates every step."""
+    """Convolve an image with a kernel. Prints the output, draws it, and animates every step."""
     from striate.filtering.experiment import convolution, kernel_list
 
     if list_:
@@ -57,37 +57,37 @@ def convolve(
         return
     if image is None or kernel is None:
         raise typer.BadParameter(
-            "wanted IMAGE and KERNEL, such as: striate convolve photo.jpg sobel-x -o edges.png (or --list)"
+            "expected IMAGE and KERNEL, such as: striate convolve photo.jpg sobel-x -o edges.png (or --list)"
         )
     done = convolution(image, kernel, stride=stride, padding=padding, dilation=dilation, flip=flip, channels=channels)
     _finish(done, out, steps, show, json)
 
 
-def pool(
-    image: Picture,
-    size: Annotated[int, typer.Argument(min=1, metavar="SIZE", help="Of the window's sides.")],
+def pool_command(
+    image: Image,
+    size: Annotated[int, typer.Argument(min=1, metavar="SIZE", help="Side of the window in pixels.")],
     kind: Annotated[str, typer.Option(help="max, average or sum.")] = "max",
     out: Out = None,
-    stride: Annotated[int | None, typer.Option(min=1, help="Pixels from one window to the next. [the size]")] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Stride in pixels. [the size]")] = None,
     padding: Annotated[str, typer.Option(help="valid, same, or pixels on each side.")] = "valid",
     channels: Channels = "grey",
     show: Show = "colour",
     steps: Steps = None,
     json: Json = False,
 ) -> None:
-    """Pool an image: the largest, mean or sum of every window."""
+    """Pool an image. The maximum, average or sum of every window."""
     from striate.filtering.experiment import pooling
 
     done = pooling(image, size, kind=kind, stride=stride, padding=padding, channels=channels)
     _finish(done, out, steps, show, json)
 
 
-def activation(
-    image: Picture,
+def activation_command(
+    image: Image,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="relu, tanh or sigmoid.")] = "relu",
     after: Annotated[
         str | None,
-        typer.Option(metavar="KERNEL", help="Convolve with this kernel first, so that there are negative numbers."),
+        typer.Option(metavar="KERNEL", help="Convolve with this kernel first, to have negative values."),
     ] = None,
     out: Out = None,
     channels: Channels = "grey",
@@ -95,14 +95,14 @@ def activation(
     steps: Steps = None,
     json: Json = False,
 ) -> None:
-    """Put every number of an image through ReLU, tanh or sigmoid."""
+    """Apply an activation function to an image: ReLU, tanh or sigmoid."""
     from striate.filtering.experiment import activating
 
     _finish(activating(image, kind, after=after, channels=channels), out, steps, show, json)
 
 
 def _finish(done: Experiment, out: Path | None, steps: Path | None, show: str, json: bool) -> None:
-    """Writes what was asked for, then says it."""
+    """Writes the requested files, then prints the result."""
     if steps:
         done.slide().save(steps)
     if out or show != "colour":

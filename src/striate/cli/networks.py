@@ -1,0 +1,167 @@
+"""``striate check``, ``zoo``, ``export``, ``weights``: networks before and after training."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from striate.cli.common import Input, Json, command, print_json, say
+from striate.errors import SpecError, shape_text
+
+if TYPE_CHECKING:
+    from striate.analysis import Report
+
+HEAD = ("net", "paper", "year", "input", "parameters", "MACs", "receptive field")
+
+
+def check_command(
+    net: Annotated[
+        str,
+        typer.Argument(
+            metavar="NET",
+            help="A zoo name, a .net file, a run's folder or model file, my_net.py:Net, or the text 'conv 6 5; relu'.",
+        ),
+    ],
+    input: Input = None,
+    diff: Annotated[
+        str | None, typer.Option(metavar="NET", help="Print the differences to this other network instead.")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw the network, into this SVG file.")] = None,
+    json: Json = False,
+) -> None:
+    """Analyse a network without running it. Output size, parameters, MACs and receptive field of every layer; every
+    error with its fix.
+    """
+    from striate.analysis import compare_reports
+
+    report = _report(net, input)
+    if svg is not None:
+        _draw(report, net, svg)
+    if diff is not None:
+        difference = compare_reports(report, _report(diff, input))
+        print_json(difference.as_dict()) if json else print(difference)
+        raise typer.Exit(0 if difference.same else 1)
+    print_json(report.as_dict()) if json else print(report)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+def _report(net: str, input: str | None) -> Report:
+    from striate.loading import open_network
+
+    network = open_network(net)
+    if input:
+        _advise(input, network.input, network.shape(input))
+    with redirect_stdout(sys.stderr):  # what somebody's forward prints is no result of ours
+        return network.check(input)
+
+
+def _draw(report: Report, net: str, path: Path) -> None:
+    from striate.drawing import draw
+    from striate.files import write_safely
+
+    if not all(layer.inputs for layer in report.layers):
+        raise SpecError(f"{net} cannot be drawn: {report.notes[0]}")
+    title = "network" if any(char in net for char in " ;\n") else Path(net).name
+    write_safely(path, draw(report, title))
+    say(f"drawing: {path}")
+
+
+def _advise(input: str, own: tuple[int, ...] | None, shape: tuple[int, ...]) -> None:
+    """Says how *input* is understood where somebody may have meant another order or forgotten the channels."""
+    if own is not None and len(own) != len(shape):
+        raise SpecError(
+            f"--input {input}: this network takes {len(own)} numbers, such as {shape_text(own)} (channels first)"
+        )
+    if own is None and "x" not in input and len(shape) == 3:
+        say(f"{input} is taken as {shape_text(shape)}; for grey images write 1x{input}x{input}")
+    elif len(shape) == 2:
+        say(f"{input} is taken as {shape[0]} channels of length {shape[1]}; for a grey image write 1x{input}")
+    elif len(shape) == 3 and shape[2] in (1, 3) and shape[0] > 4:
+        say(f"{input} is taken as {shape[0]} channels; they come first: {shape[2]}x{shape[0]}x{shape[1]}")
+
+
+def zoo_command(json: Json = False) -> None:
+    """List the networks of the zoo. Paper, year, input, parameters, MACs, receptive field of the last feature map."""
+    from striate.analysis import align_columns
+    from striate.loading.network import list_networks
+
+    rows = list_networks()
+    if json:
+        print_json(rows)
+        return
+    print("\n".join(align_columns([HEAD, *map(_cells, rows)], left=2)))
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    counts = (f"{row[key]:,}" for key in ("parameters", "macs"))
+    return (
+        row["name"], row["paper"], str(row["year"]), shape_text(row["input"]), *counts,
+        shape_text(row["receptive_field"]),
+    )  # fmt: skip
+
+
+def export_command(
+    net: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A run's folder or model file; or a network: zoo name, .net file, text."),
+    ],
+    to: Annotated[
+        str, typer.Option("--to", "--format", metavar="FORMAT", help="source: a stand-alone PyTorch file.")
+    ] = "source",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The file to write. [lenet5.py for lenet5]")
+    ] = None,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Export a network or model to a stand-alone file. Compared first: its outputs are equal bit for bit."""
+    from striate.run.api import export
+
+    done = export(net, to, out=out, input=input)
+    if json:
+        print_json(done.as_dict())
+        return
+    print(" and ".join(map(str, done.files)))
+    trained = len(done.files) > 1
+    what = "weights, preparation and predictions" if trained else "outputs with random weights"
+    print(f"compared with the network: {what} are equal bit for bit")
+    if trained:
+        say("\nnext:\n  " + command("python", done.path, "IMAGE"))
+
+
+def weights_command(
+    net: Annotated[
+        str, typer.Argument(metavar="NET", help="A zoo network that torchvision has too, such as resnet50.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its weights: a state dict (.pth) or .safetensors.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write (.safetensors).")],
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Class names, one per line, in the order of the outputs. [0 to 999]"),
+    ] = None,
+    scale_to: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pixels of the shorter side before the centre crop. [256; torchvision's V2: 232]"),
+    ] = None,
+    sides: Annotated[bool, typer.Option("--sides", help="Keep the auxiliary heads of googlenet_torchvision.")] = False,
+    json: Json = False,
+) -> None:
+    """Convert torchvision's pretrained weights. To a model file with their preprocessing; no code in FILE is run."""
+    from striate.run.api import weights
+
+    model = weights(net, file, out=out, classes=classes, scale_to=scale_to, sides=sides, say=say)
+    parameters, count = sum(p.numel() for p in model.module.parameters()), len(model.contract.classes)
+    if json:
+        print_json({"path": str(out), "net": net, "parameters": parameters, "classes": count})
+        return
+    _, height, width = model.contract.input
+    print(f"{out}: {net}, {parameters:,} parameters, {count:,} classes")
+    print(f"images: shorter side resized to {model.contract.scale_to}, then the centre {height}x{width}")
+    say("\nnext:")
+    say("  " + command("striate", "predict", out, "IMAGE"))
+    say("  " + command("striate", "train", "DATA", "--weights", out))

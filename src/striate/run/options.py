@@ -1,0 +1,82 @@
+"""What a run is besides its recipe, and the names by which people know its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from striate.errors import RecipeError, nearest
+from striate.learning import Recipe
+from striate.loading import Given
+from striate.spec import Shape
+
+# names that other tools have for a setting; the command line takes them too
+ALIASES = {
+    "batch": "batch_size",
+    "imgsz": "input",
+    "input_size": "input",
+    "learning_rate": "lr",
+    "lr0": "lr",
+    "opt": "optimizer",
+    "optimiser": "optimizer",
+    "pretrained": "weights",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run starts from, how it reads its items, and where it goes.
+
+    Args:
+        out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
+        init: How the first weights are drawn: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
+        weights: A model file, a run's folder or a ``Model`` to fine-tune: its weights, with a new head for new
+            classes, its preparation of inputs, and its network where none is given.
+        freeze: A layer, or a group of them: all layers up to and including this one are frozen.
+        resume: Resume the run in *out*, or the newest of this data (and network).
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one.
+        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``; worked out from the data,
+            if not given.
+        channels: What images are read as: 1 (grey), 3 (RGB), 4 (with alpha); as they are, if not given.
+        resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
+        input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that
+            fits the data, if not given.
+        strict: Stop at an item that cannot be read, instead of leaving it out and naming it.
+        keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to animate how its kernels change.
+    """
+
+    out: str | Path | None = None
+    init: str = "auto"
+    weights: Given | None = None
+    freeze: str | None = None
+    resume: bool = False
+    device: str = "auto"
+    task: str | None = None
+    channels: int | None = None
+    resize: str | None = None
+    input: Shape | str | int | None = None
+    strict: bool = False
+    keep_epochs: bool = False
+
+
+def sorted_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings among *given* that are the recipe's, and those that are :class:`RunOptions`, by their own names.
+
+    Raises:
+        RecipeError: There is no such setting (the nearest is offered), or one is there under two names.
+
+    >>> sorted_settings({"epochs": 3, "learning_rate": 0.1, "freeze": "c3"})
+    ({'epochs': 3, 'lr': 0.1}, {'freeze': 'c3'})
+    """
+    of_recipe, of_run = ([field.name for field in fields(kind)] for kind in (Recipe, RunOptions))
+    settings: dict[str, Any] = {}
+    for name, value in given.items():
+        known = ALIASES.get(name, name)
+        if known not in (*of_recipe, *of_run):
+            raise RecipeError(f"no setting {name!r}{nearest(name, [*of_recipe, *of_run, *ALIASES])}")
+        if known in settings:
+            raise RecipeError(f"{known} is given twice, as {name!r} too; omit one")
+        settings[known] = value
+    return {n: v for n, v in settings.items() if n in of_recipe}, {n: v for n, v in settings.items() if n in of_run}
