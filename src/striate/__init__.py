@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from striate.errors import SeeError as SeeError
     from striate.errors import ShapeError as ShapeError
     from striate.errors import SpecError as SpecError
-    from striate.filtering import experiment as _experiment
+    from striate.filtering import activation as activation
+    from striate.filtering import convolve as convolve
+    from striate.filtering import pool as pool
     from striate.inspect.models import activity as activity
     from striate.inspect.models import explain as explain
     from striate.inspect.models import field as field
@@ -56,16 +58,14 @@ if TYPE_CHECKING:
     from striate.run.api import weights as weights
     from striate.spec import *  # noqa: F403
 
-    activation, convolve, pool = _experiment.activating, _experiment.convolution, _experiment.pooling
-
-# module -> its public names; "here=there" where the name there is another
+# module -> its public names
 _WHERE = {
     "striate.analysis": "Report",
     "striate.datasets.doctor": "doctor",
     "striate.datasets.open": "open_data",
     "striate.drawing": "draw",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
-    "striate.filtering.experiment": "activation=activating convolve=convolution pool=pooling",
+    "striate.filtering": "activation convolve pool",
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
     "striate.learning": "Recipe training",
     "striate.loading.network": "check list_networks open_network",
@@ -76,24 +76,19 @@ _WHERE = {
     "striate.net.read": "read",
     "striate.run.api": "data evaluate export predict train weights",
 }
-_PLACES = {
-    word.partition("=")[0]: (module, word.rpartition("=")[2])
-    for module, words in _WHERE.items()
-    for word in words.split()
-}
+_PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
 _INNER = {"Join", "OPS", "Op", "Pool", "Shape", "Spec"}  # of striate.spec: what its own code is written with
 
 
 def __getattr__(name: str) -> Any:
     if name == "zoo":
         return import_module("striate.zoo")
-    module, inside = _PLACES.get(name, ("striate.spec", name))  # the ops, and what they are composed with
-    found = import_module(module)
+    found = import_module(_PLACES.get(name, "striate.spec"))  # the ops, and what they are composed with
     if name == "__all__":
         return sorted({*_PLACES, *found.__all__, "zoo"} - _INNER)
     if name not in _PLACES and (name not in found.__all__ or name in _INNER):
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
-    value = getattr(found, inside)
+    value = getattr(found, name)
     globals()[name] = value
     return value
 

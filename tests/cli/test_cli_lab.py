@@ -54,11 +54,11 @@ MISTAKES = {
     "an unknown kernel": (["convolve", "photo.png", "sobbel"], 2, "did you mean 'sobel'"),
     "no such file": (["convolve", "phot.png", "sobel"], 3, "phot.png: there is no such file"),
     "too large": (["convolve", "1 2; 3 4", "box"], 2, "a 3x3 window does not fit the 2x2 image"),
-    "pool kind": (["pool", "1 2; 3 4", "2", "--kind", "mean"], 2, "there is no pooling 'mean'"),
-    "activation": (["activation", "1 2; 3 4", "gelu"], 2, "there is no activation 'gelu'"),
+    "pool kind": (["pool", "1 2; 3 4", "2", "--kind", "mean"], 2, "no pooling named 'mean'"),
+    "activation": (["activation", "1 2; 3 4", "gelu"], 2, "no activation named 'gelu'"),
     "no folder": (["convolve", "1 2; 3 4", "1 0; 0 1", "-o", "nowhere/a.png"], 2, "no folder nowhere; create it first"),
     "no folder of steps": (["convolve", "1 2; 3 4", "1 0; 0 1", "--steps", "nowhere/a.gif"], 2, "no folder nowhere"),
-    "padding": (["convolve", "1 2; 3 4", "1 0; 0 1", "--padding", "\u00b2"], 2, "wanted valid, same or a number"),
+    "padding": (["convolve", "1 2; 3 4", "1 0; 0 1", "--padding", "\u00b2"], 2, "expected valid, same or a number"),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage, signal
 
 from striate.errors import SeeError
-from striate.filtering import convolve, find_kernel
+from striate.filtering import convolve_array, find_kernel
 from striate.filtering.kernels import COMBINED, NAMED
 
 EDGES = [
@@ -22,7 +22,7 @@ def test_every_kernel_keeps_or_removes_the_brightness(name):
 
 @pytest.mark.parametrize("name", EDGES)
 def test_edge_kernels_are_silent_on_flat_images(name):
-    np.testing.assert_allclose(convolve(np.full((20, 20), 7.0), name), 0, atol=1e-9)
+    np.testing.assert_allclose(convolve_array(np.full((20, 20), 7.0), name), 0, atol=1e-9)
 
 
 def test_gaussian_is_scipys():
@@ -47,16 +47,16 @@ def test_gabor_answers_stripes_along_its_angle_most(angle):
         t = np.deg2rad(degrees)
         return np.cos(2 * np.pi * (x * np.sin(t) + y * np.cos(t)) / 6)
 
-    answers = {d: np.abs(convolve(stripes(d), f"gabor-{angle}")).max() for d in range(0, 180, 15)}
+    answers = {d: np.abs(convolve_array(stripes(d), f"gabor-{angle}")).max() for d in range(0, 180, 15)}
     assert max(answers, key=answers.get) == angle
 
 
 def test_x_is_to_the_right_and_y_downwards():
     ramp = np.tile(np.arange(6.0), (6, 1))
     for family in ("sobel", "prewitt", "scharr"):
-        assert (convolve(ramp, f"{family}-x") > 0).all()
-        assert (convolve(ramp.T, f"{family}-y") > 0).all()
-        assert (convolve(ramp, f"{family}-y") == 0).all()
+        assert (convolve_array(ramp, f"{family}-x") > 0).all()
+        assert (convolve_array(ramp.T, f"{family}-y") > 0).all()
+        assert (convolve_array(ramp, f"{family}-y") == 0).all()
 
 
 def test_typed_kernels():
@@ -67,14 +67,14 @@ def test_typed_kernels():
 
 
 MISTAKES = {
-    "soble": "there is no kernel 'soble'; did you mean 'sobel'",
+    "soble": "no kernel named 'soble'; did you mean 'sobel'",
     "box-4": "the size must be odd, 1 to 101",
     "box-999": "the size must be odd",
     "1 2; 3": r"its rows have \[1, 2\] numbers; every row needs equally many",
-    "1 x; 3 4": "wanted numbers, rows apart by ';'",
-    "1/0 1; 1 1": "wanted numbers",
-    "": "wanted numbers|every row needs",
-    "1e999 1; 1 1": "wanted finite numbers",
+    "1 x; 3 4": "expected numbers, rows separated by ';'",
+    "1/0 1; 1 1": "expected numbers",
+    "": "expected numbers|every row needs",
+    "1e999 1; 1 1": "expected finite numbers",
     "1 0; 0 1 | 1 2 3": "its channels have the shapes",
 }
 

@@ -10,7 +10,7 @@ import typer
 from striate.cli.common import Json, print_json, say, writes
 
 if TYPE_CHECKING:
-    from striate.filtering.experiment import Experiment
+    from striate.filtering import FilteredImage
 
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
 Out = Annotated[
@@ -50,16 +50,16 @@ def convolve_command(
     json: Json = False,
 ) -> None:
     """Convolve an image with a kernel. Prints the output, draws it, and animates every step."""
-    from striate.filtering.experiment import convolution, kernel_list
+    from striate.filtering.lab import convolve, kernel_list, kernel_text
 
     if list_:
-        print_json(kernel_list()) if json else print(kernel_list(text=True))
+        print_json([kernel.as_dict() for kernel in kernel_list()]) if json else print(kernel_text())
         return
     if image is None or kernel is None:
         raise typer.BadParameter(
             "expected IMAGE and KERNEL, such as: striate convolve photo.jpg sobel-x -o edges.png (or --list)"
         )
-    done = convolution(image, kernel, stride=stride, padding=padding, dilation=dilation, flip=flip, channels=channels)
+    done = convolve(image, kernel, stride=stride, padding=padding, dilation=dilation, flip=flip, channels=channels)
     _finish(done, out, steps, show, json)
 
 
@@ -76,9 +76,9 @@ def pool_command(
     json: Json = False,
 ) -> None:
     """Pool an image. The maximum, average or sum of every window."""
-    from striate.filtering.experiment import pooling
+    from striate.filtering import pool
 
-    done = pooling(image, size, kind=kind, stride=stride, padding=padding, channels=channels)
+    done = pool(image, size, kind=kind, stride=stride, padding=padding, channels=channels)
     _finish(done, out, steps, show, json)
 
 
@@ -96,15 +96,15 @@ def activation_command(
     json: Json = False,
 ) -> None:
     """Apply an activation function to an image: ReLU, tanh or sigmoid."""
-    from striate.filtering.experiment import activating
+    from striate.filtering import activation
 
-    _finish(activating(image, kind, after=after, channels=channels), out, steps, show, json)
+    _finish(activation(image, kind, after=after, channels=channels), out, steps, show, json)
 
 
-def _finish(done: Experiment, out: Path | None, steps: Path | None, show: str, json: bool) -> None:
+def _finish(done: FilteredImage, out: Path | None, steps: Path | None, show: str, json: bool) -> None:
     """Writes the requested files, then prints the result."""
     if steps:
-        done.slide().save(steps)
+        done.steps().save(steps)
     if out or show != "colour":
         picture = done.picture(show)
         if out:

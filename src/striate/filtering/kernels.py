@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,10 @@ class Kernel:
     name: str
     weights: tuple[np.ndarray, ...]
     purpose: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {"name": self.name, "purpose": self.purpose, "weights": [w.tolist() for w in self.weights]}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,13 +62,13 @@ def _gaussian(size: int | None) -> np.ndarray:
     n = size or 5
     x, y = _grid(n)
     weights = np.exp(-(x**2 + y**2) / (2 * (n / 5) ** 2))
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _unsharp(size: int | None) -> np.ndarray:
     """The image plus what a blur takes away from it."""
     n = size or 5
-    return 2 * _identity(n) - _gaussian(n)
+    return np.asarray(2 * _identity(n) - _gaussian(n))
 
 
 def _log(size: int | None) -> np.ndarray:
@@ -73,11 +78,11 @@ def _log(size: int | None) -> np.ndarray:
     s2 = (n / 7) ** 2
     r2 = x**2 + y**2
     weights = (r2 - 2 * s2) / s2**2 * np.exp(-r2 / (2 * s2))
-    return weights - weights.mean()
+    return np.asarray(weights - weights.mean())
 
 
 def _gabor(angle: int | None) -> np.ndarray:
-    """A wave under a Gaussian (Daugman 1985), 15x15, wavelength 6: answers edges and stripes that run along *angle*
+    """A wave under a Gaussian (Daugman 1985), 15x15, wavelength 6: responds to edges and stripes that run along *angle*
     degrees, counted from the horizontal and anticlockwise. Moved to sum to 0, its absolute values to 1.
     """
     x, y = _grid(15)
@@ -85,7 +90,7 @@ def _gabor(angle: int | None) -> np.ndarray:
     across = x * math.sin(theta) + y * math.cos(theta)
     weights = np.exp(-(x**2 + y**2) / (2 * 3.0**2)) * np.cos(2 * math.pi * across / 6)
     weights -= weights.mean()
-    return weights / np.abs(weights).sum()
+    return np.asarray(weights / np.abs(weights).sum())
 
 
 def _numbers(text: str) -> np.ndarray:
@@ -96,7 +101,7 @@ SOBEL = "-1 0 1; -2 0 2; -1 0 1"
 PREWITT = "-1 0 1; -1 0 1; -1 0 1"
 SCHARR = "-3 0 3; -10 0 10; -3 0 3"
 
-# name -> (the maker of its one array, by the number behind the name, and what it is for)
+# name -> (makes its one array from the number after the name, and what it is for)
 NAMED: dict[str, tuple[Callable[[int | None], np.ndarray], str]] = {
     "identity": (_identity, "changes nothing: the one weight in the middle is 1"),
     "box": (_box, "blurs: the mean of the window (box-5: 5x5)"),
@@ -108,14 +113,14 @@ NAMED: dict[str, tuple[Callable[[int | None], np.ndarray], str]] = {
     "sobel-y": (lambda size: _numbers(SOBEL).T, "horizontal edges: how fast it gets brighter downwards"),
     "prewitt-x": (_fixed(PREWITT), "vertical edges, without the weight on the middle row (Prewitt 1970)"),
     "prewitt-y": (lambda size: _numbers(PREWITT).T, "horizontal edges, likewise"),
-    "scharr-x": (_fixed(SCHARR), "vertical edges, nearer to alike in all directions (Scharr 2000)"),
+    "scharr-x": (_fixed(SCHARR), "vertical edges, more even in all directions (Scharr 2000)"),
     "scharr-y": (lambda size: _numbers(SCHARR).T, "horizontal edges, likewise"),
     "roberts-x": (_fixed("1 0; 0 -1"), "edges along one diagonal (Roberts 1963)"),
     "roberts-y": (_fixed("0 1; -1 0"), "edges along the other diagonal"),
     "laplacian": (_fixed("0 1 0; 1 -4 1; 0 1 0"), "edges in every direction: the second derivative, 4 neighbours"),
     "laplacian-8": (_fixed("1 1 1; 1 -8 1; 1 1 1"), "the same with 8 neighbours"),
     "log": (_log, "Laplacian of a Gaussian: edges and blobs of one size (log-13: 13x13)"),
-    "gabor": (_gabor, "stripes at an angle, as cells of the visual cortex answer them (gabor-45)"),
+    "gabor": (_gabor, "stripes at an angle, as cells of the visual cortex respond to them (gabor-45)"),
 }
 # name -> the two that are combined to their length
 COMBINED = {name: (f"{name}-x", f"{name}-y") for name in ("sobel", "prewitt", "scharr", "roberts")}
@@ -126,7 +131,7 @@ def find_kernel(text: str) -> Kernel:
     """The kernel that *text* names or spells out: ``sobel-x``, ``gaussian-7``, ``"0 -1 0; -1 5 -1; 0 -1 0"``.
 
     Raises:
-        SeeError: No kernel is called so, a size is no odd number, or the rows differ in length.
+        SeeError: No kernel has that name, a size is no odd number, or the rows differ in length.
 
     >>> find_kernel("sobel-x").weights[0].tolist()
     [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]
@@ -150,7 +155,7 @@ def find_kernel(text: str) -> Kernel:
             raise SeeError(f"kernel {text!r}: the size must be odd, 1 to {LARGEST}, so that it has a middle pixel")
         return Kernel(name, (make(int(number)),), purpose)
     raise SeeError(
-        f"there is no kernel {text!r}{nearest(name, [*NAMED, *COMBINED])}; or type the numbers, rows apart by ';': "
+        f"no kernel named {text!r}{nearest(name, [*NAMED, *COMBINED])}; or type the numbers, rows separated by ';': "
         '"0 -1 0; -1 5 -1; 0 -1 0"'
     )
 
@@ -159,7 +164,7 @@ def _typed(text: str) -> np.ndarray:
     """``(h, w)``; with ``|`` between the channels ``(h, w, C)``."""
     planes = [_plane(part, text) for part in text.split("|")]
     if len({plane.shape for plane in planes}) > 1:
-        raise SeeError(f"kernel {text!r}: its channels have the shapes {[p.shape for p in planes]}; they must be alike")
+        raise SeeError(f"kernel {text!r}: its channels have the shapes {[p.shape for p in planes]}; they must be equal")
     return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
 
@@ -169,13 +174,13 @@ def _plane(part: str, text: str) -> np.ndarray:
         numbers = [[_number(cell) for cell in row] for row in rows]
     except (ValueError, ZeroDivisionError):
         example = '"1 0 -1; 2 0 -2; 1 0 -1"'
-        raise SeeError(f"kernel {text!r}: wanted numbers, rows apart by ';', such as {example}") from None
+        raise SeeError(f"kernel {text!r}: expected numbers, rows separated by ';', such as {example}") from None
     lengths = {len(row) for row in numbers}
     if len(lengths) != 1 or 0 in lengths:
         raise SeeError(f"kernel {text!r}: its rows have {sorted(lengths)} numbers; every row needs equally many")
     weights = np.array(numbers)
     if max(weights.shape) > LARGEST or not np.isfinite(weights).all():
-        raise SeeError(f"kernel {text!r}: wanted finite numbers, {LARGEST} a side at most")
+        raise SeeError(f"kernel {text!r}: expected finite numbers, {LARGEST} a side at most")
     return weights
 
 

@@ -1,4 +1,4 @@
-"""The convolution lab: convolution, pooling and activations of one image, in numbers that can be followed.
+"""Convolution, pooling and activations of one array, in numbers that can be followed.
 
 Convolution here is what networks do, cross-correlation: the kernel slides over the image as it is written. ``flip``
 turns it by 180 degrees first, which is the convolution of signal processing.
@@ -27,7 +27,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 
 
 @dataclass(frozen=True)
-class Window:
+class SlidingWindow:
     """How a window moves: its height and width, stride, what is padded before and after each axis, dilation."""
 
     size: tuple[int, int]
@@ -52,19 +52,21 @@ class Window:
         if min(room) < 0:
             raise SeeError(
                 f"a {shape_text(self.span)} window does not fit the {shape_text(shape)} image; "
-                "take a smaller kernel or more padding"
+                "use a smaller kernel or more padding"
             )
         return room[0] // self.stride + 1, room[1] // self.stride + 1
 
     def views(self, image: np.ndarray, fill: float = 0.0) -> np.ndarray:
         """Every window of *image* ``(H, W)``: ``(OH, OW, h, w)``, a view of the padded image."""
-        self.output(image.shape)  # type: ignore[arg-type]
+        self.output(image.shape)
         padded = np.pad(image, list(zip(self.before, self.after, strict=True)), constant_values=fill)
         views = sliding_window_view(padded, self.span)
         return views[:: self.stride, :: self.stride, :: self.dilation, :: self.dilation]
 
 
-def window(size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid", dilation: int = 1) -> Window:
+def sliding_window(
+    size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid", dilation: int = 1
+) -> SlidingWindow:
     """The window of these settings.
 
     ``"same"`` puts what is odd of the padding after the image, as torch does.
@@ -72,7 +74,7 @@ def window(size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid"
     Raises:
         SeeError: A setting that is no such number or word.
 
-    >>> window((3, 3), padding="same").output((5, 5)), window((2, 2), stride=2).output((5, 5))
+    >>> sliding_window((3, 3), padding="same").output((5, 5)), sliding_window((2, 2), stride=2).output((5, 5))
     ((5, 5), (2, 2))
     """
     for name, value in (("stride", stride), ("dilation", dilation)):
@@ -91,11 +93,11 @@ def window(size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid"
             (span[0] // 2, span[1] // 2),
         )
     else:
-        raise SeeError(f"padding is {padding!r}; wanted valid, same or a number of pixels")
-    return Window(size, stride, before, after, dilation)
+        raise SeeError(f"padding is {padding!r}; expected valid, same or a number of pixels")
+    return SlidingWindow(size, stride, before, after, dilation)
 
 
-def convolve(
+def convolve_array(
     image: np.ndarray,
     kernel: str | np.ndarray | Kernel,
     *,
@@ -122,39 +124,41 @@ def convolve(
         SeeError: Shapes that do not fit.
 
     >>> image = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]])
-    >>> convolve(image, "1 0 1; 0 1 0; 1 0 1").astype(int).tolist()
+    >>> convolve_array(image, "1 0 1; 0 1 0; 1 0 1").astype(int).tolist()
     [[4, 3, 4], [2, 4, 3], [2, 3, 4]]
     """
     image = _checked(image)
     if isinstance(kernel, str):
         kernel = find_kernel(kernel)
     parts = kernel.weights if isinstance(kernel, Kernel) else (np.asarray(kernel, np.float64),)
-    answers = [_correlate(image, w, flip, stride=stride, padding=padding, dilation=dilation) for w in parts]
-    if len(answers) == 1:
-        return answers[0]
-    return np.sqrt(np.sum([answer**2 for answer in answers], axis=0))
+    outputs = [_correlate(image, w, flip, stride=stride, padding=padding, dilation=dilation) for w in parts]
+    if len(outputs) == 1:
+        return outputs[0]
+    return np.asarray(np.sqrt(np.sum([output**2 for output in outputs], axis=0)))
 
 
 def _correlate(image: np.ndarray, weights: np.ndarray, flip: bool, **moves: Any) -> np.ndarray:
     if weights.ndim not in (2, 3) or 0 in weights.shape:
-        raise SeeError(f"the kernel's shape is {weights.shape}; wanted (h, w), or (h, w, C) for {image.ndim - 1} axes")
+        raise SeeError(
+            f"the kernel's shape is {weights.shape}; expected (h, w), or (h, w, C) for {image.ndim - 1} axes"
+        )
     weights = weights[::-1, ::-1] if flip else weights
     height, width = weights.shape[:2]
-    views = window((height, width), **moves).views
+    views = sliding_window((height, width), **moves).views
     if weights.ndim == 3:
         planes = np.atleast_3d(image)
         if weights.shape[2] != planes.shape[2]:
             raise SeeError(
-                f"the kernel has {weights.shape[2]} channels, the image {planes.shape[2]}; they must be alike"
+                f"the kernel has {weights.shape[2]} channels, the image {planes.shape[2]}; they must be equal"
             )
         each = [np.einsum("yxhw,hw->yx", views(planes[..., c]), weights[..., c]) for c in range(planes.shape[2])]
-        return np.sum(each, axis=0)
+        return np.asarray(np.sum(each, axis=0))
     if image.ndim == 3:
         return np.stack([np.einsum("yxhw,hw->yx", views(plane), weights) for plane in np.moveaxis(image, 2, 0)], -1)
-    return np.einsum("yxhw,hw->yx", views(image), weights)
+    return np.asarray(np.einsum("yxhw,hw->yx", views(image), weights))
 
 
-def pool(
+def pool_array(
     image: np.ndarray,
     size: int | tuple[int, int],
     kind: str = "max",
@@ -162,7 +166,7 @@ def pool(
     stride: int | None = None,
     padding: Padding = "valid",
 ) -> np.ndarray:
-    """The largest, mean or sum of every window of *image*, float64; the channels by themselves.
+    """The max, mean or sum of every window of *image*, float64; the channels by themselves.
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.
@@ -174,44 +178,42 @@ def pool(
     Raises:
         SeeError: Another kind, or a window that does not fit.
 
-    >>> pool(np.arange(16).reshape(4, 4), 2).astype(int).tolist()
+    >>> pool_array(np.arange(16).reshape(4, 4), 2).astype(int).tolist()
     [[5, 7], [13, 15]]
     """
     image = _checked(image)
     if kind not in POOLS:
-        raise SeeError(f"there is no pooling {kind!r}{nearest(kind, POOLS)}")
+        raise SeeError(f"no pooling named {kind!r}{nearest(kind, POOLS)}")
     size = (size, size) if isinstance(size, int) else size
-    moves = window(size, stride=size[0] if stride is None else stride, padding=padding)
+    moves = sliding_window(size, stride=size[0] if stride is None else stride, padding=padding)
     if kind == "max" and max(moves.before) > min(size) // 2:
-        raise SeeError(
-            f"padding {max(moves.before)} is more than half of the {shape_text(size)} window: it would see nothing"
-        )
+        raise SeeError(f"padding {max(moves.before)} is more than half of the {shape_text(size)} window")
     fill = -math.inf if kind == "max" else 0.0
     if image.ndim == 3:
         return np.stack(
-            [pool(image[..., c], size, kind, stride=stride, padding=padding) for c in range(image.shape[2])], -1
+            [pool_array(image[..., c], size, kind, stride=stride, padding=padding) for c in range(image.shape[2])], -1
         )
     return POOLS[kind](moves.views(image, fill), axis=(2, 3))
 
 
-def activate(image: np.ndarray, kind: str = "relu") -> np.ndarray:
+def activate_array(image: np.ndarray, kind: str = "relu") -> np.ndarray:
     """``relu``, ``tanh`` or ``sigmoid`` of every number, float64.
 
     Raises:
         SeeError: Another kind.
 
-    >>> activate(np.array([[-1.0, 2.0]])).tolist()
+    >>> activate_array(np.array([[-1.0, 2.0]])).tolist()
     [[0.0, 2.0]]
     """
     if kind not in ACTIVATIONS:
-        raise SeeError(f"there is no activation {kind!r}{nearest(kind, ACTIVATIONS)}")
+        raise SeeError(f"no activation named {kind!r}{nearest(kind, ACTIVATIONS)}")
     return ACTIVATIONS[kind][0](np.asarray(image, np.float64))
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
     image = np.asarray(image, np.float64)
     if image.ndim not in (2, 3) or 0 in image.shape:
-        raise SeeError(f"the image's shape is {image.shape}; wanted (H, W) or (H, W, C)")
+        raise SeeError(f"the image's shape is {image.shape}; expected (H, W) or (H, W, C)")
     if not np.isfinite(image).all():
-        raise SeeError("the image holds NaN or infinity; wanted finite numbers")
+        raise SeeError("the image contains NaN or infinity; expected finite numbers")
     return image

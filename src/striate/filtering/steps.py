@@ -15,16 +15,17 @@ from PIL import Image
 
 from striate.errors import SeeError, shape_text
 from striate.files import write_safely
-from striate.filtering.sliding import ACTIVATIONS, Window
+from striate.filtering.sliding import ACTIVATIONS, SlidingWindow
 from striate.plotting.colours import diverging, sequential
-from striate.plotting.picture import DENSITY, ColourScale, Panel, image_panel, panel_grid, short, value_panel
+from striate.plotting.picture import ColourScale, Panel, image_panel, panel_grid, short, value_panel
+from striate.plotting.text import DENSITY
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
-LARGEST_PAGE = 128 * 128  # numbers of an image in a page
+MAX_PAGE = 128 * 128  # numbers of an image in a page
 
 
 @dataclass(frozen=True, eq=False)
-class Slide:
+class SlidingSteps:
     """One channel under one moving window.
 
     Args:
@@ -38,7 +39,7 @@ class Slide:
 
     kind: str
     image: np.ndarray
-    moves: Window
+    moves: SlidingWindow
     weights: np.ndarray | None
     output: np.ndarray
     title: str
@@ -46,7 +47,7 @@ class Slide:
     def covered(self, y: int, x: int) -> np.ndarray:
         """What the window of output ``(y, x)`` covers: ``(h, w)``; NaN where that is padding of a maximum."""
         fill = np.nan if self.kind == "max" else 0.0
-        return self.moves.views(self.image, fill)[y, x]
+        return np.asarray(self.moves.views(self.image, fill)[y, x])
 
     def corner(self, y: int, x: int) -> tuple[int, int]:
         """The top left pixel of the window of output ``(y, x)``; negative in the padding."""
@@ -55,9 +56,10 @@ class Slide:
     def arithmetic(self, y: int, x: int) -> str:
         """The sum behind output ``(y, x)``, written out.
 
-        >>> moves = Window((1, 2), 1, (0, 0), (0, 0))
-        >>> slide = Slide("convolve", np.array([[3.0, 4.0]]), moves, np.array([[1.0, -2]]), np.array([[-5.0]]), "")
-        >>> slide.arithmetic(0, 0)
+        >>> moves = SlidingWindow((1, 2), 1, (0, 0), (0, 0))
+        >>> image, weights = np.array([[3.0, 4.0]]), np.array([[1.0, -2.0]])
+        >>> steps = SlidingSteps("convolve", image, moves, weights, np.array([[-5.0]]), "")
+        >>> steps.arithmetic(0, 0)
         '3 x 1 + 4 x (-2) = -5'
         """
         covered, answer = self.covered(y, x), short(float(self.output[y, x]))
@@ -84,7 +86,7 @@ class Slide:
         elif path.suffix.lower() in (".html", ".htm"):
             write_safely(path, self.page())
         else:
-            raise SeeError(f"{path}: the steps are written as .gif or .html; take one of these names")
+            raise SeeError(f"{path}: the steps are written as .gif or .html; use one of these names")
 
     def gif(self) -> bytes:
         """The animation's bytes: each frame a second long where they are few, shorter where they are many."""
@@ -128,10 +130,10 @@ class Slide:
         return [shown, value_panel(self.weights, title="kernel"), value_panel(products, title="products")]
 
     def page(self) -> str:
-        """A page that holds the numbers and does the arithmetic before your eyes; it fetches nothing."""
-        if self.image.size > LARGEST_PAGE:
+        """An HTML page to step through, with the numbers and the arithmetic; it fetches nothing."""
+        if self.image.size > MAX_PAGE:
             raise SeeError(
-                f"an image of {height_by(self.image)} is too large for a page of steps; take one of 128x128 at most, "
+                f"an image of {height_by(self.image)} is too large for a page of steps; use one of at most 128x128, "
                 "or a .gif"
             )
         ramp = np.linspace(-1, 1, 65)

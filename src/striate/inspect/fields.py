@@ -83,9 +83,7 @@ class MeasuredField(DrawnInspection):
         """The measured field, with the theoretical box over it, beside the *image*."""
         marks = (self.box,) if self.box else ()
         scale = ColourScale.of(self.strength)
-        panels = [
-            value_panel(self.strength, scale, title=f"mean |gradient| over {self.n:,} images", marks=marks, side=260)
-        ]
+        panels = [value_panel(self.strength, scale, title=f"mean of {self.n:,} images", marks=marks, side=260)]
         if self.image is not None:
             panels.insert(0, image_panel(self.image, title="one of the images", marks=marks, side=260))
         footer = "The mean of |d unit / d pixel|: how much a pixel matters, not in which direction."

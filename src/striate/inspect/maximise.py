@@ -62,9 +62,8 @@ class MaximisedInput(DrawnInspection):
         if len(shown) in (3, 4):
             panels = [image_panel(np.moveaxis(shown[:3], 0, 2), side=320)]
         else:
-            panels = [
-                image_panel(c, title=f"channel {i}" if len(shown) > 1 else "", side=320) for i, c in enumerate(shown)
-            ]
+            names = [f"channel {i}" for i in range(len(shown))] if len(shown) > 1 else [""]
+            panels = [image_panel(c, title=name, side=320) for c, name in zip(shown, names, strict=True)]
         footer = f"Score {short(self.scores[0])} to {short(self.scores[-1])} in {len(self.scores)} steps. "
         if self.dream:
             footer += "What the layer responds to was amplified in the image, over and over."

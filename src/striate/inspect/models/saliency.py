@@ -26,6 +26,7 @@ from striate.inspect.target import Target, named_target
 from striate.loading import Given
 from striate.model.contract import Contract
 from striate.model.sources import Source
+from striate.plotting.colours import LUMA_601
 from striate.plotting.picture import (
     ColourScale,
     Panel,
@@ -268,7 +269,7 @@ def overlay(image: np.ndarray, on_input: np.ndarray, scale: ColourScale) -> np.n
     """The map over a pale grey version of *image*, uint8 ``(H, W, 3)``: zero shows the image, the ends of the scale
     cover most of it.
     """
-    grey = image if image.ndim == 2 else image @ np.array([0.299, 0.587, 0.114])
+    grey = image if image.ndim == 2 else image @ np.array(LUMA_601)
     pale = 150 + grey.astype(np.float64)[..., None] * (105 / 255)
     share = np.nan_to_num(np.clip(on_input / (scale.limit or 1), -1, 1))
     colours = scale.colours(np.sign(share) * scale.limit).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The lab's experiments on an image file or typed numbers: what came out, as text, JSON, a picture, an animation."""
+"""``convolve``, ``pool`` and ``activation`` of an image file, typed numbers or an array."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import SeeError, nearest
+from striate.errors import SeeError, nearest, shape_text
 from striate.filtering import sliding
 from striate.filtering.kernels import COMBINED, NAMED, SIZED, Kernel, find_kernel
-from striate.filtering.sliding import Padding, Window, window
-from striate.filtering.steps import Slide, height_by, input_panel
+from striate.filtering.sliding import Padding, SlidingWindow, sliding_window
+from striate.filtering.steps import SlidingSteps, height_by, input_panel
 from striate.model.image import decode
-from striate.plotting.picture import ColourScale, Picture, image_panel, panel_grid, short, value_panel
+from striate.plotting.picture import ColourScale, HasPicture, Picture, image_panel, panel_grid, short, value_panel
 
 CHANNELS = ("grey", "each", "volume")
 SHOWN = ("colour", "grey", "numbers")
-MOST_NUMBERS = 16  # rows and columns that are printed
+MAX_NUMBERS = 16  # rows and columns that are printed
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
-    """One operation on one image.
+class FilteredImage(HasPicture):
+    """One operation on one image, and its output.
 
     Args:
         kind: ``"convolve"``, ``"max"``, ``"average"``, ``"sum"`` or an activation.
@@ -32,35 +32,39 @@ class Experiment:
         output: ``(OH, OW)`` or ``(OH, OW, 3)``.
         moves: The window.
         kernel: Of a convolution.
-        flip: Whether it was turned.
+        flip: Whether it was rotated by 180 degrees.
     """
 
     kind: str
     title: str
     image: np.ndarray
     output: np.ndarray
-    moves: Window
+    moves: SlidingWindow
     kernel: Kernel | None = None
     flip: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
-        about = {"operation": self.kind, "input": list(self.image.shape), "output": list(self.output.shape)}
+        about: dict[str, Any] = {"operation": self.kind, "input": list(self.image.shape)}
+        about["output"] = list(self.output.shape)
         if self.kernel:
             about["kernel"] = {"name": self.kernel.name, "weights": [w.tolist() for w in self.kernel.weights]}
         return about | {"min": float(self.output.min()), "max": float(self.output.max())}
 
+    def __str__(self) -> str:
+        return self.text()
+
     def text(self, numbers: bool = False) -> str:
-        """What came out, in lines; with *numbers*, every one of a small output."""
+        """What was done and the range of the output; with *numbers*, every number of a small output."""
         low, high = float(self.output.min()), float(self.output.max())
         lines = [self.title, f"input {_shape(self.image)}, output {_shape(self.output)}: {short(low)} to {short(high)}"]
         if self.kernel and max(self.kernel.shape) <= 7:
             lines += ["kernel", *(_table(w) for w in self.kernel.weights if w.ndim == 2)]
-        small = self.output.ndim == 2 and max(self.output.shape) <= MOST_NUMBERS
+        small = self.output.ndim == 2 and max(self.output.shape) <= MAX_NUMBERS
         if numbers and not small:
             raise SeeError(
                 f"the output is {_shape(self.output)}; numbers are printed for one channel of "
-                f"{MOST_NUMBERS}x{MOST_NUMBERS} at most: take a smaller image, --channels grey, or -o OUT.png"
+                f"{MAX_NUMBERS}x{MAX_NUMBERS} at most: use a smaller image, --channels grey, or -o OUT.png"
             )
         return "\n".join([*lines, *(["output", _table(self.output)] if numbers or small else [])])
 
@@ -79,9 +83,9 @@ class Experiment:
         scale = ColourScale.of(self.output)
         if show == "grey" or (self.output.ndim == 3 and self.output.min() >= 0 and self.output.max() <= 255):
             grey = _to_bytes(self.output) if show == "grey" else np.rint(self.output).astype(np.uint8)
-            said = f"{note}, drawn from black to white" if show == "grey" else note
+            caption = f"{note}, drawn from black to white" if show == "grey" else note
             return panel_grid(
-                [*panels, image_panel(grey, title=name, note=said)], columns=len(panels) + 1, title=self.title
+                [*panels, image_panel(grey, title=name, note=caption)], columns=len(panels) + 1, title=self.title
             )
         if self.output.ndim == 3:
             planes = [
@@ -96,11 +100,11 @@ class Experiment:
             panels, columns=len(panels), title=self.title, scale=scale, footer="The bar is of the output."
         )
 
-    def slide(self) -> Slide:
-        """The steps, of one kernel on one channel.
+    def steps(self) -> SlidingSteps:
+        """The steps, to be saved as an animation or a page: of one kernel on one channel.
 
         Raises:
-            SeeError: There are several.
+            SeeError: There are several kernels or channels.
         """
         weights = None
         if self.kernel:
@@ -110,11 +114,11 @@ class Experiment:
             (weights,) = self.kernel.weights
             weights = weights[::-1, ::-1] if self.flip else weights
         if self.image.ndim == 3 or (weights is not None and weights.ndim == 3):
-            raise SeeError("the steps are shown on one channel; take --channels grey")
-        return Slide(self.kind, self.image, self.moves, weights, self.output, self.title)
+            raise SeeError("the steps are shown on one channel; use --channels grey")
+        return SlidingSteps(self.kind, self.image, self.moves, weights, self.output, self.title)
 
 
-def convolution(
+def convolve(
     image: str | Path | np.ndarray,
     kernel: str,
     *,
@@ -123,18 +127,29 @@ def convolution(
     dilation: int = 1,
     flip: bool = False,
     channels: str = "grey",
-) -> Experiment:
-    """*image* convolved with *kernel*: see :func:`striate.filtering.sliding.convolve`.
+) -> FilteredImage:
+    """*image* convolved with *kernel*, as a network does it (cross-correlation).
 
     Args:
-        image: A file, typed numbers, or an array.
-        kernel: A name or typed numbers.
+        image: A file, typed numbers (``"1 0; 0 1"``), or an array ``(H, W)`` or ``(H, W, C)``.
+        kernel: A name (``"sobel-x"``, ``"gaussian-7"``) or typed numbers.
+        stride: Pixels from one window to the next.
+        padding: ``"valid"``, ``"same"`` or the zeros on each side.
+        dilation: Pixels from one weight to the next.
+        flip: Rotate the kernel by 180 degrees first: the convolution of signal processing.
         channels: ``"grey"``; ``"each"`` channel by itself; ``"volume"``: one sum over the channels, as the first
             layer of a network does it, the same weights for each unless the kernel has its own (``|`` between them).
 
-    >>> done = convolution("1 1 0; 0 1 1; 0 0 1", "1 0; 0 1")
-    >>> done.output.tolist()
-    [[2.0, 2.0], [0.0, 2.0]]
+    Returns:
+        The output, float64 ``(OH, OW)`` (of channels by themselves ``(OH, OW, C)``); ``picture()`` draws it,
+        ``steps()`` animates it.
+
+    Raises:
+        SeeError: No such kernel, or shapes that do not fit. DataError: The file cannot be read.
+
+    >>> found = convolve("1 1 1 0 0; 0 1 1 1 0; 0 0 1 1 1; 0 0 1 1 0; 0 1 1 0 0", "1 0 1; 0 1 0; 1 0 1")
+    >>> found.output.astype(int).tolist()
+    [[4, 3, 4], [2, 4, 3], [2, 3, 4]]
     """
     found = find_kernel(kernel)
     typed = found.weights[0].ndim == 3
@@ -145,15 +160,15 @@ def convolution(
             found.name, tuple(np.repeat(w[..., None], pixels.shape[2], axis=2) for w in weights), found.purpose
         )
     settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    output = sliding.convolve(pixels, found, flip=flip, **settings)
+    output = sliding.convolve_array(pixels, found, flip=flip, **settings)
     how = f"{'convolution (kernel turned)' if flip else 'cross-correlation, as networks do it'}"
     extra = f", dilation {dilation}" * (dilation > 1)
     title = f"{found.name}: {how}; stride {stride}, padding {padding}{extra}"
     height, width = weights[0].shape[:2]
-    return Experiment("convolve", title, pixels, output, window((height, width), **settings), found, flip)
+    return FilteredImage("convolve", title, pixels, output, sliding_window((height, width), **settings), found, flip)
 
 
-def pooling(
+def pool(
     image: str | Path | np.ndarray,
     size: int,
     *,
@@ -161,44 +176,63 @@ def pooling(
     stride: int | None = None,
     padding: Padding = "valid",
     channels: str = "grey",
-) -> Experiment:
-    """*image* pooled: see :func:`striate.filtering.sliding.pool`.
+) -> FilteredImage:
+    """The max, mean or sum of every window of *image*.
 
-    >>> pooling("1 2 3 4; 5 6 7 8", 2).output.tolist()
-    [[6.0, 8.0]]
+    Args:
+        image: As in :func:`convolve`; likewise *padding* and *channels*.
+        size: Of the window's sides.
+        kind: ``"max"``, ``"average"`` or ``"sum"``.
+        stride: Pixels from one window to the next; the size, if not given.
+
+    Raises:
+        SeeError: Another kind, or a window that does not fit.
+
+    >>> pool("1 1 2 4; 5 6 7 8; 3 2 1 0; 1 2 3 4", 2).output.astype(int).tolist()
+    [[6, 8], [3, 4]]
     """
     pixels = _read(image, channels)
-    output = sliding.pool(pixels, size, kind, stride=stride, padding=padding)
-    moves = window((size, size), stride=size if stride is None else stride, padding=padding)
+    output = sliding.pool_array(pixels, size, kind, stride=stride, padding=padding)
+    moves = sliding_window((size, size), stride=size if stride is None else stride, padding=padding)
     title = f"{kind} pooling {size}x{size}; stride {moves.stride}, padding {padding}"
-    return Experiment(kind, title, pixels, output, moves)
+    return FilteredImage(kind, title, pixels, output, moves)
 
 
-def activating(
+def activation(
     image: str | Path | np.ndarray, kind: str = "relu", *, after: str | None = None, channels: str = "grey"
-) -> Experiment:
-    """Every number of *image* through an activation; first convolved with the kernel *after*, if given.
+) -> FilteredImage:
+    """An activation function of every number of *image*.
 
-    >>> activating("-1 2; 3 -4", "relu").output.tolist()
-    [[0.0, 2.0], [3.0, 0.0]]
+    Args:
+        image: As in :func:`convolve`; likewise *channels*.
+        kind: ``"relu"``, ``"tanh"`` or ``"sigmoid"``.
+        after: A kernel to convolve the image with first, so that there are negative numbers.
+
+    Raises:
+        SeeError: Another kind, or no such kernel.
+
+    >>> activation("3 -1; 0 -5", "relu").output.tolist()
+    [[3.0, 0.0], [0.0, 0.0]]
     """
     pixels = _read(image, channels)
-    before = sliding.convolve(pixels, after) if after else pixels
-    output = sliding.activate(before, kind)
+    before = sliding.convolve_array(pixels, after) if after else pixels
+    output = sliding.activate_array(before, kind)
     title = f"{kind}: {sliding.ACTIVATIONS[kind][1]}" + (f", of the image after {after}" if after else "")
-    return Experiment(kind, title, before, output, window((1, 1)))
+    return FilteredImage(kind, title, before, output, sliding_window((1, 1)))
 
 
-def kernel_list(text: bool = False) -> Any:
-    """Every named kernel: its numbers and what it is for."""
-    kernels = [find_kernel(name) for name in (*NAMED, *COMBINED)]
-    if not text:
-        return [{"name": k.name, "purpose": k.purpose, "weights": [w.tolist() for w in k.weights]} for k in kernels]
+def kernel_list() -> list[Kernel]:
+    """Every named kernel."""
+    return [find_kernel(name) for name in (*NAMED, *COMBINED)]
+
+
+def kernel_text() -> str:
+    """Every named kernel, with its numbers and what it is for."""
     blocks = []
-    for kernel in kernels:
+    for kernel in kernel_list():
         small = len(kernel.weights) == 1 and max(kernel.shape) <= 5
         both = f"{' and '.join(COMBINED[kernel.name])} together" if len(kernel.weights) > 1 else ""
-        table = _table(kernel.weights[0], indent=4) if small else f"    {both or 'x'.join(map(str, kernel.shape))}"
+        table = _table(kernel.weights[0], indent=4) if small else f"    {both or shape_text(kernel.shape)}"
         blocks.append(f"{kernel.name}: {kernel.purpose}\n{table}")
     return "\n".join([*blocks, f"a size may follow {', '.join(SIZED)} (box-5), an angle gabor (gabor-45)"])
 
@@ -217,7 +251,7 @@ def _read(image: str | Path | np.ndarray, channels: str) -> np.ndarray:
 
 def _to_bytes(output: np.ndarray) -> np.ndarray:
     low, high = output.min(), output.max()
-    return np.rint((output - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    return np.asarray(np.rint((output - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8))
 
 
 def _shape(array: np.ndarray) -> str:
