@@ -8,28 +8,12 @@ from collections.abc import Iterator
 from striate.analysis.receptive import Axis
 from striate.analysis.shapes import Problem
 from striate.errors import shape_text
+from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Shape
-from striate.spec.ops import (
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AvgPool,
-    BatchNorm,
-    Conv,
-    ConvTranspose,
-    Dropout,
-    Embedding,
-    Flatten,
-    Linear,
-    PadChannels,
-    Scale,
-    Softmax,
-    SumPool,
-    TableConv,
-)
 
 # What keeps two linear layers one linear layer when it stands between them
-LINEAR = (BatchNorm, Dropout, Flatten, Scale, AvgPool, SumPool, PadChannels)
+LINEAR = (ops.BatchNorm, ops.Dropout, ops.Flatten, ops.Scale, ops.AvgPool, ops.SumPool, ops.PadChannels)
 
 
 def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> list[Problem]:
@@ -46,14 +30,14 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
     found: list[Problem] = []
     for node in graph.nodes:
         match node.op:
-            case Linear() | Conv():
+            case ops.Linear() | ops.Conv():
                 found += _straight(node, nodes, shapes)
-            case BatchNorm():
+            case ops.BatchNorm():
                 found += _around_norm(node, nodes, shapes)
-            case Softmax() if node.name == graph.output:
+            case ops.Softmax() if node.name == graph.output:
                 what = "its output is probabilities, but a cross-entropy loss expects logits"
                 found.append(Problem(node.name, what, "omit it in your own training loop; striate's handles it"))
-            case AdaptiveAvgPool() | AdaptiveMaxPool() if reads[node.inputs[0]] == 1:  # else a gate's, as in SE
+            case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool() if reads[node.inputs[0]] == 1:  # else a gate's, as in SE
                 found += _small_field(node, shapes, axes)
             case _:
                 pass
@@ -71,13 +55,15 @@ def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> I
     """Two linear layers with no activation between. A narrow middle is a choice (low rank), and so is a depthwise
     convolution beside one of 1x1.
     """
-    assert isinstance(node.op, Linear | Conv)
-    if isinstance(node.op, Conv) and node.op.groups > 1:
+    assert isinstance(node.op, ops.Linear | ops.Conv)
+    if isinstance(node.op, ops.Conv) and node.op.groups > 1:
         return
     for before in _behind(node, nodes):
         if isinstance(before.op, LINEAR):
             continue
-        if isinstance(before.op, Linear | Conv) and not (isinstance(before.op, Conv) and before.op.groups > 1):
+        if isinstance(before.op, ops.Linear | ops.Conv) and not (
+            isinstance(before.op, ops.Conv) and before.op.groups > 1
+        ):
             given, middle = shapes[before.inputs[0]][0], before.op.out
             if middle >= min(given, node.op.out):
                 what = f"no activation between {before.name} and it, so the two act as one linear layer"
@@ -87,14 +73,18 @@ def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> I
 
 def _around_norm(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> Iterator[Problem]:
     before = list(_behind(node, nodes))
-    if before and isinstance(before[0].op, Conv | ConvTranspose | TableConv | Linear) and before[0].op.bias:
+    if (
+        before
+        and isinstance(before[0].op, ops.Conv | ops.ConvTranspose | ops.TableConv | ops.Linear)
+        and before[0].op.bias
+    ):
         what = f"it subtracts the mean, so the bias of {before[0].name} has no effect"
         yield Problem(node.name, what, f"bias=no on {before[0].name} saves {before[0].op.out:,} parameters")
-    dropout = next((b for b in before if isinstance(b.op, Dropout)), None)
+    dropout = next((b for b in before if isinstance(b.op, ops.Dropout)), None)
     if dropout:
         what = f"{dropout.name} before it changes the variance in training only, so at inference its statistics are off"
         yield Problem(node.name, what, f"move {dropout.name} after the last batchnorm")
-    if all(n == 1 for n in shapes[node.name][1:]) and not any(isinstance(b.op, Embedding) for b in before):
+    if all(n == 1 for n in shapes[node.name][1:]) and not any(isinstance(b.op, ops.Embedding) for b in before):
         maps = shape_text(shapes[node.name])
         what = f"each channel of {maps} has one value per image, so a batch of one has no variance"
         yield Problem(node.name, what, "train with a batch size of two or more")

@@ -8,67 +8,55 @@ from __future__ import annotations
 
 from math import prod
 
+from striate.spec import ops
 from striate.spec.op import Shape
-from striate.spec.ops import (
-    RBF,
-    BatchNorm,
-    Conv,
-    ConvTranspose,
-    Embedding,
-    LayerNorm,
-    Linear,
-    Op,
-    Opaque,
-    Scale,
-    TableConv,
-)
 
 BYTES = 4  # of one float32
 
 
-def parameters(op: Op, input: Shape) -> int:
+def parameters(op: ops.Op, input: Shape) -> int:
     """Trainable numbers of *op* on an input of shape ``(C, ...)``.
 
-    >>> parameters(Conv(6, 5), (1, 32, 32))
+    >>> parameters(ops.Conv(6, 5), (1, 32, 32))
     156
     """
     match op:
-        case Conv():
+        case ops.Conv():
             return op.out * (input[0] // op.groups) * _area(op, input) + op.out * op.bias
-        case ConvTranspose():
+        case ops.ConvTranspose():
             return input[0] * (op.out // op.groups) * _area(op, input) + op.out * op.bias
-        case Linear():
+        case ops.Linear():
             return op.out * (prod(input) + op.bias)
-        case Embedding():
+        case ops.Embedding():
             return op.words * op.out
-        case TableConv():
+        case ops.TableConv():
             return sum(map(len, op.table)) * _area(op, input) + op.out * op.bias
-        case BatchNorm() | LayerNorm():
+        case ops.BatchNorm() | ops.LayerNorm():
             return 2 * input[0]
-        case Scale():
+        case ops.Scale():
             return input[0] * (1 + op.bias)
-        case Opaque():
+        case ops.Opaque():
             return op.parameters
         case _:
             return 0
 
 
-def macs(op: Op, input: Shape, output: Shape) -> int | None:
+def macs(op: ops.Op, input: Shape, output: Shape) -> int | None:
     """Multiply-accumulates for one input; None where they are not known.
 
-    >>> macs(Conv(6, 5), (1, 32, 32), (6, 28, 28))
+    >>> macs(ops.Conv(6, 5), (1, 32, 32), (6, 28, 28))
     117600
     """
     match op:
-        case Conv():
+        case ops.Conv():
             return prod(output) * (input[0] // op.groups) * _area(op, input)
-        case ConvTranspose():
+        case ops.ConvTranspose():
             return prod(input) * (op.out // op.groups) * _area(op, input)
-        case TableConv():
+        case ops.TableConv():
             return prod(output[1:]) * sum(map(len, op.table)) * _area(op, input)
-        case Linear() | RBF():
+        case ops.Linear() | ops.RBF():
             return prod(input) * op.out
-        case Opaque():
+        case ops.Opaque():
             return op.macs
         case _:
             return 0
@@ -79,5 +67,5 @@ def memory(output: Shape) -> int:
     return BYTES * prod(output)
 
 
-def _area(op: Conv | ConvTranspose | TableConv, input: Shape) -> int:
+def _area(op: ops.Conv | ops.ConvTranspose | ops.TableConv, input: Shape) -> int:
     return prod(op.kernel) if isinstance(op.kernel, tuple) else op.kernel ** (len(input) - 1)

@@ -12,26 +12,9 @@ from functools import reduce
 from operator import or_
 
 from striate.analysis.windows import Window, windows
+from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Shape, fits_rank, per_axis
-from striate.spec.ops import (
-    RBF,
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AvgPool,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Embedding,
-    Linear,
-    MaxPool,
-    Op,
-    Opaque,
-    Pool,
-    SumPool,
-    TableConv,
-    Upsample,
-)
 
 Pixels = list[int]  # of every unit a bit mask: bit p is set where it reads pixel p
 LONGEST = 8192  # units along an axis that are followed one by one
@@ -45,15 +28,15 @@ def irregular(graph: Graph, rank: int) -> bool:
     cropped = False
     for node in graph.nodes:
         op = node.op
-        if isinstance(op, Crop):
+        if isinstance(op, ops.Crop):
             cropped = True
-        elif isinstance(op, Conv | TableConv | Pool) and fits_rank(op, rank):
+        elif isinstance(op, ops.Conv | ops.TableConv | ops.Pool) and fits_rank(op, rank):
             for w in windows(op, rank):
                 if w.padding and (cropped or w.dilation > 1 or w.stride > w.kernel):
                     return True
                 if w.stride > 1 and w.dilation > 1:
                     return True
-        elif isinstance(op, ConvTranspose) and cropped:
+        elif isinstance(op, ops.ConvTranspose) and cropped:
             return True
     return False
 
@@ -80,11 +63,11 @@ def footprints(graph: Graph, shapes: dict[str, Shape], axis: int, rank: int) -> 
 def _read(node: Node, inputs: list[Pixels], shapes: dict[str, Shape], axis: int, rank: int) -> Pixels | None:
     op, source = node.op, inputs[0]
     extents = shapes[node.name][1:]
-    if isinstance(op, Linear | RBF) or (isinstance(op, Opaque) and op.reach == "map"):
+    if isinstance(op, ops.Linear | ops.RBF) or (isinstance(op, ops.Opaque) and op.reach == "map"):
         return [reduce(or_, source)]
-    if isinstance(op, Embedding):
+    if isinstance(op, ops.Embedding):
         return source
-    if not fits_rank(op, rank) or (isinstance(op, Opaque) and op.reach == "unknown"):
+    if not fits_rank(op, rank) or (isinstance(op, ops.Opaque) and op.reach == "unknown"):
         return None
     n = extents[axis] if len(extents) == rank else 0
     if len(inputs) > 1:
@@ -102,31 +85,31 @@ def _read(node: Node, inputs: list[Pixels], shapes: dict[str, Shape], axis: int,
     return [reduce(or_, (source[i] for i in indices if 0 <= i < len(source)), 0) for indices in reads]
 
 
-def _reads(op: Op, size: int, out: int, axis: int, rank: int) -> Iterable[Iterable[int]] | None:
+def _reads(op: ops.Op, size: int, out: int, axis: int, rank: int) -> Iterable[Iterable[int]] | None:
     """For each of *out* units the units before it that it reads; None: its own."""
 
     def of(value: int | tuple[int, ...]) -> int:
         return per_axis(value, rank)[axis]
 
     match op:
-        case Crop():
+        case ops.Crop():
             return ((i + of(op.margin),) for i in range(out))
-        case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool():
+        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool():
             w: Window = windows(op, rank)[axis]
             return (range(i * w.stride - w.padding, i * w.stride - w.padding + w.span, w.dilation) for i in range(out))
-        case ConvTranspose():
+        case ops.ConvTranspose():
             stride, padding, taps = of(op.stride), of(op.padding), [j * of(op.dilation) for j in range(of(op.kernel))]
             return (
                 [(i + padding - tap) // stride for tap in taps if (i + padding - tap) % stride == 0] for i in range(out)
             )
-        case Upsample():
+        case ops.Upsample():
             scale = of(op.scale)
             if op.mode == "nearest":
                 return ((i // scale,) for i in range(out))
             between = ((2 * i + 1 - scale, 2 * scale) for i in range(out))
             last = size - 1
             return ((min(max(p // q, 0), last), min(max(-(-p // q), 0), last)) for p, q in between)
-        case AdaptiveAvgPool() | AdaptiveMaxPool():
+        case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
             return (range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
         case _:
             return None

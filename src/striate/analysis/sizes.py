@@ -1,4 +1,4 @@
-"""Which input sizes a network takes: a small program an axis, run for as many sizes as one likes.
+"""Which input sizes a network takes: a small program per axis, run for as many sizes as one likes.
 
 Along one axis a network is a handful of windows; layers that keep the size, and repeats of the same layer on
 the same size, fall together. So trying hundreds of sizes costs less than one pass over the whole graph.
@@ -14,48 +14,29 @@ from itertools import pairwise
 from math import lcm
 
 from striate.analysis.windows import Window, transposed, windows
+from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Shape, fits_rank, per_axis, sizes
-from striate.spec.ops import (
-    RBF,
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    Add,
-    AvgPool,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Embedding,
-    Flatten,
-    Linear,
-    MaxPool,
-    Multiply,
-    Opaque,
-    SumPool,
-    TableConv,
-    Upsample,
-)
 
-LARGEST = 4096  # how far the search for a size goes
+MAX_SIZE = 4096  # how far the search for a size goes
 
 Transposed = tuple[int, int, int, int, int]  # kernel, stride, padding, output padding, dilation
 Scaled = tuple[int]
 
 
 @dataclass(frozen=True)
-class Broadcast:
+class _Broadcast:
     """The join of several values: all the same, or 1, which serves all positions of the others."""
 
     sources: tuple[int, ...]
 
 
-Done = Window | Transposed | Scaled | Broadcast | int  # an int: set to it
+Done = Window | Transposed | Scaled | _Broadcast | int  # an int: set to it
 Step = tuple[Done, int]  # what is done, and to which value
 
 
 @dataclass(frozen=True)
-class Program:
+class _Program:
     """One axis of a network: value 0 is the input's size, each step makes the next; *equal* values must agree."""
 
     steps: tuple[Step, ...]
@@ -82,7 +63,7 @@ class Program:
             match what:
                 case Window():
                     out = what.output(n)
-                case Broadcast(sources):
+                case _Broadcast(sources):
                     lengths = {values[s] for s in sources}
                     out = max(lengths) if len(lengths - {1}) <= 1 else 0
                 case int():
@@ -117,13 +98,13 @@ class Program:
     @cached_property
     def pairs(self) -> frozenset[tuple[int, int]]:
         """The values that meet in joins."""
-        joins = [what.sources for what, _ in self.steps if isinstance(what, Broadcast)]
+        joins = [what.sources for what, _ in self.steps if isinstance(what, _Broadcast)]
         return self.equal | {(first, other) for first, *others in joins for other in others}
 
     @cached_property
     def _fixed_strides(self) -> list[Fraction | None] | None:
         """The strides, where they are the same for every size of the input: adaptive pooling and gates vary them."""
-        varying = any((isinstance(what, int) and what > 1) or isinstance(what, Broadcast) for what, _ in self.steps)
+        varying = any((isinstance(what, int) and what > 1) or isinstance(what, _Broadcast) for what, _ in self.steps)
         return None if varying else self._strides([1] * (len(self.steps) + 1))
 
     def _strides(self, values: list[int]) -> list[Fraction | None]:
@@ -134,7 +115,7 @@ class Program:
             match what:
                 case Window():
                     factor: Fraction | None = Fraction(what.stride)
-                case Broadcast(sources):
+                case _Broadcast(sources):
                     known = [strides[s] for s in sources]
                     gated = None in known or len({values[s] for s in sources}) > 1
                     stride, factor = (None if gated else known[0]), Fraction(1)
@@ -150,21 +131,21 @@ class Program:
         """A period of the sizes: what fits, and what is dropped, repeats after this many (short of the borders)."""
         strides = [1]
         for what, source in self.steps:
-            if isinstance(what, Broadcast):
+            if isinstance(what, _Broadcast):
                 strides.append(lcm(*(strides[s] for s in what.sources)))
             else:
                 strides.append(strides[source] * (what.stride if isinstance(what, Window) else 1))
         return lcm(*strides)
 
 
-# What has a say in the sizes; all other layers pass them on
-MOVING = {
-    Conv, TableConv, MaxPool, AvgPool, SumPool, Crop, ConvTranspose, AdaptiveAvgPool, AdaptiveMaxPool, Upsample, Opaque,
-    Multiply, Add, Concat,
+# What changes sizes, or needs them to agree; all other layers pass them on
+RESIZING = {
+    ops.Conv, ops.TableConv, ops.MaxPool, ops.AvgPool, ops.SumPool, ops.Crop, ops.ConvTranspose, ops.AdaptiveAvgPool,
+    ops.AdaptiveMaxPool, ops.Upsample, ops.Opaque, ops.Multiply, ops.Add, ops.Concat,
 }  # fmt: skip
 
 
-def program(graph: Graph, axis: int, rank: int) -> Program | None:
+def _program(graph: Graph, axis: int, rank: int) -> _Program | None:
     """The program of one axis; None where a layer has another number of axes, which is a fault of its own."""
     steps: dict[Step, int] = {}
     equal: set[tuple[int, int]] = set()
@@ -175,42 +156,42 @@ def program(graph: Graph, axis: int, rank: int) -> Program | None:
 
     for node in graph.nodes:
         op, source = node.op, next((value[name] for name in node.inputs if value[name] is not None), None)
-        if source is None or isinstance(op, Flatten | Linear | RBF):
+        if source is None or isinstance(op, ops.Flatten | ops.Linear | ops.RBF):
             value[node.name] = None
             continue
-        if type(op) not in MOVING:
+        if type(op) not in RESIZING:
             value[node.name] = source
             continue
         if not fits_rank(op, rank):
             return None
         match op:
-            case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool() | Crop():
+            case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool() | ops.Crop():
                 window = windows(op, rank)[axis]
                 source = source if window.keeps_size else step(window, source)
-            case ConvTranspose():
+            case ops.ConvTranspose():
                 fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
                 k, s, p, extra, d = (per_axis(v, rank)[axis] for v in fields)
                 source = step((k, s, p, extra, d), source)
-            case AdaptiveAvgPool() | AdaptiveMaxPool():
+            case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
                 source = step(per_axis(op.out, rank)[axis], source)
-            case Upsample():
+            case ops.Upsample():
                 source = step((per_axis(op.scale, rank)[axis],), source)
-            case Opaque(reach="unknown"):
+            case ops.Opaque(reach="unknown"):
                 return None
-            case Multiply() | Opaque():
+            case ops.Multiply() | ops.Opaque():
                 sources = {s for s in (value[name] for name in node.inputs) if s is not None}
-                source = step(Broadcast(tuple(sorted(sources))), source) if len(sources) > 1 else source
-            case Add() | Concat():
+                source = step(_Broadcast(tuple(sorted(sources))), source) if len(sources) > 1 else source
+            case ops.Add() | ops.Concat():
                 others = {value[name] for name in node.inputs} - {source}
                 equal |= {(source, other) for other in others if other is not None}
             case _:
                 pass
         value[node.name] = source
-    return Program(tuple(steps), frozenset(equal))
+    return _Program(tuple(steps), frozenset(equal))
 
 
 @dataclass(frozen=True)
-class AxisSizes:
+class _AxisSizes:
     """What is known of one axis; *legal* sizes fit and no stride drops anything of them.
 
     ``smallest`` fits, whatever strides drop of it; ``step`` is how far apart the legal sizes lie from the
@@ -225,25 +206,25 @@ class AxisSizes:
 
 
 @lru_cache(maxsize=256)
-def search(program: Program, size: int) -> AxisSizes:
+def _search(program: _Program, size: int) -> _AxisSizes:
     """The sizes next to *size* along one axis (most nets are square, so one search serves two axes)."""
     smallest = _smallest(program)
     if smallest is None:
-        return AxisSizes(False, None, None, None, None)
+        return _AxisSizes(False, None, None, None, None)
     periods = 2 * program.stride
-    upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + min(periods, LARGEST) + 1))
+    upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + min(periods, MAX_SIZE) + 1))
     above = [n for n in upwards if program.run(n) == 0]
-    downwards = range(size - 1, max(smallest, size - LARGEST) - 1, -1)
+    downwards = range(size - 1, max(smallest, size - MAX_SIZE) - 1, -1)
     below = next((n for n in downwards if program.run(n) == 0), None)
     legal = program.run(size) == 0
     gaps = {b - a for a, b in pairwise([size, *above] if legal else above)}
-    step = gaps.pop() if len(gaps) == 1 and periods <= LARGEST else None
-    return AxisSizes(legal, below, above[0] if above else None, smallest, step)
+    step = gaps.pop() if len(gaps) == 1 and periods <= MAX_SIZE else None
+    return _AxisSizes(legal, below, above[0] if above else None, smallest, step)
 
 
-def _smallest(program: Program) -> int | None:
+def _smallest(program: _Program) -> int | None:
     if program.pairs:  # joins fit some sizes and not others
-        return next((n for n in range(1, LARGEST) if program.fits(n)), None)
+        return next((n for n in range(1, MAX_SIZE) if program.fits(n)), None)
     enough = next((2**i for i in range(31) if program.fits(2**i)), None)
     return enough and bisect_left(range(enough), True, lo=1, key=program.fits)
 
@@ -255,10 +236,10 @@ class Sizes:
         assert graph.input is not None
         self.graph = graph
         self.input = graph.input
-        self.extents = self.input if isinstance(graph.nodes[0].op, Embedding) else self.input[1:]
+        self.extents = self.input if isinstance(graph.nodes[0].op, ops.Embedding) else self.input[1:]
 
     @cached_property
-    def axes(self) -> tuple[AxisSizes, ...]:
+    def axes(self) -> tuple[_AxisSizes, ...]:
         """One entry an axis of the graph's input; none where there are no axes, a layer does not fit their number, or
         what a layer does to them is not known.
         """
@@ -266,10 +247,10 @@ class Sizes:
         square = not any(isinstance(value, tuple) for op in ops for _, value in sizes(op))
         found, steps = [], None
         for axis, size in enumerate(self.extents):
-            steps = steps if steps and square else program(self.graph, axis, len(self.extents))
+            steps = steps if steps and square else _program(self.graph, axis, len(self.extents))
             if steps is None:
                 return ()
-            found.append(search(steps, size))
+            found.append(_search(steps, size))
         return tuple(found)
 
     @cached_property

@@ -24,7 +24,7 @@ class Window:
     padding: int
     dilation: int = 1
     ceil: bool = False
-    least: int = 1  # the shortest input that it takes at all
+    min_size: int = 1  # the shortest input that it takes at all
 
     @property
     def span(self) -> int:
@@ -33,7 +33,7 @@ class Window:
 
     @property
     def keeps_size(self) -> bool:
-        return self.stride == 1 and 2 * self.padding == self.span - 1 and self.least == 1
+        return self.stride == 1 and 2 * self.padding == self.span - 1 and self.min_size == 1
 
     def output(self, size: int) -> int:
         """The output's length for an input of *size*; 0 or less where the window does not fit.
@@ -42,7 +42,7 @@ class Window:
         (3, 4)
         """
         room = size + 2 * self.padding - self.span
-        if size < self.least:
+        if size < self.min_size:
             return 0
         if not self.ceil:
             return room // self.stride + 1
@@ -93,8 +93,8 @@ def windows(op: Windowed, rank: int) -> tuple[Window, ...]:
     dilation = op.dilation if isinstance(op, Conv | MaxPool) else 1
     ceil = isinstance(op, Pool) and op.ceil
     # torch's averages over volumes want an input as large as the kernel, whatever the padding
-    least = op.kernel if rank == 3 and isinstance(op, AvgPool | SumPool) else 1
-    each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, dilation, least)), strict=True)
+    min_size = op.kernel if rank == 3 and isinstance(op, AvgPool | SumPool) else 1
+    each = zip(*(per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, dilation, min_size)), strict=True)
     return tuple(Window(k, s, p, d, ceil, n) for k, s, p, d, n in each)
 
 
