@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from striate.loading.network import check as check
     from striate.loading.network import list_networks as list_networks
     from striate.loading.network import open_network as open_network
-    from striate.loading.official import from_torchvision as from_torchvision
+    from striate.loading.torchvision import from_torchvision as from_torchvision
+    from striate.loading.torchvision import weights as weights
     from striate.model.contract import Contract as Contract
     from striate.model.model import Labels as Labels
     from striate.model.model import Mask as Mask
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from striate.run.api import export as export
     from striate.run.api import predict as predict
     from striate.run.api import train as train
-    from striate.run.api import weights as weights
     from striate.spec import *  # noqa: F403
 
 # module -> its public names
@@ -69,12 +69,12 @@ _WHERE = {
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
     "striate.learning": "Recipe training",
     "striate.loading.network": "check list_networks open_network",
-    "striate.loading.official": "from_torchvision",
+    "striate.loading.torchvision": "from_torchvision weights",
     "striate.model.contract": "Contract",
     "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",
     "striate.net.read": "read",
-    "striate.run.api": "data evaluate export predict train weights",
+    "striate.run.api": "data evaluate export predict train",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
 _INNER = {"Join", "OPS", "Op", "Pool", "Shape", "Spec"}  # of striate.spec: what its own code is written with

@@ -103,17 +103,23 @@ def test_two_of_them_compared(cli, file):
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        ("my_nte.py:Net", "my_nte.py: there is no such file; did you mean 'my_net.py'?"),
-        ("no/such/a.py:Net", "no/such/a.py: there is no such file"),
-        ("my_net.py", "my_net.py: say which network of the file, as in my_net.py:Net"),
-        ("my_net.py:", "my_net.py: say which network of the file, as in my_net.py:Net"),
-        ("my_net.py:Nett", "my_net.py: there is no 'Nett' in it; did you mean 'Net'?"),
+        ("my_nte.py:Net", "my_nte.py: no such file; did you mean 'my_net.py'?"),
+        ("no/such/a.py:Net", "no/such/a.py: no such file"),
+        ("my_net.py", "my_net.py: name the network in the file, as in my_net.py:Net"),
+        ("my_net.py:", "my_net.py: name the network in the file, as in my_net.py:Net"),
+        ("my_net.py:Nett", "my_net.py: defines no 'Nett'; did you mean 'Net'?"),
         ("my_net.py:three", "my_net.py:three is of the type int; expected an nn.Module, or a class or function"),
-        ("my_net.py:Wide", "my_net.py:Wide needs width, depth; write a function without arguments that makes it, such"),
-        ("my_net.py:Broken", "my_net.py:Broken cannot be made: line 29: self.conv = nn.Conv2d(3, 6, 3, groups=2): Va"),
-        ("bad.py:Net", "bad.py does not run: line 2: import nothing_here: ModuleNotFoundError: No module named"),
+        (
+            "my_net.py:Wide",
+            "my_net.py:Wide needs width, depth; write a function without arguments that creates",
+        ),
+        (
+            "my_net.py:Broken",
+            "my_net.py:Broken cannot be created: line 29: self.conv = nn.Conv2d(3, 6, 3, groups=2)",
+        ),
+        ("bad.py:Net", "bad.py raises an error: line 2: import nothing_here: ModuleNotFoundError: No module named"),
         ("worse.py:Net", "worse.py line 1: "),
-        ("quits.py:Net", "quits.py does not run: line 1: raise SystemExit(3): SystemExit: 3"),
+        ("quits.py:Net", "quits.py raises an error: line 1: raise SystemExit(3): SystemExit: 3"),
     ],
 )
 def test_a_mistake_is_one_message(cli, file, in_folder, net, message):

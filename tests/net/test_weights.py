@@ -18,7 +18,7 @@ import striate
 from net.torchvision_style import NETS, GoogLeNet, made
 from striate.errors import DataError, ModelError, SpecError
 from striate.loading import open_network
-from striate.loading.official import from_torchvision, read_classes
+from striate.loading.torchvision import from_torchvision, read_classes
 from striate.net import assemble
 from striate.net.weights import take, wanted
 from striate.net.weights_file import Stored, open_weights
@@ -271,7 +271,7 @@ def test_googlenets_side_heads_are_left_out_by_name_and_said(tmp_path):
     half = {key: value for key, value in zeros.items() if not key.startswith("aux1")}
     with pytest.raises(ModelError, match=r"missing    aux1.conv.bn.bias \(128\)"):
         take(google(half), plain, table, whole)
-    with pytest.raises(SpecError, match="resnet18: torchvision's resnet18 has no side heads"):
+    with pytest.raises(SpecError, match="resnet18: torchvision's resnet18 has no auxiliary heads"):
         from_torchvision("resnet18", tmp_path / "x.pth", sides=True)
 
 
@@ -333,15 +333,15 @@ def test_a_long_list_is_cut(changed):
 @pytest.mark.parametrize(
     ("held", "asked", "text"),
     [
-        ("resnet18", "resnet34", "these look like resnet18's keys (122 of its 122 are there and fit); take that"),
-        ("resnet34", "resnet18", "these look like resnet34's keys (218 of its 218 are there and fit); take that"),
-        ("resnext50", "resnet50", "these look like resnext50's keys (320 of its 320 are there and fit)"),
-        ("vgg16", "alexnet_owt", "these look like vgg16's keys (32 of its 32 are there and fit)"),
-        ("vgg16_bn", "vgg16", "these look like vgg16_bn's keys (97 of its 97"),
+        ("resnet18", "resnet34", "the keys look like those of resnet18 (122 of its 122 are there and fit); use that"),
+        ("resnet34", "resnet18", "the keys look like those of resnet34 (218 of its 218 are there and fit); use that"),
+        ("resnext50", "resnet50", "the keys look like those of resnext50 (320 of its 320 are there and fit)"),
+        ("vgg16", "alexnet_owt", "the keys look like those of vgg16 (32 of its 32 are there and fit)"),
+        ("vgg16_bn", "vgg16", "the keys look like those of vgg16_bn (97 of its 97"),
     ],
 )
 def test_another_net_is_guessed(held, asked, text, monkeypatch):
-    monkeypatch.setattr("striate.loading.official.open_weights", lambda path: stored(listed(held), path=path))
+    monkeypatch.setattr("striate.loading.torchvision.open_weights", lambda path: stored(listed(held), path=path))
     assert text in refusal(asked, "weights.pth")
 
 
@@ -352,11 +352,11 @@ def test_another_number_of_classes(changed, tmp_path):
     path = changed(five)
     text = refusal("resnet18", path)
     assert "misshapen  fc.weight is 5x512, wanted 1000x512" in text
-    assert text.endswith("the file is for 5 classes; give --classes a file with its 5 class names, one a line")
+    assert text.endswith("the file is for 5 classes; give --classes a file with its 5 class names, one per line")
     model = from_torchvision("resnet18", path, classes="abcde")
     assert model.contract.classes == ("a", "b", "c", "d", "e")
     assert model.module(torch.zeros(1, 3, 64, 64)).shape == (1, 5)
-    assert refusal("resnet18", path, classes="abcd").endswith("wanted a file with its 5 class names, one a line")
+    assert refusal("resnet18", path, classes="abcd").endswith("expected a file with its 5 class names, one per line")
 
 
 def test_a_net_in_data_parallel(changed):
@@ -474,11 +474,11 @@ def test_bytes_at_random_are_a_model_error(tmp_path, junk, at, old):
 @pytest.mark.parametrize(
     ("net", "text"),
     [
-        ("alexnet", "alexnet: what torchvision calls alexnet is 'alexnet_owt' here"),
-        ("googlenet", "what torchvision calls googlenet is 'googlenet_torchvision' here"),
+        ("alexnet", "alexnet: torchvision's alexnet is 'alexnet_owt' here"),
+        ("googlenet", "torchvision's googlenet is 'googlenet_torchvision' here"),
         ("resnext50_32x4d", "is 'resnext50' here"),
         ("lenet5", "lenet5: torchvision has no weights of it; it has those of alexnet_owt, vgg11"),
-        ("resnet19", "resnet19: no net of the zoo; did you mean 'resnet1"),
+        ("resnet19", "resnet19: no network of the zoo; did you mean 'resnet1"),
     ],
 )
 def test_nets_that_have_no_official_weights(net, text, tmp_path):
@@ -491,10 +491,10 @@ def test_nets_that_have_no_official_weights(net, text, tmp_path):
     ("content", "text"),
     [
         (b"cat\n\ndog\n", "line 2 is empty"),
-        (b"crane\ndog\ncrane\n", "line 3 is 'crane', as line 1 is; classes need different names"),
-        (b"cat", "holds 1 class names; wanted two or more"),
-        (b"", "holds 0 class names"),
-        (b"\xff\xfe", "is no text (UTF-8)"),
+        (b"crane\ndog\ncrane\n", "line 3 repeats 'crane' of line 1; class names must be unique"),
+        (b"cat", "contains 1 class names; expected two or more"),
+        (b"", "contains 0 class names"),
+        (b"\xff\xfe", "is not valid UTF-8 text"),
         (None, "No such file"),
     ],
 )
@@ -515,9 +515,9 @@ def test_the_command(cli, resnet18, in_folder, digit):
     assert answer.code == 0
     assert answer.out.splitlines() == [
         "r.safetensors: resnet18, 11,689,512 parameters, 1,000 classes",
-        "images: the shorter side to 256, then the middle 224x224",
+        "images: shorter side resized to 256, then the centre 224x224",
     ]
-    assert "the classes are called 0 to 999; name them with a file" in answer.err
+    assert "the classes are named 0 to 999; give a file with their names" in answer.err
     assert "  striate train DATA --weights r.safetensors" in answer.err
     said = json.loads(cli("predict", "r.safetensors", digit, "--json").out)
     assert len(said[0]["top"]) == 1000
@@ -537,13 +537,13 @@ def test_the_command(cli, resnet18, in_folder, digit):
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["resnet34", "FILE", "-o", "a.safetensors"], 4, "these look like resnet18's keys"),
+        (["resnet34", "FILE", "-o", "a.safetensors"], 4, "the keys look like those of resnet18"),
         (["resnet18", "none.pth", "-o", "a.safetensors"], 4, "striate: none.pth: there is no such file"),
-        (["resnet18", "FILE", "-o", "a.pth"], 2, "--out a.pth: a model file's name ends with .safetensors"),
-        (["resnet18", "FILE", "-o", "no/a.safetensors"], 2, "there is no folder no; make it first"),
+        (["resnet18", "FILE", "-o", "a.pth"], 2, "--out a.pth: a model file's name ends in .safetensors"),
+        (["resnet18", "FILE", "-o", "no/a.safetensors"], 2, "no folder no; create it first"),
         (["alexnet", "FILE", "-o", "a.safetensors"], 2, "is 'alexnet_owt' here"),
         (["resnet18", "FILE", "-o", "a.safetensors", "--classes", "none.txt"], 3, "none.txt: No such file"),
-        (["resnet18", "FILE", "-o", "a.safetensors", "--scale-to", "100"], 2, "scale_to is 100; wanted 224 or more"),
+        (["resnet18", "FILE", "-o", "a.safetensors", "--scale-to", "100"], 2, "scale_to is 100; expected 224 or more"),
         (["resnet18", "FILE"], 2, "Missing option '--out'"),
     ],
 )

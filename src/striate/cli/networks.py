@@ -152,7 +152,7 @@ def weights_command(
     json: Json = False,
 ) -> None:
     """Convert torchvision's pretrained weights. To a model file with their preprocessing; no code in FILE is run."""
-    from striate.run.api import weights
+    from striate.loading.torchvision import weights
 
     model = weights(net, file, out=out, classes=classes, scale_to=scale_to, sides=sides, say=say)
     parameters, count = sum(p.numel() for p in model.module.parameters()), len(model.contract.classes)

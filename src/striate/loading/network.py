@@ -267,7 +267,7 @@ def list_networks() -> list[dict[str, Any]]:
 
     >>> row = list_networks()[0]
     >>> row["name"], row["year"], row["input"], row["parameters"], row["receptive_field"]
-    ('lenet5', 1998, (1, 32, 32), 61706, (16, 16))
+    ('lenet5', 1998, (1, 32, 32), 61706, (32, 32))
     """
     return [_row(name) for name in ZOO]
 

@@ -167,22 +167,22 @@ def carry(
     Raises:
         ModelError: No layer is the same in both.
     """
-    given, wanted = _by_layer(source), _by_layer(target)
-    came = []
-    for layer, values in wanted.items():
+    given, expected = _by_layer(source), _by_layer(target)
+    loaded = []
+    for layer, values in expected.items():
         others = given.get(layer, {})
-        alike = {key: v.shape for key, v in values.items()} == {key: v.shape for key, v in others.items()}
-        if alike and layer not in but:
-            came.append(layer)
+        same = {key: v.shape for key, v in values.items()} == {key: v.shape for key, v in others.items()}
+        if same and layer not in but:
+            loaded.append(layer)
             for key, value in values.items():
                 value.copy_(others[key])
-    if not came and wanted.keys() - but:
+    if not loaded and expected.keys() - but:
         raise ModelError(
             f"{path}: none of its layers has the name and shape of one of the network; it has {_some(tuple(given))}, "
-            f"the network has {_some(tuple(wanted))}; omit --net to use the file's own network"
+            f"the network has {_some(tuple(expected))}; omit --net to use the file's own network"
         )
-    new = tuple(layer for layer in wanted if layer not in came)
-    return tuple(came), new, tuple(layer for layer in given if layer not in wanted)
+    new = tuple(layer for layer in expected if layer not in loaded)
+    return tuple(loaded), new, tuple(layer for layer in given if layer not in expected)
 
 
 def _by_layer(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:

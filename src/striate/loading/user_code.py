@@ -1,4 +1,4 @@
-"""``my_net.py:Net``: a network in somebody's own Python file, named by the person who runs the command."""
+"""``my_net.py:Net``: a network in a Python file, named by the person who runs the command and by no file."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def load_code(text: str) -> Any:
     path = Path(file)
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise SpecError(f"{path}: there is no such file" + (nearest(path.name, beside) if beside else ""))
+        raise SpecError(f"{path}: no such file" + (nearest(path.name, beside) if beside else ""))
     if not name:
-        raise SpecError(f"{text}: say which network of the file, as in {path}:{next(iter(_named(path)), 'Net')}")
+        raise SpecError(f"{text}: name the network in the file, as in {path}:{next(iter(_named(path)), 'Net')}")
     module = _run(path)
     if not hasattr(module, name):
         own = {n.lower(): n for n in _named(path) or vars(module) if not n.startswith("_")}
         near = [own[n] for n in get_close_matches(name.lower(), own, 1)]
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(own.values())}" if own else ""
-        raise SpecError(f"{path}: there is no {name!r} in it{hint}")
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it defines {', '.join(own.values())}" if own else ""
+        raise SpecError(f"{path}: defines no {name!r}{hint}")
     return _made(getattr(module, name), f"{path}:{name}")
 
 
@@ -80,14 +80,14 @@ def _run(path: Path) -> ModuleType:
     except SyntaxError as error:
         raise SpecError(f"{path} line {error.lineno}: {error.msg}") from None
     except (Exception, SystemExit) as error:
-        raise SpecError(f"{path} does not run: {_told(error, path)}") from error
+        raise SpecError(f"{path} raises an error: {_error_line(error, path)}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))
     return module
 
 
-def _told(error: BaseException, path: Path) -> str:
-    """The line of the file in which *error* came up, and what it says."""
+def _error_line(error: BaseException, path: Path) -> str:
+    """The line of the file that raised *error*, and the error."""
     own = [s for s in traceback.extract_tb(error.__traceback__) if s.filename == str(path.resolve())]
     where = f"line {own[-1].lineno}: {own[-1].line}: " if own else ""
     return f"{where}{type(error).__name__}: {error}"
@@ -96,22 +96,24 @@ def _told(error: BaseException, path: Path) -> str:
 def _made(found: Any, where: str) -> Any:
     """What *found* is or makes."""
     if isinstance(found, type) or inspect.isroutine(found):
-        wanted = _wanted(found)
-        if wanted:
+        needed = _required(found)
+        if needed:
             name = where.rpartition(":")[2]
             raise SpecError(
-                f"{where} needs {', '.join(wanted)}; write a function without arguments that makes it, such as "
-                f"def make(): return {name}({', '.join(f'{w}=...' for w in wanted)}), and name that"
+                f"{where} needs {', '.join(needed)}; write a function without arguments that creates it, such as "
+                f"def make(): return {name}({', '.join(f'{w}=...' for w in needed)}), and name that"
             )
         try:
             with redirect_stdout(sys.stderr):
                 found = found()
         except Exception as error:
-            raise SpecError(f"{where} cannot be made: {_told(error, Path(where.rpartition(':')[0]))}") from error
+            raise SpecError(
+                f"{where} cannot be created: {_error_line(error, Path(where.rpartition(':')[0]))}"
+            ) from error
     return found
 
 
-def _wanted(call: Any) -> list[str]:
+def _required(call: Any) -> list[str]:
     """The arguments without a default."""
     try:
         parameters = inspect.signature(call).parameters.values()

@@ -1,10 +1,10 @@
-"""What the verbs of the command line do, one Python function each: train, evaluate, predict, export, weights, data."""
+"""What the verbs of the command line do, one Python function each: train, evaluate, predict, export, data."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,6 @@ from striate.files import write_safely
 from striate.learning import Epoch, Recipe, find_recipe
 from striate.loading import Given, open_model, open_network
 from striate.loading.network import input_shape
-from striate.loading.official import from_torchvision, read_classes
 from striate.model.answers import THRESHOLD, Answer, Mask
 from striate.model.contract import RESIZE
 from striate.model.model import Model
@@ -240,48 +239,6 @@ def export(
         if network.path is None:
             network.model.save(file)
         return export_source(file, path, name=name, origin=network.describe())
-
-
-def weights(
-    net: str,
-    file: str | Path,
-    *,
-    out: str | Path | None = None,
-    classes: str | Path | Sequence[str] | None = None,
-    scale_to: int | None = None,
-    sides: bool = False,
-    say: Callable[[str], None] = _to_stderr,
-) -> Model:
-    """The model of torchvision's published weights, with its preparation of images; nothing in *file* is run.
-
-    Args:
-        net: A network of the zoo that torchvision has too: ``"resnet50"``.
-        file: Its weights: a state dict (``.pth``) or ``.safetensors``.
-        out: A model file to write, too.
-        classes: The class names in the order of the outputs, or a text file with one a line; ``"0"`` to ``"999"``, if
-            not given.
-        scale_to: Pixels of the shorter side before the centre crop; those of torchvision's first weights, if not given.
-        sides: Keep the side heads of GoogLeNet.
-        say: Told, in a line each, what was left out, filled or assumed.
-
-    Raises:
-        SpecError: There are no published weights of that network, or *out* is no name for a model file.
-        ModelError: Naming the file and all that is wrong with it.
-
-    >>> weights("lenet5", "lenet5.pth")
-    Traceback (most recent call last):
-    striate.errors.SpecError: lenet5: torchvision has no weights of it; ...
-    """
-    path = None if out is None else Path(out)
-    if path and path.suffix != ".safetensors":
-        raise SpecError(f"--out {path}: a model file's name ends with .safetensors")
-    if path and not path.parent.is_dir():
-        raise SpecError(f"--out {path}: there is no folder {path.parent}; make it first")
-    names = read_classes(classes) if isinstance(classes, str | Path) else classes
-    model = from_torchvision(net, file, classes=names, scale_to=scale_to, sides=sides, say=say)
-    if path:
-        model.save(path)
-    return model
 
 
 def data(

@@ -1,4 +1,4 @@
-"""torchvision's published weights as models of ours: the file's numbers, the net of the zoo, their preparation."""
+"""torchvision's pretrained weights as models: a file's tensors, a network of the zoo, their preprocessing."""
 
 from __future__ import annotations
 
@@ -29,29 +29,33 @@ def from_torchvision(
     sides: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Model:
-    """The model that a file of torchvision's weights is, ready to predict, to save, to train on.
+    """The model of torchvision's pretrained weights, to predict with, to save, to fine-tune.
 
     Args:
-        net: A net of the zoo, such as ``"resnet50"``.
+        net: A network of the zoo that torchvision has too, such as ``"resnet50"``.
         file: A state dict with torchvision's names: ``.pth`` or ``.safetensors``.
         classes: The class names in the order of the outputs; ``"0"`` to ``"999"``, if not given.
-        scale_to: What the image's shorter side is scaled to before the middle is cut out; that of torchvision's
-            first published weights (256, ConvNeXt 236), if not given. Its second ones (``IMAGENET1K_V2``) want 232.
-        sides: Keep GoogLeNet's side heads.
-        say: Told, in a line each, what was left out, filled or taken for granted.
+        scale_to: Pixels of the image's shorter side before the centre crop; those of torchvision's first weights (256,
+            ConvNeXt 236), if not given. Its second ones (``IMAGENET1K_V2``) need 232.
+        sides: Keep GoogLeNet's auxiliary heads.
+        say: Told, in a line each, what was left out, filled or assumed.
 
     Raises:
-        SpecError: There are no official weights of that net.
+        SpecError: torchvision has no weights of that network.
         ModelError: Naming the file and all that is wrong with it; nothing in it is run.
+
+    >>> from_torchvision("lenet5", "lenet5.pth")
+    Traceback (most recent call last):
+    striate.errors.SpecError: lenet5: torchvision has no weights of it; it has those of alexnet_owt, ...
     """
     table = _table(net)
     if sides and not table.sides:
-        raise SpecError(f"{net}: torchvision's {table.theirs} has no side heads")
+        raise SpecError(f"{net}: torchvision's {table.theirs} has no auxiliary heads; omit --sides")
     names = tuple(classes) if classes is not None else IMAGENET
     graph, whole = _graph(net, len(names), sides), _graph(net, len(names), True) if table.sides else None
     assert graph.input is not None
     if scale_to is not None and scale_to < max(graph.input):
-        raise SpecError(f"scale_to is {scale_to}; wanted {max(graph.input)} or more, what {net} cuts out")
+        raise SpecError(f"scale_to is {scale_to}; expected {max(graph.input)} or more, the size of the crop")
     contract = Contract(
         names, graph.input, "RGB", table.mean, table.std,
         resize="crop", interpolation=table.interpolation, scale_to=scale_to or table.scale_to,
@@ -66,31 +70,72 @@ def from_torchvision(
     for note in notes:
         say(note)
     if classes is None:
-        say("the classes are called 0 to 999; name them with a file, one name a line, in torchvision's order")
+        say("the classes are named 0 to 999; give a file with their names, one per line, in torchvision's order")
     return Model(module.eval(), contract)
 
 
-def read_classes(path: str | Path) -> tuple[str, ...]:
-    """The class names in a text file, one a line.
+def weights(
+    net: str,
+    file: str | Path,
+    *,
+    out: str | Path | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    scale_to: int | None = None,
+    sides: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Model:
+    """As :func:`from_torchvision`, and a model file of it: what ``striate weights`` does.
+
+    Args:
+        net: A network of the zoo that torchvision has too.
+        file: Its weights: a state dict (``.pth``) or ``.safetensors``.
+        out: The model file to write (``.safetensors``); none, if not given.
+        classes: The class names, or a text file with one per line; ``"0"`` to ``"999"``, if not given.
+        scale_to: Pixels of the shorter side before the centre crop.
+        sides: Keep the auxiliary heads of GoogLeNet.
+        say: Told, in a line each, what was left out, filled or assumed.
 
     Raises:
-        DataError: It cannot be read, or a line is empty or there twice.
+        SpecError: torchvision has no weights of that network, or *out* is no name for a model file.
+        ModelError: Naming the file and all that is wrong with it.
+
+    >>> weights("resnet50", "resnet50.pth", out="resnet50.pt")
+    Traceback (most recent call last):
+    striate.errors.SpecError: --out resnet50.pt: a model file's name ends in .safetensors
+    """
+    path = None if out is None else Path(out)
+    if path and path.suffix != ".safetensors":
+        raise SpecError(f"--out {path}: a model file's name ends in .safetensors")
+    if path and not path.parent.is_dir():
+        raise SpecError(f"--out {path}: no folder {path.parent}; create it first")
+    names = read_classes(classes) if isinstance(classes, str | Path) else classes
+    model = from_torchvision(net, file, classes=names, scale_to=scale_to, sides=sides, say=say)
+    if path:
+        model.save(path)
+    return model
+
+
+def read_classes(path: str | Path) -> tuple[str, ...]:
+    """The class names in a text file, one per line.
+
+    Raises:
+        DataError: It cannot be read, or a line is empty or repeated.
     """
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").rstrip().splitlines()]
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; wanted a text file with one class name a line") from None
+        raise DataError(f"{path}: {error.strerror or error}; expected a text file, one class name per line") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: is no text (UTF-8); wanted one class name a line") from None
+        raise DataError(f"{path}: is not valid UTF-8 text; expected one class name per line") from None
     for number, line in enumerate(lines, start=1):
         if not line:
-            raise DataError(f"{path}: line {number} is empty; wanted one class name a line")
+            raise DataError(f"{path}: line {number} is empty; expected one class name per line")
         if lines.index(line) < number - 1:
             raise DataError(
-                f"{path}: line {number} is {line!r}, as line {lines.index(line) + 1} is; classes need different names"
+                f"{path}: line {number} repeats {line!r} of line {lines.index(line) + 1}; class names must be unique"
             )
     if len(lines) < 2:
-        raise DataError(f"{path}: holds {len(lines)} class names; wanted two or more, one a line")
+        raise DataError(f"{path}: contains {len(lines)} class names; expected two or more, one per line")
     return tuple(lines)
 
 
@@ -99,10 +144,10 @@ def _table(net: str) -> Table:
         return TABLES[net]
     for ours, table in TABLES.items():
         if table.theirs == net:
-            raise SpecError(f"{net}: what torchvision calls {net} is {ours!r} here")
+            raise SpecError(f"{net}: torchvision's {net} is {ours!r} here")
     if net in ZOO:
         raise SpecError(f"{net}: torchvision has no weights of it; it has those of {', '.join(TABLES)}")
-    raise SpecError(f"{net}: no net of the zoo{nearest(net, TABLES)}")
+    raise SpecError(f"{net}: no network of the zoo{nearest(net, TABLES)}")
 
 
 def _graph(net: str, classes: int, sides: bool) -> Graph:
@@ -121,12 +166,12 @@ def _advice(stored: Stored, net: str, classes: int, named: bool) -> str:
             return ""
         want = _wanted(best, classes)
         fits = matches(stored, TABLES[best], want)
-        return f"\nthese look like {best}'s keys ({fits} of its {len(want)} are there and fit); take that as the net"
+        return f"\nthe keys look like those of {best} ({fits} of its {len(want)} are there and fit); use that network"
     head = list(_wanted(net, classes))[-1]
     _, shape = stored.tensors.get(head, ("", ()))
     if not shape or shape[0] == classes:
         return ""
-    way = f"{'wanted' if named else 'give --classes'} a file with its {shape[0]} class names, one a line"
+    way = f"{'expected' if named else 'give --classes'} a file with its {shape[0]} class names, one per line"
     return f"\nthe file is for {shape[0]} classes; {way}"
 
 
@@ -136,7 +181,7 @@ def _wanted(net: str, classes: int) -> dict[str, Wanted]:
 
 
 def _share(stored: Stored, net: str, classes: int) -> float:
-    """How alike the file and *net* are: tensors that fit, of all that either has."""
+    """How similar the file and *net* are: tensors that fit, of all that either has."""
     want = _wanted(net, classes)
     fits = matches(stored, TABLES[net], want)
     return fits / (len(want) + len(stored.tensors) - fits)
