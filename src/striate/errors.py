@@ -59,3 +59,32 @@ def shape_text(shape: Iterable[int]) -> str:
     '3x32x32'
     """
     return "x".join(map(str, shape))
+
+
+def counted(n: int, what: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "image"), counted(2000, "image"), counted(2, "class")
+    ('1 image', '2,000 images', '2 classes')
+    """
+    plural = "" if n == 1 else "es" if what.endswith("s") else "s"
+    return f"{n:,} {what}{plural}"
+
+
+def listed(names: Iterable[object], limit: int = 5) -> str:
+    """The first few of *names*, and how many more there are.
+
+    >>> listed("abcdefg", 3)
+    'a, b, c and 4 more'
+    """
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if len(texts) > limit else "")
+
+
+def listed_quoted(names: Iterable[object], limit: int = 5) -> str:
+    """As :func:`listed`, each name in quotes.
+
+    >>> listed_quoted(["cat", "dog"])
+    "'cat', 'dog'"
+    """
+    return listed(map(repr, names), limit)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from striate.datasets import Batches, DataSet, Part, open_data, read_part
 from striate.datasets.augment import Augment
+from striate.datasets.show.items import SheetImage, SheetRow, sheet_contract, sheet_rows
 from striate.datasets.show.sheet import SIDE, WIDTH, contact_sheet, image_bytes
-from striate.datasets.show.shown import Cell, Row, contract_of, shown
 from striate.datasets.statistics import original_items
 from striate.errors import DataError, ModelError, RecipeError
 
@@ -27,42 +27,46 @@ def squares(task="classification", n=12, side=16, **more):
 
 def test_items_are_spread_evenly_over_the_classes():
     data = open_data("digits")
-    rows = shown(data, contract_of(data), items=20)
-    assert sorted(row.answer for row in rows) == sorted("0123456789" * 2)
+    rows = sheet_rows(data, sheet_contract(data), items=20)
+    assert sorted(row.label for row in rows) == sorted("0123456789" * 2)
     assert len({row.name for row in rows}) == 20
 
 
 def test_every_item_once_where_there_are_few():
     data = squares()
-    rows = shown(data, contract_of(data), items=50)
+    rows = sheet_rows(data, sheet_contract(data), items=50)
     assert sorted(row.name for row in rows) == sorted(data.train.names)
 
 
 def test_the_pictures_are_what_a_run_with_that_seed_sees():
     data = open_data("digits")
-    contract = replace(contract_of(data, (1, 12, 10)), mean=(0.0,), std=(1 / 255,))
+    contract = replace(sheet_contract(data, (1, 12, 10)), mean=(0.0,), std=(1 / 255,))
     augment = replace(ALL, cutout=0)  # the mean colour is that of a sample here
-    rows = shown(data, contract, augment=augment, seed=3, items=6, epochs=3)
+    rows = sheet_rows(data, contract, augment=augment, seed=3, items=6, epochs=3)
     batches = Batches(read_part(data.train, contract), contract, batch_size=50, seed=3, augment=augment)
     for epoch in range(3):
         batches.set_epoch(epoch)
         images = np.concatenate([x.numpy() for x, _ in batches])
         for row in rows:
             i = data.train.names.index(row.name)
-            assert np.abs(row.cells[1 + epoch].pixels[..., 0] - images[i, 0]).max() < 1e-3
+            assert np.abs(row.images[1 + epoch].pixels[..., 0] - images[i, 0]).max() < 1e-3
 
 
 def test_the_first_picture_is_the_item_as_it_is_prepared():
     data = squares(side=10)
-    for row in shown(data, contract_of(data, (3, 4, 6)), augment=ALL):
-        assert row.cells[0].pixels.shape == (4, 6, 3)
-        assert (row.cells[0].pixels == (RED if row.answer == "red" else GREEN)).all()
-        assert len(row.cells) == 5
+    for row in sheet_rows(data, sheet_contract(data, (3, 4, 6)), augment=ALL):
+        assert row.images[0].pixels.shape == (4, 6, 3)
+        assert (row.images[0].pixels == (RED if row.label == "red" else GREEN)).all()
+        assert len(row.images) == 5
 
 
 def test_mixed_pictures_say_of_what_they_are():
     data = squares()
-    captions = {cell.caption for row in shown(data, contract_of(data), augment=Augment(mixup=1)) for cell in row.cells}
+    captions = {
+        image.caption
+        for row in sheet_rows(data, sheet_contract(data), augment=Augment(mixup=1))
+        for image in row.images
+    }
     assert "" in captions  # as they are, and those that met their own class
     assert any(caption.endswith("red") and "\n" in caption and "% green" in caption for caption in captions)
 
@@ -71,24 +75,24 @@ def test_a_file_that_cannot_be_read_is_passed_over(photos, tmp_path):
     data = open_data(photos(tmp_path, {"cat": 6, "dog": 6}))
     for path in (tmp_path / "cat").glob("[0-2].png"):
         path.write_bytes(b"no image")
-    rows = shown(data, contract_of(data), items=50, augment=Augment(mixup=1))
+    rows = sheet_rows(data, sheet_contract(data), items=50, augment=Augment(mixup=1))
     expected = {name for name in data.train.names if not name.endswith(tuple(f"cat/{i}.png" for i in range(3)))}
     assert len(rows) == len(expected)
     assert all(row.name.startswith(tmp_path.name) for row in rows)  # the end of a long path
     for path in (tmp_path / "cat", tmp_path / "dog"):
         for file in path.glob("*.png"):
             file.write_bytes(b"no image")
-    with pytest.raises(DataError, match="none of the train part's items can be read"):
-        shown(data, contract_of(data))
+    with pytest.raises(DataError, match="none of the items of the train split can be read"):
+        sheet_rows(data, sheet_contract(data))
 
 
 def test_answers_in_words():
     several = np.array([[1, 1], [0, 1], [0, 0]] * 4, np.uint8)
-    rows = shown(data := squares("multilabel", targets=several), contract_of(data))
-    assert {row.answer for row in rows} == {"red, green", "green", "none"}
+    rows = sheet_rows(data := squares("multilabel", targets=several), sheet_contract(data))
+    assert {row.label for row in rows} == {"red, green", "green", "none"}
     numbers = np.linspace(0, 1, 24, dtype=np.float32).reshape(12, 2)
-    rows = shown(data := squares("regression", targets=numbers), contract_of(data), items=50)
-    assert "red 0, green 0.04348" in {row.answer for row in rows}
+    rows = sheet_rows(data := squares("regression", targets=numbers), sheet_contract(data), items=50)
+    assert "red 0, green 0.04348" in {row.label for row in rows}
 
 
 def test_words_that_the_training_part_lacks_are_marked():
@@ -97,34 +101,34 @@ def test_words_that_the_training_part_lacks_are_marked():
 
     data = DataSet("texts", "classification", ("bad", "good"), "text", (4,), part("a film", "the film"))
     data = replace(data, test=part("a good film it is", "the film"))
-    rows = shown(data, contract_of(data), part="test")
+    rows = sheet_rows(data, sheet_contract(data), split="test")
     assert [("a", True), ("good", False), ("film", True), ("it", False)] in [list(row.words) for row in rows]
-    page = np.asarray(contact_sheet(rows, contract_of(data), title="t", about=""))
+    page = np.asarray(contact_sheet(rows, sheet_contract(data), title="t", about=""))
     assert (page == (255, 221, 170)).all(2).sum() > 500
 
 
 def test_large_pictures_are_shown_smaller_unless_an_input_is_asked_for():
     data = replace(squares(), input=(3, 3000, 4000))
-    assert contract_of(data).input == (3, 168, 224)
-    assert contract_of(data, (3, 300, 400)).input == (3, 300, 400)
+    assert sheet_contract(data).input == (3, 168, 224)
+    assert sheet_contract(data, (3, 300, 400)).input == (3, 300, 400)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"mode": "values"}, DataError, "squares: its items are values, and how they are to be seen is not known"),
+        ({"mode": "values"}, DataError, "squares: its items are values, which cannot be shown as images"),
         ({"resize": "squash"}, ModelError, "contract: resize is 'squash'"),
     ],
 )
 def test_what_cannot_be_shown_is_said(change, error, message):
     with pytest.raises(error, match=message):
-        contract_of(replace(squares(), mode=change.get("mode", "RGB")), resize=change.get("resize", "stretch"))
+        sheet_contract(replace(squares(), mode=change.get("mode", "RGB")), resize=change.get("resize", "stretch"))
 
 
 def test_a_part_that_is_not_there_is_named():
     data = squares()
-    with pytest.raises(RecipeError, match="squares has no part 'val'; it has train"):
-        shown(data, contract_of(data), part="val")
+    with pytest.raises(RecipeError, match="squares has no split named 'val'; it has train"):
+        sheet_rows(data, sheet_contract(data), split="val")
 
 
 # ---- the page
@@ -136,7 +140,7 @@ def page_of(rows, contract):
 
 def test_small_pictures_are_enlarged_by_whole_factors():
     pixels = np.array([[RED, GREEN], [GREEN, RED]], np.uint8)
-    page = page_of([Row("a", "b", (Cell(pixels),))], contract_of(squares()))
+    page = page_of([SheetRow("a", "b", (SheetImage(pixels),))], sheet_contract(squares()))
     inside = (page == RED).all(2)
     ys, xs = np.nonzero(inside)
     factor = 2 * SIDE // 2
@@ -149,8 +153,8 @@ def test_masks_lie_over_the_picture_and_are_named():
     mask[:, 4:, :] = 1
     mask[:, :, :4] = 255
     data = squares("segmentation", targets=mask)
-    contract = contract_of(data)
-    rows = shown(data, contract)
+    contract = sheet_contract(data)
+    rows = sheet_rows(data, contract)
     page = page_of(rows, contract)
     for swatch in ((0, 114, 178), (230, 159, 0), (0, 0, 0)):  # the legend: two classes, and what is ignored
         assert (page == swatch).all(2).sum() >= 150
@@ -161,8 +165,8 @@ def test_masks_lie_over_the_picture_and_are_named():
 def test_positions_are_crosses_where_they_are():
     points = np.array([[0.25, 0.75]], np.float32)
     black = np.zeros((10, 10, 3), np.uint8)
-    with_cross = page_of([Row("", "n", (Cell(black, points=points),))], contract_of(squares()))
-    without = page_of([Row("", "n", (Cell(black),))], contract_of(squares()))
+    with_cross = page_of([SheetRow("", "n", (SheetImage(black, points=points),))], sheet_contract(squares()))
+    without = page_of([SheetRow("", "n", (SheetImage(black),))], sheet_contract(squares()))
     ys, xs = np.nonzero((with_cross != without).any(2))
     corner = np.argwhere((without == (200, 200, 206)).all(2)).min(axis=0)
     side = 2 * SIDE // 10 * 10
@@ -172,9 +176,13 @@ def test_positions_are_crosses_where_they_are():
 
 def test_nothing_is_written_beyond_the_page():
     long = "a very long name " * 30
-    cells = tuple(Cell(np.zeros((40, 50, 3), np.uint8), caption=long) for _ in range(5))
-    for row in (Row(long, long, cells), Row(long, long, cells[:1]), Row(long, long, words=((long * 5, False),) * 90)):
-        page = np.asarray(contact_sheet([row] * 7, contract_of(squares()), title=long, about=long))
+    images = tuple(SheetImage(np.zeros((40, 50, 3), np.uint8), caption=long) for _ in range(5))
+    for row in (
+        SheetRow(long, long, images),
+        SheetRow(long, long, images[:1]),
+        SheetRow(long, long, words=((long * 5, False),) * 90),
+    ):
+        page = np.asarray(contact_sheet([row] * 7, sheet_contract(squares()), title=long, about=long))
         assert page.shape[1] < 2 * WIDTH + 60
         assert (page[:, -20:] == 255).all()
         assert (page[-20:] == 255).all()

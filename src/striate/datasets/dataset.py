@@ -14,6 +14,11 @@ from striate.tasks import Task, task_named
 Broken = tuple[str, str]  # the name of an item that could not be read, and why
 Inputs = np.ndarray | tuple[Path, ...] | tuple[str, ...]
 SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {  # of folders, files and cells
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,7 @@ from PIL import Image
 
 from striate.datasets import DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
-from striate.datasets.show.about import About, about
-from striate.datasets.show.sheet import contact_sheet, image_bytes
-from striate.datasets.show.shown import contract_of, shown
+from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
@@ -251,7 +249,7 @@ def data(
     split: str | None = None,
     seed: int | None = None,
     say: Say = _to_stderr,
-) -> About:
+) -> DataDescription:
     """What a data set is: its task, classes, counts and sizes; ``print`` shows it. With *sheet*, a contact sheet of
     what a network will see of it.
 
@@ -286,20 +284,20 @@ def data(
     if sheet is not None:
         page = _sheet(dataset, how, shape, resize or "stretch", split or "train", seed or 0, say)
         write_safely(Path(sheet), image_bytes(page, Path(sheet)))
-    return about(dataset)
+    return describe(dataset)
 
 
 def _sheet(
     dataset: DataSet, augment: Augment, shape: Shape | None, resize: str, split: str, seed: int, say: Say
 ) -> Image.Image:
-    contract = contract_of(dataset, shape, resize)
+    contract = sheet_contract(dataset, shape, resize)
     suited, notes = augment.suited(contract)
     for note in notes:
         say(note)
     with suppress(DataError):  # as for training, where there is enough for it: then the items have the same numbers
         dataset = with_validation(dataset, seed)
     augmented, text = suited != Augment(), contract.mode == "text"
-    rows = shown(dataset, contract, part=split, augment=suited, seed=seed, items=10 if augmented or text else 25)
+    rows = sheet_rows(dataset, contract, split=split, augment=suited, seed=seed, items=10 if augmented or text else 25)
     size = shape_text(contract.input)
     what = [f"{len(rows)} of {len(dataset.parts[split]):,} items of the {split} split"]
     how = [f"their first {size} words"] if text else [f"as {size}, resize {resize}"]

@@ -1,6 +1,95 @@
-"""Everything that can be found wrong with a data set before it costs a run."""
+"""Everything that can be found wrong with a data set before it costs a run: ``doctor`` and its checks, by subject."""
 
-from striate.datasets.doctor.diagnosis import DataProblem, Diagnosis
-from striate.datasets.doctor.examine import doctor
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from striate.datasets.dataset import DataSet
+from striate.datasets.doctor import classes, copies, folders, images, masks, values
+from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
+from striate.datasets.doctor.look import Looks, Progress, look_at
+from striate.datasets.open import open_data
+from striate.errors import DataError
+from striate.tasks import Task
 
 __all__ = ["DataProblem", "Diagnosis", "doctor"]
+_CHECKS: tuple[Check, ...] = (
+    *folders.CHECKS,
+    *images.CHECKS,
+    *masks.CHECKS,
+    *copies.CHECKS,
+    *classes.CHECKS,
+    *values.CHECKS,
+)
+
+
+def doctor(
+    data: str | Path | DataSet, *, quick: bool = False, task: Task | str | None = None, progress: Progress | None = None
+) -> Diagnosis:
+    """What is wrong with *data*: each problem with its files and the way out. It changes nothing.
+
+    Every image is decoded once, and none is kept but a thumbnail of 32x32. docs/doctor.md lists what is looked for.
+
+    Args:
+        data: A built-in name, a path, or a data set that is open.
+        quick: Decode no image: only counts, classes, labels, texts, numbers, a few masks, and exact copies.
+        task: As in :func:`~striate.datasets.open_data`.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        DataError: There is no such data. Data that is there and cannot be opened is a fault instead.
+
+    >>> diagnosis = doctor("digits")
+    >>> diagnosis.faults, diagnosis.warnings, diagnosis.counts["train"]["items"]
+    ((), (), 1437)
+    """
+    if isinstance(data, DataSet):
+        return _diagnosis(Case(data, _looks(data, quick, progress), quick))
+    root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
+    try:
+        dataset, problems = open_data(data, task=task), []
+    except DataError as error:
+        if not where:
+            raise
+        problems = [_cannot_open(data, error)]
+        salvaged = _salvaged(root)
+        if salvaged is None:
+            return Diagnosis(Path(data).name, "", problems=tuple(problems), quick=quick, where=where)
+        dataset = salvaged
+    return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick, root, where), problems)
+
+
+def _cannot_open(data: str | Path, error: DataError) -> DataProblem:
+    message, _, fix = str(error).partition("; ")
+    return DataProblem("cannot-open", FAULT, message, fix or "fix this, and run again", (str(data),))
+
+
+def _salvaged(root: Path | None) -> DataSet | None:
+    """What can be examined of a folder all the same."""
+    try:
+        return folders.class_folders_under(root) if root else None
+    except DataError:
+        return None
+
+
+def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str, Looks]:
+    if quick or dataset.mode == "values" or dataset.train.texts:
+        return {}
+    total, before, looks = sum(map(len, dataset.parts.values())), 0, {}
+    for name, part in dataset.parts.items():
+
+        def told(done: int, _: int, before: int = before) -> None:
+            if progress:
+                progress(before + done, total)
+
+        looks[name] = look_at(part, told)
+        before += len(part)
+    return looks
+
+
+def _diagnosis(case: Case, problems: list[DataProblem] | None = None) -> Diagnosis:
+    found = [*(problems or []), *(problem for check in _CHECKS for problem in check(case))]
+    found.sort(key=lambda problem: SEVERITIES.index(problem.severity))
+    data = case.data
+    return Diagnosis(data.name, data.task.name, classes.class_counts(case), tuple(found), case.quick, case.where)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, item_names
-from striate.datasets.sources.looking import count, some, some_quoted
+from striate.errors import counted, listed, listed_quoted
 
 FEW = 10  # items of a class in training
 UNEVEN = 10  # times as many as of the rarest class
@@ -42,7 +42,7 @@ def _missing(case: Case) -> Iterator[DataProblem]:
     for split in case.data.parts if _per_item(case) else ():
         lacking = _classes_where(case, _per_class(case, split) == 0)
         if lacking:
-            message = f"{count(len(lacking), 'class')} without an item in {split}: {some_quoted(lacking)}"
+            message = f"{counted(len(lacking), 'class')} without an item in {split}: {listed_quoted(lacking)}"
             train = split == "train"
             fix = "add items of them, or omit the classes" if train else f"move some items of them to {split}"
             yield DataProblem("class-missing", FAULT if train else WARNING, message, fix, n=len(lacking))
@@ -54,12 +54,12 @@ def _few(case: Case) -> Iterator[DataProblem]:
     n = _per_class(case, "train")
     single = _classes_where(case, n == 1)
     if single:
-        message = f"only one training item of {some_quoted(single)}"
+        message = f"only one training item of {listed_quoted(single)}"
         fix = "add items, merge the class with another, or omit it"
         yield DataProblem("one-item-class", WARNING, message, fix, n=len(single))
     rare = _classes_where(case, (n > 1) & (n < FEW))
     if rare:
-        message = f"fewer than {FEW} training items of {some_quoted(rare)}"
+        message = f"fewer than {FEW} training items of {listed_quoted(rare)}"
         fix = "add items; until then the metrics of these classes mean little"
         yield DataProblem("few-items", WARNING, message, fix, n=len(rare))
 
@@ -87,9 +87,9 @@ def _label_range(case: Case) -> Iterator[DataProblem]:
         beyond = len(data.classes) if exclusive else 2
         wrong = np.asarray(np.reshape((labels < 0) | (labels >= beyond), (len(part), -1)).any(axis=1))
         if wrong.any():
-            values = some(np.unique(labels[wrong]).tolist())
+            values = listed(np.unique(labels[wrong]).tolist())
             allowed = f"0 to {len(data.classes) - 1}" if exclusive else "0 or 1"
-            message = f"{count(int(wrong.sum()), 'label')} outside {allowed}: {values}"
+            message = f"{counted(int(wrong.sum()), 'label')} outside {allowed}: {values}"
             fix = "number the classes from 0, without gaps"
             yield DataProblem("label-range", FAULT, message, fix, item_names(part, wrong))
     if exclusive and all(name.isdecimal() for name in data.classes):
@@ -97,7 +97,7 @@ def _label_range(case: Case) -> Iterator[DataProblem]:
         gaps = sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers)) if numbers[-1] < 10_000 else []
         if gaps:
             message = (
-                f"the labels go from {numbers[0]} to {numbers[-1]}, but {some_quoted(map(str, gaps))} never occurs"
+                f"the labels go from {numbers[0]} to {numbers[-1]}, but {listed_quoted(map(str, gaps))} never occurs"
             )
             fix = "is a class missing from the training split?"
             yield DataProblem("label-gaps", WARNING, message, fix, n=len(gaps))
@@ -110,7 +110,7 @@ def _similar_names(case: Case) -> Iterator[DataProblem]:
         groups["".join(char for char in name.casefold() if char not in " -_")].append(name)
     for group in groups.values():
         if len(group) > 1:
-            message = f"class names that differ only in case or spaces: {some_quoted(group)}"
+            message = f"class names that differ only in case or spaces: {listed_quoted(group)}"
             yield DataProblem("similar-names", WARNING, message, "merge them if they mean the same", n=len(group))
 
 
@@ -120,13 +120,13 @@ def _constant_labels(case: Case) -> Iterator[DataProblem]:
         return
     always = _classes_where(case, _per_class(case, "train") == len(case.data.train))
     if always:
-        message = f"every training item has {some_quoted(always)}: there is nothing to learn"
+        message = f"every training item has {listed_quoted(always)}: there is nothing to learn"
         fix = "omit the label, or add items without it"
         yield DataProblem("constant-label", WARNING, message, fix, n=len(always))
     for part in case.data.parts.values():
         bare = part.labels.sum(axis=1) == 0
         if bare.any():
-            message = f"{count(int(bare.sum()), 'item')} without any label"
+            message = f"{counted(int(bare.sum()), 'item')} without any label"
             fix = "nothing if that is intended; else label them"
             yield DataProblem("no-label", NOTE, message, fix, item_names(part, bare))
 
@@ -137,7 +137,7 @@ def _small_test(case: Case) -> Iterator[DataProblem]:
         n, z, p = len(test), 1.96, 0.9
         half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5  # Wilson 1927
         points = f"{100 * half:.0f} percentage points"
-        message = f"the test split has {count(n, 'item')}: an accuracy of 90 % is known to within {points}"
+        message = f"the test split has {counted(n, 'item')}: an accuracy of 90 % is known to within {points}"
         fix = "add items to the test split, or mind the uncertainty of its metrics"
         yield DataProblem("small-test", NOTE, message, fix, n=n)
 

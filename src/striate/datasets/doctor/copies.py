@@ -10,8 +10,8 @@ import numpy as np
 from striate.datasets.dataset import SPLITS
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, Group
 from striate.datasets.doctor.similarity import near_duplicates
-from striate.datasets.sources.looking import count
 from striate.datasets.split import content_keys
+from striate.errors import counted
 
 Place = tuple[str, int]  # a split's name and an item's number in it
 _MAX_QUICK = 20_000  # files that the quick checks read
@@ -72,18 +72,18 @@ def _reported(
     apart = [group for group in groups if _in_several(group)]
     together = [group for group in groups if not _in_several(group) and not _contradicts(case, group)]
     if contradicting:
-        found, items = count(len(contradicting), "group"), count(sum(map(len, contradicting)), "item")
+        found, items = counted(len(contradicting), "group"), counted(sum(map(len, contradicting)), "item")
         message = f"{what} with different labels: {found} of {items}"
         fix = "decide which label is right, and remove the other copies"
         twice = "two-labels" if kind == "duplicates" else f"{kind}-two-labels"
         yield DataProblem(twice, across, message, fix, groups=_named(case, contradicting))
     if apart:
         splits = " and ".join(name for name in case.data.parts if any(name == s for group in apart for s, _ in group))
-        message = f"{what} across {splits}: {count(len(apart), 'group')} of {count(sum(map(len, apart)), 'item')}"
+        message = f"{what} across {splits}: {counted(len(apart), 'group')} of {counted(sum(map(len, apart)), 'item')}"
         yield DataProblem(f"{kind}-across", across, message, _FIX_ACROSS, groups=_named(case, apart))
     if together:
         n = sum(len(group) - 1 for group in together)
-        message = f"{what} within a split: {count(n, 'item')} could be removed"
+        message = f"{what} within a split: {counted(n, 'item')} could be removed"
         fix = "remove the copies, unless they are meant to count twice"
         yield DataProblem(kind, within, message, fix, groups=_named(case, together), n=n)
 

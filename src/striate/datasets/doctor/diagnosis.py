@@ -14,7 +14,7 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.doctor.look import Looks
-from striate.datasets.sources.looking import count
+from striate.errors import counted
 
 FAULT, WARNING, NOTE = "fault", "warning", "note"
 SEVERITIES = (FAULT, WARNING, NOTE)
@@ -142,7 +142,7 @@ def _problem(problem: DataProblem, width: int, where: str) -> list[str]:
         lines += _hung(f"      {names}", width, " " * 8)
     if len(shown) > LISTED:
         more = len(shown) - LISTED
-        lines.append(f"      and {count(more, 'more group') if problem.groups else f'{more:,} more'}")
+        lines.append(f"      and {counted(more, 'more group') if problem.groups else f'{more:,} more'}")
     return lines + _hung(f"    fix: {problem.fix}", width, " " * 9)
 
 
@@ -158,10 +158,10 @@ def _verdict(diagnosis: Diagnosis) -> str:
     faults, warnings = (len(diagnosis.of(severity)) for severity in (FAULT, WARNING))
     end = " These were the quick checks: striate doctor examines every item." if diagnosis.quick else ""
     if faults:
-        also = f" and {count(warnings, 'warning')}" if warnings else ""
-        return f"{count(faults, 'fault')}{also}: fix the {'fault' if faults == 1 else 'faults'} before training.{end}"
+        also = f" and {counted(warnings, 'warning')}" if warnings else ""
+        return f"{counted(faults, 'fault')}{also}: fix the {'fault' if faults == 1 else 'faults'} before training.{end}"
     if warnings:
-        return f"No faults, {count(warnings, 'warning')}: training is possible; check the warnings first.{end}"
+        return f"No faults, {counted(warnings, 'warning')}: training is possible; check the warnings first.{end}"
     return f"No problems were found.{end}"
 
 

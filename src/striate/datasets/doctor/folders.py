@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from striate.datasets.dataset import DataSet
+from striate.datasets.dataset import SPLIT_NAMES, DataSet
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
-from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, of_classes
-from striate.datasets.sources.looking import SPLIT_NAMES, count, hidden_images, some, some_quoted
+from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, hidden_images, of_classes
 from striate.datasets.sources.masks import by_stem, image_and_mask_folders
-from striate.errors import DataError
+from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
 from striate.model.opening import folder_contents, images_under, is_hidden
 
@@ -23,7 +22,7 @@ _UNREAD = {
 def _hidden(case: Case) -> Iterator[DataProblem]:
     """Hidden folders with images in them (``.ipynb_checkpoints``): skipped, never a class."""
     if case.root and (found := tuple(str(path) for images in hidden_images(case.root).values() for path in images)):
-        message = f"{count(len(found), 'image')} in hidden folders, which are skipped"
+        message = f"{counted(len(found), 'image')} in hidden folders, which are skipped"
         yield DataProblem("hidden-folder", NOTE, message, "nothing, or remove the folders", found)
 
 
@@ -36,8 +35,8 @@ def _not_read(case: Case) -> Iterator[DataProblem]:
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         found += [str(Path(root, file)) for file in sorted(files) if Path(file).suffix.lower() in _UNREAD]
     if found:
-        kinds = some(sorted({Path(file).suffix.lower() for file in found}))
-        message = f"{count(len(found), 'image')} in an unsupported format ({kinds}), skipped"
+        kinds = listed(sorted({Path(file).suffix.lower() for file in found}))
+        message = f"{counted(len(found), 'image')} in an unsupported format ({kinds}), skipped"
         yield DataProblem("unread-format", WARNING, message, "convert them to JPEG or PNG", tuple(found))
 
 
@@ -48,13 +47,13 @@ def _class_folders(case: Case) -> Iterator[DataProblem]:
     classes = {split: folder_contents(folder)[0] for split, folder in _splits(case.root).items()}
     empty = tuple(str(path) for folders in classes.values() for path in folders if not images_under(path))
     if empty:
-        message = f"{count(len(empty), 'class folder')} without images"
+        message = f"{counted(len(empty), 'class folder')} without images"
         yield DataProblem("empty-class", FAULT, message, "fill or remove the folder", empty)
     train = {path.name for path in classes["train"]}
     for split, folders in classes.items():
         if unknown := tuple(str(path) for path in folders if path.name not in train):
-            message = f"{count(len(unknown), 'class folder')} in {split} that the training split lacks"
-            fix = f"rename or remove them (training has {some_quoted(sorted(train))})"
+            message = f"{counted(len(unknown), 'class folder')} in {split} that the training split lacks"
+            fix = f"rename or remove them (training has {listed_quoted(sorted(train))})"
             yield DataProblem("class-unknown", FAULT, message, fix, unknown)
 
 
@@ -70,10 +69,10 @@ def _partners(case: Case) -> Iterator[DataProblem]:
         alone += [str(path) for stem, path in masks.items() if stem not in photos]
         uneven += [str(path) for stem, path in masks.items() if stem in photos and _differ(photos[stem], path)]
     if alone:
-        message = f"{count(len(alone), 'file')} without a partner: an image and its mask must have the same name"
+        message = f"{counted(len(alone), 'file')} without a partner: an image and its mask must have the same name"
         yield DataProblem("mismatched-stems", FAULT, message, "rename, complete or remove them", tuple(alone))
     if uneven:
-        message = f"{count(len(uneven), 'mask')} not of the image's size, skipped"
+        message = f"{counted(len(uneven), 'mask')} not of the image's size, skipped"
         yield DataProblem("mask-size", FAULT, message, "draw the mask on the image as it is, upright", tuple(uneven))
 
 

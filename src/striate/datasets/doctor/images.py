@@ -10,8 +10,7 @@ import numpy as np
 
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, item_names
 from striate.datasets.doctor.look import Look, Looks
-from striate.datasets.sources.looking import count
-from striate.errors import DataError
+from striate.errors import DataError, counted
 from striate.model.image import header
 
 SMALLEST = 8  # pixels
@@ -52,7 +51,7 @@ def _unreadable(case: Case) -> Iterator[DataProblem]:
 
 
 def _cannot(n: int) -> str:
-    return f"{count(n, 'file')} cannot"
+    return f"{counted(n, 'file')} cannot"
 
 
 def _quickly(case: Case) -> Iterator[DataProblem]:
@@ -83,14 +82,14 @@ def _misnamed(case: Case) -> Iterator[DataProblem]:
 
     if files := _files_where(case, wrong):
         kinds = sorted({look.kind for name, look in _files(case) if name in set(files)})
-        message = f"{count(len(files), 'file')} of another format than the name says ({', '.join(kinds)})"
+        message = f"{counted(len(files), 'file')} of another format than the name says ({', '.join(kinds)})"
         fix = "nothing for striate, which reads by content; rename them for other programs"
         yield DataProblem("wrong-suffix", NOTE, message, fix, files)
 
 
 def _turned(case: Case) -> Iterator[DataProblem]:
     if files := _files_where(case, lambda _, look: look.turned):
-        message = f"{count(len(files), 'image')} stored turned or mirrored, with an EXIF orientation"
+        message = f"{counted(len(files), 'image')} stored turned or mirrored, with an EXIF orientation"
         fix = "nothing: striate turns them upright; other programs may not"
         yield DataProblem("exif-rotated", NOTE, message, fix, files)
 
@@ -104,7 +103,7 @@ def _odd_modes(case: Case) -> Iterator[DataProblem]:
     for mode, files in modes.items():
         lossy = mode == "CMYK"
         how = _READ_AS.get(mode, "it is converted to 8 bits")
-        message = f"{count(len(files), 'image')} of mode {mode}: {how}"
+        message = f"{counted(len(files), 'image')} of mode {mode}: {how}"
         fix = "convert them to RGB with their colour profile" if lossy else "nothing, unless you want it otherwise"
         yield DataProblem("odd-mode", WARNING if lossy else NOTE, message, fix, tuple(files))
 
@@ -125,14 +124,14 @@ def _mixed_modes(case: Case) -> Iterator[DataProblem]:
 def _transparent(case: Case) -> Iterator[DataProblem]:
     files = _files_where(case, lambda _, look: look.transparent)
     if files and case.data.mode != "RGBA":
-        message = f"{count(len(files), 'image')} with transparent pixels, which become black"
+        message = f"{counted(len(files), 'image')} with transparent pixels, which become black"
         fix = "put a background of your own behind them if not black"
         yield DataProblem("transparent", WARNING, message, fix, files)
 
 
 def _animated(case: Case) -> Iterator[DataProblem]:
     if files := _files_where(case, lambda _, look: look.frames > 1):
-        message = f"{count(len(files), 'file')} with several frames or pages, of which only the first is used"
+        message = f"{counted(len(files), 'file')} with several frames or pages, of which only the first is used"
         yield DataProblem("animated", NOTE, message, "save the frames that you want as files of their own", files)
 
 
@@ -140,9 +139,8 @@ def _few_bits(case: Case) -> Iterator[DataProblem]:
     """16-bit images that use the lower of their bits only, as 12-bit sensors write: black when scaled to 8."""
     if files := _files_where(case, lambda _, look: look.mode.startswith("I") and 0 < look.highest < 2**13):
         highest = max(look.highest for _, look in _files(case) if look.highest < 2**13)
-        message = (
-            f"{count(len(files), 'image')} of 16 bits with no value above {highest:,} of 65,535: nearly black as 8 bits"
-        )
+        limit = f"{highest:,} of 65,535"
+        message = f"{counted(len(files), 'image')} of 16 bits with no value above {limit}: nearly black in 8 bits"
         fix = f"multiply their values by {2 ** (16 - highest.bit_length())} and save them again"
         yield DataProblem("few-bits", WARNING, message, fix, files)
 
@@ -154,7 +152,7 @@ def _tiny(case: Case) -> Iterator[DataProblem]:
         return
     least = max(SMALLEST, float(np.median(np.concatenate(sides))) / 8)
     if files := _images_where(case, lambda looks: looks.size.min(axis=1) < least, files=True):
-        message = f"{count(len(files), 'image')} with a side below {least:.0f} pixels: icons, or thumbnails of others?"
+        message = f"{counted(len(files), 'image')} with a side below {least:.0f} pixels: icons, or thumbnails?"
         yield DataProblem("tiny", WARNING, message, "replace or remove them; enlarging adds nothing", files)
 
 
@@ -162,7 +160,7 @@ def _extreme_aspect(case: Case) -> Iterator[DataProblem]:
     """Long images among others; where more than half are long, it is their nature."""
     files = _images_where(case, lambda looks: _aspect(looks) > LONGEST, files=True)
     if files and len(files) <= sum(int(looks.good.sum()) for _, looks in case.files()) / 2:
-        message = f"{count(len(files), 'image')} more than {LONGEST:g} times as long as wide: stretching distorts them"
+        message = f"{counted(len(files), 'image')} more than {LONGEST:g} times as long as wide: resizing distorts them"
         fix = "cut them into pieces, or train with --resize fit"
         yield DataProblem("extreme-aspect", WARNING, message, fix, files)
 
@@ -182,21 +180,21 @@ def _mixed_sizes(case: Case) -> Iterator[DataProblem]:
 
 def _one_colour(case: Case) -> Iterator[DataProblem]:
     if files := _images_where(case, lambda looks: looks.spread <= FLAT):
-        message = f"{count(len(files), 'image')} of a single colour: nothing can be learned from them"
+        message = f"{counted(len(files), 'image')} of a single colour: nothing can be learned from them"
         fix = "remove them; was something lost when they were exported?"
         yield DataProblem("one-colour", WARNING, message, fix, files)
 
 
 def _too_dark(case: Case) -> Iterator[DataProblem]:
     if files := _images_where(case, lambda looks: (looks.high < DARK) & (looks.spread > FLAT)):
-        message = f"{count(len(files), 'image')} nearly black: nothing in them is brighter than {DARK} of 255"
+        message = f"{counted(len(files), 'image')} nearly black: nothing in them is brighter than {DARK} of 255"
         fix = "export them again with their full range of brightness"
         yield DataProblem("very-dark", WARNING, message, fix, files)
 
 
 def _too_bright(case: Case) -> Iterator[DataProblem]:
     if files := _images_where(case, lambda looks: (looks.low > BRIGHT) & (looks.spread > FLAT)):
-        message = f"{count(len(files), 'image')} nearly white: nothing in them is darker than {BRIGHT} of 255"
+        message = f"{counted(len(files), 'image')} nearly white: nothing in them is darker than {BRIGHT} of 255"
         fix = "export them again with their full range of brightness"
         yield DataProblem("very-bright", WARNING, message, fix, files)
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from striate.datasets.dataset import Part
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, item_names
-from striate.datasets.sources.looking import count, some, some_quoted
-from striate.errors import DataError
+from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.contract import IGNORE
 from striate.model.image import decode_mask
 
@@ -78,7 +77,9 @@ def _mask_name(part: Part, i: int) -> str:
 def _unreadable(part: Part, seen: dict[int, _MaskLook]) -> Iterator[DataProblem]:
     broken = [i for i, mask in seen.items() if mask.fault]
     if broken:
-        message = f"{count(len(broken), 'mask')} cannot be read; the first: {seen[broken[0]].fault.partition('; ')[0]}"
+        message = (
+            f"{counted(len(broken), 'mask')} cannot be read; the first: {seen[broken[0]].fault.partition('; ')[0]}"
+        )
         files = tuple(_mask_name(part, i) for i in broken)
         yield DataProblem("mask-unreadable", FAULT, message, "copy them again, or remove them with their images", files)
 
@@ -90,7 +91,9 @@ def _uneven(case: Case, name: str, seen: dict[int, _MaskLook]) -> Iterator[DataP
     wrong = [i for i, mask in seen.items() if mask.pixels and looks.good[i] and mask.size != tuple(looks.size[i])]
     if wrong:
         (h, w), (height, width) = seen[wrong[0]].size, looks.size[wrong[0]]
-        message = f"{count(len(wrong), 'mask')} not of the image's size; the first {w}x{h}, its image {width}x{height}"
+        message = (
+            f"{counted(len(wrong), 'mask')} not of the image's size; the first {w}x{h}, its image {width}x{height}"
+        )
         files = tuple(_mask_name(part, i) for i in wrong)
         yield DataProblem("mask-size", FAULT, message, "draw the mask on the image as it is, upright", files)
 
@@ -100,14 +103,14 @@ def _unknown(unknown: dict[str, set[int]]) -> Iterator[DataProblem]:
     values = sorted(set().union(*unknown.values()))
     files = tuple(unknown)
     if len(values) > SMOOTHED:
-        message = f"{count(len(files), 'mask')} with {len(values)} values that are no class: smoothed edges, or JPEG"
+        message = f"{counted(len(files), 'mask')} with {len(values)} values that are no class: smoothed edges, or JPEG"
         fix = "save masks as PNG, and resize them by the nearest pixel, never smoothly"
         yield DataProblem("anti-aliased-mask", FAULT, message, fix, files)
     elif len(values) > 1:
-        message = f"{count(len(files), 'mask')} with values that are no class: {some(values)}; they are ignored"
+        message = f"{counted(len(files), 'mask')} with values that are no class: {listed(values)}; they are ignored"
         yield DataProblem("mask-values", WARNING, message, "name them in classes.txt, or correct the masks", files)
     elif values:
-        message = f"{count(len(files), 'mask')} with the value {values[0]}, which is no class and is ignored"
+        message = f"{counted(len(files), 'mask')} with the value {values[0]}, which is no class and is ignored"
         yield DataProblem("ignored-value", NOTE, message, "nothing if that is intended", n=len(files))
 
 
@@ -117,16 +120,16 @@ def _classes(name: str, part: Part, seen: dict[int, _MaskLook], classes: dict[in
     total = sum(pixels.values())
     never = [classes[value] for value, n in pixels.items() if not n]
     if never:
-        message = f"no mask of {name} contains {some_quoted(never)}"
+        message = f"no mask of {name} contains {listed_quoted(never)}"
         severity, fix = FAULT if name == "train" else WARNING, "add images with them, or omit the classes"
         yield DataProblem("class-never-in-masks", severity, message, fix, n=len(never))
     rare = [classes[value] for value, n in pixels.items() if 0 < n < RARE * total]
     if rare:
-        message = f"less than {RARE:.1%} of the pixels of {name} are {some_quoted(rare)}"
+        message = f"less than {RARE:.1%} of the pixels of {name} are {listed_quoted(rare)}"
         yield DataProblem("rare-class", NOTE, message, "check each class's metrics, not the mean alone", n=len(rare))
     flat = np.array([len(mask.pixels.keys() & classes.keys()) == 1 for mask in seen.values()])
     if flat.any():
-        message = f"{count(int(flat.sum()), 'mask')} of {name} with only one class"
+        message = f"{counted(int(flat.sum()), 'mask')} of {name} with only one class"
         yield DataProblem(
             "one-class-mask", NOTE, message, "nothing if that is so in the images", item_names(part, flat)
         )

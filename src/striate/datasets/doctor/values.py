@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.datasets.dataset import Part
 from striate.datasets.doctor.diagnosis import FAULT, WARNING, Case, DataProblem, item_names
-from striate.datasets.sources.looking import count
+from striate.errors import counted
 
 FAR = 20.0  # robust standard deviations from the median
 HUGE = 1e4  # an input as large as this, or one channel so many times another
@@ -25,7 +25,7 @@ def _bad_targets(case: Case) -> Iterator[DataProblem]:
     for part in case.data.parts.values() if case.data.task.continuous else ():
         bad = ~np.isfinite(part.labels).all(axis=1)
         if bad.any():
-            message = f"{count(int(bad.sum()), 'item')} whose value is NaN or infinite: the loss would be too"
+            message = f"{counted(int(bad.sum()), 'item')} whose value is NaN or infinite: the loss would be too"
             yield DataProblem(
                 "bad-number", FAULT, message, "fill in the value or remove the row", item_names(part, bad)
             )
@@ -58,7 +58,7 @@ def _outliers(case: Case) -> Iterator[DataProblem]:
         if far.any():
             example = ", ".join(f"{value:g}" for value in part.labels[np.flatnonzero(far)[0]])
             message = (
-                f"{count(int(far.sum()), 'item')} with a value far outside the others: {example}, for example, where "
+                f"{counted(int(far.sum()), 'item')} with a value far outside the others: {example}, for example, where "
                 f"the median is {', '.join(f'{value:g}' for value in middle)}"
             )
             fix = "a wrong unit, a missing decimal point, a code such as 9999 for missing? correct or remove them"
@@ -74,7 +74,7 @@ def _outside(case: Case) -> Iterator[DataProblem]:
                 out |= (part.labels[:, value] < 0) | (part.labels[:, value] > looks.size[:, side])
         out &= looks.good
         if out.any():
-            message = f"{count(int(out.sum()), 'item')} with a position outside the image"
+            message = f"{counted(int(out.sum()), 'item')} with a position outside the image"
             fix = "positions are pixels of the upright image, x to the right and y down; swapped, scaled or turned?"
             yield DataProblem("position-outside", FAULT, message, fix, item_names(part, out))
 
@@ -84,7 +84,7 @@ def _bad_inputs(case: Case) -> Iterator[DataProblem]:
         bad = ~np.isfinite(part.arrays).reshape(len(part), -1).all(axis=1)
         if bad.any():
             message = (
-                f"{count(int(bad.sum()), 'item')} with NaN or infinity in the input: the network's weights become NaN"
+                f"{counted(int(bad.sum()), 'item')} with NaN or infinity in the input: the network's weights become NaN"
             )
             yield DataProblem("bad-input", FAULT, message, "fill in or remove them", item_names(part, bad))
 
@@ -114,7 +114,7 @@ def _with_values(case: Case) -> list[Part]:
 
 def _empty(case: Case) -> Iterator[DataProblem]:
     if items := _texts(case, lambda text: not text.strip()):
-        message = f"{count(len(items), 'text')} empty or nothing but spaces"
+        message = f"{counted(len(items), 'text')} empty or nothing but spaces"
         yield DataProblem("empty-text", FAULT, message, "remove these rows, or fill in what is missing", items)
 
 
@@ -126,20 +126,20 @@ def _very_long(case: Case) -> Iterator[DataProblem]:
     limit = max(LONG * float(np.percentile(lengths, 99)), 100)
     if items := _texts(case, lambda text: len(text.split()) > limit):
         usual = f"99 of 100 have at most {limit / LONG:.0f}"
-        message = f"{count(len(items), 'text')} of more than {limit:.0f} words, where {usual}"
+        message = f"{counted(len(items), 'text')} of more than {limit:.0f} words, where {usual}"
         fix = "look for a quotation mark that is not closed, and cut them; the network reads only its input length"
         yield DataProblem("long-text", WARNING, message, fix, items)
 
 
 def _markup(case: Case) -> Iterator[DataProblem]:
     if items := _texts(case, lambda text: _MARKUP.search(text) is not None):
-        message = f"{count(len(items), 'text')} with remains of HTML, such as <br /> or &amp;"
+        message = f"{counted(len(items), 'text')} with remains of HTML, such as <br /> or &amp;"
         yield DataProblem("markup", WARNING, message, "strip the tags and decode the entities", items)
 
 
 def _damaged(case: Case) -> Iterator[DataProblem]:
     if items := _texts(case, lambda text: _DAMAGE.search(text) is not None):
-        message = f"{count(len(items), 'text')} damaged by a wrong encoding (such as Ã© for é) or control characters"
+        message = f"{counted(len(items), 'text')} damaged by a wrong encoding (such as Ã© for é) or control characters"
         yield DataProblem("encoding", WARNING, message, "save the file again as UTF-8 from its source", items)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from striate.datasets.show.shown import Cell, Row
+from striate.datasets.show.items import SheetImage, SheetRow
 from striate.errors import RecipeError
 from striate.model.contract import IGNORE, Contract
 from striate.plotting import Panel, figure
@@ -28,8 +28,8 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
 COVER = 0.55  # how much of an image its mask covers
 
 
-def contact_sheet(rows: Sequence[Row], contract: Contract, *, title: str, about: str) -> Image.Image:
-    """The page of *rows* (what :func:`~striate.datasets.show.shown.shown` gave).
+def contact_sheet(rows: Sequence[SheetRow], contract: Contract, *, title: str, about: str) -> Image.Image:
+    """The page of *rows* (what :func:`~striate.datasets.show.items.sheet_rows` returned).
 
     Where each row has several images, they stand side by side under the names of their columns; items with one
     image each fill the page in order. Small images are enlarged by whole factors, pixel by pixel; masks lie over
@@ -42,23 +42,23 @@ def contact_sheet(rows: Sequence[Row], contract: Contract, *, title: str, about:
         about: In small ones, under it.
 
     >>> from striate.datasets import open_data
-    >>> from striate.datasets.show.shown import contract_of, shown
+    >>> from striate.datasets.show.items import sheet_contract, sheet_rows
     >>> digits = open_data("digits")
-    >>> contract = contract_of(digits)
-    >>> contact_sheet(shown(digits, contract), contract, title="digits", about="").width
+    >>> contract = sheet_contract(digits)
+    >>> contact_sheet(sheet_rows(digits, contract), contract, title="digits", about="").width
     944
     """
     blocks: list[Block] = []
     if rows[0].words:
         blocks = [block for row in rows for block in (_heading(row), _text(row.words))]
-    elif len(rows[0].cells) > 1:
+    elif len(rows[0].images) > 1:
         for number, row in enumerate(rows):
-            names = ["original", *(f"epoch {i}" for i in range(1, len(row.cells)))] if number == 0 else [""] * 99
-            panels = [_panel(cell, contract, cell.caption) for cell in row.cells]
+            names = ["original", *(f"epoch {i}" for i in range(1, len(row.images)))] if number == 0 else [""] * 99
+            panels = [_panel(image, contract, image.caption) for image in row.images]
             blocks += [_heading(row), [[replace(p, title=name) for p, name in zip(panels, names, strict=False)]]]
     else:
-        notes = [row.answer or shorten(row.name, SMALL, SIDE * DENSITY, end=True) for row in rows]
-        panels = [_panel(row.cells[0], contract, note) for row, note in zip(rows, notes, strict=True)]
+        notes = [row.label or shorten(row.name, SMALL, SIDE * DENSITY, end=True) for row in rows]
+        panels = [_panel(row.images[0], contract, note) for row, note in zip(rows, notes, strict=True)]
         blocks = [[panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]]
     width = (WIDTH - 2 * GAP) * DENSITY
     about = " ".join(shorten(word, SMALL, width) for word in about.split(" "))
@@ -81,11 +81,11 @@ def image_bytes(image: Image.Image, path: Path) -> bytes:
     return file.getvalue()
 
 
-def _heading(row: Row) -> Image.Image:
+def _heading(row: SheetRow) -> Image.Image:
     """The label, and the name after it: its end where there is no room for all."""
     width = WIDTH * DENSITY
     canvas = Image.new("RGB", (width, LINE), PAPER)
-    answer = shorten(row.answer, TEXT, width * 2 // 3)
+    answer = shorten(row.label, TEXT, width * 2 // 3)
     write(canvas, (0, 0), answer, TEXT, INK)
     x = text_length(answer, TEXT) + GAP * bool(answer)
     write(canvas, (x, (TEXT - SMALL) * DENSITY), shorten(row.name, SMALL, width - x, end=True), SMALL, FAINT)
@@ -112,25 +112,25 @@ def _text(words: Sequence[tuple[str, bool]]) -> Image.Image:
     return canvas.crop((0, 0, width, y + LINE))
 
 
-def _panel(cell: Cell, contract: Contract, note: str) -> Panel:
-    height, width = cell.pixels.shape[:2]
-    image = cell.pixels
-    if cell.mask is not None:
-        mask = painted(cell.mask, len(contract.classes))
-        image = np.rint((1 - COVER) * image + COVER * mask).astype(np.uint8)
-    points = cell.points if cell.points is not None else np.empty((0, 2))
+def _panel(image: SheetImage, contract: Contract, note: str) -> Panel:
+    pixels = image.pixels
+    height, width = pixels.shape[:2]
+    if image.mask is not None:
+        mask = painted(image.mask, len(contract.classes))
+        pixels = np.rint((1 - COVER) * pixels + COVER * mask).astype(np.uint8)
+    points = image.points if image.points is not None else np.empty((0, 2))
     palette = colours(len(points)) if len(points) > 1 else (POINT,)
     crosses = tuple((x, y, colour) for (x, y), colour in zip(points.tolist(), palette, strict=False))
     side = int(min(SIDE / width, 2 * SIDE / height) * max(height, width))
     lines = "\n".join(shorten(line, SMALL, SIDE * DENSITY) for line in note.splitlines())
-    return Panel(image, note=lines, side=side, crosses=crosses, frame=True)
+    return Panel(pixels, note=lines, side=side, crosses=crosses, frame=True)
 
 
-def _legend(rows: Sequence[Row], contract: Contract) -> list[tuple[str, Colour]]:
+def _legend(rows: Sequence[SheetRow], contract: Contract) -> list[tuple[str, Colour]]:
     """What the colours mean: of the classes that are in the images, or of the positions; and of marked words."""
     if any(not known for row in rows for _, known in row.words):
         return [("not in the vocabulary", MARK)]
-    masks = [cell.mask for row in rows for cell in row.cells if cell.mask is not None]
+    masks = [image.mask for row in rows for image in row.images if image.mask is not None]
     if masks:
         present = np.unique(np.concatenate([np.unique(mask) for mask in masks])).tolist()
         palette = colours(len(contract.classes))

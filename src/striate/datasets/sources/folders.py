@@ -1,22 +1,32 @@
-"""Class folders: one folder of images for each class, flat or under ``train/``, ``val/`` and ``test/``."""
+"""What is in folders: a first look at image files and what lies beside them; and class folders as a data set.
+
+Class folders are one folder of images for each class, flat or under ``train/``, ``val/`` and ``test/``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median_low
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
-from striate.datasets.sources.looking import SPLIT_NAMES, count, similar_names, skipped, typical
-from striate.errors import DataError
-from striate.model.opening import SUFFIXES, folder_contents, images_under, is_image
+from striate.datasets.dataset import SPLIT_NAMES, DataSet, Part
+from striate.errors import DataError, counted, listed
+from striate.model.image import alpha_is_used, header
+from striate.model.opening import SUFFIXES, folder_contents, images_under, is_hidden, is_image, opened
 from striate.tasks import CLASSIFICATION
 
 FROM_FOLDERS = "from class folders"
 _LAYOUT = "arrange the images as FOLDER/CLASS/IMAGE, one folder for each class"
 
 Classes = dict[str, list[Path]]  # the images of each class folder, both sorted
+_SAMPLE = 200  # files whose headers are read to learn the typical size
+_DECODED = 16  # files with an alpha channel that are decoded to see whether it is used
+
+Typical = tuple[str, tuple[int, int, int], tuple[str, ...]]
 
 
 def open_folders(folder: Path) -> DataSet:
@@ -105,7 +115,7 @@ def _check_train(folder: Path, classes: Classes) -> None:
     if not any(classes.values()):
         direct = sum(map(is_image, folder_contents(folder)[1]))
         if direct:
-            raise DataError(f"{folder}: {count(direct, 'image')} directly in it, which have no class; {_LAYOUT}")
+            raise DataError(f"{folder}: {counted(direct, 'image')} directly in it, which have no class; {_LAYOUT}")
         there = "".join(f"; {note}" for note in skipped(folder))
         raise DataError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}){there}; {_LAYOUT}")
     if len(classes) == 1:
@@ -137,7 +147,98 @@ def _outside(folder: Path, splits: dict[str, Path]) -> list[str]:
     notes = []
     for path in dict.fromkeys([folder, *splits.values()]):
         if n := sum(map(is_image, folder_contents(path)[1])):
-            notes.append(f"{count(n, 'image')} directly in {path.name}/ skipped, because they have no class")
+            notes.append(f"{counted(n, 'image')} directly in {path.name}/ skipped, because they have no class")
     if splits["train"] != folder and (beside := [p for p in folder_contents(folder)[0] if p not in splits.values()]):
         notes.append(f"{_slashed(beside)} beside the splits skipped")
     return notes
+
+
+def typical(where: Path, images: Sequence[Path]) -> Typical:
+    """``(mode, (channels, height, width), notes)`` of the *images*, by an even sample of them.
+
+    ``"RGBA"`` where more than half have pixels that are not opaque (an alpha channel that is full everywhere says
+    nothing); else ``"L"`` (grey) where all are grey; else ``"RGB"``. The sides are the medians of the upright images.
+
+    Raises:
+        DataError: None of the sample can be read; it names *where* and the first file.
+    """
+    headers: dict[Path, tuple[str, tuple[int, int]]] = {}
+    faults = []
+    for path in images[:: max(1, len(images) // _SAMPLE)]:
+        try:
+            headers[path] = header(path)
+        except DataError as error:
+            faults.append(error)
+    if not headers:
+        raise DataError(f"{where}: none of a sample of {len(faults)} images can be read; the first: {faults[0]}")
+    with_alpha = [path for path, (mode, _) in headers.items() if mode == "RGBA"]
+    looked = [one for path in with_alpha[:: max(1, len(with_alpha) // _DECODED)][:_DECODED] if (one := _alpha(path))]
+    clear = len(with_alpha) * sum(used for used, _ in looked) / (len(looked) or 1) / len(headers)
+    grey = all(grey for _, grey in looked) and all(mode != "RGB" for mode, _ in headers.values())
+    mode, channels = ("RGBA", 4) if clear > 0.5 else ("L", 1) if grey else ("RGB", 3)
+    shown = "alpha is the fourth channel" if clear > 0.5 else "they become black"
+    share = f"about {clear:.0%}" if clear >= 0.01 else "less than 1%"
+    notes = (f"{share} of the images have transparent pixels; {shown}",) if clear else ()
+    heights, widths = zip(*(size for _, size in headers.values()), strict=True)
+    return mode, (channels, median_low(heights), median_low(widths)), notes
+
+
+def _alpha(path: Path) -> tuple[bool, bool] | None:
+    """Whether any pixel of the file lets anything through, and whether it is grey; None of one that is damaged."""
+    try:
+        with opened(path) as image:
+            grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16")
+        return alpha_is_used(path), grey
+    except DataError:  # it is named when it is read for good
+        return None
+
+
+def hidden_images(folder: Path) -> dict[str, list[Path]]:
+    """The images in each hidden folder below *folder* (``.ipynb_checkpoints``), by its path from there."""
+    found: dict[str, list[Path]] = {}
+    for root, folders, _ in os.walk(folder):
+        for name in filter(is_hidden, folders):
+            inner = os.path.join(root, name)
+            if images := [Path(below, file) for below, _, files in os.walk(inner) for file in files if is_image(file)]:
+                found[os.path.relpath(inner, folder)] = images
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+    return found
+
+
+def skipped(folder: Path, used: str = "") -> tuple[str, ...]:
+    """Notes, a line each: the hidden folders below *folder* that contain images, and the files that are none by name.
+
+    A file called *used* is no such file.
+    """
+    hidden = hidden_images(folder)
+    others: Counter[str] = Counter()
+    for _, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        beside = [name for name in files if name != used and not is_hidden(name) and not is_image(name)]
+        others.update(os.path.splitext(name)[1].lower() or name for name in beside)
+    notes = []
+    if hidden:
+        n, which = sum(map(len, hidden.values())), listed(f"{name}/" for name in sorted(hidden))
+        notes.append(f"{counted(n, 'image')} in hidden folders skipped: {which}")
+    if others:
+        ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+        which = listed(suffix for suffix, _ in ranked)
+        notes.append(f"{counted(sum(others.values()), 'file')} skipped, not images by their suffix ({which})")
+    return tuple(notes)
+
+
+def similar_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Notes, a line each: class names that differ only in capitals or in spaces around them.
+
+    >>> similar_names(["cat", "Cat ", "dog"])
+    ("the classes 'cat', 'Cat ' differ only in capitals or spaces; give them one name if they are one class",)
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return tuple(
+        f"the classes {', '.join(map(repr, group))} differ only in capitals or spaces; give them one name if they "
+        "are one class"
+        for group in groups.values()
+        if len(group) > 1
+    )

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.sources.looking import some, some_quoted
-from striate.errors import DataError
+from striate.errors import DataError, listed, listed_quoted
 from striate.model.contract import IGNORE
 from striate.model.image import decode_mask, header
 
@@ -95,7 +94,7 @@ def _check_values(values: np.ndarray, found: dict[Path, np.ndarray]) -> None:
     strange = [int(value) for value in values if not 0 <= value < 2**24]
     if strange:
         raise DataError(
-            f"{most.parent}: the masks contain {some(strange)}, expected 0 to {2**24 - 1:,}; renumber the classes"
+            f"{most.parent}: the masks contain {listed(strange)}, expected 0 to {2**24 - 1:,}; renumber the classes"
         )
     lossy = most.suffix.lower() in _LOSSY and len(values) > _FEW
     if len(values) < IGNORE and not lossy:
@@ -139,8 +138,8 @@ def _by_names(path: Path, train: Sequence[int], everywhere: Sequence[int]) -> tu
     classes = {name: value for name, value in names.items() if name.lower() not in IGNORED}
     absent = [name for name, value in classes.items() if value not in train]
     ignored = [name for name in names if name not in classes]
-    notes = [f"no training mask contains {some_quoted(absent)}"] if absent else []
-    notes += [f"pixels of {some_quoted(ignored)} are ignored"] if ignored else []
+    notes = [f"no training mask contains {listed_quoted(absent)}"] if absent else []
+    notes += [f"pixels of {listed_quoted(ignored)} are ignored"] if ignored else []
     if IGNORE in everywhere and IGNORE not in names.values():
         notes.append(f"pixels of value {IGNORE} are ignored")
     return classes, notes
@@ -151,7 +150,7 @@ def _by_themselves(_: Path, train: Sequence[int], everywhere: Sequence[int]) -> 
     kept = _without_ignored(train)
     notes = [f"pixels of value {IGNORE} are ignored"] if len(kept) < len(train) else []
     unseen = [_as_text(value, everywhere) for value in everywhere if value not in train and value != IGNORE]
-    notes += [f"pixels of {some(unseen)}, which no training mask contains, are ignored"] if unseen else []
+    notes += [f"pixels of {listed(unseen)}, which no training mask contains, are ignored"] if unseen else []
     return {_as_text(value, everywhere): value for value in kept}, notes
 
 
@@ -205,5 +204,5 @@ def _check_named(path: Path, names: dict[str, int], values: Sequence[int]) -> No
         way_out = (
             "write each name's colour after it (sky 128 128 128)" if colours else "add their names or correct the masks"
         )
-        also = some(_as_text(value, values) for value in strange)
+        also = listed(_as_text(value, values) for value in strange)
         raise DataError(f"{path}: {len(names)} names, but the masks also contain {also}; {way_out}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from striate.datasets.dataset import SPLITS, DataSet, Part
-from striate.datasets.sources.looking import SPLIT_NAMES, count, skipped, some, typical
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
+from striate.datasets.sources.folders import skipped, typical
 from striate.datasets.sources.mask_values import NAMES, MasksLook, look_at_masks, mask_meaning
-from striate.errors import DataError
+from striate.errors import DataError, counted, listed
 from striate.model.opening import folder_contents, images_under
 from striate.tasks import SEGMENTATION
 
@@ -111,14 +111,14 @@ def _pairs(images: Path, masks: Path) -> tuple[Pairs, list[str]]:
     alone = [path.name for stem, path in photos if stem not in mask_of]
     over = [mask_of[stem].name for stem in mask_of.keys() - {stem for stem, _ in photos}]
     if not found:
-        ours, theirs = (some(sorted(names), 3) or "nothing" for names in (alone, over))
+        ours, theirs = (listed(sorted(names), 3) or "nothing" for names in (alone, over))
         raise DataError(
             f"{images.parent}: no mask in {masks.name}/ has the name of an image in {images.name}/ ({theirs}; {ours}); "
             f"{_LAYOUT}"
         )
-    notes = [f"{count(len(alone), 'image')} without a mask skipped: {some(alone)}"] if alone else []
+    notes = [f"{counted(len(alone), 'image')} without a mask skipped: {listed(alone)}"] if alone else []
     return found, notes + (
-        [f"{count(len(over), 'mask')} without an image skipped: {some(sorted(over))}"] if over else []
+        [f"{counted(len(over), 'mask')} without an image skipped: {listed(sorted(over))}"] if over else []
     )
 
 
@@ -140,10 +140,10 @@ def _of_one_size(folder: Path, pairs: Pairs, looked: MasksLook) -> tuple[Pairs, 
     what = f"{first.name}: {looked.uneven[first]}"
     if len(looked.uneven) == len(pairs):
         raise DataError(
-            f"{folder}: no mask has the size of its image ({count(len(pairs), 'pair')}; {what}); draw it on the image"
+            f"{folder}: no mask has the size of its image ({counted(len(pairs), 'pair')}; {what}); draw it on the image"
         )
     left = [(image, mask) for image, mask in pairs if mask not in looked.uneven]
-    return left, [f"{count(len(looked.uneven), 'mask')} not of the image's size skipped, the first {what}"]
+    return left, [f"{counted(len(looked.uneven), 'mask')} not of the image's size skipped, the first {what}"]
 
 
 def _part(pairs: Pairs) -> Part:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import SPLITS, DataSet, Part
-from striate.datasets.sources.looking import SPLIT_NAMES, some
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
 from striate.datasets.sources.targets import array_targets
-from striate.errors import DataError
+from striate.errors import DataError, listed
 from striate.tasks import Task
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of an empty one
@@ -116,7 +115,7 @@ def _sides(path: Path, arrays: Mapping[str, np.ndarray]) -> Sides:
         if role in found:
             raise DataError(f"{path}: both {found[role]} and {key} are the {role[1]} of the {role[0]} split; keep one")
         found[role] = key
-    there = some(f"{key} {array.shape}" for key, array in arrays.items()) or "no array"
+    there = listed(f"{key} {array.shape}" for key, array in arrays.items()) or "no array"
     splits = [split for split in SPLITS if (split, "inputs") in found or (split, "targets") in found]
     if "train" not in splits:
         raise DataError(f"{path}: it contains {there}; {_EXPECTED}")

@@ -12,9 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-from striate.datasets.dataset import SPLITS
-from striate.datasets.sources.looking import SPLIT_NAMES, count, some, some_quoted
-from striate.errors import DataError, nearest
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS
+from striate.errors import DataError, counted, listed, listed_quoted, nearest
 from striate.model.opening import is_image
 
 FILES = (
@@ -66,7 +65,7 @@ class CsvTable:
     def refuse(self, faults: Sequence[Fault], way_out: str) -> NoReturn:
         """Raises a DataError with the first fault and the lines of the others."""
         (line, what), *more = faults
-        lines = f" (so in {count(len(more), 'more line')}: {some(line for line, _ in more)})" if more else ""
+        lines = f" (so in {counted(len(more), 'more line')}: {listed(line for line, _ in more)})" if more else ""
         raise DataError(f"{self.path}: line {line}: {what}{lines}; {way_out}")
 
 
@@ -92,9 +91,9 @@ def read_table(path: Path) -> CsvTable:
     table = CsvTable(path, tuple(rows[0]), rows[1:], lines[1:], lines[0], comma=delimiter != ",")
     twice = sorted({name for name in table.columns if name and table.columns.count(name) > 1})
     if twice:
-        raise DataError(f"{path}: line {lines[0]}: the header names {some_quoted(twice)} twice; rename one")
+        raise DataError(f"{path}: line {lines[0]}: the header names {listed_quoted(twice)} twice; rename one")
     uneven = [
-        (line, f"{count(len(row), 'cell')}, but the header has {len(table.titles)}")
+        (line, f"{counted(len(row), 'cell')}, but the header has {len(table.titles)}")
         for row, line in zip(table.rows, table.lines, strict=True)
         if len(row) != len(table.titles)
     ]
@@ -208,7 +207,7 @@ def input_column(table: CsvTable) -> str:
     meant = "".join(f"; by {name!r}, did you mean {close[0]!r}?" for name, close in near.items() if close)
     raise DataError(
         f"{table.path}: line {table.header}: no header that names a column of files or texts, but "
-        f"{some_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label"
+        f"{listed_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label"
     )
 
 
@@ -256,7 +255,7 @@ def _one_of(table: CsvTable, names: Sequence[str]) -> str:
     found = [name for name in table.columns if name in names]
     if len(found) > 1:
         raise DataError(
-            f"{table.path}: line {table.header}: the columns {some_quoted(found)} mean the same thing; rename all "
+            f"{table.path}: line {table.header}: the columns {listed_quoted(found)} mean the same thing; rename all "
             "but one"
         )
     return found[0] if found else ""

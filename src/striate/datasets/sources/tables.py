@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Inputs, Part
-from striate.datasets.sources.looking import SPLIT_NAMES, count, similar_names, some, some_quoted, typical
+from striate.datasets.dataset import SPLIT_NAMES, DataSet, Inputs, Part
+from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.rows import (
     LABELS,
     CsvTable,
@@ -27,7 +27,7 @@ from striate.datasets.sources.rows import (
     table_columns,
 )
 from striate.datasets.sources.targets import amounts_note, class_order
-from striate.errors import DataError
+from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.opening import folder_contents, is_image
 from striate.model.words import words_of
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, Task
@@ -71,7 +71,7 @@ def _tables(folder: Path) -> dict[str, Path]:
         return {"train": tables[0]} if not folders or _describes(tables[0]) else {}
     if tables and not folders:
         raise DataError(
-            f"{folder}: several tables ({some(path.name for path in tables)}), none called train{tables[0].suffix}; "
+            f"{folder}: several tables ({listed(path.name for path in tables)}), none called train{tables[0].suffix}; "
             "rename one or name the file"
         )
     return {}
@@ -143,13 +143,13 @@ def _name(path: Path) -> str:
 
 def _why(table: CsvTable, columns: TableColumns) -> str:
     s = "" if len(columns.targets) == 1 else "s"
-    return f"from the column{s} {some_quoted(columns.targets)} of {table.path.name}"
+    return f"from the column{s} {listed_quoted(columns.targets)} of {table.path.name}"
 
 
 def _notes(columns: TableColumns, task: Task, classes: Sequence[str], targets: np.ndarray) -> tuple[str, ...]:
     notes = _flags_note(columns.targets, targets) if task.continuous else similar_names(classes)
     notes += amounts_note(classes, columns.targets[0]) if task.exclusive else ()
-    return notes + ((f"columns not used: {some_quoted(columns.unused)}",) if columns.unused else ())
+    return notes + ((f"columns not used: {listed_quoted(columns.unused)}",) if columns.unused else ())
 
 
 def _describes(path: Path) -> bool:
@@ -184,7 +184,7 @@ def _length(path: Path, texts: Sequence[str]) -> tuple[int, str]:
         raise DataError(f"{path}: there is no word in any of the {len(texts)} training texts; write some")
     words = max(_SHORTEST, math.ceil(np.percentile(lengths, _FIT)))
     longer = int((lengths > words).sum())
-    cut = f"; {longer:,} of {count(len(texts), 'training text')} are longer and are cut" if longer else ""
+    cut = f"; {longer:,} of {counted(len(texts), 'training text')} are longer and are cut" if longer else ""
     return words, f"a text is {words} words long (the longest has {lengths.max()}){cut}"
 
 
@@ -251,7 +251,7 @@ def _numbers(table: CsvTable, columns: Sequence[str]) -> np.ndarray:
         meant = f"if {near[0]!r} contains classes, call it label" if near else "a column of classes is called label"
         table.refuse(sorted(faults), f"correct or remove it; {meant}")
     if len(values) > 1 and (values == values[0]).all():
-        raise DataError(f"{table.path}: every value of {some_quoted(columns)} is the same; nothing can be learned")
+        raise DataError(f"{table.path}: every value of {listed_quoted(columns)} is the same; nothing can be learned")
     return values
 
 
@@ -271,10 +271,10 @@ def _check_known(table: CsvTable, labels: list[tuple[str, ...]], classes: Sequen
     known = set(classes)
     strange = {name: table.lines[i] for i, row in reversed([*enumerate(labels)]) for name in row if name not in known}
     if strange:
-        lines = some(f"{name!r} (line {strange[name]})" for name in sorted(strange))
+        lines = listed(f"{name!r} (line {strange[name]})" for name in sorted(strange))
         raise DataError(
             f"{table.path}: class(es) that the training split lacks: {lines}; rename or remove them (it has "
-            f"{some_quoted(classes, 20)})"
+            f"{listed_quoted(classes, 20)})"
         )
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
-from striate.datasets.sources.looking import some
 from striate.datasets.sources.rows import is_whole, parse_number
-from striate.errors import DataError, RecipeError
+from striate.errors import DataError, RecipeError, listed
 from striate.model.contract import IGNORE, IMAGES
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, Task
 
@@ -98,8 +97,8 @@ def _classes(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
     for split, (key, array) in arrays.items():
         unknown = np.flatnonzero(~np.isin(array, present))
         if len(unknown):
-            values = some(np.unique(array[unknown]).tolist())
-            known = f"classes names {len(names)}" if names else f"the training split has {some(present.tolist(), 20)}"
+            values = listed(np.unique(array[unknown]).tolist())
+            known = f"classes names {len(names)}" if names else f"the training split has {listed(present.tolist(), 20)}"
             amounts = "" if names or array.dtype.kind in "US" else ", or use the task regression if they are amounts"
             raise DataError(
                 f"{path}: {key} contains {values} (first in item {unknown[0]}), but {known}; correct it{amounts}"
@@ -168,9 +167,9 @@ def _masks(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
         targets[split] = np.where(found, at, IGNORE).astype(np.uint8)
     if names and unknown - {IGNORE}:
         raise DataError(
-            f"{path}: {key} contains {some(sorted(unknown - {IGNORE}))}, but there are {len(names)} class names"
+            f"{path}: {key} contains {listed(sorted(unknown - {IGNORE}))}, but there are {len(names)} class names"
         )
-    note = f"pixels of {some(sorted(unknown))} are ignored"
+    note = f"pixels of {listed(sorted(unknown))} are ignored"
     return ArrayTargets(SEGMENTATION, names or tuple(map(str, known)), targets, (note,) if unknown else ())
 
 

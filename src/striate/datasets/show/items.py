@@ -1,4 +1,4 @@
-"""What a contact sheet shows: a few items of a part, as they are prepared and as epochs of training change them."""
+"""What a contact sheet shows: a few items of a split, as they are prepared and as epochs of training augment them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.words import vocabulary_of, words_of
 
-LARGEST_SIDE = 224  # of the pictures where no input is asked for
-_LINES = 4  # of classes below a picture
+MAX_SIDE = 224  # of the images where no input size is given
+_LINES = 4  # of classes below an image
 _SAMPLE = 64  # items that the mean colour is taken from
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """One picture: uint8 ``(H, W, 3)``; its mask ``(H, W)``; its points ``(P, 2)`` as shares; lines below it."""
+class SheetImage:
+    """One image: uint8 ``(H, W, 3)``; its mask ``(H, W)``; its points ``(P, 2)`` as fractions; lines below it."""
 
     pixels: np.ndarray
     mask: np.ndarray | None = None
@@ -36,29 +36,28 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """One item: its answer, its name, and its pictures; of a text its words, and whether each is known."""
+class SheetRow:
+    """One item: its label, its name, and its images; of a text its words, and whether each is known."""
 
-    answer: str
+    label: str
     name: str
-    cells: tuple[Cell, ...] = ()
+    images: tuple[SheetImage, ...] = ()
     words: tuple[tuple[str, bool], ...] = ()
 
 
-def contract_of(dataset: DataSet, input: tuple[int, ...] | None = None, resize: str = "stretch") -> Contract:
-    """By which the items of *dataset* are shown: in the size *input*, or the typical one, if that is not too large.
+def sheet_contract(dataset: DataSet, input: tuple[int, ...] | None = None, resize: str = "stretch") -> Contract:
+    """The contract by which *dataset* is shown: in the size *input*, or the typical one, if that is not too large.
 
     Raises:
-        DataError: The items are values, which have no picture.
+        DataError: The items are values, which have no image.
         ModelError: *input* or *resize* does not go with the data.
     """
     if dataset.mode == "values":
-        raise DataError(f"{dataset.name}: its items are values, and how they are to be seen is not known")
-    n, typical = len(dataset.classes), dataset.input
-    if dataset.mode != "text" and max(typical[1:]) > LARGEST_SIDE:
-        scale = LARGEST_SIDE / max(typical[1:])
+        raise DataError(f"{dataset.name}: its items are values, which cannot be shown as images")
+    task, n, typical = dataset.task, len(dataset.classes), dataset.input
+    if dataset.mode != "text" and max(typical[1:]) > MAX_SIDE:
+        scale = MAX_SIDE / max(typical[1:])
         typical = (typical[0], *(max(1, round(side * scale)) for side in typical[1:]))
-    regression = dataset.task == "regression"
     channels = 0 if dataset.mode == "text" else (input or typical)[0]
     return Contract(
         dataset.classes,
@@ -67,40 +66,40 @@ def contract_of(dataset: DataSet, input: tuple[int, ...] | None = None, resize: 
         (0.5,) * channels,
         (1.0,) * channels,
         resize=resize,
-        task=dataset.task,
-        target_mean=(0.0,) * n if regression else (),
-        target_std=(1.0,) * n if regression else (),
+        task=task,
+        target_mean=(0.0,) * n if task.standardised else (),
+        target_std=(1.0,) * n if task.standardised else (),
         positions=dataset.positions,
-        mask_values=(dataset.mask_values or tuple(range(n))) if dataset.task == "segmentation" else (),
-        vocabulary=vocabulary_of(map(str, dataset.train.inputs)) if dataset.mode == "text" else (),
+        mask_values=(dataset.mask_values or tuple(range(n))) if task.per_pixel else (),
+        vocabulary=vocabulary_of(dataset.train.texts) if dataset.mode == "text" else (),
     )
 
 
-def shown(
+def sheet_rows(
     dataset: DataSet,
     contract: Contract,
     *,
-    part: str = "train",
+    split: str = "train",
     augment: Augment = Augment(),
     seed: int = 0,
     items: int = 8,
     epochs: int = 4,
-) -> list[Row]:
-    """*items* of a part, spread evenly over its classes: each as it is prepared, then as in the first *epochs*.
+) -> list[SheetRow]:
+    """*items* of a split, spread evenly over its classes: each as it is prepared, then as in the first *epochs*.
 
-    The changes are those of a run with that *seed*: they are drawn by the item's number in the part.
+    The changes are those of a run with that *seed*: they are drawn by the item's number in the split.
 
     Raises:
-        RecipeError: There is no such part.
+        RecipeError: There is no such split.
         DataError: None of its items can be read.
     """
-    if part not in dataset.parts:
-        raise RecipeError(f"{dataset.name} has no part {part!r}; it has {', '.join(dataset.parts)}")
-    source = dataset.parts[part]
+    if split not in dataset.parts:
+        raise RecipeError(f"{dataset.name} has no split named {split!r}; it has {', '.join(dataset.parts)}")
+    source = dataset.parts[split]
     one = _reader(source, contract)
     chosen = _readable(_in_turn(source, seed), one, items)
     if not chosen:
-        raise DataError(f"{dataset.name}: none of the {part} part's items can be read")
+        raise DataError(f"{dataset.name}: none of the items of the {split} split can be read")
     if dataset.mode == "text":
         return [_text_row(source, i, contract) for i in chosen]
     augment, _ = augment.suited(contract)
@@ -111,13 +110,13 @@ def shown(
     if augment != Augment():
         columns += [_column(one, numbers, contract, augment, seed, epoch, len(source)) for epoch in range(epochs)]
     rows = zip(chosen, zip(*columns, strict=True), strict=True)
-    return [Row(_answer(source, i, contract), _name(source, i), cells) for i, cells in rows]
+    return [SheetRow(_label(source, i, contract), _name(source, i), images) for i, images in rows]
 
 
-One = Callable[[int], Arrays]
+_Read = Callable[[int], Arrays]
 
 
-def _reader(part: Part, contract: Contract) -> One:
+def _reader(part: Part, contract: Contract) -> _Read:
     """What reads one item, once; without items where it cannot be read."""
 
     @cache
@@ -138,7 +137,7 @@ def _in_turn(part: Part, seed: int) -> list[int]:
     return [int(i) for i in shuffled[np.lexsort((groups[shuffled], turn))]]
 
 
-def _readable(order: list[int], one: One, items: int) -> list[int]:
+def _readable(order: list[int], one: _Read, items: int) -> list[int]:
     """The first *items* of *order* that can be read."""
     found: list[int] = []
     for i in order:
@@ -149,54 +148,54 @@ def _readable(order: list[int], one: One, items: int) -> list[int]:
     return found
 
 
-def _mean(part: Part, one: One) -> tuple[float, ...]:
+def _mean(part: Part, one: _Read) -> tuple[float, ...]:
     sample = np.unique(np.linspace(0, len(part) - 1, _SAMPLE).astype(int)).tolist()
     return channel_statistics(np.concatenate([one(i).inputs for i in sample]))[0]
 
 
 def _column(
-    one: One, numbers: np.ndarray, contract: Contract, augment: Augment, seed: int, epoch: int, n: int
-) -> list[Cell]:
-    """The pictures of the items *numbers*, all in the same epoch."""
+    one: _Read, numbers: np.ndarray, contract: Contract, augment: Augment, seed: int, epoch: int, n: int
+) -> list[SheetImage]:
+    """The images of the items *numbers*, all in the same epoch."""
 
-    def fetch(wanted: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        # a partner that cannot be read is left out of a run, which then takes another; here it is the first item
-        arrays = [a if len(a) else one(int(numbers[0])) for a in map(one, wanted.tolist())]
+    def fetch(needed: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        # a partner that cannot be read is skipped in a run, which then takes another; here it is the first item
+        arrays = [a if len(a) else one(int(numbers[0])) for a in map(one, needed.tolist())]
         x, y = (np.concatenate(values) for values in zip(*((a.inputs, a.targets) for a in arrays), strict=True))
         return torch.from_numpy(x), torch.from_numpy(y)
 
     x, y = augmented(fetch, numbers, contract=contract, augment=augment, seed=seed, epoch=epoch, among=np.arange(n))
-    masks = y.numpy() if contract.task == "segmentation" else [None] * len(x)
+    masks = y.numpy() if contract.task.per_pixel else [None] * len(x)
     points = y[:, torch.tensor(contract.positions)].numpy() if contract.positions else [None] * len(x)
-    captions = [_shares(share, contract) for share in y.tolist()] if augment.mixes else [""] * len(x)
+    captions = [_mixture(fractions, contract) for fractions in y.tolist()] if augment.mixes else [""] * len(x)
     return [
-        Cell(_picture(pixels), mask, at, caption)
+        SheetImage(_rgb(pixels), mask, at, caption)
         for pixels, mask, at, caption in zip(x.numpy(), masks, points, captions, strict=True)
     ]
 
 
-def _picture(pixels: np.ndarray) -> np.ndarray:
+def _rgb(pixels: np.ndarray) -> np.ndarray:
     """Of any number of channels ``(C, H, W)`` the first three, or the first alone, as ``(H, W, 3)``."""
     seen = pixels[:3] if len(pixels) > 2 else pixels[[0, 0, 0]]
     return np.ascontiguousarray(seen.transpose(1, 2, 0))
 
 
-def _shares(share: list[float], contract: Contract) -> str:
-    """How much of which class is in a picture, a line each; nothing where it is not mixed."""
-    if all(part in (0, 1) for part in share):
+def _mixture(fractions: list[float], contract: Contract) -> str:
+    """How much of which class is in an image, a line each; nothing where it is not mixed."""
+    if all(fraction in (0, 1) for fraction in fractions):
         return ""
-    present = [k for k in sorted(range(len(share)), key=lambda k: -share[k]) if share[k] > 0]
-    return "\n".join(f"{share[k]:.0%} {contract.classes[k]}" for k in present[:_LINES])
+    present = [k for k in sorted(range(len(fractions)), key=lambda k: -fractions[k]) if fractions[k] > 0]
+    return "\n".join(f"{fractions[k]:.0%} {contract.classes[k]}" for k in present[:_LINES])
 
 
-def _answer(part: Part, i: int, contract: Contract) -> str:
-    """What is to be answered for an item, in words; nothing where the picture shows it."""
-    if contract.task == "segmentation":
+def _label(part: Part, i: int, contract: Contract) -> str:
+    """An item's target in words; nothing where the image shows it."""
+    if contract.task.per_pixel:
         return ""
-    target = np.asarray(part.targets)[i]
-    if contract.task == "classification":
+    target = part.labels[i]
+    if contract.task.exclusive:
         return contract.classes[int(target)]
-    if contract.task == "multilabel":
+    if contract.task.several:
         return ", ".join(name for name, yes in zip(contract.classes, target, strict=True) if yes) or "none"
     return ", ".join(f"{name} {value:.4g}" for name, value in zip(contract.classes, target, strict=True))
 
@@ -206,7 +205,7 @@ def _name(part: Part, i: int) -> str:
     return "/".join(Path(part.names[i]).parts[-3:])
 
 
-def _text_row(part: Part, i: int, contract: Contract) -> Row:
+def _text_row(part: Part, i: int, contract: Contract) -> SheetRow:
     known = set(contract.vocabulary)
-    words = words_of(str(part.inputs[i]))[: contract.input[0]]
-    return Row(_answer(part, i, contract), _name(part, i), words=tuple((word, word in known) for word in words))
+    words = words_of(part.texts[i])[: contract.input[0]]
+    return SheetRow(_label(part, i, contract), _name(part, i), words=tuple((word, word in known) for word in words))
