@@ -20,8 +20,7 @@ from striate.errors import DataError, ModelError, SpecError
 from striate.loading import open_network
 from striate.loading.torchvision import from_torchvision, read_classes
 from striate.net import assemble
-from striate.net.weights import take, wanted
-from striate.net.weights_file import Stored, open_weights
+from striate.net.weights import Stored, open_weights, take, wanted
 from striate.net.weights_tables import TABLES, Rule, translate
 from striate.spec import lower
 from striate.zoo import ZOO

@@ -14,7 +14,7 @@ from keyword import iskeyword
 from typing import Any
 
 from striate.exporters.code import NOTHING, Code, literal
-from striate.exporters.groups import Group
+from striate.exporters.groups import ModuleGroup
 
 Column = Sequence[Any]
 REQUIRED = object()  # the default of an argument without one
@@ -38,7 +38,7 @@ class Parameter:
 
     def says(self, present: list[bool]) -> bool:
         """Whether it is not 0 or False for just the groups that are *present*."""
-        return [bool(value) for value in self.column] == present and not isinstance(self.column[0], Group)
+        return [bool(value) for value in self.column] == present and not isinstance(self.column[0], ModuleGroup)
 
     def is_flag(self) -> None:
         """It says whether a member is there: 0 or None where a group lacks that."""
@@ -49,8 +49,8 @@ class Parameter:
 
     def annotation(self) -> str:
         values = [v for v in [*self.column, self.default] if v not in (None, REQUIRED, NOTHING)]
-        if isinstance(values[0], Group | Code):
-            kind = "nn.Module" if isinstance(values[0], Group) else "type[nn.Module]"
+        if isinstance(values[0], ModuleGroup | Code):
+            kind = "nn.Module" if isinstance(values[0], ModuleGroup) else "type[nn.Module]"
         elif any(isinstance(v, tuple) for v in values):
             nested = isinstance(values[0], tuple) and any(isinstance(v, tuple) for v in values[0])
             kind = "tuple" if nested else "int | tuple[int, ...]"
@@ -73,7 +73,7 @@ class Arguments:
     in comments are those of the group *example*.
     """
 
-    def __init__(self, groups: Sequence[Group], write: Callable[[Group], str], example: int = 0) -> None:
+    def __init__(self, groups: Sequence[ModuleGroup], write: Callable[[ModuleGroup], str], example: int = 0) -> None:
         self.count, self.example, self.write = len(groups), example, write
         self.parameters = [Parameter("channels", (), [group.shapes[0][0] for group in groups])]
 
@@ -85,8 +85,8 @@ class Arguments:
     def code(self, column: Column, base: str, path: tuple[str, ...], usual: Any = REQUIRED) -> str:
         """What stands in the class for *column*; *usual* is its default further in."""
         values = [v for v in column if v is not None]
-        if all(v == values[0] for v in values) and not (isinstance(values[0], Group) and self.count > 1):
-            return self.write(values[0]) if isinstance(values[0], Group) else literal(values[0])
+        if all(v == values[0] for v in values) and not (isinstance(values[0], ModuleGroup) and self.count > 1):
+            return self.write(values[0]) if isinstance(values[0], ModuleGroup) else literal(values[0])
         return self.find(column, base, path) or self.add(base, path, column, usual).name
 
     def find(self, column: Column, base: str, path: tuple[str, ...]) -> str | None:
@@ -130,7 +130,7 @@ def _default(p: Parameter) -> Any:
     value, times = Counter(v for v in p.column if v is not None).most_common(1)[0]
     if p.usual is not REQUIRED and p.usual in p.column:
         return p.usual
-    if isinstance(value, Group):
+    if isinstance(value, ModuleGroup):
         return NOTHING if None in p.column else REQUIRED
     rule = p.base in DEFAULTED and 2 * times >= len(p.column)
     return value if None in p.column or rule or isinstance(value, bool) else REQUIRED

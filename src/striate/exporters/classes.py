@@ -14,7 +14,7 @@ from striate.errors import shape_text
 from striate.exporters.arguments import REQUIRED, Arguments, Column
 from striate.exporters.code import WIDTH, Code, becomes, call, is_plain, noted
 from striate.exporters.forward import forward
-from striate.exporters.groups import Group, Member, Pattern, classes_of, column, patterns
+from striate.exporters.groups import Member, ModuleGroup, Pattern, classes_of, column, patterns
 from striate.exporters.names import class_names
 from striate.spec import Node, Shape
 from striate.spec.op import torch_call
@@ -25,7 +25,7 @@ Members = Sequence[Member | None]  # of each group of the class in hand; None wh
 NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
 
-class Item(NamedTuple):
+class _Item(NamedTuple):
     """What a chain has under a name: its code, and what is noted behind it."""
 
     name: str
@@ -36,7 +36,7 @@ class Item(NamedTuple):
 class Writer:
     """Writes the classes of the groups in *root*, whose own class is called after *name*, with *about* below it."""
 
-    def __init__(self, root: Group, name: str, about: str, taps: tuple[str, ...]) -> None:
+    def __init__(self, root: ModuleGroup, name: str, about: str, taps: tuple[str, ...]) -> None:
         self.about, self.taps, self.patterns = about, taps, patterns(root)
         self.main = self.patterns[root]
         self.names = class_names(self.main, classes_of(root, self.patterns), name)
@@ -88,9 +88,9 @@ class Writer:
         """What makes the module of *members*, one for each group, in terms of *arguments*."""
         if any(member and isinstance(member.part, Node) for member in members):
             return self.layer(members, arguments, path)
-        return self.group([m.part if m and isinstance(m.part, Group) else None for m in members], arguments, path)
+        return self.group([m.part if m and isinstance(m.part, ModuleGroup) else None for m in members], arguments, path)
 
-    def literal(self, group: Group) -> str:
+    def literal(self, group: ModuleGroup) -> str:
         return self.group([group], Arguments([group], self.literal), (group.path,))
 
     def layer(self, members: Members, arguments: Arguments, path: Path) -> str:
@@ -106,7 +106,7 @@ class Writer:
                 items.append(f"{argument.name}={code}" if argument.named else code)
         return call(first.cls, items)
 
-    def group(self, groups: Sequence[Group | None], arguments: Arguments, path: Path) -> str:
+    def group(self, groups: Sequence[ModuleGroup | None], arguments: Arguments, path: Path) -> str:
         there = {self.patterns[group] for group in groups if group}
         if len(there) > 1:  # of several patterns: made outside
             return arguments.code(groups, path[-1], path)
@@ -116,12 +116,12 @@ class Writer:
         items = []
         for name in pattern.model.members:
             members = column(groups, name)
-            items.append(Item(name, self.code(members, arguments, (*path, name)), _note(members, arguments)))
+            items.append(_Item(name, self.code(members, arguments, (*path, name)), _note(members, arguments)))
         if [item.name for item in items] == [str(i) for i in range(len(items))]:
             return _chained("nn.Sequential", items)
         return _chained("chain", _looped(items, at_least=3 if len(groups) == 1 else len(items) + 1))
 
-    def made(self, pattern: Pattern, groups: Sequence[Group | None], arguments: Arguments, path: Path) -> str:
+    def made(self, pattern: Pattern, groups: Sequence[ModuleGroup | None], arguments: Arguments, path: Path) -> str:
         """A call of the pattern's class."""
         at = {group: i for i, group in enumerate(pattern.groups)}
         items = []
@@ -159,7 +159,7 @@ def _differ(arguments: Arguments, before: Column, behind: Column, name: str) -> 
     return " != ".join(arguments.code(channels, "channels", (name,)) for channels in (before, behind))
 
 
-def _given(model: Group, name: str, group: Group) -> Shape:
+def _given(model: ModuleGroup, name: str, group: ModuleGroup) -> Shape:
     """The shape of what comes to the member called *name*, also where *group* lacks it."""
     if name in group.members:
         return group.members[name].given
@@ -193,31 +193,31 @@ def _note(members: Members, arguments: Arguments) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- chains
-def _chained(func: str, items: list[Item]) -> str:
+def _chained(func: str, items: list[_Item]) -> str:
     if len(items) == 1:
         return call(func, [items[0].code])
     return call(func, [item.code for item in items], [item.note for item in items])
 
 
-def _keyword(item: Item) -> str:
+def _keyword(item: _Item) -> str:
     """An argument of ``chain``; a name that Python does not take for one stands in a dict."""
     return f"{item.name}={item.code}" if is_plain(item.name) else f'**{{"{item.name}": {item.code}}}'
 
 
-def _looped(items: list[Item], at_least: int) -> list[Item]:
+def _looped(items: list[_Item], at_least: int) -> list[_Item]:
     """The arguments of ``chain``: runs of numbered calls whose numbers stay, or grow by a step, as one loop each."""
-    result: list[Item] = []
+    result: list[_Item] = []
     while items:
         stop = 1
         while stop < len(items) and _loop(items[: stop + 1]):
             stop += 1
         loop = _loop(items[:stop]) if stop >= at_least else None
-        run = [Item("", loop, items[stop - 1].note)] if loop else [i._replace(code=_keyword(i)) for i in items[:stop]]
+        run = [_Item("", loop, items[stop - 1].note)] if loop else [i._replace(code=_keyword(i)) for i in items[:stop]]
         result, items = result + run, items[stop:]
     return result
 
 
-def _loop(items: list[Item]) -> str | None:
+def _loop(items: list[_Item]) -> str | None:
     """*items* as one loop, where their texts are equal but for numbers that grow by steps."""
     matches = [match for item in items if (match := re.fullmatch(r"(.*?)(\d+)", item.name))]
     texts = {NUMBER.sub("#", item.code) for item in items}

@@ -30,16 +30,16 @@ class ExportError(Error):
     """What was written does not answer as the module that it was written from: a fault of striate."""
 
 
-class Difference(NamedTuple):
+class Mismatch(NamedTuple):
     """The largest difference of two outputs, and how many of the predicted classes changed."""
 
     max_difference: float = 0.0
     label_flips: int = 0
 
-    def joined(self, other: Difference) -> Difference:
+    def joined(self, other: Mismatch) -> Mismatch:
         """Of both comparisons."""
         flips = self.label_flips + other.label_flips
-        return Difference(max(self.max_difference, other.max_difference), flips)
+        return Mismatch(max(self.max_difference, other.max_difference), flips)
 
 
 def import_file(path: Path) -> ModuleType:
@@ -57,7 +57,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 @torch.no_grad()
-def compare_net(path: Path, name: str, graph: Graph) -> Difference:
+def compare_net(path: Path, name: str, graph: Graph) -> Mismatch:
     """The class *name* in the file at *path* against the module of *graph*, with the same random weights."""
     with torch.device("meta"):
         theirs: Any = getattr(import_file(path), name)()
@@ -74,29 +74,29 @@ def compare_net(path: Path, name: str, graph: Graph) -> Difference:
 
 
 @torch.no_grad()
-def compare_model(path: Path, weights: Path, model: Model) -> Difference:
+def compare_model(path: Path, weights: Path, model: Model) -> Mismatch:
     """``load``, ``prepare`` and ``answer`` of the file at *path* against *model*, on images of many kinds."""
     theirs: Any = import_file(path)
-    net, found, rng = theirs.load(weights), Difference(), np.random.default_rng(0)
+    net, found, rng = theirs.load(weights), Mismatch(), np.random.default_rng(0)
     for mode, width, height in IMAGES:
         image = _image(mode, width, height, rng)
         x = normalise(fit(image, model.contract)[None], model.contract)
         found = found.joined(difference(x, theirs.prepare(image))).joined(difference(model.module(x), net(x)))
         (mine,), answer = model.predict(image), theirs.answer(net, image)
         gap = max(abs(p - q) for (_, p), (_, q) in zip(mine.top, answer, strict=True))
-        found = found.joined(Difference(gap, int([name for name, _ in mine.top] != [name for name, _ in answer])))
+        found = found.joined(Mismatch(gap, int([name for name, _ in mine.top] != [name for name, _ in answer])))
     return found
 
 
-def difference(ours: Tensor, theirs: Tensor) -> Difference:
+def difference(ours: Tensor, theirs: Tensor) -> Mismatch:
     """Bit for bit: what is not is a difference, be it of a zero's sign."""
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         raise ExportError(f"it gives {theirs.dtype} {tuple(theirs.shape)}, expected {ours.dtype} {tuple(ours.shape)}")
     if ours.numpy().tobytes() == theirs.numpy().tobytes():
-        return Difference()
+        return Mismatch()
     gap = (ours - theirs).abs().nan_to_num(float("inf")).max().item()
     flips = int((ours.argmax(1) != theirs.argmax(1)).sum()) if ours.ndim > 1 else 0
-    return Difference(max(gap, sys.float_info.min), flips)
+    return Mismatch(max(gap, sys.float_info.min), flips)
 
 
 def trial(graph: Graph, seed: int = 0) -> tuple[Tensor, Net]:

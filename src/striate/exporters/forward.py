@@ -6,7 +6,7 @@ import re
 from keyword import iskeyword
 
 from striate.exporters.code import own, quoted
-from striate.exporters.groups import Group, Member
+from striate.exporters.groups import Member, ModuleGroup
 from striate.spec import Add, Concat
 
 NEST, LONG = 4, 96  # so many calls in one another; so many letters in a line that is to be read
@@ -15,7 +15,7 @@ INPUTS = ("x", "y", "z")
 NOT_NAMES = {"self", "torch", "taps", "nn", "F", "found"}
 
 
-def forward(group: Group, taps: tuple[str, ...]) -> list[str]:
+def forward(group: ModuleGroup, taps: tuple[str, ...]) -> list[str]:
     """The lines of the methods that run a class: ``forward``; ``taps`` where the net has side heads, named *taps*;
     ``scores`` where it ends in a softmax.
     """
@@ -46,7 +46,7 @@ def forward(group: Group, taps: tuple[str, ...]) -> list[str]:
 class _Body:
     """Writes the lines of one forward. A value is named by its member; the inputs are -1, -2, ..."""
 
-    def __init__(self, group: Group, taps: tuple[str, ...]) -> None:
+    def __init__(self, group: ModuleGroup, taps: tuple[str, ...]) -> None:
         self.members = group.all
         self.taps = {group.ends[tap]: tap for tap in taps}
         self.short = len(self.members) <= 3 and group.is_chain

@@ -20,7 +20,7 @@ class Member:
     """
 
     name: str  # within its group
-    part: Node | Group
+    part: Node | ModuleGroup
     inputs: tuple[int, ...]
     given: Shape  # the shape of its (first) input
     output: Shape
@@ -32,7 +32,7 @@ class Member:
     @property
     def key(self) -> tuple[object, ...]:
         """What members have alike that differ in numbers alone, in what lies inside them, or in the activation."""
-        if isinstance(self.part, Group):
+        if isinstance(self.part, ModuleGroup):
             return ("group",)
         op = self.part.op
         if isinstance(op, Join) or (isinstance(op, Activation) and not fields(op)):
@@ -42,11 +42,11 @@ class Member:
 
 
 @dataclass(eq=False)
-class Group:
+class ModuleGroup:
     """Layers that are one module: contiguous, and only the result is read from outside."""
 
     path: str
-    parent: Group | None
+    parent: ModuleGroup | None
     reads: tuple[str, ...]  # what it reads from outside
     shapes: tuple[Shape, ...]  # of these
     output: str
@@ -59,9 +59,9 @@ class Group:
         return list(self.members.values())
 
     @property
-    def inner(self) -> list[Group]:
+    def inner(self) -> list[ModuleGroup]:
         """The groups among its members."""
-        return [member.part for member in self.all if isinstance(member.part, Group)]
+        return [member.part for member in self.all if isinstance(member.part, ModuleGroup)]
 
     @property
     def result(self) -> int:
@@ -79,7 +79,7 @@ class Group:
         """What groups have alike that differ in their members' numbers alone."""
         return len(self.reads), tuple((m.name, m.key, m.inputs) for m in self.all), self.result
 
-    def __iter__(self) -> Iterator[Group]:
+    def __iter__(self) -> Iterator[ModuleGroup]:
         """Itself, and every group in it."""
         yield self
         for inner in self.inner:
@@ -89,11 +89,11 @@ class Group:
 Structure = tuple[int, tuple[tuple[str, tuple[object, ...], tuple[int, ...]], ...], int]
 
 
-def groups_of(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = frozenset()) -> Group:
+def groups_of(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = frozenset()) -> ModuleGroup:
     """The group that is the whole of *graph*; the layers in *loose* stand in it directly, in no group of their own."""
     whole = _whole(graph, loose)
 
-    def fill(group: Group, nodes: Sequence[Node]) -> Group:
+    def fill(group: ModuleGroup, nodes: Sequence[Node]) -> ModuleGroup:
         depth = group.path.count(".") + 2 if group.path else 1
         while nodes:
             names = nodes[0].name.split(".")
@@ -102,9 +102,9 @@ def groups_of(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = fr
             inside = [node for node in nodes if node.name.startswith(path + ".")] if path else nodes[:1]
             own, nodes = {node.name for node in inside}, nodes[len(inside) :]
             reads = tuple(dict.fromkeys(name for node in inside for name in node.inputs if name not in own))
-            part: Node | Group = inside[0]
+            part: Node | ModuleGroup = inside[0]
             if path:
-                part = fill(Group(path, group, reads, tuple(shapes[r] for r in reads), whole[path]), inside)
+                part = fill(ModuleGroup(path, group, reads, tuple(shapes[r] for r in reads), whole[path]), inside)
             end = whole[path] if path else inside[0].name
             reads = reads if path else inside[0].inputs
             name = (path or end).removeprefix(group.path + "." if group.path else "")
@@ -113,7 +113,7 @@ def groups_of(graph: Graph, shapes: dict[str, Shape], loose: frozenset[str] = fr
             group.members[name] = Member(name, part, inputs, shapes[reads[0]], shapes[end])
         return group
 
-    return fill(Group("", None, ("input",), (shapes["input"],), graph.output), graph.nodes)
+    return fill(ModuleGroup("", None, ("input",), (shapes["input"],), graph.output), graph.nodes)
 
 
 def _whole(graph: Graph, loose: frozenset[str]) -> dict[str, str]:
@@ -142,10 +142,10 @@ class Pattern:
     may lack members that the *model*, the first that lacks none, has.
     """
 
-    groups: list[Group]
+    groups: list[ModuleGroup]
 
     @property
-    def model(self) -> Group:
+    def model(self) -> ModuleGroup:
         return max(self.groups, key=lambda group: len(group.members))
 
     @property
@@ -157,12 +157,12 @@ class Pattern:
         return any(name not in group.members for group in self.groups)
 
 
-def column(groups: Sequence[Group | None], name: str) -> list[Member | None]:
+def column(groups: Sequence[ModuleGroup | None], name: str) -> list[Member | None]:
     """The member called *name* of each of *groups*; None where one lacks it."""
     return [group.members.get(name) if group else None for group in groups]
 
 
-def patterns(root: Group) -> dict[Group, Pattern]:
+def patterns(root: ModuleGroup) -> dict[ModuleGroup, Pattern]:
     """The pattern of every group in *root*."""
     everything = list(root)
     alike: dict[object, Pattern] = {}
@@ -186,12 +186,12 @@ def _is_part(small: Pattern, large: Pattern) -> bool:
     return _without(large.model, small.model.members) == small.model.structure
 
 
-def _without(group: Group, names: Container[str]) -> Structure | None:
+def _without(group: ModuleGroup, names: Container[str]) -> Structure | None:
     """The structure of *group* with the members called *names* alone: who reads another reads what that reads. None
     where one of these has several inputs, or is one of several groups of a name and a number (3 and 6 blocks are not
     alike).
     """
-    numbered = [stem_of(m.name) for m in group.all if isinstance(m.part, Group)]
+    numbered = [stem_of(m.name) for m in group.all if isinstance(m.part, ModuleGroup)]
     at = {-1 - i: -1 - i for i in range(len(group.reads))}
     kept: list[tuple[str, tuple[object, ...], tuple[int, ...]]] = []
     for i, m in enumerate(group.all):
@@ -199,7 +199,7 @@ def _without(group: Group, names: Container[str]) -> Structure | None:
         if m.name in names:
             at[i] = len(kept)
             kept.append((m.name, m.key, inputs))
-        elif m.is_join or len(inputs) > 1 or (isinstance(m.part, Group) and numbered.count(stem_of(m.name)) > 1):
+        elif m.is_join or len(inputs) > 1 or (isinstance(m.part, ModuleGroup) and numbered.count(stem_of(m.name)) > 1):
             return None
         else:
             at[i] = inputs[0]
@@ -211,7 +211,7 @@ def stem_of(name: str) -> str:
     return re.sub(r"\d+$", "", name)
 
 
-def classes_of(root: Group, of: dict[Group, Pattern]) -> list[Pattern]:
+def classes_of(root: ModuleGroup, of: dict[ModuleGroup, Pattern]) -> list[Pattern]:
     """The patterns that become classes; the others, straight chains all, are written where they stand, which is where
     that takes fewer lines.
     """
@@ -221,18 +221,18 @@ def classes_of(root: Group, of: dict[Group, Pattern]) -> list[Pattern]:
             continue
         places = len({_place(group, of, chosen) for group in pattern.groups})
         # numbered blocks fold into a loop; the head of a class and its forward take about seven lines
-        length = len({stem_of(m.name) if isinstance(m.part, Group) else m.name for m in pattern.model.all})
+        length = len({stem_of(m.name) if isinstance(m.part, ModuleGroup) else m.name for m in pattern.model.all})
         if (places - 1) * (length + 1) <= 7:
             chosen.remove(pattern)
     return chosen
 
 
-def _place(group: Group, of: dict[Group, Pattern], chosen: list[Pattern]) -> tuple[object, ...]:
+def _place(group: ModuleGroup, of: dict[ModuleGroup, Pattern], chosen: list[Pattern]) -> tuple[object, ...]:
     """Where in the file *group* is written: groups of one place are written at once."""
     if group.parent is None:
         return ()
     around, name = of[group.parent], group.path.removeprefix(f"{group.parent.path}.")
-    beside = {of[m.part] for m in column(around.groups, name) if m and isinstance(m.part, Group)}
+    beside = {of[m.part] for m in column(around.groups, name) if m and isinstance(m.part, ModuleGroup)}
     if len(beside) > 1:
         return (group,)  # it is given from outside
     return (around if around in chosen else _place(group.parent, of, chosen), name)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from striate.errors import SpecError
-from striate.exporters.compare import Difference, ExportError, compare_model, compare_net
+from striate.exporters.compare import ExportError, Mismatch, compare_model, compare_net
 from striate.exporters.source import MARK, source
 from striate.files import write_safely
 from striate.model.model import Model, load
@@ -77,7 +77,7 @@ def export_source(
     return Exported(path, (path, weights) if model else (path,), *found)
 
 
-def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | None, weights: Path) -> Difference:
+def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | None, weights: Path) -> Mismatch:
     """What a comparison of the file's text finds; ExportError unless nothing."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "trial.py"
@@ -89,7 +89,7 @@ def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | Non
         except Exception as error:  # whatever happens in a file that we wrote ourselves is a fault of ours
             kind = "" if isinstance(error, ExportError) else f"{type(error).__name__}: "
             raise ExportError(_refusal(path, f"{kind}{str(error)[:500]}")) from error
-    if found != Difference():
+    if found != Mismatch():
         raise ExportError(_refusal(path, f"its outputs differ by up to {found.max_difference:g}"))
     return found
 

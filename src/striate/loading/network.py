@@ -155,7 +155,7 @@ class Network:
         shape = self.input if input is None else self.shape(input)
         if self.graph is not None:
             return analyse(self.graph, shape)
-        from striate.net.read_report import check as check_module
+        from striate.net.read import check_module
 
         return check_module(self.module, shape)
 

@@ -11,8 +11,7 @@ from striate.loading.network import open_network
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import assemble
-from striate.net.weights import Wanted, matches, take, wanted
-from striate.net.weights_file import Stored, open_weights
+from striate.net.weights import Stored, Wanted, matches, open_weights, take, wanted
 from striate.net.weights_tables import TABLES, Table
 from striate.spec import Graph, lower
 from striate.zoo import ZOO

@@ -14,38 +14,38 @@ from striate.net.layers import ChannelNorm, ChannelScale, FixedCodes, TabledConv
 WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
 
 
-def lecun(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
-    """Normal, deviation ``1 / sqrt(fan_in)``: LeCun, Bottou, Orr, Mueller 1998, "Efficient BackProp", equation 16."""
+def _lecun(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+    """Normal, standard deviation ``1 / sqrt(fan_in)``: LeCun et al. 1998, "Efficient BackProp", equation 16."""
     weight.normal_(0, 1 / math.sqrt(fan_in), generator=generator)
 
 
-def glorot(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+def _glorot(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
     """Uniform within ``sqrt(6 / (fan_in + fan_out))``: Glorot and Bengio 2010, equation 16. For tanh and sigmoid."""
     bound = math.sqrt(6 / (fan_in + fan_out))
     weight.uniform_(-bound, bound, generator=generator)
 
 
-def he(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
-    """Normal, deviation ``sqrt(2 / fan_in)``: He, Zhang, Ren, Sun 2015, equation 10. For ReLU and its kin."""
+def _he(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+    """Normal, standard deviation ``sqrt(2 / fan_in)``: He, Zhang, Ren, Sun 2015, equation 10. For ReLU and its kin."""
     weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
 
 
-def lenet(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+def _lenet(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
     """Uniform within ``2.4 / fan_in``: LeCun et al. 1998, "Gradient-based learning ...", appendix A."""
     weight.uniform_(-2.4 / fan_in, 2.4 / fan_in, generator=generator)
 
 
-def alexnet(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
-    """Normal, deviation 0.01: Krizhevsky, Sutskever, Hinton 2012, section 5."""
+def _alexnet(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+    """Normal, standard deviation 0.01: Krizhevsky, Sutskever, Hinton 2012, section 5."""
     weight.normal_(0, 0.01, generator=generator)
 
 
 INITS: dict[str, Callable[[Tensor, int, int, torch.Generator], None]] = {
-    "lecun": lecun,
-    "glorot": glorot,
-    "he": he,
-    "lenet": lenet,
-    "alexnet": alexnet,
+    "lecun": _lecun,
+    "glorot": _glorot,
+    "he": _he,
+    "lenet": _lenet,
+    "alexnet": _alexnet,
 }
 
 

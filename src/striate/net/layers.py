@@ -80,7 +80,8 @@ class SumPool1d(nn.Module):
         self.pool = nn.AvgPool2d((1, kernel), (1, stride or kernel), (0, padding), ceil_mode, divisor_override=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pool(x.unsqueeze(-2)).squeeze(-2)
+        sums: Tensor = self.pool(x.unsqueeze(-2))
+        return sums.squeeze(-2)
 
 
 class ChannelsFirstEmbedding(nn.Embedding):

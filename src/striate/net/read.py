@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from striate.analysis import LegalInputs, Report, analyse
 from striate.errors import ShapeError, SpecError
 from striate.net.build import Net
 from striate.net.read_call import tensors
@@ -135,8 +136,7 @@ def _follow(
         stack.enter_context(trace.hooked(module))
         try:
             with trace.behind, trace:
-                taps = isinstance(module, Net) and module.graph.taps
-                out = module.taps(x) if taps else module(x)
+                out = module.taps(x) if isinstance(module, Net) and module.graph.taps else module(x)
         except Exception as error:
             if isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise
@@ -156,10 +156,11 @@ def without_numbers(module: nn.Module, mode: FakeTensorMode) -> dict[int, Tensor
     for part in module.modules():
         if not isinstance(part, torch.jit.ScriptModule):
             for own in (part._parameters, part._buffers):
-                for name, value in own.items():
+                tensors: dict[str, Any] = own
+                for name, value in tensors.items():
                     if value is not None:
-                        own[name] = mode.from_tensor(value)
-                        stands_for[id(own[name])] = value
+                        tensors[name] = mode.from_tensor(value)
+                        stands_for[id(tensors[name])] = value
     return stands_for
 
 
@@ -191,8 +192,8 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
         try:
             yield
         finally:
-            for part, mode in modes:
-                part.training = mode
+            for script, mode in modes:
+                script.training = mode
             for part, own in before:
                 vars(part).clear()
                 vars(part).update(own)
@@ -240,7 +241,7 @@ def _may_run(module: nn.Module, trace: Trace) -> bool:
 def _shape(input: Shape | str | tuple[Shape, ...]) -> Shape:
     if isinstance(input, str):
         return read_shape(input)
-    given = tuple(input)
+    given: Any = tuple(input)
     if given and all(isinstance(part, tuple | list) for part in given):
         if len(given) > 1:
             raise SpecError(
@@ -249,7 +250,8 @@ def _shape(input: Shape | str | tuple[Shape, ...]) -> Shape:
             )
         given = tuple(given[0])
     check_input(given)
-    return given
+    shape: Shape = given
+    return shape
 
 
 def _check_signature(module: nn.Module, input: object) -> None:
@@ -268,3 +270,58 @@ def _check_signature(module: nn.Module, input: object) -> None:
             f"{type(module).__name__} takes {len(wanted)} inputs ({', '.join(wanted)}); a graph has one. Wrap it in a "
             f"module whose forward takes a single tensor and makes the others itself"
         )
+
+
+TRIED = 300  # parts up to which other inputs are tried, too
+
+
+def check_module(module: nn.Module, input: Shape | str | tuple[Shape, ...] | None) -> Report:
+    """The report of *module* for one *input*: ``read`` and ``striate.check`` in one, that raises nothing for faults.
+
+    >>> report = check_module(nn.Sequential(nn.Conv2d(1, 6, 5), nn.GroupNorm(2, 6)), (1, 28, 28))
+    >>> report.layers[1].op, report.layers[1].parameters, report.partial
+    ('opaque GroupNorm', 12, False)
+    """
+    if input is None:
+        raise SpecError("no input size given; a module needs one, such as --input 3x224x224 or input=(3, 224, 224)")
+    reading = read_all(module, input)
+    report = analyse(reading.graph)
+    legal = _legal(module, reading, report.legal_inputs)
+    notes = (*reading.notes, *(f"{p.layer}: {p.message}" for p in report.problems))
+    problems = (reading.fault.problem(),) if reading.fault and reading.traced else ()
+    report = replace(report, problems=problems, notes=notes, legal_inputs=legal)
+    return report if reading.traced else _flat(report)
+
+
+def _flat(report: Report) -> Report:
+    """What ran, without what read what."""
+    layers = tuple(replace(layer, inputs=(), receptive_field=None, stride=None, start=None) for layer in report.layers)
+    # another run may take another way, so the totals are of what was seen
+    return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=(), partial=True)
+
+
+def _legal(module: nn.Module, reading: Reading, legal: LegalInputs) -> LegalInputs:
+    """Other inputs fit where the module takes them in fact: its sizes may be written down anywhere in it."""
+    if reading.fault or len(reading.graph.nodes) > TRIED:
+        return replace(legal, asked=legal.asked and not reading.fault, below=None, above=None, smallest=None, step=None)
+
+    def taken(input: Shape | None) -> Shape | None:
+        module_ = unwrapped(module)
+        return input if input and any(_tried(module_, input, make) for make in examples(module_, input)) else None
+
+    below, above, smallest = (taken(shape) for shape in (legal.below, legal.above, legal.smallest))
+    if smallest and taken((smallest[0], *(max(1, n - 1) for n in smallest[1:]))) and max(smallest[1:], default=1) > 1:
+        smallest = None  # it takes smaller ones, by code that depends on the size
+    return LegalInputs(legal.asked, below, above, smallest, legal.step if below or above else None)
+
+
+def _tried(module: nn.Module, shape: Shape, make: Callable[[], Tensor]) -> bool:
+    """Whether the forward gets through on such an input."""
+    with torch.no_grad(), untouched(module, False), FakeTensorMode(allow_non_fake_inputs=True) as mode, quiet():
+        module.eval()
+        without_numbers(module, mode)
+        try:
+            module(make())
+        except Exception:
+            return False
+        return True

@@ -20,7 +20,7 @@ class Record:
     *parameters* are the ids of those it used; *padded* is what a part that only pads with zeros adds on each side.
     """
 
-    op: Op | None
+    op: Op
     inputs: list[Record]
     path: str
     shape: Shape
@@ -117,7 +117,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
         yield from tensors(vars(value) if hasattr(value, "__dict__") else ())
 
 
-def canonical(out: Tensor, batch: int, last: bool) -> Shape:
+def channels_first(out: Tensor, batch: int, last: bool) -> Shape:
     """The tensor's shape without the batch, channels first; at least one number."""
     shape = tuple(out.shape)
     if not shape or shape[0] != batch:
@@ -153,7 +153,7 @@ def in_place(func: Any, args: Any, kwargs: Any) -> bool:
     return name.endswith("_") or bool(kwargs.get("inplace")) or any(a is True for a in args[1:])
 
 
-def given(op: Op, shapes: list[Shape]) -> Shape | None:
+def output_shape(op: Op, shapes: list[Shape]) -> Shape | None:
     """The output of *op* on inputs of *shapes*; None where it does not fit."""
     if isinstance(op, Opaque):
         return op.output

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.net.read_call import Call, Found, one
-from striate.net.read_places import PLACES, SAME
+from striate.net.read_positions import PLACES, SAME
 from striate.spec import (
     GELU,
     LRN,

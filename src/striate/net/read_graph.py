@@ -121,7 +121,6 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         new = record.parameters - seen
         count = sum(sizes[i] for i in new)
         op = record.op
-        assert op is not None
         if isinstance(op, Opaque):
             op = replace(op, parameters=count)
         elif count != formula(op, record.inputs[0].now().shape):

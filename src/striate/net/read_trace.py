@@ -11,14 +11,13 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.errors import SpecError
-from striate.net.read_behind import Behind
-from striate.net.read_call import Call, Found, Record, Value, canonical, given, in_place, name_of, tensors
+from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
-from striate.net.read_parts import Frame, Parts
-from striate.net.read_places import EITHER_WAY
-from striate.net.read_unknown import FRESH, POINTWISE, unknown
+from striate.net.read_modules import Frame, Parts
+from striate.net.read_positions import EITHER_WAY, FRESH, POINTWISE, unknown
 from striate.spec import Op, Opaque, Shape
 
 PIECES = frozenset("chunk split tensor_split unbind split_with_sizes hsplit vsplit".split())
@@ -41,7 +40,7 @@ class Trace(Parts, TorchFunctionMode):
         self, module: nn.Module, input: Shape, x: Tensor, stands_for: dict[int, Tensor], *, everything: bool = False
     ) -> None:
         super().__init__()
-        self.input = Record(None, [], "", input)
+        self.input = Record(Opaque("input", input), [], "", input)
         self.records: list[Record] = []
         self.batch, self.rank = x.shape[0], max(1, len(input) - 1) if x.is_floating_point() else 1
         self.values: dict[int, Value] = {id(x): Value(self.input, input)}
@@ -91,7 +90,7 @@ class Trace(Parts, TorchFunctionMode):
             before = self.behind.sources(tensor)
             if not before:
                 return None
-            shape = canonical(tensor, self.batch, False)
+            shape = channels_first(tensor, self.batch, False)
             value = Value(self.note(Opaque("function", shape), before, shape), shape)
         elif value.other:  # a second result, of which nobody asked yet
             shape = value.shape
@@ -120,7 +119,7 @@ class Trace(Parts, TorchFunctionMode):
         """``x[index] = y``: from here on *x* is something else; its places are, where only channels are chosen."""
         target, index, new = args
         if sources:
-            shape = canonical(target, self.batch, False)
+            shape = channels_first(target, self.batch, False)
             parts = index if isinstance(index, tuple) else (index,)
             plain = all(isinstance(part, slice) for part in parts[:2]) and all(
                 part == slice(None) for part in parts[2:]
@@ -137,7 +136,7 @@ class Trace(Parts, TorchFunctionMode):
         whole = target._base
         if whole is not None and id(whole) in self.values and id(target) in self.values:
             before = [self.values[id(t)] for t in (whole, target)]
-            shape = canonical(whole, self.batch, False)
+            shape = channels_first(whole, self.batch, False)
             record = self.note(Opaque("write", shape, 0, 0), [v.record.now() for v in before], shape)
             self.bind(whole, Value(record, shape))
 
@@ -159,7 +158,7 @@ class Trace(Parts, TorchFunctionMode):
             self._opaque(call, parameters)
         first = self.values[id(results[0])]
         for other in results[1:]:
-            shape = canonical(other, self.batch, False)
+            shape = channels_first(other, self.batch, False)
             self.bind(other, Value(first.record, shape, other=True))
 
     def _as_it_lies(self, value: Value) -> Value:
@@ -183,7 +182,7 @@ class Trace(Parts, TorchFunctionMode):
 
     def _fits(self, call: Call, found: Found, parameters: frozenset[int]) -> bool:
         last = call.value.last if found.last is None else found.last
-        shape = canonical(call.out, call.batch, last)
+        shape = channels_first(call.out, call.batch, last)
         sources = found.sources or call.sources
         if not found.ops and found.padded is None:
             self.bind(call.out, Value(sources[0].record.now(), shape, last))
@@ -191,7 +190,7 @@ class Trace(Parts, TorchFunctionMode):
         shapes = [v.shape for v in sources]
         steps = []
         for op in found.ops:
-            step = given(op, shapes)
+            step = output_shape(op, shapes)
             if step is None:
                 return False
             steps.append(step)
@@ -224,3 +223,29 @@ class Trace(Parts, TorchFunctionMode):
         record = Record(op, inputs, path, shape)
         self.records.append(record)
         return record
+
+
+class Behind(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own is untyped
+    """Sees every operation, also of compiled code: which tensors came out of which."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own is untyped
+        self.trace = trace
+        self.made_of: dict[int, list[Record]] = {}
+        self.kept: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [r for t in tensors((args, kwargs or {})) for r in self.sources(t)]
+        out = func(*args, **(kwargs or {}))
+        if given:
+            for tensor in tensors(out):
+                self.made_of[id(tensor)] = list(dict.fromkeys(given))
+                self.kept.append(tensor)
+        return out
+
+    def sources(self, tensor: Tensor) -> list[Record]:
+        value = self.trace.values.get(id(tensor))
+        return [value.record.now()] if value else self.made_of.get(id(tensor), [])
+
+    def forget(self, tensor: Tensor) -> None:
+        self.made_of.pop(id(tensor), None)
