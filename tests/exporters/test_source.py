@@ -322,8 +322,8 @@ def test_export_as_json(cli, trained: Path, in_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["lenet5", "--to", "onnx"], "ONNX is not written yet; there is --to source"),
-        (["lenet5", "--to", "program"], "a torch.export program is not written yet; there is --to source"),
+        (["lenet5", "--to", "onnx"], "ONNX is not written yet; use --to source"),
+        (["lenet5", "--to", "program"], "a torch.export program is not written yet; use --to source"),
         (["lenet5", "--to", "sorce"], "did you mean 'source'?"),
         (["lnet5"], "did you mean 'lenet5'?"),
         (["conv 4 3"], "give one, such as --input 1x28x28"),
