@@ -220,7 +220,7 @@ def apply_changes(graph: Graph, changes: tuple[Change, ...]) -> Graph:
 def _changed(graph: Graph, change: Change) -> Graph:
     match change:
         case SetInput(shape):
-            return replace(graph, input=shape)
+            return graph.with_input(shape)
         case SetFields(layer, values):
             new = dict(values)
             nodes = (replace(n, op=replace(n.op, **new)) if n.name == layer else n for n in graph.nodes)  # type: ignore[arg-type]

@@ -144,7 +144,7 @@ def analyse(net: Spec | Graph | str, input: Shape | str | None = None) -> Report
         axes |= {name: each for name, each in receptive(found.graph, fixed)[0].items() if name in axes}
     counted = dict(graph.counted)
     layers = tuple(_layer(graph, i, shapes, axes, counted) for i in range(len(graph.nodes)))
-    fit = Sizes(replace(found.graph, input=graph.input))  # of the net with its fixes
+    fit = Sizes(found.graph.with_input(graph.input))  # of the net with its fixes
     legal = (
         _legal(found.graph, fit, not found.problems) if found.complete else LegalInputs(False, None, None, None, None)
     )
@@ -177,7 +177,7 @@ def _legal(graph: Graph, fit: Sizes, without_fault: bool) -> LegalInputs:
         )
     if not any(isinstance(node.op, Add | Multiply) and flat[node.name] for node in graph.nodes):
         return LegalInputs(asked, below, above, fit.smallest, fit.steps)
-    tried = [n if n and not faults(replace(graph, input=n))[1] else None for n in (below, above, fit.smallest)]
+    tried = [n if n and not faults(graph.with_input(n))[1] else None for n in (below, above, fit.smallest)]
     return LegalInputs(asked, tried[0], tried[1], tried[2], None)
 
 

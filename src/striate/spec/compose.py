@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from striate.errors import SpecError
 from striate.spec.graph import Graph, Node
@@ -133,4 +133,4 @@ def _with_input(graph: Graph, input: Shape) -> Graph:
     if unknown:
         what = f"{unknown.name} is known for the input alone that the net was read with"
         raise SpecError(f"{what}; read the module again, with {input}")
-    return replace(graph, input=input)
+    return graph.with_input(input)

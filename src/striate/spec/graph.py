@@ -71,6 +71,17 @@ class Graph:
         """The name of the node that gives the net's result."""
         return self.nodes[-1].name
 
+    def with_input(self, input: Shape) -> Graph:
+        """The same layers for another *input*, which alone is checked: the layers have been.
+
+        Raises:
+            SpecError: It is not the shape of an input.
+        """
+        check_input(input)
+        graph = object.__new__(Graph)
+        vars(graph).update(vars(self), input=input)
+        return graph
+
 
 def check_input(shape: Shape) -> None:
     """SpecError unless *shape* is 1 to 4 whole numbers above 0."""
