@@ -1,7 +1,7 @@
 """Functions of a graph that need nothing but arithmetic: shapes, cost, receptive fields, legal sizes, the report."""
 
 from striate.analysis.advice import advice
-from striate.analysis.compare import Difference, compare_reports
+from striate.analysis.compare import ReportDifference, compare_reports
 from striate.analysis.receptive import Axis, receptive
 from striate.analysis.repair import Fix, Repair, faults, repair
 from striate.analysis.report import Dropped, Layer, LegalInputs, Report, analyse
@@ -10,7 +10,6 @@ from striate.analysis.table import align_columns, format_bytes
 
 __all__ = [
     "Axis",
-    "Difference",
     "Dropped",
     "Fix",
     "Layer",
@@ -18,6 +17,7 @@ __all__ = [
     "Problem",
     "Repair",
     "Report",
+    "ReportDifference",
     "advice",
     "align_columns",
     "analyse",

@@ -14,7 +14,7 @@ Pair = tuple[Layer | None, Layer | None]  # the layer of the one and of the othe
 
 
 @dataclass(frozen=True)
-class Difference:
+class ReportDifference:
     """Two reports side by side; ``rows`` are the layers that differ, in order."""
 
     one: Report
@@ -45,7 +45,7 @@ class Difference:
         return "\n".join(lines)
 
 
-def compare_reports(one: Report, other: Report) -> Difference:
+def compare_reports(one: Report, other: Report) -> ReportDifference:
     """The layers in which two networks differ: in what they do, what they read or the shape that comes out, not in
     their names.
 
@@ -70,7 +70,7 @@ def compare_reports(one: Report, other: Report) -> Difference:
         left: list[Layer | None] = [*a[i:i_end]] + [None] * (count - (i_end - i))
         right: list[Layer | None] = [*b[j:j_end]] + [None] * (count - (j_end - j))
         rows += [(x, y) for x, y in zip(left, right, strict=True) if not _alike(x, y, *wires)]
-    return Difference(one, other, tuple(rows))
+    return ReportDifference(one, other, tuple(rows))
 
 
 def _wires(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:

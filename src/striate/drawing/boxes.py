@@ -19,7 +19,7 @@ from striate.drawing.scene import (
     text_width,
     wrap_text,
 )
-from striate.drawing.tree import Fork, Group, Item, Repeat, Series, SideHead, Tangle, cells_in, shared_path
+from striate.drawing.tree import Fork, Item, NamedGroup, Repeat, Series, SideHead, Tangle, cells_in, shared_path
 from striate.spec.op import Shape
 
 PAD, NODE = 8.0, 9.0
@@ -46,7 +46,7 @@ class Boxes(Flow):
                 return self.fork(item, brief)
             case SideHead():
                 return self.head(item)
-            case Group():
+            case NamedGroup():
                 inner = self.series(item.items, brief=_is_block(item.items))
                 return _frame(item.name, map_size(_output(item.items)), inner)
             case Repeat():
@@ -89,14 +89,14 @@ class Boxes(Flow):
         layers = [layer for copy in copies for cell in cells_in(copy) for layer in cell.layers]
         total = sum(layer.parameters for layer in layers)
         tip = f"{len(copies)} times, {total:,} parameters in total: {', '.join(layer.name for layer in layers)}"
-        items = unit[0].items if isinstance(unit[0], Group) and len(unit) == 1 else unit
+        items = unit[0].items if isinstance(unit[0], NamedGroup) and len(unit) == 1 else unit
         inner = self.series(items, brief=len(unit) == 1 and _is_block(items))
         return _frame(names, size, inner, times=len(copies), tip=tip)
 
 
 def _is_block(items: Series) -> bool:
     """Whether a frame around *items* says enough for the boxes in it."""
-    return not any(isinstance(item, Group | Repeat) for item in items)
+    return not any(isinstance(item, NamedGroup | Repeat) for item in items)
 
 
 def _output(items: Series) -> Shape:

@@ -43,7 +43,7 @@ class Tangle:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class NamedGroup:
     """Items that share the first part of their names."""
 
     name: str
@@ -58,7 +58,7 @@ class Repeat:
     copies: tuple[Series, ...]
 
 
-Item = Cell | Fork | SideHead | Tangle | Group | Repeat
+Item = Cell | Fork | SideHead | Tangle | NamedGroup | Repeat
 
 
 def tree(cells: list[Cell]) -> Series:
@@ -87,7 +87,7 @@ def inside(item: Item) -> tuple[Series, ...]:
             return (*item.branches, (item.join,))
         case SideHead():
             return (item.branch,)
-        case Group():
+        case NamedGroup():
             return (item.items,)
         case Repeat():
             return item.copies
@@ -208,9 +208,9 @@ def _grouped(items: Series, at: int, taken: Counter[Path]) -> Series:
         if part is None or (len(same) == 1 and (isinstance(same[0], SideHead) or len(list(cells_in(same))) == 1)):
             found += map(_folded_inside, same)
         elif len(same) == 1:
-            found.append(Group(part, (_folded_inside(same[0]),)))
+            found.append(NamedGroup(part, (_folded_inside(same[0]),)))
         else:
-            found.append(Group(part, _without_frames(_grouped(same, at + 1, taken))))
+            found.append(NamedGroup(part, _without_frames(_grouped(same, at + 1, taken))))
     return tuple(found)
 
 
@@ -218,7 +218,9 @@ def _without_frames(items: Series) -> Series:
     """A block of layers has no frames inside: only groups of blocks do."""
     if not any(isinstance(item, Cell) for item in items):
         return items
-    forks = (item.items if isinstance(item, Group) and isinstance(item.items[0], Fork) else (item,) for item in items)
+    forks = (
+        item.items if isinstance(item, NamedGroup) and isinstance(item.items[0], Fork) else (item,) for item in items
+    )
     return tuple(item for inner in forks for item in inner)
 
 
@@ -234,7 +236,9 @@ def _folded_inside(item: Item) -> Item:
 
 
 def _folded(items: Series) -> Series:
-    items = tuple(Group(item.name, _folded(item.items)) if isinstance(item, Group) else item for item in items)
+    items = tuple(
+        NamedGroup(item.name, _folded(item.items)) if isinstance(item, NamedGroup) else item for item in items
+    )
     keys = [_key(item) for item in items]
     found: list[Item] = []
     at = 0
