@@ -28,11 +28,12 @@ def _after(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> Any:
     with torch.no_grad():
         if not out.numel() or torch.equal(out, out.round()):
             return out  # whole numbers are exact in any order
-        products = reach(module, *inputs)
-        if products is None or module.weight[0].numel() < 2:
+        products = reach(module, inputs[0]) if len(inputs) == 1 else None
+        terms = 1 if products is None else module.weight[0].numel()
+        if products is None or terms < 2:
             return out
         number = torch.arange(out.numel()).reshape(out.shape)
         seed = sum(size * 1_000_003**k for k, size in enumerate(out.shape)) % (1 << 31)
         units = ((number * 2_654_435_761 + seed * 40_503) >> 7) % 3 - 1
-        noise = units * products * torch.finfo(out.dtype).eps
+        noise = units * products * (torch.finfo(out.dtype).eps / terms**0.5)  # as roundings that go either way
     return out + torch.where(noise.isfinite(), noise, 0)
