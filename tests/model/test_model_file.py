@@ -132,7 +132,8 @@ def test_a_missing_file(fault, tmp_path):
 
 
 def test_a_folder(fault, tmp_path):
-    assert fault(None, tmp_path) == "this is a folder; name the model.safetensors in it"
+    text = "this folder contains no model.safetensors; name the folder of a finished run, or a model file"
+    assert fault(None, tmp_path) == text
 
 
 def archive():
