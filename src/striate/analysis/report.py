@@ -160,8 +160,22 @@ def analyse(net: Spec | Graph | str, input: Shape | str | None = None) -> Report
         warnings=tuple(advice(graph, shapes, axes)),
         dropped=tuple(_dropped(graph, shapes)),
         legal_inputs=legal,
+        notes=_side_heads(graph, layers),
         partial=any(layer.macs is None for layer in layers),
     )
+
+
+def _side_heads(graph: Graph, layers: tuple[Layer, ...]) -> tuple[str, ...]:
+    """What the side heads cost, which are in the table and not run by ``net(x)``."""
+    if not graph.taps:
+        return ()
+    needed = {graph.output}
+    for node in reversed(graph.nodes):
+        needed |= set(node.inputs) if node.name in needed else set()
+    main = [layer for layer in layers if layer.name in needed]
+    parameters, macs = sum(layer.parameters for layer in main), sum(layer.macs or 0 for layer in main)
+    heads = ", ".join(graph.taps)
+    return (f"without the side heads ({heads}), which net(x) does not run: {parameters:,} parameters, {macs:,} MACs",)
 
 
 def _legal(graph: Graph, fit: Sizes, without_fault: bool) -> LegalInputs:

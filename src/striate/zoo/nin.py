@@ -35,12 +35,13 @@ def nin(classes: int = 10) -> Seq:
 def allconv(classes: int = 10) -> Seq:
     """All-CNN-C: Springenberg, Dosovitskiy, Brox, Riedmiller 2014, "Striving for simplicity", tables 1 and 2. Pooling
     is a convolution of stride 2, and what would be a fully connected layer is a convolution of 1x1: so the
-    network takes an image of any size.
+    network takes an image of any size. The last 3x3 convolution is without padding, so that of 32x32 pixels 6x6
+    positions are averaged, as table 1 says.
     """
     layers: dict[str, Conv | ReLU | Dropout] = {"drop0": Dropout(0.2)}
     rows = [(96, 3, 1), (96, 3, 1), (96, 3, 2), (192, 3, 1), (192, 3, 1), (192, 3, 2), (192, 3, 1), (192, 1, 1)]
     for i, (out, kernel, stride) in enumerate(rows, start=1):
-        layers |= {f"conv{i}": Conv(out, kernel, stride=stride, padding=kernel // 2), f"relu{i}": ReLU()}
+        layers |= {f"conv{i}": Conv(out, kernel, stride=stride, padding=kernel // 2 * (i < 7)), f"relu{i}": ReLU()}
         if stride == 2:
             layers[f"drop{i}"] = Dropout()
     return Seq(**layers, conv9=Conv(classes, 1), relu9=ReLU(), avg=AdaptiveAvgPool(1), flat=Flatten())
