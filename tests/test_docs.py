@@ -20,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from difflib import SequenceMatcher
 from pathlib import Path
 from unittest import mock
 
@@ -282,7 +283,8 @@ def picked(shown: str, seen: str) -> str:
 
     rest, lines = seen.splitlines(), []
     for line in shown.splitlines():
-        at = next((i for i, other in enumerate(rest) if form(other) == form(line)), None)
+        alike = [i for i, other in enumerate(rest) if form(other) == form(line)]
+        at = max(alike, key=lambda i, line=line, rest=rest: SequenceMatcher(None, rest[i], line).ratio(), default=None)
         if at is None and line not in ("", "..."):
             print(f"not found: {line}", file=sys.stderr)
         if at is not None and line:

@@ -284,13 +284,15 @@ def _argument(p: Any) -> str:
 
 
 def _option(p: Any, kind: Any) -> str:
-    names = ", ".join([*p.opts, *p.secondary_opts])
+    """A row of the table: the names that ``--help`` shows, what it says, and the other names that are taken."""
+    names = [*p.opts, *p.secondary_opts]
+    first = [*[n for n in names if n.startswith("--")][:1], *[n for n in names if len(n) == 2]]
+    others = ", ".join(f"`{name}`" for name in names if name not in first)
+    also = f" Also {others}." if others else ""
     number = {int: "N", float: "NUMBER"}
     value = "" if p.is_flag else f" {p.metavar or next((number[k] for k in number if k in _members(kind)), 'NAME')}"
-    default = (
-        "" if p.default in (None, False, ()) or not getattr(p, "show_default", True) else f" [default: {p.default}]"
-    )
-    return f"| `{names}{value}` | {_cell(p.help)}{default} |"
+    default = f" [default: {p.default}]" if p.default and getattr(p, "show_default", True) else ""
+    return f"| `{', '.join(first)}{value}` | {_cell(p.help)}{default}{also} |"
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
