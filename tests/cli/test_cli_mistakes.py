@@ -68,7 +68,7 @@ MISTAKES = {
     "torch's words": (
         ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["unknown word 'Conv2d(1,'; did you mean 'conv'"],
     ),
-    "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["wanted 'conv out kernel', got 'conv 6'"]),
+    "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["expected 'conv out kernel', got 'conv 6'"]),
     "no input": (["check", "conv 6 5"], 2, ["no input size given", "--input 1x28x28"]),
     "an input in words": (["check", "conv 6 5", "-i", "big"], 2, ["'big' is not a size", "such as 3x224x224"]),
     "an input without channels": (

@@ -72,7 +72,7 @@ def test_a_net_in_words_in_a_python_file(cli, file):
 def test_a_net_that_does_not_run_ends_with_1(cli, file):
     answer = cli("check", "my_net.py:Net", "--input", "3x9x9")
     assert answer.code == 1
-    line = "fc: Linear(216, 10) wants 216 features, given 294 (my_net.py line 14: return self.fc(x.flatten(1)))"
+    line = "fc: Linear(216, 10) expects 216 features, given 294 (my_net.py line 14: return self.fc(x.flatten(1)))"
     assert line in answer.out
     assert "fix: Linear(294, 10), or another --input" in answer.out
 

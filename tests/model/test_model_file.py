@@ -204,7 +204,7 @@ METADATA = [
     ({"net": NET.replace("input 1x8x8\n", "")}, "the net takes None, the contract says (1, 8, 8)"),
     ({"net": NET.replace("1x8x8", "1x9x9")}, "the net takes (1, 9, 9), the contract says (1, 8, 8)"),
     ({"net": NET.replace("linear 3", "linear 4")}, "out.weight is F32 of shape [3, 72], the net needs F32 of [4, 72]"),
-    ({"net": NET.replace("relu", "relu; dropout 0.5")}, "line 4: wanted 'dropout', got 'dropout 0.5'"),
+    ({"net": NET.replace("relu", "relu; dropout 0.5")}, "line 4: expected 'dropout', got 'dropout 0.5'"),
     ({"contract": "no"}, "contract: not JSON"),
     ({"contract": "3"}, "contract: expected an object, got int"),
     ({"contract": contract(author="me")}, "contract: unknown field 'author'"),

@@ -180,7 +180,7 @@ def test_no_name_breaks_the_module_silently(name: str) -> None:
             net = build(spec, (1, 4, 4))
         except SpecError as error:
             message = str(error)
-            assert f"{name!r} themselves; take" in message
+            assert f"{name!r} themselves; use" in message
             continue
         assert isinstance(net.get_submodule(net.graph.nodes[0].name), nn.ReLU)
         assert torch.equal(net(-torch.ones(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4))

@@ -140,11 +140,17 @@ class Typo(Join):
 @pytest.mark.parametrize(
     ("make", "layer", "message", "fix", "ran"),
     [
-        (Net, "fc", "Linear(400, 10) wants 400 features, given 600 (", "Linear(600, 10), or another --input", 4),
-        (NotFlat, "fc", "wants 400 features, given 6x20x20", "Linear(2400, 10) behind x.flatten(1), in place of 20", 1),
-        (Channels, "b.0", "Conv2d(8, 4, ...) wants 8 channels, given 6x22x22", "Conv2d(6, 4, ...)", 1),
-        (Norm, "b", "BatchNorm2d(7) wants 7 channels, given 6x22x22", "BatchNorm2d(6)", 1),
-        (Join, "cat", "Sizes of tensors must match", "make what this line is given agree", 2),
+        (Net, "fc", "Linear(400, 10) expects 400 features, given 600 (", "Linear(600, 10), or another --input", 4),
+        (
+            NotFlat,
+            "fc",
+            "expects 400 features, given 6x20x20",
+            "Linear(2400, 10) behind x.flatten(1), in place of 20",
+            1,
+        ),
+        (Channels, "b.0", "Conv2d(8, 4, ...) expects 8 channels, given 6x22x22", "Conv2d(6, 4, ...)", 1),
+        (Norm, "b", "BatchNorm2d(7) expects 7 channels, given 6x22x22", "BatchNorm2d(6)", 1),
+        (Join, "cat", "Sizes of tensors must match", "make the shapes on this line agree", 2),
         (Typo, "forward", "AttributeError: 'Typo' object has no attribute 'bn'", "correct this line", 1),
     ],
 )
@@ -167,7 +173,9 @@ def test_the_join_names_both_shapes():
 
 
 def test_a_forward_that_fails_at_once():
-    with pytest.raises(ShapeError, match=r"^conv: Conv2d\(3, 6, ...\) wants 3 channels, given 1x24x24 .*Conv2d\(1, 6"):
+    with pytest.raises(
+        ShapeError, match=r"^conv: Conv2d\(3, 6, ...\) expects 3 channels, given 1x24x24 .*Conv2d\(1, 6"
+    ):
         striate.check(Net(), (1, 24, 24))
 
 

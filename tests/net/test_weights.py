@@ -261,7 +261,7 @@ def test_googlenets_side_heads_are_left_out_by_name_and_said(tmp_path):
     assert notes == []
     assert state["side4a.fc1.weight"].shape == (1024, 2048)
     for change, fault in [
-        ({"aux2.fc2.bias": zeros["fc.weight"]}, "misshapen  aux2.fc2.bias is 1000x1024, wanted 1000"),
+        ({"aux2.fc2.bias": zeros["fc.weight"]}, "misshapen  aux2.fc2.bias is 1000x1024, expected 1000"),
         ({"aux3.fc2.bias": zeros["fc.bias"]}, "extra      aux3.fc2.bias"),
     ]:
         with pytest.raises(ModelError) as caught:
@@ -283,10 +283,10 @@ def test_every_fault_is_listed_sorted(changed):
         state["fc.bias"] = state["fc.bias"].double()
 
     assert refusal("resnet18", changed(spoil)).splitlines() == [
-        "does not hold the weights of torchvision's resnet18, 4 faults:",
+        "does not contain the weights of torchvision's resnet18, 4 faults:",
         "  extra      aaa",
-        "  misshapen  bn1.weight is 65, wanted 64",
-        "  mistyped   fc.bias is float64, wanted float32",
+        "  misshapen  bn1.weight is 65, expected 64",
+        "  mistyped   fc.bias is float64, expected float32",
         "  missing    layer1.0.conv1.weight (64x64x3x3)",
         "for another type save {name: value.float() for name, value in state_dict.items()}",
     ]
@@ -319,7 +319,7 @@ def test_the_largest_too():
     shapes = listed("vgg19") | {"features.34.weight": (512, 512, 5, 5)}
     with pytest.raises(ModelError) as caught:
         take(stored(shapes), graph_of("vgg19"), TABLES["vgg19"])
-    assert "misshapen  features.34.weight is 512x512x5x5, wanted 512x512x3x3" in str(caught.value)
+    assert "misshapen  features.34.weight is 512x512x5x5, expected 512x512x3x3" in str(caught.value)
 
 
 def test_a_long_list_is_cut(changed):
@@ -350,7 +350,7 @@ def test_another_number_of_classes(changed, tmp_path):
 
     path = changed(five)
     text = refusal("resnet18", path)
-    assert "misshapen  fc.weight is 5x512, wanted 1000x512" in text
+    assert "misshapen  fc.weight is 5x512, expected 1000x512" in text
     assert text.endswith("the file is for 5 classes; give --classes a file with its 5 class names, one per line")
     model = from_torchvision("resnet18", path, classes="abcde")
     assert model.contract.classes == ("a", "b", "c", "d", "e")
@@ -368,7 +368,7 @@ def test_numbers_that_are_none(changed):
         state["fc.bias"] = state["fc.bias"].clone()
         state["fc.bias"][3] = float("nan")
 
-    assert "fc.bias holds values that are no numbers" in refusal("resnet18", changed(spoil))
+    assert "fc.bias contains values that are no numbers" in refusal("resnet18", changed(spoil))
 
 
 # -------------------------------------------------------------------------------------------- files that are bad
@@ -402,13 +402,13 @@ def test_a_whole_module_is_refused_with_the_way_out(changed):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ([torch.zeros(1)], "holds a list; wanted a state dict: torch.save(module.state_dict(), ...)"),
-        (torch.zeros(1), "holds a Tensor; wanted a state dict"),
-        ({"a": 3}, "holds a int under 'a'; wanted plain tensors under names (a state dict)"),
-        ({4: torch.zeros(1)}, "holds a Tensor (torch.strided) under 4; wanted plain tensors"),
-        ({"a": torch.eye(2).to_sparse()}, "holds a Tensor (torch.sparse_coo) under 'a'; wanted plain tensors"),
+        ([torch.zeros(1)], "contains a list; expected a state dict: torch.save(module.state_dict(), ...)"),
+        (torch.zeros(1), "contains a Tensor; expected a state dict"),
+        ({"a": 3}, "contains a int under 'a'; expected plain tensors under names (a state dict)"),
+        ({4: torch.zeros(1)}, "contains a Tensor (torch.strided) under 4; expected plain tensors"),
+        ({"a": torch.eye(2).to_sparse()}, "contains a Tensor (torch.sparse_coo) under 'a'; expected plain tensors"),
         ({"epoch": 3, "model": {"a": torch.zeros(1)}}, "a checkpoint (epoch, model), with the weights under 'model'"),
-        ({}, "does not hold the weights of torchvision's resnet18, 102 faults:"),
+        ({}, "does not contain the weights of torchvision's resnet18, 102 faults:"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -76,5 +76,5 @@ def test_names_that_meet() -> None:
         lower(Seq(Conv(8, 3), conv1=Conv(8, 3)))
     with pytest.raises(SpecError, match="'relu ' cannot be a layer's name"):
         lower(Seq(**{"relu ": ReLU()}))
-    with pytest.raises(SpecError, match="'float' themselves; take float1"):
+    with pytest.raises(SpecError, match="'float' themselves; use float1"):
         lower(Seq(float=ReLU()))

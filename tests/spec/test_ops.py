@@ -61,11 +61,11 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "groups and outputs": (
         lambda: Conv(7, 3, groups=2),
-        "conv: 7 outputs do not divide into 2 groups; take 6 or 8",
+        "conv: 7 outputs do not divide into 2 groups; use 6 or 8",
     ),
     "more groups than outputs": (
         lambda: Conv(2, 3, groups=4),
-        "conv: 2 outputs do not divide into 4 groups; take 4",
+        "conv: 2 outputs do not divide into 4 groups; use 4",
     ),
     "same of an even kernel": (
         lambda: Conv(6, 4, padding="same"),
@@ -78,11 +78,11 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "padding beyond half": (
         lambda: MaxPool(3, padding=2),
-        "maxpool: padding 2 is more than half of the window 3; take 1 or less",
+        "maxpool: padding 2 is more than half of the window 3; use 1 or less",
     ),
     "padding beyond half, dilated": (  # torch's rule does not count the dilation
         lambda: MaxPool(2, dilation=3, padding=2),
-        "maxpool: padding 2 is more than half of the window 2; take 1 or less",
+        "maxpool: padding 2 is more than half of the window 2; use 1 or less",
     ),
     "too much output padding": (
         lambda: ConvTranspose(6, 3, stride=2, output_padding=2),
@@ -92,7 +92,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "certain dropout": (lambda: Dropout(1), "dropout: p must be from 0 to below 1, got 1.0"),
     "negative eps": (
         lambda: BatchNorm(eps=0),
-        "batchnorm: wanted eps > 0 and momentum in 0..1, got 0.0 and 0.1",
+        "batchnorm: expected eps > 0 and momentum in 0..1, got 0.0 and 0.1",
     ),
     "not a number": (lambda: LeakyReLU(float("nan")), "leakyrelu: slope must be a number, got nan"),
     "infinite": (lambda: LRN(alpha=float("inf")), "lrn: alpha must be a number, got inf"),

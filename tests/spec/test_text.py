@@ -48,12 +48,12 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "a missing field": (
         "conv 6",
-        "part 1: wanted 'conv out kernel', got 'conv 6'; further fields carry their name: "
+        "part 1: expected 'conv out kernel', got 'conv 6'; further fields carry their name: "
         "stride= padding= dilation= groups= bias=\n    conv 6",
     ),
     "a field too many": (
         "relu; linear 10 5",
-        "part 2: wanted 'linear out', got 'linear 10 5'; further fields carry their name: bias=\n    linear 10 5",
+        "part 2: expected 'linear out', got 'linear 10 5'; further fields carry their name: bias=\n    linear 10 5",
     ),
     "an unknown field": (
         "conv 6 5 strid=2",
@@ -93,15 +93,15 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "a value out of range": (
         "relu\nconv 7 3 groups=2",
-        "line 2: conv: 7 outputs do not divide into 2 groups; take 6 or 8\n    conv 7 3 groups=2",
+        "line 2: conv: 7 outputs do not divide into 2 groups; use 6 or 8\n    conv 7 3 groups=2",
     ),
     "an unknown source": (
         "left: conv 6 5; relu <- lft",
-        "part 2: relu1: reads 'lft', but no earlier layer is called so; did you mean 'left'?\n    relu <- lft",
+        "part 2: relu1: reads 'lft', but no earlier layer is named so; did you mean 'left'?\n    relu <- lft",
     ),
     "a source that comes later": (
         "relu <- conv1; conv 6 5",
-        "part 1: relu1: reads 'conv1', but no earlier layer is called so; it is one of input\n    relu <- conv1",
+        "part 1: relu1: reads 'conv1', but no earlier layer is named so; it is one of input\n    relu <- conv1",
     ),
     "a name twice": (
         "a: relu; a: tanh",
@@ -117,15 +117,15 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "a name of torch's": (
         "train: relu",
-        "part 1: train: torch modules use the name 'train' themselves; take train1 or another\n    train: relu",
+        "part 1: train: torch modules use the name 'train' themselves; use train1 or another\n    train: relu",
     ),
     "a name that is none": (
         "1st: relu",
-        "part 1: '1st' cannot be a layer's name; take letters, digits and _, not beginning with a digit\n    1st: relu",
+        "part 1: '1st' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    1st: relu",
     ),
     "an empty name": (
         ": relu",
-        "part 1: '' cannot be a layer's name; take letters, digits and _, not beginning with a digit\n    : relu",
+        "part 1: '' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    : relu",
     ),
     "a layer and a group of one name": (
         "a: relu; a.b: relu",
@@ -158,11 +158,11 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "the input in the middle": (
         "relu; input 1x28x28",
-        "part 2: the input is said once, before every layer\n    input 1x28x28",
+        "part 2: the input is given once, before every layer\n    input 1x28x28",
     ),
     "the input twice": (
         "input 1x28x28; input 1x28x28; relu",
-        "part 2: the input is said once, before every layer\n    input 1x28x28",
+        "part 2: the input is given once, before every layer\n    input 1x28x28",
     ),
     "an input without sizes": (
         "input; relu",
@@ -285,7 +285,7 @@ def test_read_shape() -> None:
 
 def test_a_graph_is_checked_when_it_is_made_by_hand() -> None:
     relu = ReLU()
-    with pytest.raises(SpecError, match="b: reads 'a', but no earlier layer is called so; it is one of input"):
+    with pytest.raises(SpecError, match="b: reads 'a', but no earlier layer is named so; it is one of input"):
         Graph(None, (Node("b", relu, ("a",)), Node("a", relu, ("input",))))
     with pytest.raises(SpecError, match="a: two layers have that name"):
         Graph(None, (Node("a", relu, ("input",)), Node("a", relu, ("a",))))

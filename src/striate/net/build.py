@@ -51,7 +51,7 @@ class Net(nn.Module):
             if part not in parent._modules:
                 if hasattr(parent, part):
                     name = ".".join(path)
-                    raise SpecError(f"{name}: torch modules use the name {part!r} themselves; take {part}1 or another")
+                    raise SpecError(f"{name}: torch modules use the name {part!r} themselves; use {part}1 or another")
                 parent.add_module(part, module if i == len(path) else nn.Module())
             parent = parent.get_submodule(part)
 
@@ -99,12 +99,12 @@ def build(
         net: A spec or a graph.
         input: The shape of one input, ``(C, H, W)``; not needed where the graph says it.
         init: How the weights begin: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
-        seed: Of the first weights.
+        seed: Random seed of the first weights.
         device: Where the module lies; ``"meta"`` allocates nothing and begins nothing.
 
     Raises:
         ShapeError: The layers do not fit together; every fault is listed.
-        SpecError: Nobody said the input, or the net was read from code and has parts that are not known.
+        SpecError: No input size is given, or the net was read from code and has parts that are not known.
 
     >>> from striate.spec import parse
     >>> net = build(parse("input 1x28x28; conv 6 5; relu; flatten; linear 10"))
@@ -114,7 +114,7 @@ def build(
     check_init(init)
     graph = lower(net, input)
     if graph.input is None:
-        raise SpecError("build needs the input's shape, such as input=(1, 28, 28)")
+        raise SpecError("no input size given; build needs one, such as input=(1, 28, 28)")
     check_joins(graph)
     _check_known(graph)
     module = assemble(graph)

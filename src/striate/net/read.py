@@ -31,7 +31,7 @@ from striate.net.read_trace import Trace
 from striate.spec import Graph, Shape, read_shape
 from striate.spec.graph import check_input
 
-AFFORDABLE = 2**28  # numbers in all activations up to which a forward that cannot be traced is run in earnest
+AFFORDABLE = 2**28  # numbers in all activations up to which a forward that cannot be traced is run on real numbers
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Graph:
 
     Raises:
         ShapeError: The forward fails on such an input; the message says in which layer and line.
-        SpecError: It takes several inputs, gives no tensor, or depends on numbers so that it cannot be traced.
+        SpecError: It takes several inputs, gives no tensor, or depends on values so that it cannot be traced.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3456, 10))
     >>> print(*read(net, (1, 28, 28)).nodes, sep="\\n")
@@ -80,7 +80,7 @@ def read(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Graph:
 def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Reading:
     """All that following *module* tells, faults included; SpecError where there is nothing to follow."""
     if not isinstance(module, nn.Module):
-        raise SpecError(f"got a {type(module).__name__}; wanted an nn.Module")
+        raise SpecError(f"got a {type(module).__name__}; expected an nn.Module")
     module, shape = unwrapped(module), _shape(input)
     _check_signature(module, input)
     best: tuple[Trace, Fault] | None = None
@@ -116,14 +116,14 @@ def _prefix(trace: Trace, module: nn.Module, fault: Fault) -> Reading:
 
 def _listing(reading: Reading, fault: Fault) -> Reading:
     where = fault.line or fault.layer
-    note = f"could not be traced: {where} ({fault.message}): what it does depends on numbers, not on shapes alone"
+    note = f"could not be traced: {where} ({fault.message}): what it does depends on values, not on shapes alone"
     return Reading(reading.graph, (note, "the list is what ran once, on random numbers"), fault, traced=False)
 
 
 def _follow(
     module: nn.Module, shape: Shape, make: Callable[[], Tensor], mode: FakeTensorMode | None
 ) -> tuple[Trace, Reading | Fault]:
-    """Runs the forward once, without numbers (*mode*) or, with None, in earnest."""
+    """Runs the forward once, without numbers (*mode*) or, with None, on random numbers."""
     with torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
         module.eval()
         wrap_compiled(module)
@@ -207,7 +207,7 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
 
 
 def _inside(value: object, containers: dict[int, tuple[Any, Any]], tensors: list[Tensor]) -> None:
-    """Every container in *value*, with a copy of what it holds, and every tensor that is no parameter."""
+    """Every container in *value*, with a copy of what it contains, and every tensor that is no parameter."""
     if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and value.device.type != "meta":
         tensors.append(value)
     elif isinstance(value, dict | list | set | deque) and id(value) not in containers:
@@ -233,7 +233,7 @@ def examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:
 
 
 def _may_run(module: nn.Module, trace: Trace) -> bool:
-    """Whether a run in earnest is to be had for little."""
+    """Whether a run on real numbers is cheap."""
     real = all(t.device.type == "cpu" for t in (*module.parameters(), *module.buffers()))
     return real and sum(t.numel() for t in trace.kept if isinstance(t, Tensor)) < AFFORDABLE
 

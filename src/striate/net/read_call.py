@@ -36,7 +36,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Value:
-    """What a tensor holds: a record's result, as ``(C, ...)`` without the batch.
+    """What a tensor contains: a record's result, as ``(C, ...)`` without the batch.
 
     *last*: the tensor itself has its channels last. *other*: it is a further result of the record, of that shape.
     """
@@ -75,7 +75,7 @@ class Call:
     fold: bool = True  # whether padding that is a part of its own may go into the convolution behind it
 
     def get(self, place: int, key: str, default: Any = None) -> Any:
-        """An argument, by its place or by its name."""
+        """An argument, by its position or by its name."""
         return self.args[place] if len(self.args) > place else self.kwargs.get(key, default)
 
     @property

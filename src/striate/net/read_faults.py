@@ -48,7 +48,7 @@ def fault_of(error: BaseException, trace: Trace) -> Fault:
     first = str(error).strip().splitlines()[0] if str(error).strip() else kind
     plain = kind in ("RuntimeError", "ValueError", "SpecError")
     what = first.rstrip(".") if plain else f"{kind}: {first}"
-    way_out = "make what this line is given agree, or try another --input" if plain else "correct this line"
+    way_out = "make the shapes on this line agree, or try another --input" if plain else "correct this line"
     numberless = kind in NUMBERLESS or any(word in first for word in ("FakeTensor", "meta tensor", "numpy()", "fake"))
     module = frame.module if frame else None
     said, fix = _known(module, given) or (what, way_out)
@@ -74,22 +74,22 @@ def line_of(error: BaseException) -> str:
 
 
 def _known(module: nn.Module | None, given: list[Tensor]) -> tuple[str, str] | None:
-    """What a layer of torch wants and gets, and the one number to change."""
+    """What a layer of torch expects and gets, and the one number to change."""
     if module is None or not given:
         return None
     shape = tuple(given[0].shape)
     name = type(module).__name__
     match module:
         case nn.Linear() if shape[-1] != module.in_features:
-            said = f"{name}({module.in_features}, {module.out_features}) wants {module.in_features:,} features"
+            said = f"{name}({module.in_features}, {module.out_features}) expects {module.in_features:,} features"
             if prod(shape[1:]) == module.in_features:
                 return said, "flatten before it: x.flatten(1)"
             flat = prod(shape[1:])
             more = "" if len(shape) == 2 else f" behind x.flatten(1), in place of {shape[-1]}"
             return said, f"{name}({flat}, {module.out_features}){more}, or another --input"
         case nn.modules.conv._ConvNd() if len(shape) == module.weight.ndim and shape[1] != module.in_channels:
-            said = f"{name}({module.in_channels}, {module.out_channels}, ...) wants {module.in_channels} channels"
+            said = f"{name}({module.in_channels}, {module.out_channels}, ...) expects {module.in_channels} channels"
             return said, f"{name}({shape[1]}, {module.out_channels}, ...), or another --input"
         case nn.modules.batchnorm._NormBase() if len(shape) > 1 and shape[1] != module.num_features:
-            return f"{name}({module.num_features}) wants {module.num_features} channels", f"{name}({shape[1]})"
+            return f"{name}({module.num_features}) expects {module.num_features} channels", f"{name}({shape[1]})"
     return None

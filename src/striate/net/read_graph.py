@@ -67,7 +67,7 @@ def graph_of(trace: Trace, module: nn.Module, out: Any) -> tuple[Graph, list[str
     results = [(value.record.now(), value) for t in tensors(out) if (value := trace.value(t))]
     if not results:
         what = "a tensor that does not come from its input" if tensors_in(out) else f"no tensor but {out!r:.40}"
-        raise SpecError(f"{type(module).__name__} gives {what}; wanted a tensor that is worked out from the input")
+        raise SpecError(f"{type(module).__name__} gives {what}; expected a tensor that is computed from the input")
     ends = list(dict.fromkeys(record for record, _ in results))
     return assembled(trace, module, ends)
 

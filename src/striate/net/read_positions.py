@@ -67,7 +67,7 @@ def order_of(call: Call) -> list[int] | None:
 
 def _mean(make: Callable[[Any], Any], key: str) -> Callable[[Call], Found | None]:
     def rule(call: Call) -> Found | None:
-        """Over all places of a map: global pooling."""
+        """Over all positions of a map: global pooling."""
         dims = call.get(1, key, call.kwargs.get("axis"))
         if dims is None or len(call.value.shape) < 2 or not call.alone():
             return None
@@ -80,7 +80,7 @@ def _mean(make: Callable[[Any], Any], key: str) -> Callable[[Call], Found | None
 
 
 def _slice(call: Call) -> Found | None:
-    """``x[...]``: a crop of both ends, every n-th place, or a 1x1 map without its axes."""
+    """``x[...]``: a crop of both ends, every n-th position, or a 1x1 map without its axes."""
     index = call.get(1, "index")
     index = index if isinstance(index, tuple) else (index,)
     if any(isinstance(i, Tensor | list) for i in index):
@@ -163,7 +163,7 @@ FRESH = frozenset(
     new_full new_tensor""".split()
 )
 
-# What works on each place alone, and counts no multiply-accumulates (as activations and normalisations do not).
+# What works on each position alone, and counts no multiply-accumulates (as activations and normalisations do not).
 POINTWISE = frozenset(
     """add iadd radd sub isub rsub subtract mul imul rmul multiply div idiv rdiv truediv itruediv rtruediv divide
     true_divide pow rpow ipow neg abs exp exp2 expm1 log log2 log1p sqrt rsqrt square reciprocal sin cos erf
@@ -258,7 +258,7 @@ def _stays(call: Call) -> bool:
 
 
 def _over_channels(call: Call) -> bool:
-    """Whether what is summed up, or compared, is the channels of each place alone."""
+    """Whether what is summed up, or compared, is the channels of each position alone."""
     place, default = REDUCTIONS[call.name]
     dim = call.get(place, "dim", call.kwargs.get("axis", default))
     dims = list(dim) if isinstance(dim, tuple | list) else [dim]

@@ -84,7 +84,7 @@ class Trace(Parts, TorchFunctionMode):
         return out
 
     def value(self, tensor: Tensor) -> Value | None:
-        """What *tensor* holds, if it came from the input."""
+        """What *tensor* contains, if it came from the input."""
         value = self.values.get(id(tensor))
         if value is None:
             before = self.behind.sources(tensor)

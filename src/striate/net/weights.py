@@ -23,7 +23,7 @@ MOST_LINES = 40
 
 
 class Wanted(NamedTuple):
-    """A tensor that a file must hold: our name for it, its dtype and shape there, its shape here."""
+    """A tensor that a file must contain: our name for it, its dtype and shape there, its shape here."""
 
     ours: str
     dtype: str
@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(graph: Graph, table: Table) -> dict[str, Wanted]:
-    """What a file of weights for *graph* must hold, by torchvision's names, in our order.
+    """What a file of weights for *graph* must contain, by torchvision's names, in our order.
 
     >>> from striate.net.weights_tables import TABLES
     >>> from striate.spec import parse
@@ -51,7 +51,7 @@ def wanted(graph: Graph, table: Table) -> dict[str, Wanted]:
 
 
 def matches(stored: Stored, table: Table, want: Mapping[str, Wanted]) -> int:
-    """How many of the wanted tensors *stored* holds under a name of the table and in the shape."""
+    """How many of the expected tensors *stored* has under a name of the table and in the shape."""
     return sum(
         name in stored.tensors and stored.tensors[name][1] == w.there for name, w in _names(stored, table, want).items()
     )
@@ -64,7 +64,7 @@ def take(stored: Stored, graph: Graph, table: Table, whole: Graph | None = None)
         stored: The open file.
         graph: The net that the weights are for.
         table: The foreign names.
-        whole: The net with its side heads, where *graph* is made without: a file may hold their weights, all of
+        whole: The net with its side heads, where *graph* is made without: a file may contain their weights, all of
             them and as they should be, and they are left out.
 
     Raises:
@@ -111,15 +111,15 @@ def _faults(stored: Stored, named: Mapping[str, Wanted]) -> list[str]:
             if not name.endswith(COUNTER):
                 lines.append(f"missing    {name} ({_size(w.there)})")
         elif came[1] != w.there:
-            lines.append(f"misshapen  {name} is {_size(came[1])}, wanted {_size(w.there)}")
+            lines.append(f"misshapen  {name} is {_size(came[1])}, expected {_size(w.there)}")
         elif came[0] != w.dtype:
-            lines.append(f"mistyped   {name} is {came[0]}, wanted {w.dtype}")
+            lines.append(f"mistyped   {name} is {came[0]}, expected {w.dtype}")
     return lines
 
 
 def _refusal(stored: Stored, table: Table, faults: list[str]) -> str:
     count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
-    lines = [f"{stored.path}: does not hold the weights of torchvision's {table.theirs}, {count}:"]
+    lines = [f"{stored.path}: does not contain the weights of torchvision's {table.theirs}, {count}:"]
     lines += [f"  {fault}" for fault in faults[:MOST_LINES]]
     lines += [f"  and {len(faults) - MOST_LINES} more"] * (len(faults) > MOST_LINES)
     if stored.tensors and all(name.startswith("module.") for name in stored.tensors):
@@ -136,7 +136,7 @@ def _size(shape: Shape) -> str:
 def _read(stored: Stored, name: str, w: Wanted) -> Tensor:
     value = stored.read(name)
     if not torch.isfinite(value).all():
-        raise ModelError(f"{stored.path}: {name} holds values that are no numbers (NaN or infinite); fetch it again")
+        raise ModelError(f"{stored.path}: {name} contains values that are no numbers (NaN or infinite); fetch it again")
     return value.reshape(w.here)
 
 
@@ -149,7 +149,7 @@ WRAPPED = ("state_dict", "model", "model_state_dict", "net", "weights")  # where
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds: each tensor's dtype and shape by its name; ``read(name)`` gives a tensor of one's own."""
+    """What a file contains: each tensor's dtype and shape by its name; ``read(name)`` gives a tensor of one's own."""
 
     path: Path
     tensors: dict[str, tuple[str, Shape]]
@@ -163,7 +163,7 @@ def open_weights(path: str | Path) -> Stored:
 
     Raises:
         ModelError: Naming the file: it is missing, damaged or foreign, asks for something to be run, or does not
-            hold tensors under names.
+            contain tensors under names.
     """
     path = Path(path)
     try:
@@ -194,7 +194,9 @@ def _check_zip(path: Path) -> None:
         raise ModelError(f"{path}: a zip archive, but not one that torch.save wrote (it has no data.pkl)")
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
-            raise ModelError(f"{path}: {member.filename} in it is compressed, which torch.save never does; save anew")
+            raise ModelError(
+                f"{path}: {member.filename} in it is compressed, which torch.save never does; save it again"
+            )
 
 
 def _load(path: Path, mmap: bool) -> Any:
@@ -218,20 +220,22 @@ def _load(path: Path, mmap: bool) -> Any:
 def _from_state_dict(path: Path, value: Any) -> Stored:
     if not isinstance(value, Mapping):
         raise ModelError(
-            f"{path}: holds a {type(value).__name__}; wanted a state dict: torch.save(module.state_dict(), ...)"
+            f"{path}: contains a {type(value).__name__}; expected a state dict: torch.save(module.state_dict(), ...)"
         )
     for name in WRAPPED:
         if isinstance(value.get(name), Mapping):
             held = ", ".join(map(str, list(value)[:6]))
             raise ModelError(
-                f"{path}: holds a checkpoint ({held}), with the weights under {name!r}; save those alone: "
+                f"{path}: contains a checkpoint ({held}), with the weights under {name!r}; save those alone: "
                 f"torch.save(checkpoint[{name!r}], ...)"
             )
     for key, tensor in value.items():
         plain = isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_quantized
         if not isinstance(key, str) or not plain:
             what = type(tensor).__name__ + (f" ({tensor.layout})" if isinstance(tensor, Tensor) else "")
-            raise ModelError(f"{path}: holds a {what} under {key!r}; wanted plain tensors under names (a state dict)")
+            raise ModelError(
+                f"{path}: contains a {what} under {key!r}; expected plain tensors under names (a state dict)"
+            )
     described = {key: (str(t.dtype).removeprefix("torch."), tuple(t.shape)) for key, t in value.items()}
     return Stored(path, described, lambda name: _own(value[name]))
 
@@ -245,7 +249,7 @@ def _from_safetensors(path: Path, start: bytes) -> Stored:
         known = path.suffix == ".safetensors"
         what = f"a damaged safetensors file ({error})" if known else f"not a file of weights (it begins with {start!r})"
         raise ModelError(
-            f"{path}: {what}; wanted a state dict that torch.save wrote (.pth) or a .safetensors file"
+            f"{path}: {what}; expected a state dict that torch.save wrote (.pth) or a .safetensors file"
         ) from None
     if "striate" in (file.metadata() or {}):
         raise ModelError(f"{path}: is a model of striate already; give it to train --weights, evaluate or predict")

@@ -1,9 +1,9 @@
-"""Foreign names at the border: how torchvision calls what our nets hold, and how its weights want images prepared.
+"""Foreign names at the border: what torchvision calls the weights of our nets, and how it prepares images for them.
 
 A rule is ``(ours, theirs)``. It matches the beginning of one of our names up to a dot, and what follows is kept:
 ``("conv{s+1}.block{b+1}.sum.body", "layer{s}.{b}")`` makes ``conv2.block1.sum.body.bn1.weight`` of
 ``layer1.0.bn1.weight``. ``{s}`` is a number (or a row such as 3a) and ``{s+1}`` the next; ``[.body]`` may be missing.
-The first rule that matches counts. ``tests/net/test_weights.py`` holds the expansions against torchvision's lists.
+The first rule that matches counts. ``tests/net/test_weights.py`` compares the expansions with torchvision's lists.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Table:
     theirs: str  # torchvision.models.THEIRS
     rules: tuple[Rule, ...]
     aliases: tuple[Rule, ...] = ()  # (today's name, the name in old files), both theirs
-    sides: bool = False  # files may hold side heads; the net may be made without
+    sides: bool = False  # files may contain side heads; the net may be made without
     scale_to: int = 256
     interpolation: str = "bilinear"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -221,7 +221,7 @@ CONVNEXT = _rules(
     ("head", "classifier.2"),
 )
 
-HALVES = (0.5, 0.5, 0.5)  # torchvision's googlenet takes the usual mean and deviation and undoes them (transform_input)
+HALVES = (0.5, 0.5, 0.5)  # torchvision's googlenet takes the usual mean and std and undoes them (transform_input)
 
 TABLES: dict[str, Table] = {
     "alexnet_owt": Table("alexnet", ALEXNET),

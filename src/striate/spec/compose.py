@@ -60,7 +60,7 @@ class Cat(_Branches):
 
 
 class Product(_Branches):
-    """Branches of one input, multiplied; a branch of 1x1 maps serves all places (Hu et al. 2017)."""
+    """Branches of one input, multiplied; a branch of 1x1 maps serves all positions (Hu et al. 2017)."""
 
 
 class Side(Seq):

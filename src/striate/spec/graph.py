@@ -35,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network: the shape of one input without the batch (None: not said), and its layers in order.
+    """A network: the shape of one input without the batch (None: not given), and its layers in order.
 
     The last node is the output. *taps* are the ends of side heads: outputs that nothing reads, asked for by name.
     *counted* are layers whose trained numbers are not those of the op alone, with how many they are: in a net read
@@ -95,7 +95,7 @@ def check_taps(taps: tuple[str, ...], known: set[str]) -> None:
     """SpecError unless every tap is one of the *known* layers, and named once."""
     for tap in taps:
         if tap not in known:
-            raise SpecError(f"the tap {tap!r} is no layer of the net{nearest(tap, sorted(known))}")
+            raise SpecError(f"the tap {tap!r} is not a layer of the net{nearest(tap, sorted(known))}")
     if len(set(taps)) < len(taps):
         raise SpecError(f"a tap is named twice: {', '.join(taps)}")
 
@@ -116,11 +116,11 @@ def _check_name(name: str, known: set[str], groups: set[str]) -> None:
     if known_group and leaf.isidentifier() and leaf.isascii() and leaf not in RESERVED and name not in groups:
         return  # the short way of nearly all names: only the last part is new
     if not NAME.fullmatch(name):
-        raise SpecError(f"{name!r} cannot be a layer's name; take letters, digits and _, not beginning with a digit")
+        raise SpecError(f"{name!r} cannot be a layer's name; use letters, digits and _, not beginning with a digit")
     parts = name.split(".")
     for part in parts:
         if part in RESERVED:
-            raise SpecError(f"{name}: torch modules use the name {part!r} themselves; take {part}1 or another")
+            raise SpecError(f"{name}: torch modules use the name {part!r} themselves; use {part}1 or another")
     above = {".".join(parts[:i]) for i in range(1, len(parts))}
     for clash in (above & known) | ({name} & groups):
         raise SpecError(f"{name}: {clash!r} is the name of a layer and of a group of layers; rename one")
@@ -140,5 +140,5 @@ def _check_inputs(node: Node, known: set[str]) -> None:
     for name in node.inputs:
         if name not in known:
             raise SpecError(
-                f"{node.name}: reads {name!r}, but no earlier layer is called so{nearest(name, sorted(known))}"
+                f"{node.name}: reads {name!r}, but no earlier layer is named so{nearest(name, sorted(known))}"
             )

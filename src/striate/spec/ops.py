@@ -20,7 +20,7 @@ def _check_groups(op: Conv | ConvTranspose) -> None:
     if op.out % op.groups:
         less = op.out - op.out % op.groups
         choice = f"{less} or {less + op.groups}" if less else str(op.groups)
-        raise SpecError(f"{word(op)}: {op.out} outputs do not divide into {op.groups} groups; take {choice}")
+        raise SpecError(f"{word(op)}: {op.out} outputs do not divide into {op.groups} groups; use {choice}")
 
 
 # ------------------------------------------------------------------------------------- layers with weights
@@ -171,7 +171,7 @@ def _check_pool(op: MaxPool | AvgPool | SumPool) -> None:
         object.__setattr__(op, "stride", op.kernel)
     for k, p in zip(*_spread(op.kernel, op.padding), strict=True):
         if 2 * p > k:  # torch's rule too (for dilated windows as well): no window lies in the padding alone
-            raise SpecError(f"{word(op)}: padding {p} is more than half of the window {k}; take {k // 2} or less")
+            raise SpecError(f"{word(op)}: padding {p} is more than half of the window {k}; use {k // 2} or less")
 
 
 @dataclass(frozen=True, repr=False)
@@ -269,7 +269,7 @@ class BatchNorm(Pointwise):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.eps <= 0 or not 0 <= self.momentum <= 1:
-            raise SpecError(f"batchnorm: wanted eps > 0 and momentum in 0..1, got {self.eps} and {self.momentum}")
+            raise SpecError(f"batchnorm: expected eps > 0 and momentum in 0..1, got {self.eps} and {self.momentum}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -290,7 +290,7 @@ class LRN(Base):
 
 @dataclass(frozen=True, repr=False)
 class LayerNorm(Pointwise):
-    """Layer normalisation over the channels, place by place (Ba et al. 2016), with a trained scale and shift."""
+    """Layer normalisation over the channels, position by position (Ba et al. 2016), with a trained scale and shift."""
 
     label = "layer norm"
     torch = "ChannelNorm(channels, *, eps)"
@@ -521,7 +521,7 @@ class Concat(Base):
 
 @dataclass(frozen=True, repr=False)
 class Multiply(Base):
-    """The product of its inputs, element by element; an axis of length 1 serves all places (Hu et al. 2017)."""
+    """The product of its inputs, element by element; an axis of length 1 serves all positions (Hu et al. 2017)."""
 
     torch = "Multiplication()"
 
@@ -531,7 +531,7 @@ REACHES = ("unknown", "place", "map")
 
 @dataclass(frozen=True, repr=False)
 class Opaque(Base):
-    """A part of somebody's module that is no word of the vocabulary (``striate.net.read`` makes them): analysed as
+    """A part of somebody's module that is no op of the vocabulary (``striate.net.read`` makes them): analysed as
     far as it is known, never written as text to be parsed, never built.
 
     Args:
@@ -539,7 +539,7 @@ class Opaque(Base):
         output: The shape that it gave for the input that the net was read with, without the batch.
         parameters: Its trained numbers.
         macs: Multiply-accumulates for one input; None: not known.
-        reach: What one unit reads: ``place`` its own place of every map, ``map`` the whole map, or ``unknown``.
+        reach: What one unit reads: ``place`` its own position in every map, ``map`` the whole map, or ``unknown``.
     """
 
     kind: str

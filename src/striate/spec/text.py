@@ -36,7 +36,7 @@ def parse(text: str) -> Graph:
         try:
             if line.split()[0].lower() == "input":
                 if nodes or input is not None:
-                    raise SpecError("the input is said once, before every layer")
+                    raise SpecError("the input is given once, before every layer")
                 input = _read_input(line)
                 continue
             if line.split()[0].lower() == "taps":
@@ -147,7 +147,7 @@ def _read_op(words: list[str]) -> Op:
     if words[0].lower() == "opaque":
         what = f"{words[1]} was" if len(words) > 1 else "this layer was"
         raise SpecError(
-            f"{what} read from code and its inside is not known: it is no word of a net; describe it in words"
+            f"{what} read from code and its inside is not known: it is not an op of the notation; describe it in words"
         )
     if cls is None:
         raise SpecError(f"unknown word {words[0]!r}{nearest(words[0], ['input', *OPS])}")
@@ -158,7 +158,7 @@ def _read_op(words: list[str]) -> Op:
     if len(plain) != len(required):
         wanted = " ".join([words[0], *required])
         more = f"; further fields carry their name: {' '.join(n + '=' for n in optional)}" if optional else ""
-        raise SpecError(f"wanted {wanted!r}, got {' '.join([words[0], *plain])!r}{more}")
+        raise SpecError(f"expected {wanted!r}, got {' '.join([words[0], *plain])!r}{more}")
     values = {name: _read(w, known[name], f"{words[0]}: {name}") for name, w in zip(required, plain, strict=True)}
     for key, _, value in (w.partition("=") for w in words[1:] if "=" in w):
         if key not in known:
