@@ -14,11 +14,21 @@ from striate.filtering.kernels import COMBINED, NAMED, SIZED, Kernel, find_kerne
 from striate.filtering.sliding import Padding, SlidingWindow, sliding_window
 from striate.filtering.steps import SlidingSteps, height_by, input_panel
 from striate.model.image import decode
-from striate.plotting.picture import ColourScale, HasPicture, Picture, image_panel, panel_grid, short, value_panel
+from striate.plotting.picture import (
+    ColourScale,
+    HasPicture,
+    Panel,
+    Picture,
+    image_panel,
+    panel_grid,
+    short,
+    value_panel,
+)
 
 CHANNELS = ("grey", "each", "volume")
 SHOWN = ("colour", "grey", "numbers")
 MAX_NUMBERS = 16  # rows and columns that are printed
+SMALL_KERNEL = 5  # up to which the pixels of a kernel are drawn large
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,33 +82,23 @@ class FilteredImage(HasPicture):
         """Image, kernel and output side by side; the output in colours (zero is white), or as ``grey`` 0 to 255."""
         if show not in SHOWN:
             raise SeeError(f"show is {show!r}{nearest(show, SHOWN)}")
-        name, note = f"output {_shape(self.output)}", f"{short(self.output.min())} to {short(self.output.max())}"
+        low, high = float(self.output.min()), float(self.output.max())
+        title, note = f"output {_shape(self.output)}", f"{short(low)} to {short(high)}"
         panels = [input_panel(self.image)]
         if self.kernel:
             scale = ColourScale.of(*self.kernel.weights)
-            flat = [
-                w if w.ndim == 2 else np.concatenate(list(np.moveaxis(w, 2, 0)), axis=1) for w in self.kernel.weights
-            ]
-            panels += [value_panel(w, scale, title=f"kernel {_shape(w)}") for w in flat]
+            side = 0 if max(self.kernel.shape) <= SMALL_KERNEL else 320
+            panels += [p for w in self.kernel.weights for p in _plane_panels(w, scale, f"kernel {_shape(w)}", side)]
+        if show == "grey" or (self.output.ndim == 3 and low >= 0 and high <= 255):
+            pixels = _to_bytes(self.output) if show == "grey" else np.rint(self.output).astype(np.uint8)
+            note += ", drawn from black to white" * (show == "grey")
+            panels.append(image_panel(pixels, title=title, note=note))
+            return panel_grid(panels, columns=len(panels), title=self.title)
         scale = ColourScale.of(self.output)
-        if show == "grey" or (self.output.ndim == 3 and self.output.min() >= 0 and self.output.max() <= 255):
-            grey = _to_bytes(self.output) if show == "grey" else np.rint(self.output).astype(np.uint8)
-            caption = f"{note}, drawn from black to white" if show == "grey" else note
-            return panel_grid(
-                [*panels, image_panel(grey, title=name, note=caption)], columns=len(panels) + 1, title=self.title
-            )
-        if self.output.ndim == 3:
-            planes = [
-                value_panel(p, scale, title=f"{c} {_shape(p)}")
-                for c, p in zip(("red", "green", "blue"), np.moveaxis(self.output, 2, 0), strict=False)
-            ]
-            return panel_grid(
-                [*panels, *planes], columns=3, title=self.title, scale=scale, footer="The bar is of the output."
-            )
-        panels.append(value_panel(self.output, scale, title=name, note=note))
-        return panel_grid(
-            panels, columns=len(panels), title=self.title, scale=scale, footer="The bar is of the output."
-        )
+        outputs, footer = _plane_panels(self.output, scale, title, note=note), "The scale bar is for the output."
+        if len(outputs) > 1:
+            return panel_grid(outputs, columns=3, title=self.title, scale=scale, footer=footer, lead=panels)
+        return panel_grid([*panels, *outputs], columns=99, title=self.title, scale=scale, footer=footer)
 
     def steps(self) -> SlidingSteps:
         """The steps, to be saved as an animation or a page: of one kernel on one channel.
@@ -235,6 +235,15 @@ def kernel_text() -> str:
         table = _table(kernel.weights[0], indent=4) if small else f"    {both or shape_text(kernel.shape)}"
         blocks.append(f"{kernel.name}: {kernel.purpose}\n{table}")
     return "\n".join([*blocks, f"a size may follow {', '.join(SIZED)} (box-5), an angle gabor (gabor-45)"])
+
+
+def _plane_panels(array: np.ndarray, scale: ColourScale, title: str, side: int = 0, note: str = "") -> list[Panel]:
+    """A panel of ``(H, W)``, or one for each channel of ``(H, W, C)``."""
+    if array.ndim == 2:
+        return [value_panel(array, scale, title=title, side=side, note=note)]
+    count = array.shape[2]
+    names = ("red", "green", "blue") if count == 3 else [f"channel {c}" for c in range(count)]
+    return [value_panel(array[..., c], scale, title=f"{title}, {name}", side=side) for c, name in enumerate(names)]
 
 
 def _read(image: str | Path | np.ndarray, channels: str) -> np.ndarray:

@@ -73,11 +73,14 @@ class Filters(DrawnInspection):
             kernel = self.weights[self.channel]
             scale = ColourScale.of(kernel)
             order = np.argsort(-(kernel**2).sum(axis=(1, 2)), kind="stable")[:MAX_KERNELS].tolist()
-            panels = [_small(kernel[i], scale, f"{i}") for i in order]
+            panels = [_small(kernel[i], scale, f"input {i}") for i in order]
         else:
             scale, panels = self._overview(self._order(), ColourScale.of(self.weights), self._slices())
-        about = "Red, green and blue show these channels' weights: mid grey is 0, bright positive, dark negative."
-        footer = about if self._coloured and self.channel is None else ""
+        footer = f"The {'kernel' if self.channel is None else 'slice'} with the largest L2 norm comes first."
+        if self._coloured and self.channel is None:
+            footer += (
+                " Red, green and blue show these channels' weights: mid grey is 0, bright positive, dark negative."
+            )
         return panel_grid(panels, columns=8, title=self.title, scale=scale, footer=footer)
 
     @property

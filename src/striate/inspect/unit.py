@@ -15,6 +15,7 @@ from striate.inspect.fields import Box
 from striate.inspect.inspection import DrawnInspection
 from striate.learning import evaluating
 from striate.plotting.picture import ColourScale, Panel, Picture, image_panel, panel_grid, short, value_panel
+from striate.plotting.text import PAPER
 
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -147,11 +148,12 @@ class UnitArithmetic(DrawnInspection):
         scale, scale_in = ColourScale.of(products), ColourScale.of(inputs)
         panels: list[Panel] = []
         for c in order.tolist():
-            panels.append(value_panel(inputs[c], scale_in, title=f"input {self.corner[0] + c}"))
+            name = "inputs" if self.inputs.ndim == 1 else f"input {self.corner[0] + c}"
+            panels.append(_plane_panel(inputs[c], scale_in, name))
             if weights is not None:
                 total = f"sum {short(float(np.nansum(products[c])))}"
-                panels.append(value_panel(weights[c], ColourScale.of(weights), title="weights"))
-                panels.append(value_panel(products[c], scale, title="products", note=total))
+                panels.append(_plane_panel(weights[c], ColourScale.of(weights), "weights"))
+                panels.append(_plane_panel(products[c], scale, "products", total))
         lead: list[Panel] = []
         if self.image is not None:
             marks = (self.box,) if self.box else ()
@@ -159,12 +161,14 @@ class UnitArithmetic(DrawnInspection):
         left = len(inputs) - len(order)
         lines = [f"The {len(order)} channels with the largest products; {left} more are not drawn." if left else ""]
         bias = "" if self.bias is None else f", with the bias of {short(self.bias)} it is {self.total:.6g}"
-        verb = "All products sum to" if self.weights is not None else self._operation.capitalize()
+        verb = "All products sum to" if self.weights is not None else f"{self._operation.capitalize()} is"
         lines.append(f"{verb} {short(self.total - (self.bias or 0))}{bias}.")
         lines += [f"Then {step.layer}: {step.formula} = {short(step.value)}" for step in self.following]
         if weights is not None:
-            ends = f"inputs to {short(scale_in.limit)}, weights to {short(ColourScale.of(weights).limit)}"
-            lines.append(f"The scale bar is for the products; colours of {ends}.")
+            ends = short(scale_in.limit), short(ColourScale.of(weights).limit)
+            lines.append(
+                "The scale bar is for the products; inputs are coloured up to {}, weights up to {}.".format(*ends)
+            )
         footer = "\n".join(filter(None, lines))
         columns = 1 if weights is None else 3
         return panel_grid(panels, columns=columns, title=self.title, scale=scale, footer=footer, lead=lead)
@@ -325,6 +329,12 @@ def _array(weights: Tensor) -> np.ndarray:
 
 def _bias(layer: Any, channel: int) -> float | None:
     return None if layer.bias is None else float(layer.bias[channel].detach())
+
+
+def _plane_panel(plane: np.ndarray, scale: ColourScale, title: str, note: str = "") -> Panel:
+    panel = value_panel(plane, scale, title=title, note=note)
+    panel.image[np.isnan(plane)] = PAPER  # beyond the last feature, or the padding of a maximum
+    return panel
 
 
 def _planes(array: np.ndarray) -> np.ndarray:

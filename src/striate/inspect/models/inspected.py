@@ -185,7 +185,7 @@ def inspected(net: Given | InspectedModel, input: Shape | str | None = None) -> 
         return InspectedModel(model)
     text = model.contract.mode == "text"
     note = "random weights: this network is untrained"
-    return InspectedModel(model, (note, *(["no vocabulary is known, so all words are one"] if text else [])))
+    return InspectedModel(model, (note, *(["no vocabulary is known: all words are the same to it"] if text else [])))
 
 
 def _of_module(module: nn.Module, input: Shape) -> Model:

@@ -270,7 +270,7 @@ def overlay(image: np.ndarray, on_input: np.ndarray, scale: ColourScale) -> np.n
     cover most of it.
     """
     grey = image if image.ndim == 2 else image @ np.array(LUMA_601)
-    pale = 150 + grey.astype(np.float64)[..., None] * (105 / 255)
+    pale = 190 + grey.astype(np.float64)[..., None] * (65 / 255)
     share = np.nan_to_num(np.clip(on_input / (scale.limit or 1), -1, 1))
     colours = scale.colours(np.sign(share) * scale.limit).astype(np.float64)
     strength = 0.85 * np.abs(share)[..., None]
