@@ -11,14 +11,10 @@ def _classifier(classes: int) -> dict[str, Linear | ReLU | Dropout | Flatten]:
     """Two hidden layers of 4,096 with dropout: Krizhevsky 2012, section 3.5 and 4.2."""
     return {
         "flat": Flatten(),
-        "fc6": Linear(4096),
-        "relu6": ReLU(),
-        "drop6": Dropout(),
-        "fc7": Linear(4096),
-        "relu7": ReLU(),
-        "drop7": Dropout(),
+        "fc6": Linear(4096), "relu6": ReLU(), "drop6": Dropout(),
+        "fc7": Linear(4096), "relu7": ReLU(), "drop7": Dropout(),
         "fc8": Linear(classes),
-    }
+    }  # fmt: skip
 
 
 def alexnet(classes: int = 1000) -> Seq:
@@ -27,23 +23,13 @@ def alexnet(classes: int = 1000) -> Seq:
     55x55 of the figure. 60,965,224 parameters.
     """
     return Seq(
-        conv1=Conv(96, 11, stride=4),
-        relu1=ReLU(),
-        norm1=PAPER_LRN,
-        pool1=MaxPool(3, stride=2),
-        conv2=Conv(256, 5, padding=2, groups=2),
-        relu2=ReLU(),
-        norm2=PAPER_LRN,
-        pool2=MaxPool(3, stride=2),
-        conv3=Conv(384, 3, padding=1),
-        relu3=ReLU(),
-        conv4=Conv(384, 3, padding=1, groups=2),
-        relu4=ReLU(),
-        conv5=Conv(256, 3, padding=1, groups=2),
-        relu5=ReLU(),
-        pool5=MaxPool(3, stride=2),
+        conv1=Conv(96, 11, stride=4), relu1=ReLU(), norm1=PAPER_LRN, pool1=MaxPool(3, stride=2),
+        conv2=Conv(256, 5, padding=2, groups=2), relu2=ReLU(), norm2=PAPER_LRN, pool2=MaxPool(3, stride=2),
+        conv3=Conv(384, 3, padding=1), relu3=ReLU(),
+        conv4=Conv(384, 3, padding=1, groups=2), relu4=ReLU(),
+        conv5=Conv(256, 3, padding=1, groups=2), relu5=ReLU(), pool5=MaxPool(3, stride=2),
         **_classifier(classes),
-    )
+    )  # fmt: skip
 
 
 def alexnet_owt(classes: int = 1000) -> Seq:
@@ -51,29 +37,16 @@ def alexnet_owt(classes: int = 1000) -> Seq:
     torchvision has it under the name ``alexnet``. 61,100,840 parameters.
     """
     return Seq(
-        conv1=Conv(64, 11, stride=4, padding=2),
-        relu1=ReLU(),
-        pool1=MaxPool(3, stride=2),
-        conv2=Conv(192, 5, padding=2),
-        relu2=ReLU(),
-        pool2=MaxPool(3, stride=2),
-        conv3=Conv(384, 3, padding=1),
-        relu3=ReLU(),
-        conv4=Conv(256, 3, padding=1),
-        relu4=ReLU(),
-        conv5=Conv(256, 3, padding=1),
-        relu5=ReLU(),
-        pool5=MaxPool(3, stride=2),
-        avg=AdaptiveAvgPool(6),
-        flat=Flatten(),
-        drop6=Dropout(),
-        fc6=Linear(4096),
-        relu6=ReLU(),
-        drop7=Dropout(),
-        fc7=Linear(4096),
-        relu7=ReLU(),
+        conv1=Conv(64, 11, stride=4, padding=2), relu1=ReLU(), pool1=MaxPool(3, stride=2),
+        conv2=Conv(192, 5, padding=2), relu2=ReLU(), pool2=MaxPool(3, stride=2),
+        conv3=Conv(384, 3, padding=1), relu3=ReLU(),
+        conv4=Conv(256, 3, padding=1), relu4=ReLU(),
+        conv5=Conv(256, 3, padding=1), relu5=ReLU(), pool5=MaxPool(3, stride=2),
+        avg=AdaptiveAvgPool(6), flat=Flatten(),
+        drop6=Dropout(), fc6=Linear(4096), relu6=ReLU(),
+        drop7=Dropout(), fc7=Linear(4096), relu7=ReLU(),
         fc8=Linear(classes),
-    )
+    )  # fmt: skip
 
 
 def zfnet(classes: int = 1000) -> Seq:
@@ -81,20 +54,10 @@ def zfnet(classes: int = 1000) -> Seq:
     110, 55, 26, 13, 13, 13 and 6 fix the padding and the rounding that the text leaves out.
     """
     return Seq(
-        conv1=Conv(96, 7, stride=2, padding=1),
-        relu1=ReLU(),
-        pool1=MaxPool(3, stride=2, ceil=True),
-        norm1=PAPER_LRN,
-        conv2=Conv(256, 5, stride=2),
-        relu2=ReLU(),
-        pool2=MaxPool(3, stride=2, ceil=True),
-        norm2=PAPER_LRN,
-        conv3=Conv(384, 3, padding=1),
-        relu3=ReLU(),
-        conv4=Conv(384, 3, padding=1),
-        relu4=ReLU(),
-        conv5=Conv(256, 3, padding=1),
-        relu5=ReLU(),
-        pool5=MaxPool(3, stride=2),
+        conv1=Conv(96, 7, stride=2, padding=1), relu1=ReLU(), pool1=MaxPool(3, stride=2, ceil=True), norm1=PAPER_LRN,
+        conv2=Conv(256, 5, stride=2), relu2=ReLU(), pool2=MaxPool(3, stride=2, ceil=True), norm2=PAPER_LRN,
+        conv3=Conv(384, 3, padding=1), relu3=ReLU(),
+        conv4=Conv(384, 3, padding=1), relu4=ReLU(),
+        conv5=Conv(256, 3, padding=1), relu5=ReLU(), pool5=MaxPool(3, stride=2),
         **_classifier(classes),
-    )
+    )  # fmt: skip

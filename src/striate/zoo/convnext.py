@@ -13,13 +13,10 @@ def _block(width: int, depth: float) -> Sum:
     layers on channels are written as the 1x1 convolutions that they are.
     """
     body: dict[str, Spec] = {
-        "depthwise": Conv(width, 7, padding=3, groups=width),
-        "norm": NORM,
-        "fc1": Conv(4 * width, 1),
-        "act": GELU(),
-        "fc2": Conv(width, 1),
-        "scale": Scale(1e-6),
-    }
+        "depthwise": Conv(width, 7, padding=3, groups=width), "norm": NORM,
+        "fc1": Conv(4 * width, 1), "act": GELU(),
+        "fc2": Conv(width, 1), "scale": Scale(1e-6),
+    }  # fmt: skip
     if depth:
         body["depth"] = StochasticDepth(depth)
     return Sum(body=Seq(**body), skip=Seq())
@@ -38,8 +35,5 @@ def convnext_tiny(classes: int = 1000) -> Seq:
     return Seq(
         stem=Seq(conv=Conv(WIDTHS[0], 4, stride=4), norm=NORM),
         **stages,
-        avg=AdaptiveAvgPool(1),
-        norm=NORM,
-        flat=Flatten(),
-        head=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), norm=NORM, flat=Flatten(), head=Linear(classes),
+    )  # fmt: skip

@@ -22,14 +22,10 @@ def _dense_layer(growth: int) -> Cat:
     return Cat(
         skip=Seq(),
         new=Seq(
-            bn1=NORM,
-            relu1=RELU,
-            conv1=Conv(4 * growth, 1, bias=False),
-            bn2=NORM,
-            relu2=RELU,
-            conv2=Conv(growth, 3, padding=1, bias=False),
+            bn1=NORM, relu1=RELU, conv1=Conv(4 * growth, 1, bias=False),
+            bn2=NORM, relu2=RELU, conv2=Conv(growth, 3, padding=1, bias=False),
         ),
-    )
+    )  # fmt: skip
 
 
 def _blocks(depths: tuple[int, ...], growth: int, channels: int) -> dict[str, Spec]:
@@ -48,17 +44,11 @@ def densenet(depth: int, classes: int = 1000) -> Seq:
     """DenseNet-BC of *depth* 121, 161, 169 or 201 for ImageNet: table 1."""
     depths, growth, stem = TABLE_1[depth]
     return Seq(
-        conv1=Conv(stem, 7, stride=2, padding=3, bias=False),
-        bn1=NORM,
-        relu1=RELU,
+        conv1=Conv(stem, 7, stride=2, padding=3, bias=False), bn1=NORM, relu1=RELU,
         pool1=MaxPool(3, stride=2, padding=1),
         **_blocks(depths, growth, stem),
-        bn=NORM,
-        relu=RELU,
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        fc=Linear(classes),
-    )
+        bn=NORM, relu=RELU, avg=AdaptiveAvgPool(1), flat=Flatten(), fc=Linear(classes),
+    )  # fmt: skip
 
 
 def densenet_bc100(classes: int = 10) -> Seq:
@@ -67,9 +57,5 @@ def densenet_bc100(classes: int = 10) -> Seq:
     return Seq(
         conv1=Conv(2 * growth, 3, padding=1, bias=False),
         **_blocks((per_block,) * 3, growth, 2 * growth),
-        bn=NORM,
-        relu=RELU,
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        fc=Linear(classes),
-    )
+        bn=NORM, relu=RELU, avg=AdaptiveAvgPool(1), flat=Flatten(), fc=Linear(classes),
+    )  # fmt: skip

@@ -81,19 +81,11 @@ def googlenet(classes: int = 1000) -> Seq:
     """
     head = _paper_head(classes)
     return Seq(
-        conv1=_conv(64, 7, stride=2),
-        pool1=MaxPool(3, stride=2, ceil=True),
-        norm1=LRN(),
-        conv2_reduce=_conv(64, 1),
-        conv2=_conv(192, 3),
-        norm2=LRN(),
-        pool2=MaxPool(3, stride=2, ceil=True),
+        conv1=_conv(64, 7, stride=2), pool1=MaxPool(3, stride=2, ceil=True), norm1=LRN(),
+        conv2_reduce=_conv(64, 1), conv2=_conv(192, 3), norm2=LRN(), pool2=MaxPool(3, stride=2, ceil=True),
         **_rows(False, MaxPool(3, stride=2, ceil=True), {"4a": head, "4d": head}),
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        drop=Dropout(0.4),
-        fc=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), flat=Flatten(), drop=Dropout(0.4), fc=Linear(classes),
+    )  # fmt: skip
 
 
 def _torchvision_head(classes: int) -> dict[str, Spec]:
@@ -106,14 +98,8 @@ def googlenet_torchvision(classes: int = 1000, sides: bool = False) -> Seq:
     """
     head = _torchvision_head(classes)
     return Seq(
-        conv1=_conv(64, 7, stride=2, norm=True),
-        pool1=MaxPool(3, stride=2, ceil=True),
-        conv2=_conv(64, 1, norm=True),
-        conv3=_conv(192, 3, norm=True),
-        pool2=MaxPool(3, stride=2, ceil=True),
+        conv1=_conv(64, 7, stride=2, norm=True), pool1=MaxPool(3, stride=2, ceil=True),
+        conv2=_conv(64, 1, norm=True), conv3=_conv(192, 3, norm=True), pool2=MaxPool(3, stride=2, ceil=True),
         **_rows(True, MaxPool(2, ceil=True), {"4a": head, "4d": head} if sides else {}),
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        drop=Dropout(0.2),
-        fc=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), flat=Flatten(), drop=Dropout(0.2), fc=Linear(classes),
+    )  # fmt: skip

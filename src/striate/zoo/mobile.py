@@ -90,11 +90,8 @@ def mobilenet_v2(classes: int = 1000) -> Seq:
         stem=_conv(32, 3, act, norm, stride=2),
         **blocks,
         last=_conv(1280, 1, act, norm),
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        drop=Dropout(0.2),
-        fc=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), flat=Flatten(), drop=Dropout(0.2), fc=Linear(classes),
+    )  # fmt: skip
 
 
 # Table 1 of the MobileNetV3 paper: kernel, expansion size, out, SE, hard swish, stride
@@ -120,14 +117,9 @@ def mobilenet_v3_large(classes: int = 1000) -> Seq:
     return Seq(
         stem=_conv(16, 3, HardSwish(), norm, stride=2),
         **blocks,
-        last=_conv(960, 1, HardSwish(), norm),
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        fc1=Linear(1280),
-        act=HardSwish(),
-        drop=Dropout(0.2),
-        fc2=Linear(classes),
-    )
+        last=_conv(960, 1, HardSwish(), norm), avg=AdaptiveAvgPool(1), flat=Flatten(),
+        fc1=Linear(1280), act=HardSwish(), drop=Dropout(0.2), fc2=Linear(classes),
+    )  # fmt: skip
 
 
 # Table 1 of the EfficientNet paper: expansion, kernel, stride, channels, layers
@@ -158,8 +150,5 @@ def efficientnet_b0(classes: int = 1000) -> Seq:
         stem=_conv(32, 3, act, norm, stride=2),
         **blocks,
         last=_conv(1280, 1, act, norm),
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        drop=Dropout(0.2),
-        fc=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), flat=Flatten(), drop=Dropout(0.2), fc=Linear(classes),
+    )  # fmt: skip

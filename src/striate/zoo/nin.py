@@ -20,16 +20,10 @@ def nin(classes: int = 10) -> Seq:
     the authors' published configuration for CIFAR-10 (the paper names the layers, not their widths).
     """
     return Seq(
-        block1=Seq(**_mlpconv(5, 192, 160, 96)),
-        pool1=MaxPool(3, stride=2, ceil=True),
-        drop1=Dropout(),
-        block2=Seq(**_mlpconv(5, 192, 192, 192)),
-        pool2=AvgPool(3, stride=2, ceil=True),
-        drop2=Dropout(),
-        block3=Seq(**_mlpconv(3, 192, 192, classes)),
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-    )
+        block1=Seq(**_mlpconv(5, 192, 160, 96)), pool1=MaxPool(3, stride=2, ceil=True), drop1=Dropout(),
+        block2=Seq(**_mlpconv(5, 192, 192, 192)), pool2=AvgPool(3, stride=2, ceil=True), drop2=Dropout(),
+        block3=Seq(**_mlpconv(3, 192, 192, classes)), avg=AdaptiveAvgPool(1), flat=Flatten(),
+    )  # fmt: skip
 
 
 def allconv(classes: int = 10) -> Seq:

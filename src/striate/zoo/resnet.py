@@ -18,16 +18,13 @@ def _basic(width: int, stride: int, project: bool) -> Seq:
     return Seq(
         sum=Sum(
             body=Seq(
-                conv1=Conv(width, 3, stride=stride, padding=1, bias=False),
-                bn1=NORM,
-                relu1=RELU,
-                conv2=Conv(width, 3, padding=1, bias=False),
-                bn2=NORM,
+                conv1=Conv(width, 3, stride=stride, padding=1, bias=False), bn1=NORM, relu1=RELU,
+                conv2=Conv(width, 3, padding=1, bias=False), bn2=NORM,
             ),
             skip=_projection(width, stride) if project else IDENTITY,
         ),
         relu=RELU,
-    )
+    )  # fmt: skip
 
 
 def _bottleneck(width: int, stride: int, project: bool, groups: int = 1, inner: int | None = None) -> Seq:
@@ -38,19 +35,14 @@ def _bottleneck(width: int, stride: int, project: bool, groups: int = 1, inner: 
     return Seq(
         sum=Sum(
             body=Seq(
-                conv1=Conv(inner, 1, bias=False),
-                bn1=NORM,
-                relu1=RELU,
-                conv2=Conv(inner, 3, stride=stride, padding=1, groups=groups, bias=False),
-                bn2=NORM,
-                relu2=RELU,
-                conv3=Conv(4 * width, 1, bias=False),
-                bn3=NORM,
+                conv1=Conv(inner, 1, bias=False), bn1=NORM, relu1=RELU,
+                conv2=Conv(inner, 3, stride=stride, padding=1, groups=groups, bias=False), bn2=NORM, relu2=RELU,
+                conv3=Conv(4 * width, 1, bias=False), bn3=NORM,
             ),
             skip=_projection(4 * width, stride) if project else IDENTITY,
         ),
         relu=RELU,
-    )
+    )  # fmt: skip
 
 
 def _projection(width: int, stride: int) -> Seq:
@@ -67,15 +59,11 @@ def _imagenet(depth: int, block: Block, classes: int) -> Seq:
             *(block(width, 1 if i or first else 2, i == 0 and (widens or not first)) for i in range(blocks))
         )
     return Seq(
-        conv1=Conv(64, 7, stride=2, padding=3, bias=False),
-        bn1=NORM,
-        relu1=RELU,
+        conv1=Conv(64, 7, stride=2, padding=3, bias=False), bn1=NORM, relu1=RELU,
         pool1=MaxPool(3, stride=2, padding=1),
         **stages,
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        fc=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), flat=Flatten(), fc=Linear(classes),
+    )  # fmt: skip
 
 
 def resnet(depth: int, classes: int = 1000) -> Seq:
@@ -97,14 +85,10 @@ def cifar_resnet(depth: int, classes: int = 10) -> Seq:
     for stage, width in enumerate((16, 32, 64), start=1):
         stages[f"stage{stage}"] = Seq(*(_cifar_block(width, stage > 1 and i == 0) for i in range(n)))
     return Seq(
-        conv1=Conv(16, 3, padding=1, bias=False),
-        bn1=NORM,
-        relu1=RELU,
+        conv1=Conv(16, 3, padding=1, bias=False), bn1=NORM, relu1=RELU,
         **stages,
-        avg=AdaptiveAvgPool(1),
-        flat=Flatten(),
-        fc=Linear(classes),
-    )
+        avg=AdaptiveAvgPool(1), flat=Flatten(), fc=Linear(classes),
+    )  # fmt: skip
 
 
 def _cifar_block(width: int, narrows: bool) -> Spec:

@@ -54,14 +54,10 @@ def unet_2015(classes: int = 2) -> Seq:
 def _head(classes: int) -> dict[str, Spec]:
     """VGG's fully connected layers as convolutions: section 3.1."""
     return {
-        "fc6": Conv(4096, 7, padding=3),
-        "relu6": ReLU(),
-        "drop6": Dropout(),
-        "fc7": Conv(4096, 1),
-        "relu7": ReLU(),
-        "drop7": Dropout(),
+        "fc6": Conv(4096, 7, padding=3), "relu6": ReLU(), "drop6": Dropout(),
+        "fc7": Conv(4096, 1), "relu7": ReLU(), "drop7": Dropout(),
         "score": Conv(classes, 1),
-    }
+    }  # fmt: skip
 
 
 def fcn32(classes: int = 21) -> Seq:

@@ -47,17 +47,11 @@ def vgg(depth: int, classes: int = 1000, norm: bool = False) -> Seq:
     ``_bn`` variants do. The adaptive pooling is torchvision's and changes nothing at 224x224.
     """
     return Seq(
-        **features(depth, norm),
-        avg=AdaptiveAvgPool(7),
-        flat=Flatten(),
-        fc6=Linear(4096),
-        relu6=ReLU(),
-        drop6=Dropout(),
-        fc7=Linear(4096),
-        relu7=ReLU(),
-        drop7=Dropout(),
+        **features(depth, norm), avg=AdaptiveAvgPool(7), flat=Flatten(),
+        fc6=Linear(4096), relu6=ReLU(), drop6=Dropout(),
+        fc7=Linear(4096), relu7=ReLU(), drop7=Dropout(),
         fc8=Linear(classes),
-    )
+    )  # fmt: skip
 
 
 def vgg_regressor(outputs: int = 1) -> Seq:
