@@ -20,32 +20,9 @@ from typing import assert_never
 from striate.analysis.footprint import footprints, irregular
 from striate.analysis.shapes import Problem
 from striate.analysis.windows import Window, transposed, windows
+from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, word
-from striate.spec.ops import (
-    LRN,
-    RBF,
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    Add,
-    AvgPool,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Embedding,
-    Flatten,
-    Join,
-    Linear,
-    MaxPool,
-    Multiply,
-    Op,
-    Opaque,
-    PadChannels,
-    SumPool,
-    TableConv,
-    Upsample,
-)
 
 LISTED = 16384  # units along an axis, or a period of them, that are listed
 Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
@@ -125,9 +102,9 @@ def _axes_of(
     node: Node, known: dict[str, tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
 ) -> tuple[Axis, ...]:
     inputs = [known[name] for name in node.inputs]
-    if isinstance(node.op, Opaque):
+    if isinstance(node.op, ops.Opaque):
         return _through(node, node.op, inputs, shapes, problems)
-    if isinstance(node.op, Join):
+    if isinstance(node.op, ops.Join):
         return _joined(node, inputs, shapes, problems)
     source = node.inputs[0]
     return _seen(node.op, inputs[0], shapes[source], shapes["input"])
@@ -150,7 +127,7 @@ def _correct(known: dict[str, tuple[Axis, ...]], read: dict[str, list[int]], axi
     """
     cropped = {"input": False}
     for node in graph.nodes:
-        cropped[node.name] = isinstance(node.op, Crop) or any(cropped[name] for name in node.inputs)
+        cropped[node.name] = isinstance(node.op, ops.Crop) or any(cropped[name] for name in node.inputs)
         axes, masks = known[node.name], read.get(node.name)
         if masks is None or axis >= len(axes):
             continue
@@ -169,41 +146,41 @@ def _ends(mask: int) -> Span:
     return ((mask & -mask).bit_length() - 1, mask.bit_length() - 1) if mask else None
 
 
-def _seen(op: Op, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
+def _seen(op: ops.Op, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tuple[Axis, ...]:
     """The rule of every op with one input of *shape*, whose units see *axes*."""
     extents = shape[1:]
-    if not axes and not isinstance(op, Embedding):
+    if not axes and not isinstance(op, ops.Embedding):
         return ()
-    if extents and len(extents) != len(axes) and not isinstance(op, Embedding):
+    if extents and len(extents) != len(axes) and not isinstance(op, ops.Embedding):
         known = all(axis.whole for axis in axes)
         return axes if known else ()  # axes that an opaque part has made: nobody knows which is which
-    if not isinstance(op, Linear | RBF | Embedding) and not (extents and fits_rank(op, len(extents))):
+    if not isinstance(op, ops.Linear | ops.RBF | ops.Embedding) and not (extents and fits_rank(op, len(extents))):
         return axes  # flat features, or a fault that the shapes report
     pixels, rank = input[-len(axes) :], len(extents)
     match op:
-        case Pointwise() | LRN() | PadChannels():
+        case Pointwise() | ops.LRN() | ops.PadChannels():
             return axes
-        case Embedding():
+        case ops.Embedding():
             return (Axis(),)
-        case Flatten():
+        case ops.Flatten():
             return tuple(_listed(axis, n) for axis, n in zip(axes, extents, strict=True))
-        case Linear() | RBF():
+        case ops.Linear() | ops.RBF():
             flat = extents or tuple(axis.units or 1 for axis in axes)
             return tuple(_whole(axis, n, px) for axis, n, px in zip(axes, flat, pixels, strict=False))
-        case Crop():
+        case ops.Crop():
             margins = per_axis(op.margin, rank)
             return tuple(_windowed(a, Window(1, 1, -m)) for a, m in zip(axes, margins, strict=True))
-        case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool():
+        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool():
             return tuple(_windowed(axis, w) for axis, w in zip(axes, windows(op, rank), strict=True))
-        case ConvTranspose():
+        case ops.ConvTranspose():
             fields = [per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)]
             return tuple(_transposed(axis, *numbers) for axis, *numbers in zip(axes, *fields, strict=True))
-        case Upsample():
+        case ops.Upsample():
             return tuple(_upsampled(a, s, op.mode) for a, s in zip(axes, per_axis(op.scale, rank), strict=True))
-        case AdaptiveAvgPool() | AdaptiveMaxPool():
+        case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
             each = zip(axes, extents, per_axis(op.out, rank), pixels, strict=True)
             return tuple(_adapted(*numbers) for numbers in each)
-        case Add() | Multiply() | Concat() | Opaque():
+        case ops.Add() | ops.Multiply() | ops.Concat() | ops.Opaque():
             raise AssertionError("joins and opaque parts have rules of their own, above")
         case _:
             assert_never(op)
@@ -298,7 +275,7 @@ def _joined(
     lengths = zip(*(shapes[name][1:] for name in node.inputs), strict=False)
     each = zip(zip(*inputs, strict=False), lengths, extents, shapes["input"][-len(extents) :], strict=False)
     for axes, own, n, pixels in each:
-        if isinstance(node.op, Multiply) and n > 1:  # a map of one place serves all places of the others
+        if isinstance(node.op, ops.Multiply) and n > 1:  # a map of one place serves all places of the others
             axes = tuple(_whole(axis, 1, pixels) if m == 1 else axis for axis, m in zip(axes, own, strict=True))
         strides = [axis.stride for axis in axes]
         if n > 1 and len({s for s in strides if s is not None}) > 1:
@@ -329,7 +306,7 @@ def _side_by_side(axes: tuple[Axis, ...], units: int, pixels: int) -> Axis:
 
 
 def _through(
-    node: Node, op: Opaque, inputs: list[tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
+    node: Node, op: ops.Opaque, inputs: list[tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
 ) -> tuple[Axis, ...]:
     """What is known behind a part of unknown inside: what its *reach* says, where the places are still the same."""
     axes, source = inputs[0], shapes[node.inputs[0]]
@@ -350,10 +327,10 @@ def _through(
     return axes if kept and op.reach == "place" else ()
 
 
-def _flat(axes: tuple[Axis, ...], op: Op) -> Axis:
+def _flat(axes: tuple[Axis, ...], op: ops.Op) -> Axis:
     """Flat features side by side (concat), or summed one by one (add)."""
     spans = [tuple(axis.at(i) for i in _listable(axis.units or 1)) for axis in axes]
-    if all(axis.whole for axis in axes) or (not isinstance(op, Concat) and len({len(each) for each in spans}) > 1):
+    if all(axis.whole for axis in axes) or (not isinstance(op, ops.Concat) and len({len(each) for each in spans}) > 1):
         return Axis((_union(span for each in spans for span in each),), 0, whole=True)
-    together = tuple(chain(*spans)) if isinstance(op, Concat) else tuple(map(_union, zip(*spans, strict=True)))
+    together = tuple(chain(*spans)) if isinstance(op, ops.Concat) else tuple(map(_union, zip(*spans, strict=True)))
     return Axis(together, 0, len(together))

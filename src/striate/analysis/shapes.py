@@ -9,31 +9,9 @@ from typing import assert_never
 
 from striate.analysis.windows import Windowed, transposed, windows
 from striate.errors import shape_text
+from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Pointwise, Shape, per_axis, sizes, word
-from striate.spec.ops import (
-    LRN,
-    RBF,
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    Add,
-    AvgPool,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Embedding,
-    Flatten,
-    Linear,
-    MaxPool,
-    Multiply,
-    Op,
-    Opaque,
-    PadChannels,
-    SumPool,
-    TableConv,
-    Upsample,
-)
 
 Say = Callable[[str, str], None]
 LARGEST = 2**31 - 1  # values along an axis, as torch counts them
@@ -88,46 +66,47 @@ def _output(node: Node, inputs: list[Shape], say: Say) -> Shape:
     match op:
         case Pointwise():
             return shape
-        case Add():
+        case ops.Add():
             return _added(node, inputs, say)
-        case Concat():
+        case ops.Concat():
             return _joined(node, inputs, say)
-        case Flatten():
+        case ops.Flatten():
             return (prod(shape),)
-        case Multiply():
+        case ops.Multiply():
             return _multiplied(node, inputs, say)
-        case Linear(out=out) | RBF(out=out):
+        case ops.Linear(out=out) | ops.RBF(out=out):
             if len(shape) > 1:
                 what = f"needs flat features, got the map {shape_text(shape)} of {node.inputs[0]}"
                 say(what, f"put flatten before it ({prod(shape):,} features)")
             return (out,)
-        case Embedding(out=out):
+        case ops.Embedding(out=out):
             if node.inputs != ("input",) or len(shape) > 1:
                 what = f"needs the word indices of a sentence, got {shape_text(shape)} of {node.inputs[0]}"
                 say(what, "make it the first layer, with the sequence length as the input (input 50)")
             return (out, shape[-1])
-        case Conv() | ConvTranspose() | MaxPool() | AvgPool() | SumPool() | AdaptiveAvgPool() | AdaptiveMaxPool():
-            out = op.out if isinstance(op, Conv | ConvTranspose) else shape[0]
-            return _spatial(node, op, out, shape, say)
-        case TableConv():
+        case ops.Conv() | ops.ConvTranspose():
+            return _spatial(node, op, op.out, shape, say)
+        case ops.TableConv():
             largest = max(n for row in op.table for n in row)
             if largest >= shape[0]:
                 what = f"its table names input {largest}, but {node.inputs[0]} has {shape[0]} (0 to {shape[0] - 1})"
                 say(what, "use existing inputs, or widen the layer before")
             return _spatial(node, op, op.out, shape, say)
-        case PadChannels(out=out):
+        case ops.PadChannels(out=out):
             if shape[0] > out:
                 say(f"cannot pad {shape[0]} channels to {out}", f"padchannels {shape[0]} or more")
             return (max(out, shape[0]), *shape[1:])
-        case Opaque():
+        case ops.Opaque():
             return op.output
-        case LRN() | Upsample() | Crop():
+        case ops.MaxPool() | ops.AvgPool() | ops.SumPool() | ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
+            return _spatial(node, op, shape[0], shape, say)
+        case ops.LRN() | ops.Upsample() | ops.Crop():
             return _spatial(node, op, shape[0], shape, say)
         case _:
             assert_never(op)
 
 
-def _spatial(node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
+def _spatial(node: Node, op: ops.Op, out: int, shape: Shape, say: Say) -> Shape:
     """What all layers on maps share: they need axes, and sizes with one number for each."""
     rank = len(shape) - 1
     if rank == 0:
@@ -148,27 +127,27 @@ def _spatial(node: Node, op: Op, out: int, shape: Shape, say: Say) -> Shape:
             )
             say(what, f"{each}{field}={value[0]}{grey}")
             return (out, *shape[1:])
-    if isinstance(op, Conv | ConvTranspose) and shape[0] % op.groups:
+    if isinstance(op, ops.Conv | ops.ConvTranspose) and shape[0] % op.groups:
         fit = gcd(shape[0], op.out)
         say(f"{shape[0]} input channels do not divide into {op.groups} groups", f"groups={gcd(fit, op.groups)} fits")
     return (out, *_extents(node, op, shape, say))
 
 
-def _extents(node: Node, op: Op, shape: Shape, say: Say) -> tuple[int, ...]:
+def _extents(node: Node, op: ops.Op, shape: Shape, say: Say) -> tuple[int, ...]:
     rank = len(shape) - 1
     match op:
-        case Conv() | TableConv() | MaxPool() | AvgPool() | SumPool() | Crop():
+        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool() | ops.Crop():
             return _windowed(node, op, shape, say)
-        case ConvTranspose():
+        case ops.ConvTranspose():
             fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
             each = zip(shape[1:], *(per_axis(v, rank) for v in fields), strict=True)
             result = tuple(transposed(*numbers) for numbers in each)
             if min(result) < 1:
                 say(f"its padding {op.padding} cuts away all of its output", "use a smaller padding")
             return tuple(max(1, n) for n in result)
-        case AdaptiveAvgPool() | AdaptiveMaxPool():
+        case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
             return per_axis(op.out, rank)
-        case Upsample():
+        case ops.Upsample():
             return tuple(n * s for n, s in zip(shape[1:], per_axis(op.scale, rank), strict=True))
         case _:
             return shape[1:]
