@@ -54,11 +54,7 @@ _ACCEPTED = (
 
 
 def open_data(
-    source: str | Path,
-    *,
-    task: Task | str | None = None,
-    channels: int | None = None,
-    progress: Progress | None = None,
+    source: str | Path, *, task: Task | str | None = None, channels: int | None = None, progress: Progress | None = None
 ) -> DataSet:
     """The data set of a built-in name, or at a path; its ``test`` is never None.
 

@@ -22,14 +22,7 @@ Fetch = Callable[[np.ndarray], tuple[Tensor, Tensor]]
 
 
 def augmented(
-    fetch: Fetch,
-    numbers: np.ndarray,
-    *,
-    contract: Contract,
-    augment: Augment,
-    seed: int,
-    epoch: int,
-    among: np.ndarray,
+    fetch: Fetch, numbers: np.ndarray, *, contract: Contract, augment: Augment, seed: int, epoch: int, among: np.ndarray
 ) -> tuple[Tensor, Tensor]:
     """The images and targets of the *numbers*, ``(N,)``, as they are learned from in the *epoch*.
 

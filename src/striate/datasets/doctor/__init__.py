@@ -15,13 +15,8 @@ from striate.tasks import Task
 
 __all__ = ["DataProblem", "Diagnosis", "doctor"]
 _CHECKS: tuple[Check, ...] = (
-    *folders.CHECKS,
-    *images.CHECKS,
-    *masks.CHECKS,
-    *copies.CHECKS,
-    *classes.CHECKS,
-    *values.CHECKS,
-)
+    *folders.CHECKS, *images.CHECKS, *masks.CHECKS, *copies.CHECKS, *classes.CHECKS, *values.CHECKS,
+)  # fmt: skip
 
 
 def doctor(

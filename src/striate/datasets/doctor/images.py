@@ -185,18 +185,16 @@ def _one_colour(case: Case) -> Iterator[DataProblem]:
         yield DataProblem("one-colour", WARNING, message, fix, files)
 
 
-def _too_dark(case: Case) -> Iterator[DataProblem]:
-    if files := _images_where(case, lambda looks: (looks.high < DARK) & (looks.spread > FLAT)):
-        message = f"{counted(len(files), 'image')} nearly black: nothing in them is brighter than {DARK} of 255"
-        fix = "export them again with their full range of brightness"
-        yield DataProblem("very-dark", WARNING, message, fix, files)
-
-
-def _too_bright(case: Case) -> Iterator[DataProblem]:
-    if files := _images_where(case, lambda looks: (looks.low > BRIGHT) & (looks.spread > FLAT)):
-        message = f"{counted(len(files), 'image')} nearly white: nothing in them is darker than {BRIGHT} of 255"
-        fix = "export them again with their full range of brightness"
-        yield DataProblem("very-bright", WARNING, message, fix, files)
+def _too_dark_or_bright(case: Case) -> Iterator[DataProblem]:
+    dark = _images_where(case, lambda looks: (looks.high < DARK) & (looks.spread > FLAT))
+    bright = _images_where(case, lambda looks: (looks.low > BRIGHT) & (looks.spread > FLAT))
+    for kind, files, what in (
+        ("very-dark", dark, f"black: nothing in them is brighter than {DARK} of 255"),
+        ("very-bright", bright, f"white: nothing in them is darker than {BRIGHT} of 255"),
+    ):
+        if files:
+            message = f"{counted(len(files), 'image')} nearly {what}"
+            yield DataProblem(kind, WARNING, message, "export them again with their full range of brightness", files)
 
 
 def _files(case: Case) -> Iterator[tuple[str, Look]]:
@@ -216,19 +214,6 @@ def _images_where(case: Case, condition: Callable[[Looks], np.ndarray], *, files
 
 
 CHECKS = (
-    _unreadable,
-    _quickly,
-    _misnamed,
-    _turned,
-    _odd_modes,
-    _mixed_modes,
-    _transparent,
-    _animated,
-    _few_bits,
-    _tiny,
-    _extreme_aspect,
-    _mixed_sizes,
-    _one_colour,
-    _too_dark,
-    _too_bright,
-)
+    _unreadable, _quickly, _misnamed, _turned, _odd_modes, _mixed_modes, _transparent, _animated, _few_bits, _tiny,
+    _extreme_aspect, _mixed_sizes, _one_colour, _too_dark_or_bright,
+)  # fmt: skip

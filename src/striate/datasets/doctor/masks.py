@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from striate.datasets.dataset import Part
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, item_names
-from striate.errors import DataError, counted, listed, listed_quoted
+from striate.datasets.sources.mask_values import MaskLook, look_at_masks
+from striate.errors import counted, listed, listed_quoted
 from striate.model.contract import IGNORE
-from striate.model.image import decode_mask
 
 SMOOTHED = 16  # unknown values: above it the edges were smoothed, or the mask saved as JPEG
 RARE = 0.001  # of the pixels
 _QUICK = 16  # masks of a split that the quick checks read
-
-
-@dataclass(frozen=True)
-class _MaskLook:
-    """What is in one mask; *fault* alone where it cannot be read."""
-
-    fault: str = ""
-    size: tuple[int, int] = (0, 0)
-    pixels: dict[int, int] = field(default_factory=dict)  # how many, by value
 
 
 def _masks(case: Case) -> Iterator[DataProblem]:
@@ -41,7 +28,7 @@ def _masks(case: Case) -> Iterator[DataProblem]:
     unknown: dict[str, set[int]] = {}
     for name, part in data.parts.items():
         which = range(0, len(part), max(1, len(part) // _QUICK) if case.quick else 1)
-        seen = dict(zip(which, _look(part, which), strict=True))
+        seen = dict(zip(which, look_at_masks(part.targets[i] for i in which), strict=True))
         unknown |= {_mask_name(part, i): mask.pixels.keys() - classes.keys() - {IGNORE} for i, mask in seen.items()}
         yield from _unreadable(part, seen)
         yield from _uneven(case, name, seen)
@@ -50,31 +37,11 @@ def _masks(case: Case) -> Iterator[DataProblem]:
     yield from _unknown({name: values for name, values in unknown.items() if values})
 
 
-def _look(part: Part, which: range) -> Iterator[_MaskLook]:
-    if not part.mask_files:
-        yield from (_of(part.labels[i]) for i in which)
-        return
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(_of_file, [part.mask_files[i] for i in which])
-
-
-def _of_file(path: Path) -> _MaskLook:
-    try:
-        return _of(decode_mask(path))
-    except DataError as error:
-        return _MaskLook(fault=str(error).removeprefix(f"{path}: "))
-
-
-def _of(values: np.ndarray) -> _MaskLook:
-    found, n = np.unique(values, return_counts=True)
-    return _MaskLook(size=(values.shape[0], values.shape[1]), pixels=dict(zip(found.tolist(), n.tolist(), strict=True)))
-
-
 def _mask_name(part: Part, i: int) -> str:
     return str(part.mask_files[i]) if part.mask_files else part.names[i]
 
 
-def _unreadable(part: Part, seen: dict[int, _MaskLook]) -> Iterator[DataProblem]:
+def _unreadable(part: Part, seen: dict[int, MaskLook]) -> Iterator[DataProblem]:
     broken = [i for i, mask in seen.items() if mask.fault]
     if broken:
         message = (
@@ -84,7 +51,7 @@ def _unreadable(part: Part, seen: dict[int, _MaskLook]) -> Iterator[DataProblem]
         yield DataProblem("mask-unreadable", FAULT, message, "copy them again, or remove them with their images", files)
 
 
-def _uneven(case: Case, name: str, seen: dict[int, _MaskLook]) -> Iterator[DataProblem]:
+def _uneven(case: Case, name: str, seen: dict[int, MaskLook]) -> Iterator[DataProblem]:
     if name not in case.looks:
         return
     part, looks = case.data.parts[name], case.looks[name]
@@ -114,7 +81,7 @@ def _unknown(unknown: dict[str, set[int]]) -> Iterator[DataProblem]:
         yield DataProblem("ignored-value", NOTE, message, "nothing if that is intended", n=len(files))
 
 
-def _classes(name: str, part: Part, seen: dict[int, _MaskLook], classes: dict[int, str]) -> Iterator[DataProblem]:
+def _classes(name: str, part: Part, seen: dict[int, MaskLook], classes: dict[int, str]) -> Iterator[DataProblem]:
     """Classes that are in no mask of the split, or hardly; masks of nothing but one class."""
     pixels = {value: sum(mask.pixels.get(value, 0) for mask in seen.values()) for value in classes}
     total = sum(pixels.values())

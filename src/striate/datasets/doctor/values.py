@@ -150,14 +150,5 @@ def _texts(case: Case, condition: Callable[[str], bool]) -> tuple[str, ...]:
 
 
 CHECKS = (
-    _bad_targets,
-    _constant_targets,
-    _outliers,
-    _outside,
-    _bad_inputs,
-    _channels,
-    _empty,
-    _very_long,
-    _markup,
-    _damaged,
-)
+    _bad_targets, _constant_targets, _outliers, _outside, _bad_inputs, _channels, _empty, _very_long, _markup, _damaged,
+)  # fmt: skip

@@ -41,27 +41,28 @@ class _Exercise:
     single: bool = False
 
 
-def _first_kind(plan: ScenePlan, scene: Scene, masks: np.ndarray) -> np.ndarray:
-    return scene.kind[:, 0]
-
-
-def _place_and_size(plan: ScenePlan, scene: Scene, masks: np.ndarray) -> np.ndarray:
-    return np.stack([values[:, 0] for values in (scene.x, scene.y, scene.size)], axis=1).astype(np.float32)
-
-
-def _number(plan: ScenePlan, scene: Scene, masks: np.ndarray) -> np.ndarray:
-    return np.asarray((scene.kind >= 0).sum(axis=1, keepdims=True), np.float32)
-
-
-def _kinds_present(plan: ScenePlan, scene: Scene, masks: np.ndarray) -> np.ndarray:
-    return np.asarray((scene.kind[:, :, None] == np.arange(len(plan.kinds))).any(axis=1), np.uint8)
-
-
 _EXERCISES = {
-    CLASSIFICATION.name: _Exercise(CLASSIFICATION, lambda kinds: kinds, _first_kind, single=True),
-    REGRESSION.name: _Exercise(REGRESSION, lambda kinds: ("x", "y", "size"), _place_and_size, single=True),
-    "count": _Exercise(REGRESSION, lambda kinds: ("count",), _number, max_shapes=6),
-    MULTILABEL.name: _Exercise(MULTILABEL, lambda kinds: kinds, _kinds_present, max_shapes=2),
+    CLASSIFICATION.name: _Exercise(
+        CLASSIFICATION, lambda kinds: kinds, lambda plan, scene, masks: scene.kind[:, 0], single=True
+    ),
+    REGRESSION.name: _Exercise(
+        REGRESSION,
+        lambda kinds: ("x", "y", "size"),
+        lambda plan, scene, masks: np.stack([v[:, 0] for v in (scene.x, scene.y, scene.size)], 1).astype(np.float32),
+        single=True,
+    ),
+    "count": _Exercise(
+        REGRESSION,
+        lambda kinds: ("count",),
+        lambda plan, scene, masks: (scene.kind >= 0).sum(axis=1, keepdims=True).astype(np.float32),
+        max_shapes=6,
+    ),
+    MULTILABEL.name: _Exercise(
+        MULTILABEL,
+        lambda kinds: kinds,
+        lambda plan, scene, masks: (scene.kind[:, :, None] == np.arange(len(plan.kinds))).any(axis=1).astype(np.uint8),
+        max_shapes=2,
+    ),
     SEGMENTATION.name: _Exercise(
         SEGMENTATION, lambda kinds: ("background", *kinds), lambda plan, scene, masks: masks, max_shapes=3
     ),

@@ -30,73 +30,42 @@ _IDX = {
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 
+
+def _files(table: str) -> tuple[RemoteFile, ...]:
+    """Of each file the name, the bytes, the MD5 of what is packed in it (``-``: none is published), and the SHA-256."""
+    rows = zip(*(table.split()[i::4] for i in range(4)), strict=True)
+    return tuple(RemoteFile(name, int(size), sha256, md5.replace("-", "")) for name, size, md5, sha256 in rows)
+
+
 # LeCun, Cortes, Burges: the MNIST database of handwritten digits
-MNIST = (
-    RemoteFile(
-        "train-images-idx3-ubyte.gz",
-        9_912_422,
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        "6bbc9ace898e44ae57da46a324031adb",
-    ),
-    RemoteFile(
-        "train-labels-idx1-ubyte.gz",
-        28_881,
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        "a25bea736e30d166cdddb491f175f624",
-    ),
-    RemoteFile(
-        "t10k-images-idx3-ubyte.gz",
-        1_648_877,
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        "2646ac647ad5339dbf082846283269ea",
-    ),
-    RemoteFile(
-        "t10k-labels-idx1-ubyte.gz",
-        4_542,
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        "27ae3e4e09519cfbb04c329615203637",
-    ),
-)
+MNIST = _files("""
+    train-images-idx3-ubyte.gz 9912422 6bbc9ace898e44ae57da46a324031adb
+        440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609
+    train-labels-idx1-ubyte.gz 28881 a25bea736e30d166cdddb491f175f624
+        3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c
+    t10k-images-idx3-ubyte.gz 1648877 2646ac647ad5339dbf082846283269ea
+        8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6
+    t10k-labels-idx1-ubyte.gz 4542 27ae3e4e09519cfbb04c329615203637
+        f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6
+""")
 # Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms"
-FASHION_MNIST = (
-    RemoteFile(
-        "train-images-idx3-ubyte.gz",
-        26_421_880,
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    ),
-    RemoteFile(
-        "train-labels-idx1-ubyte.gz",
-        29_515,
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        "9018921c3c673c538a1fc5bad174d6f9",
-    ),
-    RemoteFile(
-        "t10k-images-idx3-ubyte.gz",
-        4_422_102,
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        "8181f5470baa50b63fa0f6fddb340f0a",
-    ),
-    RemoteFile(
-        "t10k-labels-idx1-ubyte.gz",
-        5_148,
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        "15d484375f8d13e6eb1aabb0c3f46965",
-    ),
-)
+FASHION_MNIST = _files("""
+    train-images-idx3-ubyte.gz 26421880 f4a8712d7a061bf5bd6d2ca38dc4d50a
+        3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84
+    train-labels-idx1-ubyte.gz 29515 9018921c3c673c538a1fc5bad174d6f9
+        a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845
+    t10k-images-idx3-ubyte.gz 4422102 8181f5470baa50b63fa0f6fddb340f0a
+        346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073
+    t10k-labels-idx1-ubyte.gz 5148 15d484375f8d13e6eb1aabb0c3f46965
+        67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5
+""")
 # Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"; the binary version
-CIFAR10 = (
-    RemoteFile(
-        "cifar-10-binary.tar.gz",
-        170_052_171,
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    ),
-)
+CIFAR10 = _files("""
+    cifar-10-binary.tar.gz 170052171 -
+        c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
+""")
 MIRRORS = {
-    "mnist": (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
+    "mnist": ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
     "fashion-mnist": (
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,24 +24,44 @@ _COLOUR = re.compile(r"(.*[^\s,:;])[\s,:;]+(?:#([0-9a-fA-F]{6})|(\d{1,3})[\s,]+(
 
 
 @dataclass(frozen=True)
-class MasksLook:
+class MaskLook:
+    """What is in one mask; *fault* alone where it cannot be read."""
+
+    fault: str = ""
+    size: tuple[int, ...] = (0, 0)  # height, width
+    pixels: dict[int, int] = field(default_factory=dict)  # how many, by value
+
+
+def look_at_masks(masks: Iterable[Path | np.ndarray]) -> list[MaskLook]:
+    """A look at each of the *masks*: files are read in threads."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(_look, masks))
+
+
+def _look(mask: Path | np.ndarray) -> MaskLook:
+    try:
+        values = mask if isinstance(mask, np.ndarray) else decode_mask(mask)
+    except DataError as error:
+        return MaskLook(fault=str(error).removeprefix(f"{mask}: "))
+    if values.size and values.min() >= 0 and values.max() < 65_536:  # counting is faster than sorting
+        counts = np.bincount(values.ravel())
+        found = np.flatnonzero(counts)
+        counts = counts[found]
+    else:
+        found, counts = np.unique(values, return_counts=True)
+    return MaskLook(size=values.shape, pixels=dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
+
+@dataclass(frozen=True)
+class SplitMasks:
     """What the masks of a split contain: the values of those of their image's size; of the others, how they differ."""
 
     values: tuple[int, ...]
     uneven: dict[Path, str]
 
 
-@dataclass(frozen=True)
-class MaskMeaning:
-    """The class names, each class's value in a mask file, and notes."""
-
-    classes: tuple[str, ...]
-    mask_values: tuple[int, ...]
-    notes: tuple[str, ...]
-
-
-def look_at_masks(pairs: Sequence[tuple[Path, Path]]) -> MasksLook:
-    """Reads all masks of the *pairs* (image, mask) in threads, and the sizes of their images.
+def split_masks(pairs: Sequence[tuple[Path, Path]]) -> SplitMasks:
+    """What is in the masks of the *pairs* (image, mask), all read, against the sizes of their images.
 
     A file that cannot be read is passed over here: it is named when the data set is read.
 
@@ -49,32 +69,16 @@ def look_at_masks(pairs: Sequence[tuple[Path, Path]]) -> MasksLook:
         DataError: None of the masks can be read; or values that nobody means for classes: more than 254 of them,
             or many in files of a format that blurs.
     """
-
-    def one(pair: tuple[Path, Path]) -> tuple[np.ndarray, str] | DataError:
-        image, mask = pair
-        try:
-            values = decode_mask(mask)
-        except DataError as error:
-            return error
-        return _distinct(values), _unevenness(values.shape, image)
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = dict(zip((mask for _, mask in pairs), pool.map(one, pairs), strict=True))
-    good = {mask: result for mask, result in found.items() if not isinstance(result, DataError)}
+    looks = look_at_masks(mask for _, mask in pairs)
+    good = [(image, mask, look) for (image, mask), look in zip(pairs, looks, strict=True) if not look.fault]
     if not good:
-        raise DataError(f"none of the {len(found)} masks can be read; the first: {next(iter(found.values()))}")
-    uneven = {mask: why for mask, (_, why) in good.items() if why}
-    even = {mask: values for mask, (values, _) in good.items() if mask not in uneven}
-    values = np.unique(np.concatenate([*even.values(), np.array([], np.int64)]))
+        raise DataError(f"none of the {len(looks)} masks can be read; the first: {pairs[0][1]}: {looks[0].fault}")
+    differences = {mask: _unevenness(look.size, image) for image, mask, look in good}
+    even = {mask: sorted(look.pixels) for _, mask, look in good if not differences[mask]}
+    values = sorted(set().union(*even.values()))
     if even:
         _check_values(values, even)
-    return MasksLook(tuple(map(int, values)), uneven)
-
-
-def _distinct(mask: np.ndarray) -> np.ndarray:
-    """The values in a mask, sorted; by counting where that is faster than sorting."""
-    low, high = (int(mask.min()), int(mask.max())) if mask.size else (0, 0)
-    return np.flatnonzero(np.bincount(mask.ravel())) if low >= 0 and high < 65_536 else np.unique(mask)
+    return SplitMasks(tuple(values), {mask: why for mask, why in differences.items() if why})
 
 
 def _unevenness(shape: tuple[int, ...], image: Path) -> str:
@@ -89,9 +93,9 @@ def _unevenness(shape: tuple[int, ...], image: Path) -> str:
     return f"{shape[1]}x{shape[0]} pixels, its image {size[1]}x{size[0]}{turned}"
 
 
-def _check_values(values: np.ndarray, found: dict[Path, np.ndarray]) -> None:
+def _check_values(values: Sequence[int], found: dict[Path, list[int]]) -> None:
     most = max(found, key=lambda mask: len(found[mask]))
-    strange = [int(value) for value in values if not 0 <= value < 2**24]
+    strange = [value for value in values if not 0 <= value < 2**24]
     if strange:
         raise DataError(
             f"{most.parent}: the masks contain {listed(strange)}, expected 0 to {2**24 - 1:,}; renumber the classes"
@@ -104,6 +108,15 @@ def _check_values(values: np.ndarray, found: dict[Path, np.ndarray]) -> None:
         f"{most.parent}: the masks contain {len(values)} different values ({most.name} alone {len(found[most])}){why}; "
         "save masks as PNG, one number or colour for each class, and resize them by the nearest pixel"
     )
+
+
+@dataclass(frozen=True)
+class MaskMeaning:
+    """The class names, each class's value in a mask file, and notes."""
+
+    classes: tuple[str, ...]
+    mask_values: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
 def mask_meaning(folder: Path, values: dict[str, Sequence[int]]) -> MaskMeaning:

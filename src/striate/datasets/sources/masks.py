@@ -6,7 +6,7 @@ from pathlib import Path
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
 from striate.datasets.sources.folders import skipped, typical
-from striate.datasets.sources.mask_values import NAMES, MasksLook, look_at_masks, mask_meaning
+from striate.datasets.sources.mask_values import NAMES, SplitMasks, mask_meaning, split_masks
 from striate.errors import DataError, counted, listed
 from striate.model.opening import folder_contents, images_under
 from striate.tasks import SEGMENTATION
@@ -43,7 +43,7 @@ def open_masks(folder: Path) -> DataSet:
     pairs, looked, notes = {}, {}, []
     for split, (images, masks) in places.items():
         found, unpaired = _pairs(images, masks)
-        looked[split] = look_at_masks(found)
+        looked[split] = split_masks(found)
         pairs[split], uneven = _of_one_size(masks, found, looked[split])
         notes += [f"{split}: {note}" for note in (*unpaired, *uneven)]
     mode, shape, about_images = typical(folder, [image for image, _ in pairs["train"]])
@@ -132,7 +132,7 @@ def _partner(stem: str, stems: set[str]) -> str:
     return stem if stem in stems else next((short for short in cut if short in stems), stem)
 
 
-def _of_one_size(folder: Path, pairs: Pairs, looked: MasksLook) -> tuple[Pairs, list[str]]:
+def _of_one_size(folder: Path, pairs: Pairs, looked: SplitMasks) -> tuple[Pairs, list[str]]:
     """The pairs whose mask has its image's size, and a note about the others."""
     if not looked.uneven:
         return pairs, []
