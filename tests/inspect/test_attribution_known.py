@@ -248,7 +248,7 @@ def test_without_a_relu_deconvnet_and_guided_backprop_are_the_gradient() -> None
         found = method(net, x, 2)
         assert np.array_equal(found.values, gradient(net, x, 2).values)
         assert "the network has no ReLU here: this is the plain gradient" in found.note
-        assert "tanh (1)" in found.note
+        assert "Tanh (1)" in found.note
         assert not found.fails_randomisation
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import striate
+from strategies import ACTIVATIONS
 from striate.errors import RecipeError, SeeError
 from striate.inspect.attribution import (
     METHODS,
@@ -30,6 +31,8 @@ from striate.inspect.attribution import (
     randomisation_test,
     smoothgrad,
 )
+from striate.net.layers import layer
+from striate.spec import ReLU, ReLU6, ScaledTanh
 from striate.tasks import MULTILABEL, REGRESSION, SEGMENTATION, TASKS
 from striate.zoo import ZOO
 
@@ -202,7 +205,9 @@ def test_capped_relus_have_the_rule_and_others_are_named() -> None:
     x = image(1, 8, 6)
     capped = guided_backprop(net(nn.ReLU6()), x, 0)
     assert np.array_equal(capped.values, guided_backprop(net(nn.ReLU()), x, 0).values)  # nothing reaches 6
-    for act, name in ((nn.GELU(), "GELU"), (nn.LeakyReLU(0.1), "LeakyReLU"), (nn.ELU(), "ELU"), (nn.SiLU(), "SiLU")):
+    others = [op() for op in ACTIVATIONS if op not in (ReLU, ReLU6, ScaledTanh)]
+    for act in [layer(op, (6, 6, 4)) for op in others]:
+        name = type(act).__name__
         for method in (guided_backprop, deconvnet):
             found = method(net(act), x, 0)
             assert np.array_equal(found.values, gradient(net(act), x, 0).values)

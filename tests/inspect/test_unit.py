@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 import striate
+from strategies import ACTIVATIONS
 from striate.errors import SeeError
 from striate.inspect import layer_calls, unit_arithmetic
+from striate.net.layers import layer
+from striate.spec import ScaledTanh
 
 
 def draw_place(data, module, x, layer):
@@ -163,3 +166,13 @@ def test_a_mistake_is_one_clear_message(name):
         unit_arithmetic(net, torch.randn(1, 1, 5, 5), name)
     with pytest.raises(SeeError, match="a batch of 2"):
         unit_arithmetic(net, torch.randn(2, 1, 5, 5), name)
+
+
+@pytest.mark.parametrize("op", [op for op in ACTIVATIONS if op is not ScaledTanh])
+def test_every_activation_of_torch_is_shown_behind_it(op):
+    act = layer(op(), (1,))
+    net, x = nn.Sequential(nn.Conv2d(1, 2, 3), act, nn.Softmax(1)), torch.randn(1, 1, 5, 5)
+    found = unit_arithmetic(net, x, "0:1:2:2")
+    (step,) = found.following
+    assert "x" in step.formula
+    assert step.value == pytest.approx(float(act(torch.tensor(found.value))), abs=1e-5)

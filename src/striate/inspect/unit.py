@@ -320,7 +320,11 @@ def _formula(layer: nn.Module, channel: int) -> str | None:
     }
     if isinstance(layer, nn.LeakyReLU):
         return f"x, or {layer.negative_slope:g} x below 0"
-    return next((formula for kind, formula in formulas.items() if isinstance(layer, kind)), None)
+    known = next((formula for kind, formula in formulas.items() if isinstance(layer, kind)), None)
+    over_an_axis = hasattr(layer, "dim") or isinstance(layer, nn.Softmax2d | nn.MultiheadAttention)
+    if known is None and type(layer).__module__ == nn.modules.activation.__name__ and not over_an_axis:
+        return f"{type(layer).__name__}(x)"
+    return known
 
 
 def _array(weights: Tensor) -> np.ndarray:

@@ -27,13 +27,8 @@ from striate.tasks import CLASSIFICATION, Task
 aten = torch.ops.aten
 IN_PLACE = (Tensor.clamp_, Tensor.clip_, Tensor.clamp_min_, torch.clamp_, torch.clip_, torch.clamp_min_)
 CLAMPS = (torch.clamp, torch.clip, torch.clamp_min, Tensor.clamp, Tensor.clip, Tensor.clamp_min, *IN_PLACE)
-# the backward of activations that have a rule of their own and keep it
-KEPT = {
-    "leaky_relu_backward": "LeakyReLU", "elu_backward": "ELU", "gelu_backward": "GELU", "silu_backward": "SiLU",
-    "mish_backward": "Mish", "hardswish_backward": "Hardswish", "tanh_backward": "tanh", "sigmoid_backward": "sigmoid",
-    "hardsigmoid_backward": "Hardsigmoid", "softplus_backward": "Softplus", "_prelu_kernel_backward": "PReLU",
-    "hardtanh_backward": "Hardtanh",
-}  # fmt: skip
+# torch's activations: the backward of each that has a rule of its own keeps it
+KEPT = {name.lower(): name for name in nn.modules.activation.__all__} | {"prelukernel": "PReLU"}
 
 
 def guided_backprop(
@@ -102,8 +97,9 @@ class _Rule(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no
             self.relus += 1
             positive = args[0].clamp(min=0)
             return func(positive, *args[1:], **(kwargs or {})) if self.gated else positive
-        if packet.__name__ in KEPT:
-            self.others[KEPT[packet.__name__]] += 1
+        name = packet.__name__.removesuffix("_backward").replace("_", "")
+        if name in KEPT and packet.__name__.endswith("_backward"):
+            self.others[KEPT[name]] += 1
         return func(*args, **(kwargs or {}))
 
 
