@@ -30,7 +30,7 @@ WALLS = {
     "tasks": "",  # the light half; what needs torch is tasks.scoring
     # modules, tensors and numbers: they know no description of a network
     "metrics": "tasks files",
-    "tasks.scoring": "tasks metrics files",
+    "tasks.scoring": "tasks metrics report",
     "learning": "tasks metrics files",
     "plotting": "files",
     "inspect": "tasks learning plotting files",  # the half that knows modules only

@@ -159,7 +159,7 @@ def test_a_name_that_is_no_utf8(in_folder):
     run = start("flatten; linear 2", "data", settings={"epochs": 1})
     assert (run.folder / "report.html").is_file()
     (in_folder / "data" / "b").rename(in_folder / "data" / "\udce4pfel")
-    with pytest.raises(ModelError, match="is no text"):
+    with pytest.raises(ModelError, match="is not valid UTF-8"):
         start("flatten; linear 2", "data", settings={"epochs": 1})
 
 
@@ -259,7 +259,7 @@ def test_other_images_under_the_same_name_are_other_data(in_folder, photos):
         start(None, "two/data", out="run", resume=True, settings={})
     photos(in_folder / "more", {"more": 1})
     (in_folder / "more" / "more" / "0.png").rename(in_folder / "one" / "data" / "cat" / "new.png")
-    with pytest.raises(RecipeError, match=r"trained with other items \(1 new, the first one/data/cat/new.png"):
+    with pytest.raises(RecipeError, match=r"trained on other items \(1 new, the first one/data/cat/new.png"):
         start(None, "one/data", out="run", resume=True, settings={})
 
 
@@ -381,9 +381,9 @@ def test_the_parts_of_the_data(trained):
         part: sum(len(held.arrays) for held in parts_for(model, "digits", part)) for part in ("train", "test", "all")
     }
     assert counts == {"train": 1437, "test": 360, "all": 1797}
-    with pytest.raises(DataError, match="digits: has no val part of its own; take --part test"):
+    with pytest.raises(DataError, match="digits: has no val split of its own; use --split test"):
         parts_for(model, "digits", "val")
-    with pytest.raises(RecipeError, match=r"part is 'tset'; did you mean 'test'\?"):
+    with pytest.raises(RecipeError, match=r"split is 'tset'; did you mean 'test'\?"):
         parts_for(model, "digits", "tset")
 
 

@@ -284,7 +284,7 @@ def test_balance_fraction_and_augmentation_change_the_run_and_stand_in_the_repor
         run, result = train("data", f"{CONV} 2", out=balance, settings=settings | {"balance": balance})
         seen[balance] = next(iter(result.run.history))["train/loss"]
         page = (in_folder / balance / "report.html").read_text()
-        assert "0.5 of the training part" in page
+        assert "0.5 of the training split" in page
         assert "shift=" in page
         assert ("rare classes" in page) == (balance != "none")
         assert len(run.parts["train"]) == 17  # half of 48 less the test and the validation part
@@ -327,7 +327,7 @@ def test_the_split_is_stored_and_must_be_the_same_to_go_on(in_folder, photos):
     (in_folder / "data" / "cat" / "0.png").rename(in_folder / "data" / "cat" / "new.png")
     with pytest.raises(RecipeError) as caught:
         prepare("data", out="run", resume=True)
-    assert "was trained with other items (1 gone, the first data/cat/0.png; 1 new, the first data/cat/new.png" in str(
+    assert "was trained on other items (1 gone, the first data/cat/0.png; 1 new, the first data/cat/new.png" in str(
         caught.value
     )
     (in_folder / "data" / "cat" / "new.png").rename(in_folder / "data" / "cat" / "0.png")

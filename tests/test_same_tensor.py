@@ -88,13 +88,13 @@ def in_training(folder, contract):
 def in_evaluation(folder, contract):
     watcher = Watcher(len(contract.classes))
     held = parts_for(Model(watcher, contract), folder, "all")
-    measure(Model(watcher, contract), *held, batch=50)
+    measure(Model(watcher, contract), *held, batch_size=50)
     return dict(zip((name for part in held for name in part.arrays.names), torch.cat(watcher.seen), strict=True))
 
 
 def in_prediction(folder, contract):
     watcher = Watcher(len(contract.classes))
-    answers = Model(watcher, contract).predict(folder, batch=7)
+    answers = Model(watcher, contract).predict(folder, batch_size=7)
     return dict(zip((answer.file for answer in answers), torch.cat(watcher.seen), strict=True))
 
 

@@ -101,7 +101,7 @@ MISTAKES = {
     "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),
     "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: there is no such file"]),
     "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["has the classes cat, dog", "does not know"]),
-    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["take --part test"]),
+    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["use --split test"]),
 }  # fmt: skip
 
 

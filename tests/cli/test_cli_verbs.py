@@ -226,7 +226,7 @@ def test_no_verb_shows_the_help(cli):
         (["train", "digits", "--init", "hee"], 2, "init is 'hee'; did you mean 'he'?"),
         (["train", "digits", "--optimiser", "adamm"], 2, "optimizer is 'adamm'; did you mean 'adam'?"),
         (["train", "digits", "--recipe", "standart"], 2, "did you mean 'standard'?"),
-        (["evaluate", "MODEL", "digits", "--part", "tests"], 2, "part is 'tests'; did you mean 'test'?"),
+        (["evaluate", "MODEL", "digits", "--part", "tests"], 2, "split is 'tests'; did you mean 'test'?"),
         (["evaluate", "MODEL", "digts"], 3, "digts: no such data; did you mean 'digits'?"),
         (["check", "cnov 6 5", "-i", "1x8x8"], 2, "unknown word 'cnov'; did you mean 'conv'?"),
     ],

@@ -23,7 +23,8 @@ from striate.datasets.store import cache, decoded, reading, room
 from striate.datasets.store.cache import Stamps
 from striate.model import opening
 from striate.model.contract import Contract
-from striate.model.prepare import decode, fit
+from striate.model.image import decode
+from striate.model.prepare import fit
 
 CONTRACT = Contract(("cat", "dog"), (3, 6, 8), "RGB", (0.5,) * 3, (0.25,) * 3)
 SOON = 0.05  # seconds after which a file's clock has gone on

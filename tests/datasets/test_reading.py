@@ -12,7 +12,9 @@ from PIL import Image
 from striate.datasets import Part, read_part
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
-from striate.model.prepare import decode, fit, fit_mask, placed
+from striate.model.image import decode
+from striate.model.placing import point_map
+from striate.model.prepare import fit, fit_mask
 
 CONTRACT = Contract(("cat", "dog"), (3, 6, 8), "RGB", (0.5,) * 3, (0.25,) * 3)
 
@@ -221,7 +223,7 @@ def test_positions_become_shares_of_the_input(tmp_path_factory, sizes, resize):
     targets = np.arange(3 * len(sizes), dtype=np.float32).reshape(-1, 3)
     arrays = read_part(Part(paths, targets, tuple(map(str, paths))), contract)
     for size, (y, age, x), got in zip(sizes, targets, arrays.targets, strict=True):
-        scale_x, scale_y, left, top = placed(size, contract)
+        scale_x, scale_y, left, top = point_map(size, contract)
         assert np.allclose(got, [(y * scale_y + top) / 6, age, (x * scale_x + left) / 8], rtol=1e-5, atol=1e-6)
 
 

@@ -178,7 +178,7 @@ MISTAKES = {
     "no scores": (lambda: inspected(nn.Conv1d(2, 2, 3), (2, 8)), SeeError, "expected scores (N, classes)"),
     "no such net": (lambda: inspected("lenet6"), SpecError, "did you mean 'lenet5'"),
     "no such file": (lambda: inspected("lenet5").item("no.png"), DataError, "no.png"),
-    "a wrong array": (lambda: inspected("voxnet").item(np.zeros((2, 2))), DataError, "wanted numbers of shape"),
+    "a wrong array": (lambda: inspected("voxnet").item(np.zeros((2, 2))), DataError, "expected numbers of shape"),
     "no such part": (lambda: items("lenet5", "tst"), RecipeError, "did you mean 'test'"),
     "an absent part": (lambda: items("lenet5", "val"), DataError, "no val split"),
     "texts": (lambda: items("textcnn", "test"), DataError, "the model takes texts"),

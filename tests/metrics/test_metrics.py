@@ -1,4 +1,4 @@
-"""The figures against scikit-learn, published tables and sums done by hand."""
+"""The metrics against scikit-learn, published tables and sums done by hand."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from striate.errors import DataError
-from striate.metrics import Scores, score
-from striate.metrics.calibration import calibration
-from striate.metrics.classification import WORST, wilson
-from striate.metrics.text import percent, plain
+from striate.metrics import ClassificationScores, score_classification
+from striate.metrics.classification import WORST, calibration, wilson
+from striate.metrics.shared import percent, printable
 
 
 def random_answers(seed: int, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +37,7 @@ def names_of(k: int) -> list[str]:
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(2, 9))
 def test_scikit_learn_agrees(seed: int, n: int, k: int) -> None:
     log_p, truth = random_answers(seed, n, k)
-    ours = score(log_p, truth, names_of(k))
+    ours = score_classification(log_p, truth, names_of(k))
     labels, answer = range(k), log_p.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(truth, answer, labels=labels, zero_division=np.nan)
     assert ours.accuracy == pytest.approx((truth == answer).mean())
@@ -53,14 +52,14 @@ def test_scikit_learn_agrees(seed: int, n: int, k: int) -> None:
 
 
 def test_a_ratio_of_nothing_is_none_and_not_zero() -> None:
-    never_answered, absent, usual = score(sure([1, 2, 2], 3), [0, 2, 2], ["a", "b", "c"]).per_class
+    never_answered, absent, usual = score_classification(sure([1, 2, 2], 3), [0, 2, 2], ["a", "b", "c"]).per_class
     assert (never_answered.precision, never_answered.recall, never_answered.f1) == (None, 0, None)
     assert (absent.n, absent.precision, absent.recall, absent.f1) == (0, 0, None, None)
     assert (usual.precision, usual.recall, usual.f1) == (1, 1, 1)
 
 
 def test_always_answered_wrong_is_an_f1_of_zero() -> None:
-    assert [c.f1 for c in score(sure([1, 0], 2), [0, 1], ["a", "b"]).per_class] == [0, 0]
+    assert [c.f1 for c in score_classification(sure([1, 0], 2), [0, 1], ["a", "b"]).per_class] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -105,23 +104,25 @@ def test_a_bin_is_closed_above() -> None:
 
 def test_the_worst_are_the_surest_and_ties_keep_their_order() -> None:
     log_p = np.concatenate([sure([1, 1], 2, 0.7), sure([1], 2, 0.99), sure([0], 2, 0.999)])
-    worst = score(log_p, [0, 0, 0, 0], ["cat", "dog"], ["a.png", "b.png", "c.png", "d.png"]).worst
+    worst = score_classification(log_p, [0, 0, 0, 0], ["cat", "dog"], ["a.png", "b.png", "c.png", "d.png"]).worst
     assert [m.name for m in worst] == ["c.png", "a.png", "b.png"]
     assert (worst[0].index, worst[0].truth, worst[0].predicted) == (2, "cat", "dog")
     assert worst[0].probability == pytest.approx(0.99)
 
 
 def test_there_are_24_worst_at_most() -> None:
-    assert len(score(sure([1] * 100, 2), [0] * 100, ["a", "b"]).worst) == WORST == 24
+    assert len(score_classification(sure([1] * 100, 2), [0] * 100, ["a", "b"]).worst) == WORST == 24
 
 
 def test_labels_of_one_byte_do_not_wrap_around() -> None:
     truth = np.arange(200, dtype=np.uint8)
-    assert score(sure(range(200), 200), truth, names_of(200)).accuracy == 1
+    assert score_classification(sure(range(200), 200), truth, names_of(200)).accuracy == 1
 
 
 def test_as_dict_is_json_with_the_keys_of_the_interface() -> None:
-    found = json.loads(json.dumps(score(*random_answers(0, 30, 3), names_of(3)).as_dict(), allow_nan=False))
+    found = json.loads(
+        json.dumps(score_classification(*random_answers(0, 30, 3), names_of(3)).as_dict(), allow_nan=False)
+    )
     assert list(found) == [
         *("n", "accuracy", "accuracy_interval", "loss", "per_class", "confusion", "calibration", "worst"),
     ]
@@ -130,7 +131,7 @@ def test_as_dict_is_json_with_the_keys_of_the_interface() -> None:
 
 
 def test_an_impossible_truth_is_an_infinite_loss_and_null_in_json() -> None:
-    found = score([[0.0, -np.inf]], [1], ["a", "b"])
+    found = score_classification([[0.0, -np.inf]], [1], ["a", "b"])
     assert found.loss == np.inf
     assert found.as_dict()["loss"] is None
 
@@ -139,15 +140,15 @@ def test_an_impossible_truth_is_an_infinite_loss_and_null_in_json() -> None:
     ("log_p", "targets", "names", "message"),
     [
         (np.zeros((0, 2)), np.zeros(0, int), None, "there are no items to measure"),
-        (np.zeros(3), [0, 0, 0], None, r"shape \[3\], wanted \[N, 2\]"),
-        (sure([0], 3), [0], None, r"shape \[1, 3\], wanted \[N, 2\]"),
-        (sure([0, 1], 2), [0], None, r"2 answers, but targets of shape \[1\]"),
-        (sure([0], 2), [0.0], None, "targets are float64, wanted whole numbers"),
+        (np.zeros(3), [0, 0, 0], None, r"shape \[3\], expected \[N, 2\]"),
+        (sure([0], 3), [0], None, r"shape \[1, 3\], expected \[N, 2\]"),
+        (sure([0, 1], 2), [0], None, r"2 predictions, but targets of shape \[1\]"),
+        (sure([0], 2), [0.0], None, "targets are float64, expected whole numbers"),
         (sure([0, 1], 2), [0, 2], None, r"1 of 2 targets are outside 0 to 1, the first is 2 \(item 1\)"),
         (sure([0, 1], 2), [-1, 0], None, "the first is -1"),
-        (sure([0, 1], 2), [0, 1], ["a.png"], "2 answers, but 1 names"),
+        (sure([0, 1], 2), [0, 1], ["a.png"], "2 predictions, but 1 names"),
         ([[np.nan, 0], [0, -np.inf]], [0, 1], None, "NaN for 1 of 2 items: it has diverged; lower the learning rate"),
-        ([[5.0, 2.0]], [0], None, r"not logarithms of probabilities \(these sum to 155.8, wanted 1\)"),
+        ([[5.0, 2.0]], [0], None, r"not logarithms of probabilities \(these sum to 155.8, expected 1\)"),
         ([[np.inf, 2.0]], [0], None, "not logarithms of probabilities"),
     ],
 )
@@ -155,11 +156,13 @@ def test_what_cannot_be_measured_says_why(
     log_p: np.ndarray, targets: list[int], names: list[str] | None, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        score(log_p, targets, ["cat", "dog"], names)
+        score_classification(log_p, targets, ["cat", "dog"], names)
 
 
-def four_classes() -> Scores:
-    return score(sure([1, 1, 2, 0, 0, 0, 2], 4), [0, 0, 1, 0, 0, 0, 2], ["cat", "狗", "a\x1b[2Jb", "none"])
+def four_classes() -> ClassificationScores:
+    return score_classification(
+        sure([1, 1, 2, 0, 0, 0, 2], 4), [0, 0, 1, 0, 0, 0, 2], ["cat", "狗", "a\x1b[2Jb", "none"]
+    )
 
 
 def test_the_text() -> None:
@@ -167,7 +170,7 @@ def test_the_text() -> None:
         "accuracy     57.1 %  (4 of 7; 95 % interval 25.0 % to 84.2 %)",
         "loss         1.5179  (cross-entropy, nats)",
         "confidence   90.0 % on average, calibration error 32.9 %",
-        "for scale    always answering 'cat' would give 71.4 %",
+        "baseline     always predicting 'cat' would give 71.4 %",
         "",
         "class   n  precision   recall      F1",
         "cat     5    100.0 %   60.0 %  75.0 %",
@@ -175,7 +178,7 @@ def test_the_text() -> None:
         "a?[2Jb  1     50.0 %  100.0 %  66.7 %",
         "none    0          -        -       -",
         "",
-        "most often confused (truth -> answer)",
+        "most often confused (label -> prediction)",
         "  cat -> 狗: 2 times",
         "  狗 -> a?[2Jb: 1 time",
     ]
@@ -184,13 +187,13 @@ def test_the_text() -> None:
 def test_of_many_classes_the_text_lists_the_weakest() -> None:
     answers = list(range(40))
     answers[33] = 0
-    text = str(score(sure(answers, 40), range(40), names_of(40)))
+    text = str(score_classification(sure(answers, 40), range(40), names_of(40)))
     assert "(the 30 weakest of 40 classes, by F1)" in text
     assert text.splitlines()[6].startswith("c33 ")
 
 
 def test_no_mistakes_is_said() -> None:
-    assert str(score(sure([0, 1], 2), [0, 1], ["a", "b"])).endswith("no mistakes")
+    assert str(score_classification(sure([0, 1], 2), [0, 1], ["a", "b"])).endswith("no mistakes")
 
 
 @given(st.integers(2, 10**6))
@@ -199,4 +202,4 @@ def test_one_mistake_is_never_rounded_away(n: int) -> None:
 
 
 def test_a_name_that_is_not_utf8_can_be_printed() -> None:
-    plain("caf\udce9").encode()
+    printable("caf\udce9").encode()

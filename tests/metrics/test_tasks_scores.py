@@ -1,4 +1,4 @@
-"""The figures of several labels, numbers and masks: against scikit-learn, by hand, and in words."""
+"""The metrics of several labels, numbers and masks: against scikit-learn, by hand, and in words."""
 
 import json
 
@@ -10,12 +10,12 @@ from sklearn import metrics
 
 from striate.errors import DataError
 from striate.metrics import score_multilabel, score_regression, score_segmentation
-from striate.report.palette import NOTHING, colours, painted
+from striate.report.pictures import NOTHING, class_colours, coloured_mask
 
 seeds = st.integers(0, 2**20)
 
 
-# --------------------------------------------------------------------------------------------------- several labels
+# --------------------------------------------------------------------------------------------------- labels
 @settings(max_examples=25, deadline=None)
 @given(seeds, st.integers(1, 60), st.integers(1, 6))
 def test_labels_are_scikit_learns(seed, n, k):
@@ -100,7 +100,7 @@ def test_positions_the_baseline_and_the_words():
     assert scores.per_class[2].r2 is None  # the truth never varies
     assert [m.name for m in scores.worst] == ["a", "b"]
     text = str(scores)
-    assert "always answering the training mean would give 1.167" in text
+    assert "always predicting the training mean would give 1.167" in text
     assert "distance             2.5 pixels on average" in text
     assert "  a: 3, 4, 7 -> 0, 0, 7" in text
     assert json.loads(json.dumps(scores.as_dict()))["per_class"][2]["r2"] is None
@@ -167,7 +167,7 @@ def test_the_worst_images_the_words_and_an_image_of_nothing():
     said = np.array([[[0, 0]], [[1, 1]], [[1, 0]]], np.uint8)
     scores = score_segmentation([(said, truth)], ["road", "car"], ["a", "b", "c"])
     assert [(m.name, m.mean_iou) for m in scores.worst] == [("b", 0.25), ("a", 1.0)]
-    assert "always answering 'road' would be right for 75.0 % of the pixels" in str(scores)
+    assert "always predicting 'road' would be right for 75.0 % of the pixels" in str(scores)
     assert json.loads(json.dumps(scores.as_dict())).keys() >= {"mean_iou", "per_class", "confusion"}
 
 
@@ -176,15 +176,18 @@ def test_the_worst_images_the_words_and_an_image_of_nothing():
     ("call", "text"),
     [
         (lambda: score_regression(np.zeros((0, 1)), np.zeros((0, 1)), ["v"]), "there are no items to measure"),
-        (lambda: score_regression([[1.0]], [[1.0, 2.0]], ["v"]), "1 answers, but targets of shape [1, 2]"),
-        (lambda: score_regression([[1.0, 2.0]], [[1.0]], ["v"]), "answers have shape [1, 2], wanted [N, 1]"),
-        (lambda: score_regression([[np.nan]], [[1.0]], ["v"]), "the network answers NaN for 1 of 1 items"),
-        (lambda: score_regression([[1.0]], [[np.inf]], ["v"]), "the targets of 1 of 1 items are no numbers"),
-        (lambda: score_regression([[1.0]], [[1.0]], ["v"], ["a", "b"]), "1 answers, but 2 names"),
+        (lambda: score_regression([[1.0]], [[1.0, 2.0]], ["v"]), "1 predictions, but targets of shape [1, 2]"),
+        (lambda: score_regression([[1.0, 2.0]], [[1.0]], ["v"]), "outputs have shape [1, 2], expected [N, 1]"),
+        (lambda: score_regression([[np.nan]], [[1.0]], ["v"]), "the network's outputs are NaN for 1 of 1 items"),
+        (lambda: score_regression([[1.0]], [[np.inf]], ["v"]), "the targets of 1 of 1 items are not numbers"),
+        (lambda: score_regression([[1.0]], [[1.0]], ["v"], ["a", "b"]), "1 predictions, but 2 names"),
         (lambda: score_multilabel([[1.0]], [[2]], ["v"]), "the targets of several labels must be 0 or 1, got 2"),
         (lambda: score_segmentation([], ["a", "b"]), "there is nothing to measure"),
-        (lambda: score_segmentation([(np.zeros((1, 2, 2)), np.zeros((1, 3, 2)))], ["a"]), "an answer of [2, 2] pixels"),
-        (lambda: score_segmentation([(np.full((1, 1, 1), 0), np.full((1, 1, 1), 9))], ["a"]), "holds the number 9"),
+        (
+            lambda: score_segmentation([(np.zeros((1, 2, 2)), np.zeros((1, 3, 2)))], ["a"]),
+            "a prediction of [2, 2] pixels",
+        ),
+        (lambda: score_segmentation([(np.full((1, 1, 1), 0), np.full((1, 1, 1), 9))], ["a"]), "contains the number 9"),
     ],
 )
 def test_what_cannot_be_measured_is_named(call, text):
@@ -195,9 +198,9 @@ def test_what_cannot_be_measured_is_named(call, text):
 
 # ---------------------------------------------------------------------------------------------------------- colours
 def test_colours_are_different_and_none_is_that_of_nothing():
-    every = colours(254)
+    every = class_colours(254)
     assert len(set(every)) == 254
     assert NOTHING not in every
-    assert colours(3) == every[:3]
+    assert class_colours(3) == every[:3]
     mask = np.array([[0, 2, 255]], np.uint8)
-    assert painted(mask, 3).tolist() == [[list(every[0]), list(every[2]), list(NOTHING)]]
+    assert coloured_mask(mask, 3).tolist() == [[list(every[0]), list(every[2]), list(NOTHING)]]

@@ -12,15 +12,15 @@ from torch import nn
 
 from bounds import near, scores_bound
 from striate.errors import DataError, ModelError
-from striate.model.answers import Labels, Mask, Prediction, Values, answer_of, as_it_came, in_source_units, places
 from striate.model.contract import RESIZE, Contract
-from striate.model.model import Model, load
-from striate.model.placing import placed
+from striate.model.model import Model, load, output_context
+from striate.model.placing import in_pixels, point_map, upright_mask
 from striate.model.prepare import fit, fit_mask, normalise
-from striate.model.sources import Item, input_of, items_of
+from striate.model.sources import Item, network_input, source_items
 from striate.model.words import numbers_of
 from striate.net import build
 from striate.spec import parse
+from striate.tasks.scoring import Labels, Mask, Prediction, Values, scoring_of
 
 GREY = Contract(("a", "b", "c"), (1, 6, 8), "L", (0.5,), (0.25,))
 MASKS = replace(GREY, task="segmentation", mask_values=(0, 1, 2))
@@ -51,7 +51,7 @@ def bound_of(model, source):
     if contract.mode == "text":
         numbers = numbers_of([source], contract.vocabulary, contract.input[0])
     else:
-        numbers = input_of(Item(source), contract)[0][None]
+        numbers = network_input(Item(source), contract)[0][None]
     return scores_bound(model.module, normalise(numbers, contract))
 
 
@@ -78,11 +78,12 @@ def test_numbers_come_in_the_datas_units_and_positions_in_the_images_pixels():
 @given(st.sampled_from(RESIZE), sides, sides, st.floats(0, 1), st.floats(0, 1))
 def test_a_place_comes_back_to_where_it_was(resize, width, height, x, y):
     contract = replace(POINT, resize=resize)
-    scale_x, scale_y, left, top = placed((width, height), contract)
+    scale_x, scale_y, left, top = point_map((width, height), contract)
     shares = np.array([[(x * width * scale_x + left) / 8, (y * height * scale_y + top) / 6, 7.0]])
-    assert places(shares, contract, np.array([[width, height]]))[0] == pytest.approx([x * width, y * height, 7.0])
+    assert in_pixels(shares, contract, np.array([[width, height]]))[0] == pytest.approx([x * width, y * height, 7.0])
     standardised = (shares - contract.target_mean) / contract.target_std
-    again = in_source_units(standardised, contract, np.array([[width, height]]))
+    context = output_context(contract, np.array([[width, height]]))
+    again = context.in_pixels(context.unstandardise(standardised))
     assert again[0] == pytest.approx([x * width, y * height, 7.0], abs=1e-6)
 
 
@@ -106,9 +107,9 @@ def test_a_mask_lies_where_its_image_does(resize, width, height, seed):
     """By every rule and from every size: where the network's pixel saw the image, the mask holds its class."""
     contract = replace(MASKS, resize=resize)
     numbers = np.random.default_rng(seed).integers(0, 3, (6, 8)).astype(np.uint8)
-    mask = as_it_came(numbers, contract, (width, height))
+    mask = upright_mask(numbers, contract, (width, height))
     assert mask.shape == (height, width)
-    scale_x, scale_y, left, top = placed((width, height), contract)
+    scale_x, scale_y, left, top = point_map((width, height), contract)
     for y in range(height):
         for x in range(width):
             column, row = np.floor((x + 0.5) * scale_x + left), np.floor((y + 0.5) * scale_y + top)
@@ -121,7 +122,7 @@ def test_a_mask_lies_where_its_image_does(resize, width, height, seed):
 def test_a_mask_that_was_made_larger_comes_back_as_it_was(resize):
     contract = Contract(("a", "b"), (1, 60, 80), "L", (0.5,), (0.25,), resize, task="segmentation", mask_values=(0, 1))
     small = np.random.default_rng(0).integers(0, 2, (6, 8)).astype(np.int32)
-    assert (as_it_came(fit_mask(small, contract), contract, (8, 6)) == small).all()
+    assert (upright_mask(fit_mask(small, contract), contract, (8, 6)) == small).all()
 
 
 def test_a_mask_and_its_shares():
@@ -165,8 +166,8 @@ def test_a_text_is_the_sentence_unless_it_is_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("none.txt", "none.txt: No such file or directory; wanted a text file with a sentence a line"),
-        (np.zeros(5), "got a ndarray; wanted a text, or a .txt file with a sentence a line"),
+        ("none.txt", "none.txt: No such file or directory; expected a text file with a sentence per line"),
+        (np.zeros(5), "got a ndarray; expected a text, or a .txt file with a sentence per line"),
     ],
 )
 def test_what_is_no_text(source, text):
@@ -187,15 +188,15 @@ def test_values_from_an_array_and_from_a_file(tmp_path):
     assert near(by_array.top, by_text.top, bound)
     assert by_file.file == str(tmp_path / "one.npy")
     for wrong, text in (
-        (signal[:1], "is float64 of shape (1, 16); wanted numbers of shape (2, 16)"),
-        (signal * np.nan, "the array holds NaN or infinity"),
-        ("none.npy", "none.npy: No such file or directory; wanted a .npy file with one item"),
+        (signal[:1], "is float64 of shape (1, 16); expected numbers of shape (2, 16)"),
+        (signal * np.nan, "the array contains NaN or infinity"),
+        ("none.npy", "none.npy: No such file or directory; expected a .npy file with one item"),
     ):
         with pytest.raises(DataError) as caught:
             model.predict(wrong)
         assert text in str(caught.value)
     (tmp_path / "bad.npy").write_bytes(b"no array")
-    with pytest.raises(DataError, match=r"bad.npy: no array that can be read"):
+    with pytest.raises(DataError, match=r"bad.npy: not an array that can be read"):
         model.predict(tmp_path / "bad.npy")
 
 
@@ -204,7 +205,7 @@ def test_images_of_many_channels():
     model = Model(build(parse("input 5x6x8; flatten; linear 2"), seed=1), contract)
     image = np.random.default_rng(0).integers(0, 256, (12, 16, 5), dtype=np.uint8)
     assert isinstance(model.predict(image)[0], Prediction)
-    with pytest.raises(DataError, match=r"uint8 of shape \(12, 16, 4\); wanted uint8 \(H, W, 5\)"):
+    with pytest.raises(DataError, match=r"uint8 of shape \(12, 16, 4\); expected uint8 \(H, W, 5\)"):
         model.predict(image[..., :4])
 
 
@@ -212,14 +213,14 @@ def test_images_of_many_channels():
 @pytest.mark.parametrize(
     ("net", "contract", "text"),
     [
-        ("conv 4 3 padding=1", MASKS, "for segmentation wanted [3, 6, 8]"),
+        ("conv 4 3 padding=1", MASKS, "for segmentation expected [3, 6, 8]"),
         (
             "conv 3 3",
             MASKS,
-            "an output of shape [3, 4, 6], the contract has 3 classes, for segmentation wanted [3, 6, 8]",
+            "an output of shape [3, 4, 6], the contract has 3 classes, for segmentation expected [3, 6, 8]",
         ),
         ("flatten; linear 2", POINT, "an output of shape [2], the contract has 3 values"),
-        ("flatten; linear 4", replace(GREY, task="multilabel"), "an output of shape [4], the contract has 3 classes"),
+        ("flatten; linear 4", replace(GREY, task="multilabel"), "an output of shape [4], the contract has 3 labels"),
     ],
 )
 def test_the_output_must_be_the_tasks(tmp_path, net, contract, text):
@@ -252,11 +253,11 @@ def test_the_answer_is_that_of_the_prepared_input():
     model = Model(build(parse("input 1x6x8; flatten; linear 3"), seed=1), GREY)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 13), dtype=np.uint8))
     scores = model.scores(fit(image, GREY)[None])[0]
-    assert model.predict(image)[0].top == answer_of(scores, GREY).top
+    assert model.predict(image)[0].top == scoring_of("classification").predict(scores, output_context(GREY)).top
 
 
 @pytest.mark.parametrize("resize", RESIZE)
-@pytest.mark.parametrize("contract", [GREY, MASKS, POINT], ids=lambda contract: contract.task)
+@pytest.mark.parametrize("contract", [GREY, MASKS, POINT], ids=lambda contract: contract.task.name)
 def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_path, resize, contract):
     """Bit for bit, whatever the task, the rule and the file."""
     from striate.datasets import Batches, Part, read_part
@@ -273,7 +274,7 @@ def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_pat
     targets = {
         "classification": np.zeros(4, np.int64), "regression": np.zeros((4, 3), np.float32),
         "segmentation": np.zeros((4, 6, 8), np.uint8),
-    }[contract.task]  # fmt: skip
+    }[contract.task.name]  # fmt: skip
     part = Part(tuple(paths), targets, tuple(map(str, paths)))
     if contract.task == "segmentation":
         for path in paths:
@@ -284,7 +285,7 @@ def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_pat
         paths = [paths[i] for i in (0, 1, 3)]
     arrays = read_part(part, contract)
     (trained, _), *_ = Batches(arrays, contract, batch_size=9)
-    predicted = np.stack([input_of(Item(path), contract)[0] for path in paths])
+    predicted = np.stack([network_input(Item(path), contract)[0] for path in paths])
     assert (predicted == arrays.inputs).all()
     assert torch.equal(normalise(predicted, contract), trained)
 
@@ -292,8 +293,8 @@ def test_a_file_is_the_same_tensor_in_training_evaluation_and_prediction(tmp_pat
 def test_a_photo_for_a_model_of_texts_is_no_sentence(tmp_path, monkeypatch):
     (tmp_path / "cat.jpg").write_bytes(b"?")
     monkeypatch.chdir(tmp_path)
-    (found,) = items_of("cat.jpg", TEXT)
-    assert str(found) == "cat.jpg: this is a file, and the model answers for texts; wanted a sentence or a .txt"
+    (found,) = source_items("cat.jpg", TEXT)
+    assert str(found) == "cat.jpg: this is a file, and the model takes texts; expected a sentence or a .txt file"
     for text in ("dog.jpg", "a good cat.jpg", "good", "", "x" * 5000 + ".jpg", "a\0b.jpg"):
-        (item,) = items_of(text, TEXT)
+        (item,) = source_items(text, TEXT)
         assert item.text == text

@@ -15,8 +15,8 @@ from PIL import Image
 from image_files import WHOLE, chunk, photo, png_head, png_of, random, saved, tiff
 from striate.errors import DataError
 from striate.model.contract import Contract
-from striate.model.fitting import prepared
 from striate.model.image import alpha_is_used, decode, decode_mask, header
+from striate.model.prepare import prepared
 
 SMALL = Contract(("cat", "dog"), (3, 8, 8), "RGB", (0.5,) * 3, (0.5,) * 3)
 DOORS = {
@@ -109,7 +109,7 @@ def test_every_door_gives_the_same_message(tmp_path, door):
 
 def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "a.png")  # opening it would wait for ever
-    assert fault(tmp_path / "a.png") == "this is no ordinary file"
+    assert fault(tmp_path / "a.png") == "this is not a regular file"
     (tmp_path / "b.png").symlink_to(tmp_path / "b.png")
     assert fault(tmp_path / "b.png") == "cannot be opened (Too many levels of symbolic links)"
     (tmp_path / "c.png").symlink_to(tmp_path / "gone.png")
@@ -293,11 +293,11 @@ FLOAT = "the pixels are floating point and their range is unknown; save it with 
         (saved(Image.new("F", (2, 2), 0.5), "PPM"), FLOAT),
         (
             saved(Image.fromarray(np.array([[-3, 70000]], np.int32)), "TIFF"),
-            "the pixels go from -3 to 70000, wanted 0 to 65535; save it with 8 or 16 bits",
+            "the pixels go from -3 to 70000, expected 0 to 65535; save it with 8 or 16 bits",
         ),
         (
             tiff(np.full((2, 2, 1), -5, np.int16)),
-            "the pixels go from -5 to -5, wanted 0 to 65535; save it with 8 or 16 bits",
+            "the pixels go from -5 to -5, expected 0 to 65535; save it with 8 or 16 bits",
         ),
     ],
     ids=["float", "big-endian float", "pfm", "int32", "negative int16"],
@@ -317,4 +317,4 @@ def test_a_model_that_takes_no_images(tmp_path, mode):
     with pytest.raises(DataError) as caught:
         prepared(tmp_path / "a.jpg", contract)
     what = "texts" if mode == "text" else "arrays of 5 channel(s)"
-    assert str(caught.value) == f"{tmp_path / 'a.jpg'}: the model takes {what} (mode {mode}), no images; give it those"
+    assert str(caught.value) == f"{tmp_path / 'a.jpg'}: the model takes {what} (mode {mode}), not images; give it those"

@@ -1,4 +1,4 @@
-"""The one way in for files: at reduced size where that is enough, and every point where :func:`placed` says."""
+"""The one way in for files: at reduced size where that is enough, and every point where :func:`point_map` says."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from PIL import Image
 from image_files import KINDS, photo, turned
 from striate.errors import DataError
 from striate.model.contract import IGNORE, INTERPOLATION, Contract
-from striate.model.fitting import fit, fit_array, fit_mask, placed, prepared
 from striate.model.image import decode, decode_reduced
-from striate.model.placing import LONGEST, reduction
+from striate.model.placing import LONGEST, point_map, reduction
+from striate.model.prepare import fit, fit_array, fit_mask, prepared
 
 GREY = Contract(("cat", "dog"), (1, 32, 48), "L", (0.5,), (0.25,))
 COLOUR = replace(GREY, input=(3, 32, 48), mode="RGB", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -73,7 +73,7 @@ def discs(draw):
         input=(1, *draw(st.sampled_from([(32, 48), (40, 40), (56, 24)]))),
     )
     width, height = draw(st.integers(60, 700)), draw(st.integers(60, 700))
-    scale_x, scale_y, left, top = placed((width, height), contract)
+    scale_x, scale_y, left, top = point_map((width, height), contract)
     radius = int(max(3, 3 / min(scale_x, scale_y)))
     (_, room_height, room_width) = contract.input
     ends = []
@@ -89,11 +89,11 @@ def discs(draw):
 
 @given(discs())
 @settings(max_examples=60)
-def test_a_disc_comes_to_lie_where_placed_says(case):
+def test_a_disc_lies_where_point_map_says(case):
     width, height, contract, x, y, radius = case
     if not radius:
         return
-    scale_x, scale_y, left, top = placed((width, height), contract)
+    scale_x, scale_y, left, top = point_map((width, height), contract)
     found = centre(fit(disc(width, height, x, y, radius), contract)[0])
     assert found == pytest.approx((x * scale_x + left, y * scale_y + top), abs=0.1)
 
@@ -111,7 +111,7 @@ def test_so_it_does_from_a_jpeg_at_reduced_size_held_in_any_way(tmp_path_factory
     path = tmp_path_factory.getbasetemp() / "disc.jpg"
     path.write_bytes(turned("JPEG", orientation, image, quality=95))
     upright = (height, width) if orientation > 4 else (width, height)
-    scale_x, scale_y, left, top = placed(upright, contract)
+    scale_x, scale_y, left, top = point_map(upright, contract)
     x, y = TURNS[orientation](x, y, width, height)
     there = x * scale_x + left, y * scale_y + top
     _, room_height, room_width = contract.input
@@ -134,14 +134,14 @@ def test_so_it_does_from_a_jpeg_at_reduced_size_held_in_any_way(tmp_path_factory
         ("scale_to", (100, 1000), (0.56, 0.56, -4, -264)),  # a strip: 800 of the 1000 are scaled, from the 100th on
     ],
 )
-def test_placed_by_hand(rule, size, wanted):
-    assert placed(size, by(rule)) == pytest.approx(wanted)
+def test_point_map_by_hand(rule, size, wanted):
+    assert point_map(size, by(rule)) == pytest.approx(wanted)
 
 
 @given(st.sampled_from(sorted(RULES)), st.integers(1, 3000), st.integers(1, 3000))
 def test_the_middle_stays_in_the_middle(rule, width, height):
     """To within the half pixel by which margins may differ."""
-    scale_x, scale_y, left, top = placed((width, height), by(rule))
+    scale_x, scale_y, left, top = point_map((width, height), by(rule))
     assert width / 2 * scale_x + left == pytest.approx(24, abs=max(0.5, scale_x / 2) + 1e-6)
     assert height / 2 * scale_y + top == pytest.approx(16, abs=max(0.5, scale_y / 2) + 1e-6)
 
@@ -176,7 +176,7 @@ def test_at_least_twice_the_pixels_that_are_needed(rule, size, n):
 @given(st.sampled_from(sorted(RULES)), st.integers(1, 5000), st.integers(1, 5000))
 def test_the_reduction_is_the_largest_that_leaves_enough(rule, width, height):
     contract = by(rule)
-    n, finest = reduction((width, height), contract), max(placed((width, height), contract)[:2])
+    n, finest = reduction((width, height), contract), max(point_map((width, height), contract)[:2])
     assert n in (1, 2, 4, 8)
     assert n == 1 or 1 / finest >= 2 * n
     strip = max(width, height) > LONGEST * min(width, height)
@@ -281,7 +281,7 @@ def test_another_number_of_channels():
     with pytest.raises(DataError) as caught:
         fit_array(np.zeros((1, 5, 5, 3), np.uint8), contract)
     assert str(caught.value) == "the images have 3 channel(s), the model takes 2"
-    with pytest.raises(DataError, match=r"the model takes arrays of 2 channel\(s\) \(mode channels\), no images"):
+    with pytest.raises(DataError, match=r"the model takes arrays of 2 channel\(s\) \(mode channels\), not images"):
         fit(photo(), contract)
 
 
@@ -298,7 +298,7 @@ def test_alpha_goes_with_its_colours():
 
 # --------------------------------------------------------------------------------------- helpers, threads and processes
 def test_it_needs_no_torch():
-    code = "import striate.model.fitting, sys; print('torch' in sys.modules, 'PIL' in sys.modules)"
+    code = "import striate.model.prepare, sys; print('torch' in sys.modules, 'PIL' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "True"]
 

@@ -212,7 +212,9 @@ def test_pixels_without_a_fixed_range(tmp_path):
         "the pixels are floating point and their range is unknown; save it with 8 or 16 bits"
     )
     Image.fromarray(np.array([[-3, 70000]], np.int32)).save(tmp_path / "i.tif")
-    assert fault(tmp_path / "i.tif") == ("the pixels go from -3 to 70000, wanted 0 to 65535; save it with 8 or 16 bits")
+    assert fault(tmp_path / "i.tif") == (
+        "the pixels go from -3 to 70000, expected 0 to 65535; save it with 8 or 16 bits"
+    )
 
 
 def test_the_callers_image_is_not_changed():
@@ -246,17 +248,17 @@ def test_every_byte_survives_the_way_over_floats():
     assert np.array_equal(np.asarray(from_array((values / 255).astype(np.float32))), values)
 
 
-WANTED = ", wanted (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+WANTED = ", expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
 
 
 @pytest.mark.parametrize(
     ("array", "text"),
     [
-        (np.full((4, 4), 255.0), "the array's floats go from 255 to 255, wanted 0 to 1; divide by 255"),
-        (np.full((4, 4), -0.5), "the array's floats go from -0.5 to -0.5, wanted 0 to 1; scale it before"),
-        (np.full((4, 4), 1e6), "the array's floats go from 1e+06 to 1e+06, wanted 0 to 1; scale it before"),
-        (np.full((4, 4), np.nan), "the array holds NaN or infinity, wanted floats in 0..1"),
-        (np.zeros((4, 4), int), "the array holds int64, wanted uint8 or floats in 0..1; use array.astype('uint8')"),
+        (np.full((4, 4), 255.0), "the array's floats go from 255 to 255, expected 0 to 1; divide by 255"),
+        (np.full((4, 4), -0.5), "the array's floats go from -0.5 to -0.5, expected 0 to 1; scale it before"),
+        (np.full((4, 4), 1e6), "the array's floats go from 1e+06 to 1e+06, expected 0 to 1; scale it before"),
+        (np.full((4, 4), np.nan), "the array contains NaN or infinity, expected floats in 0..1"),
+        (np.zeros((4, 4), int), "the array is int64, expected uint8 or floats in 0..1; use array.astype('uint8')"),
         (
             np.zeros((3, 8, 8), np.uint8),
             f"the array's shape is (3, 8, 8){WANTED}the channels come last: use array.transpose(1, 2, 0)",

@@ -156,11 +156,11 @@ def archive():
         (b"just a text, longer than eight bytes", "not a safetensors file"),
         (struct.pack("<Q", 2**63) + b"{}", "not a safetensors file: its first 8 bytes are no header's length"),
         (struct.pack("<Q", 100) + b"{}", "cut short: the header should end at byte 108, the file ends at 10"),
-        (bytes(64), "not a safetensors file: its header is no JSON"),
-        (join(b"{'a': 1}"), "not a safetensors file: its header is no JSON"),
-        (join(b"[" * 100_000), "not a safetensors file: its header is no JSON"),
-        (join(b"\xff\xfe"), "not a safetensors file: its header is no JSON"),
-        (join([]), "not a safetensors file: its header is no object"),
+        (bytes(64), "not a safetensors file: its header is not JSON"),
+        (join(b"{'a': 1}"), "not a safetensors file: its header is not JSON"),
+        (join(b"[" * 100_000), "not a safetensors file: its header is not JSON"),
+        (join(b"\xff\xfe"), "not a safetensors file: its header is not JSON"),
+        (join([]), "not a safetensors file: its header is not an object"),
         (save({"w": torch.zeros(2)}), "a safetensors file, but not a model of striate"),
         (save({"w": torch.zeros(2)}, {"format": "pt"}), "a safetensors file, but not a model of striate"),
     ],
@@ -194,9 +194,9 @@ def contract(**fields):
 
 METADATA = [
     ({"striate": "striate 2"}, "written as 'striate 2', this version reads 'striate 1'; update striate"),
-    ({"net": None}, "the metadata hold no net"),
-    ({"contract": None}, "the metadata hold no contract"),
-    ({"author": "me"}, "the metadata hold the unknown key 'author'"),
+    ({"net": None}, "the metadata contain no net"),
+    ({"contract": None}, "the metadata contain no contract"),
+    ({"author": "me"}, "the metadata contain the unknown key 'author'"),
     ({"net": ""}, "the net has no layers"),
     ({"net": "hello world"}, "part 1: unknown word 'hello'"),
     ({"net": NET.replace("conv", "cnov")}, "line 2: unknown word 'cnov'; did you mean 'conv'?"),
@@ -233,7 +233,7 @@ def tensors_of(good):
 def test_a_tensor_is_missing(fault, good):
     tensors, about = tensors_of(good)
     del tensors["c1.bias"]
-    assert fault(save(tensors, about)) == "the net needs c1.bias, which the file does not hold"
+    assert fault(save(tensors, about)) == "the net needs c1.bias, which the file does not contain"
 
 
 def test_a_tensor_too_many(fault, good):
@@ -253,7 +253,7 @@ def test_a_tensor_of_another_shape(fault, good):
 def test_a_tensor_of_another_type(fault, good):
     tensors, about = tensors_of(good)
     tensors["c1.weight"] = tensors["c1.weight"].half()
-    assert fault(save(tensors, about)) == "the tensor 'c1.weight' has dtype 'F16'; wanted F32 or I64"
+    assert fault(save(tensors, about)) == "the tensor 'c1.weight' has dtype 'F16'; expected F32 or I64"
     tensors["c1.weight"] = tensors["c1.weight"].long()
     assert fault(save(tensors, about)).startswith("c1.weight is I64 of shape [2, 1, 3, 3], the net needs F32")
 
@@ -262,7 +262,9 @@ def test_a_tensor_of_another_type(fault, good):
 def test_weights_that_are_no_numbers(fault, good, value):
     tensors, about = tensors_of(good)
     tensors["out.weight"][1, 2] = value
-    assert fault(save(tensors, about)) == "the tensor 'out.weight' holds values that are no numbers (NaN or infinite)"
+    assert (
+        fault(save(tensors, about)) == "the tensor 'out.weight' contains values that are not numbers (NaN or infinity)"
+    )
 
 
 def place(good, **fields):
@@ -278,14 +280,14 @@ def place(good, **fields):
         ({"data_offsets": [0, 8]}, "which its shape or its neighbours deny"),
         ({"data_offsets": [8, 0]}, "which its shape or its neighbours deny"),
         ({"data_offsets": [10**9, 10**9 + 8]}, "which its shape or its neighbours deny"),
-        ({"data_offsets": [-8, 0]}, "has data_offsets [-8, 0]; wanted a few whole numbers"),
+        ({"data_offsets": [-8, 0]}, "has data_offsets [-8, 0]; expected a few whole numbers"),
         ({"data_offsets": [0]}, "has data_offsets [0]"),
         ({"shape": [2.0]}, "has shape [2.0]"),
         ({"shape": [True, 2]}, "has shape [True, 2]"),
         ({"shape": "2"}, "has shape 2"),
         ({"shape": [2**63]}, "has shape [9223372036854775808]"),
-        ({"shape": [1] * 9}, "has shape [1, 1, 1, 1, 1, 1, 1, 1, 1]; wanted a few whole numbers"),
-        ({"dtype": "F64"}, "has dtype 'F64'; wanted F32 or I64"),
+        ({"shape": [1] * 9}, "has shape [1, 1, 1, 1, 1, 1, 1, 1, 1]; expected a few whole numbers"),
+        ({"dtype": "F64"}, "has dtype 'F64'; expected F32 or I64"),
         ({"dtype": None}, "has dtype None"),
         ({"extra": 1}, "is not described by dtype, shape and data_offsets"),
     ],
@@ -351,7 +353,7 @@ def test_tensors_that_ask_for_too_much(fault):
     assert "10,001 tensors are more" in fault(
         hostile(net, tensors={f"t{i}": nothing | {"shape": [0]} for i in range(10_001)})
     )
-    assert "wanted a few whole numbers" in fault(hostile(net, tensors={"t": nothing | {"shape": [2**47] * 300_000}}))
+    assert "expected a few whole numbers" in fault(hostile(net, tensors={"t": nothing | {"shape": [2**47] * 300_000}}))
 
 
 # ------------------------------------------------------------------------------------------------------- by chance

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from striate.model import plain_jpeg as short
-from striate.model.plain_jpeg import plain_jpeg
+from striate.model import opening as short
+from striate.model.opening import plain_jpeg
 
 
 def noise(size=(12, 10), mode="RGB", seed=0):
@@ -77,7 +77,7 @@ def test_large_files_and_pictures_are_too(tmp_path, monkeypatch, limit):
     Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg")
     assert 100 < (tmp_path / "a.jpg").stat().st_size < 64 * 48 - 1
     assert plain_jpeg(tmp_path / "a.jpg", whole)
-    monkeypatch.setattr(short, "LARGEST", limit)
+    monkeypatch.setattr(short, "_SMALL_JPEG", limit)
     assert plain_jpeg(tmp_path / "a.jpg", whole) is None
 
 

@@ -12,8 +12,9 @@ from bounds import near, scores_bound
 from striate.datasets import open_data, read_part
 from striate.errors import DataError
 from striate.model.contract import Contract
+from striate.model.image import decode
 from striate.model.model import Model
-from striate.model.prepare import decode, fit, normalise
+from striate.model.prepare import fit, normalise
 from striate.net import build
 from striate.run import measure, parts_for
 from striate.spec import parse
@@ -131,16 +132,16 @@ class Lazy:
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        (np.zeros((4, 4), np.int64), "the array holds int64, wanted uint8 or floats in 0..1"),
-        (np.full((4, 4), 200.0), "the array's floats go from 200 to 200, wanted 0 to 1; divide by 255"),
-        (np.full((4, 4), np.nan), "the array holds NaN or infinity"),
+        (np.zeros((4, 4), np.int64), "the array is int64, expected uint8 or floats in 0..1"),
+        (np.full((4, 4), 200.0), "the array's floats go from 200 to 200, expected 0 to 1; divide by 255"),
+        (np.full((4, 4), np.nan), "the array contains NaN or infinity"),
         (np.zeros((3, 8, 8), np.uint8), "the channels come last: use array.transpose(1, 2, 0)"),
         (np.zeros((5, 8, 8, 3), np.uint8), "the array's shape is (5, 8, 8, 3)"),
         (np.zeros((0, 8), np.uint8), "it is empty"),
         (Image.new("F", (4, 4)), "the pixels are floating point"),
-        ([torch.zeros(1, 8, 8)], "got a Tensor; wanted a path, a Pillow image or a numpy array"),
-        ([Lazy()], "got a Lazy; wanted a path"),
-        (None, "got a NoneType; wanted a path"),
+        ([torch.zeros(1, 8, 8)], "got a Tensor; expected a path, a Pillow image or a numpy array"),
+        ([Lazy()], "got a Lazy; expected a path"),
+        (None, "got a NoneType; expected a path"),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str) else type(value).__name__,
 )
@@ -162,7 +163,7 @@ def test_one_bad_file_among_good_ones(grey, pixels, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
     Image.fromarray(pixels).save(tmp_path / "c.png")
-    first, error, last = grey.answers([tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"], batch=2)
+    first, error, last = grey.answers([tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"], batch_size=2)
     assert first.top == last.top
     assert isinstance(error, DataError)
     assert str(error).startswith(f"{tmp_path / 'b.png'}: not an image that can be read")
@@ -175,7 +176,7 @@ def test_one_bad_file_among_good_ones(grey, pixels, tmp_path):
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_batch_changes_no_answer_and_probabilities_sum_to_one(colour, n, batch, seed):
     images = list(np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8))
-    together = colour.predict(images, batch=batch)
+    together = colour.predict(images, batch_size=batch)
     bound = scores_bound(colour.module, inputs_of(colour, map(Image.fromarray, images)))
     for image, answer in zip(images, together, strict=True):
         alone = colour.predict(image)[0].top

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.model.contract import INTERPOLATION, RESIZE, Contract
-from striate.model.prepare import decode, fit, fit_array, from_array, normalise
+from striate.model.image import decode, from_array
+from striate.model.prepare import fit, fit_array, normalise
 
 GREY = Contract(("cat", "dog"), (1, 4, 4), "L", (0.5,), (0.25,))
 COLOUR = Contract(("cat", "dog"), (3, 4, 4), "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))

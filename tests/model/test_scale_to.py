@@ -11,9 +11,10 @@ from PIL import Image
 
 from striate.errors import ModelError
 from striate.model.contract import Contract
-from striate.model.fitting import LONGEST, fit, fit_array
 from striate.model.image import from_array
 from striate.model.model import Model, load
+from striate.model.placing import LONGEST
+from striate.model.prepare import fit, fit_array
 from striate.net import build
 from striate.spec import parse
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.errors import DataError
-from striate.metrics import Scores, score
-from striate.report import report
-from striate.report.axis import linear, logarithmic, loss_axis
-from striate.report.curves import best_epoch
+from striate.metrics import ClassificationScores, score_classification
+from striate.report import ItemView, report
+from striate.report.charts import best_epoch, linear, logarithmic, loss_axis
 from striate.report.markup import VOID
 from striate.report.pictures import data_url
+from striate.tasks import CLASSIFICATION
+from striate.tasks.scoring import scoring_of
 
 LAYERS: list[dict[str, Any]] = [
     {
@@ -80,13 +81,15 @@ class Page(HTMLParser):
         return " ".join(self.texts)
 
 
-def scores_of(k: int, n: int = 200, seed: int = 0, names: list[str] | None = None, good: float = 2) -> Scores:
+def scores_of(
+    k: int, n: int = 200, seed: int = 0, names: list[str] | None = None, good: float = 2
+) -> ClassificationScores:
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, k, n)
     logits = rng.normal(size=(n, k))
     logits[np.arange(n), truth] += good
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return score(log_p, truth, names or [f"class {i}" for i in range(k)], [f"{i}.png" for i in range(n)])
+    return score_classification(log_p, truth, names or [f"class {i}" for i in range(k)], [f"{i}.png" for i in range(n)])
 
 
 def history_of(epochs: int) -> list[dict[str, float | None]]:
@@ -109,13 +112,14 @@ def page_of(**changes: Any) -> str:
         "facts": [("seed", "0")],
         "layers": LAYERS,
         "history": history_of(12),
-        "scores": scores_of(10),
-        "images": {},
+        "metric": CLASSIFICATION.metric,
     }
-    return report(**(usual | changes))
+    scores, images = changes.pop("scores", scores_of(10)), changes.pop("images", {})
+    shown = {i: ItemView(picture=pixels) for i, pixels in images.items()}
+    return report(**(usual | changes), sections=scoring_of(CLASSIFICATION).sections(scores, shown))
 
 
-def pictures(scores: Scores) -> dict[int, np.ndarray]:
+def pictures(scores: ClassificationScores) -> dict[int, np.ndarray]:
     return {m.index: np.full((8, 8), m.index, np.uint8) for m in scores.worst}
 
 
@@ -173,7 +177,7 @@ def test_what_is_not_known_of_a_layer_is_said_and_the_total_is_a_bound() -> None
 
 def test_no_mistakes_no_layers_no_history() -> None:
     page = Page(page_of(scores=scores_of(3, good=100), layers=[], history=[]))
-    assert "None: all 200 were answered right" in page.text
+    assert "None: all 200 predictions are right" in page.text
     assert "img" not in page.tags
     assert "Network" not in page.texts
 
@@ -219,9 +223,9 @@ def test_it_says_what_it_was_measured_on(split: str, said: str) -> None:
 
 
 def test_the_headline_is_the_accuracy_with_its_interval() -> None:
-    scores = score(np.log([[0.9, 0.1]] * 10), [0] * 9 + [1], ["a", "b"])
+    scores = score_classification(np.log([[0.9, 0.1]] * 10), [0] * 9 + [1], ["a", "b"])
     text = Page(page_of(scores=scores)).text
-    for said in ("90.0 %", "9 of 10 right", "59.6 % to 98.2 %", "Always answering “a” would give 90.0 %"):
+    for said in ("90.0 %", "9 of 10 right", "59.6 % to 98.2 %", "Always predicting “a” would give 90.0 %"):
         assert said in text
 
 
@@ -243,7 +247,7 @@ def test_a_large_picture_is_made_smaller() -> None:
     "pixels", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8), np.zeros((0, 4), np.uint8)]
 )
 def test_what_is_no_picture_is_an_error(pixels: np.ndarray) -> None:
-    with pytest.raises(DataError, match=r"a picture for the report is .* wanted uint8"):
+    with pytest.raises(DataError, match=r"an image for the report is .* expected uint8"):
         data_url(pixels)
 
 
@@ -251,9 +255,11 @@ def test_the_best_epoch_is_the_accuracy_then_the_loss_then_the_first() -> None:
     def row(epoch: int, accuracy: float | None, loss: float | None) -> dict[str, float | None]:
         return {"epoch": epoch, "val/accuracy": accuracy, "val/loss": loss}
 
-    assert best_epoch([row(1, 0.9, 0.5), row(2, 0.9, 0.4), row(3, 0.9, 0.4), row(4, 0.8, 0.1)]) == 2
-    assert best_epoch([row(1, None, 0.5), row(2, None, 0.4)]) == 2
-    assert best_epoch([row(1, None, None)]) is None
+    assert (
+        best_epoch([row(1, 0.9, 0.5), row(2, 0.9, 0.4), row(3, 0.9, 0.4), row(4, 0.8, 0.1)], CLASSIFICATION.metric) == 2
+    )
+    assert best_epoch([row(1, None, 0.5), row(2, None, 0.4)], CLASSIFICATION.metric) == 2
+    assert best_epoch([row(1, None, None)], CLASSIFICATION.metric) is None
 
 
 @given(st.floats(1e-30, 1e30), st.floats(0, 1))

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from report.test_report import LAYERS, Page
 from striate.metrics import score_multilabel, score_regression, score_segmentation
-from striate.report import Shown, report
-from striate.report.curves import best_epoch, curves
-from striate.report.scatter import MOST, scatter
-from striate.report.shown import view
+from striate.report import ItemView, report
+from striate.report.charts import _DOTS as MOST
+from striate.report.charts import best_epoch, curves, scatter
+from striate.report.pictures import view
+from striate.tasks import TASKS
+from striate.tasks.scoring import SCORING
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (3, 10, 12), dtype=np.uint8)
@@ -37,19 +39,21 @@ def masks(k=3, n=20):
     return score_segmentation([(said, truth)], names, [f"{i}.png" for i in range(n)])
 
 
-def page_of(scores, images=None, figure="val/mae"):
+def page_of(task, scores, images=None):
+    metric = TASKS[task].metric
     history = [
-        {"epoch": e, "train/loss": 2 / e, "val/loss": 2 / e, figure: 0.5 / e, "lr": 0.01, "seconds": 0.3}
+        {"epoch": e, "train/loss": 2 / e, "val/loss": 2 / e, metric.column: 0.5 / e, "lr": 0.01, "seconds": 0.3}
         for e in (1, 2)
     ]
     if images is None:
-        images = {m.index: Shown(PICTURE) for m in scores.worst}
-    return report(title="t", facts=[("seed", "0")], layers=LAYERS, history=history, scores=scores, images=images)
+        images = {m.index: ItemView(PICTURE) for m in scores.worst}
+    sections = SCORING[task].sections(scores, images)
+    return report(title="t", facts=[("seed", "0")], layers=LAYERS, history=history, metric=metric, sections=sections)
 
 
 def test_labels():
     scores = labels()
-    page = Page(page_of(scores, figure="val/mean_average_precision"))
+    page = Page(page_of("multilabel", scores))
     assert page.tags.count("img") == len(scores.worst)
     for said in ("Labels", "average precision", "Mean average precision", "conv1", "<b>"):
         assert said in page.texts
@@ -60,19 +64,21 @@ def test_labels():
 
 def test_numbers_with_their_charts_and_crosses():
     scores = numbers(baseline=[0.0, 0.0, 0.0], positions=((0, 1),))
-    shown = {m.index: Shown(PICTURE, true_points=((0.5, 0.25),), said_points=((0.6, 0.3),)) for m in scores.worst}
-    page = Page(page_of(scores, shown))
+    shown = {
+        m.index: ItemView(PICTURE, target_points=((0.5, 0.25),), predicted_points=((0.6, 0.3),)) for m in scores.worst
+    }
+    page = Page(page_of("regression", scores, shown))
     assert page.tags.count("img") == len(scores.worst)
     assert page.tags.count("circle") >= 3 * scores.n
     assert page.tags.count("path") == 4 * len(scores.worst)  # two crosses, each with a halo
-    assert "Always answering the training part's mean would give" in page.text
-    assert f"Positions are {scores.distance:.4g} pixels away on average" in page.text
-    assert "+ is the true place and × the answer" in page.text
+    assert "Always predicting the training split's mean would give" in page.text
+    assert f"Positions are {scores.distance:.4g} pixels off on average" in page.text
+    assert "+ is the target and × the prediction" in page.text
 
 
 def test_a_single_number_has_no_name_before_it():
     scores = numbers(("age",), n=5)
-    page = Page(page_of(scores))
+    page = Page(page_of("regression", scores))
     miss = scores.worst[0]
     assert f"{miss.truth[0]:.3g} → {miss.predicted[0]:.3g}" in page.texts
 
@@ -80,30 +86,30 @@ def test_a_single_number_has_no_name_before_it():
 def test_masks_side_by_side_with_a_legend_of_what_is_seen():
     scores = masks()
     truth, answer = np.array([[0, 255]], np.uint8), np.array([[2, 2]], np.uint8)
-    shown = {m.index: Shown(PICTURE, truth=truth, answer=answer) for m in scores.worst}
-    page = Page(page_of(scores, shown, "val/mean_iou"))
+    shown = {m.index: ItemView(PICTURE, target=truth, predicted=answer) for m in scores.worst}
+    page = Page(page_of("segmentation", scores, shown))
     assert page.tags.count("img") == 3 * 12  # image, truth and answer of the twelve worst
-    legend = re.search(r'<p class="legend">.*?</p>', page_of(scores, shown, "val/mean_iou"))[0]
-    assert re.findall(r"</i>([^<]*)", legend) == ["road", "&lt;b&gt;", "not asked for"]
+    legend = re.search(r'<p class="legend">.*?</p>', page_of("segmentation", scores, shown))[0]
+    assert re.findall(r"</i>([^<]*)", legend) == ["road", "&lt;b&gt;", "ignored"]
     assert "mean IoU of 3 classes, 20 images" in page.texts
-    assert 'class="matrix"' in page_of(scores, shown)
-    assert 'class="matrix"' not in page_of(masks(41), {})
+    assert 'class="matrix"' in page_of("segmentation", scores, shown)
+    assert 'class="matrix"' not in page_of("segmentation", masks(41), {})
 
 
 def test_texts_and_signals():
     scores = labels()
     long = "word " * 500
-    shown = {m.index: Shown(text=long if i else "<script>") for i, m in enumerate(scores.worst)}
-    html = page_of(scores, shown)
+    shown = {m.index: ItemView(text=long if i else "<script>") for i, m in enumerate(scores.worst)}
+    html = page_of("multilabel", scores, shown)
     page = Page(html)
     assert "<script>" in page.texts
     assert "<script>" not in html
     assert {len(text) for text in page.texts if text.startswith("word")} == {602}  # cut, and said so
     assert "mistakes texts" in html
-    signal = view(Shown(signal=np.sin(np.arange(2000.0)).reshape(2, 1000)), "a wave")
+    signal = view(ItemView(signal=np.sin(np.arange(2000.0)).reshape(2, 1000)), "a wave")
     assert signal.count("<polyline") == 2
-    assert "nan" not in view(Shown(signal=np.zeros((1, 1))), "flat")
-    assert "no picture" in view(None, "")
+    assert "nan" not in view(ItemView(signal=np.zeros((1, 1))), "flat")
+    assert "no image" in view(None, "")
 
 
 @settings(max_examples=25, deadline=None)
@@ -128,19 +134,13 @@ def test_of_very_many_dots_some_are_drawn():
     assert "(2,000 of 10,000 items)" in svg
 
 
-@pytest.mark.parametrize(
-    ("column", "title", "best"),
-    [
-        ("val/accuracy", "Accuracy", 2),
-        ("val/mean_iou", "Mean IoU", 2),
-        ("val/mean_average_precision", "Mean average precision", 2),
-        ("val/mae", "Mean absolute error", 1),  # where the loss is lowest
-    ],
-)
-def test_every_tasks_figure_is_drawn_and_finds_the_best_epoch(column, title, best):
+@pytest.mark.parametrize("task", TASKS)
+def test_every_tasks_metric_is_drawn_and_finds_the_best_epoch(task):
+    metric = TASKS[task].metric
     history = [
-        {"epoch": 1, "train/loss": 1.0, "val/loss": 0.5, column: 0.5},
-        {"epoch": 2, "train/loss": 0.5, "val/loss": 0.6, column: 0.6},
+        {"epoch": 1, "train/loss": 1.0, "val/loss": 0.5, metric.column: 0.5},
+        {"epoch": 2, "train/loss": 0.5, "val/loss": 0.6, metric.column: 0.6},
     ]
-    assert best_epoch(history) == best
-    assert f"<b>{title}</b>" in curves(history, best)
+    best = 1 if task == "regression" else 2  # of an error where the loss is lowest
+    assert best_epoch(history, metric) == best
+    assert f"<b>{metric.title}</b>" in curves(history, metric, best)

@@ -42,7 +42,7 @@ def predict_command(
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
     from striate.errors import DataError
-    from striate.metrics.text import plain
+    from striate.metrics.shared import printable
     from striate.run.api import predictions
 
     failed, documents = 0, []
@@ -55,8 +55,8 @@ def predict_command(
             documents.append(answer.as_dict() | ({"mask": str(mask)} if mask else {}))
             continue
         called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
-        written = f"  -> {plain(str(mask))}" if mask else ""
-        print(f"{plain(called)}: {plain(answer.line(top))}{written}")
+        written = f"  -> {printable(str(mask))}" if mask else ""
+        print(f"{printable(called)}: {printable(answer.line(top))}{written}")
     if json:
         print_json(documents)
     if failed:

@@ -8,7 +8,7 @@ from textwrap import fill
 from striate.errors import ModelError
 from striate.exporters.code import WIDTH, quoted
 from striate.model.contract import Contract
-from striate.model.fitting import LONGEST
+from striate.model.placing import LONGEST
 
 KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
 

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -200,7 +200,7 @@ def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
 
 def _update(
     scores_of: Scorer,
-    scoring: Scoring,
+    scoring: Scoring[Any],
     loss_function: Loss,
     x: Tensor,
     y: Tensor,

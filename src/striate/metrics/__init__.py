@@ -1,16 +1,18 @@
-"""How good a model is on a held-out split: one file of metrics a task."""
+"""How good a model is on a held-out split: a file of metrics for each task."""
 
-from striate.metrics.classification import Scores, score
+from striate.metrics.classification import ClassificationScores, score_classification
 from striate.metrics.multilabel import MultilabelScores, score_multilabel
 from striate.metrics.regression import RegressionScores, score_regression
 from striate.metrics.segmentation import SegmentationScores, score_segmentation
+from striate.metrics.shared import Scores
 
 __all__ = [
+    "ClassificationScores",
     "MultilabelScores",
     "RegressionScores",
     "Scores",
     "SegmentationScores",
-    "score",
+    "score_classification",
     "score_multilabel",
     "score_regression",
     "score_segmentation",

@@ -1,4 +1,4 @@
-"""The figures of a classifier on held-out data, each with what it takes to believe it."""
+"""The metrics of a classifier on held-out data, each with what it takes to believe it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError
-from striate.metrics.calibration import calibration
-from striate.metrics.text import summary
+from striate.metrics.shared import WORST, check_items, class_table, item_name, percent, printable
 
-WORST = 24  # mistakes kept: as many as a page of pictures can hold and a person will look at
+BINS = 15  # of the calibration error
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: ``n`` items have it as their truth; a ratio with nothing below the line is None."""
+    """One class: ``n`` items have it; a ratio with nothing below the line is None."""
 
     name: str
     n: int
@@ -31,7 +30,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong answer: ``probability`` is what the model gave the class that it answered."""
+    """One wrong prediction, with the probability that the model gave it."""
 
     index: int
     name: str
@@ -41,19 +40,19 @@ class Mistake:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """What :func:`score` found.
+class ClassificationScores:
+    """What :func:`score_classification` found.
 
     Args:
         classes: Names, in the order of the network's outputs.
         n: Items measured.
-        accuracy: Share answered right, 0..1.
+        accuracy: Share predicted right, 0..1.
         accuracy_interval: 95 % interval of the accuracy (:func:`wilson`).
         loss: Mean cross-entropy, in nats.
         per_class: One :class:`ClassScore` a class.
-        confusion: ``(K, K)`` counts; rows are the truth, columns the answer.
-        calibration: See :func:`striate.metrics.calibration.calibration`.
-        worst: The mistakes that the model was surest of, surest first; 24 at most.
+        confusion: ``(K, K)`` counts; rows are the labels, columns the predictions.
+        calibration: See :func:`calibration`.
+        worst: The mistakes with the highest probability, the highest first; 24 at most.
     """
 
     classes: tuple[str, ...]
@@ -68,17 +67,17 @@ class Scores:
 
     @property
     def right(self) -> int:
-        """How many items were answered right."""
+        """How many items were predicted right."""
         return int(self.confusion.trace())
 
     @property
     def commonest(self) -> ClassScore:
-        """The class with the most items: answering it always is right ``n / self.n`` of the time."""
+        """The class with the most items: predicting it always is right ``n / self.n`` of the time."""
         return max(self.per_class, key=lambda c: c.n)
 
     def confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
-        """The most frequent mistakes as ``(truth, answer, times)``, most frequent first."""
-        return confused(self.confusion, self.classes, limit)
+        """The most frequent mistakes as ``(label, prediction, times)``, most frequent first."""
+        return confused_pairs(self.confusion, self.classes, limit)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, ready for JSON; an infinite loss, which JSON has no word for, is None."""
@@ -93,14 +92,42 @@ class Scores:
             "worst": [asdict(m) for m in self.worst],
         }
 
+    def headline(self, items: str = "items") -> str:
+        low, high = self.accuracy_interval
+        count = f"{self.right} of {self.n} {items}"
+        return f"accuracy {self.accuracy:.2%} ({count}; 95 % interval {low:.1%} to {high:.1%})"
+
     def __str__(self) -> str:
-        return summary(self)
+        n, (low, high), common = self.n, self.accuracy_interval, self.commonest
+        rows = [
+            (printable(c.name), f"{c.n:,}", *(percent(v) for v in (c.precision, c.recall, c.f1)))
+            for c in self.per_class
+        ]
+        weakness = [np.inf if not c.n else -1.0 if c.f1 is None else c.f1 for c in self.per_class]
+        pairs = [
+            f"  {printable(label)} -> {printable(predicted)}: {times:,} time{'s' if times > 1 else ''}"
+            for label, predicted, times in self.confused()
+        ]
+        return "\n".join(
+            [
+                f"accuracy     {percent(self.accuracy, n)}  ({self.right:,} of {n:,}; "
+                f"95 % interval {percent(low, n)} to {percent(high, n)})",
+                f"loss         {self.loss:.4f}  (cross-entropy, nats)",
+                f"confidence   {percent(self.calibration['mean_confidence'])} on average, "
+                f"calibration error {percent(self.calibration['expected_calibration_error'])}",
+                f"baseline     always predicting {printable(common.name)!r} would give {percent(common.n / n, n)}",
+                "",
+                *class_table(("class", "n", "precision", "recall", "F1"), rows, weakness, "F1"),
+                "",
+                *(["most often confused (label -> prediction)", *pairs] if pairs else ["no mistakes"]),
+            ]
+        )
 
 
-def score(
+def score_classification(
     log_probabilities: ArrayLike, targets: ArrayLike, classes: Sequence[str], names: Sequence[str] | None = None
-) -> Scores:
-    """Measure a classifier's answers against the truth.
+) -> ClassificationScores:
+    """Measure a classifier's predictions against the labels.
 
     Args:
         log_probabilities: ``(N, K)``, the log-softmax of the network's outputs. On a tie the first class wins.
@@ -110,41 +137,41 @@ def score(
 
     Raises:
         DataError: Nothing to measure, shapes that do not fit, a target that is no class, NaN among the
-            answers, or rows that are not the logarithms of probabilities.
+            outputs, or rows that are not the logarithms of probabilities.
 
-    >>> print(score(np.log([[0.9, 0.1], [0.6, 0.4]]), [0, 1], ["cat", "dog"]).accuracy)
+    >>> print(score_classification(np.log([[0.9, 0.1], [0.6, 0.4]]), [0, 1], ["cat", "dog"]).accuracy)
     0.5
     """
     log_p = np.asarray(log_probabilities, dtype=np.float64)
-    truth = np.asarray(targets)
-    _check(log_p, truth, len(classes), names)
+    labels = np.asarray(targets)
+    _check(log_p, labels, len(classes), names)
     n, k = log_p.shape
-    truth = truth.astype(np.int64)  # labels are often uint8, in which truth * k would wrap around
-    answer = log_p.argmax(axis=1)
+    labels = labels.astype(np.int64)  # often uint8, in which labels * k would wrap around
+    predicted = log_p.argmax(axis=1)
     confidence = np.exp(log_p.max(axis=1))
-    confusion = np.bincount(truth * k + answer, minlength=k * k).reshape(k, k)
+    confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
     right = int(confusion.trace())
 
-    wrong = np.flatnonzero(answer != truth)
+    wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST].tolist()
-    return Scores(
+    return ClassificationScores(
         classes=tuple(classes),
         n=n,
         accuracy=right / n,
         accuracy_interval=wilson(right, n),
-        loss=float(-log_p[np.arange(n), truth].mean()),
+        loss=float(-log_p[np.arange(n), labels].mean()),
         per_class=tuple(_class_score(name, i, confusion) for i, name in enumerate(classes)),
         confusion=confusion,
-        calibration=calibration(confidence, answer == truth),
+        calibration=calibration(confidence, predicted == labels),
         worst=tuple(
-            Mistake(i, names[i] if names else f"item {i}", classes[truth[i]], classes[answer[i]], float(confidence[i]))
+            Mistake(i, item_name(i, names), classes[labels[i]], classes[predicted[i]], float(confidence[i]))
             for i in surest
         ),
     )
 
 
-def confused(confusion: NDArray[np.int64], classes: Sequence[str], limit: int) -> list[tuple[str, str, int]]:
-    """The largest counts off the diagonal as ``(truth, answer, times)``, the largest first."""
+def confused_pairs(confusion: NDArray[np.int64], classes: Sequence[str], limit: int) -> list[tuple[str, str, int]]:
+    """The largest counts off the diagonal as ``(label, prediction, times)``, the largest first."""
     wrong = confusion - np.diag(np.diag(confusion))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
     pairs = [divmod(int(cell), len(classes)) for cell in order]
@@ -177,41 +204,56 @@ def _class_score(name: str, i: int, confusion: NDArray[np.int64]) -> ClassScore:
     return ClassScore(name, n, precision, recall, f1)
 
 
-def _check(log_p: NDArray[np.float64], truth: NDArray[Any], k: int, names: Sequence[str] | None) -> None:
+def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:
+    """How far the probabilities of the predictions are from how often the predictions are right.
+
+    The expected calibration error is the mean over items of |share right - mean confidence| of the item's
+    bin, in 15 bins of equal width, each open below and closed above: C. Guo et al., "On calibration of
+    modern neural networks", ICML 2017, equation 3.
+
+    Args:
+        confidence: ``(N,)`` the probability that the model gave its prediction, 0..1.
+        right: ``(N,)`` whether the prediction was right.
+
+    >>> calibration(np.array([0.9, 0.9]), np.array([True, False]))["expected_calibration_error"]
+    0.4
+    """
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gap = np.bincount(place, weights=right - confidence, minlength=BINS)
+    return {
+        "expected_calibration_error": float(abs(gap).sum() / len(confidence)),
+        "mean_confidence": float(confidence.mean()),
+        "bins": BINS,
+    }
+
+
+def _check(log_p: NDArray[np.float64], labels: NDArray[Any], k: int, names: Sequence[str] | None) -> None:
     if log_p.ndim != 2 or log_p.shape[1] != k:
         raise DataError(
-            f"the network's answers have shape {list(log_p.shape)}, wanted [N, {k}]: a row an item, "
+            f"the network's outputs have shape {list(log_p.shape)}, expected [N, {k}]: a row per item, "
             f"a number for each of the {k} classes"
         )
     n = len(log_p)
-    if truth.shape != (n,):
-        raise DataError(f"{n} answers, but targets of shape {list(truth.shape)}: wanted one target an item, [{n}]")
-    if n == 0:
-        raise DataError("there are no items to measure: the part of the data that was asked for is empty")
-    if truth.dtype.kind not in "iu":
-        raise DataError(f"targets are {truth.dtype}, wanted whole numbers: each item's class, 0 to {k - 1}")
-    if names is not None and len(names) != n:
-        raise DataError(f"{n} answers, but {len(names)} names: give one name an item, or none")
-    outside = np.flatnonzero((truth < 0) | (truth >= k))
+    if labels.shape != (n,):
+        raise DataError(
+            f"{n} predictions, but targets of shape {list(labels.shape)}: expected one target per item, [{n}]"
+        )
+    check_items(n, names, int(np.isnan(log_p).any(axis=1).sum()))
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"targets are {labels.dtype}, expected whole numbers: each item's class, 0 to {k - 1}")
+    outside = np.flatnonzero((labels < 0) | (labels >= k))
     if len(outside):
         i = outside[0]
         raise DataError(
-            f"{len(outside)} of {n} targets are outside 0 to {k - 1}, the first is {truth[i]} (item {i}): "
+            f"{len(outside)} of {n} targets are outside 0 to {k - 1}, the first is {labels[i]} (item {i}): "
             f"the network has {k} classes; number the labels from 0"
         )
-    broken = int(np.isnan(log_p).any(axis=1).sum())
-    if broken:
-        raise DataError(f"the network answers NaN for {broken} of {n} items: it has diverged; lower the learning rate")
-    _check_sums(log_p)
-
-
-def _check_sums(log_p: NDArray[np.float64]) -> None:
-    """Forgotten softmax gives a plausible accuracy and a meaningless loss, so it is an error."""
+    # a forgotten softmax gives a plausible accuracy and a meaningless loss, so it is an error
     with np.errstate(over="ignore"):
         total = np.exp(log_p).sum(axis=1)
     off = np.flatnonzero(~(abs(total - 1) < 0.02))  # wide enough for half precision over 1,000 classes
     if len(off):
         raise DataError(
-            f"item {off[0]}: the answers are not logarithms of probabilities (these sum to {total[off[0]]:.4g}, "
-            "wanted 1); take the log-softmax of the network's outputs first"
+            f"item {off[0]}: the outputs are not logarithms of probabilities (these sum to {total[off[0]]:.4g}, "
+            "expected 1); take the log-softmax of the network's outputs first"
         )

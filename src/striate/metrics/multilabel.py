@@ -1,4 +1,4 @@
-"""The figures of a model that gives any number of labels to an item."""
+"""The metrics of a model that gives any number of labels to an item."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError
-from striate.metrics.checks import check_table
-from striate.metrics.classification import WORST, wilson
-from striate.metrics.text import ROWS, columns, percent, plain
-
-THRESHOLD = 0.5  # of a probability: from here on it is a yes
+from striate.metrics.classification import wilson
+from striate.metrics.shared import WORST, check_table, class_table, item_name, percent, printable
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,9 @@ class MultilabelScores:
         subset_accuracy: Share of the items of which every label is right, 0..1.
         subset_accuracy_interval: Its 95 % interval (:func:`~striate.metrics.classification.wilson`).
         loss: Mean binary cross-entropy over items and labels, in nats.
-        macro_f1: The mean of the labels' F1; of those that truth or answer has.
-        micro_precision: Of all the labels that were answered, the share that is right; None where none was.
-        micro_recall: Of all the labels that are true, the share that was answered; None where none is.
+        macro_f1: The mean of the labels' F1; of those that targets or predictions have.
+        micro_precision: Of all the labels that were predicted, the share that is right; None where none was.
+        micro_recall: Of all the labels that items have, the share that was predicted; None where none is.
         micro_f1: The harmonic mean of the two.
         mean_average_precision: The mean of the labels' average precision; of those that some item has.
         per_class: One :class:`LabelScore` a label.
@@ -83,34 +80,39 @@ class MultilabelScores:
         values |= {"subset_accuracy_interval": list(self.subset_accuracy_interval), "classes": list(self.classes)}
         return values | {"loss": self.loss if np.isfinite(self.loss) else None}
 
+    def headline(self, items: str = "items") -> str:
+        count = f"macro F1 {self.macro_f1:.2%}; every label right: {self.right} of {self.n} {items}"
+        return f"mean average precision {self.mean_average_precision or 0.0:.2%} ({count})"
+
     def __str__(self) -> str:
         low, high = self.subset_accuracy_interval
-        head = [
-            f"mean precision    {percent(self.mean_average_precision)}  (average precision, the mean of the labels')",
-            f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1)",
-            f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
-            f"recall {percent(self.micro_recall)} over all labels)",
-            f"all labels right  {percent(self.subset_accuracy, self.n)}  ({self.right:,} of {self.n:,}; "
-            f"95 % interval {percent(low, self.n)} to {percent(high, self.n)})",
-            f"loss              {self.loss:.4f}  (binary cross-entropy, nats)",
-        ]
-        shown = sorted(self.per_class, key=lambda c: c.f1 or 0.0)[:ROWS] if len(self.classes) > ROWS else self.per_class
         rows = [
-            (plain(c.name), f"{c.n:,}", *map(percent, (c.precision, c.recall, c.f1, c.average_precision)))
-            for c in shown
+            (printable(c.name), f"{c.n:,}", *map(percent, (c.precision, c.recall, c.f1, c.average_precision)))
+            for c in self.per_class
         ]
-        table = columns([("label", "n", "precision", "recall", "F1", "AP"), *rows])
-        more = [f"(the {len(shown)} weakest of {len(self.classes):,} labels, by F1)"]
-        return "\n".join([*head, "", *table, *more[: len(self.classes) > ROWS]])
+        weakness = [c.f1 or 0.0 for c in self.per_class]
+        return "\n".join(
+            [
+                f"mean AP           {percent(self.mean_average_precision)}  (mean of the labels' average precision)",
+                f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1)",
+                f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
+                f"recall {percent(self.micro_recall)} over all labels)",
+                f"all labels right  {percent(self.subset_accuracy, self.n)}  ({self.right:,} of {self.n:,}; "
+                f"95 % interval {percent(low, self.n)} to {percent(high, self.n)})",
+                f"loss              {self.loss:.4f}  (binary cross-entropy, nats)",
+                "",
+                *class_table(("label", "n", "precision", "recall", "F1", "AP"), rows, weakness, "F1"),
+            ]
+        )
 
 
 def score_multilabel(
     logits: ArrayLike, targets: ArrayLike, classes: Sequence[str], names: Sequence[str] | None = None
 ) -> MultilabelScores:
-    """Measure the labels of every item against the truth.
+    """Measure the predicted labels of every item against its own.
 
     Args:
-        logits: ``(N, K)``, each label's log-odds; a label is answered from a probability of a half on.
+        logits: ``(N, K)``, each label's log-odds; a label is predicted from a probability of a half on.
         targets: ``(N, K)``, 0 or 1.
         classes: K names.
         names: N names for the items; else ``"item 17"``.
@@ -121,21 +123,21 @@ def score_multilabel(
     >>> score_multilabel([[2, -3], [1, 4]], [[1, 0], [0, 1]], ["cat", "dog"]).subset_accuracy
     0.5
     """
-    z, truth = check_table(logits, targets, classes, names)
-    if not np.isin(truth, (0, 1)).all():
-        raise DataError(f"the targets of several labels must be 0 or 1, got {truth[~np.isin(truth, (0, 1))][0]:g}")
-    said, true = z >= 0, truth > 0
-    right, answers, n = (said & true).sum(0), said.sum(0), true.sum(0)
-    losses = (np.logaddexp(0, z) - z * truth).mean(1)
-    every = (said == true).all(1)
+    z, present = check_table(logits, targets, classes, names)
+    if not np.isin(present, (0, 1)).all():
+        raise DataError(f"the targets of several labels must be 0 or 1, got {present[~np.isin(present, (0, 1))][0]:g}")
+    predicted, true = z >= 0, present > 0
+    right, positives, n = (predicted & true).sum(0), predicted.sum(0), true.sum(0)
+    losses = (np.logaddexp(0, z) - z * present).mean(1)
+    every = (predicted == true).all(1)
     wrong = np.flatnonzero(~every)
     per_class = tuple(
         LabelScore(
             name,
             int(n[i]),
-            _share(right[i], answers[i]),
+            _share(right[i], positives[i]),
             _share(right[i], n[i]),
-            _share(2 * right[i], answers[i] + n[i]),
+            _share(2 * right[i], positives[i] + n[i]),
             average_precision(z[:, i], true[:, i]) if n[i] else None,
         )
         for i, name in enumerate(classes)
@@ -151,13 +153,13 @@ def score_multilabel(
         subset_accuracy_interval=wilson(int(every.sum()), len(z)),
         loss=float(losses.mean()),
         macro_f1=_mean([c.f1 for c in per_class]) or 0.0,
-        micro_precision=_share(right.sum(), answers.sum()),
+        micro_precision=_share(right.sum(), positives.sum()),
         micro_recall=_share(right.sum(), n.sum()),
-        micro_f1=_share(2 * right.sum(), answers.sum() + n.sum()),
+        micro_f1=_share(2 * right.sum(), positives.sum() + n.sum()),
         mean_average_precision=_mean([c.average_precision for c in per_class]),
         per_class=per_class,
         worst=tuple(
-            LabelMistake(i, names[i] if names else f"item {i}", labels(true[i]), labels(said[i]), float(losses[i]))
+            LabelMistake(i, item_name(i, names), labels(true[i]), labels(predicted[i]), float(losses[i]))
             for i in wrong[np.argsort(-losses[wrong], kind="stable")][:WORST].tolist()
         ),
     )

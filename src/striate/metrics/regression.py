@@ -1,4 +1,4 @@
-"""The figures of a model that predicts numbers."""
+"""The metrics of a model that predicts numbers."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.checks import check_table
-from striate.metrics.classification import WORST
-from striate.metrics.text import columns, plain
+from striate.metrics.shared import WORST, aligned, check_table, item_name, printable
 
 Pairs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class ValueScore:
-    """One value: its errors in its own unit; ``r2`` is None where the truth never varies."""
+    """One value: its errors in its own unit; ``r2`` is None where the targets never vary."""
 
     name: str
     mae: float
     rmse: float
     r2: float | None
-    bias: float  # the mean of answer - truth
+    bias: float  # the mean of prediction - target
 
 
 @dataclass(frozen=True)
 class Miss:
-    """One item far off: truth and answer, in the order of the values."""
+    """One item far off: its targets (``truth``) and predictions, in the order of the values."""
 
     index: int
     name: str
@@ -50,12 +48,12 @@ class RegressionScores:
         mae_interval: 95 % interval of it: ``mean +- 1.96 s / sqrt(n)`` of the items' own mean errors.
         rmse: The root of the mean squared error over items and values.
         r2: The mean of the values' coefficients of determination, ``1 - sum (t - y)^2 / sum (t - mean t)^2``.
-        distance: Of positions: the mean distance between the place answered and the true one, in pixels.
-        baseline_mae: The mean absolute error of always answering the training part's mean; None if not known.
+        distance: Of positions: the mean distance between the predicted place and the true one, in pixels.
+        baseline_mae: The mean absolute error of always predicting the training split's mean; None if not known.
         per_class: One :class:`ValueScore` a value.
-        answers: float64 ``(N, V)``.
+        predictions: float64 ``(N, V)``.
         targets: Likewise.
-        worst: The items furthest off, by the mean of |answer - truth| over the truth's deviation; 24 at most.
+        worst: The items furthest off, by the mean of |prediction - target| over the targets' std; 24 at most.
     """
 
     classes: tuple[str, ...]
@@ -67,12 +65,12 @@ class RegressionScores:
     distance: float | None
     baseline_mae: float | None
     per_class: tuple[ValueScore, ...]
-    answers: NDArray[np.float64]
+    predictions: NDArray[np.float64]
     targets: NDArray[np.float64]
     worst: tuple[Miss, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for JSON, without every single answer."""
+        """The same as plain values, ready for JSON, without every single prediction."""
         own = ("n", "mae", "rmse", "r2", "distance", "baseline_mae")
         return {
             **{name: getattr(self, name) for name in own},
@@ -80,6 +78,12 @@ class RegressionScores:
             "per_class": [asdict(c) for c in self.per_class],
             "worst": [asdict(m) for m in self.worst],
         }
+
+    def headline(self, items: str = "items") -> str:
+        low, high = self.mae_interval
+        r2 = "" if self.r2 is None else f", r2 {self.r2:.3f}"
+        beside = "" if self.baseline_mae is None else f"; the training mean would give {self.baseline_mae:.4g}{r2}"
+        return f"mean absolute error {self.mae:.4g} (95 % interval {low:.4g} to {high:.4g}{beside})"
 
     def __str__(self) -> str:
         low, high = self.mae_interval
@@ -89,17 +93,17 @@ class RegressionScores:
             f"r2                   {_number(self.r2)}  (1: all of the variance is predicted; 0: none)",
         ]
         if self.distance is not None:
-            lines.append(f"distance             {self.distance:.4g} pixels on average, from the true place")
+            lines.append(f"distance             {self.distance:.4g} pixels on average, from the true position")
         if self.baseline_mae is not None:
-            lines.append(f"for scale            always answering the training mean would give {self.baseline_mae:.4g}")
-        rows = [(plain(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias))) for c in self.per_class]
-        table = columns([("value", "mae", "rmse", "r2", "bias"), *rows])
-        far = [f"  {plain(m.name)}: {_numbers(m.truth)} -> {_numbers(m.predicted)}" for m in self.worst[:5]]
-        return "\n".join([*lines, "", *table, "", "furthest off (truth -> answer)", *far])
+            lines.append(f"baseline             always predicting the training mean would give {self.baseline_mae:.4g}")
+        rows = [(printable(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias))) for c in self.per_class]
+        table = aligned([("value", "mae", "rmse", "r2", "bias"), *rows])
+        far = [f"  {printable(m.name)}: {_numbers(m.truth)} -> {_numbers(m.predicted)}" for m in self.worst[:5]]
+        return "\n".join([*lines, "", *table, "", "largest errors (target -> prediction)", *far])
 
 
 def score_regression(
-    answers: ArrayLike,
+    predictions: ArrayLike,
     targets: ArrayLike,
     classes: Sequence[str],
     names: Sequence[str] | None = None,
@@ -110,11 +114,11 @@ def score_regression(
     """Measure predicted numbers against the true ones.
 
     Args:
-        answers: ``(N, V)``, in the units of the targets.
+        predictions: ``(N, V)``, in the units of the targets.
         targets: ``(N, V)``.
         classes: V names of the values.
         names: N names for the items; else ``"item 17"``.
-        baseline: What a model that knows nothing answers, ``(V,)`` or ``(N, V)``: the training part's mean.
+        baseline: What a model that knows nothing predicts, ``(V,)`` or ``(N, V)``: the training split's mean.
         positions: The pairs of values that are an x and a y.
 
     Raises:
@@ -123,14 +127,14 @@ def score_regression(
     >>> score_regression([[1.0], [4.0]], [[1.0], [2.0]], ["age"]).mae
     1.0
     """
-    said, truth = check_table(answers, targets, classes, names)
-    error = said - truth
+    predicted, true = check_table(predictions, targets, classes, names)
+    error = predicted - true
     n = len(error)
     each = abs(error).mean(1)
     half = NormalDist().inv_cdf(0.975) * float(each.std(ddof=1)) / sqrt(n) if n > 1 else float("inf")
-    per_class = tuple(_value_score(name, error[:, i], truth[:, i]) for i, name in enumerate(classes))
+    per_class = tuple(_value_score(name, error[:, i], true[:, i]) for i, name in enumerate(classes))
     known = [c.r2 for c in per_class if c.r2 is not None]
-    spread = truth.std(0)
+    spread = true.std(0)
     far = (abs(error) / np.where(spread > 0, spread, 1)).mean(1)
     distances = [np.hypot(error[:, x], error[:, y]).mean() for x, y in positions]
     return RegressionScores(
@@ -141,19 +145,19 @@ def score_regression(
         rmse=sqrt(float((error**2).mean())),
         r2=float(np.mean(known)) if known else None,
         distance=float(np.mean(distances)) if distances else None,
-        baseline_mae=None if baseline is None else float(abs(np.asarray(baseline, np.float64) - truth).mean()),
+        baseline_mae=None if baseline is None else float(abs(np.asarray(baseline, np.float64) - true).mean()),
         per_class=per_class,
-        answers=said,
-        targets=truth,
+        predictions=predicted,
+        targets=true,
         worst=tuple(
-            Miss(i, names[i] if names else f"item {i}", tuple(truth[i].tolist()), tuple(said[i].tolist()))
+            Miss(i, item_name(i, names), tuple(true[i].tolist()), tuple(predicted[i].tolist()))
             for i in np.argsort(-far, kind="stable")[:WORST].tolist()
         ),
     )
 
 
-def _value_score(name: str, error: NDArray[np.float64], truth: NDArray[np.float64]) -> ValueScore:
-    squares, spread = float((error**2).sum()), float(((truth - truth.mean()) ** 2).sum())
+def _value_score(name: str, error: NDArray[np.float64], true: NDArray[np.float64]) -> ValueScore:
+    squares, spread = float((error**2).sum()), float(((true - true.mean()) ** 2).sum())
     r2 = 1 - squares / spread if spread > 0 else None
     return ValueScore(name, float(abs(error).mean()), sqrt(squares / len(error)), r2, float(error.mean()))
 

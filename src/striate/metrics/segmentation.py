@@ -1,4 +1,4 @@
-"""The figures of a model that answers for every pixel, counted image by image."""
+"""The metrics of a model that predicts a class for every pixel, counted image by image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import DataError
-from striate.metrics.classification import WORST, confused
-from striate.metrics.text import ROWS, columns, percent, plain
+from striate.metrics.classification import confused_pairs
+from striate.metrics.shared import WORST, class_table, item_name, percent, printable
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the interval
@@ -19,11 +19,11 @@ RESAMPLES = 1000  # of the images, for the interval
 
 @dataclass(frozen=True)
 class AreaScore:
-    """One class: ``pixels`` have it as their truth; a ratio with nothing below the line is None."""
+    """One class: ``pixels`` are labelled so; a ratio with nothing below the line is None."""
 
     name: str
     pixels: int
-    iou: float | None  # intersection over union of truth and answer
+    iou: float | None  # intersection over union of labels and predictions
     dice: float | None  # twice the intersection over the sum of the two; the F1 of the pixels
     precision: float | None
     recall: float | None
@@ -31,7 +31,7 @@ class AreaScore:
 
 @dataclass(frozen=True)
 class BadMask:
-    """One image, and the mean IoU of the classes in its truth or answer."""
+    """One image, and the mean IoU of the classes in its labels or predictions."""
 
     index: int
     name: str
@@ -45,14 +45,14 @@ class SegmentationScores:
     Args:
         classes: Names, in the order of the network's outputs.
         n: Images measured.
-        pixels: Pixels measured: all whose truth is not 255.
+        pixels: Pixels measured: all whose label is not 255.
         mean_iou: The mean of the classes' intersection over union, each over all images together; a class that
-            neither truth nor answer has is left out (Everingham et al. 2010, section 4.1.3).
+            neither labels nor predictions have is left out (Everingham et al. 2010, section 4.1.3).
         mean_iou_interval: 95 % of it when the images are drawn anew 1,000 times (Efron 1979, the bootstrap).
         mean_dice: The mean of the classes' dice likewise.
-        pixel_accuracy: Share of the pixels answered right.
+        pixel_accuracy: Share of the pixels predicted right.
         per_class: One :class:`AreaScore` a class.
-        confusion: ``(K, K)`` pixels; rows are the truth, columns the answer.
+        confusion: ``(K, K)`` pixels; rows are the labels, columns the predictions.
         worst: The images with the lowest mean IoU, the lowest first; 24 at most.
     """
 
@@ -73,8 +73,8 @@ class SegmentationScores:
         return max(self.per_class, key=lambda c: c.pixels)
 
     def confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
-        """Which classes are most often taken for which, ``(truth, answer, pixels)``, most pixels first."""
-        return confused(self.confusion, self.classes, limit)
+        """Which classes are most often taken for which, ``(label, prediction, pixels)``, most pixels first."""
+        return confused_pairs(self.confusion, self.classes, limit)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, ready for JSON."""
@@ -87,41 +87,43 @@ class SegmentationScores:
             "worst": [asdict(m) for m in self.worst],
         }
 
+    def headline(self, items: str = "items") -> str:
+        low, high = self.mean_iou_interval
+        pixels = f"{self.pixel_accuracy:.1%} of the pixels right"
+        return f"mean IoU {self.mean_iou:.2%} (95 % interval {low:.1%} to {high:.1%}; {pixels})"
+
     def __str__(self) -> str:
         low, high = self.mean_iou_interval
         common = self.commonest
-        head = [
-            f"mean IoU        {percent(self.mean_iou)}  ({self.n:,} images; 95 % interval {percent(low)} to "
-            f"{percent(high)})",
-            f"mean dice       {percent(self.mean_dice)}",
-            f"pixel accuracy  {percent(self.pixel_accuracy)}  (of {self.pixels:,} pixels)",
-            f"for scale       always answering {plain(common.name)!r} would be right for "
-            f"{percent(common.pixels / self.pixels)} of the pixels",
-        ]
-        shown = (
-            sorted(self.per_class, key=lambda c: c.iou or 0.0)[:ROWS] if len(self.classes) > ROWS else self.per_class
-        )
         rows = [
-            (
-                plain(c.name),
-                percent(c.pixels / self.pixels),
-                *map(percent, (c.iou, c.dice, c.precision, c.recall)),
-            )
-            for c in shown
+            (printable(c.name), percent(c.pixels / self.pixels), *map(percent, (c.iou, c.dice, c.precision, c.recall)))
+            for c in self.per_class
         ]
-        table = columns([("class", "of pixels", "IoU", "dice", "precision", "recall"), *rows])
-        more = [f"(the {len(shown)} weakest of {len(self.classes):,} classes, by IoU)"]
-        worst = [f"  {plain(m.name)}: {percent(m.mean_iou)}" for m in self.worst[:5]]
-        return "\n".join([*head, "", *table, *more[: len(self.classes) > ROWS], "", "worst images (mean IoU)", *worst])
+        head = ("class", "of pixels", "IoU", "dice", "precision", "recall")
+        return "\n".join(
+            [
+                f"mean IoU        {percent(self.mean_iou)}  ({self.n:,} images; 95 % interval {percent(low)} to "
+                f"{percent(high)})",
+                f"mean dice       {percent(self.mean_dice)}",
+                f"pixel accuracy  {percent(self.pixel_accuracy)}  (of {self.pixels:,} pixels)",
+                f"baseline        always predicting {printable(common.name)!r} would be right for "
+                f"{percent(common.pixels / self.pixels)} of the pixels",
+                "",
+                *class_table(head, rows, [c.iou or 0.0 for c in self.per_class], "IoU"),
+                "",
+                "worst images (mean IoU)",
+                *(f"  {printable(m.name)}: {percent(m.mean_iou)}" for m in self.worst[:5]),
+            ]
+        )
 
 
 def score_segmentation(
     masks: Iterable[tuple[NDArray[Any], NDArray[Any]]], classes: Sequence[str], names: Sequence[str] | None = None
 ) -> SegmentationScores:
-    """Measure masks against the true ones, batch by batch: nothing but counts is kept.
+    """Measure predicted masks against the true ones, batch by batch: nothing but counts is kept.
 
     Args:
-        masks: ``(answers, targets)`` of a batch of images, both class numbers ``(N, H, W)``; a target of 255 is not
+        masks: ``(predictions, targets)`` of a batch of images, both class numbers ``(N, H, W)``; a target of 255 is not
             counted.
         classes: K names.
         names: A name for each image; else ``"item 17"``.
@@ -129,22 +131,22 @@ def score_segmentation(
     Raises:
         DataError: Nothing to measure, shapes that do not fit, or a number that is no class.
 
-    >>> answers, truth = np.array([[[0, 1, 1]]]), np.array([[[0, 1, 255]]])
-    >>> score_segmentation([(answers, truth)], ["road", "car"]).mean_iou
+    >>> predictions, targets = np.array([[[0, 1, 1]]]), np.array([[[0, 1, 255]]])
+    >>> score_segmentation([(predictions, targets)], ["road", "car"]).mean_iou
     1.0
     """
     k = len(classes)
     confusion, parts = np.zeros((k, k), np.int64), []
-    for answers, targets in masks:
-        for answer, truth in zip(np.asarray(answers), np.asarray(targets), strict=True):
-            counts = _counts(answer, truth, k)
+    for predictions, targets in masks:
+        for predicted, labels in zip(np.asarray(predictions), np.asarray(targets), strict=True):
+            counts = _counts(predicted, labels, k)
             confusion += counts
             both = counts.diagonal()
             parts.append(np.stack([both, counts.sum(0) + counts.sum(1) - both]))
     if not confusion.sum():
-        raise DataError("there is nothing to measure: no image has a pixel that a class is asked for")
+        raise DataError("there is nothing to measure: no image has a pixel with a class")
     if names is not None and len(names) != len(parts):
-        raise DataError(f"{len(parts)} masks, but {len(names)} names: give one name an image, or none")
+        raise DataError(f"{len(parts)} masks, but {len(names)} names: give one name per image, or none")
     shares = np.array(parts)  # (N, 2, K): intersections and unions of each image
     per_class = tuple(_area(name, i, confusion) for i, name in enumerate(classes))
     each = _mean_iou(shares[:, 0], shares[:, 1])
@@ -159,18 +161,19 @@ def score_segmentation(
         pixel_accuracy=float(confusion.trace() / confusion.sum()),
         per_class=per_class,
         confusion=confusion,
-        worst=tuple(BadMask(i, names[i] if names else f"item {i}", float(each[i])) for i in order),
+        worst=tuple(BadMask(i, item_name(i, names), float(each[i])) for i in order),
     )
 
 
-def _counts(answer: NDArray[Any], truth: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """int64 ``(K, K)``: the pixels of one image, truth by answer."""
-    if answer.shape != truth.shape:
-        raise DataError(f"an answer of {list(answer.shape)} pixels for a mask of {list(truth.shape)}")
-    asked = truth != IGNORE
-    pairs = truth[asked].astype(np.int64) * k + answer[asked]
-    if pairs.size and (truth[asked].max() >= k or answer[asked].max() >= k):
-        raise DataError(f"a mask holds the number {max(truth[asked].max(), answer[asked].max())}, of {k} classes")
+def _counts(predicted: NDArray[Any], labels: NDArray[Any], k: int) -> NDArray[np.int64]:
+    """int64 ``(K, K)``: the pixels of one image, labels by predictions."""
+    if predicted.shape != labels.shape:
+        raise DataError(f"a prediction of {list(predicted.shape)} pixels for a mask of {list(labels.shape)}")
+    known = labels != IGNORE
+    pairs = labels[known].astype(np.int64) * k + predicted[known]
+    largest = max(labels[known].max(initial=0), predicted[known].max(initial=0))
+    if largest >= k:
+        raise DataError(f"a mask contains the number {largest}, of {k} classes")
     return np.bincount(pairs, minlength=k * k).reshape(k, k)
 
 
@@ -195,7 +198,7 @@ def _mean_iou(both: NDArray[Any], union: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _bootstrap(shares: NDArray[np.int64]) -> tuple[float, float]:
-    """The middle 95 % of the mean IoUs of images drawn anew, as many as there are; *shares* are ``(N, 2, K)``."""
+    """The middle 95 % of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``."""
     rng, n = np.random.default_rng(0), len(shares)
     found = []
     for _ in range(RESAMPLES // 100):  # in parts, of which each takes 800 bytes an image
@@ -207,12 +210,12 @@ def _bootstrap(shares: NDArray[np.int64]) -> tuple[float, float]:
 
 
 def _area(name: str, i: int, confusion: NDArray[np.int64]) -> AreaScore:
-    both, n, said = (int(v) for v in (confusion[i, i], confusion[i].sum(), confusion[:, i].sum()))
+    both, n, found = (int(v) for v in (confusion[i, i], confusion[i].sum(), confusion[:, i].sum()))
     return AreaScore(
         name,
         n,
-        both / (n + said - both) if n + said else None,
-        2 * both / (n + said) if n + said else None,
-        both / said if said else None,
+        both / (n + found - both) if n + found else None,
+        2 * both / (n + found) if n + found else None,
+        both / found if found else None,
         both / n if n else None,
     )

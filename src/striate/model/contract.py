@@ -89,7 +89,7 @@ class Contract:
             raise ModelError(f"contract: the classes must be different names, got {list(self.classes)}")
         for name in self.classes:
             if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is no UTF-8
-                raise ModelError(f"contract: the class name {name!r} is no text (UTF-8); rename it")
+                raise ModelError(f"contract: the class name {name!r} is not valid UTF-8 text; rename it")
         if len(self.classes) < self.task.min_classes:
             raise ModelError(f"contract: there must be {self.task.too_few} or more, got {list(self.classes)}")
         if self.task.max_classes is not None and len(self.classes) > self.task.max_classes:
@@ -140,10 +140,10 @@ class Contract:
             raise ModelError(f"contract: mask_values must be different whole numbers, got {list(self.mask_values)}")
         if self.task.images_only and self.mode not in (*IMAGES, "channels"):
             raise ModelError(f"contract: {self.task} is of images, got the mode {self.mode}")
-        places = [place for pair in self.positions for place in pair]
         pairs = all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.positions)
-        whole = all(type(place) is int and 0 <= place < n for place in places)
-        if places and not (pairs and whole and len(set(places)) == len(places) and self.task.has_positions):
+        numbers = [i for pair in self.positions for i in pair] if pairs else []
+        whole = all(type(i) is int and 0 <= i < n for i in numbers)
+        if self.positions and not (numbers and whole and len(set(numbers)) == len(numbers) and self.task.has_positions):
             raise ModelError(f"contract: positions must be pairs of different values' numbers, got {self.positions}")
 
     def _check_vocabulary(self) -> None:
@@ -151,7 +151,7 @@ class Contract:
         if (self.mode == "text") != bool(words) or not all(isinstance(word, str) and word for word in words):
             raise ModelError("contract: a vocabulary (words that are no empty texts) goes with the mode text")
         if len(set(words)) < len(words):
-            raise ModelError("contract: the vocabulary holds a word twice")
+            raise ModelError("contract: the vocabulary contains a word twice")
 
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self)} | {"task": self.task.name}

@@ -78,10 +78,10 @@ def read_header(path: Path) -> Header:
             raise ModelError(f"written as {about['striate']!r}, this version reads {FORMAT!r}; update striate")
         for key in ("net", "contract"):
             if not isinstance(about.get(key), str):
-                raise ModelError(f"the metadata hold no {key}")
+                raise ModelError(f"the metadata contain no {key}")
         unknown = sorted(about.keys() - {"striate", "net", "contract"})
         if unknown:
-            raise ModelError(f"the metadata hold the unknown key {unknown[0]!r}")
+            raise ModelError(f"the metadata contain the unknown key {unknown[0]!r}")
         graph = _read_net(about["net"])
         contract = Contract.from_json(about["contract"])
         check_agree(graph, contract)
@@ -134,9 +134,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError):
-        raise ModelError("not a safetensors file: its header is no JSON") from None
+        raise ModelError("not a safetensors file: its header is not JSON") from None
     if not isinstance(raw, dict):
-        raise ModelError("not a safetensors file: its header is no object")
+        raise ModelError("not a safetensors file: its header is not an object")
     _check_places(raw, size - 8 - length)
     return raw
 
@@ -151,10 +151,10 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
         if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
             raise ModelError(f"the tensor {name!r} is not described by dtype, shape and data_offsets")
         if value["dtype"] not in BYTES:
-            raise ModelError(f"the tensor {name!r} has dtype {value['dtype']!r}; wanted {' or '.join(BYTES)}")
+            raise ModelError(f"the tensor {name!r} has dtype {value['dtype']!r}; expected {' or '.join(BYTES)}")
         for key, count in (("shape", None), ("data_offsets", 2)):
             if not _whole(value[key], count):
-                raise ModelError(f"the tensor {name!r} has {key} {str(value[key])[:80]}; wanted a few whole numbers")
+                raise ModelError(f"the tensor {name!r} has {key} {str(value[key])[:80]}; expected a few whole numbers")
     for name, value in sorted(tensors, key=lambda item: item[1]["data_offsets"]):
         begin, stop = value["data_offsets"]
         if begin != end or stop - begin != prod(value["shape"]) * BYTES[value["dtype"]]:
@@ -186,19 +186,8 @@ def check_agree(graph: Graph, contract: Contract) -> None:
 
 def check_outputs(outputs: Shape, contract: Contract) -> None:
     """ModelError unless the net's output is what the contract's task needs."""
-    wanted = outputs_of(contract.task, len(contract.classes), contract.input)
-    if outputs != wanted:
-        what = "values" if contract.task == "regression" else "classes"
-        needed = "" if wanted == (len(contract.classes),) else f", for {contract.task} wanted {list(wanted)}"
-        raise ModelError(
-            f"the net gives an output of shape {list(outputs)}, the contract has {len(contract.classes)} {what}{needed}"
-        )
-
-
-def outputs_of(task: str, classes: int, input: Shape) -> Shape:
-    """The output that *task* needs: one number a class, and in segmentation one a class for every pixel.
-
-    >>> outputs_of("segmentation", 11, (3, 176, 240))
-    (11, 176, 240)
-    """
-    return (classes, *input[1:]) if task == "segmentation" else (classes,)
+    task, n = contract.task, len(contract.classes)
+    expected = task.outputs_of(n, contract.input)
+    if outputs != expected:
+        needed = "" if expected == (n,) else f", for {task} expected {list(expected)}"
+        raise ModelError(f"the net gives an output of shape {list(outputs)}, the contract has {task.count(n)}{needed}")

@@ -1,20 +1,17 @@
-"""An image from a file, as the network's eyes see it: upright, 8 bits a channel."""
+"""An image from a file or an array, as the network sees it: upright, 8 bits per channel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from striate.errors import DataError
-from striate.model.arrays import from_array as from_array
-from striate.model.opening import FORMATS as FORMATS
-from striate.model.opening import has_metadata_behind, opened
-from striate.model.plain_jpeg import plain_jpeg
+from striate.model.opening import has_metadata_behind, open_image, plain_jpeg
 
 _ORIENTATION = 0x0112  # the EXIF tag: how the camera was held
 _TURN = {
@@ -73,16 +70,16 @@ def decode_reduced(source: Path | str, mode: str, factor: Callable[[tuple[int, i
     if (plain := plain_jpeg(source, factor)) is not None:
         image = canonical(plain, mode)
         return Decoded(image, image.size, (0, 0, *image.size))
-    with opened(source) as image:
+    with open_image(source) as file:
         # MPO: a JPEG with another behind it, as phones write them.
-        if image.format not in ("JPEG", "MPO") or max(factor(image.size), factor(image.size[::-1])) == 1:
-            image = canonical(image, mode)
+        if file.format not in ("JPEG", "MPO") or max(factor(file.size), factor(file.size[::-1])) == 1:
+            image = canonical(file, mode)
             return Decoded(image, image.size, (0, 0, *image.size))
-        orientation = _orientation(image)
-        size = image.size[::-1] if orientation in _ON_ITS_SIDE else image.size
+        orientation = _orientation(file)
+        size = file.size[::-1] if orientation in _ON_ITS_SIDE else file.size
         n = factor(size)
-        image.draft(None, (image.width // n, image.height // n))
-        image = canonical(image, mode)
+        file.draft(None, (file.width // n, file.height // n))
+        image = canonical(file, mode)
         width, height = size[0] / n, size[1] / n
         left = image.width - width if orientation in _LEFT_IS_FAR else 0
         top = image.height - height if orientation in _TOP_IS_FAR else 0
@@ -95,13 +92,14 @@ def decode_mask(source: Path | str) -> np.ndarray:
     Raises:
         DataError: As :func:`decode`; or floating-point pixels.
     """
-    with opened(source) as image:
-        image = _upright(image)
+    with open_image(source) as file:
+        image = _upright(file)
         if image.mode == "F":
             raise DataError("the mask is floating point; save it as whole numbers, one for each class")
         if image.mode not in ("1", "L", "P", "LA", "PA") and not image.mode.startswith("I"):
             red, green, blue = np.asarray(image.convert("RGB")).astype(np.int32).transpose(2, 0, 1)
-            return (red << 16) | (green << 8) | blue
+            colours: np.ndarray = (red << 16) | (green << 8) | blue
+            return colours
         values = np.asarray(image).astype(np.int32)
         return values[..., 0] if values.ndim == 3 else values
 
@@ -114,7 +112,7 @@ def header(source: Path | str) -> tuple[str, tuple[int, int]]:
     Raises:
         DataError: As :func:`decode`, but for damage behind the header.
     """
-    with opened(source) as image:
+    with open_image(source) as image:
         if has_metadata_behind(image):  # the one case where the pixels must be passed to know more
             image.load()
         width, height = image.size
@@ -135,9 +133,9 @@ def alpha_is_used(source: Path | str) -> bool:
     Raises:
         DataError: As :func:`decode`.
     """
-    with opened(source) as image:
-        image.load()
-        image = _eight_bits(image)
+    with open_image(source) as file:
+        file.load()
+        image = _eight_bits(file)
         return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
@@ -180,7 +178,7 @@ def _upright(image: Image.Image) -> Image.Image:
     if orientation == 1:
         return image
     # Not by ImageOps.exif_transpose, which writes the other metadata anew and fails where they are damaged.
-    kept = {key: value for key, value in image.info.items() if key == "transparency"}
+    kept: dict[str | tuple[int, int], Any] = {key: value for key, value in image.info.items() if key == "transparency"}
     image = image.transpose(_TURN[orientation])
     image.info = kept  # without the orientation, so that it is not undone twice
     return image
@@ -194,5 +192,46 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int32)
     low, high = values.min(), values.max()
     if low < 0 or high > 65535:
-        raise DataError(f"the pixels go from {low} to {high}, wanted 0 to 65535; save it with 8 or 16 bits")
+        raise DataError(f"the pixels go from {low} to {high}, expected 0 to 65535; save it with 8 or 16 bits")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # value / 257, rounded
+
+
+def from_array(array: np.ndarray) -> Image.Image:
+    """One image from an array: ``(H, W)`` or ``(H, W, 1, 3 or 4)``, uint8 or floating point in 0..1.
+
+    Raises:
+        DataError: Another shape, type or range; the text says which and how to change it.
+
+    >>> from_array(np.array([[0.0, 1.0]])).getpixel((1, 0))
+    255
+    """
+    array = np.asarray(array)
+    _check_shape(array)
+    if np.issubdtype(array.dtype, np.floating):
+        array = _bytes_from_floats(array)
+    elif array.dtype != np.uint8:
+        raise DataError(f"the array is {array.dtype}, expected uint8 or floats in 0..1; use array.astype('uint8')")
+    return Image.fromarray(np.ascontiguousarray(array.squeeze(2) if array.shape[2:] == (1,) else array))
+
+
+def _check_shape(array: np.ndarray) -> None:
+    shape = array.shape
+    if 0 not in shape and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+        return
+    if 0 in shape:
+        way_out = "it is empty"
+    elif len(shape) == 3 and shape[0] in (1, 3, 4):
+        way_out = "the channels come last: use array.transpose(1, 2, 0)"
+    else:
+        way_out = "give one image"
+    raise DataError(f"the array's shape is {shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); {way_out}")
+
+
+def _bytes_from_floats(array: np.ndarray) -> np.ndarray:
+    if not np.isfinite(array).all():
+        raise DataError("the array contains NaN or infinity, expected floats in 0..1")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        way_out = "divide by 255" if low >= 0 and high <= 255 else "scale it before"
+        raise DataError(f"the array's floats go from {low:g} to {high:g}, expected 0 to 1; {way_out}")
+    return np.asarray(np.rint(array * 255), np.uint8)

@@ -1,4 +1,4 @@
-"""A trained network with its contract: predict, evaluate, save, load."""
+"""A trained network with its contract: scores, predictions, the file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from torch import nn
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
 from striate.learning import Scorer, evaluating
-from striate.model.answers import THRESHOLD, Answer, Labels, Mask, Prediction, Values, answer_of
 from striate.model.contract import Contract
 from striate.model.header import FORMAT, Header, check_agree, check_outputs, model_file, read_header
+from striate.model.placing import in_pixels, upright_mask
 from striate.model.prepare import normalise
-from striate.model.sources import Source, inputs_of, items_of
+from striate.model.sources import Source, network_inputs, source_items
 from striate.net import assemble
 from striate.spec import Graph, Shape, format
+from striate.tasks.scoring import Answer, Labels, Mask, OutputContext, Prediction, Values, log_softmax, scoring_of
 
-__all__ = ["Labels", "Mask", "Model", "Prediction", "Source", "Values", "load"]
+__all__ = ["Labels", "Mask", "Model", "Prediction", "Source", "Values", "load", "output_context"]
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-MOST = 2**24  # scores that a batch gives at most, where every pixel has some
+MAX_SCORES = 2**24  # that a batch gives at most, where every pixel has some
+THRESHOLD = 0.5  # of a label's probability: from here on it is predicted
 
 
 class Model:
-    """A module from inputs to scores, and the contract by which items become its input and its scores an answer.
+    """A module from inputs to scores, and the contract by which items become its input and its scores predictions.
 
     Args:
         module: ``(N, *contract.input)`` to scores: ``(N, K)`` for K classes (or their softmax), labels (or their
@@ -56,46 +58,48 @@ class Model:
 
     def log_probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """Of every class, in natural logarithms: prepared inputs to float64 ``(N, K)``."""
-        return torch.from_numpy(self.scores(inputs)).double().log_softmax(1).numpy()
+        return log_softmax(self.scores(inputs))
 
-    def at_a_time(self, batch: int) -> int:
-        """How many items of a *batch* can go through the network together without filling the memory with scores."""
-        pixels = prod(self.contract.input[1:]) if self.contract.task == "segmentation" else 1
-        return max(1, min(batch, MOST // (pixels * len(self.contract.classes))))
+    def at_a_time(self, batch_size: int) -> int:
+        """How many items of a batch can go through the network together without filling the memory with scores."""
+        outputs = self.contract.task.outputs_of(len(self.contract.classes), self.contract.input)
+        return max(1, min(batch_size, MAX_SCORES // prod(outputs)))
 
-    def predict(self, source: Source | Iterable[Source], *, batch: int = 64, threshold: float = THRESHOLD) -> list[Any]:
-        """The answers for *source*, in order: each a :class:`Prediction`; for several labels :class:`Labels`, for
+    def predict(
+        self, source: Source | Iterable[Source], *, batch_size: int = 64, threshold: float = THRESHOLD
+    ) -> list[Any]:
+        """The predictions for *source*, in order: each a :class:`Prediction`; for several labels :class:`Labels`, for
         numbers :class:`Values`, for pixels a :class:`Mask`.
 
         Args:
             source: An image file, a folder of them (searched through), a Pillow image, an array
                 (``(H, W)`` or ``(H, W, C)``; uint8, or floats in 0..1), or several of these. For a model of texts: a
-                sentence, or a file with a sentence a line (a ``Path``, or a name that ends in ``.txt``). For one of
+                sentence, or a file with a sentence per line (a ``Path``, or a name that ends in ``.txt``). For one of
                 values: an array of the contract's input, or a ``.npy`` file.
-            batch: How many items go through the network at a time.
-            threshold: The probability from which on one of several labels is answered.
+            batch_size: How many items go through the network at a time.
+            threshold: The probability from which on one of several labels is predicted.
 
         Raises:
             DataError: Naming the first that cannot be read.
         """
         several = isinstance(source, Iterable) and not isinstance(source, str | np.ndarray | Image.Image | Path)
         answers = []
-        for answer in self.answers(source if several else [source], batch=batch, threshold=threshold):  # type: ignore[list-item]
+        for answer in self.answers(source if several else [source], batch_size=batch_size, threshold=threshold):  # type: ignore[list-item]  # one source
             if isinstance(answer, DataError):
                 raise answer
             answers.append(answer)
         return answers
 
     def answers(
-        self, sources: Iterable[Source], *, batch: int = 64, threshold: float = THRESHOLD
+        self, sources: Iterable[Source], *, batch_size: int = 64, threshold: float = THRESHOLD
     ) -> Iterator[Answer | DataError]:
-        """As :meth:`predict`, one by one, with the error in place of an answer that cannot be given."""
-        items = [item for source in sources for item in items_of(source, self.contract)]
-        batch = self.at_a_time(batch)
+        """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made."""
+        items = [item for source in sources for item in source_items(source, self.contract)]
+        batch_size = self.at_a_time(batch_size)
         with ThreadPoolExecutor(4) as pool:
-            for start in range(0, len(items), batch):
-                some = items[start : start + batch]
-                read = inputs_of(some, self.contract, pool)
+            for start in range(0, len(items), batch_size):
+                some = items[start : start + batch_size]
+                read = network_inputs(some, self.contract, pool)
                 good = [found[0] for found in read if not isinstance(found, DataError)]
                 scores = iter(self.scores(np.stack(good)) if good else [])
                 for item, found in zip(some, read, strict=True):
@@ -104,14 +108,11 @@ class Model:
                     elif isinstance(found, DataError):
                         yield found
                     else:
-                        yield answer_of(
-                            next(scores),
-                            self.contract,
-                            size=found[1],
-                            threshold=threshold,
-                            file=item.file,
-                            text=item.text,
+                        size = None if found[1] is None else np.array([found[1]])
+                        context = output_context(
+                            self.contract, size, threshold=threshold, file=item.file, text=item.text
                         )
+                        yield scoring_of(self.contract.task).predict(next(scores), context)
 
     @property
     def graph(self) -> Graph | None:
@@ -156,7 +157,7 @@ def load(path: str | Path) -> Model:
         tensors = from_bytes(path.read_bytes())
         for name, value in tensors.items():
             if not torch.isfinite(value).all():
-                raise ModelError(f"the tensor {name!r} holds values that are no numbers (NaN or infinite)")
+                raise ModelError(f"the tensor {name!r} contains values that are not numbers (NaN or infinity)")
         module.load_state_dict(tensors, assign=True)
     except Error as error:
         first, *more = str(error).splitlines()
@@ -167,14 +168,47 @@ def load(path: str | Path) -> Model:
     return Model(module, header.contract)
 
 
+def output_context(
+    contract: Contract,
+    sizes: np.ndarray | None = None,
+    *,
+    names: tuple[str, ...] | None = None,
+    threshold: float = 0.5,
+    file: str | None = None,
+    text: str | None = None,
+) -> OutputContext:
+    """How what *contract* did to items is undone, for :mod:`striate.tasks.scoring`.
+
+    Args:
+        contract: Says how targets were standardised, and which are positions.
+        sizes: int ``(N, 2)``, the images' width and height as they came, in whose pixels positions and masks are given;
+            those of the network's input, if not given.
+        names: Of the items.
+        threshold: The probability from which on a label is predicted.
+        file: Where one item came from.
+        text: One item, where it is a text.
+    """
+    return OutputContext(
+        contract.classes,
+        names,
+        contract.positions,
+        threshold,
+        file,
+        text,
+        unstandardise=lambda scores: scores.astype(np.float64) * contract.target_std + contract.target_mean,
+        in_pixels=lambda values: in_pixels(values, contract, sizes),
+        upright=lambda mask: upright_mask(mask, contract, None if sizes is None else (*sizes[0].tolist(),)),
+    )
+
+
 def _check_shapes(module: nn.Module, header: Header) -> None:
     """Every weight of the net is there with its shape and dtype, and nothing else is."""
     wanted = {name: (DTYPES[t.dtype], tuple(t.shape)) for name, t in module.state_dict().items()}
     missing, extra = sorted(wanted.keys() - header.tensors.keys()), sorted(header.tensors.keys() - wanted.keys())
     if missing:
-        raise ModelError(f"the net needs {_some(missing)}, which the file does not hold")
+        raise ModelError(f"the net needs {_some(missing)}, which the file does not contain")
     if extra:
-        raise ModelError(f"the file holds {_some(extra)}, which the net does not have")
+        raise ModelError(f"the file contains {_some(extra)}, which the net does not have")
     for name, (dtype, shape) in wanted.items():
         if header.tensors[name] != (dtype, shape):
             came: tuple[str, Shape] = header.tensors[name]

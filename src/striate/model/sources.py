@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image
 
 from striate.errors import DataError
-from striate.model.arrays import from_array
 from striate.model.contract import IMAGES, Contract
-from striate.model.image import canonical, header
+from striate.model.image import canonical, from_array, header
 from striate.model.opening import images_under
 from striate.model.prepare import fit, fit_array, prepared
 from striate.model.words import numbers_of
@@ -23,25 +22,25 @@ Source = str | Path | Image.Image | np.ndarray
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to be answered for; *file* and *text* are what its answer is called by."""
+    """One thing to predict for; *file* and *text* are what its prediction is called by."""
 
     source: Source
     file: str | None = None
     text: str | None = None
 
 
-def items_of(source: Source, contract: Contract) -> list[Item | DataError]:
+def source_items(source: Source, contract: Contract) -> list[Item | DataError]:
     """The items in *source*: the files of a folder, the lines of a text file, or *source* itself.
 
-    For a model of texts, a text that ends in ``.txt`` and every ``Path`` is a file with a sentence a line (empty
-    lines are passed over); any other text is the sentence itself.
+    For a model of texts, a text that ends in ``.txt`` and every ``Path`` is a file with a sentence per line (empty
+    lines are skipped); any other text is the sentence itself.
     """
     if contract.mode == "text":
         return _sentences(source)
     if not isinstance(source, str | Path):
         return [Item(source)]
     if contract.mode in IMAGES:
-        return [f if isinstance(f, DataError) else Item(f, str(f)) for f in files_of(source)]
+        return [f if isinstance(f, DataError) else Item(f, str(f)) for f in image_files(source)]
     return [Item(source, str(source))]
 
 
@@ -49,19 +48,19 @@ def _sentences(source: Source) -> list[Item | DataError]:
     if isinstance(source, str) and not source.endswith(".txt"):
         if _is_path(source):
             return [
-                DataError(f"{source}: this is a file, and the model answers for texts; wanted a sentence or a .txt")
+                DataError(f"{source}: this is a file, and the model takes texts; expected a sentence or a .txt file")
             ]
         return [Item(source, None, source)]
     if not isinstance(source, str | Path):
-        return [DataError(f"got a {type(source).__name__}; wanted a text, or a .txt file with a sentence a line")]
+        return [DataError(f"got a {type(source).__name__}; expected a text, or a .txt file with a sentence per line")]
     try:
         lines = Path(source).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        return [DataError(f"{source}: {error.strerror or error}; wanted a text file with a sentence a line")]
+        return [DataError(f"{source}: {error.strerror or error}; expected a text file with a sentence per line")]
     except UnicodeDecodeError:
-        return [DataError(f"{source}: is no text (UTF-8); wanted a sentence a line")]
+        return [DataError(f"{source}: is not valid UTF-8 text; expected a sentence per line")]
     found: list[Item | DataError] = [Item(line, str(source), line) for line in lines if line.strip()]
-    return found or [DataError(f"{source}: is empty; wanted a sentence a line")]
+    return found or [DataError(f"{source}: is empty; expected a sentence per line")]
 
 
 def _is_path(text: str) -> bool:
@@ -72,7 +71,7 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def files_of(source: str | Path) -> list[str | Path | DataError]:
+def image_files(source: str | Path) -> list[str | Path | DataError]:
     """*source*, or the image files in it where it is a folder."""
     if not Path(source).is_dir():
         return [source]
@@ -85,8 +84,8 @@ def files_of(source: str | Path) -> list[str | Path | DataError]:
 Input = tuple[np.ndarray, tuple[int, int] | None]
 
 
-def inputs_of(items: Sequence[Item | DataError], contract: Contract, pool: Executor) -> list[Input | DataError]:
-    """What :func:`input_of` gives for each of *items*, several at a time; the error where one cannot be read."""
+def network_inputs(items: Sequence[Item | DataError], contract: Contract, pool: Executor) -> list[Input | DataError]:
+    """What :func:`network_input` gives for each of *items*, several at a time; the error where one cannot be read."""
     if contract.mode == "text":  # all at once: the vocabulary is looked through once
         texts = [str(item.source) for item in items if isinstance(item, Item)]
         numbers = iter(numbers_of(texts, contract.vocabulary, contract.input[0]))
@@ -94,14 +93,14 @@ def inputs_of(items: Sequence[Item | DataError], contract: Contract, pool: Execu
 
     def one(item: Item | DataError) -> Input | DataError:
         try:
-            return item if isinstance(item, DataError) else input_of(item, contract)
+            return item if isinstance(item, DataError) else network_input(item, contract)
         except DataError as error:
             return error
 
     return list(pool.map(one, items))
 
 
-def input_of(item: Item, contract: Contract) -> Input:
+def network_input(item: Item, contract: Contract) -> Input:
     """The network's input for *item*, before it is normalised, and an image's (width, height) as it came.
 
     Raises:
@@ -111,12 +110,12 @@ def input_of(item: Item, contract: Contract) -> Input:
     if contract.mode in ("values", "channels"):
         return _array(source, contract)
     if isinstance(source, str | Path):
-        size = header(source)[1][::-1] if contract.task in ("regression", "segmentation") else None
+        size = header(source)[1][::-1] if contract.positions or contract.task.per_pixel else None
         return prepared(source, contract), size
     try:
         image = from_array(source) if isinstance(source, np.ndarray) else source
         if not isinstance(image, Image.Image):
-            raise DataError(f"got a {type(source).__name__}; wanted a path, a Pillow image or a numpy array")
+            raise DataError(f"got a {type(source).__name__}; expected a path, a Pillow image or a numpy array")
         image = canonical(image, contract.mode)
         return fit(image, contract), image.size
     except (OSError, SyntaxError) as error:  # a Pillow image that is read only now
@@ -129,23 +128,25 @@ def _array(source: Source, contract: Contract) -> Input:
         try:
             array = np.load(source, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else "no array that can be read"
-            raise DataError(f"{source}: {why}; wanted a .npy file with one item") from None
+            why = error.strerror if isinstance(error, OSError) and error.strerror else "not an array that can be read"
+            raise DataError(f"{source}: {why}; expected a .npy file with one item") from None
     else:
         array = source
     if not isinstance(array, np.ndarray):
-        raise DataError(f"got a {type(array).__name__}; wanted a numpy array or a .npy file")
+        raise DataError(f"got a {type(array).__name__}; expected a numpy array or a .npy file")
     if contract.mode == "channels":
         if array.ndim != 3 or array.shape[2] != contract.input[0] or array.dtype != np.uint8:
             raise DataError(
-                f"the array is {array.dtype} of shape {array.shape}; wanted uint8 (H, W, {contract.input[0]})"
+                f"the array is {array.dtype} of shape {array.shape}; expected uint8 (H, W, {contract.input[0]})"
             )
         return fit_array(array[None], contract)[0], (array.shape[1], array.shape[0])
     if array.shape == contract.input[1:] and contract.input[0] == 1:
         array = array[None]
     if array.shape != contract.input or array.dtype.kind not in "fiub":
-        raise DataError(f"the array is {array.dtype} of shape {array.shape}; wanted numbers of shape {contract.input}")
+        raise DataError(
+            f"the array is {array.dtype} of shape {array.shape}; expected numbers of shape {contract.input}"
+        )
     values = array.astype(np.float32)
     if not np.isfinite(values).all():
-        raise DataError("the array holds NaN or infinity, wanted finite numbers")
+        raise DataError("the array contains NaN or infinity, expected finite numbers")
     return values, None

@@ -1,6 +1,6 @@
 """The report of a run: one HTML page that shows its metrics, curves and worst items."""
 
-from striate.report.report import AnyScores, report
-from striate.report.shown import Shown
+from striate.report.pictures import ItemView
+from striate.report.report import Sections, report
 
-__all__ = ["AnyScores", "Shown", "report"]
+__all__ = ["ItemView", "Sections", "report"]

@@ -1,8 +1,11 @@
-"""HTML made of elements, so that text is escaped by construction and a tag cannot stay open."""
+"""HTML made of elements, so that text is escaped by construction and a tag cannot stay open; tables of numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
+
+from striate.metrics.shared import percent
 
 VOID = frozenset({"meta", "img", "br"})
 
@@ -42,3 +45,33 @@ def _attribute(name: str, value: str | float | bool) -> str:
 def _safe(text: str) -> str:
     # A file name that is not UTF-8 arrives with lone surrogates, which no file can be written with.
     return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def class_rows(rows: Iterable[tuple[str, Sequence[Html]]]) -> list[Html]:
+    """A table's rows, each a class's name and its numbers."""
+    return [el("tr", el("th", name, scope="row"), *cells) for name, cells in rows]
+
+
+def ratio(share: float | None) -> Html:
+    """A cell with a share in percent and a bar for it."""
+    return num("–" if share is None else percent(share), bar=share)
+
+
+def num(text: str, bar: float | None = None) -> Html:
+    """A cell with a number, and a *bar*, 0 to 1, below it."""
+    style = None if bar is None else f"--bar:{100 * bar:.1f}%"
+    return el("td", text, class_="num" if bar is None else "num bar", style=style)
+
+
+def html_table(
+    head: Sequence[str], rows: Sequence[Html], foot: Child = None, *, text: int = 1, high: bool = False
+) -> Html:
+    """A table whose first *text* columns are text and whose others are numbers."""
+    titles = (el("th", t, scope="col", class_=None if i < text else "num") for i, t in enumerate(head))
+    last = el("tfoot", foot) if foot else None
+    return box(el("table", el("thead", el("tr", *titles)), el("tbody", *rows), last), high=high)
+
+
+def box(table: Html, *, high: bool = False) -> Html:
+    """A wide or high table scrolls by itself, so that the page does not. Reachable by keyboard."""
+    return el("div", join(table), class_="box high" if high else "box", tabindex=0)

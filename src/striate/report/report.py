@@ -1,42 +1,53 @@
-"""The report of a run: one HTML file that holds everything it shows and runs nothing."""
+"""The report of a run: one HTML file that contains everything it shows and runs nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
-from numpy.typing import NDArray
-
-from striate.metrics.classification import Scores
-from striate.metrics.multilabel import MultilabelScores
-from striate.metrics.regression import RegressionScores
-from striate.metrics.segmentation import SegmentationScores
-from striate.report import page_classes, page_labels, page_masks, page_values, tables
-from striate.report.curves import Row, best_epoch, curves
+from striate.report.charts import Row, best_epoch, curves
 from striate.report.markup import Html, el, join
-from striate.report.shown import Shown
-
-AnyScores = Scores | MultilabelScores | RegressionScores | SegmentationScores
+from striate.report.tables import Layer, epochs_table, network_table
+from striate.tasks import Metric
 
 # Even if a name slipped through unescaped, the browser would run and fetch nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
-PARTS = {
-    "test": "Measured on the test part, which took no part in training and chose nothing.",
-    "val": "Measured on the validation part, which also chose the best epoch: on new data expect a little less.",
+SPLITS = {
+    "test": "Measured on the test split, which took no part in training and chose nothing.",
+    "val": "Measured on the validation split, which also chose the best epoch: on new data expect a little less.",
     "train": "Measured on the very items it was trained on: this says nothing about new data.",
 }
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What a page says of a task's scores; each task makes its own (:mod:`striate.tasks.scoring`).
+
+    Args:
+        value: The headline's number: ``"97.5 %"``.
+        what: What it is, below it.
+        beside: What it has to be seen beside: its interval, a baseline.
+        worst: The section with the worst items.
+        details: The section with every class, label or value.
+    """
+
+    value: str
+    what: str
+    beside: str
+    worst: Html
+    details: Html
 
 
 def report(
     *,
     title: str,
     facts: Sequence[tuple[str, str]],
-    layers: Sequence[tables.Layer],
+    layers: Sequence[Layer],
     history: Sequence[Row],
-    scores: AnyScores,
-    images: Mapping[int, NDArray[Any] | Shown],
+    metric: Metric,
+    sections: Sections,
     split: str = "test",
     best: int | None = None,
 ) -> str:
@@ -46,31 +57,27 @@ def report(
         title: The headline.
         facts: ``(label, value)`` pairs: network, data, seed, seconds.
         layers: The rows of ``striate check --json``; what is None is written as unknown. May be empty.
-        history: A row an epoch, by the column names of ``metrics.csv``. May be empty.
-        scores: What :func:`striate.report.score` found, or its like for the other tasks.
-        images: The items of ``scores.worst`` by index: :class:`Shown`, or a picture alone, uint8 ``(H, W)``,
-            ``(H, W, 3)`` or ``(3, H, W)``.
-        split: The part of the data that *scores* were measured on: ``"test"``, ``"val"``, ``"train"``, or
-            what else to call it.
+        history: A row per epoch, by the column names of ``metrics.csv``. May be empty.
+        metric: The task's, whose course is drawn.
+        sections: What the task says of its scores.
+        split: What was measured: ``"test"``, ``"val"``, ``"train"``, or what else to call it.
         best: The epoch whose weights were kept; else the one that was best in validation.
 
-    Raises:
-        DataError: A picture that is not uint8 of those shapes.
-
-    >>> from striate.metrics import score
-    >>> scores = score([[-0.1, -2.4]], [0], ["cat", "dog"])
-    >>> page = report(title="Pets", facts=[], layers=[], history=[], scores=scores, images={})
-    >>> page.startswith("<!doctype html>") and "100.0 %" in page
+    >>> from striate.tasks import CLASSIFICATION
+    >>> sections = Sections("97.5 %", "39 of 40 right", "", el("section"), el("section"))
+    >>> page = report(
+    ...     title="Pets", facts=[], layers=[], history=[], metric=CLASSIFICATION.metric, sections=sections
+    ... )
+    >>> page.startswith("<!doctype html>") and "97.5 %" in page
     True
     """
-    shown = {i: item if isinstance(item, Shown) else Shown(picture=item) for i, item in images.items()}
     body = join(
-        _headline(title, facts, scores, split),
-        _training(history, best_epoch(history) if best is None else best),
-        _page(scores).worst(scores, shown),
-        _page(scores).answers(scores),
+        _headline(title, facts, sections, split),
+        _training(history, metric, best_epoch(history, metric) if best is None else best),
+        sections.worst,
+        sections.details,
         _network(layers),
-        el("footer", "Written by striate. This file holds everything it shows; nothing is fetched."),
+        el("footer", "Written by striate. This file contains everything it shows; nothing is fetched."),
     )
     head = el(
         "head",
@@ -84,52 +91,38 @@ def report(
     return f"<!doctype html>\n{el('html', head, el('body', el('main', body)), lang='en')}\n"
 
 
-def _headline(title: str, facts: Sequence[tuple[str, str]], scores: AnyScores, split: str) -> Html:
-    figure, small, beside = _page(scores).headline(scores)
+def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, split: str) -> Html:
     return el(
         "header",
         el("h1", title),
         el(
             "div",
-            el("p", figure, el("small", small), class_="figure"),
-            el("p", PARTS.get(split, f"Measured on {split}."), beside),
-            class_="answer",
+            el("p", sections.value, el("small", sections.what), class_="metric"),
+            el("p", SPLITS.get(split, f"Measured on {split}."), sections.beside),
+            class_="result",
         ),
         el("dl", *(el("div", el("dt", label), el("dd", value)) for label, value in facts)),
     )
 
 
-def _page(scores: AnyScores) -> Any:
-    """The module that writes of *scores*: it has ``headline``, ``worst`` and ``answers``."""
-    match scores:
-        case MultilabelScores():
-            return page_labels
-        case RegressionScores():
-            return page_values
-        case SegmentationScores():
-            return page_masks
-        case _:
-            return page_classes
-
-
-def _training(history: Sequence[Row], best: int | None) -> Html | None:
+def _training(history: Sequence[Row], metric: Metric, best: int | None) -> Html | None:
     if not history:
         return None
-    every = el("details", el("summary", "Every epoch in numbers"), tables.epochs(history))
-    return el("section", el("h2", "Training"), curves(history, best), every)
+    every = el("details", el("summary", "Every epoch in numbers"), epochs_table(history))
+    return el("section", el("h2", "Training"), curves(history, metric, best), every)
 
 
-def _network(layers: Sequence[tables.Layer]) -> Html | None:
+def _network(layers: Sequence[Layer]) -> Html | None:
     if not layers:
         return None
     return el(
         "section",
         el("h2", "Network"),
-        tables.network(layers),
+        network_table(layers),
         el(
             "p",
-            "Output: channels × height × width. Sees: the receptive field, height × width of the input that one "
-            "output value depends on. MACs: multiply–accumulate operations for one input. Memory: of the output.",
+            "Output: channels × height × width. Receptive field: height × width of the input that one output value "
+            "depends on. MACs: multiply–accumulate operations for one input. Memory: of the output.",
             class_="note",
         ),
     )

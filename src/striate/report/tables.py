@@ -1,4 +1,4 @@
-"""The tables of the page: the network, the classes, the confusion matrix, the course of the training."""
+"""The tables of the page: the network, the confusion matrix, the course of the training."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
-from striate.metrics.classification import Scores
-from striate.metrics.segmentation import SegmentationScores
-from striate.metrics.text import percent
-from striate.report.curves import Row
-from striate.report.markup import Child, Html, el, join
+from striate.metrics import ClassificationScores, SegmentationScores
+from striate.report.charts import Row
+from striate.report.markup import Html, box, el, html_table, num
 
 LARGEST = 40  # classes up to which the whole confusion matrix is shown
 
 Layer = Mapping[str, Any]
 
 
-def network(layers: Sequence[Layer]) -> Html:
-    """One row a layer, as ``striate check --json`` gives them, and the totals; a bar shows where the cost is.
+def network_table(layers: Sequence[Layer]) -> Html:
+    """One row per layer, as ``striate check --json`` gives them, and the totals; a bar shows where the cost is.
 
-    >>> "61,706" in network([{"name": "f", "op": "linear 10", "inputs": [], "output": [10], "parameters": 61706}])
+    >>> "61,706" in network_table([{"name": "f", "op": "linear 10", "inputs": [], "output": [10], "parameters": 61706}])
     True
     """
     previous = [None, *(layer["name"] for layer in layers)]
     branches = any(_sources(x, p) for x, p in zip(layers, previous, strict=False))
     head = [
         "layer",
-        "what it does",
-        *(["from"] if branches else []),
+        "operation",
+        *(["inputs"] if branches else []),
         "output",
         "receptive field",
         *(t for t, _ in COSTS),
@@ -51,55 +49,46 @@ def network(layers: Sequence[Layer]) -> Html:
         el("th", "total", scope="row", colspan=len(head) - len(COSTS)),
         *(num(f"{'' if whole else '≥ '}{total:,}") for total, whole in totals.values()),
     )
-    return table(head, rows, foot, text=3 if branches else 2)
+    return html_table(head, rows, foot, text=3 if branches else 2)
 
 
 COSTS = (("parameters", "parameters"), ("MACs", "macs"), ("memory, bytes", "memory"))
 
 
-def classes(scores: Scores) -> Html:
-    """Items, precision, recall and F1 of every class; a bar shows the ratio."""
-    rows = [
-        el("tr", el("th", c.name, scope="row"), num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1)))
-        for c in scores.per_class
-    ]
-    return table(["class", "items", "precision", "recall", "F1"], rows, high=len(rows) > 20)
-
-
-def confusion(scores: Scores | SegmentationScores, *, shares: bool = False) -> Html:
+def confusion_table(scores: ClassificationScores | SegmentationScores, *, shares: bool = False) -> Html:
     """The matrix with its counts, or with *shares* of each row in percent; of more than 40 classes, the pairs most
     often confused.
     """
     if len(scores.classes) > LARGEST:
-        return confused(scores, 30)
+        return _confused(scores, 30)
     names = scores.classes
     upright = max(map(len, names)) > 3
     head = el(
         "tr",
-        el("th", "answer →", el("br"), "truth ↓", scope="col", class_="corner"),
+        el("th", "predicted →", el("br"), "true ↓", scope="col", class_="corner"),
         *(el("th", el("span", name), scope="col", class_="upright" if upright else None) for name in names),
     )
     rows = [el("tr", el("th", name, scope="row"), *_matrix_row(scores, i, shares)) for i, name in enumerate(names)]
-    return _box(el("table", el("thead", head), el("tbody", *rows), class_="matrix"))
+    return box(el("table", el("thead", head), el("tbody", *rows), class_="matrix"))
 
 
-def confused(scores: Scores | SegmentationScores, limit: int) -> Html:
+def _confused(scores: ClassificationScores | SegmentationScores, limit: int) -> Html:
     """The pairs of classes most often confused."""
     rows = [
-        el("tr", el("td", truth), el("td", predicted), num(f"{times:,}"))
-        for truth, predicted, times in scores.confused(limit)
+        el("tr", el("td", true), el("td", predicted), num(f"{times:,}"))
+        for true, predicted, times in scores.confused(limit)
     ]
-    return table(["truth", "answer", "times"], rows, text=2, high=len(rows) > 20)
+    return html_table(["true class", "predicted class", "times"], rows, text=2, high=len(rows) > 20)
 
 
-def epochs(history: Sequence[Row]) -> Html:
-    """Every number of the training, a row an epoch."""
+def epochs_table(history: Sequence[Row]) -> Html:
+    """Every number of the training, a row per epoch."""
     head = list(dict.fromkeys(key for row in history for key in row))
     rows = [el("tr", *(num(_plain(row.get(key))) for key in head)) for row in history]
-    return table(head, rows, text=0, high=len(rows) > 20)
+    return html_table(head, rows, text=0, high=len(rows) > 20)
 
 
-def _matrix_row(scores: Scores | SegmentationScores, i: int, shares: bool) -> list[Html]:
+def _matrix_row(scores: ClassificationScores | SegmentationScores, i: int, shares: bool) -> list[Html]:
     """A cell's colour is its share of the row. By the root, so that one mistake among 36 items is seen."""
     row = scores.confusion[i].tolist()
     n = max(1, sum(row))
@@ -138,10 +127,6 @@ def _cost(value: int | None, total: int) -> Html:
     return num("unknown") if value is None else num(f"{value:,}", bar=value / total if total else None)
 
 
-def ratio(share: float | None) -> Html:
-    return num("–" if share is None else percent(share), bar=share)
-
-
 def _times(sizes: Sequence[int] | None) -> str:
     return "unknown" if sizes is None else " × ".join(f"{n:,}" for n in sizes)
 
@@ -150,20 +135,3 @@ def _plain(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
-
-
-def num(text: str, bar: float | None = None) -> Html:
-    style = None if bar is None else f"--bar:{100 * bar:.1f}%"
-    return el("td", text, class_="num" if bar is None else "num bar", style=style)
-
-
-def table(head: Sequence[str], rows: Sequence[Html], foot: Child = None, *, text: int = 1, high: bool = False) -> Html:
-    """A table whose first *text* columns are text and whose others are numbers."""
-    titles = (el("th", t, scope="col", class_=None if i < text else "num") for i, t in enumerate(head))
-    last = el("tfoot", foot) if foot else None
-    return _box(el("table", el("thead", el("tr", *titles)), el("tbody", *rows), last), high=high)
-
-
-def _box(table: Html, *, high: bool = False) -> Html:
-    """A wide or high table scrolls by itself, so that the page does not. Reachable by keyboard."""
-    return el("div", join(table), class_="box high" if high else "box", tabindex=0)

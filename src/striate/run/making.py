@@ -24,9 +24,8 @@ from striate.net import build
 from striate.run.folder import EPOCHS, Say, compare_runs, find_run, free_folder, make_folder, read_about
 from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions
-from striate.run.reading import check_choices, check_words, quick_look, read_parts
+from striate.run.reading import check_choices, check_split, check_words, quick_look, read_parts, write_split
 from striate.run.running import Run, restore
-from striate.run.splitting import check_split, write_split
 from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
 from striate.spec import Graph, format, lower, parse
 from striate.tasks import CLASSIFICATION

@@ -1,4 +1,4 @@
-"""What a model is worth on a part of a data set."""
+"""A split of a data set, prepared by a model's own contract, and how good the model is on it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 
 from striate.datasets import Arrays, DataSet, Part, open_data, read_part
 from striate.errors import DataError, RecipeError, nearest, shape_text
-from striate.metrics import score, score_multilabel, score_regression, score_segmentation
-from striate.model.answers import in_source_units, places
-from striate.model.contract import IMAGES, Contract
+from striate.metrics import Scores
+from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
-from striate.model.model import Model
-from striate.report import AnyScores
+from striate.model.model import Model, output_context
+from striate.tasks.scoring import scoring_of
 
+SPLITS = ("train", "val", "test", "all")
 Reading = Callable[[int, int], None]  # told (items done, items in all)
 Fetching = Callable[[str, int, int], None]  # told (a file's name, bytes done, bytes in all)
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A part that was read, and the part as it came, which knows the images' sizes and the texts."""
+    """A split that was read, and the split as it came, which knows the images' sizes and the texts."""
 
     arrays: Arrays
     source: Part
@@ -46,79 +46,46 @@ class Held:
         return np.array([header(Path(inputs[i]))[1][::-1] for i in self.kept], np.int64).reshape(-1, 2)
 
 
-def measure(model: Model, *held: Held, batch: int = 256) -> AnyScores:
-    """The honest figures of *model* on what its own contract prepared; of several parts together."""
+def measure(model: Model, *held: Held, batch_size: int = 256) -> Scores:
+    """The metrics of *model* on what its own contract prepared; of several splits together."""
     contract = model.contract
     names = tuple(name for part in held for name in part.arrays.names)
-    if contract.task == "segmentation":
-        return score_segmentation(_masks(model, held, batch), contract.classes, names)
-    scores = np.concatenate([np.zeros((0, len(contract.classes)), np.float32), *_scores(model, held, batch)])
-    targets = np.concatenate([part.arrays.targets for part in held]) if len(held) != 1 else held[0].arrays.targets
-    if contract.task == "multilabel":
-        return score_multilabel(scores, targets, contract.classes, names)
-    if contract.task == "regression":
-        found = [part.sizes(contract) for part in held]
-        sizes = None if not contract.positions else np.concatenate([s for s in found if s is not None])
-        mean = np.tile(np.array(contract.target_mean), (len(scores), 1))
-        return score_regression(
-            in_source_units(scores, contract, sizes),
-            places(np.asarray(targets, np.float64), contract, sizes),
-            contract.classes,
-            names,
-            baseline=places(mean, contract, sizes),
-            positions=contract.positions,
-        )
-    return score(_log_softmax(scores), targets, contract.classes, names)
+    found = [sizes for part in held if (sizes := part.sizes(contract)) is not None]
+    context = output_context(contract, np.concatenate(found) if found else None, names=names)
+    scores: Scores = scoring_of(contract.task).measure(_batches(model, held, model.at_a_time(batch_size)), context)
+    return scores
 
 
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    import torch
-
-    return torch.from_numpy(scores).double().log_softmax(1).numpy()
-
-
-def _scores(model: Model, held: tuple[Held, ...], batch: int) -> Iterator[np.ndarray]:
+def _batches(model: Model, held: tuple[Held, ...], batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for part in held:
-        for i in range(0, len(part.arrays), batch):
-            yield model.scores(part.arrays.inputs[i : i + batch])
-
-
-def _masks(model: Model, held: tuple[Held, ...], batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    batch = model.at_a_time(batch)
-    for part in held:
-        for i in range(0, len(part.arrays), batch):
-            answers = model.scores(part.arrays.inputs[i : i + batch]).argmax(1).astype(np.uint8)
-            yield answers, part.arrays.targets[i : i + batch]
+        for i in range(0, len(part.arrays), batch_size):
+            some = slice(i, i + batch_size)
+            yield model.scores(part.arrays.inputs[some]), part.arrays.targets[some]
 
 
 def parts_for(
     model: Model,
     data: str | Path,
-    part: str = "test",
+    split: str = "test",
     *,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
 ) -> list[Held]:
-    """A *part* of *data* (test, val, train or all), prepared and numbered by the model's own contract.
+    """A *split* of *data* (test, val, train or all), prepared and numbered by the model's own contract.
 
     Args:
         model: Its contract says the task and how items are read.
         data: A built-in name or a path.
-        part: All: what there is, one after the other.
+        split: All: what there is, one after the other.
         reading: Told how many items are read, of how many.
         fetching: Told what of which file is fetched, where one has to be.
 
     Raises:
-        DataError: The data are for another task, have classes that the model does not know, or no such part.
+        DataError: The data are for another task, have classes that the model does not know, or no such split.
     """
     dataset = open_data(data, task=model.contract.task, progress=fetching)
-    parts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    if part not in (*parts, "all"):
-        raise RecipeError(f"part is {part!r}{nearest(part, [*parts, 'all'])}")
-    chosen = [p for name, p in parts.items() if p is not None and part in (name, "all")]
-    if not chosen:
-        raise DataError(f"{data}: has no {part} part of its own; take --part test")
     contract = model.contract
+    chosen = _chosen(dataset, split, data)
     _check_same_kind(dataset, contract, data)
     _check_classes(dataset, contract, data)
     told = _as_in(dataset, contract)
@@ -126,22 +93,32 @@ def parts_for(
     return [Held(read_part(p, told, progress=reading), p) for p in renumbered]
 
 
+def _chosen(dataset: DataSet, split: str, data: str | Path) -> list[Part]:
+    """The parts that *split* means, one of ``SPLITS``."""
+    if split not in SPLITS:
+        raise RecipeError(f"split is {split!r}{nearest(split, SPLITS)}")
+    chosen = [part for name, part in dataset.parts.items() if split in (name, "all")]
+    if not chosen:
+        raise DataError(f"{data}: has no {split} split of its own; use --split {[*dataset.parts][-1]}")
+    return chosen
+
+
 def _check_same_kind(dataset: DataSet, contract: Contract, data: str | Path) -> None:
     kinds = ["images" if mode in IMAGES else mode for mode in (dataset.mode, contract.mode)]
     if kinds[0] != kinds[1] and "channels" not in kinds:
-        raise DataError(f"{data}: holds {kinds[0]}, the model takes {kinds[1]}; take such data")
+        raise DataError(f"{data}: contains {kinds[0]}, the model takes {kinds[1]}; use such data")
     if contract.mode == "values" and dataset.input != contract.input:
-        came, wanted = map(shape_text, (dataset.input, contract.input))
-        raise DataError(f"{data}: holds values of {came}, the model takes {wanted}; take such data")
+        came, expected = map(shape_text, (dataset.input, contract.input))
+        raise DataError(f"{data}: contains values of {came}, the model takes {expected}; use such data")
 
 
 def _check_classes(dataset: DataSet, contract: Contract, data: str | Path) -> None:
     known = contract.classes
-    if contract.task == "regression":
+    if contract.task.continuous:
         if set(dataset.classes) != set(known):
             raise DataError(
-                f"{data}: has the values {', '.join(dataset.classes)}, the model predicts {', '.join(known)}; name the "
-                f"columns alike"
+                f"{data}: has the values {', '.join(dataset.classes)}, the model predicts {', '.join(known)}; give the "
+                f"columns the same names"
             )
         return
     unknown = [name for name in dataset.classes if name not in known]
@@ -153,7 +130,7 @@ def _check_classes(dataset: DataSet, contract: Contract, data: str | Path) -> No
 
 def _as_in(dataset: DataSet, contract: Contract) -> Contract:
     """*contract*, reading masks by the values that the classes have in *dataset*."""
-    if contract.task != "segmentation" or not dataset.mask_values:
+    if not contract.task.per_pixel or not dataset.mask_values:
         return contract
     values = dict(zip(dataset.classes, dataset.mask_values, strict=True))
     unused = (v for v in range(2**24 - 1, 0, -1) if v not in dataset.mask_values)
@@ -166,14 +143,12 @@ def _renumbered(part: Part, dataset: DataSet, contract: Contract) -> Part:
         return part
     numbers = np.array([contract.classes.index(name) for name in dataset.classes])
     targets = part.targets
-    match contract.task:
-        case "classification":
-            return replace(part, targets=numbers[targets])
-        case "segmentation":
-            table = np.full(256, 255, np.uint8)
-            table[: len(numbers)] = numbers
-            return replace(part, targets=table[targets])
-        case _:
-            columns = np.zeros((len(targets), len(contract.classes)), targets.dtype)
-            columns[:, numbers] = targets
-            return replace(part, targets=columns)
+    if targets.ndim == 1:
+        return replace(part, targets=numbers[targets])
+    if contract.task.per_pixel:
+        table = np.full(256, IGNORE, np.uint8)
+        table[: len(numbers)] = numbers
+        return replace(part, targets=table[targets])
+    columns = np.zeros((len(targets), len(contract.classes)), targets.dtype)
+    columns[:, numbers] = targets
+    return replace(part, targets=columns)

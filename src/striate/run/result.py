@@ -1,45 +1,46 @@
-"""A finished run: what it is worth, in a line and as a document."""
+"""A finished run: what it is worth, in a line, as a document, and what its report shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from striate.metrics import MultilabelScores, RegressionScores, Scores
-from striate.model.model import Model
-from striate.report import AnyScores
+import numpy as np
+import torch
+
+from striate._version import __version__
+from striate.datasets.augment import Augment
+from striate.errors import shape_text
+from striate.learning import loss_name
+from striate.metrics import Scores
+from striate.model.contract import Contract
+from striate.model.model import Model, output_context
+from striate.report import ItemView
+from striate.run.measuring import Held
+from striate.tasks.scoring import scoring_of
 
 if TYPE_CHECKING:
     from striate.run.running import Run
 
+LONG = ("worst", "confusion")  # what of the metrics is left to ``striate evaluate``
+BALANCES = {
+    "none": "",
+    "weights": "rare classes count for more in the loss",
+    "sampling": "rare classes come as often as the others in training",
+}
+
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: the best model and what it is worth on the test part."""
+    """A finished run: the best model and what it is worth on the test split."""
 
     run: Run
     model: Model
-    test: AnyScores
+    test: Scores
 
     def headline(self) -> str:
         """What the model is worth, in a line."""
-        test = self.test
-        match test:
-            case Scores():
-                (low, high), count = test.accuracy_interval, f"{test.right} of {test.n} {self.items}"
-                return f"test accuracy {test.accuracy:.2%} ({count}; 95 % interval {low:.1%} to {high:.1%})"
-            case MultilabelScores():
-                count = f"macro F1 {test.macro_f1:.2%}; every label right: {test.right} of {test.n} {self.items}"
-                return f"test mean average precision {test.mean_average_precision or 0.0:.2%} ({count})"
-            case RegressionScores():
-                (low, high) = test.mae_interval
-                r2 = "" if test.r2 is None else f", r2 {test.r2:.3f}"
-                beside = f"the training mean would give {test.baseline_mae:.4g}{r2}"
-                return f"test mean absolute error {test.mae:.4g} (95 % interval {low:.4g} to {high:.4g}; {beside})"
-            case _:
-                (low, high) = test.mean_iou_interval
-                pixels = f"{test.pixel_accuracy:.1%} of the pixels right"
-                return f"test mean IoU {test.mean_iou:.2%} (95 % interval {low:.1%} to {high:.1%}; {pixels})"
+        return f"test {self.test.headline(self.items)}"
 
     @property
     def items(self) -> str:
@@ -64,10 +65,71 @@ class Result:
         }
 
 
-LONG = ("worst", "confusion")  # what of the figures is left to ``striate evaluate``
-
-
 def _val(run: Run) -> dict[str, float | None]:
     row = next((row for row in run.history if row["epoch"] == run.best_epoch), run.history[-1])
     metric = run.task.metric
     return {metric.name: row[metric.column], "loss": row["val/loss"]}
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What a report says of a run besides its metrics."""
+    recipe, contract = run.recipe, run.model.contract
+    counts = {name: f"{len(arrays):,}" for name, arrays in run.parts.items()}
+    broken = sum(len(arrays.broken) for arrays in run.parts.values())
+    sides = shape_text(contract.input)
+    input = f"{contract.input[0]} words" if contract.mode == "text" else sides
+    found = [
+        ("network", f"{run.net}, {run.table.parameters:,} parameters"),
+        ("data", f"{run.data}: {counts['train']} training, {counts['val']} validation, {counts['test']} test"),
+        ("input", f"{input}, {contract.resize}" if contract.mode not in ("text", "values") else input),
+        ("recipe", f"{recipe.epochs} epochs of {recipe.optimizer}, batch size {recipe.batch_size}, lr {recipe.lr:g}"),
+        ("loss", loss_name(recipe, run.task)),
+        ("augmentation", str(run.augment) if run.augment != Augment() else ""),
+        ("balance", BALANCES[recipe.balance]),
+        ("share of the data", f"{recipe.fraction:.3g} of the training split" if recipe.fraction != 1 else ""),
+        ("random seed", str(recipe.seed)),
+        ("time", f"{run.seconds:.1f} s on {run.device.type}, {_threads()}"),
+        ("versions", f"striate {__version__}, torch {torch.__version__}"),
+        ("fine-tuned from", run.begun_from),
+        ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
+    ]
+    return [(label, value) for label, value in found if value]
+
+
+def _threads() -> str:
+    n = torch.get_num_threads()
+    return f"{n} thread{'s' * (n != 1)}"
+
+
+def worst_items(model: Model, held: Held, scores: Scores) -> dict[int, ItemView]:
+    """What to show of ``scores.worst``, by index: as the network sees it, with target and prediction drawn in."""
+    contract, scoring = model.contract, scoring_of(model.contract.task)
+    context, kept = output_context(contract), held.kept
+    found = {}
+    for i in (item.index for item in scores.worst):
+        if contract.mode == "text":
+            found[i] = ItemView(text=str(held.source.inputs[kept[i]]))
+            continue
+        pixels = np.asarray(held.arrays.inputs[i])
+        if contract.mode == "values" and pixels.ndim == 2:
+            found[i] = ItemView(signal=pixels)
+        elif contract.mode != "values" or pixels.ndim > 2:
+            view = ItemView(_image_of(pixels, contract))
+            marked = contract.task.per_pixel or contract.positions
+            found[i] = (
+                scoring.mark(view, model.scores(pixels[None])[0], held.arrays.targets[i], context) if marked else view
+            )
+    return found
+
+
+def _image_of(pixels: np.ndarray, contract: Contract) -> np.ndarray:
+    """One input as an image, uint8 ``(H, W)`` or ``(3, H, W)``.
+
+    Of more than three channels (or two) the first three (the first); of values the range from the min to the max; of a
+    volume the middle slice.
+    """
+    if contract.mode == "values":
+        pixels = pixels[:, pixels.shape[1] // 2] if pixels.ndim == 4 else pixels
+        low, high = float(pixels.min()), float(pixels.max())
+        pixels = np.rint((pixels - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    return np.ascontiguousarray(pixels[:3] if len(pixels) >= 3 else pixels[0])

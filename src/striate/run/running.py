@@ -18,15 +18,15 @@ from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError
 from striate.files import write_safely
 from striate.learning import Epoch, Recipe, State, Step, load_state, save_state, training
+from striate.metrics import Scores
 from striate.model.model import Model
-from striate.model.prepare import placed
-from striate.report import AnyScores, report
-from striate.run.facts import facts
+from striate.model.placing import point_map
+from striate.report import report
 from striate.run.folder import EPOCHS, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
-from striate.run.result import Result
-from striate.run.showing import worst_items
+from striate.run.result import Result, facts, worst_items
 from striate.tasks import Task
+from striate.tasks.scoring import scoring_of
 
 
 @dataclass
@@ -137,28 +137,28 @@ class Run:
         return torch.from_numpy(weights).to(self.device)
 
     def _units(self) -> torch.Tensor | None:
-        """In regression: what a deviation of each value is in the source's units; of positions, where images differ in
-        size, in the pixels of a typical one.
+        """Of standardised targets: what one std of each value is in the source's units; of positions, where images
+        differ in size, in the pixels of a typical one.
         """
         contract = self.model.contract
-        if contract.task != "regression":
+        if not contract.task.standardised:
             return None
         units = torch.tensor(contract.target_std, dtype=torch.float64)
         if contract.positions:
-            scale_x, scale_y, _, _ = placed((self.input[2], self.input[1]), contract)
+            scale_x, scale_y, _, _ = point_map((self.input[2], self.input[1]), contract)
             for x, y in contract.positions:
                 units[x] *= contract.input[2] / scale_x
                 units[y] *= contract.input[1] / scale_y
         return units
 
-    def _report(self, best: Model, scores: AnyScores) -> str:
+    def _report(self, best: Model, scores: Scores) -> str:
         return report(
             title=f"{self.net} on {self.data}",
             facts=facts(self),
             layers=self.table.as_dict()["layers"],
             history=self.history,
-            scores=scores,
-            images=worst_items(best, self.held["test"], scores),
+            metric=self.task.metric,
+            sections=scoring_of(self.task).sections(scores, worst_items(best, self.held["test"], scores)),
             best=self.best_epoch,
         )
 

@@ -7,8 +7,9 @@ a default that leaves the other tasks as they are; nothing outside ``striate/tas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 from striate.errors import Error, RecipeError, nearest
 
@@ -168,6 +169,20 @@ class Task:
         ('segmentation into 3 classes', 'regression of 1 value')
         """
         return self.description.format(self.count(n))
+
+    def target_texts(self, target: Any, classes: Sequence[str]) -> list[str]:
+        """One item's target in words: its class, its labels, its values; nothing where every pixel has one.
+
+        >>> MULTILABEL.target_texts([1, 0, 1], ["cat", "dog", "fox"]), REGRESSION.target_texts([1.5], ["age"])
+        (['cat', 'fox'], ['1.5'])
+        """
+        if self.per_pixel:
+            return []
+        if self.exclusive:
+            return [classes[int(target)]]
+        if self.has_classes:
+            return [name for name, yes in zip(classes, target, strict=True) if yes]
+        return [f"{value:.9g}" for value in target]
 
     def default_loss(self, balance: str = "none") -> str:
         """The loss where none is named: the first, or the first that takes the class weights of ``"weights"``.

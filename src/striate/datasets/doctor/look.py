@@ -18,7 +18,7 @@ from striate.datasets.doctor.similarity import CELLS, SIDE, shrink
 from striate.datasets.split import digest
 from striate.errors import DataError
 from striate.model.image import canonical
-from striate.model.opening import opened
+from striate.model.opening import open_image
 from striate.plotting.colours import LUMA_601
 
 Progress = Callable[[int, int], None]
@@ -102,7 +102,7 @@ def look_at_file(path: Path) -> Look:
     """The look at one image file; never an error."""
     try:
         content = digest(path.read_bytes())
-        with opened(path) as image:
+        with open_image(path) as image:
             kind, mode, frames = str(image.format), image.mode, int(getattr(image, "n_frames", 1))
             width, height = image.size
             orientation = _orientation(image)

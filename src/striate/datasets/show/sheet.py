@@ -16,7 +16,7 @@ from striate.model.contract import IGNORE, Contract
 from striate.plotting import Panel, figure
 from striate.plotting.picture import GAP, Block, Colour
 from striate.plotting.text import DENSITY, FAINT, INK, PAPER, SMALL, TEXT, drawable, shorten, text_length, write
-from striate.report.palette import NOTHING, colours, painted
+from striate.report.pictures import NOTHING, class_colours, coloured_mask
 
 WIDTH, COLUMNS = 450, 5  # pixels of the page
 SIDE = (WIDTH - (COLUMNS - 1) * GAP) // COLUMNS  # that an image has, at most; twice that in its height
@@ -116,10 +116,10 @@ def _panel(image: SheetImage, contract: Contract, note: str) -> Panel:
     pixels = image.pixels
     height, width = pixels.shape[:2]
     if image.mask is not None:
-        mask = painted(image.mask, len(contract.classes))
+        mask = coloured_mask(image.mask, len(contract.classes))
         pixels = np.rint((1 - COVER) * pixels + COVER * mask).astype(np.uint8)
     points = image.points if image.points is not None else np.empty((0, 2))
-    palette = colours(len(points)) if len(points) > 1 else (POINT,)
+    palette = class_colours(len(points)) if len(points) > 1 else (POINT,)
     crosses = tuple((x, y, colour) for (x, y), colour in zip(points.tolist(), palette, strict=False))
     side = int(min(SIDE / width, 2 * SIDE / height) * max(height, width))
     lines = "\n".join(shorten(line, SMALL, SIDE * DENSITY) for line in note.splitlines())
@@ -133,10 +133,10 @@ def _legend(rows: Sequence[SheetRow], contract: Contract) -> list[tuple[str, Col
     masks = [image.mask for row in rows for image in row.images if image.mask is not None]
     if masks:
         present = np.unique(np.concatenate([np.unique(mask) for mask in masks])).tolist()
-        palette = colours(len(contract.classes))
+        palette = class_colours(len(contract.classes))
         named = [(contract.classes[k], palette[k]) for k in present if k != IGNORE]
         return [*named, *[("ignored", NOTHING)] * (IGNORE in present)]
     if len(contract.positions) > 1:
         names = [", ".join(contract.classes[k] for k in pair) for pair in contract.positions]
-        return list(zip(names, colours(len(names)), strict=True))
+        return list(zip(names, class_colours(len(names)), strict=True))
     return []

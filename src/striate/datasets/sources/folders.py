@@ -16,7 +16,7 @@ import numpy as np
 from striate.datasets.dataset import SPLIT_NAMES, DataSet, Part
 from striate.errors import DataError, counted, listed
 from striate.model.image import alpha_is_used, header
-from striate.model.opening import SUFFIXES, folder_contents, images_under, is_hidden, is_image, opened
+from striate.model.opening import SUFFIXES, folder_contents, images_under, is_hidden, is_image, open_image
 from striate.tasks import CLASSIFICATION
 
 FROM_FOLDERS = "from class folders"
@@ -186,7 +186,7 @@ def typical(where: Path, images: Sequence[Path]) -> Typical:
 def _alpha(path: Path) -> tuple[bool, bool] | None:
     """Whether any pixel of the file lets anything through, and whether it is grey; None of one that is damaged."""
     try:
-        with opened(path) as image:
+        with open_image(path) as image:
             grey = image.mode in ("1", "L", "LA", "I") or image.mode.startswith("I;16")
         return alpha_is_used(path), grey
     except DataError:  # it is named when it is read for good

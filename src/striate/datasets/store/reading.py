@@ -18,9 +18,9 @@ from striate.datasets.store.decoded import DecodedRows, DecodeJob, decoded_rows
 from striate.datasets.store.room import memory_limit
 from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.model.contract import IMAGES, Contract
-from striate.model.fitting import fit_array, fit_mask, prepared
 from striate.model.image import decode_mask, header
-from striate.model.placing import placed
+from striate.model.placing import point_map
+from striate.model.prepare import fit_array, fit_mask, prepared
 from striate.model.words import numbers_of
 
 VERSION = 1  # of what the code makes of a file: one more with every change of a pixel, and no old cache is believed
@@ -177,7 +177,7 @@ def _targets(part: Part, contract: Contract, columns: Mapping[str, np.ndarray]) 
 def _as_fractions(targets: np.ndarray, sizes: np.ndarray, contract: Contract) -> np.ndarray:
     """Positions in images of *sizes* (width, height) as fractions, 0 to 1, of the contract's input."""
     each, which = np.unique(sizes, axis=0, return_inverse=True)
-    ways = np.array([placed((int(width), int(height)), contract) for width, height in each])[which.ravel()]
+    ways = np.array([point_map((int(width), int(height)), contract) for width, height in each])[which.ravel()]
     fractions = targets.astype(np.float32)
     for pair in contract.positions:
         for axis, value in enumerate(pair):

@@ -21,7 +21,7 @@ from striate.loading import Given, open_network
 from striate.model.contract import MODES, Contract
 from striate.model.model import Model
 from striate.model.prepare import normalise
-from striate.model.sources import Item, Source, input_of, items_of
+from striate.model.sources import Item, Source, network_input, source_items
 from striate.model.words import numbers_of, words_of
 from striate.net.read import read_all
 from striate.net.read_graph import legal
@@ -54,7 +54,7 @@ class InspectedModel:
         Raises:
             DataError: It cannot be read, or contains several items.
         """
-        items = items_of(source, self.contract)
+        items = source_items(source, self.contract)
         if len(items) != 1:
             raise DataError(f"{source}: contains {len(items)} items; name one of them")
         (item,) = items
@@ -65,7 +65,7 @@ class InspectedModel:
             numbers: np.ndarray = numbers_of([str(item.source)], self.contract.vocabulary, self.contract.input[0])[0]
             return numbers
         try:
-            return input_of(item, self.contract)[0]
+            return network_input(item, self.contract)[0]
         except DataError as error:
             named = isinstance(source, str | Path) and str(source) not in str(error)
             raise DataError(f"{source}: {error}" if named else str(error)) from None
@@ -86,7 +86,7 @@ class InspectedModel:
 
     def words(self, source: Source) -> tuple[str, ...]:
         """For a model of texts: the words of the sentence that *source* is, or its file contains; else none."""
-        item = items_of(source, self.contract)[0] if self.contract.mode == "text" else None
+        item = source_items(source, self.contract)[0] if self.contract.mode == "text" else None
         return tuple(words_of(str(item.source))) if isinstance(item, Item) else ()
 
     @cached_property

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from striate.errors import DataError
+from striate.metrics import Scores
+from striate.report import ItemView, Sections
 from striate.tasks.task import Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # scores before any softmax or sigmoid, and targets, to the batch's mean loss
@@ -31,7 +34,65 @@ class Tally:
     join: Callable[[Tensor, Tensor], Tensor] = torch.add
 
 
-class Scoring(ABC):
+class Answer(Protocol):
+    """What a model predicts for one item: ``striate.Prediction`` in classification, and its likes."""
+
+    @property
+    def file(self) -> str | None:
+        """Where the item came from; None for an image, an array or a text that was given itself."""
+
+    @property
+    def text(self) -> str | None:
+        """The item, if it is a text."""
+
+    def as_dict(self) -> dict[str, object]:
+        """As ``striate predict --json`` prints it."""
+
+    def line(self, top: int = 3) -> str:
+        """In a line, for people; *top* of its parts where there are many."""
+
+
+def named(answer: Answer) -> dict[str, object]:
+    """What the dictionaries of all answers begin with."""
+    values: dict[str, object] = {"file": answer.file}
+    return values if answer.text is None else values | {"text": answer.text}
+
+
+def _same(values: np.ndarray) -> np.ndarray:
+    return values
+
+
+@dataclass(frozen=True)
+class OutputContext:
+    """What besides the scores of items decides what they mean: names, and how their preparation is undone.
+
+    Args:
+        classes: The names of the outputs.
+        names: Of the items.
+        positions: Pairs of outputs that are an x and a y in the image.
+        threshold: The probability from which on a label is predicted.
+        file: Where one item came from.
+        text: One item, where it is a text.
+        unstandardise: Scores ``(N, V)`` to values in the data's units, positions as shares of the input's sides.
+        in_pixels: Such values to those with the positions in pixels of the images as they came.
+        upright: A mask ``(h, w)`` of the network's input to one of the image as it came; 255 where nothing is known.
+    """
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...] | None = None
+    positions: tuple[tuple[int, int], ...] = ()
+    threshold: float = 0.5
+    file: str | None = None
+    text: str | None = None
+    unstandardise: Callable[[np.ndarray], np.ndarray] = _same
+    in_pixels: Callable[[np.ndarray], np.ndarray] = _same
+    upright: Callable[[np.ndarray], np.ndarray] = _same
+
+
+Measured = TypeVar("Measured", bound=Scores)
+
+
+class Scoring(ABC, Generic[Measured]):
     """What one task computes; its description is :attr:`task`."""
 
     task: ClassVar[Task]
@@ -59,6 +120,38 @@ class Scoring(ABC):
     @abstractmethod
     def tally(self, units: Tensor | None = None) -> Tally:
         """The task's metric; *units*, float ``(V,)``, are what 1 of each standardised value is in the source's."""
+
+    @abstractmethod
+    def predict(self, scores: np.ndarray, context: OutputContext) -> Answer:
+        """What the network's *scores* for one item mean, as floats before any softmax or sigmoid."""
+
+    @abstractmethod
+    def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> Measured:
+        """The metrics of a split from its ``(scores, targets)``, batch by batch."""
+
+    @abstractmethod
+    def sections(self, scores: Measured, shown: Mapping[int, ItemView]) -> Sections:
+        """What the report says of *scores*; *shown* are the items of ``scores.worst``, by index."""
+
+    def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
+        """*view* of an item with its target and its prediction drawn in, where these can be drawn."""
+        return view
+
+
+def together(batches: Iterable[tuple[np.ndarray, np.ndarray]], outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """All scores and all targets, both ``(N, ...)``."""
+    pairs = [(np.zeros((0, outputs), np.float32), None), *batches]
+    targets = [t for _, t in pairs if t is not None]
+    return np.concatenate([s for s, _ in pairs]), np.concatenate(targets) if targets else np.zeros(0, np.int64)
+
+
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    """float64, over the last axis.
+
+    >>> np.exp(log_softmax(np.zeros(4)))
+    array([0.25, 0.25, 0.25, 0.25])
+    """
+    return torch.from_numpy(np.asarray(scores, np.float64)).log_softmax(-1).numpy()  # as an exported file computes it
 
 
 def check_range(y: Tensor, outputs: int) -> None:

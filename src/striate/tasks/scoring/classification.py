@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
-from striate.tasks.scoring.base import Loss, Scoring, Tally, check_range, shape_of_targets
+from striate.metrics.classification import ClassificationScores, Mistake, score_classification
+from striate.metrics.shared import percent
+from striate.report import ItemView, Sections
+from striate.report.markup import Html, class_rows, el, html_table, num, ratio
+from striate.report.pictures import items_grid, view
+from striate.report.tables import LARGEST, confusion_table
+from striate.tasks.scoring.base import (
+    Loss,
+    OutputContext,
+    Scoring,
+    Tally,
+    check_range,
+    log_softmax,
+    named,
+    shape_of_targets,
+    together,
+)
 from striate.tasks.task import CLASSIFICATION
 
 
-class ClassificationScoring(Scoring):
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction for one item: the most probable class, its probability, and all classes from there down."""
+
+    class_: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    file: str | None = None  # None for an image, an array or a text that was given itself
+    text: str | None = None  # the text that was predicted for, if one
+
+    def as_dict(self) -> dict[str, object]:
+        """As ``striate predict --json`` prints it."""
+        top = [{"class": name, "probability": p} for name, p in self.top]
+        return named(self) | {"class": self.class_, "probability": self.probability, "top": top}
+
+    def line(self, top: int = 3) -> str:
+        """The *top* most probable classes."""
+        return ", ".join(f"{name} {p:.1%}" for name, p in self.top[:top])
+
+
+class ClassificationScoring(Scoring[ClassificationScores]):
     task = CLASSIFICATION
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
@@ -44,6 +84,26 @@ class ClassificationScoring(Scoring):
 
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_right, lambda counts: float(counts[0] / counts[1]))
+
+    def predict(self, scores: np.ndarray, context: OutputContext) -> Prediction:
+        p = np.exp(log_softmax(scores))
+        top = tuple((context.classes[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
+        return Prediction(*top[0], top, context.file, context.text)
+
+    def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> ClassificationScores:
+        scores, targets = together(batches, len(context.classes))
+        return score_classification(log_softmax(scores), targets, context.classes, context.names)
+
+    def sections(self, scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Sections:
+        n, (low, high), common = scores.n, scores.accuracy_interval, scores.commonest
+        return Sections(
+            percent(scores.accuracy, n),
+            f"accuracy: {scores.right:,} of {n:,} right",
+            f" 95 % interval: {percent(low, n)} to {percent(high, n)}. "
+            f"Always predicting “{common.name}” would give {percent(common.n / n)}.",
+            _mistakes(scores, shown),
+            _classes(scores),
+        )
 
 
 def _right(scores: Tensor, targets: Tensor) -> Tensor:
@@ -89,3 +149,67 @@ def multiclass_hinges(scores: Tensor, targets: Tensor) -> Tensor:
         )
     margins = (scores - scores.gather(1, targets[:, None]) + 1).clamp(min=0)
     return margins.sum(1) - 1  # the right class itself gives the 1
+
+
+# ------------------------------------------------------------------------------------------------------ the report
+def _mistakes(scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Html:
+    """The mistakes with the highest probability."""
+    if not scores.worst:
+        line = el("p", f"None: all {scores.n:,} predictions are right. Harder data would tell more.")
+        return el("section", el("h2", "Mistakes"), line)
+    wrong, count = scores.n - scores.right, len(scores.worst)
+    some = f"The {count} of {wrong:,} with the highest probability" if wrong > count else f"All {wrong:,}"
+    return el(
+        "section",
+        el("h2", "Mistakes"),
+        el("p", f"{some}: true class → predicted class, and the probability of the prediction."),
+        items_grid(shown, *(_mistake(m, shown.get(m.index)) for m in scores.worst)),
+    )
+
+
+def _mistake(mistake: Mistake, item: ItemView | None) -> Html:
+    return el(
+        "figure",
+        view(item, f"{mistake.truth}, taken for {mistake.predicted}"),
+        el(
+            "figcaption",
+            el("b", f"{mistake.truth} → {mistake.predicted}"),
+            el("span", percent(mistake.probability)),
+            el("small", mistake.name),
+        ),
+    )
+
+
+def _classes(scores: ClassificationScores) -> Html:
+    """Every class, and which is taken for which."""
+    rows = class_rows((c.name, (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1)))) for c in scores.per_class)
+    table = html_table(["class", "items", "precision", "recall", "F1"], rows, high=len(rows) > 20)
+    many = len(scores.classes) > LARGEST
+    return el(
+        "section",
+        el("h2", "Classes"),
+        el(
+            "div",
+            el("div", el("h3", "Most often confused" if many else "Confusion matrix"), confusion_table(scores)),
+            el("div", el("h3", "Per class"), table),
+            class_="pair",
+        ),
+        el(
+            "p",
+            "Precision: of the predictions of this class, the share that is right. Recall: of the items of this class, "
+            "the share found. F1: their harmonic mean. A dash: there was nothing to take the share of.",
+            class_="note",
+        ),
+        el("p", _confidence(scores), class_="note"),
+    )
+
+
+def _confidence(scores: ClassificationScores) -> str:
+    mean, (low, high) = scores.calibration["mean_confidence"], scores.accuracy_interval
+    close = f"the two are no further apart than {scores.n:,} items can tell"
+    verdict = "it is overconfident" if mean > high else "it is underconfident" if mean < low else close
+    return (
+        f"Its predictions have a probability of {percent(mean)} on average, and {percent(scores.accuracy, scores.n)} "
+        f"of them are right: {verdict}. Expected calibration error "
+        f"{percent(scores.calibration['expected_calibration_error'])}, cross-entropy {scores.loss:.4f} nats."
+    )

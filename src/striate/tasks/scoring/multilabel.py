@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.metrics.multilabel import average_precision
-from striate.tasks.scoring.base import Loss, Scoring, Tally, checked_columns
+from striate.metrics.multilabel import LabelMistake, MultilabelScores, average_precision, score_multilabel
+from striate.metrics.shared import percent
+from striate.report import ItemView, Sections
+from striate.report.markup import Html, class_rows, el, html_table, num, ratio
+from striate.report.pictures import items_grid, view
+from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
 from striate.tasks.task import MULTILABEL
 
 
-class MultilabelScoring(Scoring):
+@dataclass(frozen=True)
+class Labels:
+    """The prediction where an item may have several labels: those predicted, and every label's probability."""
+
+    labels: tuple[str, ...]
+    probabilities: tuple[tuple[str, float], ...]  # in the order of the contract
+    file: str | None = None
+    text: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        every = [{"class": name, "probability": p} for name, p in self.probabilities]
+        return named(self) | {"labels": list(self.labels), "probabilities": every}
+
+    def line(self, top: int = 3) -> str:
+        known = dict(self.probabilities)
+        return ", ".join(f"{name} {known[name]:.1%}" for name in self.labels) or "no label"
+
+
+class MultilabelScoring(Scoring[MultilabelScores]):
     task = MULTILABEL
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
@@ -23,6 +48,26 @@ class MultilabelScoring(Scoring):
 
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_kept, _mean_average_precision, lambda before, batch: torch.cat([before, batch], 1))
+
+    def predict(self, scores: np.ndarray, context: OutputContext) -> Labels:
+        p = 1 / (1 + np.exp(-scores.astype(np.float64).clip(-700, 700)))
+        every = tuple(zip(context.classes, p.tolist(), strict=True))
+        return Labels(tuple(n for n, value in every if value >= context.threshold), every, context.file, context.text)
+
+    def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> MultilabelScores:
+        return score_multilabel(*together(batches, len(context.classes)), context.classes, context.names)
+
+    def sections(self, scores: MultilabelScores, shown: Mapping[int, ItemView]) -> Sections:
+        n, (low, high) = scores.n, scores.subset_accuracy_interval
+        return Sections(
+            percent(scores.mean_average_precision),
+            f"mean average precision of {len(scores.classes)} labels",
+            f" Macro F1, the mean of the labels' F1: {percent(scores.macro_f1)}. Every label is right for "
+            f"{scores.right:,} of {n:,} items, {percent(scores.subset_accuracy, n)} (95 % interval {percent(low, n)} "
+            f"to {percent(high, n)}).",
+            _mistakes(scores, shown),
+            _labels(scores),
+        )
 
 
 def _kept(scores: Tensor, targets: Tensor) -> Tensor:
@@ -37,3 +82,58 @@ def _mean_average_precision(items: Tensor) -> float:
     scores, targets = items.numpy()
     known = [average_precision(s, t > 0.5) for s, t in zip(scores.T, targets.T, strict=True) if (t > 0.5).any()]
     return float(np.mean(known)) if known else 0.0
+
+
+# ------------------------------------------------------------------------------------------------------ the report
+def _mistakes(scores: MultilabelScores, shown: Mapping[int, ItemView]) -> Html:
+    """The items with the highest loss among those that are not all right."""
+    if not scores.worst:
+        line = el("p", f"None: every label of all {scores.n:,} items is right. Harder data would tell more.")
+        return el("section", el("h2", "Mistakes"), line)
+    wrong, count = scores.n - scores.right, len(scores.worst)
+    some = f"The {count} of {wrong:,} items" if wrong > count else f"All {wrong:,} items"
+    return el(
+        "section",
+        el("h2", "Mistakes"),
+        el("p", f"{some} with the highest loss: the labels that were missed, and those predicted wrongly."),
+        items_grid(shown, *(_mistake(m, shown.get(m.index)) for m in scores.worst)),
+    )
+
+
+def _mistake(mistake: LabelMistake, item: ItemView | None) -> Html:
+    missed = ", ".join(name for name in mistake.truth if name not in mistake.predicted)
+    wrong = ", ".join(name for name in mistake.predicted if name not in mistake.truth)
+    right = ", ".join(name for name in mistake.truth if name in mistake.predicted)
+    return el(
+        "figure",
+        view(item, ", ".join(mistake.truth) or "no label"),
+        el(
+            "figcaption",
+            el("span", "missed ", el("b", missed)) if missed else None,
+            el("span", "wrong ", el("b", wrong)) if wrong else None,
+            el("span", f"right {right}") if right else None,
+            el("small", mistake.name),
+        ),
+    )
+
+
+def _labels(scores: MultilabelScores) -> Html:
+    rows = class_rows(
+        (c.name, (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1, c.average_precision))))
+        for c in scores.per_class
+    )
+    head = ["label", "items", "precision", "recall", "F1", "average precision"]
+    return el(
+        "section",
+        el("h2", "Labels"),
+        html_table(head, rows, high=len(rows) > 20),
+        el(
+            "p",
+            f"A label is predicted from a probability of a half on. Over all labels together: precision "
+            f"{percent(scores.micro_precision)}, recall {percent(scores.micro_recall)}, F1 {percent(scores.micro_f1)}. "
+            f"Average precision: the area under precision over recall at all thresholds; guessing gives the share of "
+            f"the items that have the label. A dash: there was nothing to take the share of. Loss {scores.loss:.4f} "
+            f"nats per label.",
+            class_="note",
+        ),
+    )

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.tasks.scoring.base import Loss, Scoring, Tally, checked_columns
+from striate.metrics.regression import Miss, RegressionScores, score_regression
+from striate.report import ItemView, Sections
+from striate.report.charts import scatter
+from striate.report.markup import Html, class_rows, el, html_table, num
+from striate.report.pictures import items_grid, view
+from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
 from striate.tasks.task import REGRESSION
 
 LOSSES: dict[str, Loss] = {
@@ -14,9 +24,26 @@ LOSSES: dict[str, Loss] = {
     "l1": F.l1_loss,
     "huber": F.huber_loss,
 }  # Huber 1964, a line from one std of the target on
+CHARTS = 12  # values that get a chart of their own
+NUMBERS = 4  # values of an item that are written out
 
 
-class RegressionScoring(Scoring):
+@dataclass(frozen=True)
+class Values:
+    """Predicted numbers, in the data's own units; positions in pixels of the image as it came."""
+
+    values: tuple[tuple[str, float], ...]
+    file: str | None = None
+    text: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        return named(self) | {"values": dict(self.values)}
+
+    def line(self, top: int = 3) -> str:
+        return ", ".join(f"{name} {value:.6g}" for name, value in self.values)
+
+
+class RegressionScoring(Scoring[RegressionScores]):
     task = REGRESSION
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
@@ -29,8 +56,89 @@ class RegressionScoring(Scoring):
         of = torch.ones(()) if units is None else torch.as_tensor(units).double().cpu()
         return Tally(_errors, lambda counts: float((counts[:-1] * of).mean() / counts[-1]))
 
+    def predict(self, scores: np.ndarray, context: OutputContext) -> Values:
+        values = context.in_pixels(context.unstandardise(scores[None]))[0]
+        return Values(tuple(zip(context.classes, values.tolist(), strict=True)), context.file, context.text)
+
+    def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> RegressionScores:
+        scores, targets = together(batches, len(context.classes))
+        return score_regression(
+            context.in_pixels(context.unstandardise(scores)),
+            context.in_pixels(np.asarray(targets, np.float64)),
+            context.classes,
+            context.names,
+            baseline=context.in_pixels(context.unstandardise(np.zeros_like(scores))),
+            positions=context.positions,
+        )
+
+    def sections(self, scores: RegressionScores, shown: Mapping[int, ItemView]) -> Sections:
+        low, high = scores.mae_interval
+        beside = f" 95 % interval: {low:.4g} to {high:.4g}."
+        if scores.baseline_mae is not None:
+            beside += f" Always predicting the training split's mean would give {scores.baseline_mae:.4g}."
+        if scores.distance is not None:
+            beside += f" Positions are {scores.distance:.4g} pixels off on average."
+        what = f"mean absolute error, over {scores.n:,} items"
+        return Sections(f"{scores.mae:.4g}", what, beside, _largest_errors(scores, shown), _values(scores))
+
+    def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
+        if not context.positions:
+            return view
+        predicted = context.unstandardise(scores[None])[0]
+        return replace(
+            view,
+            target_points=tuple((float(target[x]), float(target[y])) for x, y in context.positions),
+            predicted_points=tuple((float(predicted[x]), float(predicted[y])) for x, y in context.positions),
+        )
+
 
 def _errors(scores: Tensor, targets: Tensor) -> Tensor:
     """Per value: the sum of the absolute errors; and last the number of items."""
     sums = (scores - targets).abs().double().sum(0).cpu()
     return torch.cat([sums, sums.new_tensor([len(targets)])])
+
+
+# ------------------------------------------------------------------------------------------------------ the report
+def _largest_errors(scores: RegressionScores, shown: Mapping[int, ItemView]) -> Html:
+    points = any(item.target_points for item in shown.values())
+    marks = "; in the image + is the target and × the prediction" if points else ""
+    return el(
+        "section",
+        el("h2", "Largest errors"),
+        el("p", f"The {len(scores.worst)} items with the largest errors: target → prediction{marks}."),
+        items_grid(shown, *(_miss(scores.classes, m, shown.get(m.index)) for m in scores.worst)),
+    )
+
+
+def _miss(names: Sequence[str], miss: Miss, item: ItemView | None) -> Html:
+    pairs = zip(names, miss.truth, miss.predicted, strict=True)
+    single = len(names) == 1
+    lines = [
+        el("b" if single else "span", None if single else f"{name} ", f"{true:.3g} → {predicted:.3g}")
+        for name, true, predicted in list(pairs)[:NUMBERS]
+    ]
+    return el("figure", view(item, miss.name), el("figcaption", *lines, el("small", miss.name)))
+
+
+def _values(scores: RegressionScores) -> Html:
+    rows = class_rows(
+        (c.name, [num("–" if v is None else f"{v:.4g}") for v in (c.mae, c.rmse, c.r2, c.bias)])
+        for c in scores.per_class
+    )
+    head = ["value", "mean absolute error", "root mean square error", "r²", "bias"]
+    charts = [
+        scatter(name, scores.targets[:, i], scores.predictions[:, i]) for i, name in enumerate(scores.classes[:CHARTS])
+    ]
+    return el(
+        "section",
+        el("h2", "Values"),
+        el("div", *charts, class_="charts squares"),
+        html_table(head, rows, high=len(rows) > 20),
+        el(
+            "p",
+            "On the dashed line the prediction is the target. r²: the share of the variance that is predicted; 0 is "
+            "what always predicting the mean of these items would give. Bias: the mean of prediction − target. A dash: "
+            "the targets never vary.",
+            class_="note",
+        ),
+    )

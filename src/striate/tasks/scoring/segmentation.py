@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError
-from striate.metrics.segmentation import mean_iou
-from striate.tasks.scoring.base import Loss, Scoring, Tally, check_range, shape_of_targets
+from striate.metrics.segmentation import BadMask, SegmentationScores, mean_iou, score_segmentation
+from striate.metrics.shared import percent
+from striate.report import ItemView, Sections
+from striate.report.markup import Html, class_rows, el, html_table, num, ratio
+from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, view
+from striate.report.tables import LARGEST, confusion_table
+from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, check_range, named, shape_of_targets
 from striate.tasks.task import IGNORE, SEGMENTATION
 
+SHOWN = 12  # images on the page; each is three pictures
 
-class SegmentationScoring(Scoring):
+
+@dataclass(frozen=True)
+class Mask:
+    """The prediction for every pixel: class numbers, uint8 ``(H, W)`` in the image's own size; 255 where the network
+    does not look (beyond a crop). ``shares`` are the classes that occur, with their share of the pixels, largest first.
+    """
+
+    mask: np.ndarray = field(repr=False, compare=False)
+    shares: tuple[tuple[str, float], ...] = ()
+    file: str | None = None
+    text: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        shares = [{"class": name, "share": share} for name, share in self.shares]
+        return named(self) | {"size": list(self.mask.shape), "classes": shares}
+
+    def line(self, top: int = 3) -> str:
+        return ", ".join(f"{name} {share:.1%}" for name, share in self.shares[:top])
+
+
+class SegmentationScoring(Scoring[SegmentationScores]):
     task = SEGMENTATION
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
@@ -43,6 +74,36 @@ class SegmentationScoring(Scoring):
 
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_confusion, lambda counts: mean_iou(counts.numpy()))
+
+    def predict(self, scores: np.ndarray, context: OutputContext) -> Mask:
+        mask = context.upright(_classes_of(scores, 0))
+        counts = np.bincount(mask[mask != IGNORE], minlength=len(context.classes))
+        order = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]]
+        shares = tuple((context.classes[i], float(counts[i] / mask.size)) for i in order)
+        return Mask(mask, shares, context.file, context.text)
+
+    def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> SegmentationScores:
+        masks = ((_classes_of(scores, 1), targets) for scores, targets in batches)
+        return score_segmentation(masks, context.classes, context.names)
+
+    def sections(self, scores: SegmentationScores, shown: Mapping[int, ItemView]) -> Sections:
+        (low, high), common = scores.mean_iou_interval, scores.commonest
+        return Sections(
+            percent(scores.mean_iou),
+            f"mean IoU of {len(scores.classes)} classes, {scores.n:,} images",
+            f" 95 % interval: {percent(low)} to {percent(high)}. {percent(scores.pixel_accuracy)} of the pixels are "
+            f"right; always predicting “{common.name}” would give {percent(common.pixels / scores.pixels)}.",
+            _worst_images(scores, shown),
+            _classes(scores),
+        )
+
+    def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
+        return replace(view, target=np.asarray(target), predicted=_classes_of(scores, 0))
+
+
+def _classes_of(scores: np.ndarray, axis: int) -> np.ndarray:
+    """uint8: of every pixel the class with the highest score."""
+    return np.asarray(scores.argmax(axis), np.uint8)
 
 
 def _confusion(scores: Tensor, targets: Tensor) -> Tensor:
@@ -77,3 +138,66 @@ def soft_dice(scores: Tensor, targets: Tensor) -> Tensor:
     there = g.sum(0) > 0
     dice = 2 * (p * g).sum(0) / (p.square().sum(0) + g.sum(0)).clamp(min=1e-12)
     return ((1 - dice) * there).sum() / there.sum().clamp(min=1)
+
+
+# ------------------------------------------------------------------------------------------------------ the report
+def _worst_images(scores: SegmentationScores, shown: Mapping[int, ItemView]) -> Html:
+    some = scores.worst[:SHOWN]
+    return el(
+        "section",
+        el("h2", "Worst images"),
+        el("p", f"The {len(some)} with the lowest mean IoU: the image, the labels, the prediction."),
+        _legend(scores.classes, [item for m in some if (item := shown.get(m.index))]),
+        el("div", *(_triple(m, shown.get(m.index), len(scores.classes)) for m in some), class_="triples"),
+    )
+
+
+def _legend(classes: Sequence[str], items: Sequence[ItemView]) -> Html:
+    """The colours of the classes that are to be seen."""
+    masks = [mask for item in items for mask in (item.target, item.predicted) if mask is not None]
+    seen = np.unique(np.concatenate([np.unique(mask) for mask in masks])).tolist() if masks else []
+    rgb = class_colours(len(classes))
+    entries = [(classes[i], rgb[i]) for i in seen if i != IGNORE]
+    if IGNORE in seen:
+        entries.append(("ignored", NOTHING))
+    return el(
+        "p",
+        *(el("span", el("i", style=f"background:rgb{colour}"), name) for name, colour in entries),
+        class_="legend",
+    )
+
+
+def _triple(bad: BadMask, item: ItemView | None, classes: int) -> Html:
+    images = [view(item, bad.name)]
+    if item and item.target is not None and item.predicted is not None:
+        for what, mask in (("labels", item.target), ("prediction", item.predicted)):
+            url = data_url(coloured_mask(mask, classes), nearest=True)
+            images.append(el("img", src=url, alt=f"{what} of {bad.name}"))
+    return el(
+        "figure",
+        el("div", *images, class_="triple"),
+        el("figcaption", el("b", percent(bad.mean_iou)), " ", el("small", bad.name)),
+    )
+
+
+def _classes(scores: SegmentationScores) -> Html:
+    many = len(scores.classes) > LARGEST
+    rows = class_rows(
+        (c.name, (num(percent(c.pixels / scores.pixels)), *map(ratio, (c.iou, c.dice, c.precision, c.recall))))
+        for c in scores.per_class
+    )
+    table = html_table(["class", "of pixels", "IoU", "dice", "precision", "recall"], rows)
+    return el(
+        "section",
+        el("h2", "Classes"),
+        el("div", el("h3", "Per class"), table),
+        el("h3", "Most often confused" if many else "Confusion matrix: percent of the pixels of each true class"),
+        confusion_table(scores, shares=True),
+        el(
+            "p",
+            "IoU: the pixels that labels and predictions share, over those that either has. Dice: twice the shared, "
+            "over the sum of both. Counted over all images together. A dash: there was nothing to take the share of; a "
+            "class that neither labels nor predictions have is left out of the means.",
+            class_="note",
+        ),
+    )

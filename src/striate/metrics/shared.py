@@ -1,0 +1,123 @@
+"""What the metrics of every task share: what they can say of themselves, checks of their input, numbers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, log10
+from typing import Any, Protocol
+from unicodedata import combining, east_asian_width
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.errors import DataError
+
+WORST = 24  # items kept: as many as a page of images can show and a person will look at
+ROWS = 30  # classes that are all listed; of more, the weakest
+
+
+class Scores(Protocol):
+    """What was measured on a split. ``str()`` is the text of ``striate evaluate``.
+
+    ``worst`` are the items with the largest errors, each with its ``index`` in the split.
+    """
+
+    @property
+    def n(self) -> int:
+        """Items measured."""
+
+    @property
+    def worst(self) -> tuple[Any, ...]: ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+
+    def headline(self, items: str = "items") -> str:
+        """The task's metric in a line; *items* is what the data are made of: ``"images"``."""
+
+
+def check_table(
+    predictions: ArrayLike, targets: ArrayLike, columns: Sequence[str], names: Sequence[str] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """*predictions* and *targets*, both float64 ``(N, columns)``; DataError where they are not, or contain NaN."""
+    predicted, true = np.asarray(predictions, np.float64), np.asarray(targets, np.float64)
+    k = len(columns)
+    if predicted.ndim != 2 or predicted.shape[1] != k:
+        raise DataError(f"the network's outputs have shape {list(predicted.shape)}, expected [N, {k}]: a row per item")
+    n = len(predicted)
+    if true.shape != (n, k):
+        raise DataError(
+            f"{n} predictions, but targets of shape {list(true.shape)}: expected one row per item, [{n}, {k}]"
+        )
+    check_items(n, names, int(np.isnan(predicted).any(axis=1).sum()))
+    if not np.isfinite(true).all():
+        raise DataError(f"the targets of {int((~np.isfinite(true)).any(axis=1).sum())} of {n} items are not numbers")
+    return predicted, true
+
+
+def check_items(n: int, names: Sequence[str] | None, broken: int) -> None:
+    """DataError where there is no item, a name too many or too few, or NaN in *broken* rows."""
+    if n == 0:
+        raise DataError("there are no items to measure: the requested split of the data is empty")
+    if names is not None and len(names) != n:
+        raise DataError(f"{n} predictions, but {len(names)} names: give one name per item, or none")
+    if broken:
+        raise DataError(
+            f"the network's outputs are NaN for {broken} of {n} items: it has diverged; lower the learning rate"
+        )
+
+
+def item_name(i: int, names: Sequence[str] | None) -> str:
+    """What item *i* is called in a list: its name, or ``"item 17"``."""
+    return names[i] if names else f"item {i}"
+
+
+def percent(share: float | None, n: int = 0) -> str:
+    """*share* in percent, with digits enough that one item in *n* shows and 999 of 1,000 is not 100 %.
+
+    >>> percent(0.975), percent(9_987 / 10_000, 10_000), percent(None)
+    ('97.5 %', '99.87 %', '-')
+    """
+    if share is None:
+        return "-"
+    return f"{100 * share:.{max(1, ceil(log10(n)) - 2) if n else 1}f} %"
+
+
+def class_table(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]], weakness: Sequence[float], by: str
+) -> list[str]:
+    """A table with a row per class; of more than 30 the weakest, lowest *weakness* (their "IoU", say) first."""
+    if len(rows) <= ROWS:
+        return aligned([head, *rows])
+    weakest = [i for i in np.argsort(np.asarray(weakness), kind="stable")[:ROWS].tolist() if weakness[i] < np.inf]
+    more = f"(the {len(weakest)} weakest of {len(rows):,} {head[0].replace('class', 'classe')}s, by {by})"
+    return [*aligned([head, *(rows[i] for i in weakest)]), more]
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """*rows* with aligned columns, the first to the left and the others to the right.
+
+    >>> aligned([("class", "n"), ("猫", "12")])
+    ['class   n', '猫     12']
+    """
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell + " " * (w - _width(cell)) if i == 0 else " " * (w - _width(cell)) + cell
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def printable(text: str) -> str:
+    """*text* that cannot move the cursor or colour the screen: class names are folder names.
+
+    >>> printable("a\\x1b[31m")
+    'a?[31m'
+    """
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _width(text: str) -> int:
+    return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
