@@ -268,7 +268,7 @@ def test_a_model_is_measured_on_data_of_its_kind(in_folder):
     _, result = train("shapes:n=24,test=8", f"{CONV} 8", out="run", settings={"epochs": 1})
     for data, text in (
         ("shapes:segmentation,n=8,test=4", "it cannot be taken for classification"),
-        (sentences(in_folder), "holds text, the model takes images"),
+        (sentences(in_folder), "contains text, the model takes images"),
     ):
         with pytest.raises(DataError) as caught:
             parts_for(result.model, data)
@@ -333,7 +333,7 @@ def test_the_split_is_stored_and_must_be_the_same_to_go_on(in_folder, photos):
     (in_folder / "data" / "cat" / "new.png").rename(in_folder / "data" / "cat" / "0.png")
     written = (in_folder / "run" / "split.csv").read_text()
     (in_folder / "run" / "split.csv").write_text(written.replace("data/cat/0.png,cat", "data/cat/0.png,dog"))
-    with pytest.raises(RecipeError, match=r"other items \(1 with another answer, the first data/cat/0.png\)"):
+    with pytest.raises(RecipeError, match=r"other items \(1 with another target, the first data/cat/0.png\)"):
         prepare("data", out="run", resume=True)
     (in_folder / "run" / "split.csv").write_text(written.replace("\ntrain,", "\nval,", 1))
     with pytest.raises(RecipeError, match=r"other items \(1 in another part, the first data/cat/"):
@@ -382,7 +382,7 @@ def test_weights_go_from_task_to_task(in_folder):
     result = run.finish()
     kept = prepare("shapes:regression,n=60,test=20", weights=run.folder / "model.safetensors")  # the head is the file's
     assert kept.model.contract.target_mean == result.model.contract.target_mean
-    with pytest.raises(SpecError, match="is a model for classification, the data for segmentation; name a net with"):
+    with pytest.raises(SpecError, match="a model for classification, the data for segmentation; give a network with"):
         prepare("shapes:segmentation,n=8,test=4", weights="first/model.safetensors")
 
 

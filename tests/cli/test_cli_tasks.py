@@ -134,7 +134,9 @@ def test_sentences(cli, in_folder):
     assert (document["file"], document["text"], document["class"]) == ("more.txt", "dull film", "bad")
     missing = cli("predict", "run/model.safetensors", "none.txt")
     assert missing.code == 3
-    assert missing.err == "striate: none.txt: No such file or directory; wanted a text file with a sentence a line\n"
+    assert (
+        missing.err == "striate: none.txt: No such file or directory; expected a text file with a sentence per line\n"
+    )
 
 
 def test_the_options_of_the_data_and_of_its_use(cli, in_folder, photos):

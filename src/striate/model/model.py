@@ -162,7 +162,7 @@ def load(path: str | Path) -> Model:
     except Error as error:
         first, *more = str(error).splitlines()
         raise ModelError("\n".join([f"{path}: {first}", *more[:5], *["  ..."][: len(more[5:])]])) from None
-    except (SafetensorError, RuntimeError, TypeError, OverflowError, OSError) as error:
+    except (SafetensorError, RuntimeError, TypeError, LookupError, OverflowError, OSError) as error:
         raise ModelError(f"{path}: the weights cannot be loaded ({str(error).splitlines()[0]})") from None
     module.eval()
     return Model(module, header.contract)

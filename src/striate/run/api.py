@@ -22,17 +22,17 @@ from striate.files import write_safely
 from striate.learning import Epoch, Recipe, find_recipe
 from striate.loading import Given, open_model, open_network
 from striate.loading.network import input_shape
-from striate.model.answers import THRESHOLD, Answer, Mask
+from striate.metrics import Scores
 from striate.model.contract import RESIZE
-from striate.model.model import Model
+from striate.model.model import THRESHOLD, Model
 from striate.model.sources import Source
-from striate.report import AnyScores
-from striate.report.palette import NOTHING, colours
+from striate.report.pictures import NOTHING, class_colours
 from striate.run.folder import Say
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, measure, parts_for
 from striate.run.options import sorted_settings
 from striate.spec import Shape
+from striate.tasks.scoring import Answer, Mask
 
 
 def _silent(text: str) -> None:
@@ -94,7 +94,7 @@ def evaluate(
     say: Say = _to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
-) -> AnyScores:
+) -> Scores:
     """The metrics of *model* on a *split* of *data*, with confidence intervals; ``print`` shows them.
 
     Args:
@@ -106,7 +106,7 @@ def evaluate(
         fetching: Told what of which file is fetched, where one has to be.
 
     Returns:
-        :class:`~striate.metrics.Scores`, or those of the task: ``.accuracy``, ``.per_class``, ``.as_dict()``...
+        The task's :class:`~striate.metrics.Scores`: ``.accuracy``, ``.per_class``, ``.as_dict()``...
 
     Raises:
         ModelError: There is no such model. DataError: The data cannot be read, or have classes that it does not know.
@@ -175,7 +175,7 @@ def predictions(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
         )
     taken: set[str] = set()
-    for answer in found.answers(sources, batch=batch_size, threshold=threshold):
+    for answer in found.answers(sources, batch_size=batch_size, threshold=threshold):
         if isinstance(answer, Mask) and out is not None:
             yield answer, _write_mask(answer, Path(out), taken, len(found.contract.classes))
         else:
@@ -188,7 +188,7 @@ def _write_mask(answer: Mask, folder: Path, taken: set[str], classes: int) -> Pa
     name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10**6))) if name not in taken)
     taken.add(name)
     image = Image.fromarray(answer.mask)
-    palette = (*colours(classes), *[NOTHING] * (256 - classes))  # whole, or Pillow would cut numbers off to fewer bits
+    palette = (*class_colours(classes), *[NOTHING] * (256 - classes))  # all 256: Pillow would cut bits off
     image.putpalette([value for colour in palette for value in colour])
     stream = io.BytesIO()
     image.save(stream, "PNG")
