@@ -336,7 +336,7 @@ def test_the_split_is_stored_and_must_be_the_same_to_go_on(in_folder, photos):
     with pytest.raises(RecipeError, match=r"other items \(1 with another target, the first data/cat/0.png\)"):
         prepare("data", out="run", resume=True)
     (in_folder / "run" / "split.csv").write_text(written.replace("\ntrain,", "\nval,", 1))
-    with pytest.raises(RecipeError, match=r"other items \(1 in another part, the first data/cat/"):
+    with pytest.raises(RecipeError, match=r"other items \(1 in another split, the first data/cat/"):
         prepare("data", out="run", resume=True)
     (in_folder / "run" / "split.csv").unlink()
     said = []
