@@ -16,7 +16,12 @@ LEFT = 2  # the columns that are words; the others are numbers, aligned to the r
 
 
 def report_table(report: Report) -> str:
-    """The layers, the totals, then every fault, what strides drop, and the sizes that fit."""
+    """The layers, the totals, then every fault, what strides drop, and the sizes that fit.
+
+    >>> from striate.analysis import analyse
+    >>> print(report_table(analyse("conv 6 5; relu", "1x28x28")).splitlines()[0])
+    layer  op         output  parameters    MACs  receptive field  stride   memory
+    """
     faulty = {problem.layer for problem in report.problems}
     before = ["input", *(layer.name for layer in report.layers)]
     rows = [_row(layer, before[i], layer.name in faulty) for i, layer in enumerate(report.layers)]
@@ -27,7 +32,11 @@ def report_table(report: Report) -> str:
 
 
 def align_columns(rows: list[tuple[str, ...]], left: int = LEFT) -> list[str]:
-    """The rows as lines with their columns under each other, the first *left* to the left."""
+    """The rows as lines with their columns under each other, the first *left* aligned to the left.
+
+    >>> align_columns([("net", "size"), ("a", "7")], left=1)
+    ['net  size', 'a       7']
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

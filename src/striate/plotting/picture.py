@@ -123,7 +123,7 @@ class HasPicture:
     """What has a ``picture()`` shows it in a notebook, and its text where there are no images."""
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, object], dict[str, object]]:
-        picture: Picture = self.picture()  # type: ignore[attr-defined]
+        picture: Picture = self.picture()  # type: ignore[attr-defined]  # every subclass has it
         bundle, about = picture._repr_mimebundle_()
         words = bundle["text/plain"] if type(self).__str__ is object.__str__ else str(self)
         return bundle | {"text/plain": words}, about
@@ -138,13 +138,21 @@ def value_panel(
     side: int = 0,
     marks: Marks = (),
 ) -> Panel:
-    """A panel of numbers ``(H, W)``, coloured by *scale* (its own, if not given), and written where they are few."""
+    """A panel of numbers ``(H, W)``, coloured by *scale* (its own, if not given), and written where they are few.
+
+    >>> value_panel(np.array([[-1.0, 0.0, 1.0]])).image.shape
+    (1, 3, 3)
+    """
     array = np.asarray(array, np.float64)
     return Panel((scale or ColourScale.of(array)).colours(array), title, note, array, marks, side)
 
 
 def image_panel(array: np.ndarray, *, title: str = "", note: str = "", side: int = 0, marks: Marks = ()) -> Panel:
-    """A panel of an image as it is: uint8 ``(H, W)`` or ``(H, W, 3)``."""
+    """A panel of an image as it is: uint8 ``(H, W)`` or ``(H, W, 3)``.
+
+    >>> image_panel(np.zeros((4, 6), np.uint8), title="black").image.shape
+    (4, 6, 3)
+    """
     array = np.asarray(array)
     image = np.repeat(array[..., None], 3, axis=2) if array.ndim == 2 else array
     return Panel(image, title, note, array if array.ndim == 2 else None, marks, side)
@@ -368,7 +376,11 @@ def _bar(scale: ColourScale) -> Image.Image:
 def word_panel(
     words: Sequence[str], array: np.ndarray, scale: ColourScale, *, title: str = "", side: int = 480
 ) -> Panel:
-    """A panel of *words* one after the other, each on the colour of its number in *array*, the number below it."""
+    """A panel of *words* one after the other, each on the colour of its number in *array*, the number below it.
+
+    >>> word_panel(["good", "film"], np.array([0.9, 0.1]), ColourScale(1.0, True)).image.shape[0]
+    80
+    """
     pad = 5 * DENSITY
     high, width = 40 * DENSITY, side * DENSITY
     placed, x, y = [], 0, 0
