@@ -90,6 +90,7 @@ def test_any_names_and_any_wiring(tmp_path_factory: pytest.TempPathFactory, grap
         ("conv 4 3; sumpool 3 stride=2 ceil=yes; upsample 3; crop 2; scale value=0.5 bias=yes", (2, 17)),
         ("linear 8; tanh; linear 3; softmax", (5,)),
         ("a: conv 4 1; b: add <- a, input, input; m: multiply <- b, a; add <- m, b", (4, 3, 3)),
+        ("; ".join(f"b{i}.bn: batchnorm eps=1e-{i}; b{i}.act: relu; b{i}.c: conv 3 1" for i in range(4, 8)), (3, 4, 4)),
         ("g.a: conv 4 1; h.a: relu; g.b: conv 4 1 <- g.a; add <- g.b, h.a", (2, 3, 3)),
     ],
 )

@@ -22,7 +22,7 @@ from striate.spec.op import torch_call
 Path = tuple[str, ...]
 Condition = Callable[[], str]  # the code that says whether a member is there
 Members = Sequence[Member | None]  # of each group of the class in hand; None where one lacks it
-NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+NUMBER = re.compile(r"(?<![\w.-])\d+(?![\w.])")
 
 
 class _Item(NamedTuple):
