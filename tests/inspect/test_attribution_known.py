@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from bounds import scores_bound
 from striate.analysis import Axis, infer, receptive
+from striate.errors import SeeError
 from striate.inspect.attribution import (
     METHODS,
+    ablation_cam,
     deconvnet,
     grad_cam,
     grad_cam_pp,
@@ -226,6 +228,39 @@ def test_grad_cam_pp_of_slopes_that_are_not_one_by_hand() -> None:
     maps = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], dtype=torch.float64)
     found = grad_cam_pp(net, maps, 0, layer="0").values
     assert np.allclose(found, (0.5 / 7 + 2 / 22) * maps[0, 0].numpy(), rtol=1e-12)
+
+
+def test_ablation_cam_of_captums_net_by_hand() -> None:
+    """At relu1 the score is 75 - 21 = 54, of the first map alone 75, of the second alone -21, which the last ReLU makes
+    0: the drops are 54 and -21, and without that ReLU 75 and -21.
+    """
+    first, second = np.array([[0, 4], [31, 40]]), np.array([[0, 0], [6, 15]])
+    net = OneConv()
+    assert ablation_cam(net, RAMP, 0, layer="relu1").values.tolist() == (54 * first - 21 * second).tolist()
+    net.relu2 = nn.Identity()
+    found = ablation_cam(net, RAMP, 0, layer="relu1", batch=1)
+    assert found.values.tolist() == (75 * first - 21 * second).tolist()
+    assert (found.score, found.layer) == (54, "relu1")
+    assert ablation_cam(net, RAMP, 0, layer="relu1", relu=True).values.min() == 0
+
+
+def test_ablation_cam_of_global_pooling_and_one_linear_layer_weighs_by_what_each_map_adds() -> None:
+    net, x = random_net("input 2x9x7; conv 5 3; relu; adaptiveavgpool 1; flatten; linear 3"), image(2, 9, 7)
+    found = ablation_cam(net, x, 1)
+    maps = net.taps(x, found.layer)[found.layer][0].detach()
+    added = list(net.parameters())[-2][1].detach() * maps.mean((1, 2))
+    assert np.allclose(found.values, (added[:, None, None] * maps).sum(0).numpy(), atol=1e-12)
+
+
+def test_ablation_cam_needs_no_gradient() -> None:
+    class Detached(OneConv):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).detach()
+
+    wanted = ablation_cam(OneConv(), RAMP, 0, layer="relu1").values
+    assert np.array_equal(ablation_cam(Detached(), RAMP, 0, layer="relu1").values, wanted)
+    with pytest.raises(SeeError, match="detaches"):
+        grad_cam(Detached(), RAMP, 0, layer="relu1")
 
 
 def test_hires_cam_before_one_linear_layer_sums_to_the_score() -> None:

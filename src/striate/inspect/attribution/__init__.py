@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from striate.inspect.attribution.cams import grad_cam, grad_cam_pp, hires_cam, layer_cam
+from striate.inspect.attribution.cams import ablation_cam, grad_cam, grad_cam_pp, hires_cam, layer_cam
 from striate.inspect.attribution.checks import (
     Completeness,
     PerturbationCurve,
@@ -67,6 +67,7 @@ METHODS = {
         AttributionMethod("Grad-CAM++", grad_cam_pp, of_layer=True),
         AttributionMethod("LayerCAM", layer_cam, of_layer=True),
         AttributionMethod("HiResCAM", hires_cam, of_layer=True),
+        AttributionMethod("Ablation-CAM", ablation_cam, of_layer=True),
         AttributionMethod("Occlusion", occlusion),
     )
 }
@@ -82,6 +83,7 @@ __all__ = [
     "SanityCheck",
     "Target",
     "TargetLike",
+    "ablation_cam",
     "as_target",
     "cam_layer",
     "completeness",

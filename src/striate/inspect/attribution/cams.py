@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from striate.errors import SeeError, shape_text
@@ -125,6 +126,48 @@ def hires_cam(
     return _weighed("hires_cam", lambda a, g: (g * a).sum(0), module, x, target, layer, relu, task)
 
 
+def ablation_cam(
+    module: nn.Module,
+    x: Tensor,
+    target: TargetLike = None,
+    *,
+    layer: str | None = None,
+    relu: bool = False,
+    batch: int = 32,
+    task: Task | str = CLASSIFICATION,
+) -> Attribution:
+    """Ablation-CAM: ``sum over k of (S - S_k) A_k``, where ``S_k`` is the score with map ``A_k`` set to zero: Desai and
+    Ramaswamy 2020, equations 3 and 4. No gradient is taken, so saturated units are not overlooked, and networks that
+    run under ``no_grad`` or detach have a map too.
+
+    The factor ``1 / S`` of all weights is omitted: it changes no proportion, and the sign where the score is negative.
+    It costs a forward pass for each map of the layer.
+
+    Args:
+        batch: How many copies of the input run at once.
+
+    Otherwise takes and gives what :func:`grad_cam` does.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+    >>> import torch
+    >>> ablation_cam(net, torch.rand(1, 1, 4, 4), 0).values.shape
+    (2, 2)
+    """
+    with probing(module, x, target, task) as probe:
+        name, score, maps, notes = _feature_maps(probe, layer)
+        drops = []
+        with torch.no_grad():
+            for part in probe.chunks(maps.shape[1], batch):
+                ablated = maps.repeat(len(part), *[1] * (maps.ndim - 1))
+                for row, k in zip(ablated, part, strict=True):
+                    row[k] = 0
+                with _cut(probe.module, name, ablated):
+                    drops.append(score - probe.scores(probe.leaf.expand(len(part), *probe.leaf.shape[1:])))
+            cells = (torch.cat(drops).view(-1, *[1] * (maps.ndim - 2)) * maps[0]).sum(0)
+        cells = cells.clamp(min=0) if relu else cells
+        return probe.result("ablation_cam", cells, score, *notes, layer=name, rectified=relu)
+
+
 def _plus_plus(a: Tensor, g: Tensor) -> Tensor:
     below = 2 * g**2 + g**3 * _sums(a)
     shares = (g**2 / below.where(below != 0, below.new_ones(()))).where(g != 0, below.new_zeros(()))
@@ -162,12 +205,14 @@ def _feature_maps(probe: Probe, layer: str | None) -> tuple[str, Tensor, Tensor,
 
 
 class _Cut:
-    """The output of one layer as the beginning of the graph: ``value`` is what scores are differentiated by."""
+    """The output of one layer as the beginning of the graph: ``value`` is what scores are differentiated by. Instead of
+    it the network goes on with the output *instead*, where that is given.
+    """
 
-    def __init__(self, layer: str) -> None:
+    def __init__(self, layer: str, instead: Tensor | None = None) -> None:
         self.name, _, number = layer.partition("#")
         self.layer, self.call = layer, int(number) if number.isdecimal() else None
-        self.calls = 0
+        self.calls, self.instead = 0, instead
         self._value: Tensor | None = None
 
     @property
@@ -184,14 +229,14 @@ class _Cut:
         self.calls += 1
         if self.calls != (self.call or 1) or not isinstance(output, Tensor) or not output.is_floating_point():
             return None
-        self._value = output.detach().requires_grad_()
+        self._value = output.detach().requires_grad_() if self.instead is None else self.instead
         return self._value.clone()  # what comes after may work in place
 
 
 @contextmanager
-def _cut(module: nn.Module, layer: str) -> Iterator[_Cut]:
+def _cut(module: nn.Module, layer: str, instead: Tensor | None = None) -> Iterator[_Cut]:
     """Within it *module* is differentiated from the output of *layer* on: nothing before it costs a backward pass."""
-    made = _Cut(layer)
+    made = _Cut(layer, instead)
     handle = find_layer(module, made.name).register_forward_hook(made)
     try:
         yield made
