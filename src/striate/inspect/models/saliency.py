@@ -150,7 +150,7 @@ class MethodComparison(DrawnInspection):
             title = METHODS[found.found.method].title
             panels.append(replace(found.panels(180)[-1], title=title, note=f"{ends}{label}"))
         footer = "Red contributes to the target, blue against it, up to the number below: each map has its own scale."
-        return panel_grid(panels, columns=1 if first.words else 4, title=self.title, footer=footer)
+        return panel_grid(panels, columns=1 if first.words else 5, title=self.title, footer=footer)
 
 
 @overload
