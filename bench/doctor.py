@@ -1,7 +1,7 @@
 """Claim: `doctor` looks at 60,000 MNIST digits in 20 s at most, near-duplicates included, and finds nothing wrong; and
 copies that were edited and put among them, it finds.
 
-Evidence: the full and the quick part, each in a new process, on MNIST (all 70,000 digits) and on 5,000 JPEGs of
+Evidence: the full and the quick checks, each in a new process, on MNIST (all 70,000 digits) and on 5,000 JPEGs of
 CIFAR-10 in class folders; then 200 digits edited four ways and put among the 70,000.
 
     python bench/doctor.py ../shared/data

@@ -1,16 +1,16 @@
-"""Claim: the first epoch from a folder of images comes at 2 times the images a second of a plain PyTorch `Dataset` and
+"""Claim: the first epoch from a folder of images comes at 2 times the images per second of a plain PyTorch `Dataset` and
 `DataLoader(num_workers=2)`, and later epochs at 8 times; with 5,000 JPEGs of 32x32 (from ../shared/data), and with 500
 photos of 12 megapixels that are drawn here.
 
-Evidence: both programs in one run, in turn (A B A B), each in a process of its own, on the same files, which lie in the
-system's file cache for both. Images a second are of everything from the folder's name to the last batch of an epoch,
+Evidence: both programs in one run, in turn (A B A B), each in a process of its own, on the same files, which are in the
+system's file cache for both. Images per second are of everything from the folder's name to the last batch of an epoch,
 for both: listing the files, decoding, resizing (bilinear) to the same size, normalising, shuffling, batches of 32; for
 striate also recognising the files and writing its cache to the disk (it is emptied before each first epoch), for the
 plain program starting its two worker processes in each epoch, as it does. A second run of striate finds the cache.
 What both need before (importing, the list of class names) is not counted. Medians of the repetitions.
 
-Memory is that of the process and its helpers together at its highest: proportional set size (what they share is
-counted once), looked at 50 times a second in a run of its own, which is not timed.
+Memory is that of the process and its workers together at its maximum: proportional set size (what they share is
+counted once), sampled 50 times per second in a run of its own, which is not timed.
 
 On 2 cores of an x86-64 server (2026-11-20, torch 2.13.0+cpu, Pillow 13.0.0): JPEGs, n=5,000, medians of 5: first epoch
 22,679 images/s against 9,892 (2.3 times), later 369,447 against 11,566 (32 times), 230 MB against 242. Photos, n=500,

@@ -3,9 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.datasets import open_data, read_part, with_validation
+import striate.datasets.open as opening
+from striate.datasets import DataSet, Part, open_data, read_part, with_validation
+from striate.datasets.doctor import doctor
+from striate.datasets.open import SOURCES
+from striate.datasets.show import describe, sheet_contract
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
+from striate.tasks import CLASSIFICATION
 
 ACCEPTED = (
     "; DATA is a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), a folder with one folder of images for "
@@ -228,3 +233,26 @@ def test_no_permission(open_to_all, as_nobody, class_folders):
         assert message(folder) == f"{folder}: no permission to read this folder; change its permissions"
         inside = folder / "cat"
         assert message(inside) == f"{inside}: no permission to look there; change the folder's permissions"
+
+
+def test_a_new_source_is_one_line_of_the_list(tmp_path, monkeypatch):
+    """Arrays in ``.npy`` files of a folder, one for each class: splits, the doctor and the description know them."""
+
+    def is_npy(path):
+        return path.is_dir() and any(path.glob("*.npy"))
+
+    def open_npy(path, task):
+        arrays = {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
+        targets = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays.values()])
+        part = Part(np.concatenate([*arrays.values()]), targets, tuple(f"item {i}" for i in range(len(targets))))
+        return DataSet(path.name, CLASSIFICATION, tuple(arrays), "L", (1, 8, 8), part, why="from .npy files")
+
+    monkeypatch.setattr(opening, "SOURCES", (opening.Source("a folder of .npy files", is_npy, open_npy), *SOURCES))
+    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8), np.uint8)
+    np.save(tmp_path / "cat.npy", images[:100])
+    np.save(tmp_path / "dog.npy", images[100:])
+    data = open_data(tmp_path)
+    assert (data.classes, data.why, len(data.train), len(data.test)) == (("cat", "dog"), "from .npy files", 160, 40)
+    assert not doctor(tmp_path).faults
+    assert "from .npy files" in str(describe(data))
+    assert read_part(data.test, sheet_contract(data)).inputs.shape == (40, 1, 8, 8)

@@ -1,4 +1,4 @@
-"""From what lies on disk to batches of tensors: open, split, read, batch."""
+"""From files on disk to batches of tensors: open, split, read, batch."""
 
 from striate.datasets.batches import Batches
 from striate.datasets.dataset import Arrays, DataSet, Part

@@ -26,8 +26,8 @@ class Batches:
     ``(N, K)``. regression: float32 ``(N, V)``, standardised by the contract. segmentation: int64 ``(N, H, W)``, 255
     where pixels are ignored.
 
-    Images lie on the device as bytes and are indexed and normalised a batch at a time, with no work per single
-    image: for data that fits in memory this is many times faster than loading item by item. What lies in a
+    Images are kept on the device as bytes and are indexed and normalised a batch at a time, with no work per single
+    image: for data that fits in memory this is many times faster than loading item by item. What is in a
     memory-mapped file stays there, and so does in the computer's memory what would take more than half of the free
     memory of a GPU: of these, each batch is fetched when it is needed.
 
@@ -140,7 +140,13 @@ class Batches:
 
 
 def check_balance(balance: str, task: Task) -> None:
-    """RecipeError where *balance* is none of ``BALANCE``, or does not go with the *task*."""
+    """RecipeError where *balance* is none of ``BALANCE``, or does not go with the *task*.
+
+    >>> from striate.tasks import REGRESSION
+    >>> check_balance("weights", REGRESSION)
+    Traceback (most recent call last):
+    striate.errors.RecipeError: balance: regression has no classes to weight; use balance=none
+    """
     if balance not in BALANCE:
         raise RecipeError(f"balance: no {balance!r}{nearest(balance, BALANCE)}")
     if balance in task.balances:
@@ -161,7 +167,7 @@ def _row_reader(values: np.ndarray, device: torch.device) -> Callable[[np.ndarra
         if isinstance(index, slice):
             rows = values[index]
         else:
-            ascending = np.argsort(index)  # as the file lies on the disk
+            ascending = np.argsort(index)  # in the file's order
             rows = np.empty((len(index), *values.shape[1:]), values.dtype)
             rows[ascending] = values[index[ascending]]
         return torch.from_numpy(np.require(rows, requirements=["C", "W"])).to(device)

@@ -106,6 +106,11 @@ class DataSet:
         positions: In regression: the pairs of values that are an x and a y, in pixels of the upright image.
         mask_values: In segmentation from mask files: each class's value there (0xRRGGBB of coloured ones).
         notes: What was noticed while opening it and may surprise, a line each: a hidden folder that was skipped, say.
+
+    >>> train = Part(("a good film", "a bad film"), np.array([1, 0]), ("line 2", "line 3"))
+    >>> data = DataSet("films", "classification", ("bad", "good"), "text", (3,), train)
+    >>> data.task, list(data.parts)
+    (<task classification>, ['train'])
     """
 
     name: str

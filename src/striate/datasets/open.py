@@ -1,4 +1,4 @@
-"""DATA, wherever it is asked for: a built-in name or a path, opened as a data set."""
+"""DATA, wherever a command takes it: a built-in name or a path, opened as a data set."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def with_validation(dataset: DataSet, seed: int, fraction: float = 0.1) -> DataS
     The test split is never touched.
 
     Raises:
-        DataError: The training split is too small to give any of it away.
+        DataError: The training split is too small to be divided.
 
     >>> len(with_validation(open_data("digits"), seed=0).val)
     144

@@ -94,7 +94,7 @@ def _items(targets: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _pixels(masks: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     counts, seen_among = np.zeros(k, np.int64), np.zeros(k, np.int64)
-    for mask in masks:  # one at a time: they may lie on the disk
+    for mask in masks:  # one at a time: they may be mapped from the disk
         here = np.bincount(mask.ravel(), minlength=IGNORE + 1)[:k]
         counts += here
         seen_among += (here > 0) * here.sum()

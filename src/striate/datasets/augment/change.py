@@ -1,7 +1,7 @@
 """Batches changed by what was drawn: images, masks and positions; tensors in, tensors out, on their own device.
 
 Each image is changed by its own numbers alone, in whole numbers or element by element, so the result does not depend
-on the batch or on threads. Pixels are bytes after every step: a picture of them is what the network sees.
+on the batch or on threads. Pixels are bytes after every step: an image of them is what the network sees.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def changed(
         augment: What was drawn from.
         draws: How each image is changed.
         mean: Per channel, 0 to 1: the colour of what is covered.
-        masks: uint8 ``(N, H, W)``: moved by the nearest pixel; what was not in the picture, or is covered, is 255.
+        masks: uint8 ``(N, H, W)``: moved by the nearest pixel; what was not in the image, or is covered, is 255.
         points: float32 ``(N, P, 2)``: x and y as shares of the image's sides, 0 at its left and upper edge.
 
     >>> images = torch.arange(4, dtype=torch.uint8).reshape(1, 1, 1, 4)
@@ -196,7 +196,7 @@ def _inside(boxes: np.ndarray, height: int, width: int, device: torch.device) ->
 def mixed(
     images: Tensor, targets: Tensor, others: Tensor, other_targets: Tensor, mixing: Mixing
 ) -> tuple[Tensor, Tensor]:
-    """The images, uint8 ``(N, C, H, W)``, and their answers, float32 ``(N, K)``, M of them mixed with *others*."""
+    """The images, uint8 ``(N, C, H, W)``, and their targets, float32 ``(N, K)``, M of them mixed with *others*."""
     device = images.device
     at = torch.from_numpy(mixing.at).to(device)
     share = torch.from_numpy(mixing.share.astype(np.float32)).to(device)
@@ -204,8 +204,8 @@ def mixed(
     cut = torch.from_numpy(mixing.box.any(axis=1)).to(device)[:, None, None, None]
     own = torch.where(cut, (~box).float(), share[:, None, None, None])
     blend = _bytes(images[at].float() * own + others.float() * (1 - own))
-    answers = targets[at] * share[:, None] + other_targets * (1 - share[:, None])
-    return images.index_copy(0, at, blend), targets.index_copy(0, at, answers)
+    blended = targets[at] * share[:, None] + other_targets * (1 - share[:, None])
+    return images.index_copy(0, at, blend), targets.index_copy(0, at, blended)
 
 
 def _bytes(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a check takes, a data set and what was seen of it; what the doctor answers: counts and problems, as text too."""
+"""What a check takes, a data set and what was seen of it; what the doctor returns: counts and problems, as text too."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def near_duplicates(thumbs: np.ndarray, colours: np.ndarray) -> list[SimilarPair
     pairs = candidates(hashes(thumbs))
     pairs = pairs[_same_colour(colours, pairs)]
     bar = _bar(thumbs, colours)
-    if bar == COPY_OF_SIMPLE:  # there are many candidates: what differs at a glance is left out
+    if bar == COPY_OF_SIMPLE:  # there are many candidates: what differs at a glance is dropped
         pairs = pairs[_correlation(_unit(shrink(thumbs, 8)), pairs) > 0.95]
     similarity = detail_similarity(thumbs, pairs)
     again = np.flatnonzero((similarity < bar) & (similarity > WORTH_ALIGNING))

@@ -51,6 +51,10 @@ def sheet_contract(dataset: DataSet, input: tuple[int, ...] | None = None, resiz
     Raises:
         DataError: The items are values, which have no image.
         ModelError: *input* or *resize* does not go with the data.
+
+    >>> from striate.datasets import open_data
+    >>> sheet_contract(open_data("digits"), (1, 28, 28), "fit").resize
+    'fit'
     """
     if dataset.mode == "values":
         raise DataError(f"{dataset.name}: its items are values, which cannot be shown as images")
@@ -92,6 +96,11 @@ def sheet_rows(
     Raises:
         RecipeError: There is no such split.
         DataError: None of its items can be read.
+
+    >>> from striate.datasets import open_data
+    >>> digits = open_data("digits")
+    >>> [len(row.images) for row in sheet_rows(digits, sheet_contract(digits), augment=Augment(shift=1), items=2)]
+    [5, 5]
     """
     if split not in dataset.parts:
         raise RecipeError(f"{dataset.name} has no split named {split!r}; it has {', '.join(dataset.parts)}")

@@ -32,8 +32,8 @@ def contact_sheet(rows: Sequence[SheetRow], contract: Contract, *, title: str, a
     """The page of *rows* (what :func:`~striate.datasets.show.items.sheet_rows` returned).
 
     Where each row has several images, they stand side by side under the names of their columns; items with one
-    image each fill the page in order. Small images are enlarged by whole factors, pixel by pixel; masks lie over
-    them in colours, and positions are crosses.
+    image each fill the page in order. Small images are enlarged by whole factors, pixel by pixel; masks are overlaid
+    in colours, and positions are crosses.
 
     Args:
         rows: One item each.
@@ -85,9 +85,9 @@ def _heading(row: SheetRow) -> Image.Image:
     """The label, and the name after it: its end where there is no room for all."""
     width = WIDTH * DENSITY
     canvas = Image.new("RGB", (width, LINE), PAPER)
-    answer = shorten(row.label, TEXT, width * 2 // 3)
-    write(canvas, (0, 0), answer, TEXT, INK)
-    x = text_length(answer, TEXT) + GAP * bool(answer)
+    label = shorten(row.label, TEXT, width * 2 // 3)
+    write(canvas, (0, 0), label, TEXT, INK)
+    x = text_length(label, TEXT) + GAP * bool(label)
     write(canvas, (x, (TEXT - SMALL) * DENSITY), shorten(row.name, SMALL, width - x, end=True), SMALL, FAINT)
     return canvas
 

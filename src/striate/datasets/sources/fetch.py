@@ -52,7 +52,7 @@ class RemoteFile:
 def fetched(
     name: str, files: Sequence[RemoteFile], mirrors: Sequence[str], progress: Progress | None = None
 ) -> dict[str, Path]:
-    """Where each of *files* lies, by its name: in the folder of *name*, fetched into it where they are not there yet.
+    """The path of each of *files*, by its name: in the folder of *name*, downloaded into it where it is missing.
 
     Every file is checked every time. What was put there by hand is taken like what was fetched.
 

@@ -1,4 +1,4 @@
-"""What is in folders: a first look at image files and what lies beside them; and class folders as a data set.
+"""What is in folders: a first look at image files and what is beside them; and class folders as a data set.
 
 Class folders are one folder of images for each class, flat or under ``train/``, ``val/`` and ``test/``.
 """
@@ -143,7 +143,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _outside(folder: Path, splits: dict[str, Path]) -> list[str]:
-    """Notes, a line each: images that lie where no class is."""
+    """Notes, a line each: images outside the class folders."""
     notes = []
     for path in dict.fromkeys([folder, *splits.values()]):
         if n := sum(map(is_image, folder_contents(path)[1])):

@@ -30,7 +30,7 @@ def open_masks(folder: Path) -> DataSet:
 
     ``images/`` and ``masks/`` are in *folder*, or in its ``train/``, ``val/`` and ``test/``, or contain those. Images
     and masks are paired by their paths without suffix (a mask's may end in ``_mask``); what has no partner is skipped
-    and noted. What the classes are is said at :func:`~striate.datasets.sources.mask_values.mask_meaning`.
+    and noted. What the classes are: see :func:`~striate.datasets.sources.mask_values.mask_meaning`.
 
     Raises:
         DataError: No pair at all, two masks of one name, no mask of its image's size, none that can be read; or the

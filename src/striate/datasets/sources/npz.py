@@ -35,7 +35,7 @@ def is_npz(path: Path) -> bool:
 def open_npz(path: Path, task: Task | None = None) -> DataSet:
     """The data set in the arrays ``x`` and ``y`` of an archive, or in those of its splits.
 
-    Bytes are images, other numbers are values (see :func:`array_inputs`); what the targets are is said at
+    Bytes are images, other numbers are values (see :func:`array_inputs`); for the targets see
     :func:`~.targets.array_targets`. An array ``classes`` may give the class names. Nothing is ever unpickled.
 
     Raises:

@@ -191,7 +191,7 @@ def _length(path: Path, texts: Sequence[str]) -> tuple[int, str]:
 def task_of(table: CsvTable, columns: Sequence[str]) -> Task:
     """The task of a training table whose targets are in *columns*: one column of labels, or columns of numbers.
 
-    Labels are several in a cell where any cell holds ``|`` or ``;``; they are a regression's values where most
+    Labels are several in a cell where any cell contains ``|`` or ``;``; they are a regression's values where most
     are numbers and any is not whole; else they are classes.
     """
     if columns[0] not in LABELS:

@@ -181,6 +181,10 @@ def as_task(dataset: DataSet, task: Task | None) -> DataSet:
 
     Raises:
         DataError: The targets cannot be taken so.
+
+    >>> from striate.datasets import open_data
+    >>> as_task(open_data("digits"), REGRESSION).train.targets[:2].tolist()
+    [[0.0], [1.0]]
     """
     if task is None or task == dataset.task:
         return dataset
@@ -199,6 +203,10 @@ def as_channels(dataset: DataSet, channels: int | None) -> DataSet:
     Raises:
         RecipeError: Another number.
         DataError: Items that are no images.
+
+    >>> from striate.datasets import open_data
+    >>> as_channels(open_data("digits"), 3).input
+    (3, 8, 8)
     """
     if channels is None or dataset.input[:1] == (channels,):
         return dataset

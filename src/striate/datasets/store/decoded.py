@@ -69,7 +69,7 @@ def decoded_rows(job: DecodeJob) -> DecodedRows:
     """Every item's rows, each file decoded only once ever if the disk allows.
 
     The rows of many or large files are kept on the disk and found there the next time, even if only some of the files
-    are the same. Rows that do not fit in memory are mapped from there; all others lie in memory.
+    are the same. Rows that do not fit in memory are mapped from there; all others are kept in memory.
 
     Raises:
         DataError: They fit nowhere.
@@ -143,7 +143,7 @@ def _on_disk(job: DecodeJob, stamps: Stamps, place: Path, started: int) -> Decod
 
 
 def _filled(job: DecodeJob, stamps: Stamps, folder: Path) -> dict[int, str]:
-    """Writes every row into new files in *folder*, those of broken items left out, which are returned."""
+    """Writes every row into new files in *folder*, without those of broken items, which are returned."""
     rows = {c.name: cache.allocated(folder, c, len(job)) for c in job.columns}
     waiting, broken = np.ones(len(job), bool), dict[int, str]()
     for other in _others(folder.parent):

@@ -74,7 +74,7 @@ def for_each(
     """``work(i)`` for every item *i*, several at a time; ``found(i, why)`` for each that raises a DataError.
 
     Args:
-        items: What to work on, in the order in which it is begun.
+        items: What to work on, in this order.
         work: Leaves its result in memory that processes share: an ``mmap`` that is anonymous or a file's.
         found: Called in this process, in any order. What it raises ends the work.
         progress: Called in this process with the number of items that are done, at most ten times per second.
