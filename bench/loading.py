@@ -1,4 +1,4 @@
-"""Claim: the first epoch from a folder of images comes at 2 times the images per second of a plain PyTorch `Dataset` and
+"""Claim: the first epoch from a folder of images has 2 times the images per second of a plain PyTorch `Dataset` and
 `DataLoader(num_workers=2)`, and later epochs at 8 times; with 5,000 JPEGs of 32x32 (from ../shared/data), and with 500
 photos of 12 megapixels that are drawn here.
 
