@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -82,9 +82,10 @@ class Model:
         Raises:
             DataError: Naming the first that cannot be read.
         """
-        several = isinstance(source, Iterable) and not isinstance(source, str | np.ndarray | Image.Image | Path)
+        one = isinstance(source, str | np.ndarray | Image.Image | Path) or not isinstance(source, Iterable)
+        sources: Iterable[Source] = [cast(Source, source)] if one else cast("Iterable[Source]", source)
         answers = []
-        for answer in self.answers(source if several else [source], batch_size=batch_size, threshold=threshold):  # type: ignore[list-item]  # one source
+        for answer in self.answers(sources, batch_size=batch_size, threshold=threshold):
             if isinstance(answer, DataError):
                 raise answer
             answers.append(answer)
