@@ -61,7 +61,7 @@ def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
         (
             lambda: striate.train(torch.nn.Linear(3, 4), "digits"),
             striate.SpecError,
-            "the Linear is a module, .* train it with striate.training",
+            "the Linear is a module, .* train it in Python with striate",
         ),
         (lambda: striate.train(TINY, "digits", device="gpu"), striate.RecipeError, "device 'gpu' is not available"),
         (lambda: striate.train(TINY, "digits", init="xavier"), striate.RecipeError, "init is 'xavier'"),
@@ -75,6 +75,56 @@ def test_a_mistake_is_an_error_of_ours_and_leaves_nothing(in_folder, call, kind,
     assert issubclass(kind, striate.Error)
     assert issubclass(kind, ValueError)
     assert not list(in_folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"epochs": "3"}, "epochs must be a whole number of at least 1, got '3'"),
+        ({"learing_rate": 1}, "no setting 'learing_rate'; did you mean 'learning_rate'?"),
+        ({"init": 3}, "init must be a word, got 3"),
+        ({"freeze": 3}, "freeze must be a word, got 3"),
+        ({"out": 3}, "out must be a folder, got 3"),
+        ({"resume": "no"}, "resume must be True or False, got 'no'"),
+        ({"channels": "3"}, "channels must be a number, got '3'"),
+        ({"device": "gpu"}, r"device 'gpu' is not available \(torch has no such kind\); use cpu or auto"),
+        ({"recipe": {"epochs": 3}}, "recipe must be a Recipe, the name of one or a recipe.json"),
+        ({"recipe": "tutoral"}, "did you mean 'tutorial'?"),
+        ({"input": object()}, "got a object for an input size; expected"),
+        ({"input": (1, 8.5, 8)}, r"got \(1, 8.5, 8\)"),
+        ({"weights": 3}, "got a int for a network; expected"),
+    ],
+    ids=str,
+)
+def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
+    with pytest.raises(striate.Error, match=text):
+        striate.train(TINY, "digits", quiet=True, **settings)
+    assert not list(in_folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda model: striate.train(TINY, None, quiet=True), "got a NoneType for data; expected a built-in name or a"),
+        (lambda model: striate.doctor(None), "got a NoneType for data"),
+        (lambda model: striate.data(3), "got a int for data"),
+        (lambda model: striate.evaluate(None, "digits"), "got a NoneType for a network"),
+        (lambda model: striate.evaluate(model, "digits", split=3), "3"),
+        (lambda model: striate.predict(model, 3), "got a int"),
+        (
+            lambda model: striate.predict(model, [], batch_size=0),
+            "batch_size must be a whole number of at least 1, got 0",
+        ),
+        (lambda model: striate.predict(model, [], threshold="a"), "threshold must be a number from 0 to 1, got 'a'"),
+        (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; use --to source"),
+        (lambda model: striate.export(torch.nn.Linear(2, 3)), "the Linear is a module"),
+        (lambda model: striate.load(None), "got a NoneType for a model file"),
+        (lambda model: striate.check(3), "got a int for a network"),
+    ],
+)
+def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
+    with pytest.raises(striate.Error, match=text):
+        call(trained)
 
 
 VERBS = """doctor data train evaluate predict check weights export convolve pool activation filters maps activity unit
@@ -132,7 +182,7 @@ def test_data_and_its_contact_sheet(in_folder):
     found = striate.data("digits", sheet="sheet.png", augment="light", seed=1, input=16)
     assert found.as_dict()["items"] == {"train": 1437, "test": 360}
     assert (in_folder / "sheet.png").stat().st_size > 1000
-    with pytest.raises(striate.RecipeError, match=r"--seed 3: is for the contact sheet; add --sheet"):
+    with pytest.raises(striate.RecipeError, match=r"--seed 3 is for the contact sheet; add --sheet"):
         striate.data("digits", seed=3)
 
 

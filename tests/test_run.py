@@ -300,8 +300,8 @@ def test_no_run_to_go_on_with(in_folder):
     [
         ("conv 6 5", SpecError, "ends with an output of 6x4x4, but digits has 10 classes"),
         ("flatten; linear 7", SpecError, "ends with an output of 7, but digits has 10 classes"),
-        ("input 2x8x8; flatten; linear 10", SpecError, "takes (2, 8, 8), but images are 1, 3 or 4 channels"),
-        ("input 64; linear 10", SpecError, "takes (64,), but images"),
+        ("input 2x8x8; flatten; linear 10", SpecError, "takes 2x8x8, but images are 1, 3 or 4 channels"),
+        ("input 64; linear 10", SpecError, "takes 64, but images"),
         ("conv 6 9; flatten; linear 10", ShapeError, "conv1: a 9x9 window does not fit its 8x8 input"),
         ("linear 10", ShapeError, "linear1: needs flat features"),
         ("lenet", SpecError, "did you mean 'lenet5'?"),

@@ -165,7 +165,7 @@ def test_the_report_shows_the_sentences(in_folder):
     ("net", "text"),
     [
         ("flatten; linear 2", "starts with Flatten"),
-        ("embedding 2 4; adaptivemaxpool 1; flatten; linear 2", "its embedding has room for 2 words"),
+        ("embedding 2 4; adaptivemaxpool 1; flatten; linear 2", "the embedding of the network has room for 2 words"),
         ("input 3x8x8; embedding 9 4; flatten; linear 2", "takes 3x8x8, but a text is one number of words"),
         ("lenet5", "lenet5 is a network for images, and the data are texts"),
     ],

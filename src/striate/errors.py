@@ -46,7 +46,7 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     '; it is one of conv, relu'
     """
     choices = list(choices)
-    near = get_close_matches(word.lower(), choices, 1)
+    near = get_close_matches(str(word).lower(), choices, 1)
     if not choices:
         return ""
     return f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}"

@@ -64,8 +64,8 @@ def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
     [
         (["digits", "--augment", "strnog"], 2, "no preset or setting named 'strnog'; did you mean 'strong'?"),
         (["digits", "--sheet", "a.png", "--resize", "squash"], 2, "resize is 'squash'"),
-        (["digits", "--resize", "crop"], 2, "--resize crop: is for the contact sheet; add --sheet sheet.png"),
-        (["digits", "--augment", "light", "--seed", "3"], 2, "--augment light: is for the contact sheet"),
+        (["digits", "--resize", "crop"], 2, "--resize crop is for the contact sheet; add --sheet sheet.png"),
+        (["digits", "--augment", "light", "--seed", "3"], 2, "--augment light is for the contact sheet"),
         (
             ["digits", "--sheet", "a.png", "--part", "val2"],
             2,

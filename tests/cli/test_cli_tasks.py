@@ -161,7 +161,7 @@ def test_the_options_of_the_data_and_of_its_use(cli, in_folder, photos):
         (["--task", "segmentaton"], 2, "did you mean 'segmentation'?"),
         (["--channels", "2"], 2, "channels is 2, expected 1 (grey), 3 (RGB) or 4 (RGBA)"),
         (["--resize", "strech"], 2, "did you mean 'stretch'?"),
-        (["--input", "1x9"], 2, "takes (1, 9), but images are 1, 3 or 4 channels, height and width"),
+        (["--input", "1x9"], 2, "takes 1x9, but images are 1, 3 or 4 channels, height and width"),
         (["--augment", "strnog"], 2, "did you mean 'strong'?"),
         (["--balance", "weight"], 2, "did you mean 'weights'?"),
         (["--fraction", "0"], 2, "fraction must be above 0"),

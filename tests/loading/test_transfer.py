@@ -98,7 +98,7 @@ def test_a_frozen_beginning_and_a_new_head(first, in_folder):
     ]
     assert measure(run.model, run.held["test"]).accuracy > 0.8
     page = (run.folder / "report.html").read_text()
-    assert "began with" in page
+    assert "fine-tuned from" in page
     assert "frozen up to and including stage2" in page
 
 

@@ -140,7 +140,7 @@ def test_the_input_must_be_said(cli, file):
 def test_training_says_what_to_do_instead(file):
     network = open_network("my_net.py:Net")
     assert network.has_weights
-    with pytest.raises(SpecError, match=r"my_net.py:Net is a module, .*; train it with striate.training in Python"):
+    with pytest.raises(SpecError, match=r"my_net.py:Net is a module, .*; train it in Python with striate.training"):
         network.description()
     assert open_network("my_net.py:words").description() == lower(Seq(Conv(6, 3)))
 

@@ -78,6 +78,8 @@ def open_data(
     ((1, 8, 8), 1437, 360)
     """
     task = None if task is None else task_named(task)
+    if not isinstance(source, str | Path):
+        raise DataError(f"got a {type(source).__name__} for data; expected a built-in name or a path")
     if source == "":  # which as a path would be the current folder
         raise DataError(f"DATA is empty; {_ACCEPTED}")
     built_in = open_built_in(source, progress) if isinstance(source, str) else None

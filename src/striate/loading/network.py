@@ -95,8 +95,8 @@ class Network:
         if self.graph is not None:
             return self.graph
         raise SpecError(
-            f"{self.given} is a module, and a model file could not say what it is; train it with striate.training in "
-            f"Python, or describe the network as text or as a Seq"
+            f"{self.given} is a module, and a model file could not say what it is; train it in Python with "
+            f"striate.training, or describe the network as text or as a Seq"
         )
 
     @cached_property
@@ -234,6 +234,8 @@ def input_shape(input: Shape | str | int, channels: int, *, text: bool = False) 
     >>> input_shape("224", 3), input_shape("1x28x28", 3), input_shape(59, 1, text=True)
     ((3, 224, 224), (1, 28, 28), (59,))
     """
+    if not isinstance(input, str | int | tuple | list):
+        raise SpecError(f"got a {type(input).__name__} for an input size; expected (3, 224, 224), '3x224x224' or 224")
     shape = read_shape(str(input)) if isinstance(input, str | int) else tuple(input)
     if len(shape) > 1 or text or not isinstance(input, str | int):
         return shape

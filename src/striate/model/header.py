@@ -53,6 +53,8 @@ def model_file(path: str | Path) -> Path:
     Raises:
         ModelError: The folder contains none.
     """
+    if not isinstance(path, str | Path):
+        raise ModelError(f"got a {type(path).__name__} for a model file; expected its path")
     path = Path(path)
     if not path.is_dir():
         return path

@@ -74,8 +74,11 @@ def train(
     """
     say = _silent if quiet else _to_stderr
     of_recipe, of_run = sorted_settings(settings)
-    found = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    run = prepare(data, net, found, settings=of_recipe, say=say, **of_run)
+    if isinstance(recipe, str):
+        recipe = find_recipe(recipe)
+    if not isinstance(recipe, Recipe | None):
+        raise RecipeError(f"recipe must be a Recipe, the name of one or a recipe.json, got {recipe!r}")
+    run = prepare(data, net, recipe, settings=of_recipe, say=say, **of_run)
     size = shape_text(run.model.contract.input)
     say(f"{run.net} on {run.data}: input {size}, {run.table.parameters:,} parameters")
     for event in run.events():
@@ -150,7 +153,7 @@ def predict(
     >>> len(prediction.top), round(sum(probability for _, probability in prediction.top), 6)
     (10, 1.0)
     """
-    one = isinstance(sources, str | Path | Image.Image | np.ndarray)
+    one = not isinstance(sources, Iterable) or isinstance(sources, str | Path | Image.Image | np.ndarray)
     several = cast("Iterable[Source]", [sources] if one else sources)
     answers = []
     for answer, _ in predictions(model, several, threshold=threshold, batch_size=batch_size, out=out):
@@ -170,6 +173,10 @@ def predictions(
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
     found = open_model(model)
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     if out is not None and not found.contract.task.per_pixel:
         raise RecipeError(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
@@ -225,7 +232,7 @@ def export(
     if to in NOT_YET:
         raise SpecError(f"--to {to}: {NOT_YET[to]} is not written yet; use --to source, a stand-alone PyTorch file")
     if to != "source":
-        raise SpecError(f"--to {to!r}{nearest(to, ['source'])}")
+        raise SpecError(f"--to {to}: no such format; use --to source, a stand-alone PyTorch file")
     network = open_network(net, input=input)
     trained = network.contract is not None
     name = network.zoo_name or ("net" if trained else network.name)
@@ -274,7 +281,7 @@ def data(
     unused = next((f"--{name} {value}" for name, value in chosen.items() if value is not None), "")
     how = Augment.parse(augment or "none")
     if unused and sheet is None:
-        raise RecipeError(f"{unused}: is for the contact sheet; add --sheet sheet.png")
+        raise RecipeError(f"{unused} is for the contact sheet; add --sheet sheet.png")
     if resize is not None and resize not in RESIZE:
         raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
     dataset = data if isinstance(data, DataSet) else open_data(data)

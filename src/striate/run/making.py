@@ -241,6 +241,7 @@ def _device(name: str) -> torch.device:
         place = torch.device(name)
         float(torch.zeros(1, device=place))  # the device "meta" holds no numbers
     except Exception as error:  # each kind of device fails in its own way
-        why = str(error).splitlines()[0][:100]
+        why = str(error).splitlines()[0]
+        why = "torch has no such kind" if "Expected one of" in why else why[:100]
         raise RecipeError(f"device {name!r} is not available ({why}); use cpu or auto") from None
     return place

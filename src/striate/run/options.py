@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from striate.errors import RecipeError, nearest
@@ -59,6 +60,21 @@ class RunOptions:
     input: Shape | str | int | None = None
     strict: bool = False
     keep_epochs: bool = False
+
+    def __post_init__(self) -> None:
+        for names, kind, what in KINDS:
+            for name in names.split():
+                value = getattr(self, name)
+                if value is not None and not isinstance(value, kind):
+                    raise RecipeError(f"{name} must be {what}, got {value!r}")
+
+
+KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
+    ("init freeze device resize task", str, "a word"),
+    ("out", str | Path, "a folder"),
+    ("channels", int, "a number"),
+    ("resume strict keep_epochs", bool, "True or False"),
+)
 
 
 def sorted_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -92,12 +92,14 @@ def vocabulary_for(plan: InputPlan, graph: Graph, name: str) -> tuple[str, ...]:
         return ()
     first = graph.nodes[0].op
     if not isinstance(first, Embedding):
-        raise SpecError(f"{name}: starts with {first}, but texts are word indices; start it with: embedding WORDS 300")
+        raise SpecError(
+            f"{_subject(name)} starts with {first}, but texts are word indices; start it with: embedding WORDS 300"
+        )
     room, size = first.words - FIRST, vocabulary_size(plan)
     if room < 1 or (plan.given and room < len(plan.vocabulary)):
         raise SpecError(
-            f"{name}: its embedding has room for {first.words} words, expected {size} (two of them for padding and for "
-            f"unknown words); start it with: embedding {size} {first.out}"
+            f"the embedding of {_subject(name)} has room for {first.words} words, expected {size} (two of them for "
+            f"padding and unknown words); start it with: embedding {size} {first.out}"
         )
     return plan.vocabulary[:room]
 
@@ -106,16 +108,16 @@ def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
     """*graph*, if its input and its output are what the data need; SpecError, with the way out, where not."""
     input = graph.input
     assert input is not None
-    shown = shape_text(input)
+    shown, who = shape_text(input), _subject(name)
     if dataset.mode in IMAGES and (len(input) != 3 or input[0] not in OF_CHANNELS):
-        raise SpecError(f"{name}: takes {input}, but images are 1, 3 or 4 channels, height and width")
+        raise SpecError(f"{who} takes {shown}, but images are 1, 3 or 4 channels, height and width")
     if dataset.mode == "channels" and (len(input) != 3 or input[0] != dataset.input[0]):
-        raise SpecError(f"{name}: takes {input}, but the images have {dataset.input[0]} channels, height and width")
+        raise SpecError(f"{who} takes {shown}, but the images have {dataset.input[0]} channels, height and width")
     if dataset.mode == "values" and input != dataset.input:
         wanted = shape_text(dataset.input)
-        raise SpecError(f"{name}: takes {shown}, but the values are {wanted}, and are not resized; input {wanted}")
+        raise SpecError(f"{who} takes {shown}, but the values are {wanted}, and are not resized; input {wanted}")
     if dataset.mode == "text" and len(input) != 1:
-        raise SpecError(f"{name}: takes {shown}, but a text is one number of words, such as {dataset.input[0]}")
+        raise SpecError(f"{who} takes {shown}, but a text is one number of words, such as {dataset.input[0]}")
     shapes, problems = infer(graph)
     if not problems:
         _check_output(graph, shapes[graph.output], dataset, name)
@@ -129,16 +131,22 @@ def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> N
     if output == expected:
         if isinstance(graph.nodes[-1].op, Softmax) and task.no_softmax:
             raise SpecError(
-                f"{name}: ends with a softmax, whose outputs compete, but {dataset.name} has {task.no_softmax}; omit it"
+                f"{_subject(name)} ends with a softmax, whose outputs compete, but {dataset.name} has "
+                f"{task.no_softmax}; omit it"
             )
         return
-    came = f"{name}: ends with an output of {shape_text(output)}, but {dataset.name}"
+    came = f"{_subject(name)} ends with an output of {shape_text(output)}, but {dataset.name}"
     if not task.per_pixel:
         raise SpecError(f"{came} has {task.count(n)}; end it with: flatten; linear {n}")
     way_out = f"end it with: conv {n} 1, at the input's size"
     if len(output) == 3 and output[0] == n:
         way_out = "change the padding or the strides so that the size stays the same"
     raise SpecError(f"{came} needs {shape_text(expected)}, a prediction for every pixel; {way_out}")
+
+
+def _subject(name: str) -> str:
+    """What a message calls the network."""
+    return "the network" if name == "net" else name
 
 
 def first_contract(dataset: DataSet, graph: Graph, vocabulary: tuple[str, ...], resize: str | None) -> Contract:

@@ -39,6 +39,8 @@ def doctor(
     >>> diagnosis.faults, diagnosis.warnings, diagnosis.counts["train"]["items"]
     ((), (), 1437)
     """
+    if not isinstance(data, str | Path | DataSet):
+        raise DataError(f"got a {type(data).__name__} for data; expected a built-in name or a path")
     if isinstance(data, DataSet):
         return _diagnosis(Case(data, _looks(data, quick, progress), quick))
     root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
