@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import striate.spec
 from striate.analysis import Axis, analyse, infer, receptive
 from striate.errors import Error, SpecError
-from striate.exporters.compare import compare_net
 from striate.exporters.source import source
+from striate.exporters.write import compare_net
 from striate.learning import Epoch, Recipe, training
 from striate.model.contract import MODES, Contract
 from striate.model.model import Model, load

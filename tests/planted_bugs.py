@@ -121,7 +121,7 @@ BUGS = (
         "tests/filtering"),
     Bug("same padding puts what is odd first", "filtering/sliding.py",
         "((span[0] - 1) // 2, (span[1] - 1) // 2),", "(span[0] // 2, span[1] // 2),", "tests/filtering"),
-    Bug("the written file lays a fitted image a pixel to the right", "exporters/answers.py",
+    Bug("the written file lays a fitted image a pixel to the right", "exporters/source.py",
         "((width - size[0]) // 2, (height", "((width - size[0] + 1) // 2, (height", "tests/exporters"),
     Bug("one colour scale for all leaves out what is below zero", "plotting/picture.py",
         "limit = max((float(np.abs(values).max())", "limit = max((float(values.max())", "tests/plotting tests/inspect"),

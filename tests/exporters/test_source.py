@@ -19,9 +19,9 @@ from PIL import Image
 from strategies import nets
 from striate.errors import ShapeError, SpecError
 from striate.exporters import ExportError, export_source
-from striate.exporters.compare import compare_net, import_file, small_input, trial
 from striate.exporters.names import class_name
 from striate.exporters.source import source
+from striate.exporters.write import compare_net, import_file, small_input, trial
 from striate.files import write_safely
 from striate.loading import open_network
 from striate.model.contract import Contract

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 import striate
 from strategies import ACTIVATIONS
-from striate.exporters.compare import compare_net
 from striate.exporters.source import source
+from striate.exporters.write import compare_net
 from striate.net.layers import layer
 from striate.spec import OPS, Activation, Opaque, Seq, format, lower, parse
 from striate.spec.op import signature

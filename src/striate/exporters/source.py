@@ -1,17 +1,20 @@
-"""A network as a stand-alone PyTorch file, as a person would write it."""
+"""A network as a stand-alone PyTorch file, as a person would write it. Of a trained model it has, besides the net, how
+an image is prepared and how a prediction is made.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, fields
 from textwrap import fill
 
 from striate.analysis import analyse, infer
-from striate.errors import ShapeError, SpecError, shape_text
-from striate.exporters import answers
+from striate.errors import ModelError, ShapeError, SpecError, shape_text
 from striate.exporters.classes import Writer
-from striate.exporters.code import HELPERS, wrapped
+from striate.exporters.code import HELPERS, WIDTH, quoted, wrapped
 from striate.exporters.groups import groups_of
 from striate.model.contract import Contract
+from striate.model.placing import LONGEST
 from striate.spec import Embedding, Graph, Opaque, Shape, Softmax
 
 MARK = "Written by striate export --to source"
@@ -74,8 +77,8 @@ def source(
     parts = [*helpers, *("\n".join(text for line in c.splitlines() for text in wrapped(line)) for c in classes)]
     top = ""
     if contract:
-        parts.append(answers.functions(contract, called, softmax))
-        top = answers.constants(contract, weights) + "\n" * 3
+        parts.append(_functions(contract, called, softmax))
+        top = _constants(contract, weights) + "\n" * 3
     body = top + "\n\n\n".join(parts) + "\n"
     head = [*_opening(called, origin, graph), "", *_imports(body), *[""] * (1 if contract else 2)]
     return "\n".join([*head, body]), called
@@ -106,3 +109,125 @@ def _imports(body: str) -> list[str]:
     code = re.sub(r'""".*?"""|"[^"\n]*"', "", body, flags=re.S)
     wanted = [line for line, use in IMPORTS.items() if not use or re.search(rf"(?<![\w.]){re.escape(use)}", code)]
     return wanted[wanted[0] == "" :]
+
+
+KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
+
+PREPARE = '''
+def prepare(image: Image.Image) -> Tensor:
+    """The network's input (1, {channels}, {height}, {width}) from any image: upright, on black where transparent."""
+    with suppress(Exception):  # damaged metadata says nothing against the pixels
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"pixels from {{values.min()}} to {{values.max()}}; save the image with 8 or 16 bits")
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("pixels in floating point have no known range; save the image with 8 or 16 bits")
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    image = {resized}
+    pixels = torch.from_numpy(np.array(image)).view({height}, {width}, {channels})
+    x = pixels.permute(2, 0, 1).unsqueeze(0).float().contiguous()
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
+    return x.div_(255).sub_(mean).div_(std)
+'''
+
+FIT = '''
+def inside(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The whole image on a canvas of that size, black around it."""
+    scale = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image.resize(size, {method}), ((width - size[0]) // 2, (height - size[1]) // 2))
+    return canvas
+'''
+
+MIDDLE = '''
+def middle(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The middle of the image."""
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def shorter_side(image: Image.Image, size: int) -> Image.Image:
+    """The image in proportion, its shorter side of that size; of a strip, its middle."""
+    short, long = min(image.size), max(image.size)
+    if long > {longest} * short:
+        image = middle(image, min(image.width, {longest} * short), min(image.height, {longest} * short))
+        long = {longest} * short
+    other = int(size * long / short)
+    return image.resize((size, other) if image.width <= image.height else (other, size), {method})
+'''
+
+ANSWER = '''
+def load(path: str | Path = WEIGHTS) -> {name}:
+    """The trained network, ready to answer."""
+    net = {name}()
+    net.load_state_dict(load_file(path))
+    return net.eval()
+
+
+@torch.no_grad()
+def answer(net: {name}, image: Image.Image) -> list[tuple[str, float]]:
+    """Every class with its probability, the likeliest first."""
+    scores = net{scores}(prepare(image)).double()
+    probabilities = np.exp(scores.log_softmax(1)[0].numpy())
+    return [(CLASSES[i], float(probabilities[i])) for i in np.argsort(-probabilities, kind="stable")]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: python {{sys.argv[0]}} IMAGE ...")
+    trained = load()
+    for file in sys.argv[1:]:
+        try:
+            with Image.open(file) as opened:
+                best = answer(trained, opened)[:3]
+        except OSError as error:  # missing, a folder, no image, cut short
+            sys.exit(f"{{file}}: cannot be read as an image ({{error}})")
+        print(f"{{file}}: " + ", ".join(f"{{name}} {{p:.1%}}" for name, p in best))
+'''
+
+
+def _constants(contract: Contract, weights: str) -> str:
+    """The names at the top of the file."""
+    names = [quoted(name).replace(" ", "\0") for name in contract.classes]
+    text = f"CLASSES = ({', '.join(names)})"
+    if len(text) > WIDTH:
+        rows = fill(
+            ", ".join([*names, ""]), WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        )
+        text = f"CLASSES = (\n{rows}\n)  # fmt: skip"
+    text += f"\nMEAN, STD = {contract.mean!r}, {contract.std!r}  # of pixels from 0 to 1, for each channel"
+    return text.replace("\0", " ") + f"\nWEIGHTS = Path(__file__).with_name({quoted(weights)})"
+
+
+def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
+    """``prepare``, ``load`` and ``answer``, and what runs from the command line.
+
+    Raises:
+        ModelError: The contract says something that these do not do.
+    """
+    if contract.task != "classification":
+        raise ModelError(f"a source file with answers is for classification, this model is for {contract.task}")
+    for f in fields(contract):
+        if f.name not in KNOWN and (f.default is MISSING or getattr(contract, f.name) != f.default):
+            raise ModelError(f"a source file cannot yet prepare images by the contract's {f.name}")
+    channels, height, width = contract.input
+    method = f"Image.Resampling.{contract.interpolation.upper()}"
+    image = f'image.convert("{contract.mode}")'
+    if contract.scale_to is not None:
+        resized, helper = f"middle(shorter_side({image}, {contract.scale_to}), {width}, {height})", MIDDLE
+    elif contract.resize == "fit":
+        resized, helper = f"inside({image}, {width}, {height})", FIT
+    elif contract.resize == "crop":
+        resized, helper = f"ImageOps.fit({image}, ({width}, {height}), {method})", ""
+    else:
+        resized, helper = f"{image}.resize(({width}, {height}), {method})", ""
+    prepare = PREPARE.format(channels=channels, height=height, width=width, resized=resized)
+    answer = ANSWER.format(name=name, scores=".scores" if ends_in_softmax else "")
+    parts = [helper.format(method=method, longest=LONGEST), prepare, answer]
+    return "\n\n\n".join(part.strip("\n") for part in parts if part)

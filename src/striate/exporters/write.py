@@ -1,17 +1,28 @@
-"""``export_source``: the file, written when it has been compared and not before."""
+"""``export_source``: the file, written when it answers bit for bit as striate's own module does, and not before."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
-from striate.errors import SpecError
-from striate.exporters.compare import ExportError, Mismatch, compare_model, compare_net
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from striate.analysis import analyse, infer
+from striate.errors import Error, SpecError
 from striate.exporters.source import MARK, source
 from striate.files import write_safely
 from striate.model.model import Model, load
-from striate.spec import Graph, Shape, Spec, lower
+from striate.model.prepare import fit, normalise
+from striate.net.build import Net, assemble
+from striate.spec import RBF, Embedding, Graph, Linear, Shape, Spec, lower
 
 
 @dataclass(frozen=True)
@@ -111,3 +122,131 @@ def _check_free(path: Path, files: list[Path]) -> None:
     for file in files:
         if file.exists() and not ours:
             raise SpecError(f"{file}: already exists, and was not written by this command; give another name with -o")
+
+
+AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
+IMAGES = (  # mode, width, height
+    ("L", 40, 30), ("RGB", 64, 48), ("RGBA", 33, 57), ("P", 20, 20), ("I;16", 31, 45), ("1", 9, 200), ("LA", 5, 5),
+)  # fmt: skip
+
+
+class ExportError(Error):
+    """What was written does not answer as the module that it was written from: a fault of striate."""
+
+
+class Mismatch(NamedTuple):
+    """The largest difference of two outputs, and how many of the predicted classes changed."""
+
+    max_difference: float = 0.0
+    label_flips: int = 0
+
+    def joined(self, other: Mismatch) -> Mismatch:
+        """Of both comparisons."""
+        flips = self.label_flips + other.label_flips
+        return Mismatch(max(self.max_difference, other.max_difference), flips)
+
+
+def import_file(path: Path) -> ModuleType:
+    """The Python file at *path* as a module, which nobody else sees."""
+    spec = spec_from_file_location(f"_exported_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module
+
+
+@torch.no_grad()
+def compare_net(path: Path, name: str, graph: Graph) -> Mismatch:
+    """The class *name* in the file at *path* against the module of *graph*, with the same random weights."""
+    with torch.device("meta"):
+        theirs: Any = getattr(import_file(path), name)()
+    x, ours = trial(graph)
+    theirs.load_state_dict(ours.state_dict(), strict=True, assign=True)
+    theirs.eval()
+    found = difference(ours(x), theirs(x))
+    mine, others = (ours.taps(x), theirs.taps(x)) if graph.taps else ({}, {})
+    if mine.keys() != others.keys():
+        raise ExportError(f"the side heads are {', '.join(others)}, expected {', '.join(mine)}")
+    for key, value in mine.items():
+        found = found.joined(difference(value, others[key]))
+    return found
+
+
+@torch.no_grad()
+def compare_model(path: Path, weights: Path, model: Model) -> Mismatch:
+    """``load``, ``prepare`` and ``answer`` of the file at *path* against *model*, on images of many kinds."""
+    theirs: Any = import_file(path)
+    net, found, rng = theirs.load(weights), Mismatch(), np.random.default_rng(0)
+    for mode, width, height in IMAGES:
+        image = _image(mode, width, height, rng)
+        x = normalise(fit(image, model.contract)[None], model.contract)
+        found = found.joined(difference(x, theirs.prepare(image))).joined(difference(model.module(x), net(x)))
+        (mine,), answer = model.predict(image), theirs.answer(net, image)
+        gap = max(abs(p - q) for (_, p), (_, q) in zip(mine.top, answer, strict=True))
+        found = found.joined(Mismatch(gap, int([name for name, _ in mine.top] != [name for name, _ in answer])))
+    return found
+
+
+def difference(ours: Tensor, theirs: Tensor) -> Mismatch:
+    """Bit for bit: what is not is a difference, be it of a zero's sign."""
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        raise ExportError(f"it gives {theirs.dtype} {tuple(theirs.shape)}, expected {ours.dtype} {tuple(ours.shape)}")
+    if ours.numpy().tobytes() == theirs.numpy().tobytes():
+        return Mismatch()
+    gap = (ours - theirs).abs().nan_to_num(float("inf")).max().item()
+    flips = int((ours.argmax(1) != theirs.argmax(1)).sum()) if ours.ndim > 1 else 0
+    return Mismatch(max(gap, sys.float_info.min), flips)
+
+
+def trial(graph: Graph, seed: int = 0) -> tuple[Tensor, Net]:
+    """Two random inputs, and the module of *graph* with random weights, ready to answer."""
+    generator = torch.Generator().manual_seed(seed)
+    module = assemble(graph)
+    weights = {key: _random(key, value, generator) for key, value in module.state_dict().items()}
+    module.load_state_dict(weights, assign=True)
+    words = next((node.op.words for node in graph.nodes if isinstance(node.op, Embedding)), 0)
+    shape = (2, *small_input(graph))
+    x = torch.randint(words, shape, generator=generator) if words else torch.randn(shape, generator=generator)
+    return x, module.eval()
+
+
+def small_input(graph: Graph) -> Shape:
+    """The graph's input, or a smaller one that the same weights take, where a pass would take long."""
+    assert graph.input is not None
+    shape, features = graph.input, _features(graph)
+    while analyse(lower(graph, shape)).macs > AFFORDABLE and len(shape) > 1:
+        smaller = (shape[0], *(n // 2 for n in shape[1:]))
+        if min(smaller) < 1 or _features(lower(graph, smaller)) != features:
+            smallest = analyse(lower(graph, shape)).legal_inputs.smallest
+            return smallest if smallest and _features(lower(graph, smallest)) == features else shape
+        shape = smaller
+    return shape
+
+
+def _features(graph: Graph) -> list[Shape] | None:
+    """What the layers on flat features read; None where the net does not fit its input."""
+    shapes, problems = infer(graph)
+    flat = [shapes[node.inputs[0]] for node in graph.nodes if isinstance(node.op, Linear | RBF)]
+    return None if problems else flat
+
+
+def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
+    """A weight of such a size that values neither vanish nor explode on their way."""
+    value = torch.empty(like.shape, dtype=like.dtype)
+    if not like.is_floating_point():
+        return value.zero_()
+    bound = (6 / max(1, value[0].numel())) ** 0.5 if value.ndim > 1 else 0.2
+    low, high = (-bound, bound) if value.ndim > 1 or name.endswith(("bias", "mean")) else (0.7, 1.3)
+    return value.uniform_(low, high, generator=generator)
+
+
+def _image(mode: str, width: int, height: int, rng: np.random.Generator) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
+    image = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8))
+    return image if mode == "RGBA" else image.convert("RGB" if mode != "LA" else mode).convert(mode)
