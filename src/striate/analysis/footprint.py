@@ -25,20 +25,17 @@ def irregular(graph: Graph, rank: int) -> bool:
     assert graph.input is not None
     if max(graph.input[-rank:]) > LONGEST:
         return False
-    cropped = False
-    for node in graph.nodes:
-        op = node.op
+    cropped = gaps = padded = False
+    for op in {node.op: None for node in graph.nodes}:
         if isinstance(op, ops.Crop):
             cropped = True
         elif isinstance(op, ops.Conv | ops.TableConv | ops.Pool) and fits_rank(op, rank):
             for w in windows(op, rank):
-                if w.padding and (cropped or w.dilation > 1 or w.stride > w.kernel):
-                    return True
-                if w.stride > 1 and w.dilation > 1:
-                    return True
-        elif isinstance(op, ops.ConvTranspose) and cropped:
-            return True
-    return False
+                gaps |= w.dilation > 1 or w.stride > w.kernel
+                padded |= w.padding > 0 or w.ceil or (w.stride > 1 and w.dilation > 1)
+        elif isinstance(op, ops.ConvTranspose):
+            padded = True
+    return padded and (cropped or gaps)
 
 
 def footprints(graph: Graph, shapes: dict[str, Shape], axis: int, rank: int) -> dict[str, Pixels]:

@@ -22,7 +22,7 @@ from striate.analysis.shapes import Problem
 from striate.analysis.windows import Window, transposed, windows
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
-from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, word
+from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, sizes, word
 
 LISTED = 16384  # units along an axis, or a period of them, that are listed
 Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
@@ -93,8 +93,13 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
             known[node.name] = ()
     rank = len(known["input"])
     if rank and irregular(graph, rank):
+        square = len(set(shapes["input"][-rank:])) == 1 and not any(
+            isinstance(v, tuple) for n in graph.nodes for _, v in sizes(n.op)
+        )
+        read = None
         for axis in range(rank):
-            _correct(known, footprints(graph, shapes, axis, rank), axis, graph)
+            read = read if read and square else footprints(graph, shapes, axis, rank)
+            _correct(known, read, axis, graph)
     return known, problems
 
 
