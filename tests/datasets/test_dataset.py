@@ -53,7 +53,7 @@ def test_statistics_of_values_are_numpys(n, channels, seed, sides):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_statistics_of_a_mapped_file_never_hold_all_of_it(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr("striate.datasets.statistics.STEP", 100)
+    monkeypatch.setattr("striate.datasets.statistics._CHUNK", 100)
     array = np.random.default_rng(0).integers(0, 256, (50, 2, 4, 5)).astype(kind)
     (tmp_path / "a").write_bytes(array.tobytes())
     mapped = np.memmap(tmp_path / "a", kind, "r", shape=array.shape)

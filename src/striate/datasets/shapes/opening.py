@@ -178,16 +178,13 @@ def shapes_in_image(
         raise DataError(f"shapes: no split named {split!r}{nearest(str(split), STREAMS)}")
     _, plan = _planned(task, size, channels, kinds, max_shapes, plain, seed)
     scene = arrange_scene(plan, split, np.array([index]))
+    values = (scene.kind, scene.x, scene.y, scene.size, scene.angle, scene.colour)
     return tuple(
         DrawnShape(
-            plan.kinds[scene.kind[0, m]],
-            float(scene.x[0, m]),
-            float(scene.y[0, m]),
-            float(scene.size[0, m]),
-            int(scene.angle[0, m]),
-            tuple(math.floor(c + 0.5) for c in scene.colour[0, m].tolist()),
+            plan.kinds[kind], float(x), float(y), float(size), int(angle), tuple(math.floor(c + 0.5) for c in colour)
         )
-        for m in np.flatnonzero(scene.kind[0] >= 0)
+        for kind, x, y, size, angle, colour in zip(*(value[0] for value in values), strict=True)
+        if kind >= 0
     )
 
 

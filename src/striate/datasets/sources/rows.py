@@ -62,6 +62,25 @@ class CsvTable:
         indices = list(indices)
         return replace(self, rows=[self.rows[i] for i in indices], lines=[self.lines[i] for i in indices])
 
+    def split_by(self, column: str) -> dict[str, CsvTable]:
+        """The splits of the table, by name, as the cells of *column* say.
+
+        Raises:
+            DataError: A cell names none; no row is in the training split.
+        """
+        cells = [cell.lower() for cell in self.cells(column)]
+        unknown = [
+            (line, f"{cell!r} in the column {column!r} names no split")
+            for line, cell in zip(self.lines, self.cells(column), strict=True)
+            if cell.lower() not in SPLIT_NAMES
+        ]
+        if unknown:
+            self.refuse(unknown, "it is one of train, val, test")
+        of = [SPLIT_NAMES[cell] for cell in cells]
+        if "train" not in of:
+            raise DataError(f"{self.path}: no row has train in the column {column!r}; there is nothing to learn from")
+        return {s: self.take(i for i, name in enumerate(of) if name == s) for s in SPLITS if s in of}
+
     def refuse(self, faults: Sequence[Fault], way_out: str) -> NoReturn:
         """Raises a DataError with the first fault and the lines of the others."""
         (line, what), *more = faults
@@ -172,24 +191,32 @@ class TableColumns:
     def is_text(self) -> bool:
         return self.source in TEXTS
 
+    @classmethod
+    def of(cls, table: CsvTable) -> TableColumns:
+        """What the columns of *table* are.
 
-def table_columns(table: CsvTable) -> TableColumns:
-    """What the columns of *table* are.
+        Raises:
+            DataError: No column of files or texts, or several; no targets; two names of one meaning.
+        """
+        source, label, split = input_column(table), _one_of(table, LABELS), _one_of(table, _SPLIT)
+        others = tuple(name for name in table.columns if name not in (source, label, split))
+        if label:
+            return cls(source, (label,), split, tuple(filter(None, others)))
+        values = tuple(name for name in others if name not in _NUMBERING)
+        if not values:
+            raise DataError(
+                f"{table.path}: line {table.header}: no column of targets beside {source!r}; add one called label "
+                "(classes), or columns of numbers"
+            )
+        return cls(source, values, split, tuple(name for name in others if name and name not in values))
 
-    Raises:
-        DataError: No column of files or texts, or several; no targets; two names of one meaning.
-    """
-    source, label, split = input_column(table), _one_of(table, LABELS), _one_of(table, _SPLIT)
-    others = tuple(name for name in table.columns if name not in (source, label, split))
-    if label:
-        return TableColumns(source, (label,), split, tuple(filter(None, others)))
-    values = tuple(name for name in others if name not in _NUMBERING)
-    if not values:
-        raise DataError(
-            f"{table.path}: line {table.header}: no column of targets beside {source!r}; add one called label "
-            "(classes), or columns of numbers"
-        )
-    return TableColumns(source, values, split, tuple(name for name in others if name and name not in values))
+    def check_in(self, other: CsvTable, train: CsvTable) -> None:
+        """Raises a DataError where *other* lacks a column that *train* has and that is needed."""
+        for name in (self.source, *self.targets):
+            if name not in other.columns:
+                raise DataError(
+                    f"{other.path}: no column {name!r}, which {train.path.name} has{nearest(name, other.columns)}"
+                )
 
 
 def input_column(table: CsvTable) -> str:
@@ -209,45 +236,6 @@ def input_column(table: CsvTable) -> str:
         f"{table.path}: line {table.header}: no header that names a column of files or texts, but "
         f"{listed_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label"
     )
-
-
-def check_same_columns(train: CsvTable, other: CsvTable, columns: TableColumns) -> None:
-    """Raises a DataError where *other* lacks a column that *train* has and that is needed."""
-    for name in (columns.source, *columns.targets):
-        if name not in other.columns:
-            raise DataError(
-                f"{other.path}: no column {name!r}, which {train.path.name} has{nearest(name, other.columns)}"
-            )
-
-
-def split_by(table: CsvTable, column: str) -> dict[str, CsvTable]:
-    """The splits of a table, by name, as the cells of *column* say.
-
-    Raises:
-        DataError: A cell names none; no row is in the training split.
-    """
-    strange = [
-        (line, f"{cell!r} in the column {column!r} names no split")
-        for line, cell in zip(table.lines, table.cells(column), strict=True)
-        if cell.lower() not in SPLIT_NAMES
-    ]
-    if strange:
-        table.refuse(strange, "it is one of train, val, test")
-    of = [SPLIT_NAMES[cell.lower()] for cell in table.cells(column)]
-    if "train" not in of:
-        raise DataError(f"{table.path}: no row has train in the column {column!r}; there is nothing to learn from")
-    return {s: table.take(i for i, name in enumerate(of) if name == s) for s in SPLITS if s in of}
-
-
-def position_pairs(columns: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """The pairs of *columns* that are an x and a y.
-
-    >>> position_pairs(["age", "x", "y", "nose_y", "nose_x", "tail_x"])
-    ((1, 2), (4, 3))
-    """
-    at = {name: i for i, name in enumerate(columns)}
-    xs = [name for name in columns if name == "x" or name.endswith("_x")]
-    return tuple((at[x], at[x[:-1] + "y"]) for x in xs if x[:-1] + "y" in at)
 
 
 def _one_of(table: CsvTable, names: Sequence[str]) -> str:

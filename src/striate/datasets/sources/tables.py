@@ -17,14 +17,10 @@ from striate.datasets.sources.rows import (
     LABELS,
     CsvTable,
     TableColumns,
-    check_same_columns,
     input_column,
     is_whole,
     parse_number,
-    position_pairs,
     read_table,
-    split_by,
-    table_columns,
 )
 from striate.datasets.sources.targets import amounts_note, class_order
 from striate.errors import DataError, counted, listed, listed_quoted
@@ -95,11 +91,11 @@ def open_tables(path: Path, task: Task | None = None) -> DataSet:
     """
     tables = {split: read_table(file) for split, file in _tables(path).items()}
     whole = tables["train"]
-    columns = table_columns(whole)
+    columns = TableColumns.of(whole)
     for table in tables.values():
-        check_same_columns(whole, table, columns)
+        columns.check_in(table, whole)
     if len(tables) == 1 and columns.split:
-        tables = split_by(whole, columns.split)
+        tables = whole.split_by(columns.split)
     chosen = natural = task_of(tables["train"], columns.targets)
     if task is not None and not task.per_pixel and len(columns.targets) == 1:
         chosen = task
@@ -116,7 +112,7 @@ def open_tables(path: Path, task: Task | None = None) -> DataSet:
         parts.get("val"),
         parts.get("test"),
         why=f"{_why(whole, columns)}{', as requested' if chosen != natural else ''}",
-        positions=position_pairs(columns.targets) if chosen.has_positions and not columns.is_text else (),
+        positions=_position_pairs(columns.targets) if chosen.has_positions and not columns.is_text else (),
         notes=(*notes, *_notes(columns, chosen, classes, targets["train"])),
     )
 
@@ -284,3 +280,14 @@ def _several(labels: list[tuple[str, ...]], place: dict[str, int]) -> np.ndarray
     for target, row in zip(targets, labels, strict=True):
         target[[place[name] for name in row]] = 1
     return targets
+
+
+def _position_pairs(columns: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """The pairs of *columns* that are an x and a y.
+
+    >>> _position_pairs(["age", "x", "y", "nose_y", "nose_x", "tail_x"])
+    ((1, 2), (4, 3))
+    """
+    at = {name: i for i, name in enumerate(columns)}
+    xs = [name for name in columns if name == "x" or name.endswith("_x")]
+    return tuple((at[x], at[x[:-1] + "y"]) for x in xs if x[:-1] + "y" in at)
