@@ -108,7 +108,7 @@ def test_a_mask_keeps_what_was_not_looked_at(tmp_path):
 def test_a_source_file_with_answers_is_for_classification(cli, runs, in_folder, task):
     answer = cli("export", runs[task] / "model.safetensors", "-o", "net.py")
     assert answer.code == 4
-    assert f"a source file with answers is for classification, this model is for {task}" in answer.err
+    assert f"a source file predicts one class per image, this model is for {task}" in answer.err
     assert not (in_folder / "net.py").exists()
 
 

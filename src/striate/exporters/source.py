@@ -211,8 +211,8 @@ def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
     Raises:
         ModelError: The contract says something that these do not do.
     """
-    if contract.task != "classification":
-        raise ModelError(f"a source file with answers is for classification, this model is for {contract.task}")
+    if not contract.task.exclusive:
+        raise ModelError(f"a source file predicts one class per image, this model is for {contract.task}")
     for f in fields(contract):
         if f.name not in KNOWN and (f.default is MISSING or getattr(contract, f.name) != f.default):
             raise ModelError(f"a source file cannot yet prepare images by the contract's {f.name}")
