@@ -7,6 +7,7 @@ import pytest
 from striate.errors import SpecError
 from striate.loading import open_network
 from striate.loading.user_code import is_code, load_code
+from striate.run import prepare
 from striate.spec import Conv, Seq, lower
 
 NETS = """
@@ -159,3 +160,14 @@ def test_the_search_path_is_left_as_it_was(file):
     before = list(sys.path)
     load_code(f"{file}:Net")
     assert sys.path == before
+
+
+def test_no_file_says_what_code_to_run(in_folder):
+    """A run's recipe.json holds its network as text, and is read as nothing else."""
+    prepare("digits", "flatten; linear 10", out="run")
+    (in_folder / "evil.py").write_text("open('it-ran', 'w').close()\nNet = 3\n")
+    about = json.loads((in_folder / "run" / "recipe.json").read_text())
+    (in_folder / "run" / "recipe.json").write_text(json.dumps(about | {"net": "evil.py:Net"}))
+    with pytest.raises(SpecError, match="unknown word 'evil.py:Net'|evil"):
+        prepare("digits", out="run", resume=True)
+    assert not (in_folder / "it-ran").exists()

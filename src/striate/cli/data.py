@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.common import DataArgument, Input, Json, print_json, say
+from striate.cli.common import DataArgument, Json, print_json, say
 
 
 def data_command(
@@ -19,7 +19,9 @@ def data_command(
         str | None,
         typer.Option(metavar="HOW", help="On the sheet: none, light, standard, strong, or such as 'shift=4'. [none]"),
     ] = None,
-    input: Input = None,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", "--imgsz", metavar="CxHxW", help="On the sheet: the input size.")
+    ] = None,
     resize: Annotated[str | None, typer.Option(help="On the sheet: stretch, fit or crop. [stretch]")] = None,
     split: Annotated[
         str | None, typer.Option("--split", "--part", help="On the sheet: train, val or test. [train]")

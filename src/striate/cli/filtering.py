@@ -95,7 +95,7 @@ def activation_command(
     steps: Steps = None,
     json: Json = False,
 ) -> None:
-    """Apply an activation function to an image: ReLU, tanh or sigmoid."""
+    """Apply an activation function to an image. ReLU, tanh or sigmoid."""
     from striate.filtering import activation
 
     _finish(activation(image, kind, after=after, channels=channels), out, steps, show, json)

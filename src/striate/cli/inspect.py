@@ -46,7 +46,7 @@ def filters_command(
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Draw the learned kernels of a convolution; with --animation, how they changed during training."""
+    """Draw the learned kernels of a convolution. With --animation, how they changed during training."""
     from striate.inspect.models import filters
 
     found = filters(model, layer, channel=channel, animation=animation, input=input)
@@ -75,7 +75,7 @@ def activity_command(
     max_items: Annotated[int, typer.Option("--max-items", "--most", min=1, help="Items used, evenly spread.")] = 1000,
     json: Json = False,
 ) -> None:
-    """Print the activations of every layer over a data set: mean, std, min, max, zeros, dead units."""
+    """Print statistics of every layer's activations. Over a data set: mean, std, min, max, zeros, dead units."""
     from striate.cli.progress import ReadingProgress
     from striate.inspect.models import activity
 
@@ -96,7 +96,7 @@ def unit_command(
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Print the arithmetic of one unit: its window, the weights, the products, their sum, what follows."""
+    """Print the arithmetic of one unit. Its window, the weights, the products, their sum, what follows."""
     from striate.inspect import models
 
     _show(models.unit(model, image, unit, pixels=pixels, input=input), out, json)
@@ -111,7 +111,7 @@ def field_command(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Measure the receptive field of a unit over a data set, beside the theoretical one."""
+    """Measure the receptive field of a unit. Over a data set, beside the theoretical one."""
     from striate.cli.progress import ReadingProgress
     from striate.inspect.models import field
 
@@ -124,7 +124,12 @@ def field_command(
 def peaks_command(
     model: Net,
     data: DataArgument,
-    layer: Annotated[str, typer.Argument(metavar="LAYER[:CHANNEL,...]", help="[the six strongest channels]")],
+    layer: Annotated[
+        str,
+        typer.Argument(
+            metavar="LAYER[:CHANNEL,...]", help="Without channels: the six with the largest mean absolute output."
+        ),
+    ],
     split: Split = "train",
     top: Annotated[int, typer.Option(min=1, max=25, help="Images per channel.")] = 9,
     max_items: Annotated[
@@ -133,7 +138,7 @@ def peaks_command(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Find the image patches that activate a channel most, and what in them drives it."""
+    """Find the image patches that activate a channel most. With what in them drives the channel."""
     from striate.cli.progress import ReadingProgress
     from striate.inspect.models import peaks
 
@@ -160,7 +165,7 @@ def explain_command(
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Draw a saliency map: which parts of an image contribute to the prediction."""
+    """Draw a saliency map. Which parts of an image contribute to the prediction."""
     from striate.inspect.models import explain
 
     _show(explain(model, image, target, method=method, layer=layer, check=check, input=input), out, json)
@@ -184,7 +189,7 @@ def imagine_command(
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Draw an input with a high score for a class, channel or unit (activation maximisation)."""
+    """Draw an input that maximises a class, channel or unit. Activation maximisation, from noise or an image."""
     from striate.cli.progress import StepProgress
     from striate.inspect.models import imagine
 
