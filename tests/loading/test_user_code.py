@@ -168,6 +168,6 @@ def test_no_file_says_what_code_to_run(in_folder):
     (in_folder / "evil.py").write_text("open('it-ran', 'w').close()\nNet = 3\n")
     about = json.loads((in_folder / "run" / "recipe.json").read_text())
     (in_folder / "run" / "recipe.json").write_text(json.dumps(about | {"net": "evil.py:Net"}))
-    with pytest.raises(SpecError, match="unknown word 'evil.py:Net'|evil"):
+    with pytest.raises(SpecError, match="evil"):
         prepare("digits", out="run", resume=True)
     assert not (in_folder / "it-ran").exists()
