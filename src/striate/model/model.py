@@ -42,6 +42,13 @@ class Model:
         module: ``(N, *contract.input)`` to scores: ``(N, K)`` for K classes (or their softmax), labels (or their
             sigmoid) or standardised values; in segmentation ``(N, K, H, W)``.
         contract: How items are prepared, and what the outputs mean.
+
+    >>> from striate.net import build
+    >>> from striate.spec import parse
+    >>> contract = Contract(("dark", "bright"), (1, 2, 2), "L", (0.5,), (0.5,))
+    >>> model = Model(build(parse("input 1x2x2; flatten; linear 2")), contract)
+    >>> model.predict(np.zeros((5, 7), np.uint8))[0].class_ in contract.classes
+    True
     """
 
     def __init__(self, module: nn.Module, contract: Contract) -> None:
@@ -149,6 +156,15 @@ def load(path: str | Path) -> Model:
 
     Raises:
         ModelError: Naming the file and what is wrong with it; nothing of it is used before all is checked.
+
+    >>> import tempfile
+    >>> from striate.net import build
+    >>> from striate.spec import parse
+    >>> contract = Contract(("dark", "bright"), (1, 2, 2), "L", (0.5,), (0.5,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Model(build(parse("input 1x2x2; flatten; linear 2")), contract).save(Path(folder) / "a.safetensors")
+    ...     load(Path(folder) / "a.safetensors").contract == contract
+    True
     """
     path = model_file(path)
     header = read_header(path)
