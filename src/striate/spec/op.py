@@ -103,7 +103,7 @@ def _default(op: Base, f: Field[Any]) -> Any:
 
 # ------------------------------------------------------------------------------------------------------------ sizes
 def per_axis(value: Padding, rank: int) -> tuple[int, ...]:
-    """*value* as one number an axis.
+    """*value* as one number per axis.
 
     >>> per_axis(3, 2), per_axis((3, 5), 2)
     ((3, 3), (3, 5))
@@ -117,7 +117,7 @@ def per_axis(value: Padding, rank: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024)  # a deep net repeats the same few ops hundreds of times
 def sizes(op: Base) -> tuple[tuple[str, Size], ...]:
-    """The op's fields that may have one number an axis, with their values."""
+    """The op's fields that may have one number per axis, with their values."""
     kinds = ((f.name, str(f.type)) for f in fields(op))
     return tuple((name, getattr(op, name)) for name, kind in kinds if "Size" in kind or kind == "Padding")
 

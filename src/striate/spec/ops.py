@@ -1,7 +1,7 @@
 """The closed vocabulary: one frozen dataclass a layer, checked when it is made.
 
 The rank (1-D, 2-D or 3-D) comes from the input, so the same words serve text, images and volumes. A size
-(kernel, stride, padding, dilation) is one number for every axis or a tuple with one number an axis.
+(kernel, stride, padding, dilation) is one number for every axis or a tuple with one number per axis.
 
 A new activation is a class here and a row in docs/notation.md: everything else (text, analysis, ``build``, reading of
 modules and functions, the source export, the tests) takes it from the class.
@@ -139,7 +139,7 @@ class TableConv(Base):
         return len(self.table)
 
     def torch_value(self, field: str, rank: int) -> Any:
-        """Of *kernel*: one number an axis, which says the rank."""
+        """Of *kernel*: one number per axis, which says the rank."""
         return per_axis(self.kernel, rank) if field == "kernel" else super().torch_value(field, rank)
 
 
