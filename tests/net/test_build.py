@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import weakref
 
 import pytest
@@ -13,7 +14,22 @@ from torch.nn import functional as F
 from striate.errors import RecipeError, ShapeError, SpecError
 from striate.net import build
 from striate.net.layers import layer
-from striate.spec import Conv, Flatten, Linear, MaxPool, ReLU, Seq, Sum, SumPool, Upsample, parse
+from striate.spec import (
+    OPS,
+    RBF,
+    Conv,
+    Embedding,
+    Flatten,
+    Linear,
+    MaxPool,
+    Pointwise,
+    ReLU,
+    Seq,
+    Sum,
+    SumPool,
+    Upsample,
+    parse,
+)
 from striate.spec.graph import RESERVED
 from striate.zoo import lenet5
 
@@ -127,6 +143,19 @@ def test_every_node_is_a_module_of_its_name() -> None:
     assert leaves == [node.name for node in net.graph.nodes]
     assert set(net.state_dict()) == {"conv1.weight", "conv1.bias", "stage.conv1.weight", "stage.conv1.bias"}
     assert "(conv1): Conv2d(1, 4, kernel_size=(3, 3)" in str(net)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+def test_every_op_is_one_module(rank: int) -> None:
+    """Nothing hides inside: a hook on a node's name sees its op, whatever the rank."""
+    fields = {"out": 4, "kernel": 3, "scale": 2, "margin": 1, "p": 0.5, "words": 9, "table": ((0, 1), (1, 2))}
+    for op in OPS.values():
+        needed = [f.name for f in dataclasses.fields(op) if f.default is dataclasses.MISSING]
+        made = op(**{name: fields[name] for name in needed})
+        flat = isinstance(made, Linear | RBF | Embedding)
+        if not isinstance(made, Pointwise) and flat != (rank == 0):
+            continue
+        assert not list(layer(made, (4, *[9] * rank)).children()), made
 
 
 def test_the_same_op_twice_has_weights_of_its_own() -> None:

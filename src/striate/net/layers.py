@@ -77,11 +77,11 @@ class SumPool1d(nn.Module):
 
     def __init__(self, kernel: int, stride: int | None = None, padding: int = 0, ceil_mode: bool = False) -> None:
         super().__init__()
-        self.pool = nn.AvgPool2d((1, kernel), (1, stride or kernel), (0, padding), ceil_mode, divisor_override=1)
+        self.kernel, self.stride, self.padding, self.ceil_mode = kernel, stride or kernel, padding, ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        sums: Tensor = self.pool(x.unsqueeze(-2))
-        return sums.squeeze(-2)
+        sizes = (1, self.kernel), (1, self.stride), (0, self.padding)
+        return F.avg_pool2d(x.unsqueeze(-2), *sizes, self.ceil_mode, divisor_override=1).squeeze(-2)
 
 
 class ChannelsFirstEmbedding(nn.Embedding):
