@@ -107,7 +107,7 @@ def _open_path(path: Path, task: Task | None) -> DataSet:
     except OSError:  # such as a name longer than any can be
         exists = False
     if not exists:
-        raise DataError(f"{path}: no such data{_nearest(path)}; {_ACCEPTED}")
+        raise DataError(f"{path}: no such data; {_nearest(path) or _ACCEPTED}")
     if path.is_dir():
         folder_contents(path)  # raises where the folder cannot be read
     for source in SOURCES:
@@ -118,12 +118,12 @@ def _open_path(path: Path, task: Task | None) -> DataSet:
 
 
 def _nearest(path: Path) -> str:
-    """The end of a message about a missing *path*: the built-in name or the existing path most like it."""
+    """What a missing *path* may have meant: the built-in name or the existing path most like it; "" where none is."""
     near = get_close_matches(str(path).lower().partition(":")[0], BUILT_IN, 1)
     if not near and os.path.isdir(path.parent):
         names = [there.name for kind in folder_contents(path.parent) for there in kind]
         near = [str(path.parent / name) for name in get_close_matches(path.name, names, 1)]
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def with_validation(dataset: DataSet, seed: int, fraction: float = 0.1) -> DataSet:
