@@ -249,7 +249,7 @@ def test_the_grid_behind_an_upsampling_lies_in_the_middle():
 
 
 def test_pieces_of_unequal_size_have_a_place_each():
-    whole = _mosaic((np.full((2, 2, 3), 1, np.uint8), np.full((1, 2, 3), 2, np.uint8)))
+    whole = _mosaic([np.full((2, 2, 3), 1, np.uint8), np.full((1, 2, 3), 2, np.uint8)])
     assert whole[..., 0].tolist() == [[1, 1, 255, 2, 2], [1, 1, 255, 255, 255]]
 
 

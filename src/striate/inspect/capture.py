@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from striate.errors import SeeError, nearest
 
@@ -95,16 +96,19 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
     """
     found = {name: find_layer(module, name) for name in layers} or {n: part for n, part in _leaves(module) if n}
     seen = Captured(tuple(found))
-    hooks = [
-        handle
-        for name, layer in found.items()
-        for handle in (
-            layer.register_forward_pre_hook(_record_input(seen._inputs[name]), with_kwargs=True),
-            layer.register_forward_hook(_record_output(seen._outputs[name], gradients)),
-        )
-    ]
-    try:
+    hooks: list[RemovableHandle] = []
+    for name, layer in found.items():
+        hooks.append(layer.register_forward_pre_hook(_record_input(seen._inputs[name]), with_kwargs=True))
+        hooks.append(layer.register_forward_hook(_record_output(seen._outputs[name], gradients)))
+    with hooked(hooks):
         yield seen
+
+
+@contextmanager
+def hooked(hooks: Iterable[RemovableHandle]) -> Iterator[None]:
+    """Removes *hooks* at the end, whatever happens."""
+    try:
+        yield
     finally:
         for handle in hooks:
             handle.remove()
@@ -171,15 +175,12 @@ def layer_calls(module: nn.Module, x: Tensor) -> list[LayerCall]:
 
         return hook
 
-    hooks: list[Any] = []
+    hooks: list[RemovableHandle] = []
     for name, part in _leaves(module):
         hooks.append(part.register_forward_pre_hook(before, with_kwargs=True))
         hooks.append(part.register_forward_hook(after(name), with_kwargs=True))
-    try:
+    with hooked(hooks):
         module(x)
-    finally:
-        for handle in hooks:
-            handle.remove()
     once = {f"{name}#1": name for name, n in times.items() if n == 1}
     return [replace(call, name=once.get(call.name, call.name)) for call in found]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from striate.errors import SeeError, nearest
-from striate.inspect.inspection import DrawnInspection
+from striate.inspect.inspection import DrawnInspection, value_range
 from striate.plotting.picture import ColourScale, IntensityScale, Panel, Picture, panel_grid, value_panel
 from striate.plotting.text import DENSITY
 
@@ -45,7 +45,7 @@ class Filters(DrawnInspection):
         w = self.weights
         about: dict[str, object] = {"layer": self.layer, "shape": list(w.shape), "first_layer": self.first}
         about["l2_norms"] = self.norms.tolist()
-        return about | {"min": float(w.min()), "max": float(w.max()), "mean": float(w.mean()), "std": float(w.std())}
+        return about | value_range(w)
 
     @property
     def title(self) -> str:

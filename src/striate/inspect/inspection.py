@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from striate.plotting.picture import HasPicture
 
 
@@ -41,6 +43,11 @@ class Inspection:
 
     def __str__(self) -> str:
         return "\n".join([self.title, *self.lines(), *(f"note: {note}" for note in self.notes)])
+
+
+def value_range(values: np.ndarray) -> dict[str, float]:
+    """``min``, ``max``, ``mean`` and ``std`` of *values*."""
+    return {name: float(getattr(values, name)()) for name in ("min", "max", "mean", "std")}
 
 
 class DrawnInspection(HasPicture, Inspection):

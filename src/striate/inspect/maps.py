@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from striate.errors import SeeError, nearest
 from striate.inspect.capture import layer_calls
-from striate.inspect.inspection import DrawnInspection, Inspection
+from striate.inspect.inspection import DrawnInspection, Inspection, value_range
 from striate.learning import evaluating
 from striate.plotting.picture import ColourScale, Panel, Picture, panel_grid, short, value_panel
 from striate.plotting.text import PAPER
@@ -48,9 +48,7 @@ class FeatureMaps(DrawnInspection):
         return {
             "layer": self.layer,
             "shape": [*([len(v) // self.depth, self.depth] if self.depth > 1 else [len(v)]), *v.shape[1:]],
-            "min": float(v.min()),
-            "max": float(v.max()),
-            "mean": float(v.mean()),
+            **value_range(v),
             "zero_fraction": float((v == 0).mean()),
             "strongest_channels": list(dict.fromkeys((self.strongest // self.depth).tolist()))[:MAX_MAPS],
         }

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import SeeError, nearest
+from striate.inspect.attribution.checks import blurred
 from striate.inspect.inspection import DrawnInspection
 from striate.inspect.target import Target, objective
 from striate.learning import evaluating
@@ -163,7 +164,7 @@ def maximise(
             optimizer.step()
             if ascent.blur and ascent.basis == "pixels":
                 with torch.no_grad():
-                    weights.copy_(_blurred(weights, ascent.blur))
+                    weights.copy_(blurred(weights, ascent.blur))
             scores.append(float(score.detach()))
             if progress:
                 progress(step + 1, ascent.steps, scores[-1])
@@ -229,18 +230,6 @@ def _shifted(image: Tensor, jitter: int, generator: torch.Generator) -> Tensor:
 
 def _variation(image: Tensor) -> Tensor:
     return (image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()).sqrt()
-
-
-def _blurred(weights: Tensor, sigma: float) -> Tensor:
-    reach = max(1, math.ceil(2 * sigma))
-    line = torch.exp(-torch.arange(-reach, reach + 1, device=weights.device).float().square() / (2 * sigma**2))
-    line = line / line.sum()
-    channels = weights.shape[1]
-    for axis in (2, 3):
-        kernel = line.view(1, 1, *((-1, 1) if axis == 2 else (1, -1))).repeat(channels, 1, 1, 1)
-        pad = (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0)
-        weights = F.conv2d(F.pad(weights, pad, mode="replicate"), kernel, groups=channels)
-    return weights
 
 
 def deep_dream(

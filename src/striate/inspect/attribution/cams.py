@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,18 @@ from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.probe import Probe, derivative, probing
 from striate.inspect.attribution.result import Attribution
 from striate.inspect.attribution.target_layer import pick_layer
-from striate.inspect.capture import find_layer
+from striate.inspect.capture import find_layer, hooked
 from striate.inspect.target import TargetLike
 from striate.tasks import CLASSIFICATION, Task
+
+
+class CamOptions(TypedDict, total=False):
+    """The options of a class activation map, as in :func:`grad_cam`."""
+
+    layer: str | None
+    relu: bool
+    task: Task | str
+
 
 Weighing = Callable[[Tensor, Tensor], Tensor]  # activations and gradients (C, *cells) to a map (*cells)
 
@@ -61,15 +70,7 @@ def grad_cam(
     return _weighed("grad_cam", lambda a, g: (_sums(g) / g[0].numel() * a).sum(0), module, x, target, layer, relu, task)
 
 
-def grad_cam_pp(
-    module: nn.Module,
-    x: Tensor,
-    target: TargetLike = None,
-    *,
-    layer: str | None = None,
-    relu: bool = False,
-    task: Task | str = CLASSIFICATION,
-) -> Attribution:
+def grad_cam_pp(module: nn.Module, x: Tensor, target: TargetLike = None, **options: Unpack[CamOptions]) -> Attribution:
     """Grad-CAM++: ``sum over k of w_k A_k`` with ``w_k = sum a_k ReLU(dS/dA_k)`` and, of ``g = dS/dA_k``,
     ``a_k = g^2 / (2 g^2 + g^3 sum A_k)``: Chattopadhyay et al. 2018, equations 12 and 19, for the score ``exp(S)``.
 
@@ -81,18 +82,10 @@ def grad_cam_pp(
     >>> grad_cam_pp(net, torch.rand(1, 1, 4, 4), 0).values.shape
     (2, 2)
     """
-    return _weighed("grad_cam_pp", _plus_plus, module, x, target, layer, relu, task)
+    return _weighed("grad_cam_pp", _plus_plus, module, x, target, **options)
 
 
-def layer_cam(
-    module: nn.Module,
-    x: Tensor,
-    target: TargetLike = None,
-    *,
-    layer: str | None = None,
-    relu: bool = False,
-    task: Task | str = CLASSIFICATION,
-) -> Attribution:
+def layer_cam(module: nn.Module, x: Tensor, target: TargetLike = None, **options: Unpack[CamOptions]) -> Attribution:
     """LayerCAM: ``sum over k of ReLU(dS/dA_k) * A_k``, each cell weighed by its own gradient: Jiang et al. 2021,
     equations 4 to 6. Takes and gives what :func:`grad_cam` does; made for early layers as well.
 
@@ -101,18 +94,10 @@ def layer_cam(
     >>> bool(layer_cam(net, torch.rand(1, 1, 4, 4), 0, layer="1").values.min() >= 0)
     True
     """
-    return _weighed("layer_cam", lambda a, g: (g.clamp(min=0) * a).sum(0), module, x, target, layer, relu, task)
+    return _weighed("layer_cam", lambda a, g: (g.clamp(min=0) * a).sum(0), module, x, target, **options)
 
 
-def hires_cam(
-    module: nn.Module,
-    x: Tensor,
-    target: TargetLike = None,
-    *,
-    layer: str | None = None,
-    relu: bool = False,
-    task: Task | str = CLASSIFICATION,
-) -> Attribution:
+def hires_cam(module: nn.Module, x: Tensor, target: TargetLike = None, **options: Unpack[CamOptions]) -> Attribution:
     """HiResCAM: ``sum over k of dS/dA_k * A_k``, Draelos and Carin 2020, equation 4. Where one linear layer follows
     the map, the cells sum to the score without its bias: only what the score used lights up. Takes and gives what
     :func:`grad_cam` does.
@@ -123,7 +108,7 @@ def hires_cam(
     >>> bool(abs(found.values.sum() - found.score) < 1e-5)
     True
     """
-    return _weighed("hires_cam", lambda a, g: (g * a).sum(0), module, x, target, layer, relu, task)
+    return _weighed("hires_cam", lambda a, g: (g * a).sum(0), module, x, target, **options)
 
 
 def ablation_cam(
@@ -180,9 +165,15 @@ def _sums(values: Tensor) -> Tensor:
 
 
 def _weighed(
-    method: str, weigh: Weighing, module: nn.Module, x: Tensor, target: TargetLike, layer: str | None, relu: bool,
-    task: Task | str,
-) -> Attribution:  # fmt: skip
+    method: str,
+    weigh: Weighing,
+    module: nn.Module,
+    x: Tensor,
+    target: TargetLike,
+    layer: str | None = None,
+    relu: bool = False,
+    task: Task | str = CLASSIFICATION,
+) -> Attribution:
     with probing(module, x, target, task) as probe:
         name, scores, maps, notes = _feature_maps(probe, layer)
         slopes = derivative(scores, maps, f"the layer {name}")
@@ -237,8 +228,5 @@ class _Cut:
 def _cut(module: nn.Module, layer: str, instead: Tensor | None = None) -> Iterator[_Cut]:
     """Within it *module* is differentiated from the output of *layer* on: nothing before it costs a backward pass."""
     made = _Cut(layer, instead)
-    handle = find_layer(module, made.name).register_forward_hook(made)
-    try:
+    with hooked([find_layer(module, made.name).register_forward_hook(made)]):
         yield made
-    finally:
-        handle.remove()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from striate.errors import SeeError
 from striate.inspect.attribution.probe import Probe, probing
 from striate.inspect.attribution.result import Attribution, resize_to_input
-from striate.inspect.capture import takes_hooks
+from striate.inspect.capture import hooked, takes_hooks
 from striate.inspect.target import TargetLike
 from striate.tasks import CLASSIFICATION, Task
 
@@ -349,12 +349,8 @@ def _weighted(module: nn.Module, x: Tensor) -> list[str]:
 
     with probing(module, x, None, CLASSIFICATION) as probe, torch.no_grad():
         own = [(name, part) for name, part in probe.module.named_modules() if list(part.parameters(recurse=False))]
-        hooks = [part.register_forward_hook(record(name)) for name, part in own if takes_hooks(part)]
-        try:
+        with hooked([part.register_forward_hook(record(name)) for name, part in own if takes_hooks(part)]):
             probe.run(probe.leaf)
-        finally:
-            for hook in hooks:
-                hook.remove()
     return list(dict.fromkeys(reversed(calls)))
 
 

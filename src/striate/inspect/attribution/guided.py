@@ -41,9 +41,8 @@ def guided_backprop(
     capped (ReLU6). Other activations (LeakyReLU, ELU, GELU, tanh) keep their derivative, and the note names them; a
     ReLU written as ``maximum``, ``where`` or a product is not recognised.
 
-    Takes and gives what :func:`~striate.inspect.attribution.gradient` does.
-    ``fails_randomisation`` is set where there is
-    a ReLU.
+    Takes and gives what :func:`~striate.inspect.attribution.gradient` does; ``fails_randomisation`` is set where there
+    is a ReLU.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8, 3))
     >>> found = guided_backprop(net, torch.rand(1, 1, 4, 4), 0)
@@ -62,9 +61,8 @@ def deconvnet(
     value to where the maximum was (the paper's switches; where windows overlap they are added). Which ReLUs are found,
     and what other activations do, is as in :func:`guided_backprop`; normalisations send back by their gradient.
 
-    Takes and gives what :func:`~striate.inspect.attribution.gradient` does.
-    ``fails_randomisation`` is set where there is
-    a ReLU.
+    Takes and gives what :func:`~striate.inspect.attribution.gradient` does; ``fails_randomisation`` is set where there
+    is a ReLU.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
     >>> deconvnet(net, torch.rand(1, 1, 4, 4), 0).notes[0]

@@ -35,9 +35,7 @@ def occlusion(
     the target.
 
     Args:
-        module: Any module; it comes back as it was.
         x: One input with its batch axis, ``(1, C, *positions)``; or words ``(1, L)``, whose vectors are covered.
-        target: As in :func:`~striate.inspect.attribution.gradient`.
         window: Its size along every axis, or one number; None for an eighth of the input, at least 1. All channels
             are covered.
         stride: From one position to the next; None for half of the window. Windows begin at 0 and the last one ends
@@ -45,7 +43,8 @@ def occlusion(
         fill: What it is covered with: a number, or a tensor that broadcasts to the input, such as a mean colour
             ``(C, 1, 1)``. 0 is the mean colour where the input was normalised, and black where not.
         batch: How many covered copies run at once.
-        task: As in :func:`~striate.inspect.attribution.gradient`.
+
+    The other arguments are those of :func:`~striate.inspect.attribution.gradient`.
 
     Returns:
         Values ``(*positions)`` and the ``grid`` of the windows' centres.

@@ -12,7 +12,7 @@ from torch.autograd.graph import Node
 
 from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.probe import Probe, probing
-from striate.inspect.capture import takes_hooks
+from striate.inspect.capture import hooked, takes_hooks
 from striate.inspect.target import TargetLike
 from striate.tasks import CLASSIFICATION, Task
 
@@ -43,19 +43,20 @@ class _Call:
 
     @property
     def leaf(self) -> bool:
-        return not any(True for _ in self.module.children())
+        return not list(self.module.children())
 
     @property
-    def weighs(self) -> bool:
-        return any(True for _ in self.module.parameters(recurse=False))
-
-    @property
-    def convolves(self) -> bool:
-        return any(p.ndim >= 3 for p in self.module.parameters(recurse=False))
+    def ranks(self) -> list[int]:
+        """How many axes its own weights have."""
+        return [p.ndim for p in self.module.parameters(recurse=False)]
 
     @property
     def pools(self) -> bool:
         return "pool" in type(self.module).__name__.lower()
+
+    def same(self, other: _Call) -> bool:
+        """Whether it gave what the other gave, unchanged."""
+        return self.output is other.output and self.version == other.version
 
 
 def cam_layer(
@@ -71,8 +72,7 @@ def cam_layer(
     Args:
         module: Any module; it comes back as it was.
         x: One input with its batch axis.
-        target: As in :func:`~striate.inspect.attribution.gradient`.
-        task: As in :func:`~striate.inspect.attribution.gradient`.
+        target: As in :func:`~striate.inspect.attribution.gradient`; likewise *task*.
 
     Raises:
         SeeError: The network has no convolution with positions left; or it has, but none as a layer of its own.
@@ -92,16 +92,12 @@ def pick_layer(probe: Probe) -> tuple[PickedLayer, Tensor, Tensor | None]:
     calls: list[_Call] = []
     times: Counter[str] = Counter()
     parts = [(name, part) for name, part in probe.module.named_modules() if name and takes_hooks(part)]
-    hooks = [part.register_forward_hook(_record(calls, times, name)) for name, part in parts]
-    try:
+    with hooked([part.register_forward_hook(_record(calls, times, name)) for name, part in parts]):
         scores = probe.scores(leaf)
-    finally:
-        for hook in hooks:
-            hook.remove()
     whole = _before(scores.grad_fn)
     calls = [call for call in calls if call.node in whole or not whole]  # what the score is made of
     found, before = _last(calls, probe)
-    single = (c.name for c in calls if times[c.name] == 1 and _maps(c) and _same(c, found))
+    single = (c.name for c in calls if times[c.name] == 1 and _maps(c) and c.same(found))
     name = next(single, f"{found.name}#{found.number}")  # the innermost that means one call alone
     why = (
         f"mapped at {name}: the last layer with more than one position ({shape_text(found.shape[2:])}) before {before}"
@@ -113,7 +109,7 @@ def pick_layer(probe: Probe) -> tuple[PickedLayer, Tensor, Tensor | None]:
 
 def _last(calls: list[_Call], probe: Probe) -> tuple[_Call, str]:
     """The last of *calls* that has positions before the head, and what is meant by the head."""
-    first = next((i for i, call in enumerate(calls) if call.convolves), None)
+    first = next((i for i, call in enumerate(calls) if max(call.ranks, default=0) >= 3), None)
     if first is None:
         raise SeeError(
             "the network has no convolution, so no layer has positions to map; use a method on the input (gradient, "
@@ -125,14 +121,15 @@ def _last(calls: list[_Call], probe: Probe) -> tuple[_Call, str]:
         stop = next((i for i, c in enumerate(calls) if f"{c.name}#{c.number}" in names or c.name in names), None)
         before = f"the unit's own layer, {unit}"
     else:
-        stop, before = (_head(calls), "the output layer") if probe.dense else (None, "the head")
+        weighs = max((i for i, call in enumerate(calls) if call.leaf and call.ranks), default=0)
+        stop, before = (weighs, "the output layer") if probe.dense else (None, "the head")
     rank = len(calls[first].shape)
     flat = {call.shape for call in calls if isinstance(call.module, nn.Linear)}  # and its activation: channels last
     kept = [
         call
         for call in calls[first:stop]
         if len(call.shape) == rank and prod(call.shape[2:]) > 1 and call.shape not in flat
-        if _maps(call) and not _after_pool(call, calls)
+        if _maps(call) and (call.leaf or not any(c.pools and c.same(call) for c in calls))  # or it ends in a pooling
     ]
     if not kept:
         raise SeeError(
@@ -152,22 +149,8 @@ def _record(into: list[_Call], times: Counter[str], name: str) -> Any:
     return hook
 
 
-def _head(calls: list[_Call]) -> int:
-    """Where the last layer with weights is: of a network with an output per pixel that one makes the scores."""
-    return max((i for i, call in enumerate(calls) if call.leaf and call.weighs), default=0)
-
-
 def _maps(call: _Call) -> bool:
     return not (call.pools or isinstance(call.module, (*FLAT, *PASSING)))
-
-
-def _after_pool(call: _Call, calls: list[_Call]) -> bool:
-    """Whether *call* is a group that gives what a pooling in it gave, as it was."""
-    return not call.leaf and any(c.pools and _same(c, call) for c in calls)
-
-
-def _same(one: _Call, other: _Call) -> bool:
-    return one.output is other.output and one.version == other.version
 
 
 def _before(start: Node | None, without: Node | None = None) -> set[Node]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -144,6 +144,10 @@ class InspectedModel:
         return [name for name, part in self.module.named_modules() if name and not list(part.children())]
 
 
+Size: TypeAlias = Shape | str | None  # of an input: (C, H, W) or "3x224x224"
+Inspectable: TypeAlias = "Given | InspectedModel"  # what the functions of this package take
+
+
 def _steps(axis: Axis) -> tuple[float, float] | None:
     """The centre of the first unit's field and the step to the next one's, if they lie in even steps on average."""
     if axis.stride is None or axis.stride <= 0:
@@ -160,7 +164,7 @@ def as_image(item: np.ndarray) -> np.ndarray | None:
     return item[0] if len(item) < 3 else np.ascontiguousarray(np.moveaxis(item[:3], 0, 2))
 
 
-def inspected(net: Given | InspectedModel, input: Shape | str | None = None) -> InspectedModel:
+def inspected(net: Inspectable, input: Size = None) -> InspectedModel:
     """The network that *net* means, ready to be looked into.
 
     Args:

@@ -14,25 +14,24 @@ from striate.inspect.contributions import pixel_contributions
 from striate.inspect.filters import Filters, convolution_names, filters_animation, kernels_of
 from striate.inspect.maps import FeatureMaps, feature_maps
 from striate.inspect.maximise import Ascent, MaximisedInput, Progress, deep_dream, maximise
-from striate.inspect.models.inspected import InspectedModel, as_image, inspected
+from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, as_image, inspected
 from striate.inspect.models.saliency import target_text
 from striate.inspect.target import Target, named_target
 from striate.inspect.unit import UnitArithmetic, unit_arithmetic
-from striate.loading import Given, open_network
+from striate.loading import open_network
 from striate.model.model import load
 from striate.model.sources import Source
-from striate.spec import Shape
 
 REACH = 3.0  # stds on each side of the mean, of inputs that are not bytes
 
 
 def filters(
-    net: Given | InspectedModel,
+    net: Inspectable,
     layer: str | None = None,
     *,
     channel: int | None = None,
     animation: str | Path | None = None,
-    input: Shape | str | None = None,
+    input: Size = None,
 ) -> Filters:
     """The learned kernels of a convolution.
 
@@ -60,7 +59,7 @@ def filters(
     return replace(found, notes=model.notes)
 
 
-def _animate(net: Given | InspectedModel, layer: str, out: Path) -> None:
+def _animate(net: Inspectable, layer: str, out: Path) -> None:
     path = None if isinstance(net, InspectedModel) else open_network(net).path
     kept = sorted((path.parent / "epochs").glob("*.safetensors")) if path else []
     if not kept:
@@ -72,12 +71,7 @@ def _animate(net: Given | InspectedModel, layer: str, out: Path) -> None:
 
 
 def maps(
-    net: Given | InspectedModel,
-    image: Source,
-    layer: str | None = None,
-    *,
-    order: str = "strength",
-    input: Shape | str | None = None,
+    net: Inspectable, image: Source, layer: str | None = None, *, order: str = "strength", input: Size = None
 ) -> FeatureMaps:
     """The feature maps of a layer for one image.
 
@@ -102,14 +96,7 @@ def maps(
     return replace(feature_maps(model.module, model.tensor(image), layer, order), notes=model.notes)
 
 
-def unit(
-    net: Given | InspectedModel,
-    image: Source,
-    unit: str,
-    *,
-    pixels: bool = False,
-    input: Shape | str | None = None,
-) -> UnitArithmetic:
+def unit(net: Inspectable, image: Source, unit: str, *, pixels: bool = False, input: Size = None) -> UnitArithmetic:
     """The arithmetic of one unit for one image: its window, the weights, their products, the sum, what follows.
 
     Args:
@@ -135,12 +122,12 @@ def unit(
 
 
 def imagine(
-    net: Given | InspectedModel,
+    net: Inspectable,
     target: str,
     *,
     start: Source | None = None,
     dream: bool = False,
-    input: Shape | str | None = None,
+    input: Size = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> MaximisedInput:

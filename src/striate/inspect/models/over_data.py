@@ -18,10 +18,9 @@ from striate.inspect.capture import capture
 from striate.inspect.fields import Box, MeasuredField, Peak, crop_box, measured_field, top_patches
 from striate.inspect.inspection import DrawnInspection
 from striate.inspect.maps import NetworkActivity, measure_activity
-from striate.inspect.models.inspected import InspectedModel, as_image, inspected
+from striate.inspect.models.inspected import Inspectable, InspectedModel, as_image, inspected
 from striate.inspect.target import Target, as_target
 from striate.learning import evaluating
-from striate.loading import Given
 from striate.model.contract import Contract
 from striate.plotting.picture import IntensityScale, Panel, Picture, image_panel, panel_grid, short
 from striate.tasks import CLASSIFICATION
@@ -35,7 +34,7 @@ Fetching = Callable[[str, int, int], None]  # called with (a file's name, bytes 
 
 
 def activity(
-    net: Given | InspectedModel,
+    net: Inspectable,
     data: str | Path,
     *,
     split: str = "test",
@@ -65,7 +64,7 @@ def activity(
 
 
 def field(
-    net: Given | InspectedModel,
+    net: Inspectable,
     data: str | Path,
     unit: str,
     *,
@@ -98,44 +97,40 @@ def field(
 
 
 @dataclass(frozen=True, eq=False)
-class ChannelPeaks:
-    """The images that activate one channel most.
+class Patch:
+    """One image's strongest activation of a channel.
 
     Args:
-        channel: Its number.
-        peaks: Its strongest activations, the strongest first.
-        names: The items that they are in.
-        boxes: The receptive fields there, in pixels of the input; None where not known.
-        patches: The images, cut to these, uint8 ``(h, w, 3)``.
-        projections: What in them drove the unit, by a deconvnet; likewise.
+        item: The image's name.
+        peak: Where in the layer's map it is, and how strong.
+        box: The unit's receptive field in pixels of the input; None where not known.
+        image: The image cut to it, uint8 ``(h, w, 3)``.
+        projection: What in it drove the unit, by a deconvnet; likewise.
     """
 
-    channel: int
-    peaks: tuple[Peak, ...]
-    names: tuple[str, ...]
-    boxes: tuple[Box | None, ...]
-    patches: tuple[np.ndarray, ...]
-    projections: tuple[np.ndarray, ...]
+    item: str
+    peak: Peak
+    box: Box | None
+    image: np.ndarray
+    projection: np.ndarray
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Item, position, value and receptive field of each peak."""
-        return [
-            {
-                "item": name,
-                "position": list(p.position),
-                "value": p.value,
-                "receptive_field": list(box) if box else None,
-            }
-            for name, p, box in zip(self.names, self.peaks, self.boxes, strict=True)
-        ]
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        about = {"item": self.item, "position": list(self.peak.position), "value": self.peak.value}
+        return about | {"receptive_field": list(self.box) if self.box else None}
+
+    def __str__(self) -> str:
+        return f"{self.item} at {':'.join(map(str, self.peak.position))} ({short(self.peak.value)})"
 
 
 @dataclass(frozen=True, eq=False)
 class TopPatches(DrawnInspection):
-    """The image patches that activate each of some channels of *layer* most (Zeiler and Fergus 2013, figure 2)."""
+    """The patches that activate each of some channels of *layer* most, the strongest first (Zeiler and Fergus 2013,
+    figure 2).
+    """
 
     layer: str
-    channels: tuple[ChannelPeaks, ...]
+    channels: dict[int, list[Patch]]
     projection_notes: tuple[str, ...] = ()
 
     @property
@@ -143,28 +138,21 @@ class TopPatches(DrawnInspection):
         return f"{self.layer}: the patches that activate its channels most"
 
     def facts(self) -> dict[str, Any]:
-        channels = [{"channel": row.channel, "peaks": row.rows()} for row in self.channels]
+        channels = [{"channel": c, "peaks": [patch.as_dict() for patch in mine]} for c, mine in self.channels.items()]
         return {"layer": self.layer, "channels": channels}
 
     def lines(self) -> list[str]:
-        lines = []
-        for found in self.channels:
-            some = (
-                f"{p['item']} at {':'.join(map(str, p['position']))} ({short(p['value'])})" for p in found.rows()[:3]
-            )
-            lines.append(f"  channel {found.channel:<4} {'; '.join(some)}")
-        return lines
+        return [f"  channel {c:<4} {'; '.join(map(str, mine[:3]))}" for c, mine in self.channels.items()]
 
     def picture(self) -> Picture:
         """For each channel its patches, and to their left what in them drove the unit."""
         panels: list[Panel] = []
-        for found in self.channels:
-            low, high = short(found.peaks[-1].value), short(found.peaks[0].value)
-            note = f"activation {high}" if len(found.peaks) == 1 else f"activations {high} to {low}"
-            panels.append(
-                image_panel(_mosaic(found.projections), title=f"channel {found.channel}", note="deconvnet", side=SIDE)
-            )
-            panels.append(image_panel(_mosaic(found.patches), note=note, side=SIDE))
+        for channel, mine in self.channels.items():
+            values = short(mine[0].peak.value), short(mine[-1].peak.value)
+            note = f"activation{'s' * (len(mine) > 1)} {' to '.join(values[: len(mine)])}"
+            back, front = (_mosaic([getattr(patch, kind) for patch in mine]) for kind in ("projection", "image"))
+            panels.append(image_panel(back, title=f"channel {channel}", note="deconvnet", side=SIDE))
+            panels.append(image_panel(front, note=note, side=SIDE))
         footer = (
             "For each channel the image patches that activate it most, cut to its receptive field, the strongest "
             "first; to their left what in them drove the unit, projected back by a deconvnet (mid grey is 0, each on "
@@ -175,7 +163,7 @@ class TopPatches(DrawnInspection):
 
 
 def peaks(
-    net: Given | InspectedModel,
+    net: Inspectable,
     data: str | Path | Arrays,
     layer: str,
     *,
@@ -197,7 +185,7 @@ def peaks(
     Raises:
         SeeError: No such layer or channel, or the data are not images. DataError: As in :func:`activity`.
 
-    >>> peaks("lenet5", "digits", "c3:0", top=2, max_items=8).channels[0].patches[0].shape
+    >>> peaks("lenet5", "digits", "c3:0", top=2, max_items=8).channels[0][0].image.shape
     (14, 14, 3)
     """
     model = inspected(net)
@@ -211,8 +199,11 @@ def peaks(
     channels = _channels(layer, numbers) if numbers else _strongest(model, arrays, name)
     found = top_patches(model.module, model.batches(arrays.inputs), name, channels, top)
     notes: set[str] = set()
-    rows = [_patches(model, arrays, name, c, mine, notes) for c, mine in zip(channels, found, strict=True)]
-    return TopPatches(name, tuple(rows), tuple(sorted(notes)), notes=_notes(model, arrays))
+    patches = {
+        channel: [_patch(model, arrays, name, channel, peak, notes) for peak in mine]
+        for channel, mine in zip(channels, found, strict=True)
+    }
+    return TopPatches(name, patches, tuple(sorted(notes)), notes=_notes(model, arrays))
 
 
 def _notes(model: InspectedModel, arrays: Arrays) -> tuple[str, ...]:
@@ -236,29 +227,25 @@ def _strongest(model: InspectedModel, arrays: Arrays, layer: str) -> list[int]:
     return [int(c) for c in np.argsort(-means, kind="stable")[:CHANNELS]]
 
 
-def _patches(
-    model: InspectedModel, arrays: Arrays, layer: str, channel: int, mine: list[Peak], notes: set[str]
-) -> ChannelPeaks:
-    """The patches of a channel's peaks, and their projections; adds to *notes* what should be known of these."""
-    height, width = model.contract.input[1:]
-    boxes, patches, projections = [], [], []
-    for peak in mine:
-        boxes.append(model.box(layer, peak.position))
-        box = boxes[-1] or (0, 0, height, width)
-        item = arrays.inputs[peak.index]
-        image = as_image(item)
-        assert image is not None
-        patches.append(crop_box(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2), box))
-        found = deconvnet(model.module, model.ready(item), Target(layer, (channel, *peak.position)))
-        notes |= set(found.notes)
-        back = found.values
-        shown = np.moveaxis(back[:3], 0, -1) if len(back) >= 3 else back[0]
-        projections.append(crop_box(IntensityScale(_reach(back)).colours(shown), box))
-    names = tuple(arrays.names[peak.index] for peak in mine)
-    return ChannelPeaks(channel, tuple(mine), names, tuple(boxes), tuple(patches), tuple(projections))
+def _patch(model: InspectedModel, arrays: Arrays, layer: str, channel: int, peak: Peak, notes: set[str]) -> Patch:
+    """The patch of a channel's *peak*; adds to *notes* what should be known of its projection."""
+    item = arrays.inputs[peak.index]
+    image = as_image(item)
+    assert image is not None
+    height, width = image.shape[:2]
+    box = model.box(layer, peak.position)
+    cut = box or (0, 0, height, width)
+    found = deconvnet(model.module, model.ready(item), Target(layer, (channel, *peak.position)))
+    notes |= set(found.notes)
+    back = np.moveaxis(found.values[:3], 0, -1) if len(found.values) >= 3 else found.values[0]
+    some = np.abs(back[back != 0])
+    reach = float(np.percentile(some, 99)) if some.size else 1.0  # the colours end before the few largest numbers
+    coloured = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    projection = crop_box(IntensityScale(reach).colours(back), cut)
+    return Patch(arrays.names[peak.index], peak, box, crop_box(coloured, cut), projection)
 
 
-def _mosaic(pieces: tuple[np.ndarray, ...]) -> np.ndarray:
+def _mosaic(pieces: list[np.ndarray]) -> np.ndarray:
     """Pieces ``(h, w, 3)`` in a square, row by row, with white lines between; smaller ones in the middle of theirs."""
     columns = math.ceil(math.sqrt(len(pieces)))
     rows = -(-len(pieces) // columns)
@@ -270,12 +257,6 @@ def _mosaic(pieces: tuple[np.ndarray, ...]) -> np.ndarray:
         top, left = i // columns * (height + line) + (height - h) // 2, i % columns * (width + line) + (width - w) // 2
         whole[top : top + h, left : left + w] = piece
     return whole
-
-
-def _reach(values: np.ndarray) -> float:
-    """Where the colours of a projection end: before its few largest numbers."""
-    some = np.abs(values[values != 0])
-    return float(np.percentile(some, 99)) if some.size else 1.0
 
 
 def items_for(

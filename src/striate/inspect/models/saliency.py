@@ -20,10 +20,9 @@ from striate.inspect.attribution import (
     randomisation_test,
     resize_to_input,
 )
-from striate.inspect.inspection import DrawnInspection
-from striate.inspect.models.inspected import InspectedModel, as_image, inspected
+from striate.inspect.inspection import DrawnInspection, value_range
+from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, as_image, inspected
 from striate.inspect.target import Target, named_target
-from striate.loading import Given
 from striate.model.contract import Contract
 from striate.model.sources import Source
 from striate.plotting.colours import LUMA_601
@@ -37,7 +36,6 @@ from striate.plotting.picture import (
     value_panel,
     word_panel,
 )
-from striate.spec import Shape
 
 SHARE = 99.5  # percent of a map's pixels within the colour scale: a few extreme ones would leave the others white
 SLICES = 8  # of a volume, in a figure
@@ -75,8 +73,7 @@ class Explanation(DrawnInspection):
             "score": f.score,
             "layer": f.layer,
             "shape": list(f.values.shape),
-            "min": float(f.values.min()),
-            "max": float(f.values.max()),
+            **value_range(f.values),
             "sum": float(f.values.sum()),
             "fails_randomisation": f.fails_randomisation,
             "words": [{"word": w, "value": v} for w, v in self._by_word()],
@@ -155,23 +152,23 @@ class MethodComparison(DrawnInspection):
 
 @overload
 def explain(  # type: ignore[overload-overlap]  # no method is called "all"
-    net: Given | InspectedModel, image: Source, target: str = "", *, method: Literal["all"],
-    input: Shape | str | None = None,
+    net: Inspectable, image: Source, target: str = "", *, method: Literal["all"],
+    input: Size = None,
 ) -> MethodComparison: ...  # fmt: skip
 @overload
 def explain(
-    net: Given | InspectedModel, image: Source, target: str = "", *, method: str = "grad_cam",
-    layer: str | None = None, check: bool = False, input: Shape | str | None = None,
+    net: Inspectable, image: Source, target: str = "", *, method: str = "grad_cam",
+    layer: str | None = None, check: bool = False, input: Size = None,
 ) -> Explanation: ...  # fmt: skip
 def explain(
-    net: Given | InspectedModel,
+    net: Inspectable,
     image: Source,
     target: str = "",
     *,
     method: str = "grad_cam",
     layer: str | None = None,
     check: bool = False,
-    input: Shape | str | None = None,
+    input: Size = None,
 ) -> Explanation | MethodComparison:
     """The saliency map of one input: which parts of it contribute to the prediction, or to another *target*.
 
