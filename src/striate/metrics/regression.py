@@ -81,9 +81,9 @@ class RegressionScores:
 
     def headline(self, items: str = "items") -> str:
         low, high = self.mae_interval
-        r2 = "" if self.r2 is None else f", r2 {self.r2:.3f}"
-        beside = "" if self.baseline_mae is None else f"; the training mean would give {self.baseline_mae:.4g}{r2}"
-        return f"mean absolute error {self.mae:.4g} (95 % interval {low:.4g} to {high:.4g}{beside})"
+        baseline = "" if self.baseline_mae is None else f"; the training mean would give {self.baseline_mae:.4g}"
+        r2 = "" if self.r2 is None else f"; r2 {self.r2:.3f}"
+        return f"mean absolute error {self.mae:.4g} (95 % interval {low:.4g} to {high:.4g}{baseline}{r2})"
 
     def __str__(self) -> str:
         low, high = self.mae_interval

@@ -111,8 +111,8 @@ def worst_items(model: Model, held: Held, scores: Scores) -> dict[int, ItemView]
             found[i] = ItemView(text=str(held.source.inputs[kept[i]]))
             continue
         pixels = np.asarray(held.arrays.inputs[i])
-        if contract.mode == "values" and pixels.ndim == 2:
-            found[i] = ItemView(signal=pixels)
+        if contract.mode == "values" and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[1] == 1)):
+            found[i] = ItemView(signal=pixels.reshape(len(pixels), -1))
         elif contract.mode != "values" or pixels.ndim > 2:
             view = ItemView(_image_of(pixels, contract))
             marked = contract.task.per_pixel or contract.positions
