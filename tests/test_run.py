@@ -123,7 +123,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(in_folder, photos):
     said = []
     run = prepare("data", "flatten; linear 2", settings={"epochs": 1}, say=said.append)
     assert said[0] == "classification, from class folders: 2 classes"
-    assert said[-2] == "left out 1 image that cannot be read:"
+    assert said[-2] == "skipped 1 image that cannot be read:"
     assert "data/cat/3.png: not an image" in said[-1]
     assert sum("cannot be read" in line for line in said) == 1  # the doctor leaves it to the reading
     list(run.events())
@@ -208,10 +208,10 @@ def test_a_finished_run_asks_for_more_epochs_and_takes_them(in_folder):
     start()
     with pytest.raises(RecipeError) as caught:
         prepare("digits", resume=True)
-    assert str(caught.value) == "runs/digits-net: all 2 epochs are done; give more, such as --epochs 12"
+    assert str(caught.value) == "runs/digits-net: all 2 epochs are done; use more, such as --epochs 12"
     said = []
     run = start(None, resume=True, settings={"epochs": 3}, say=said.append)
-    assert said[1:3] == ["changed: epochs 2 -> 3", "going on with runs/digits-net: 2 of 3 epochs done"]
+    assert said[1:3] == ["changed: epochs 2 -> 3", "resuming runs/digits-net: 2 of 3 epochs done"]
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
     with pytest.raises(RecipeError, match="all 3 epochs are done"):
         prepare("digits", resume=True)

@@ -129,7 +129,7 @@ def test_a_batch_of_one_and_batch_normalisation(cli, desk):
 def test_a_rate_far_too_high(cli, desk):
     answer = cli("train", "digits", "--net", "flatten; linear 20; relu; linear 10", "--lr", "1e30", "--warmup", 0)
     assert answer.code == 2
-    assert "training has diverged; take a smaller learning rate than lr=1e+30" in answer.err
+    assert "training has diverged; use a smaller learning rate than lr=1e+30" in answer.err
 
 
 def test_sizes_in_another_order_get_a_word(cli):

@@ -63,14 +63,14 @@ def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number,
     assert again == ["striate", "train", "digits", "--out", "my run", "--resume"]
     answer = cli(*again[1:])
     assert answer.code == 0
-    assert f"going on with my run: {len(done['history'])} of 12 epochs done" in answer.err
+    assert f"resuming my run: {len(done['history'])} of 12 epochs done" in answer.err
     stopped, never = weights(in_folder / "my run"), weights(whole)
     assert all(torch.equal(stopped[name], never[name]) for name in never)
     assert len((in_folder / "my run" / "metrics.csv").read_text().splitlines()) == 13
 
     answer = cli(*again[1:])
     assert answer.code == 2
-    assert answer.err.splitlines()[-1] == "striate: my run: all 12 epochs are done; give more, such as --epochs 22"
+    assert answer.err.splitlines()[-1] == "striate: my run: all 12 epochs are done; use more, such as --epochs 22"
     answer = cli(*again[1:], "--seed", 4)
     assert answer.code == 2
     assert "was trained with another seed (3, now 4)" in answer.err

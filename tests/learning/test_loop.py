@@ -210,7 +210,7 @@ def test_an_output_that_is_no_tensor():
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_no_number(value):
     text = fault(RecipeError, net(), [(X + value, torch.zeros(4, dtype=torch.int64))], Recipe(lr=0.5))
-    assert text.startswith("the loss is nan: training has diverged; take a smaller learning rate than lr=0.5")
+    assert text.startswith("the loss is nan: training has diverged; use a smaller learning rate than lr=0.5")
     assert "lr=0.05" in text
     assert "clip=1" in text
 
@@ -223,7 +223,7 @@ def test_weights_that_are_no_numbers_are_no_best_model():
 
 def test_a_batch_of_one_meets_batch_normalisation():
     text = fault(RecipeError, net(nn.BatchNorm1d(6)), data(2, size=1))
-    assert text.startswith("a batch of one cannot be trained on (Expected more than 1 value per channel")
+    assert text.startswith("a batch of one item cannot be trained on (Expected more than 1 value per channel")
     assert text.endswith("use batch_size=2 or more")
 
 

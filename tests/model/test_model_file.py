@@ -154,7 +154,7 @@ def archive():
         (pickle.dumps({"a": 1}, 2), "this is a Python pickle"),
         (b"\x1f\x8b" + b"0" * 99, "this is a gzip file"),
         (b"just a text, longer than eight bytes", "not a safetensors file"),
-        (struct.pack("<Q", 2**63) + b"{}", "not a safetensors file: its first 8 bytes are no header's length"),
+        (struct.pack("<Q", 2**63) + b"{}", "not a safetensors file: its first 8 bytes are not a header's length"),
         (struct.pack("<Q", 100) + b"{}", "cut short: the header should end at byte 108, the file ends at 10"),
         (bytes(64), "not a safetensors file: its header is not JSON"),
         (join(b"{'a': 1}"), "not a safetensors file: its header is not JSON"),
@@ -276,10 +276,10 @@ def place(good, **fields):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"shape": [3]}, "which its shape or its neighbours deny"),
-        ({"data_offsets": [0, 8]}, "which its shape or its neighbours deny"),
-        ({"data_offsets": [8, 0]}, "which its shape or its neighbours deny"),
-        ({"data_offsets": [10**9, 10**9 + 8]}, "which its shape or its neighbours deny"),
+        ({"shape": [3]}, "which does not agree with its shape or the tensors beside it"),
+        ({"data_offsets": [0, 8]}, "which does not agree with its shape or the tensors beside it"),
+        ({"data_offsets": [8, 0]}, "which does not agree with its shape or the tensors beside it"),
+        ({"data_offsets": [10**9, 10**9 + 8]}, "which does not agree with its shape or the tensors beside it"),
         ({"data_offsets": [-8, 0]}, "has data_offsets [-8, 0]; expected a few whole numbers"),
         ({"data_offsets": [0]}, "has data_offsets [0]"),
         ({"shape": [2.0]}, "has shape [2.0]"),

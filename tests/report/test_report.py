@@ -115,7 +115,7 @@ def page_of(**changes: Any) -> str:
         "metric": CLASSIFICATION.metric,
     }
     scores, images = changes.pop("scores", scores_of(10)), changes.pop("images", {})
-    shown = {i: ItemView(picture=pixels) for i, pixels in images.items()}
+    shown = {i: ItemView(image=pixels) for i, pixels in images.items()}
     return report(**(usual | changes), sections=scoring_of(CLASSIFICATION).sections(scores, shown))
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from report.test_report import LAYERS, Page
 from striate.metrics import score_multilabel, score_regression, score_segmentation
 from striate.report import ItemView, report
-from striate.report.charts import _DOTS as MOST
-from striate.report.charts import best_epoch, curves, scatter
+from striate.report.charts import MOST, best_epoch, curves, scatter
 from striate.report.pictures import view
 from striate.tasks import TASKS
 from striate.tasks.scoring import SCORING

@@ -91,5 +91,5 @@ def _memory(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dic
             raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(weights[int(index)].shape)}")
         memory.setdefault(int(index), {})[key] = value
     if len({frozenset(remembered) for remembered in memory.values()}) > 1:
-        raise ValueError("a part of the optimizer's memory is missing")
+        raise ValueError("some of the optimizer's memory is missing")
     return memory

@@ -80,26 +80,26 @@ class Epoch:
 
 
 class Seekable(Protocol):
-    """Batches whose order is decided by the epoch, and that can begin after the first *start* of them."""
+    """Batches whose order is decided by the epoch, and that can start after the first *start* of them."""
 
     def set_epoch(self, epoch: int, start: int = 0) -> None: ...
 
 
 @dataclass
 class State:
-    """Where a training run stands, between two events: what a checkpoint holds.
+    """Where a training run stands, between two events: what a checkpoint contains.
 
-    ``epoch`` and ``step`` count what is done: whole epochs, and steps of the one begun.
+    ``epoch`` and ``step`` count what is done: whole epochs, and steps of the current one.
     """
 
     module: nn.Module
     optimizer: torch.optim.Optimizer
     epoch: int = 0
     step: int = 0
-    loss_sum: float = 0.0  # of the epoch begun, over its items
+    loss_sum: float = 0.0  # of the current epoch, over its items
     items: int = 0
     best: tuple[float, ...] = ()  # the larger the better
-    seconds: float = 0.0  # of the epoch begun
+    seconds: float = 0.0  # of the current epoch
     rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
 
     @classmethod
@@ -125,14 +125,14 @@ def training(
             ``(N, classes)`` scores, or to their softmax. What of it does not require gradients stays as it is, the
             running statistics of such normalisation layers too.
         batches: ``(inputs, targets)``, gone through once an epoch: a list, a DataLoader, ``striate.datasets.Batches``.
-            If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch goes on where it was.
+            If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch continues where it was.
         recipe: The settings; ``Recipe()`` if not given. Its ``augment``, ``balance`` and ``fraction`` are for who makes
             the *batches* and the *weights*.
         val: Batches that are only looked at, after every epoch.
-        state: Where to go on from, kept up to date between the events; saving it is the caller's.
+        state: Where to resume, kept up to date between the events; saving it is the caller's.
         task: What the targets are, and so the loss and the metric that finds the best epoch:
             ``"classification"``, ``"multilabel"``, ``"regression"``, ``"segmentation"``.
-        weights: float ``(classes,)``, how much each class counts in the loss; alike, if not given.
+        weights: float ``(classes,)``, how much each class counts in the loss; all the same, if not given.
         units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
 
     Raises:
@@ -179,7 +179,7 @@ def _count(batches: Iterable[Batch]) -> int:
     if not isinstance(batches, Sized):
         raise DataError(
             f"the batches are a {type(batches).__name__}, which is used up after one epoch; "
-            f"give something with a length that begins anew, such as a list or a DataLoader"
+            f"give something with a length that can be iterated again, such as a list or a DataLoader"
         )
     if len(batches) == 0:
         raise DataError("there is nothing to train on: the batches are empty")
@@ -191,7 +191,7 @@ def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
     if hasattr(batches, "set_epoch"):
         cast(Seekable, batches).set_epoch(state.epoch, state.step)
     elif state.step:
-        raise DataError("only batches with set_epoch(epoch, start) can go on in the middle of an epoch")
+        raise DataError("only batches with set_epoch(epoch, start) can resume inside an epoch")
     if state.step and state.rng is not None:
         torch.set_rng_state(state.rng)
     else:
@@ -215,7 +215,7 @@ def _update(
         scores = scores_of(x)
     except ValueError as error:
         if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
-            raise RecipeError(f"a batch of one cannot be trained on ({error}); use batch_size=2 or more") from None
+            raise RecipeError(f"a batch of one item cannot be trained on ({error}); use batch_size=2 or more") from None
         raise
     data_loss = loss_function(*scoring.checked(scores, y))
     loss = data_loss
@@ -235,7 +235,7 @@ def _update(
 def _check_loss(value: float, recipe: Recipe) -> None:
     if not math.isfinite(value):
         raise RecipeError(
-            f"the loss is {value}: training has diverged; take a smaller learning rate than lr={recipe.lr:g}, "
+            f"the loss is {value}: training has diverged; use a smaller learning rate than lr={recipe.lr:g}, "
             f"for example lr={recipe.lr / 10 if recipe.lr <= 1 else 0.01:g}, or limit the gradient with clip=1"
         )
 

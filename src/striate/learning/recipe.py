@@ -136,7 +136,7 @@ def find_recipe(name: str) -> Recipe:
     """The recipe of that name, or in that ``recipe.json`` (of a run: what is not a setting is ignored).
 
     Raises:
-        RecipeError: There is no such recipe, or the file is none.
+        RecipeError: No recipe has the name, or the file is not one.
 
     >>> find_recipe("svm").loss
     'hinge'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError
-from striate.metrics.shared import WORST, check_items, class_table, item_name, percent, printable
+from striate.metrics.shared import WORST, as_plain, check_items, class_table, item_name, percent, printable
 
 BINS = 15  # of the calibration error
 
@@ -80,17 +80,8 @@ class ClassificationScores:
         return confused_pairs(self.confusion, self.classes, limit)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for JSON; an infinite loss, which JSON has no word for, is None."""
-        return {
-            "n": self.n,
-            "accuracy": self.accuracy,
-            "accuracy_interval": list(self.accuracy_interval),
-            "loss": self.loss if np.isfinite(self.loss) else None,
-            "per_class": [asdict(c) for c in self.per_class],
-            "confusion": self.confusion.tolist(),
-            "calibration": dict(self.calibration),
-            "worst": [asdict(m) for m in self.worst],
-        }
+        """Plain values, ready for JSON."""
+        return as_plain(self, "classes")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.accuracy_interval

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError
 from striate.metrics.classification import wilson
-from striate.metrics.shared import WORST, check_table, class_table, item_name, percent, printable
+from striate.metrics.shared import WORST, as_plain, check_table, class_table, item_name, percent, printable
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,8 @@ class MultilabelScores:
         return round(self.subset_accuracy * self.n)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for JSON; an infinite loss is None."""
-        values = asdict(self)
-        values |= {"subset_accuracy_interval": list(self.subset_accuracy_interval), "classes": list(self.classes)}
-        return values | {"loss": self.loss if np.isfinite(self.loss) else None}
+        """Plain values, ready for JSON."""
+        return as_plain(self)
 
     def headline(self, items: str = "items") -> str:
         count = f"macro F1 {self.macro_f1:.2%}; every label right: {self.right} of {self.n} {items}"

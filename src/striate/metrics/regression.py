@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.shared import WORST, aligned, check_table, item_name, printable
+from striate.metrics.shared import WORST, aligned, as_plain, check_table, item_name, printable
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -70,14 +70,8 @@ class RegressionScores:
     worst: tuple[Miss, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for JSON, without every single prediction."""
-        own = ("n", "mae", "rmse", "r2", "distance", "baseline_mae")
-        return {
-            **{name: getattr(self, name) for name in own},
-            "mae_interval": list(self.mae_interval),
-            "per_class": [asdict(c) for c in self.per_class],
-            "worst": [asdict(m) for m in self.worst],
-        }
+        """Plain values, ready for JSON, without every single prediction."""
+        return as_plain(self, "classes", "predictions", "targets")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.mae_interval

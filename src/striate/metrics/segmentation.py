@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from striate.errors import DataError
 from striate.metrics.classification import confused_pairs
-from striate.metrics.shared import WORST, class_table, item_name, percent, printable
+from striate.metrics.shared import WORST, as_plain, class_table, item_name, percent, printable
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the interval
@@ -48,7 +48,7 @@ class SegmentationScores:
         pixels: Pixels measured: all whose label is not 255.
         mean_iou: The mean of the classes' intersection over union, each over all images together; a class that
             neither labels nor predictions have is left out (Everingham et al. 2010, section 4.1.3).
-        mean_iou_interval: 95 % of it when the images are drawn anew 1,000 times (Efron 1979, the bootstrap).
+        mean_iou_interval: 95 % of it when the images are resampled 1,000 times (Efron 1979, the bootstrap).
         mean_dice: The mean of the classes' dice likewise.
         pixel_accuracy: Share of the pixels predicted right.
         per_class: One :class:`AreaScore` a class.
@@ -77,15 +77,8 @@ class SegmentationScores:
         return confused_pairs(self.confusion, self.classes, limit)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for JSON."""
-        own = ("n", "pixels", "mean_iou", "mean_dice", "pixel_accuracy")
-        return {
-            **{name: getattr(self, name) for name in own},
-            "mean_iou_interval": list(self.mean_iou_interval),
-            "per_class": [asdict(c) for c in self.per_class],
-            "confusion": self.confusion.tolist(),
-            "worst": [asdict(m) for m in self.worst],
-        }
+        """Plain values, ready for JSON."""
+        return as_plain(self, "classes")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.mean_iou_interval
@@ -201,7 +194,7 @@ def _bootstrap(shares: NDArray[np.int64]) -> tuple[float, float]:
     """The middle 95 % of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``."""
     rng, n = np.random.default_rng(0), len(shares)
     found = []
-    for _ in range(RESAMPLES // 100):  # in parts, of which each takes 800 bytes an image
+    for _ in range(RESAMPLES // 100):  # in parts, of which each takes 800 bytes per image
         times = rng.multinomial(n, np.full(n, 1 / n), 100).astype(np.float64)
         both, union = (times @ shares[:, i].astype(np.float64) for i in (0, 1))
         found.append(_mean_iou(both, union))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from math import ceil, log10
 from typing import Any, Protocol
 from unicodedata import combining, east_asian_width
@@ -34,6 +35,21 @@ class Scores(Protocol):
 
     def headline(self, items: str = "items") -> str:
         """The task's metric in a line; *items* is what the data are made of: ``"images"``."""
+
+
+def as_plain(scores: Any, *omit: str) -> dict[str, Any]:
+    """A dataclass of metrics as plain values, ready for JSON: what is infinite, for which JSON has no word, is None."""
+    return {f.name: _plain(getattr(scores, f.name)) for f in fields(scores) if f.name not in omit}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return as_plain(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def check_table(

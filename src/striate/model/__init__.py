@@ -1,1 +1,1 @@
-"""A trained model: the contract, the one file, and what it answers."""
+"""A trained model: the contract, the one file, and its predictions."""

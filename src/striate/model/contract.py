@@ -1,4 +1,4 @@
-"""The contract: everything, besides the weights, that decides what a model answers for an item.
+"""The contract: everything besides the weights that decides what a model predicts for an item.
 
 It is written once, when training starts, and used (not merely documented) by training, evaluation and
 prediction alike, through :mod:`striate.model.prepare`.
@@ -25,7 +25,7 @@ PADDING, UNKNOWN = 0, 1  # the numbers of no word, and of a word that training n
 
 @dataclass(frozen=True)
 class Contract:
-    """How an item becomes the network's input, and the network's output an answer.
+    """How an item becomes the network's input, and the network's output a prediction.
 
     Args:
         classes: The names of the network's outputs, in their order: the classes; in regression, the values.
@@ -88,7 +88,7 @@ class Contract:
         if not all(isinstance(c, str) and c for c in self.classes) or len(set(self.classes)) < len(self.classes):
             raise ModelError(f"contract: the classes must be different names, got {list(self.classes)}")
         for name in self.classes:
-            if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is no UTF-8
+            if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is not UTF-8
                 raise ModelError(f"contract: the class name {name!r} is not valid UTF-8 text; rename it")
         if len(self.classes) < self.task.min_classes:
             raise ModelError(f"contract: there must be {self.task.too_few} or more, got {list(self.classes)}")
@@ -98,9 +98,9 @@ class Contract:
     def _check_input(self) -> None:
         axes = {"values": range(1, 5), "text": range(1, 2)}.get(self.mode, range(3, 4))
         if len(self.input) not in axes or not all(type(n) is int and n > 0 for n in self.input):
-            wanted = {"values": "channels and up to three sides", "text": "a number of words"}
+            expected = {"values": "channels and up to three sides", "text": "a number of words"}
             raise ModelError(
-                f"contract: input must be {wanted.get(self.mode, 'channels, height, width')}, got {list(self.input)}"
+                f"contract: input must be {expected.get(self.mode, 'channels, height, width')}, got {list(self.input)}"
             )
         channels = self.input[0] if MODES[self.mode] is None else MODES[self.mode]
         came = 0 if self.mode == "text" else self.input[0]
@@ -149,7 +149,7 @@ class Contract:
     def _check_vocabulary(self) -> None:
         words = self.vocabulary
         if (self.mode == "text") != bool(words) or not all(isinstance(word, str) and word for word in words):
-            raise ModelError("contract: a vocabulary (words that are no empty texts) goes with the mode text")
+            raise ModelError("contract: a vocabulary (of words that are not empty) goes with the mode text")
         if len(set(words)) < len(words):
             raise ModelError("contract: the vocabulary contains a word twice")
 
@@ -180,7 +180,7 @@ class Contract:
         return cls(**values)
 
 
-LATE = 8  # the fields from here on are left out of the JSON where they have their default
+LATE = 8  # the fields from here on are omitted from the JSON where they have their default
 
 
 def _finite(value: object) -> bool:

@@ -1,7 +1,7 @@
 """What a model file is, from its header alone: no torch, and nothing believed before it is checked.
 
 A model is one safetensors file: 8 bytes with the header's length, the header as JSON, the weights. The header's
-metadata hold the net as text and the contract as JSON. There is nothing in it that runs.
+metadata contain the net as text and the contract as JSON. There is nothing in it that runs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST_LINE = 4_096  # characters of a layer's line
 LARGEST_NUMBER = 2**31  # of a layer's fields, such as a kernel's size
 MOST_AXES = 8  # of a tensor
 LARGEST_INPUT = 16_384  # pixels along a side
-BYTES = {"F32": 4, "I64": 8}  # the dtypes that a model of ours holds
+BYTES = {"F32": 4, "I64": 8}  # the dtypes that a model of ours contains
 FOREIGN = {
     b"PK\x03\x04": "a zip archive, such as a PyTorch .pth",
     b"\x80\x02": "a Python pickle",
@@ -129,7 +129,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             raise ModelError(f"only {size} bytes long; the file was cut short or never written")
         (length,) = struct.unpack("<Q", start)
         if length > MOST:
-            raise ModelError("not a safetensors file: its first 8 bytes are no header's length")
+            raise ModelError("not a safetensors file: its first 8 bytes are not a header's length")
         if 8 + length > size:
             raise ModelError(f"cut short: the header should end at byte {8 + length:,}, the file ends at {size:,}")
         text = brace + file.read(length - 1) if length else b""
@@ -161,7 +161,8 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
         begin, stop = value["data_offsets"]
         if begin != end or stop - begin != prod(value["shape"]) * BYTES[value["dtype"]]:
             raise ModelError(
-                f"the tensor {name!r} lies at bytes {begin} to {stop}, which its shape or its neighbours deny"
+                f"the tensor {name!r} lies at bytes {begin} to {stop}, which does not agree with its shape or the tensors "
+                f"beside it"
             )
         end = stop
     if end > room:

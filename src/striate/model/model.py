@@ -129,7 +129,7 @@ class Model:
         return graph if isinstance(graph, Graph) else None
 
     def save(self, path: str | Path) -> None:
-        """Writes the one file that holds everything: weights, net, contract.
+        """Writes the one file that contains everything: weights, net, contract.
 
         Raises:
             ModelError: The module was not built from a description, or was changed since, so the file could not say
@@ -220,13 +220,13 @@ def output_context(
 
 def _check_shapes(module: nn.Module, header: Header) -> None:
     """Every weight of the net is there with its shape and dtype, and nothing else is."""
-    wanted = {name: (DTYPES[t.dtype], tuple(t.shape)) for name, t in module.state_dict().items()}
-    missing, extra = sorted(wanted.keys() - header.tensors.keys()), sorted(header.tensors.keys() - wanted.keys())
+    expected = {name: (DTYPES[t.dtype], tuple(t.shape)) for name, t in module.state_dict().items()}
+    missing, extra = sorted(expected.keys() - header.tensors.keys()), sorted(header.tensors.keys() - expected.keys())
     if missing:
         raise ModelError(f"the net needs {_some(missing)}, which the file does not contain")
     if extra:
         raise ModelError(f"the file contains {_some(extra)}, which the net does not have")
-    for name, (dtype, shape) in wanted.items():
+    for name, (dtype, shape) in expected.items():
         if header.tensors[name] != (dtype, shape):
             came: tuple[str, Shape] = header.tensors[name]
             raise ModelError(f"{name} is {came[0]} of shape {list(came[1])}, the net needs {dtype} of {list(shape)}")

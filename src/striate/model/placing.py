@@ -1,4 +1,4 @@
-"""Where an image lies in the contract's input, and the way back: worked out from its size alone, here and nowhere else.
+"""Where an image lies in the contract's input, and the way back: from its size alone.
 
 Images, masks, positions, and files decoded at reduced size all go by :func:`placement`.
 """
@@ -20,7 +20,7 @@ def point_map(size: Size, contract: Contract) -> tuple[float, float, float, floa
     """Where the points of an upright image of *size* (width, height) lie in the contract's input.
 
     ``(scale_x, scale_y, left, top)``: the point (x, y), in pixels, (0, 0) being the top left corner of the top left
-    pixel, lies at ``(x * scale_x + left, y * scale_y + top)``, in the input's pixels counted alike. It may
+    pixel, lies at ``(x * scale_x + left, y * scale_y + top)``, in the input's pixels. It may
     lie outside, where the image is cropped.
 
     >>> contract = Contract(("cat", "dog"), (1, 20, 40), "L", (0.5,), (0.5,), resize="fit")
@@ -63,10 +63,10 @@ def placement(size: Size, contract: Contract) -> Placement:
     return Placement(whole, inside, ((room_width - inside[0]) // 2, (room_height - inside[1]) // 2))
 
 
-def _shorter_side(size: Size, wanted: int) -> Size:
-    """*size* in proportion with its shorter side *wanted* (the longer side rounded down, as torchvision)."""
-    other = int(wanted * max(size) / min(size))
-    return (wanted, other) if size[0] <= size[1] else (other, wanted)
+def _shorter_side(size: Size, shorter: int) -> Size:
+    """*size* in proportion with its shorter side *shorter* (the longer side rounded down, as torchvision)."""
+    other = int(shorter * max(size) / min(size))
+    return (shorter, other) if size[0] <= size[1] else (other, shorter)
 
 
 def _without_far_ends(size: Size) -> tuple[int, int, int, int]:
@@ -78,7 +78,7 @@ def _without_far_ends(size: Size) -> tuple[int, int, int, int]:
 
 
 def _middle(size: Size, part: Size) -> tuple[int, int]:
-    """Left and top of the middle *part*; of margins that cannot be alike the even one is first (as torchvision)."""
+    """Left and top of the middle *part*; of margins that differ by one the even one is first (as torchvision)."""
     return round((size[0] - part[0]) / 2), round((size[1] - part[1]) / 2)
 
 

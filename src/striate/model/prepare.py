@@ -75,16 +75,16 @@ def fit_array(images: np.ndarray, contract: Contract) -> np.ndarray:
     assert images.dtype == np.uint8, images.dtype
     if images.ndim == 3:
         images = images[..., None]
-    wanted, *sides = contract.input
-    if contract.mode == "channels" and images.shape[3] != wanted:
-        raise DataError(f"the images have {images.shape[3]} channel(s), the model takes {wanted}")
-    if images.shape[1:] == (*sides, wanted) and contract.scale_to is None:
+    channels, *sides = contract.input
+    if contract.mode == "channels" and images.shape[3] != channels:
+        raise DataError(f"the images have {images.shape[3]} channel(s), the model takes {channels}")
+    if images.shape[1:] == (*sides, channels) and contract.scale_to is None:
         return np.moveaxis(images, 3, 1)
     fitted = np.empty((len(images), *contract.input), np.uint8)
     for i, pixels in enumerate(images.squeeze(3) if images.shape[3] == 1 else images):
         if contract.mode == "channels":
-            channels = np.moveaxis(np.atleast_3d(pixels), 2, 0)
-            fitted[i] = [np.asarray(_resize(_whole(Image.fromarray(channel)), contract)) for channel in channels]
+            planes = np.moveaxis(np.atleast_3d(pixels), 2, 0)
+            fitted[i] = [np.asarray(_resize(_whole(Image.fromarray(plane)), contract)) for plane in planes]
             continue
         image = Image.fromarray(pixels)
         image = image if image.mode == contract.mode else canonical(image, contract.mode)

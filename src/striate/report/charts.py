@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import ceil, floor, inf, isfinite, log10
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.report.markup import Html, el, join
+from striate.report.markup import Html, el
 from striate.tasks import Metric
 
 Row = Mapping[str, float | None]
 Point = tuple[float, float]
 
-WIDTH, HEIGHT = 460, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 10, 42  # the room around the plot
 DOTS = 40  # epochs up to which each is marked by a dot as well
+FEW, MOST = 200, 2_000  # items up to which a scatter's dots are larger; dots that it draws at most, evenly chosen
 
 
 @dataclass(frozen=True)
 class _Curve:
-    """A column of the history and what the legend calls it; its class in page.css holds the colour."""
+    """A column of the history and its name in the legend; its class in page.css has the colour."""
 
     column: str
     label: str
@@ -36,7 +36,7 @@ def curves(history: Sequence[Row], metric: Metric, best: int | None) -> Html:
     """The charts that *history* has values for: the losses, and the metric of the validation split.
 
     Args:
-        history: A row an epoch, with ``epoch``, ``train/loss``, ``val/loss`` and the metric's column; a value that is
+        history: A row per epoch, with ``epoch``, ``train/loss``, ``val/loss`` and the metric's column; a value that is
             None, NaN or infinite leaves a gap.
         metric: The task's.
         best: The epoch to mark.
@@ -45,21 +45,13 @@ def curves(history: Sequence[Row], metric: Metric, best: int | None) -> Html:
     >>> "<svg" in curves([{"epoch": 1, "train/loss": 0.5}], CLASSIFICATION.metric, best=1)
     True
     """
-    fit, write = (_share_axis, _percent) if metric.share else (loss_axis, _short)
+    fit, write = (_share_axis, lambda v: f"{100 * v:.6g} %") if metric.share else (loss_axis, "{:.4g}".format)
     return el(
         "div",
-        _chart("Loss", history, LOSS, loss_axis, best, lambda v: f"{v:.6g}"),
+        _chart("Loss", history, LOSS, loss_axis, best, "{:.6g}".format),
         _chart(metric.title, history, (_Curve(metric.column, "validation", "val"),), fit, best, write),
         class_="charts",
     )
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.6g} %"
-
-
-def _short(value: float) -> str:
-    return f"{value:.4g}"
 
 
 def best_epoch(history: Sequence[Row], metric: Metric) -> int | None:
@@ -77,6 +69,79 @@ def best_epoch(history: Sequence[Row], metric: Metric) -> int | None:
         if value is not None or loss is not None
     ]
     return min(ranks)[2] if ranks else None
+
+
+def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float64]) -> Html:
+    """A square chart of one value, both ``(N,)``: on the diagonal the prediction is the target.
+
+    >>> scatter("age", np.array([1.0, 2.0]), np.array([1.5, 2.0])).count("<circle")
+    2
+    """
+    both = np.concatenate([target, predicted])
+    axis = linear(float(both.min()), float(both.max()), max_ticks=5)
+    plot = _Plot(axis, axis, "{:g}".format, width=340, height=340, left=62, right=12, top=12, bottom=44)
+    chosen = np.linspace(0, len(target) - 1, min(len(target), MOST)).astype(int)
+    points = [plot.at(x, y) for x, y in zip(target[chosen], predicted[chosen], strict=True)]
+    (x1, y1), (x2, y2) = (plot.at(axis.ticks[i], axis.ticks[i]) for i in (0, -1))
+    middle = (plot.height - plot.bottom) / 2
+    svg = plot.draw(
+        "target",
+        el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="best"),
+        el("g", *(el("circle", cx=x, cy=y, r=2.5 if len(chosen) > FEW else 4) for x, y in points), class_="dots"),
+        el("text", "predicted", x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle:g})"),
+        label=f"{name}: predictions over targets, {len(target):,} items",
+    )
+    some = f" ({MOST:,} of {len(target):,} items)" if len(target) > MOST else ""
+    return el("figure", el("figcaption", el("b", name), some), svg, class_="chart square")
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """The area of a chart, with a grid and numbers along its two axes."""
+
+    x: ChartAxis
+    y: ChartAxis
+    write: Callable[[float], str]  # a number along the y axis
+    width: int = 460
+    height: int = 250
+    left: int = 58
+    right: int = 18
+    top: int = 10
+    bottom: int = 42
+
+    def at(self, x: float, y: float) -> Point:
+        """Where a point lies, in pixels."""
+        right, low = self.width - self.right, self.height - self.bottom
+        across, up = self.x.at(x) * (right - self.left), self.y.at(y) * (low - self.top)
+        return round(self.left + across, 1), round(low - up, 1)
+
+    def upright(self, x: float) -> Html:
+        """A dashed line at *x*."""
+        at = self.at(x, self.y.ticks[0])[0]
+        return el("line", x1=at, x2=at, y1=self.top, y2=self.height - self.bottom, class_="best")
+
+    def draw(self, title: str, *inside: Html | None, label: str) -> Html:
+        """The chart with what is *inside*; *title* is the x axis's, *label* for who cannot see it."""
+        middle = (self.left + self.width - self.right) / 2
+        return el(
+            "svg",
+            *self._grid(),
+            el("text", title, x=middle, y=self.height - 5, text_anchor="middle"),
+            *inside,
+            viewBox=f"0 0 {self.width} {self.height}",
+            role="img",
+            aria_label=label,
+        )
+
+    def _grid(self) -> Iterator[Html]:
+        for tick in self.y.ticks:
+            y = self.at(self.x.ticks[0], tick)[1]
+            yield el("line", x1=self.left, x2=self.width - self.right, y1=y, y2=y, class_="grid")
+            yield el("text", self.write(tick), x=self.left - 7, y=y + 4, text_anchor="end")
+        for tick in self.x.ticks:
+            x, y = self.at(tick, self.y.ticks[0])
+            yield el("line", x1=x, x2=x, y1=y, y2=y + 5, class_="grid")
+            yield el("text", f"{tick:g}", x=x, y=y + 18, text_anchor="middle")
 
 
 def _values(history: Sequence[Row], column: str) -> list[float | None]:
@@ -99,147 +164,38 @@ def _chart(
     drawn = [c for c in asked if _known(history, c.column)]
     if not drawn:
         return None
-    y_axis = fit([v for c in drawn for v in _known(history, c.column)])
     epochs = _known(history, "epoch")
-    x_axis = linear(min(epochs), max(epochs), whole=True)
-
-    def place(epoch: float, value: float) -> Point:
-        return (
-            round(LEFT + (WIDTH - LEFT - RIGHT) * x_axis.at(epoch), 1),
-            round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * y_axis.at(value), 1),
-        )
-
-    lines = [_line(c, history, place, write) for c in drawn]
-    marker = None if best is None else _upright(place(best, y_axis.ticks[0])[0])
-    svg = el(
-        "svg",
-        *_grid(x_axis, y_axis, place, write),
-        marker,
-        *lines,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=_words(title, drawn, history, write),
+    plot = _Plot(
+        linear(min(epochs), max(epochs), whole=True), fit([v for c in drawn for v in _known(history, c.column)]), write
     )
-    name = el("b", f"{title}, log scale" if y_axis.log else title)
-    return el("figure", el("figcaption", name, *_legend(drawn, best)), svg, class_="chart")
+    ends = [(c.label, write(known[0]), write(known[-1])) for c in drawn if (known := _known(history, c.column))]
+    svg = plot.draw(
+        "epoch",
+        None if best is None else plot.upright(best),
+        *(_line(c, history, plot) for c in drawn),
+        label=f"{title} over {len(history):,} epochs: {'; '.join(f'{c} from {a} to {b}' for c, a, b in ends)}",
+    )
+    legend = [el("span", el("i", class_=f"key {c.class_}"), c.label) for c in drawn]
+    if best is not None:
+        legend.append(el("span", el("i", class_="key best"), f"best epoch ({best})"))
+    name = el("b", f"{title}, log scale" if plot.y.log else title)
+    return el("figure", el("figcaption", name, *legend), svg, class_="chart")
 
 
-def _line(curve: _Curve, history: Sequence[Row], place: Callable[..., Point], write: Callable[[float], str]) -> Html:
+def _line(curve: _Curve, history: Sequence[Row], plot: _Plot) -> Html:
+    """The stretches of a curve without a gap, each a line, with a dot per epoch where these are few."""
+    pairs = list(zip(_known(history, "epoch"), _values(history, curve.column), strict=True))
     parts: list[Html] = []
-    for run in _runs(history, curve.column):
-        points = [place(epoch, value) for epoch, value in run]
-        if len(points) > 1:
-            parts.append(el("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in points)))
-        if len(points) == 1 or len(history) <= DOTS:
+    for there, stretch in groupby(pairs, key=lambda pair: pair[1] is not None):
+        run = [(epoch, value, plot.at(epoch, value)) for epoch, value in stretch if value is not None]
+        if there and len(run) > 1:
+            parts.append(el("polyline", points=" ".join(f"{x:g},{y:g}" for _, _, (x, y) in run)))
+        if len(run) == 1 or len(history) <= DOTS:
             parts += [
-                el("circle", el("title", f"epoch {e:g}, {curve.label}: {write(v)}"), cx=x, cy=y, r=3)
-                for (e, v), (x, y) in zip(run, points, strict=True)
+                el("circle", el("title", f"epoch {e:g}, {curve.label}: {plot.write(v)}"), cx=x, cy=y, r=3)
+                for e, v, (x, y) in run
             ]
     return el("g", *parts, class_=f"curve {curve.class_}")
-
-
-def _runs(history: Sequence[Row], column: str) -> Iterator[list[Point]]:
-    """The stretches of *column* without a gap, as ``(epoch, value)``."""
-    run: list[Point] = []
-    for epoch, value in zip(_known(history, "epoch"), _values(history, column), strict=True):
-        if value is not None:
-            run.append((epoch, value))
-        elif run:
-            yield run
-            run = []
-    if run:
-        yield run
-
-
-def _grid(
-    x_axis: ChartAxis, y_axis: ChartAxis, place: Callable[..., Point], write: Callable[[float], str]
-) -> Iterator[Html]:
-    for tick in y_axis.ticks:
-        _, y = place(x_axis.ticks[0], tick)
-        yield el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid")
-        yield el("text", write(tick), x=LEFT - 7, y=y + 4, text_anchor="end")
-    for tick in x_axis.ticks:
-        x, y = place(tick, y_axis.ticks[0])
-        yield el("line", x1=x, x2=x, y1=y, y2=y + 5, class_="grid")
-        yield el("text", f"{tick:g}", x=x, y=y + 18, text_anchor="middle")
-    yield el("text", "epoch", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 5, text_anchor="middle")
-
-
-def _upright(x: float) -> Html:
-    return el("line", x1=x, x2=x, y1=TOP, y2=HEIGHT - BOTTOM, class_="best")
-
-
-def _legend(drawn: Sequence[_Curve], best: int | None) -> Iterator[Html]:
-    for curve in drawn:
-        yield el("span", el("i", class_=f"key {curve.class_}"), curve.label)
-    if best is not None:
-        yield el("span", el("i", class_="key best"), f"best epoch ({best})")
-
-
-def _words(title: str, drawn: Sequence[_Curve], history: Sequence[Row], write: Callable[[float], str]) -> str:
-    """The chart for who cannot see it: where each curve starts and ends."""
-    ends = []
-    for curve in drawn:
-        known = _known(history, curve.column)
-        ends.append(f"{curve.label} from {write(known[0])} to {write(known[-1])}")
-    return f"{title} over {len(history):,} epochs: {join('; '.join(ends))}"
-
-
-_SIZE, _LEFT, _BOTTOM, _RIM = 340, 62, 44, 12
-_FEW = 200  # items up to which the dots are larger, or they would be hard to see
-_DOTS = 2_000  # dots of a chart; of more, evenly chosen ones
-
-
-def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float64]) -> Html:
-    """A square chart of one value, both ``(N,)``: on the diagonal the prediction is the target.
-
-    >>> scatter("age", np.array([1.0, 2.0]), np.array([1.5, 2.0])).count("<circle")
-    2
-    """
-    both = np.concatenate([target, predicted])
-    axis = linear(float(both.min()), float(both.max()), max_ticks=5)
-
-    def across(value: float) -> float:
-        return round(_LEFT + (_SIZE - _LEFT - _RIM) * axis.at(value), 1)
-
-    def up(value: float) -> float:
-        return round(_SIZE - _BOTTOM - (_SIZE - _BOTTOM - _RIM) * axis.at(value), 1)
-
-    low, high = axis.ticks[0], axis.ticks[-1]
-    grid = []
-    for tick in axis.ticks:
-        grid += [
-            el("line", x1=_LEFT, x2=_SIZE - _RIM, y1=up(tick), y2=up(tick), class_="grid"),
-            el("text", f"{tick:g}", x=_LEFT - 7, y=up(tick) + 4, text_anchor="end"),
-            el("line", x1=across(tick), x2=across(tick), y1=_SIZE - _BOTTOM, y2=_SIZE - _BOTTOM + 5, class_="grid"),
-            el("text", f"{tick:g}", x=across(tick), y=_SIZE - _BOTTOM + 18, text_anchor="middle"),
-        ]
-    chosen = np.linspace(0, len(target) - 1, min(len(target), _DOTS)).astype(int)
-    dots = [
-        el("circle", cx=across(t), cy=up(a), r=2.5 if len(chosen) > _FEW else 4)
-        for t, a in zip(target[chosen], predicted[chosen], strict=True)
-    ]
-    middle = (_LEFT + _SIZE - _RIM) / 2
-    svg = el(
-        "svg",
-        *grid,
-        el("line", x1=across(low), y1=up(low), x2=across(high), y2=up(high), class_="best"),
-        el("g", *dots, class_="dots"),
-        el("text", "target", x=middle, y=_SIZE - 6, text_anchor="middle"),
-        el(
-            "text",
-            "predicted",
-            x=12,
-            y=(_SIZE - _BOTTOM) / 2,
-            text_anchor="middle",
-            transform=f"rotate(-90 12 {(_SIZE - _BOTTOM) / 2:g})",
-        ),
-        viewBox=f"0 0 {_SIZE} {_SIZE}",
-        role="img",
-        aria_label=f"{name}: predictions over targets, {len(target):,} items",
-    )
-    some = f" ({_DOTS:,} of {len(target):,} items)" if len(target) > _DOTS else ""
-    return el("figure", el("figcaption", el("b", name), some), svg, class_="chart square")
 
 
 @dataclass(frozen=True)
@@ -286,7 +242,7 @@ def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> ChartAxis:
 
 
 def loss_axis(values: Sequence[float]) -> ChartAxis:
-    """From 0; by ratios where the values span more than 20 times, or the end would lie on the bottom line."""
+    """From 0; by ratios where the values span more than 20 times, or the last values would lie on the bottom line."""
     low, high = min(values), max(values)
     if low > 0 and high / low > 20:
         return logarithmic(low, high)

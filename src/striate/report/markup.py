@@ -47,6 +47,16 @@ def _safe(text: str) -> str:
     return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
+def section(title: str, *children: Child) -> Html:
+    """A part of the page under its title."""
+    return el("section", el("h2", title), *children)
+
+
+def note(text: str) -> Html:
+    """A paragraph that explains, in small letters."""
+    return el("p", text, class_="note")
+
+
 def class_rows(rows: Iterable[tuple[str, Sequence[Html]]]) -> list[Html]:
     """A table's rows, each a class's name and its numbers."""
     return [el("tr", el("th", name, scope="row"), *cells) for name, cells in rows]

@@ -64,16 +64,16 @@ class ItemView:
     """What a page shows of one item.
 
     Args:
-        picture: uint8, as :func:`data_url` takes it.
+        image: uint8, as :func:`data_url` takes it.
         text: A sentence, where the item is one.
         signal: Numbers to be drawn as curves, float ``(C, L)``.
         target: The mask of labels, class numbers ``(H, W)``.
         predicted: The model's mask.
-        target_points: Positions ``(x, y)`` as shares of the picture's sides.
+        target_points: Positions ``(x, y)`` as shares of the image's sides.
         predicted_points: The model's.
     """
 
-    picture: NDArray[Any] | None = None
+    image: NDArray[Any] | None = None
     text: str | None = None
     signal: NDArray[Any] | None = None
     target: NDArray[np.uint8] | None = None
@@ -89,8 +89,8 @@ def view(shown: ItemView | None, alt: str) -> Html:
             return el("blockquote", text if len(text) <= _TEXT else text[:_TEXT] + " …")
         case ItemView(signal=np.ndarray() as signal):
             return _curves(signal, alt)
-        case ItemView(picture=np.ndarray() as picture):
-            image = el("img", src=data_url(picture), alt=alt)
+        case ItemView(image=np.ndarray() as pixels):
+            image = el("img", src=data_url(pixels), alt=alt)
             return el("div", image, _points(shown), class_="pointed") if shown.target_points else image
         case _:
             return el("div", "no image", class_="absent")
@@ -98,8 +98,8 @@ def view(shown: ItemView | None, alt: str) -> Html:
 
 def _points(shown: ItemView) -> Html:
     """An upright cross where the target is, a slanting one where the prediction is."""
-    assert shown.picture is not None
-    height, width = as_shown(np.asarray(shown.picture)).shape[:2]
+    assert shown.image is not None
+    height, width = as_shown(np.asarray(shown.image)).shape[:2]
     arm = max(height, width) / 16
     parts = []
     for kind, points, (a, b) in (
@@ -154,7 +154,7 @@ def class_colours(n: int) -> tuple[Colour, ...]:
 
 
 def coloured_mask(mask: NDArray[np.uint8], classes: int) -> NDArray[np.uint8]:
-    """A mask of class numbers ``(H, W)`` as a picture ``(H, W, 3)``; 255 is black."""
+    """A mask of class numbers ``(H, W)`` as an image ``(H, W, 3)``; 255 is black."""
     table = np.zeros((256, 3), np.uint8)
     table[:classes] = class_colours(classes)
     return table[mask]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from striate.report.charts import Row, best_epoch, curves
-from striate.report.markup import Html, el, join
+from striate.report.markup import Html, el, join, note, section
 from striate.report.tables import Layer, epochs_table, network_table
 from striate.tasks import Metric
 
@@ -109,20 +109,17 @@ def _training(history: Sequence[Row], metric: Metric, best: int | None) -> Html 
     if not history:
         return None
     every = el("details", el("summary", "Every epoch in numbers"), epochs_table(history))
-    return el("section", el("h2", "Training"), curves(history, metric, best), every)
+    return section("Training", curves(history, metric, best), every)
 
 
 def _network(layers: Sequence[Layer]) -> Html | None:
     if not layers:
         return None
-    return el(
-        "section",
-        el("h2", "Network"),
+    return section(
+        "Network",
         network_table(layers),
-        el(
-            "p",
+        note(
             "Output: channels × height × width. Receptive field: height × width of the input that one output value "
-            "depends on. MACs: multiply–accumulate operations for one input. Memory: of the output.",
-            class_="note",
+            "depends on. MACs: multiply–accumulate operations for one input. Memory: of the output."
         ),
     )

@@ -122,7 +122,7 @@ def evaluate(
     found = open_model(model)
     held = parts_for(found, data, split, reading=reading, fetching=fetching)
     for name, why in (item for some in held for item in some.arrays.broken):
-        say(f"left out {name}: {why}")
+        say(f"skipped {name}: {why}")
     return measure(found, *held)
 
 

@@ -17,8 +17,8 @@ from striate.model.model import Model, output_context
 from striate.tasks.scoring import scoring_of
 
 SPLITS = ("train", "val", "test", "all")
-Reading = Callable[[int, int], None]  # told (items done, items in all)
-Fetching = Callable[[str, int, int], None]  # told (a file's name, bytes done, bytes in all)
+Reading = Callable[[int, int], None]  # called with (items done, items in all)
+Fetching = Callable[[str, int, int], None]  # called with (a file's name, bytes done, bytes in all)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,14 @@ class Held:
 
     @property
     def kept(self) -> np.ndarray:
-        """The places in ``source`` of the items in ``arrays``."""
+        """The indices in ``source`` of the items in ``arrays``."""
         if not self.arrays.broken:
             return np.arange(len(self.source))
         broken = {name for name, _ in self.arrays.broken}
         return np.array([i for i, name in enumerate(self.source.names) if name not in broken], np.int64)
 
     def sizes(self, contract: Contract) -> np.ndarray | None:
-        """int64 ``(N, 2)``: width and height of each image as it came; None where no positions are asked for."""
+        """int64 ``(N, 2)``: width and height of each image as it came; None where there are no positions."""
         if not contract.positions:
             return None
         inputs = self.source.inputs
@@ -77,8 +77,8 @@ def parts_for(
         model: Its contract says the task and how items are read.
         data: A built-in name or a path.
         split: All: what there is, one after the other.
-        reading: Told how many items are read, of how many.
-        fetching: Told what of which file is fetched, where one has to be.
+        reading: Called with how many items are read, of how many.
+        fetching: Called with what of which file is fetched, where one has to be.
 
     Raises:
         DataError: The data are for another task, have classes that the model does not know, or no such split.
@@ -88,9 +88,9 @@ def parts_for(
     chosen = _chosen(dataset, split, data)
     _check_same_kind(dataset, contract, data)
     _check_classes(dataset, contract, data)
-    told = _as_in(dataset, contract)
+    own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
-    return [Held(read_part(p, told, progress=reading), p) for p in renumbered]
+    return [Held(read_part(p, own, progress=reading), p) for p in renumbered]
 
 
 def _chosen(dataset: DataSet, split: str, data: str | Path) -> list[Part]:

@@ -27,7 +27,7 @@ def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -
     """What can be refused before any data is looked at, which may take minutes.
 
     Raises:
-        RecipeError: An augmentation or a rule of resizing that there is not; a folder that holds something already.
+        RecipeError: No such augmentation or rule of resizing; a folder that is not empty.
     """
     Augment.parse(recipe.augment)
     if resize is not None and resize not in RESIZE:
@@ -37,7 +37,7 @@ def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -
 
 
 def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
-    """What the recipe's augmentation comes to for the data; RecipeError where it or the balance does not suit."""
+    """The recipe's augmentation as it suits the data; RecipeError where it or the balance does not."""
     check_balance(recipe.balance, contract.task)
     if recipe.balance == "weights":  # which not every loss knows
         loss_of(recipe, contract.task, torch.ones(len(contract.classes)))
@@ -48,7 +48,7 @@ def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
 
 
 def quick_look(dataset: DataSet) -> list[str]:
-    """What the quick part of the doctor finds wrong, a line each; notes are left to ``striate doctor``.
+    """What the quick part of the doctor finds wrong, a line each; its notes are left to ``striate doctor``.
 
     Broken files are left to the reading, which looks at every one.
     """
@@ -61,12 +61,12 @@ def quick_look(dataset: DataSet) -> list[str]:
 def read_parts(
     dataset: DataSet, contract: Contract, *, measured: bool, strict: bool, say: Say, reading: Reading | None
 ) -> tuple[dict[str, Held], Contract]:
-    """Every part read by *contract*; and the contract with the training part's means and deviations, unless these were
-    *measured* before.
+    """Every split read by *contract*; and the contract with the training split's means and standard deviations, unless
+    these were *measured* before.
 
     Raises:
-        DataError: An item cannot be read and *strict* says that none may be left out; or nothing is left of a part, or
-            of a class in all parts.
+        DataError: An item cannot be read and *strict* says that none may be skipped; or nothing is left of a split, or
+            of a class in all splits.
     """
     on_broken = "stop" if strict else "skip"
     held = {
@@ -77,7 +77,7 @@ def read_parts(
     if broken:
         _check_classes_left(held, contract, dict(broken))
         what = "text" if contract.mode == "text" else "image"
-        say(f"left out {len(broken)} {what}{'s' * (len(broken) > 1)} that cannot be read:")
+        say(f"skipped {len(broken)} {what}{'s' * (len(broken) > 1)} that cannot be read:")
         for name, why in broken[:10]:
             say(f"  {name}: {why}")
         if len(broken) > 10:
@@ -93,7 +93,7 @@ def read_parts(
 
 
 def _check_classes_left(held: Mapping[str, Held], contract: Contract, broken: Mapping[str, str]) -> None:
-    """DataError where the items of some class are *broken* in all parts: one bad file alone ends no run."""
+    """DataError where the items of some class are *broken* in all splits: one bad file alone ends no run."""
     if contract.task.continuous or contract.task.per_pixel:
         return
     sources = [held_.source for held_ in held.values()]
@@ -117,7 +117,7 @@ def _is_standardised(contract: Contract) -> bool:
 
 
 def target_statistics(targets: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """``(mean, std)`` of each value of float ``(N, V)``; the deviation of a value that never varies is 1.
+    """``(mean, std)`` of each value of float ``(N, V)``; the std of a value that never varies is 1.
 
     >>> target_statistics(np.array([[1.0, 5.0], [3.0, 5.0]], np.float32))
     ((2.0, 5.0), (1.0, 1.0))

@@ -31,7 +31,7 @@ from striate.tasks.scoring import scoring_of
 
 @dataclass
 class Run:
-    """A run made ready: everything is read and built, nothing is trained. ``events`` trains, ``finish`` measures."""
+    """A prepared run: everything is read and built, nothing is trained. ``events`` trains, ``finish`` measures."""
 
     folder: Path
     data: str
@@ -48,7 +48,7 @@ class Run:
     best_epoch: int | None = None
     seconds: float = 0.0
     finished: bool = False  # measured and reported, after all of its epochs
-    begun_from: str = ""  # a model file whose weights it began with, and what of them is frozen
+    begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
 
     @property
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def parts(self) -> dict[str, Arrays]:
-        """What was read, by part."""
+        """What was read, by split."""
         return {name: held.arrays for name, held in self.held.items()}
 
     def events(self) -> Iterator[Step | Epoch]:
@@ -95,14 +95,14 @@ class Run:
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
     def _keep(self, epoch: int) -> None:
-        """Writes ``epochs/003.safetensors``, a model file like any other, if that is asked for."""
+        """Writes ``epochs/003.safetensors``, a model file like any other, with ``keep_epochs``."""
         path = self.folder / EPOCHS / f"{epoch:03}.safetensors"
         if self.keep_epochs and not path.exists():
             path.parent.mkdir(exist_ok=True)
             self.model.save(path)
 
     def finish(self) -> Result:
-        """Measures the best model on the test part, for the first and only time, and writes the report."""
+        """Measures the best model on the test split, for the first and only time, and writes the report."""
         from striate.model.model import load
 
         best = load(self.folder / "model.safetensors")
@@ -175,10 +175,10 @@ def restore(run: Run, batch: int, say: Say) -> None:
         )
     if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
-            f"{run.folder}: all {state.epoch} epochs are done; give more, such as --epochs {state.epoch + 10}"
+            f"{run.folder}: all {state.epoch} epochs are done; use more, such as --epochs {state.epoch + 10}"
         )
     at = f", {state.step} steps into epoch {state.epoch + 1}" if state.step else ""
-    say(f"going on with {run.folder}: {state.epoch} of {run.recipe.epochs} epochs done{at}")
+    say(f"resuming {run.folder}: {state.epoch} of {run.recipe.epochs} epochs done{at}")
 
 
 def _read_progress(run: Run) -> bool:

@@ -5,22 +5,14 @@ report) is in :mod:`striate.tasks.scoring`, a file for each task. No other packa
 string; it asks the task:
 
 ===========================  =============================================================================
-question                     attribute
-===========================  =============================================================================
 one class per item?          ``exclusive``
-are the outputs classes?     ``has_classes`` (classes or labels), ``continuous`` (numbers)
-an answer for every pixel?   ``per_pixel`` (then ``images_only``, and the contract has ``mask_values``)
-several labels per item?     ``several``
-targets                      ``targets`` (in words), ``target_dtype``, ``target_axes`` (after the N)
-how many classes             ``min_classes``, ``max_classes``, ``too_few``
-the network's outputs        ``outputs_of(classes, input)``, ``activation`` (``softmax``, ``sigmoid`` or "")
-what an output is called     ``output`` ("class", "label", "value"), ``outputs``, ``count(n)``, ``describe(n)``
-fields of the contract       ``contract_fields`` (one number per class each), ``has_positions``, ``standardised``
-losses                       ``losses`` (the first is the default), ``weighted_losses``, ``default_loss(balance)``
-uneven classes               ``balances``, ``best_balance``
-mixtures of two items        ``mixable``
-the metric of an epoch       ``metric`` (a :class:`Metric`: name, title, share, higher is better)
-a net when none is named     ``default_net``, ``default_net_reason``; ``fits_net_for(name)`` says which zoo nets suit
+classes, or numbers?         ``has_classes``, ``continuous``; ``several``: any number of labels per item
+a prediction per pixel?      ``per_pixel``
+targets and outputs          ``targets``, ``target_axes``, ``outputs_of(classes, input)``, ``activation``
+words                        ``output``, ``outputs``, ``count(n)``, ``describe(n)``, ``target_texts``
+the contract                 ``contract_fields``, ``standardised``, ``has_positions``, ``min_classes``
+training                     ``losses``, ``default_loss(balance)``, ``balances``, ``mixable``, ``metric``
+networks                     ``default_net``, ``fits_net_for(name)``, ``no_softmax``
 ===========================  =============================================================================
 
 ``TASKS`` has them by name, ``task_named`` finds one by name, and :class:`TaskField` is for a dataclass whose field

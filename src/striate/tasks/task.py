@@ -50,7 +50,7 @@ class Metric:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Task:
-    """What a network is to answer for an item. Equal to its name, so that ``contract.task == "regression"`` holds.
+    """What a network is to predict for an item. Equal to its name, so that ``contract.task == "regression"`` is true.
 
     Args:
         name: As people and files say it.
@@ -65,7 +65,7 @@ class Task:
         weighted_losses: Those of them that take a weight for each class.
         exclusive: An item has exactly one class.
         has_classes: The outputs stand for classes or labels.
-        per_pixel: Every pixel is answered for.
+        per_pixel: Every pixel has a prediction.
         activation: What turns scores into probabilities: ``"softmax"``, ``"sigmoid"``, or nothing.
         no_softmax: Why a net must not end with a softmax, after "the data have"; empty where it may.
         min_classes: Of outputs.
@@ -261,7 +261,7 @@ SEGMENTATION = Task(
     description="segmentation into {}",
     metric=Metric("mean_iou", "Mean IoU", short="mean IoU"),
     losses=("crossentropy+dice", "crossentropy", "dice"),
-    weighted_losses=("crossentropy",),  # dice weighs the classes alike already
+    weighted_losses=("crossentropy",),  # dice weighs all classes the same already
     per_pixel=True,
     activation="softmax",
     min_classes=2,
@@ -276,7 +276,7 @@ TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, MULTILABE
 
 
 def task_named(name: Task | str) -> Task:
-    """The task of that name; a task is itself.
+    """The task with that name; a task is itself.
 
     Raises:
         RecipeError: No task has the name; the nearest is offered.

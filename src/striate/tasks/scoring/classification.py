@@ -14,7 +14,7 @@ from striate.errors import DataError, RecipeError
 from striate.metrics.classification import ClassificationScores, Mistake, score_classification
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
-from striate.report.markup import Html, class_rows, el, html_table, num, ratio
+from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import items_grid, view
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.scoring.base import (
@@ -156,12 +156,11 @@ def _mistakes(scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Ht
     """The mistakes with the highest probability."""
     if not scores.worst:
         line = el("p", f"None: all {scores.n:,} predictions are right. Harder data would tell more.")
-        return el("section", el("h2", "Mistakes"), line)
+        return section("Mistakes", line)
     wrong, count = scores.n - scores.right, len(scores.worst)
     some = f"The {count} of {wrong:,} with the highest probability" if wrong > count else f"All {wrong:,}"
-    return el(
-        "section",
-        el("h2", "Mistakes"),
+    return section(
+        "Mistakes",
         el("p", f"{some}: true class → predicted class, and the probability of the prediction."),
         items_grid(shown, *(_mistake(m, shown.get(m.index)) for m in scores.worst)),
     )
@@ -185,22 +184,19 @@ def _classes(scores: ClassificationScores) -> Html:
     rows = class_rows((c.name, (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1)))) for c in scores.per_class)
     table = html_table(["class", "items", "precision", "recall", "F1"], rows, high=len(rows) > 20)
     many = len(scores.classes) > LARGEST
-    return el(
-        "section",
-        el("h2", "Classes"),
+    return section(
+        "Classes",
         el(
             "div",
             el("div", el("h3", "Most often confused" if many else "Confusion matrix"), confusion_table(scores)),
             el("div", el("h3", "Per class"), table),
             class_="pair",
         ),
-        el(
-            "p",
+        note(
             "Precision: of the predictions of this class, the share that is right. Recall: of the items of this class, "
-            "the share found. F1: their harmonic mean. A dash: there was nothing to take the share of.",
-            class_="note",
+            "the share found. F1: their harmonic mean. A dash: there was nothing to take the share of."
         ),
-        el("p", _confidence(scores), class_="note"),
+        note(_confidence(scores)),
     )
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from striate.metrics.multilabel import LabelMistake, MultilabelScores, average_precision, score_multilabel
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
-from striate.report.markup import Html, class_rows, el, html_table, num, ratio
+from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import items_grid, view
 from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
 from striate.tasks.task import MULTILABEL
@@ -89,12 +89,11 @@ def _mistakes(scores: MultilabelScores, shown: Mapping[int, ItemView]) -> Html:
     """The items with the highest loss among those that are not all right."""
     if not scores.worst:
         line = el("p", f"None: every label of all {scores.n:,} items is right. Harder data would tell more.")
-        return el("section", el("h2", "Mistakes"), line)
+        return section("Mistakes", line)
     wrong, count = scores.n - scores.right, len(scores.worst)
     some = f"The {count} of {wrong:,} items" if wrong > count else f"All {wrong:,} items"
-    return el(
-        "section",
-        el("h2", "Mistakes"),
+    return section(
+        "Mistakes",
         el("p", f"{some} with the highest loss: the labels that were missed, and those predicted wrongly."),
         items_grid(shown, *(_mistake(m, shown.get(m.index)) for m in scores.worst)),
     )
@@ -123,17 +122,14 @@ def _labels(scores: MultilabelScores) -> Html:
         for c in scores.per_class
     )
     head = ["label", "items", "precision", "recall", "F1", "average precision"]
-    return el(
-        "section",
-        el("h2", "Labels"),
+    return section(
+        "Labels",
         html_table(head, rows, high=len(rows) > 20),
-        el(
-            "p",
+        note(
             f"A label is predicted from a probability of a half on. Over all labels together: precision "
             f"{percent(scores.micro_precision)}, recall {percent(scores.micro_recall)}, F1 {percent(scores.micro_f1)}. "
             f"Average precision: the area under precision over recall at all thresholds; guessing gives the share of "
             f"the items that have the label. A dash: there was nothing to take the share of. Loss {scores.loss:.4f} "
-            f"nats per label.",
-            class_="note",
+            f"nats per label."
         ),
     )

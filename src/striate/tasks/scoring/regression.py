@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from striate.metrics.regression import Miss, RegressionScores, score_regression
 from striate.report import ItemView, Sections
 from striate.report.charts import scatter
-from striate.report.markup import Html, class_rows, el, html_table, num
+from striate.report.markup import Html, class_rows, el, html_table, note, num, section
 from striate.report.pictures import items_grid, view
 from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
 from striate.tasks.task import REGRESSION
@@ -102,9 +102,8 @@ def _errors(scores: Tensor, targets: Tensor) -> Tensor:
 def _largest_errors(scores: RegressionScores, shown: Mapping[int, ItemView]) -> Html:
     points = any(item.target_points for item in shown.values())
     marks = "; in the image + is the target and × the prediction" if points else ""
-    return el(
-        "section",
-        el("h2", "Largest errors"),
+    return section(
+        "Largest errors",
         el("p", f"The {len(scores.worst)} items with the largest errors: target → prediction{marks}."),
         items_grid(shown, *(_miss(scores.classes, m, shown.get(m.index)) for m in scores.worst)),
     )
@@ -129,16 +128,13 @@ def _values(scores: RegressionScores) -> Html:
     charts = [
         scatter(name, scores.targets[:, i], scores.predictions[:, i]) for i, name in enumerate(scores.classes[:CHARTS])
     ]
-    return el(
-        "section",
-        el("h2", "Values"),
+    return section(
+        "Values",
         el("div", *charts, class_="charts squares"),
         html_table(head, rows, high=len(rows) > 20),
-        el(
-            "p",
+        note(
             "On the dashed line the prediction is the target. r²: the share of the variance that is predicted; 0 is "
             "what always predicting the mean of these items would give. Bias: the mean of prediction − target. A dash: "
-            "the targets never vary.",
-            class_="note",
+            "the targets never vary."
         ),
     )

@@ -15,7 +15,7 @@ from striate.errors import DataError
 from striate.metrics.segmentation import BadMask, SegmentationScores, mean_iou, score_segmentation
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
-from striate.report.markup import Html, class_rows, el, html_table, num, ratio
+from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, view
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, check_range, named, shape_of_targets
@@ -143,9 +143,8 @@ def soft_dice(scores: Tensor, targets: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------------ the report
 def _worst_images(scores: SegmentationScores, shown: Mapping[int, ItemView]) -> Html:
     some = scores.worst[:SHOWN]
-    return el(
-        "section",
-        el("h2", "Worst images"),
+    return section(
+        "Worst images",
         el("p", f"The {len(some)} with the lowest mean IoU: the image, the labels, the prediction."),
         _legend(scores.classes, [item for m in some if (item := shown.get(m.index))]),
         el("div", *(_triple(m, shown.get(m.index), len(scores.classes)) for m in some), class_="triples"),
@@ -187,17 +186,14 @@ def _classes(scores: SegmentationScores) -> Html:
         for c in scores.per_class
     )
     table = html_table(["class", "of pixels", "IoU", "dice", "precision", "recall"], rows)
-    return el(
-        "section",
-        el("h2", "Classes"),
+    return section(
+        "Classes",
         el("div", el("h3", "Per class"), table),
         el("h3", "Most often confused" if many else "Confusion matrix: percent of the pixels of each true class"),
         confusion_table(scores, shares=True),
-        el(
-            "p",
+        note(
             "IoU: the pixels that labels and predictions share, over those that either has. Dice: twice the shared, "
             "over the sum of both. Counted over all images together. A dash: there was nothing to take the share of; a "
-            "class that neither labels nor predictions have is left out of the means.",
-            class_="note",
+            "class that neither labels nor predictions have is left out of the means."
         ),
     )
