@@ -161,8 +161,8 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
         begin, stop = value["data_offsets"]
         if begin != end or stop - begin != prod(value["shape"]) * BYTES[value["dtype"]]:
             raise ModelError(
-                f"the tensor {name!r} lies at bytes {begin} to {stop}, which does not agree with its shape or the tensors "
-                f"beside it"
+                f"the tensor {name!r} lies at bytes {begin} to {stop}, which does not agree with its shape or the "
+                f"tensors beside it"
             )
         end = stop
     if end > room:
