@@ -218,9 +218,9 @@ def test_further_outputs_are_taps():
     assert (graph.output, graph.taps) == ("a", ("b",))
     assert graph_of("structured") == graph
     graph = graph_of("many outputs")
-    assert (graph.output, graph.taps) == ("output1", ("a", "b"))  # the first is read by the others
+    assert (graph.output, graph.taps) == ("a", ("body.1", "b"))  # the first is read by the others
     report = striate.check(AWKWARD["many outputs"][0](), (3, 8, 8))
-    assert report.notes == ("it gives 3 tensors: the first is the output, the others are taps: a, b",)
+    assert report.notes == ("it gives 3 tensors: heads is the output, the others are taps: body.1, b",)
 
 
 def test_names_that_cannot_be_names_get_an_underscore():
@@ -348,12 +348,15 @@ def test_another_number_type_and_the_meta_device():
     assert read(net.half(), (1, 6, 6)) == read(net.double(), (1, 6, 6)) == read(net.to("meta"), (1, 6, 6)) == graph
 
 
-def test_a_batch_of_one_where_two_do_not_do():
+def test_a_fixed_batch_is_a_fault():
     class One(nn.Module):
         def forward(self, x):
             return x.reshape(1, -1)
 
-    assert [str(n.op) for n in read(One(), (2, 3, 3)).nodes] == ["Flatten()"]
+    report = striate.check(One(), (2, 3, 3))
+    assert [layer.op for layer in report.layers] == ["flatten"]
+    assert report.problems[0].message.startswith("reshape(1, -1) is written for a batch of 1 (test_read.py line")
+    assert report.problems[0].fix == "x.reshape(x.size(0), -1)"
 
 
 def test_the_identity_is_a_net():

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,14 +21,16 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from striate.analysis import LegalInputs, Report, analyse
-from striate.errors import ShapeError, SpecError
+from striate.analysis import LegalInputs, Problem, Report, analyse
+from striate.analysis.table import name_list
+from striate.errors import ShapeError, SpecError, shape_text
 from striate.net.build import Net
-from striate.net.read_call import tensors
+from striate.net.read_call import Record
 from striate.net.read_faults import Fault, fault_of
-from striate.net.read_graph import all_of, graph_of
+from striate.net.read_graph import all_of, graph_of, legal, results_of
 from striate.net.read_modules import unwrapped, wrap_compiled
-from striate.net.read_trace import Trace
+from striate.net.read_strays import adopted
+from striate.net.read_trace import Slip, Trace
 from striate.spec import Graph, Shape, read_shape
 from striate.spec.graph import check_input
 
@@ -36,16 +39,33 @@ AFFORDABLE = 2**28  # numbers in all activations up to which a forward that cann
 
 @dataclass(frozen=True)
 class Reading:
-    """What a module told: its graph, or as much of it as ran (*fault*), and what to know of it.
+    """What a module told: its graph as its fixes would have it, or as much of it as ran (*fault*), and what to know.
 
-    *traced* is False where its parts are known from a run with numbers alone: the graph then says what ran, one
-    behind the other, and not what read what.
+    *slips* are the faults that were mended on the way, each with its fix, *strays* the layers that are not registered;
+    *fits* are the layers of slips that another input may suit. *advice* is what runs and is still a mistake. *idle*
+    says that layers ran on numbers that do not come from the input. *traced* is False where its parts are known from a
+    run with numbers alone: the graph then says what ran, one behind the other, and not what read what.
     """
 
     graph: Graph
     notes: tuple[str, ...] = ()
     fault: Fault | None = None
     traced: bool = True
+    slips: tuple[Problem, ...] = ()
+    strays: tuple[Problem, ...] = ()
+    fits: frozenset[str] = frozenset()
+    advice: tuple[Problem, ...] = ()
+    idle: bool = False
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All faults, in the order of the layers."""
+        found = (*self.strays, *self.slips)
+        return (*found, self.fault.problem()) if self.fault and self.traced else found
+
+
+Inputs = tuple[Shape, ...]  # of one input each, without the batch
+BATCH = (11, 13, 17, 19, 23, 29, 31, 37)  # sizes of the batch that is followed: no other axis shall have it
 
 
 def read(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Graph:
@@ -70,40 +90,89 @@ def read(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Graph:
     Node(name='_3', op=Linear(10), inputs=('_2',))
     """
     reading = read_all(module, input)
-    if reading.fault and reading.traced:
-        raise ShapeError(str(reading.fault.problem()))
+    faults = reading.problems[len(reading.strays) :]
+    if faults:
+        raise ShapeError(str(faults[0]))
     if not reading.traced:
         raise SpecError(f"{reading.notes[0]}; striate.check lists its layers")
     return reading.graph
 
 
-def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...]) -> Reading:
+def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...], output: str | int | None = None) -> Reading:
     """All that following *module* tells, faults included; SpecError where there is nothing to follow."""
     if not isinstance(module, nn.Module):
         raise SpecError(f"got a {type(module).__name__}; expected an nn.Module")
-    module, shape = unwrapped(module), _shape(input)
-    _check_signature(module, input)
+    module, shapes = unwrapped(module), _shapes(input)
+    _check_signature(module, shapes)
+    module, lazy = materialised(module, shapes)
+    with adopted(module) as strays:
+        reading = _read(module, shapes, output)
+    names = {node.name for node in reading.graph.nodes}
+    lost = [s.problem(next((n for n in names if n.startswith(legal(s.path))), legal(s.path))) for s in strays]
+    notes = (f"lazy layers have the sizes that this input gives them: {name_list(lazy)}",) if lazy else ()
+    return replace(reading, strays=tuple(lost), notes=(*notes, *reading.notes))
+
+
+def materialised(module: nn.Module, shapes: Inputs) -> tuple[nn.Module, list[str]]:
+    """*module*, or where parameters have no size yet a copy that ran once; and whose those are.
+
+    Raises:
+        SpecError: It did not come to some of them.
+    """
+    names = [name for name, p in module.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
+    if not names:
+        return module, []
+    copied, error = deepcopy(module).eval(), ""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            copied(*examples(copied, shapes, real=True)[0]())
+        except Exception as failure:
+            error = f" ({type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''})"
+    left = [name for name, p in copied.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
+    if left:
+        raise SpecError(f"{left[0]} has no size yet, and on this input the module does not come to it{error}")
+    return copied, list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _read(module: nn.Module, shapes: Inputs, output: str | int | None) -> Reading:
     best: tuple[Trace, Fault] | None = None
     mixed: Reading | None = None
-    for make in examples(module, shape):
-        trace, result = _follow(module, shape, make, FakeTensorMode(allow_non_fake_inputs=True))
+    for make in examples(module, shapes):
+        trace, result = _rounds(module, shapes, make, output)
         if not isinstance(result, Fault):
             if trace.apart:
                 return result
             mixed = mixed or result  # its output has not one entry for each input: written for another batch?
         elif best is None or len(trace.records) > len(best[0].records):
-            best, again = (trace, result), make
+            best = (trace, result)
     if mixed is not None:
         return mixed
     assert best is not None
     trace, fault = best
     if _may_run(module, trace):
-        real, result = _follow(module, shape, again, None)
-        if not isinstance(result, Fault):
-            return _listing(result, fault)
-        fault = replace(result, numberless=False)
-        trace = real if len(real.records) >= len(trace.records) else trace
+        for make in examples(module, shapes, real=True):
+            real, result = _follow(module, shapes, make, None, output)
+            if not isinstance(result, Fault):
+                return _listing(result, fault)
+            fault = replace(result, numberless=False) if fault.numberless else fault
+            trace = real if len(real.records) > len(trace.records) else trace
     return _prefix(trace, module, fault)
+
+
+def _rounds(
+    module: nn.Module, shapes: Inputs, make: Callable[[], list[Tensor]], output: str | int | None
+) -> tuple[Trace, Reading | Fault]:
+    """Follows the forward; where it mixes the inputs of the batch, again with the call that was meant instead."""
+    unmix: frozenset[int] = frozenset()
+    while True:
+        mode = FakeTensorMode(allow_non_fake_inputs=True)
+        trace, result = _follow(module, shapes, make, mode, output, unmix)
+        failed = isinstance(result, Fault) and not result.numberless
+        culprit = trace.culprit() if failed or not trace.apart else None
+        if culprit is None or culprit in unmix or len(unmix) > 8:
+            return trace, result
+        unmix |= {culprit}
 
 
 def _prefix(trace: Trace, module: nn.Module, fault: Fault) -> Reading:
@@ -111,7 +180,36 @@ def _prefix(trace: Trace, module: nn.Module, fault: Fault) -> Reading:
     if fault.numberless or not trace.records:
         kind = SpecError if fault.numberless else ShapeError
         raise kind(f"could not be traced: {fault.problem()}" if fault.numberless else str(fault.problem()))
-    return Reading(all_of(trace, module), (), fault)
+    graph, names = all_of(trace, module)
+    return _told(trace, graph, (), names, fault)
+
+
+def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, str], fault: Fault | None) -> Reading:
+    """The reading, with what was noticed on the way under the names of the graph."""
+
+    def layer(slip: Slip) -> str:
+        found = names.get(slip.record.now()) if slip.record else None
+        return found or legal(slip.path) if found or slip.path else "forward"
+
+    slips = [(layer(s), s) for s in trace.faults]
+    merged: dict[str, Problem] = {}
+    for name, slip in slips:
+        before = merged.get(name)
+        problem = Problem(name, slip.message + (f" ({slip.line})" if slip.line else ""), slip.fix)
+        if before and slip.fix not in before.fix:
+            problem = replace(
+                before, message=f"{before.message}; {problem.message}", fix=f"{before.fix} and {slip.fix}"
+            )
+        merged[name] = before if before and slip.fix in before.fix else problem
+    notes = list(notes)
+    if trace.idle:
+        what = "whose multiply-accumulates are not counted"
+        notes.append(f"runs on numbers that do not come from the input, {what}: {name_list(list(trace.idle))}")
+    advice = [Problem(layer(s), s.message, s.fix) for s in trace.asides]
+    fits = frozenset(name for name, s in slips if s.sizes)
+    return Reading(
+        graph, tuple(notes), fault, slips=tuple(merged.values()), fits=fits, advice=tuple(advice), idle=bool(trace.idle)
+    )
 
 
 def _listing(reading: Reading, fault: Fault) -> Reading:
@@ -121,31 +219,41 @@ def _listing(reading: Reading, fault: Fault) -> Reading:
 
 
 def _follow(
-    module: nn.Module, shape: Shape, make: Callable[[], Tensor], mode: FakeTensorMode | None
+    module: nn.Module,
+    shapes: Inputs,
+    make: Callable[[], list[Tensor]],
+    mode: FakeTensorMode | None,
+    output: str | int | None = None,
+    unmix: frozenset[int] = frozenset(),
 ) -> tuple[Trace, Reading | Fault]:
     """Runs the forward once, without numbers (*mode*) or, with None, on random numbers."""
     with torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
         module.eval()
         wrap_compiled(module)
+        stack.enter_context(quiet())
         if mode:
             stack.enter_context(mode)
-            stack.enter_context(quiet())
         stands_for = without_numbers(module, mode) if mode else {}
-        x = make()
-        trace = Trace(module, shape, x, stands_for, everything=mode is None)
+        xs = make()
+        trace = Trace(module, shapes, xs, stands_for, everything=mode is None, unmix=unmix)
         stack.enter_context(trace.hooked(module))
         try:
             with trace.behind, trace:
-                out = module.taps(x) if isinstance(module, Net) and module.graph.taps else module(x)
+                out = module.taps(xs[0]) if isinstance(module, Net) and module.graph.taps else module(*xs)
         except Exception as error:
             if isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise
             return trace, fault_of(error, trace)
         if mode is None:
-            return trace, Reading(all_of(trace, module))
-        trace.apart = next((t.shape[:1] == x.shape[:1] for t in tensors(out)), True)
-        graph, notes = graph_of(trace, module, out)
-        return trace, Reading(graph, tuple(notes))
+            return trace, Reading(all_of(trace, module)[0])
+        ends = results_of(out, trace, output)
+        first = next(iter(ends.values()), None)
+        trace.ended = first
+        trace.apart = first is None or first.shape[:1] == xs[0].shape[:1]
+        graph, notes, names = graph_of(trace, module, out, ends)
+        if first is not None and not trace.apart and trace.batch in first.shape[1:]:
+            notes.append("its output has the batch on another axis than the first")
+        return trace, _told(trace, graph, notes, names, None)
 
 
 def without_numbers(module: nn.Module, mode: FakeTensorMode) -> dict[int, Tensor]:
@@ -166,11 +274,13 @@ def without_numbers(module: nn.Module, mode: FakeTensorMode) -> dict[int, Tensor
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """torch logs what fails without numbers; here that is an answer and no event."""
+    """torch logs and warns of what fails without numbers; here that is an answer and no event."""
     log = logging.getLogger("torch._subclasses.fake_tensor")
     before, log.disabled = log.disabled, True
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about ways to compute that nobody asked for
+            yield
     finally:
         log.disabled = before
 
@@ -216,20 +326,31 @@ def _inside(value: object, containers: dict[int, tuple[Any, Any]], tensors: list
             _inside(part, containers, tensors)
 
 
-def examples(module: nn.Module, shape: Shape) -> list[Callable[[], Tensor]]:
-    """Ways to make a batch: of word numbers where the net has an embedding; of two, or of one where two do not do."""
+def examples(module: nn.Module, shapes: Inputs, *, real: bool = False) -> list[Callable[[], list[Tensor]]]:
+    """Ways to make a batch: of word numbers where the net has an embedding; of several, or of one where these do not
+    do. The size is one that no layer has; *real* numbers are of two.
+    """
     weight = next((p for p in module.parameters() if p.is_floating_point()), None)
     device = weight.device if weight is not None else torch.device("cpu")
     kinds = [weight.dtype if weight is not None else torch.float32]
     if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules()):
         kinds.insert(0, torch.long)
+    taken = {n for p in module.parameters() for n in _sides(p)} | {n for shape in shapes for n in shape}
+    batch = 2 if real else next((b for b in BATCH if not any(n % b == 0 for n in taken if n)), BATCH[0])
 
-    def maker(batch: int, kind: torch.dtype) -> Callable[[], Tensor]:
-        if kind == torch.long:
-            return lambda: torch.zeros(batch, *shape, dtype=kind, device=device)
-        return lambda: torch.rand(batch, *shape, device=device).to(kind)
+    def maker(batch: int, kind: torch.dtype) -> Callable[[], list[Tensor]]:
+        def one_of(shape: Shape) -> Tensor:
+            if kind == torch.long:
+                return torch.zeros(batch, *shape, dtype=kind, device=device)
+            return torch.rand(batch, *shape, device=device).to(kind)
 
-    return [maker(batch, kind) for kind in kinds for batch in (2, 1)]
+        return lambda: [one_of(shape) for shape in shapes]
+
+    return [maker(size, kind) for kind in kinds for size in (batch, 1)]
+
+
+def _sides(parameter: nn.Parameter) -> tuple[int, ...]:
+    return () if isinstance(parameter, nn.parameter.UninitializedParameter) else tuple(parameter.shape)
 
 
 def _may_run(module: nn.Module, trace: Trace) -> bool:
@@ -238,45 +359,53 @@ def _may_run(module: nn.Module, trace: Trace) -> bool:
     return real and sum(t.numel() for t in trace.kept if isinstance(t, Tensor)) < AFFORDABLE
 
 
-def _shape(input: Shape | str | tuple[Shape, ...]) -> Shape:
+def _shapes(input: Shape | str | tuple[Shape, ...]) -> Inputs:
+    """The shape of every input."""
     if isinstance(input, str):
-        return read_shape(input)
+        return (read_shape(input),)
     given: Any = tuple(input)
-    if given and all(isinstance(part, tuple | list) for part in given):
-        if len(given) > 1:
-            raise SpecError(
-                f"got {len(given)} inputs; a graph has one. Wrap the module in one whose forward takes a single tensor "
-                f"and makes the others itself"
-            )
-        given = tuple(given[0])
-    check_input(given)
-    shape: Shape = given
-    return shape
+    if not given or not all(isinstance(part, tuple | list | str) for part in given):
+        given = (given,)
+    shapes = tuple(read_shape(part) if isinstance(part, str) else tuple(part) for part in given)
+    for shape in shapes:
+        check_input(shape)
+    return shapes
 
 
-def _check_signature(module: nn.Module, input: object) -> None:
-    """SpecError where the forward wants more than one tensor, or has parameters that are not made yet."""
-    lazy = next((n for n, p in module.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)), None)
-    if lazy:
-        raise SpecError(f"{lazy} has no size yet: run the module once on an input before it is read")
+def _check_signature(module: nn.Module, shapes: Inputs) -> None:
+    """SpecError where the forward takes another number of inputs than there are."""
     try:
         parameters = list(inspect.signature(module.forward).parameters.values())
     except (TypeError, ValueError):
         return
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    wanted = [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
-    if len(wanted) > 1:
+    named = [p for p in parameters if p.kind in kinds]
+    wanted = [p.name for p in named if p.default is p.empty]
+    if len(wanted) > len(shapes):
+        options = " ".join(["--input CxHxW"] * len(wanted))
         raise SpecError(
-            f"{type(module).__name__} takes {len(wanted)} inputs ({', '.join(wanted)}); a graph has one. Wrap it in a "
-            f"module whose forward takes a single tensor and makes the others itself"
+            f"{type(module).__name__} takes {len(wanted)} inputs ({', '.join(wanted)}); give the size of each in this "
+            f"order: {options}, or input=[(C, H, W), ...]"
+        )
+    several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(shapes) > max(1, len(named)) and not several:
+        raise SpecError(
+            f"got {len(shapes)} inputs; {type(module).__name__} takes {len(named)} ({', '.join(p.name for p in named)})"
         )
 
 
 TRIED = 300  # parts up to which other inputs are tried, too
 
 
-def check_module(module: nn.Module, input: Shape | str | tuple[Shape, ...] | None) -> Report:
+def check_module(
+    module: nn.Module, input: Shape | str | tuple[Shape, ...] | None, output: str | int | None = None
+) -> Report:
     """The report of *module* for one *input*: ``read`` and ``striate.check`` in one, that raises nothing for faults.
+
+    Args:
+        module: Any module.
+        input: The shape of one input, or of each of several.
+        output: Which of several outputs: its key or its place; the predictions, if not given.
 
     >>> report = check_module(nn.Sequential(nn.Conv2d(1, 6, 5), nn.GroupNorm(2, 6)), (1, 28, 28))
     >>> report.layers[1].op, report.layers[1].parameters, report.partial
@@ -284,13 +413,29 @@ def check_module(module: nn.Module, input: Shape | str | tuple[Shape, ...] | Non
     """
     if input is None:
         raise SpecError("no input size given; a module needs one, such as --input 3x224x224 or input=(3, 224, 224)")
-    reading = read_all(module, input)
+    reading = read_all(module, input, output)
     report = analyse(reading.graph)
     legal = _legal(module, reading, report.legal_inputs)
     notes = (*reading.notes, *(f"{p.layer}: {p.message}" for p in report.problems))
-    problems = (reading.fault.problem(),) if reading.fault and reading.traced else ()
-    report = replace(report, problems=problems, notes=notes, legal_inputs=legal)
+    problems = tuple(_sized(p, legal) if p.layer in reading.fits else p for p in reading.problems)
+    report = replace(
+        report,
+        problems=problems,
+        notes=notes,
+        legal_inputs=legal,
+        warnings=(*reading.advice, *report.warnings),
+        partial=report.partial or reading.idle,
+    )
     return report if reading.traced else _flat(report)
+
+
+def _sized(problem: Problem, legal: LegalInputs) -> Problem:
+    """With the inputs that fit as they are."""
+    near = [shape_text(shape) for shape in (legal.below, legal.above) if shape]
+    near = near or [shape_text(legal.smallest)] if legal.smallest else near
+    if not near:
+        return problem
+    return replace(problem, fix=f"{problem.fix}; or an input of {' or '.join(near)}, which fits")
 
 
 def _flat(report: Report) -> Report:
@@ -302,26 +447,28 @@ def _flat(report: Report) -> Report:
 
 def _legal(module: nn.Module, reading: Reading, legal: LegalInputs) -> LegalInputs:
     """Other inputs fit where the module takes them in fact: its sizes may be written down anywhere in it."""
+    asked = legal.asked and not reading.problems
     if reading.fault or len(reading.graph.nodes) > TRIED:
-        return replace(legal, asked=legal.asked and not reading.fault, below=None, above=None, smallest=None, step=None)
+        return replace(legal, asked=asked, below=None, above=None, smallest=None, step=None)
+
+    module_ = unwrapped(module)
 
     def taken(input: Shape | None) -> Shape | None:
-        module_ = unwrapped(module)
-        return input if input and any(_tried(module_, input, make) for make in examples(module_, input)) else None
+        return input if input and any(_tried(module_, (input,), m) for m in examples(module_, (input,))) else None
 
     below, above, smallest = (taken(shape) for shape in (legal.below, legal.above, legal.smallest))
     if smallest and taken((smallest[0], *(max(1, n - 1) for n in smallest[1:]))) and max(smallest[1:], default=1) > 1:
         smallest = None  # it takes smaller ones, by code that depends on the size
-    return LegalInputs(legal.asked, below, above, smallest, legal.step if below or above else None)
+    return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
 
 
-def _tried(module: nn.Module, shape: Shape, make: Callable[[], Tensor]) -> bool:
+def _tried(module: nn.Module, shapes: Inputs, make: Callable[[], list[Tensor]]) -> bool:
     """Whether the forward gets through on such an input."""
     with torch.no_grad(), untouched(module, False), FakeTensorMode(allow_non_fake_inputs=True) as mode, quiet():
         module.eval()
         without_numbers(module, mode)
         try:
-            module(make())
+            module(*make())
         except Exception:
             return False
         return True

@@ -28,6 +28,7 @@ class Record:
     parameters: frozenset[int] = frozenset()
     padded: tuple[int, ...] | None = None
     part_of: Record | None = None  # it turned out to be inside this one
+    mended: bool = False  # as its fix has it: with other weights than the module's
 
     def now(self) -> Record:
         """The record that stands for this one."""
@@ -98,6 +99,10 @@ class Call:
         """Whether the first argument is all that came from the input."""
         return len(self.sources) == 1 and next(tensors((self.args, self.kwargs)), None) is self.x
 
+    def given(self) -> list[Tensor]:
+        """All tensors among the arguments, by position or by name."""
+        return list(tensors((self.args, self.kwargs)))
+
     def each(self) -> int:
         """Numbers of the output for one input."""
         return self.out.numel() // self.batch
@@ -119,11 +124,26 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 def channels_first(out: Tensor, batch: int, last: bool) -> Shape:
     """The tensor's shape without the batch, channels first; at least one number."""
-    shape = tuple(out.shape)
-    if not shape or shape[0] != batch:
-        return shape or (1,)
-    shape = shape[1:] or (1,)
-    return (shape[-1], *shape[:-1]) if last else shape
+    shape = each_input(tuple(out.shape), batch)
+    return (shape[-1], *shape[:-1]) if last and out.shape[0] == batch else shape
+
+
+def each_input(shape: Shape, batch: int) -> Shape:
+    """*shape* without the batch, wherever it lies: first, folded into an axis (heads, frames), or second (sequences).
+
+    >>> each_input((11, 3, 8), 11), each_input((44, 8), 11), each_input((5, 11, 8), 11)
+    ((3, 8), (4, 8), (5, 8))
+    """
+    if shape[:1] == (batch,):
+        return shape[1:] or (1,)
+    if batch > 1:
+        at = next((i for i, n in enumerate(shape) if n == batch), None)
+        if at is None or (shape and shape[0] % batch == 0 < shape[0]):
+            at = next((i for i, n in enumerate(shape) if n and n % batch == 0), None)
+        if at is not None:
+            left = shape[at] // batch
+            shape = (*shape[:at], *((left,) if left > 1 else ()), *shape[at + 1 :])
+    return shape or (1,)
 
 
 def one(value: Any) -> Any:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sysconfig
 import traceback
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from striate.analysis import Problem
 from striate.errors import shape_text
-from striate.net.read_trace import Trace
-
-TORCH = str(Path(torch.__file__).parent)
-OURS = str(Path(__file__).parent)
-LIBRARY = sysconfig.get_paths()["stdlib"]
+from striate.net.read_call import each_input
+from striate.net.read_trace import Trace, own_file
 
 # What a tensor without numbers cannot do; on a real one it may well work.
 NUMBERLESS = ("DataDependentOutputException", "DynamicOutputShapeException", "UnsupportedOperatorException")
@@ -60,15 +55,14 @@ def fault_of(error: BaseException, trace: Trace) -> Fault:
 def _shape(tensor: Tensor, batch: int) -> str:
     """Without the batch."""
     shape = tuple(tensor.shape)
-    return shape_text(shape[1:] if len(shape) > 1 and shape[0] == batch else shape) or "a number"
+    return (shape_text(each_input(shape, batch)) if shape else "") or "a number"
 
 
 def line_of(error: BaseException) -> str:
     """The last line of the person's own code on the way to *error*."""
     found = ""
     for step in traceback.extract_tb(error.__traceback__):
-        own = not step.filename.startswith((TORCH, OURS, LIBRARY, "<"))
-        if own:
+        if own_file(step.filename):
             found = f"{Path(step.filename).name} line {step.lineno}" + (f": {step.line}" if step.line else "")
     return found
 

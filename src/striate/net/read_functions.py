@@ -103,7 +103,7 @@ def _linear(call: Call) -> Found | None:
 
 
 def _matmul(call: Call) -> Found | None:
-    other = call.get(1, "other")
+    other = call.get(1, "mat2" if call.name == "mm" else "other")
     flat = call.alone() and len(call.value.shape) == 1 and isinstance(other, Tensor) and other.ndim == 2
     return _found(Linear(other.shape[1], bias=False)) if flat else None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from striate.analysis import infer, receptive
 from striate.analysis.cost import parameters as formula
@@ -62,30 +62,73 @@ def legal(path: str) -> str:
     return "_" + ".".join(parts) if parts[0] == "input" else ".".join(parts)
 
 
-def graph_of(trace: Trace, module: nn.Module, out: Any) -> tuple[Graph, list[str]]:
-    """The graph of what *out* needs, and what a reader should know of it."""
-    results = [(value.record.now(), value) for t in tensors(out) if (value := trace.value(t))]
+NAMED_FIRST = ("logits", "out", "output", "outputs", "pred", "preds", "prediction", "predictions", "scores", "logit")
+
+
+def results_of(out: Any, trace: Trace, wanted: str | int | None) -> dict[str, Tensor]:
+    """The tensors that a forward gave, by their keys or places, the predictions first.
+
+    These are what *wanted* names; of a dict what its key calls so, else the first that no other was computed from;
+    of a tuple the first.
+
+    Raises:
+        SpecError: There is no output of that name.
+    """
+    values = vars(out) if hasattr(out, "__dataclass_fields__") and hasattr(out, "__dict__") else out
+    if isinstance(values, dict):
+        found = {str(key): t for key, value in values.items() for t in list(tensors(value))[:1]}
+    elif isinstance(values, tuple | list):
+        names = getattr(values, "_fields", range(len(values)))
+        found = {str(key): t for key, value in zip(names, values, strict=True) for t in list(tensors(value))[:1]}
+    else:
+        found = {str(i): t for i, t in enumerate(tensors(values))}
+    if wanted is not None:
+        if str(wanted) not in found:
+            raise SpecError(f"--output {wanted}: the module gives no such output; it gives {', '.join(found)}")
+        first = str(wanted)
+    elif isinstance(values, dict) and found:
+        records = {key: value.record.now() for key, t in found.items() if (value := trace.value(t))}
+        inner = {key for key, r in records.items() if any(r in _needed([o]) - {o} for o in records.values())}
+        named = next((key for key in NAMED_FIRST if key in found), None)
+        first = named or next((key for key in found if key not in inner), next(iter(found)))
+    else:
+        return found
+    return {first: found[first]} | found
+
+
+def graph_of(
+    trace: Trace, module: nn.Module, out: Any, ends: dict[str, Tensor]
+) -> tuple[Graph, list[str], dict[Record, str]]:
+    """The graph of what *out* needs, what a reader should know of it, and the names of its parts.
+
+    *ends* are the tensors in it by name, the output first.
+    """
+    all_tensors = [*ends.values(), *tensors(out)]
+    results = [value.record.now() for t in all_tensors if (value := trace.value(t))]
     if not results:
         what = "a tensor that does not come from its input" if tensors_in(out) else f"no tensor but {out!r:.40}"
         raise SpecError(f"{type(module).__name__} gives {what}; expected a tensor that is computed from the input")
-    ends = list(dict.fromkeys(record for record, _ in results))
-    return assembled(trace, module, ends)
+    first = next(iter(ends), "")
+    return assembled(trace, module, list(dict.fromkeys(results)), "" if first in ("0", "") else first)
 
 
-def all_of(trace: Trace, module: nn.Module) -> Graph:
-    """The graph of all that ran, whoever needs it."""
+def all_of(trace: Trace, module: nn.Module) -> tuple[Graph, dict[Record, str]]:
+    """The graph of all that ran, whoever needs it, and the names of its parts."""
     if not trace.records:
         raise SpecError(f"{type(module).__name__} runs nothing of torch on its input")
     read_by = {i.now() for record in trace.records for i in record.inputs}
-    return assembled(trace, module, [record for record in reversed(trace.records) if record not in read_by])[0]
+    graph, _, names = assembled(trace, module, [r for r in reversed(trace.records) if r not in read_by])
+    return graph, names
 
 
 def tensors_in(out: Any) -> bool:
     return any(True for _ in tensors(out))
 
 
-def assembled(trace: Trace, module: nn.Module, ends: list[Record]) -> tuple[Graph, list[str]]:
-    """The graph whose output is the first of *ends*, and whose taps are the others."""
+def assembled(
+    trace: Trace, module: nn.Module, ends: list[Record], chosen: str = ""
+) -> tuple[Graph, list[str], dict[Record, str]]:
+    """The graph whose output is the first of *ends* (called *chosen*), and whose taps are the others."""
     end = ends[0]
     needed = _needed(ends)
     order = [r for r in trace.records if r in needed]
@@ -96,7 +139,7 @@ def assembled(trace: Trace, module: nn.Module, ends: list[Record]) -> tuple[Grap
     elif order[-1] is not end:
         order.remove(end)
         order.append(end)
-    return _named(trace, module, order, [e for e in ends[1:] if e is not trace.input])
+    return _named(trace, module, order, [e for e in ends[1:] if e is not trace.input], chosen)
 
 
 def _needed(ends: list[Record]) -> set[Record]:
@@ -109,8 +152,10 @@ def _needed(ends: list[Record]) -> set[Record]:
     return needed
 
 
-def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Record]) -> tuple[Graph, list[str]]:
-    names, notes = Names(module), []
+def _named(
+    trace: Trace, module: nn.Module, order: list[Record], taps: list[Record], chosen: str
+) -> tuple[Graph, list[str], dict[Record, str]]:
+    names, notes = Names(module), list[str]()
     parameters = {name: (next(iter(trace.made_of[id(p)])), p.numel()) for name, p in module.named_parameters()}
     sizes = dict(parameters.values())
     called: dict[Record, str] = {trace.input: "input"}
@@ -123,7 +168,7 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         op = record.op
         if isinstance(op, Opaque):
             op = replace(op, parameters=count)
-        elif count != formula(op, record.inputs[0].now().shape):
+        elif not record.mended and count != formula(op, record.inputs[0].now().shape):
             counted.append((name, count))
         if record.parameters & seen:
             shared.append(name)
@@ -134,14 +179,17 @@ def _named(trace: Trace, module: nn.Module, order: list[Record], taps: list[Reco
         notes.append(f"weights that serve again count once: {name_list(shared)}")
     if taps:
         notes.append(
-            f"it gives {len(taps) + 1} tensors: the first is the output, the others are taps: {name_list(graph.taps)}"
+            f"it gives {len(taps) + 1} tensors: {chosen or 'the first'} is the output, the others are taps: "
+            f"{name_list(graph.taps)}"
         )
+    for tables in trace.idle.values():
+        seen |= tables
     unused = [name for name, (of, _) in parameters.items() if of not in seen]
     if unused:
         count = sum(parameters[name][1] for name in unused)
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
         notes.append(f"{count:,} parameters are not used for this output and not counted: {name_list(owners)}")
-    return _known(graph, {called[r]: r.shape for r in order}), notes
+    return _known(graph, {called[r]: r.shape for r in order}), notes, called
 
 
 def _known(graph: Graph, shapes: dict[str, Shape]) -> Graph:

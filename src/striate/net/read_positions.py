@@ -45,7 +45,8 @@ def _permute(call: Call) -> Found | None:
 
 def order_of(call: Call) -> list[int] | None:
     """Where each axis of the output comes from."""
-    ndim, args = call.x.ndim, call.args[1:] or tuple(call.kwargs.values())
+    ndim = call.x.ndim
+    args = call.args[1:] or tuple(v for v in call.kwargs.values() if not isinstance(v, Tensor))
     order = list(range(ndim))
     match call.name:
         case "permute":
@@ -209,7 +210,7 @@ def unknown(call: Call, parameters: int) -> Opaque:
     elif name.startswith("conv") and isinstance(call.get(1, "weight"), Tensor) and "transpose" not in name:
         macs = call.each() * call.get(1, "weight")[0].numel()
     elif name == "scaled_dot_product_attention":
-        query, key, value = call.args[:3]
+        query, key, value = call.get(0, "query"), call.get(1, "key"), call.get(2, "value")
         macs = query[..., 0].numel() // call.batch * key.shape[-2] * (query.shape[-1] + value.shape[-1])
     elif name in ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample") or "pool" in name:
         macs = 0
@@ -272,6 +273,8 @@ def _norm_reach(call: Call) -> str:
         return "map" if call.get(5, "training", False) else "place"
     if call.name == "local_response_norm":
         return "place"
+    if call.name == "instance_norm" and not call.get(5, "use_input_stats", True):
+        return "place"
     if call.name in ("group_norm", "instance_norm"):
         return "map"
     if call.name in ("layer_norm", "rms_norm"):
@@ -282,7 +285,7 @@ def _norm_reach(call: Call) -> str:
 
 def _inner(call: Call) -> int:
     """How many products one number of the output sums."""
-    found = [t for t in call.args if isinstance(t, Tensor)]
+    found = call.given()
     first = found[1] if call.name in ("baddbmm", "addmm") and len(found) > 2 else found[0]
     if call.name == "rmatmul":
         return int(found[0].shape[-2] if found[0].ndim > 1 else found[0].shape[0])

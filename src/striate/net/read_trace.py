@@ -7,8 +7,14 @@ itself runs, whatever depends on shapes alone (loops, branches, sizes) needs no 
 
 from __future__ import annotations
 
+import linecache
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -16,8 +22,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from striate.errors import SpecError
 from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
+from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, mixes, unmixed
 from striate.net.read_modules import Frame, Parts
-from striate.net.read_positions import EITHER_WAY, FRESH, POINTWISE, unknown
+from striate.net.read_positions import EITHER_WAY, FRESH, MATMULS, POINTWISE, unknown, word_of
 from striate.spec import Op, Opaque, Shape
 
 PIECES = frozenset("chunk split tensor_split unbind split_with_sizes hsplit vsplit".split())
@@ -25,26 +32,68 @@ ONE_READ = frozenset("expand_as view_as reshape_as type_as to".split())  # the o
 MAY_STAY = EITHER_WAY | POINTWISE | {"cat", "concat", "concatenate"}  # read tensors with their channels last, too
 
 
+TORCH = str(Path(torch.__file__).parent)
+OURS = str(Path(__file__).parent)
+LIBRARY = sysconfig.get_paths()["stdlib"]
+
+
+@dataclass(eq=False)
+class Slip:
+    """A fault that was mended on the way: the words, the line, the module, the part that stands for it."""
+
+    message: str
+    fix: str
+    line: str
+    path: str
+    sizes: bool = False  # another input may fit
+    record: Record | None = None
+
+
+def own_file(name: str) -> bool:
+    """Whether a file of that *name* is the person's own code."""
+    return not name.startswith((TORCH, OURS, LIBRARY, "<"))
+
+
+def line_now() -> str:
+    """The line of the person's own code that is running."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        name = frame.f_code.co_filename
+        if own_file(name):
+            text = linecache.getline(name, frame.f_lineno).strip()
+            return f"{Path(name).name} line {frame.f_lineno}" + (f": {text}" if text else "")
+    return ""
+
+
 class Trace(Parts, TorchFunctionMode):
     """Writes down what runs between entering and leaving it.
 
     Args:
         module: Whose submodules give the parts their names.
-        input: The shape of one input.
-        x: The tensor that stands for a batch of it.
+        shapes: The shape of one of each input.
+        xs: The tensors that stand for a batch of them.
         stands_for: The parameters and buffers that tensors of the module, by their ids, stand for.
         everything: Follow parts also where what they read came from outside torch.
+        unmix: The numbers of calls that are to keep the inputs of the batch apart.
     """
 
     def __init__(
-        self, module: nn.Module, input: Shape, x: Tensor, stands_for: dict[int, Tensor], *, everything: bool = False
-    ) -> None:
+        self, module: nn.Module, shapes: tuple[Shape, ...], xs: list[Tensor], stands_for: dict[int, Tensor], *,
+        everything: bool = False, unmix: frozenset[int] = frozenset(),
+    ) -> None:  # fmt: skip
         super().__init__()
+        input, x = shapes[0], xs[0]
         self.input = Record(Opaque("input", input), [], "", input)
-        self.records: list[Record] = []
         self.batch, self.rank = x.shape[0], max(1, len(input) - 1) if x.is_floating_point() else 1
         self.values: dict[int, Value] = {id(x): Value(self.input, input)}
-        self.kept: list[Any] = [x]  # an id stays a tensor's own as long as the tensor lives
+        self.records: list[Record] = []
+        for other, shape in zip(xs[1:], shapes[1:], strict=True):  # further inputs: beside the first, place by place
+            reach = "place" if shape[1:] == input[1:] else "unknown"
+            record = Record(Opaque("input", shape, 0, 0, reach), [self.input], "", shape)
+            self.records.append(record)
+            self.values[id(other)] = Value(record, shape)
+        self.kept: list[Any] = list(xs)  # an id stays a tensor's own as long as the tensor lives
         self.made_of: dict[int, frozenset[int]] = {}  # the parameters, by the ids of the real ones
         for p in module.parameters():
             self.kept.append(p)
@@ -56,15 +105,94 @@ class Trace(Parts, TorchFunctionMode):
         self.failed: Frame | None = None
         self.everything = everything
         self.apart = True  # the output has one entry for each input
+        self.unmix = unmix  # calls, by their numbers, that mix the inputs of the batch: others are meant
+        self.calls = self.mending = 0
+        self.faults: list[Slip] = []
+        self.folds: dict[Record, int] = {}  # where the batch is the first axis no more, and the number of the call
+        self.idle: dict[str, frozenset[int]] = {}
+        self.asides: list[Slip] = []  # what runs and is still a mistake
+        self.ended: Tensor | None = None  # its output
         self.behind = Behind(self)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = name_of(func)
+        self.calls += 1
         given = list(tensors((args, kwargs)))
         self.running = name, given
-        out = func(*args, **kwargs)
+        if self.calls in self.unmix or (given and self.value(given[0]) and mixes(name, args, kwargs, given[0])):
+            meant = unmixed(self._attempt(name, func, args, kwargs, ""))
+            if meant:
+                return self._as_meant(meant)
+        try:
+            out = func(*args, **kwargs)
+        except Exception as error:
+            meant = self._mended(name, func, args, kwargs, error)
+            if meant is None:
+                raise
+            return self._as_meant(meant)
         self.running = None
+        return self._noted(name, func, args, kwargs, given, out)
+
+    def _attempt(self, name: str, func: Any, args: Any, kwargs: Any, error: str) -> Attempt:
+        frame = next((f for f in reversed(self.frames)), None)
+        return Attempt(
+            name, func, args, kwargs, self.batch, self.rank, frame.module if frame else None, error,
+            traced=self._before, made=self._made, first=self._first,
+        )  # fmt: skip
+
+    def _mended(self, name: str, func: Any, args: Any, kwargs: Any, error: Exception) -> Mended | None:
+        """The call that was meant, where a rule knows it."""
+        kind = type(error).__name__
+        rule = RULES.get(name) if kind in ("RuntimeError", "ValueError", "TypeError") else None
+        given = list(tensors((args, kwargs)))
+        if rule is None or not any(map(self.value, given)) or self.mending > len(self.faults) + 8:
+            return None
+        self.mending += 1
+        return rule(self._attempt(name, func, args, kwargs, str(error)))
+
+    def _as_meant(self, meant: Mended) -> Any:
+        """Makes the call that was meant, and writes the fault down."""
+        for new, own in meant.weights:
+            self.kept.append(new)
+            self.made_of[id(new)] = self.made_of.get(id(own), frozenset())
+        line, before = line_now(), len(self.records)
+        frame = next((f for f in reversed(self.frames) if f.path), None)
+        slip = Slip(meant.message, meant.fix, line, frame.path if frame else "", meant.sizes)
+        self.faults.append(slip)
+        out = self.__torch_function__(meant.func, (), meant.args, meant.kwargs)
+        new_records = self.records[before:]
+        if new_records:
+            slip.record = new_records[-1]
+            slip.record.mended = True
+        return out
+
+    def _before(self, func: Any, *args: Any) -> Any:
+        """A call that has to come before the one in hand, and before the layer that this is in."""
+        out = self.__torch_function__(func, (), args)
+        frame = next((f for f in reversed(self.frames) if f.part), None)
+        if frame and self.records:
+            self.records[-1].path = frame.path.rpartition(".")[0]
+            frame.start = len(self.records)
+        return out
+
+    def _made(self, new: Tensor, source: Tensor, op: Op | None) -> Tensor:
+        """Notes that *new* comes of *source*, by *op* (None: the same places at another size)."""
+        value = self.value(source)
+        assert value is not None
+        shape = channels_first(new, self.batch, False)
+        record = self.note(op or Opaque("fit", shape, 0, 0, "place"), [value.record.now()], shape)
+        record.mended = True
+        self.bind(new, Value(record, shape))
+        return new
+
+    def _first(self, given: list[Tensor]) -> int:
+        """Which of the tensors was computed first."""
+        order = {id(record): i for i, record in enumerate(self.records)}
+        values = [self.value(t) for t in given]
+        return min(range(len(given)), key=lambda i: order.get(id(v.record.now()), -1) if (v := values[i]) else -1)
+
+    def _noted(self, name: str, func: Any, args: Any, kwargs: Any, given: list[Tensor], out: Any) -> Any:
         results = list(tensors(out))
         if name == "setitem":
             self._written(args, [v for v in map(self.value, given) if v])
@@ -72,6 +200,7 @@ class Trace(Parts, TorchFunctionMode):
             sources = [v for v in map(self.value, given) if v]
             if not sources or name in FRESH:
                 self._constant(results, given)
+                self._idle(name, given)
                 return out
             sources = sources[:1] if name in ONE_READ else sources
             same = any(out is t for t in given)
@@ -81,7 +210,32 @@ class Trace(Parts, TorchFunctionMode):
             self._record(name, func, args, kwargs, results, sources)
             if changed:
                 self._seen_through(out)
+            if name in FOLDS and self._folds(given, results[0]):
+                self.folds[self.values[id(results[0])].record.now()] = self.calls
         return out
+
+    def _folds(self, given: list[Tensor], result: Tensor) -> bool:
+        """Whether the first axis was the batch, and is not any more."""
+        return self.batch > 1 and given[0].shape[:1] == (self.batch,) != result.shape[:1]
+
+    def culprit(self) -> int | None:
+        """The number of the first call after which the tensor that failed, or the output, is mixed of inputs."""
+        given = [self.ended] if self.ended is not None else list((self.running or ("", []))[1])
+        records = [v.record.now() for t in given if t.shape[:1] != (self.batch,) and (v := self.value(t))]
+        open_, seen = list(records), set[Record]()
+        while open_:
+            record = open_.pop()
+            if record not in seen:
+                seen.add(record)
+                open_ += [i.now() for i in record.inputs]
+        numbers = [number for record, number in self.folds.items() if record.now() in seen]
+        return min(numbers, default=None)
+
+    def _idle(self, name: str, given: list[Tensor]) -> None:
+        """A layer that runs on numbers which do not come from the input, such as a table of positions."""
+        if (name in MATMULS or name.startswith("conv")) and self.parameters(given):
+            path = next((f.path for f in reversed(self.frames) if f.path), name)
+            self.idle |= {path: self.parameters(given)}
 
     def value(self, tensor: Tensor) -> Value | None:
         """What *tensor* contains, if it came from the input."""
@@ -174,7 +328,7 @@ class Trace(Parts, TorchFunctionMode):
         for call.fold in (True, False):
             try:
                 found = rule(call) if rule else None
-            except (SpecError, TypeError, ValueError, AttributeError, IndexError):
+            except (SpecError, TypeError, ValueError, AttributeError, IndexError, StopIteration):
                 return False  # arguments that the word does not take
             if found is None or self._fits(call, found, parameters):
                 return found is not None
@@ -212,7 +366,10 @@ class Trace(Parts, TorchFunctionMode):
         last = call.name in POINTWISE and all(v.last for v in call.sources)
         if not last:
             call.sources = [self._as_it_lies(v) for v in call.sources]
-        op = unknown(call, 0)
+        try:
+            op = unknown(call, 0)
+        except (TypeError, ValueError, AttributeError, IndexError, StopIteration):  # arguments in another form
+            op = Opaque(word_of(call.name), channels_first(call.out, call.batch, False))
         inputs = list(dict.fromkeys(v.record.now() for v in call.sources))
         record = self.note(op, inputs, op.output)
         record.parameters = parameters
