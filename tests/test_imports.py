@@ -22,6 +22,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "striate"
 WALLS = {
     "errors": "",
     "files": "_version",
+    "threads": "",
     # networks as values: the standard library only
     "spec": "",
     "analysis": "spec",
@@ -31,13 +32,13 @@ WALLS = {
     # modules, tensors and numbers: they know no description of a network
     "metrics": "tasks files",
     "tasks.scoring": "tasks metrics report",
-    "learning": "tasks metrics files",
+    "learning": "tasks metrics files threads",
     "plotting": "files",
-    "inspect": "tasks learning plotting files",  # the half that knows modules only
+    "inspect": "tasks learning plotting files threads",  # the half that knows modules only
     "report": "tasks metrics plotting files _version",
     "filtering": "plotting model files",
     # networks in torch, model files, data
-    "net": "spec analysis files",
+    "net": "spec analysis files threads",
     "model": "spec analysis net tasks learning files",
     "datasets": "tasks model plotting report files _version",
     "loading": "spec analysis zoo net tasks learning model files",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from striate.errors import SeeError, nearest
+from striate.threads import one_at_a_time
 
 
 class Captured:
@@ -77,7 +78,8 @@ class Captured:
 
 @contextmanager
 def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterator[Captured]:
-    """Records what the named *layers* of *module* output while it runs inside the ``with``.
+    """Records what the named *layers* of *module* output while it runs inside the ``with``; another thread that
+    captures, explains or predicts with the same module waits until its end.
 
     Args:
         module: Any module.
@@ -97,10 +99,10 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
     found = {name: find_layer(module, name) for name in layers} or {n: part for n, part in _leaves(module) if n}
     seen = Captured(tuple(found))
     hooks: list[RemovableHandle] = []
-    for name, layer in found.items():
-        hooks.append(layer.register_forward_pre_hook(_record_input(seen._inputs[name]), with_kwargs=True))
-        hooks.append(layer.register_forward_hook(_record_output(seen._outputs[name], gradients)))
-    with hooked(hooks):
+    with one_at_a_time(module), hooked(hooks):
+        for name, layer in found.items():
+            hooks.append(layer.register_forward_pre_hook(_record_input(seen._inputs[name]), with_kwargs=True))
+            hooks.append(layer.register_forward_hook(_record_output(seen._outputs[name], gradients)))
         yield seen
 
 
@@ -176,10 +178,10 @@ def layer_calls(module: nn.Module, x: Tensor) -> list[LayerCall]:
         return hook
 
     hooks: list[RemovableHandle] = []
-    for name, part in _leaves(module):
-        hooks.append(part.register_forward_pre_hook(before, with_kwargs=True))
-        hooks.append(part.register_forward_hook(after(name), with_kwargs=True))
-    with hooked(hooks):
+    with one_at_a_time(module), hooked(hooks):
+        for name, part in _leaves(module):
+            hooks.append(part.register_forward_pre_hook(before, with_kwargs=True))
+            hooks.append(part.register_forward_hook(after(name), with_kwargs=True))
         module(x)
     once = {f"{name}#1": name for name, n in times.items() if n == 1}
     return [replace(call, name=once.get(call.name, call.name)) for call in found]

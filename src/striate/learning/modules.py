@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from striate.tasks import CLASSIFICATION, Task, task_named
+from striate.threads import one_at_a_time
 
 _SOFTMAX = (
     F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, Tensor.softmax, Tensor.log_softmax,
@@ -86,14 +87,17 @@ class _Endings(TorchFunctionMode):
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """*module* in evaluation mode, and then every part of it in the mode that it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
+    """*module* in evaluation mode, and then every part of it in the mode that it was in. Another thread that wants the
+    same waits: it would take one thread's evaluation mode for the module's own, or find its hooks.
+    """
+    with one_at_a_time(module):
+        modes = [(part, part.training) for part in module.modules()]
+        module.eval()
+        try:
+            yield
+        finally:
+            for part, mode in modes:
+                part.training = mode
 
 
 def freeze(module: nn.Module, names: Iterable[str]) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from striate.net.read_strays import adopted
 from striate.net.read_trace import Slip, Trace
 from striate.spec import Graph, Shape, read_shape
 from striate.spec.graph import check_input
+from striate.threads import one_at_a_time
 
 AFFORDABLE = 2**28  # numbers in all activations up to which a forward that cannot be traced is run on real numbers
 
@@ -227,7 +228,7 @@ def _follow(
     unmix: frozenset[int] = frozenset(),
 ) -> tuple[Trace, Reading | Fault]:
     """Runs the forward once, without numbers (*mode*) or, with None, on random numbers."""
-    with torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
+    with one_at_a_time(module), torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
         module.eval()
         wrap_compiled(module)
         stack.enter_context(quiet())
@@ -305,8 +306,9 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
             for script, mode in modes:
                 script.training = mode
             for part, own in before:
-                vars(part).clear()
-                vars(part).update(own)
+                for name in vars(part).keys() - own.keys():
+                    del vars(part)[name]
+                vars(part).update(own)  # never empty in between: another thread may look
             for now, then in inner.values():
                 now.clear()
                 now.extend(then) if isinstance(now, list | deque) else now.update(then)
@@ -464,7 +466,8 @@ def _legal(module: nn.Module, reading: Reading, legal: LegalInputs) -> LegalInpu
 
 def _tried(module: nn.Module, shapes: Inputs, make: Callable[[], list[Tensor]]) -> bool:
     """Whether the forward gets through on such an input."""
-    with torch.no_grad(), untouched(module, False), FakeTensorMode(allow_non_fake_inputs=True) as mode, quiet():
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    with one_at_a_time(module), torch.no_grad(), untouched(module, False), fake as mode, quiet():
         module.eval()
         without_numbers(module, mode)
         try:

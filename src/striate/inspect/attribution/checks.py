@@ -17,6 +17,7 @@ from striate.inspect.attribution.result import Attribution, resize_to_input
 from striate.inspect.capture import hooked, takes_hooks
 from striate.inspect.target import TargetLike
 from striate.tasks import CLASSIFICATION, Task
+from striate.threads import one_at_a_time
 
 SIMILAR = 0.5  # a rank correlation above it: the map has hardly changed
 BLUR = 5.0  # pixels, the std that RISE takes for images of 224
@@ -99,7 +100,8 @@ def randomisation_test(
     generator = torch.Generator().manual_seed(seed)
     runs = []
     for _ in range(repeats):
-        copy, maps = deepcopy(getattr(module, "_orig_mod", module)), []
+        with one_at_a_time(module):  # not with another thread's hooks
+            copy, maps = deepcopy(getattr(module, "_orig_mod", module)), []
         for group in groups:
             for name in group:
                 _make_random(copy.get_submodule(name), generator)
