@@ -21,7 +21,7 @@ WRONG = [
     ({"classes": ("cat", "cat")}, "the classes must be different names, got ['cat', 'cat']"),
     ({"classes": ("cat", "")}, "the classes must be different names"),
     ({"classes": ("cat", 2)}, "the classes must be different names"),
-    ({"classes": ("cat",)}, "there must be two classes or more, got ['cat']"),
+    ({"classes": ("cat",)}, "there must be 2 classes or more, got ['cat']"),
     ({"classes": ("cat", "\udce4pfel")}, "the class name '\\udce4pfel' is not valid UTF-8 text; rename it"),
     ({"input": (3, 8)}, "input must be channels, height, width, got [3, 8]"),
     ({"input": (3, 0, 8)}, "input must be channels, height, width"),

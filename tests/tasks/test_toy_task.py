@@ -7,13 +7,14 @@ far off one is on average.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+import striate
 from striate.datasets import open_data
 from striate.model.model import load
 from striate.report import Sections
@@ -26,8 +27,6 @@ from striate.tasks.scoring.base import together
 ORDINAL = Task(
     "ordinal",
     targets="int64 (N,), the number of each item's class",
-    target_dtype="int64",
-    target_axes=0,
     output="grade",
     outputs="grades",
     description="ordinal regression into {}",
@@ -35,6 +34,7 @@ ORDINAL = Task(
     losses=("at-least",),
     exclusive=True,
     activation="sigmoid",
+    targets_as="classification",
     min_classes=2,
     nets=("classification",),
     default_net_reason="the classes have an order",
@@ -107,22 +107,14 @@ class OrdinalScoring(Scoring[OrdinalScores]):
 
 @pytest.fixture
 def ordinal(monkeypatch, tmp_path):
-    """The task is there, and ``digits`` is of it: how many times 10 a digit's strokes are, say."""
     monkeypatch.setitem(TASKS, "ordinal", ORDINAL)
     monkeypatch.setitem(SCORING, "ordinal", OrdinalScoring())
     monkeypatch.chdir(tmp_path)
 
-    def opened(source, **more):
-        task = more.pop("task", None)
-        return replace(open_data(source, **more), task=task or "ordinal", why="for the test")
-
-    for module in ("making", "measuring"):
-        monkeypatch.setattr(f"striate.run.{module}.open_data", opened)
-
 
 def test_a_new_task_is_trained_evaluated_and_predicted(ordinal, tmp_path):
     net = "conv 8 3; relu; maxpool 2; flatten; linear 10"
-    run = prepare("digits", net, settings={"epochs": 6, "lr": 0.01}, out="run")
+    run = prepare("digits", net, settings={"epochs": 6, "lr": 0.01}, out="run", task="ordinal")
     list(run.events())
     result = run.finish()
     assert result.headline().startswith("test off by ")
@@ -134,6 +126,7 @@ def test_a_new_task_is_trained_evaluated_and_predicted(ordinal, tmp_path):
     model = load("run/model.safetensors")  # by its name in the file
     assert model.contract.task is ORDINAL
     assert measure(model, *parts_for(model, "digits")) == result.test
+    assert str(striate.evaluate("run", "digits", say=print)).startswith("steps off  ")
     images = open_data("digits").test.inputs[:5]
     scores = model.scores(parts_for(model, "digits")[0].arrays.inputs[:5])
     assert [answer.grade for answer in model.predict(list(images))] == [str(g) for g in grades(scores)]
@@ -143,13 +136,13 @@ def test_a_new_task_is_trained_evaluated_and_predicted(ordinal, tmp_path):
 
 def test_it_is_refused_what_is_another_tasks(ordinal):
     with pytest.raises(ValueError, match="the loss hinge is not for ordinal; use auto or at-least"):
-        prepare("digits", "flatten; linear 10", settings={"loss": "hinge"})
+        prepare("digits", "flatten; linear 10", settings={"loss": "hinge"}, task="ordinal")
     with pytest.raises(ValueError, match="digits has 10 grades; end it with: flatten; linear 10"):
-        prepare("digits", "flatten; linear 9")
+        prepare("digits", "flatten; linear 9", task="ordinal")
 
 
 def test_without_it_a_model_file_says_what_is_missing(ordinal, monkeypatch):
-    run = prepare("digits", "flatten; linear 10", settings={"epochs": 1}, out="run")
+    run = prepare("digits", "flatten; linear 10", settings={"epochs": 1}, out="run", task="ordinal")
     list(run.events())
     monkeypatch.delitem(TASKS, "ordinal")
     with pytest.raises(ValueError, match="contract: task is 'ordinal'; it is one of classification, multilabel"):

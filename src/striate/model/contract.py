@@ -91,7 +91,9 @@ class Contract:
             if any(0xD800 <= ord(c) <= 0xDFFF for c in name):  # how Python reads a folder's name that is not UTF-8
                 raise ModelError(f"contract: the class name {name!r} is not valid UTF-8 text; rename it")
         if len(self.classes) < self.task.min_classes:
-            raise ModelError(f"contract: there must be {self.task.too_few} or more, got {list(self.classes)}")
+            raise ModelError(
+                f"contract: there must be {self.task.count(self.task.min_classes)} or more, got {list(self.classes)}"
+            )
         if self.task.max_classes is not None and len(self.classes) > self.task.max_classes:
             raise ModelError(f"contract: {self.task} is into {self.task.max_classes} classes at most")
 
@@ -138,7 +140,7 @@ class Contract:
             self.mask_values
         ):
             raise ModelError(f"contract: mask_values must be different whole numbers, got {list(self.mask_values)}")
-        if self.task.images_only and self.mode not in (*IMAGES, "channels"):
+        if self.task.per_pixel and self.mode not in (*IMAGES, "channels"):
             raise ModelError(f"contract: {self.task} is of images, got the mode {self.mode}")
         pairs = all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.positions)
         numbers = [i for pair in self.positions for i in pair] if pairs else []

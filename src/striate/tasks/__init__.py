@@ -8,10 +8,10 @@ string; it asks the task:
 one class per item?          ``exclusive``
 classes, or numbers?         ``has_classes``, ``continuous``; ``several``: any number of labels per item
 a prediction per pixel?      ``per_pixel``
-targets and outputs          ``targets``, ``target_axes``, ``outputs_of(classes, input)``, ``activation``
+targets and outputs          ``targets``, ``outputs_of(classes, input)``, ``activation``
 words                        ``output``, ``outputs``, ``count(n)``, ``describe(n)``, ``target_texts``
 the contract                 ``contract_fields``, ``standardised``, ``has_positions``, ``min_classes``
-training                     ``losses``, ``default_loss(balance)``, ``balances``, ``mixable``, ``metric``
+training                     ``losses``, ``default_loss(balance)``, ``balances``, ``metric``
 networks                     ``default_net``, ``fits_net_for(name)``, ``no_softmax``
 ===========================  =============================================================================
 

@@ -55,8 +55,6 @@ class Task:
     Args:
         name: As people and files say it.
         targets: What the targets of N items are, in words.
-        target_dtype: In a data set.
-        target_axes: Of the targets, after that of the items.
         output: What one output of the network is called: ``"class"``, ``"label"``, ``"value"``.
         outputs: Several of them.
         description: ``"classification into {}"``; the braces stand for ``"10 classes"``.
@@ -68,12 +66,12 @@ class Task:
         per_pixel: Every pixel has a prediction.
         activation: What turns scores into probabilities: ``"softmax"``, ``"sigmoid"``, or nothing.
         no_softmax: Why a net must not end with a softmax, after "the data have"; empty where it may.
+        targets_as: The task whose targets mean the same, so that its data can be taken for this one's.
         min_classes: Of outputs.
         max_classes: Likewise; None: any number.
         contract_fields: Fields of the contract that hold one value per class for this task, and none for others.
         has_positions: Pairs of outputs may be an x and a y in the image.
         balances: How uneven classes can be balanced.
-        mixable: Two items and their targets can be mixed (mixup, cutmix).
         nets: Of which tasks the zoo's nets suit; only its own, if not given.
         default_net: The zoo's net for images when none is named.
         default_net_reason: Why it is that, after "since".
@@ -81,8 +79,6 @@ class Task:
 
     name: str
     targets: str
-    target_dtype: str
-    target_axes: int
     output: str
     outputs: str
     description: str
@@ -94,12 +90,12 @@ class Task:
     per_pixel: bool = False
     activation: str = ""
     no_softmax: str = ""
+    targets_as: str = ""
     min_classes: int = 1
     max_classes: int | None = None
     contract_fields: tuple[str, ...] = ()
     has_positions: bool = False
     balances: tuple[str, ...] = ("none",)
-    mixable: bool = False
     nets: tuple[str, ...] = ()
     default_net: str = "vgg_small"
     default_net_reason: str = ""
@@ -127,19 +123,9 @@ class Task:
         return self.has_classes and not self.exclusive and not self.per_pixel
 
     @property
-    def images_only(self) -> bool:
-        """Whether its items can only be images."""
-        return self.per_pixel
-
-    @property
     def standardised(self) -> bool:
         """Whether the network learns the targets less their mean, over their standard deviation."""
         return "target_std" in self.contract_fields
-
-    @property
-    def too_few(self) -> str:
-        """The least number of outputs in words: ``"two classes"``, ``"one value"``."""
-        return f"one {self.output}" if self.min_classes == 1 else f"two {self.outputs}"
 
     @property
     def best_balance(self) -> str:
@@ -201,8 +187,6 @@ class Task:
 CLASSIFICATION = Task(
     "classification",
     targets="int64 (N,), the number of each item's class",
-    target_dtype="int64",
-    target_axes=0,
     output="class",
     outputs="classes",
     description="classification into {}",
@@ -213,13 +197,10 @@ CLASSIFICATION = Task(
     activation="softmax",
     min_classes=2,
     balances=("none", "weights", "sampling"),
-    mixable=True,
 )
 MULTILABEL = Task(
     "multilabel",
     targets="uint8 (N, K), 1 for each label that an item has, else 0",
-    target_dtype="uint8",
-    target_axes=1,
     output="label",
     outputs="labels",
     description="multilabel, {}",
@@ -229,15 +210,12 @@ MULTILABEL = Task(
     activation="sigmoid",
     no_softmax="several labels",
     balances=("none", "weights"),
-    mixable=True,
     nets=("classification", "regression"),
     default_net_reason="an image has several labels",
 )
 REGRESSION = Task(
     "regression",
     targets="float32 (N, V), in the source's own units",
-    target_dtype="float32",
-    target_axes=1,
     output="value",
     outputs="values",
     description="regression of {}",
@@ -254,8 +232,6 @@ REGRESSION = Task(
 SEGMENTATION = Task(
     "segmentation",
     targets="uint8 (N, H, W), each pixel's class number, 255 where it has none; or mask files",
-    target_dtype="uint8",
-    target_axes=2,
     output="class",
     outputs="classes",
     description="segmentation into {}",

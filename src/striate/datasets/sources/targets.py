@@ -13,7 +13,7 @@ from striate.datasets.dataset import DataSet, Part
 from striate.datasets.sources.rows import is_whole, parse_number
 from striate.errors import DataError, RecipeError, listed
 from striate.model.contract import IGNORE, IMAGES
-from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, Task
+from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, TASKS, Task
 
 _MANY = 20  # whole numbers that are classes: above it somebody may have meant amounts
 Keyed = dict[str, tuple[str, np.ndarray]]  # by split: the key of its targets in the file, and they
@@ -188,12 +188,15 @@ def as_task(dataset: DataSet, task: Task | None) -> DataSet:
     """
     if task is None or task == dataset.task:
         return dataset
-    convert = _CONVERSIONS.get((dataset.task, task))
+    why = f"{dataset.why}, as requested"
+    kind = TASKS.get(task.targets_as, task)
+    if kind == dataset.task:
+        return replace(dataset, task=task, why=why)
+    convert = _CONVERSIONS.get((dataset.task, kind))
     if convert is None:
         raise DataError(f"{dataset.name}: its task is {dataset.task} ({dataset.why}); it cannot be taken for {task}")
     classes, targets = convert(dataset, {name: part.labels for name, part in dataset.parts.items()})
     parts = {name: Part(part.inputs, targets[name], part.names) for name, part in dataset.parts.items()}
-    why = f"{dataset.why}, as requested"
     return replace(dataset.with_parts(**parts), task=task, classes=classes, positions=(), why=why)
 
 
