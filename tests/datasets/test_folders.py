@@ -159,9 +159,9 @@ def test_photos_of_a_phone_that_cannot_be_read(tmp_path):
     assert "; 2 files skipped, not images by their suffix (.heic); arrange the images" in message(tmp_path)
 
 
-def test_numbered_classes_are_in_alphabetical_order(tmp_path, class_folders):
+def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path, class_folders):
     folders = class_folders(tmp_path, **{str(i): 1 for i in range(11)})
-    assert open_folders(folders).classes == ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9")
+    assert open_folders(folders).classes == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 
 
 def test_very_long_paths(tmp_path, picture):
@@ -205,18 +205,22 @@ def test_parts_without_class_folders(tmp_path, class_folders):
         "FOLDER: no class folders in test/ and train/; arrange the images as train/CLASS/IMAGE"
     )
     class_folders(tmp_path / "train", cat=1, dog=1)
-    assert message(tmp_path) == "FOLDER: no class folders in test/; arrange the images as train/CLASS/IMAGE"
+    assert open_folders(tmp_path).notes == (
+        "test/ has 2 images and no class folders: not trained or measured on; predict them with striate predict MODEL "
+        f"{tmp_path}/test",
+        "3 images directly in train/ skipped, because they have no class",
+    )
 
 
 def test_no_images(tmp_path):
-    assert message(tmp_path).startswith("FOLDER: no images in it (.bmp, .gif, ")
+    assert message(tmp_path).startswith("FOLDER: no images in it (.bmp, .dib, .gif, ")
     (tmp_path / "cat").mkdir()
     assert message(tmp_path).endswith("; arrange the images as FOLDER/CLASS/IMAGE, one folder for each class")
 
 
 def test_one_class(tmp_path, class_folders):
     class_folders(tmp_path, cat=3)
-    assert message(tmp_path) == "FOLDER: only one class folder, 'cat'; learning needs two or more"
+    assert message(tmp_path) == "FOLDER: only one class folder, 'cat'; learning needs two or more classes"
 
 
 def test_an_empty_class(tmp_path, class_folders):

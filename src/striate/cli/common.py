@@ -34,6 +34,16 @@ Input = Annotated[
         "--input", "-i", "--imgsz", metavar="CxHxW", help="Input size, such as 3x224x224; or 224. [the network's own]"
     ),
 ]
+ClassesFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="Where an image's class is: 'name:{class}_*' (in its file name), or parent (the folder it is in).",
+    ),
+]
+MaskThreshold = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
+]
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)

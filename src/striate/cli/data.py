@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from striate.cli.common import DataArgument, Json, print_json, say
+from striate.cli.common import ClassesFrom, DataArgument, Json, MaskThreshold, print_json, say
+
+_Task = Annotated[
+    str | None, typer.Option(metavar="TASK", help="classification, multilabel, regression or segmentation.")
+]
 
 
 def data_command(
@@ -27,12 +31,17 @@ def data_command(
         str | None, typer.Option("--split", "--part", help="On the sheet: train, val or test. [train]")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed of the sheet. [0]")] = None,
+    task: _Task = None,
+    classes_from: ClassesFrom = None,
+    mask_threshold: MaskThreshold = None,
     json: Json = False,
 ) -> None:
     """Describe a data set: task, classes, counts and sizes. With --sheet, show what a network will see."""
     from striate.run.api import data as describe
 
-    found = describe(data, sheet=sheet, augment=augment, input=input, resize=resize, split=split, seed=seed, say=say)
+    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
+    of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
+    found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
     if sheet:
         say(f"contact sheet: {sheet}")
     if json:
@@ -46,17 +55,18 @@ def doctor_command(
     quick: Annotated[
         bool, typer.Option("--quick", help="Decode no images: only what training checks by itself.")
     ] = False,
-    task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="classification, multilabel, regression or segmentation.")
-    ] = None,
+    task: _Task = None,
+    classes_from: ClassesFrom = None,
+    mask_threshold: MaskThreshold = None,
     json: Json = False,
 ) -> None:
     """Find the faults of a data set before training. Names the files and the fix of each; exit code 1 with faults."""
     from striate.cli.progress import ReadingProgress
     from striate.datasets.doctor import doctor
 
+    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
     with ReadingProgress("looking at images") as progress:
-        diagnosis = doctor(data, quick=quick, task=task, progress=progress.show)
+        diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
     print_json(diagnosis.as_dict()) if json else print(diagnosis)
     if diagnosis.faults:
         raise typer.Exit(1)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from striate.cli.common import DataArgument, Json, ModelArgument, Split, print_json, say
+from striate.cli.common import ClassesFrom, DataArgument, Json, MaskThreshold, ModelArgument, Split, print_json, say
 
 
-def evaluate_command(model: ModelArgument, data: DataArgument, split: Split = "test", json: Json = False) -> None:
+def evaluate_command(
+    model: ModelArgument,
+    data: DataArgument,
+    split: Split = "test",
+    classes_from: ClassesFrom = None,
+    mask_threshold: MaskThreshold = None,
+    json: Json = False,
+) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
     from striate.cli.progress import ReadingProgress
     from striate.run.api import evaluate
 
+    options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold}
     with ReadingProgress() as reading:
-        scores = evaluate(model, data, split=split, say=say, reading=reading.show, fetching=reading.download.show)
+        shown: dict[str, Any] = {"reading": reading.show, "fetching": reading.download.show}
+        scores = evaluate(model, data, split=split, say=say, **shown, **options)
     if json:
         print_json(scores.as_dict())
     else:

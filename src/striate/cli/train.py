@@ -51,6 +51,13 @@ def train_command(
     task: Annotated[
         str | None, _data(help="classification, multilabel, regression or segmentation. [from the data]")
     ] = None,
+    classes_from: Annotated[
+        str | None,
+        _data(metavar="WHERE", help="Where classes are: 'name:{class}_*' (in file names), or parent (folders)."),
+    ] = None,
+    mask_threshold: Annotated[
+        int | None, _data(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
+    ] = None,
     channels: Annotated[
         int | None, _data(help="Read images as 1 (grey), 3 (RGB) or 4 (RGBA) channels. [as they are]")
     ] = None,

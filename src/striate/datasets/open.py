@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 from striate.datasets.dataset import DataSet, Part
+from striate.datasets.options import DataOptions
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
 from striate.datasets.sources.fetch import Progress
 from striate.datasets.sources.folders import open_folders
+from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.idx import is_idx, open_idx
 from striate.datasets.sources.masks import is_masks, open_masks
 from striate.datasets.sources.npz import is_npz, open_npz
@@ -20,7 +23,7 @@ from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.split import split_off
 from striate.errors import DataError
-from striate.model.opening import folder_contents
+from striate.model.opening import folder_contents, is_image
 from striate.tasks import Task, task_named
 
 TEST_FRACTION = 0.2  # taken from the training split where a data set comes without a test split
@@ -32,19 +35,19 @@ class Source(NamedTuple):
 
     what: str
     recognises: Callable[[Path], bool]
-    open: Callable[[Path, Task | None], DataSet]
+    open: Callable[[Path, DataOptions], DataSet]
 
 
 # In the order in which they are tried: masks before class folders, which ``images/`` might be, too.
 SOURCES = (
-    Source("a folder of IDX files", is_idx, lambda path, task: open_idx(path)),
-    Source("a folder with images/ and masks/", is_masks, lambda path, task: open_masks(path)),
-    Source("a table (.csv, .tsv)", is_tables, open_tables),
-    Source("an .npz file", is_npz, open_npz),
+    Source("a folder of IDX files", is_idx, lambda path, _: open_idx(path)),
+    Source("a folder with images/ and masks/", is_masks, lambda path, _: open_masks(path)),
+    Source("a table (.csv, .tsv)", is_tables, lambda path, options: open_tables(path, options.task)),
+    Source("an .npz file", is_npz, lambda path, options: open_npz(path, options.task)),
     Source(
         "a folder with one folder of images for each class (flat or under train/, val/ and test/)",
         Path.is_dir,
-        lambda path, task: open_folders(path),
+        lambda path, options: open_folders(path, options.classes_from),
     ),
 )
 _ACCEPTED = (
@@ -54,7 +57,13 @@ _ACCEPTED = (
 
 
 def open_data(
-    source: str | Path, *, task: Task | str | None = None, channels: int | None = None, progress: Progress | None = None
+    source: str | Path,
+    *,
+    task: Task | str | None = None,
+    channels: int | None = None,
+    classes_from: str | None = None,
+    mask_threshold: int | None = None,
+    progress: Progress | None = None,
 ) -> DataSet:
     """The data set of a built-in name, or at a path; its ``test`` is never None.
 
@@ -67,6 +76,8 @@ def open_data(
         task: What to take the targets for: ``"regression"`` of class names that are numbers, say. None: as
             inferred, which the data set's ``why`` explains.
         channels: 1, 3 or 4: images are read as grey, RGB or RGBA. None: as they are.
+        classes_from: ``"name:{class}_*"``: the class is in the file name; ``"parent"``: it is the image's own folder.
+        mask_threshold: Masks become two classes: values below it, and it and above.
         progress: Called with a file's name, its bytes so far and its bytes in all, where one has to be fetched.
 
     Raises:
@@ -77,13 +88,18 @@ def open_data(
     >>> data.input, len(data.train), len(data.test)
     ((1, 8, 8), 1437, 360)
     """
-    task = None if task is None else task_named(task)
+    options = DataOptions(
+        task=None if task is None else task_named(task),
+        channels=channels,
+        classes_from=classes_from,
+        mask_threshold=mask_threshold,
+    )
     if not isinstance(source, str | Path):
         raise DataError(f"got a {type(source).__name__} for data; expected a built-in name or a path")
     if source == "":  # which as a path would be the current folder
         raise DataError(f"DATA is empty; {_ACCEPTED}")
     built_in = open_built_in(source, progress) if isinstance(source, str) else None
-    dataset = as_channels(as_task(built_in or _open_path(Path(source), task), task), channels)
+    dataset = as_channels(as_task(built_in or _open_path(Path(source), options), options.task), channels)
     if dataset.test is not None:
         return dataset
     train, test = _set_aside(dataset, TEST_FRACTION, 0, "a test split")
@@ -99,7 +115,7 @@ def _set_aside(dataset: DataSet, fraction: float, seed: int, purpose: str) -> tu
     return rest, taken
 
 
-def _open_path(path: Path, task: Task | None) -> DataSet:
+def _open_path(path: Path, options: DataOptions) -> DataSet:
     try:
         exists = path.exists()
     except PermissionError:
@@ -108,13 +124,37 @@ def _open_path(path: Path, task: Task | None) -> DataSet:
         exists = False
     if not exists:
         raise DataError(f"{path}: no such data; {_nearest(path) or _ACCEPTED}")
-    if path.is_dir():
-        folder_contents(path)  # raises where the folder cannot be read
+    path, through = seen_through(path) if path.is_dir() else (path, "")
     for source in SOURCES:
         if source.recognises(path):
-            return source.open(path, task)
+            dataset = source.open(path, options)
+            return replace(dataset, notes=(through, *dataset.notes)) if through else dataset
     unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""
     raise DataError(f"{path}: this is a file; {unpack}{_ACCEPTED}")
+
+
+def seen_through(folder: Path) -> tuple[Path, str]:
+    """The folder that the data are in, and a note that says so: *folder* itself and "" where it is no mere wrapper.
+
+    A wrapper contains one folder and nothing else that is data (``archive/``, beside a ``__MACOSX/``).
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    folder_contents(folder)  # raises where it cannot be read
+    place = folder
+    while not any(source.recognises(place) for source in SOURCES[:-1]):
+        folders, files = folder_contents(place)
+        if len(folders) != 1 or any(map(is_image, files)) or split_role(folders[0].name):
+            break
+        (only,) = folders
+        if not folder_contents(only)[0] and not any(source.recognises(only) for source in SOURCES[:-1]):
+            break
+        place = only
+    return (
+        place,
+        "" if place == folder else f"the data are in {place.relative_to(folder).as_posix()}/, which is all there is",
+    )
 
 
 def _nearest(path: Path) -> str:

@@ -16,20 +16,51 @@ from striate.errors import DataError
 
 Image.preinit()
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
+SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp",
+    ".ppm", ".pgm", ".pbm", ".pnm",
+}  # fmt: skip
+_OTHERS = {  # suffixes that are never looked behind: data sets have as many such files as images
+    ".txt", ".xml", ".json", ".csv", ".tsv", ".npy", ".npz", ".mat", ".md", ".html", ".htm", ".pdf", ".py", ".pt",
+    ".pth", ".zip", ".gz", ".tar", ".db", ".ini", ".log", ".wav", ".mp3", ".mp4", ".avi", ".mov", ".heic", ".heif",
+    ".dcm", ".nii", ".yaml", ".yml", ".h5", ".hdf5", ".pkl", ".parquet", ".xlsx", ".svg", ".part", ".docx",
+}  # fmt: skip
+_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files begin
+_CLUTTER = {"thumbs.db", "desktop.ini", "icon\r"}
 _TEXTS = (b"iTXt", b"tEXt", b"zTXt")  # chunks of a PNG, and the names of those that hold metadata
 _SYSTEM, _MEMORY = "cannot be opened", "there is not enough memory to read it"  # reasons that are not in the file
 _METADATA = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden by its name: ``.ipynb_checkpoints``, ``._photo.jpg``, ``__MACOSX``."""
-    return name.startswith((".", "__"))
+    """Whether a file or folder is hidden, or clutter, by its name: ``.git``, ``__MACOSX``, ``Thumbs.db``."""
+    return name.startswith((".", "__")) or name.lower() in _CLUTTER
 
 
 def is_image(path: Path | str) -> bool:
-    """Whether a file is an image by its name."""
-    return os.path.splitext(path)[1].lower() in SUFFIXES
+    """Whether a file is an image by its suffix; where that says nothing, by how the file begins."""
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in SUFFIXES or (suffix not in _OTHERS and _begins_as_image(path))
+
+
+def _begins_as_image(path: Path | str) -> bool:
+    try:
+        file = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )  # a pipe: no waiting
+    except (OSError, ValueError):
+        return False
+    try:
+        head = os.read(file, 16) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    if head[:2] == b"BM":  # two letters: the header's four zero bytes too
+        return head[6:10] == b"\0\0\0\0"
+    if head[:1] == b"P":
+        return head[1:2] in b"123456" and head[2:3].isspace()
+    return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
 def folder_contents(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -45,7 +76,7 @@ def folder_contents(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def images_under(folder: Path) -> list[Path]:
-    """The image files anywhere below *folder*, by their suffix; links to folders are followed, but in no circle."""
+    """The image files anywhere below *folder*; links to folders are followed, but in no circle."""
     return _images_under(folder, set())
 
 

@@ -97,6 +97,7 @@ def evaluate(
     say: Say = _to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
+    **options: Any,
 ) -> Scores:
     """The metrics of *model* on a *split* of *data*, with confidence intervals; ``print`` shows them.
 
@@ -107,6 +108,8 @@ def evaluate(
         say: Told, in a line each, which items cannot be read.
         reading: Told how many items are read, of how many.
         fetching: Told what of which file is fetched, where one has to be.
+        **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it
+            (``classes_from``, ``mask_threshold``).
 
     Returns:
         The task's :class:`~striate.metrics.Scores`: ``.accuracy``, ``.per_class``, ``.as_dict()``...
@@ -120,7 +123,7 @@ def evaluate(
     360
     """
     found = open_model(model)
-    held = parts_for(found, data, split, reading=reading, fetching=fetching)
+    held = parts_for(found, data, split, reading=reading, fetching=fetching, **options)
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
     return measure(found, *held)
@@ -256,6 +259,7 @@ def data(
     split: str | None = None,
     seed: int | None = None,
     say: Say = _to_stderr,
+    **options: Any,
 ) -> DataDescription:
     """What a data set is: its task, classes, counts and sizes; ``print`` shows it. With *sheet*, a contact sheet of
     what a network will see of it.
@@ -269,6 +273,8 @@ def data(
         split: ``"train"`` (if not given), ``"val"`` or ``"test"``.
         seed: Of what is picked and augmented; 0, if not given.
         say: Told, in a line each, what was noticed.
+        **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it (``task``,
+            ``classes_from``, ``mask_threshold``).
 
     Raises:
         DataError: There is no such data, or it cannot be read. RecipeError: A choice that there is not.
@@ -284,10 +290,10 @@ def data(
         raise RecipeError(f"{unused} is for the contact sheet; add --sheet sheet.png")
     if resize is not None and resize not in RESIZE:
         raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
-    dataset = data if isinstance(data, DataSet) else open_data(data)
+    dataset = data if isinstance(data, DataSet) else open_data(data, **options)
     shape = None if input is None else input_shape(input, dataset.input[0], text=dataset.mode == "text")
     if shape and len(shape) == 3 and shape[0] != dataset.input[0] and not isinstance(data, DataSet):
-        dataset = open_data(data, channels=shape[0])
+        dataset = open_data(data, **options | {"channels": shape[0]})
     if sheet is not None:
         page = _sheet(dataset, how, shape, resize or "stretch", split or "train", seed or 0, say)
         write_safely(Path(sheet), image_bytes(page, Path(sheet)))

@@ -63,15 +63,18 @@ def prepare(
         recipe = _varied(recipe, settings)
         check_words(recipe, resize=choice.resize, out=choice.out)
     device = _device(choice.device)
-    dataset = open_data(data, task=choice.task, channels=choice.channels, progress=fetching)
+    if choice.resume and choice.out is not None:
+        choice = _Earlier.find(choice.out, "", None).filled(choice)
+    opened = choice.of_data
+    dataset = open_data(data, **opened, progress=fetching)
     network = None if net is None else open_network(net)
     before: _Earlier | None = None
     if choice.resume:
         before = _Earlier.find(choice.out, dataset.name, network)
         recipe, choice = recipe or read_recipe(before.folder / "recipe.json"), before.filled(choice)
         network = network or before.network
-        if before.other_data(choice, dataset):
-            dataset = open_data(data, task=choice.task or before.task, channels=choice.channels)
+        if choice.of_data != opened or before.other_data(choice, dataset):
+            dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
     _announce(dataset, say, quick=before is None)
     recipe = _varied(recipe, settings)
     loss_name(recipe, dataset.task)  # refused here, before anything is read
@@ -175,7 +178,7 @@ class _Earlier:
         return other_task or choice.channels not in (None, dataset.input[0])
 
 
-KEPT = ("channels", "resize", "weights", "freeze")  # the options that recipe.json keeps where they are given
+KEPT = ("channels", "classes_from", "mask_threshold", "resize", "weights", "freeze")  # in recipe.json where given
 
 
 def _announce(dataset: DataSet, say: Say, *, quick: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,7 @@ def parts_for(
     *,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
+    **options: Any,
 ) -> list[Held]:
     """A *split* of *data* (test, val, train or all), prepared and numbered by the model's own contract.
 
@@ -79,11 +81,12 @@ def parts_for(
         split: All: what there is, one after the other.
         reading: Called with how many items are read, of how many.
         fetching: Called with what of which file is fetched, where one has to be.
+        **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
 
     Raises:
         DataError: The data are for another task, have classes that the model does not know, or no such split.
     """
-    dataset = open_data(data, task=model.contract.task, progress=fetching)
+    dataset = open_data(data, **options | {"task": model.contract.task}, progress=fetching)
     contract = model.contract
     chosen = _chosen(dataset, split, data)
     _check_same_kind(dataset, contract, data)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
+from striate.datasets.options import DataOptions
 from striate.errors import RecipeError, nearest
 from striate.learning import Recipe
 from striate.loading import Given
@@ -40,6 +41,8 @@ class RunOptions:
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one.
         task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``; worked out from the data,
             if not given.
+        classes_from: Where an image's class is: ``"name:{class}_*"`` (in its file name) or ``"parent"`` (its folder).
+        mask_threshold: Masks become two classes: values below it, and it and above.
         channels: What images are read as: 1 (grey), 3 (RGB), 4 (with alpha); as they are, if not given.
         resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that
@@ -56,10 +59,17 @@ class RunOptions:
     device: str = "auto"
     task: str | None = None
     channels: int | None = None
+    classes_from: str | None = None
+    mask_threshold: int | None = None
     resize: str | None = None
     input: Shape | str | int | None = None
     strict: bool = False
     keep_epochs: bool = False
+
+    @property
+    def of_data(self) -> dict[str, Any]:
+        """How the data are to be understood, as :func:`~striate.datasets.open_data` takes it."""
+        return {field.name: getattr(self, field.name) for field in fields(DataOptions)}
 
     def __post_init__(self) -> None:
         for names, kind, what in KINDS:
@@ -70,9 +80,9 @@ class RunOptions:
 
 
 KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
-    ("init freeze device resize task", str, "a word"),
+    ("init freeze device resize task classes_from", str, "a word"),
     ("out", str | Path, "a folder"),
-    ("channels", int, "a number"),
+    ("channels mask_threshold", int, "a number"),
     ("resume strict keep_epochs", bool, "True or False"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from striate.datasets.dataset import DataSet
 from striate.datasets.doctor import classes, copies, folders, images, masks, values
@@ -20,7 +21,12 @@ _CHECKS: tuple[Check, ...] = (
 
 
 def doctor(
-    data: str | Path | DataSet, *, quick: bool = False, task: Task | str | None = None, progress: Progress | None = None
+    data: str | Path | DataSet,
+    *,
+    quick: bool = False,
+    task: Task | str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> Diagnosis:
     """What is wrong with *data*: each problem with its files and the way out. It changes nothing.
 
@@ -31,6 +37,7 @@ def doctor(
         quick: Decode no image: only counts, classes, labels, texts, numbers, a few masks, and exact copies.
         task: As in :func:`~striate.datasets.open_data`.
         progress: Called with (images done, images in all).
+        **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
 
     Raises:
         DataError: There is no such data. Data that is there and cannot be opened is a fault instead.
@@ -45,7 +52,7 @@ def doctor(
         return _diagnosis(Case(data, _looks(data, quick, progress), quick))
     root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
     try:
-        dataset, problems = open_data(data, task=task), []
+        dataset, problems = open_data(data, task=task, **options), []
     except DataError as error:
         if not where:
             raise

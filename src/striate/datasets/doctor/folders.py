@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from striate.datasets.dataset import SPLIT_NAMES, DataSet
+from striate.datasets.dataset import DataSet
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
+from striate.datasets.open import seen_through
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, hidden_images, of_classes
+from striate.datasets.sources.folders_splits import find_splits
 from striate.datasets.sources.masks import by_stem, image_and_mask_folders
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
@@ -110,10 +112,13 @@ def class_folders_under(root: Path) -> DataSet | None:
 
 
 def _splits(root: Path) -> dict[str, Path]:
-    """The folder of each split; the root itself where it has no ``train/`` with folders in it."""
-    folders = {SPLIT_NAMES.get(path.name.lower(), ""): path for path in folder_contents(root)[0]}
-    found = {split: path for split, path in folders.items() if split}
-    return found if "train" in found and folder_contents(found["train"])[0] else {"train": root}
+    """The folder of each split; the folder of the data itself where that cannot be said."""
+    place, _ = seen_through(root)
+    try:
+        found = find_splits(place)
+    except DataError:
+        return {"train": place}
+    return {"train": place} if found.flat else found.splits
 
 
 CHECKS = (_hidden, _not_read, _class_folders, _partners, _opening_notes)

@@ -6,14 +6,18 @@ Class folders are one folder of images for each class, flat or under ``train/``,
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median_low
 
 import numpy as np
 
-from striate.datasets.dataset import SPLIT_NAMES, DataSet, Part
+from striate.datasets.dataset import DataSet, Part
+from striate.datasets.sources.folders_names import PARENT, by_class, offer
+from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed
 from striate.errors import DataError, counted, listed
 from striate.model.image import alpha_is_used, header
 from striate.model.opening import SUFFIXES, folder_contents, images_under, is_hidden, is_image, open_image
@@ -29,26 +33,69 @@ _DECODED = 16  # files with an alpha channel that are decoded to see whether it 
 Typical = tuple[str, tuple[int, int, int], tuple[str, ...]]
 
 
-def open_folders(folder: Path) -> DataSet:
+def open_folders(folder: Path, classes_from: str | None = None) -> DataSet:
     """The images under *folder*, whose class is the name of the folder they are in.
 
-    The classes are the folders of ``train/`` (or of *folder* itself, where it is flat) in alphabetical order,
-    and that one numbering holds for ``val/`` and ``test/`` too. Hidden folders are none; the notes say what was
-    skipped.
+    The classes are the folders of the training split (or of *folder* itself, where it is flat) in alphabetical order,
+    numbers in them by their size, and that one numbering holds for the other splits too. Hidden folders are none; the
+    notes say what was skipped. With *classes_from* an image's class is in its file name, or its own folder's.
 
     Raises:
         DataError: No class folders, fewer than two, an empty one, one in ``val/`` or ``test/`` that
             ``train/`` lacks, no permission; or no file of the sample is an image.
     """
-    splits = _splits(folder)
+    found = find_splits(folder)
+    if classes_from:
+        return _from_names(folder, found, classes_from)
+    splits = found.splits
+    if found.flat:
+        images = [image for path in splits.values() for image in images_under(path)]
+        there = f"no class folders in {slashed(sorted(splits.values()))}{offer(folder, images)}"
+        raise DataError(f"{folder}: {there}; arrange the images as train/CLASS/IMAGE")
     train = classes_in(splits["train"])
     _check_train(splits["train"], train)
     held_out = {name: classes_in(path) for name, path in splits.items() if name != "train"}
     for name, classes in held_out.items():
         _check_held_out(splits[name], classes, train)
     mode, shape, notes = typical(folder, [path for images in train.values() for path in images])
-    notes += (*similar_names(train), *_outside(folder, splits), *skipped(folder))
+    notes = (*found.notes, *found.unlabelled_notes, *notes, *similar_names(train), *_outside(folder, found))
+    notes += (*shared_names_note(splits["train"], list(train)), *skipped(folder))
     return of_classes(folder, {"train": train, **held_out}, mode, shape, notes)
+
+
+def _from_names(folder: Path, found: SplitFolders, classes_from: str) -> DataSet:
+    """The images under *folder* by the class in their names, in the splits that are *found*."""
+    splits: dict[str, Classes] = {}
+    notes = list(found.notes)
+    unlabelled = list(found.unlabelled)
+    for split, place in found.splits.items():
+        classes, rest = by_class(images_under(place), classes_from)
+        if split != "train" and not classes:
+            unlabelled.append(place)
+            continue
+        splits[split] = dict(sorted(classes.items(), key=lambda item: natural_order(item[0])))
+        if rest and classes:
+            names = listed((path.name for path in rest), 3)
+            notes.append(f"{split}: {counted(len(rest), 'image')} skipped, whose names do not fit: {names}")
+    train = splits.get("train", {})
+    images = [path for paths in train.values() for path in paths]
+    if len(train) < 2:
+        paths = images_under(found.splits["train"])
+        there = f"only the class {next(iter(train))!r}" if train else "no class"
+        such = listed((path.name for path in paths), 3) or "no images"
+        raise DataError(
+            f"{folder}: --classes-from {classes_from!r} finds {there} in the names ({such})"
+            f"{offer(folder, paths)}; # is a number in it, * is anything"
+        )
+    for split, classes in splits.items():
+        if split != "train":
+            _check_held_out(found.splits[split], classes, train)
+    mode, shape, about = typical(folder, images)
+    lines = SplitFolders({}, tuple(unlabelled)).unlabelled_notes
+    return replace(
+        of_classes(folder, splits, mode, shape, (*notes, *lines, *about, *similar_names(train), *skipped(folder))),
+        why="from the folder of each image" if classes_from == PARENT else f"from file names, {classes_from}",
+    )
 
 
 def of_classes(
@@ -79,47 +126,37 @@ def of_classes(
     )
 
 
-def _splits(folder: Path) -> dict[str, Path]:
-    """The folder of each split: ``{"train": folder}`` alone where the layout is flat.
-
-    One folder ``train/`` of images beside others (``bus/``, ``car/``) is a class of trains, not a split.
-    """
-    folders, _ = folder_contents(folder)
-    named = [path for path in folders if path.name.lower() in SPLIT_NAMES]
-    bare = [path for path in named if not folder_contents(path)[0]]
-    if not named or (bare == named and len(named) < len(folders)):
-        return {"train": folder}
-    if bare:
-        raise DataError(f"{folder}: no class folders in {_slashed(bare)}; arrange the images as train/CLASS/IMAGE")
-    found: dict[str, Path] = {}
-    for path in named:
-        split = SPLIT_NAMES[path.name.lower()]
-        if split in found:
-            raise DataError(f"{folder}: both {_slashed([found[split], path])} look like the {split} split; keep one")
-        found[split] = path
-    if "train" not in found:
-        raise DataError(f"{folder}: there is {_slashed(named)}, but no train/ beside it to learn from")
-    return found
-
-
-def _slashed(folders: Iterable[Path]) -> str:
-    return " and ".join(f"{path.name}/" for path in folders)
-
-
 def classes_in(folder: Path) -> Classes:
-    """The images of every class folder in *folder*."""
-    return {path.name: images_under(path) for path in folder_contents(folder)[0]}
+    """The images of every class folder in *folder*, in natural order."""
+    folders = sorted(folder_contents(folder)[0], key=lambda path: natural_order(path.name))
+    return {path.name: images_under(path) for path in folders}
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """What to sort names by, so that numbers in them are in the order of their size.
+
+    >>> sorted(["10", "2", "1", "class 11", "class 9"], key=natural_order)
+    ['1', '2', '10', 'class 9', 'class 11']
+    """
+    pieces: list[str | int] = [*re.split("([0-9]+)", name)]
+    pieces[1::2] = [int(number) for number in pieces[1::2]]
+    return pieces, name
 
 
 def _check_train(folder: Path, classes: Classes) -> None:
     if not any(classes.values()):
         direct = sum(map(is_image, folder_contents(folder)[1]))
         if direct:
-            raise DataError(f"{folder}: {counted(direct, 'image')} directly in it, which have no class; {_LAYOUT}")
+            images = [path for path in folder_contents(folder)[1] if is_image(path)]
+            there = f"{counted(direct, 'image')} directly in it, which have no class{offer(folder, images)}"
+            raise DataError(f"{folder}: {there}; {_LAYOUT}")
         there = "".join(f"; {note}" for note in skipped(folder))
         raise DataError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}){there}; {_LAYOUT}")
     if len(classes) == 1:
-        raise DataError(f"{folder}: only one class folder, {next(iter(classes))!r}; learning needs two or more")
+        ((name, images),) = classes.items()
+        raise DataError(
+            f"{folder}: only one class folder, {name!r}{offer(folder, images)}; learning needs two or more classes"
+        )
     empty = [name for name, images in classes.items() if not images]
     if empty:
         there = "".join(f"; in {name}: {note}" for name in empty for note in skipped(folder / name))
@@ -142,15 +179,13 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _outside(folder: Path, splits: dict[str, Path]) -> list[str]:
+def _outside(folder: Path, found: SplitFolders) -> list[str]:
     """Notes, a line each: images outside the class folders."""
     notes = []
-    for path in dict.fromkeys([folder, *splits.values()]):
+    for path in dict.fromkeys([folder, *found.splits.values()]):
         if n := sum(map(is_image, folder_contents(path)[1])):
             notes.append(f"{counted(n, 'image')} directly in {path.name}/ skipped, because they have no class")
-    if splits["train"] != folder and (beside := [p for p in folder_contents(folder)[0] if p not in splits.values()]):
-        notes.append(f"{_slashed(beside)} beside the splits skipped")
-    return notes
+    return notes + ([f"{slashed(found.beside)} beside the splits skipped"] if found.beside else [])
 
 
 def typical(where: Path, images: Sequence[Path]) -> Typical:
@@ -199,22 +234,31 @@ def hidden_images(folder: Path) -> dict[str, list[Path]]:
     for root, folders, _ in os.walk(folder):
         for name in filter(is_hidden, folders):
             inner = os.path.join(root, name)
-            if images := [Path(below, file) for below, _, files in os.walk(inner) for file in files if is_image(file)]:
+            if images := [
+                Path(below, file)
+                for below, _, files in os.walk(inner)
+                for file in files
+                if is_image(os.path.join(below, file))
+            ]:
                 found[os.path.relpath(inner, folder)] = images
         folders[:] = sorted(name for name in folders if not is_hidden(name))
     return found
 
 
-def skipped(folder: Path, used: str = "") -> tuple[str, ...]:
+def skipped(folder: Path, *used: str) -> tuple[str, ...]:
     """Notes, a line each: the hidden folders below *folder* that contain images, and the files that are none by name.
 
-    A file called *used* is no such file.
+    Files called one of *used* are no such files.
     """
     hidden = hidden_images(folder)
     others: Counter[str] = Counter()
-    for _, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
-        beside = [name for name in files if name != used and not is_hidden(name) and not is_image(name)]
+        beside = [
+            name
+            for name in files
+            if name not in used and not is_hidden(name) and not is_image(os.path.join(root, name))
+        ]
         others.update(os.path.splitext(name)[1].lower() or name for name in beside)
     notes = []
     if hidden:

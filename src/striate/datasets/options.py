@@ -1,0 +1,50 @@
+"""What a person may say about DATA where looking at it is not enough: one value for every verb that opens data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from striate.errors import RecipeError
+from striate.tasks import Task, task_named
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """How data are to be understood; None, of each: as they show it themselves.
+
+    Args:
+        task: What to take the targets for: a :class:`~striate.tasks.Task`, or its name.
+        channels: 1, 3 or 4: images are read as grey, RGB or RGBA.
+        classes_from: ``"name:PATTERN"``: an image's class is in its file name; ``"parent"``: it is the name of the
+            folder that the image is in. :mod:`striate.datasets.sources.folders_names` says what a PATTERN is.
+        mask_threshold: Masks become two classes: values below it, and it and above.
+
+    Raises:
+        RecipeError: There is no such task, or a value is of the wrong type.
+
+    >>> DataOptions(task="segmentation").task, DataOptions().given()
+    (<task segmentation>, {})
+    """
+
+    task: Task | None = None
+    channels: int | None = None
+    classes_from: str | None = None
+    mask_threshold: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.task is not None:
+            object.__setattr__(self, "task", task_named(self.task))
+        if self.classes_from is not None and not isinstance(self.classes_from, str):
+            raise RecipeError(f"classes_from must be a text such as 'name:{{class}}_*', got {self.classes_from!r}")
+        threshold = self.mask_threshold
+        if threshold is not None and (type(threshold) is not int or not 0 < threshold < 65_536):
+            raise RecipeError(f"mask_threshold must be a whole number from 1 to 65535, such as 128, got {threshold!r}")
+
+    def given(self) -> dict[str, Any]:
+        """What was said, by name.
+
+        >>> DataOptions(channels=1).given()
+        {'channels': 1}
+        """
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
