@@ -430,7 +430,8 @@ def test_what_was_typed_wrong_is_refused_before_the_data_is_looked_at(in_folder,
         prepare("no-such-data", **given)
 
 
-def test_one_thread_is_not_called_threads(in_folder):
+def test_one_thread_is_not_called_threads(in_folder, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     run = start("flatten; linear 10", settings={"epochs": 1})
     text = (run.folder / "report.html").read_text(encoding="utf-8")
     assert ", 1 thread" in text
