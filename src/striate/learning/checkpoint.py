@@ -21,7 +21,14 @@ NUMBERS = ("epoch", "step", "loss_sum", "items", "best", "seconds")
 
 
 def save_state(state: State, path: Path) -> None:
-    """Writes *state* to *path* safely."""
+    """Writes *state* to *path* safely.
+
+    >>> from tempfile import mkdtemp
+    >>> net, path = nn.Linear(3, 2), Path(mkdtemp()) / "state.safetensors"
+    >>> save_state(State.new(net, Recipe()), path)
+    >>> load_state(path, net, Recipe()).epoch
+    0
+    """
     tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in state.module.state_dict().items()}
     for index, values in state.optimizer.state_dict()["state"].items():
         for name, value in values.items():

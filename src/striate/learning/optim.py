@@ -20,6 +20,9 @@ def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
     Raises:
         RecipeError: There is nothing to train.
+
+    >>> [group["weight_decay"] for group in optimizer_of(nn.Linear(3, 2), Recipe()).param_groups]
+    [0.01, 0.0]
     """
     trained = [p for p in module.parameters() if p.requires_grad]
     if not trained:
@@ -88,6 +91,9 @@ def loss_of(recipe: Recipe, task: Task | str = CLASSIFICATION, weights: Tensor |
 
     Raises:
         RecipeError: The loss is another task's, or cannot be weighted.
+
+    >>> loss_of(Recipe(loss="l1"), "regression")(torch.zeros(1, 2), torch.tensor([[1.0, 3.0]]))
+    tensor(2.)
     """
     task = task_named(task)
     name = loss_name(recipe if weights is None else replace(recipe, balance="weights"), task)

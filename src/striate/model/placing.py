@@ -32,7 +32,7 @@ def point_map(size: Size, contract: Contract) -> tuple[float, float, float, floa
     return scale_x, scale_y, at[0] - left * scale_x, at[1] - top * scale_y
 
 
-class Placement(NamedTuple):
+class _Placement(NamedTuple):
     """What of an image is seen, the size that it gets, and where its left top corner lies in the input."""
 
     box: tuple[float, float, float, float]
@@ -40,7 +40,7 @@ class Placement(NamedTuple):
     at: tuple[int, int]
 
 
-def placement(size: Size, contract: Contract) -> Placement:
+def placement(size: Size, contract: Contract) -> _Placement:
     """By the contract's rule, for an upright image of *size*."""
     (width, height), (_, room_height, room_width) = size, contract.input
     room, whole = (room_width, room_height), (0, 0, width, height)
@@ -48,19 +48,19 @@ def placement(size: Size, contract: Contract) -> Placement:
         left, top, right, bottom = box = _without_far_ends(size)
         scaled = _shorter_side((right - left, bottom - top), contract.scale_to)
         left, top = _middle(scaled, room)
-        return Placement(box, scaled, (-left, -top))
+        return _Placement(box, scaled, (-left, -top))
     if contract.resize == "stretch":
-        return Placement(whole, room, (0, 0))
+        return _Placement(whole, room, (0, 0))
     if contract.resize == "crop":
         ratio = room_width / room_height
         seen: tuple[float, float] = size
         if width / height != ratio:  # or else rounding could lead out of the image
             seen = (ratio * height, height) if width / height > ratio else (width, width / ratio)
         x, y = (width - seen[0]) * 0.5, (height - seen[1]) * 0.5
-        return Placement((x, y, x + seen[0], y + seen[1]), room, (0, 0))
+        return _Placement((x, y, x + seen[0], y + seen[1]), room, (0, 0))
     scale = min(room_width / width, room_height / height)
     inside = max(1, round(width * scale)), max(1, round(height * scale))
-    return Placement(whole, inside, ((room_width - inside[0]) // 2, (room_height - inside[1]) // 2))
+    return _Placement(whole, inside, ((room_width - inside[0]) // 2, (room_height - inside[1]) // 2))
 
 
 def _shorter_side(size: Size, shorter: int) -> Size:

@@ -99,8 +99,8 @@ def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float6
 class _Plot:
     """The area of a chart, with a grid and numbers along its two axes."""
 
-    x: ChartAxis
-    y: ChartAxis
+    x: _Axis
+    y: _Axis
     write: Callable[[float], str]  # a number along the y axis
     width: int = 460
     height: int = 250
@@ -157,7 +157,7 @@ def _chart(
     title: str,
     history: Sequence[Row],
     asked: Sequence[_Curve],
-    fit: Callable[[Sequence[float]], ChartAxis],
+    fit: Callable[[Sequence[float]], _Axis],
     best: int | None,
     write: Callable[[float], str],
 ) -> Html | None:
@@ -199,7 +199,7 @@ def _line(curve: _Curve, history: Sequence[Row], plot: _Plot) -> Html:
 
 
 @dataclass(frozen=True)
-class ChartAxis:
+class _Axis:
     """A range from ``ticks[0]`` to ``ticks[-1]``, in equal steps or, with ``log``, in equal ratios."""
 
     ticks: tuple[float, ...]
@@ -212,7 +212,7 @@ class ChartAxis:
         return (scale(value) - low) / (high - low)
 
 
-def linear(low: float, high: float, *, max_ticks: int = 6, whole: bool = False) -> ChartAxis:
+def linear(low: float, high: float, *, max_ticks: int = 6, whole: bool = False) -> _Axis:
     """Steps of 1, 2 or 5 times a power of ten that take in *low* to *high*; *whole* for counts.
 
     >>> linear(0, 2.3).ticks
@@ -223,10 +223,10 @@ def linear(low: float, high: float, *, max_ticks: int = 6, whole: bool = False) 
     step = _step((high - low) / max_ticks)
     step = max(step, 1.0) if whole else step
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return ChartAxis(tuple(float(f"{i * step:.12g}") for i in range(first, last + 1)))  # 0.3, not 3 * 0.1
+    return _Axis(tuple(float(f"{i * step:.12g}") for i in range(first, last + 1)))  # 0.3, not 3 * 0.1
 
 
-def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> ChartAxis:
+def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> _Axis:
     """1, 2 and 5 times the powers of ten (the powers alone, where those are many); *low* is above 0.
 
     >>> logarithmic(0.03, 2.3).ticks
@@ -238,10 +238,10 @@ def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> ChartAxis:
     if len(kept) > max_ticks + 1:
         every = ceil((len(decades) - 1) / max_ticks)
         kept = [float(f"1e{d}") for d in range(decades[0], decades[-1] + every, every)]
-    return ChartAxis(tuple(kept), log=True)
+    return _Axis(tuple(kept), log=True)
 
 
-def loss_axis(values: Sequence[float]) -> ChartAxis:
+def loss_axis(values: Sequence[float]) -> _Axis:
     """From 0; by ratios where the values span more than 20 times, or the last values would lie on the bottom line."""
     low, high = min(values), max(values)
     if low > 0 and high / low > 20:
@@ -249,7 +249,7 @@ def loss_axis(values: Sequence[float]) -> ChartAxis:
     return linear(min(0.0, low), high)
 
 
-def _share_axis(values: Sequence[float]) -> ChartAxis:
+def _share_axis(values: Sequence[float]) -> _Axis:
     """Around the values and not from 0, as the last points of a percent matter; 5 points high at least."""
     low, high = min(values), max(values)
     return linear(max(0.0, min(low, high - 0.05)), high)

@@ -32,14 +32,14 @@ def data_url(pixels: NDArray[Any], *, nearest: bool = False) -> str:
     >>> data_url(np.zeros((8, 8), np.uint8))[:22]
     'data:image/png;base64,'
     """
-    image = Image.fromarray(as_shown(np.asarray(pixels)))
+    image = Image.fromarray(_as_shown(np.asarray(pixels)))
     image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC)
     file = BytesIO()
     image.save(file, "PNG", optimize=True)
     return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")
 
 
-def as_shown(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def _as_shown(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """*pixels* as ``(H, W)`` or ``(H, W, 3)``."""
     shape = pixels.shape
     if pixels.dtype == np.uint8 and pixels.size:
@@ -99,7 +99,7 @@ def view(shown: ItemView | None, alt: str) -> Html:
 def _points(shown: ItemView) -> Html:
     """An upright cross where the target is, a slanting one where the prediction is."""
     assert shown.image is not None
-    height, width = as_shown(np.asarray(shown.image)).shape[:2]
+    height, width = _as_shown(np.asarray(shown.image)).shape[:2]
     arm = max(height, width) / 16
     parts = []
     for kind, points, (a, b) in (

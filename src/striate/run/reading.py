@@ -87,7 +87,7 @@ def read_parts(
         mean, std = channel_statistics(train.inputs)
         contract = replace(contract, mean=mean, std=std)
     if contract.task.standardised and not (measured and _is_standardised(contract)):
-        mean, std = target_statistics(train.targets)
+        mean, std = _target_statistics(train.targets)
         contract = replace(contract, target_mean=mean, target_std=std)
     return held, contract
 
@@ -116,10 +116,10 @@ def _is_standardised(contract: Contract) -> bool:
     )
 
 
-def target_statistics(targets: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _target_statistics(targets: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """``(mean, std)`` of each value of float ``(N, V)``; the std of a value that never varies is 1.
 
-    >>> target_statistics(np.array([[1.0, 5.0], [3.0, 5.0]], np.float32))
+    >>> _target_statistics(np.array([[1.0, 5.0], [3.0, 5.0]], np.float32))
     ((2.0, 5.0), (1.0, 1.0))
     """
     values = np.asarray(targets, np.float64)

@@ -52,6 +52,8 @@ class Prediction:
 
 
 class ClassificationScoring(Scoring[ClassificationScores]):
+    """One class for each item."""
+
     task = CLASSIFICATION
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:

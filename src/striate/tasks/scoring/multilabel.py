@@ -38,6 +38,8 @@ class Labels:
 
 
 class MultilabelScoring(Scoring[MultilabelScores]):
+    """Any number of labels for each item."""
+
     task = MULTILABEL
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:

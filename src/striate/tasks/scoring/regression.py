@@ -44,6 +44,8 @@ class Values:
 
 
 class RegressionScoring(Scoring[RegressionScores]):
+    """Numbers, standardised."""
+
     task = REGRESSION
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:

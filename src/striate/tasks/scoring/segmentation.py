@@ -44,6 +44,8 @@ class Mask:
 
 
 class SegmentationScoring(Scoring[SegmentationScores]):
+    """One class for each pixel."""
+
     task = SEGMENTATION
 
     def loss(self, name: str, weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
