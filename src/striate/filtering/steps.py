@@ -34,7 +34,7 @@ class SlidingSteps:
         moves: How the window moves; of an activation 1x1.
         weights: ``(h, w)`` of a convolution, else None.
         output: ``(OH, OW)``, what the operation gives.
-        title: Over every picture.
+        title: Of every frame.
     """
 
     kind: str

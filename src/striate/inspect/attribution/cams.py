@@ -45,7 +45,7 @@ def grad_cam(
     2016) divided by the number of cells.
 
     Args:
-        module: Any module; it comes back as it was.
+        module: Any module; it is left as it was.
         x: One input with its batch axis, ``(1, C, H, W)``.
         target: As in :func:`~striate.inspect.attribution.gradient`; a unit must come after *layer*.
         layer: Whose output is weighed; None for the one that :func:`cam_layer` picks. ``"relu#2"`` is the second

@@ -146,7 +146,7 @@ def completeness(
     Integrated gradients does, up to the steps of the path; other methods need not.
 
     Args:
-        module: Any module; it comes back as it was.
+        module: Any module; it is left as it was.
         x: The input that *found* is of.
         found: An attribution of this module and input.
         baseline: A number, or a tensor that fits the input.
@@ -205,7 +205,7 @@ def deletion(
     it say how much.
 
     Args:
-        module: Any module; it comes back as it was.
+        module: Any module; it is left as it was.
         x: The input that *found* is of.
         found: Its values by position, highest first; those of a layer or a window are resized to the input first.
         grid: Where cells of a layer lie, as in :func:`~striate.inspect.attribution.resize_to_input`; None: the one

@@ -19,7 +19,7 @@ def gradient(
     the channels (``by_position("max")`` takes that).
 
     Args:
-        module: Any module; it comes back as it was, no matter what happens.
+        module: Any module; it is left as it was, whatever happens.
         x: One input with its batch axis: ``(1, C, H, W)``, ``(1, C, D, H, W)``, ``(1, features)``; or word numbers
             ``(1, L)``, for which the gradient is taken by the vectors that the embedding gives.
         target: A class, ``(class, y, x)``, or a unit ``"layer:channel:y:x"``; None for the predicted class.

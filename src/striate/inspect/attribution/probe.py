@@ -136,7 +136,7 @@ class Probe:
 
     def _vectors(self) -> Tensor:
         seen, none = _LookUp(), SeeError(
-            "the input holds whole numbers and the network looks none of them up in an embedding; give it as float, "
+            "the input contains whole numbers and the network looks none of them up in an embedding; give it as float, "
             "x.float()"
         )  # fmt: skip
         try:

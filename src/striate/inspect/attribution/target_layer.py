@@ -70,7 +70,7 @@ def cam_layer(
     parallel branches), *why* says so.
 
     Args:
-        module: Any module; it comes back as it was.
+        module: Any module; it is left as it was.
         x: One input with its batch axis.
         target: As in :func:`~striate.inspect.attribution.gradient`; likewise *task*.
 
