@@ -15,7 +15,7 @@ from striate.tasks import task_named
 
 POLARITY = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "polarity"
 TWO = ("a.png", "b.png")
-CORRECT = "; correct or remove it; a column of classes is called label"
+CORRECT = "; correct or remove it; a column of classes is called label, or is named with --label COLUMN"
 QUOTE = "; write one inside a quoted cell twice, and close the cell"
 
 
@@ -171,10 +171,11 @@ def test_another_task(table):
 def test_columns_of_0_and_1(table):
     path = table("file,red,big\na.png,1,0\nb.png,1,1\n", files=(*TWO, "c.png"))
     data = opened(path)
-    assert data.task == "regression"
+    assert (data.task, data.classes) == ("multilabel", ("red", "big"))
     assert data.notes == (
-        "all values are 0 or 1; if each column is a label that an item has or has not: task multilabel",
+        "every row of 'red', 'big' is of 0 and 1, so each column is a label; if they are amounts: task regression",
     )
+    assert opened(path, "regression").task == "regression"
     path.write_text("file,red,big\na.png,1,0\nb.png,1,1\nc.png,0,0\n")
     data = open_data(path, task="multilabel")
     assert (data.task, data.classes) == ("multilabel", ("red", "big"))
@@ -264,23 +265,19 @@ BAD = {
     "empty": ("", "TABLE: the table is empty; begin it with a header such as file,label"),
     "blank": ("\ufeff \r\n\n", "TABLE: the table is empty; begin it with a header such as file,label"),
     "no rows": ("file,label\n", "TABLE: a header and no rows; add some"),
-    "no header": (
-        "a.png,cat\nb.png,dog\n",
-        "TABLE: line 1: no header that names a column of files or texts, but 'a.png', 'cat'; begin the table with one, "
-        "such as file,label or text,label",
-    ),
     "a misspelt header": (
-        "\nfilenme,label\na,cat\n",
+        "\nfilenme,label\nc,cat\n",
         "TABLE: line 2: no header that names a column of files or texts, but 'filenme', 'label'; by 'filenme', did you "
-        "mean 'filename'?; begin the table with one, such as file,label or text,label",
+        "mean 'filename'?; begin the table with one, such as file,label or text,label, or name the column with "
+        "--file or --text",
     ),
     "two inputs": (
         "file,text,label\na.png,b,cat\n",
-        "TABLE: line 1: both 'file' and 'text' could be the input; rename one of them",
+        "TABLE: line 1: both 'file' and 'text' could be the input; name one with --file or --text",
     ),
     "two labels": (
         "file,label,class\na.png,b,cat\n",
-        "TABLE: line 1: the columns 'label', 'class' mean the same thing; rename all but one",
+        "TABLE: line 1: the columns 'label', 'class' mean the same thing; name one with --label label",
     ),
     "nothing to be answered": (
         "id,file\n1,a.png\n",
@@ -312,7 +309,7 @@ BAD = {
     "a misspelt label": (
         "file,lable\na.png,cat\nb.png,dog\n",
         "TABLE: line 2: 'cat' in the column 'lable' is not a number (so in 1 more line: 3); correct or remove it; if "
-        "'lable' contains classes, call it label",
+        "'lable' contains classes, call it label, or name it with --label lable",
     ),
     "not a number": (
         "file,age\na.png,NaN\nb.png,inf\na.png,-Infinity\nb.png,1e39\na.png,2\n",
@@ -332,9 +329,9 @@ BAD = {
         "TABLE: line 3: no file '0.png' in FOLDER (so in 7 more lines: 4, 5, 6, 7, 8 and 2 more); paths are "
         "relative to the table's folder; correct them or remove the rows",
     ),
-    "names without suffix": (
-        "file,label\na,cat\nb,dog\n",
-        "TABLE: line 2: no file 'a' in FOLDER (so in 1 more line: 3); paths are relative to the table's "
+    "names of nothing": (
+        "file,label\nc,cat\nd,dog\n",
+        "TABLE: line 2: no file 'c' in FOLDER (so in 1 more line: 3); paths are relative to the table's "
         "folder and have their suffix (.jpg); correct them or remove the rows",
     ),
     "no name": (
@@ -363,16 +360,17 @@ BAD = {
     ),
     "no words": ('text,label\n" ",x\n,y\n', "TABLE: there is no word in any of the 2 training texts; write some"),
     "an open quotation": (
-        'text,label\na,x\n"b,y\nc,z\n',
+        'text,label\na,x\n"b, bb,y\nc,z\n',
         "TABLE: line 3: its quotation marks do not match (unexpected end of data)" + QUOTE,
     ),
-    "Latin-1": (
-        b"text,label\na,x\ncaf\xe9,y\n",
-        "TABLE: line 3: not valid UTF-8 (the byte 0xe9); save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')",
+    "a byte of no encoding": (
+        b"text,label\na,x\ncaf\xe9\x81,y\n",
+        "TABLE: line 3: the byte 0x81 is valid neither in UTF-8 nor in cp1252; save it as UTF-8 (a spreadsheet calls "
+        "it 'CSV UTF-8')",
     ),
-    "UTF-16": (
-        "text,label\na,x\n".encode("utf-16"),
-        "TABLE: the text is UTF-16; save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')",
+    "NUL bytes": (
+        b"text,label\na,x\n\0\0,y\n",
+        "TABLE: line 3: it contains NUL bytes, so it is damaged or no text; save it as UTF-8",
     ),
 }  # fmt: skip
 

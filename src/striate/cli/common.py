@@ -44,6 +44,17 @@ ClassesFrom = Annotated[
 MaskThreshold = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
 ]
+Label = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Table: the column of the targets. [by its name, or its cells]")
+]
+FileColumn = Annotated[str | None, typer.Option("--file", metavar="COLUMN", help="Table: the column of image files.")]
+TextColumn = Annotated[
+    str | None, typer.Option("--text", metavar="COLUMN", help="Table: the column of texts; A,B joins several.")
+]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Table: rows of one value (patient, video) always go to the same split."),
+]
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from striate.cli.common import ClassesFrom, DataArgument, Json, MaskThreshold, print_json, say
+from striate.cli.common import (
+    ClassesFrom,
+    DataArgument,
+    FileColumn,
+    Group,
+    Json,
+    Label,
+    MaskThreshold,
+    TextColumn,
+    print_json,
+    say,
+)
 
 _Task = Annotated[
     str | None, typer.Option(metavar="TASK", help="classification, multilabel, regression or segmentation.")
@@ -34,12 +45,17 @@ def data_command(
     task: _Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
+    label: Label = None,
+    file: FileColumn = None,
+    text: TextColumn = None,
+    group: Group = None,
     json: Json = False,
 ) -> None:
     """Describe a data set: task, classes, counts and sizes. With --sheet, show what a network will see."""
     from striate.run.api import data as describe
 
-    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
+    columns = {"label": label, "file": file, "text": text, "group": group}
+    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
     found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
     if sheet:
@@ -58,13 +74,18 @@ def doctor_command(
     task: _Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
+    label: Label = None,
+    file: FileColumn = None,
+    text: TextColumn = None,
+    group: Group = None,
     json: Json = False,
 ) -> None:
     """Find the faults of a data set before training. Names the files and the fix of each; exit code 1 with faults."""
     from striate.cli.progress import ReadingProgress
     from striate.datasets.doctor import doctor
 
-    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
+    columns = {"label": label, "file": file, "text": text, "group": group}
+    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     with ReadingProgress("looking at images") as progress:
         diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
     print_json(diagnosis.as_dict()) if json else print(diagnosis)

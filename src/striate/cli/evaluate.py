@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from striate.cli.common import ClassesFrom, DataArgument, Json, MaskThreshold, ModelArgument, Split, print_json, say
+from striate.cli.common import (
+    ClassesFrom,
+    DataArgument,
+    FileColumn,
+    Group,
+    Json,
+    Label,
+    MaskThreshold,
+    ModelArgument,
+    Split,
+    TextColumn,
+    print_json,
+    say,
+)
 
 
 def evaluate_command(
@@ -16,13 +29,18 @@ def evaluate_command(
     split: Split = "test",
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
+    label: Label = None,
+    file: FileColumn = None,
+    text: TextColumn = None,
+    group: Group = None,
     json: Json = False,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
     from striate.cli.progress import ReadingProgress
     from striate.run.api import evaluate
 
-    options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold}
+    columns = {"label": label, "file": file, "text": text, "group": group}
+    options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     with ReadingProgress() as reading:
         shown: dict[str, Any] = {"reading": reading.show, "fetching": reading.download.show}
         scores = evaluate(model, data, split=split, say=say, **shown, **options)

@@ -58,6 +58,16 @@ def train_command(
     mask_threshold: Annotated[
         int | None, _data(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
     ] = None,
+    label: Annotated[
+        str | None, _data(metavar="COLUMN", help="Table: the column of the targets. [by its name, or its cells]")
+    ] = None,
+    file: Annotated[str | None, _data("--file", metavar="COLUMN", help="Table: the column of image files.")] = None,
+    text: Annotated[
+        str | None, _data("--text", metavar="COLUMN", help="Table: the column of texts; A,B joins several.")
+    ] = None,
+    group: Annotated[
+        str | None, _data(metavar="COLUMN", help="Table: rows of one value (patient, video) go to the same split.")
+    ] = None,
     channels: Annotated[
         int | None, _data(help="Read images as 1 (grey), 3 (RGB) or 4 (RGBA) channels. [as they are]")
     ] = None,

@@ -33,6 +33,7 @@ class Part:
             segmentation: uint8 ``(N, H, W)`` of class numbers, 255 where pixels are ignored; or N mask files, whose
             values the data set's ``mask_values`` explain.
         names: What to call each item in a message or a report: its path, or such as ``"digits test 12"``.
+        groups: Of each item the patient, video or burst that it is from, which is never split; or ``()``.
 
     >>> split = Part(("a film .", "a play ."), np.array([1, 0]), ("line 2", "line 3"))
     >>> len(split), split.take([1]).names
@@ -42,9 +43,11 @@ class Part:
     inputs: Inputs
     targets: np.ndarray | tuple[Path, ...]
     names: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.inputs) == len(self.targets) == len(self.names)
+        assert len(self.groups) in (0, len(self.names))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -86,7 +89,8 @@ class Part:
             values[indices] if isinstance(values, np.ndarray) else tuple(values[i] for i in indices)
             for values in (self.inputs, self.targets)
         )
-        return Part(inputs, targets, tuple(self.names[i] for i in indices))
+        groups = tuple(self.groups[i] for i in indices) if self.groups else ()
+        return Part(inputs, targets, tuple(self.names[i] for i in indices), groups)
 
 
 @dataclass(frozen=True, eq=False)

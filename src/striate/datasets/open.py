@@ -21,6 +21,7 @@ from striate.datasets.sources.masks import is_masks, open_masks
 from striate.datasets.sources.npz import is_npz, open_npz
 from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
+from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
 from striate.errors import DataError
 from striate.model.opening import folder_contents, is_image
@@ -42,7 +43,8 @@ class Source(NamedTuple):
 SOURCES = (
     Source("a folder of IDX files", is_idx, lambda path, _: open_idx(path)),
     Source("a folder with images/ and masks/", is_masks, lambda path, _: open_masks(path)),
-    Source("a table (.csv, .tsv)", is_tables, lambda path, options: open_tables(path, options.task)),
+    Source("a table (.csv, .tsv)", is_tables, lambda path, options: open_tables(path, options.task, options.columns)),
+    Source("a folder with a folder of texts for each class", is_texts, lambda path, _: open_texts(path)),
     Source("an .npz file", is_npz, lambda path, options: open_npz(path, options.task)),
     Source(
         "a folder with one folder of images for each class (flat or under train/, val/ and test/)",
@@ -63,6 +65,10 @@ def open_data(
     channels: int | None = None,
     classes_from: str | None = None,
     mask_threshold: int | None = None,
+    label: str | None = None,
+    file: str | None = None,
+    text: str | None = None,
+    group: str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """The data set of a built-in name, or at a path; its ``test`` is never None.
@@ -78,6 +84,10 @@ def open_data(
         channels: 1, 3 or 4: images are read as grey, RGB or RGBA. None: as they are.
         classes_from: ``"name:{class}_*"``: the class is in the file name; ``"parent"``: it is the image's own folder.
         mask_threshold: Masks become two classes: values below it, and it and above.
+        label: Of a table: the column of the targets, by its title; several, separated by commas. None: as found.
+        file: Of a table: the column of the image files.
+        text: Of a table: the column of the texts; several, separated by commas, are joined.
+        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split.
         progress: Called with a file's name, its bytes so far and its bytes in all, where one has to be fetched.
 
     Raises:
@@ -93,12 +103,18 @@ def open_data(
         channels=channels,
         classes_from=classes_from,
         mask_threshold=mask_threshold,
+        label=label,
+        file=file,
+        text=text,
+        group=group,
     )
     if not isinstance(source, str | Path):
         raise DataError(f"got a {type(source).__name__} for data; expected a built-in name or a path")
     if source == "":  # which as a path would be the current folder
         raise DataError(f"DATA is empty; {_ACCEPTED}")
     built_in = open_built_in(source, progress) if isinstance(source, str) else None
+    if built_in and (named := options.columns.given):
+        raise DataError(f"{source}: --{next(iter(named))} names a column of a table; this data set is built in")
     dataset = as_channels(as_task(built_in or _open_path(Path(source), options), options.task), channels)
     if dataset.test is not None:
         return dataset
@@ -127,6 +143,9 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
     path, through = seen_through(path) if path.is_dir() else (path, "")
     for source in SOURCES:
         if source.recognises(path):
+            if options.columns.given and source.recognises is not is_tables:
+                option = next(iter(options.columns.given))
+                raise DataError(f"{path}: --{option} names a column of a table, but this is {source.what}; omit it")
             dataset = source.open(path, options)
             return replace(dataset, notes=(through, *dataset.notes)) if through else dataset
     unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import RecipeError
 from striate.tasks import Task, task_named
 
@@ -19,6 +20,10 @@ class DataOptions:
         classes_from: ``"name:PATTERN"``: an image's class is in its file name; ``"parent"``: it is the name of the
             folder that the image is in. :mod:`striate.datasets.sources.folders_names` says what a PATTERN is.
         mask_threshold: Masks become two classes: values below it, and it and above.
+        label: Of a table: the column of the targets, by its title; several, separated by commas.
+        file: Of a table: the column of the image files.
+        text: Of a table: the column of the texts; several, separated by commas, are joined.
+        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split.
 
     Raises:
         RecipeError: There is no such task, or a value is of the wrong type.
@@ -31,6 +36,10 @@ class DataOptions:
     channels: int | None = None
     classes_from: str | None = None
     mask_threshold: int | None = None
+    label: str | None = None
+    file: str | None = None
+    text: str | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if self.task is not None:
@@ -40,6 +49,11 @@ class DataOptions:
         threshold = self.mask_threshold
         if threshold is not None and (type(threshold) is not int or not 0 < threshold < 65_536):
             raise RecipeError(f"mask_threshold must be a whole number from 1 to 65535, such as 128, got {threshold!r}")
+
+    @property
+    def columns(self) -> ColumnChoice:
+        """The columns of a table that were named."""
+        return ColumnChoice(label=self.label, file=self.file, text=self.text, group=self.group)
 
     def given(self) -> dict[str, Any]:
         """What was said, by name.

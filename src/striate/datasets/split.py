@@ -30,8 +30,32 @@ def split_off(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
     >>> [part.names for part in split_off(Part(images, np.arange(8) % 2, tuple("abcdefgh")), 0.25, seed=0)]
     [('a', 'b', 'c', 'd', 'f', 'g'), ('e', 'h')]
     """
-    rest, taken = stratified(strata(part.targets), fraction, seed, same_content(part), names=_lasting_names(part))
+    together = kept_together(part)
+    rest, taken = stratified(strata(part.targets), fraction, seed, together, names=_lasting_names(part))
     return part.take(rest), part.take(taken)
+
+
+def kept_together(part: Part) -> np.ndarray:
+    """int64 ``(N,)``: for each item the number of the first that it must stay with: a copy, or one of its group.
+
+    >>> kept_together(Part(("a", "b", "a", "c"), np.zeros(4, int), ("1", "2", "3", "4"), ("x", "y", "y", "z")))
+    array([0, 0, 0, 3])
+    """
+    first = same_content(part)
+    if not part.groups:
+        return first
+    at: dict[str, int] = {}
+
+    def root(i: int) -> int:
+        while first[i] != i:
+            first[i] = first[first[i]]
+            i = int(first[i])
+        return i
+
+    for i, group in enumerate(part.groups):
+        one, other = root(i), root(at.setdefault(group, i))
+        first[max(one, other)] = min(one, other)
+    return np.array([root(i) for i in range(len(first))], np.int64)
 
 
 def same_content(part: Part) -> np.ndarray:

@@ -178,7 +178,9 @@ class _Earlier:
         return other_task or choice.channels not in (None, dataset.input[0])
 
 
-KEPT = ("channels", "classes_from", "mask_threshold", "resize", "weights", "freeze")  # in recipe.json where given
+KEPT = (  # in recipe.json where given
+    "channels", "classes_from", "mask_threshold", "label", "file", "text", "group", "resize", "weights", "freeze",
+)  # fmt: skip
 
 
 def _announce(dataset: DataSet, say: Say, *, quick: bool) -> None:

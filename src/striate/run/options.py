@@ -43,6 +43,10 @@ class RunOptions:
             if not given.
         classes_from: Where an image's class is: ``"name:{class}_*"`` (in its file name) or ``"parent"`` (its folder).
         mask_threshold: Masks become two classes: values below it, and it and above.
+        label: Of a table: the column of the targets, by its title; several, separated by commas.
+        file: Of a table: the column of the image files.
+        text: Of a table: the column of the texts; several, separated by commas, are joined.
+        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split.
         channels: What images are read as: 1 (grey), 3 (RGB), 4 (with alpha); as they are, if not given.
         resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that
@@ -61,6 +65,10 @@ class RunOptions:
     channels: int | None = None
     classes_from: str | None = None
     mask_threshold: int | None = None
+    label: str | None = None
+    file: str | None = None
+    text: str | None = None
+    group: str | None = None
     resize: str | None = None
     input: Shape | str | int | None = None
     strict: bool = False
@@ -80,7 +88,7 @@ class RunOptions:
 
 
 KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
-    ("init freeze device resize task classes_from", str, "a word"),
+    ("init freeze device resize task classes_from label file text group", str, "a word"),
     ("out", str | Path, "a folder"),
     ("channels mask_threshold", int, "a number"),
     ("resume strict keep_epochs", bool, "True or False"),

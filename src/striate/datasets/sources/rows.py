@@ -1,30 +1,50 @@
-"""The rows of a CSV or TSV file, each with the line that it begins in, and what its columns are by their names."""
+"""The rows of a table, each with the line that it begins in: text of any usual encoding, a spreadsheet, Parquet."""
 
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from itertools import pairwise
+from functools import cached_property
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS
-from striate.errors import DataError, counted, listed, listed_quoted, nearest
+from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.opening import is_image
 
 FILES = (
     "file", "files", "path", "filepath", "file_path", "filename", "file_name", "image", "images", "image_path", "img",
+    "image_name", "image_id", "image_file", "imagename", "imageid", "img_path", "img_name", "img_id", "fname", "photo",
+    "picture", "id_code", "datei", "bild", "fichier",
 )  # fmt: skip
-TEXTS = ("text", "texts", "sentence", "sentences", "review", "reviews", "comment")
+TEXTS = (
+    "text", "texts", "sentence", "sentences", "review", "reviews", "comment", "comment_text", "tweet", "tweets",
+    "message", "content", "description", "question", "question_text", "phrase", "document",
+)  # fmt: skip
+HEADINGS = ("title", "headline", "subject", "summary")  # of a text: joined with it
 LABELS = ("label", "labels", "class", "classes", "category", "categories", "target", "targets", "tag", "tags")
-_SPLIT = ("split", "subset")
-_NUMBERING = ("", "id", "index", "unnamed: 0")  # what programs write before the first column
-_KNOWN = {*FILES, *TEXTS, *LABELS, *_SPLIT}
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+OTHER_LABELS = (
+    "classid", "class_id", "class id", "class index", "class_name", "classname", "label_id", "labelid", "label_name",
+    "sentiment", "species", "breed", "variety", "emotion", "diagnosis", "dx", "polarity", "category_id", "genus",
+    "category_name", "ground_truth", "ground truth", "klasse", "classe", "clase", "kategorie", "finding labels",
+    "finding_labels", "attribute_ids", "dx_type", "is_spam", "quality_class", "outcome",
+)  # fmt: skip
+SPLIT = ("split", "subset", "usage", "partition", "set", "fold")
+SPLIT_CELLS = SPLIT_NAMES | {"publictest": "val", "privatetest": "test"}  # the cells of such a column
+NUMBERING = ("", "id", "index", "idx", "no", "nr", "#", "uuid", "unnamed: 0")  # what programs write before the rest
+_KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixels"}
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
+_SAMPLE = 50  # rows from which separator and header are told
+_LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
+_PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
 Fault = tuple[int, str]  # a line and what is wrong with it
 
 
@@ -39,6 +59,8 @@ class CsvTable:
         lines: The line of the file (from 1) that each row begins in.
         header: The header's line.
         comma: Whether numbers may be written with a decimal comma: where cells are separated by something else.
+        notes: What was noticed while reading it and may surprise.
+        headed: Whether it has a header; else the titles are ``column 1``, ``column 2``, ...
     """
 
     path: Path
@@ -47,15 +69,25 @@ class CsvTable:
     lines: Sequence[int]
     header: int = 1
     comma: bool = False
+    notes: tuple[str, ...] = ()
+    headed: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The titles in small letters."""
         return tuple(title.lower() for title in self.titles)
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in reversed([*enumerate(self.columns)])}
+
     def cells(self, column: str) -> list[str]:
-        at = self.columns.index(column)
+        at = self._places[column]
         return [row[at] for row in self.rows]
+
+    def title(self, column: str) -> str:
+        """*column* as the header writes it."""
+        return self.titles[self._places[column]]
 
     def take(self, indices: Iterable[int]) -> CsvTable:
         """The table with the rows alone that have these numbers, from 0."""
@@ -72,11 +104,11 @@ class CsvTable:
         unknown = [
             (line, f"{cell!r} in the column {column!r} names no split")
             for line, cell in zip(self.lines, self.cells(column), strict=True)
-            if cell.lower() not in SPLIT_NAMES
+            if cell.lower() not in SPLIT_CELLS
         ]
         if unknown:
             self.refuse(unknown, "it is one of train, val, test")
-        of = [SPLIT_NAMES[cell] for cell in cells]
+        of = [SPLIT_CELLS[cell] for cell in cells]
         if "train" not in of:
             raise DataError(f"{self.path}: no row has train in the column {column!r}; there is nothing to learn from")
         return {s: self.take(i for i, name in enumerate(of) if name == s) for s in SPLITS if s in of}
@@ -89,38 +121,129 @@ class CsvTable:
 
 
 def read_table(path: Path) -> CsvTable:
-    """The table in a file: UTF-8 with or without a byte-order mark, a header, then rows.
+    """The table in a file: a header, or none, then rows.
 
-    Cells are separated by comma, semicolon or tab, whichever gives the header most of the known names, then the
-    most cells; quoted ones may contain separators and line ends. Empty rows are skipped.
+    Text may be UTF-8, with or without a byte-order mark, UTF-16, or else cp1252 (which is noted). Cells are separated
+    by comma, semicolon, tab, a vertical bar or blanks (see :class:`TableText`); quoted ones may contain separators and
+    line ends. Empty rows are skipped. Without a header the columns are called ``column 1``, ``column 2``, ... A
+    spreadsheet (``.xlsx``) or ``.parquet`` is read where its package is installed.
 
     Raises:
-        DataError: The file cannot be read, is empty or not valid UTF-8; a name is in the header twice; a row has too
-            few or too many cells; a quotation mark is not closed; there are no rows.
+        DataError: The file cannot be read, is empty or no text; a name is in the header twice; a row has too
+            few or too many cells; a quotation mark is not closed; there are no rows; a package is missing.
     """
-    text = _text(path)
-    first = next(line for line in text.splitlines() if line.strip())
+    if path.suffix.lower() in _PACKAGES:
+        return _checked(_package_table(path), "cell")
+    text = TableText.open(path)
+    rows, lines, notes = _rows(path, text)
+    headed = text.headed
+    if headed:
+        table = CsvTable(path, tuple(rows[0]), rows[1:], lines[1:], lines[0], text.delimiter != ",", notes)
+    else:
+        titles = tuple(f"column {i + 1}" for i in range(len(rows[0])))
+        note = f"{path.name} has no header: its columns are called {listed_quoted(titles, 3)}"
+        table = CsvTable(path, titles, rows, lines, lines[0], text.delimiter != ",", (*notes, note), False)
+    return _checked(table, _DELIMITERS[text.delimiter])
 
-    def merit(delimiter: str) -> tuple[int, int]:
-        names = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter))]
-        return len(_KNOWN.intersection(names)), len(names)
 
-    delimiter = max(_DELIMITERS, key=merit)
-    rows, lines = _rows(path, text, delimiter)
-    table = CsvTable(path, tuple(rows[0]), rows[1:], lines[1:], lines[0], comma=delimiter != ",")
-    twice = sorted({name for name in table.columns if name and table.columns.count(name) > 1})
+def _checked(table: CsvTable, delimiter: str) -> CsvTable:
+    path = table.path
+    twice = sorted(name for name, n in Counter(table.columns).items() if name and n > 1)
     if twice:
-        raise DataError(f"{path}: line {lines[0]}: the header names {listed_quoted(twice)} twice; rename one")
+        raise DataError(f"{path}: line {table.header}: the header names {listed_quoted(twice)} twice; rename one")
     uneven = [
         (line, f"{counted(len(row), 'cell')}, but the header has {len(table.titles)}")
         for row, line in zip(table.rows, table.lines, strict=True)
         if len(row) != len(table.titles)
     ]
     if uneven:
-        table.refuse(uneven, f"put a cell that contains a {_DELIMITERS[delimiter]} into quotation marks")
+        table.refuse(uneven, f"put a cell that contains a {delimiter} into quotation marks")
     if not table.rows:
         raise DataError(f"{path}: a header and no rows; add some")
     return table
+
+
+@dataclass(frozen=True)
+class TableText:
+    """A table's text, and what its first rows say about it.
+
+    Args:
+        path: The file.
+        text: All of it, decoded.
+        delimiter: Whichever gives the header most of the known names, then all first rows equally many cells, then
+            most cells.
+        headed: Whether the first row is a header: it names a known column, or is unlike the rows below it.
+        notes: What was noticed.
+    """
+
+    path: Path
+    text: str
+    delimiter: str
+    headed: bool
+    notes: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> TableText:
+        """Reads a file and looks at its first rows.
+
+        Raises:
+            DataError: As :func:`read_table`.
+        """
+        text, notes = table_text(path)
+        delimiters = [d for d in _DELIMITERS if d != " " or path.suffix.lower() not in (".csv", ".tsv")]
+        heads = {delimiter: _head(text, delimiter) for delimiter in delimiters}
+
+        def merit(delimiter: str) -> tuple[int, bool, bool, int]:
+            head = heads[delimiter]
+            names = {cell.lower() for cell in head[0]}
+            regular = len(head[0]) > 1 and len({*map(len, head)}) == 1
+            rare = delimiter != " " and (delimiter == "\t" or len(head) > 1)  # a text contains no tabs, but blanks
+            return len(_KNOWN & names - {""}), regular and rare, regular and delimiter == "\t", len(head[0])
+
+        delimiter = max(delimiters, key=merit)
+        return cls(path, text, delimiter, _is_headed(heads[delimiter]), notes)
+
+    @property
+    def regular(self) -> bool:
+        """Whether the first rows have equally many cells, two or more."""
+        head = _head(self.text, self.delimiter)
+        return len(head[0]) > 1 and len({*map(len, head)}) == 1
+
+    def rows(self) -> Iterator[list[str]]:
+        """All rows that are not empty, the header too, one by one."""
+        for row in csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter, skipinitialspace=True):
+            if any(row):
+                yield row
+
+    def head(self) -> list[list[str]]:
+        """The first rows, the header too."""
+        return _head(self.text, self.delimiter)
+
+
+def _head(text: str, delimiter: str) -> list[list[str]]:
+    csv.field_size_limit(_LARGEST)
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):  # quotation marks that do not match may mean nothing
+        stream = io.StringIO(text, newline="")
+        reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True, quoting=quoting)
+        rows = ([cell.strip() for cell in row] for row in reader)
+        with suppress(csv.Error):
+            return [*islice((row for row in rows if any(row)), _SAMPLE)] or [[""]]
+    return [[""]]
+
+
+def _is_headed(head: list[list[str]]) -> bool:
+    first, rest = head[0], [row for row in head[1:] if len(row) == len(head[0])]
+    if not rest or any(name.lower() in _KNOWN and name for name in first):
+        return not any(map(is_image, first)) or not rest
+    for i, cell in enumerate(first):
+        below = [row[i] for row in rest]
+        if is_image(cell) and any(map(is_image, below)):
+            return False
+        if parse_number(cell) is not None and sum(parse_number(c) is not None for c in below) > len(below) / 2:
+            return False
+        if cell and cell in below and len({*below}) <= max(2, len(below) // 2):
+            return False
+    return True
 
 
 def parse_number(text: str, *, comma: bool = False) -> float | None:
@@ -141,109 +264,121 @@ def is_whole(value: float) -> bool:
     return math.isfinite(value) and value == int(value)
 
 
-def _text(path: Path) -> str:
+def table_text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text in a file, and a note where it is not UTF-8.
+
+    Raises:
+        DataError: It cannot be read, is empty, or is no text.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror}); check its name and permissions") from None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{path}: the text is UTF-16; save it as UTF-8 (a spreadsheet calls it 'CSV UTF-8')")
+    encoding = _encoding(data)
+    note = {
+        "utf-16": "it is UTF-16",
+        "utf-16-le": "it is UTF-16",
+        "utf-16-be": "it is UTF-16",
+        "cp1252": "it is not UTF-8; it is read as cp1252 (Windows). Check the accents, or save it as UTF-8",
+    }
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}: line {line}: not valid UTF-8 (the byte {data[error.start]:#04x}); save it as UTF-8 (a "
-            "spreadsheet calls it 'CSV UTF-8')"
+            f"{path}: line {line}: the byte {data[error.start]:#04x} is valid neither in UTF-8 nor in cp1252; save it "
+            "as UTF-8 (a spreadsheet calls it 'CSV UTF-8')"
         ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}: line {line}: it contains NUL bytes, so it is damaged or no text; save it as UTF-8")
     if not text.strip():
         raise DataError(f"{path}: the table is empty; begin it with a header such as file,label")
-    return text
+    return text, (f"{path.name}: {note[encoding]}",) if encoding in note else ()
 
 
-def _rows(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    """The rows that are not empty, and the lines that they begin in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+def _encoding(data: bytes) -> str:
+    """What *data* is most probably encoded in."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    head = data[:200]
+    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if len(head) > 3 and zeros.count(0) > 0.8 * len(zeros):
+            return encoding
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _rows(path: Path, text: TableText) -> tuple[list[list[str]], list[int], tuple[str, ...]]:
+    """The rows that are not empty, the lines that they begin in, and notes."""
+    try:
+        return *_parsed(text.text, text.delimiter, csv.QUOTE_MINIMAL), text.notes
+    except csv.Error as error:
+        line, fault = error.args
+        rows, lines = _parsed(text.text, text.delimiter, csv.QUOTE_NONE)
+        if len({*map(len, rows)}) == 1:  # no cell is split by a separator in it: the marks mean nothing
+            note = f"the quotation marks of {path.name} do not match (line {line}); they are read as characters"
+            return rows, lines, (*text.notes, note)
+        raise DataError(
+            f"{path}: line {line}: its quotation marks do not match ({fault}); write one inside a quoted cell twice, "
+            "and close the cell"
+        ) from None
+
+
+def _parsed(text: str, delimiter: str, quoting: Any) -> tuple[list[list[str]], list[int]]:
+    csv.field_size_limit(_LARGEST)
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True, quoting=quoting)
     rows, ends = [], [0]
     try:
         for row in reader:
             rows.append([cell.strip() for cell in row])
             ends.append(reader.line_num)
     except csv.Error as error:
-        raise DataError(
-            f"{path}: line {ends[-1] + 1}: its quotation marks do not match ({error}); write one inside a quoted cell "
-            "twice, and close the cell"
-        ) from None
+        raise csv.Error(ends[-1] + 1, str(error)) from None
     full = [(row, end + 1) for row, (end, _) in zip(rows, pairwise(ends), strict=True) if any(row)]
     return [row for row, _ in full], [line for _, line in full]
 
 
-@dataclass(frozen=True)
-class TableColumns:
-    """The columns of a table, in small letters: of the inputs, the targets, the split ("" where there is none)."""
-
-    source: str
-    targets: tuple[str, ...]
-    split: str
-    unused: tuple[str, ...]
-
-    @property
-    def is_text(self) -> bool:
-        return self.source in TEXTS
-
-    @classmethod
-    def of(cls, table: CsvTable) -> TableColumns:
-        """What the columns of *table* are.
-
-        Raises:
-            DataError: No column of files or texts, or several; no targets; two names of one meaning.
-        """
-        source, label, split = input_column(table), _one_of(table, LABELS), _one_of(table, _SPLIT)
-        others = tuple(name for name in table.columns if name not in (source, label, split))
-        if label:
-            return cls(source, (label,), split, tuple(filter(None, others)))
-        values = tuple(name for name in others if name not in _NUMBERING)
-        if not values:
-            raise DataError(
-                f"{table.path}: line {table.header}: no column of targets beside {source!r}; add one called label "
-                "(classes), or columns of numbers"
-            )
-        return cls(source, values, split, tuple(name for name in others if name and name not in values))
-
-    def check_in(self, other: CsvTable, train: CsvTable) -> None:
-        """Raises a DataError where *other* lacks a column that *train* has and that is needed."""
-        for name in (self.source, *self.targets):
-            if name not in other.columns:
-                raise DataError(
-                    f"{other.path}: no column {name!r}, which {train.path.name} has{nearest(name, other.columns)}"
-                )
+def _package_table(path: Path) -> CsvTable:
+    """The first sheet of a spreadsheet, or a Parquet file; cells as text."""
+    module = needed_package(path, *_PACKAGES[path.suffix.lower()])
+    try:
+        if path.suffix.lower() == ".xlsx":
+            sheet = module.load_workbook(path, read_only=True, data_only=True).worksheets[0]
+            rows = [list(row) for row in sheet.iter_rows(values_only=True)]
+        else:
+            table = module.read_table(path)
+            columns = [table.column(name).to_pylist() for name in table.column_names]
+            rows = [list(table.column_names), *map(list, zip(*columns, strict=True))]
+    except Exception as error:  # these packages meet damage with many kinds
+        raise DataError(f"{path}: damaged or not readable ({str(error) or type(error).__name__})") from None
+    full = [([_cell(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
+    if not full:
+        raise DataError(f"{path}: the table is empty; begin it with a header such as file,label")
+    return CsvTable(path, tuple(full[0][0]), [row for row, _ in full[1:]], [line for _, line in full[1:]], full[0][1])
 
 
-def input_column(table: CsvTable) -> str:
-    """The column of files or texts."""
-    file, text = _one_of(table, FILES), _one_of(table, TEXTS)
-    if file and text:
+def _cell(value: object) -> str:
+    if isinstance(value, float) and is_whole(value):
+        return str(int(value))
+    return "" if value is None else str(value).strip()
+
+
+def needed_package(path: Path, module: str, package: str) -> ModuleType:
+    """The module that reads a file such as *path*.
+
+    Raises:
+        DataError: It is not installed; the message has the command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
         raise DataError(
-            f"{table.path}: line {table.header}: both {file!r} and {text!r} could be the input; rename one of them"
-        )
-    if file or text:
-        return file or text
-    if images := [name for name in table.columns if not is_image(name) and all(map(is_image, table.cells(name)))]:
-        return images[0]  # under whatever name, in whatever language
-    near = {name: get_close_matches(name, (*FILES, *TEXTS), 1) for name in table.columns}
-    meant = "".join(f"; by {name!r}, did you mean {close[0]!r}?" for name, close in near.items() if close)
-    raise DataError(
-        f"{table.path}: line {table.header}: no header that names a column of files or texts, but "
-        f"{listed_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label"
-    )
-
-
-def _one_of(table: CsvTable, names: Sequence[str]) -> str:
-    """The only column that is called one of *names*; "" where none is."""
-    found = [name for name in table.columns if name in names]
-    if len(found) > 1:
-        raise DataError(
-            f"{table.path}: line {table.header}: the columns {listed_quoted(found)} mean the same thing; rename all "
-            "but one"
-        )
-    return found[0] if found else ""
+            f"{path}: reading {path.suffix} needs the package {package}; pip install {package}, or save it as .csv"
+            if package != "h5py"
+            else f"{path}: reading {path.suffix} needs the package {package}; pip install {package}, or save it as .npz"
+        ) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import DataSet
 from striate.datasets.sources.rows import is_whole, parse_number
 from striate.errors import DataError, RecipeError, listed
 from striate.model.contract import IGNORE, IMAGES
@@ -196,7 +196,7 @@ def as_task(dataset: DataSet, task: Task | None) -> DataSet:
     if convert is None:
         raise DataError(f"{dataset.name}: its task is {dataset.task} ({dataset.why}); it cannot be taken for {task}")
     classes, targets = convert(dataset, {name: part.labels for name, part in dataset.parts.items()})
-    parts = {name: Part(part.inputs, targets[name], part.names) for name, part in dataset.parts.items()}
+    parts = {name: replace(part, targets=targets[name]) for name, part in dataset.parts.items()}
     return replace(dataset.with_parts(**parts), task=task, classes=classes, positions=(), why=why)
 
 
