@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import striate
 from striate.datasets import Arrays, open_data
 from striate.errors import DataError, ModelError, RecipeError, SeeError, SpecError
 from striate.inspect import as_target, capture, layer_calls, measured_field, models, pixel_contributions
@@ -201,6 +202,32 @@ def test_a_file_of_ones_own(tmp_path):
     looked = inspected(f"{path}:tiny", (1, 8, 8))
     assert (looked.contract.classes, looked.notes) == (("0", "1", "2", "3"), ())
     assert looked.box("0", (1, 2)) == (1, 2, 3, 3)
+
+
+TINY = "input 1x8x8; conv 4 3; relu; flatten; linear 10"
+FORMS = {
+    "a name": lambda folder: "lenet5",
+    "a text": lambda folder: TINY,
+    "a graph": lambda folder: striate.parse(TINY),
+    "a module": lambda folder: striate.build(striate.parse(TINY)),
+    "a run folder": lambda folder: folder,
+    "a model file": lambda folder: str(folder / "model.safetensors"),
+    "a model": lambda folder: striate.load(folder / "model.safetensors"),
+    "what was opened": lambda folder: striate.open_network(TINY),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_function_takes_a_network_in_any_form(form, trained, digit):
+    net = FORMS[form](trained)
+    layer = striate.filters(net).layer
+    assert striate.maps(net, digit).layer == layer
+    assert striate.unit(net, digit, f"{layer}:0:2:2").exact
+    assert striate.activity(net, "digits", max_items=4).n == 4
+    assert striate.field(net, "digits", f"{layer}:0:2:2", max_items=2).n == 2
+    assert list(striate.peaks(net, "digits", f"{layer}:1", top=2, max_items=4).channels) == [1]
+    assert striate.explain(net, digit, method="gradient").found.layer is None
+    assert len(striate.imagine(net, f"{layer}:0", steps=2).scores) == 2
 
 
 def test_a_layer_that_is_called_twice_has_two_fields():
