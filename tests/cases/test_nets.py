@@ -107,3 +107,144 @@ def test_of_a_dict_the_logits_are_the_output():
     assert report.layers[-1].output == (4,)
     assert report.parameters == 260
     assert report.notes == ("it gives 2 tensors: logits is the output, the others are taps: b",)
+
+
+class TwoInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.f = nn.Conv2d(3, 8, 3), nn.Conv2d(1, 8, 3), nn.Linear(16, 2)
+
+    def forward(self, rgb, depth):
+        x = torch.cat([self.a(rgb), self.b(depth)], 1)
+        return self.f(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def test_several_inputs():
+    module = TwoInputs()
+    report = striate.check(module, input=[(3, 32, 32), (1, 32, 32)])
+    assert report.layers[-1].output == (2,)
+    assert report.parameters == sum(p.numel() for p in module.parameters())
+    assert [layer.receptive_field for layer in report.layers if layer.name in ("a", "b", "concat1")] == [(3, 3)] * 3
+    assert striate.check(module, input=["3x32x32", "1x32x32"]) == report
+    with pytest.raises(striate.Error, match=r"TwoInputs takes 2 inputs \(rgb, depth\); give the size of each"):
+        striate.check(module, input=(3, 32, 32))
+
+
+class PadOdd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.d1, self.p, self.d2 = nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1)
+        self.up, self.o = nn.ConvTranspose2d(16, 8, 2, 2), nn.Conv2d(16, 2, 1)
+
+    def forward(self, x):
+        a = self.d1(x)
+        u = self.up(self.d2(self.p(a)))
+        dy, dx = a.size()[2] - u.size()[2], a.size()[3] - u.size()[3]
+        return self.o(torch.cat([a, F.pad(u, [dx // 2, dx - dx // 2, dy // 2, dy - dy // 2])], dim=1))
+
+
+class NoPadOdd(PadOdd):
+    def forward(self, x):
+        a = self.d1(x)
+        return self.o(torch.cat([a, self.up(self.d2(self.p(a)))], dim=1))
+
+
+def test_padding_to_the_skip():
+    report = striate.check(PadOdd(), input=(3, 33, 35))
+    assert not report.problems
+    assert report.layers[-1].output == (2, 33, 35)
+    assert report.receptive_field == (8, 8)
+    legal = report.legal_inputs
+    assert (legal.below, legal.above, legal.smallest) == ((3, 32, 34), (3, 34, 36), (3, 2, 2))
+
+
+def test_without_padding_the_sizes_that_fit_are_named():
+    report = striate.check(NoPadOdd(), input=(3, 33, 35))
+    (problem,) = report.problems
+    assert problem.message.startswith("cannot concatenate 8x33x35 and 8x32x34: the sizes differ (test_nets.py line")
+    fits = "or an input of 3x32x34 or 3x34x36, which fits"
+    assert problem.fix == f"F.pad(x, [0, 1, 0, 1]) on the second tensor (8x32x34); {fits}"
+    assert not striate.check(NoPadOdd(), input=(3, 34, 36)).problems
+
+
+class SamePad(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 4, padding="same")
+        self.b = nn.Conv2d(8, 8, 3, padding="same", dilation=2, padding_mode="reflect")
+        self.c, self.f = nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.f(self.c(self.b(self.a(x))).mean((2, 3)))
+
+
+def test_same_padding_of_even_kernels_and_other_modes(recwarn):
+    report = striate.check(SamePad(), input=(3, 32, 32))
+    assert [layer.receptive_field for layer in report.layers[:2]] == [(4, 4), (8, 8)]
+    assert [layer.start for layer in report.layers[:2]] == [(-1, -1), (-3, -3)]
+    assert not recwarn.list
+
+
+class SelfAttention2d(nn.Module):
+    def __init__(self, c=16):
+        super().__init__()
+        self.st = nn.Conv2d(3, c, 3, padding=1)
+        self.q, self.k, self.v = nn.Conv2d(c, c // 8, 1), nn.Conv2d(c, c // 8, 1), nn.Conv2d(c, c, 1)
+        self.g, self.f = nn.Parameter(torch.zeros(1)), nn.Linear(c, 5)
+
+    def forward(self, x):
+        x = self.st(x)
+        b, c, h, w = x.shape
+        q = self.q(x).view(b, -1, h * w).permute(0, 2, 1)
+        k, v = self.k(x).view(b, -1, h * w), self.v(x).view(b, -1, h * w)
+        a = torch.softmax(torch.bmm(q, k), -1)
+        x = self.g * torch.bmm(v, a.permute(0, 2, 1)).view(b, c, h, w) + x
+        return self.f(x.mean((2, 3)))
+
+
+def test_attention_is_counted_and_gets_no_wrong_advice():
+    report = striate.check(SelfAttention2d(), input=(3, 16, 16))
+    assert report.macs == 1_372_240
+    assert not report.partial
+    assert report.warnings == ()
+    assert not report.problems
+    assert report.legal_inputs.asked is None  # nothing is known of what strides drop behind it
+
+
+class Shuffle(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c, self.p = nn.Conv2d(1, 9, 3, padding=1), nn.PixelShuffle(3)
+
+    def forward(self, x):
+        return self.p(self.c(x))
+
+
+def test_pixel_shuffle():
+    report = striate.check(Shuffle(), input=(1, 8, 8))
+    assert report.layers[-1].output == (1, 24, 24)
+    assert report.receptive_field == (3, 3)
+    back = striate.check(nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, 8, 3)), input=(1, 8, 8))
+    assert back.receptive_field == (6, 6)
+
+
+class Conv1dText(nn.Module):
+    def __init__(self, words=100, size=16):
+        super().__init__()
+        self.e = nn.Embedding(words, size)
+        self.cs = nn.ModuleList([nn.Conv2d(1, 8, (k, size)) for k in (3, 4, 5)])
+        self.f = nn.Linear(24, 2)
+
+    def forward(self, x):
+        x = self.e(x).unsqueeze(1)
+        x = [F.relu(c(x)).squeeze(3) for c in self.cs]
+        x = [F.max_pool1d(i, i.size(2)).squeeze(2) for i in x]
+        return self.f(torch.cat(x, 1))
+
+
+def test_convolutions_over_words():
+    report = striate.check(Conv1dText(), input=20)
+    rows = {layer.name: layer for layer in report.layers}
+    assert [rows[f"cs.{i}"].receptive_field for i in range(3)] == [(3,), (4,), (5,)]
+    assert report.parameters == sum(p.numel() for p in Conv1dText().parameters())
+    assert report.legal_inputs == type(report.legal_inputs)(True, (19,), (21,), (5,), (1,))

@@ -28,8 +28,8 @@ FIELDS = {
     "u-net": (52, 52),
     "held weights": (3, 3),
     "depthwise": (8, 7),
-    "padded": None,  # zeros on one side only
-    "reflected": None,
+    "padded": (9, 9),  # zeros on one side only
+    "reflected": (5, 5),
     "channels last": (3, 3),
     "norms": (12, 12),  # statistics of the whole map
     "by batch": (12, 12),
@@ -243,9 +243,9 @@ def test_names_that_cannot_be_names_get_an_underscore():
         (nn.Softmax(2), "Softmax", "unknown", 0),
         (nn.Upsample(scale_factor=1.5), "Upsample", "unknown", 0),
         (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "Upsample", "unknown", 0),
-        (nn.PixelShuffle(2), "PixelShuffle", "unknown", 0),
+        (nn.PixelShuffle(2), "PixelShuffle", "window", 0),
         (nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular"), "Conv2d", "unknown", 4 * 4 * 9 * 36),
-        (nn.Conv2d(4, 4, 4, padding="same"), "Conv2d", "unknown", 4 * 4 * 16 * 36),
+        (nn.Conv2d(4, 4, 4, padding="same"), "Conv2d", "window", 4 * 4 * 16 * 36),
         (nn.Unfold(3), "Unfold", "unknown", 0),
         (nn.LPPool2d(2, 2), "LPPool2d", "unknown", 0),
     ],

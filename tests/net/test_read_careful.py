@@ -14,8 +14,10 @@ import striate
 MOVES = {
     "reversed": lambda y: y[:, :, torch.arange(31, -1, -1)],
     "index_select": lambda y: y.index_select(2, torch.arange(31, -1, -1)),
-    "shifted": lambda y: F.pad(y, (4, -4, 0, 0)),
-    "half shifted": lambda y: torch.cat([y[:, :2], F.pad(y[:, 2:], (6, -6, 0, 0))], 1),
+}
+SHIFTS = {
+    "shifted": (lambda y: F.pad(y, (4, -4, 0, 0)), (5, 9)),
+    "half shifted": (lambda y: torch.cat([y[:, :2], F.pad(y[:, 2:], (6, -6, 0, 0))], 1), (5, 11)),
 }
 
 
@@ -33,6 +35,12 @@ class Moved(nn.Module):
 def test_a_field_is_unknown_where_places_are_moved_at_the_same_size(move):
     report = striate.check(Moved(MOVES[move]), input=(3, 32, 32))
     assert report.layers[-1].receptive_field is None
+
+
+@pytest.mark.parametrize("move", SHIFTS)
+def test_a_shift_is_in_the_field(move):
+    shift, field = SHIFTS[move]
+    assert striate.check(Moved(shift), input=(3, 32, 32)).layers[-1].receptive_field == field
 
 
 def test_a_cut_that_cuts_nothing_leaves_the_field_known():

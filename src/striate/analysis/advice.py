@@ -27,11 +27,16 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
     """
     nodes = {node.name: node for node in graph.nodes}
     reads = Counter(name for node in graph.nodes for name in node.inputs)
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers.setdefault(name, []).append(node)
     found: list[Problem] = []
     for node in graph.nodes:
         match node.op:
             case ops.Linear() | ops.Conv():
-                found += _straight(node, nodes, shapes)
+                if not _attends(node, readers):
+                    found += _straight(node, nodes, shapes)
             case ops.BatchNorm():
                 found += _around_norm(node, nodes, shapes)
             case ops.Softmax() if node.name == graph.output:
@@ -42,6 +47,22 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
             case _:
                 pass
     return found
+
+
+ATTENTION = ("bmm", "matmul", "rmatmul", "baddbmm", "einsum", "scaled_dot_product_attention", "MultiheadAttention")
+
+
+def _attends(node: Node, readers: dict[str, list[Node]]) -> bool:
+    """Whether *node* is a projection of an attention (queries, keys, values): these are linear on purpose."""
+    open_, steps = readers.get(node.name, [])[:], 0
+    while open_ and steps < 24:  # through the reshaping before the products
+        reader, steps = open_.pop(), steps + 1
+        if isinstance(reader.op, ops.Opaque):
+            if reader.op.kind in ATTENTION:
+                return True
+            if not reader.op.parameters:
+                open_ += readers.get(reader.name, [])
+    return False
 
 
 def _behind(node: Node, nodes: dict[str, Node]) -> Iterator[Node]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from striate.analysis.windows import Window, windows
+from striate.analysis.windows import Window, opaque_windows, windows
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Shape, fits_rank, per_axis
@@ -35,6 +35,11 @@ def irregular(graph: Graph, rank: int) -> bool:
                 padded |= w.padding > 0 or w.ceil or (w.stride > 1 and w.dilation > 1)
         elif isinstance(op, ops.ConvTranspose):
             padded = True
+        elif isinstance(op, ops.Opaque):
+            for w, _ in opaque_windows(op):
+                gaps |= w.dilation > 1 or w.stride > w.kernel
+                padded |= w.padding > 0 or w.more > 0
+                cropped |= w.padding < 0 or w.padding + w.more < 0
     return padded and (cropped or gaps)
 
 
@@ -108,5 +113,9 @@ def _reads(op: ops.Op, size: int, out: int, axis: int, rank: int) -> Iterable[It
             return ((min(max(p // q, 0), last), min(max(-(-p // q), 0), last)) for p, q in between)
         case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
             return (range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
+        case ops.Opaque(reach="window") if len(op.windows) == rank:
+            w, factor = opaque_windows(op)[axis]
+            starts = (i * w.stride - w.padding for i in range(out))
+            return ([j // factor for j in range(at, at + w.span, w.dilation)] for at in starts)
         case _:
             return None

@@ -19,7 +19,7 @@ from typing import assert_never
 
 from striate.analysis.footprint import footprints, irregular
 from striate.analysis.shapes import Problem
-from striate.analysis.windows import Window, transposed, windows
+from striate.analysis.windows import Window, opaque_windows, transposed, windows
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, sizes, word
@@ -325,6 +325,11 @@ def _through(
     if op.reach == "map" and len(source) == len(axes) + 1:
         each = zip(axes, source[1:], shapes["input"][-len(axes) :], strict=True)
         return tuple(_whole(axis, n, pixels) for axis, n, pixels in each)
+    if op.reach == "window":
+        if not len(op.windows) == len(axes) == len(source) - 1:
+            return ()
+        enlarged = (_upsampled(a, factor, "nearest") for a, (_, factor) in zip(axes, opaque_windows(op), strict=True))
+        return tuple(_windowed(a, w) for a, (w, _) in zip(enlarged, opaque_windows(op), strict=True))
     if len(source) > len(axes) and len(op.output) > len(axes):
         kept = op.output[-len(axes) :] == source[-len(axes) :]
     else:

@@ -63,10 +63,11 @@ class Dropped:
 class LegalInputs:
     """Input shapes that fit with nothing dropped, next *below* and *above* the one asked, *step* apart.
 
-    *smallest* fits, whether or not a stride drops something of it. *asked* says whether the one asked is legal.
+    *smallest* fits, whether or not a stride drops something of it. *asked* says whether the one asked is legal; None:
+    it runs, and nothing is known of what its strides drop.
     """
 
-    asked: bool
+    asked: bool | None
     below: Shape | None
     above: Shape | None
     smallest: Shape | None

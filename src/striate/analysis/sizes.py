@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import lcm
 
-from striate.analysis.windows import Window, transposed, windows
+from striate.analysis.windows import Window, opaque_windows, transposed, windows
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Shape, fits_rank, per_axis, sizes
@@ -178,6 +178,12 @@ def _program(graph: Graph, axis: int, rank: int) -> _Program | None:
                 source = step((per_axis(op.scale, rank)[axis],), source)
             case ops.Opaque(reach="unknown"):
                 return None
+            case ops.Opaque(reach="window"):
+                if len(op.windows) != rank:
+                    return None
+                window, factor = opaque_windows(op)[axis]
+                source = step((factor,), source) if factor > 1 else source
+                source = source if window.keeps_size else step(window, source)
             case ops.Multiply() | ops.Opaque():
                 sources = {s for s in (value[name] for name in node.inputs) if s is not None}
                 source = step(_Broadcast(tuple(sorted(sources))), source) if len(sources) > 1 else source

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from striate.spec.op import per_axis
-from striate.spec.ops import AvgPool, Conv, Crop, MaxPool, Pool, SumPool, TableConv
+from striate.spec.ops import AvgPool, Conv, Crop, MaxPool, Opaque, Pool, SumPool, TableConv
 
 Windowed = Conv | TableConv | Pool | Crop
 
@@ -25,6 +25,7 @@ class Window:
     dilation: int = 1
     ceil: bool = False
     min_size: int = 1  # the shortest input that it takes at all
+    more: int = 0  # padding behind, over that before
 
     @property
     def span(self) -> int:
@@ -33,7 +34,7 @@ class Window:
 
     @property
     def keeps_size(self) -> bool:
-        return self.stride == 1 and 2 * self.padding == self.span - 1 and self.min_size == 1
+        return self.stride == 1 and 2 * self.padding + self.more == self.span - 1 and self.min_size == 1
 
     def output(self, size: int) -> int:
         """The output's length for an input of *size*; 0 or less where the window does not fit.
@@ -41,7 +42,7 @@ class Window:
         >>> Window(kernel=3, stride=2, padding=0).output(8), Window(3, 2, 0, ceil=True).output(8)
         (3, 4)
         """
-        room = size + 2 * self.padding - self.span
+        room = size + 2 * self.padding + self.more - self.span
         if size < self.min_size:
             return 0
         if not self.ceil:
@@ -82,6 +83,17 @@ class Window:
             found += [positions] * bool(positions)
             taken_over[at % self.stride] = at
         return found
+
+
+def opaque_windows(op: Opaque) -> tuple[tuple[Window, int], ...]:
+    """Of a part of somebody's module whose reach is a window: that of each axis, and by what the map is enlarged first.
+
+    >>> from striate.spec import Opaque
+    >>> window, factor = opaque_windows(Opaque("pad", (1, 5), reach="window", windows=((1, 1, 0, 1, 1, 1),)))[0]
+    >>> window.output(4), factor
+    (5, 1)
+    """
+    return tuple((Window(k, s, p, d, more=behind - p), factor) for k, s, p, behind, d, factor in op.windows)
 
 
 @lru_cache(maxsize=1024)

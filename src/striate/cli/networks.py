@@ -26,7 +26,19 @@ def check_command(
             help="A zoo name, a .net file, a run's folder or model file, my_net.py:Net, or the text 'conv 6 5; relu'.",
         ),
     ],
-    input: Input = None,
+    input: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            "--imgsz",
+            metavar="CxHxW",
+            help="Input size, such as 3x224x224; or 224. Once for each input of a module. [the network's own]",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a module with several outputs: the key or place of one.")
+    ] = None,
     diff: Annotated[
         str | None, typer.Option(metavar="NET", help="Print the differences to this other network instead.")
     ] = None,
@@ -38,7 +50,7 @@ def check_command(
     """
     from striate.analysis import compare_reports
 
-    report = _report(net, input)
+    report = _report(net, input, output)
     if svg is not None:
         _draw(report, net, svg)
     if diff is not None:
@@ -50,14 +62,14 @@ def check_command(
         raise typer.Exit(1)
 
 
-def _report(net: str, input: str | None) -> Report:
+def _report(net: str, input: list[str] | None, output: str | None = None) -> Report:
     from striate.loading import open_network
 
     network = open_network(net)
-    if input:
-        _advise(input, network.input, network.shape(input))
+    if input and len(input) == 1:
+        _advise(input[0], network.input, network.shape(input[0]))
     with redirect_stdout(sys.stderr):  # what somebody's forward prints is no result of ours
-        return network.check(input)
+        return network.check(input[0] if input and len(input) == 1 else input or None, output)
 
 
 def _draw(report: Report, net: str, path: Path) -> None:

@@ -144,20 +144,37 @@ class Network:
         """The shape that *input* means for it: a single number is the side of square images, or a text's length."""
         if self.input is not None:
             return input_shape(input, self.input[0], text=len(self.input) == 1)
-        return input_shape(input, 3, text=self.graph is not None and isinstance(self.graph.nodes[0].op, Embedding))
+        first = self.graph.nodes[0].op if self.graph is not None else self._first_layer()
+        return input_shape(input, 3, text=isinstance(first, Embedding) or type(first).__name__ == "Embedding")
 
-    def check(self, input: Shape | str | int | None = None) -> Report:
+    def _first_layer(self) -> Any:
+        """Of a module: the first of its layers that has weights."""
+        parts = self.held.modules() if hasattr(self.held, "modules") else ()
+        return next((part for part in parts if getattr(part, "_parameters", None)), None)
+
+    def check(self, input: Shape | str | int | list[Any] | None = None, output: str | int | None = None) -> Report:
         """The static analysis for one *input*; its own, if not given. Of a module, its forward is followed.
+
+        Args:
+            input: One shape, or of a module with several inputs a list of them.
+            output: Of a module with several outputs: the key or place of one.
 
         Raises:
             SpecError: No input size is known, or the module cannot be followed at all.
         """
-        shape = self.input if input is None else self.shape(input)
+        several = isinstance(input, list | tuple) and any(not isinstance(part, int) for part in input)
         if self.graph is not None:
-            return analyse(self.graph, shape)
+            if several or output is not None:
+                what = "several inputs" if several else "--output"
+                raise SpecError(
+                    f"{what}: only a module of your own can have them; {self.given} has one input and output"
+                )
+            return analyse(self.graph, self.input if input is None else self.shape(cast(Shape, input)))
         from striate.net.read import check_module
 
-        return check_module(self.module, shape)
+        if several:
+            return check_module(self.module, tuple(self.shape(part) for part in cast(list[Any], input)), output)
+        return check_module(self.module, self.input if input is None else self.shape(cast(Shape, input)), output)
 
 
 def open_network(
@@ -242,14 +259,15 @@ def input_shape(input: Shape | str | int, channels: int, *, text: bool = False) 
     return (channels, *shape, *shape)
 
 
-def check(net: Given, input: Shape | str | int | None = None) -> Report:
+def check(net: Given, input: Shape | str | int | list[Any] | None = None, *, output: str | int | None = None) -> Report:
     """Works out every layer of *net* for one *input*, and lists every fault with its fix; raises nothing for faults.
 
     Args:
         net: What :func:`open_network` takes. Of an ``nn.Module`` the forward is followed on tensors without numbers,
             so that nothing is computed and the module stays as it is.
         input: ``(C, H, W)``, ``"3x224x224"`` or the side of square images; not needed where the network says its own,
-            as those of the zoo and model files do.
+            as those of the zoo and model files do. Of a module with several inputs, a list of such.
+        output: Of a module with several outputs: the key or place of the one that is meant.
 
     Raises:
         SpecError: There is no such network, no input size is known, or the module cannot be followed at all.
@@ -261,7 +279,7 @@ def check(net: Given, input: Shape | str | int | None = None) -> Report:
     >>> check("lenet5").parameters
     61706
     """
-    return open_network(net).check(input)
+    return open_network(net).check(input, output)
 
 
 def list_networks() -> list[dict[str, Any]]:

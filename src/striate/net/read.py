@@ -29,6 +29,7 @@ from striate.net.read_call import Record
 from striate.net.read_faults import Fault, fault_of
 from striate.net.read_graph import all_of, graph_of, legal, results_of
 from striate.net.read_modules import unwrapped, wrap_compiled
+from striate.net.read_sizes import legal_inputs
 from striate.net.read_strays import adopted
 from striate.net.read_trace import Slip, Trace
 from striate.spec import Graph, Shape, read_shape
@@ -45,7 +46,8 @@ class Reading:
     *slips* are the faults that were mended on the way, each with its fix, *strays* the layers that are not registered;
     *fits* are the layers of slips that another input may suit. *advice* is what runs and is still a mistake. *idle*
     says that layers ran on numbers that do not come from the input. *traced* is False where its parts are known from a
-    run with numbers alone: the graph then says what ran, one behind the other, and not what read what.
+    run with numbers alone: the graph then says what ran, one behind the other, and not what read what. *features* are
+    those that mended linear layers have in fact.
     """
 
     graph: Graph
@@ -57,6 +59,7 @@ class Reading:
     fits: frozenset[str] = frozenset()
     advice: tuple[Problem, ...] = ()
     idle: bool = False
+    features: tuple[tuple[str, int], ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -208,8 +211,16 @@ def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, 
         notes.append(f"runs on numbers that do not come from the input, {what}: {name_list(list(trace.idle))}")
     advice = [Problem(layer(s), s.message, s.fix) for s in trace.asides]
     fits = frozenset(name for name, s in slips if s.sizes)
+    features = tuple((name, s.features) for name, s in slips if s.features)
     return Reading(
-        graph, tuple(notes), fault, slips=tuple(merged.values()), fits=fits, advice=tuple(advice), idle=bool(trace.idle)
+        graph,
+        tuple(notes),
+        fault,
+        slips=tuple(merged.values()),
+        fits=fits,
+        advice=tuple(advice),
+        idle=bool(trace.idle),
+        features=features,
     )
 
 
@@ -396,9 +407,6 @@ def _check_signature(module: nn.Module, shapes: Inputs) -> None:
         )
 
 
-TRIED = 300  # parts up to which other inputs are tried, too
-
-
 def check_module(
     module: nn.Module, input: Shape | str | tuple[Shape, ...] | None, output: str | int | None = None
 ) -> Report:
@@ -417,7 +425,7 @@ def check_module(
         raise SpecError("no input size given; a module needs one, such as --input 3x224x224 or input=(3, 224, 224)")
     reading = read_all(module, input, output)
     report = analyse(reading.graph)
-    legal = _legal(module, reading, report.legal_inputs)
+    legal = legal_inputs(module, reading, report)
     notes = (*reading.notes, *(f"{p.layer}: {p.message}" for p in report.problems))
     problems = tuple(_sized(p, legal) if p.layer in reading.fits else p for p in reading.problems)
     report = replace(
@@ -445,33 +453,3 @@ def _flat(report: Report) -> Report:
     layers = tuple(replace(layer, inputs=(), receptive_field=None, stride=None, start=None) for layer in report.layers)
     # another run may take another way, so the totals are of what was seen
     return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=(), partial=True)
-
-
-def _legal(module: nn.Module, reading: Reading, legal: LegalInputs) -> LegalInputs:
-    """Other inputs fit where the module takes them in fact: its sizes may be written down anywhere in it."""
-    asked = legal.asked and not reading.problems
-    if reading.fault or len(reading.graph.nodes) > TRIED:
-        return replace(legal, asked=asked, below=None, above=None, smallest=None, step=None)
-
-    module_ = unwrapped(module)
-
-    def taken(input: Shape | None) -> Shape | None:
-        return input if input and any(_tried(module_, (input,), m) for m in examples(module_, (input,))) else None
-
-    below, above, smallest = (taken(shape) for shape in (legal.below, legal.above, legal.smallest))
-    if smallest and taken((smallest[0], *(max(1, n - 1) for n in smallest[1:]))) and max(smallest[1:], default=1) > 1:
-        smallest = None  # it takes smaller ones, by code that depends on the size
-    return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
-
-
-def _tried(module: nn.Module, shapes: Inputs, make: Callable[[], list[Tensor]]) -> bool:
-    """Whether the forward gets through on such an input."""
-    fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with one_at_a_time(module), torch.no_grad(), untouched(module, False), fake as mode, quiet():
-        module.eval()
-        without_numbers(module, mode)
-        try:
-            module(*make())
-        except Exception:
-            return False
-        return True

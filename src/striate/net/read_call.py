@@ -27,6 +27,7 @@ class Record:
     whole: bool = False
     parameters: frozenset[int] = frozenset()
     padded: tuple[int, ...] | None = None
+    plane: Value | None = None  # it only gives this value, whose channels are last, an axis in front
     part_of: Record | None = None  # it turned out to be inside this one
     mended: bool = False  # as its fix has it: with other weights than the module's
 
@@ -40,12 +41,14 @@ class Value:
     """What a tensor contains: a record's result, as ``(C, ...)`` without the batch.
 
     *last*: the tensor itself has its channels last. *other*: it is a further result of the record, of that shape.
+    *thin*: the tensor has a last axis of one, as behind a convolution over whole word vectors.
     """
 
     record: Record
     shape: Shape
     last: bool = False
     other: bool = False
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Found:
     last: bool | None = None
     sources: list[Value] | None = None
     padded: tuple[int, ...] | None = None
+    thin: bool | None = None
+    plane: Value | None = None
 
 
 @dataclass
@@ -156,6 +161,12 @@ def one(value: Any) -> Any:
         numbers = tuple(int(n) for n in value)
         return numbers[0] if len(set(numbers)) == 1 else numbers
     return value if isinstance(value, str) else int(value)
+
+
+def spread(value: Any, rank: int) -> tuple[int, ...]:
+    """A size with one number for each axis."""
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * rank if len(values) == 1 else values
 
 
 def name_of(func: Any) -> str:

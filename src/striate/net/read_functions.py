@@ -14,8 +14,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.net.read_call import Call, Found, one
-from striate.net.read_positions import PLACES, SAME
+from striate.net.read_call import Call, Found, channels_first, one, spread
+from striate.net.read_positions import PLACES, SAME, word_of
 from striate.spec import (
     GELU,
     LRN,
@@ -35,6 +35,7 @@ from striate.spec import (
     Linear,
     MaxPool,
     Multiply,
+    Opaque,
     ReLU,
     ReLU6,
     Softmax,
@@ -65,18 +66,42 @@ def _conv(call: Call) -> Found | None:
     weight = call.get(1, "weight")
     if not call.alone():
         return None  # a kernel that was computed from the input
-    stride, padding = one(call.get(3, "stride", 1)), call.get(4, "padding", 0)
+    stride = one(call.get(3, "stride", 1))
+    padding: Any = call.get(4, "padding", 0)
     dilation, groups = one(call.get(5, "dilation", 1)), call.get(6, "groups", 1)
     biased = call.get(2, "bias") is not None
     before = call.value.record.now()
     sources = None
+    rank = weight.ndim - 2
+    if padding == "same":
+        windows = _same_windows(tuple(weight.shape[2:]), spread(dilation, rank))
+        if windows:
+            macs = call.each() * weight[0].numel()
+            return _found(
+                Opaque(word_of(call.name), channels_first(call.out, call.batch, False), 0, macs, "window", windows)
+            )
+    plane = before.plane
+    if plane is not None and rank == 2 and weight.shape[1] == 1 and weight.shape[3] == plane.shape[0]:
+        sides = [spread(v, 2) for v in (stride, 0 if isinstance(padding, str) else padding, dilation)]
+        if call.out.shape[-1] == 1 and groups == 1 and not isinstance(padding, str) and sides[1][1] == 0:
+            step, pad, spacing = (int(pair[0]) for pair in sides)
+            op = Conv(weight.shape[0], weight.shape[2], step, pad, spacing, bias=biased)
+            return _found(op, sources=[plane], last=False, thin=True)
     if call.fold and before.padded is not None and not isinstance(padding, str):
-        own = (padding,) * len(before.padded) if isinstance(padding, int) else tuple(padding)
-        own = own * len(before.padded) if len(own) == 1 else own
+        own = spread(padding, len(before.padded))
         padding = tuple(a + b for a, b in zip(own, before.padded, strict=True))
         sources = [type(call.value)(before.inputs[0], before.inputs[0].shape)]
     op = Conv(weight.shape[0], one(weight.shape[2:]), stride, one(padding), dilation, groups, biased)
     return _found(op, sources=sources)
+
+
+def _same_windows(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The windows of ``padding="same"`` where one side gets more of it than the other; none where both get the same."""
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    if all(total % 2 == 0 for total in totals):
+        return ()
+    each = zip(kernel, dilation, totals, strict=True)
+    return tuple((k, 1, total // 2, total - total // 2, d, 1) for k, d, total in each)
 
 
 def _conv_transpose(call: Call) -> Found | None:

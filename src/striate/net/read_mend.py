@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import shape_text
-from striate.net.read_call import one, tensors
+from striate.net.read_call import one, spread, tensors
 from striate.spec import Conv
 
 MIXERS = frozenset("softmax log_softmax softmin".split())
@@ -41,6 +41,7 @@ class Mended:
     kwargs: dict[str, Any] = field(default_factory=dict)
     weights: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     sizes: bool = False
+    features: int | None = None  # that the layer has as it is
 
 
 @dataclass
@@ -95,7 +96,7 @@ def _linear(a: Attempt) -> Mended | None:
         fix = f"Linear({flat}, {out}) behind x.flatten(1), in place of {last}"
         x = a.traced(Tensor.flatten, x, 1)
     new = weight if flat == features else weight.new_empty(out, flat)
-    return Mended(said, fix, F.linear, (x, new, bias), weights=[(new, weight)])
+    return Mended(said, fix, F.linear, (x, new, bias), weights=[(new, weight)], features=features)
 
 
 def _conv(a: Attempt) -> Mended | None:
@@ -130,7 +131,7 @@ def _conv(a: Attempt) -> Mended | None:
     if enlarges or isinstance(padding, str):
         return None
     rank = weight.ndim - 2
-    before, dilation = _each(padding, rank), _each(a.get(5, "dilation", 1), rank)
+    before, dilation = spread(padding, rank), spread(a.get(5, "dilation", 1), rank)
     spans = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
     lacks = [span - n - 2 * p for span, n, p in zip(spans, x.shape[2:], before, strict=True)]
     if max(lacks) < 1:
@@ -151,11 +152,6 @@ def _replaced(
     if len(args) > place:
         return (*args[:place], value, *args[place + 1 :]), kwargs
     return args, kwargs | {key: value}
-
-
-def _each(value: Any, rank: int) -> list[int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values * rank if len(values) == 1 else values
 
 
 def _plain(value: int | tuple[int, ...]) -> str:
@@ -271,9 +267,7 @@ def _binary(a: Attempt) -> Mended | None:
         return None
     verb = "multiply" if "mul" in a.name else "subtract" if "sub" in a.name else "divide" if "div" in a.name else "add"
     said = f"cannot {verb} {a.shape(x)} and {a.shape(y)}"
-    func: Callable[..., Any] = {"multiply": torch.mul, "subtract": torch.sub, "divide": torch.div, "add": torch.add}[
-        verb
-    ]
+    func: Any = {"multiply": torch.mul, "subtract": torch.sub, "divide": torch.div, "add": torch.add}[verb]
     if x.ndim != y.ndim:
         flat, other = sorted(given, key=lambda t: t.ndim)
         if flat.ndim != 2 or flat.shape[1] != other.shape[1]:
@@ -374,7 +368,7 @@ def _pool(a: Attempt) -> Mended | None:
     rank = int(a.name[-2]) if a.name[-2:-1].isdigit() else 2
     if x.ndim != rank + 2 or not a.kept(x):
         return None
-    kernel = shape_text(_each(a.get(1, "kernel_size"), rank))
+    kernel = shape_text(spread(a.get(1, "kernel_size"), rank))
     said = f"a {kernel} window does not fit its {shape_text(x.shape[2:])} input"
     return Mended(said, "remove it", Tensor.clone, (x,), sizes=True)
 

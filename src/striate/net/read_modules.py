@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from striate.analysis import cost
 from striate.net.layers import op_of
 from striate.net.read_call import Record, Value, channels_first, tensors
 from striate.net.read_positions import word_of
-from striate.spec import Op, Opaque, Shape
+from striate.spec import Conv, Op, Opaque, Shape
+from striate.spec.op import per_axis
 
 
 class Compiled(nn.Module):
@@ -153,7 +155,7 @@ class Parts(ABC):
             self._alone(frame, results[0])
         if not frame.part or not frame.given or not results:
             return None
-        op, inside = op_of(module), self.records[frame.start :]
+        op, inside = op_of(module), self._live(frame, results[0])
         if op:
             if any(out is t for t in args):
                 out = out.view_as(out)
@@ -165,6 +167,30 @@ class Parts(ABC):
         elif inside or any(id(t) not in self.values for t in results):
             self._together(frame, inside, results)
         return out
+
+    def _live(self, frame: Frame, result: Tensor) -> list[Record]:
+        """What ran inside *frame*, without padding that went into what it was for; a window on its padding is one part
+        (``padding_mode="reflect"``).
+        """
+        inside = self.records[frame.start :]
+        if len(inside) != 2 or not self._value_of_record(inside[1], result):
+            return inside
+        pad, conv = inside
+        if pad not in conv.inputs:
+            if pad.padded is None:
+                return inside
+        elif isinstance(pad.op, Opaque) and pad.op.kind == "pad" and pad.op.windows and isinstance(conv.op, Conv):
+            rank = len(pad.op.windows)
+            each = (per_axis(v, rank) for v in (conv.op.kernel, conv.op.stride, conv.op.padding, conv.op.dilation))
+            windows = tuple(
+                (k, s, p + own[2], p + own[3], d, 1) for own, k, s, p, d in zip(pad.op.windows, *each, strict=True)
+            )
+            macs = self._cost(conv)
+            conv.op, conv.inputs = Opaque("conv", conv.shape, 0, macs, "window", windows), pad.inputs
+        else:
+            return inside
+        self.records.remove(pad)
+        return [conv]
 
     def _alone(self, frame: Frame, result: Tensor) -> None:
         """Somebody's module that does a single thing is that thing."""
@@ -219,4 +245,4 @@ class Parts(ABC):
 
 
 def renamed(op: Opaque, name: str) -> Opaque:
-    return Opaque(word_of(name), op.output, op.parameters, op.macs, op.reach)
+    return replace(op, kind=word_of(name))

@@ -25,6 +25,10 @@ def _reshape(call: Call) -> Found | None:
     before, after = tuple(call.x.shape), tuple(call.out.shape)
     if before == after:
         return Found()
+    if call.value.thin and after == (call.batch, *call.value.shape):
+        return Found(thin=False)
+    if call.value.last and len(before) == 3 and after == (before[0], 1, *before[1:]):
+        return Found((Opaque("unsqueeze", after[1:], 0, 0),), last=False, plane=call.value)
     flat = after == (call.batch, prod(call.value.shape)) and before[0] == call.batch
     return Found((Flatten(),), last=False) if flat else None
 
@@ -124,19 +128,35 @@ def _narrow(call: Call) -> Found | None:
 
 
 def _pad(call: Call) -> Found | None:
-    """Zeros: behind the channels, or the same on both sides of every place's axis (which a convolution takes in)."""
+    """Zeros: behind the channels, or the same on both sides of every place's axis (which a convolution takes in); of
+    anything else its places are known.
+    """
     pads, mode, value = list(call.get(1, "pad")), call.get(2, "mode", "constant"), call.get(3, "value")
     if not any(pads):
         return Found()
-    if mode != "constant" or value not in (None, 0) or call.value.last or call.x.ndim != call.rank + 2:
+    if mode == "circular" or call.value.last or call.x.ndim != call.rank + 2:
         return None
+    zeros = mode == "constant" and value in (None, 0)
     pads += [0] * (2 * call.x.ndim - len(pads))
     pairs = [(pads[2 * i], pads[2 * i + 1]) for i in reversed(range(call.x.ndim))]  # the batch's first
-    if pairs[1][0] == 0 < pairs[1][1] and not any(map(any, pairs[2:])):
+    if zeros and pairs[1][0] == 0 < pairs[1][1] and not any(map(any, pairs[2:])):
         return Found((PadChannels(call.out.shape[1]),))
-    if any(pairs[0]) or any(pairs[1]) or any(a != b or a < 0 for a, b in pairs[2:]):
+    if any(pairs[0]) or any(pairs[1]):
         return None
+    if not zeros or any(a != b or a < 0 for a, b in pairs[2:]):
+        windows = tuple((1, 1, before, behind, 1, 1) for before, behind in pairs[2:])
+        return Found((Opaque("pad", tuple(call.out.shape[1:]), 0, 0, "window", windows),))
     return Found(padded=tuple(a for a, _ in pairs[2:]))
+
+
+def _shuffled(call: Call) -> Found | None:
+    """``PixelShuffle``: channels become places, several in the place of one; and back."""
+    shapes = [tuple(t.shape) for t in (call.x, call.out)]
+    if call.value.last or len(shapes[0]) != 4 or call.rank != 2:
+        return None
+    factor = int(call.get(1, "upscale_factor" if call.name == "pixel_shuffle" else "downscale_factor"))
+    window = (1, 1, 0, 0, 1, factor) if call.name == "pixel_shuffle" else (factor, factor, 0, 0, 1, 1)
+    return Found((Opaque(call.name, shapes[1][1:], 0, 0, "window", (window, window)),))
 
 
 def _none(call: Call) -> Found | None:
@@ -151,6 +171,7 @@ PLACES: dict[str, Callable[[Call], Found | None]] = {
     "getitem": _slice,
     "narrow": _narrow,
     "pad": _pad,
+    **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), _shuffled),
     **dict.fromkeys(("chunk", "split", "tensor_split", "unbind", "select", "index_select", "channel_shuffle"), _none),
 }
 

@@ -29,6 +29,7 @@ from striate.spec import Op, Opaque, Shape
 
 PIECES = frozenset("chunk split tensor_split unbind split_with_sizes hsplit vsplit".split())
 ONE_READ = frozenset("expand_as view_as reshape_as type_as to".split())  # the others only say how it shall look
+THIN = frozenset("batch_norm dropout".split())  # of those that do not, what a thin tensor is no other for
 MAY_STAY = EITHER_WAY | POINTWISE | {"cat", "concat", "concatenate"}  # read tensors with their channels last, too
 
 
@@ -47,6 +48,7 @@ class Slip:
     path: str
     sizes: bool = False  # another input may fit
     record: Record | None = None
+    features: int | None = None  # that a linear layer has as it is
 
 
 def own_file(name: str) -> bool:
@@ -158,7 +160,7 @@ class Trace(Parts, TorchFunctionMode):
             self.made_of[id(new)] = self.made_of.get(id(own), frozenset())
         line, before = line_now(), len(self.records)
         frame = next((f for f in reversed(self.frames) if f.path), None)
-        slip = Slip(meant.message, meant.fix, line, frame.path if frame else "", meant.sizes)
+        slip = Slip(meant.message, meant.fix, line, frame.path if frame else "", meant.sizes, features=meant.features)
         self.faults.append(slip)
         out = self.__torch_function__(meant.func, (), meant.args, meant.kwargs)
         new_records = self.records[before:]
@@ -298,7 +300,7 @@ class Trace(Parts, TorchFunctionMode):
         self, name: str, func: Any, args: Any, kwargs: Any, results: list[Tensor], sources: list[Value]
     ) -> None:
         if name not in MAY_STAY:
-            sources = [self._as_it_lies(v) for v in sources]
+            sources = [v if v.thin and name in THIN else self._as_it_lies(v) for v in sources]
         call = Call(
             name, args, kwargs, results[0], sources, self.batch, self.rank, getattr(func, "__module__", "") or ""
         )
@@ -316,7 +318,10 @@ class Trace(Parts, TorchFunctionMode):
             self.bind(other, Value(first.record, shape, other=True))
 
     def _as_it_lies(self, value: Value) -> Value:
-        """A tensor with channels last, for a reader that takes its axes as they come."""
+        """A tensor with channels last, or a thin one, for a reader that takes its axes as they come."""
+        if value.thin:
+            shape = (*value.shape, 1)
+            return Value(self.note(Opaque("unsqueeze", shape, 0, 0), [value.record.now()], shape), shape)
         if not value.last:
             return value
         shape = (*value.shape[1:], value.shape[0])
@@ -336,10 +341,15 @@ class Trace(Parts, TorchFunctionMode):
 
     def _fits(self, call: Call, found: Found, parameters: frozenset[int]) -> bool:
         last = call.value.last if found.last is None else found.last
+        thin = call.value.thin if found.thin is None else found.thin
         shape = channels_first(call.out, call.batch, last)
+        if thin:
+            if shape[-1] != 1 or len(shape) < 3:
+                return False
+            shape = shape[:-1]
         sources = found.sources or call.sources
         if not found.ops and found.padded is None:
-            self.bind(call.out, Value(sources[0].record.now(), shape, last))
+            self.bind(call.out, Value(sources[0].record.now(), shape, last, thin=thin))
             return True
         shapes = [v.shape for v in sources]
         steps = []
@@ -359,11 +369,12 @@ class Trace(Parts, TorchFunctionMode):
             record = self.note(op, inputs, step)
             record.parameters, parameters = parameters, frozenset()
             inputs = [record]
-        self.bind(call.out, Value(record, shape, last))
+        record.plane = found.plane
+        self.bind(call.out, Value(record, shape, last, thin=thin))
         return True
 
     def _opaque(self, call: Call, parameters: frozenset[int]) -> None:
-        last = call.name in POINTWISE and all(v.last for v in call.sources)
+        last = call.name in POINTWISE and all(v.last for v in call.sources) and not any(v.thin for v in call.sources)
         if not last:
             call.sources = [self._as_it_lies(v) for v in call.sources]
         try:

@@ -526,7 +526,7 @@ class Multiply(Base):
     torch = "Multiplication()"
 
 
-REACHES = ("unknown", "place", "map")
+REACHES = ("unknown", "place", "map", "window")
 
 
 @dataclass(frozen=True, repr=False)
@@ -539,7 +539,10 @@ class Opaque(Base):
         output: The shape that it gave for the input that the net was read with, without the batch.
         parameters: Its trained numbers.
         macs: Multiply-accumulates for one input; None: not known.
-        reach: What one unit reads: ``place`` its own position in every map, ``map`` the whole map, or ``unknown``.
+        reach: What one unit reads: ``place`` its own position in every map, ``map`` the whole map, ``window`` a window
+            of every map, or ``unknown``.
+        windows: Of ``window``: kernel, stride, padding before and behind, dilation, and the factor by which the map is
+            enlarged first, for each axis.
     """
 
     kind: str
@@ -547,6 +550,7 @@ class Opaque(Base):
     parameters: int = 0
     macs: int | None = None
     reach: str = "unknown"
+    windows: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.kind or any(c.isspace() or c in "#;:=," for c in self.kind):

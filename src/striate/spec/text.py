@@ -16,6 +16,7 @@ from striate.errors import SpecError, nearest, shape_text
 from striate.spec.graph import Graph, Node, check_input, check_node, check_taps
 from striate.spec.op import Base, Shape, shown, word
 from striate.spec.ops import OPS, Op
+from striate.spec.pasted import LIKE, from_pasted
 
 
 def parse(text: str) -> Graph:
@@ -51,9 +52,20 @@ def parse(text: str) -> Graph:
             node = _read_node(line, counts, nodes[-1].name if nodes else "input")
             check_node(node, known, groups)
         except SpecError as error:
-            raise SpecError(f"{where}: {error}\n    {line}") from None
+            meant = from_pasted(line)
+            said = f"this is Python; in the notation it is: {meant}" if meant else error
+            raise SpecError(f"{where}: {said}\n    {line}") from None
         nodes.append(node)
     return Graph(input, tuple(nodes), taps)
+
+
+def _near_word(words: list[str]) -> str:
+    """The word that is near in meaning, or else in spelling."""
+    for count in (2, 1):
+        meant = LIKE.get(" ".join(words[:count]).lower())
+        if meant:
+            return f"; did you mean {meant!r}?"
+    return nearest(words[0], ["input", *OPS])
 
 
 def format(graph: Graph) -> str:
@@ -150,7 +162,7 @@ def _read_op(words: list[str]) -> Op:
             f"{what} read from code and its inside is not known: it is not an op of the notation; describe it in words"
         )
     if cls is None:
-        raise SpecError(f"unknown word {words[0]!r}{nearest(words[0], ['input', *OPS])}")
+        raise SpecError(f"unknown word {words[0]!r}{_near_word(words)}")
     known = {f.name: str(f.type) for f in fields(cls)}
     required = [f.name for f in fields(cls) if f.default is MISSING]
     optional = [name for name in known if name not in required]

@@ -1,0 +1,152 @@
+"""Which inputs a module takes as it is: sizes may be written down anywhere in it, so what the graph says is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from striate.analysis import LegalInputs, Report, analyse, infer
+from striate.analysis.sizes import Sizes
+from striate.errors import Error
+from striate.spec import Flatten, Graph, Linear, Opaque, Shape
+
+if TYPE_CHECKING:
+    from striate.net.read import Reading
+
+TRIED = 300  # parts up to which other inputs are tried, too
+TRACED = 1500  # parts traced in a search
+REACH = 512  # how far a size is looked for whose features are as many as a layer has
+
+Try = Callable[[Shape], "Report | None"]
+
+
+def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalInputs:
+    """The legal inputs of *module*, each tried: those of its graph, where its code does not depend on the size; else
+    those that a search finds.
+    """
+    legal, input = report.legal_inputs, report.input
+    asked: bool | None = legal.asked and not reading.problems
+    if not reading.problems and not report.dropped and not _known(reading.graph):
+        asked = None
+    if reading.fault or not reading.traced or len(reading.graph.nodes) > TRIED:
+        return LegalInputs(asked, None, None, None, None)
+    from striate.net.read import read_all
+
+    seen: dict[Shape, Report | None] = {}
+
+    def tried(shape: Shape) -> Report | None:
+        """The report for *shape*, where the module takes it as it is."""
+        if shape not in seen:
+            try:
+                found = read_all(module, (shape, *_others(reading.graph, input, shape)))
+            except Error:
+                found = None
+            right = found is not None and found.traced and not found.slips and not found.fault
+            seen[shape] = analyse(found.graph) if right and found is not None else None
+        return seen[shape]
+
+    up = _moved(input, 1)
+    other = tried(up)
+    if other is not None and _signature(other) != _signature(report):
+        return _searched(tried, report, asked, len(reading.graph.nodes))
+    if other is None or reading.features:
+        found = _of_features(tried, reading, report)
+        if found is not None:
+            return replace(found, asked=asked)
+    near = (legal.below, legal.above, legal.smallest)
+    below, above, smallest = (shape if shape and tried(shape) else None for shape in near)
+    if smallest and max(smallest[1:], default=1) > 1 and tried(_moved(smallest, -1)):
+        smallest = None  # it takes smaller ones, by code that depends on the size
+    return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
+
+
+def _others(graph: Graph, input: Shape, shape: Shape) -> list[Shape]:
+    """Further inputs, of the same places as the first."""
+    others = [node.op.output for node in graph.nodes if isinstance(node.op, Opaque) and node.op.kind == "input"]
+    return [(other[0], *shape[1:]) if other[1:] == input[1:] else other for other in others]
+
+
+def _known(graph: Graph) -> bool:
+    """Whether it is known what strides drop, all the way to where places end."""
+    sizes = Sizes(graph)
+    return not sizes.extents or bool(sizes.axes)
+
+
+def _moved(shape: Shape, by: int) -> Shape:
+    first = 0 if len(shape) == 1 else 1
+    return (*shape[:first], *(max(1, n + by) for n in shape[first:]))
+
+
+def _signature(report: Report) -> list[Any]:
+    """The ops, whatever sizes came out."""
+    ops = [layer.spec for layer in report.layers]
+    return [(op.kind, op.reach, op.windows) if isinstance(op, Opaque) else op for op in ops]
+
+
+def _searched(tried: Try, report: Report, asked: bool | None, parts: int) -> LegalInputs:
+    """Of code that depends on the size: its neighbours, one by one, and the smallest."""
+    input, budget = report.input, max(8, TRACED // parts)
+
+    def whole(shape: Shape) -> bool:
+        found = tried(shape)
+        return found is not None and not found.dropped
+
+    steps = range(1, min(34, budget // 4))
+    above = next((s for d in steps if whole(s := _moved(input, d))), None)
+    below = next((s for d in steps if min(s := _moved(input, -d)) > 0 and s != input and whole(s)), None)
+    least = min(input[1:] or input)
+    smaller = (_squared(input, n) for n in range(1, min(least + 1, budget // 2)))
+    smallest = next((s for s in smaller if tried(s)), None)
+    step = None
+    if below and above:
+        up, down = above[-1] - input[-1], input[-1] - below[-1]
+        even = up == down if asked else True
+        step = ((up if asked else up + down),) * max(1, len(input) - 1) if even else None
+    return LegalInputs(asked, below, above, smallest, step)
+
+
+def _squared(input: Shape, n: int) -> Shape:
+    return (n,) if len(input) == 1 else (input[0], *[n] * (len(input) - 1))
+
+
+def _of_features(tried: Try, reading: Reading, report: Report) -> LegalInputs | None:
+    """Where linear layers have so many features: the sizes that give as many; None where it is not that."""
+    graph, input = reading.graph, report.input
+    if any(isinstance(n.op, Opaque) and len(n.op.output) > 1 and n.op.kind != "input" for n in graph.nodes):
+        return None
+    shapes, own = infer(graph)[0], dict(reading.features)
+    flat = {node.name for node in graph.nodes if isinstance(node.op, Flatten)}
+    need: dict[str, int] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Linear):
+            need[node.name] = own.get(node.name, shapes[node.inputs[0]][0])
+        elif node.inputs[0] in flat and len(shapes[node.name]) == 1:
+            flat.add(node.name)
+    if not need or len(input) == 1:
+        return None
+
+    def fits(shape: Shape) -> bool:
+        found, problems = infer(graph.with_input(shape))
+        sources = {node.name: node.inputs[0] for node in graph.nodes}
+        return not problems and all(found[sources[name]] == (n,) for name, n in need.items())
+
+    def sizes(direction: int) -> Iterator[Shape]:
+        for d in range(1, REACH):
+            shape = _moved(input, direction * d)
+            if min(n + direction * d for n in input[1:]) > 0:
+                yield shape
+        if len(set(input[1:])) > 1:
+            least, most = min(input[1:]), max(input[1:])
+            yield from (_squared(input, n) for n in (range(least, 0, -1) if direction < 0 else range(most, REACH)))
+
+    def whole(shape: Shape) -> bool:
+        found = tried(shape) if fits(shape) else None
+        return found is not None and not found.dropped
+
+    below, above = next(filter(whole, sizes(-1)), None), next(filter(whole, sizes(1)), None)
+    smaller = (_squared(input, n) for n in range(1, max(input[1:]) + REACH))
+    smallest = next((s for s in smaller if fits(s) and tried(s)), None)
+    return LegalInputs(None, below, above, smallest, None)
