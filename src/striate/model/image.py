@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from striate.errors import DataError
+from striate.model.limits import overlapping_tags
 from striate.model.opening import has_metadata_behind, open_image, plain_jpeg
 
+_BAND = 1 << 19  # pixels that are converted at a time
 _ORIENTATION = 0x0112  # the EXIF tag: how the camera was held
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -93,15 +95,23 @@ def decode_mask(source: Path | str) -> np.ndarray:
         DataError: As :func:`decode`; or floating-point pixels.
     """
     with open_image(source) as file:
-        image = _upright(file)
-        if image.mode == "F":
+        file.load()
+        if file.mode == "F":
             raise DataError("the mask is floating point; save it as whole numbers, one for each class")
-        if image.mode not in ("1", "L", "P", "LA", "PA") and not image.mode.startswith("I"):
-            red, green, blue = np.asarray(image.convert("RGB")).astype(np.int32).transpose(2, 0, 1)
-            colours: np.ndarray = (red << 16) | (green << 8) | blue
-            return colours
-        values = np.asarray(image).astype(np.int32)
-        return values[..., 0] if values.ndim == 3 else values
+        width, height = file.size[::-1] if _orientation(file) in _ON_ITS_SIDE else file.size
+        found = np.empty((height, width), np.int32)
+        for band, (left, top) in _bands(file):
+            found[top : top + band.height, left : left + band.width] = _mask_values(band)
+        return found
+
+
+def _mask_values(image: Image.Image) -> np.ndarray:
+    if image.mode not in ("1", "L", "P", "LA", "PA") and not image.mode.startswith("I"):
+        red, green, blue = np.asarray(image.convert("RGB")).astype(np.int32).transpose(2, 0, 1)
+        colours: np.ndarray = (red << 16) | (green << 8) | blue
+        return colours
+    values = np.asarray(image).astype(np.int32)
+    return values[..., 0] if values.ndim == 3 else values
 
 
 def header(source: Path | str) -> tuple[str, tuple[int, int]]:
@@ -135,8 +145,12 @@ def alpha_is_used(source: Path | str) -> bool:
     """
     with open_image(source) as file:
         file.load()
-        image = _eight_bits(file)
-        return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+        if not file.has_transparency_data:
+            _check_range(file)
+            return False
+        return any(
+            _eight_bits(band).convert("RGBA").getchannel("A").getextrema() != (255, 255) for band, _ in _bands(file)
+        )
 
 
 def canonical(image: Image.Image, mode: str) -> Image.Image:
@@ -153,7 +167,19 @@ def canonical(image: Image.Image, mode: str) -> Image.Image:
     >>> canonical(Image.new("RGBA", (1, 1), (200, 100, 50, 0)), "RGB").getpixel((0, 0))
     (0, 0, 0)
     """
-    image = _eight_bits(_upright(image))
+    image.load()  # a PNG's orientation may stand behind the pixels
+    _check_range(image)
+    if image.width * image.height <= _BAND or (image.mode == mode and _orientation(image) == 1):
+        return _canonical(_upright(image), mode)
+    size = image.size[::-1] if _orientation(image) in _ON_ITS_SIDE else image.size
+    whole = Image.new(mode, size)
+    for band, place in _bands(image):
+        whole.paste(_canonical(band, mode), place)
+    return whole
+
+
+def _canonical(image: Image.Image, mode: str) -> Image.Image:
+    image = _eight_bits(image)
     if image.mode == "LAB":  # which Pillow turns into RGB alone
         image = image.convert("RGB")
     if image.has_transparency_data:
@@ -163,18 +189,47 @@ def canonical(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
+def _bands(image: Image.Image) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+    """Some rows of a loaded *image* after the other, upright, and where their (left, top) lies in the upright whole:
+    so that no step on the way needs a second or third image as large.
+    """
+    width, height = image.size
+    turn, rows = _orientation(image), max(1, _BAND // width)
+    if rows >= height:
+        yield _upright(image), (0, 0)
+        return
+    for start in range(0, height, rows):
+        end = min(start + rows, height)
+        at = height - end if turn in (3, 4, 6, 7) else start  # the first row has become the last, or the last column
+        band = image.crop((0, start, width, end))
+        yield _turned(band, turn), (at, 0) if turn in _ON_ITS_SIDE else (0, at)
+
+
 def _orientation(image: Image.Image) -> int:
     """1 to 8, as EXIF numbers them; an image whose metadata are damaged says nothing, so 1."""
     with suppress(Exception):
+        if overlapping_tags(_exif(image)):
+            return 1
         # The base class's method: a PNG's own decodes it, to find what may stand behind the pixels.
         found = Image.Image.getexif(image).get(_ORIENTATION)
         return found if found in _TURN else 1
     return 1
 
 
+def _exif(image: Image.Image) -> bytes:
+    """The EXIF metadata of an image, where Pillow finds them."""
+    found = image.info.get("exif")
+    if found is None and (profile := image.info.get("Raw profile type exif")):
+        found = bytes.fromhex("".join(profile.split("\n")[3:]))
+    return found if isinstance(found, bytes) else b""
+
+
 def _upright(image: Image.Image) -> Image.Image:
     image.load()  # a PNG's orientation may stand behind the pixels
-    orientation = _orientation(image)
+    return _turned(image, _orientation(image))
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
     if orientation == 1:
         return image
     # Not by ImageOps.exif_transpose, which writes the other metadata anew and fails where they are damaged.
@@ -184,15 +239,19 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _check_range(image: Image.Image) -> None:
     if image.mode == "F":
         raise DataError("the pixels are floating point and their range is unknown; save it with 8 or 16 bits")
+    if image.mode == "I":
+        low, high = cast(tuple[int, int], image.getextrema())
+        if low < 0 or high > 65535:
+            raise DataError(f"the pixels go from {low} to {high}, expected 0 to 65535; save it with 8 or 16 bits")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
     if not image.mode.startswith("I"):
         return image
     values = np.asarray(image).astype(np.int32)
-    low, high = values.min(), values.max()
-    if low < 0 or high > 65535:
-        raise DataError(f"the pixels go from {low} to {high}, expected 0 to 65535; save it with 8 or 16 bits")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # value / 257, rounded
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from striate.errors import DataError
+from striate.model.limits import check_cost, many_scans
 
 Image.preinit()
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -102,9 +103,11 @@ def open_image(source: Path | str) -> Iterator[ImageFile.ImageFile]:
             raise DataError("this is a folder; name the image files in it" if folder else "this is not a regular file")
         if not status.st_size:
             raise DataError("the file is empty (0 bytes); copy it again or remove it")
-        with open(source, "rb") as stream, Image.open(stream, formats=FORMATS) as image:
-            _check_area(image)
-            yield image
+        with open(source, "rb") as stream:
+            check_cost(stream, status.st_size)
+            with Image.open(stream, formats=FORMATS) as image:
+                _check_area(image)
+                yield image
     except Exception as error:
         # Pillow's decoders meet damage with a dozen kinds of exception (OSError, SyntaxError, struct.error,
         # IndexError, ...). One broken file must never end a run, so each of them becomes the file's reason.
@@ -182,7 +185,7 @@ def plain_jpeg(path: Path | str, factor: Callable[[tuple[int, int]], int]) -> Im
     try:
         data = _content(path)
         found = _mode_and_size(data) if data else None
-        if data is None or found is None or factor(found[1]) != 1:
+        if data is None or found is None or factor(found[1]) != 1 or many_scans(data):
             return None
         return Image.frombytes(*found, data, "jpeg", found[0], "")
     except Exception:  # damage: as many kinds of it as Pillow has exceptions
