@@ -166,4 +166,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 # what a run's recipe.json says besides the settings
-ABOUT = tuple("data task name classes images net init weights freeze channels resize contract".split())
+ABOUT = (
+    *("data", "task", "name", "classes", "images", "net", "init", "weights", "freeze", "contract"),
+    *("channels", "resize", "classes_from", "mask_threshold", "label", "file", "text", "group"),
+)
