@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.options import DataOptions
+from striate.datasets.sources.array_files import is_array_files, open_array_files
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
+from striate.datasets.sources.cifar import is_cifar, open_cifar
 from striate.datasets.sources.fetch import Progress
 from striate.datasets.sources.folders import open_folders
 from striate.datasets.sources.folders_splits import split_role
@@ -45,6 +47,8 @@ SOURCES = (
     Source("a folder with images/ and masks/", is_masks, lambda path, _: open_masks(path)),
     Source("a table (.csv, .tsv)", is_tables, lambda path, options: open_tables(path, options.task, options.columns)),
     Source("a folder with a folder of texts for each class", is_texts, lambda path, _: open_texts(path)),
+    Source("CIFAR's own batches", is_cifar, lambda path, _: open_cifar(path)),
+    Source("a folder of .npy files", is_array_files, lambda path, options: open_array_files(path, options.task)),
     Source("an .npz file", is_npz, lambda path, options: open_npz(path, options.task)),
     Source(
         "a folder with one folder of images for each class (flat or under train/, val/ and test/)",

@@ -12,21 +12,32 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
-from striate.errors import DataError
+from striate.errors import DataError, listed
 from striate.tasks import CLASSIFICATION
 
-_FILE = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE)
-# 0, 0, the type of the values (8: unsigned byte), the number of axes
+_FILE = re.compile(
+    r"(?:(?P<set>[\w-]+)[-_.])?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)[-_.]idx[123][-_.](?:ubyte|int)(\.gz)?",
+    re.IGNORECASE,
+)
+# 0, 0, the type of the values (8: unsigned byte; 12: int32), the number of axes
 _MAGIC = {"images": 0x0803, "labels": 0x0801}
+_QMNIST = 0x0C02  # its labels: a row of eight numbers each, the first of which is the class
+_TURNED = "emnist"  # a set whose images are stored with rows and columns exchanged
 
 
-def is_idx(folder: Path) -> bool:
-    """Whether *folder* is one with a file named as the files of MNIST are (``train-images-idx3-ubyte.gz``)."""
-    return folder.is_dir() and bool(_find(folder))
+def is_idx(path: Path) -> bool:
+    """Whether *path* is a folder with a file named as the files of MNIST are (``train-images-idx3-ubyte.gz``).
+
+    Or such a file, which stands for its set: ``emnist-letters-train-images-idx3-ubyte.gz``.
+    """
+    return bool(_find(path) if path.is_dir() else _FILE.fullmatch(path.name))
 
 
 def open_idx(folder: Path) -> DataSet:
     """The IDX files ``train-images``, ``train-labels`` and, where they are, ``t10k-`` or ``test-`` of *folder*.
+
+    Names may begin with that of a set (``emnist-letters-``, ``qmnist-``); of several sets in a folder one of its files
+    says which. Each may be in a folder of its name. Images of EMNIST, which are stored lying on their side, are turned.
 
     The classes are the numbers among the training labels (``"0"`` to ``"9"`` for MNIST), in their order.
 
@@ -34,11 +45,21 @@ def open_idx(folder: Path) -> DataSet:
         DataError: A file is missing, is not what its name says, is cut short or too long; images and labels
             differ in number; fewer than two classes; a test label that training never saw.
     """
-    files = _find(folder)
+    named = "" if folder.is_dir() else _set_of(folder)
+    folder = folder if folder.is_dir() else folder.parent
+    sets = _find(folder)
+    if len(sets) > 1 and named not in sets:
+        first = min(path.name for path in sets[min(sets)].values())
+        raise DataError(
+            f"{folder}: files of several sets ({listed(sorted(sets))}); name a file of one, such as {folder / first}"
+        )
+    which = named if named in sets else next(iter(sets))
+    files = sets[which]
+    turned = which.lower().startswith(_TURNED) or (not which and _TURNED in folder.resolve().name.lower())
     if not any(split == "train" for split, _ in files):
         raise DataError(f"{folder}: there are test files, but no train-images-idx3-ubyte and its labels")
     pairs = {split: _pair(folder, files, split) for split in ("train", "test") if any(split == s for s, _ in files)}
-    images, labels = pairs["train"]
+    _, labels = pairs["train"]
     classes = np.unique(labels)
     if len(classes) < 2:
         raise DataError(f"{files['train', 'labels']}: every label is {classes[0]}; learning needs two classes or more")
@@ -46,27 +67,40 @@ def open_idx(folder: Path) -> DataSet:
     for split, (pixels, targets) in pairs.items():
         _check_known(files[split, "labels"], targets, classes)
         names = tuple(f"{files[split, 'images'].name} {i}" for i in range(len(pixels)))
+        pixels = np.ascontiguousarray(pixels.swapaxes(1, 2)) if turned else pixels
         parts[split] = Part(pixels, np.searchsorted(classes, targets).astype(np.int64), names)
     return DataSet(
-        folder.resolve().name,
+        which or folder.resolve().name,
         CLASSIFICATION,
         tuple(map(str, classes)),
         "L",
-        (1, *images.shape[1:]),
+        (1, *parts["train"].arrays.shape[1:]),
         parts["train"],
         test=parts.get("test"),
         why="from IDX labels",
+        notes=("EMNIST's images are stored lying on their side; they are turned upright",) if turned else (),
     )
 
 
-def _find(folder: Path) -> dict[tuple[str, str], Path]:
-    """``{("train" or "test", "images" or "labels"): file}``; of a file and its gzip, the plain one."""
-    found: dict[tuple[str, str], Path] = {}
+def _find(folder: Path) -> dict[str, dict[tuple[str, str], Path]]:
+    """By set ``{("train" or "test", "images" or "labels"): file}``; of a file and its gzip, the plain one."""
+    found: dict[str, dict[tuple[str, str], Path]] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # a plain file comes after its .gz, and replaces it
-        if match := _FILE.fullmatch(path.name):
-            split, kind = match[1].lower(), match[2].lower()
-            found["train" if split == "train" else "test", kind] = path
+        if not (match := _FILE.fullmatch(path.name)):
+            continue
+        if path.is_dir():  # as Kaggle packs them: a folder of the file's name around it
+            inner = [file for file in sorted(path.iterdir()) if file.is_file() and _FILE.fullmatch(file.name)]
+            if len(inner) != 1:
+                continue
+            path = inner[0]
+        split, kind = match["split"].lower(), match["kind"].lower()
+        found.setdefault(match["set"] or "", {})["train" if split == "train" else "test", kind] = path
     return found
+
+
+def _set_of(path: Path) -> str:
+    match = _FILE.fullmatch(path.name)
+    return (match["set"] or "") if match else ""
 
 
 def _pair(folder: Path, files: dict[tuple[str, str], Path], split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -106,6 +140,8 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
     if len(data) < start:
         raise DataError(f"{path}: truncated: {len(data)} bytes are not even its header; copy or download it again")
     magic = int.from_bytes(data[:4], "big")
+    if kind == "labels" and magic == _QMNIST:
+        return _first_column(path, data)
     if magic != _MAGIC[kind]:
         swapped = " (that is the number of the other kind)" if magic in _MAGIC.values() else ""
         raise DataError(
@@ -123,6 +159,16 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
             "follow; copy or download it again"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _first_column(path: Path, data: bytes) -> np.ndarray:
+    """The classes in QMNIST's labels, int32 ``(N, 8)``."""
+    rows, columns = struct.unpack(">2I", data[4:12]) if len(data) >= 12 else (0, 0)
+    if not rows or not columns or len(data) != 12 + 4 * rows * columns:
+        raise DataError(
+            f"{path}: its header says {rows} x {columns} labels, but {len(data)} bytes are there; copy it again"
+        )
+    return np.frombuffer(data, ">i4", offset=12).reshape(rows, columns)[:, 0].astype(np.int64)
 
 
 def _content(path: Path) -> bytes:

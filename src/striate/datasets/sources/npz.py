@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from striate.errors import DataError, listed
 from striate.tasks import Task
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of an empty one
-_INPUTS = {"x", "images", "image", "data", "inputs"}
+_INPUTS = {"x", "images", "image", "imgs", "img", "data", "inputs", "input", "features"}
 _TARGETS = {"y", "labels", "label", "targets", "target"}
 _CLASSES = ("classes", "class_names")
 _EXPECTED = (
@@ -43,6 +44,33 @@ def open_npz(path: Path, task: Task | None = None) -> DataSet:
             finite; a target that training lacks.
     """
     arrays = _arrays(path)
+    if not any(map(_role, arrays)) and [*arrays] == ["arr_0", "arr_1"]:  # numpy.savez(file, x, y)
+        arrays = {"x": arrays["arr_0"], "y": arrays["arr_1"]}
+    elif [*arrays] == ["arr_0"]:
+        raise DataError(
+            f"{path}: it contains one array, {_shape(arrays['arr_0'])}, and no targets; put the other half beside it "
+            "(as in NAME-train-imgs.npz and NAME-train-labels.npz) and name the folder, or save both in one file with "
+            "numpy.savez(file, x=..., y=...)"
+        )
+    return arrays_data_set(path, path.stem, arrays, task)
+
+
+def _shape(array: np.ndarray) -> str:
+    return f"{array.dtype} {array.shape}"
+
+
+def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], task: Task | None = None) -> DataSet:
+    """The data set in *arrays* whose names say what they are (``x``, ``y_train``, ``test_images``, ...).
+
+    Args:
+        path: Where they are from, for messages.
+        name: Of the data set.
+        arrays: By name.
+        task: As in :func:`open_npz`.
+
+    Raises:
+        DataError: As :func:`open_npz`.
+    """
     sides = _sides(path, arrays)
     for x, y in sides.values():
         _check_pair(path, x, arrays[x], y, arrays[y])
@@ -55,13 +83,11 @@ def open_npz(path: Path, task: Task | None = None) -> DataSet:
     train, (_, y) = inputs["train"], sides["train"]
     requested = task is not None and task.continuous and task == meaning.task and arrays[y].dtype.kind in "iu"
     parts = {
-        split: Part(
-            one.inputs, meaning.targets[split], tuple(f"{path.stem} {split} {i}" for i in range(len(one.inputs)))
-        )
+        split: Part(one.inputs, meaning.targets[split], tuple(f"{name} {split} {i}" for i in range(len(one.inputs))))
         for split, one in inputs.items()
     }
     return DataSet(
-        path.stem,
+        name,
         meaning.task,
         meaning.classes,
         train.mode,
@@ -69,7 +95,7 @@ def open_npz(path: Path, task: Task | None = None) -> DataSet:
         parts["train"],
         parts.get("val"),
         parts.get("test"),
-        why=f"from {y} of {path.name}{', as requested' if requested else ''}",
+        why=f"from {y} of {path.resolve().name}{', as requested' if requested else ''}",
         mask_values=tuple(range(len(meaning.classes))) if meaning.task.per_pixel else (),
         notes=(train.note, *meaning.notes),
     )
@@ -134,7 +160,7 @@ def _role(key: str) -> tuple[str, str] | None:
     >>> _role("x"), _role("y_test"), _role("train_images"), _role("weights")
     (('train', 'inputs'), ('test', 'targets'), ('train', 'inputs'), None)
     """
-    words = key.lower().split("_")
+    words = re.split(r"[_ .-]+", key.lower())
     splits = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
     sides = ["inputs" if word in _INPUTS else "targets" for word in words if word in _INPUTS | _TARGETS]
     alone = len(sides) == 1 and len(splits) == len(words) - 1 < 2

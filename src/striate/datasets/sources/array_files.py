@@ -1,0 +1,197 @@
+"""Arrays in several files: ``X.npy`` and ``y.npy``, a ``.npy`` for each item in class folders, ``.npz`` pairs, HDF5."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
+from striate.datasets.sources.npz import array_inputs, arrays_data_set, open_npz
+from striate.datasets.sources.rows import needed_package
+from striate.errors import DataError, listed, listed_quoted
+from striate.model.opening import folder_contents
+from striate.tasks import CLASSIFICATION, Task
+
+_HDF5 = (".h5", ".hdf5", ".hdf")
+_SUFFIXES = (".npy", ".npz", *_HDF5)
+_SIDES = {
+    **dict.fromkeys(("x", "images", "image", "imgs", "img", "data", "inputs", "input", "features"), "x"),
+    **dict.fromkeys(("y", "labels", "label", "targets", "target"), "y"),
+    **dict.fromkeys(("classes", "class_names"), "classes"),
+}
+
+
+def is_array_files(path: Path) -> bool:
+    """Whether *path* is a ``.npy`` or HDF5 file, or a folder of such files or ``.npz``, flat or in class folders."""
+    if not path.is_dir():
+        return path.suffix.lower() in (".npy", *_HDF5)
+    return bool(_flat(path) or _class_folders(path))
+
+
+def open_array_files(path: Path, task: Task | None = None) -> DataSet:
+    """The data set in ``X.npy`` and ``y.npy`` (or ``x_train.npy``, ``train_labels.npy``, ...), in the only archive of a
+    folder, in pairs of ``.npz`` or HDF5 files of one array each, or in class folders of ``.npy`` files.
+
+    Args:
+        path: The folder, or one of its ``.npy`` or HDF5 files.
+        task: As in :func:`~.npz.open_npz`.
+
+    Raises:
+        DataError: Several archives, a half without the other, items of different shapes, a damaged file, objects; as
+            :func:`~.npz.open_npz`.
+    """
+    if not path.is_dir():
+        found = _loaded(path)
+        if len(found) > 1:
+            return arrays_data_set(path, path.stem, _named(found), task)
+        beside = [file for file in _flat(path.parent) if file.suffix == path.suffix]
+        if not _role(path.stem) or len(beside) < 2:
+            shape = "".join(f", {array.dtype} {array.shape}" for array in found.values())
+            raise DataError(f"{path}: it is one array{shape}; put the targets beside it, as in X.npy and y.npy")
+        return _paired(path.parent, beside, task)
+    if files := _flat(path):
+        archives = [file for file in files if file.suffix.lower() != ".npy"]
+        if len(archives) == 1 and len(files) == 1:
+            only = archives[0]
+            return open_npz(only, task) if only.suffix.lower() == ".npz" else open_array_files(only, task)
+        if len(archives) > 1 and not _is_paired(archives):
+            names = listed(file.name for file in archives)
+            raise DataError(f"{path}: several archives ({names}); name the one to open, such as {archives[0]}")
+        return _paired(path, files, task)
+    return _of_items(path)
+
+
+def _flat(folder: Path) -> list[Path]:
+    """The array files of a folder that contains nothing else but texts (readme, names)."""
+    folders, files = folder_contents(folder)
+    found = [path for path in files if path.suffix.lower() in _SUFFIXES]
+    others = {path.suffix.lower() for path in files} - {*_SUFFIXES, ".txt", ".md", ".json", ".sha256", ".md5", ""}
+    return found if found and not others and not folders else []
+
+
+def _role(name: str) -> str:
+    """``x_train`` and so on, of a name that says it: ``kmnist-train-imgs``, ``train_set_y``; "" of another one."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    sides = [_SIDES[word] for word in words if word in _SIDES]
+    splits = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
+    if "classes" in sides and not splits:
+        return "classes"
+    return f"{sides[-1]}_{splits[0] if splits else 'train'}" if sides else ""
+
+
+def _is_paired(files: Sequence[Path]) -> bool:
+    roles = [_role(file.stem) for file in files]
+    return all(roles) and len({*roles}) == len(roles) and any(role.startswith("y") for role in roles)
+
+
+def _paired(folder: Path, files: Sequence[Path], task: Task | None) -> DataSet:
+    """Files of one array each, which their names explain."""
+    arrays: dict[str, np.ndarray] = {}
+    for file in files:
+        role = _role(file.stem)
+        if not role:
+            continue
+        if role in arrays:
+            raise DataError(f"{folder}: two files are {role}, one of them {file.name}; keep one")
+        found = _loaded(file)
+        if len(found) != 1:
+            raise DataError(f"{file}: it contains {listed(found)}; name the file itself to open it")
+        (arrays[role],) = found.values()
+    if not {"x_train", "y_train"} <= arrays.keys():
+        raise DataError(f"{folder}: {listed(f.name for f in files)}; expected two arrays such as X.npy and y.npy")
+    return arrays_data_set(folder, folder.resolve().name, arrays, task)
+
+
+def _named(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of an HDF5 file under names that are understood: ``train_set_x`` is ``x_train``."""
+    return {_role(key) or key: array for key, array in arrays.items()}
+
+
+def _loaded(file: Path) -> dict[str, np.ndarray]:
+    """The arrays in a file, by name; nothing is ever unpickled."""
+    if file.suffix.lower() in _HDF5:
+        h5py = needed_package(file, "h5py", "h5py")
+    try:
+        if file.suffix.lower() in _HDF5:
+            found: dict[str, np.ndarray] = {}
+            with h5py.File(file, "r") as archive:
+                archive.visititems(lambda key, item: found.update({key: item[()]} if hasattr(item, "shape") else {}))
+            return found
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {file.stem: loaded}
+        with loaded:
+            return {key: loaded[key] for key in loaded.files}
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise DataError(f"{file}: damaged or cut short ({error}); copy or write it again") from None
+        raise DataError(
+            f"{file}: it contains Python objects, which may run code when they are read; make it one array of numbers "
+            "(numpy.stack) and save again"
+        ) from None
+    except Exception as error:  # NumPy, zipfile and h5py meet damage with a dozen kinds
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{file}: damaged, cut short or not readable ({reason}); copy or write it again") from None
+
+
+def _class_folders(folder: Path) -> dict[str, Path]:
+    """The folder of each split, whose folders contain ``.npy`` files alone; ``{"train": folder}`` without splits."""
+    folders, _ = folder_contents(folder)
+    named = {SPLIT_NAMES[path.name.lower()]: path for path in folders if path.name.lower() in SPLIT_NAMES}
+    places = named if "train" in named else {"train": folder}
+    return places if all(_are_items(path) for path in places.values()) else {}
+
+
+def _are_items(folder: Path) -> bool:
+    classes = folder_contents(folder)[0]
+    inside = [folder_contents(path) for path in classes]
+    return (
+        len(classes) > 1
+        and all(files and not inner for inner, files in inside)
+        and all(path.suffix.lower() == ".npy" for _, files in inside for path in files)
+    )
+
+
+def _of_items(folder: Path) -> DataSet:
+    """A ``.npy`` file for each item, in class folders."""
+    places = _class_folders(folder)
+    classes = tuple(path.name for path in folder_contents(places["train"])[0])
+    like, parts, notes = None, {}, []
+    for split in (name for name in SPLITS if name in places):
+        files = [(file, path.name) for path in folder_contents(places[split])[0] for file in folder_contents(path)[1]]
+        if strange := sorted({name for _, name in files} - {*classes}):
+            raise DataError(
+                f"{places[split]}: classes that the training split lacks: {listed_quoted(strange)}; remove them"
+            )
+        items = [next(iter(_loaded(file).values())) for file, _ in files]
+        odd = [(file, item) for (file, _), item in zip(files, items, strict=True) if _kind(item) != _kind(items[0])]
+        if odd:
+            (file, item), first = odd[0], items[0]
+            raise DataError(
+                f"{file}: it is {item.dtype} {item.shape}, others are {first.dtype} {first.shape}; save all items alike"
+            )
+        inputs = array_inputs(str(places[split]), np.stack(items), like)
+        notes.append(inputs.note) if like is None else None
+        like = like or inputs
+        targets = np.array([classes.index(name) for _, name in files], np.int64)
+        parts[split] = Part(inputs.inputs, targets, tuple(str(file) for file, _ in files))
+    assert like is not None
+    return DataSet(
+        folder.resolve().name,
+        CLASSIFICATION,
+        classes,
+        like.mode,
+        like.shape,
+        parts["train"],
+        parts.get("val"),
+        parts.get("test"),
+        why="from class folders of .npy files",
+        notes=tuple(notes),
+    )
+
+
+def _kind(array: np.ndarray) -> tuple[tuple[int, ...], str]:
+    return array.shape, array.dtype.kind
