@@ -14,8 +14,9 @@ from striate.tasks import CLASSIFICATION
 
 ACCEPTED = (
     "; DATA is a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), a folder with one folder of images for "
-    "each class (flat or under train/, val/ and test/), an .npz file, a folder with a folder of texts for "
-    "each class, a table (.csv, .tsv), a folder with images/ and masks/ or a folder of IDX files"
+    "each class (flat or under train/, val/ and test/), an .npz file, a folder of .npy files, CIFAR's own batches, a "
+    "folder with a folder of texts for each class, a table (.csv, .tsv), a folder with images/ and masks/ or a folder "
+    "of IDX files"
 )
 
 
