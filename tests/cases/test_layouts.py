@@ -1,12 +1,16 @@
 """Folders as people have them, rebuilt small: the layouts of well-known public sets, and others of their kind."""
 
+import json
 import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from striate.datasets import open_data
+from striate import evaluate, train
+from striate.datasets import open_data, read_part
+from striate.datasets.doctor import doctor
+from striate.datasets.show.items import sheet_contract
 from striate.errors import DataError
 
 SIDE = 12
@@ -220,3 +224,296 @@ def test_patterns(tmp_path):
 def test_numbers_in_the_names_of_classes_are_in_natural_order(tmp_path, names, order):
     build(tmp_path, *(f"{name}/{{0..1}}.png" for name in names))
     assert open_data(tmp_path).classes == order
+
+
+# --------------------------------------------------------------------------------------------------------- masks
+def blob(path, values=(0, 1), seed=0, mode="L", side=SIDE):
+    """A mask: a square of each value on the first; in mode RGB values are 0xRRGGBB."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.full((side, side), values[0], np.int64)
+    for k, value in enumerate(values[1:]):
+        mask[1 + k * 3 : 4 + k * 3, 1 + seed % 5 : 8 + seed % 5] = value
+    if mode == "RGB":
+        Image.fromarray(np.stack([mask >> 16, mask >> 8, mask], -1).astype(np.uint8)).save(path)
+    else:
+        Image.fromarray(mask.astype(np.uint16 if mode == "I;16" else np.uint8)).save(path)
+    return path
+
+
+def pairs(root, image, mask, n=5, **how):
+    """*n* images and masks, called by the patterns, whose ``#`` is a number."""
+    for i in range(n):
+        photo(root / image.replace("#", f"{i:03}"))
+        blob(root / mask.replace("#", f"{i:03}"), seed=i, **how)
+    return root
+
+
+def is_segmentation(data, classes=("0", "1"), items=5):
+    assert (data.task.name, data.classes, sum(counts(data).values())) == ("segmentation", classes, items)
+    assert data.input == (3, SIDE, SIDE)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("image", "label"), ("photos", "mask"), ("original", "segmentation"), ("CameraRGB", "CameraSeg"),
+        ("JPEGImages", "SegmentationClass"), ("img", "gt"), ("x", "y"), ("rgb", "lbl"), ("A", "B"),
+        ("scans", "outlines"), ("2d_images", "2d_masks"), ("pictures", "drawn by hand"), ("color", "matte"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["", "train/", "archive/data/"])
+def test_folders_of_images_and_masks_by_any_names(tmp_path, images, masks, order):
+    data = open_data(pairs(tmp_path, f"{order}{images}/#.png", f"{order}{masks}/#.png"))
+    assert is_segmentation(data)
+    assert data.why == f"from {images}/ and {masks}/"
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("img_#", "mask_#"), ("ISIC_#", "ISIC_#_segmentation"), ("#", "#_mask"), ("#_image", "#_mask"),
+        ("IMG#", "GT#"), ("frame-#", "frame-#-label"), ("satImage_#", "gt_satImage_#"), ("0001TP_#", "0001TP_#_L"),
+        ("a (#)", "a (#)_seg"), ("#_sat", "#_mask"), ("p#", "seg-p#-final"), ("#.leaf", "#.leaf.mask"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("folders", [("images", "masks"), ("left", "right"), ("all", "all"), ("", "")])
+def test_names_with_any_prefix_or_suffix(tmp_path, image, mask, folders):
+    first, second = (f"{folder}/{name}.png".lstrip("/") for folder, name in zip(folders, (image, mask), strict=True))
+    assert is_segmentation(open_data(pairs(tmp_path, first, second)))
+
+
+@pytest.mark.parametrize(("image", "mask"), [("#.jpg", "#.png"), ("img#.jpg", "img#_label.bmp"), ("#.webp", "#.gif")])
+def test_images_and_masks_in_one_folder_by_their_suffix(tmp_path, image, mask):
+    assert is_segmentation(open_data(pairs(tmp_path, image, mask)))
+
+
+def test_splits_of_pairs(tmp_path):
+    names = ["train val", "images/train images/val", "train valid", "Train Testing", "train dev"]
+    for i, splits in enumerate(names):
+        root = tmp_path / str(i)
+        for split in splits.split():
+            if "/" in split:
+                pairs(root, f"{split}/#.png", f"{split.replace('images', 'truth')}/#.png")
+            else:
+                pairs(root, f"{split}/#.png", f"{split}_labels/#_L.png")
+        data = open_data(root)
+        assert is_segmentation(data, items=10)
+        assert len(data.train) + len(data.test) in (10, 5)
+
+
+def test_two_classes_of_the_same_names_are_no_masks(tmp_path):
+    build(tmp_path, "cat/{0..4}.png", "dog/{0..4}.png", "emu/{0..4}.png")
+    assert open_data(tmp_path).task == "classification"
+    flat = tmp_path / "flat"
+    for i in range(5):
+        for name in ("light", "dark"):
+            (flat / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), i * 10 + len(name)).save(flat / name / f"{i}.png")
+    assert open_data(flat).task == "classification"
+
+
+@pytest.mark.parametrize("names", [("photo", "sketch"), ("day", "night"), ("a", "b"), ("new", "old"), ("in", "out")])
+def test_where_both_readings_are_possible_both_commands_are_given(tmp_path, names):
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        photo(tmp_path / names[0] / f"{i}.png")
+        (tmp_path / names[1]).mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 2, (SIDE, SIDE), np.uint8) * 255).save(tmp_path / names[1] / f"{i}.png")
+    text = message(tmp_path)
+    for task, classes in (("classification", tuple(sorted(names))), ("segmentation", ("0", "255"))):
+        assert f"striate data {shlex.quote(str(tmp_path))} --task {task}" in text
+        data = open_data(tmp_path, task=task)
+        assert (data.task, data.classes) == (task, classes)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (("#_0", "#_1"), ("0", "255")), (("#_0", "#_1", "#_2"), ("0", "255")), (("#-a1", "#-a2"), ("0", "255")),
+        (("#_cat", "#_dog"), ("background", "cat", "dog")),
+        (("#_mask_left", "#_mask_right"), ("background", "left", "right")),
+        (("lungs/#", "heart/#"), ("background", "heart", "lungs")), (("#.mask.1", "#.mask.2"), ("0", "255")),
+    ],
+)  # fmt: skip
+def test_several_masks_of_an_image_are_put_together(tmp_path, names, classes):
+    for i in range(5):
+        photo(tmp_path / "images" / f"{i:03}.png")
+        for k, name in enumerate(names):
+            mask = np.zeros((SIDE, SIDE), np.uint8)
+            mask[3 * k : 3 * k + 2] = 255
+            path = tmp_path / "masks" / (name.replace("#", f"{i:03}") + ".png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(path)
+    data = open_data(tmp_path)
+    assert is_segmentation(data, classes)
+    values = read_part(data.train, sheet_contract(data, (3, SIDE, SIDE))).targets[0]
+    rows = [int(values[3 * k, 0]) for k in range(len(names))]
+    assert sorted(set(rows)) == (list(range(1, len(classes))))
+    assert values[-1, -1] == 0
+
+
+@pytest.mark.parametrize("place", ["", "VOCdevkit/VOC2012/"])
+@pytest.mark.parametrize("sets", ["ImageSets/Segmentation", "ImageSets"])
+def test_the_tree_of_pascal_voc(tmp_path, place, sets):
+    pairs(tmp_path, f"{place}JPEGImages/#.jpg", f"{place}SegmentationClass/#.png", n=8, values=(0, 1, 2, 255))
+    for i in range(8):
+        blob(tmp_path / place / "SegmentationObject" / f"{i:03}.png", (0, 5, 6))
+    photo(tmp_path / place / "JPEGImages" / "no mask.jpg")
+    (tmp_path / place / sets).mkdir(parents=True)
+    for name, of in {"train": range(4), "val": range(4, 6), "test": range(6, 8), "trainval": range(6)}.items():
+        (tmp_path / place / sets / f"{name}.txt").write_text("\n".join(f"{i:03}" for i in of))
+    data = open_data(tmp_path)
+    assert is_segmentation(data, ("0", "1", "2"), 8)
+    assert counts(data) == {"train": 4, "val": 2, "test": 2}
+
+
+def coco(path, files, outlines=True, categories=("pot", "pan"), several=False):
+    """Annotations of *files*: a rectangle of 4x3 pixels of one category each, in turn (or one of each)."""
+    images = [{"id": i, "file_name": name, "height": SIDE, "width": SIDE} for i, name in enumerate(files)]
+    which = range(len(categories)) if several else None
+    objects = [(i, k) for i in range(len(files)) for k in (which or [i % len(categories)])]
+    annotations = [
+        {
+            "id": n, "image_id": i, "category_id": k + 1, "bbox": [2, 1 + 5 * k, 3, 2], "area": 6,
+            "segmentation": [[2, 1 + 5 * k, 5, 1 + 5 * k, 5, 3 + 5 * k, 2, 3 + 5 * k]] if outlines else [],
+        }
+        for n, (i, k) in enumerate(objects)
+    ]  # fmt: skip
+    kinds = [{"id": 0, "name": "things"}] + [{"id": k + 1, "name": name} for k, name in enumerate(categories)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": kinds}))
+
+
+COCO = [
+    ("train/_annotations.coco.json", "train", "valid/_annotations.coco.json", "valid"),
+    ("annotations/instances_train2017.json", "train2017", "annotations/instances_val2017.json", "val2017"),
+    ("annotations/train.json", "images/train", "annotations/val.json", "images/val"),
+    ("train/labels.json", "train", "val/labels.json", "val"),
+    ("train.json", "train_images", "val.json", "val_images"),
+    ("result.json", "images", None, None),
+]
+
+
+@pytest.mark.parametrize(("train_json", "train", "val_json", "val"), COCO)
+@pytest.mark.parametrize("kind", ["outlines", "classes", "labels"])
+def test_coco(tmp_path, train_json, train, val_json, val, kind):
+    for n, file, folder in ((6, train_json, train), (4, val_json, val)):
+        if file:
+            names = [f"{folder.replace('/', '-')}-{i}.jpg" for i in range(n)]
+            build(tmp_path, *(f"{folder}/{name}" for name in names))
+            coco(tmp_path / file, names, kind == "outlines", several=kind == "labels")
+    data = open_data(tmp_path)
+    total = 10 if val else 6
+    if kind == "outlines":
+        assert is_segmentation(data, ("background", "pot", "pan"), total)
+        part = data.train
+        values = read_part(part, sheet_contract(data, (3, SIDE, SIDE))).targets
+        assert {int(value) for value in np.unique(values)} == {0, 1, 2}
+        assert all((mask > 0).sum() == 12 for mask in values)  # Pillow draws the outline too: 4x3
+    else:
+        task = "classification" if kind == "classes" else "multilabel"
+        assert (data.task, data.classes, sum(counts(data).values())) == (task, ("pot", "pan"), total)
+
+
+def test_coco_with_runs_and_faults(tmp_path):
+    build(tmp_path, "train/{0..3}.png")
+    file = tmp_path / "train" / "_annotations.coco.json"
+    coco(file, [f"{i}.png" for i in range(4)] + ["gone.png"])
+    text = json.loads(file.read_text())
+    area = SIDE * SIDE
+    text["annotations"][0]["segmentation"] = {"counts": [12, 24, area - 36], "size": [SIDE, SIDE]}
+    file.write_text(json.dumps(text))
+    data = open_data(tmp_path)
+    assert data.notes == ("train: 1 image of _annotations.coco.json not there: gone.png",)
+    first = [mask for mask in data.train.targets if mask.files[1].name == "0.png"]
+    assert not first or (first[0].read()[:, 1:3] == 1).all()
+    text["annotations"][0]["segmentation"] = {"counts": [12, 24], "size": [SIDE, SIDE]}
+    file.write_text(json.dumps(text))
+    assert "the outlines of 0.png cannot be read" in message(tmp_path)
+    file.write_text('{"images": [], "annotations": 3, "categories": []}')
+    assert "not COCO annotations" in message(tmp_path)
+
+
+CLASS_FILES = {
+    "class_dict.csv": "name,r,g,b\nsky,128,128,128\ncar,64,0,128\nVoid,0,0,0\n",
+    "labelmap.txt": "# label:color_rgb:parts:actions\nsky:128,128,128::\ncar:64,0,128::\nVoid:0,0,0::\n",
+    "label_colors.txt": "128 128 128\tsky\n64 0 128\tcar\n0 0 0\tVoid\n",
+    "classes.txt": "sky 128 128 128\ncar #400080\nVoid 0 0 0\n",
+}
+
+
+@pytest.mark.parametrize("file", CLASS_FILES)
+@pytest.mark.parametrize("layout", ["images/#.png masks/#.png", "train/#.png train_labels/#_L.png"])
+def test_files_that_name_colours(tmp_path, file, layout):
+    pairs(tmp_path, *layout.split(), mode="RGB", values=(0, 0x808080, 0x400080))
+    (tmp_path / file).write_text(CLASS_FILES[file])
+    data = open_data(tmp_path)
+    assert is_segmentation(data, ("sky", "car"))
+    assert data.mask_values == (0x808080, 0x400080)
+    assert "pixels of 'Void' are ignored" in data.notes
+
+
+@pytest.mark.parametrize("values", [(0, 65535), (0, 1000, 2000), (7, 256), (0, 257, 514), (100, 40000), (0, 1, 300)])
+def test_masks_of_16_bits(tmp_path, values):
+    pairs(tmp_path, "images/#.png", "masks/#.png", mode="I;16", values=values)
+    data = open_data(tmp_path)
+    assert is_segmentation(data, tuple(map(str, values)))
+    assert data.mask_values == values
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "suffix"),
+    [(0, 255, ".png"), (0, 200, ".png"), (20, 230, ".bmp"), (0, 255, ".jpg"), (0, 128, ".tif")],
+)
+@pytest.mark.parametrize("masks", ["masks/#", "truth/#_gt"])
+def test_smoothed_edges_are_a_fault_with_the_threshold_that_mends_it(tmp_path, low, high, suffix, masks):
+    for i in range(5):
+        photo(tmp_path / "images" / f"{i:03}.png", side=48)
+        small = np.full((20, 20), low, np.uint8)
+        small[4:15, 5 : 12 + i] = high
+        path = tmp_path / (masks.replace("#", f"{i:03}") + suffix)
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(small).resize((48, 48), Image.Resampling.BICUBIC).save(path)
+    text = message(tmp_path)
+    assert "smoothed edges" in text
+    diagnosis = doctor(tmp_path)
+    (fault,) = diagnosis.faults
+    assert (fault.kind, diagnosis.task) == ("anti-aliased-mask", "")
+    threshold = int(text.partition("--mask-threshold ")[2].partition(",")[0])
+    assert abs(threshold - (low + high) / 2) < 12
+    data = open_data(tmp_path, mask_threshold=threshold)
+    assert (data.task, data.classes) == ("segmentation", ("0", "255"))
+    assert not doctor(tmp_path, mask_threshold=threshold).faults
+
+
+def test_many_classes_are_no_smoothed_edges(tmp_path):
+    pairs(tmp_path, "images/#.png", "masks/#.png", values=(0, 80, 160, 255))
+    assert is_segmentation(open_data(tmp_path), ("0", "80", "160", "255"))
+    for i in range(5):
+        bands = np.repeat(np.arange(0, 250, 10, dtype=np.uint8), 2)[None].repeat(50, 0)
+        bands[:, :30] = 0
+        Image.fromarray(bands).save(tmp_path / "masks" / f"{i:03}.png")
+        photo(tmp_path / "images" / f"{i:03}.png", side=50)
+    assert len(open_data(tmp_path).classes) == 11
+
+
+def test_masks_that_are_refused_are_no_classification_for_the_doctor(tmp_path):
+    pairs(tmp_path, "images/#.png", "masks/#.png", values=(0,))
+    assert "the masks contain only the value 0" in message(tmp_path)
+    assert doctor(tmp_path).task == ""
+
+
+def test_masks_put_together_are_trained_on(tmp_path):
+    for i in range(10):
+        photo(tmp_path / "d" / "images" / f"{i}.png")
+        for k in range(2):
+            blob(tmp_path / "d" / "masks" / f"{i}_{k}.png", (0, 255), seed=i + k)
+    out = tmp_path / "run"
+    options = {"mask_threshold": 128, "epochs": 1, "batch_size": 4, "quiet": True}
+    model = train("conv 4 3 padding=1; relu; conv 2 1", tmp_path / "d", out=out, **options)
+    assert model.contract.mask_values == (0, 255)
+    scores = evaluate(model, tmp_path / "d", mask_threshold=128)
+    assert scores.n >= 1
+    about = json.loads((out / "recipe.json").read_text())
+    assert about["mask_threshold"] == 128

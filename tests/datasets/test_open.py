@@ -15,8 +15,8 @@ from striate.tasks import CLASSIFICATION
 ACCEPTED = (
     "; DATA is a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), a folder with one folder of images for "
     "each class (flat or under train/, val/ and test/), an .npz file, a folder of .npy files, CIFAR's own batches, a "
-    "folder with a folder of texts for each class, a table (.csv, .tsv), a folder with images/ and masks/ or a folder "
-    "of IDX files"
+    "folder with a folder of texts for each class, a table (.csv, .tsv), a folder with images/ and masks/, a folder "
+    "with COCO annotations or a folder of IDX files"
 )
 
 
@@ -239,10 +239,10 @@ def test_no_permission(open_to_all, as_nobody, class_folders):
 def test_a_new_source_is_one_line_of_the_list(tmp_path, monkeypatch):
     """Arrays in ``.npy`` files of a folder, one for each class: splits, the doctor and the description know them."""
 
-    def is_npy(path):
+    def is_npy(path, options):
         return path.is_dir() and any(path.glob("*.npy"))
 
-    def open_npy(path, task):
+    def open_npy(path, options):
         arrays = {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
         targets = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays.values()])
         part = Part(np.concatenate([*arrays.values()]), targets, tuple(f"item {i}" for i in range(len(targets))))

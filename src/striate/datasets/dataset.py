@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from striate.datasets.mask_recipe import MaskFile
 from striate.tasks import Task, task_named
 
 Broken = tuple[str, str]  # the name of an item that could not be read, and why
@@ -41,7 +42,7 @@ class Part:
     """
 
     inputs: Inputs
-    targets: np.ndarray | tuple[Path, ...]
+    targets: np.ndarray | tuple[MaskFile, ...]
     names: tuple[str, ...]
     groups: tuple[str, ...] = ()
 
@@ -72,7 +73,7 @@ class Part:
         return self.inputs
 
     @property
-    def mask_files(self) -> tuple[Path, ...]:
+    def mask_files(self) -> tuple[MaskFile, ...]:
         """The mask files, where the targets are such; else empty."""
         return self.targets if isinstance(self.targets, tuple) else ()
 

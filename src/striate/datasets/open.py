@@ -20,6 +20,7 @@ from striate.datasets.sources.folders import open_folders
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.idx import is_idx, open_idx
 from striate.datasets.sources.masks import is_masks, open_masks
+from striate.datasets.sources.masks_coco import is_coco, open_coco
 from striate.datasets.sources.npz import is_npz, open_npz
 from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
@@ -37,22 +38,31 @@ class Source(NamedTuple):
     """One kind of data on the disk: what to call it, whether a path is of it, and what opens that as a task."""
 
     what: str
-    recognises: Callable[[Path], bool]
+    recognises: Callable[[Path, DataOptions], bool]
     open: Callable[[Path, DataOptions], DataSet]
 
 
+def _alone(recognises: Callable[[Path], bool]) -> Callable[[Path, DataOptions], bool]:
+    """A source that is known by the path alone."""
+    return lambda path, _: recognises(path)
+
+
+_TABLE = Source(
+    "a table (.csv, .tsv)", _alone(is_tables), lambda path, said: open_tables(path, said.task, said.columns)
+)
 # In the order in which they are tried: masks before class folders, which ``images/`` might be, too.
 SOURCES = (
-    Source("a folder of IDX files", is_idx, lambda path, _: open_idx(path)),
-    Source("a folder with images/ and masks/", is_masks, lambda path, _: open_masks(path)),
-    Source("a table (.csv, .tsv)", is_tables, lambda path, options: open_tables(path, options.task, options.columns)),
-    Source("a folder with a folder of texts for each class", is_texts, lambda path, _: open_texts(path)),
-    Source("CIFAR's own batches", is_cifar, lambda path, _: open_cifar(path)),
-    Source("a folder of .npy files", is_array_files, lambda path, options: open_array_files(path, options.task)),
-    Source("an .npz file", is_npz, lambda path, options: open_npz(path, options.task)),
+    Source("a folder of IDX files", _alone(is_idx), lambda path, _: open_idx(path)),
+    Source("a folder with COCO annotations", lambda path, said: not said.classes_from and is_coco(path), open_coco),
+    Source("a folder with images/ and masks/", is_masks, open_masks),
+    _TABLE,
+    Source("a folder with a folder of texts for each class", _alone(is_texts), lambda path, _: open_texts(path)),
+    Source("CIFAR's own batches", _alone(is_cifar), lambda path, _: open_cifar(path)),
+    Source("a folder of .npy files", _alone(is_array_files), lambda path, said: open_array_files(path, said.task)),
+    Source("an .npz file", _alone(is_npz), lambda path, said: open_npz(path, said.task)),
     Source(
         "a folder with one folder of images for each class (flat or under train/, val/ and test/)",
-        Path.is_dir,
+        _alone(Path.is_dir),
         lambda path, options: open_folders(path, options.classes_from),
     ),
 )
@@ -144,10 +154,10 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
         exists = False
     if not exists:
         raise DataError(f"{path}: no such data; {_nearest(path) or _ACCEPTED}")
-    path, through = seen_through(path) if path.is_dir() else (path, "")
+    path, through = seen_through(path, options) if path.is_dir() else (path, "")
     for source in SOURCES:
-        if source.recognises(path):
-            if options.columns.given and source.recognises is not is_tables:
+        if source.recognises(path, options):
+            if options.columns.given and source is not _TABLE:
                 option = next(iter(options.columns.given))
                 raise DataError(f"{path}: --{option} names a column of a table, but this is {source.what}; omit it")
             dataset = source.open(path, options)
@@ -156,7 +166,7 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
     raise DataError(f"{path}: this is a file; {unpack}{_ACCEPTED}")
 
 
-def seen_through(folder: Path) -> tuple[Path, str]:
+def seen_through(folder: Path, options: DataOptions | None = None) -> tuple[Path, str]:
     """The folder that the data are in, and a note that says so: *folder* itself and "" where it is no mere wrapper.
 
     A wrapper contains one folder and nothing else that is data (``archive/``, beside a ``__MACOSX/``).
@@ -166,18 +176,23 @@ def seen_through(folder: Path) -> tuple[Path, str]:
     """
     folder_contents(folder)  # raises where it cannot be read
     place = folder
-    while not any(source.recognises(place) for source in SOURCES[:-1]):
+    while not _is_more(place, options):
         folders, files = folder_contents(place)
         if len(folders) != 1 or any(map(is_image, files)) or split_role(folders[0].name):
             break
         (only,) = folders
-        if not folder_contents(only)[0] and not any(source.recognises(only) for source in SOURCES[:-1]):
+        if not folder_contents(only)[0] and not _is_more(only, options):
             break
         place = only
     return (
         place,
         "" if place == folder else f"the data are in {place.relative_to(folder).as_posix()}/, which is all there is",
     )
+
+
+def _is_more(folder: Path, options: DataOptions | None) -> bool:
+    """Whether a folder is data of another kind than class folders."""
+    return any(source.recognises(folder, options or DataOptions()) for source in SOURCES[:-1])
 
 
 def _nearest(path: Path) -> str:

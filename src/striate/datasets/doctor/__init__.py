@@ -66,7 +66,9 @@ def doctor(
 
 def _cannot_open(data: str | Path, error: DataError) -> DataProblem:
     message, _, fix = str(error).partition("; ")
-    return DataProblem("cannot-open", FAULT, message, fix or "fix this, and run again", (str(data),))
+    return DataProblem(
+        getattr(error, "problem", "cannot-open"), FAULT, message, fix or "fix this, and run again", (str(data),)
+    )
 
 
 def _salvaged(root: Path | None) -> DataSet | None:

@@ -11,7 +11,7 @@ from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataPr
 from striate.datasets.open import seen_through
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, hidden_images, of_classes
 from striate.datasets.sources.folders_splits import find_splits
-from striate.datasets.sources.masks import by_stem, image_and_mask_folders
+from striate.datasets.sources.masks import is_masks, without_partner
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
 from striate.model.opening import folder_contents, images_under, is_hidden
@@ -65,11 +65,10 @@ def _partners(case: Case) -> Iterator[DataProblem]:
         return
     alone: list[str] = []
     uneven: list[str] = []
-    for folder in (case.root, *folder_contents(case.root)[0]):
-        photos, masks = map(dict, by_stem(*pair)) if (pair := image_and_mask_folders(folder)) else ({}, {})
-        alone += [str(path) for stem, path in photos.items() if stem not in masks]
-        alone += [str(path) for stem, path in masks.items() if stem not in photos]
-        uneven += [str(path) for stem, path in masks.items() if stem in photos and _differ(photos[stem], path)]
+    if case.data.train.mask_files:
+        single, pairs = without_partner(seen_through(case.root)[0])
+        alone = [str(path) for path in single]
+        uneven = [str(mask) for image, mask in pairs if _differ(image, mask)]
     if alone:
         message = f"{counted(len(alone), 'file')} without a partner: an image and its mask must have the same name"
         yield DataProblem("mismatched-stems", FAULT, message, "rename, complete or remove them", tuple(alone))
@@ -103,6 +102,8 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
 
 def class_folders_under(root: Path) -> DataSet | None:
     """The class folders under *root* as far as they go, when opening them failed; None without any image in one."""
+    if is_masks(seen_through(root)[0]):
+        return None
     found = {split: classes_in(folder) for split, folder in _splits(root).items()}
     if not any(found["train"].values()):
         return None

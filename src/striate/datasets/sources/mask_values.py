@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.datasets.mask_recipe import MaskFile, MaskRecipe, read_mask
 from striate.errors import DataError, listed, listed_quoted
 from striate.model.contract import IGNORE
-from striate.model.image import decode_mask, header
+from striate.model.image import header
 
 NAMES = "classes.txt"
+NAME_FILES = (NAMES, "class_dict.csv", "labelmap.txt", "label_colors.txt")
 IGNORED = {"unlabelled", "unlabeled", "unlabel", "void", "ignore", "ignored", "don't care", "dont care"}
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".webp"}
 _FEW = 16  # values: above it a mask from a lossy file has been blurred
@@ -29,18 +32,19 @@ class MaskLook:
 
     fault: str = ""
     size: tuple[int, ...] = (0, 0)  # height, width
+    grey: bool = False  # values above 255 are of 16 bits, not colours
     pixels: dict[int, int] = field(default_factory=dict)  # how many, by value
 
 
-def look_at_masks(masks: Iterable[Path | np.ndarray]) -> list[MaskLook]:
+def look_at_masks(masks: Iterable[MaskFile | np.ndarray]) -> list[MaskLook]:
     """A look at each of the *masks*: files are read in threads."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(_look, masks))
 
 
-def _look(mask: Path | np.ndarray) -> MaskLook:
+def _look(mask: MaskFile | np.ndarray) -> MaskLook:
     try:
-        values = mask if isinstance(mask, np.ndarray) else decode_mask(mask)
+        values = mask if isinstance(mask, np.ndarray) else read_mask(mask)
     except DataError as error:
         return MaskLook(fault=str(error).removeprefix(f"{mask}: "))
     if values.size and values.min() >= 0 and values.max() < 65_536:  # counting is faster than sorting
@@ -49,7 +53,22 @@ def _look(mask: Path | np.ndarray) -> MaskLook:
         counts = counts[found]
     else:
         found, counts = np.unique(values, return_counts=True)
-    return MaskLook(size=values.shape, pixels=dict(zip(found.tolist(), counts.tolist(), strict=True)))
+    grey = bool(len(found)) and found[-1] > 255 and _is_grey(mask)
+    return MaskLook(size=values.shape, grey=grey, pixels=dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
+
+def _is_grey(mask: MaskFile | np.ndarray) -> bool:
+    path = mask.files[0] if isinstance(mask, MaskRecipe) else mask
+    try:
+        return isinstance(path, Path) and path.suffix != ".json" and header(path)[0] == "L"
+    except DataError:
+        return False
+
+
+class SmoothedMasksError(DataError):
+    """Masks of two classes whose edges were smoothed: their fault has a name of its own."""
+
+    problem = "anti-aliased-mask"
 
 
 @dataclass(frozen=True)
@@ -57,10 +76,11 @@ class SplitMasks:
     """What the masks of a split contain: the values of those of their image's size; of the others, how they differ."""
 
     values: tuple[int, ...]
-    uneven: dict[Path, str]
+    uneven: dict[MaskFile, str]
+    grey: bool = False
 
 
-def split_masks(pairs: Sequence[tuple[Path, Path]]) -> SplitMasks:
+def split_masks(pairs: Sequence[tuple[Path, MaskFile]]) -> SplitMasks:
     """What is in the masks of the *pairs* (image, mask), all read, against the sizes of their images.
 
     A file that cannot be read is passed over here: it is named when the data set is read.
@@ -77,8 +97,10 @@ def split_masks(pairs: Sequence[tuple[Path, Path]]) -> SplitMasks:
     even = {mask: sorted(look.pixels) for _, mask, look in good if not differences[mask]}
     values = sorted(set().union(*even.values()))
     if even:
+        _check_smoothed(even, {mask: look for _, mask, look in good})
         _check_values(values, even)
-    return SplitMasks(tuple(values), {mask: why for mask, why in differences.items() if why})
+    uneven = {mask: why for mask, why in differences.items() if why}
+    return SplitMasks(tuple(values), uneven, any(look.grey for _, _, look in good))
 
 
 def _unevenness(shape: tuple[int, ...], image: Path) -> str:
@@ -93,7 +115,51 @@ def _unevenness(shape: tuple[int, ...], image: Path) -> str:
     return f"{shape[1]}x{shape[0]} pixels, its image {size[1]}x{size[0]}{turned}"
 
 
-def _check_values(values: Sequence[int], found: dict[Path, list[int]]) -> None:
+def _check_smoothed(even: dict[MaskFile, list[int]], looks: dict[MaskFile, MaskLook]) -> None:
+    """SmoothedMasksError where two values are nearly all, and many others only lie between them, at the edges."""
+    pixels: Counter[int] = Counter()
+    for mask in even:
+        pixels.update(looks[mask].pixels)
+    if len(pixels) < 6:
+        return
+    if all(value % _GREY == 0 for value in pixels) and max(pixels) > 255:
+        pixels = Counter({value // _GREY: n for value, n in pixels.items()})
+    low, high = sorted(value for value, _ in pixels.most_common(2))
+    others = {value: n for value, n in pixels.items() if value not in (low, high)}
+    share = sum(others.values()) / pixels.total()
+    spread = len({4 * (value - low) // max(1, high - low) for value in others if low < value < high})
+    if share > 0.4 or max(pixels) > 65_535 or high - low < 32 or (spread < 3 and len(others) < 12):
+        return
+    some = [mask for mask in even if len(looks[mask].pixels) > 2]
+    if np.median([_flat_share(mask, low, high) for mask in some[:: max(1, len(some) // 6)]]) > 0.2:
+        return  # regions of their own
+    threshold = (low + high + 1) // 2
+    first = some[0]
+    lossy = " (JPEG and WebP do that, too)" if first.suffix.lower() in _LOSSY else ""
+    alone = f"{first.name} alone {len(looks[first].pixels)}"
+    raise SmoothedMasksError(
+        f"{first.parent}: the masks have smoothed edges: {len(pixels)} different values, {1 - share:.0%} of the pixels "
+        f"{low} or {high}, the others between them at the edges ({alone}){lossy}; "
+        f"add --mask-threshold {threshold}, which makes two classes of them, or save masks as PNG, one number for each "
+        "class, and resize them by the nearest pixel"
+    )
+
+
+def _flat_share(mask: MaskFile, low: int, high: int) -> float:
+    """The share of pixels of other values than two that are as all their neighbours: 0 at edges."""
+    values = read_mask(mask)
+    if values.max(initial=0) > 65_535:
+        values = values // _GREY
+    inner = values[1:-1, 1:-1]
+    flat = np.ones(inner.shape, bool)
+    for dy in range(3):
+        for dx in range(3):
+            flat &= values[dy : dy + inner.shape[0], dx : dx + inner.shape[1]] == inner
+    other = (inner != low) & (inner != high)
+    return float(flat[other].mean()) if other.any() else 0.0
+
+
+def _check_values(values: Sequence[int], found: dict[MaskFile, list[int]]) -> None:
     most = max(found, key=lambda mask: len(found[mask]))
     strange = [value for value in values if not 0 <= value < 2**24]
     if strange:
@@ -119,10 +185,13 @@ class MaskMeaning:
     notes: tuple[str, ...]
 
 
-def mask_meaning(folder: Path, values: dict[str, Sequence[int]]) -> MaskMeaning:
+def mask_meaning(
+    folder: Path, values: dict[str, Sequence[int]], names: dict[int, str] | None = None, *, grey: bool = False
+) -> MaskMeaning:
     """The meaning of the *values* that the masks of each split contain.
 
-    With a ``classes.txt`` in *folder*, one name per line: the first is value 0, the next 1, ...; or each name has a
+    With *names* these are the classes; values above 255 that are *grey* are no colours. With a ``classes.txt`` (or
+    another of ``NAME_FILES``) in *folder*, one name per line: the first is value 0, the next 1, ...; or each name has a
     colour after it (``sky 128 128 128``, ``sky #808080``); or, where there are as many names as grey values, they are
     named in their order (0 and 255, say). A name such as ``unlabelled`` or ``void`` is no class: its pixels are
     ignored, as are those of 255; any other value beyond the names is an error. Without: each value of the training
@@ -136,8 +205,17 @@ def mask_meaning(folder: Path, values: dict[str, Sequence[int]]) -> MaskMeaning:
     everywhere = sorted({value for split in values.values() for value in split})
     scale = _GREY if max(everywhere) > 255 and all(value % _GREY == 0 for value in everywhere) else 1
     everywhere, train = ([value // scale for value in found] for found in (everywhere, values["train"]))
-    explain = _by_names if (folder / NAMES).is_file() else _by_themselves
-    classes, notes = explain(folder / NAMES, train, everywhere)
+    if names:
+        found = {name: value for value, name in names.items() if value in everywhere}
+        return _meaning(folder, found, everywhere, (), 1)
+    named = next((path for name in NAME_FILES if (path := folder / name).is_file()), None)
+    classes, notes = _by_names(named, train, everywhere) if named else _by_themselves(train, everywhere, grey)
+    return _meaning(folder, classes, everywhere, notes, scale)
+
+
+def _meaning(
+    folder: Path, classes: dict[str, int], everywhere: Sequence[int], notes: Sequence[str], scale: int
+) -> MaskMeaning:
     if len(classes) < 2:
         only = f"value {everywhere[0]}" if len(everywhere) == 1 else f"class {next(iter(classes), '')!r}"
         raise DataError(f"{folder}: the masks contain only the {only}; learning needs two classes or more")
@@ -158,13 +236,16 @@ def _by_names(path: Path, train: Sequence[int], everywhere: Sequence[int]) -> tu
     return classes, notes
 
 
-def _by_themselves(_: Path, train: Sequence[int], everywhere: Sequence[int]) -> tuple[dict[str, int], list[str]]:
+def _by_themselves(
+    train: Sequence[int], everywhere: Sequence[int], grey: bool = False
+) -> tuple[dict[str, int], list[str]]:
     """The classes, each called as its value; and notes."""
     kept = _without_ignored(train)
     notes = [f"pixels of value {IGNORE} are ignored"] if len(kept) < len(train) else []
-    unseen = [_as_text(value, everywhere) for value in everywhere if value not in train and value != IGNORE]
+    beside = [0] if grey else everywhere
+    unseen = [_as_text(value, beside) for value in everywhere if value not in train and value != IGNORE]
     notes += [f"pixels of {listed(unseen)}, which no training mask contains, are ignored"] if unseen else []
-    return {_as_text(value, everywhere): value for value in kept}, notes
+    return {_as_text(value, beside): value for value in kept}, notes
 
 
 def _without_ignored(values: Sequence[int]) -> list[int]:
@@ -188,7 +269,7 @@ def _named(path: Path, values: Sequence[int]) -> dict[str, int]:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{path}: it cannot be read as UTF-8 text; write one class name per line") from None
-    names = [line.strip() for line in lines]
+    names = _as_lines(path, [line.strip() for line in lines])
     coloured = [match for name in names if (match := _COLOUR.fullmatch(name))]
     if coloured and len(coloured) == len(names):
         names, numbers = [match[1] for match in coloured], [_number(match) for match in coloured]
@@ -203,6 +284,23 @@ def _named(path: Path, values: Sequence[int]) -> dict[str, int]:
             fault = f"{name!r} is there already, or its colour" if name else "it is empty"
             raise DataError(f"{path}: line {i + 1}: {fault}; write one name per line, each once")
     return dict(zip(names, numbers, strict=True))
+
+
+def _as_lines(path: Path, lines: list[str]) -> list[str]:
+    """The lines of another file that names colours, as a ``classes.txt`` has them."""
+    if path.name == NAMES:
+        return lines
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if path.suffix == ".csv" and lines and not re.search(r"\d+\s*[,;]\s*\d+\s*[,;]\s*\d+", lines[0]):
+        lines = lines[1:]  # name,r,g,b
+    found = []
+    for line in lines:
+        if match := re.fullmatch(r"(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(.+)", line):  # colour first
+            line = f"{match[4].strip()} {match[1]} {match[2]} {match[3]}"
+        elif match := re.fullmatch(r"([^:,;]+)[:,;]\s*(\d{1,3})[,;]\s*(\d{1,3})[,;]\s*(\d{1,3})[:,;\s]*", line):
+            line = f"{match[1].strip()} {match[2]} {match[3]} {match[4]}"
+        found.append(line)
+    return found
 
 
 def _number(match: re.Match[str]) -> int:

@@ -13,12 +13,13 @@ import PIL
 from PIL import Image, features
 
 from striate.datasets.dataset import Arrays, Part
+from striate.datasets.mask_recipe import MaskFile, MaskRecipe, read_mask
 from striate.datasets.store.cache import Column
 from striate.datasets.store.decoded import DecodedRows, DecodeJob, decoded_rows
 from striate.datasets.store.room import memory_limit
 from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.model.contract import IMAGES, Contract
-from striate.model.image import decode_mask, header
+from striate.model.image import header
 from striate.model.placing import point_map
 from striate.model.prepare import fit_array, fit_mask, prepared
 from striate.model.words import numbers_of
@@ -69,9 +70,10 @@ def read_part(
 
     rows = DecodedRows({}, {})
     if columns := _columns(part, contract):
-        files = [part.mask_files if c.name == "targets" else part.files for c in columns if c.name != "sizes"]
+        files = [part.files for c in columns if c.name == "inputs"]
+        files += _mask_sources(part.mask_files)
         limit = memory_limit() if memory is None else memory
-        rule = _rule(contract, columns)
+        rule = _rule(contract, columns, part.mask_files)
         rows = decoded_rows(DecodeJob(files, columns, rule, limit, found, progress or _quiet, say or _quiet))
     left = part
     if rows.broken:
@@ -115,7 +117,7 @@ def _columns(part: Part, contract: Contract) -> list[Column]:
     return columns
 
 
-def _of(path: Path, make: Callable[..., np.ndarray], *more: Contract) -> np.ndarray:
+def _of(path: MaskFile, make: Callable[..., np.ndarray], *more: Contract) -> np.ndarray:
     """What *make* makes of a file; its DataError without the path, which the split has a name for."""
     try:
         return make(path, *more)
@@ -124,8 +126,14 @@ def _of(path: Path, make: Callable[..., np.ndarray], *more: Contract) -> np.ndar
         raise DataError(kind + str(error).removeprefix("" if kind else f"{path}: ")) from None
 
 
-def _mask(path: Path, contract: Contract) -> np.ndarray:
-    return fit_mask(decode_mask(path), contract)
+def _mask(path: MaskFile, contract: Contract) -> np.ndarray:
+    return fit_mask(read_mask(path), contract)
+
+
+def _mask_sources(masks: Sequence[MaskFile]) -> list[tuple[Path, ...]]:
+    """The files that each mask depends on: as many sequences as the one of most has."""
+    of = [mask.files if isinstance(mask, MaskRecipe) else (mask,) for mask in masks]
+    return [tuple(files[min(i, len(files) - 1)] for files in of) for i in range(max(map(len, of), default=0))]
 
 
 def _size(path: Path) -> np.ndarray:
@@ -133,7 +141,7 @@ def _size(path: Path) -> np.ndarray:
     return np.array(header(path)[1][::-1], np.int32)
 
 
-def _rule(contract: Contract, columns: Sequence[Column]) -> str:
+def _rule(contract: Contract, columns: Sequence[Column], masks: Sequence[MaskFile]) -> str:
     """A name for everything, besides the files, that decides what they become."""
     decides = (
         VERSION,
@@ -142,7 +150,9 @@ def _rule(contract: Contract, columns: Sequence[Column]) -> str:
         contract.mask_values,
         [(column.name, column.dtype) for column in columns],
     )
-    return hashlib.blake2b(json.dumps(decides).encode(), digest_size=16).hexdigest()
+    recipes = sorted({repr(mask.how) for mask in masks if isinstance(mask, MaskRecipe)})
+    text = json.dumps(decides) + json.dumps(recipes) * bool(recipes)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _inputs(part: Part, contract: Contract) -> np.ndarray:
