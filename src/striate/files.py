@@ -5,8 +5,10 @@ again is kept.
 from __future__ import annotations
 
 import os
+import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, ClassVar
 
 
 def cache_folder() -> Path:
@@ -34,7 +36,8 @@ def write_safely(path: Path, content: bytes | str) -> None:
     """
     # names of files that are no UTF-8 come along in reports; they may cost a character, not the report
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    short = zlib.crc32(os.fsencode(path.name))  # the name itself may have all of the 255 bytes that there are
+    beside = path.with_name(f".{short:08x}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:
             file.write(data)
@@ -52,3 +55,61 @@ def write_safely(path: Path, content: bytes | str) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class FolderLock:
+    """A folder that is this process's own until ``release`` or its end, however that comes.
+
+    The operating system holds the lock, on the file ``state/lock`` in the folder, so that a killed process blocks
+    nobody. In one process a later lock of the same folder takes over: the earlier one is no longer ``held``.
+    """
+
+    _ours: ClassVar[dict[str, FolderLock]] = {}
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BlockingIOError where another process has the folder, and OSError where it cannot be locked."""
+        self.key = str(folder.resolve())
+        earlier = self._ours.pop(self.key, None)
+        self.file: IO[bytes] | None = earlier.file if earlier else None
+        if earlier:
+            earlier.file = None
+        if self.file is None:
+            (folder / LOCK).parent.mkdir(exist_ok=True)
+            self.file = (folder / LOCK).open("ab")
+            try:
+                _lock(self.file)
+            except OSError:
+                self.file.close()
+                raise
+        self._ours[self.key] = self
+        for left in (*folder.glob(".*.part"), *folder.glob("*/.*.part")):  # of processes that were killed
+            with suppress(OSError):
+                left.unlink()
+
+    @property
+    def held(self) -> bool:
+        return self.file is not None
+
+    def release(self) -> None:
+        if self.file:
+            self.file.close()
+            self.file = None
+            self._ours.pop(self.key, None)
+
+
+LOCK = "state/lock"
+
+
+def _lock(file: IO[bytes]) -> None:
+    """BlockingIOError where another process has *file* locked."""
+    if os.name == "nt":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        except OSError as error:
+            raise BlockingIOError(*error.args) from None
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -174,6 +174,12 @@ def command(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
+def show(text: object, *, error: bool = False) -> None:
+    """Prints *text* without characters that move the cursor or colour the screen: names in it come from the data."""
+    plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text))
+    print(plain, file=sys.stderr if error else sys.stdout, flush=error)
+
+
 def say(text: str) -> None:
     """Progress and advice go to stderr, so that stdout carries the result alone."""
-    print(text, file=sys.stderr, flush=True)
+    show(text, error=True)

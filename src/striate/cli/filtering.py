@@ -112,9 +112,9 @@ def _finish(done: FilteredImage, out: Path | None, steps: Path | None, show: str
     if json:
         print_json(done.as_dict() | {"path": str(out) if out else None, "steps": str(steps) if steps else None})
         return
-    print(done.text(numbers=show == "numbers"))
+    show(done.text(numbers=show == "numbers"))
     for path in (out, steps):
         if path:
-            print(f"written {path}")
+            show(f"written {path}")
     if not out and not steps:
         say("draw it with -o OUT.png, animate it with --steps OUT.gif or OUT.html")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.common import DataArgument, Json, command, print_json, say
+from striate.cli.common import DataArgument, Json, command, print_json, say, show
 
 if TYPE_CHECKING:
     from striate.run import Result, Run
@@ -134,7 +133,7 @@ def train_command(
             fetching=reading.download.show,
             **choices,
         )
-    print(f"{run.table}\n", file=sys.stderr if json else sys.stdout)
+    show(f"{run.table}\n", error=json)
     _train(run, data)
     result = run.finish()
     if json:
@@ -185,11 +184,11 @@ def _signals() -> Iterator[list[int]]:
 
 def _conclude(result: Result, data: str) -> None:
     run = result.run
-    print(result.headline())
+    show(result.headline())
     epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
-    print(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
+    show(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
-        print(f"{name:<7} {run.folder / file}")
+        show(f"{name:<7} {run.folder / file}")
     what = {"text": "a sentence", "values": "ARRAY.npy", "channels": "ARRAY.npy"}.get(run.model.contract.mode, "IMAGE")
     say("\nnext:")
     say("  " + command("striate", "evaluate", run.folder, data))

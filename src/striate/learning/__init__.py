@@ -1,6 +1,6 @@
 """Training: the recipe, the losses, the loop. Knows modules, tensors and names, nothing of graphs or files of data."""
 
-from striate.learning.checkpoint import load_state, save_state
+from striate.learning.checkpoint import load_progress, load_state, save_state
 from striate.learning.loop import Epoch, State, Step, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
 from striate.learning.optim import loss_name, loss_of, optimizer_of, rate_at
@@ -21,6 +21,7 @@ __all__ = [
     "find_recipe",
     "fixed_norms",
     "freeze",
+    "load_progress",
     "load_state",
     "loss_name",
     "loss_of",

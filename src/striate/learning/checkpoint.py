@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,14 +22,15 @@ MEMORY = "optimiser"  # how the files spell the optimizer, since their first ver
 NUMBERS = ("epoch", "step", "loss_sum", "items", "best", "seconds")
 
 
-def save_state(state: State, path: Path) -> None:
-    """Writes *state* to *path* safely.
+def save_state(state: State, path: Path, progress: Mapping[str, Any] | None = None) -> None:
+    """Writes *state* to *path* safely; and in the same file, so that neither is there without the other, what a run
+    keeps besides: *progress*, plain values.
 
     >>> from tempfile import mkdtemp
     >>> net, path = nn.Linear(3, 2), Path(mkdtemp()) / "state.safetensors"
-    >>> save_state(State.new(net, Recipe()), path)
-    >>> load_state(path, net, Recipe()).epoch
-    0
+    >>> save_state(State.new(net, Recipe()), path, {"best_epoch": 3})
+    >>> load_state(path, net, Recipe()).epoch, load_progress(path)
+    (0, {'best_epoch': 3})
     """
     tensors = {f"model.{name}": value.detach().cpu().contiguous() for name, value in state.module.state_dict().items()}
     for index, values in state.optimizer.state_dict()["state"].items():
@@ -38,7 +41,20 @@ def save_state(state: State, path: Path) -> None:
         tensors["rng"] = state.rng
     numbers = {name: getattr(state, name) for name in NUMBERS}
     about = {"striate-state": "1", MEMORY: type(state.optimizer).__name__, "numbers": json.dumps(numbers)}
+    if progress is not None:
+        about["progress"] = json.dumps(dict(progress))
     write_safely(path, to_bytes({name: value.clone() for name, value in tensors.items()}, about))
+
+
+def load_progress(path: Path) -> dict[str, Any] | None:
+    """What :func:`save_state` was given besides the state; None in the files of earlier versions.
+
+    Raises:
+        OSError, ValueError, SafetensorError: The file is missing or damaged.
+    """
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get("progress")
+    return None if text is None else json.loads(text)
 
 
 def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:

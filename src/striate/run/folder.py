@@ -12,27 +12,78 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError
+from striate.files import FolderLock
 from striate.learning.recipe import current_names
 from striate.tasks import Task, task_named
 
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
 SPLIT = "split.csv"
+LEFT = (SPLIT, "recipe.json", "state")  # what there is before the first state is written
 EPOCHS = "epochs"  # where the models of all epochs are, with --keep-epochs
 COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")  # of metrics.csv, in classification
 Say = Callable[[str], None]
 
 
-def free_folder(out: str | Path | None, name: str) -> Path:
-    """*out*, or the first of runs/NAME, runs/NAME-2, ... that does not exist yet."""
+def check_out(out: str | Path) -> Path:
+    """*out*, where a new run may start in it: it is not there yet, or empty but for what a start leaves that was
+    killed before there was anything to resume.
+
+    Raises:
+        RecipeError: It holds something else.
+    """
+    folder = Path(out)
+    if folder.exists() and (
+        not folder.is_dir() or any(path.name not in LEFT and path.suffix != ".part" for path in folder.iterdir())
+    ):
+        resume = ", or --resume to resume the run in it" if (folder / STATE).is_file() else ""
+        raise RecipeError(f"{folder}: is not empty; use another --out{resume}")
+    if (folder / STATE).is_file():
+        raise RecipeError(f"{folder}: is not empty; use another --out, or --resume to resume the run in it")
+    return folder
+
+
+def claim_folder(out: str | Path | None, name: str) -> tuple[Path, FolderLock]:
+    """The folder of a new run, made and locked: *out*, or the first of runs/NAME, runs/NAME-2, ... that does not exist
+    yet. No two runs get the same one, however close together they start.
+
+    Raises:
+        RecipeError: It cannot be made, holds something, or another run is in it.
+    """
     if out is not None:
         folder = Path(out)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            resume = ", or --resume to resume the run in it" if (folder / STATE).is_file() else ""
-            raise RecipeError(f"{folder}: is not empty; use another --out{resume}")
-        return folder
-    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
-    return next(folder for folder in numbered if not folder.exists())
+        _make(folder)
+        lock = lock_folder(folder)
+        try:
+            return check_out(folder), lock  # once more, now that nobody else can start in it
+        except RecipeError:
+            lock.release()
+            raise
+    for n in count(1):
+        folder = Path("runs") / (name if n == 1 else f"{name}-{n}")
+        try:
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir()
+        except FileExistsError as error:
+            if not folder.parent.is_dir():
+                raise _not_made(folder, error) from None
+        except OSError as error:
+            raise _not_made(folder, error) from None
+        else:
+            return folder, lock_folder(folder)
+    raise AssertionError
+
+
+def lock_folder(folder: Path) -> FolderLock:
+    """The lock of a run's *folder*; RecipeError where another process trains in it."""
+    try:
+        return FolderLock(folder)
+    except BlockingIOError:
+        raise RecipeError(
+            f"{folder}: another process is training in it; wait until it ends, or use another --out"
+        ) from None
+    except OSError as error:
+        raise RecipeError(f"{folder}: cannot be locked ({error.strerror or error}); use another --out") from None
 
 
 def columns_of(task: Task | str) -> tuple[str, ...]:
@@ -44,12 +95,15 @@ def columns_of(task: Task | str) -> tuple[str, ...]:
     return tuple(task_named(task).metric.column if name == "val/accuracy" else name for name in COLUMNS)
 
 
-def make_folder(folder: Path) -> None:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise RecipeError(f"{folder}: cannot be created ({why}); use another --out") from None
+        raise _not_made(folder, error) from None
+
+
+def _not_made(folder: Path, error: OSError) -> RecipeError:
+    return RecipeError(f"{folder}: cannot be created ({error.strerror or error}); use another --out")
 
 
 def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
@@ -94,12 +148,21 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
                 f"new run"
             )
     for key, value in now.items():
-        if before.get(key) != value and key != "images":
+        if before.get(key) != value and key not in ("images", "content"):
             say(f"changed: {key} {before.get(key)} -> {value}")
 
 
 # what cannot change in the middle of a run
 FIXED = ("data", "task", "classes", "fraction", "images", "net", "seed", "weights", "freeze", "channels", "resize")
+
+
+def compare_content(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """RecipeError where the training items are others under the same names; runs of earlier versions did not say."""
+    if before.get("content", now["content"]) != now["content"]:
+        raise RecipeError(
+            f"{folder}: was trained on other content: at least one training item was replaced since under its name; "
+            f"restore it, or omit --resume to start a new run"
+        )
 
 
 def _short(value: object) -> str:

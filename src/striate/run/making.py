@@ -13,7 +13,7 @@ import torch
 from striate.analysis import analyse
 from striate.datasets import DataSet, open_data, sampled, with_validation
 from striate.errors import ModelError, RecipeError
-from striate.files import write_safely
+from striate.files import FolderLock, write_safely
 from striate.learning import Recipe, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
@@ -21,10 +21,19 @@ from striate.loading.transfer import Pretrained, freeze_to
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
-from striate.run.folder import EPOCHS, Say, compare_runs, find_run, free_folder, make_folder, read_about
+from striate.run.folder import (
+    EPOCHS,
+    Say,
+    claim_folder,
+    compare_content,
+    compare_runs,
+    find_run,
+    lock_folder,
+    read_about,
+)
 from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions
-from striate.run.reading import check_choices, check_split, check_words, quick_look, read_parts, write_split
+from striate.run.reading import check_choices, check_split, check_words, content_of, quick_look, read_parts, write_split
 from striate.run.running import Run, restore
 from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
 from striate.spec import Graph, format, lower, parse
@@ -101,13 +110,15 @@ def prepare(
     if choice.freeze:
         for line in freeze_to(module, graph, choice.freeze, loaded):
             say(line)
-    folder = before.folder if before else free_folder(choice.out, f"{dataset.name}-{name}")
     measured = bool(pretrained or given)
     held, contract = read_parts(dataset, contract, measured=measured, strict=choice.strict, say=say, reading=reading)
     if measured:
         about["contract"] = json.loads(contract.to_json())
+    about["content"] = content_of(held["train"].arrays)
+    if before:
+        compare_content(before.folder, before.about, about)
     run = Run(
-        folder=folder,
+        folder=before.folder if before else Path(),  # a new one is made when nothing can fail any more
         data=dataset.name,
         net=name,
         recipe=recipe,
@@ -123,11 +134,12 @@ def prepare(
     )
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), say)
+        run.lock = before.lock
     else:
-        make_folder(run.folder)
+        run.folder, run.lock = claim_folder(choice.out, f"{dataset.name}-{name}")
         write_split(run.folder, dataset)
     write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")
-    run.save_state()  # from here on, whatever ends the run, --resume goes on with it
+    run.mend_files()  # from here on, whatever ends the run, --resume resumes it
     return run
 
 
@@ -136,12 +148,14 @@ class _Earlier:
     """A run to resume: its folder, and what ``recipe.json`` says of it."""
 
     folder: Path
+    lock: FolderLock
     about: dict[str, Any]
 
     @classmethod
     def find(cls, out: str | Path | None, data: str, network: Network | None) -> _Earlier:
         folder = find_run(out, data, network.name if network else None)
-        return cls(folder, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
+        lock = lock_folder(folder)  # before anything is read: another process may be writing
+        return cls(folder, lock, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
 
     @property
     def name(self) -> str:

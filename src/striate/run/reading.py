@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from striate.datasets import DataSet, Part, channel_statistics, read_part
+from striate.datasets import Arrays, DataSet, Part, channel_statistics, read_part
 from striate.datasets.augment import Augment
 from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
@@ -19,7 +20,7 @@ from striate.errors import DataError, RecipeError, nearest
 from striate.files import write_safely
 from striate.learning import Recipe, loss_of
 from striate.model.contract import RESIZE, Contract
-from striate.run.folder import SPLIT, Say, free_folder
+from striate.run.folder import SPLIT, Say, check_out
 from striate.run.measuring import Held, Reading
 
 
@@ -33,7 +34,19 @@ def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -
     if resize is not None and resize not in RESIZE:
         raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
     if out is not None:
-        free_folder(out, "")
+        check_out(out)
+
+
+def content_of(arrays: Arrays) -> str:
+    """A checksum of what was read: of all items, or of an even choice of them where they are more than 256 MB."""
+    items = len(arrays)
+    each = max(1, arrays.inputs.nbytes // max(1, items))
+    step = max(1, -(-items * each // 2**28))
+    found = 0
+    for start in range(0, items, 1024 * step):
+        some = arrays.inputs[start : start + 1024 * step : step]
+        found = zlib.crc32(np.ascontiguousarray(some).view(np.uint8).data, found)
+    return f"{zlib.crc32(np.ascontiguousarray(arrays.targets).view(np.uint8).data, found):08x}"
 
 
 def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:

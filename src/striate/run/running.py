@@ -16,8 +16,8 @@ from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
 from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError
-from striate.files import write_safely
-from striate.learning import Epoch, Recipe, State, Step, load_state, save_state, training
+from striate.files import FolderLock, write_safely
+from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training
 from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
@@ -50,6 +50,7 @@ class Run:
     finished: bool = False  # measured and reported, after all of its epochs
     begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
+    lock: FolderLock | None = None  # of the folder, until the run is finished
 
     @property
     def task(self) -> Task:
@@ -80,17 +81,32 @@ class Run:
                 self.history.append(event.row())
                 if event.best:
                     self.best_epoch = event.epoch
+                self.save_state()  # before the model: what it says of the best epoch is enough to write that again
+                if event.best:
                     self.model.save(self.folder / "model.safetensors")
-                self.save_state()
                 self._keep(event.epoch)
             self.seconds += time.perf_counter() - begun
             yield event
             begun = time.perf_counter()
 
+    def mend_files(self) -> None:
+        """Writes what follows from the state, and may lack where the process was killed between two writes."""
+        if self.best_epoch is not None and self.best_epoch == self.state.epoch and not self.state.step:
+            self.model.save(self.folder / "model.safetensors")
+        self.save_state()
+
     def save_state(self) -> None:
-        """Writes what ``--resume`` needs; called after every epoch, and by whoever stops in between."""
+        """Writes what ``--resume`` needs; called after every epoch, and by whoever stops in between.
+
+        The state is one file with the history and the best epoch in it; the other files follow from it.
+
+        Raises:
+            RecipeError: The run was resumed elsewhere in this process meanwhile.
+        """
+        if self.lock and not self.lock.held:
+            raise RecipeError(f"{self.folder}: this run was resumed meanwhile, by a later one in this process")
         (self.folder / "state").mkdir(exist_ok=True)
-        save_state(self.state, self.folder / STATE)
+        save_state(self.state, self.folder / STATE, self._progress())
         self._save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
@@ -111,11 +127,15 @@ class Run:
         write_safely(self.folder / "report.html", self._report(best, scores))
         self.finished = True
         self._save_progress()
+        if self.lock:
+            self.lock.release()
         return Result(self, best, scores)
 
+    def _progress(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished")}
+
     def _save_progress(self) -> None:
-        names = ("history", "best_epoch", "seconds", "finished")
-        write_safely(self.folder / PROGRESS, json.dumps({name: getattr(self, name) for name in names}))
+        write_safely(self.folder / PROGRESS, json.dumps(self._progress()))
 
     def _batches(self, part: str, train: bool = False) -> Batches:
         contract, recipe = self.model.contract, self.recipe
@@ -164,7 +184,7 @@ class Run:
 
 
 def restore(run: Run, batch: int, say: Say) -> None:
-    """Puts the run where its state says; *batch* is the size of the batches until now."""
+    """Puts the run where its state says; *batch* is the size of the batches until now. Writes nothing."""
     run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
     finished = _read_progress(run)
     state = run.state
@@ -185,7 +205,14 @@ def _read_progress(run: Run) -> bool:
     """Takes up the run's history; says whether all its epochs of then are done and measured."""
     path = run.folder / PROGRESS
     try:
-        progress = json.loads(path.read_text(encoding="utf-8"))
+        progress = load_progress(run.folder / STATE)
+        try:
+            written = json.loads(path.read_text(encoding="utf-8"))
+            if progress is None or written["history"] == progress["history"]:
+                progress = written  # which says whether the run was measured since
+        except (OSError, ValueError, LookupError, TypeError):
+            if progress is None:  # in the state of an earlier version
+                raise
         run.history = [{name: row[name] for name in columns_of(run.task)} for row in progress["history"]]
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
         return bool(progress["finished"])
