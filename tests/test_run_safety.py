@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -204,7 +203,7 @@ def test_an_item_that_was_replaced_under_its_name_is_noticed(tmp_path, photos):
         pixels = np.array(image)
     pixels[0, 0] ^= 64
     Image.fromarray(pixels).save(path)
-    os.utime(path, (time.time() + 5,) * 2)
+    os.utime(path, (path.stat().st_mtime + 5,) * 2)
     with pytest.raises(RecipeError, match="at least one training item was replaced"):
         prepare(root, out=tmp_path / "run", resume=True)
 

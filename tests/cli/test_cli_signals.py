@@ -118,3 +118,43 @@ def test_ctrl_c_before_training_is_quiet(monkeypatch, capsys):
         main()
     assert ended.value.code == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["striate.cli", "typer", "torch"])
+def test_ctrl_c_while_something_is_imported_is_quiet(tmp_path, module):
+    """As the key would: the interrupt comes at the first import of *module*."""
+    code = f"""
+import builtins, sys
+real = builtins.__import__
+def load(name, *rest):
+    if name.split(".")[: {len(module.split("."))}] == {module.split(".")!r}:
+        raise KeyboardInterrupt
+    return real(name, *rest)
+builtins.__import__ = load
+sys.argv = ["striate", "train", "digits"]
+from striate.__main__ import start
+start()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_names_from_the_data_do_not_reach_the_terminal_as_they_are(tmp_path, cli, photos):
+    """Escape sequences, bells and carriage returns in the names of classes and files."""
+    evil = "a\x1b[31m\x07\rb"
+    root = photos(tmp_path / "photos", {evil: 8, "dog": 8})
+    (root / evil / "0\x1b[2J.png").write_bytes(b"no image")
+    net = "conv 2 3; relu; adaptiveavgpool 1; flatten; linear 2"
+    run = tmp_path / "run"
+    for words in (
+        ("data", root),
+        ("doctor", root),
+        ("train", root, "--net", net, "--epochs", "1", "--out", run),
+        ("evaluate", run, root),
+        ("predict", run, root / evil),
+        ("predict", run, root / evil / "0\x1b[2J.png"),
+        ("check", "lenet\x1b[31m5"),
+    ):
+        answer = cli(*words)
+        for text in (answer.out, answer.err):
+            assert not [c for c in text if not c.isprintable() and c != "\n"], words

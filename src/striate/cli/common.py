@@ -174,7 +174,7 @@ def command(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
-def show(text: object, *, error: bool = False) -> None:
+def echo(text: object, *, error: bool = False) -> None:
     """Prints *text* without characters that move the cursor or colour the screen: names in it come from the data."""
     plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text))
     print(plain, file=sys.stderr if error else sys.stdout, flush=error)
@@ -182,4 +182,4 @@ def show(text: object, *, error: bool = False) -> None:
 
 def say(text: str) -> None:
     """Progress and advice go to stderr, so that stdout carries the result alone."""
-    show(text, error=True)
+    echo(text, error=True)

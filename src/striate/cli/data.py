@@ -16,6 +16,7 @@ from striate.cli.common import (
     Label,
     MaskThreshold,
     TextColumn,
+    echo,
     print_json,
     say,
 )
@@ -63,7 +64,7 @@ def data_command(
     if json:
         print_json(found.as_dict() | ({"sheet": str(sheet)} if sheet else {}))
     else:
-        print(found)
+        echo(found)
 
 
 def doctor_command(

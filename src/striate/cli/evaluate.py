@@ -18,6 +18,7 @@ from striate.cli.common import (
     ModelArgument,
     Split,
     TextColumn,
+    echo,
     print_json,
     say,
 )
@@ -47,8 +48,8 @@ def evaluate_command(
     if json:
         print_json(scores.as_dict())
     else:
-        print(f"{model} on {data}" if split == "all" else f"{model} on the {split} split of {data}")
-        print(f"\n{scores}")
+        echo(f"{model} on {data}" if split == "all" else f"{model} on the {split} split of {data}")
+        echo(f"\n{scores}")
 
 
 def predict_command(
@@ -83,7 +84,7 @@ def predict_command(
             continue
         called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
         written = f"  -> {printable(str(mask))}" if mask else ""
-        print(f"{printable(called)}: {printable(answer.line(top))}{written}")
+        echo(f"{printable(called)}: {printable(answer.line(top))}{written}")
     if json:
         print_json(documents)
     if failed:

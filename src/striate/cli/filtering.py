@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.common import Json, print_json, say, writes
+from striate.cli.common import Json, echo, print_json, say, writes
 
 if TYPE_CHECKING:
     from striate.filtering import FilteredImage
@@ -112,9 +112,9 @@ def _finish(done: FilteredImage, out: Path | None, steps: Path | None, show: str
     if json:
         print_json(done.as_dict() | {"path": str(out) if out else None, "steps": str(steps) if steps else None})
         return
-    show(done.text(numbers=show == "numbers"))
+    echo(done.text(numbers=show == "numbers"))
     for path in (out, steps):
         if path:
-            show(f"written {path}")
+            echo(f"written {path}")
     if not out and not steps:
         say("draw it with -o OUT.png, animate it with --steps OUT.gif or OUT.html")

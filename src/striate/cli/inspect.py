@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import DataArgument, Input, Json, Split, print_json, say, show, writes
+from striate.cli.common import DataArgument, Input, Json, Split, echo, print_json, say, writes
 
 if TYPE_CHECKING:
     from striate.inspect.inspection import Inspection
@@ -210,9 +210,9 @@ def _show(found: Inspection, out: Path | None, json: bool, **others: Path | None
         more = {name: str(path) if path else None for name, path in others.items()}
         print_json(found.as_dict() | more | ({"path": str(out) if out else None} if picture else {}))
         return
-    show(found)
+    echo(found)
     written = [path for path in (out, *others.values()) if path]
     for path in written:
-        show(f"written {path}")
+        echo(f"written {path}")
     if picture and not written:
         say("draw it with -o OUT.png")

@@ -13,7 +13,7 @@ import typer
 
 from striate._version import __version__
 from striate.cli import data, evaluate, filtering, inspect, networks, train
-from striate.cli.common import Verb, show
+from striate.cli.common import Verb, echo
 from striate.errors import Error
 
 app = typer.Typer(
@@ -56,7 +56,7 @@ CODES = {"ShapeError": 1, "ExportError": 1, "DataError": 3, "ModelError": 4}
 
 def _version(wanted: bool) -> None:
     if wanted:
-        show(f"striate {__version__}")
+        echo(f"striate {__version__}")
         raise typer.Exit
 
 
@@ -82,7 +82,7 @@ def main() -> Never:
     except Error as error:
         if debug:
             raise
-        show(f"striate: {error}", error=True)
+        echo(f"striate: {error}", error=True)
         sys.exit(CODES.get(type(error).__name__, 2))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -92,12 +92,12 @@ def main() -> Never:
     except OSError as error:
         if debug:
             raise
-        show(f"striate: {error.filename or 'system'}: {error.strerror or error}", error=True)
+        echo(f"striate: {error.filename or 'system'}: {error.strerror or error}", error=True)
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:
         if debug or not (isinstance(error, MemoryError) or "memory" in str(error)):
             raise
         first = str(error).splitlines()[0] if str(error) else "MemoryError"
-        show(f"striate: out of memory ({first}); use a smaller network, input or --batch-size", error=True)
+        echo(f"striate: out of memory ({first}); use a smaller network, input or --batch-size", error=True)
         sys.exit(1)
     sys.exit(0)

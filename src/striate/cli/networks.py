@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import Input, Json, command, print_json, say, show
+from striate.cli.common import Input, Json, command, echo, print_json, say
 from striate.errors import SpecError, shape_text
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def zoo_command(json: Json = False) -> None:
     if json:
         print_json(rows)
         return
-    show("\n".join(align_columns([HEAD, *map(_cells, rows)], left=2)))
+    echo("\n".join(align_columns([HEAD, *map(_cells, rows)], left=2)))
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -138,10 +138,10 @@ def export_command(
     if json:
         print_json(done.as_dict())
         return
-    show(" and ".join(map(str, done.files)))
+    echo(" and ".join(map(str, done.files)))
     trained = len(done.files) > 1
     what = "weights, preparation and predictions" if trained else "outputs with random weights"
-    show(f"compared with the network: {what} are equal bit for bit")
+    echo(f"compared with the network: {what} are equal bit for bit")
     if trained:
         say("\nnext:\n  " + command("python", done.path, "IMAGE"))
 
@@ -172,8 +172,8 @@ def weights_command(
         print_json({"path": str(out), "net": net, "parameters": parameters, "classes": count})
         return
     _, height, width = model.contract.input
-    show(f"{out}: {net}, {parameters:,} parameters, {count:,} classes")
-    show(f"images: shorter side resized to {model.contract.scale_to}, then the centre {height}x{width}")
+    echo(f"{out}: {net}, {parameters:,} parameters, {count:,} classes")
+    echo(f"images: shorter side resized to {model.contract.scale_to}, then the centre {height}x{width}")
     say("\nnext:")
     say("  " + command("striate", "predict", out, "IMAGE"))
     say("  " + command("striate", "train", "DATA", "--weights", out))

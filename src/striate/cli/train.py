@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.common import DataArgument, Json, command, print_json, say, show
+from striate.cli.common import DataArgument, Json, command, echo, print_json, say
 
 if TYPE_CHECKING:
     from striate.run import Result, Run
@@ -133,7 +133,7 @@ def train_command(
             fetching=reading.download.show,
             **choices,
         )
-    show(f"{run.table}\n", error=json)
+    echo(f"{run.table}\n", error=json)
     _train(run, data)
     result = run.finish()
     if json:
@@ -184,11 +184,11 @@ def _signals() -> Iterator[list[int]]:
 
 def _conclude(result: Result, data: str) -> None:
     run = result.run
-    show(result.headline())
+    echo(result.headline())
     epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
-    show(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
+    echo(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
-        show(f"{name:<7} {run.folder / file}")
+        echo(f"{name:<7} {run.folder / file}")
     what = {"text": "a sentence", "values": "ARRAY.npy", "channels": "ARRAY.npy"}.get(run.model.contract.mode, "IMAGE")
     say("\nnext:")
     say("  " + command("striate", "evaluate", run.folder, data))
