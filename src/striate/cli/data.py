@@ -89,6 +89,6 @@ def doctor_command(
     options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     with ReadingProgress("looking at images") as progress:
         diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
-    print_json(diagnosis.as_dict()) if json else print(diagnosis)
+    print_json(diagnosis.as_dict()) if json else echo(diagnosis)
     if diagnosis.faults:
         raise typer.Exit(1)
