@@ -16,6 +16,7 @@ from statistics import median_low
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
+from striate.datasets.sources.depth import depth_notes
 from striate.datasets.sources.folders_names import PARENT, by_class, offer
 from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed
 from striate.errors import DataError, counted, listed
@@ -215,7 +216,7 @@ def typical(where: Path, images: Sequence[Path]) -> Typical:
     share = f"about {clear:.0%}" if clear >= 0.01 else "less than 1%"
     notes = (f"{share} of the images have transparent pixels; {shown}",) if clear else ()
     heights, widths = zip(*(size for _, size in headers.values()), strict=True)
-    return mode, (channels, median_low(heights), median_low(widths)), notes
+    return mode, (channels, median_low(heights), median_low(widths)), (*notes, *depth_notes(where, images))
 
 
 def _alpha(path: Path) -> tuple[bool, bool] | None:
