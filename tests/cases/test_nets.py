@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from slips import SLIPS, Net
 from torch import nn
 from torch.nn import functional as F
 
@@ -248,3 +249,26 @@ def test_convolutions_over_words():
     assert [rows[f"cs.{i}"].receptive_field for i in range(3)] == [(3,), (4,), (5,)]
     assert report.parameters == sum(p.numel() for p in Conv1dText().parameters())
     assert report.legal_inputs == type(report.legal_inputs)(True, (19,), (21,), (5,), (1,))
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_has_the_fix_that_makes_it_run(name):
+    make, input, wanted, mended = SLIPS[name]
+    report = striate.check(make(), input=input)
+    assert [p.fix for p in report.problems] == wanted
+    assert not report.legal_inputs.asked
+    right = mended()
+    shapes = input if isinstance(input[0], tuple) else (input,)
+    with torch.no_grad():
+        out = right.eval()(*(torch.rand(3, *shape) for shape in shapes))  # in torch itself
+    assert out.shape == (3, *report.layers[-1].output)
+    after = striate.check(right, input=input)
+    assert not after.problems
+    assert after.parameters == sum(p.numel() for p in right.parameters())
+
+
+def test_squeeze_of_a_batch_of_one_is_a_warning():
+    module = Net(lambda m, x: m.f(m.c(x).mean((2, 3), keepdim=True).squeeze()), c=nn.Conv2d(3, 8, 3), f=nn.Linear(8, 2))
+    report = striate.check(module, input=(3, 9, 9))
+    assert not report.problems
+    assert [w.fix for w in report.warnings if "squeeze" in w.message] == ["x.squeeze((2, 3))"]

@@ -30,6 +30,7 @@ class Record:
     plane: Value | None = None  # it only gives this value, whose channels are last, an axis in front
     part_of: Record | None = None  # it turned out to be inside this one
     mended: bool = False  # as its fix has it: with other weights than the module's
+    change: int = 0  # by how many numbers these are more
 
     def now(self) -> Record:
         """The record that stands for this one."""

@@ -72,6 +72,8 @@ def _known(module: nn.Module | None, given: list[Tensor]) -> tuple[str, str] | N
     if module is None or not given:
         return None
     shape = tuple(given[0].shape)
+    if not shape:
+        return None
     name = type(module).__name__
     match module:
         case nn.Linear() if shape[-1] != module.in_features:

@@ -167,7 +167,7 @@ def _named(
         count = sum(sizes[i] for i in new)
         op = record.op
         if isinstance(op, Opaque):
-            op = replace(op, parameters=count)
+            op = replace(op, parameters=count + record.change)
         elif not record.mended and count != formula(op, record.inputs[0].now().shape):
             counted.append((name, count))
         if record.parameters & seen:

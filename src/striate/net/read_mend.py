@@ -80,7 +80,7 @@ class Attempt:
 # --------------------------------------------------------------------------------------------- layers with weights
 def _linear(a: Attempt) -> Mended | None:
     x, weight, bias = a.get(0, "input"), a.get(1, "weight"), a.get(2, "bias")
-    if weight.ndim != 2 or x.shape[-1] == weight.shape[1] or not a.kept(x) or x.ndim < 2:
+    if weight.ndim != 2 or x.ndim < 2 or x.shape[-1] == weight.shape[1] or not a.kept(x):
         return None
     out, features = weight.shape
     flat, last = prod(x.shape[1:]), x.shape[-1]
@@ -428,3 +428,55 @@ def mixes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], x: Tensor) -
         return False
     dim = args[1] if len(args) > 1 else kwargs.get("dim")
     return (x.ndim in (1, 3) if dim is None else dim % x.ndim == 0) if isinstance(dim, int | None) else False
+
+
+# ------------------------------------------------------------------------------------------------- whole layers
+NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+
+
+def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> tuple[str, str, tuple[Any, ...]] | None:
+    """What is wrong with a layer of torch before it runs, the fix, and the arguments that were meant; the layer itself
+    is changed as its fix says (who calls this puts it back in order).
+    """
+    x = args[0]
+    shape = shape_text(x.shape[1:]) or "a number"
+    if batch < 2 or x.shape[:1] != (batch,):
+        return None
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+        wanted = NORMS.get(x.ndim)
+        if wanted is None or isinstance(module, wanted) or not type(module).__module__.startswith("torch."):
+            return None
+        name = type(module).__name__
+        module._check_input_dim = lambda *_: None  # it would refuse the input
+        said = f"{name} is for inputs of other axes than {shape}"
+        return said, f"{wanted.__name__}({module.num_features})", args
+    if isinstance(module, nn.RNNBase):
+        return _recurrent(module, args, batch)
+    layers = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder)
+    if isinstance(module, layers) and x.ndim == 3 and x.shape[1] != batch:
+        parts = [part for part in module.modules() if getattr(part, "batch_first", None) is False]
+        if not parts:
+            return None
+        for part in parts:
+            part.batch_first = True  # type: ignore[assignment]  # a plain attribute of each
+        what = type(module).__name__
+        return f"{what} takes the first axis for the sequence, and it is the batch", "batch_first=True", args
+    return None
+
+
+def _recurrent(module: nn.RNNBase, args: tuple[Any, ...], batch: int) -> tuple[str, str, tuple[Any, ...]] | None:
+    x, *states = args
+    said, fix = [], []
+    if x.ndim == 3 and not module.batch_first and x.shape[1] != batch:
+        module.batch_first = True
+        said.append(f"{type(module).__name__} takes the first axis for the sequence, and it is the batch")
+        fix.append("batch_first=True")
+    given = list(tensors(states))
+    sizes = {t.shape[1] for t in given if t.ndim == 3 and t.shape[1] != batch}
+    if sizes:
+        (size, *_) = sizes
+        said.append(f"its first state is made for a batch of {size}")
+        fix.append(f"x.size(0) in place of {size}")
+        new = [t.new_zeros(t.shape[0], batch, *t.shape[2:]) for t in given]
+        states = [tuple(new) if isinstance(states[0], tuple | list) else new[0]]
+    return ("; ".join(said), " and ".join(fix), (x, *states)) if said else None

@@ -122,7 +122,11 @@ class Parts(ABC):
                 stack.callback(after.remove)
             yield
 
-    def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+    @abstractmethod
+    def meant(self, frame: Frame, args: Any) -> Any:
+        """The arguments of a layer that is about to run, as they were meant."""
+
+    def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         inside = any(frame.part for frame in self.frames)
         path = self.names.get(id(module), type(module).__name__)
         frame = Frame(path, module, is_part(module) and not inside, len(self.records))
@@ -134,6 +138,8 @@ class Parts(ABC):
             self.running = module_kind(module), list(tensors((args, kwargs)))
             frame.start = len(self.records)
         self.frames.append(frame)
+        changed = self.meant(frame, args) if args else args
+        return None if changed is args else (changed, kwargs)
 
     def _from_outside(self, tensor: Tensor) -> Value:
         """Numbers that somebody took out of torch and put in again."""

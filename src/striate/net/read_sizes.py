@@ -58,6 +58,8 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
             return replace(found, asked=asked)
     near = (legal.below, legal.above, legal.smallest)
     below, above, smallest = (shape if shape and tried(shape) else None for shape in near)
+    if reading.fits and not (below or above or smallest):
+        return _searched(tried, report, asked, len(reading.graph.nodes))
     if smallest and max(smallest[1:], default=1) > 1 and tried(_moved(smallest, -1)):
         smallest = None  # it takes smaller ones, by code that depends on the size
     return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
@@ -97,7 +99,7 @@ def _searched(tried: Try, report: Report, asked: bool | None, parts: int) -> Leg
     steps = range(1, min(34, budget // 4))
     above = next((s for d in steps if whole(s := _moved(input, d))), None)
     below = next((s for d in steps if min(s := _moved(input, -d)) > 0 and s != input and whole(s)), None)
-    least = min(input[1:] or input)
+    least = min((above or input)[1:] or input)
     smaller = (_squared(input, n) for n in range(1, min(least + 1, budget // 2)))
     smallest = next((s for s in smaller if tried(s)), None)
     step = None

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from striate.errors import SpecError
 from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
-from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, mixes, unmixed
+from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, mended_layer, mixes, unmixed
 from striate.net.read_modules import Frame, Parts
 from striate.net.read_positions import EITHER_WAY, FRESH, MATMULS, POINTWISE, unknown, word_of
 from striate.spec import Op, Opaque, Shape
@@ -167,6 +167,7 @@ class Trace(Parts, TorchFunctionMode):
         if new_records:
             slip.record = new_records[-1]
             slip.record.mended = True
+            slip.record.change += sum(n.numel() - o.numel() for n, o in meant.weights if self.parameters([o]))
         return out
 
     def _before(self, func: Any, *args: Any) -> Any:
@@ -212,13 +213,33 @@ class Trace(Parts, TorchFunctionMode):
             self._record(name, func, args, kwargs, results, sources)
             if changed:
                 self._seen_through(out)
+            if name == "squeeze" and len(args) + len(kwargs) == 1 and self._squeezes(given[0]):
+                axes = tuple(i for i, n in enumerate(given[0].shape) if n == 1)
+                said = "squeeze() takes the batch away too, where it is a batch of one"
+                fix = f"x.squeeze({axes[0] if len(axes) == 1 else axes})"
+                if not any(s.line == line_now() for s in self.asides):
+                    record = self.values[id(results[0])].record
+                    self.asides.append(Slip(said, fix, line_now(), "", record=record))
             if name in FOLDS and self._folds(given, results[0]):
                 self.folds[self.values[id(results[0])].record.now()] = self.calls
         return out
 
+    def _squeezes(self, x: Tensor) -> bool:
+        return self.batch > 1 and x.shape[:1] == (self.batch,) and 1 in x.shape[1:]
+
     def _folds(self, given: list[Tensor], result: Tensor) -> bool:
         """Whether the first axis was the batch, and is not any more."""
         return self.batch > 1 and given[0].shape[:1] == (self.batch,) != result.shape[:1]
+
+    def meant(self, frame: Frame, args: Any) -> Any:
+        """Before a layer runs: what it would refuse itself, or take the batch for something else."""
+        found = mended_layer(frame.module, args, self.batch) if isinstance(args[0], Tensor) else None
+        if found is None:
+            return args
+        slip = Slip(found[0], found[1], line_now(), frame.path)
+        if all(slip.path != s.path for s in self.faults):  # it may run again
+            self.faults.append(slip)
+        return found[2]
 
     def culprit(self) -> int | None:
         """The number of the first call after which the tensor that failed, or the output, is mixed of inputs."""
