@@ -4,7 +4,9 @@ again is kept.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +25,20 @@ def cache_folder() -> Path:
     shared = Path(os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")).expanduser()
     # the XDG specification: a path that is not absolute is to be ignored
     return (shared if shared.is_absolute() else Path.home() / ".cache") / "striate"
+
+
+def check_regular(path: Path | str) -> None:
+    """An OSError that says so unless *path* is a file or a folder: a pipe would wait for ever, ``/dev/zero`` never end.
+
+    >>> check_regular(os.devnull)
+    Traceback (most recent call last):
+    OSError: [Errno 22] a pipe or a device, expected a regular file; save what it gives as one: '/dev/null'
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(
+            errno.EINVAL, "a pipe or a device, expected a regular file; save what it gives as one", os.fspath(path)
+        )
 
 
 def write_safely(path: Path, content: bytes | str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import Error, ModelError
+from striate.files import check_regular
 from striate.model.contract import Contract
 from striate.spec import Graph, Shape, parse
 from striate.spec.op import shown, word
@@ -119,6 +120,7 @@ def _why(error: OSError) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     """The header as JSON, with every tensor's place in the file checked."""
+    check_regular(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         start, brace = file.read(8), file.read(1)
@@ -152,8 +154,9 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
     for name, value in tensors:
         if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
             raise ModelError(f"the tensor {name!r} is not described by dtype, shape and data_offsets")
-        if value["dtype"] not in BYTES:
-            raise ModelError(f"the tensor {name!r} has dtype {value['dtype']!r}; expected {' or '.join(BYTES)}")
+        if not isinstance(value["dtype"], str) or value["dtype"] not in BYTES:
+            came = repr(value["dtype"])[:80]
+            raise ModelError(f"the tensor {name!r} has dtype {came}; expected {' or '.join(BYTES)}")
         for key, count in (("shape", None), ("data_offsets", 2)):
             if not _whole(value[key], count):
                 raise ModelError(f"the tensor {name!r} has {key} {str(value[key])[:80]}; expected a few whole numbers")

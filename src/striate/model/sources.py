@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from striate.errors import DataError
+from striate.files import check_regular
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import canonical, from_array, header
 from striate.model.opening import images_under
@@ -54,6 +55,7 @@ def _sentences(source: Source) -> list[Item | DataError]:
     if not isinstance(source, str | Path):
         return [DataError(f"got a {type(source).__name__}; expected a text, or a .txt file with a sentence per line")]
     try:
+        check_regular(source)
         lines = Path(source).read_text(encoding="utf-8").splitlines()
     except OSError as error:
         return [DataError(f"{source}: {error.strerror or error}; expected a text file with a sentence per line")]
@@ -126,6 +128,7 @@ def _array(source: Source, contract: Contract) -> Input:
     """An array, or the one in a ``.npy`` file: values as the contract's input, or bytes ``(H, W, C)``."""
     if isinstance(source, str | Path):
         try:
+            check_regular(source)
             array = np.load(source, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "not an array that can be read"

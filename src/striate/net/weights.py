@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from striate.errors import ModelError, shape_text
+from striate.files import check_regular
 from striate.net.build import assemble
 from striate.net.weights_tables import Table, their_shape, translate
 from striate.spec import Graph, Shape
@@ -167,11 +169,14 @@ def open_weights(path: str | Path) -> Stored:
     """
     path = Path(path)
     try:
+        check_regular(path)
         with path.open("rb") as file:
             start = file.read(len(OLD_TORCH))
         if start.startswith(ZIP):
-            _check_zip(path)
-            return _from_state_dict(path, _load(path, mmap=True))
+            sizes = _check_zip(path)
+            stored = _load(path, mmap=True)
+            _check_storages(path, stored, sizes)
+            return _from_state_dict(path, stored)
         if start == OLD_TORCH:
             return _from_state_dict(path, _load(path, mmap=False))
         return _from_safetensors(path, start)
@@ -180,8 +185,10 @@ def open_weights(path: str | Path) -> Stored:
         raise ModelError(f"{path}: {'there is no such file' if missing else error.strerror or error}") from None
 
 
-def _check_zip(path: Path) -> None:
-    """ModelError unless *path* is a whole zip archive whose members lie in it as they are, as torch.save writes it."""
+def _check_zip(path: Path) -> list[int]:
+    """The sizes of its members; ModelError unless *path* is a whole zip archive whose members lie in it as they are, as
+    torch.save writes it.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -197,6 +204,21 @@ def _check_zip(path: Path) -> None:
             raise ModelError(
                 f"{path}: {member.filename} in it is compressed, which torch.save never does; save it again"
             )
+    return [member.file_size for member in members]
+
+
+def _check_storages(path: Path, stored: object, sizes: list[int]) -> None:
+    """ModelError unless each tensor's storage is as long as a member of the archive: a mapped one that was cut would go
+    on into what follows it.
+    """
+    tensors = [value for value in stored.values() if isinstance(value, Tensor)] if isinstance(stored, Mapping) else []
+    plain = [tensor.untyped_storage() for tensor in tensors if tensor.layout is torch.strided and not tensor.is_meta]
+    needed = Counter({storage.data_ptr(): storage.nbytes() for storage in plain if storage.nbytes()}.values())
+    if missing := needed - Counter(sizes):
+        raise ModelError(
+            f"{path}: damaged: a tensor needs a storage of {next(iter(missing)):,} bytes, the file has none of that "
+            f"size; fetch it again"
+        )
 
 
 def _load(path: Path, mmap: bool) -> Any:

@@ -158,7 +158,8 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
     if not path.is_file():  # of a run before there was such a file
         say(f"note: {path} is not there, so nothing says whether the split is the same")
         return
-    before, now = (_rows(text) for text in (path.read_text(encoding="utf-8", errors="replace"), _split_text(dataset)))
+    written = path.read_bytes().decode("utf-8", errors="replace")
+    before, now = _rows(written), _rows(_split_text(dataset))
     differences = [
         (what, items)
         for what, items in (
@@ -180,7 +181,7 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
 def _rows(text: str) -> dict[str, tuple[str, str]]:
     """The split and the target of each item; of several of one name, those of each in their order."""
     rows: dict[str, tuple[str, str]] = {}
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in csv.DictReader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\\r"))):
         before = rows.get(row["item"], ("", ""))
         rows[row["item"]] = f"{before[0]} {row['part']}".strip(), f"{before[1]} {row['class']}".strip()
     return rows
@@ -192,7 +193,8 @@ def _split_text(dataset: DataSet) -> str:
     writer.writerow(SPLIT_COLUMNS)
     for part, items in dataset.parts.items():
         targets = _targets(items, dataset)
-        writer.writerows((part, name, target) for name, target in zip(items.names, targets, strict=True))
+        names = (name.replace("\r", "\\r") for name in items.names)  # which would end the row for a reader
+        writer.writerows((part, name, target) for name, target in zip(names, targets, strict=True))
     return text.getvalue().encode(errors="backslashreplace").decode()
 
 

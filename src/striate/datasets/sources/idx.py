@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import re
 import struct
@@ -13,8 +14,10 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
 from striate.errors import DataError, listed
+from striate.files import check_regular
 from striate.tasks import CLASSIFICATION
 
+UNPACKED, RATIO = 1 << 30, 100  # bytes that any packed file may unpack to, or how many times its own size
 _FILE = re.compile(
     r"(?:(?P<set>[\w-]+)[-_.])?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)[-_.]idx[123][-_.](?:ubyte|int)(\.gz)?",
     re.IGNORECASE,
@@ -172,10 +175,25 @@ def _first_column(path: Path, data: bytes) -> np.ndarray:
 
 
 def _content(path: Path) -> bytes:
+    """The bytes of the file; of a gzip file no more than the sizes in its header promise, and one."""
     try:
+        check_regular(path)
         data = path.read_bytes()
         # By its first bytes and not by its name: browsers unpack a download, or do not, as they please.
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        if data[:2] != b"\x1f\x8b":
+            return data
+        most = max(UNPACKED, RATIO * len(data))
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            start = stream.read(4)
+            start += stream.read(4 * start[3] if len(start) == 4 else 0)
+            sizes = (int.from_bytes(start[i : i + 4], "big") for i in range(4, len(start), 4))
+            promised = math.prod(sizes) * (4 if start[2:3] == b"\x0c" else 1)
+            if promised > most:
+                raise DataError(
+                    f"{path}: it would unpack to {promised:,} bytes, expected at most {most:,} of a gzip file of "
+                    f"{len(data):,}; if that is right, unpack it (gunzip)"
+                )
+            return start + stream.read(promised + 1)
     except PermissionError:
         raise DataError(f"{path}: no permission to read it; change the file's permissions") from None
     except (OSError, EOFError, zlib.error) as error:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
+from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.targets import array_targets
 from striate.errors import DataError, listed
+from striate.files import check_regular
 from striate.tasks import Task
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of an empty one
@@ -102,19 +105,48 @@ def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], tas
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of the archive, read."""
+    """All arrays of the archive: those that are used, or may be, are read; of the others, the type and the shape."""
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             if stream.read(4) not in _MAGIC:
                 raise DataError(f"{path}: not an .npz archive; write one with numpy.savez(file, x=..., y=...)")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
-                return {key: _array(path, archive, key) for key in archive.files}
+                used = [key for key in archive.files if _role(key) or key in _CLASSES]
+                used = used if any(map(_role, used)) else archive.files
+                _check_unpacked(path, archive, used)
+                found = {key: _array(path, archive, key) if key in used else _outline(archive, key) for key in archive}
+                return {key: array for key, array in found.items() if array is not None}
     except DataError:
         raise
     except Exception as error:  # NumPy and zipfile meet damage with a dozen kinds
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: damaged, cut short or not readable ({reason}); copy or write it again") from None
+
+
+def _outline(archive: NpzFile, key: str) -> np.ndarray | None:
+    """An array of the type and shape in a member's header, of one number only: nothing is unpacked."""
+    try:
+        with archive.zip.open(f"{key}.npy") as member:
+            version = np.lib.format.read_magic(member)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+            return np.broadcast_to(np.zeros((), dtype), shape)
+    except (KeyError, ValueError):
+        return None
+
+
+def _check_unpacked(path: Path, archive: NpzFile, keys: list[str]) -> None:
+    """Refuses a small file of arrays that would fill the memory, by the archive's directory."""
+    sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
+    unpacked = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in keys)
+    most = max(UNPACKED, RATIO * path.stat().st_size)
+    if unpacked > most:
+        raise DataError(
+            f"{path}: {listed(keys)} unpack to {unpacked:,} bytes, expected at most {most:,} of a file of its size; "
+            f"if they are right, write them with numpy.savez, not compressed"
+        )
 
 
 def _array(path: Path, archive: Mapping[str, np.ndarray], key: str) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS
 from striate.errors import DataError, counted, listed, listed_quoted
+from striate.files import check_regular
 from striate.model.opening import is_image
 
 FILES = (
@@ -271,6 +272,7 @@ def table_text(path: Path) -> tuple[str, tuple[str, ...]]:
         DataError: It cannot be read, is empty, or is no text.
     """
     try:
+        check_regular(path)
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror}); check its name and permissions") from None

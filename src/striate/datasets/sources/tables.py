@@ -25,6 +25,7 @@ from striate.datasets.sources.rows import (
 )
 from striate.datasets.sources.targets import amounts_note, class_order
 from striate.errors import DataError, counted, listed, listed_quoted
+from striate.files import check_regular
 from striate.model.opening import folder_contents, is_hidden, is_image
 from striate.model.words import words_of
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, Task
@@ -96,6 +97,7 @@ def _split_of(path: Path) -> str:
 def _is_list(path: Path) -> bool:
     """Whether a text file is a table: ``path class`` in each line, or columns."""
     try:
+        check_regular(path)
         with path.open("rb") as stream:  # most files that are no table are told by their first bytes
             head = stream.read(2000)
         if b"\0" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):

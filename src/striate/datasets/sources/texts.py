@@ -12,6 +12,7 @@ from striate.datasets.sources.folders import similar_names
 from striate.datasets.sources.rows import table_text
 from striate.datasets.sources.tables import words_seen
 from striate.errors import DataError, counted, listed, listed_quoted
+from striate.files import check_regular
 from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION
 
@@ -119,6 +120,7 @@ def _named_as_text(path: Path) -> bool:
 def _is_text(path: Path) -> bool:
     """Whether a file begins as text does: without control characters but tabs and line ends."""
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
     except OSError:
