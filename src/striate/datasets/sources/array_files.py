@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
-from striate.datasets.sources.npz import array_inputs, arrays_data_set, open_npz
+from striate.datasets.sources.npz import archive_arrays, array_inputs, arrays_data_set, open_npz
 from striate.datasets.sources.rows import needed_package
 from striate.errors import DataError, listed, listed_quoted
+from striate.files import check_regular
 from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION, Task
 
@@ -120,11 +121,14 @@ def _loaded(file: Path) -> dict[str, np.ndarray]:
             with h5py.File(file, "r") as archive:
                 archive.visititems(lambda key, item: found.update({key: item[()]} if hasattr(item, "shape") else {}))
             return found
+        check_regular(file)
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {file.stem: loaded}
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
+        loaded.close()
+        return archive_arrays(file)
+    except DataError:
+        raise
     except ValueError as error:
         if "pickle" not in str(error):
             raise DataError(f"{file}: damaged or cut short ({error}); copy or write it again") from None

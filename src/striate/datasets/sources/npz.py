@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+from zipfile import ZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
 from striate.datasets.sources.idx import RATIO, UNPACKED
@@ -46,7 +47,7 @@ def open_npz(path: Path, task: Task | None = None) -> DataSet:
         DataError: The file is no archive, or damaged; arrays are missing, empty, of objects, of different lengths, not
             finite; a target that training lacks.
     """
-    arrays = _arrays(path)
+    arrays = archive_arrays(path)
     if not any(map(_role, arrays)) and [*arrays] == ["arr_0", "arr_1"]:  # numpy.savez(file, x, y)
         arrays = {"x": arrays["arr_0"], "y": arrays["arr_1"]}
     elif [*arrays] == ["arr_0"]:
@@ -104,7 +105,7 @@ def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], tas
     )
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def archive_arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of the archive: those that are used, or may be, are read; of the others, the type and the shape."""
     try:
         check_regular(path)
@@ -115,8 +116,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             with np.load(stream, allow_pickle=False) as archive:
                 used = [key for key in archive.files if _role(key) or key in _CLASSES]
                 used = used if any(map(_role, used)) else archive.files
-                _check_unpacked(path, archive, used)
-                found = {key: _array(path, archive, key) if key in used else _outline(archive, key) for key in archive}
+                packed = cast(ZipFile, archive.zip)
+                _check_unpacked(path, packed, used)
+                found = {key: _array(path, archive, key) if key in used else _outline(packed, key) for key in archive}
                 return {key: array for key, array in found.items() if array is not None}
     except DataError:
         raise
@@ -125,10 +127,10 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: damaged, cut short or not readable ({reason}); copy or write it again") from None
 
 
-def _outline(archive: NpzFile, key: str) -> np.ndarray | None:
+def _outline(archive: ZipFile, key: str) -> np.ndarray | None:
     """An array of the type and shape in a member's header, of one number only: nothing is unpacked."""
     try:
-        with archive.zip.open(f"{key}.npy") as member:
+        with archive.open(f"{key}.npy") as member:
             version = np.lib.format.read_magic(member)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(member)
@@ -137,9 +139,9 @@ def _outline(archive: NpzFile, key: str) -> np.ndarray | None:
         return None
 
 
-def _check_unpacked(path: Path, archive: NpzFile, keys: list[str]) -> None:
+def _check_unpacked(path: Path, archive: ZipFile, keys: list[str]) -> None:
     """Refuses a small file of arrays that would fill the memory, by the archive's directory."""
-    sizes = {member.filename: member.file_size for member in archive.zip.infolist()}
+    sizes = {member.filename: member.file_size for member in archive.infolist()}
     unpacked = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in keys)
     most = max(UNPACKED, RATIO * path.stat().st_size)
     if unpacked > most:
