@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import zlib
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ SIDE = 12
 def photo(path, seed=0, side=SIDE, format=None):
     """Noise of many values, at *path* (made with its folders), in the format of its suffix or another."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(abs(hash(path.name)) % 2**31 + seed).integers(0, 256, (side, side, 3), np.uint8)
+    pixels = np.random.default_rng(zlib.crc32(path.name.encode()) + seed).integers(0, 256, (side, side, 3), np.uint8)
     Image.fromarray(pixels).save(path, format)
     return path
 
@@ -137,7 +138,7 @@ def test_wrappers_are_seen_through_and_said(tmp_path, wrapper, also, split):
         (tmp_path / name).write_bytes(b"?")
     data = open_data(tmp_path)
     assert (data.name, data.classes) == (wrapper.rpartition("/")[2], ("cat", "dog"))
-    assert data.notes[0] == f"the data are in {wrapper}/, which is all there is"
+    assert data.notes[0] == f"the data are in {wrapper}/, where all images are"
 
 
 @pytest.mark.parametrize(

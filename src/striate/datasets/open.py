@@ -27,10 +27,11 @@ from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
 from striate.errors import DataError
-from striate.model.opening import folder_contents, is_image
+from striate.model.opening import folder_contents, images_under, is_image
 from striate.tasks import Task, task_named
 
 TEST_FRACTION = 0.2  # taken from the training split where a data set comes without a test split
+_FEW = 6  # folders beside each other, of which one may be all that has images
 _PACKED = {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz"}
 
 
@@ -63,7 +64,7 @@ SOURCES = (
     Source(
         "a folder with one folder of images for each class (flat or under train/, val/ and test/)",
         _alone(Path.is_dir),
-        lambda path, options: open_folders(path, options.classes_from),
+        lambda path, said: open_folders(path, said.classes_from),
     ),
 )
 _ACCEPTED = (
@@ -178,6 +179,8 @@ def seen_through(folder: Path, options: DataOptions | None = None) -> tuple[Path
     place = folder
     while not _is_more(place, options):
         folders, files = folder_contents(place)
+        if 1 < len(folders) <= _FEW and not any(map(is_image, files)):
+            folders = [path for path in folders if images_under(path)] or folders  # beside lists, boxes, attributes
         if len(folders) != 1 or any(map(is_image, files)) or split_role(folders[0].name):
             break
         (only,) = folders
@@ -186,7 +189,7 @@ def seen_through(folder: Path, options: DataOptions | None = None) -> tuple[Path
         place = only
     return (
         place,
-        "" if place == folder else f"the data are in {place.relative_to(folder).as_posix()}/, which is all there is",
+        "" if place == folder else f"the data are in {place.relative_to(folder).as_posix()}/, where all images are",
     )
 
 

@@ -19,6 +19,7 @@ from striate.datasets.dataset import DataSet, Part
 from striate.datasets.sources.depth import depth_notes
 from striate.datasets.sources.folders_names import PARENT, by_class, offer
 from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed
+from striate.datasets.sources.masks_pairs import masks_beside
 from striate.errors import DataError, counted, listed
 from striate.model.image import alpha_is_used, header
 from striate.model.opening import SUFFIXES, folder_contents, images_under, is_hidden, is_image, open_image
@@ -50,18 +51,40 @@ def open_folders(folder: Path, classes_from: str | None = None) -> DataSet:
         return _from_names(folder, found, classes_from)
     splits = found.splits
     if found.flat:
-        images = [image for path in splits.values() for image in images_under(path)]
+        images = images_under(splits.get("train", folder))
         there = f"no class folders in {slashed(sorted(splits.values()))}{offer(folder, images)}"
         raise DataError(f"{folder}: {there}; arrange the images as train/CLASS/IMAGE")
     train = classes_in(splits["train"])
+    copy = _copy_inside(splits["train"], train)
+    train.pop(copy, None)
     _check_train(splits["train"], train)
     held_out = {name: classes_in(path) for name, path in splits.items() if name != "train"}
     for name, classes in held_out.items():
         _check_held_out(splits[name], classes, train)
     mode, shape, notes = typical(folder, [path for images in train.values() for path in images])
+    drawn = {mask for of in (train, *held_out.values()) for name in of for mask in _without_masks(of, name)}
+    notes += (f"{counted(len(drawn), 'mask')} beside their images skipped",) if drawn else ()
+    notes += (f"{copy}/ contains a copy of the class folders beside it: skipped",) if copy else ()
     notes = (*found.notes, *found.unlabelled_notes, *notes, *similar_names(train), *_outside(folder, found))
     notes += (*shared_names_note(splits["train"], list(train)), *skipped(folder))
     return of_classes(folder, {"train": train, **held_out}, mode, shape, notes)
+
+
+def _copy_inside(folder: Path, classes: Classes) -> str:
+    """The folder among the *classes* that contains the others once more, as unpacking twice leaves it; "" if none."""
+    others = classes.keys() - {folder.name}
+    if folder.name not in classes or len(others) < 2:
+        return ""
+    return folder.name if {path.name for path in folder_contents(folder / folder.name)[0]} == others else ""
+
+
+def _without_masks(classes: Classes, name: str) -> list[Path]:
+    """Takes the masks that lie beside their images, by their names, out of a class; returns them."""
+    masks = masks_beside(classes[name])
+    if masks:
+        left = set(masks)
+        classes[name] = [path for path in classes[name] if path not in left]
+    return masks
 
 
 def _from_names(folder: Path, found: SplitFolders, classes_from: str) -> DataSet:

@@ -23,6 +23,7 @@ from striate.datasets.sources.masks_pairs import (
     YES,
     Matched,
     are_masks,
+    masks_beside,
     matched,
     name_words,
     parted,
@@ -70,7 +71,15 @@ def is_masks(folder: Path, options: DataOptions | None = None) -> bool:
         return False
     if task is not None and not task.per_pixel:
         return _named_pair(folder) is not None  # which is nothing else
-    return bool(_places(folder, task is not None))
+    if _places(folder, task is not None):
+        return True
+    if task is None and _masked_classes(folder):
+        where = f"striate data {shlex.quote(str(folder))} --task"
+        raise DataError(
+            f"{folder}: the class folders contain images and their masks; say what is to be learned: {where} "
+            f"classification (the folders), or {where} segmentation (the masks)"
+        )
+    return False
 
 
 def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
@@ -159,7 +168,12 @@ def _named_pair(folder: Path) -> MaskSides | None:
     """The folders directly in *folder* that are called images and masks; None where it lacks either."""
     inside = {path.name.lower(): path for path in folder_contents(folder)[0]}
     images, masks = (next((inside[n] for n in names if n in inside), None) for names in (_IMAGES, _MASKS))
-    return (MaskSide(images), MaskSide(masks)) if images and masks else None
+    if not images or not masks:
+        return None
+    below = folder_contents(images)[0]
+    if below and not any(split_role(path.name) for path in below) and not images_under(masks):
+        return None  # class folders, beside boxes or lists
+    return MaskSide(images), MaskSide(masks)
 
 
 def _places(folder: Path, forced: bool) -> dict[str, MaskSides]:
@@ -189,7 +203,23 @@ def _places(folder: Path, forced: bool) -> dict[str, MaskSides]:
     if len(folders) == 1 and not any(map(is_image, files)):
         return {} if folder_contents(folders[0])[0] else _flat(_within(folders[0], forced))
     found = _within(folder, forced)
+    if found is None and forced:
+        return _flat(_masked_classes(folder))
     return _split_inside(folder, found) if found else {}
+
+
+def _masked_classes(folder: Path) -> MaskSides | None:
+    """All images and all masks in class folders that contain both; None where the first one does not."""
+    folders = [path for path in folder_contents(folder)[0] if not split_role(path.name)]
+    if len(folders) < 2 or not any(masks_beside(images_under(path)) for path in folders[:2]):
+        return None
+    images, masks = list[Path](), list[Path]()
+    for path in folders:
+        files = images_under(path)
+        drawn = masks_beside(files)
+        masks += drawn
+        images += [file for file in files if file not in set(drawn)]
+    return MaskSide(folder, tuple(images)), MaskSide(folder, tuple(masks))
 
 
 def _flat(pair: MaskSides | None) -> dict[str, MaskSides]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -209,6 +209,33 @@ def _size(path: Path) -> tuple[int, int] | None:
         return header(path)[1]
     except DataError:
         return None
+
+
+def masks_beside(paths: Sequence[Path]) -> list[Path]:
+    """The masks among the files of a class: in a folder ``masks/`` beside ``images/``, or called as their images and
+    ``mask``.
+
+    >>> masks_beside([Path("benign (1).png"), Path("benign (1)_mask.png"), Path("benign (1)_mask_1.png")])
+    [PosixPath('benign (1)_mask.png'), PosixPath('benign (1)_mask_1.png')]
+    """
+    inside = {path.parent for path in paths}
+    drawn = {
+        folder for folder in inside if folder.name.lower() in ("mask", "masks") and _beside(folder) & _lower(inside)
+    }
+    if drawn:
+        return [path for path in paths if path.parent in drawn]
+    stems = {path.parent / path.stem for path in paths}
+    ending = re.compile(r"(.+?)[ _-](masks?|gt|seg|segmentation)([ _-]?\d+)?", re.IGNORECASE)
+    matches = ((path, ending.fullmatch(path.stem)) for path in paths)
+    return [path for path, match in matches if match and path.parent / match[1] in stems]
+
+
+def _beside(folder: Path) -> set[str]:
+    return {str(folder.parent / name).lower() for name in ("images", "image", "imgs", "img")}
+
+
+def _lower(folders: Iterable[Path]) -> set[str]:
+    return {str(folder).lower() for folder in folders}
 
 
 def parted(paths: Sequence[Path]) -> tuple[list[Path], list[Path]] | None:
