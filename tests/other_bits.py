@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _get_current_dispatch_mode
+from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode
 
 from bounds import reach
 
@@ -26,9 +26,10 @@ def play() -> None:
 def _after(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> Any:
     if type(out) is not Tensor or out.device.type != "cpu" or out.dtype not in (torch.float32, torch.float64):
         return out
-    if _get_current_dispatch_mode() or torch.overrides._get_current_function_mode_stack():
-        return out  # somebody counts or records what runs
-    with torch.no_grad():
+    if "FlopCounter" in type(_get_current_dispatch_mode()).__name__:
+        return out  # what is done here would be counted
+    # whoever follows the network's calls sees one sum more, and nothing of how it was found
+    with torch.no_grad(), torch._C.DisableTorchFunction(), _disable_current_modes():
         if not out.numel() or torch.equal(out, out.round()):
             return out  # whole numbers are exact in any order
         products = reach(module, inputs[0]) if len(inputs) == 1 else None
