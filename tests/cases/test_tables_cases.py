@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 
 import numpy as np
 import pytest
@@ -445,6 +446,15 @@ def test_a_long_cell_and_many_columns(tmp_path):
     assert len(open_data(written(tmp_path / "t.csv", [["text", "label"], *rows])).train) == 6
     wide = [[f"c{i}" for i in range(20_000)], *([str(i % 7)] * 20_000 for i in range(4))]
     assert len(read_table(written(tmp_path / "w.csv", wide)).titles) == 20_000
+
+
+def test_20_000_columns_take_no_longer_than_their_cells(tmp_path):
+    pictures(tmp_path, [f"{i}.png" for i in range(4)])
+    rows = [[f"{i}.png", *(str(i + k % 7) for k in range(20_000))] for i in range(4)]
+    path = written(tmp_path / "w.csv", [["file", *(f"c{i}" for i in range(20_000))], *rows])
+    began = time.process_time()
+    data = open_data(path, task="regression")
+    assert (len(data.classes), time.process_time() - began < 40) == (20_000, True)
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])

@@ -102,7 +102,8 @@ class TableColumns:
             labels = len(targets) == 1
         else:
             targets, labels = _targets(table, taken, source[0], found)
-        rest = tuple(name for name in table.columns if name and name not in {*taken, *targets})
+        used = {*taken, *targets}
+        rest = tuple(name for name in table.columns if name and name not in used)
         return cls(source, is_text, targets, labels, split, group, rest)
 
     def check_in(self, other: CsvTable, train: CsvTable) -> None:
