@@ -280,6 +280,12 @@ class Sizes:
         """Whether everything fits the graph's own input and no stride drops anything of it."""
         return len(self.axes) == len(self.extents) and all(axis.legal for axis in self.axes)
 
+    def fits(self, input: Shape) -> bool:
+        """Whether another *input* fits, whatever strides drop of it; False too where that is not known."""
+        own = input if len(self.extents) == len(input) else input[len(input) - len(self.extents) :]
+        programs = [_program(self.graph, axis, len(own)) for axis in range(len(own))]
+        return all(p is not None and p.fits(n) for p, n in zip(programs, own, strict=True))
+
     @cached_property
     def nodes(self) -> dict[str, Node]:
         return {node.name: node for node in self.graph.nodes}

@@ -25,7 +25,7 @@ from striate.analysis import LegalInputs, Problem, Report, analyse
 from striate.analysis.table import name_list
 from striate.errors import ShapeError, SpecError, shape_text
 from striate.net.build import Net
-from striate.net.read_call import Record
+from striate.net.read_call import Record, tensors
 from striate.net.read_faults import Fault, fault_of
 from striate.net.read_graph import all_of, graph_of, legal, results_of
 from striate.net.read_modules import unwrapped, wrap_compiled
@@ -453,3 +453,20 @@ def _flat(report: Report) -> Report:
     layers = tuple(replace(layer, inputs=(), receptive_field=None, stride=None, start=None) for layer in report.layers)
     # another run may take another way, so the totals are of what was seen
     return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=(), partial=True)
+
+
+def runs(module: nn.Module, shapes: Inputs) -> bool:
+    """Whether the forward gets through on such inputs as it is, and keeps the inputs of a batch apart."""
+    module = unwrapped(module)
+    for make in examples(module, shapes):
+        fake = FakeTensorMode(allow_non_fake_inputs=True)
+        with one_at_a_time(module), torch.no_grad(), untouched(module, False), fake as mode, quiet():
+            module.eval()
+            without_numbers(module, mode)
+            xs = make()
+            try:
+                out = module(*xs)
+            except Exception:
+                continue
+            return next((t.shape[:1] == xs[0].shape[:1] for t in tensors(out)), False)
+    return False

@@ -12,6 +12,7 @@ from striate.analysis import LegalInputs, Report, analyse, infer
 from striate.analysis.sizes import Sizes
 from striate.errors import Error
 from striate.spec import Flatten, Graph, Linear, Opaque, Shape
+from striate.spec.ops import Pool
 
 if TYPE_CHECKING:
     from striate.net.read import Reading
@@ -33,7 +34,7 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
         asked = None
     if reading.fault or not reading.traced or len(reading.graph.nodes) > TRIED:
         return LegalInputs(asked, None, None, None, None)
-    from striate.net.read import read_all
+    from striate.net.read import read_all, runs
 
     seen: dict[Shape, Report | None] = {}
 
@@ -49,18 +50,24 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
         return seen[shape]
 
     up = _moved(input, 1)
-    other = tried(up)
-    if other is not None and _signature(other) != _signature(report):
-        return _searched(tried, report, asked, len(reading.graph.nodes))
-    if other is None or reading.features:
+    fits = runs(module, (up, *_others(reading.graph, input, up)))
+    if fits and (_by_size(report) or not Sizes(reading.graph).fits(up)):
+        other = tried(up)
+        if other is not None and _signature(other) != _signature(report):
+            return _searched(tried, report, asked, len(reading.graph.nodes))
+    if not fits or reading.features:
         found = _of_features(tried, reading, report)
         if found is not None:
             return replace(found, asked=asked)
     near = (legal.below, legal.above, legal.smallest)
-    below, above, smallest = (shape if shape and tried(shape) else None for shape in near)
+
+    def taken(shape: Shape | None) -> Shape | None:
+        return shape if shape and runs(module, (shape, *_others(reading.graph, input, shape))) else None
+
+    below, above, smallest = map(taken, near)
     if reading.fits and not (below or above or smallest):
         return _searched(tried, report, asked, len(reading.graph.nodes))
-    if smallest and max(smallest[1:], default=1) > 1 and tried(_moved(smallest, -1)):
+    if smallest and max(smallest[1:], default=1) > 1 and taken(_moved(smallest, -1)):
         smallest = None  # it takes smaller ones, by code that depends on the size
     return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
 
@@ -75,6 +82,15 @@ def _known(graph: Graph) -> bool:
     """Whether it is known what strides drop, all the way to where places end."""
     sizes = Sizes(graph)
     return not sizes.extents or bool(sizes.axes)
+
+
+def _by_size(report: Report) -> bool:
+    """Whether a pooling is as large as the map: its size may have been computed."""
+    before = {"input": report.input} | {layer.name: layer.output for layer in report.layers}
+    return any(
+        isinstance(layer.spec, Pool) and set(layer.output[1:]) == {1} and max(before[layer.inputs[0]][1:]) > 1
+        for layer in report.layers
+    )
 
 
 def _moved(shape: Shape, by: int) -> Shape:
