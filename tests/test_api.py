@@ -133,6 +133,7 @@ VERBS = """doctor data train evaluate predict check weights export convolve pool
 
 def test_every_verb_is_a_function_of_that_name_with_the_same_options():
     from striate.cli.main import VERBS as COMMANDS
+    from striate.datasets.options import DataOptions
     from striate.learning import Recipe
     from striate.run.options import RunOptions
 
@@ -144,6 +145,8 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
         known = set(inspect.signature(function).parameters)
         if name == "train":
             known |= {field.name for kind in (Recipe, RunOptions) for field in fields(kind)}
+        if name == "doctor":
+            known |= {field.name for field in fields(DataOptions)}  # its **options
         assert options - known <= OTHERS.get(name, set()), name
 
 

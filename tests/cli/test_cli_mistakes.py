@@ -66,7 +66,7 @@ MISTAKES = {
     ),
     "a kernel too large": (["train", "digits", "--net", "conv 6 9; flatten; linear 10"], 1, ["does not fit its 8x8"]),
     "torch's words": (
-        ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["unknown word 'Conv2d(1,'; did you mean 'conv'"],
+        ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["this is Python; in the notation it is: conv 6 5"],
     ),
     "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["expected 'conv out kernel', got 'conv 6'"]),
     "no input": (["check", "conv 6 5"], 2, ["no input size given", "--input 1x28x28"]),

@@ -235,7 +235,7 @@ def export(
     if to in NOT_YET:
         raise SpecError(f"--to {to}: {NOT_YET[to]} is not written yet; use --to source, a stand-alone PyTorch file")
     if to != "source":
-        raise SpecError(f"--to {to}: no such format; use --to source, a stand-alone PyTorch file")
+        raise SpecError(f"--to {to}: no such format; did you mean 'source'? It writes a stand-alone PyTorch file")
     network = open_network(net, input=input)
     trained = network.contract is not None
     name = network.zoo_name or ("net" if trained else network.name)

@@ -36,7 +36,7 @@ def name_words(name: str) -> set[str]:
     """The words in a file's or folder's name.
 
     >>> sorted(name_words("CameraSeg_01"))
-    ['camera', 'seg']
+    ['camera', 'cameraseg', 'seg']
     """
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return set(re.findall(r"[a-z]+", apart.lower())) | {re.sub("[^a-z]", "", name.lower())}
