@@ -116,7 +116,7 @@ def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
             "batch_size must be a whole number of at least 1, got 0",
         ),
         (lambda model: striate.predict(model, [], threshold="a"), "threshold must be a number from 0 to 1, got 'a'"),
-        (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; use --to source"),
+        (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; did you mean 'source'"),
         (lambda model: striate.export(torch.nn.Linear(2, 3)), "the Linear is a module"),
         (lambda model: striate.load(None), "got a NoneType for a model file"),
         (lambda model: striate.check(3), "got a int for a network"),
@@ -145,7 +145,7 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
         known = set(inspect.signature(function).parameters)
         if name == "train":
             known |= {field.name for kind in (Recipe, RunOptions) for field in fields(kind)}
-        if name == "doctor":
+        if name in ("doctor", "data", "evaluate"):
             known |= {field.name for field in fields(DataOptions)}  # its **options
         assert options - known <= OTHERS.get(name, set()), name
 
