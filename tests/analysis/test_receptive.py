@@ -63,7 +63,7 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     # each axis is worked out alone: what is said of joins is then an upper bound
     joins = any(len(node.inputs) > 1 for node in graph.nodes)
     assume(not joins or not any(leaves_holes(node.op, rank) for node in graph.nodes))
-    # a table may name just the channels of one branch, or of zeros that were padded, while a field is that of all channels
+    # a table may name only channels of one branch, or of padded zeros, while a field is that of all channels
     kinds = {type(node.op) for node in graph.nodes}
     assume(TableConv not in kinds or not {PadChannels, Cat} & kinds)
     # what sees all of the input sees its borders, where a blend of neighbours has one neighbour less
