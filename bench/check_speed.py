@@ -1,6 +1,6 @@
 """Claim: `check` works out ResNet-152 in 10 ms and DenseNet-201 in 15 ms after import, and the whole command takes
-0.3 s and loads no torch; `striate --help` comes in 0.2 s and `import striate` takes 60 ms. Beside it torchinfo on the
-same networks, which builds and runs them.
+0.3 s and loads no torch; `striate --help` comes in 0.2 s and `import striate` takes 60 ms. Beside it the same networks
+as modules: `check` follows their forward without numbers, and torchinfo runs them.
 
 Evidence: medians of 11 alternating runs, ours each in a new process; the parameters are compared in the same run.
 
@@ -66,13 +66,15 @@ def main() -> None:
     import torch
     import torchinfo
 
+    from striate.loading.network import check
     from striate.net import build
 
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
     )
     print(
-        f"{'net':<12} {'check':>7} {'again':>7} {'command':>8} {'torchinfo':>10} {'ratio':>6}   (medians of {RUNS}, ms)"
+        f"{'net':<12} {'check':>7} {'again':>7} {'command':>8} {'module':>7} {'torchinfo':>10} {'ratio':>6}"
+        f"   (medians of {RUNS}, ms)"
     )
     for name in NETS:
         graph: Graph = lower(ZOO[name].make(), ZOO[name].input)
@@ -82,15 +84,16 @@ def main() -> None:
             (
                 *ours(name),
                 command("check", name),
+                timed(lambda module=module, size=size: check(module, size[1:])),
                 timed(lambda module=module, size=size: torchinfo.summary(module, size, verbose=0)),
             )
             for _ in range(RUNS)
         ]
-        static, again, whole, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
+        static, again, whole, read, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
         summary = torchinfo.summary(module, size, verbose=0)
         report = analyse(graph)
         assert summary.total_params == report.parameters, (name, summary.total_params, report.parameters)
-        print(f"{name:<12} {static:7.2f} {again:7.2f} {whole:8.0f} {theirs:10.1f} {theirs / static:5.0f}x")
+        print(f"{name:<12} {static:7.2f} {again:7.2f} {whole:8.0f} {read:7.0f} {theirs:10.1f} {theirs / static:5.0f}x")
     for what, once in (("import striate", importing), ("striate --help", lambda: command("--help"))):
         print(f"{what:<15} {statistics.median(once() for _ in range(RUNS)):.0f} ms")
 

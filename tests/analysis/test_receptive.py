@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
+from operator import or_
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ import laws
 from laws import Span, blends, box, kept, one_thread, without_hiding  # noqa: F401
 from strategies import nets
 from striate.analysis import analyse, infer, receptive
+from striate.analysis.footprint import complete
+from striate.analysis.footprint import footprints as unit_by_unit
 from striate.analysis.sizes import Sizes
 from striate.net import build
 from striate.spec import Cat, ConvTranspose, Embedding, Graph, Op, PadChannels, Seq, Shape, TableConv, lower, parse
@@ -138,6 +142,20 @@ def test_behind_crops_and_gaps_every_unit_is_exact(data: st.DataObject) -> None:
         for (box,), span in zip(found, map(exact.at, range(len(found))), strict=True):
             clipped = span and (max(0, span[0]), min(size - 1, span[1]))
             assert box == (clipped if clipped and clipped[0] <= clipped[1] else None)
+
+
+@given(st.one_of(nets(), st.tuples(nets().map(lambda net: net[0]), st.just((2, 9, 7)))))
+@settings(max_examples=40, deadline=None)
+def test_layers_that_are_said_to_read_every_pixel_do(net: tuple[Seq, Shape]) -> None:
+    """The quick answer against the pixels that every unit reads, one by one."""
+    graph = lower(*net)
+    shapes, problems = infer(graph)
+    rank = len(shapes["input"]) - 1 or 1
+    assume(not problems and len(shapes["input"]) > 1)
+    for axis in range(rank):
+        pixels = 2 ** shapes["input"][1:][axis] - 1
+        read = unit_by_unit(graph, shapes, axis, rank)
+        assert all(reduce(or_, read[name]) == pixels for name in complete(graph, shapes, rank) if name in read)
 
 
 def test_a_padding_behind_a_crop_reads_nothing() -> None:

@@ -8,7 +8,7 @@ pixels of the input may fall into a gap of every window.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
 
 from striate.analysis.windows import Window, opaque_windows, windows
@@ -41,6 +41,60 @@ def irregular(graph: Graph, rank: int) -> bool:
                 padded |= w.padding > 0 or w.more > 0
                 cropped |= w.padding < 0 or w.padding + w.more < 0
     return padded and (cropped or gaps)
+
+
+def complete(graph: Graph, shapes: dict[str, Shape], rank: int) -> set[str]:
+    """Layers whose units together read every pixel for certain, which is quick to say; of others nothing is said.
+
+    >>> from striate.analysis import infer
+    >>> from striate.spec import parse
+    >>> net = parse("input 1x9; a: conv 1 1 stride=2; b: conv 1 3 stride=2 padding=1 <- input; add <- a, b")
+    >>> sorted(complete(net, infer(net)[0], 1))
+    ['add1', 'b', 'input']
+    """
+    found = {"input"}
+    for node in graph.nodes:
+        op = node.op
+        if not found.isdisjoint(node.inputs) and (
+            type(op) not in MOVING or _reads_all(op, shapes[node.inputs[0]][1:], rank)
+        ):
+            found.add(node.name)
+    return found
+
+
+# What may leave units unread
+MOVING = {
+    ops.Crop, ops.Conv, ops.TableConv, ops.MaxPool, ops.AvgPool, ops.SumPool, ops.ConvTranspose, ops.Opaque,
+}  # fmt: skip
+
+
+def _reads_all(op: ops.Op, extents: tuple[int, ...], rank: int) -> bool:
+    """Whether no unit before it stays unread, as far as that is quick to say."""
+    if isinstance(op, ops.Opaque) and op.reach != "window":
+        return op.reach != "unknown"
+    if len(extents) != rank or not fits_rank(op, rank):
+        return False
+    match op:
+        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool():
+            return all(map(_covers, windows(op, rank), extents))
+        case ops.ConvTranspose():
+            each = zip(per_axis(op.padding, rank), per_axis(op.kernel, rank), strict=True)
+            return op.dilation == 1 and all(p < k for p, k in each)
+        case ops.Opaque():
+            return len(op.windows) == rank and all(
+                _covers(w, n * factor) for (w, factor), n in zip(opaque_windows(op), extents, strict=True)
+            )
+        case _:
+            return False
+
+
+@lru_cache(maxsize=1024)
+def _covers(w: Window, size: int) -> bool:
+    if w.padding < 0 or w.padding + w.more < 0:
+        return False
+    if w.stride == 1:
+        return w.output(size) >= w.dilation
+    return w.dilation == 1 and w.stride <= w.kernel and not w.unread(size)
 
 
 def footprints(graph: Graph, shapes: dict[str, Shape], axis: int, rank: int) -> dict[str, Pixels]:

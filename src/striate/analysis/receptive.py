@@ -17,7 +17,7 @@ from math import gcd, lcm
 from operator import or_
 from typing import assert_never
 
-from striate.analysis.footprint import footprints, irregular
+from striate.analysis.footprint import complete, footprints, irregular
 from striate.analysis.shapes import Problem
 from striate.analysis.windows import Window, opaque_windows, transposed, windows
 from striate.spec import ops
@@ -92,7 +92,7 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
         except _TooManyError:
             known[node.name] = ()
     rank = len(known["input"])
-    if rank and irregular(graph, rank):
+    if rank and irregular(graph, rank) and not _all_seen(known, graph, shapes, rank):
         square = len(set(shapes["input"][-rank:])) == 1 and not any(
             isinstance(v, tuple) for n in graph.nodes for _, v in sizes(n.op)
         )
@@ -101,6 +101,20 @@ def receptive(graph: Graph, shapes: dict[str, Shape]) -> tuple[dict[str, tuple[A
             read = read if read and square else footprints(graph, shapes, axis, rank)
             _correct(known, read, axis, graph)
     return known, problems
+
+
+def _all_seen(known: dict[str, tuple[Axis, ...]], graph: Graph, shapes: dict[str, Shape], rank: int) -> bool:
+    """Whether all that is to be corrected are layers that see a whole map, and every pixel in it: then it is done."""
+    if any(isinstance(node.op, ops.Crop) for node in graph.nodes):
+        return False
+    whole = [name for name, axes in known.items() if any(axis.whole for axis in axes)]
+    if not complete(graph, shapes, rank).issuperset(whole):
+        return False
+    pixels = shapes["input"][-rank:]
+    for name in whole:
+        each = zip(known[name], pixels, strict=True)
+        known[name] = tuple(replace(axis, spans=((0, n - 1),)) if axis.whole else axis for axis, n in each)
+    return True
 
 
 def _axes_of(

@@ -19,7 +19,7 @@ from striate.errors import SpecError
 from striate.spec.compose import Spec, lower
 from striate.spec.graph import Graph
 from striate.spec.op import Shape, fits_rank
-from striate.spec.ops import Add, Conv, Embedding, Flatten, Linear, Multiply, Op, Opaque, Pool, TableConv
+from striate.spec.ops import Add, Conv, Multiply, Op, Opaque, Pool, TableConv
 from striate.spec.text import format, op_text, parse, read_shape
 
 
@@ -139,15 +139,17 @@ def analyse(net: Spec | Graph | str, input: Shape | str | None = None) -> Report
     shapes, problems = infer(graph)
     axes, joins = receptive(graph, shapes)
     found = repair(graph) if problems or joins else Repair((), (), graph, True)
+    fixed = infer(found.graph)[0] if found.problems else shapes
     if found.problems and found.graph.input == graph.input:  # what comes after a fault is as its fix would have it
-        fixed = infer(found.graph)[0]
         shapes |= {name: fixed[name] for name in shapes.keys() & fixed.keys()}
         axes |= {name: each for name, each in receptive(found.graph, fixed)[0].items() if name in axes}
     counted = dict(graph.counted)
     layers = tuple(_layer(graph, i, shapes, axes, counted) for i in range(len(graph.nodes)))
     fit = Sizes(found.graph.with_input(graph.input))  # of the net with its fixes
     legal = (
-        _legal(found.graph, fit, not found.problems) if found.complete else LegalInputs(False, None, None, None, None)
+        _legal(found.graph, fixed, fit, not found.problems)
+        if found.complete
+        else LegalInputs(False, None, None, None, None)
     )
     return Report(
         net=format(graph),
@@ -179,18 +181,13 @@ def _side_heads(graph: Graph, layers: tuple[Layer, ...]) -> tuple[str, ...]:
     return (f"without the side heads ({heads}), which net(x) does not run: {parameters:,} parameters, {macs:,} MACs",)
 
 
-def _legal(graph: Graph, fit: Sizes, without_fault: bool) -> LegalInputs:
-    """The legal inputs of *graph*. Where flat features are joined, sizes decide whether they are as many: then each
-    is tried, and nothing is said of steps.
+def _legal(graph: Graph, shapes: dict[str, Shape], fit: Sizes, without_fault: bool) -> LegalInputs:
+    """The legal inputs of *graph*, whose layers give *shapes*. Where flat features are joined, sizes decide whether
+    they are as many: then each is tried, and nothing is said of steps.
     """
     below, above = fit.near
     asked = without_fault and fit.legal
-    flat = {"input": len(fit.input) == 1}
-    for node in graph.nodes:
-        flat[node.name] = isinstance(node.op, Flatten | Linear) or (
-            not isinstance(node.op, Embedding) and all(flat[name] for name in node.inputs)
-        )
-    if not any(isinstance(node.op, Add | Multiply) and flat[node.name] for node in graph.nodes):
+    if not any(isinstance(node.op, Add | Multiply) and len(shapes[node.name]) == 1 for node in graph.nodes):
         return LegalInputs(asked, below, above, fit.smallest, fit.steps)
     tried = [n if n and not faults(graph.with_input(n))[1] else None for n in (below, above, fit.smallest)]
     return LegalInputs(asked, tried[0], tried[1], tried[2], None)

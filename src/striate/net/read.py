@@ -13,7 +13,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -298,8 +298,10 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
-    """Puts back everything in *module* that its forward changes: attributes, lists, modes, buffers; the seeds too."""
+def untouched(module: nn.Module, numbers: bool, loose_too: bool = True) -> Iterator[None]:
+    """Puts back everything in *module* that its forward changes: attributes, lists, modes; tensors among these
+    (*loose_too*), and where it computes with *numbers*, buffers and seeds.
+    """
     parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
     before = [(part, dict(vars(part))) for part in parts]
     modes = [(part, part.training) for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
@@ -309,7 +311,7 @@ def untouched(module: nn.Module, numbers: bool) -> Iterator[None]:
         for value in own.values():
             _inside(value, inner, loose)
     held = (*module.parameters(), *module.buffers()) if numbers else ()
-    values = [(t, t.clone()) for t in (*held, *loose)]
+    values = [(t, t.clone()) for t in (*held, *(loose if loose_too else ()))]
     with torch.random.fork_rng(devices=[], enabled=numbers):
         try:
             yield
@@ -334,7 +336,7 @@ def _inside(value: object, containers: dict[int, tuple[Any, Any]], tensors: list
     if isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and value.device.type != "meta":
         tensors.append(value)
     elif isinstance(value, dict | list | set | deque) and id(value) not in containers:
-        containers[id(value)] = (value, copy(value))
+        containers[id(value)] = (value, value.copy())
         for part in list(value.values() if isinstance(value, dict) else value):
             _inside(part, containers, tensors)
 
@@ -455,18 +457,27 @@ def _flat(report: Report) -> Report:
     return replace(report, layers=layers, receptive_field=None, warnings=(), dropped=(), partial=True)
 
 
-def runs(module: nn.Module, shapes: Inputs) -> bool:
-    """Whether the forward gets through on such inputs as it is, and keeps the inputs of a batch apart."""
+def runs(module: nn.Module, inputs: Iterable[Inputs]) -> dict[Inputs, bool]:
+    """Whether the forward gets through on each of *inputs* as it is, and keeps the inputs of a batch apart."""
     module = unwrapped(module)
+    found: dict[Inputs, bool] = {}
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    with one_at_a_time(module), torch.no_grad(), untouched(module, False), fake as mode, quiet():
+        module.eval()
+        without_numbers(module, mode)
+        for shapes in inputs:
+            if shapes not in found:
+                with untouched(module, False, loose_too=False):
+                    found[shapes] = _gets_through(module, shapes)
+    return found
+
+
+def _gets_through(module: nn.Module, shapes: Inputs) -> bool:
     for make in examples(module, shapes):
-        fake = FakeTensorMode(allow_non_fake_inputs=True)
-        with one_at_a_time(module), torch.no_grad(), untouched(module, False), fake as mode, quiet():
-            module.eval()
-            without_numbers(module, mode)
-            xs = make()
-            try:
-                out = module(*xs)
-            except Exception:
-                continue
-            return next((t.shape[:1] == xs[0].shape[:1] for t in tensors(out)), False)
+        xs = make()
+        try:
+            out = module(*xs)
+        except Exception:
+            continue
+        return next((t.shape[:1] == xs[0].shape[:1] for t in tensors(out)), False)
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class Names:
     def of(self, record: Record) -> str:
         path = legal(record.path)
         if record.whole and path:
-            return self._take(path, [path, *(f"{path}_{i}" for i in range(2, 10_000))])
+            return self._take(path, chain([path], (f"{path}_{i}" for i in range(2, 10_000))))
         stem = record.op.kind.lower().split(".")[-1] if isinstance(record.op, Opaque) else record.op.stem
         stem = legal(re.sub(r"\W", "_", stem).strip("_") or "part")
         stem = path + "." + stem if path else stem

@@ -49,8 +49,11 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
             seen[shape] = analyse(found.graph) if right and found is not None else None
         return seen[shape]
 
-    up = _moved(input, 1)
-    fits = runs(module, (up, *_others(reading.graph, input, up)))
+    up, near = _moved(input, 1), (legal.below, legal.above, legal.smallest)
+    smaller = _moved(legal.smallest, -1) if legal.smallest and max(legal.smallest[1:], default=1) > 1 else None
+    given = {shape: (shape, *_others(reading.graph, input, shape)) for shape in (up, *near, smaller) if shape}
+    through = runs(module, given.values())
+    fits = through[given[up]]
     if fits and (_by_size(report) or not Sizes(reading.graph).fits(up)):
         other = tried(up)
         if other is not None and _signature(other) != _signature(report):
@@ -59,15 +62,10 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
         found = _of_features(tried, reading, report)
         if found is not None:
             return replace(found, asked=asked)
-    near = (legal.below, legal.above, legal.smallest)
-
-    def taken(shape: Shape | None) -> Shape | None:
-        return shape if shape and runs(module, (shape, *_others(reading.graph, input, shape))) else None
-
-    below, above, smallest = map(taken, near)
+    below, above, smallest = (shape if shape and through[given[shape]] else None for shape in near)
     if reading.fits and not (below or above or smallest):
         return _searched(tried, report, asked, len(reading.graph.nodes))
-    if smallest and max(smallest[1:], default=1) > 1 and taken(_moved(smallest, -1)):
+    if smaller and through[given[smaller]]:
         smallest = None  # it takes smaller ones, by code that depends on the size
     return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
 

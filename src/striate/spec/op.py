@@ -42,12 +42,15 @@ class Base:
             cls.label = cls.__name__.lower()
 
     def __post_init__(self) -> None:
-        for f in fields(self):
+        several = False
+        for f in fields_of(type(self)):
             value = getattr(self, f.name)
             if type(value) is int and f.type in WHOLE and value >= MINIMUM[f.name]:
                 continue  # as it nearly always is
-            object.__setattr__(self, f.name, _checked(self, f))
-        ranks = {len(v): f for f, v in sizes(self) if isinstance(v, tuple)}
+            value = _checked(self, f)
+            object.__setattr__(self, f.name, value)
+            several |= isinstance(value, tuple)
+        ranks = {len(v): f for f, v in sizes(self) if isinstance(v, tuple)} if several else {}
         if len(ranks) > 1:
             one, other = list(ranks.values())[:2]
             raise SpecError(
@@ -79,6 +82,9 @@ class Activation(Pointwise):
     """A function of each value alone. A new one is a subclass in ``striate.spec.ops``, and nothing else."""
 
     formula: ClassVar[str]  # of x and the fields, as Python (with the functions of math) computes it
+
+
+fields_of = lru_cache(fields)  # of a class, which is asked for every layer
 
 
 # ------------------------------------------------------------------------------------------------ what it is called
