@@ -369,6 +369,110 @@ def test_the_tree_of_pascal_voc(tmp_path, place, sets):
     assert counts(data) == {"train": 4, "val": 2, "test": 2}
 
 
+@pytest.mark.parametrize(
+    ("top", "images", "masks"),
+    [
+        ("", "images", "masks"), ("stage1_train/", "images", "masks"), ("train/", "image", "mask"),
+        ("archive/items/", "images", "masks"), ("cells/", "imgs", "labels"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_folder_for_each_item(tmp_path, top, images, masks, n):
+    for i in range(6):
+        name = f"{i * 7919 + 12345:x}ab{i}"
+        photo(tmp_path / top / name / images / f"{name}.png")
+        for k in range(n):
+            mask = np.zeros((SIDE, SIDE), np.uint8)
+            mask[3 * k : 3 * k + 2] = 255
+            path = tmp_path / top / name / masks / f"{i * 31 + k * 77:x}c.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(mask).save(path)
+    if top == "stage1_train/":
+        build(tmp_path, "stage1_test/a/images/a.png", "stage1_test/b/images/b.png")
+    data = open_data(tmp_path)
+    assert is_segmentation(data, ("0", "255"), 6)
+    part = read_part(data.train, sheet_contract(data, (3, SIDE, SIDE)))
+    assert all((mask == 1).sum() == 2 * SIDE * n for mask in part.targets)
+    noted = [note for note in data.notes if "stage1_test/ has 2 images and no masks" in note]
+    assert len(noted) == (top == "stage1_train/")
+
+
+def test_the_masks_of_an_item_by_class(tmp_path):
+    for i in range(4):
+        photo(tmp_path / f"p{i}" / "images" / "x.png", seed=i)
+        for k, name in enumerate(("lungs", "heart")):
+            blob(tmp_path / f"p{i}" / "masks" / f"{name}.png", (0, 255), seed=i + k)
+    assert is_segmentation(open_data(tmp_path), ("background", "heart", "lungs"), 4)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "image", "mask"),
+    [
+        ("leftImg8bit", "gtFine", "leftImg8bit", "gtFine_labelIds"),
+        ("leftImg8bit", "gtCoarse", "leftImg8bit", "gtCoarse_labelTrainIds"),
+        ("rgb", "gt", "cam0", "road_labelIds"), ("frames", "annotations", "rgb", "labelIds"),
+        ("images", "masks", "photo", "fine_labelTrainIds"),
+    ],
+)  # fmt: skip
+def test_the_tree_of_cityscapes(tmp_path, images, masks, image, mask):
+    cities = {"train": ("aachen", "bochum"), "val": ("ulm",), "test": ("berlin",)}
+    for split, names in cities.items():
+        for city in names:
+            for i in range(3):
+                stem = f"{split}/{city}/{city}_{i:06}_000019"
+                photo(tmp_path / images / f"{stem}_{image}.png")
+                blob(tmp_path / masks / f"{stem}_{mask}.png", (0, 7, 11), seed=i)
+                blob(tmp_path / masks / f"{stem}_{mask.rpartition('_')[0]}_color.png", (0, 9, 0x804080), i, "RGB")
+                blob(tmp_path / masks / f"{stem}_{mask.rpartition('_')[0]}_instanceIds.png", (0, 7001), i, "I;16")
+    data = open_data(tmp_path)
+    assert is_segmentation(data, ("0", "7", "11"), 12)
+    assert counts(data) == {"train": 6, "val": 3, "test": 3}
+    assert data.why == f"from {images}/train/ and {masks}/train/"
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(
+    ("image", "manual", "view"),
+    [
+        ("images/#_training.tif", "1st_manual/#_manual1.gif", "mask/#_training_mask.gif"),
+        ("images/#.png", "manual/#.png", "mask/#.png"),
+        ("images/im#.ppm", "manual1/im#.ah.png", "masks/im#_mask.png"),
+        ("image/Image_#L.jpg", "1stManual/Image_#L_1stHO.png", "mask/Image_#L_mask.png"),
+        ("images/#_dr.jpg", "manual1/#_dr.tif", "mask/#_dr_mask.tif"),
+    ],
+)
+def test_the_field_of_view_is_no_target(tmp_path, image, manual, view, masked):
+    for split, numbers in (("training", range(20, 24)), ("test", range(1, 4))):
+        for i in numbers:
+            name = [f"{split}/{pattern.replace('#', f'{i:02}')}" for pattern in (image, manual, view)]
+            photo(tmp_path / name[0])
+            if masked or split == "training":
+                blob(tmp_path / name[1], (0, 255), seed=i)
+            blob(tmp_path / name[2], (0, 255))
+    data = open_data(tmp_path)
+    classes = ("0", "1") if manual.endswith(".gif") else ("0", "255")
+    assert is_segmentation(data, classes, 7 if masked else 4)
+    assert data.why.endswith(f"{manual.partition('/')[0]}/")
+    assert masked or data.notes[0].startswith(f"test/{image.partition('/')[0]}/ has 3 images and no masks")
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "mask"),
+    [
+        ("image_2", "gt_image_2", "um_road_#"), ("image_2", "semantic", "um_#"), ("image_02", "label_02", "um_#"),
+        ("rgb_0", "seg_0", "gt_um_#"), ("left", "left_gt", "um_#_gt"),
+    ],
+)  # fmt: skip
+def test_pairs_beside_calibration_as_kitti_has_them(tmp_path, images, masks, mask):
+    pairs(tmp_path, f"training/{images}/um_#.png", f"training/{masks}/{mask}.png", values=(0, 7, 11))
+    build(tmp_path, f"testing/{images}/um_{{10..12}}.png")
+    (tmp_path / "training" / "calib").mkdir()
+    (tmp_path / "training" / "calib" / "um_000.txt").write_text("P0: 7.2e+02 0.0 6.1e+02\n")
+    data = open_data(tmp_path)
+    assert is_segmentation(data, ("0", "7", "11"))
+    assert "testing/ has 3 images and no masks" in data.notes[0]
+
+
 def coco(path, files, outlines=True, categories=("pot", "pan"), several=False):
     """Annotations of *files*: a rectangle of 4x3 pixels of one category each, in turn (or one of each)."""
     images = [{"id": i, "file_name": name, "height": SIDE, "width": SIDE} for i, name in enumerate(files)]

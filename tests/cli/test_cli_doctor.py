@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from sick_data import class_folders, picture, save
 
@@ -76,3 +77,14 @@ def test_a_task_that_there_is_not_is_no_fault_of_the_data(cli):
     answer = cli("doctor", "digits", "--task", "clasification")
     assert (answer.code, answer.out) == (2, "")
     assert "task is 'clasification'; did you mean 'classification'?" in answer.err
+
+
+def test_a_fault_of_the_data_with_a_name_of_its_own_is_exit_code_3(cli, in_folder):
+    for i in range(6):
+        save(picture(i, (40, 40)), in_folder / "m" / "images" / f"{i}.png")
+        square = Image.new("L", (12, 12))
+        square.paste(255, (2, 2, 8, 6 + i % 4))
+        save(square.resize((40, 40), Image.Resampling.BICUBIC), in_folder / "m" / "masks" / f"{i}.png")
+    answer = cli("data", "m")
+    assert (answer.code, answer.out) == (3, "")
+    assert "--mask-threshold" in answer.err

@@ -83,7 +83,7 @@ def main() -> Never:
         if debug:
             raise
         echo(f"striate: {error}", error=True)
-        sys.exit(CODES.get(type(error).__name__, 2))
+        sys.exit(next((CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODES), 2))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of the output has gone, as in `striate zoo | head -1`

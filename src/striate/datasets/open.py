@@ -22,6 +22,7 @@ from striate.datasets.sources.idx import is_idx, open_idx
 from striate.datasets.sources.masks import is_masks, open_masks
 from striate.datasets.sources.masks_coco import is_coco, open_coco
 from striate.datasets.sources.npz import is_npz, open_npz
+from striate.datasets.sources.objects_files import is_object_files, open_object_files
 from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
@@ -55,6 +56,7 @@ _TABLE = Source(
 SOURCES = (
     Source("a folder of IDX files", _alone(is_idx), lambda path, _: open_idx(path)),
     Source("a folder with COCO annotations", lambda path, said: not said.classes_from and is_coco(path), open_coco),
+    Source("a folder with YOLO's texts or Pascal VOC's XML", is_object_files, open_object_files),
     Source("a folder with images/ and masks/", is_masks, open_masks),
     _TABLE,
     Source("a folder with a folder of texts for each class", _alone(is_texts), lambda path, _: open_texts(path)),

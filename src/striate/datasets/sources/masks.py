@@ -26,6 +26,7 @@ from striate.datasets.sources.masks_pairs import (
     masks_beside,
     matched,
     name_words,
+    one_encoding,
     parted,
     stem_from,
 )
@@ -36,6 +37,7 @@ from striate.tasks import SEGMENTATION
 _IMAGES = ("images", "image", "imgs", "jpegimages")
 _MASKS = ("masks", "mask", "labels", "annotations", "segmentationclass")
 _LAYOUT = "arrange them as images/NAME.jpg and masks/NAME.png"
+_LOOKED = 5  # folders that are looked into to see whether each is an item
 _MANY = 12  # folders beside each other: above it nobody looks for two that belong together
 
 Pairs = list[tuple[Path, MaskFile]]  # an image and its mask
@@ -43,10 +45,13 @@ Pairs = list[tuple[Path, MaskFile]]  # an image and its mask
 
 @dataclass(frozen=True)
 class MaskSide:
-    """The images, or the masks, of a split: the files below a folder, all or those listed."""
+    """The images, or the masks, of a split: the files below a folder, all or those listed; *by_item*: each image and
+    its masks are in a folder of their own, whose name is the image's.
+    """
 
     folder: Path
     listed: tuple[Path, ...] | None = None
+    by_item: bool = False
 
     @property
     def files(self) -> Sequence[Path]:
@@ -54,7 +59,9 @@ class MaskSide:
 
     @property
     def stems(self) -> list[tuple[str, Path]]:
-        return [(stem_from(path, self.folder), path) for path in self.files]
+        if self.by_item:
+            return [(path.relative_to(self.folder).parts[0], path) for path in self.files]
+        return one_encoding([(stem_from(path, self.folder), path) for path in self.files])
 
 
 MaskSides = tuple[MaskSide, MaskSide]  # images and masks
@@ -99,7 +106,7 @@ def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
     if "train" not in places:
         there = " and ".join(f"{split}/" for split in places)
         raise DataError(f"{folder}: there is {there} with images and masks, but no train/ to learn from")
-    pairs, looked, notes = {}, {}, []
+    pairs, looked, notes = {}, {}, _without_masks(folder, places)
     names: dict[int, str] = {}
     for split, sides in places.items():
         found, unpaired, names = _pairs(sides, options.mask_threshold, names)
@@ -107,10 +114,26 @@ def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
         pairs[split], uneven = _of_one_size(sides[1].folder, found, looked[split])
         notes += [f"{split}: {note}" for note in (*unpaired, *uneven)]
     images, masks = places["train"]
-    one = images.folder == masks.folder
-    why = f"from images and masks in {images.folder.name}/" if one else f"from {images.folder.name}/ and "
-    why += "" if one else f"{masks.folder.name}/"
+    if images.folder == masks.folder:
+        why = f"from images and masks in {images.folder.name}/"
+    else:
+        same = images.folder.name == masks.folder.name
+        first, second = (str(s.folder.relative_to(folder)) if same else s.folder.name for s in (images, masks))
+        why = f"from {first}/ and {second}/"
     return mask_data(folder, pairs, looked, why, notes, names)
+
+
+def _without_masks(folder: Path, places: dict[str, MaskSides]) -> list[str]:
+    """Notes, a line each: folders that are called as splits are, and whose images have no masks."""
+    used = {path for sides in places.values() for side in sides for path in (side.folder, *side.folder.parents)}
+    left = [path for path in folder_contents(folder)[0] if split_role(path.name) and path not in used]
+    left = [pair[0].folder if (pair := _named_pair(path)) else path for path in left]
+    return [
+        f"{path.relative_to(folder)}/ has {counted(n, 'image')} and no masks: not trained or measured on; predict them with striate "
+        f"predict MODEL {shlex.quote(str(path))}"
+        for path in left
+        if (n := len(images_under(path)))
+    ]
 
 
 def mask_data(
@@ -164,12 +187,21 @@ def without_partner(folder: Path) -> tuple[list[Path], list[tuple[Path, Path]]]:
 
 
 # ------------------------------------------------------------------------------------------------ where they are
+def has_mask_files(folder: Path) -> bool:
+    """Whether *folder*, or a split in it, has folders that are called images and masks, with images in both."""
+    places = (folder, *(path for path in folder_contents(folder)[0] if split_role(path.name)))
+    return any(images_under(pair[1].folder) for path in places if (pair := _named_pair(path)))
+
+
 def _named_pair(folder: Path) -> MaskSides | None:
     """The folders directly in *folder* that are called images and masks; None where it lacks either."""
     inside = {path.name.lower(): path for path in folder_contents(folder)[0]}
-    images, masks = (next((inside[n] for n in names if n in inside), None) for names in (_IMAGES, _MASKS))
-    if not images or not masks:
+    images = next((inside[name] for name in _IMAGES if name in inside), None)
+    called = [inside[name] for name in _MASKS if name in inside]
+    if not images or not called:
         return None
+    masks = next(filter(images_under, called), called[0])  # not the boxes beside them
+    masks = next((path for path in sorted(inside.values()) if "manual" in name_words(path.name)), masks)  # DRIVE
     below = folder_contents(images)[0]
     if below and not any(split_role(path.name) for path in below) and not images_under(masks):
         return None  # class folders, beside boxes or lists
@@ -192,6 +224,8 @@ def _places(folder: Path, forced: bool) -> dict[str, MaskSides]:
             raise DataError(f"{folder}: two folders look like the {role} split; keep one")
         if inside:
             places[role] = inside[0]
+    if "train" in places and _is_manual(places["train"]):  # what others have beside it is the field of view
+        places = {role: pair for role, pair in places.items() if _is_manual(pair)}
     if places:
         return places
     for role, paths in roles.items():
@@ -226,9 +260,30 @@ def _flat(pair: MaskSides | None) -> dict[str, MaskSides]:
     return {"train": pair} if pair else {}
 
 
+def _is_manual(pair: MaskSides) -> bool:
+    """Whether masks are called ``1st_manual/``, as DRIVE's are, whose ``mask/`` is the field of view."""
+    return "manual" in name_words(pair[1].folder.name)
+
+
+def _items(folder: Path) -> MaskSides | None:
+    """Where each item is a folder with one image in ``images/`` and its masks in ``masks/``; else None."""
+    folders = folder_contents(folder)[0]
+    pairs = [_named_pair(path) for path in folders[:_LOOKED]]
+    if len(pairs) < 2 or not all(pair and len(pair[0].files) == 1 and pair[1].files for pair in pairs):
+        return None
+    images, masks = list[Path](), list[Path]()
+    for path in folders:
+        if pair := _named_pair(path):
+            images += pair[0].files
+            masks += pair[1].files
+    return MaskSide(folder, tuple(images), by_item=True), MaskSide(folder, tuple(masks), by_item=True)
+
+
 def _within(folder: Path, forced: bool) -> MaskSides | None:
-    """The images and masks in *folder*: in two of its folders, or together in it."""
+    """The images and masks in *folder*: in two of its folders, together in it, or in a folder for each item."""
     folders, files = folder_contents(folder)
+    if items := _items(folder):
+        return items
     images = tuple(path for path in files if is_image(path))
     if len(images) >= 2 and (found := parted(images)):
         for first, second in (found, found[::-1]):
@@ -296,7 +351,7 @@ def _split_inside(folder: Path, pair: MaskSides) -> dict[str, MaskSides]:
     }
     if "train" in both and images.folder != masks.folder:
         return both
-    lists = _listed(folder)
+    lists = image_sets(folder, SEGMENTATION.name)
     if "train" not in lists:
         return {"train": pair}
     found = {}
@@ -308,13 +363,13 @@ def _split_inside(folder: Path, pair: MaskSides) -> dict[str, MaskSides]:
     return found if "train" in found else {"train": pair}
 
 
-def _listed(folder: Path) -> dict[str, set[str]]:
-    """The stems that the lists of Pascal VOC name for each split."""
+def image_sets(folder: Path, kind: str) -> dict[str, set[str]]:
+    """The stems that the lists of Pascal VOC in ``ImageSets/KIND/``, or in ``ImageSets/``, name for each split."""
     inside = {path.name.lower(): path for path in folder_contents(folder)[0]}
     if "imagesets" not in inside:
         return {}
     sets = {path.name.lower(): path for path in folder_contents(inside["imagesets"])[0]}
-    place = sets.get(SEGMENTATION.name, inside["imagesets"])
+    place = sets.get(kind, inside["imagesets"])
     found = {}
     for path in folder_contents(place)[1]:
         split = split_role(path.stem)
@@ -336,7 +391,7 @@ def _pairs(sides: MaskSides, threshold: int | None, names: dict[int, str]) -> tu
         why = " (text files of boxes, as for object detection, are no masks)" if boxes else ""
         raise DataError(f"{masks.folder}: no images in it{why}; a mask is an image whose pixels are class numbers")
     found = matched([stem for stem, _ in photos], drawn)
-    recipes, names = _joined(masks.folder, found, threshold, names)
+    recipes, names = _joined(masks.folder, found, threshold, names, masks.by_item)
     pairs: Pairs = [(path, recipes[stem]) for stem, path in photos if stem in recipes]
     alone = [path.name for stem, path in photos if stem not in recipes]
     over = [path.name for path in found.over]
@@ -355,19 +410,19 @@ def _pairs(sides: MaskSides, threshold: int | None, names: dict[int, str]) -> tu
 
 
 def _joined(
-    folder: Path, found: Matched, threshold: int | None, names: dict[int, str]
+    folder: Path, found: Matched, threshold: int | None, names: dict[int, str], by_item: bool
 ) -> tuple[dict[str, MaskFile], dict[int, str]]:
     """The mask of each stem, and what the values are called where each file of an image is a class."""
     several = [of for of in found.of.values() if len(of) > 1]
     for stem, of in found.of.items():
         whole = [path for rest, path in of if not rest]
-        if len(of) > 1 and whole:
+        if len(of) > 1 and whole and not by_item:
             other = next(path for _, path in of if path != whole[0])
             first, second = sorted((whole[0].name, other.name))
             raise DataError(f"{folder}: both {first} and {second} are the mask of {stem!r}; keep one")
-    words = {path: _class_word(rest) for of in found.of.values() for rest, path in of}
+    words = {path: _class_word(path.stem if by_item else rest) for of in found.of.values() for rest, path in of}
     distinct = sorted({*names.values(), *words.values()} - {"background"})
-    by_class = bool(several) and "" not in distinct and len(distinct) > 1
+    by_class = bool(several) and "" not in distinct and 1 < len(distinct) <= len(words) / 2
     by_class = by_class and all(len({words[path] for _, path in of}) == len(of) for of in several)
     value = {word: i + 1 for i, word in enumerate(distinct)}
     made: dict[str, MaskFile] = {}

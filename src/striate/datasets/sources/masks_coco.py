@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from striate.datasets.dataset import SPLITS, DataSet, Part
+from striate.datasets.dataset import SPLITS, DataSet
 from striate.datasets.mask_recipe import MaskRecipe, OutlinedObject
 from striate.datasets.options import DataOptions
-from striate.datasets.sources.folders import typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.mask_values import split_masks
 from striate.datasets.sources.masks import Pairs, mask_data
+from striate.datasets.sources.objects import objects_data_set
 from striate.errors import DataError, counted, listed
 from striate.model.opening import folder_contents, images_under
-from striate.tasks import CLASSIFICATION, MULTILABEL, SEGMENTATION
+from striate.tasks import SEGMENTATION
 
 _OUTLINE = SEGMENTATION.name  # the key of an object's outline
 _LARGEST = 1 << 30  # bytes of a file
@@ -54,35 +52,10 @@ def open_coco(folder: Path, options: DataOptions | None = None) -> DataSet:
         called = {0: "background"} | {numbers[i] + 1: name for i, name in names.items()}
         used = [one.path.name for one in read.values()]
         return mask_data(folder, pairs, looked, "from the outlines in COCO annotations", notes, called, used)
-    labels = {split: [one.labels(image) for image in one.images] for split, one in read.items()}
-    single = all(len(of) <= 1 for found in labels.values() for of in found)
-    task = task or (CLASSIFICATION if single else MULTILABEL)
-    if task.exclusive and not single:
-        raise DataError(f"{folder}: an image has objects of several classes; use --task multilabel or segmentation")
-    parts = {}
-    for split, one in read.items():
-        kept = [i for i, of in enumerate(labels[split]) if of or not task.exclusive]
-        if len(kept) < len(labels[split]):
-            notes.append(f"{split}: {counted(len(labels[split]) - len(kept), 'image')} without an object skipped")
-        targets = np.zeros((len(kept), len(numbers)), np.uint8)
-        for row, i in zip(targets, kept, strict=True):
-            row[[numbers[label] for label in labels[split][i]]] = 1
-        paths = tuple(one.found[one.images[i]["id"]] for i in kept)
-        made: np.ndarray = targets.argmax(1).astype(np.int64) if task.exclusive else targets
-        parts[split] = Part(paths, made, tuple(map(str, paths)))
-    mode, shape, about = typical(folder, parts["train"].files)
-    return DataSet(
-        folder.resolve().name,
-        task,
-        tuple(names[i] for i in sorted(names)),
-        mode,
-        shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
-        why="from the objects in COCO annotations",
-        notes=(*about, *notes),
-    )
+    labels = {
+        split: [(one.found[image["id"]], one.labels(image)) for image in one.images] for split, one in read.items()
+    }
+    return objects_data_set(folder, labels, names, task, "from the objects in COCO annotations", notes)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from striate.errors import DataError
 from striate.model.image import decode_mask, header
 
 ENDINGS = ("_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_L")  # of a mask's stem, after its image's
+_ENCODINGS = ("_labelIds", "_labelTrainIds")
 MASK_WORDS = set(
     "mask masks label labels lbl lbls annotation annotations annot annots ann gt groundtruth truth seg segs "
     "segmentation segmentations segmentationclass semantic trimap trimaps target targets matte mattes manual l".split()
@@ -51,6 +52,18 @@ class Matched(NamedTuple):
     @property
     def n(self) -> int:
         return sum(map(len, self.of.values()))
+
+
+def one_encoding(stems: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Of masks that are there in several encodings (Cityscapes' ``_labelIds``, ``_instanceIds``, ``_color``), one.
+
+    >>> one_encoding([("a_color", Path("a_color.png")), ("a_labelIds", Path("a_labelIds.png"))])
+    [('a_labelIds', PosixPath('a_labelIds.png'))]
+    """
+    for ending in _ENCODINGS:
+        if found := [(stem, path) for stem, path in stems if stem.endswith(ending)]:
+            return found
+    return stems
 
 
 def stem_from(path: Path, folder: Path) -> str:
