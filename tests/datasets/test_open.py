@@ -15,8 +15,8 @@ from striate.tasks import CLASSIFICATION
 ACCEPTED = (
     "; DATA is a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), a folder with one folder of images for "
     "each class (flat or under train/, val/ and test/), an .npz file, a folder of .npy files, CIFAR's own batches, a "
-    "folder with a folder of texts for each class, a table (.csv, .tsv), a folder with images/ and masks/, a folder with "
-    "YOLO's texts or Pascal VOC's XML, a folder with COCO annotations or a folder of IDX files"
+    "folder with a folder of texts for each class, a table (.csv, .tsv), a folder with images/ and masks/, a folder "
+    "with YOLO's texts or Pascal VOC's XML, a folder with COCO annotations or a folder of IDX files"
 )
 
 

@@ -129,8 +129,8 @@ def _without_masks(folder: Path, places: dict[str, MaskSides]) -> list[str]:
     left = [path for path in folder_contents(folder)[0] if split_role(path.name) and path not in used]
     left = [pair[0].folder if (pair := _named_pair(path)) else path for path in left]
     return [
-        f"{path.relative_to(folder)}/ has {counted(n, 'image')} and no masks: not trained or measured on; predict them with striate "
-        f"predict MODEL {shlex.quote(str(path))}"
+        f"{path.relative_to(folder)}/ has {counted(n, 'image')} and no masks: not trained or measured on; predict them "
+        f"with striate predict MODEL {shlex.quote(str(path))}"
         for path in left
         if (n := len(images_under(path)))
     ]
