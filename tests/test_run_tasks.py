@@ -291,6 +291,33 @@ def test_balance_fraction_and_augmentation_change_the_run_and_stand_in_the_repor
     assert len(set(seen.values())) == 3
 
 
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (np.zeros(40, np.float32), "the target of all 2. training items is 0, so there is nothing to tell apart"),
+        (np.ones((40, 2), np.float32) * 7, "the target of all 2. training items is 7, 7, so there is nothing to tell"),
+        (np.ones((40, 2), np.uint8), "the target of all 2. training items is 0, 1, so there is nothing to tell apart"),
+    ],
+)
+def test_targets_that_are_all_the_same_end_a_run_before_it_begins(in_folder, y, text):
+    np.savez("same.npz", x=np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8), y=y)
+    with pytest.raises(DataError, match=text):
+        prepare("same.npz", "flatten; linear 1" if y.ndim == 1 else "flatten; linear 2", settings={"epochs": 1})
+    assert not (in_folder / "runs").exists()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_models_of_identical_runs_are_the_same_bytes(in_folder, task):
+    data, net, *_ = TASKS[task]
+    files = []
+    for out in ("one", "two", "three"):
+        train(data, net, out=out, settings={"epochs": 1})
+        files.append((in_folder / out / "model.safetensors").read_bytes())
+    assert len({*files}) == 1  # though the library writes the metadata in a random order
+    train(data, net, out="other", settings={"epochs": 1, "seed": 1})
+    assert (in_folder / "other" / "model.safetensors").read_bytes() != files[0]
+
+
 def test_a_file_that_cannot_be_read_ends_a_strict_run(in_folder, photos):
     photos(in_folder / "data", {"cat": 10, "dog": 10})
     (in_folder / "data" / "cat" / "3.png").write_bytes(b"no image")

@@ -209,10 +209,17 @@ def test_an_output_that_is_no_tensor():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_no_number(value):
-    text = fault(RecipeError, net(), [(X + value, torch.zeros(4, dtype=torch.int64))], Recipe(lr=0.5))
+    broken = net()
+    next(broken.parameters()).data.fill_(value)
+    text = fault(RecipeError, broken, [(X, torch.zeros(4, dtype=torch.int64))], Recipe(lr=0.5))
     assert text.startswith("the loss is nan: training has diverged; use a smaller learning rate than lr=0.5")
     assert "lr=0.05" in text
     assert "clip=1" in text
+
+
+def test_inputs_that_are_no_numbers():
+    text = fault(DataError, net(), [(X + math.nan, torch.zeros(4, dtype=torch.int64))])
+    assert text == "the inputs of a batch contain NaN or infinity; remove or replace them"
 
 
 def test_weights_that_are_no_numbers_are_no_best_model():

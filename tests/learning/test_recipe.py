@@ -52,6 +52,14 @@ def test_a_wrong_value_is_named(values, text):
     assert str(caught.value).startswith(text)
 
 
+def test_a_setting_has_the_names_of_other_tools_too():
+    assert Recipe(optimiser="sgd", batch=8, learning_rate=0.1) == Recipe(optimizer="sgd", batch_size=8, lr=0.1)
+    with pytest.raises(RecipeError, match=r"recipe: no setting named 'epoch'; did you mean 'epochs'\?"):
+        Recipe(epoch=3)
+    with pytest.raises(RecipeError, match="a setting is given under two names, among lr, learning_rate; omit one"):
+        Recipe(lr=0.1, learning_rate=0.2)
+
+
 def test_every_setting_has_a_wrong_value_above():
     assert {name for values, _ in WRONG for name in values} == {f.name for f in fields(Recipe)}
 

@@ -234,12 +234,94 @@ def test_shares_of_classes_are_learned():
         ("regression", (2, 2), torch.zeros(2), "expected both (N, values): end it with flatten and linear 1"),
         ("multilabel", (2, 3, 1), torch.zeros(2, 3), "expected both (N, labels): end it with flatten and linear 3"),
         ("classification", (2, 3), torch.zeros(2, 4), "the network's output is (2, 3) for 2 items; expected (2, 4)"),
+        ("classification", (2, 3), torch.zeros(2, 3), "the rows are no shares of the classes, which are 0 or more and"),
+        (
+            "classification",
+            (2, 1),
+            torch.zeros(2, 1),
+            "the network has 1 output, but classification needs 2 or more, one",
+        ),
+        (
+            "classification",
+            (2, 1),
+            torch.tensor([0, 0]),
+            "for one number or one yes or no, use the task regression or mu",
+        ),
+        (
+            "classification",
+            (2, 3),
+            [0, 1],
+            "the targets are of the type list; expected a tensor: int64 (N,), the number",
+        ),
+        ("classification", (2, 3), torch.tensor([0, 3]), "the targets reach from 0 to 3, the network has 3 outputs"),
+        (
+            "classification",
+            (2, 3),
+            torch.full((2, 3), math.nan),
+            "6 target(s) of a batch are NaN or infinite, the first",
+        ),
+        (
+            "segmentation",
+            (1, 1, 1, 2),
+            torch.tensor([[[0, 0]]]),
+            "the network has 1 output, but segmentation needs 2 or",
+        ),
+        (
+            "regression",
+            (2, 1),
+            torch.tensor([1.0, math.inf]),
+            "1 target(s) of a batch are NaN or infinite, the first of",
+        ),
+        ("regression", (2, 1), torch.ones(1, 2), "the targets are float32 of shape (1, 2); expected both (N, values)"),
+        (
+            "regression",
+            (2, 1),
+            torch.ones(2) * 1j,
+            "the targets are complex64 of shape (2,); expected a tensor: float32",
+        ),
+        (
+            "multilabel",
+            (2, 1),
+            torch.tensor([0, 7]),
+            "the targets reach from 0 to 7; expected 1 for each label that an",
+        ),
+        ("multilabel", (2, 1), torch.tensor([0.5, math.nan]), "1 target(s) of a batch are NaN or infinite"),
     ],
 )
 def test_wrong_targets_and_outputs_are_named(task, scores, targets, text):
     with pytest.raises(DataError) as caught:
         validate(nn.Identity(), [(torch.zeros(scores), targets)], task=task)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs", "targets", "text"),
+    [
+        ("classification", 3, torch.ones(8, dtype=torch.int64), "all targets are 1: there is nothing to tell apart"),
+        (
+            "regression",
+            1,
+            torch.zeros(8),
+            "all targets are 0.0: there is nothing to tell apart, and a loss near 0 means",
+        ),
+        ("regression", 2, torch.ones(8, 2), "all targets are .1.0, 1.0.: there is nothing"),
+        ("multilabel", 2, torch.ones(8, 2), "all targets are .1.0, 1.0.: there is nothing"),
+        ("segmentation", 2, torch.ones(8, 2, 2, dtype=torch.int64), "all targets are 1: there is nothing"),
+        ("segmentation", 2, torch.full((8, 2, 2), 255), "no pixel has a class: there is nothing to tell apart"),
+    ],
+)
+def test_targets_that_are_all_the_same_are_said_once(task, outputs, targets, text):
+    net = nn.Conv2d(3, outputs, 1) if targets.ndim == 3 else nn.Linear(5, outputs)
+    x = torch.randn(8, 3, 2, 2) if targets.ndim == 3 else torch.randn(8, 5)
+    batches = [(x[:4], targets[:4]), (x[4:], targets[4:])]
+    with pytest.warns(UserWarning, match=text) as said:
+        list(training(net, batches, Recipe(epochs=2), task=task))
+    assert len(said) == 1
+
+
+def test_batches_of_one_class_each_are_no_cause_for_a_warning():
+    x = torch.randn(4, 5)
+    list(training(nn.Linear(5, 2), [(x, torch.zeros(4).long()), (x, torch.ones(4).long())], Recipe(epochs=1)))
 
 
 def test_an_unknown_task():

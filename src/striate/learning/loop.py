@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -20,6 +21,7 @@ from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
 from striate.tasks import CLASSIFICATION, Task, TaskField, task_named
 from striate.tasks.scoring import Loss, Scoring, Tally, scoring_of
+from striate.tasks.task import IGNORE
 
 Batch = tuple[Tensor, Tensor]
 
@@ -136,8 +138,10 @@ def training(
         units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
 
     Raises:
-        DataError: No batches, or targets that are not the task's or outside the network's outputs.
+        DataError: No batches; targets that are not the task's, not finite, or outside the network's outputs.
         RecipeError: The loss is another task's, or no number any more, or a batch is too small to normalise.
+
+    Warns where all targets of the first epoch are the same: its loss says nothing.
 
     >>> x, y = torch.randn(8, 3), torch.tensor([0, 1] * 4)
     >>> for event in training(nn.Linear(3, 2), [(x, y)], Recipe(epochs=2)):
@@ -152,7 +156,7 @@ def training(
     steps = _count(batches)
     task = task_named(task)
     scoring, scores_of, loss_function = scoring_of(task), Scorer(module, task), loss_of(recipe, task, weights)
-    tally = scoring.tally(units)
+    tally, seen = scoring.tally(units), _Seen(task, done=state.step > 0)
     while state.epoch < recipe.epochs:
         begun = time.perf_counter()
         _seek(batches, state, recipe)
@@ -163,6 +167,7 @@ def training(
                 norm.eval()
             lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
             loss = _update(scores_of, scoring, loss_function, x, y, state.optimizer, lr, recipe)
+            seen.look(y)
             state.step += 1
             state.loss_sum += loss * len(y)
             state.items += len(y)
@@ -170,8 +175,38 @@ def training(
             state.seconds += time.perf_counter() - begun
             yield Step(state.epoch + 1, state.step, steps, loss, lr)
             begun = time.perf_counter()
+        seen.warn()
         validated = validate(module, val, loss_function, task, tally) if val is not None else None
         yield _finish_epoch(state, recipe, validated, task, begun, steps)
+
+
+class _Seen:
+    """The targets of the first whole epoch: whether there are two that differ, without which nothing is learned."""
+
+    def __init__(self, task: Task, *, done: bool) -> None:
+        self.task, self.done = task, done
+        self.first: Tensor | None = None
+        self.items = 0
+
+    def look(self, targets: Tensor) -> None:
+        if self.done:
+            return
+        self.items += len(targets)
+        known = targets[targets != IGNORE] if self.task.per_pixel else targets
+        if len(known) and self.first is None:
+            self.first = known[0].clone()
+        self.done = self.first is not None and bool((known != self.first).any())
+
+    def warn(self) -> None:
+        """A warning after the first epoch, unless its targets differ; of a single item nobody expects that."""
+        if not self.done and self.items > 1:
+            same = "no pixel has a class" if self.first is None else f"all targets are {self.first.tolist()}"
+            warnings.warn(
+                f"{same}: there is nothing to tell apart, and a loss near 0 means nothing; look at the labels, or at "
+                f"how the batches are made",
+                stacklevel=3,
+            )
+        self.done = True
 
 
 def _count(batches: Iterable[Batch]) -> int:
@@ -223,6 +258,8 @@ def _update(
     if recipe.l1:
         loss = loss + recipe.l1 * torch.stack([p.abs().sum() for p in weights if p.ndim > 1]).sum()
     value = float(data_loss.detach())
+    if not math.isfinite(value) and x.is_floating_point() and not x.isfinite().all():
+        raise DataError("the inputs of a batch contain NaN or infinity; remove or replace them")
     _check_loss(value, recipe)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from striate.errors import RecipeError, nearest
+from striate.errors import RecipeError, listed, nearest
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "linear")
@@ -21,11 +23,13 @@ class Recipe:
     """The settings of a training run. Dropout is not here: it is a layer of the net.
 
     Raises:
-        RecipeError: A value outside its range, naming the field, what came and what is expected.
+        RecipeError: A value outside its range, naming the field, what came and what is expected; no such setting.
 
     >>> from dataclasses import replace
     >>> replace(Recipe(), epochs=3, lr=0.01).epochs
     3
+    >>> Recipe(learning_rate=0.1, optimiser="sgd").lr
+    0.1
     """
 
     epochs: int = 20  # passes over the training split
@@ -90,12 +94,7 @@ class Recipe:
         >>> Recipe.from_dict({"batch": 16, "optimiser": "sgd"}) == Recipe(batch_size=16, optimizer="sgd")
         True
         """
-        known = [f.name for f in fields(cls)]
-        values = current_names(values)
-        for name in values:
-            if name not in known:
-                raise RecipeError(f"recipe: no setting named {name!r}{nearest(name, known)}")
-        return cls(**values)
+        return cls(**current_names(values))
 
 
 # what earlier versions wrote, and what others call it
@@ -110,6 +109,25 @@ def current_names(values: dict[str, Any]) -> dict[str, Any]:
     """
     return {ALIASES.get(name, name): value for name, value in values.items()}
 
+
+def _by_known_names(make: Callable[..., None]) -> Callable[..., None]:
+    """``Recipe.__init__`` that takes a setting under the names of other tools too, and knows the nearest of others."""
+
+    @wraps(make)
+    def init(self: Recipe, *values: Any, **settings: Any) -> None:
+        known = [f.name for f in fields(Recipe)]
+        current = current_names(settings)
+        for name in current:
+            if name not in known:
+                raise RecipeError(f"recipe: no setting named {name!r}{nearest(name, known)}")
+        if len(current) < len(settings):
+            raise RecipeError(f"recipe: a setting is given under two names, among {listed(settings, 20)}; omit one")
+        make(self, *values, **current)
+
+    return init
+
+
+Recipe.__init__ = _by_known_names(Recipe.__init__)  # type: ignore[method-assign]
 
 RANGES = (
     ("lr", 0, math.inf),

@@ -174,6 +174,23 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
         raise ModelError(f"{room - end:,} bytes too many behind the weights")
 
 
+def with_sorted_metadata(file: bytes) -> bytes:
+    """A safetensors *file* whose metadata are in alphabetical order: the library writes them in a random one, and equal
+    models are to be equal files.
+
+    >>> from safetensors.numpy import save
+    >>> made = save({}, {"b": "2", "a": "1"})
+    >>> with_sorted_metadata(made)[8:].strip()
+    b'{"__metadata__":{"a":"1","b":"2"}}'
+    """
+    (length,) = struct.unpack("<Q", file[:8])
+    header = json.loads(file[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the weights begin at a multiple of eight bytes
+    return struct.pack("<Q", len(text)) + text + file[8 + length :]
+
+
 def _whole(value: object, count: int | None) -> bool:
     return (
         isinstance(value, list)

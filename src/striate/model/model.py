@@ -20,7 +20,15 @@ from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
 from striate.learning import Scorer, evaluating
 from striate.model.contract import Contract
-from striate.model.header import FORMAT, Header, check_agree, check_outputs, model_file, read_header
+from striate.model.header import (
+    FORMAT,
+    Header,
+    check_agree,
+    check_outputs,
+    model_file,
+    read_header,
+    with_sorted_metadata,
+)
 from striate.model.placing import in_pixels, upright_mask
 from striate.model.prepare import normalise
 from striate.model.sources import Source, network_inputs, source_items
@@ -148,7 +156,7 @@ class Model:
         except ModelError as error:  # a file that nobody could load
             raise ModelError(f"{path}: not saved: {error}") from None
         about = {"striate": FORMAT, "net": format(self.graph), "contract": self.contract.to_json()}
-        write_safely(Path(path), to_bytes(tensors, about))
+        write_safely(Path(path), with_sorted_metadata(to_bytes(tensors, about)))
 
 
 def load(path: str | Path) -> Model:

@@ -16,10 +16,10 @@ from striate.datasets import Arrays, DataSet, Part, channel_statistics, read_par
 from striate.datasets.augment import Augment
 from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
-from striate.errors import DataError, RecipeError, nearest
+from striate.errors import DataError, RecipeError, counted, nearest
 from striate.files import write_safely
 from striate.learning import Recipe, loss_of
-from striate.model.contract import RESIZE, Contract
+from striate.model.contract import IGNORE, RESIZE, Contract
 from striate.run.folder import SPLIT, Say, check_out
 from striate.run.measuring import Held, Reading
 
@@ -79,7 +79,7 @@ def read_parts(
 
     Raises:
         DataError: An item cannot be read and *strict* says that none may be skipped; or nothing is left of a split, or
-            of a class in all splits.
+            of a class in all splits; or all training targets are the same.
     """
     on_broken = "stop" if strict else "skip"
     held = {
@@ -96,6 +96,7 @@ def read_parts(
         if len(broken) > 10:
             say(f"  and {len(broken) - 10} more")
     train = held["train"].arrays
+    _check_varied(train, contract)
     if not measured and contract.mode != "text":
         mean, std = channel_statistics(train.inputs)
         contract = replace(contract, mean=mean, std=std)
@@ -120,6 +121,24 @@ def _check_classes_left(held: Mapping[str, Held], contract: Contract, broken: Ma
                 f"none of the {len(those)} images of class {class_!r} can be read; the first is {first}: "
                 f"{broken[first]}"
             )
+
+
+def _check_varied(train: Arrays, contract: Contract) -> None:
+    """DataError where all targets are the same, so that there is nothing to learn from them."""
+    task, classes, targets = contract.task, contract.classes, train.targets
+    if task.per_pixel:
+        seen: set[int] = set()
+        for mask in targets:
+            seen |= {*np.unique(mask).tolist()} - {IGNORE}
+            if len(seen) > 1:
+                return
+        what = f"every pixel of the training masks is {classes[seen.pop()]}" if seen else "no training mask has a class"
+    else:
+        if len(train) < 2 or (targets != targets[:1]).any():
+            return
+        said = ", ".join(task.target_texts(targets[0], classes)) or "no label"
+        what = f"the target of all {counted(len(train), 'training item')} is {said}"
+    raise DataError(f"{what}, so there is nothing to tell apart; was the wrong column or folder taken for the targets?")
 
 
 def _is_standardised(contract: Contract) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.errors import DataError
+from striate.errors import DataError, counted
 from striate.metrics import Scores
 from striate.report import ItemView, Sections
 from striate.tasks.task import Task
@@ -112,6 +112,27 @@ class Scoring(ABC, Generic[Measured]):
         """A batch as the losses take it; DataError where the network's output or the targets are others."""
         if not isinstance(scores, Tensor):
             raise DataError(f"the network's output is a {type(scores).__name__}; expected one tensor of scores")
+        if not isinstance(targets, Tensor) or targets.is_complex():
+            came = shape_of_targets(targets) if isinstance(targets, Tensor) else f"of the type {type(targets).__name__}"
+            raise DataError(f"the targets are {came}; expected a tensor: {self.task.targets}")
+        if targets.is_floating_point() and not (finite := targets.isfinite()).all():
+            first = int((~finite).nonzero()[0, 0]) if targets.ndim else 0
+            raise DataError(
+                f"{int((~finite).sum())} target(s) of a batch are NaN or infinite, the first of its item {first}; "
+                f"remove or replace them"
+            )
+        least = self.task.min_classes
+        outputs = scores.shape[1] if scores.ndim > 1 else 1
+        if outputs < least:
+            other = (
+                ""
+                if self.task.per_pixel
+                else "; for one number or one yes or no, use the task regression or multilabel"
+            )
+            raise DataError(
+                f"the network has {counted(outputs, 'output')}, but {self.task} needs {least} or more, one for each "
+                f"class{other}"
+            )
         return self._checked(scores, targets)
 
     @abstractmethod

@@ -80,6 +80,11 @@ class ClassificationScoring(Scoring[ClassificationScores]):
                 f"end it with flatten and linear CLASSES"
             )
         if shares:
+            if (y < 0).any() or ((y.sum(1) - 1).abs() > 1e-3).any():
+                raise DataError(
+                    f"the targets are {shape_of_targets(y)}, but the rows are no shares of the classes, which are 0 or "
+                    f"more and sum to 1; if they are labels or amounts, use the task multilabel or regression"
+                )
             return scores, y.to(scores.dtype)
         check_range(y, scores.shape[1])
         return scores, y.long()

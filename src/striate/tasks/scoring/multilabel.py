@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from striate.errors import DataError
 from striate.metrics.multilabel import LabelMistake, MultilabelScores, average_precision, score_multilabel
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
@@ -46,7 +47,13 @@ class MultilabelScoring(Scoring[MultilabelScores]):
         return lambda scores, targets: F.binary_cross_entropy_with_logits(scores, targets, pos_weight=weights)
 
     def _checked(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return checked_columns(scores, targets, self.task.outputs)
+        scores, y = checked_columns(scores, targets, self.task.outputs)
+        if (y < 0).any() or (y > 1).any():
+            raise DataError(
+                f"the targets reach from {float(y.min()):g} to {float(y.max()):g}; expected 1 for each label that an "
+                f"item has, else 0"
+            )
+        return scores, y
 
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_kept, _mean_average_precision, lambda before, batch: torch.cat([before, batch], 1))
