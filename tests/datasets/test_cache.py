@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import random
+import re
 import shutil
 import signal
 import struct
@@ -12,7 +13,10 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
+import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +24,7 @@ from PIL import Image
 
 from striate.datasets import Batches, Part, read_part
 from striate.datasets.store import cache, decoded, reading, room
-from striate.datasets.store.cache import Stamps
+from striate.datasets.store.cache import DamagedEntryError, Stamps
 from striate.model import opening
 from striate.model.contract import Contract
 from striate.model.image import decode
@@ -409,62 +413,186 @@ def test_a_file_that_changes_while_all_are_read_is_not_believed(kept, part, monk
     assert is_right(read_part(part, CONTRACT), part)
 
 
-def cut(entry):
-    os.truncate(entry / "inputs.bin", 100)
+def flipped(file, bit):
+    data = bytearray(file.read_bytes())
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    file.write_bytes(data)
 
 
-def without_index(entry):
-    (entry / "index.json").unlink()
+def rewritten_index(folder, **changes):
+    """An index with the right checksum: the work of a program, not of a disk."""
+    text = json.dumps(json.loads((folder / "index.json").read_bytes().split(b"\n", 1)[1]) | changes).encode()
+    (folder / "index.json").write_bytes(b"%08x\n" % zlib.crc32(text) + text)
 
 
-def index_of_nothing(entry):
-    (entry / "index.json").write_text("[1, 2")
+DAMAGES = {  # the file that is named, and what is done
+    "a bit of the inputs": ("inputs.bin", lambda entry: flipped(entry / "inputs.bin", 12_345)),
+    "a bit of the index": ("index.json", lambda entry: flipped(entry / "index.json", 300)),
+    "inputs cut short": ("inputs.bin", lambda entry: os.truncate(entry / "inputs.bin", 100)),
+    "inputs cut by a row": ("inputs.bin", lambda entry: os.truncate(entry / "inputs.bin", 11 * 6 * 8 * 3)),
+    "inputs with more behind": ("inputs.bin", lambda entry: os.truncate(entry / "inputs.bin", 5_000)),
+    "inputs of zeros": ("inputs.bin", lambda entry: (entry / "inputs.bin").write_bytes(bytes(12 * 6 * 8 * 3))),
+    "two rows swapped": ("inputs.bin", lambda entry: swapped_rows(entry / "inputs.bin")),
+    "empty inputs": ("inputs.bin", lambda entry: os.truncate(entry / "inputs.bin", 0)),
+    "no inputs": ("inputs.bin", lambda entry: (entry / "inputs.bin").unlink()),
+    "inputs that are a folder": ("inputs.bin", lambda entry: to_folder(entry / "inputs.bin")),
+    "empty items": ("items.bin", lambda entry: os.truncate(entry / "items.bin", 0)),
+    "no items": ("items.bin", lambda entry: (entry / "items.bin").unlink()),
+    "empty index": ("index.json", lambda entry: os.truncate(entry / "index.json", 0)),
+    "no index": ("index.json", lambda entry: (entry / "index.json").unlink()),
+    "half an index": ("index.json", lambda entry: os.truncate(entry / "index.json", 60)),
+    "an index of the version before": (
+        "index.json",
+        lambda entry: (entry / "index.json").write_text('{"rows": 12, "broken": []}'),
+    ),
+    "an index without end": ("index.json", lambda entry: (entry / "index.json").write_text("0\n" + "[" * 100_000)),
+    "an index of another entry": ("index.json", lambda entry: rewritten_index(entry, entry="a/b")),
+    "an index of other rows": ("items.bin", lambda entry: rewritten_index(entry, rows=11)),
+    "a number that is none": ("index.json", lambda entry: rewritten_index(entry, rows=float("inf"))),
+    "an item that there is not": ("index.json", lambda entry: rewritten_index(entry, rows=11, broken=[[12, "why"]])),
+    "no checksum": ("inputs.bin", lambda entry: rewritten_index(entry, checksums={})),
+    "another checksum": ("inputs.bin", lambda entry: rewritten_index(entry, checksums={"inputs": 7})),
+}
 
 
-def another_number(entry):
-    index = json.loads((entry / "index.json").read_text())
-    (entry / "index.json").write_text(json.dumps(index | {"rows": 11}))
+def swapped_rows(file):
+    rows = np.fromfile(file, np.uint8).reshape(12, -1)
+    rows[[2, 3]] = rows[[3, 2]]
+    rows.tofile(file)
 
 
-def a_number_that_is_none(entry):
-    (entry / "index.json").write_text('{"rows": Infinity, "broken": []}')
+def to_folder(file):
+    file.unlink()
+    file.mkdir()
 
 
-def an_index_without_end(entry):
-    (entry / "index.json").write_text("[" * 100_000)
-
-
-def a_broken_item_that_there_is_not(entry):
-    (entry / "index.json").write_text(json.dumps({"rows": 11, "broken": [[12, "why"]]}))
-    os.truncate(entry / "inputs.bin", 11 * 6 * 8 * 3)
-
-
-def without_lock(entry):
-    (entry / "lock").unlink()
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        cut,
-        without_index,
-        index_of_nothing,
-        another_number,
-        a_number_that_is_none,
-        an_index_without_end,
-        a_broken_item_that_there_is_not,
-        without_lock,
-    ],
-    ids=lambda d: d.__name__,
-)
-def test_a_damaged_entry_is_not_believed(kept, part, decodings, damage):
+@pytest.mark.parametrize("memory", [10**9, 0], ids=["memory", "mapped"])
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_damaged_entry_is_said_and_made_anew(kept, part, decodings, what, memory):
+    file, damage = DAMAGES[what]
     read_part(part, CONTRACT)
-    damage(*entries(kept))
-    assert is_right(read_part(part, CONTRACT), part)
+    [entry] = entries(kept)
+    damage(entry)
+    lines = []
+    assert is_right(read_part(part, CONTRACT, memory=memory, say=lines.append), part)
+    assert len(lines) == 1
+    assert re.fullmatch(
+        rf"cache not used: {entry}/{file}: (is damaged|cannot be read \(.*\)); its items are decoded again", lines[0]
+    )
     assert len(decodings) == 24
-    if damage != without_lock:  # which could be an entry in use
+    assert is_right(read_part(part, CONTRACT, memory=memory, say=lines.append), part)
+    assert [len(lines), len(decodings), leftovers(kept)] == [1, 24, []]
+
+
+def test_any_flipped_bit_is_noticed(kept, part):
+    """Wherever it is: in the index, the inputs or the items."""
+    part.inputs[4].write_bytes(b"no image")  # so that the index has a reason in it
+    time.sleep(SOON)
+    read_part(part, CONTRACT)
+    [entry] = entries(kept)
+    column = cache.Column("inputs", CONTRACT.input, "u1", None)
+
+    def read_entry():
+        with cache.open_entry(entry, [column]) as found:
+            return found, found.column(column, in_memory=True), found.items()
+
+    steps = {"index.json": 11, "inputs.bin": 199, "items.bin": 31}
+    for file, step in steps.items():
+        path = entry / file
+        whole = path.read_bytes()
+        for bit in range(0, 8 * len(whole), step):
+            flipped(path, bit)
+            with pytest.raises(DamagedEntryError, match=file):
+                read_entry()
+            path.write_bytes(whole)
+    found, *_ = read_entry()
+    assert [found.rows, [*found.broken]] == [11, [4]]
+
+
+SWAPS = {"inputs": ("inputs.bin",), "inputs and indices": ("inputs.bin", "index.json"), "all": ()}
+
+
+@pytest.mark.parametrize("what", SWAPS)
+def test_entries_swapped_between_two_sets(kept, part, tmp_path, what):
+    (tmp_path / "other").mkdir()
+    sets = [part, part_of([draw(tmp_path / "other" / f"{i}.bmp", 50 + i) for i in range(12)])]
+    time.sleep(SOON)
+    for each in sets:
+        read_part(each, CONTRACT)
+    one, other = entries(kept)
+    for name in SWAPS[what] or [""]:
+        (one / name).rename(tmp_path / "aside")
+        (other / name).rename(one / name)
+        (tmp_path / "aside").rename(other / name)
+    lines = []
+    for each in sets:
+        assert is_right(read_part(each, CONTRACT, say=lines.append), each)
+    assert len(lines) == 2
+    assert all("is damaged" in line for line in lines)
+
+
+@pytest.mark.parametrize("file", ["inputs.bin", "items.bin", "index.json"])
+def test_nothing_is_taken_over_from_a_damaged_entry(kept, part, decodings, file):
+    read_part(part, CONTRACT)
+    [entry] = entries(kept)
+    flipped(entry / file, 200)
+    draw(part.inputs[7], seed=70)
+    time.sleep(SOON)
+    lines = []
+    assert is_right(read_part(part, CONTRACT, say=lines.append), part)
+    assert lines == [f"cache not used: {entry}/{file}: is damaged; its items are decoded again"]
+    assert len(decodings) == 24
+    assert len(entries(kept)) == 1
+
+
+def test_an_entry_without_its_lock_could_be_in_use_and_stays(kept, part, decodings):
+    read_part(part, CONTRACT)
+    [entry] = entries(kept)
+    (entry / "lock").unlink()
+    lines = []
+    assert is_right(read_part(part, CONTRACT, say=lines.append), part)
+    assert lines == [f"cache not used: {entry}: cannot be opened; its items are decoded again"]
+    assert entries(kept) == [entry]
+
+
+@pytest.mark.parametrize("file", ["inputs.bin", "index.json", "lock", "."])
+def test_an_entry_that_may_not_be_read(open_to_all, as_nobody, part, monkeypatch, file):
+    monkeypatch.setattr(decoded, "MANY_FILES", 1)
+    monkeypatch.setenv("STRIATE_CACHE", str(open_to_all / "cache"))
+    (open_to_all / "cache").mkdir()
+    (open_to_all / "cache").chmod(0o777)
+    part = part_of([Path(shutil.copy(path, open_to_all)) for path in part.inputs])
+    time.sleep(SOON)
+    with as_nobody():
         read_part(part, CONTRACT)
-        assert len(decodings) == 24
+        [entry] = entries(open_to_all / "cache" / "arrays")
+        (entry / file).chmod(0)
+        lines = []
+        assert is_right(read_part(part, CONTRACT, say=lines.append), part)
+        assert len(lines) == 1
+        assert re.search("Permission denied|cannot be opened", lines[0])
+
+
+@linux
+def test_two_processes_at_once_read_the_same(kept, part, tmp_path):
+    part = part_of([draw(tmp_path / f"{i}.bmp", i) for i in range(60)])
+    time.sleep(SOON)
+    both = []
+    for _ in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            lines, right = [], False
+            try:
+                arrays = read_part(part, CONTRACT, memory=0, say=lines.append)
+                right = isinstance(arrays.inputs, np.memmap) and is_right(arrays, part)
+            finally:
+                os._exit(not right or len(lines))
+        both.append(child)
+    assert [os.waitpid(child, 0)[1] for child in both] == [0, 0]
+    assert [len(entries(kept)), leftovers(kept)] == [1, []]
+    assert is_right(read_part(part, CONTRACT), part)
 
 
 def test_two_that_write_the_same_at_the_same_time(kept, part, monkeypatch):
@@ -554,7 +682,6 @@ def test_killed_at_any_moment_the_next_run_works_and_is_right(kept, tmp_path, mo
 
 def _forked_reading(part, calls, last):
     """A process that reads *part*, its helpers' *calls* counted with its own, and is killed at the *last* of them."""
-    import warnings
 
     def count(frame, event, argument):
         (number,) = struct.unpack("q", calls[:])

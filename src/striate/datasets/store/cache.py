@@ -2,12 +2,14 @@
 
     CACHE/arrays/RULE/KEY/inputs.bin   a row of bytes for each item that could be read, one after the other
                           items.bin    what each item's files were (16 bytes: path, size, times)
-                          index.json   the number of rows, and the items that could not be read
+                          index.json   the number of rows, the items that could not be read, and the checksums
                           lock         held while an entry is in use
 
-RULE stands for everything besides the files that decides a row, KEY for the files. An entry is written to a folder
-beside its place, flushed to the disk and then renamed; a process that dies before leaves a folder that nobody
-believes, and that the next writer removes.
+RULE stands for everything besides the files that decides a row, KEY for the files (it is the digest of items.bin). An
+entry is written to a folder beside its place, flushed to the disk and then renamed; a process that dies before leaves
+a folder that nobody believes, and that the next writer removes. The first line of the index is the CRC-32 of the rest,
+which says whose entry it is and has the CRC-32 of each column: whatever the disk, or a person, did to an entry, it is
+known before a row of it is used.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import os
 import shutil
 import tempfile
 import weakref
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +34,10 @@ from striate.datasets.store.room import PART, hold_lock
 from striate.files import cache_folder
 
 ITEM = "S16"  # numpy's name of a digest of 16 bytes
+
+
+class DamagedEntryError(Exception):
+    """An entry of the cache that is not what was written: where, and in what."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class Stamps:
             item, size, latest = _stamp(paths)
             items.append(item)
             total, newest = total + size, max(newest, latest)
-        return cls(np.array(items, ITEM), hashlib.blake2b(b"".join(items), digest_size=16).hexdigest(), total, newest)
+        return cls(np.array(items, ITEM), _digest(b"".join(items)), total, newest)
 
     def settled(self, now: int) -> bool:
         """Whether a file that changes after *now* (in ns) is sure to get another stamp.
@@ -106,29 +113,67 @@ _real = lru_cache(1 << 16)(os.path.realpath)
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """An entry, held open: *rows* items that could be read, in their order, and why the *broken* ones could not."""
+    """An entry, held open: *rows* items that could be read, in their order, and why the *broken* ones could not; of
+    each column the checksum of its file.
+    """
 
     folder: Path
     rows: int
     broken: dict[int, str]
+    checksums: dict[str, int]
     lock: int
 
     def column(self, column: Column, *, in_memory: bool) -> np.ndarray:
-        """The rows of *column*: in memory if requested and if there is room, else mapped (read-only)."""
+        """The rows of *column*: in memory if requested and if there is room, else mapped (read-only).
+
+        Raises:
+            DamagedEntryError: They are not those that were written.
+        """
         file, shape = _file(self.folder, column), (self.rows, *column.shape)
-        with suppress(MemoryError):
-            if in_memory:
-                return np.fromfile(file, column.dtype).reshape(shape)
-        array = np.memmap(file, column.dtype, "r", shape=shape)
-        weakref.finalize(array._mmap, os.close, os.dup(self.lock))  # type: ignore[attr-defined]  # the only owner of the map
+        array = None
+        with _damage(file):
+            with suppress(MemoryError):
+                if in_memory or not self.rows:  # nothing cannot be mapped
+                    array = np.fromfile(file, column.dtype).reshape(shape)
+            if array is None:
+                array = np.memmap(file, column.dtype, "r", shape=shape)
+                weakref.finalize(array._mmap, os.close, os.dup(self.lock))  # type: ignore[attr-defined]  # the only owner of the map
+            if zlib.crc32(array.reshape(-1).view(np.uint8).data) != self.checksums[column.name]:
+                raise ValueError
         return array
 
     def items(self) -> tuple[np.ndarray, np.ndarray]:
-        """The digests of all items, and for each the number of its row; -1 for the broken ones."""
-        stamps = np.fromfile(self.folder / "items.bin", ITEM)
+        """The digests of all items, and for each the number of its row; -1 for the broken ones.
+
+        Raises:
+            DamagedEntryError: They are not those that were written.
+        """
+        with _damage(file := self.folder / "items.bin"):
+            stamps = np.fromfile(file, ITEM)
+            if _digest(stamps.tobytes()) != _key(self.folder):
+                raise ValueError
         good = np.ones(len(stamps), bool)
         good[list(self.broken)] = False
         return stamps, np.where(good, np.cumsum(good) - 1, -1)
+
+
+@contextmanager
+def _damage(file: Path) -> Iterator[None]:
+    """Whatever a *file* of an entry cannot be read for, as the one error that says so."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        unread = isinstance(error, OSError) and error.strerror
+        raise DamagedEntryError(f"{file}: {f'cannot be read ({unread})' if unread else 'is damaged'}") from None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _key(folder: Path) -> str:
+    """The key of the entry in *folder*, be it finished or not."""
+    return folder.name.partition(".")[0]
 
 
 def cache_root() -> Path | None:
@@ -142,31 +187,48 @@ def cache_root() -> Path | None:
 
 @contextmanager
 def open_entry(folder: Path, columns: Sequence[Column]) -> Iterator[CacheEntry | None]:
-    """The entry in *folder*, held as long as the context or an array that is mapped from it lasts; None if not whole.
+    """The entry in *folder*, held as long as the context or an array that is mapped from it lasts; None if there is
+    none.
 
     Use keeps an entry from being the next to be removed.
+
+    Raises:
+        DamagedEntryError: It is not whole, of another version, or another's; or it may not be read.
     """
     lock = hold_lock(folder)
     try:
+        if lock is None and folder.exists():
+            raise DamagedEntryError(f"{folder}: cannot be opened")
         yield None if lock is None else _whole_entry(folder, columns, lock)
     finally:
         if lock is not None:
             os.close(lock)
 
 
-def _whole_entry(folder: Path, columns: Sequence[Column], lock: int) -> CacheEntry | None:
-    try:
-        index = json.loads((folder / "index.json").read_bytes())
-        entry = CacheEntry(folder, int(index["rows"]), {int(i): str(why) for i, why in index["broken"]}, lock)
-        n = entry.rows + len(entry.broken)
-        sizes = [(folder / "items.bin", n * np.dtype(ITEM).itemsize)]
-        sizes += [(_file(folder, column), entry.rows * column.row_bytes) for column in columns]
-        whole = all(0 <= i < n for i in entry.broken) and all(file.stat().st_size == size for file, size in sizes)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None
+def _whole_entry(folder: Path, columns: Sequence[Column], lock: int) -> CacheEntry:
+    with _damage(path := folder / "index.json"):
+        checksum, text = path.read_bytes().split(b"\n", 1)
+        if checksum != b"%08x" % zlib.crc32(text) or (index := json.loads(text))["entry"] != _name(folder):
+            raise ValueError
+        broken = {int(i): str(why) for i, why in index["broken"]}
+        entry = CacheEntry(folder, int(index["rows"]), broken, dict(index["checksums"]), lock)
+        n = entry.rows + len(broken)
+        if not all(0 <= i < n for i in broken):
+            raise ValueError
+    sizes = [(folder / "items.bin", n * np.dtype(ITEM).itemsize)]
+    sizes += [(_file(folder, column), entry.rows * column.row_bytes) for column in columns]
+    for file, size in sizes:
+        with _damage(file):
+            if file.stat().st_size != size:
+                raise ValueError
     with suppress(OSError):  # a cache that may only be read
         os.utime(folder / "lock")
-    return entry if whole else None
+    return entry
+
+
+def _name(folder: Path) -> str:
+    """What an index calls the entry that it belongs to."""
+    return f"{folder.parent.name}/{_key(folder)}"
 
 
 def _file(folder: Path, column: Column) -> Path:
@@ -215,10 +277,21 @@ def finish_entry(folder: Path, columns: Sequence[Column], stamps: Stamps, rows: 
     for column in columns:
         os.truncate(_file(folder, column), rows * column.row_bytes)
     (folder / "items.bin").write_bytes(stamps.items.tobytes())
-    (folder / "index.json").write_text(json.dumps({"rows": rows, "broken": list(broken.items())}), encoding="ascii")
+    checksums = {column.name: _checksum(_file(folder, column)) for column in columns}
+    index = {"entry": _name(folder), "rows": rows, "broken": list(broken.items()), "checksums": checksums}
+    text = json.dumps(index).encode()
+    (folder / "index.json").write_bytes(b"%08x\n" % zlib.crc32(text) + text)
     for file in folder.iterdir():
         _flush(file)
     _flush(folder)
+
+
+def _checksum(file: Path) -> int:
+    found = 0
+    with file.open("rb") as stream:
+        while data := stream.read(1 << 20):
+            found = zlib.crc32(data, found)
+    return found
 
 
 def _flush(path: Path) -> None:

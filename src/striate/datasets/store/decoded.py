@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
+from typing import TypeVar
 
 import numpy as np
 
 from striate.datasets.store import cache
-from striate.datasets.store.cache import CacheEntry, Column, Stamps
+from striate.datasets.store.cache import CacheEntry, Column, DamagedEntryError, Stamps
 from striate.datasets.store.room import PART, cache_limit, make_room, remove_entry, size_text
 from striate.datasets.store.workers import CRASHED, for_each
 from striate.errors import DataError
@@ -20,6 +21,7 @@ from striate.model.opening import may_pass
 # Fewer files, and of fewer bytes, are decoded sooner than it is worth a place on the disk.
 MANY_FILES, LARGE_FILES = 1000, 16 * 10**6
 STEP = 1 << 24  # bytes moved at a time
+Used = TypeVar("Used")
 
 
 @dataclass(frozen=True)
@@ -84,16 +86,28 @@ def decoded_rows(job: DecodeJob) -> DecodedRows:
             job.say(_too_large(job, "the cache is off"))
         return _in_memory(job)
     entry = root / job.rule / stamps.key
-    with cache.open_entry(entry, job.columns) as kept:
-        if kept:
-            return _loaded(kept, job)
+    kept = _used(job, entry, lambda kept: _loaded(kept, job))
+    if kept is not None:
+        return kept
     if job.fits and job.size > cache_limit():
         return _in_memory(job)
     try:
         return _on_disk(job, stamps, entry, started)
-    except OSError as error:
-        job.say(f"the cache in {root} cannot be written ({error.strerror}): what is decoded stays in memory")
+    except (OSError, DamagedEntryError) as error:
+        why = getattr(error, "strerror", None) or error
+        job.say(f"the cache in {root} cannot be written ({why}): what is decoded stays in memory")
         return _in_memory(job)
+
+
+def _used(job: DecodeJob, folder: Path, use: Callable[[CacheEntry], Used]) -> Used | None:
+    """What *use* makes of the entry in *folder*; None where there is none, or a damaged one: that is said and goes."""
+    try:
+        with cache.open_entry(folder, job.columns) as entry:
+            return use(entry) if entry else None
+    except DamagedEntryError as error:
+        job.say(f"cache not used: {error}; its items are decoded again")
+    remove_entry(folder)  # now that nothing of it is mapped any more
+    return None
 
 
 def _too_large(job: DecodeJob, why: str) -> str:
@@ -101,9 +115,9 @@ def _too_large(job: DecodeJob, why: str) -> str:
 
 
 def _loaded(entry: CacheEntry, job: DecodeJob) -> DecodedRows:
+    columns = {c.name: entry.column(c, in_memory=job.fits) for c in job.columns}
     for i, why in entry.broken.items():
         job.found(i, why)
-    columns = {c.name: entry.column(c, in_memory=job.fits) for c in job.columns}
     return DecodedRows(columns, entry.broken)
 
 
@@ -128,10 +142,8 @@ def _on_disk(job: DecodeJob, stamps: Stamps, place: Path, started: int) -> Decod
     """Decodes into a new entry; one with a name, if it may be believed later."""
     root = place.parent.parent
     make_room(root, job.size)
-    if place.exists():  # damaged, or it would have been found
-        remove_entry(place)
     with cache.unfinished_entry(place) as folder:
-        broken = _filled(job, stamps, folder)
+        broken = _filled(job, stamps, folder, place)
         cache.finish_entry(folder, job.columns, stamps, len(job) - len(broken), broken)
         lasting = not any(why == CRASHED or may_pass(why) for why in broken.values())
         if lasting and stamps.settled(started) and job.size <= cache_limit():
@@ -142,14 +154,14 @@ def _on_disk(job: DecodeJob, stamps: Stamps, place: Path, started: int) -> Decod
             return DecodedRows(columns, broken)
 
 
-def _filled(job: DecodeJob, stamps: Stamps, folder: Path) -> dict[int, str]:
-    """Writes every row into new files in *folder*, without those of broken items, which are returned."""
+def _filled(job: DecodeJob, stamps: Stamps, folder: Path, place: Path) -> dict[int, str]:
+    """Writes every row into new files in *folder*, without those of broken items, which are returned. What there is at
+    *place* has been tried before.
+    """
     rows = {c.name: cache.allocated(folder, c, len(job)) for c in job.columns}
     waiting, broken = np.ones(len(job), bool), dict[int, str]()
-    for other in _others(folder.parent):
-        with cache.open_entry(other, job.columns) as entry:
-            if entry:
-                broken |= _taken(job, stamps, entry, rows, waiting)
+    for other in _others(place):
+        broken |= _used(job, other, lambda entry: _taken(job, stamps, entry, rows, waiting)) or {}
     broken = _decode(job, rows, np.flatnonzero(waiting), broken)
     _close_up(rows, broken, len(job))
     for values in rows.values():
@@ -157,8 +169,8 @@ def _filled(job: DecodeJob, stamps: Stamps, folder: Path) -> dict[int, str]:
     return broken
 
 
-def _others(rule: Path) -> Iterator[Path]:
-    yield from (folder for folder in rule.iterdir() if folder.suffix != PART)
+def _others(place: Path) -> Iterator[Path]:
+    yield from (folder for folder in place.parent.iterdir() if folder.suffix != PART and folder != place)
 
 
 def _taken(
@@ -169,13 +181,16 @@ def _taken(
     _, mine, found = np.intersect1d(stamps.items, theirs, return_indices=True)
     fresh = waiting[mine]
     mine, found = mine[fresh], found[fresh]
+    if not len(mine):
+        return {}
+    columns = [entry.column(column, in_memory=False) for column in job.columns]
     waiting[mine] = False
     bad = row_of[found] < 0
     broken = {int(i): entry.broken[int(k)] for i, k in zip(mine[bad], found[bad], strict=True)}
     for i, why in broken.items():
         job.found(i, why)
-    for column in job.columns:
-        _copy(entry.column(column, in_memory=False), row_of[found[~bad]], rows[column.name], mine[~bad])
+    for column, values in zip(job.columns, columns, strict=True):
+        _copy(values, row_of[found[~bad]], rows[column.name], mine[~bad])
     return broken
 
 
