@@ -35,9 +35,9 @@ def test_a_gzip_that_unpacks_to_too_much(tmp_path, monkeypatch):
 
 
 def test_a_gzip_of_more_than_its_header_says(tmp_path):
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     data = packer.compress(struct.pack(">IIII", 0x803, 1, 2, 2))
-    data += b"".join(packer.compress(bytes(1 << 20)) for _ in range(2000)) + packer.flush()  # 2 GB in 2 MB
+    data += b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()  # 100 MB in 100 kB
     file = tmp_path / "train-images-idx3-ubyte.gz"
     file.write_bytes(data)
     with pytest.raises(DataError, match="too long: its header says 1 x 2 x 2 = 4 bytes"):
