@@ -213,7 +213,7 @@ def test_parts_without_class_folders(tmp_path, class_folders):
 
 
 def test_no_images(tmp_path):
-    assert message(tmp_path).startswith("FOLDER: no images in it (.bmp, .dib, .gif, ")
+    assert message(tmp_path).startswith("FOLDER: no images in it (.bmp, .dcm, .dib, .gif, ")
     (tmp_path / "cat").mkdir()
     assert message(tmp_path).endswith("; arrange the images as FOLDER/CLASS/IMAGE, one folder for each class")
 

@@ -27,6 +27,7 @@ DOORS = {
     "alpha_is_used": alpha_is_used,
 }
 NO_IMAGE = "not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); convert or remove it"
+OTHER_TIFF = "reading such a TIFF needs the package tifffile"  # where that is not installed
 DAMAGED = ("the image is damaged or cut short (", "); copy it again or remove it")
 LARGE = ("too large to open safely (", f" pixels); make it smaller than {Image.MAX_IMAGE_PIXELS} pixels")
 PACKED = "the texts or the colour profile in it are too large to unpack safely; save it again without them"
@@ -85,7 +86,6 @@ OTHERS = {
     "only the beginning of a WebP": b"RIFF\0\0\0\0WEBP",
     "only the beginning of a PPM": b"P6",
     "PNG of no width": png_head(0, 5, 8, 0) + PNG_END,
-    "TIFF of doubles": tiff(np.ones((2, 2, 1))),
     "PNG of an unknown kind": png_head(5, 5, 7, 5) + PNG_END,
 }
 
@@ -94,6 +94,8 @@ OTHERS = {
 @pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow's, of a TIFF
 def test_what_is_no_image(tmp_path, what):
     text = of_bytes(tmp_path, OTHERS[what])
+    if text.startswith(OTHER_TIFF):
+        text = NO_IMAGE
     assert text == NO_IMAGE or (text.startswith(DAMAGED[0]) and text.endswith(DAMAGED[1]))
     assert text == NO_IMAGE or "beginning" in what or "PNG" in what
 
@@ -189,7 +191,9 @@ DAMAGES = {
 @pytest.mark.parametrize("what", DAMAGES)
 def test_damage(tmp_path, what):
     text = of_bytes(tmp_path, DAMAGES[what])
-    assert text == NO_IMAGE or (text.startswith(DAMAGED[0]) and text.endswith(DAMAGED[1]))
+    assert (
+        text == NO_IMAGE or text.startswith(OTHER_TIFF) or (text.startswith(DAMAGED[0]) and text.endswith(DAMAGED[1]))
+    )
 
 
 def test_damage_never_leaves_an_exception_of_another_kind(tmp_path):

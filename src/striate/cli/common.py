@@ -44,6 +44,12 @@ ClassesFrom = Annotated[
 MaskThreshold = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
 ]
+ValueRange = Annotated[
+    str | None,
+    typer.Option(
+        "--range", metavar="LOW:HIGH", help="Images of more than 8 bits: the values of black and white. [0:65535]"
+    ),
+]
 Label = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Table: the column of the targets. [by its name, or its cells]")
 ]

@@ -16,6 +16,7 @@ from striate.cli.common import (
     Label,
     MaskThreshold,
     TextColumn,
+    ValueRange,
     echo,
     print_json,
     say,
@@ -46,6 +47,7 @@ def data_command(
     task: _Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
+    value_range: ValueRange = None,
     label: Label = None,
     file: FileColumn = None,
     text: TextColumn = None,
@@ -56,7 +58,8 @@ def data_command(
     from striate.run.api import data as describe
 
     columns = {"label": label, "file": file, "text": text, "group": group}
-    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold} | columns
+    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
+    options |= {"value_range": value_range} | columns
     of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
     found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
     if sheet:
@@ -75,6 +78,7 @@ def doctor_command(
     task: _Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
+    value_range: ValueRange = None,
     label: Label = None,
     file: FileColumn = None,
     text: TextColumn = None,
@@ -86,7 +90,8 @@ def doctor_command(
     from striate.datasets.doctor import doctor
 
     columns = {"label": label, "file": file, "text": text, "group": group}
-    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold} | columns
+    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
+    options |= {"value_range": value_range} | columns
     with ReadingProgress("looking at images") as progress:
         diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
     print_json(diagnosis.as_dict()) if json else echo(diagnosis)

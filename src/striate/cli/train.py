@@ -57,6 +57,12 @@ def train_command(
     mask_threshold: Annotated[
         int | None, _data(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
     ] = None,
+    value_range: Annotated[
+        str | None,
+        _data(
+            "--range", metavar="LOW:HIGH", help="Images of more than 8 bits: the values of black and white. [0:65535]"
+        ),
+    ] = None,
     label: Annotated[
         str | None, _data(metavar="COLUMN", help="Table: the column of the targets. [by its name, or its cells]")
     ] = None,

@@ -110,6 +110,7 @@ class DataSet:
         why: How the task was inferred, in a few words: ``"from class folders"``.
         positions: In regression: the pairs of values that are an x and a y, in pixels of the upright image.
         mask_values: In segmentation from mask files: each class's value there (0xRRGGBB of coloured ones).
+        value_range: Of images of more than 8 bits: the lowest and the highest value; ``()``: 0 and 65,535.
         notes: What was noticed while opening it and may surprise, a line each: a hidden folder that was skipped, say.
 
     >>> train = Part(("a good film", "a bad film"), np.array([1, 0]), ("line 2", "line 3"))
@@ -129,6 +130,7 @@ class DataSet:
     why: str = ""
     positions: tuple[tuple[int, int], ...] = ()
     mask_values: tuple[int, ...] = ()
+    value_range: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ from striate.datasets.sources.array_files import is_array_files, open_array_file
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
 from striate.datasets.sources.cifar import is_cifar, open_cifar
+from striate.datasets.sources.depth import with_depth
 from striate.datasets.sources.fetch import Progress
 from striate.datasets.sources.folders import open_folders
 from striate.datasets.sources.folders_splits import split_role
@@ -82,6 +83,7 @@ def open_data(
     channels: int | None = None,
     classes_from: str | None = None,
     mask_threshold: int | None = None,
+    value_range: str | Sequence[float] | None = None,
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
@@ -101,6 +103,7 @@ def open_data(
         channels: 1, 3 or 4: images are read as grey, RGB or RGBA. None: as they are.
         classes_from: ``"name:{class}_*"``: the class is in the file name; ``"parent"``: it is the image's own folder.
         mask_threshold: Masks become two classes: values below it, and it and above.
+        value_range: ``"0:4095"``, or two numbers: of images of more than 8 bits, the values of black and white.
         label: Of a table: the column of the targets, by its title; several, separated by commas. None: as found.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
@@ -120,6 +123,7 @@ def open_data(
         channels=channels,
         classes_from=classes_from,
         mask_threshold=mask_threshold,
+        value_range=value_range,
         label=label,
         file=file,
         text=text,
@@ -130,6 +134,8 @@ def open_data(
     if source == "":  # which as a path would be the current folder
         raise DataError(f"DATA is empty; {_ACCEPTED}")
     built_in = open_built_in(source, progress) if isinstance(source, str) else None
+    if built_in and value_range is not None:
+        raise DataError(f"{source}: --range is for image files; this data set is built in")
     if built_in and (named := options.columns.given):
         raise DataError(f"{source}: --{next(iter(named))} names a column of a table; this data set is built in")
     dataset = as_channels(as_task(built_in or _open_path(Path(source), options), options.task), channels)
@@ -163,7 +169,7 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
             if options.columns.given and source is not _TABLE:
                 option = next(iter(options.columns.given))
                 raise DataError(f"{path}: --{option} names a column of a table, but this is {source.what}; omit it")
-            dataset = source.open(path, options)
+            dataset = with_depth(path, source.open(path, options), options.scale)
             return replace(dataset, notes=(through, *dataset.notes)) if through else dataset
     unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""
     raise DataError(f"{path}: this is a file; {unpack}{_ACCEPTED}")

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import RecipeError
 from striate.tasks import Task, task_named
+
+
+def parsed_range(value: str | Sequence[float]) -> tuple[float, float]:
+    """``"0:4095"``, or two numbers, as the lowest and the highest value.
+
+    Raises:
+        RecipeError: It is something else, or not in order.
+
+    >>> parsed_range("0:4095"), parsed_range((-1000, 3000))
+    ((0.0, 4095.0), (-1000.0, 3000.0))
+    """
+    try:
+        low, high = map(float, value.split(":") if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise RecipeError(f"--range is {value!r}, expected LOW:HIGH, the values of black and white, such as 0:4095")
+    return low, high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +40,7 @@ class DataOptions:
         classes_from: ``"name:PATTERN"``: an image's class is in its file name; ``"parent"``: it is the name of the
             folder that the image is in. :mod:`striate.datasets.sources.folders_names` says what a PATTERN is.
         mask_threshold: Masks become two classes: values below it, and it and above.
+        value_range: Of images of more than 8 bits: ``"0:4095"``, the values that become black and white.
         label: Of a table: the column of the targets, by its title; several, separated by commas.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
@@ -36,6 +57,7 @@ class DataOptions:
     channels: int | None = None
     classes_from: str | None = None
     mask_threshold: int | None = None
+    value_range: str | Sequence[float] | None = None
     label: str | None = None
     file: str | None = None
     text: str | None = None
@@ -49,6 +71,13 @@ class DataOptions:
         threshold = self.mask_threshold
         if threshold is not None and (type(threshold) is not int or not 0 < threshold < 65_536):
             raise RecipeError(f"mask_threshold must be a whole number from 1 to 65535, such as 128, got {threshold!r}")
+        if self.value_range is not None:
+            object.__setattr__(self, "value_range", self.scale)
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """The values of black and white, where they were said."""
+        return None if self.value_range is None else parsed_range(self.value_range)
 
     @property
     def columns(self) -> ColumnChoice:

@@ -186,5 +186,5 @@ def read_recipe(path: Path) -> Recipe:
 # what a run's recipe.json says besides the settings
 ABOUT = (
     *("data", "task", "name", "classes", "images", "content", "net", "init", "weights", "freeze", "contract"),
-    *("channels", "resize", "classes_from", "mask_threshold", "label", "file", "text", "group"),
+    *("channels", "resize", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group"),
 )

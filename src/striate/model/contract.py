@@ -46,6 +46,8 @@ class Contract:
         mask_values: In segmentation, per class: its pixels' value in a mask file (0xRRGGBB of a coloured one). Other
             values are ignored, in training and in measuring.
         vocabulary: For texts: the words from number 2 on; 0 is padding, 1 a word that is not here.
+        value_range: Of images of more than 8 bits or of floating point: the lowest and the highest value, which become
+            0 and 255. None: 0 and 65,535; floating point is refused then.
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -68,6 +70,7 @@ class Contract:
     positions: tuple[tuple[int, int], ...] = ()
     mask_values: tuple[int, ...] = ()
     vocabulary: tuple[str, ...] = ()
+    value_range: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for field, choices in (
@@ -83,6 +86,7 @@ class Contract:
         self._check_scale()
         self._check_targets()
         self._check_vocabulary()
+        self._check_range()
 
     def _check_classes(self) -> None:
         if not all(isinstance(c, str) and c for c in self.classes) or len(set(self.classes)) < len(self.classes):
@@ -154,6 +158,13 @@ class Contract:
             raise ModelError("contract: a vocabulary (of words that are not empty) goes with the mode text")
         if len(set(words)) < len(words):
             raise ModelError("contract: the vocabulary contains a word twice")
+
+    def _check_range(self) -> None:
+        values = self.value_range
+        if values and not (len(values) == 2 and all(map(_finite, values)) and values[0] < values[1]):
+            raise ModelError(f"contract: value_range must be two numbers, the lower first, got {values}")
+        if values and self.mode not in IMAGES:
+            raise ModelError(f"contract: value_range is of images, got the mode {self.mode}")
 
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self)} | {"task": self.task.name}

@@ -28,6 +28,9 @@ _TURN = {
 _LEFT_IS_FAR, _TOP_IS_FAR, _ON_ITS_SIDE = (2, 3, 6, 7), (3, 4, 7, 8), (5, 6, 7, 8)  # of what is stored, when upright
 
 
+ValueRange = tuple[float, ...]  # the lowest and the highest value; () where that is the format's matter
+
+
 class Decoded(NamedTuple):
     """The image in a file, decoded, perhaps at reduced size.
 
@@ -43,7 +46,7 @@ class Decoded(NamedTuple):
     box: tuple[float, float, float, float]
 
 
-def decode(source: Path | str, mode: str) -> Image.Image:
+def decode(source: Path | str, mode: str, value_range: ValueRange = ()) -> Image.Image:
     """The image in a file, upright, 8 bits a channel, in *mode* (``"L"``, ``"RGB"`` or ``"RGBA"``).
 
     The first frame of an animation, the first page of several; otherwise as :func:`canonical` says. What the file
@@ -53,10 +56,12 @@ def decode(source: Path | str, mode: str) -> Image.Image:
         DataError: The file is missing, a folder, not ours to read, empty, no image, cut short, or so large
             that Pillow takes it for an attack.
     """
-    return decode_reduced(source, mode, lambda _: 1).image
+    return decode_reduced(source, mode, lambda _: 1, value_range).image
 
 
-def decode_reduced(source: Path | str, mode: str, factor: Callable[[tuple[int, int]], int]) -> Decoded:
+def decode_reduced(
+    source: Path | str, mode: str, factor: Callable[[tuple[int, int]], int], value_range: ValueRange = ()
+) -> Decoded:
     """As :func:`decode`, but 2, 4 or 8 times smaller where the format can, which saves most of the time.
 
     Only JPEG can: libjpeg reconstructs each block of 8x8 pixels as one of 4x4, 2x2 or 1x1.
@@ -65,6 +70,7 @@ def decode_reduced(source: Path | str, mode: str, factor: Callable[[tuple[int, i
         source: The file.
         mode: As in :func:`decode`.
         factor: From the (width, height) of the upright image to 1, 2, 4 or 8, at most the shorter side.
+        value_range: As in :func:`canonical`.
 
     Raises:
         DataError: As :func:`decode`.
@@ -75,13 +81,13 @@ def decode_reduced(source: Path | str, mode: str, factor: Callable[[tuple[int, i
     with open_image(source) as file:
         # MPO: a JPEG with another behind it, as phones write them.
         if file.format not in ("JPEG", "MPO") or max(factor(file.size), factor(file.size[::-1])) == 1:
-            image = canonical(file, mode)
+            image = canonical(file, mode, value_range)
             return Decoded(image, image.size, (0, 0, *image.size))
         orientation = _orientation(file)
         size = file.size[::-1] if orientation in _ON_ITS_SIDE else file.size
         n = factor(size)
         file.draft(None, (file.width // n, file.height // n))
-        image = canonical(file, mode)
+        image = canonical(file, mode)  # 8 bits, as every JPEG
         width, height = size[0] / n, size[1] / n
         left = image.width - width if orientation in _LEFT_IS_FAR else 0
         top = image.height - height if orientation in _TOP_IS_FAR else 0
@@ -153,11 +159,12 @@ def alpha_is_used(source: Path | str) -> bool:
         )
 
 
-def canonical(image: Image.Image, mode: str) -> Image.Image:
+def canonical(image: Image.Image, mode: str, value_range: ValueRange = ()) -> Image.Image:
     """*image* as the network's eyes see it: upright, 8 bits a channel, in *mode*.
 
     Rotated as its EXIF orientation says. What is transparent shows black behind it, unless the mode is ``"RGBA"``,
-    which keeps alpha and colours as they are. 16-bit grey (``I;16``, ``I``) is scaled so that 65,535 becomes 255; of
+    which keeps alpha and colours as they are. 16-bit grey (``I;16``, ``I``) is scaled so that 65,535 becomes 255, or,
+    as floating point (``F``) too, from the two numbers of *value_range* to 0 and 255, what is beyond them cut off; of
     16-bit colours Pillow itself keeps the upper 8 bits. Colour profiles (ICC) are ignored: the numbers in the file
     are taken for sRGB. A canonical image stays as it is.
 
@@ -168,18 +175,18 @@ def canonical(image: Image.Image, mode: str) -> Image.Image:
     (0, 0, 0)
     """
     image.load()  # a PNG's orientation may stand behind the pixels
-    _check_range(image)
+    _check_range(image, value_range)
     if image.width * image.height <= _BAND or (image.mode == mode and _orientation(image) == 1):
-        return _canonical(_upright(image), mode)
+        return _canonical(_upright(image), mode, value_range)
     size = image.size[::-1] if _orientation(image) in _ON_ITS_SIDE else image.size
     whole = Image.new(mode, size)
     for band, place in _bands(image):
-        whole.paste(_canonical(band, mode), place)
+        whole.paste(_canonical(band, mode, value_range), place)
     return whole
 
 
-def _canonical(image: Image.Image, mode: str) -> Image.Image:
-    image = _eight_bits(image)
+def _canonical(image: Image.Image, mode: str, value_range: ValueRange) -> Image.Image:
+    image = _eight_bits(image, value_range)
     if image.mode == "LAB":  # which Pillow turns into RGB alone
         image = image.convert("RGB")
     if image.has_transparency_data:
@@ -239,24 +246,38 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
     return image
 
 
-def _check_range(image: Image.Image) -> None:
-    if image.mode == "F":
+def _check_range(image: Image.Image, value_range: ValueRange = ()) -> None:
+    if image.mode == "F" and not value_range:
         raise DataError("the pixels are floating point and their range is unknown; save it with 8 or 16 bits")
-    if image.mode == "I":
+    if image.mode == "I" and not value_range:
         low, high = cast(tuple[int, int], image.getextrema())
         if low < 0 or high > 65535:
             raise DataError(f"the pixels go from {low} to {high}, expected 0 to 65535; save it with 8 or 16 bits")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if not image.mode.startswith("I"):
+def _eight_bits(image: Image.Image, value_range: ValueRange = ()) -> Image.Image:
+    if image.mode != "F" and not image.mode.startswith("I"):
         return image
+    if value_range:
+        return Image.fromarray(_scaled(np.asarray(image), value_range))
     values = np.asarray(image).astype(np.int32)
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # value / 257, rounded
 
 
-def from_array(array: np.ndarray) -> Image.Image:
-    """One image from an array: ``(H, W)`` or ``(H, W, 1, 3 or 4)``, uint8 or floating point in 0..1.
+def _scaled(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
+    """*values* as bytes: the range's ends are 0 and 255, what is beyond them and what is no number (0) cut off.
+
+    >>> _scaled(np.array([-5.0, 0.0, 2047.5, 4095.0, np.nan]), (0, 4095)).tolist()
+    [0, 0, 128, 255, 0]
+    """
+    low, high = value_range
+    scaled = (values.astype(np.float64) - low) * (255 / (high - low))
+    return np.rint(np.clip(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0), 0, 255)).astype(np.uint8)
+
+
+def from_array(array: np.ndarray, value_range: ValueRange = ()) -> Image.Image:
+    """One image from an array: ``(H, W)`` or ``(H, W, 1, 3 or 4)``, uint8 or floating point in 0..1; with a
+    *value_range* any numbers but uint8 are taken as from it.
 
     Raises:
         DataError: Another shape, type or range; the text says which and how to change it.
@@ -266,6 +287,8 @@ def from_array(array: np.ndarray) -> Image.Image:
     """
     array = np.asarray(array)
     _check_shape(array)
+    if value_range and array.dtype != np.uint8 and array.dtype.kind in "iuf":
+        array = _scaled(array, value_range)
     if np.issubdtype(array.dtype, np.floating):
         array = _bytes_from_floats(array)
     elif array.dtype != np.uint8:

@@ -7,24 +7,26 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 # Registered here, with preinit's PNG, JPEG, BMP, GIF and PPM, so that opening a file never makes Pillow load
 # its forty other decoders, and never from several threads at once.
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from striate.errors import DataError
+from striate.model.foreign import DICOM, open_dicom, open_other_tiff
 from striate.model.limits import check_cost, many_scans
 
 Image.preinit()
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp",
-    ".ppm", ".pgm", ".pbm", ".pnm",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".dcm",
 }  # fmt: skip
 _OTHERS = {  # suffixes that are never looked behind: data sets have as many such files as images
     ".txt", ".xml", ".json", ".csv", ".tsv", ".npy", ".npz", ".mat", ".md", ".html", ".htm", ".pdf", ".py", ".pt",
     ".pth", ".zip", ".gz", ".tar", ".db", ".ini", ".log", ".wav", ".mp3", ".mp4", ".avi", ".mov", ".heic", ".heif",
-    ".dcm", ".nii", ".yaml", ".yml", ".h5", ".hdf5", ".pkl", ".parquet", ".xlsx", ".svg", ".part", ".docx",
+    ".nii", ".yaml", ".yml", ".h5", ".hdf5", ".pkl", ".parquet", ".xlsx", ".svg", ".part", ".docx",
 }  # fmt: skip
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files begin
 _CLUTTER = {"thumbs.db", "desktop.ini", "icon\r"}
@@ -94,7 +96,7 @@ def _images_under(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
 
 
 @contextmanager
-def open_image(source: Path | str) -> Iterator[ImageFile.ImageFile]:
+def open_image(source: Path | str) -> Iterator[Image.Image]:
     """The image file *source*, open; whatever goes wrong inside is a DataError that names it."""
     try:
         status = os.stat(source)
@@ -103,9 +105,12 @@ def open_image(source: Path | str) -> Iterator[ImageFile.ImageFile]:
             raise DataError("this is a folder; name the image files in it" if folder else "this is not a regular file")
         if not status.st_size:
             raise DataError("the file is empty (0 bytes); copy it again or remove it")
+        if os.path.splitext(source)[1].lower() == DICOM:
+            yield open_dicom(source)
+            return
         with open(source, "rb") as stream:
             check_cost(stream, status.st_size)
-            with Image.open(stream, formats=FORMATS) as image:
+            with _opened(stream, source) as image:
                 _check_area(image)
                 yield image
     except Exception as error:
@@ -114,9 +119,19 @@ def open_image(source: Path | str) -> Iterator[ImageFile.ImageFile]:
         raise DataError(f"{source}: {_reason(error)}") from None
 
 
-def has_metadata_behind(image: ImageFile.ImageFile) -> bool:
+def _opened(stream: BinaryIO, source: Path | str) -> Image.Image:
+    try:
+        return Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError:
+        other = open_other_tiff(source)
+        if other is None:
+            raise
+        return other
+
+
+def has_metadata_behind(image: Image.Image) -> bool:
     """Whether an open PNG, its pixels not read yet, has EXIF or XMP behind them, where Pillow looks only after them."""
-    if image.format != "PNG" or image.fp is None:
+    if image.format != "PNG" or not isinstance(image, ImageFile.ImageFile) or image.fp is None:
         return False
     place = image.fp.tell()
     image.fp.seek(8)

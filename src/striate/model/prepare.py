@@ -44,7 +44,7 @@ def prepared(path: Path | str, contract: Contract) -> np.ndarray:
         _check_takes_images(contract)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    decoded = decode_reduced(path, contract.mode, partial(reduction, contract=contract))
+    decoded = decode_reduced(path, contract.mode, partial(reduction, contract=contract), contract.value_range)
     return _channels_first(_resize(decoded, contract))
 
 
@@ -60,7 +60,7 @@ def fit(image: Image.Image, contract: Contract) -> np.ndarray:
             [0, 9, 9, 0]]], dtype=uint8)
     """
     _check_takes_images(contract)
-    return _channels_first(_resize(_whole(canonical(image, contract.mode)), contract))
+    return _channels_first(_resize(_whole(canonical(image, contract.mode, contract.value_range)), contract))
 
 
 def fit_array(images: np.ndarray, contract: Contract) -> np.ndarray:

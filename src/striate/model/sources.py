@@ -115,10 +115,10 @@ def network_input(item: Item, contract: Contract) -> Input:
         size = header(source)[1][::-1] if contract.positions or contract.task.per_pixel else None
         return prepared(source, contract), size
     try:
-        image = from_array(source) if isinstance(source, np.ndarray) else source
+        image = from_array(source, contract.value_range) if isinstance(source, np.ndarray) else source
         if not isinstance(image, Image.Image):
             raise DataError(f"got a {type(source).__name__}; expected a path, a Pillow image or a numpy array")
-        image = canonical(image, contract.mode)
+        image = canonical(image, contract.mode, contract.value_range)
         return fit(image, contract), image.size
     except (OSError, SyntaxError) as error:  # a Pillow image that is read only now
         raise DataError(f"the image is damaged or cut short ({error})") from None

@@ -193,7 +193,8 @@ class _Earlier:
 
 
 KEPT = (  # in recipe.json where given
-    "channels", "classes_from", "mask_threshold", "label", "file", "text", "group", "resize", "weights", "freeze",
+    "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "resize", "weights",
+    "freeze",
 )  # fmt: skip
 
 

@@ -86,7 +86,11 @@ def parts_for(
     Raises:
         DataError: The data are for another task, have classes that the model does not know, or no such split.
     """
-    dataset = open_data(data, **options | {"task": model.contract.task}, progress=fetching)
+    dataset = open_data(
+        data,
+        **options | {"task": model.contract.task, "value_range": model.contract.value_range or None},
+        progress=fetching,
+    )
     contract = model.contract
     chosen = _chosen(dataset, split, data)
     _check_same_kind(dataset, contract, data)

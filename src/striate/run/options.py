@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import UnionType
@@ -24,6 +24,7 @@ ALIASES = {
     "opt": "optimizer",
     "optimiser": "optimizer",
     "pretrained": "weights",
+    "range": "value_range",
 }
 
 
@@ -43,6 +44,7 @@ class RunOptions:
             if not given.
         classes_from: Where an image's class is: ``"name:{class}_*"`` (in its file name) or ``"parent"`` (its folder).
         mask_threshold: Masks become two classes: values below it, and it and above.
+        value_range: Of images of more than 8 bits: ``"0:4095"``, the values that become black and white.
         label: Of a table: the column of the targets, by its title; several, separated by commas.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
@@ -65,6 +67,7 @@ class RunOptions:
     channels: int | None = None
     classes_from: str | None = None
     mask_threshold: int | None = None
+    value_range: str | Sequence[float] | None = None
     label: str | None = None
     file: str | None = None
     text: str | None = None

@@ -169,6 +169,7 @@ def first_contract(dataset: DataSet, graph: Graph, vocabulary: tuple[str, ...], 
         target_mean=(0.0,) * values,
         target_std=(1.0,) * values,
         positions=dataset.positions,
+        value_range=dataset.value_range if mode in IMAGES else (),
         mask_values=(dataset.mask_values or numbers) if dataset.task.per_pixel else (),
         vocabulary=vocabulary,
     )

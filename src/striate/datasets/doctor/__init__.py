@@ -89,7 +89,7 @@ def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str
             if progress:
                 progress(before + done, total)
 
-        looks[name] = look_at(part, told)
+        looks[name] = look_at(part, told, dataset.value_range)
         before += len(part)
     return looks
 

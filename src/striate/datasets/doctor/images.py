@@ -141,7 +141,8 @@ def _few_bits(case: Case) -> Iterator[DataProblem]:
         highest = max(look.highest for _, look in _files(case) if look.highest < 2**13)
         limit = f"{highest:,} of 65,535"
         message = f"{counted(len(files), 'image')} of 16 bits with no value above {limit}: nearly black in 8 bits"
-        fix = f"multiply their values by {2 ** (16 - highest.bit_length())} and save them again"
+        bits = highest.bit_length()
+        fix = f"add --range 0:{2**bits - 1}, or multiply their values by {2 ** (16 - bits)} and save them again"
         yield DataProblem("few-bits", WARNING, message, fix, files)
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,7 @@ from striate.datasets.dataset import Part
 from striate.datasets.doctor.similarity import CELLS, SIDE, shrink
 from striate.datasets.split import digest
 from striate.errors import DataError
-from striate.model.image import canonical
+from striate.model.image import ValueRange, canonical
 from striate.model.opening import open_image
 from striate.plotting.colours import LUMA_601
 
@@ -66,7 +67,7 @@ class Looks:
         return np.asarray(self.size[:, 0] > 0)
 
 
-def look_at(part: Part, progress: Progress | None = None) -> Looks:
+def look_at(part: Part, progress: Progress | None = None, value_range: ValueRange = ()) -> Looks:
     """The looks at a split of image files or of uint8 arrays; *progress* is called with (done, of how many)."""
     if isinstance(part.inputs, np.ndarray):
         looks = _at_arrays(part.inputs)
@@ -74,7 +75,7 @@ def look_at(part: Part, progress: Progress | None = None) -> Looks:
             progress(len(part), len(part))
         return looks
     files = []
-    for look in _at_files(part.files):
+    for look in _at_files(part.files, value_range):
         files.append(look)
         if progress:
             progress(len(files), len(part))
@@ -90,15 +91,15 @@ def look_at(part: Part, progress: Progress | None = None) -> Looks:
     )
 
 
-def _at_files(paths: Sequence[Path]) -> Iterator[Look]:
+def _at_files(paths: Sequence[Path], value_range: ValueRange) -> Iterator[Look]:
     # Pillow lets other threads run while it decodes. What it warns of (odd metadata) is no concern of the pixels, and
     # filters are the process's own, so they are set here and not in the threads.
     with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")
-        yield from pool.map(look_at_file, paths)
+        yield from pool.map(partial(look_at_file, value_range=value_range), paths)
 
 
-def look_at_file(path: Path) -> Look:
+def look_at_file(path: Path, value_range: ValueRange = ()) -> Look:
     """The look at one image file; never an error."""
     try:
         content = digest(path.read_bytes())
@@ -108,9 +109,9 @@ def look_at_file(path: Path) -> Look:
             orientation = _orientation(image)
             image.draft(None, (_DRAFT, _DRAFT))
             image.load()
-            highest = int(np.asarray(image).max()) if mode.startswith("I") else 0
+            highest = int(np.asarray(image).max()) if mode.startswith("I") and not value_range else 0
             transparent = image.has_transparency_data and _lowest_alpha(image) < 255
-            seen = canonical(image, "RGB")
+            seen = canonical(image, "RGB", value_range)
         extremes = cast("tuple[tuple[int, int], ...]", seen.getextrema())
         small = np.asarray(seen.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
         on_side = kind != "TIFF" and orientation > 4

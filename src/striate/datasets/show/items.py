@@ -74,6 +74,7 @@ def sheet_contract(dataset: DataSet, input: tuple[int, ...] | None = None, resiz
         target_mean=(0.0,) * n if task.standardised else (),
         target_std=(1.0,) * n if task.standardised else (),
         positions=dataset.positions,
+        value_range=dataset.value_range,
         mask_values=(dataset.mask_values or tuple(range(n))) if task.per_pixel else (),
         vocabulary=vocabulary_of(dataset.train.texts) if dataset.mode == "text" else (),
     )

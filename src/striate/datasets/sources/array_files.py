@@ -10,9 +10,9 @@ import numpy as np
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
 from striate.datasets.sources.npz import archive_arrays, array_inputs, arrays_data_set, open_npz
-from striate.datasets.sources.rows import needed_package
 from striate.errors import DataError, listed, listed_quoted
 from striate.files import check_regular
+from striate.model.foreign import needed_package
 from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION, Task
 
@@ -114,7 +114,10 @@ def _named(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _loaded(file: Path) -> dict[str, np.ndarray]:
     """The arrays in a file, by name; nothing is ever unpickled."""
     if file.suffix.lower() in _HDF5:
-        h5py = needed_package(file, "h5py", "h5py")
+        try:
+            h5py = needed_package(file.suffix, "h5py", "h5py", "save it as .npz")
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from None
     try:
         if file.suffix.lower() in _HDF5:
             found: dict[str, np.ndarray] = {}

@@ -16,7 +16,6 @@ from statistics import median_low
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
-from striate.datasets.sources.depth import depth_notes
 from striate.datasets.sources.folders_names import PARENT, by_class, offer
 from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed
 from striate.datasets.sources.masks_pairs import masks_beside
@@ -239,7 +238,7 @@ def typical(where: Path, images: Sequence[Path]) -> Typical:
     share = f"about {clear:.0%}" if clear >= 0.01 else "less than 1%"
     notes = (f"{share} of the images have transparent pixels; {shown}",) if clear else ()
     heights, widths = zip(*(size for _, size in headers.values()), strict=True)
-    return mode, (channels, median_low(heights), median_low(widths)), (*notes, *depth_notes(where, images))
+    return mode, (channels, median_low(heights), median_low(widths)), notes
 
 
 def _alpha(path: Path) -> tuple[bool, bool] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import math
 from collections import Counter
@@ -13,12 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.files import check_regular
+from striate.model.foreign import needed_package
 from striate.model.opening import is_image
 
 FILES = (
@@ -347,7 +346,10 @@ def _parsed(text: str, delimiter: str, quoting: Any) -> tuple[list[list[str]], l
 
 def _package_table(path: Path) -> CsvTable:
     """The first sheet of a spreadsheet, or a Parquet file; cells as text."""
-    module = needed_package(path, *_PACKAGES[path.suffix.lower()])
+    try:
+        module = needed_package(path.suffix, *_PACKAGES[path.suffix.lower()], "save it as .csv")
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     try:
         if path.suffix.lower() == ".xlsx":
             sheet = module.load_workbook(path, read_only=True, data_only=True).worksheets[0]
@@ -368,19 +370,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float) and is_whole(value):
         return str(int(value))
     return "" if value is None else str(value).strip()
-
-
-def needed_package(path: Path, module: str, package: str) -> ModuleType:
-    """The module that reads a file such as *path*.
-
-    Raises:
-        DataError: It is not installed; the message has the command.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise DataError(
-            f"{path}: reading {path.suffix} needs the package {package}; pip install {package}, or save it as .csv"
-            if package != "h5py"
-            else f"{path}: reading {path.suffix} needs the package {package}; pip install {package}, or save it as .npz"
-        ) from None

@@ -152,6 +152,7 @@ def _rule(contract: Contract, columns: Sequence[Column], masks: Sequence[MaskFil
     )
     recipes = sorted({repr(mask.how) for mask in masks if isinstance(mask, MaskRecipe)})
     text = json.dumps(decides) + json.dumps(recipes) * bool(recipes)
+    text += json.dumps(contract.value_range) * bool(contract.value_range)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
