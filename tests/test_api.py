@@ -127,8 +127,8 @@ def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
         call(trained)
 
 
-VERBS = """doctor data train evaluate predict check weights export convolve pool activation filters maps activity unit
-    field peaks explain imagine""".split()
+VERBS = """doctor data train evaluate predict check weights export convolve pool activation lab filters maps activity
+    unit field peaks explain imagine""".split()
 
 
 def test_every_verb_is_a_function_of_that_name_with_the_same_options():
@@ -150,7 +150,7 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
         assert options - known <= OTHERS.get(name, set()), name
 
 
-DRAWN = ("show", "steps")  # of a figure, which in Python is drawn by the value
+DRAWN = ("show", "steps", "bare")  # of a figure, which in Python is drawn by the value
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
     "predict": {"files", "top"},

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from striate.errors import SpecError as SpecError
     from striate.filtering import activation as activation
     from striate.filtering import convolve as convolve
+    from striate.filtering import lab as lab
     from striate.filtering import pool as pool
     from striate.inspect.models import activity as activity
     from striate.inspect.models import explain as explain
@@ -65,7 +66,7 @@ _WHERE = {
     "striate.datasets.open": "open_data",
     "striate.drawing": "draw",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
-    "striate.filtering": "activation convolve pool",
+    "striate.filtering": "activation convolve lab pool",
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
     "striate.learning": "Recipe training",
     "striate.loading.network": "check list_networks open_network",

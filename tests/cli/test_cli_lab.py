@@ -43,6 +43,68 @@ def test_steps(cli, photo):
     assert cli("activation", photo, "tanh", "--after", "sobel-x", "--steps", "a.html", "-o", "a.png").code == 0
 
 
+def test_a_chain_with_all_its_stages(cli, photo):
+    answer = cli("lab", "conv sobel-x; relu; maxpool 2", photo, "-o", "stages.png")
+    assert answer.code == 0, answer.err
+    assert [line.split()[0] for line in answer.out.splitlines()] == [
+        "photo.png,", "input", "conv", "relu", "maxpool", "written",
+    ]  # fmt: skip
+    assert cli("lab", photo, "conv sobel-x; relu; maxpool 2").out == answer.out.replace("written stages.png\n", "")
+    about = json.loads(cli("lab", "table", photo, "--json").out)
+    assert [chain[0]["stage"] for chain in about["chains"]][:2] == ["identity", "sharpen"]
+    beside = json.loads(cli("lab", "sobel-x", photo, "--beside", "sobel-y", "--beside", "box", "--json").out)
+    assert [chain[0]["stage"] for chain in beside["chains"]] == ["sobel-x", "sobel-y", "box"]
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "size"),
+    [
+        (["convolve", "photo.png", "sharpen"], "L", (38, 28)),
+        (["convolve", "photo.png", "sharpen", "--channels", "each", "--padding", "same"], "RGB", (40, 30)),
+        (["convolve", "photo.png", "sobel-x"], "RGB", (38, 28)),
+        (["convolve", "photo.png", "sobel-x", "--show", "grey"], "L", (38, 28)),
+        (["convolve", "photo.png", "sobel-x", "--channels", "each"], "RGB", (38, 28)),
+        (["pool", "photo.png", "3x4"], "L", (10, 10)),
+        (["activation", "photo.png", "tanh"], "RGB", (40, 30)),
+        (["lab", "box; maxpool 2", "photo.png"], "L", (19, 14)),
+    ],
+)
+def test_bare_is_the_result_pixel_by_pixel(cli, photo, words, mode, size):
+    answer = cli(*words, "--bare", "-o", "out.png")
+    assert answer.code == 0, answer.err
+    with Image.open("out.png") as image:
+        assert (image.mode, image.size) == (mode, size)
+    assert "--bare writes the result alone; say where with -o OUT.png" in cli(*words, "--bare").err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["convolve", "1 2 3; 4 5 6; 7 8 9", "-1 0 1; -2 0 2; -1 0 1"], "output\n  8\n"),
+        (["convolve", "-1 2 3; 4 5 6", "-1 1", "--stride", "1"], "  3 1\n  1 1\n"),
+        (["convolve", "-1 2 3; 4 5 6", "-.5 0"], "   0.5   -1\n"),
+        (["convolve", "kernel=-1 1", "image=-1 2 3; 4 5 6"], "  3 1\n"),
+        (["convolve", "-1 2; 3 4", "\u22121 1"], "  3\n  1\n"),
+        (["convolve", "3 -1; 2 2", "-1"], "  -3  1\n  -2 -2\n"),
+        (["activation", "-3 1 2; 0 -1 4"], "  0 1 2\n  0 0 4\n"),
+        (["activation", "-3 1 2", "relu"], "  0 1 2\n"),
+        (["activation", "-1 1", "--after", "-2 0"], "output\n  2\n"),
+        (["pool", "-1 -2; -3 -4", "2"], "output\n  -1\n"),
+        (["pool", "--kind", "sum", "-1 -2; -3 -4", "2"], "output\n  -10\n"),
+        (["lab", "[-1 1]; relu", "-1 5; 7 3"], "relu    2x1  0 to 6"),
+        (["lab", "relu", "-1 5; 7 3", "--beside", "[-1 1]"], "[-1 1]  2x1  -4 to 6"),
+    ],
+)
+def test_numbers_that_begin_with_a_minus_sign(cli, in_folder, words, text):
+    answer = cli(*words)
+    assert (answer.code, text in answer.out) == (0, True), answer
+
+
+def test_dropped_columns_are_said(cli, in_folder):
+    assert "never read: the last column (stride 2)" in cli("pool", "1 2 5; 3 4 6", "2").out
+    assert json.loads(cli("pool", "1 2 5; 3 4 6", "2", "--json").out)["unread"] == {"rows": 0, "columns": 1}
+
+
 def test_list(cli):
     answer = cli("convolve", "--list", "--json")
     assert {"sobel-x", "log"} <= {kernel["name"] for kernel in json.loads(answer.out)}
@@ -50,6 +112,10 @@ def test_list(cli):
 
 
 MISTAKES = {
+    "a negative size": (["pool", "photo.png", "-3"], 2, "SIZE: '-3' is no number of pixels"),
+    "rows of an image": (["pool", "1 2; 3", "2"], 2, "image '1 2; 3': rows of different lengths (2, 1 numbers)"),
+    "a stage": (["lab", "relu; linear 3", "photo.png"], 2, "no stage named 'linear'; it is one of conv"),
+    "several alone": (["lab", "relu", "photo.png", "--beside", "box", "--bare", "-o", "a.png"], 2, "leave out --bare"),
     "no kernel": (["convolve", "photo.png"], 2, "expected IMAGE and KERNEL"),
     "an unknown kernel": (["convolve", "photo.png", "sobbel"], 2, "did you mean 'sobel'"),
     "no such file": (["convolve", "phot.png", "sobel"], 3, "phot.png: there is no such file"),

@@ -70,7 +70,7 @@ MISTAKES = {
     "soble": "no kernel named 'soble'; did you mean 'sobel'",
     "box-4": "the size must be odd, 1 to 101",
     "box-999": "the size must be odd",
-    "1 2; 3": r"its rows have \[1, 2\] numbers; every row needs equally many",
+    "1 2; 3": r"rows of different lengths \(2, 1 numbers\); every row needs equally many",
     "1 x; 3 4": "expected numbers, rows separated by ';'",
     "1/0 1; 1 1": "expected numbers",
     "": "expected numbers|every row needs",

@@ -118,6 +118,49 @@ def test_pooling_is_torchs(size, stride, padding, kind):
     )
 
 
+@given(
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from(["max", "average", "sum"]),
+)
+def test_pooling_by_a_rectangle_is_torchs(height, width, down, right, kind):
+    """Strides by the window's own sides where none is given, as torch's do."""
+    image = noise(9, 11)
+    x = torch.from_numpy(image)[None, None]
+    functions = {
+        "max": F.max_pool2d, "average": F.avg_pool2d, "sum": lambda *w: F.avg_pool2d(*w) * height * width,
+    }  # fmt: skip
+    for stride in (None, (down, right)):
+        wanted = functions[kind](x, (height, width), stride)[0, 0].numpy()
+        np.testing.assert_allclose(pool_array(image, (height, width), kind, stride=stride), wanted, atol=1e-12)
+
+
+@given(
+    st.integers(1, 4), st.integers(1, 4), st.tuples(st.integers(1, 5), st.integers(1, 5)), st.integers(1, 3),
+    st.sampled_from([0, 1, 2, "same"]),
+)  # fmt: skip
+def test_what_is_never_read_is_what_changes_nothing(kh, kw, stride, dilation, padding):
+    """A pixel is read where torch's gradient of the sum of all outputs, of a kernel of ones, is not 0 there."""
+    moves = sliding_window((kh, kw), stride=stride, dilation=dilation, padding=padding)
+    shape = (10, 12)
+    if any(n < span for n, span in zip(shape, moves.span, strict=True)):
+        return
+    image = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    (top, left), (bottom, right) = moves.before, moves.after
+    padded = F.pad(image, (left, right, top, bottom))
+    F.conv2d(padded[None, None], torch.ones(1, 1, kh, kw).double(), stride=stride, dilation=dilation).sum().backward()
+    rows, columns = moves.unread(shape)
+    assert rows == [y for y in range(10) if not image.grad[y].any()]
+    assert columns == [x for x in range(12) if not image.grad[:, x].any()]
+
+
+def test_a_wide_window_may_be_padded_along_its_longer_side():
+    wanted = F.max_pool2d(torch.from_numpy(noise(4, 9))[None, None], (1, 5), 1, (0, 2))[0, 0].numpy()
+    np.testing.assert_allclose(pool_array(noise(4, 9), (1, 5), stride=1, padding="same"), wanted)
+
+
 def test_the_pooling_of_the_tutorials():
     image = np.array([[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]])
     assert pool_array(image, 2).tolist() == [[6, 8], [3, 4]]
@@ -137,6 +180,14 @@ MISTAKES = {
         "stride must be a whole number of at least 1, got 0",
     ),
     "dilation": (lambda: sliding_window((3, 3), dilation=0), "dilation must be a whole number"),
+    "a side of 0": (
+        lambda: pool_array(TUTORIAL, 0),
+        "the side of a window must be a whole number of at least 1, got 0",
+    ),
+    "a stride of three": (
+        lambda: sliding_window((2, 2), stride=(1, 1, 1)),
+        "expected one number, or one for each axis",
+    ),
     "padding": (
         lambda: convolve_array(TUTORIAL, "box", padding="some"),
         "padding is 'some'; expected valid, same",

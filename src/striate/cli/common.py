@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,6 +67,8 @@ Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)
 SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # other keys for an argument
 NO = ("no", "false", "0", "off")
+NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, and no option does
+WRITTEN = ("out", "steps", "animation", "sheet", "svg")  # the options that say where something is written
 
 
 def writes(*endings: str) -> Callable[[Path | None], Path | None]:
@@ -81,16 +84,55 @@ def writes(*endings: str) -> Callable[[Path | None], Path | None]:
     return checked
 
 
+def keep_inputs(values: dict[str, Any]) -> None:
+    """Refuses what would be written over what is read, before anything is; *values* are all arguments by name."""
+    inputs = {name: value for name, value in values.items() if name not in WRITTEN}
+    paths = [
+        (name, Path(re.sub(r"(\.py):\w+$", r"\1", str(one))))  # FILE.py:NAME is a file, too
+        for name, value in inputs.items()
+        for one in (value if isinstance(value, list | tuple) else [value])
+        if isinstance(one, str | Path)
+    ]
+    for option in WRITTEN:
+        out = values.get(option)
+        if not isinstance(out, Path) or not out.exists() or values.get("resume"):
+            continue
+        for name, path in paths:
+            with suppress(OSError, ValueError):  # typed numbers, texts: no paths
+                if not path.exists():
+                    continue
+                if path.samefile(out):
+                    lost = "is an input, and would be overwritten"
+                elif path.is_file() and out.is_dir() and path.parent.samefile(out):
+                    lost = f"contains the input {path.name}, which could be overwritten"
+                elif name in ("data", "files") and out.is_file() and path.resolve() in out.resolve().parents:
+                    lost = f"lies in the input {path}, and would be overwritten"
+                else:
+                    continue
+                raise typer.BadParameter(f"--{option} {out}: {lost}; give another name")
+
+
 class Verb(typer.core.TyperCommand):
-    """A verb that takes ``key=value`` for ``--key value``, and whose options stand in ``--help`` under the headings of
-    their ``rich_help_panel``. Of an option with several names, ``--help`` shows the first long and the short one.
+    """A verb that takes ``key=value`` for ``--key value`` and arguments that begin with a minus sign and a digit, that
+    writes over none of its inputs, and whose options stand in ``--help`` under the headings of their
+    ``rich_help_panel``. Of an option with several names, ``--help`` shows the first long and the short one.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._without_keys(ctx, args))
+        try:
+            return super().parse_args(ctx, self._without_keys(ctx, args))
+        except Exception as error:
+            if near := getattr(error, "possibilities", None):  # of an unknown option: by the names that --help shows
+                shown = {name: p.opts[0] for p in self.params for name in p.opts}
+                error.possibilities = list(dict.fromkeys(shown.get(name, name) for name in near))  # type: ignore[attr-defined]
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        keep_inputs(ctx.params)
+        return super().invoke(ctx)
 
     def _without_keys(self, ctx: Any, args: list[str]) -> list[str]:
-        """*args* with every ``key=value`` as an option, or in the place of its argument."""
+        """*args* with every ``key=value`` as an option or in its argument's place, and all arguments behind ``--``."""
         options = {name: p for p in self.params if isinstance(p, typer.core.TyperOption) for name in p.opts}
         arguments = {p.name or "": p for p in self.params if isinstance(p, typer.core.TyperArgument)}
         settings: list[str] = []
@@ -111,6 +153,9 @@ class Verb(typer.core.TyperCommand):
                     settings += self._option(key[1], key[2], found, [*options, *arguments])
             elif word not in options and word.startswith("--") and name in arguments:
                 keyed, given[name] = True, next(rest, "")
+            elif NUMBERS.match(word):
+                keyed = True
+                words.append(word)
             elif word.startswith("-") and word != "-":
                 settings.append(word)
                 option = options.get(word)

@@ -1,4 +1,4 @@
-"""``striate convolve``, ``pool``, ``activation``: one operation of a CNN on one image."""
+"""``striate convolve``, ``pool``, ``activation``, ``lab``: operations of a CNN on one image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from striate.cli.common import Json, echo, print_json, say, writes
 
 if TYPE_CHECKING:
-    from striate.filtering import FilteredImage
+    from striate.filtering import FilterChains, FilteredImage
 
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help='An image file, or typed numbers: "1 1 0; 0 1 1".')]
 Out = Annotated[
@@ -26,8 +26,11 @@ Steps = Annotated[
         callback=writes(".gif", ".html"),
     ),
 ]
+Bare = Annotated[bool, typer.Option("--bare", help="With -o: write the result alone, pixel by pixel.")]
 Channels = Annotated[str, typer.Option(help="grey; each: every channel by itself; volume: one sum over them.")]
-Show = Annotated[str, typer.Option(help="colour (zero is white), grey (0 to 255) or numbers.")]
+Show = Annotated[
+    str, typer.Option(help="colour: as a photo, or in colours (zero is white); grey: black to white; numbers.")
+]
 
 
 def convolve_command(
@@ -45,6 +48,7 @@ def convolve_command(
     ] = False,
     channels: Channels = "grey",
     show: Show = "colour",
+    bare: Bare = False,
     steps: Steps = None,
     list_: Annotated[bool, typer.Option("--list", help="List every named kernel with its weights.")] = False,
     json: Json = False,
@@ -60,26 +64,30 @@ def convolve_command(
             "expected IMAGE and KERNEL, such as: striate convolve photo.jpg sobel-x -o edges.png (or --list)"
         )
     done = convolve(image, kernel, stride=stride, padding=padding, dilation=dilation, flip=flip, channels=channels)
-    _finish(done, out, steps, show, json)
+    _finish(done, out, show, bare, json, steps)
 
 
 def pool_command(
     image: Image,
-    size: Annotated[int, typer.Argument(min=1, metavar="SIZE", help="Side of the window in pixels.")],
+    size: Annotated[
+        str, typer.Argument(metavar="SIZE", help="Sides of the window in pixels: 2, or 2x3 (height x width).")
+    ],
     kind: Annotated[str, typer.Option(help="max, average or sum.")] = "max",
     out: Out = None,
     stride: Annotated[int | None, typer.Option(min=1, help="Stride in pixels. [the size]")] = None,
     padding: Annotated[str, typer.Option(help="valid, same, or pixels on each side.")] = "valid",
     channels: Channels = "grey",
     show: Show = "colour",
+    bare: Bare = False,
     steps: Steps = None,
     json: Json = False,
 ) -> None:
     """Pool an image. The maximum, average or sum of every window."""
-    from striate.filtering import pool
+    from striate.filtering.chain import read_sides
+    from striate.filtering.lab import pool
 
-    done = pool(image, size, kind=kind, stride=stride, padding=padding, channels=channels)
-    _finish(done, out, steps, show, json)
+    done = pool(image, read_sides(size, "SIZE"), kind=kind, stride=stride, padding=padding, channels=channels)
+    _finish(done, out, show, bare, json, steps)
 
 
 def activation_command(
@@ -92,29 +100,68 @@ def activation_command(
     out: Out = None,
     channels: Channels = "grey",
     show: Show = "colour",
+    bare: Bare = False,
     steps: Steps = None,
     json: Json = False,
 ) -> None:
     """Apply an activation function to an image. ReLU, tanh or sigmoid."""
     from striate.filtering import activation
 
-    _finish(activation(image, kind, after=after, channels=channels), out, steps, show, json)
+    _finish(activation(image, kind, after=after, channels=channels), out, show, bare, json, steps)
 
 
-def _finish(done: FilteredImage, out: Path | None, steps: Path | None, show: str, json: bool) -> None:
+def lab_command(
+    chain: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHAIN", help='"conv sobel-x; relu; maxpool 2"; or table: identity, edges, sharpen and blur.'
+        ),
+    ],
+    image: Image,
+    beside: Annotated[
+        list[str] | None, typer.Option(metavar="CHAIN", help="Another chain beside it; may be given several times.")
+    ] = None,
+    out: Out = None,
+    channels: Channels = "grey",
+    show: Annotated[
+        str, typer.Option(help="colour: as a photo, or in colours (zero is white); grey: black to white.")
+    ] = "colour",
+    bare: Bare = False,
+    json: Json = False,
+) -> None:
+    """Apply a chain of stages to an image. Kernels, activations and poolings, each with its output."""
+    from striate.filtering import lab
+
+    if Path(chain).is_file() and not Path(image).is_file():
+        chain, image = image, chain  # as convolve has them
+    _finish(lab(chain, image, beside=beside or (), channels=channels), out, show, bare, json)
+
+
+def _finish(
+    done: FilteredImage | FilterChains, out: Path | None, show: str, bare: bool, json: bool, steps: Path | None = None
+) -> None:
     """Writes the requested files, then prints the result."""
-    if steps:
+    from striate.filtering import FilteredImage
+    from striate.plotting import write_image
+
+    single = isinstance(done, FilteredImage)
+    if bare and not out:
+        raise typer.BadParameter("--bare writes the result alone; say where with -o OUT.png")
+    if isinstance(done, FilteredImage) and steps:
         done.steps().save(steps)
-    if out or show != "colour":
+    if bare and out:
+        write_image(out, done.pixels(show))
+    elif out or show != "colour":
         picture = done.picture(show)
         if out:
             picture.save(out)
     if json:
-        print_json(done.as_dict() | {"path": str(out) if out else None, "steps": str(steps) if steps else None})
+        more = {"steps": str(steps) if steps else None} if single else {}
+        print_json(done.as_dict() | {"path": str(out) if out else None} | more)
         return
-    echo(done.text(numbers=show == "numbers"))
+    echo(done.text(numbers=show == "numbers") if isinstance(done, FilteredImage) else done)
     for path in (out, steps):
         if path:
             echo(f"written {path}")
     if not out and not steps:
-        say("draw it with -o OUT.png, animate it with --steps OUT.gif or OUT.html")
+        say("draw it with -o OUT.png" + ", animate it with --steps OUT.gif or OUT.html" * single)

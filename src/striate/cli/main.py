@@ -38,6 +38,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "convolve": filtering.convolve_command,
     "pool": filtering.pool_command,
     "activation": filtering.activation_command,
+    "lab": filtering.lab_command,
     "filters": inspect.filters_command,
     "maps": inspect.maps_command,
     "activity": inspect.activity_command,

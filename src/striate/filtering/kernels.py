@@ -140,11 +140,11 @@ def find_kernel(text: str) -> Kernel:
     """
     text = text.strip()
     if not re.search(r"[A-Za-z]{2}", text):
-        return Kernel("typed", (_typed(text),), "your own numbers")
+        return Kernel("typed", (typed_numbers(text, "kernel"),), "your own numbers")
     name = text.lower().replace("_", "-").replace(" ", "-")
     if name in COMBINED:
         pair = tuple(NAMED[one][0](None) for one in COMBINED[name])
-        return Kernel(name, pair, "edges in every direction: the length of the two gradients")
+        return Kernel(name, pair, "edges in every direction: the gradient magnitude, sqrt(x^2 + y^2)")
     if name in NAMED:
         make, purpose = NAMED[name]
         return Kernel(name, (make(None),), purpose)
@@ -160,27 +160,37 @@ def find_kernel(text: str) -> Kernel:
     )
 
 
-def _typed(text: str) -> np.ndarray:
-    """``(h, w)``; with ``|`` between the channels ``(h, w, C)``."""
-    planes = [_plane(part, text) for part in text.split("|")]
+def typed_numbers(text: str, what: str) -> np.ndarray:
+    """``(h, w)``; with ``|`` between the channels ``(h, w, C)``; *what* they are (a kernel) is for messages.
+
+    Raises:
+        SeeError: They are no numbers, or their rows or channels differ in size.
+
+    >>> typed_numbers("1/2 0; 0 1", "kernel").tolist()
+    [[0.5, 0.0], [0.0, 1.0]]
+    """
+    text = text.replace("\N{MINUS SIGN}", "-")  # as web pages have it
+    planes = [_plane(part, text, what) for part in text.split("|")]
     if len({plane.shape for plane in planes}) > 1:
-        raise SeeError(f"kernel {text!r}: its channels have the shapes {[p.shape for p in planes]}; they must be equal")
+        raise SeeError(f"{what} {text!r}: its channels have the shapes {[p.shape for p in planes]}; they must be equal")
     return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
 
-def _plane(part: str, text: str) -> np.ndarray:
+def _plane(part: str, text: str, what: str) -> np.ndarray:
     rows = [row.replace(",", " ").split() for row in part.strip("; ").split(";")]
     try:
         numbers = [[_number(cell) for cell in row] for row in rows]
     except (ValueError, ZeroDivisionError):
         example = '"1 0 -1; 2 0 -2; 1 0 -1"'
-        raise SeeError(f"kernel {text!r}: expected numbers, rows separated by ';', such as {example}") from None
-    lengths = {len(row) for row in numbers}
-    if len(lengths) != 1 or 0 in lengths:
-        raise SeeError(f"kernel {text!r}: its rows have {sorted(lengths)} numbers; every row needs equally many")
+        raise SeeError(f"{what} {text!r}: expected numbers, rows separated by ';', such as {example}") from None
+    lengths = [len(row) for row in numbers]
+    if len({*lengths}) != 1 or 0 in lengths:
+        found = ", ".join(map(str, lengths))
+        raise SeeError(f"{what} {text!r}: rows of different lengths ({found} numbers); every row needs equally many")
     weights = np.array(numbers)
-    if max(weights.shape) > LARGEST or not np.isfinite(weights).all():
-        raise SeeError(f"kernel {text!r}: expected finite numbers, {LARGEST} a side at most")
+    most = LARGEST if what == "kernel" else 10 * LARGEST
+    if max(weights.shape) > most or not np.isfinite(weights).all():
+        raise SeeError(f"{what} {text!r}: expected finite numbers, {most} a side at most")
     return weights
 
 

@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from striate.errors import SeeError, nearest, shape_text
 from striate.filtering.kernels import Kernel, find_kernel
 
+Stride = int | tuple[int, int]  # of both axes, or of each
 Padding = int | str  # "valid" (none), "same" (the output of a stride of 1 is as large as the input), or pixels
 POOLS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "average": np.mean, "sum": np.sum}
 ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
@@ -28,10 +29,12 @@ ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """How a window moves: its height and width, stride, what is padded before and after each axis, dilation."""
+    """How a window moves: its height and width, the stride, and what is padded before and after, along each axis;
+    dilation.
+    """
 
     size: tuple[int, int]
-    stride: int
+    stride: tuple[int, int]
     before: tuple[int, int]
     after: tuple[int, int]
     dilation: int = 1
@@ -52,20 +55,32 @@ class SlidingWindow:
         if min(room) < 0:
             raise SeeError(
                 f"a {shape_text(self.span)} window does not fit the {shape_text(shape)} image; "
-                "use a smaller kernel or more padding"
+                "use a smaller window or more padding"
             )
-        return room[0] // self.stride + 1, room[1] // self.stride + 1
+        return room[0] // self.stride[0] + 1, room[1] // self.stride[1] + 1
+
+    def unread(self, shape: tuple[int, int]) -> tuple[list[int], list[int]]:
+        """The rows and the columns of an image of *shape* that no window covers.
+
+        >>> sliding_window((2, 2), stride=2).unread((5, 4))
+        ([4], [])
+        """
+        rows, columns = (
+            sorted({*range(n)} - {o * s - b + i * self.dilation for o in range(out) for i in range(k)})
+            for n, out, s, b, k in zip(shape, self.output(shape), self.stride, self.before, self.size, strict=True)
+        )
+        return rows, columns
 
     def views(self, image: np.ndarray, fill: float = 0.0) -> np.ndarray:
         """Every window of *image* ``(H, W)``: ``(OH, OW, h, w)``, a view of the padded image."""
         self.output(image.shape)
         padded = np.pad(image, list(zip(self.before, self.after, strict=True)), constant_values=fill)
         views = sliding_window_view(padded, self.span)
-        return views[:: self.stride, :: self.stride, :: self.dilation, :: self.dilation]
+        return views[:: self.stride[0], :: self.stride[1], :: self.dilation, :: self.dilation]
 
 
 def sliding_window(
-    size: tuple[int, int], *, stride: int = 1, padding: Padding = "valid", dilation: int = 1
+    size: tuple[int, int], *, stride: Stride = 1, padding: Padding = "valid", dilation: int = 1
 ) -> SlidingWindow:
     """The window of these settings.
 
@@ -77,9 +92,16 @@ def sliding_window(
     >>> sliding_window((3, 3), padding="same").output((5, 5)), sliding_window((2, 2), stride=2).output((5, 5))
     ((5, 5), (2, 2))
     """
-    for name, value in (("stride", stride), ("dilation", dilation)):
-        if type(value) is not int or value < 1:
-            raise SeeError(f"{name} must be a whole number of at least 1, got {value!r}")
+    strides = stride if isinstance(stride, tuple) else (stride, stride)
+    sides = {"the side of a window": size, "stride": strides, "dilation": (dilation,)}
+    for name, values in sides.items():
+        for value in values:
+            if type(value) is not int or value < 1:
+                raise SeeError(f"{name} must be a whole number of at least 1, got {value!r}")
+    if len(strides) != 2 or len(size) != 2:
+        raise SeeError(
+            f"a window of {size!r} with stride {stride!r}; expected one number, or one for each axis: (2, 3)"
+        )
     span = tuple((n - 1) * dilation + 1 for n in size)
     if isinstance(padding, str) and padding.isdecimal():
         padding = int(padding)
@@ -94,14 +116,14 @@ def sliding_window(
         )
     else:
         raise SeeError(f"padding is {padding!r}; expected valid, same or a number of pixels")
-    return SlidingWindow(size, stride, before, after, dilation)
+    return SlidingWindow((size[0], size[1]), (strides[0], strides[1]), before, after, dilation)
 
 
 def convolve_array(
     image: np.ndarray,
     kernel: str | np.ndarray | Kernel,
     *,
-    stride: int = 1,
+    stride: Stride = 1,
     padding: Padding = "valid",
     dilation: int = 1,
     flip: bool = False,
@@ -112,7 +134,7 @@ def convolve_array(
         image: ``(H, W)``, or ``(H, W, C)``: each channel by itself, unless the kernel has channels of its own.
         kernel: A name or typed numbers (:func:`striate.filtering.kernels.find_kernel`), an array ``(h, w)``, or
             ``(h, w, C)``, which sums over the channels as the first layer of a network does.
-        stride: Pixels from one window to the next.
+        stride: Pixels from one window to the next; or (rows, columns).
         padding: ``"valid"``, ``"same"`` or the zeros on each side.
         dilation: Pixels from one weight to the next.
         flip: Turn the kernel by 180 degrees first.
@@ -163,16 +185,16 @@ def pool_array(
     size: int | tuple[int, int],
     kind: str = "max",
     *,
-    stride: int | None = None,
+    stride: Stride | None = None,
     padding: Padding = "valid",
 ) -> np.ndarray:
     """The max, mean or sum of every window of *image*, float64; the channels by themselves.
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.
-        size: Of the window.
+        size: Of the window's sides, or (height, width).
         kind: ``"max"``, ``"average"`` (padding counts as zeros, as in torch) or ``"sum"``.
-        stride: The window's own size, if not given.
+        stride: The window's own sides, if not given.
         padding: What a maximum never is, and zeros for the others.
 
     Raises:
@@ -180,13 +202,15 @@ def pool_array(
 
     >>> pool_array(np.arange(16).reshape(4, 4), 2).astype(int).tolist()
     [[5, 7], [13, 15]]
+    >>> pool_array(np.arange(16).reshape(4, 4), (1, 4)).astype(int).tolist()
+    [[3], [7], [11], [15]]
     """
     image = _checked(image)
     if kind not in POOLS:
         raise SeeError(f"no pooling named {kind!r}{nearest(kind, POOLS)}")
     size = (size, size) if isinstance(size, int) else size
-    moves = sliding_window(size, stride=size[0] if stride is None else stride, padding=padding)
-    if kind == "max" and max(moves.before) > min(size) // 2:
+    moves = sliding_window(size, stride=size if stride is None else stride, padding=padding)
+    if kind == "max" and any(pad > side // 2 for pad, side in zip(moves.before, moves.size, strict=True)):
         raise SeeError(f"padding {max(moves.before)} is more than half of the {shape_text(size)} window")
     fill = -math.inf if kind == "max" else 0.0
     if image.ndim == 3:

@@ -21,7 +21,7 @@ from striate.plotting.picture import ColourScale, Panel, image_panel, panel_grid
 from striate.plotting.text import DENSITY
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
-MAX_PAGE = 128 * 128  # numbers of an image in a page
+MAX_SIDE = {"gif": 480, "html": 128}  # pixels of an image; of a larger one its middle is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +32,19 @@ class SlidingSteps:
         kind: ``"convolve"``, ``"max"``, ``"average"``, ``"sum"`` (pooling), or an activation's name.
         image: ``(H, W)``.
         moves: How the window moves; of an activation 1x1.
-        weights: ``(h, w)`` of a convolution, else None.
+        weights: ``(h, w)`` of a convolution, one array or the two that are combined to their length; else none.
         output: ``(OH, OW)``, what the operation gives.
         title: Of every frame.
+        white: The number that is drawn white where the image is a photo; 0: it is none.
     """
 
     kind: str
     image: np.ndarray
     moves: SlidingWindow
-    weights: np.ndarray | None
+    weights: tuple[np.ndarray, ...]
     output: np.ndarray
     title: str
+    white: float = 0.0
 
     def covered(self, y: int, x: int) -> np.ndarray:
         """What the window of output ``(y, x)`` covers: ``(h, w)``; NaN where that is padding of a maximum."""
@@ -51,21 +53,25 @@ class SlidingSteps:
 
     def corner(self, y: int, x: int) -> tuple[int, int]:
         """The top left pixel of the window of output ``(y, x)``; negative in the padding."""
-        return y * self.moves.stride - self.moves.before[0], x * self.moves.stride - self.moves.before[1]
+        (down, right), (above, left) = self.moves.stride, self.moves.before
+        return y * down - above, x * right - left
 
     def arithmetic(self, y: int, x: int) -> str:
         """The sum behind output ``(y, x)``, written out.
 
-        >>> moves = SlidingWindow((1, 2), 1, (0, 0), (0, 0))
+        >>> moves = SlidingWindow((1, 2), (1, 1), (0, 0), (0, 0))
         >>> image, weights = np.array([[3.0, 4.0]]), np.array([[1.0, -2.0]])
-        >>> steps = SlidingSteps("convolve", image, moves, weights, np.array([[-5.0]]), "")
+        >>> steps = SlidingSteps("convolve", image, moves, (weights,), np.array([[-5.0]]), "")
         >>> steps.arithmetic(0, 0)
         '3 x 1 + 4 x (-2) = -5'
         """
         covered, answer = self.covered(y, x), short(float(self.output[y, x]))
         numbers = [short(v) for v in covered.ravel().tolist()]
-        if self.weights is not None:
-            pairs = zip(numbers, self.weights.ravel().tolist(), strict=True)
+        if len(self.weights) > 1:
+            sums = [_signed(float((covered * w).sum())) for w in self.weights]
+            return f"sqrt({' + '.join(f'{each}^2' for each in sums)}) = {answer}"
+        if self.weights:
+            pairs = zip(numbers, self.weights[0].ravel().tolist(), strict=True)
             return " + ".join(f"{value} x {_signed(weight)}" for value, weight in pairs) + f" = {answer}"
         if self.kind in ACTIVATIONS:
             return f"{self.kind}({numbers[0]}) = {answer}"
@@ -73,6 +79,34 @@ class SlidingSteps:
             return f"max({', '.join(n for n in numbers if n != 'nan')}) = {answer}"
         total = " + ".join(_signed(v) for v in covered.ravel().tolist())
         return f"({total}) / {len(numbers)} = {answer}" if self.kind == "average" else f"{total} = {answer}"
+
+    def cropped(self, side: int) -> SlidingSteps:
+        """The steps on the middle of a larger image, *side* pixels wide and high or as many as one window takes; each
+        number of the output is as it was.
+
+        >>> moves = SlidingWindow((2, 2), (1, 1), (0, 0), (0, 0))
+        >>> steps = SlidingSteps("max", np.zeros((9, 4)), moves, (), np.zeros((8, 3)), "")
+        >>> small = steps.cropped(4)
+        >>> small.image.shape, small.output.shape, small.title
+        ((4, 4), (3, 3), '; the middle 4x4 of 9x4 pixels')
+        """
+        if max(self.image.shape) <= side:
+            return self
+        taken, kept, before, after = [], [], [], []
+        for axis, n in enumerate(self.image.shape):
+            stride, pad, span = self.moves.stride[axis], self.moves.before[axis], self.moves.span[axis]
+            every = self.output.shape[axis]
+            count = every if n <= side else min(every, max(1, (side - span) // stride + 1))
+            first = (every - count) // 2
+            start, end = first * stride - pad, (first + count - 1) * stride - pad + span
+            taken.append(slice(max(0, start), min(n, end)) if n > side else slice(0, n))
+            kept.append(slice(first, first + count))
+            before.append(max(0, -start))
+            after.append(max(0, end - n))
+        image = self.image[tuple(taken)]
+        moves = replace(self.moves, before=(before[0], before[1]), after=(after[0], after[1]))
+        title = f"{self.title}; the middle {height_by(image)} of {height_by(self.image)} pixels"
+        return replace(self, image=image, moves=moves, output=self.output[tuple(kept)], title=title)
 
     def save(self, path: str | Path) -> None:
         """Writes the animation: a ``.gif``, or an ``.html`` page to step through by hand.
@@ -91,7 +125,7 @@ class SlidingSteps:
     def gif(self) -> bytes:
         """The animation's bytes: each frame a second long where they are few, shorter where they are many."""
         frames = [frame.resize((frame.width // DENSITY, frame.height // DENSITY), Image.Resampling.LANCZOS)
-                  for frame in self._frames()]  # fmt: skip
+                  for frame in self.cropped(MAX_SIDE["gif"])._frames()]  # fmt: skip
         size = max(f.width for f in frames), max(f.height for f in frames)
         frames = [_padded(frame, size) for frame in frames]
         stream = io.BytesIO()
@@ -109,40 +143,40 @@ class SlidingSteps:
             grown = np.where(np.arange(height * width).reshape(height, width) <= step, self.output, np.nan)
             top, left = self.corner(y, x)
             tall, wide = self.moves.span
-            panels = [
-                replace(input_panel(self.image), marks=((top, left, tall, wide),)),
-                *self._window_panels(y, x),
-                Panel(seen.colours(grown), f"output {height_by(self.output)}", "", grown, ((y, x, 1, 1),)),
-            ]
+            image = replace(input_panel(self.image, self.white), marks=((top, left, tall, wide),))
+            window, *products = self._window_panels(y, x)
+            output = Panel(seen.colours(grown), f"output {height_by(self.output)}", "", grown, ((y, x, 1, 1),))
+            lead = [image, window, output] if len(self.weights) > 1 else []
+            panels = products if lead else [image, window, *products, output]
             line = self.arithmetic(y, x) if self.moves.size[0] * self.moves.size[1] <= 25 else "the sum of the products"
-            footer = f"output ({y}, {x}) = {short(float(self.output[y, x]))}\n{line}"
-            yield panel_grid(panels, columns=3, title=self.title, scale=seen, footer=footer).image
+            shown = f" of {height * width:,}, {len(chosen)} of which are shown" * (len(chosen) < height * width)
+            footer = f"output ({y}, {x}) = {short(float(self.output[y, x]))}: step {step + 1:,}{shown}\n{line}"
+            columns = 4 if lead else 3
+            yield panel_grid(panels, columns=columns, title=self.title, scale=seen, footer=footer, lead=lead).image
 
     def _window_panels(self, y: int, x: int) -> list[Panel]:
         covered = self.covered(y, x)
-        if is_photo(self.image) and not np.isnan(covered).any():
-            shown = image_panel(np.rint(covered).astype(np.uint8), title="under the window")
+        if self.white and not np.isnan(covered).any():
+            shown = replace(input_panel(covered, self.white), numbers=covered)
         else:
-            shown = value_panel(covered, ColourScale.of(self.image), title="under the window")
-        if self.weights is None:
-            return [shown]
-        products = covered * self.weights
-        return [shown, value_panel(self.weights, title="kernel"), value_panel(products, title="products")]
+            shown = value_panel(covered, ColourScale.of(self.image))
+        kernels = [value_panel(w, title="kernel") for w in self.weights]
+        products = [value_panel(covered * w, title="products") for w in self.weights]
+        pairs = [panel for pair in zip(kernels, products, strict=True) for panel in pair]
+        return [replace(shown, title="under the window"), *pairs]
 
     def page(self) -> str:
         """An HTML page to step through, with the numbers and the arithmetic; it fetches nothing."""
-        if self.image.size > MAX_PAGE:
-            raise SeeError(
-                f"an image of {height_by(self.image)} is too large for a page of steps; use one of at most 128x128, "
-                "or a .gif"
-            )
+        return self.cropped(MAX_SIDE["html"])._page()
+
+    def _page(self) -> str:
         ramp = np.linspace(-1, 1, 65)
         data: dict[str, Any] = {
             "kind": self.kind,
             "title": self.title,
             "image": _rounded(self.image),
-            "photo": is_photo(self.image),
-            "weights": None if self.weights is None else _rounded(self.weights),
+            "white": self.white,
+            "weights": [_rounded(w) for w in self.weights],
             "output": _rounded(self.output),
             "size": self.moves.size,
             "stride": self.moves.stride,
@@ -156,19 +190,19 @@ class SlidingSteps:
         return text.replace("{{data}}", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
 
 
-def is_photo(image: np.ndarray) -> bool:
-    """Whether the numbers are brightnesses 0 to 255, to be drawn from black to white (or in their own colours)."""
-    return bool(image.min() >= 0 and image.max() <= 255 and (image.max() > 1 or image.ndim == 3))
+def photo_bytes(values: np.ndarray, white: float) -> np.ndarray:
+    """Brightness from 0 to *white* as bytes, clipped as photo programs do.
+
+    >>> photo_bytes(np.array([-20.0, 0.5, 3.0]), 1.0).tolist()
+    [0, 128, 255]
+    """
+    return np.rint(np.clip(values * (255 / white), 0, 255)).astype(np.uint8)
 
 
-def input_panel(image: np.ndarray) -> Panel:
-    """The image that an operation is done on: as it is where it is one, else in colours."""
+def input_panel(image: np.ndarray, white: float) -> Panel:
+    """The image that an operation is done on: as it is where it is a photo, else (*white* is 0) in colours."""
     title = "input " + shape_text(image.shape)
-    return (
-        image_panel(np.rint(image).astype(np.uint8), title=title)
-        if is_photo(image)
-        else value_panel(image, title=title)
-    )
+    return image_panel(photo_bytes(image, white), title=title) if white else value_panel(image, title=title)
 
 
 def height_by(array: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from striate.plotting.picture import (
     short,
     value_panel,
     word_panel,
+    write_image,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "short",
     "value_panel",
     "word_panel",
+    "write_image",
 ]

@@ -31,6 +31,7 @@ GAP = 12
 Colour = tuple[int, int, int]
 Marks = tuple[tuple[float, float, float, float], ...]
 MAX_NUMBERS = 12  # pixels a side, into which numbers are written
+MIN_BOX = 8 * DENSITY  # pixels of the file that a box is wide and high at least
 EDGE = (200, 200, 206)
 
 
@@ -117,6 +118,20 @@ class Picture:
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, object], dict[str, object]]:
         size = {"width": self.image.width // DENSITY, "height": self.image.height // DENSITY}
         return {"image/png": self.png(), "text/plain": self.alt or "a figure"}, {"image/png": size}
+
+
+def write_image(path: Path, pixels: np.ndarray) -> None:
+    """Writes *pixels*, uint8 ``(H, W)`` or ``(H, W, 3)``, as a PNG of that size, whole or not at all.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "a.png")
+    >>> write_image(path, np.zeros((2, 3), np.uint8))
+    >>> path.read_bytes()[1:4]
+    b'PNG'
+    """
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", optimize=True)
+    write_safely(path, stream.getvalue())
 
 
 class HasPicture:
@@ -235,6 +250,7 @@ def short(number: float) -> str:
     >>> short(0.12345), short(-1234.5), short(0), short(1e-9)
     ('0.123', '-1234', '0', '1e-09')
     """
+    number += 0.0  # of -0 the sign says nothing
     return f"{number:.0f}" if 100 <= abs(number) < 1e5 else f"{number:.3g}"
 
 
@@ -324,8 +340,10 @@ def _ink_on(colour: np.ndarray) -> Colour:
 
 
 def _box(image: Image.Image, box: tuple[float, float, float, float]) -> None:
-    """An outline that is seen on every colour: dark around light."""
+    """An outline that is seen on every colour, dark around light, and on the largest image."""
     draw = ImageDraw.Draw(image)
+    more = (max(0.0, (MIN_BOX - box[2] + box[0]) / 2), max(0.0, (MIN_BOX - box[3] + box[1]) / 2))
+    box = (box[0] - more[0], box[1] - more[1], box[2] + more[0], box[3] + more[1])
     for grow, colour in ((DENSITY, INK), (0, (255, 214, 10))):
         draw.rectangle(
             tuple(v + s * grow for v, s in zip(box, (-1, -1, 1, 1), strict=True)), outline=colour, width=DENSITY
