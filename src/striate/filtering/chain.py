@@ -22,7 +22,7 @@ from striate.filtering.lab import (
     kernel_panels,
     pool,
     read_pixels,
-    value_range,
+    range_text,
 )
 from striate.filtering.sliding import ACTIVATIONS
 from striate.filtering.steps import input_panel
@@ -81,14 +81,14 @@ class FilterChains(HasPicture):
         return {"image": self.name, "input": list(self.image.shape), "chains": chains}
 
     def __str__(self) -> str:
-        rows = [("input", shape_text(self.image.shape), value_range(self.image), "")]
+        rows = [("input", shape_text(self.image.shape), range_text(self.image), "")]
         for i, chain in enumerate(self.chains):
             if i and max(map(len, self.chains)) > 1:
                 rows.append(("", "", "", ""))
             for words, done in chain:
                 notes = [done.title[done.title.index("divided") :] if "divided" in done.title else "", done.unread()]
                 rows.append(
-                    (words, shape_text(done.output.shape), value_range(done.output), "; ".join(filter(None, notes)))
+                    (words, shape_text(done.output.shape), range_text(done.output), "; ".join(filter(None, notes)))
                 )
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
@@ -100,7 +100,7 @@ class FilterChains(HasPicture):
         """
         scales = {} if show == "grey" else self._scales()
         found = [[self._panel(i, j, show, scales) for j in range(len(chain))] for i, chain in enumerate(self.chains)]
-        first = replace(input_panel(self.image, self.white), note=value_range(self.image))
+        first = replace(input_panel(self.image, self.white), note=range_text(self.image))
         single = max(map(len, found)) == 1
         if self.table:
             pairs = [(*kernel_panels(find_kernel(row[0].title), KERNEL_SIDE), row[0]) for row in found]

@@ -97,7 +97,7 @@ class FilteredImage(HasPicture):
 
     def text(self, numbers: bool = False) -> str:
         """What was done and the range of the output; with *numbers*, every number of a small output."""
-        lines = [self.title, f"input {_shape(self.image)}, output {_shape(self.output)}: {value_range(self.output)}"]
+        lines = [self.title, f"input {_shape(self.image)}, output {_shape(self.output)}: {range_text(self.output)}"]
         lines += filter(None, [self.unread()])
         if self.kernel and max(self.kernel.shape) <= 7:
             lines += ["kernel", *(_table(w) for w in self.kernel.weights if w.ndim == 2)]
@@ -117,9 +117,9 @@ class FilteredImage(HasPicture):
     def note(self, show: str = "colour") -> str:
         """What stands below the output: its range, and how it is drawn where its colours do not say it."""
         if show == "grey":
-            return f"{value_range(self.output)}, drawn from black to white"
+            return f"{range_text(self.output)}, drawn from black to white"
         clipped = self.stays_photo and (self.output.min() < 0 or self.output.max() > self.white)
-        return value_range(self.output) + f", drawn clipped to 0..{self.white:g}" * bool(clipped)
+        return range_text(self.output) + f", drawn clipped to 0..{self.white:g}" * bool(clipped)
 
     def pixels(self, show: str = "colour", scale: ColourScale | None = None) -> np.ndarray:
         """The output as an image of its own size, uint8 ``(OH, OW)`` or ``(OH, OW, 3)``.
@@ -310,10 +310,10 @@ def kernel_text() -> str:
     return "\n".join([*blocks, f"append a size to {', '.join(SIZED)} (box-5), an angle to gabor (gabor-45)"])
 
 
-def value_range(values: np.ndarray) -> str:
+def range_text(values: np.ndarray) -> str:
     """The least and the largest number.
 
-    >>> value_range(np.array([3.0, -1.25]))
+    >>> range_text(np.array([3.0, -1.25]))
     '-1.25 to 3'
     """
     return f"{short(float(values.min()))} to {short(float(values.max()))}"
