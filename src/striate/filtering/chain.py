@@ -21,8 +21,8 @@ from striate.filtering.lab import (
     convolve,
     kernel_panels,
     pool,
-    read_pixels,
     range_text,
+    read_pixels,
 )
 from striate.filtering.sliding import ACTIVATIONS
 from striate.filtering.steps import input_panel
