@@ -74,7 +74,7 @@ def test_wrong_suffix(pets):
 def test_exif_rotated(pets):
     exif = Image.Exif()
     exif[0x0112] = 6
-    path = save(picture(902), pets / "train/cat/phone.jpg", exif=exif)
+    path = save(picture(902), pets / "train/cat/phone.jpg", exif=exif, quality=95)
     planted(pets, "exif-rotated", "note", path, "EXIF", "striate turns them upright")
 
 

@@ -63,9 +63,14 @@ def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
 def quick_look(dataset: DataSet) -> list[str]:
     """What the quick part of the doctor finds wrong, a line each; its notes are left to ``striate doctor``.
 
-    Broken files are left to the reading, which looks at every one.
+    Broken files are left to the reading, which looks at every one, but for classes that consist of them.
+
+    Raises:
+        DataError: No image of a class can be read.
     """
     problems = doctor(dataset, quick=True).problems
+    if lost := next((problem for problem in problems if problem.kind == "class-unreadable"), None):
+        raise DataError(f"{lost.message}, the first {lost.files[0]}; {lost.fix}")
     found = [p for p in problems if p.severity != "note" and p.kind not in ("unreadable", "empty-file")]
     lines = [f"{problem.severity}: {problem.message}; {problem.fix}" for problem in found]
     return [*lines, *["striate doctor names the files, and looks at the images too"] * bool(lines)]

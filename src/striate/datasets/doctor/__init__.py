@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.datasets.dataset import DataSet
-from striate.datasets.doctor import classes, copies, folders, images, masks, values
+from striate.datasets.doctor import classes, copies, folders, images, masks, quality, values
 from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import open_data
@@ -16,7 +16,7 @@ from striate.tasks import Task
 
 __all__ = ["DataProblem", "Diagnosis", "doctor"]
 _CHECKS: tuple[Check, ...] = (
-    *folders.CHECKS, *images.CHECKS, *masks.CHECKS, *copies.CHECKS, *classes.CHECKS, *values.CHECKS,
+    *folders.CHECKS, *images.CHECKS, *quality.CHECKS, *masks.CHECKS, *copies.CHECKS, *classes.CHECKS, *values.CHECKS,
 )  # fmt: skip
 
 
@@ -61,7 +61,8 @@ def doctor(
         if salvaged is None:
             return Diagnosis(Path(data).name, "", problems=tuple(problems), quick=quick, where=where)
         dataset = salvaged
-    return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick, root, where), problems)
+    case = Case(dataset, _looks(dataset, quick, progress), quick, root, where, salvaged=bool(problems))
+    return _diagnosis(case, problems)
 
 
 def _cannot_open(data: str | Path, error: DataError) -> DataProblem:

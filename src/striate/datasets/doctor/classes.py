@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, item_names
+from striate.datasets.doctor.look import why_unreadable
 from striate.errors import counted, listed, listed_quoted
 
 FEW = 10  # items of a class in training
@@ -16,12 +18,21 @@ SMALL_TEST = 100  # items: an accuracy of 90 % is then known to within 6 points 
 
 
 def class_counts(case: Case) -> dict[str, dict[str, object]]:
-    """Per split: ``{"items": n, "classes": {name: n}}``; the classes where items have one or several."""
+    """Per split: ``{"items": n, "classes": {name: n}}``; the classes where items have one or several.
+
+    Items that cannot be read are none of them: ``{"unreadable": n, "unreadable_classes": {name: n}}``, where there are.
+    """
     found: dict[str, dict[str, object]] = {}
     for name, part in case.data.parts.items():
-        found[name] = {"items": len(part)}
+        lost = case.unreadable[name]
+        found[name] = {"items": len(part) - int(lost.sum())}
+        if lost.any():
+            found[name]["unreadable"] = int(lost.sum())
         if _per_item(case):
             found[name]["classes"] = dict(zip(case.data.classes, _per_class(case, name).tolist(), strict=True))
+        if _per_item(case) and lost.any():
+            n = _per_class(case, name, lost)
+            found[name]["unreadable_classes"] = {case.data.classes[k]: int(n[k]) for k in np.flatnonzero(n)}
     return found
 
 
@@ -30,17 +41,53 @@ def _per_item(case: Case) -> bool:
     return case.data.task.exclusive or case.data.task.several
 
 
-def _per_class(case: Case, split: str) -> np.ndarray:
-    labels, n = case.data.parts[split].labels, len(case.data.classes)
+def _per_class(case: Case, split: str, which: np.ndarray | None = None) -> np.ndarray:
+    """How many items of each class are in a split: of those that can be read, or of *which*."""
+    which = ~case.unreadable[split] if which is None else which
+    labels, n = case.data.parts[split].labels[which], len(case.data.classes)
     if case.data.task.several:
         return np.asarray((labels == 1).sum(axis=0))
     return np.bincount(labels[(labels >= 0) & (labels < n)], minlength=n)
 
 
+def _lost_classes(case: Case) -> dict[str, list[tuple[str, Path]]]:
+    """The classes of which no file can be read, in any split, with the name and the path of each file.
+
+    The quick checks open the files of a class until one can be read.
+    """
+    if not all(part.files for part in case.data.parts.values()):
+        return {}
+    found = {}
+    for number, name in enumerate(case.data.classes):
+        items = []
+        for split, part in case.data.parts.items():
+            of_class = part.labels[:, number] == 1 if case.data.task.several else part.labels == number
+            items += [(split, i) for i in np.flatnonzero(of_class).tolist()]
+        if items and not any(_reads(case, split, i) for split, i in items):
+            parts = [(case.data.parts[split], i) for split, i in items]
+            found[name] = [(part.names[i], part.files[i]) for part, i in parts]
+    return found
+
+
+def _reads(case: Case, split: str, i: int) -> bool:
+    if case.unreadable[split][i]:
+        return False
+    return split in case.looks or not why_unreadable(case.data.parts[split].files[i], case.data.value_range)
+
+
 def _missing(case: Case) -> Iterator[DataProblem]:
-    """Classes without an item in a split."""
-    for split in case.data.parts if _per_item(case) else ():
-        lacking = _classes_where(case, _per_class(case, split) == 0)
+    """Classes of which no file can be read; others without an item in a split."""
+    if not _per_item(case):
+        return
+    lost = _lost_classes(case)
+    for name, items in lost.items():
+        names, files = zip(*items, strict=True)
+        why = why_unreadable(files[0], case.data.value_range)
+        message = f"no image of the class {name!r} can be read: {counted(len(names), 'file')}, of the first: {why}"
+        fix = "copy them again from their source, or remove the class"
+        yield DataProblem("class-unreadable", FAULT, message, fix, names)
+    for split in case.data.parts:
+        lacking = [name for name in _classes_where(case, _per_class(case, split) == 0) if name not in lost]
         if lacking:
             message = f"{counted(len(lacking), 'class')} without an item in {split}: {listed_quoted(lacking)}"
             train = split == "train"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +72,8 @@ class Diagnosis:
     Args:
         data: The data set's name.
         task: Its task's name; empty where the data could not be opened.
-        counts: Per split the items, and per class (or label) the items of it; of regression and masks only the items.
+        counts: Per split the items that can be read, and per class (or label) the items of it; of regression and masks
+            only the items. Where some cannot be read: how many, and of which class.
         problems: Faults first, then warnings, then notes.
         quick: Only the quick checks were made: no image was decoded, but for a few.
         where: The folder or file; empty where the data are built in.
@@ -130,6 +135,9 @@ def _counts(counts: dict[str, dict[str, Any]], width: int) -> list[str]:
             low, high = (choose(classes, key=classes.__getitem__) for choose in (min, max))
             line += f"   {len(classes)} classes, from {classes[low]:,} ({low}) to {classes[high]:,} ({high})"
         lines += [row.replace(_HARD, " ") for row in _hung(line, width, " " * 20)] if classes else [line]
+        if lost := part.get("unreadable", 0):
+            of_class = ", ".join(f"{label} {n:,}" for label, n in part.get("unreadable_classes", {}).items())
+            lines += _hung(f"{'':<18}and {lost:,} that cannot be read{of_class and f': {of_class}'}", width, " " * 20)
     return lines
 
 
@@ -175,6 +183,7 @@ class Case:
         quick: Only what takes a moment.
         root: The folder that it was opened from; None for built-in data, a file, or a data set given as such.
         where: What was opened, if it is a path.
+        salvaged: Opening it failed, and this is what can be examined all the same.
     """
 
     data: DataSet
@@ -182,10 +191,29 @@ class Case:
     quick: bool = False
     root: Path | None = None
     where: str = ""
+    salvaged: bool = False
+
+    @cached_property
+    def unreadable(self) -> dict[str, np.ndarray]:
+        """Per split which items cannot be read, as far as was looked: in the quick checks the empty files alone."""
+        found = {}
+        for name, part in self.data.parts.items():
+            if name in self.looks:
+                found[name] = ~self.looks[name].good
+            else:
+                found[name] = np.array([_is_empty(path) for path in part.files] or [False] * len(part), bool)
+        return found
 
     def files(self) -> Iterator[tuple[Part, Looks]]:
         """The splits whose items are image files, with their looks."""
         return ((self.data.parts[name], looks) for name, looks in self.looks.items() if looks.files)
+
+
+def _is_empty(path: Path) -> bool:
+    with suppress(OSError):
+        status = os.stat(path)
+        return not status.st_size and stat.S_ISREG(status.st_mode)
+    return False
 
 
 Check = Callable[[Case], Iterable[DataProblem]]

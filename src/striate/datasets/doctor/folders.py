@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from striate.datasets.dataset import DataSet
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
 from striate.datasets.open import seen_through
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, hidden_images, of_classes
-from striate.datasets.sources.folders_splits import find_splits
+from striate.datasets.sources.folders_names import PARENT
+from striate.datasets.sources.folders_splits import find_splits, split_role
 from striate.datasets.sources.masks import is_masks, without_partner
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
@@ -19,6 +23,9 @@ from striate.model.opening import folder_contents, images_under, is_hidden
 _UNREAD = {
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw", ".tga", ".exr", ".dcm",
 }  # fmt: skip
+
+
+_MOST_PARTS = 20  # more classes than that are no splits
 
 
 def _hidden(case: Case) -> Iterator[DataProblem]:
@@ -46,7 +53,8 @@ def _class_folders(case: Case) -> Iterator[DataProblem]:
     """Class folders without images; those of another split that training lacks."""
     if case.root is None or case.data.why != FROM_FOLDERS:
         return
-    classes = {split: folder_contents(folder)[0] for split, folder in _splits(case.root).items()}
+    splits = _splits(case.root) if case.salvaged else dict(_opened_splits(case.data))
+    classes = {split: folder_contents(folder)[0] for split, folder in splits.items()}
     empty = tuple(str(path) for folders in classes.values() for path in folders if not images_under(path))
     if empty:
         message = f"{counted(len(empty), 'class folder')} without images"
@@ -94,6 +102,7 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
         "image's size",
         "transparent",
         "are ignored",
+        "every class folder contains",
     )
     for note in case.data.notes:
         if case.root is None or not any(words in note for words in said):
@@ -112,6 +121,49 @@ def class_folders_under(root: Path) -> DataSet | None:
     return of_classes(root, found)
 
 
+def _parts_as_classes(case: Case) -> Iterator[DataProblem]:
+    """Classes that are called as splits are, or that contain folders of the same names, which may be the classes."""
+    if not case.data.task.exclusive or len(case.data.classes) > _MOST_PARTS:
+        return
+    inner: dict[str, set[str]] = {name: set() for name in case.data.classes}
+    for part in case.data.parts.values():
+        for file, label in zip(part.files, part.labels.tolist(), strict=False):
+            if 0 <= label < len(case.data.classes):
+                inner[case.data.classes[label]].add(file.parent.name)
+    roles = {name: role for name in inner if (role := split_role(name))}
+    some = [inner[name] - {name} for name in (roles if len(roles) > 1 else inner)]
+    shared = sorted(set.intersection(*some)) if some else []
+    if len({re.sub("[0-9]+", "", name) for name in shared}) < 2:  # subject1, subject2, ... are no classes
+        shared = []
+    command = f"--classes-from {PARENT}, which takes {listed_quoted(shared)} for the classes"
+    if len(set(roles.values())) > 1:
+        message = f"the classes {listed_quoted(roles)} are called as splits are: are these the splits?"
+        fix = (
+            f"if they are splits: {command}"
+            if shared
+            else "if they are splits, arrange the images as train/CLASS/IMAGE"
+        )
+        yield DataProblem("parts-as-classes", FAULT, message, fix, n=len(roles))
+    elif shared:
+        message = f"every class contains the folders {listed_quoted(shared)}: are these the classes?"
+        yield DataProblem("parts-as-classes", WARNING, message, f"if they are: {command}", n=len(inner))
+
+
+def _opened_splits(data: DataSet) -> Iterator[tuple[str, Path]]:
+    """The folder that the class folders of each split are in; of a split that was set aside from another, none."""
+    seen: set[Path] = set()
+    for name, part in data.parts.items():
+        classes = np.unique(part.labels)
+        if len(classes) > 1:
+            folder = Path(os.path.commonpath(part.files))
+        else:  # the folder of the only class is in it
+            file, only = part.files[0], data.classes[int(classes[0])]
+            folder = next((parent.parent for parent in file.parents if parent.name == only), file.parent)
+        if folder not in seen:
+            yield name, folder
+        seen.add(folder)
+
+
 def _splits(root: Path) -> dict[str, Path]:
     """The folder of each split; the folder of the data itself where that cannot be said."""
     place, _ = seen_through(root)
@@ -122,4 +174,4 @@ def _splits(root: Path) -> dict[str, Path]:
     return {"train": place} if found.flat else found.splits
 
 
-CHECKS = (_hidden, _not_read, _class_folders, _partners, _opening_notes)
+CHECKS = (_hidden, _not_read, _class_folders, _parts_as_classes, _partners, _opening_notes)

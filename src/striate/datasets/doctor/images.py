@@ -56,9 +56,10 @@ def _cannot(n: int) -> str:
 
 def _quickly(case: Case) -> Iterator[DataProblem]:
     """What the quick checks say of files: the empty ones, and of an even sample those that are no images."""
-    for part in (part for part in case.data.parts.values() if case.quick and part.files):
-        paths = part.files
-        empty = np.array([path.is_file() and not path.stat().st_size for path in paths])
+    for name, part in case.data.parts.items():
+        if not case.quick or not part.files:
+            continue
+        paths, empty = part.files, case.unreadable[name]
         if empty.any():
             message = f"{_cannot(int(empty.sum()))} be read: the file is empty (0 bytes)"
             yield DataProblem("empty-file", FAULT, message, "copy it again or remove it", item_names(part, empty))
@@ -108,7 +109,8 @@ def _odd_modes(case: Case) -> Iterator[DataProblem]:
         yield DataProblem("odd-mode", WARNING if lossy else NOTE, message, fix, tuple(files))
 
 
-def _mixed_modes(case: Case) -> Iterator[DataProblem]:
+def mixed_modes(case: Case) -> Iterator[DataProblem]:
+    """Grey files among coloured ones, by their mode; or the reverse."""
     grey: list[str] = []
     colour: list[str] = []
     for name, look in _files(case):
@@ -146,7 +148,7 @@ def _few_bits(case: Case) -> Iterator[DataProblem]:
         yield DataProblem("few-bits", WARNING, message, fix, files)
 
 
-def _tiny(case: Case) -> Iterator[DataProblem]:
+def tiny_images(case: Case) -> Iterator[DataProblem]:
     """Images with a side of less than 8 pixels, or than an eighth of what is usual here."""
     sides = [looks.size.min(axis=1)[looks.good] for _, looks in case.files()]
     if not sum(map(len, sides)):
@@ -157,7 +159,7 @@ def _tiny(case: Case) -> Iterator[DataProblem]:
         yield DataProblem("tiny", WARNING, message, "replace or remove them; enlarging adds nothing", files)
 
 
-def _extreme_aspect(case: Case) -> Iterator[DataProblem]:
+def long_images(case: Case) -> Iterator[DataProblem]:
     """Long images among others; where more than half are long, it is their nature."""
     files = _images_where(case, lambda looks: _aspect(looks) > LONGEST, files=True)
     if files and len(files) <= sum(int(looks.good.sum()) for _, looks in case.files()) / 2:
@@ -215,6 +217,6 @@ def _images_where(case: Case, condition: Callable[[Looks], np.ndarray], *, files
 
 
 CHECKS = (
-    _unreadable, _quickly, _misnamed, _turned, _odd_modes, _mixed_modes, _transparent, _animated, _few_bits, _tiny,
-    _extreme_aspect, _mixed_sizes, _one_colour, _too_dark_or_bright,
+    _unreadable, _quickly, _misnamed, _turned, _odd_modes, mixed_modes, _transparent, _animated, _few_bits, tiny_images,
+    long_images, _mixed_sizes, _one_colour, _too_dark_or_bright,
 )  # fmt: skip
