@@ -41,7 +41,7 @@ WALLS = {
     "net": "spec analysis files threads",
     "model": "spec analysis net tasks learning files",
     "datasets": "tasks model plotting report files _version",
-    "loading": "spec analysis zoo net tasks learning model files",
+    "loading": "spec analysis drawing zoo net tasks learning model files",
     # what people do
     "exporters": "spec analysis net tasks model loading files",
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",

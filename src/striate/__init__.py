@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from striate.analysis import Report as Report
     from striate.datasets.doctor import doctor as doctor
     from striate.datasets.open import open_data as open_data
-    from striate.drawing import draw as draw
     from striate.errors import DataError as DataError
     from striate.errors import Error as Error
     from striate.errors import ModelError as ModelError
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from striate.learning import Recipe as Recipe
     from striate.learning import training as training
     from striate.loading.network import check as check
+    from striate.loading.network import draw as draw
     from striate.loading.network import list_networks as list_networks
     from striate.loading.network import open_network as open_network
     from striate.loading.torchvision import from_torchvision as from_torchvision
@@ -64,12 +64,11 @@ _WHERE = {
     "striate.analysis": "Report",
     "striate.datasets.doctor": "doctor",
     "striate.datasets.open": "open_data",
-    "striate.drawing": "draw",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
     "striate.filtering": "activation convolve lab pool",
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
     "striate.learning": "Recipe training",
-    "striate.loading.network": "check list_networks open_network",
+    "striate.loading.network": "check draw list_networks open_network",
     "striate.loading.torchvision": "from_torchvision weights",
     "striate.model.contract": "Contract",
     "striate.model.model": "Labels Mask Model Prediction Values load",

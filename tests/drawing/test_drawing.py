@@ -17,7 +17,7 @@ import strategies
 from striate.analysis import analyse
 from striate.analysis.report import Report
 from striate.cli.main import app
-from striate.drawing import Drawing, draw, lay_out
+from striate.drawing import Drawing, draw_svg, lay_out
 from striate.drawing.cells import cells
 from striate.drawing.scene import COLOURS, PAPER, TONES, Bounds, Box, Line, Text, svg, text_width, wrap_text
 from striate.drawing.tree import Tangle, cells_in, tree
@@ -111,7 +111,7 @@ def test_every_net_of_the_zoo(name):
     report = analyse(ZOO[name].make(), ZOO[name].input)
     shown = looks_right(report)
     assert shown.width <= 1300
-    assert draw(report) == draw(analyse(ZOO[name].make(), ZOO[name].input))
+    assert draw_svg(report) == draw_svg(analyse(ZOO[name].make(), ZOO[name].input))
 
 
 @pytest.mark.parametrize("text", [BROKEN, TANGLED, "input 7; softmax", "input 3x5; dropout; conv 2 3; linear 4; relu"])
@@ -148,7 +148,7 @@ def test_the_checks_can_fail():
 def test_the_pictures_in_the_docs_are_what_is_drawn_now(name):
     """Else: striate check NAME --svg docs/pictures/NAME.svg"""
     kept = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
-    assert kept == draw(analyse(ZOO[name].make(), ZOO[name].input), name)
+    assert kept == draw_svg(analyse(ZOO[name].make(), ZOO[name].input), name)
 
 
 # ------------------------------------------------------------------------------------------ what is drawn how

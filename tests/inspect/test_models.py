@@ -324,3 +324,32 @@ def test_no_animation_of_a_run_that_kept_nothing(trained):
         models.filters(trained / "model.safetensors", animation="a.gif")
     with pytest.raises(ModelError, match="the network: no models of single epochs"):
         models.filters("lenet5", animation="a.gif")
+
+
+SETTINGS = {
+    "a misspelt one": ({"stepz": 2}, "imagine has no setting 'stepz'; did you mean 'steps'"),
+    "lrr": ({"lrr": 2}, "imagine has no setting 'lrr'; did you mean 'lr'"),
+    "a basi": ({"basi": "pixels"}, "did you mean 'basis'"),
+    "of a dream": (
+        {"octaves": 2},
+        r"imagine has octaves only with a dream \(dream=True, --dream\); here it has steps, lr",
+    ),
+    "of no dream": ({"lr": 2, "dream": True}, "imagine has lr only without a dream; here it has octaves, ratio, steps"),
+    "blur in a dream": ({"blur": 2, "dream": True}, "imagine has blur only without a dream"),
+    "misspelt in a dream": ({"octave": 2, "dream": True}, "no setting 'octave'; did you mean 'octaves'"),
+    "blur of frequencies": ({"blur": 2.0}, r"blur is for the pixels themselves; add --basis pixels \(basis is 'frequ"),
+}
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_settings_that_imagine_has_not(kind):
+    settings, message = SETTINGS[kind]
+    with pytest.raises(striate.SeeError, match=message):
+        striate.imagine("lenet5", "3", **settings)
+
+
+def test_a_dream_that_is_too_small_for_the_network_says_what_works():
+    start = np.full((32, 32), 99, np.uint8)
+    with pytest.raises(striate.SeeError, match=r"an image of 12x12, which octave 1 of 4 has; use fewer: --octaves 1"):
+        striate.imagine("lenet5", "c3", start=start, dream=True)
+    assert striate.imagine("lenet5", "c3", start=start, dream=True, octaves=1, steps=1).image.shape == (1, 32, 32)

@@ -174,12 +174,20 @@ def explain_command(
 def imagine_command(
     model: Net,
     target: Annotated[str, typer.Argument(metavar="TARGET", help=f"A class, LAYER:CHANNEL or {UNIT}.")],
-    steps: Annotated[int, typer.Option(min=1, help="Gradient ascent steps.")] = 256,
-    lr: Annotated[float, typer.Option("--lr", "--learning-rate", help="Learning rate.")] = 0.05,
-    basis: Annotated[str, typer.Option(help="frequencies (Fourier) or pixels.")] = "frequencies",
-    jitter: Annotated[int | None, typer.Option(min=0, help="Random shift per step, in pixels. [side / 16]")] = None,
-    variation: Annotated[float, typer.Option(help="Weight of the total variation penalty.")] = 0.0,
-    blur: Annotated[float, typer.Option(help="Sigma of a blur after each step; with --basis pixels.")] = 0.0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Gradient ascent steps. [256; of each octave of a dream: 10]")
+    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", "--learning-rate", help="Learning rate. [0.05]")] = None,
+    basis: Annotated[str | None, typer.Option(help="frequencies (Fourier) or pixels. [frequencies]")] = None,
+    jitter: Annotated[
+        int | None, typer.Option(min=0, help="Random shift per step, in pixels. [side / 16; of a dream: 8]")
+    ] = None,
+    variation: Annotated[float | None, typer.Option(help="Weight of the total variation penalty. [0]")] = None,
+    blur: Annotated[
+        float | None, typer.Option(help="Sigma of a blur after each step; with --basis pixels. [0]")
+    ] = None,
+    octaves: Annotated[int | None, typer.Option(min=1, help="With --dream: number of image sizes. [4]")] = None,
+    ratio: Annotated[float | None, typer.Option(help="With --dream: from one size to the next. [1.4]")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     start: Annotated[str | None, typer.Option(metavar="IMAGE", help="Begin with an image instead of noise.")] = None,
     dream: Annotated[
@@ -193,9 +201,9 @@ def imagine_command(
     from striate.cli.progress import StepProgress
     from striate.inspect.models import imagine
 
-    settings: dict[str, Any] = {"seed": seed}
-    if not dream:
-        settings |= {"steps": steps, "lr": lr, "basis": basis, "jitter": jitter, "variation": variation, "blur": blur}
+    given = {"steps": steps, "lr": lr, "basis": basis, "jitter": jitter, "variation": variation, "blur": blur}
+    given |= {"octaves": octaves, "ratio": ratio}
+    settings: dict[str, Any] = {"seed": seed} | {name: value for name, value in given.items() if value is not None}
     with StepProgress("maximising") as bar:
         found = imagine(model, target, start=start, dream=dream, input=input, progress=bar.show, **settings)
     _show(found, out, json)

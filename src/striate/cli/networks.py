@@ -73,13 +73,10 @@ def _report(net: str, input: list[str] | None, output: str | None = None) -> Rep
 
 
 def _draw(report: Report, net: str, path: Path) -> None:
-    from striate.drawing import draw
     from striate.files import write_safely
+    from striate.loading.network import draw
 
-    if not all(layer.inputs for layer in report.layers):
-        raise SpecError(f"{net} cannot be drawn: {report.notes[0]}")
-    title = "network" if any(char in net for char in " ;\n") else Path(net).name
-    write_safely(path, draw(report, title))
+    write_safely(path, draw(report, "network" if any(char in net for char in " ;\n") else Path(net).name))
     say(f"drawing: {path}")
 
 

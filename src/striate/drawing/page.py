@@ -27,20 +27,20 @@ GLOSSARY = {  # what is explained where it occurs
 }
 
 
-def draw(net: Report | Graph | Spec | str, title: str = "network") -> str:
+def draw_svg(net: Report | Graph | Spec | str, title: str = "network") -> str:
     """*net*, which says its input size, as the text of one self-contained SVG.
 
     Raises:
         SpecError: The text is not a net, or it has no input size.
 
-    >>> draw("input 1x28x28; conv 6 5; relu; flatten; linear 10")[:4]
+    >>> draw_svg("input 1x28x28; conv 6 5; relu; flatten; linear 10")[:4]
     '<svg'
     """
     return svg(lay_out(net, title))
 
 
 def lay_out(net: Report | Graph | Spec | str, title: str = "network") -> Drawing:
-    """What ``draw`` draws, as plain values: every box, text and line with its coordinates, in pixels.
+    """What :func:`draw_svg` draws, as plain values: every box, text and line with its coordinates, in pixels.
 
     >>> [text.text for text in lay_out("input 1x28x28; c1: conv 6 5; relu").only(Text) if text.bold]
     ['network', 'input', 'c1']

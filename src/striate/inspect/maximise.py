@@ -107,6 +107,8 @@ class Ascent:
         weights = (self.variation, self.energy, self.blur)
         if self.steps < 1 or not 0 < self.lr < math.inf or not all(0 <= n < math.inf for n in weights):
             raise SeeError("steps and lr must be above 0, variation, energy and blur at least 0, and all finite")
+        if self.blur and self.basis != "pixels":
+            raise SeeError(f"blur is for the pixels themselves; add --basis pixels (basis is {self.basis!r})")
 
 
 def maximise(
@@ -284,10 +286,11 @@ def deep_dream(
                 try:
                     score = score_of((_shifted(x, jitter, generator) - mean) / std)[0]
                 except RuntimeError as error:
-                    raise SeeError(
-                        f"the network does not take an image of {size[0]}x{size[1]} ({str(error).splitlines()[0]}); "
-                        "use octaves=1, or maximise(start=...)"
-                    ) from None
+                    way = (
+                        "use fewer: --octaves 1 takes the image as it is" if octaves > 1 else str(error).splitlines()[0]
+                    )
+                    where = f"{size[0]}x{size[1]}, which octave {number + 1} of {octaves} has"
+                    raise SeeError(f"the network does not take an image of {where}; {way}") from error
                 (gradient,) = torch.autograd.grad(score, x)
                 x = (x + rate * gradient / gradient.abs().mean().clamp(min=1e-12)).clamp(0, 1)
                 scores.append(float(score.detach()))

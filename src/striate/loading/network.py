@@ -282,6 +282,32 @@ def check(net: Given, input: Shape | str | int | list[Any] | None = None, *, out
     return open_network(net).check(input, output)
 
 
+def draw(net: Given | Report, title: str | None = None, *, input: Shape | str | int | None = None) -> str:
+    """*net* as a drawing: the text of one self-contained SVG.
+
+    Args:
+        net: What :func:`open_network` takes, or a report of :func:`check`.
+        title: Above it; the network's name, if not given.
+        input: As in :func:`check`.
+
+    Raises:
+        SpecError: There is no such network, no input size is known, or it is not known which layer reads which.
+
+    >>> draw("lenet5")[:4], draw("conv 6 5; relu", "two layers", input=(1, 28, 28))[:4]
+    ('<svg', '<svg')
+    """
+    from striate.drawing import draw_svg
+
+    name, report = "network", net
+    if not isinstance(report, Report):
+        network = open_network(cast(Given, net), input=input)
+        named = network.origin in ("zoo", "net file", "model file")
+        name, report = network.name if named else name, network.check()
+    if not all(layer.inputs for layer in report.layers):
+        raise SpecError(f"{title or name} cannot be drawn: {report.notes[0]}")
+    return draw_svg(report, title or name)
+
+
 def list_networks() -> list[dict[str, Any]]:
     """The networks of the zoo, a row each, as ``striate zoo --json`` prints them.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from striate.errors import ModelError, SeeError, shape_text
+from striate.errors import ModelError, SeeError, nearest, shape_text
 from striate.files import write_safely
 from striate.inspect.contributions import pixel_contributions
 from striate.inspect.filters import Filters, convolution_names, filters_animation, kernels_of
@@ -153,6 +153,7 @@ def imagine(
     >>> imagine("lenet5", "3", steps=2).image.shape
     (1, 32, 32)
     """
+    _check_settings(settings, dream)
     model = inspected(net, input)
     contract = model.contract
     if len(contract.input) != 3 or contract.mode == "text":
@@ -175,7 +176,7 @@ def imagine(
         begin /= 255
     if dream:
         if begin is None:
-            raise SeeError("a dream needs an image to begin with: --start IMAGE")
+            raise SeeError("a dream needs an image to begin with; give one: --start IMAGE (start=...)")
         found = deep_dream(model.module, chosen, begin, normalise=(mean, std), progress=progress, **settings)
     else:
         ascent = Ascent(**settings)
@@ -183,3 +184,18 @@ def imagine(
             model.module, chosen, contract.input, ascent, normalise=(mean, std), start=begin, progress=progress
         )
     return replace(found, name=target_text(chosen, contract), notes=(*model.notes, *found.notes))
+
+
+ASCENT = tuple(field.name for field in fields(Ascent))
+DREAM = ("octaves", "ratio", "steps", "rate", "jitter", "seed")  # of deep_dream
+
+
+def _check_settings(settings: dict[str, Any], dream: bool) -> None:
+    """SeeError for a setting that the other way alone has, or none."""
+    ours, others = (DREAM, ASCENT) if dream else (ASCENT, DREAM)
+    for name in settings:
+        if name in others and name not in ours:
+            where = "without a dream" if dream else "with a dream (dream=True, --dream)"
+            raise SeeError(f"imagine has {name} only {where}; here it has {', '.join(ours)}")
+        if name not in ours:
+            raise SeeError(f"imagine has no setting {name!r}{nearest(name, ours)}")
