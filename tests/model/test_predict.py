@@ -125,6 +125,20 @@ def test_arrays(colour, grey, pixels):
     same_pixels(colour, pixels[::-1], np.ascontiguousarray(pixels[::-1]))
 
 
+def test_batches_and_tensors_are_their_items(colour, grey, pixels):
+    batch = np.random.default_rng(1).integers(0, 256, (5, 10, 12, 3), dtype=np.uint8)
+    alone = [answer.top for answer in colour.predict([*batch])]
+    for source in (batch, batch.transpose(0, 3, 1, 2), torch.from_numpy(batch), [*batch], [*torch.from_numpy(batch)]):
+        assert [answer.top for answer in colour.predict(source)] == alone
+    assert [answer.file for answer in colour.predict(batch)] == [f"item {i}" for i in range(5)]
+    same_pixels(colour, torch.from_numpy(pixels).permute(2, 0, 1), pixels)
+    greys = batch[..., 0]
+    alone = [answer.top for answer in grey.predict([*greys])]
+    for source in (greys, greys[..., None], greys[:, None], torch.from_numpy(greys[:, None])):
+        assert [answer.top for answer in grey.predict(source)] == alone
+    assert len(grey.predict(greys[:3])) == 3  # no image whose channels come first
+
+
 class Lazy:
     """A stand-in for the objects that people pass: neither a path, an image nor an array."""
 
@@ -135,11 +149,10 @@ class Lazy:
         (np.zeros((4, 4), np.int64), "the array is int64, expected uint8 or floats in 0..1"),
         (np.full((4, 4), 200.0), "the array's floats go from 200 to 200, expected 0 to 1; divide by 255"),
         (np.full((4, 4), np.nan), "the array contains NaN or infinity"),
-        (np.zeros((3, 8, 8), np.uint8), "the channels come last: use array.transpose(1, 2, 0)"),
-        (np.zeros((5, 8, 8, 3), np.uint8), "the array's shape is (5, 8, 8, 3)"),
+        (np.zeros((5, 8, 8, 7), np.uint8), "the array's shape is (5, 8, 8, 7)"),
+        (np.zeros((2, 5, 8, 8, 3), np.uint8), "the array's shape is (2, 5, 8, 8, 3)"),
         (np.zeros((0, 8), np.uint8), "it is empty"),
         (Image.new("F", (4, 4)), "the pixels are floating point"),
-        ([torch.zeros(1, 8, 8)], "got a Tensor; expected a path, a Pillow image or a numpy array"),
         ([Lazy()], "got a Lazy; expected a path"),
         (None, "got a NoneType; expected a path"),
     ],

@@ -56,7 +56,9 @@ def predict_command(
     model: ModelArgument,
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Images, or folders of them; 'a sentence', or a .txt file of them; .npy."),
+        typer.Argument(
+            metavar="FILE", help="Images, folders of them, tables, .npz, .npy; 'a sentence', or a .txt file of them."
+        ),
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to print for each item.")] = 3,
     threshold: Annotated[
@@ -66,6 +68,8 @@ def predict_command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write the mask of each image there, as PNG.")
     ] = None,
+    file: FileColumn = None,
+    text: TextColumn = None,
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
@@ -74,7 +78,7 @@ def predict_command(
     from striate.run.api import predictions
 
     failed, documents = 0, []
-    for answer, mask in predictions(model, files, threshold=threshold, out=out):
+    for answer, mask in predictions(model, files, threshold=threshold, out=out, file=file, text=text):
         if isinstance(answer, DataError):
             failed += 1
             say(f"striate: {answer}")

@@ -2,7 +2,7 @@
 
 from striate.datasets.batches import Batches
 from striate.datasets.dataset import Arrays, DataSet, Part
-from striate.datasets.open import BUILT_IN, open_data, sampled, with_validation
+from striate.datasets.open import BUILT_IN, Data, open_data, sampled, with_validation
 from striate.datasets.split import split_off, stratified
 from striate.datasets.statistics import channel_statistics
 from striate.datasets.store.reading import read_part
@@ -11,6 +11,7 @@ __all__ = [
     "BUILT_IN",
     "Arrays",
     "Batches",
+    "Data",
     "DataSet",
     "Part",
     "channel_statistics",

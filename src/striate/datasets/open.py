@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.options import DataOptions
@@ -20,6 +20,7 @@ from striate.datasets.sources.fetch import Progress
 from striate.datasets.sources.folders import open_folders
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.idx import is_idx, open_idx
+from striate.datasets.sources.in_memory import open_in_memory
 from striate.datasets.sources.masks import is_masks, open_masks
 from striate.datasets.sources.masks_coco import is_coco, open_coco
 from striate.datasets.sources.npz import is_npz, open_npz
@@ -35,6 +36,9 @@ from striate.tasks import Task, task_named
 TEST_FRACTION = 0.2  # taken from the training split where a data set comes without a test split
 _FEW = 6  # folders beside each other, of which one may be all that has images
 _PACKED = {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz"}
+
+
+Data: TypeAlias = "str | Path | DataSet | Any"  # DATA; Any: what open_in_memory takes
 
 
 class Source(NamedTuple):
@@ -77,7 +81,7 @@ _ACCEPTED = (
 
 
 def open_data(
-    source: str | Path,
+    source: Data,
     *,
     task: Task | str | None = None,
     channels: int | None = None,
@@ -90,14 +94,15 @@ def open_data(
     group: str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
-    """The data set of a built-in name, or at a path; its ``test`` is never None.
+    """The data set of a built-in name, at a path, or in memory; its ``test`` is never None.
 
     A text that is a built-in name means that (``"./digits"`` and ``Path("digits")`` mean the folder). Without
     a test split of its own, a fifth of the training split becomes one, the same for ever, whatever the seeds.
 
     Args:
-        source: ``"digits"``, ``"shapes:grey,size=64"``, ``"mnist"``, ..., or the path of a folder, a table or an
-            ``.npz`` file.
+        source: ``"digits"``, ``"shapes:grey,size=64"``, ``"mnist"``, ..., the path of a folder, a table or an
+            ``.npz`` file; ``(X, y)`` of arrays, tensors, texts or files, a DataFrame, several of these by split: what
+            :func:`~.sources.in_memory.open_in_memory` takes; or a data set that is open.
         task: What to take the targets for: ``"regression"`` of class names that are numbers, say. None: as
             inferred, which the data set's ``why`` explains.
         channels: 1, 3 or 4: images are read as grey, RGB or RGBA. None: as they are.
@@ -129,20 +134,35 @@ def open_data(
         text=text,
         group=group,
     )
-    if not isinstance(source, str | Path):
-        raise DataError(f"got a {type(source).__name__} for data; expected a built-in name or a path")
-    if source == "":  # which as a path would be the current folder
-        raise DataError(f"DATA is empty; {_ACCEPTED}")
-    built_in = open_built_in(source, progress) if isinstance(source, str) else None
-    if built_in and value_range is not None:
-        raise DataError(f"{source}: --range is for image files; this data set is built in")
-    if built_in and (named := options.columns.given):
-        raise DataError(f"{source}: --{next(iter(named))} names a column of a table; this data set is built in")
-    dataset = as_channels(as_task(built_in or _open_path(Path(source), options), options.task), channels)
+    dataset = as_channels(as_task(open_as_it_is(source, options, progress), options.task), channels)
     if dataset.test is not None:
         return dataset
     train, test = _set_aside(dataset, TEST_FRACTION, 0, "a test split")
     return dataset.with_parts(train=train, test=test)
+
+
+def open_as_it_is(source: Data, options: DataOptions, progress: Progress | None = None) -> DataSet:
+    """The data set of :func:`open_data` with the splits that it comes with alone.
+
+    Raises:
+        DataError: As :func:`open_data`.
+    """
+    if isinstance(source, str) and not source:  # which as a path would be the current folder
+        raise DataError(f"DATA is empty; {_ACCEPTED}")
+    if isinstance(source, DataSet):
+        found, what = source, "is open already"
+    elif isinstance(source, str | Path):
+        found, what = open_built_in(source, progress) if isinstance(source, str) else None, "is built in"
+    else:
+        found = open_in_memory(source, options)
+        return with_depth(Path(found.name), found, options.scale)
+    if found is None:
+        return _open_path(Path(source), options)
+    if options.scale not in (None, found.value_range):
+        raise DataError(f"{found.name}: --range is for image files; this data set {what}")
+    if named := options.columns.given:
+        raise DataError(f"{found.name}: --{next(iter(named))} names a column of a table; this data set {what}")
+    return found
 
 
 def _set_aside(dataset: DataSet, fraction: float, seed: int, purpose: str) -> tuple[Part, Part]:

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
@@ -31,7 +30,7 @@ from striate.model.header import (
 )
 from striate.model.placing import in_pixels, upright_mask
 from striate.model.prepare import normalise
-from striate.model.sources import Source, network_inputs, source_items
+from striate.model.sources import Item, Source, network_inputs, source_items, sources_in
 from striate.net import assemble
 from striate.spec import Graph, Shape, format
 from striate.tasks.scoring import Answer, Labels, Mask, OutputContext, Prediction, Values, log_softmax, scoring_of
@@ -87,27 +86,25 @@ class Model:
         numbers :class:`Values`, for pixels a :class:`Mask`.
 
         Args:
-            source: An image file, a folder of them (searched through), a Pillow image, an array
-                (``(H, W)`` or ``(H, W, C)``; uint8, or floats in 0..1), or several of these. For a model of texts: a
-                sentence, or a file with a sentence per line (a ``Path``, or a name that ends in ``.txt``). For one of
-                values: an array of the contract's input, or a ``.npy`` file.
+            source: An image file, a folder of them (searched through), a Pillow image, an array or a tensor
+                (``(H, W)`` or ``(H, W, C)``; uint8, or floats in 0..1), a batch of these, or a list. For a model of
+                texts: a sentence, or a file with a sentence per line (a ``Path``, or a name that ends in ``.txt``).
+                For one of values: an array of the contract's input, a batch of them, or a ``.npy`` file.
             batch_size: How many items go through the network at a time.
             threshold: The probability from which on one of several labels is predicted.
 
         Raises:
             DataError: Naming the first that cannot be read.
         """
-        one = isinstance(source, str | np.ndarray | Image.Image | Path) or not isinstance(source, Iterable)
-        sources: Iterable[Source] = [cast(Source, source)] if one else cast("Iterable[Source]", source)
         answers = []
-        for answer in self.answers(sources, batch_size=batch_size, threshold=threshold):
+        for answer in self.answers(sources_in(source), batch_size=batch_size, threshold=threshold):
             if isinstance(answer, DataError):
                 raise answer
             answers.append(answer)
         return answers
 
     def answers(
-        self, sources: Iterable[Source], *, batch_size: int = 64, threshold: float = THRESHOLD
+        self, sources: Iterable[Source | Item | DataError], *, batch_size: int = 64, threshold: float = THRESHOLD
     ) -> Iterator[Answer | DataError]:
         """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made."""
         items = [item for source in sources for item in source_items(source, self.contract)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from striate.errors import DataError
+from striate.errors import DataError, listed
 from striate.files import check_regular
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import canonical, from_array, header
@@ -18,7 +19,39 @@ from striate.model.opening import images_under
 from striate.model.prepare import fit, fit_array, prepared
 from striate.model.words import numbers_of
 
-Source = str | Path | Image.Image | np.ndarray
+Source = str | Path | Image.Image | np.ndarray  # or a tensor, which is not imported for it
+
+
+def array_of(value: object, what: str = "the array") -> np.ndarray:
+    """An array of what somebody has: an array, a tensor on any device, a column of a table, a list of numbers, words,
+    arrays or images of one size.
+
+    Raises:
+        DataError: It is of Python objects, or of items of different shapes; *what* it is called.
+
+    >>> array_of([[1, 2], [3, 4]]).shape, array_of(["a", "b"]).dtype.kind
+    ((2, 2), 'U')
+    """
+    given: Any = value
+    array: np.ndarray
+    if hasattr(given, "detach"):  # of torch, which is not needed for it
+        given = given.detach().cpu()
+        array = (given.float() if "bfloat16" in str(given.dtype) else given).numpy()
+    elif hasattr(given, "to_numpy"):
+        array = given.to_numpy()
+    elif isinstance(given, list | tuple):
+        items = [array_of(item, what) if hasattr(item, "detach") else np.asarray(item) for item in given]
+        if len(shapes := {item.shape for item in items}) > 1:
+            raise DataError(f"{what} has items of different shapes, {listed(sorted(shapes), 3)}; make them alike")
+        array = np.stack(items) if items else np.empty(0)
+    else:
+        array = np.asarray(given)
+    if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.ravel()):
+        array = array.astype(str)
+    if array.dtype.kind not in "biufUS" or not array.ndim:
+        kind = type(array.ravel()[0]).__name__ if array.dtype.kind == "O" and array.size else str(array.dtype)
+        raise DataError(f"{what} contains {kind}; expected an array or a list of numbers")
+    return array
 
 
 @dataclass(frozen=True)
@@ -30,19 +63,65 @@ class Item:
     text: str | None = None
 
 
-def source_items(source: Source, contract: Contract) -> list[Item | DataError]:
-    """The items in *source*: the files of a folder, the lines of a text file, or *source* itself.
+def sources_in(source: Any) -> Iterable[Source]:
+    """*source* itself, or those in it where it is a list or the like."""
+    if isinstance(source, np.ndarray) and source.ndim == 1 and source.dtype.kind in "UO":  # of texts or paths
+        return [*source.tolist()]
+    one = isinstance(source, str | np.ndarray | Image.Image | Path) or hasattr(source, "detach")
+    several: Iterable[Source] = [source] if one or not isinstance(source, Iterable) else source
+    return several
+
+
+def source_items(source: Source | Item | DataError, contract: Contract) -> list[Item | DataError]:
+    """The items in *source*: the files of a folder, the lines of a text file, the rows of a batch, or *source* itself.
 
     For a model of texts, a text that ends in ``.txt`` and every ``Path`` is a file with a sentence per line (empty
     lines are skipped); any other text is the sentence itself.
     """
+    if isinstance(source, Item | DataError):
+        return [source]
+    if hasattr(source, "detach"):
+        source = array_of(source)
     if contract.mode == "text":
         return _sentences(source)
+    if isinstance(source, np.ndarray):
+        return [*array_items(source, contract)]
     if not isinstance(source, str | Path):
         return [Item(source)]
     if contract.mode in IMAGES:
         return [f if isinstance(f, DataError) else Item(f, str(f)) for f in image_files(source)]
     return [Item(source, str(source))]
+
+
+def array_items(array: np.ndarray, contract: Contract, name: str = "item") -> list[Item]:
+    """The items of a batch ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, ...)``, called *name* and their number; or the
+    one that *array* is.
+
+    >>> contract = Contract(("cat", "dog"), (1, 8, 8), "L", (0.5,), (0.25,))
+    >>> [item.file for item in array_items(np.zeros((2, 28, 28), np.uint8), contract)]
+    ['item 0', 'item 1']
+    """
+    if (one := _as_taken(array, contract)) is not None:
+        return [Item(one)]
+    rows = [_as_taken(row, contract) for row in array] if array.ndim > 1 else [None]
+    if any(row is None for row in rows):
+        return [Item(array)]  # which is said to be none
+    return [Item(row, f"{name} {i}") for i, row in enumerate(rows) if row is not None]
+
+
+def _as_taken(array: np.ndarray, contract: Contract) -> np.ndarray | None:
+    """*array* with its channels where :func:`network_input` wants them, last in images, first in values; None where it
+    is not one item.
+    """
+    (channels, *sides), shape = contract.input, array.shape
+    if contract.mode == "values":
+        if shape == contract.input or (channels == 1 and shape == tuple(sides)):
+            return array
+        return np.moveaxis(array, -1, 0) if shape == (*sides, channels) else None
+    last = (1, 3, 4) if contract.mode in IMAGES else (channels,)
+    if (array.ndim == 2 and contract.mode in IMAGES) or (array.ndim == 3 and shape[2] in last):
+        return array
+    return np.moveaxis(array, 0, 2) if array.ndim == 3 and shape[0] == channels else None
 
 
 def _sentences(source: Source) -> list[Item | DataError]:

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from PIL import Image
 
-from striate.datasets import DataSet, open_data, with_validation
+from striate.datasets import Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
@@ -28,6 +27,7 @@ from striate.model.model import THRESHOLD, Model
 from striate.model.sources import Source
 from striate.report.pictures import NOTHING, class_colours
 from striate.run.folder import Say
+from striate.run.items import items_of
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, measure, parts_for
 from striate.run.options import sorted_settings
@@ -45,7 +45,7 @@ def _to_stderr(text: str) -> None:
 
 def train(
     net: Given | None,
-    data: str | Path,
+    data: Data,
     *,
     recipe: Recipe | str | None = None,
     quiet: bool = False,
@@ -56,7 +56,8 @@ def train(
     Args:
         net: What :func:`striate.loading.open_network` takes: a name of the zoo, a text, a ``Seq``...; None for the
             network of *weights*, or for the default network for the data.
-        data: A built-in name (``"digits"``) or a path; its kind decides the task.
+        data: A built-in name (``"digits"``), a path, ``(X, y)`` of arrays or tensors, a DataFrame: what
+            :func:`~striate.datasets.open_data` takes; its kind decides the task.
         recipe: The settings: a ``Recipe``, its name (``"tutorial"``), or the ``recipe.json`` of a run.
         quiet: Print nothing.
         **settings: Single settings of the :class:`~striate.learning.Recipe` (``epochs=10, lr=0.01, batch_size=64,
@@ -91,7 +92,7 @@ def train(
 
 def evaluate(
     model: Given,
-    data: str | Path,
+    data: Data,
     *,
     split: str = "test",
     say: Say = _to_stderr,
@@ -103,7 +104,7 @@ def evaluate(
 
     Args:
         model: A model file, a run's folder or a ``Model``.
-        data: A built-in name or a path, with targets for the model's task.
+        data: As for :func:`train`, with targets for the model's task.
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``.
         say: Told, in a line each, which items cannot be read.
         reading: Told how many items are read, of how many.
@@ -131,21 +132,26 @@ def evaluate(
 
 def predict(
     model: Given,
-    sources: Source | Iterable[Source],
+    sources: Source | Iterable[Source] | Data,
     *,
     threshold: float = THRESHOLD,
     batch_size: int = 64,
     out: str | Path | None = None,
+    file: str | None = None,
+    text: str | None = None,
 ) -> list[Answer]:
-    """The predictions of *model* for *sources*, in order.
+    """The predictions of *model* for *sources*, in their order, under their names.
 
     Args:
         model: A model file, a run's folder or a ``Model``.
         sources: What :meth:`Model.predict <striate.model.model.Model.predict>` takes: an image file, a folder, an
-            array, a sentence; or several of them.
+            array, a batch, a sentence; or several of them. Also all that :func:`train` takes: a table, an ``.npz``, a
+            DataFrame, ``(X, y)``, a data set, with targets (which are not looked at) or without.
         threshold: The probability from which on one of several labels is predicted.
         batch_size: How many items go through the network at a time.
         out: Of segmentation: a folder to which each image's mask is written, as a PNG.
+        file: Of a table: the column of the image files.
+        text: Of a table: the column of the texts; several, separated by commas, are joined.
 
     Raises:
         ModelError: There is no such model. DataError: Naming the first that cannot be read.
@@ -156,10 +162,9 @@ def predict(
     >>> len(prediction.top), round(sum(probability for _, probability in prediction.top), 6)
     (10, 1.0)
     """
-    one = not isinstance(sources, Iterable) or isinstance(sources, str | Path | Image.Image | np.ndarray)
-    several = cast("Iterable[Source]", [sources] if one else sources)
     answers = []
-    for answer, _ in predictions(model, several, threshold=threshold, batch_size=batch_size, out=out):
+    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "out": out, "file": file, "text": text}
+    for answer, _ in predictions(model, sources, **how):
         if isinstance(answer, DataError):
             raise answer
         answers.append(answer)
@@ -168,11 +173,13 @@ def predict(
 
 def predictions(
     model: Given,
-    sources: Iterable[Source],
+    sources: Source | Iterable[Source] | Data,
     *,
     threshold: float = THRESHOLD,
     batch_size: int = 64,
     out: str | Path | None = None,
+    file: str | None = None,
+    text: str | None = None,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
     found = open_model(model)
@@ -185,7 +192,8 @@ def predictions(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
         )
     taken: set[str] = set()
-    for answer in found.answers(sources, batch_size=batch_size, threshold=threshold):
+    items = items_of(sources, found.contract, file=file, text=text)
+    for answer in found.answers(items, batch_size=batch_size, threshold=threshold):
         if isinstance(answer, Mask) and out is not None:
             yield answer, _write_mask(answer, Path(out), taken, len(found.contract.classes))
         else:
@@ -250,7 +258,7 @@ def export(
 
 
 def data(
-    data: str | Path | DataSet,
+    data: Data,
     *,
     sheet: str | Path | None = None,
     augment: str | None = None,
@@ -265,7 +273,7 @@ def data(
     what a network will see of it.
 
     Args:
-        data: A built-in name, a path, or a data set that is open.
+        data: As for :func:`train`.
         sheet: The image file to write: ``.png``, ``.jpg`` or ``.webp``. The others are for it alone.
         augment: ``"none"`` (if not given), ``"light"``, ``"standard"``, ``"strong"``, or such as ``"shift=4"``.
         input: The network's input.
@@ -290,9 +298,9 @@ def data(
         raise RecipeError(f"{unused} is for the contact sheet; add --sheet sheet.png")
     if resize is not None and resize not in RESIZE:
         raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
-    dataset = data if isinstance(data, DataSet) else open_data(data, **options)
+    dataset = data if isinstance(data, DataSet) and not options else open_data(data, **options)
     shape = None if input is None else input_shape(input, dataset.input[0], text=dataset.mode == "text")
-    if shape and len(shape) == 3 and shape[0] != dataset.input[0] and not isinstance(data, DataSet):
+    if shape and len(shape) == 3 and shape[0] != dataset.input[0]:
         dataset = open_data(data, **options | {"channels": shape[0]})
     if sheet is not None:
         page = _sheet(dataset, how, shape, resize or "stretch", split or "train", seed or 0, say)

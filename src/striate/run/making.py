@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from striate.analysis import analyse
-from striate.datasets import DataSet, open_data, sampled, with_validation
+from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.errors import ModelError, RecipeError
 from striate.files import FolderLock, write_safely
 from striate.learning import Recipe, State, loss_name, read_recipe
@@ -41,7 +41,7 @@ from striate.tasks import CLASSIFICATION
 
 
 def prepare(
-    data: str | Path,
+    data: Data,
     net: Given | None = None,
     recipe: Recipe | None = None,
     *,
@@ -54,7 +54,7 @@ def prepare(
     """Reads the data, works out the network, builds it, and makes the run's folder (or finds it, to resume).
 
     Args:
-        data: A built-in name or a path.
+        data: What :func:`~striate.datasets.open_data` takes.
         net: What :func:`striate.loading.open_network` takes; if not given, that of the option *weights*, else the
             default for the data.
         recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.

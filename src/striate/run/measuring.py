@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.datasets import Arrays, DataSet, Part, open_data, read_part
+from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
 from striate.errors import DataError, RecipeError, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
@@ -66,7 +66,7 @@ def _batches(model: Model, held: tuple[Held, ...], batch_size: int) -> Iterator[
 
 def parts_for(
     model: Model,
-    data: str | Path,
+    data: Data,
     split: str = "test",
     *,
     reading: Reading | None = None,
@@ -77,7 +77,7 @@ def parts_for(
 
     Args:
         model: Its contract says the task and how items are read.
-        data: A built-in name or a path.
+        data: What :func:`~striate.datasets.open_data` takes.
         split: All: what there is, one after the other.
         reading: Called with how many items are read, of how many.
         fetching: Called with what of which file is fetched, where one has to be.
@@ -91,16 +91,16 @@ def parts_for(
         **options | {"task": model.contract.task, "value_range": model.contract.value_range or None},
         progress=fetching,
     )
-    contract = model.contract
-    chosen = _chosen(dataset, split, data)
-    _check_same_kind(dataset, contract, data)
-    _check_classes(dataset, contract, data)
+    contract, where = model.contract, str(data) if isinstance(data, str | Path) else dataset.name
+    chosen = _chosen(dataset, split, where)
+    _check_same_kind(dataset, contract, where)
+    _check_classes(dataset, contract, where)
     own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
     return [Held(read_part(p, own, progress=reading), p) for p in renumbered]
 
 
-def _chosen(dataset: DataSet, split: str, data: str | Path) -> list[Part]:
+def _chosen(dataset: DataSet, split: str, data: str) -> list[Part]:
     """The parts that *split* means, one of ``SPLITS``."""
     if split not in SPLITS:
         raise RecipeError(f"split is {split!r}{nearest(split, SPLITS)}")
@@ -110,7 +110,7 @@ def _chosen(dataset: DataSet, split: str, data: str | Path) -> list[Part]:
     return chosen
 
 
-def _check_same_kind(dataset: DataSet, contract: Contract, data: str | Path) -> None:
+def _check_same_kind(dataset: DataSet, contract: Contract, data: str) -> None:
     kinds = ["images" if mode in IMAGES else mode for mode in (dataset.mode, contract.mode)]
     if kinds[0] != kinds[1] and "channels" not in kinds:
         raise DataError(f"{data}: contains {kinds[0]}, the model takes {kinds[1]}; use such data")
@@ -119,7 +119,7 @@ def _check_same_kind(dataset: DataSet, contract: Contract, data: str | Path) -> 
         raise DataError(f"{data}: contains values of {came}, the model takes {expected}; use such data")
 
 
-def _check_classes(dataset: DataSet, contract: Contract, data: str | Path) -> None:
+def _check_classes(dataset: DataSet, contract: Contract, data: str) -> None:
     known = contract.classes
     if contract.task.continuous:
         if set(dataset.classes) != set(known):

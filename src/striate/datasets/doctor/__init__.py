@@ -10,7 +10,7 @@ from striate.datasets.dataset import DataSet
 from striate.datasets.doctor import classes, copies, folders, images, masks, quality, values
 from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
 from striate.datasets.doctor.look import Looks, Progress, look_at
-from striate.datasets.open import open_data
+from striate.datasets.open import Data, open_data
 from striate.errors import DataError
 from striate.tasks import Task
 
@@ -21,7 +21,7 @@ _CHECKS: tuple[Check, ...] = (
 
 
 def doctor(
-    data: str | Path | DataSet,
+    data: Data,
     *,
     quick: bool = False,
     task: Task | str | None = None,
@@ -33,7 +33,7 @@ def doctor(
     Every image is decoded once, and none is kept but a thumbnail of 32x32. docs/doctor.md lists what is looked for.
 
     Args:
-        data: A built-in name, a path, or a data set that is open.
+        data: A built-in name, a path, a data set that is open, or what else :func:`~striate.datasets.open_data` takes.
         quick: Decode no image: only counts, classes, labels, texts, numbers, a few masks, and exact copies.
         task: As in :func:`~striate.datasets.open_data`.
         progress: Called with (images done, images in all).
@@ -46,10 +46,9 @@ def doctor(
     >>> diagnosis.faults, diagnosis.warnings, diagnosis.counts["train"]["items"]
     ((), (), 1437)
     """
-    if not isinstance(data, str | Path | DataSet):
-        raise DataError(f"got a {type(data).__name__} for data; expected a built-in name or a path")
-    if isinstance(data, DataSet):
-        return _diagnosis(Case(data, _looks(data, quick, progress), quick))
+    if not isinstance(data, str | Path):
+        dataset = data if isinstance(data, DataSet) else open_data(data, task=task, **options)
+        return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick))
     root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
     try:
         dataset, problems = open_data(data, task=task, **options), []

@@ -17,7 +17,7 @@ from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION, Task
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
-_SUFFIXES = (".npy", ".npz", *_HDF5)
+ARRAY_SUFFIXES = (".npy", ".npz", *_HDF5)
 _SIDES = {
     **dict.fromkeys(("x", "images", "image", "imgs", "img", "data", "inputs", "input", "features"), "x"),
     **dict.fromkeys(("y", "labels", "label", "targets", "target"), "y"),
@@ -45,7 +45,7 @@ def open_array_files(path: Path, task: Task | None = None) -> DataSet:
             :func:`~.npz.open_npz`.
     """
     if not path.is_dir():
-        found = _loaded(path)
+        found = loaded_arrays(path)
         if len(found) > 1:
             return arrays_data_set(path, path.stem, _named(found), task)
         beside = [file for file in _flat(path.parent) if file.suffix == path.suffix]
@@ -68,8 +68,8 @@ def open_array_files(path: Path, task: Task | None = None) -> DataSet:
 def _flat(folder: Path) -> list[Path]:
     """The array files of a folder that contains nothing else but texts (readme, names)."""
     folders, files = folder_contents(folder)
-    found = [path for path in files if path.suffix.lower() in _SUFFIXES]
-    others = {path.suffix.lower() for path in files} - {*_SUFFIXES, ".txt", ".md", ".json", ".sha256", ".md5", ""}
+    found = [path for path in files if path.suffix.lower() in ARRAY_SUFFIXES]
+    others = {path.suffix.lower() for path in files} - {*ARRAY_SUFFIXES, ".txt", ".md", ".json", ".sha256", ".md5", ""}
     return found if found and not others and not folders else []
 
 
@@ -97,7 +97,7 @@ def _paired(folder: Path, files: Sequence[Path], task: Task | None) -> DataSet:
             continue
         if role in arrays:
             raise DataError(f"{folder}: two files are {role}, one of them {file.name}; keep one")
-        found = _loaded(file)
+        found = loaded_arrays(file)
         if len(found) != 1:
             raise DataError(f"{file}: it contains {listed(found)}; name the file itself to open it")
         (arrays[role],) = found.values()
@@ -111,8 +111,12 @@ def _named(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {_role(key) or key: array for key, array in arrays.items()}
 
 
-def _loaded(file: Path) -> dict[str, np.ndarray]:
-    """The arrays in a file, by name; nothing is ever unpickled."""
+def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
+    """The arrays in a file, by name; nothing is ever unpickled.
+
+    Raises:
+        DataError: It is damaged, of objects, or its package is not installed.
+    """
     if file.suffix.lower() in _HDF5:
         try:
             h5py = needed_package(file.suffix, "h5py", "h5py", "save it as .npz")
@@ -173,7 +177,7 @@ def _of_items(folder: Path) -> DataSet:
             raise DataError(
                 f"{places[split]}: classes that the training split lacks: {listed_quoted(strange)}; remove them"
             )
-        items = [next(iter(_loaded(file).values())) for file, _ in files]
+        items = [next(iter(loaded_arrays(file).values())) for file, _ in files]
         odd = [(file, item) for (file, _), item in zip(files, items, strict=True) if _kind(item) != _kind(items[0])]
         if odd:
             (file, item), first = odd[0], items[0]

@@ -140,8 +140,7 @@ def input_columns(
         files, texts = texts, []
     if files and texts:
         raise DataError(
-            f"{table.path}: line {table.header}: both {files[0]!r} and {texts[0]!r} could be the input; name one with "
-            "--file or --text"
+            f"{table.heading}: both {files[0]!r} and {texts[0]!r} could be the input; name one with --file or --text"
         )
     if files:
         return (_only(table, files, "file"),), False
@@ -157,10 +156,16 @@ def input_columns(
     long = {name: words for name in columns if (words := _words(table, name)) >= 2}
     if long:
         return (max(long, key=lambda name: long[name]),), True
+    numbers = [name for name in columns if _is_numeric(table, name)]
+    if len(numbers) >= max(2, len(columns) - 2):
+        raise DataError(
+            f"{table.path}: {len(numbers)} columns of numbers and no files or texts: their order means nothing to a "
+            "convolution; expected image files, texts, or signals of 16 numbers or more in a row"
+        )
     near = {name: get_close_matches(name, (*FILES, *TEXTS), 1) for name in columns[:100]}
     meant = "".join(f"; by {name!r}, did you mean {close[0]!r}?" for name, close in near.items() if close)
     raise DataError(
-        f"{table.path}: line {table.header}: no header that names a column of files or texts, but "
+        f"{table.heading}: no header that names a column of files or texts, but "
         f"{listed_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label, or name "
         "the column with --file or --text"
     )
@@ -170,10 +175,7 @@ def split_column(table: CsvTable, taken: Sequence[str] = ()) -> str:
     """The column that names each row's split, by its name or because all its cells do; "" where there is none."""
     named = [name for name in table.columns if name in SPLIT[:2]]
     if len(named) > 1:
-        raise DataError(
-            f"{table.path}: line {table.header}: the columns {listed_quoted(named)} mean the same thing; rename all "
-            "but one"
-        )
+        raise DataError(f"{table.heading}: the columns {listed_quoted(named)} mean the same thing; rename all but one")
     if named:
         return named[0]
     for name in table.columns:
@@ -196,7 +198,7 @@ def _targets(table: CsvTable, taken: Sequence[str], source: str, found: Found | 
     left = [name for name in left if not is_empty(table, name)]
     if not left:
         raise DataError(
-            f"{table.path}: line {table.header}: no column of targets beside {source!r}; add one called label "
+            f"{table.heading}: no column of targets beside {source!r}; add one called label "
             "(classes), or columns of numbers"
         )
     numbers = [name for name in left if _is_numeric(table, name)]
@@ -212,7 +214,7 @@ def _targets(table: CsvTable, taken: Sequence[str], source: str, found: Found | 
     if names and len(names) + len(changing) > 1:
         several = [*names, *changing]
         raise DataError(
-            f"{table.path}: line {table.header}: {listed_quoted(several)} could be what is to be learned; name the "
+            f"{table.heading}: {listed_quoted(several)} could be what is to be learned; name the "
             f"column: --label {_quoted(several[0])}"
         )
     return tuple(changing or numbers or left), False
@@ -238,7 +240,7 @@ def _named(table: CsvTable, titles: str, option: str) -> tuple[str, ...]:
 def _only(table: CsvTable, found: Sequence[str], option: str) -> str:
     if len(found) > 1:
         raise DataError(
-            f"{table.path}: line {table.header}: the columns {listed_quoted(found)} mean the same thing; name one with "
+            f"{table.heading}: the columns {listed_quoted(found)} mean the same thing; name one with "
             f"--{option} {found[0]}"
         )
     return found[0]

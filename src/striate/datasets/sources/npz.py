@@ -59,6 +59,24 @@ def open_npz(path: Path, task: Task | None = None) -> DataSet:
     return arrays_data_set(path, path.stem, arrays, task)
 
 
+def inputs_alone(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs among *arrays* by split, whether there are targets or not: what there is to predict for.
+
+    Raises:
+        DataError: None of them is called so, and there are several.
+    """
+    found: dict[str, np.ndarray] = {}
+    for key, array in arrays.items():
+        if (role := _role(key)) and role[1] == "inputs":
+            found[role[0]] = array
+    if not found and (len(arrays) == 1 or [*arrays] == ["arr_0", "arr_1"]):
+        found = {"train": next(iter(arrays.values()))}
+    if not found:
+        there = listed(f"{key} {array.shape}" for key, array in arrays.items()) or "no array"
+        raise DataError(f"{path}: it contains {there}; expected the inputs as x")
+    return {split: found[split] for split in SPLITS if split in found}
+
+
 def _shape(array: np.ndarray) -> str:
     return f"{array.dtype} {array.shape}"
 

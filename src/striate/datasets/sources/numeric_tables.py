@@ -5,15 +5,23 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from striate.datasets.dataset import SPLITS, DataSet, Part
 from striate.datasets.sources.columns import ColumnChoice
-from striate.datasets.sources.rows import LABELS, NUMBERING, OTHER_LABELS, SPLIT_CELLS, TableText, parse_number
+from striate.datasets.sources.rows import (
+    LABELS,
+    NUMBERING,
+    OTHER_LABELS,
+    SPLIT_CELLS,
+    TableText,
+    parse_number,
+    row_text,
+)
 from striate.datasets.sources.targets import class_order
 from striate.errors import DataError, nearest
 from striate.tasks import CLASSIFICATION, REGRESSION, Task
@@ -48,16 +56,17 @@ class NumericColumns:
     headed: bool
 
 
-def numeric_columns(path: Path, choice: ColumnChoice | None = None) -> NumericColumns | None:
+def numeric_columns(path: Path | TableText, choice: ColumnChoice | None = None) -> NumericColumns | None:
     """What the columns of a table of numbers are, by its first rows; None where it is another table.
 
     Raises:
         DataError: It cannot be read, or has no column of the name that was given.
     """
     choice = choice or ColumnChoice()
-    if path.suffix.lower() in (".xlsx", ".parquet") or choice.file or choice.text:
+    if (isinstance(path, Path) and path.suffix.lower() in (".xlsx", ".parquet")) or choice.file or choice.text:
         return None
     text = TableText.open(path)
+    path = text.path
     head = text.head()
     titles = [t.strip() for t in head[0]] if text.headed else [f"column {i + 1}" for i in range(len(head[0]))]
     rows = [row for row in head[text.headed :] if len(row) == len(titles)]
@@ -125,7 +134,7 @@ def _label(
     return None
 
 
-def open_numeric(files: dict[str, Path], columns: NumericColumns, task: Task | None = None) -> DataSet:
+def open_numeric(files: Mapping[str, Path | TableText], columns: NumericColumns, task: Task | None = None) -> DataSet:
     """The images or signals in tables of numbers.
 
     Whole numbers from 0 to 255 whose columns are called pixels, or which are as many as a square image of 8x8 or
@@ -140,7 +149,7 @@ def open_numeric(files: dict[str, Path], columns: NumericColumns, task: Task | N
     Raises:
         DataError: A cell is no finite number; a row has too few or too many cells; there are no labels.
     """
-    path = files["train"]
+    path, in_memory = _path(files["train"]), isinstance(files["train"], TableText)
     if columns.label is None:
         raise DataError(
             f"{path}: rows of {len(columns.values)} numbers, and no column of labels; call it label, or name it with "
@@ -149,9 +158,9 @@ def open_numeric(files: dict[str, Path], columns: NumericColumns, task: Task | N
     title, notes = columns.titles[columns.label], []
     read: dict[str, tuple[np.ndarray, list[str], list[int]]] = {}
     for split, file in files.items():
-        there = columns if file == path else _same_columns(file, columns)
+        there = columns if split == "train" else _same_columns(file, columns)
         if there is None:
-            notes.append(f"{file.name} has no labels and is left out: it is for striate predict")
+            notes.append(f"{_path(file).name} has no labels and is left out: it is for striate predict")
             continue
         values, labels, splits, lines = _numbers(file, there)
         if len(files) > 1 or columns.split is None:
@@ -162,7 +171,7 @@ def open_numeric(files: dict[str, Path], columns: NumericColumns, task: Task | N
     if "train" not in read:
         raise DataError(f"{path}: no row is in the training split; there is nothing to learn from")
     everything = [values for values, _, _ in read.values()]
-    side = _sides(columns, everything)
+    side = image_sides(columns, everything)
     if not columns.headed:
         notes.append(f"{path.name} has no header: its columns are called 'column 1', 'column 2', ...")
     names = class_order(set(read["train"][1]))
@@ -181,17 +190,16 @@ def open_numeric(files: dict[str, Path], columns: NumericColumns, task: Task | N
         unknown = [(line, label) for line, label in zip(lines, labels, strict=True) if label not in place]
         if unknown and not amounts:
             line, label = unknown[0]
-            raise DataError(
-                f"{files.get(split, path)}: line {line}: the class {label!r}, which the training split lacks"
-            )
+            where = f"{_path(files.get(split, path))}: {row_text(line, in_memory)}"
+            raise DataError(f"{where}: the class {label!r}, which the training split lacks")
         targets = (
             np.array([[float(label)] for label in labels], np.float32)
             if amounts
             else np.array([place[label] for label in labels], np.int64)
         )
         items = values.astype(np.uint8).reshape(len(values), *side) if side else values[:, None]
-        came = files.get(split, path).name
-        parts[split] = Part(items, targets, tuple(f"{came} line {line}" for line in lines))
+        came = _path(files.get(split, path)).name
+        parts[split] = Part(items, targets, tuple(f"{came} {row_text(line, in_memory)}" for line in lines))
     shape = tuple(parts["train"].arrays.shape[1:])
     mode = ("RGB" if len(shape) == 3 else "L") if side else "values"
     what = "an image" if side else "a signal"
@@ -211,7 +219,28 @@ def open_numeric(files: dict[str, Path], columns: NumericColumns, task: Task | N
     )
 
 
-def _same_columns(path: Path, like: NumericColumns) -> NumericColumns | None:
+def numeric_items(file: Path | TableText, columns: NumericColumns, numbers: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The rows of a table without regard to its labels: values ``(N, L)`` and what each row is called.
+
+    Args:
+        file: The table.
+        columns: Of it.
+        numbers: How many an item has: where one is missing, what was taken for the label is one of them.
+
+    Raises:
+        DataError: As :func:`open_numeric`.
+    """
+    if columns.label is not None and not columns.packed and len(columns.values) == numbers - 1:
+        columns = replace(columns, values=tuple(sorted((*columns.values, columns.label))), label=None)
+    values, _, _, lines = _numbers(file, columns)
+    return values, tuple(f"{_path(file).name} {row_text(line, isinstance(file, TableText))}" for line in lines)
+
+
+def _path(file: Path | TableText) -> Path:
+    return file.path if isinstance(file, TableText) else file
+
+
+def _same_columns(path: Path | TableText, like: NumericColumns) -> NumericColumns | None:
     """The columns of another split's table; None where it has no labels."""
     text = TableText.open(path)
     titles = [title.strip().lower() for title in text.head()[0]]
@@ -222,20 +251,20 @@ def _same_columns(path: Path, like: NumericColumns) -> NumericColumns | None:
         return None
     at = {title: i for i, title in enumerate(titles)}
     if missing := [title for title in wanted if title not in at]:
-        raise DataError(f"{path}: no column {missing[0]!r}, which the training table has")
+        raise DataError(f"{text.path}: no column {missing[0]!r}, which the training table has")
     columns = [at[title] for title in wanted]
     return NumericColumns(
         tuple(columns[:-1]), columns[-1], None, like.packed, like.pixels, tuple(text.head()[0]), text.headed
     )
 
 
-def _numbers(path: Path, columns: NumericColumns) -> tuple[np.ndarray, list[str], list[str], list[int]]:
+def _numbers(file: Path | TableText, columns: NumericColumns) -> tuple[np.ndarray, list[str], list[str], list[int]]:
     """float32 ``(N, L)``, and of each row the label, the split and the line."""
-    text = TableText.open(path)
+    text = TableText.open(file)
+    path = text.path
     values, labels, splits, lines = [], [], [], []
     at, comma = columns.values, text.delimiter != ","
     contiguous = at == tuple(range(at[0], at[0] + len(at)))
-    assert columns.label is not None
     try:
         for line, row in enumerate(text.rows(), 1):
             if line == 1 and text.headed:
@@ -244,8 +273,8 @@ def _numbers(path: Path, columns: NumericColumns) -> tuple[np.ndarray, list[str]
                 raise DataError(f"{path}: row {line}: {len(row)} cells, but the first row has {len(columns.titles)}")
             packed = row[at[0]].split() if columns.packed else None
             cells = packed or (row[at[0] : at[0] + len(at)] if contiguous else [row[i] for i in at])
-            values.append(_floats(path, line, cells, comma))
-            labels.append(row[columns.label].strip())
+            values.append(_floats(f"{path}: {row_text(line, text.in_memory)}", cells, comma))
+            labels.append("" if columns.label is None else row[columns.label].strip())
             splits.append(SPLIT_CELLS.get(row[columns.split].strip().lower(), "") if columns.split is not None else "")
             lines.append(line)
     except csv.Error as error:
@@ -256,12 +285,15 @@ def _numbers(path: Path, columns: NumericColumns) -> tuple[np.ndarray, list[str]
     if len(lengths) > 1:
         short, long = min(lengths), max(lengths)
         raise DataError(f"{path}: the rows have between {short} and {long} numbers; all items must have the same size")
-    if empty := [line for line, label in zip(lines, labels, strict=True) if not label]:
-        raise DataError(f"{path}: line {empty[0]}: the label is empty; fill it in or remove the row")
+    empty = [line for line, label in zip(lines, labels, strict=True) if not label and columns.label is not None]
+    if empty:
+        raise DataError(
+            f"{path}: {row_text(empty[0], text.in_memory)}: the label is empty; fill it in or remove the row"
+        )
     return np.stack(values), labels, splits, lines
 
 
-def _floats(path: Path, line: int, cells: Sequence[str], comma: bool) -> np.ndarray:
+def _floats(where: str, cells: Sequence[str], comma: bool) -> np.ndarray:
     try:
         row = np.array(cells, np.float32)
     except ValueError:
@@ -269,14 +301,14 @@ def _floats(path: Path, line: int, cells: Sequence[str], comma: bool) -> np.ndar
         bad = next((cell for cell, n in zip(cells, found, strict=True) if n is None), "")
         if None in found:
             what = f"{bad!r} is not a number" if bad.strip() else "a cell is empty"
-            raise DataError(f"{path}: line {line}: {what}; correct it or remove the row") from None
+            raise DataError(f"{where}: {what}; correct it or remove the row") from None
         row = np.array(found, np.float32)
     if not np.isfinite(row).all():
-        raise DataError(f"{path}: line {line}: a number is not finite; correct it or remove the row")
+        raise DataError(f"{where}: a number is not finite; correct it or remove the row")
     return row
 
 
-def _sides(columns: NumericColumns, values: Sequence[np.ndarray]) -> tuple[int, ...]:
+def image_sides(columns: NumericColumns, values: Sequence[np.ndarray]) -> tuple[int, ...]:
     """Height, width and, of colours, channels of the images that the rows are; ``()`` of signals."""
     n = values[0].shape[1]
     if any(other.shape[1] != n for other in values):

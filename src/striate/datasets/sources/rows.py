@@ -61,6 +61,7 @@ class CsvTable:
         comma: Whether numbers may be written with a decimal comma: where cells are separated by something else.
         notes: What was noticed while reading it and may surprise.
         headed: Whether it has a header; else the titles are ``column 1``, ``column 2``, ...
+        in_memory: Whether it is no file, but a DataFrame or a list.
     """
 
     path: Path
@@ -71,6 +72,16 @@ class CsvTable:
     comma: bool = False
     notes: tuple[str, ...] = ()
     headed: bool = True
+    in_memory: bool = False
+
+    def place(self, line: int) -> str:
+        """What a line is called in messages and names."""
+        return row_text(line, self.in_memory)
+
+    @property
+    def heading(self) -> str:
+        """What the header is called in messages."""
+        return f"{self.path}: {self.place(self.header)}"
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -116,12 +127,23 @@ class CsvTable:
     def refuse(self, faults: Sequence[Fault], way_out: str) -> NoReturn:
         """Raises a DataError with the first fault and the lines of the others."""
         (line, what), *more = faults
-        lines = f" (so in {counted(len(more), 'more line')}: {listed(line for line, _ in more)})" if more else ""
-        raise DataError(f"{self.path}: line {line}: {what}{lines}; {way_out}")
+        others = listed(self.place(line).split()[-1] for line, _ in more)
+        kind = self.place(line).split()[0]
+        lines = f" (so in {counted(len(more), f'more {kind}')}: {others})" if more else ""
+        raise DataError(f"{self.path}: {self.place(line)}: {what}{lines}; {way_out}")
 
 
-def read_table(path: Path) -> CsvTable:
-    """The table in a file: a header, or none, then rows.
+def row_text(line: int, in_memory: bool = False) -> str:
+    """What a line of a table is called: as such, or in memory as a row, from 0.
+
+    >>> row_text(2), row_text(2, in_memory=True), row_text(1, in_memory=True)
+    ('line 2', 'row 0', 'header')
+    """
+    return f"line {line}" if not in_memory else f"row {line - 2}" if line > 1 else "header"
+
+
+def read_table(path: Path | TableText) -> CsvTable:
+    """The table in a file, or in a text that was read: a header, or none, then rows.
 
     Text may be UTF-8, with or without a byte-order mark, UTF-16, or else cp1252 (which is noted). Cells are separated
     by comma, semicolon, tab, a vertical bar or blanks (see :class:`TableText`); quoted ones may contain separators and
@@ -132,13 +154,16 @@ def read_table(path: Path) -> CsvTable:
         DataError: The file cannot be read, is empty or no text; a name is in the header twice; a row has too
             few or too many cells; a quotation mark is not closed; there are no rows; a package is missing.
     """
-    if path.suffix.lower() in _PACKAGES:
+    if isinstance(path, Path) and path.suffix.lower() in _PACKAGES:
         return _checked(_package_table(path), "cell")
     text = TableText.open(path)
+    path = text.path
     rows, lines, notes = _rows(path, text)
     headed = text.headed
     if headed:
-        table = CsvTable(path, tuple(rows[0]), rows[1:], lines[1:], lines[0], text.delimiter != ",", notes)
+        table = CsvTable(
+            path, tuple(rows[0]), rows[1:], lines[1:], lines[0], text.delimiter != ",", notes, in_memory=text.in_memory
+        )
     else:
         titles = tuple(f"column {i + 1}" for i in range(len(rows[0])))
         note = f"{path.name} has no header: its columns are called {listed_quoted(titles, 3)}"
@@ -150,7 +175,7 @@ def _checked(table: CsvTable, delimiter: str) -> CsvTable:
     path = table.path
     twice = sorted(name for name, n in Counter(table.columns).items() if name and n > 1)
     if twice:
-        raise DataError(f"{path}: line {table.header}: the header names {listed_quoted(twice)} twice; rename one")
+        raise DataError(f"{table.heading}: the header names {listed_quoted(twice)} twice; rename one")
     uneven = [
         (line, f"{counted(len(row), 'cell')}, but the header has {len(table.titles)}")
         for row, line in zip(table.rows, table.lines, strict=True)
@@ -174,6 +199,7 @@ class TableText:
             most cells.
         headed: Whether the first row is a header: it names a known column, or is unlike the rows below it.
         notes: What was noticed.
+        in_memory: Whether it is no file, but a DataFrame or a list.
     """
 
     path: Path
@@ -181,14 +207,17 @@ class TableText:
     delimiter: str
     headed: bool
     notes: tuple[str, ...]
+    in_memory: bool = False
 
     @classmethod
-    def open(cls, path: Path) -> TableText:
-        """Reads a file and looks at its first rows.
+    def open(cls, path: Path | TableText) -> TableText:
+        """Reads a file and looks at its first rows; what was read is as it is.
 
         Raises:
             DataError: As :func:`read_table`.
         """
+        if isinstance(path, TableText):
+            return path
         text, notes = table_text(path)
         delimiters = [d for d in _DELIMITERS if d != " " or path.suffix.lower() not in (".csv", ".tsv")]
         heads = {delimiter: _head(text, delimiter) for delimiter in delimiters}
@@ -316,10 +345,10 @@ def _encoding(data: bytes) -> str:
 def _rows(path: Path, text: TableText) -> tuple[list[list[str]], list[int], tuple[str, ...]]:
     """The rows that are not empty, the lines that they begin in, and notes."""
     try:
-        return *_parsed(text.text, text.delimiter, csv.QUOTE_MINIMAL), text.notes
+        return *_parsed(text, csv.QUOTE_MINIMAL), text.notes
     except csv.Error as error:
         line, fault = error.args
-        rows, lines = _parsed(text.text, text.delimiter, csv.QUOTE_NONE)
+        rows, lines = _parsed(text, csv.QUOTE_NONE)
         if len({*map(len, rows)}) == 1:  # no cell is split by a separator in it: the marks mean nothing
             note = f"the quotation marks of {path.name} do not match (line {line}); they are read as characters"
             return rows, lines, (*text.notes, note)
@@ -329,15 +358,15 @@ def _rows(path: Path, text: TableText) -> tuple[list[list[str]], list[int], tupl
         ) from None
 
 
-def _parsed(text: str, delimiter: str, quoting: Any) -> tuple[list[list[str]], list[int]]:
+def _parsed(text: TableText, quoting: Any) -> tuple[list[list[str]], list[int]]:
     csv.field_size_limit(_LARGEST)
-    stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True, quoting=quoting)
+    stream = io.StringIO(text.text, newline="")
+    reader = csv.reader(stream, delimiter=text.delimiter, skipinitialspace=True, strict=True, quoting=quoting)
     rows, ends = [], [0]
     try:
         for row in reader:
             rows.append([cell.strip() for cell in row])
-            ends.append(reader.line_num)
+            ends.append(ends[-1] + 1 if text.in_memory else reader.line_num)
     except csv.Error as error:
         raise csv.Error(ends[-1] + 1, str(error)) from None
     full = [(row, end + 1) for row, (end, _) in zip(rows, pairwise(ends), strict=True) if any(row)]

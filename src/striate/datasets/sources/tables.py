@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -131,8 +131,14 @@ def open_tables(path: Path, task: Task | None = None, choice: ColumnChoice | Non
         DataError: As :func:`~.rows.read_table` and :func:`table_targets`; no such column, a file that does not exist,
             no words at all.
     """
+    return tables_data_set(_tables(path), task, choice)
+
+
+def tables_data_set(
+    files: Mapping[str, Path | TableText], task: Task | None = None, choice: ColumnChoice | None = None
+) -> DataSet:
+    """As :func:`open_tables`, of the tables of each split, which are files or in memory."""
     choice = choice or ColumnChoice()
-    files = _tables(path)
     if numbers := numeric_columns(files["train"], choice):
         return open_numeric(files, numbers, task)
     tables = {split: read_table(file) for split, file in files.items()}
@@ -174,7 +180,7 @@ def _inputs(
     path = tables["train"].path
     if columns.is_text:
         texts: dict[str, Inputs] = {split: _texts(table, columns.source) for split, table in tables.items()}
-        names = {split: tuple(f"{t.path.name} line {line}" for line in t.lines) for split, t in tables.items()}
+        names = {split: tuple(f"{t.path.name} {t.place(line)}" for line in t.lines) for split, t in tables.items()}
         words, note = words_seen(path, [str(text) for text in texts["train"]])
         joined = (f"a text is the columns {listed_quoted(columns.source)}",) if len(columns.source) > 1 else ()
         return texts, names, ("text", (words,)), (note, *joined)
@@ -188,6 +194,23 @@ def _inputs(
 def _texts(table: CsvTable, columns: Sequence[str]) -> tuple[str, ...]:
     cells = [table.cells(column) for column in columns]
     return tuple(" ".join(filter(None, row)) for row in zip(*cells, strict=True))
+
+
+def rows_alone(
+    file: Path | TableText, choice: ColumnChoice
+) -> tuple[tuple[Path, ...] | tuple[str, ...], tuple[str, ...]]:
+    """The files or texts of a table, without regard to its labels, and their names.
+
+    Raises:
+        DataError: It cannot be read, has no such column, or a file is not there.
+    """
+    table = read_table(file)
+    finder = FileFinder(table.path.parent)
+    columns, is_text = input_columns(table, choice, finder.has)
+    if is_text:
+        return _texts(table, columns), tuple(f"{table.path.name} {table.place(line)}" for line in table.lines)
+    files = finder.files(table, columns[0], "test")
+    return files, tuple(map(str, files))
 
 
 def table_name(path: Path) -> str:

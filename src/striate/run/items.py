@@ -1,0 +1,133 @@
+"""What to predict for: everything that training takes, as items in their order, whether there are targets or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.datasets import BUILT_IN, DataSet
+from striate.datasets.dataset import Inputs
+from striate.datasets.open import open_as_it_is
+from striate.datasets.options import DataOptions
+from striate.datasets.sources.array_files import ARRAY_SUFFIXES, loaded_arrays
+from striate.datasets.sources.columns import ColumnChoice
+from striate.datasets.sources.in_memory import frame_text, is_frame
+from striate.datasets.sources.npz import inputs_alone
+from striate.datasets.sources.numeric_tables import image_sides, numeric_columns, numeric_items
+from striate.datasets.sources.rows import TableText, table_text
+from striate.datasets.sources.tables import SUFFIXES, rows_alone
+from striate.errors import DataError
+from striate.model.contract import IMAGES, Contract
+from striate.model.sources import Item, Source, array_items, array_of, image_files, sources_in
+
+Found = Source | Item | DataError
+
+
+def items_of(given: Any, contract: Contract, *, file: str | None = None, text: str | None = None) -> Iterator[Found]:
+    """The items in *given*, each under its name, and the error in the place of what cannot be read.
+
+    Args:
+        given: A file, a folder, an array, a tensor, a sentence, a list of these; ``(X, y)``, whose y is not looked at;
+            a table, an ``.npz``, a DataFrame, a built-in name, a data set. Of several splits all, one after the other.
+        contract: What the model takes.
+        file: Of a table: the column of the image files.
+        text: Of a table: the column of the texts; several, separated by commas, are joined.
+    """
+    choice = ColumnChoice(file=file, text=text)
+    if is_frame(given) or isinstance(given, Mapping | DataSet):
+        sources = [given]
+    else:
+        sources = [*sources_in(given[0] if _is_labelled(given) else given)]
+    for source in sources:
+        try:
+            yield from _items(source, contract, choice)
+        except DataError as error:
+            yield error
+
+
+def _is_labelled(given: Any) -> bool:
+    """Whether it is ``(X, y)``, and no two items."""
+    if not isinstance(given, tuple) or len(given) != 2 or not all(hasattr(part, "__len__") for part in given):
+        return False
+    x, y = given
+    if isinstance(x, str) or isinstance(y, str) or len(x) != len(y):
+        return False
+    return hasattr(x, "to_numpy") or isinstance(x, list) or array_of(y).ndim < array_of(x).ndim
+
+
+def _items(source: Any, contract: Contract, choice: ColumnChoice) -> Iterator[Found]:
+    if is_frame(source):
+        yield from _of_table(frame_text(source), contract, choice)
+    elif isinstance(source, Mapping | DataSet) or (isinstance(source, str) and _is_built_in(source, contract)):
+        yield from _of_data_set(source, contract)
+    elif not isinstance(source, str | Path) or not os.path.exists(source):
+        yield source
+    elif (path := Path(source)).suffix.lower() in SUFFIXES and path.is_file():
+        yield from _of_table(path, contract, choice)
+    elif path.suffix.lower() in ARRAY_SUFFIXES and path.is_file():
+        yield from _of_arrays(path, contract)
+    elif path.is_dir() and (contract.mode not in IMAGES or isinstance(image_files(path)[0], DataError)):
+        yield from _of_folder(path, contract)
+    else:
+        yield source
+
+
+def _is_built_in(source: str, contract: Contract) -> bool:
+    return contract.mode != "text" and source.partition(":")[0] in BUILT_IN
+
+
+def _of_data_set(source: Any, contract: Contract) -> Iterator[Item]:
+    for part in open_as_it_is(source, DataOptions()).parts.values():
+        yield from _named(part.inputs, part.names, contract)
+
+
+def _named(inputs: Inputs, names: Sequence[str], contract: Contract) -> Iterator[Item]:
+    """Inputs as items; DataError where they are texts and the model takes none, or the other way round."""
+    for source, name in zip(inputs, names, strict=True):
+        if isinstance(source, str) != (contract.mode == "text"):
+            came, expected = ("texts", "none") if isinstance(source, str) else ("no texts", "texts")
+            raise DataError(f"{name}: the items are {came}, and the model takes {expected}; use such data")
+        yield Item(source, name, source if isinstance(source, str) else None)
+
+
+def _of_table(file: Path | TableText, contract: Contract, choice: ColumnChoice) -> Iterator[Item]:
+    numbers = None if contract.mode == "text" else numeric_columns(file, choice)
+    if numbers is None:
+        yield from _named(*rows_alone(file, choice), contract)
+        return
+    values, names = numeric_items(file, numbers, prod(contract.input))
+    sides = image_sides(numbers, [values]) if contract.mode in IMAGES else ()
+    if contract.mode in IMAGES and not sides:
+        raise DataError(f"{names[0]}: {values.shape[1]} numbers, which are no image of whole numbers from 0 to 255")
+    yield from _named(values.astype(np.uint8).reshape(len(values), *sides) if sides else values, names, contract)
+
+
+def _of_arrays(path: Path, contract: Contract) -> Iterator[Item]:
+    """The inputs in a file of arrays, of every split; of one array the items, or the one item that it is."""
+    splits = inputs_alone(path, loaded_arrays(path))
+    for split, array in splits.items():
+        name = path.stem if len(splits) == 1 else f"{path.stem} {split}"
+        found = array_items(array, contract, name)
+        if len(found) == 1 and found[0].file is None:  # one item; or none, which is said in its name
+            found = [Item(found[0].source, str(path) if len(splits) == 1 else name)]
+        yield from found
+
+
+def _of_folder(folder: Path, contract: Contract) -> Iterator[Found]:
+    """The items of a folder that contains no images: a data set; or else its files, one item each."""
+    try:
+        yield from [*_of_data_set(folder, contract)]
+        return
+    except DataError as error:
+        wanted = {"text": (".txt", ".text"), "values": (".npy",), "channels": (".npy",)}.get(contract.mode, ())
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())
+        if not files:
+            yield error if contract.mode not in IMAGES else folder
+    for path in files:
+        text = " ".join(table_text(path)[0].split()) if contract.mode == "text" else None
+        yield Item(path if text is None else text, str(path), text)
