@@ -149,15 +149,14 @@ def open_as_it_is(source: Data, options: DataOptions, progress: Progress | None 
     """
     if isinstance(source, str) and not source:  # which as a path would be the current folder
         raise DataError(f"DATA is empty; {_ACCEPTED}")
-    if isinstance(source, DataSet):
-        found, what = source, "is open already"
-    elif isinstance(source, str | Path):
-        found, what = open_built_in(source, progress) if isinstance(source, str) else None, "is built in"
-    else:
-        found = open_in_memory(source, options)
-        return with_depth(Path(found.name), found, options.scale)
+    if not isinstance(source, str | Path | DataSet):
+        opened = open_in_memory(source, options)
+        return with_depth(Path(opened.name), opened, options.scale)
+    found, what = source if isinstance(source, DataSet) else None, "is open already"
+    if isinstance(source, str):
+        found, what = open_built_in(source, progress), "is built in"
     if found is None:
-        return _open_path(Path(source), options)
+        return _open_path(Path(str(source)), options)
     if options.scale not in (None, found.value_range):
         raise DataError(f"{found.name}: --range is for image files; this data set {what}")
     if named := options.columns.given:
