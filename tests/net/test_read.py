@@ -49,12 +49,11 @@ FIELDS = {
     "compiled": None,
 }
 NOT_COUNTED = {
-    "attention": ["attn"],
-    "recurrent": ["lstm"],
     "scripted": ["block"],
-    "tokens": ["encoder"],
     "compiled": ["block"],
 }
+# What torch's own counter leaves out, by hand: 11 steps of an LSTM in two directions; two attentions of 17 tokens
+UNCOUNTED_BY_TORCH = {"recurrent": 11 * 2 * 4 * 12 * (8 + 12), "tokens": 2 * 2 * 17 * 17 * 16}
 
 
 def example(shape, batch=1):
@@ -74,7 +73,7 @@ def reports():
 def test_parameters_and_macs_are_torchs(reports, name):
     module, shape, report = reports[name]
     total = sum(p.numel() for p in module.parameters())
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter:  # with gradients: without, attention runs in one piece uncounted
         module.eval()(example(shape))
     if name == "unused":
         assert report.parameters == total - 85  # two layers whose results nobody gets
@@ -83,9 +82,8 @@ def test_parameters_and_macs_are_torchs(reports, name):
     assert report.parameters == total == sum(layer.parameters for layer in report.layers)
     assert [layer.name for layer in report.layers if layer.macs is None] == NOT_COUNTED.get(name, [])
     assert report.partial == (name in NOT_COUNTED)
-    assert report.macs == counter.get_total_flops() / 2 or (
-        report.partial and report.macs < counter.get_total_flops() / 2
-    )
+    macs = counter.get_total_flops() / 2 + UNCOUNTED_BY_TORCH.get(name, 0)
+    assert report.macs == macs or (report.partial and report.macs < macs)
 
 
 @pytest.mark.parametrize("name", AWKWARD)
@@ -244,7 +242,7 @@ def test_names_that_cannot_be_names_get_an_underscore():
         (nn.Upsample(scale_factor=1.5), "Upsample", "unknown", 0),
         (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "Upsample", "unknown", 0),
         (nn.PixelShuffle(2), "PixelShuffle", "window", 0),
-        (nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular"), "Conv2d", "unknown", 4 * 4 * 9 * 36),
+        (nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular"), "Conv2d", "window", 4 * 4 * 9 * 36),
         (nn.Conv2d(4, 4, 4, padding="same"), "Conv2d", "window", 4 * 4 * 16 * 36),
         (nn.Unfold(3), "Unfold", "unknown", 0),
         (nn.LPPool2d(2, 2), "LPPool2d", "unknown", 0),

@@ -36,7 +36,7 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
         match node.op:
             case ops.Linear() | ops.Conv():
                 if not _attends(node, readers):
-                    found += _straight(node, nodes, shapes)
+                    found += _straight(node, nodes, shapes, reads)
             case ops.BatchNorm():
                 found += _around_norm(node, nodes, shapes)
             case ops.Softmax() if node.name == graph.output:
@@ -72,14 +72,16 @@ def _behind(node: Node, nodes: dict[str, Node]) -> Iterator[Node]:
         yield node
 
 
-def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> Iterator[Problem]:
+def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape], reads: Counter[str]) -> Iterator[Problem]:
     """Two linear layers with no activation between. A narrow middle is a choice (low rank), and so is a depthwise
-    convolution beside one of 1x1.
+    convolution beside one of 1x1; what others read too is a sum of its own (a shortcut, a pyramid).
     """
     assert isinstance(node.op, ops.Linear | ops.Conv)
     if isinstance(node.op, ops.Conv) and node.op.groups > 1:
         return
     for before in _behind(node, nodes):
+        if reads[before.name] > 1:
+            return
         if isinstance(before.op, LINEAR):
             continue
         if isinstance(before.op, ops.Linear | ops.Conv) and not (

@@ -111,7 +111,7 @@ def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...], output: 
     module, lazy = materialised(module, shapes)
     with adopted(module) as strays:
         reading = _read(module, shapes, output)
-    names = {node.name for node in reading.graph.nodes}
+    names = [node.name for node in reading.graph.nodes]
     lost = [s.problem(next((n for n in names if n.startswith(legal(s.path))), legal(s.path))) for s in strays]
     notes = (f"lazy layers have the sizes that this input gives them: {name_list(lazy)}",) if lazy else ()
     return replace(reading, strays=tuple(lost), notes=(*notes, *reading.notes))
@@ -197,7 +197,13 @@ def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, 
 
     slips = [(layer(s), s) for s in trace.faults]
     merged: dict[str, Problem] = {}
+    said = set[tuple[str, ...]]()
     for name, slip in slips:
+        whole = slip.record is not None and slip.record.now().whole
+        key = (slip.path, slip.fix) if whole else (slip.path, slip.fix, slip.message, slip.line)
+        if key in said:
+            continue  # a layer, or a line, that runs again
+        said.add(key)
         before = merged.get(name)
         problem = Problem(name, slip.message + (f" ({slip.line})" if slip.line else ""), slip.fix)
         if before and slip.fix not in before.fix:

@@ -157,8 +157,9 @@ def _named(
     trace: Trace, module: nn.Module, order: list[Record], taps: list[Record], chosen: str
 ) -> tuple[Graph, list[str], dict[Record, str]]:
     names, notes = Names(module), list[str]()
-    parameters = {name: (next(iter(trace.made_of[id(p)])), p.numel()) for name, p in module.named_parameters()}
-    sizes = dict(parameters.values())
+    known = [(name, p, trace.made_of.get(id(p))) for name, p in module.named_parameters()]
+    parameters = {name: (next(iter(of)), p.numel()) for name, p, of in known if of}
+    sizes = dict(parameters.values()) | trace.made_late
     called: dict[Record, str] = {trace.input: "input"}
     nodes, counted, shared, seen = [], [], [], set[int]()
     for record in order:

@@ -59,6 +59,8 @@ class Attempt:
     traced: Callable[..., Any]  # makes a call and writes it down
     made: Callable[[Tensor, Tensor, Any], Tensor]  # notes that the first came of the second, by an op
     first: Callable[[list[Tensor]], int]  # which of some tensors was computed first
+    given: Callable[[Tensor], bool]  # whether a tensor came of the input
+    convolves: bool  # whether a convolution ran before
 
     def get(self, place: int, key: str, default: Any = None) -> Any:
         """An argument, by its position or by its name."""
@@ -90,7 +92,7 @@ def _linear(a: Attempt) -> Mended | None:
     elif flat == features:
         fix = "flatten before it: x.flatten(1)"
         x = a.traced(Tensor.flatten, x, 1)
-    elif x.ndim == 3 and a.rank != 1:
+    elif x.ndim == 3 and not (a.rank == 1 and a.convolves):  # the features of words or patches
         fix, flat = f"Linear({last}, {out})", last
     else:
         fix = f"Linear({flat}, {out}) behind x.flatten(1), in place of {last}"
@@ -113,6 +115,17 @@ def _conv(a: Attempt) -> Mended | None:
         said = f"{kind}({wanted}, {out}, ...) needs an axis of channels, given {a.shape(x)}"
         x = a.traced(Tensor.unsqueeze, x, 1)
         return Mended(said, "x.unsqueeze(1) before it", a.func, (x, weight, bias, *rest), _without(a.kwargs))
+    if x.ndim == 2 and a.kept(x) and x.shape[1] % wanted == 0:  # flat features, which are to be a map
+        axes = weight.ndim - 2
+        each = x.shape[1] // wanted
+        side = isqrt(each) if axes == 2 else each if axes == 1 else round(each ** (1 / 3))
+        if side**axes != each:
+            return None
+        said = f"{kind}({wanted}, {out}, ...) expects a map, given {x.shape[1]}"
+        sizes = (wanted, *[side] * axes)
+        x = a.traced(Tensor.reshape, x, (a.batch, *sizes))
+        fix = f"x.view(-1, {', '.join(map(str, sizes))}) before it"
+        return Mended(said, fix, a.func, (x, weight, bias, *rest), _without(a.kwargs))
     if x.ndim != weight.ndim or not a.kept(x):
         return None
     given = x.shape[1]
@@ -224,9 +237,22 @@ def _prelu(a: Attempt) -> Mended | None:
 def _cat(a: Attempt) -> Mended | None:
     parts = list(a.get(0, "tensors", ()))
     dim = a.kwargs.get("axis", a.get(1, "dim", 0))
-    if len({t.ndim for t in parts}) != 1 or not all(map(a.kept, parts)) or parts[0].ndim < 2:
+    if len({t.ndim for t in parts}) != 1 or parts[0].ndim < 2:
         return None
     dim %= parts[0].ndim
+    others = [t for t in parts if not a.kept(t)]
+    if others and dim and not any(map(a.given, others)):  # tokens of the module's own, for each input the same
+        count, rest = len(others[0]), ", ".join(["-1"] * (others[0].ndim - 1))
+
+        def each(t: Tensor) -> Tensor:
+            sizes = (a.batch, *t.shape[1:])
+            return t if a.kept(t) else a.traced(Tensor.expand, a.traced(Tensor.__getitem__, t, slice(0, 1)), sizes)
+
+        said = f"{shape_text(others[0].shape)} is for a batch of {count}"
+        fix = f"t{'' if count == 1 else '[:1]'}.expand(x.size(0), {rest}) for it"
+        return Mended(said, fix, torch.cat, ([each(t) for t in parts], dim))
+    if not all(map(a.kept, parts)):
+        return None
     shapes = " and ".join(map(a.shape, parts))
     if dim == 0 and len({t.shape[2:] for t in parts}) == 1:
         return Mended(f"joins along the batch: {shapes}", "torch.cat([...], dim=1)", torch.cat, (parts, 1))
@@ -263,7 +289,11 @@ def _binary(a: Attempt) -> Mended | None:
     """A sum or product of tensors that do not fit: the shortcut needs a projection, or the gate its axes."""
     given = [v for v in a.args[:2] if isinstance(v, Tensor)]
     x, y = given if len(given) == 2 else (None, None)
-    if x is None or y is None or not a.kept(x) or not a.kept(y):
+    if x is None or y is None:
+        return None
+    if a.given(x) != a.given(y):
+        return _own_table(a, x, y)
+    if not a.kept(x) or not a.kept(y):
         return None
     verb = "multiply" if "mul" in a.name else "subtract" if "sub" in a.name else "divide" if "div" in a.name else "add"
     said = f"cannot {verb} {a.shape(x)} and {a.shape(y)}"
@@ -286,6 +316,23 @@ def _binary(a: Attempt) -> Mended | None:
         return Mended(f"{said}: {RESIZED}", fix, func, tuple(fitted), sizes=True)
     ratio = _ratio(*_ordered(a, given))
     return _projected(a, given, said, func, ratio) if ratio else None
+
+
+def _own_table(a: Attempt, x: Tensor, y: Tensor) -> Mended | None:
+    """A sum or product with the module's own numbers, such as a table of positions, which are of another size."""
+    x, own = (x, y) if a.given(x) else (y, x)
+    wanted = tuple(x.shape[-own.ndim :]) if own.ndim < x.ndim else (1, *x.shape[1:])
+    if not a.kept(x) or own.ndim > x.ndim or own.ndim < 2:
+        return None
+    made = tuple(1 if n == 1 else m for n, m in zip(own.shape, wanted, strict=True))
+    said = f"{shape_text(own.shape)} does not fit {a.shape(x)}"
+    if len(own) not in (1, *wanted[:1]) and own.ndim == x.ndim and made[1:] == tuple(own.shape[1:]):
+        said = f"{shape_text(own.shape)} is for a batch of {len(own)}"
+    new = own.new_empty(made)
+    args = tuple(new if t is own else t for t in a.args)
+    return Mended(
+        said, f"{shape_text(made)} in place of {shape_text(own.shape)}", a.func, args, a.kwargs, [(new, own)], True
+    )
 
 
 def _ordered(a: Attempt, given: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -352,6 +399,12 @@ def _view(a: Attempt) -> Mended | None:
         if sizes[0] == a.batch or fixed:
             said = f"{call} does not fit: {given}"
         return Mended(said, flat, Tensor.flatten, (x, 1))
+    if len(sizes) == 4 and x.ndim == 3 and sizes[:2] == [a.batch, x.shape[1]] and sizes[2] * sizes[3] < x.shape[2]:
+        features, heads = x.shape[2], sizes[2]  # of an attention
+        fit = next(n for n in range(heads, 0, -1) if features % n == 0)
+        said = f"{features} features do not divide into {heads} heads"
+        meant = (a.batch, x.shape[1], fit, features // fit)
+        return Mended(said, f"{fit} heads, or features that {heads} divides", Tensor.reshape, (x, *meant))
     if len(sizes) > 2 and sizes[0] in (-1, a.batch) and min(sizes[1:]) > 0:
         channels, axes = sizes[1], len(sizes) - 2
         side = isqrt(each // channels) if axes == 2 else each // channels
@@ -373,6 +426,17 @@ def _pool(a: Attempt) -> Mended | None:
     return Mended(said, "remove it", Tensor.clone, (x,), sizes=True)
 
 
+def _shuffle(a: Attempt) -> Mended | None:
+    """``PixelShuffle`` of channels that do not divide into squares of its factor."""
+    x, factor = a.get(0, "input"), a.get(1, "upscale_factor")
+    if x.ndim != 4 or not a.kept(x):
+        return None
+    channels = -(-x.shape[1] // factor**2) * factor**2
+    meant = a.made(x.new_empty(a.batch, channels, *x.shape[2:]), x, Conv(channels, 1))
+    said = f"PixelShuffle({factor}) takes a multiple of {factor**2} channels, given {a.shape(x)}"
+    return Mended(said, f"{channels} channels before it, in place of {x.shape[1]}", a.func, (meant, factor))
+
+
 RULES: dict[str, Callable[[Attempt], Mended | None]] = {
     "linear": _linear,
     **dict.fromkeys([f"conv{t}{r}d" for r in (1, 2, 3) for t in ("", "_transpose")], _conv),
@@ -384,6 +448,7 @@ RULES: dict[str, Callable[[Attempt], Mended | None]] = {
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
     **dict.fromkeys("add iadd radd sub isub rsub mul imul rmul multiply div truediv".split(), _binary),
     **dict.fromkeys(("view", "reshape"), _view),
+    "pixel_shuffle": _shuffle,
     **dict.fromkeys([f"{kind}_pool{r}d" for kind in ("max", "avg") for r in (1, 2, 3)], _pool),
 }
 
@@ -434,9 +499,9 @@ def mixes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], x: Tensor) -
 NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
-def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> tuple[str, str, tuple[Any, ...]] | None:
-    """What is wrong with a layer of torch before it runs, the fix, and the arguments that were meant; the layer itself
-    is changed as its fix says (who calls this puts it back in order).
+def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> Mended | None:
+    """What is wrong with a layer of torch before it runs, with the fix and the arguments that were meant; the layer
+    itself is changed as its fix says (who calls this puts it back in order).
     """
     x = args[0]
     shape = shape_text(x.shape[1:]) or "a number"
@@ -449,7 +514,7 @@ def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> tuple[
         name = type(module).__name__
         module._check_input_dim = lambda *_: None  # it would refuse the input
         said = f"{name} is for inputs of other axes than {shape}"
-        return said, f"{wanted.__name__}({module.num_features})", args
+        return Mended(said, f"{wanted.__name__}({module.num_features})", module, args)
     if isinstance(module, nn.RNNBase):
         return _recurrent(module, args, batch)
     layers = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder)
@@ -459,24 +524,70 @@ def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> tuple[
             return None
         for part in parts:
             part.batch_first = True  # type: ignore[assignment]  # a plain attribute of each
-        what = type(module).__name__
-        return f"{what} takes the first axis for the sequence, and it is the batch", "batch_first=True", args
+        what = f"{type(module).__name__} takes the first axis for the sequence, and it is the batch"
+        return Mended(what, "batch_first=True", module, args)
     return None
 
 
-def _recurrent(module: nn.RNNBase, args: tuple[Any, ...], batch: int) -> tuple[str, str, tuple[Any, ...]] | None:
+def _recurrent(module: nn.RNNBase, args: tuple[Any, ...], batch: int) -> Mended | None:
     x, *states = args
-    said, fix = [], []
+    said, fix, pairs = [], [], []
+    kind = type(module).__name__
     if x.ndim == 3 and not module.batch_first and x.shape[1] != batch:
         module.batch_first = True
-        said.append(f"{type(module).__name__} takes the first axis for the sequence, and it is the batch")
+        said.append(f"{kind} takes the first axis for the sequence, and it is the batch")
         fix.append("batch_first=True")
+    if x.ndim == 3 and x.shape[-1] != module.input_size:
+        said.append(f"{kind}({module.input_size}, {module.hidden_size}) expects {module.input_size} features, "
+                    f"given {shape_text(x.shape[1:])}")  # fmt: skip
+        fix.append(f"{kind}({x.shape[-1]}, {module.hidden_size})")
+        module.input_size = x.shape[-1]
+        for name in ("weight_ih_l0", "weight_ih_l0_reverse")[: 1 + module.bidirectional]:
+            own = getattr(module, name)
+            new = nn.Parameter(own.new_empty(len(own), x.shape[-1]), requires_grad=own.requires_grad)
+            setattr(module, name, new)  # among its flat weights, too
+            pairs.append((new, own))
     given = list(tensors(states))
     sizes = {t.shape[1] for t in given if t.ndim == 3 and t.shape[1] != batch}
     if sizes:
         (size, *_) = sizes
         said.append(f"its first state is made for a batch of {size}")
         fix.append(f"x.size(0) in place of {size}")
-        new = [t.new_zeros(t.shape[0], batch, *t.shape[2:]) for t in given]
-        states = [tuple(new) if isinstance(states[0], tuple | list) else new[0]]
-    return ("; ".join(said), " and ".join(fix), (x, *states)) if said else None
+        new_states = [t.new_zeros(t.shape[0], batch, *t.shape[2:]) for t in given]
+        states = [tuple(new_states) if isinstance(states[0], tuple | list) else new_states[0]]
+    return Mended("; ".join(said), " and ".join(fix), module, (x, *states), weights=pairs) if said else None
+
+
+# ------------------------------------------------------------------------------------------------- fixed devices
+@dataclass
+class FixedDevice:
+    """A call that names a device, and the same for the device that the module is on."""
+
+    call: str
+    device: str
+    func: Callable[..., Any] | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def words(self, of_input: bool) -> tuple[str, str]:
+        """What is wrong, and the fix."""
+        said = f"{self.call} names a device, and the module is on {self.device}"
+        if self.func is None and self.call.startswith("device="):
+            return said, "device=x.device"
+        return said, f".to({'next(self.parameters())' if of_input else 'x'}.device)"
+
+
+def fixed_device(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], own: torch.device) -> FixedDevice | None:
+    """What is to be called in place of a call whose device is another than *own*."""
+    if name == "cuda" and args and isinstance(args[0], Tensor) and own.type != "cuda":
+        return FixedDevice(".cuda()", own.type, Tensor.to, (args[0], own), {})
+    place = args[1] if name == "to" and len(args) > 1 else kwargs.get("device")
+    if not isinstance(place, str | torch.device):
+        return None
+    kind = str(place).partition(":")[0]
+    if kind in (own.type, "meta"):
+        return None
+    if name == "to":
+        rest = {key: value for key, value in kwargs.items() if key != "device"}
+        return FixedDevice(f".to({str(place)!r})", own.type, Tensor.to, (args[0], own, *args[2:]), rest)
+    return FixedDevice(f"device={str(place)!r}", own.type, None, args, kwargs | {"device": own})

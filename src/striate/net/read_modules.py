@@ -77,6 +77,7 @@ class Frame:
 
     def __init__(self, path: str, module: nn.Module, part: bool, start: int) -> None:
         self.path, self.module, self.part, self.start = path, module, part, start
+        self.change = 0  # by how many numbers its weights are more, as its fix has them
         self.given: list[Value] = []
 
 
@@ -168,6 +169,7 @@ class Parts(ABC):
             self._ours(frame, op, out)
         elif len(inside) == 1 and self._value_of_record(inside[0], results[0]):
             inside[0].path, inside[0].whole = frame.path, True
+            inside[0].change += frame.change
             if isinstance(inside[0].op, Opaque):
                 inside[0].op = renamed(inside[0].op, module_kind(module))
         elif inside or any(id(t) not in self.values for t in results):
@@ -241,7 +243,7 @@ class Parts(ABC):
 
     def _replaced(self, frame: Frame, op: Op, shape: Shape, inputs: list[Record]) -> Record:
         """One record in place of all that was noted inside *frame*."""
-        whole = Record(op, inputs, frame.path, shape, whole=True)
+        whole = Record(op, inputs, frame.path, shape, whole=True, change=frame.change)
         whole.parameters = self.parameters(list(frame.module.parameters()))
         for record in self.records[frame.start :]:
             record.part_of = whole

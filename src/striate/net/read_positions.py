@@ -115,9 +115,14 @@ def _cut(call: Call, sides: list[tuple[int, int, int]]) -> Found | None:
     if all(first == 0 and end == n for (first, end, _), n in places):
         steps = [step for (_, _, step), _ in places]
         return Found((*some, MaxPool(1, one(steps))) if max(steps) > 1 else some)  # every n-th place
-    margins = [first for (first, _, _), _ in places]
-    both = all(n - end == first and step == 1 for (first, end, step), n in places)
-    return Found((*some, Crop(one(margins)))) if both else None
+    if any(step != 1 for (_, _, step), _ in places):
+        return None
+    margins = [(first, n - end) for (first, end, _), n in places]
+    if all(before == behind for before, behind in margins):
+        return Found((*some, Crop(one([before for before, _ in margins]))))
+    windows = tuple((1, 1, -before, -behind, 1, 1) for before, behind in margins)
+    shape = (kept, *(len(range(*side)) for side in sides[2:]))
+    return Found((*some, Opaque("slice", shape, 0, 0, "window", windows)))
 
 
 def _narrow(call: Call) -> Found | None:
@@ -134,7 +139,7 @@ def _pad(call: Call) -> Found | None:
     pads, mode, value = list(call.get(1, "pad")), call.get(2, "mode", "constant"), call.get(3, "value")
     if not any(pads):
         return Found()
-    if mode == "circular" or call.value.last or call.x.ndim != call.rank + 2:
+    if call.value.last or call.x.ndim != call.rank + 2:
         return None
     zeros = mode == "constant" and value in (None, 0)
     pads += [0] * (2 * call.x.ndim - len(pads))
@@ -233,9 +238,40 @@ def unknown(call: Call, parameters: int) -> Opaque:
     elif name == "scaled_dot_product_attention":
         query, key, value = call.get(0, "query"), call.get(1, "key"), call.get(2, "value")
         macs = query[..., 0].numel() // call.batch * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+    elif name == "multi_head_attention_forward":
+        macs = _attention(call)
+    elif name in RECURRENT:
+        macs = _recurrent(call)
     elif name in ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample") or "pool" in name:
         macs = 0
     return Opaque(word_of(name), shape, parameters, macs, reach)
+
+
+RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split())
+
+
+def _attention(call: Call) -> int | None:
+    """Of ``nn.MultiheadAttention``: four projections and two products, the sequence first (or alone)."""
+    query, key, value, width = (call.get(i, k) for i, k in enumerate(("query", "key", "value", "embed_dim_to_check")))
+    batch = query.shape[1] if query.ndim == 3 else 1
+    if batch % call.batch and query.ndim == 3:
+        return None
+    folded = batch // call.batch if query.ndim == 3 else 1
+    long, short = len(query), len(key) + (call.get(7, "bias_k") is not None) + bool(call.get(9, "add_zero_attn", False))
+    projected = long * 2 * width + len(key) * (key.shape[-1] + value.shape[-1])
+    return int(folded * width * (projected + 2 * long * short))
+
+
+def _recurrent(call: Call) -> int | None:
+    """Every weight once for every step."""
+    x, third = call.x, call.get(2, "params")
+    if not isinstance(third, tuple | list | Tensor) or x.shape[:1] == ():
+        return None
+    weights = third if isinstance(third, tuple | list) else call.args[2:4]
+    if not all(isinstance(w, Tensor) for w in weights):
+        return None  # a packed sequence: how many steps is not known
+    steps = x.numel() // x.shape[-1] // call.batch
+    return int(steps * sum(w.numel() for w in weights if w.ndim == 2))
 
 
 KINDS = {"getitem": "slice", "setitem": "write", "iadd": "add", "radd": "add", "rsub": "sub", "isub": "sub"}

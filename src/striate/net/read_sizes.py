@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -22,6 +24,7 @@ TRACED = 1500  # parts traced in a search
 REACH = 512  # how far a size is looked for whose features are as many as a layer has
 
 Try = Callable[[Shape], "Report | None"]
+Through = Callable[[Iterable[Shape]], dict[Shape, bool]]
 
 
 def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalInputs:
@@ -49,25 +52,56 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
             seen[shape] = analyse(found.graph) if right and found is not None else None
         return seen[shape]
 
+    def through(shapes: Iterable[Shape]) -> dict[Shape, bool]:
+        """Of each shape whether the module takes it: as it is, or where it has faults, with the same fixes."""
+        given = {shape: (shape, *_others(reading.graph, input, shape)) for shape in shapes}
+        if not reading.slips or reading.features or reading.fits:
+            found = runs(module, given.values())
+            return {shape: found[inputs] for shape, inputs in given.items()}
+        return {shape: _same_fixes(read_all, module, inputs, reading) for shape, inputs in given.items()}
+
     up, near = _moved(input, 1), (legal.below, legal.above, legal.smallest)
     smaller = _moved(legal.smallest, -1) if legal.smallest and max(legal.smallest[1:], default=1) > 1 else None
-    given = {shape: (shape, *_others(reading.graph, input, shape)) for shape in (up, *near, smaller) if shape}
-    through = runs(module, given.values())
-    fits = through[given[up]]
+    far = _further(legal.above or legal.below or input, legal.step)
+    taken = through(dict.fromkeys(shape for shape in (up, *near, smaller, far) if shape))
+    fits = taken[up]
     if fits and (_by_size(report) or not Sizes(reading.graph).fits(up)):
         other = tried(up)
         if other is not None and _signature(other) != _signature(report):
-            return _searched(tried, report, asked, len(reading.graph.nodes))
-    if not fits or reading.features:
+            return _searched(tried, through, report, asked, len(reading.graph.nodes))
+    if reading.features or not all(taken[shape] for shape in (up, *near, far) if shape):
         found = _of_features(tried, reading, report)
         if found is not None:
             return replace(found, asked=asked)
-    below, above, smallest = (shape if shape and through[given[shape]] else None for shape in near)
+    below, above, smallest = (shape if shape and taken[shape] else None for shape in near)
     if reading.fits and not (below or above or smallest):
-        return _searched(tried, report, asked, len(reading.graph.nodes))
-    if smaller and through[given[smaller]]:
+        return _searched(tried, through, report, asked, len(reading.graph.nodes))
+    if smaller and taken[smaller]:
         smallest = None  # it takes smaller ones, by code that depends on the size
-    return LegalInputs(asked, below, above, smallest, legal.step if below or above else None)
+    elif legal.smallest and not smallest and (below or above):
+        least = min((below or above or input)[1:] or input)
+        larger = [_moved(legal.smallest, d) for d in range(1, min(least, TRACED // len(reading.graph.nodes)))]
+        smallest = next((shape for shape, fit in through(larger).items() if fit), None)
+    even = far is not None and taken[far] and all(taken[shape] for shape in near[:2] if shape)
+    return LegalInputs(asked, below, above, smallest, legal.step if even else None)
+
+
+def _same_fixes(read_all: Callable[..., Reading], module: nn.Module, inputs: tuple[Shape, ...], own: Reading) -> bool:
+    """Whether the module, with the fixes of its faults, takes other *inputs*: there it has no other faults."""
+    try:
+        found = read_all(module, inputs)
+    except Error:
+        return False
+    fixes = [{(p.layer, p.fix) for p in each.slips} for each in (found, own)]
+    return fixes[0] <= fixes[1] and not found.fault
+
+
+def _further(input: Shape, step: tuple[int, ...] | None) -> Shape | None:
+    """Some steps above: about twice as large."""
+    if step is None:
+        return None
+    own = input[len(input) - len(step) :]
+    return (*input[: len(input) - len(step)], *(n + s * max(1, n // s) for n, s in zip(own, step, strict=True)))
 
 
 def _others(graph: Graph, input: Shape, shape: Shape) -> list[Shape]:
@@ -102,7 +136,7 @@ def _signature(report: Report) -> list[Any]:
     return [(op.kind, op.reach, op.windows) if isinstance(op, Opaque) else op for op in ops]
 
 
-def _searched(tried: Try, report: Report, asked: bool | None, parts: int) -> LegalInputs:
+def _searched(tried: Try, through: Through, report: Report, asked: bool | None, parts: int) -> LegalInputs:
     """Of code that depends on the size: its neighbours, one by one, and the smallest."""
     input, budget = report.input, max(8, TRACED // parts)
 
@@ -110,17 +144,35 @@ def _searched(tried: Try, report: Report, asked: bool | None, parts: int) -> Leg
         found = tried(shape)
         return found is not None and not found.dropped
 
-    steps = range(1, min(34, budget // 4))
-    above = next((s for d in steps if whole(s := _moved(input, d))), None)
-    below = next((s for d in steps if min(s := _moved(input, -d)) > 0 and s != input and whole(s)), None)
+    def alone(axis: int, by: int) -> int | None:
+        """The next size along one axis, as the others are."""
+        for d in range(1, min(34, budget // 8)):
+            n = input[axis] + by * d
+            found = tried((*input[:axis], n, *input[axis + 1 :])) if n > 0 else None
+            if found is not None and all(drop.axis != axis - 1 for drop in found.dropped):
+                return n
+        return None
+
+    def next_to(by: int) -> Shape | None:
+        shapes = (_moved(input, by * d) for d in range(1, min(34, budget // 4)))
+        found = next((s for s in shapes if s != input and whole(s)), None)
+        if found is not None or len(set(input[1:])) < 2:
+            return found
+        each = [alone(axis, by) for axis in range(1, len(input))]
+        known = [n for n in each if n is not None]
+        shape = (input[0], *known)
+        return shape if len(known) == len(each) and whole(shape) else None
+
+    above, below = next_to(1), next_to(-1)
     least = min((above or input)[1:] or input)
-    smaller = (_squared(input, n) for n in range(1, min(least + 1, budget // 2)))
-    smallest = next((s for s in smaller if tried(s)), None)
+    smaller = [_squared(input, n) for n in range(1, min(least, 2 * budget) + 1)]
+    taken = through(smaller)
+    smallest = next((s for s in smaller if taken[s]), None)
     step = None
     if below and above:
         up, down = above[-1] - input[-1], input[-1] - below[-1]
-        even = up == down if asked else True
-        step = ((up if asked else up + down),) * max(1, len(input) - 1) if even else None
+        even = up == down if asked is not False else True
+        step = ((up if asked is not False else up + down),) * max(1, len(input) - 1) if even else None
     return LegalInputs(asked, below, above, smallest, step)
 
 
@@ -158,11 +210,17 @@ def _of_features(tried: Try, reading: Reading, report: Report) -> LegalInputs | 
             least, most = min(input[1:]), max(input[1:])
             yield from (_squared(input, n) for n in (range(least, 0, -1) if direction < 0 else range(most, REACH)))
 
-    def whole(shape: Shape) -> bool:
-        found = tried(shape) if fits(shape) else None
-        return found is not None and not found.dropped
+    def first(shapes: Iterable[Shape], dropping: bool = False) -> Shape | None:
+        """The first that fits, of a few."""
+        few = islice(filter(fits, shapes), 12)
+        return next((s for s in few if (found := tried(s)) and (dropping or not found.dropped)), None)
 
-    below, above = next(filter(whole, sizes(-1)), None), next(filter(whole, sizes(1)), None)
-    smaller = (_squared(input, n) for n in range(1, max(input[1:]) + REACH))
-    smallest = next((s for s in smaller if fits(s) and tried(s)), None)
+    below, above = first(sizes(-1)), first(sizes(1))
+    shortest = min(input[1:])
+    smaller = (_moved(input, d) for d in range(1 - shortest, REACH))
+    smallest = (
+        first(smaller, True)
+        if len(set(input[1:])) == 1
+        else first(sorted([*smaller, *(_squared(input, n) for n in range(1, max(input[1:]) + REACH))], key=prod), True)
+    )
     return LegalInputs(None, below, above, smallest, None)

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from striate.errors import SpecError
+from striate.errors import SpecError, shape_text
 from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
-from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, mended_layer, mixes, unmixed
+from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, fixed_device, mended_layer, mixes, unmixed
 from striate.net.read_modules import Frame, Parts
 from striate.net.read_positions import EITHER_WAY, FRESH, MATMULS, POINTWISE, unknown, word_of
-from striate.spec import Op, Opaque, Shape
+from striate.spec import Conv, Op, Opaque, Shape
 
 PIECES = frozenset("chunk split tensor_split unbind split_with_sizes hsplit vsplit".split())
 ONE_READ = frozenset("expand_as view_as reshape_as type_as to".split())  # the others only say how it shall look
@@ -34,7 +34,7 @@ MAY_STAY = EITHER_WAY | POINTWISE | {"cat", "concat", "concatenate"}  # read ten
 
 
 TORCH = str(Path(torch.__file__).parent)
-OURS = str(Path(__file__).parent)
+OURS = str(Path(__file__).parents[1])
 LIBRARY = sysconfig.get_paths()["stdlib"]
 
 
@@ -62,6 +62,8 @@ def line_now() -> str:
     while frame.f_back is not None:
         frame = frame.f_back
         name = frame.f_code.co_filename
+        if name.startswith(OURS) and frame.f_code.co_name == "_follow":
+            break  # what called striate is no part of the module
         if own_file(name):
             text = linecache.getline(name, frame.f_lineno).strip()
             return f"{Path(name).name} line {frame.f_lineno}" + (f": {text}" if text else "")
@@ -87,6 +89,7 @@ class Trace(Parts, TorchFunctionMode):
         super().__init__()
         input, x = shapes[0], xs[0]
         self.input = Record(Opaque("input", input), [], "", input)
+        self.device = x.device
         self.batch, self.rank = x.shape[0], max(1, len(input) - 1) if x.is_floating_point() else 1
         self.values: dict[int, Value] = {id(x): Value(self.input, input)}
         self.records: list[Record] = []
@@ -102,7 +105,9 @@ class Trace(Parts, TorchFunctionMode):
             real = stands_for.get(id(p), p)
             self.made_of[id(p)] = self.made_of[id(real)] = frozenset([id(real)])
         self.frames: list[Frame] = []
+        self.module = module
         self.names = {id(part): name for name, part in module.named_modules()}
+        self.made_late: dict[int, int] = {}  # parameters that the forward itself makes, and how many numbers each has
         self.running: tuple[str, list[Tensor]] | None = None  # the call in hand: what failed, where it fails
         self.failed: Frame | None = None
         self.everything = everything
@@ -122,6 +127,13 @@ class Trace(Parts, TorchFunctionMode):
         self.calls += 1
         given = list(tensors((args, kwargs)))
         self.running = name, given
+        fixed = fixed_device(name, args, kwargs, self.device)
+        if fixed:
+            self._said(fixed.words(bool(given and self.value(given[0]))))
+            func, args, kwargs = fixed.func or func, fixed.args, fixed.kwargs
+        late = [t for t in given if not self.made_of.get(id(t)) and isinstance(t, nn.Parameter)]
+        if late and any(map(self.value, given)):
+            self._made_late(late)
         if self.calls in self.unmix or (given and self.value(given[0]) and mixes(name, args, kwargs, given[0])):
             meant = unmixed(self._attempt(name, func, args, kwargs, ""))
             if meant:
@@ -136,11 +148,43 @@ class Trace(Parts, TorchFunctionMode):
         self.running = None
         return self._noted(name, func, args, kwargs, given, out)
 
+    def _said(self, words: tuple[str, str]) -> None:
+        """Writes down a fault that the line in hand has."""
+        line = line_now()
+        frame = next((f for f in reversed(self.frames) if f.path), None)
+        if all(line != s.line or words[1] != s.fix for s in self.faults):
+            self.faults.append(Slip(*words, line, frame.path if frame else ""))
+
+    def _made_late(self, late: list[Tensor]) -> None:
+        """A layer, or parameters, that the forward makes itself."""
+        for parameter in late:
+            self.kept.append(parameter)
+            self.made_of[id(parameter)] = frozenset([id(parameter)])
+            self.made_late[id(parameter)] = parameter.numel()
+        layer: nn.Module | None = None
+        frame = sys._getframe()
+        while frame.f_back is not None:
+            frame = frame.f_back
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, nn.Module):
+                if id(owner) in self.names:
+                    break
+                layer = owner
+        count = sum(p.numel() for p in (layer.parameters() if layer is not None else late))
+        self.made_late |= {id(p): p.numel() for p in late}
+        kept = layer is not None and any(part is layer for part in self.module.modules())
+        what = "that an optimizer gets only if it is made after the first call" if kept else "that no optimizer gets"
+        shapes = " and ".join(shape_text(p.shape) for p in late)
+        made = f"nn.{layer}" if layer is not None and "\n" not in str(layer) else "it"
+        made = made if layer is not None else f"nn.Parameter of {shapes}"
+        self._said((f"made in forward: {count:,} parameters {what}", f"make {made} in __init__"))
+
     def _attempt(self, name: str, func: Any, args: Any, kwargs: Any, error: str) -> Attempt:
         frame = next((f for f in reversed(self.frames)), None)
         return Attempt(
             name, func, args, kwargs, self.batch, self.rank, frame.module if frame else None, error,
-            traced=self._before, made=self._made, first=self._first,
+            traced=self._before, made=self._made, first=self._first, given=lambda t: self.value(t) is not None,
+            convolves=any(isinstance(r.op, Conv) for r in self.records),
         )  # fmt: skip
 
     def _mended(self, name: str, func: Any, args: Any, kwargs: Any, error: Exception) -> Mended | None:
@@ -172,9 +216,10 @@ class Trace(Parts, TorchFunctionMode):
 
     def _before(self, func: Any, *args: Any) -> Any:
         """A call that has to come before the one in hand, and before the layer that this is in."""
+        before = len(self.records)
         out = self.__torch_function__(func, (), args)
         frame = next((f for f in reversed(self.frames) if f.part), None)
-        if frame and self.records:
+        if frame and len(self.records) > before:
             self.records[-1].path = frame.path.rpartition(".")[0]
             frame.start = len(self.records)
         return out
@@ -236,10 +281,13 @@ class Trace(Parts, TorchFunctionMode):
         found = mended_layer(frame.module, args, self.batch) if isinstance(args[0], Tensor) else None
         if found is None:
             return args
-        slip = Slip(found[0], found[1], line_now(), frame.path)
-        if all(slip.path != s.path for s in self.faults):  # it may run again
-            self.faults.append(slip)
-        return found[2]
+        for new, own in found.weights:
+            self.kept.append(new)
+            self.made_of[id(new)] = self.made_of.get(id(own), frozenset())
+            frame.change += new.numel() - own.numel()
+        if all(frame.path != s.path for s in self.faults):  # it may run again
+            self.faults.append(Slip(found.message, found.fix, line_now(), frame.path))
+        return found.args
 
     def culprit(self) -> int | None:
         """The number of the first call after which the tensor that failed, or the output, is mixed of inputs."""
