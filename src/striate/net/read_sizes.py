@@ -81,7 +81,7 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
     elif legal.smallest and not smallest and (below or above):
         least = min((below or above or input)[1:] or input)
         larger = [_moved(legal.smallest, d) for d in range(1, min(least, TRACED // len(reading.graph.nodes)))]
-        smallest = next((shape for shape, fit in through(larger).items() if fit), None)
+        smallest = next((shape for some in _chunks(larger) for shape, fit in through(some).items() if fit), None)
     even = far is not None and taken[far] and all(taken[shape] for shape in near[:2] if shape)
     return LegalInputs(asked, below, above, smallest, legal.step if even else None)
 
@@ -166,14 +166,18 @@ def _searched(tried: Try, through: Through, report: Report, asked: bool | None, 
     above, below = next_to(1), next_to(-1)
     least = min((above or input)[1:] or input)
     smaller = [_squared(input, n) for n in range(1, min(least, 2 * budget) + 1)]
-    taken = through(smaller)
-    smallest = next((s for s in smaller if taken[s]), None)
+    smallest = next((s for some in _chunks(smaller) for s, fit in through(some).items() if fit), None)
     step = None
     if below and above:
         up, down = above[-1] - input[-1], input[-1] - below[-1]
         even = up == down if asked is not False else True
         step = ((up if asked is not False else up + down),) * max(1, len(input) - 1) if even else None
     return LegalInputs(asked, below, above, smallest, step)
+
+
+def _chunks(shapes: list[Shape]) -> Iterator[list[Shape]]:
+    """A few at a time: the first that fits is likely among them, and what is common to all of them takes time."""
+    return (shapes[i : i + 8] for i in range(0, len(shapes), 8))
 
 
 def _squared(input: Shape, n: int) -> Shape:
