@@ -6,7 +6,6 @@ Every message says where, what came, what was wanted and the way out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class Error(ValueError):
@@ -37,6 +36,51 @@ class ModelError(Error):
     """A model file that is damaged, is not ours, or does not hold what it says."""
 
 
+def closest(word: str, choices: Iterable[str]) -> str:
+    """The one of *choices* that *word* is a slip of, or begins like; "" where none is near in spelling.
+
+    One letter may be wrong, missing, too many or in its neighbour's place in a word of up to 5, two of up to 8, else
+    three, or more behind five or more letters that are right; capitals, blanks and hyphens count nothing.
+
+    >>> closest("cnov", ["conv", "relu"]), closest("pool", ["sumpool", "conv"]), closest("title", ["file"])
+    ('conv', '', '')
+    """
+    given = _plain(word)
+    allowed = 1 if len(given) <= 5 else 2 if len(given) <= 8 else 3
+    found = []
+    for choice in choices:
+        plain = _plain(choice)
+        shared = next(
+            (i for i, (a, b) in enumerate(zip(given, plain, strict=False)) if a != b), min(len(given), len(plain))
+        )
+        wrong = 0 if 2 < len(given) == shared else _slips(given, plain)
+        if wrong > allowed and shared > 4 and 5 * shared >= 3 * len(given):
+            wrong = allowed
+        if wrong <= allowed and wrong < len(given):
+            found.append((wrong, _slips(word.lower(), choice.lower()), -shared, len(plain), choice))
+    return min(found)[-1] if found else ""
+
+
+def _plain(word: str) -> str:
+    return "".join(character for character in word.lower() if character not in " _-")
+
+
+def _slips(one: str, other: str) -> int:
+    """How many letters must be changed, added, removed or swapped with the next; 9 for words of unlike lengths."""
+    if abs(len(one) - len(other)) > 3:
+        return 9
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        last, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(row[j - 1] + 1, before[j] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """The end of an error message about an unknown *word*: the nearest choice, or all of them.
 
@@ -46,10 +90,10 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     '; it is one of conv, relu'
     """
     choices = list(choices)
-    near = get_close_matches(str(word).lower(), choices, 1)
+    near = closest(str(word), choices)
     if not choices:
         return ""
-    return f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(choices)}"
+    return f"; did you mean {near!r}?" if near else f"; it is one of {', '.join(choices)}"
 
 
 def shape_text(shape: Iterable[int]) -> str:

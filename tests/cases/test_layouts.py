@@ -1,6 +1,7 @@
 """Folders as people have them, rebuilt small: the layouts of well-known public sets, and others of their kind."""
 
 import json
+import os
 import shlex
 import zlib
 
@@ -107,6 +108,41 @@ def test_images_without_class_are_what_predict_is_for(tmp_path, flat):
     assert (data.classes, sum(counts(data).values())) == (("cat", "dog"), 10)
     (note,) = data.notes
     assert "3 images and no class folders: not trained or measured on; predict them with striate predict" in note
+
+
+@pytest.mark.parametrize("other", ["Unseen", "held out", "final", "hospital B", "new"])
+def test_a_folder_of_the_same_classes_beside_the_splits_is_not_passed_over_silently(tmp_path, other):
+    build(tmp_path, *(f"{split}/{name}/{split}{{0..4}}.png" for split in ("Train", "Val", other) for name in "ab"))
+    data = open_data(tmp_path)
+    assert counts(data) == {"train": 8, "val": 10, "test": 2}
+    assert f"{other}/ beside the splits skipped; to test on {other}/, call it test/" in data.notes
+
+
+@pytest.mark.parametrize("inner", [("Ara", "Kea", "Katze"), ("red oak", "elm", "ash"), ("a", "b", "c")])
+def test_folders_in_class_folders_that_may_be_the_classes(tmp_path, inner):
+    build(tmp_path, *(f"{'xy'[i % 2]}/{name}/{name}{{0..4}}.png" for i, name in enumerate(inner)))
+    data = open_data(tmp_path)
+    assert data.classes == ("x", "y")
+    (note,) = [note for note in data.notes if "the class folders contain folders" in note]
+    assert note.endswith(f"striate data {shlex.quote(str(tmp_path))} --classes-from parent")
+    assert open_data(tmp_path, classes_from="parent").classes == tuple(sorted(inner))
+
+
+@pytest.mark.parametrize("inner", ["subject{}", "2024-01-0{}", "video {}", "{}"])
+def test_subjects_and_days_in_class_folders_are_no_classes(tmp_path, inner):
+    for i in range(4):
+        build(tmp_path, f"{'xy'[i % 2]}/{inner.format(i)}/{{0..3}}{i}.png")
+    assert open_data(tmp_path).notes == ()
+
+
+@pytest.mark.parametrize("names", ["IMG_{4000..4009}", "DSC0{100..109}", "PXL_2024{10..19}", "P{1..9}", "photo-{1..9}"])
+def test_one_class_folder_instead_of_its_parent(tmp_path, names):
+    build(tmp_path, f"cups/{names}.jpg", "bins/{1..9}.jpg")
+    text = message(tmp_path / "cups")
+    assert "classes-from" not in text
+    assert f"if it is one class of several, did you mean {os.path.relpath(tmp_path)!r}?" in text
+    (tmp_path / "bins").rename(tmp_path / ".bins")
+    assert "did you mean" not in message(tmp_path / "cups")
 
 
 @pytest.mark.parametrize("folds", [("fold1", "fold2"), ("site a", "site b", "site c"), ("2019", "2020")])

@@ -152,12 +152,65 @@ def test_named_columns(tmp_path):
     assert "--label names a column of a table; this data set is built in" in refused("digits", label="x")
 
 
+@pytest.mark.parametrize(
+    ("values", "label", "task"),
+    [
+        (lambda i: 9000 + i * i, "price", "regression"), (lambda i: i / 8, "dose", "regression"),
+        (lambda i: i % 2, "survived", "classification"), (lambda i: i % 5, "grade", "regression"),
+        (lambda i: i % 5, "diagnosis", "classification"), (lambda i: "ab"[i % 2], "kind", "classification"),
+        (lambda i: 20 + i % 7, "Age", "regression"),
+    ],
+)  # fmt: skip
+def test_a_column_that_is_named_is_of_the_task_that_it_is_of_without_a_name(tmp_path, values, label, task):
+    pictures(tmp_path, [f"{i}.png" for i in range(40)])
+    path = written(tmp_path / "t.csv", [["file", label], *([f"{i}.png", values(i)] for i in range(40))])
+    for options in ({}, {"label": label.lower()}):
+        data = open_data(path, **options)
+        assert (data.task, data.why) == (task, f"from the column {label!r} of t.csv")
+    noted = f"{label!r} has few different numbers; if they are classes: --task classification" in data.notes
+    assert noted == (label in ("grade", "Age"))
+    if noted:
+        assert open_data(path, task="classification").task == "classification"
+
+
+@pytest.mark.parametrize("name", ["Nr.", "No", "row", "count", "Unnamed: 0", "lfd"])
+@pytest.mark.parametrize("start", [0, 1])
+def test_numberings_are_no_targets(tmp_path, name, start):
+    pictures(tmp_path, [f"{i}.png" for i in range(12)])
+    rows = [[i + start, f"{i}.png", "ab"[i % 2]] for i in range(12)]
+    path = written(tmp_path / "t.csv", [[name, "file", "Befund"], *rows])
+    assert open_data(path).why == "from the column 'Befund' of t.csv"
+
+
+@pytest.mark.parametrize("name", ["PatientID", "patient_id", "subject", "Case ID", "video", "series_id", "burst"])
+def test_patients_are_groups_and_no_targets(tmp_path, name):
+    pictures(tmp_path, [f"{i}.png" for i in range(24)])
+    rows = [[f"p{i // 4}", f"{i}.png", "ab"[i // 4 % 2]] for i in range(24)]
+    path = written(tmp_path / "t.csv", [[name, "file", "Pathology"], *rows])
+    data = open_data(path)
+    assert data.why == "from the column 'Pathology' of t.csv"
+    assert any(note.startswith(f"to keep the rows of one {name!r} in one split: --group ") for note in data.notes)
+    data = open_data(path, group=name)
+    assert not any("--group" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("about", ["description", "Bemerkung", "remarks", "notes", "beschreibung"])
+def test_sentences_beside_a_number_are_no_targets(tmp_path, about):
+    pictures(tmp_path, [f"{i}.png" for i in range(20)])
+    rows = [[f"{i}.png", ["a nice old house", "a small new house by the sea"][i % 2], 1000 + i * i] for i in range(20)]
+    path = written(tmp_path / "t.csv", [["image", about, "price"], *rows])
+    if about == "description":
+        assert refused(path).endswith("could be the input; name one: --file image, or --text description")
+    assert open_data(path, file="image").why == "from the column 'price' of t.csv"
+
+
 @pytest.mark.parametrize("columns", [("sex", "site"), ("dose", "phase"), ("winner", "colour"), ("a", "b"), ("x1", "k")])
 def test_several_columns_that_may_be_meant(tmp_path, columns):
     pictures(tmp_path, [f"{i}.png" for i in range(12)])
     rows = [[f"{i}.png", "mf"[i % 2], "uvw"[i % 3]] for i in range(12)]
     path = written(tmp_path / "t.csv", [["file", *columns], *rows])
-    assert f"{columns[0]!r}, {columns[1]!r} could be what is to be learned; name the column: --label" in refused(path)
+    first, second = sorted(columns, key=lambda name: name == "sex")  # which is seldom what is to be learned
+    assert f"{first!r}, {second!r} could be what is to be learned; name the column: --label {first}" in refused(path)
     assert open_data(path, label=columns[1]).classes == ("u", "v", "w")
 
 

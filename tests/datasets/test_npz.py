@@ -132,7 +132,7 @@ def test_whole_numbers_that_are_amounts(archive):
     assert (data.task, data.classes, data.why) == ("regression", ("y",), "from y of set.npz, as requested")
     assert data.test.targets.tolist() == [[3], [99]]
     assert open_npz(archive(x=many, y=np.arange(25))).notes[1] == (
-        "25 whole numbers in 'y' are taken as classes; if they are amounts: task regression"
+        "25 whole numbers in 'y' are taken as classes; if they are amounts: --task regression"
     )
 
 
@@ -160,7 +160,7 @@ def test_floating_point_is_predicted(archive):
 def test_whole_numbers_in_floating_point_may_be_classes(archive):
     path = archive(x=np.concatenate([GREY, GREY + 1]), y=[0.0, 1, 1, 0] * 2)
     assert open_npz(path).notes[1] == (
-        "y contains whole numbers, stored as float64; if they are classes: task classification"
+        "y contains whole numbers, stored as float64; if they are classes: --task classification"
     )
     data = open_data(path, task="classification")
     assert (data.classes, data.why) == (("0", "1"), "from y of set.npz, as requested")
@@ -182,7 +182,9 @@ def test_one_1_in_every_row_is_a_class(archive):
     data = open_npz(path)
     assert (data.task, data.classes) == ("classification", ("a", "b", "c"))
     assert data.train.targets.tolist() == [2, 0, 0, 1] * 2
-    assert data.notes[1] == "every row of y has exactly one 1, so it is taken for one class each; else: task multilabel"
+    assert (
+        data.notes[1] == "every row of y has exactly one 1, so it is taken for one class each; else: --task multilabel"
+    )
     again = open_data(path, task="multilabel")
     assert again.task == "multilabel"
     assert (again.train.targets.sum(axis=1) == 1).all()
@@ -275,7 +277,7 @@ BAD = {
     "one class": ({"x": GREY, "y": LABELS * 0}, "FILE: every target is 0; learning needs two classes or more"),
     "a new class": (
         {"x": GREY, "y": LABELS, "x_test": GREY, "y_test": LABELS + 1},
-        "FILE: y_test contains 2 (first in item 1), but the training split has 0, 1; correct it, or use the task "
+        "FILE: y_test contains 2 (first in item 1), but the training split has 0, 1; correct it, or use --task "
         "regression if they are amounts",
     ),
     "other columns": (

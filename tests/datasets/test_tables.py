@@ -47,7 +47,7 @@ def test_files_and_a_number(table):
     assert (data.task, data.classes, data.positions) == ("regression", ("Age",), ())
     assert data.train.targets.tolist() == [[3], [-15]]
     assert data.train.targets.dtype == np.float32
-    assert data.why == "from the column 'age' of pets.csv"
+    assert data.why == "from the column 'Age' of pets.csv"
 
 
 def test_files_and_positions(table):
@@ -55,7 +55,7 @@ def test_files_and_positions(table):
     data = opened(table(text, files=TWO))
     assert data.classes == ("x", "nose_y", "Nose_X", "y", "size", "tail_x")
     assert data.positions == ((0, 3), (2, 1))
-    assert data.why == "from the columns 'x', 'nose_y', 'nose_x', 'y', 'size' and 1 more of pets.csv"
+    assert data.why == "from the columns 'x', 'nose_y', 'Nose_X', 'y', 'size' and 1 more of pets.csv"
 
 
 def test_texts_and_labels(table):
@@ -146,7 +146,7 @@ def test_whole_numbers_as_labels_are_classes_in_their_order(table):
 def test_many_whole_numbers_may_be_amounts(table):
     data = opened(table("text,label\n" + "".join(f"word,{i}\n" for i in range(30))))
     assert data.task == "classification"
-    assert data.notes[1] == ("30 whole numbers in 'label' are taken as classes; if they are amounts: task regression")
+    assert data.notes[1] == ("30 whole numbers in 'label' are taken as classes; if they are amounts: --task regression")
 
 
 def test_numbers_that_are_not_whole_are_predicted(table):
@@ -173,7 +173,7 @@ def test_columns_of_0_and_1(table):
     data = opened(path)
     assert (data.task, data.classes) == ("multilabel", ("red", "big"))
     assert data.notes == (
-        "every row of 'red', 'big' is of 0 and 1, so each column is a label; if they are amounts: task regression",
+        "every row of 'red', 'big' is of 0 and 1, so each column is a label; if they are amounts: --task regression",
     )
     assert opened(path, "regression").task == "regression"
     path.write_text("file,red,big\na.png,1,0\nb.png,1,1\nc.png,0,0\n")
@@ -273,7 +273,7 @@ BAD = {
     ),
     "two inputs": (
         "file,text,label\na.png,b,cat\n",
-        "TABLE: line 1: both 'file' and 'text' could be the input; name one with --file or --text",
+        "TABLE: line 1: both 'file' and 'text' could be the input; name one: --file file, or --text text",
     ),
     "two labels": (
         "file,label,class\na.png,b,cat\n",

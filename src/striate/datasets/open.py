@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -29,7 +28,7 @@ from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
-from striate.errors import DataError
+from striate.errors import DataError, closest
 from striate.model.opening import folder_contents, images_under, is_image
 from striate.tasks import Task, task_named
 
@@ -227,11 +226,11 @@ def _is_more(folder: Path, options: DataOptions | None) -> bool:
 
 def _nearest(path: Path) -> str:
     """What a missing *path* may have meant: the built-in name or the existing path most like it; "" where none is."""
-    near = get_close_matches(str(path).lower().partition(":")[0], BUILT_IN, 1)
+    near = closest(str(path).partition(":")[0], BUILT_IN)
     if not near and os.path.isdir(path.parent):
         names = [there.name for kind in folder_contents(path.parent) for there in kind]
-        near = [str(path.parent / name) for name in get_close_matches(path.name, names, 1)]
-    return f"did you mean {near[0]!r}?" if near else ""
+        near = str(path.parent / name) if (name := closest(path.name, names)) else ""
+    return f"did you mean {near!r}?" if near else ""
 
 
 def with_validation(dataset: DataSet, seed: int, fraction: float = 0.1) -> DataSet:

@@ -10,13 +10,12 @@ import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from striate.analysis import Report, analyse
-from striate.errors import ModelError, SpecError, nearest, shape_text
+from striate.errors import ModelError, SpecError, closest, nearest, shape_text
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
 from striate.spec.op import Base
@@ -346,8 +345,8 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     if text.endswith(".safetensors") or _is_there(text):
         return _from_model_file(path)
     if _is_name(text):
-        near = get_close_matches(text.lower(), ZOO, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "striate zoo lists the networks"
+        near = closest(text, ZOO)
+        hint = f"did you mean {near!r}?" if near else "striate zoo lists the networks"
         raise SpecError(
             f"{text!r} is not a network of the zoo, a file, a run's folder or the text of a network; {hint}"
         )

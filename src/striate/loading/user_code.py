@@ -9,12 +9,11 @@ import re
 import sys
 import traceback
 from contextlib import redirect_stdout
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from striate.errors import SpecError, nearest
+from striate.errors import SpecError, closest, nearest
 
 
 def is_code(net: object) -> bool:
@@ -45,9 +44,9 @@ def load_code(text: str) -> Any:
         raise SpecError(f"{text}: name the network in the file, as in {path}:{next(iter(_named(path)), 'Net')}")
     module = _run(path)
     if not hasattr(module, name):
-        own = {n.lower(): n for n in _named(path) or vars(module) if not n.startswith("_")}
-        near = [own[n] for n in get_close_matches(name.lower(), own, 1)]
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it defines {', '.join(own.values())}" if own else ""
+        own = [n for n in _named(path) or vars(module) if not n.startswith("_")]
+        near = closest(name, own)
+        hint = f"; did you mean {near!r}?" if near else f"; it defines {', '.join(own)}" if own else ""
         raise SpecError(f"{path}: defines no {name!r}{hint}")
     return _made(getattr(module, name), f"{path}:{name}")
 

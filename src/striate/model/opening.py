@@ -28,6 +28,7 @@ _OTHERS = {  # suffixes that are never looked behind: data sets have as many suc
     ".pth", ".zip", ".gz", ".tar", ".db", ".ini", ".log", ".wav", ".mp3", ".mp4", ".avi", ".mov", ".heic", ".heif",
     ".nii", ".yaml", ".yml", ".h5", ".hdf5", ".pkl", ".parquet", ".xlsx", ".svg", ".part", ".docx",
 }  # fmt: skip
+_HEIC = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif")  # what such files name themselves
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files begin
 _CLUTTER = {"thumbs.db", "desktop.ini", "icon\r"}
 _TEXTS = (b"iTXt", b"tEXt", b"zTXt")  # chunks of a PNG, and the names of those that hold metadata
@@ -123,6 +124,9 @@ def _opened(stream: BinaryIO, source: Path | str) -> Image.Image:
     try:
         return Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
+        stream.seek(4)
+        if stream.read(4) == b"ftyp" and stream.read(4) in _HEIC:
+            raise DataError("this is HEIC or AVIF, as phones write it, which is not read; convert it to JPEG") from None
         other = open_other_tiff(source)
         if other is None:
             raise

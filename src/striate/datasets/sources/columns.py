@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from striate.datasets.sources.rows import (
     FILES,
@@ -21,10 +21,17 @@ from striate.datasets.sources.rows import (
     is_whole,
     parse_number,
 )
-from striate.errors import DataError, listed_quoted, nearest
+from striate.errors import DataError, closest, listed_quoted, nearest
 from striate.model.opening import is_image
 
 _SAMPLE = 1000  # rows that are looked at to tell what a column is
+_COUNTED = 8, 100  # rows whose numbers, from 0 or 1 on, are one more each: so many at least, and so many are looked at
+_SENTENCE = 4  # words of a cell on average: a class has fewer
+_GROUPS = set(
+    "patient subject person participant case study series session video clip burst sequence donor user speaker "
+    "writer".split()
+)
+_ABOUT_PEOPLE = ("age", "sex", "gender", "alter", "geschlecht", "ethnicity", "race")  # seldom what is to be learned
 _MOST_CLASSES = 0.5  # of the rows: a column with more different values than that is no column of classes
 Found = Callable[[str], bool]  # whether a cell names a file
 
@@ -99,7 +106,7 @@ class TableColumns:
         taken = (*source, split, group)
         if choice.label:
             targets = _named(table, choice.label, "label")
-            labels = len(targets) == 1
+            labels = len(targets) == 1 and _are_labels(table, targets[0])
         else:
             targets, labels = _targets(table, taken, source[0], found)
         used = {*taken, *targets}
@@ -117,7 +124,7 @@ class TableColumns:
     def lacking_in(self, other: CsvTable) -> bool:
         """Whether *other* has the inputs, and nothing that may be the targets: it is there to be predicted."""
         known = {*other.columns}
-        near = any(get_close_matches(name, other.columns, 1, 0.75) for name in self.targets)
+        near = any(closest(name, other.columns) for name in self.targets)
         return known.issuperset(self.source) and not known.intersection(self.targets) and not near
 
 
@@ -140,7 +147,8 @@ def input_columns(
         files, texts = texts, []
     if files and texts:
         raise DataError(
-            f"{table.heading}: both {files[0]!r} and {texts[0]!r} could be the input; name one with --file or --text"
+            f"{table.heading}: both {table.title(files[0])!r} and {table.title(texts[0])!r} could be "
+            f"the input; name one: --file {_quoted(table.title(files[0]))}, or --text {_quoted(table.title(texts[0]))}"
         )
     if files:
         return (_only(table, files, "file"),), False
@@ -162,8 +170,8 @@ def input_columns(
             f"{table.path}: {len(numbers)} columns of numbers and no files or texts: their order means nothing to a "
             "convolution; expected image files, texts, or signals of 16 numbers or more in a row"
         )
-    near = {name: get_close_matches(name, (*FILES, *TEXTS), 1) for name in columns[:100]}
-    meant = "".join(f"; by {name!r}, did you mean {close[0]!r}?" for name, close in near.items() if close)
+    near = {name: closest(name, (*FILES, *TEXTS)) for name in columns[:100]}
+    meant = "".join(f"; by {name!r}, did you mean {close!r}?" for name, close in near.items() if close)
     raise DataError(
         f"{table.heading}: no header that names a column of files or texts, but "
         f"{listed_quoted(table.titles)}{meant}; begin the table with one, such as file,label or text,label, or name "
@@ -194,7 +202,7 @@ def _targets(table: CsvTable, taken: Sequence[str], source: str, found: Found | 
     if weak := [name for name in others if name in OTHER_LABELS]:
         words = [name for name in weak if not _is_numeric(table, name)]
         return ((words or weak)[0],), True  # of a number and a name for the same, the name
-    left = [name for name in others if name and not (name in NUMBERING or _is_id(table, name))]
+    left = [name for name in others if name and not (_is_numbering(table, name) or is_group(table, name))]
     left = [name for name in left if not is_empty(table, name)]
     if not left:
         raise DataError(
@@ -209,13 +217,17 @@ def _targets(table: CsvTable, taken: Sequence[str], source: str, found: Found | 
         changing = []
     if len(names) == 1 and not changing:
         return (names[0],), True
+    if changing and any(_is_prose(table, name) for name in names):
+        names = [name for name in names if not _is_prose(table, name)]
+    if len(changing) == 1 and not names and _are_labels(table, changing[0]):
+        return (changing[0],), True
     if not table.headed and (few := _fewest(table, left)):
         return (few,), True
     if names and len(names) + len(changing) > 1:
-        several = [*names, *changing]
+        several = sorted([*names, *changing], key=lambda name: (name in _ABOUT_PEOPLE, table.columns.index(name)))
         raise DataError(
-            f"{table.heading}: {listed_quoted(several)} could be what is to be learned; name the "
-            f"column: --label {_quoted(several[0])}"
+            f"{table.heading}: {listed_quoted(map(table.title, several))} could be what is to be "
+            f"learned; name the column: --label {_quoted(table.title(several[0]))}"
         )
     return tuple(changing or numbers or left), False
 
@@ -285,10 +297,36 @@ def _fewest(table: CsvTable, columns: Sequence[str]) -> str:
     return ranked[0][1] if all(n is None or is_whole(n) for n in numbers) else ""
 
 
-def _is_id(table: CsvTable, column: str) -> bool:
-    """Whether a column only numbers or names the rows."""
+def _are_labels(table: CsvTable, column: str) -> bool:
+    """Whether a single column of targets is one of labels, and not of amounts: by its name, or by its cells."""
+    return (
+        column in LABELS
+        or column in OTHER_LABELS
+        or not _is_numeric(table, column)
+        or {*_sample(table, column)} <= {"0", "1", ""}
+    )
+
+
+def _is_numbering(table: CsvTable, column: str) -> bool:
+    """Whether a column only numbers or names the rows: by its name, or because it counts them."""
     cells = _sample(table, column)
-    return column.endswith(("_id", " id")) and len({*cells}) == len(cells)
+    if column.strip(" .#:") in NUMBERING or (column.endswith(("_id", " id")) and len({*cells}) == len(cells)):
+        return True
+    least, most = _COUNTED
+    first = [parse_number(cell) for cell in table.cells(column)[:most]]
+    return len(first) >= least and first[0] in (0, 1) and all(n == first[0] + i for i, n in enumerate(first))
+
+
+def is_group(table: CsvTable, column: str) -> bool:
+    """Whether a column names a patient, a video and so on, of several rows each: no target, but a group."""
+    words = {*re.findall("[a-z]+", re.sub("id$", " ", column))}
+    return bool(words & _GROUPS) and _is_classes(table, column)
+
+
+def _is_prose(table: CsvTable, column: str) -> bool:
+    """Whether the cells of a column are sentences."""
+    cells = [cell for cell in _sample(table, column) if cell]
+    return sum(len(cell.split()) for cell in cells) >= _SENTENCE * len(cells)
 
 
 def is_empty(table: CsvTable, column: str) -> bool:

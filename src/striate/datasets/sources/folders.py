@@ -9,6 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import median_low
@@ -28,6 +29,7 @@ FROM_FOLDERS = "from class folders"
 _LAYOUT = "arrange the images as FOLDER/CLASS/IMAGE, one folder for each class"
 
 Classes = dict[str, list[Path]]  # the images of each class folder, both sorted
+_FEW_CLASSES = 1000  # folders beside each other: above it nobody looks for classes there
 _SAMPLE = 200  # files whose headers are read to learn the typical size
 _DECODED = 16  # files with an alpha channel that are decoded to see whether it is used
 
@@ -172,6 +174,7 @@ def _check_train(folder: Path, classes: Classes) -> None:
         if direct:
             images = [path for path in folder_contents(folder)[1] if is_image(path)]
             there = f"{counted(direct, 'image')} directly in it, which have no class{offer(folder, images)}"
+            there += _parent_of_classes(folder)
             raise DataError(f"{folder}: {there}; {_LAYOUT}")
         there = "".join(f"; {note}" for note in skipped(folder))
         raise DataError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}){there}; {_LAYOUT}")
@@ -184,6 +187,16 @@ def _check_train(folder: Path, classes: Classes) -> None:
     if empty:
         there = "".join(f"; in {name}: {note}" for name in empty for note in skipped(folder / name))
         raise DataError(f"{folder}: no images in the class folder(s) {_quoted(empty)}{there}; fill or remove them")
+
+
+def _parent_of_classes(folder: Path) -> str:
+    """A hint where *folder* is one of several class folders itself."""
+    parent = folder.resolve().parent
+    with suppress(DataError):
+        beside = [path for path in folder_contents(parent)[0] if any(map(is_image, folder_contents(path)[1][:_SAMPLE]))]
+        if 1 < len(beside) <= _FEW_CLASSES and folder.resolve() in beside:
+            return f"; if it is one class of several, did you mean {os.path.relpath(parent)!r}?"
+    return ""
 
 
 def _check_held_out(folder: Path, classes: Classes, train: Classes) -> None:
@@ -208,6 +221,10 @@ def _outside(folder: Path, found: SplitFolders) -> list[str]:
     for path in dict.fromkeys([folder, *found.splits.values()]):
         if n := sum(map(is_image, folder_contents(path)[1])):
             notes.append(f"{counted(n, 'image')} directly in {path.name}/ skipped, because they have no class")
+    inner = {path.name for path in folder_contents(found.splits["train"])[0]}
+    same = [path for path in found.beside if len(inner & {one.name for one in folder_contents(path)[0]}) > 1]
+    if same and "test" not in found.splits:
+        return [*notes, f"{slashed(found.beside)} beside the splits skipped; to test on {same[0].name}/, call it test/"]
     return notes + ([f"{slashed(found.beside)} beside the splits skipped"] if found.beside else [])
 
 

@@ -29,7 +29,28 @@ _GUESSES = (
     "{class}.*", "*_{class}", "*-{class}", "*_{class}_#", "*-{class}-#",
 )  # fmt: skip
 _ENOUGH = 0.9  # of the names must fit a pattern that is guessed
-_NO_CLASS = {"img", "image", "images", "dsc", "photo", "pic", "picture", "frame", "scan", "screenshot", "file", "test"}
+_NO_CLASS = {
+    "imgp",
+    "pxl",
+    "dscn",
+    "dscf",
+    "p",
+    "vid",
+    "whatsapp",
+    "signal",
+    "img",
+    "image",
+    "images",
+    "dsc",
+    "photo",
+    "pic",
+    "picture",
+    "frame",
+    "scan",
+    "screenshot",
+    "file",
+    "test",
+}
 
 
 def name_pattern(classes_from: str) -> re.Pattern[str]:
@@ -102,7 +123,7 @@ def guessed_pattern(paths: Sequence[Path]) -> tuple[str, list[str]] | None:
         often = [name for name, n in counts.most_common() if n > 1]
         fits = sum(counts.values()) >= _ENOUGH * len(sample)
         repeated = len(often) > 1 and len(often) >= 0.8 * len(counts) and len(counts) <= len(sample) / 2
-        if fits and repeated and not {name.lower() for name in counts} <= _NO_CLASS:
+        if fits and repeated and not {re.sub("[^a-z]", "", name.lower()) for name in counts} <= _NO_CLASS:
             return guess, often
     return None
 

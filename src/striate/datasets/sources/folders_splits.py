@@ -17,6 +17,7 @@ from striate.errors import DataError, counted, listed
 from striate.model.opening import folder_contents, images_under, is_image
 
 UNLABELLED = "unlabelled"
+_FEW_INSIDE = 200  # folders in class folders: more are videos, patients or days
 _ROLES = {
     word: role
     for role, words in {
@@ -169,14 +170,15 @@ def slashed(folders: Iterable[Path]) -> str:
 
 
 def shared_names_note(folder: Path, classes: Sequence[str]) -> tuple[str, ...]:
-    """A note where the class folders in *folder* contain folders of the same names, which might be the classes."""
+    """A note where the class folders in *folder* contain folders, which might be the classes."""
     if not 1 < len(classes) <= 20:
         return ()
     inner = [{path.name for path in folder_contents(folder / name)[0]} for name in classes]
-    shared = set.intersection(*inner)
-    if len({re.sub("[0-9]+", "", name) for name in shared}) < 2:  # subject1, subject2, ... are no classes
+    shared, all_of_them = set.intersection(*inner), set.union(*inner)
+    command = f"if these are the classes: striate data {shlex.quote(str(folder))} --classes-from parent"
+    if len({re.sub("[0-9]+", "", name) for name in shared}) > 1:  # subject1, subject2, ... are no classes
+        return (f"every class folder contains {listed(f'{name}/' for name in sorted(shared))}; {command}",)
+    kinds = {re.sub("[0-9]+", "", name) for name in all_of_them}
+    if len(kinds) < 2 or len(kinds) < len(all_of_them) or len(all_of_them) > _FEW_INSIDE:
         return ()
-    return (
-        f"every class folder contains {listed(f'{name}/' for name in sorted(shared))}; if these are the classes: "
-        f"striate data {shlex.quote(str(folder))} --classes-from parent",
-    )
+    return (f"the class folders contain folders ({listed(f'{name}/' for name in sorted(all_of_them))}); {command}",)

@@ -6,13 +6,12 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from striate.datasets.dataset import SPLIT_NAMES, DataSet, Inputs, Part
-from striate.datasets.sources.columns import ColumnChoice, TableColumns, base_name, input_columns
+from striate.datasets.sources.columns import ColumnChoice, TableColumns, base_name, input_columns, is_group
 from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
 from striate.datasets.sources.rows import (
@@ -24,7 +23,7 @@ from striate.datasets.sources.rows import (
     read_table,
 )
 from striate.datasets.sources.targets import amounts_note, class_order
-from striate.errors import DataError, counted, listed, listed_quoted
+from striate.errors import DataError, closest, counted, listed, listed_quoted
 from striate.files import check_regular
 from striate.model.opening import folder_contents, is_hidden, is_image
 from striate.model.words import words_of
@@ -33,6 +32,7 @@ from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
 _LISTS = (".txt", ".lst", ".data", ".tab", "")  # of files that may be tables, by what is in them
 _NO_TABLE = re.compile(r"submission|readme|licen[cs]e|class_?dict", re.IGNORECASE)
+_FEW = 12  # different numbers: more are amounts
 _LONG = 16  # cells separated by blanks: fewer may be a sentence
 _SHORTEST = 5  # words: the widest kernel of Kim's text networks
 _FIT = 99  # of a hundred training texts fit whole
@@ -220,7 +220,7 @@ def table_name(path: Path) -> str:
 
 def _why(table: CsvTable, columns: TableColumns) -> str:
     s = "" if len(columns.targets) == 1 else "s"
-    return f"from the column{s} {listed_quoted(columns.targets)} of {table.path.name}"
+    return f"from the column{s} {listed_quoted(map(table.title, columns.targets))} of {table.path.name}"
 
 
 def _notes(
@@ -228,13 +228,29 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = () if task.continuous else similar_names(classes)
     if len(columns.targets) > 1 and not task.continuous:
-        one = "has exactly one 1, so it is taken for one class each; else: task multilabel"
-        several = "is of 0 and 1, so each column is a label; if they are amounts: task regression"
+        one = "has exactly one 1, so it is taken for one class each; else: --task multilabel"
+        several = "is of 0 and 1, so each column is a label; if they are amounts: --task regression"
         notes += (f"every row of {listed_quoted(columns.targets)} {one if task.exclusive else several}",)
     elif task.several and (separator := _separator(table, columns.targets[0])) in (",", " "):
         notes += (f"the labels of a cell are separated by {'commas' if separator == ',' else 'blanks'}",)
     notes += amounts_note(classes, columns.targets[0]) if task.exclusive and len(columns.targets) == 1 else ()
-    return notes + ((f"columns not used: {listed_quoted(columns.unused)}",) if columns.unused else ())
+    if task.continuous and len(columns.targets) == 1 and _are_few(targets):
+        notes += (
+            f"{table.title(columns.targets[0])!r} has few different numbers; if they are classes: "
+            "--task classification",
+        )
+    if not columns.group and (groups := [name for name in columns.unused if is_group(table, name)]):
+        notes += (f"to keep the rows of one {table.title(groups[0])!r} in one split: --group {groups[0]}",)
+    unused = listed_quoted(map(table.title, columns.unused))
+    return notes + ((f"columns not used: {unused}",) if columns.unused else ())
+
+
+def _are_few(values: np.ndarray) -> bool:
+    """Whether numbers are whole, few and come again and again, as classes do."""
+    different = np.unique(values)
+    return (
+        len(different) <= _FEW and 4 * len(different) <= len(values) and bool((different == np.floor(different)).all())
+    )
 
 
 def _describes(path: Path) -> bool:
@@ -456,7 +472,7 @@ def _numbers(table: CsvTable, columns: Sequence[str]) -> np.ndarray:
             else:
                 values[i, v] = value
     if faults:
-        near = [name for name in columns if name not in LABELS and get_close_matches(name, LABELS, 1, 0.75)]
+        near = [name for name in columns if name not in LABELS and closest(name, LABELS)]
         meant = f"if {near[0]!r} contains classes, call it label" if near else "a column of classes is called label"
         meant += f", or {'name it' if near else 'is named'} with --label {near[0] if near else 'COLUMN'}"
         table.refuse(sorted(faults), f"correct or remove it; {meant}")

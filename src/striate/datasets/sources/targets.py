@@ -34,7 +34,7 @@ def amounts_note(classes: Sequence[str], column: str) -> tuple[str, ...]:
     """A note where the *classes* are so many whole numbers that they may be amounts."""
     if len(classes) <= _MANY or not all((n := parse_number(name)) is not None and is_whole(n) for name in classes):
         return ()
-    return (f"{len(classes)} whole numbers in {column!r} are taken as classes; if they are amounts: task regression",)
+    return (f"{len(classes)} whole numbers in {column!r} are taken as classes; if they are amounts: --task regression",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def _classes(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
         if len(unknown):
             values = listed(np.unique(array[unknown]).tolist())
             known = f"classes names {len(names)}" if names else f"the training split has {listed(present.tolist(), 20)}"
-            amounts = "" if names or array.dtype.kind in "US" else ", or use the task regression if they are amounts"
+            amounts = "" if names or array.dtype.kind in "US" else ", or use --task regression if they are amounts"
             raise DataError(
                 f"{path}: {key} contains {values} (first in item {unknown[0]}), but {known}; correct it{amounts}"
             )
@@ -126,7 +126,7 @@ def _values(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
         raise DataError(f"{path}: the targets contain numbers beyond 3.4e38, the maximum of 32 bits; scale them")
     classes = names if len(names) == width else ("y",) if width == 1 else tuple(f"y{i}" for i in range(width))
     whole = width == 1 and train.dtype.kind == "f" and (train == np.floor(train)).all()
-    note = f"{key} contains whole numbers, stored as {train.dtype}; if they are classes: task classification"
+    note = f"{key} contains whole numbers, stored as {train.dtype}; if they are classes: --task classification"
     return ArrayTargets(REGRESSION, classes, targets, (note,) if whole else ())
 
 
@@ -142,7 +142,7 @@ def _matrix(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
     classes = names or tuple(map(str, range(train.shape[1])))
     if all((array.sum(axis=1) == 1).all() for _, array in arrays.values()):
         targets = {split: array.argmax(axis=1).astype(np.int64) for split, (_, array) in arrays.items()}
-        note = f"every row of {key} has exactly one 1, so it is taken for one class each; else: task multilabel"
+        note = f"every row of {key} has exactly one 1, so it is taken for one class each; else: --task multilabel"
         return ArrayTargets(CLASSIFICATION, classes, targets, (note,))
     targets = {split: array.astype(np.uint8) for split, (_, array) in arrays.items()}
     return ArrayTargets(MULTILABEL, classes, targets)
