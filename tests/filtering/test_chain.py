@@ -91,6 +91,14 @@ def test_the_table(tmp_path):
     assert lab("table", NUMBERS).picture("grey").alt == "an image: the usual kernels"
 
 
+def test_small_outputs_are_drawn_with_their_numbers():
+    found = lab("sobel-x; relu", np.arange(25, dtype=np.uint8).reshape(5, 5))
+    for j in (0, 1):
+        np.testing.assert_array_equal(
+            found._panel(0, j, "colour", found._scales()).numbers, found.chains[0][j][1].output
+        )
+
+
 def test_json():
     about = lab("sobel-x; relu", "1 2 3; 4 5 6; 7 8 9").as_dict()
     assert about["input"] == [3, 3]

@@ -14,6 +14,7 @@ from PIL import Image
 from striate.errors import SeeError
 from striate.filtering import activation, convolve, kernel_list, pool
 from striate.filtering.lab import kernel_text
+from striate.filtering.steps import NOT_YET
 
 NUMBERS = "1 1 1 0 0; 0 1 1 1 0; 0 0 1 1 1; 0 0 1 1 0; 0 1 1 0 0"
 STEPS = {
@@ -82,6 +83,20 @@ def test_of_a_large_image_the_middle_is_shown_and_says_the_same(shape, make):
     for y, x in [(0, 0), (crop.output.shape[0] - 1, crop.output.shape[1] - 1), (crop.output.shape[0] // 2, 0)]:
         assert crop.output[y, x] == whole.output[top + y, left + x]
         np.testing.assert_array_equal(crop.covered(y, x), whole.covered(top + y, left + x))
+
+
+@pytest.mark.parametrize(("kernel", "white"), [("sharpen", 255), ("box", 255), ("sobel-x", 0), ("sobel", 0)])
+def test_the_output_of_a_photo_grows_as_a_photo(kernel, white):
+    steps = convolve(np.arange(36, dtype=np.uint8).reshape(6, 6) * 7, kernel).steps()
+    assert (steps.white, steps.output_white) == (255, white)
+    page = steps.page()
+    assert f'"outputWhite": {white}' in page
+    assert '"white": 255.0' in page
+    if kernel in ("box", "sobel"):
+        return
+    with Image.open(io.BytesIO(steps.gif())) as gif:
+        colours = np.asarray(gif.convert("RGB")).reshape(-1, 3)
+    assert ((colours == NOT_YET).all(1).any()) == bool(white)  # the bar is not drawn, and what is to come is not grey
 
 
 def test_what_is_small_enough_is_not_cropped():

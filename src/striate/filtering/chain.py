@@ -137,7 +137,8 @@ class FilterChains(HasPicture):
     def _panel(self, i: int, j: int, show: str, scales: dict[tuple[int, int], ColourScale]) -> Panel:
         words, done = self.chains[i][j]
         note = f"{shape_text(done.output.shape)}: {done.note(show)}"
-        return image_panel(done.pixels(show, scales.get((i, j))), title=words, note=note)
+        numbers = done.output if done.output.ndim == 2 else None
+        return replace(image_panel(done.pixels(show, scales.get((i, j))), title=words, note=note), numbers=numbers)
 
     def _scales(self) -> dict[tuple[int, int], ColourScale]:
         """The scale of colours of every stage that is no photo. A chain's stages share one until one of

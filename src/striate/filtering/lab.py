@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -152,7 +152,8 @@ class FilteredImage(HasPicture):
         if self.kernel:
             panels += kernel_panels(self.kernel)
         if show == "grey" or self.stays_photo:
-            panels.append(image_panel(self.pixels(show), title=title, note=self.note(show)))
+            numbers = self.output if self.output.ndim == 2 else None
+            panels.append(replace(image_panel(self.pixels(show), title=title, note=self.note(show)), numbers=numbers))
             return panel_grid(panels, columns=len(panels), title=self.title)
         scale = ColourScale.of(self.output)
         outputs, footer = (
@@ -173,8 +174,8 @@ class FilteredImage(HasPicture):
         if self.image.ndim == 3 or any(w.ndim == 3 for w in weights):
             raise SeeError("the steps are shown on one channel; use --channels grey")
         turned = tuple(w[::-1, ::-1] for w in weights) if self.flip else weights
-        white = self.white * self.photo
-        return SlidingSteps(self.kind, self.image, self.moves, turned, self.output, self.title, white)
+        whites = self.white * self.photo, self.white * self.stays_photo
+        return SlidingSteps(self.kind, self.image, self.moves, turned, self.output, self.title, *whites)
 
 
 Filterable: TypeAlias = str | Path | np.ndarray | FilteredImage
@@ -228,7 +229,8 @@ def convolve(
     extra = f", dilation {dilation}" * (dilation > 1)
     height, width = weights[0].shape[:2]
     moves = sliding_window((height, width), **settings)
-    title = f"{found.name}: {how}; stride {_stride(moves)}, padding {padding}{extra}"
+    name = "typed kernel" if found.name == "typed" else found.name
+    title = f"{name}: {how}; stride {_stride(moves)}, padding {padding}{extra}"
     return FilteredImage("convolve", title, pixels, output, moves, found, flip, white, photo)
 
 

@@ -21,6 +21,7 @@ from striate.plotting.picture import ColourScale, Panel, image_panel, panel_grid
 from striate.plotting.text import DENSITY
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
+NOT_YET = (222, 226, 240)  # the colour of what is still to come where the output is grey itself
 MAX_SIDE = {"gif": 480, "html": 128}  # pixels of an image; of a larger one its middle is shown
 
 
@@ -36,6 +37,7 @@ class SlidingSteps:
         output: ``(OH, OW)``, what the operation gives.
         title: Of every frame.
         white: The number that is drawn white where the image is a photo; 0: it is none.
+        output_white: Likewise of the output.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class SlidingSteps:
     output: np.ndarray
     title: str
     white: float = 0.0
+    output_white: float = 0.0
 
     def covered(self, y: int, x: int) -> np.ndarray:
         """What the window of output ``(y, x)`` covers: ``(h, w)``; NaN where that is padding of a maximum."""
@@ -145,14 +148,19 @@ class SlidingSteps:
             tall, wide = self.moves.span
             image = replace(input_panel(self.image, self.white), marks=((top, left, tall, wide),))
             window, *products = self._window_panels(y, x)
-            output = Panel(seen.colours(grown), f"output {height_by(self.output)}", "", grown, ((y, x, 1, 1),))
+            drawn = seen.colours(grown)
+            if self.output_white:
+                grey = photo_bytes(np.nan_to_num(grown), self.output_white)[..., None]
+                drawn = np.where(np.isnan(grown)[..., None], NOT_YET, grey).astype(np.uint8)
+            output = Panel(drawn, f"output {height_by(self.output)}", "", grown, ((y, x, 1, 1),))
             lead = [image, window, output] if len(self.weights) > 1 else []
             panels = products if lead else [image, window, *products, output]
             line = self.arithmetic(y, x) if self.moves.size[0] * self.moves.size[1] <= 25 else "the sum of the products"
             shown = f" of {height * width:,}, {len(chosen)} of which are shown" * (len(chosen) < height * width)
             footer = f"output ({y}, {x}) = {short(float(self.output[y, x]))}: step {step + 1:,}{shown}\n{line}"
             columns = 4 if lead else 3
-            yield panel_grid(panels, columns=columns, title=self.title, scale=seen, footer=footer, lead=lead).image
+            bar = None if self.output_white else seen
+            yield panel_grid(panels, columns=columns, title=self.title, scale=bar, footer=footer, lead=lead).image
 
     def _window_panels(self, y: int, x: int) -> list[Panel]:
         covered = self.covered(y, x)
@@ -176,6 +184,7 @@ class SlidingSteps:
             "title": self.title,
             "image": _rounded(self.image),
             "white": self.white,
+            "outputWhite": self.output_white,
             "weights": [_rounded(w) for w in self.weights],
             "output": _rounded(self.output),
             "size": self.moves.size,
