@@ -31,7 +31,10 @@ from striate.plotting.picture import ColourScale, HasPicture, Panel, Picture, im
 POOLINGS = {"maxpool": "max", "avgpool": "average", "sumpool": "sum"}
 WORDS = ("conv", *POOLINGS, *ACTIVATIONS)
 SETTINGS = {"conv": ("stride", "padding", "dilation"), "pool": ("stride", "padding")}
-PART = re.compile(r"""(?:[^;\[\]'"]|\[[^\]]*\]|'[^']*'|"[^"]*")+""")  # up to a semicolon that stands in no brackets
+BETWEEN = re.compile(r"\s+then\s+|->|\n")  # other ways to write the semicolon
+PART = re.compile(
+    r"""(?:[^;,\[\]'"]|\[[^\]]*\]|'[^']*'|"[^"]*")+"""
+)  # up to a semicolon or a comma that stands in no brackets
 WORD = re.compile(r"""\[[^\]]*\]|'[^']*'|"[^"]*"|[^\s\[\]'"]+""")
 TABLE = (
     "identity",
@@ -170,7 +173,8 @@ def lab(
     Args:
         chain: Stages as in the notation of networks, a kernel's name or its numbers in brackets in the place of
             channels and size: ``"conv sobel-x; relu; maxpool 2"``, ``"conv [0 -1 0; -1 5 -1; 0 -1 0] padding=same"``;
-            or ``"table"``: identity, edges, sharpen and blur, each kernel beside what it gives.
+            ``then`` and ``->`` may stand for the semicolon. Or ``"table"``: identity, edges, sharpen and blur, each
+            kernel beside what it gives.
         image: As in :func:`convolve`; likewise *channels*.
         beside: A second chain, or several, on the same image.
 
@@ -226,7 +230,7 @@ def parse_chain(text: str, channels: str = "grey") -> list[Stage]:
     >>> [words for words, _ in parse_chain("conv sobel-x ; relu; maxpool 2 stride=1")]
     ['conv sobel-x', 'relu', 'maxpool 2 stride=1']
     """
-    parts = [" ".join(part.split()) for part in PART.findall(text)]
+    parts = [" ".join(part.split()) for part in PART.findall(BETWEEN.sub(";", text))]
     stages = [(part, _stage(part, channels)) for part in parts if part]
     if not stages:
         raise SeeError('a chain without stages; expected such as "conv sobel-x; relu; maxpool 2"')
@@ -250,11 +254,11 @@ def _stage(part: str, channels: str) -> Callable[[Filterable], FilteredImage]:
     if word == "conv":
         settings = _settings(part, rest, SETTINGS["conv"])
         return partial(convolve, kernel=_kernel(part, fields), channels=channels, **settings)
-    if word.replace("_", "-").rsplit("-", 1)[0] in (*SIZED, "gabor") or word.replace("_", "-") in (*NAMED, *COMBINED):
+    name = word.replace("_", "-")
+    if word[0] == "[" or name in (*NAMED, *COMBINED) or name.rpartition("-")[0] in (*SIZED, "gabor"):
         return _stage(f"conv {part}", channels)
-    if word.startswith("["):
-        return _stage(f"conv {part}", channels)
-    raise SeeError(f"no stage named {word!r}{nearest(word, [*WORDS, *NAMED, *COMBINED])[:400]}")
+    near = nearest(word, [*WORDS, *NAMED, *COMBINED])
+    raise SeeError(f"no stage named {word!r}{near if 'did you mean' in near else nearest(word, WORDS)}")
 
 
 def _kernel(part: str, fields: list[str]) -> str:
