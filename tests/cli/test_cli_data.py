@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.run import api
+from striate.run.making import prepare
+
 
 def pixels(path):
     with Image.open(path) as image:
@@ -60,6 +63,21 @@ def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
 
 
 @pytest.mark.parametrize(
+    "data",
+    ["digits", "shapes", "shapes:grey,size=64,n=40", "shapes:segmentation,n=40", "shapes:regression,n=40",
+     "shapes:size=300,n=12,test=4", "photos"],
+)  # fmt: skip
+def test_the_sheet_shows_the_size_that_train_takes(photos, in_folder, monkeypatch, data):
+    photos(in_folder / "photos", {"cat": 5, "dog": 5})
+    shown = []
+    blank = Image.new("L", (4, 4))
+    monkeypatch.setattr(api, "contact_sheet", lambda rows, contract, **about: shown.append(about) or blank)
+    api.data(data, sheet="sheet.png")
+    taken = prepare(data, settings={"epochs": 1}, out=str(in_folder / "run")).model.contract.input
+    assert f"as {'x'.join(map(str, taken))}, resize stretch" in shown[0]["about"]
+
+
+@pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["digits", "--augment", "strnog"], 2, "no preset or setting named 'strnog'; did you mean 'strong'?"),
@@ -73,7 +91,7 @@ def test_a_sheet_of_photos_in_an_input_of_the_networks(cli, photos, in_folder):
         ),
         (["digits", "--sheet", "a.txt"], 2, "a.txt: a contact sheet is an image; let its name end with one of .png"),
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),
-        (["digits", "--sheet", "a.png", "--augment", "shift=9"], 2, "shift=9 pixels is too far for images of 8x8"),
+        (["digits", "--sheet", "a.png", "--augment", "shift=40"], 2, "shift=40 pixels is too far for images of 32x32"),
         ([""], 3, "DATA is empty; DATA is a built-in name"),
         (["no-such-data"], 3, "no-such-data: no such data"),
     ],

@@ -37,7 +37,14 @@ def data_command(
         typer.Option(metavar="HOW", help="On the sheet: none, light, standard, strong, or such as 'shift=4'. [none]"),
     ] = None,
     input: Annotated[
-        str | None, typer.Option("--input", "-i", "--imgsz", metavar="CxHxW", help="On the sheet: the input size.")
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            "--imgsz",
+            metavar="CxHxW",
+            help="On the sheet: the input size. [that of the default network]",
+        ),
     ] = None,
     resize: Annotated[str | None, typer.Option(help="On the sheet: stretch, fit or crop. [stretch]")] = None,
     split: Annotated[

@@ -20,6 +20,7 @@ from striate.exporters import Exported, export_source
 from striate.files import write_safely
 from striate.learning import Epoch, Recipe, find_recipe
 from striate.loading import Given, open_model, open_network
+from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
 from striate.metrics import Scores
 from striate.model.contract import RESIZE
@@ -276,7 +277,7 @@ def data(
         data: As for :func:`train`.
         sheet: The image file to write: ``.png``, ``.jpg`` or ``.webp``. The others are for it alone.
         augment: ``"none"`` (if not given), ``"light"``, ``"standard"``, ``"strong"``, or such as ``"shift=4"``.
-        input: The network's input.
+        input: The network's input; that of the default network for the data, if not given.
         resize: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         split: ``"train"`` (if not given), ``"val"`` or ``"test"``.
         seed: Of what is picked and augmented; 0, if not given.
@@ -303,9 +304,20 @@ def data(
     if shape and len(shape) == 3 and shape[0] != dataset.input[0]:
         dataset = open_data(data, **options | {"channels": shape[0]})
     if sheet is not None:
+        shape = shape or _default_input(dataset)
         page = _sheet(dataset, how, shape, resize or "stretch", split or "train", seed or 0, say)
         write_safely(Path(sheet), image_bytes(page, Path(sheet)))
     return describe(dataset)
+
+
+def _default_input(dataset: DataSet) -> Shape | None:
+    """The input of the network that *dataset* is for if no other is named; None where it is that of the items."""
+    if dataset.mode in ("text", "values"):
+        return None
+    classes = len(dataset.classes)
+    net, _ = default_network(dataset.input, dataset.mode, dataset.task, classes)
+    graph = graph_for_data(net, classes=classes, input=dataset.input, mode=dataset.mode, task=dataset.task)
+    return graph.input
 
 
 def _sheet(

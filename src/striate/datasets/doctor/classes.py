@@ -180,8 +180,9 @@ def _constant_labels(case: Case) -> Iterator[DataProblem]:
 
 def _small_test(case: Case) -> Iterator[DataProblem]:
     test = case.data.test
-    if test is not None and len(test) < SMALL_TEST:
-        n, z, p = len(test), 1.96, 0.9
+    n = 0 if test is None else len(test) - int(case.unreadable["test"].sum())
+    if 0 < n < SMALL_TEST:
+        z, p = 1.96, 0.9
         half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5  # Wilson 1927
         points = f"{100 * half:.0f} percentage points"
         message = f"the test split has {counted(n, 'item')}: an accuracy of 90 % is known to within {points}"
