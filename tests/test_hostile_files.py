@@ -22,7 +22,7 @@ from striate.model.contract import Contract
 from striate.model.header import read_header
 from striate.model.sources import network_input, source_items
 from striate.net.weights import open_weights
-from striate.run.reading import check_split, write_split
+from striate.run.splits import check_split, write_split
 from striate.tasks import CLASSIFICATION
 
 

@@ -68,6 +68,7 @@ def predict_command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write the mask of each image there, as PNG.")
     ] = None,
+    label: Label = None,
     file: FileColumn = None,
     text: TextColumn = None,
     json: Json = False,
@@ -77,8 +78,9 @@ def predict_command(
     from striate.metrics.shared import printable
     from striate.run.api import predictions
 
+    columns: dict[str, Any] = {"label": label, "file": file, "text": text}
     failed, documents = 0, []
-    for answer, mask in predictions(model, files, threshold=threshold, out=out, file=file, text=text):
+    for answer, mask in predictions(model, files, threshold=threshold, out=out, **columns):
         if isinstance(answer, DataError):
             failed += 1
             say(f"striate: {answer}")

@@ -195,7 +195,21 @@ def _conclude(result: Result, data: str) -> None:
     echo(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
         echo(f"{name:<7} {run.folder / file}")
-    what = {"text": "a sentence", "values": "ARRAY.npy", "channels": "ARRAY.npy"}.get(run.model.contract.mode, "IMAGE")
     say("\nnext:")
-    say("  " + command("striate", "evaluate", run.folder, data))
-    say("  " + command("striate", "predict", run.folder, what))
+    say(
+        "  " + command("striate", "evaluate", run.folder, data, *_said(run, *COLUMNS, "classes_from", "mask_threshold"))
+    )
+    if run.model.contract.mode == "text":
+        say("  " + command("striate", "predict", run.folder, "a sentence"))
+    else:
+        what = [run.example] if run.example else [data, *_said(run, *COLUMNS[:3])]
+        say("  " + command("striate", "predict", run.folder, *what))
+
+
+COLUMNS = ("label", "file", "text", "group")
+
+
+def _said(run: Run, *names: str) -> list[object]:
+    """What of *names* was said about the data, as options."""
+    given = {name: value for name, value in run.options.items() if name in names}
+    return [word for name, value in given.items() for word in ("--" + name.replace("_", "-"), value)]

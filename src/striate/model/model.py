@@ -61,6 +61,7 @@ class Model:
     def __init__(self, module: nn.Module, contract: Contract) -> None:
         self.module = module
         self.contract = contract
+        self.path: Path | None = None  # the file that it was loaded from
 
     @torch.no_grad()
     def scores(self, inputs: np.ndarray) -> np.ndarray:
@@ -187,7 +188,9 @@ def load(path: str | Path) -> Model:
     except (SafetensorError, RuntimeError, TypeError, LookupError, OverflowError, OSError) as error:
         raise ModelError(f"{path}: the weights cannot be loaded ({str(error).splitlines()[0]})") from None
     module.eval()
-    return Model(module, header.contract)
+    model = Model(module, header.contract)
+    model.path = path
+    return model
 
 
 def output_context(

@@ -15,6 +15,7 @@ from PIL import Image
 from striate.datasets import Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
+from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
@@ -106,8 +107,9 @@ def evaluate(
     Args:
         model: A model file, a run's folder or a ``Model``.
         data: As for :func:`train`, with targets for the model's task.
-        split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``.
-        say: Told, in a line each, which items cannot be read.
+        split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``. Of a run's model and the data of the run, these are the
+            items that the run had, those drawn at random too.
+        say: Told, in a line each, which items cannot be read, and what is new since the run.
         reading: Told how many items are read, of how many.
         fetching: Told what of which file is fetched, where one has to be.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it
@@ -125,7 +127,7 @@ def evaluate(
     360
     """
     found = open_model(model)
-    held = parts_for(found, data, split, reading=reading, fetching=fetching, **options)
+    held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
     return measure(found, *held)
@@ -138,6 +140,7 @@ def predict(
     threshold: float = THRESHOLD,
     batch_size: int = 64,
     out: str | Path | None = None,
+    label: str | None = None,
     file: str | None = None,
     text: str | None = None,
 ) -> list[Answer]:
@@ -151,6 +154,7 @@ def predict(
         threshold: The probability from which on one of several labels is predicted.
         batch_size: How many items go through the network at a time.
         out: Of segmentation: a folder to which each image's mask is written, as a PNG.
+        label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
 
@@ -164,8 +168,8 @@ def predict(
     (10, 1.0)
     """
     answers = []
-    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "out": out, "file": file, "text": text}
-    for answer, _ in predictions(model, sources, **how):
+    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "out": out}
+    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text):
         if isinstance(answer, DataError):
             raise answer
         answers.append(answer)
@@ -179,6 +183,7 @@ def predictions(
     threshold: float = THRESHOLD,
     batch_size: int = 64,
     out: str | Path | None = None,
+    label: str | None = None,
     file: str | None = None,
     text: str | None = None,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
@@ -193,7 +198,7 @@ def predictions(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
         )
     taken: set[str] = set()
-    items = items_of(sources, found.contract, file=file, text=text)
+    items = items_of(sources, found.contract, ColumnChoice(label=label, file=file, text=text))
     for answer in found.answers(items, batch_size=batch_size, threshold=threshold):
         if isinstance(answer, Mask) and out is not None:
             yield answer, _write_mask(answer, Path(out), taken, len(found.contract.classes))

@@ -112,9 +112,8 @@ def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
         if not (Path(out) / STATE).is_file():
             raise ModelError(f"{out}: contains no run to resume; omit --resume to start one")
         return Path(out)
-    found = [path.parent.parent for path in Path("runs").glob(f"*/{STATE}")]
     matching = []
-    for folder in found:
+    for folder in run_folders():
         with suppress(ModelError):  # a damaged run cannot be resumed
             about = read_about(folder)
             if about["data"] == data and net in (None, about["name"]):
@@ -122,7 +121,13 @@ def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
     if not matching:
         what = data if net is None else f"{net} on {data}"
         raise ModelError(f"runs: no run of {what} to resume; omit --resume to start one")
-    return max(matching, key=lambda folder: (folder / STATE).stat().st_mtime)
+    return matching[0]
+
+
+def run_folders() -> list[Path]:
+    """The folders of the runs under runs/ that can be resumed, the newest first."""
+    states = sorted(Path("runs").glob(f"*/{STATE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.parent.parent for path in states]
 
 
 def read_about(folder: Path) -> dict[str, Any]:

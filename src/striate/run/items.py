@@ -28,17 +28,15 @@ from striate.model.sources import Item, Source, array_items, array_of, image_fil
 Found = Source | Item | DataError
 
 
-def items_of(given: Any, contract: Contract, *, file: str | None = None, text: str | None = None) -> Iterator[Found]:
+def items_of(given: Any, contract: Contract, choice: ColumnChoice) -> Iterator[Found]:
     """The items in *given*, each under its name, and the error in the place of what cannot be read.
 
     Args:
         given: A file, a folder, an array, a tensor, a sentence, a list of these; ``(X, y)``, whose y is not looked at;
             a table, an ``.npz``, a DataFrame, a built-in name, a data set. Of several splits all, one after the other.
         contract: What the model takes.
-        file: Of a table: the column of the image files.
-        text: Of a table: the column of the texts; several, separated by commas, are joined.
+        choice: The columns of a table that were named.
     """
-    choice = ColumnChoice(file=file, text=text)
     if is_frame(given) or isinstance(given, Mapping | DataSet):
         sources = [given]
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 
 from striate.analysis import analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
-from striate.errors import ModelError, RecipeError
+from striate.datasets.options import DataOptions
+from striate.errors import DataError, ModelError, RecipeError
 from striate.files import FolderLock, write_safely
 from striate.learning import Recipe, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
@@ -30,11 +32,13 @@ from striate.run.folder import (
     find_run,
     lock_folder,
     read_about,
+    run_folders,
 )
 from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions
-from striate.run.reading import check_choices, check_split, check_words, content_of, quick_look, read_parts, write_split
+from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts
 from striate.run.running import Run, restore
+from striate.run.splits import check_split, write_split
 from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
 from striate.spec import Graph, format, lower, parse
 from striate.tasks import CLASSIFICATION
@@ -74,8 +78,8 @@ def prepare(
     device = _device(choice.device)
     if choice.resume and choice.out is not None:
         choice = _Earlier.find(choice.out, "", None).filled(choice)
+    dataset, choice = _opened(data, choice, fetching)
     opened = choice.of_data
-    dataset = open_data(data, **opened, progress=fetching)
     network = None if net is None else open_network(net)
     before: _Earlier | None = None
     if choice.resume:
@@ -131,6 +135,7 @@ def prepare(
         input=dataset.input,
         begun_from=_begun_from(choice),
         keep_epochs=choice.keep_epochs,
+        options=DataOptions(**choice.of_data | {"task": None}).given(),
     )
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), say)
@@ -141,6 +146,21 @@ def prepare(
     write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")
     run.mend_files()  # from here on, whatever ends the run, --resume resumes it
     return run
+
+
+def _opened(data: Data, choice: RunOptions, fetching: Fetching | None) -> tuple[DataSet, RunOptions]:
+    """The data, and *choice*; to resume an unnamed run, where that does not say enough, as a run of them was told."""
+    try:
+        return open_data(data, **choice.of_data, progress=fetching), choice
+    except DataError:
+        for folder in run_folders() if choice.resume else ():
+            with suppress(DataError, ModelError):
+                about = read_about(folder)
+                told: dict[str, Any] = {n: about.get(n) for n, value in choice.of_data.items() if value is None}
+                filled = replace(choice, **told)
+                if filled != choice and (dataset := open_data(data, **filled.of_data)).name == about["data"]:
+                    return dataset, filled
+        raise
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
 from striate.model.model import Model, output_context
+from striate.run.folder import Say
+from striate.run.splits import in_the_runs_splits
 from striate.tasks.scoring import scoring_of
 
 SPLITS = ("train", "val", "test", "all")
@@ -69,6 +71,7 @@ def parts_for(
     data: Data,
     split: str = "test",
     *,
+    say: Say = lambda text: None,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
     **options: Any,
@@ -78,7 +81,8 @@ def parts_for(
     Args:
         model: Its contract says the task and how items are read.
         data: What :func:`~striate.datasets.open_data` takes.
-        split: All: what there is, one after the other.
+        split: All: what there is, one after the other. Of a run's model and its own data, the run's splits.
+        say: Told, in a line each, what is noticed about them.
         reading: Called with how many items are read, of how many.
         fetching: Called with what of which file is fetched, where one has to be.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
@@ -92,9 +96,10 @@ def parts_for(
         progress=fetching,
     )
     contract, where = model.contract, str(data) if isinstance(data, str | Path) else dataset.name
-    chosen = _chosen(dataset, split, where)
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)
+    dataset = in_the_runs_splits(dataset, model.path, say) if split != "all" else dataset
+    chosen = _chosen(dataset, split, where)
     own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
     return [Held(read_part(p, own, progress=reading), p) for p in renumbered]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from striate.datasets import Arrays, DataSet, Part, channel_statistics, read_part
+from striate.datasets import Arrays, DataSet, channel_statistics, read_part
 from striate.datasets.augment import Augment
 from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, counted, nearest
-from striate.files import write_safely
 from striate.learning import Recipe, loss_of
 from striate.model.contract import IGNORE, RESIZE, Contract
-from striate.run.folder import SPLIT, Say, check_out
+from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading
 
 
@@ -162,67 +159,3 @@ def _target_statistics(targets: np.ndarray) -> tuple[tuple[float, ...], tuple[fl
     values = np.asarray(targets, np.float64)
     std = values.std(0)
     return tuple(values.mean(0).tolist()), tuple(np.where(std > 1e-12, std, 1.0).tolist())
-
-
-SPLIT_COLUMNS = ("part", "item", "class")
-
-
-def write_split(folder: Path, dataset: DataSet) -> None:
-    """Writes ``split.csv``: every item's split, name, and class (several labels, or numbers, separated by ``;``)."""
-    write_safely(folder / SPLIT, _split_text(dataset))
-
-
-def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
-    """Refuses to resume where the items are not those of the run until now, in the same splits, with the same targets.
-
-    Raises:
-        RecipeError: Saying how many are gone, new, in another split, or have another target, and the first of them.
-    """
-    path = folder / SPLIT
-    if not path.is_file():  # of a run before there was such a file
-        say(f"note: {path} is not there, so nothing says whether the split is the same")
-        return
-    written = path.read_bytes().decode("utf-8", errors="replace")
-    before, now = _rows(written), _rows(_split_text(dataset))
-    differences = [
-        (what, items)
-        for what, items in (
-            ("gone", [name for name in before if name not in now]),
-            ("new", [name for name in now if name not in before]),
-            ("in another split", [name for name, row in now.items() if before.get(name, row)[0] != row[0]]),
-            ("with another target", [name for name, row in now.items() if before.get(name, row)[1] != row[1]]),
-        )
-        if items
-    ]
-    if differences:
-        details = "; ".join(f"{len(items):,} {what}, the first {items[0]}" for what, items in differences)
-        raise RecipeError(
-            f"{folder}: was trained on other items ({details}); resume with the same, or omit "
-            f"--resume to start a new run"
-        )
-
-
-def _rows(text: str) -> dict[str, tuple[str, str]]:
-    """The split and the target of each item; of several of one name, those of each in their order."""
-    rows: dict[str, tuple[str, str]] = {}
-    for row in csv.DictReader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\\r"))):
-        before = rows.get(row["item"], ("", ""))
-        rows[row["item"]] = f"{before[0]} {row['part']}".strip(), f"{before[1]} {row['class']}".strip()
-    return rows
-
-
-def _split_text(dataset: DataSet) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SPLIT_COLUMNS)
-    for part, items in dataset.parts.items():
-        targets = _targets(items, dataset)
-        names = (name.replace("\r", "\\r") for name in items.names)  # which would end the row for a reader
-        writer.writerows((part, name, target) for name, target in zip(names, targets, strict=True))
-    return text.getvalue().encode(errors="backslashreplace").decode()
-
-
-def _targets(part: Part, dataset: DataSet) -> list[str]:
-    if not isinstance(part.targets, np.ndarray):
-        return [""] * len(part)
-    return [";".join(dataset.task.target_texts(target, dataset.classes)) for target in part.targets]

@@ -49,6 +49,7 @@ class Run:
     seconds: float = 0.0
     finished: bool = False  # measured and reported, after all of its epochs
     begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
+    options: dict[str, Any] = field(default_factory=dict)  # what was said about the data
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
     lock: FolderLock | None = None  # of the folder, until the run is finished
 
@@ -60,6 +61,12 @@ class Run:
     def parts(self) -> dict[str, Arrays]:
         """What was read, by split."""
         return {name: held.arrays for name, held in self.held.items()}
+
+    @property
+    def example(self) -> Path | None:
+        """A file of the test split, where its items are files."""
+        held = self.held["test"]
+        return held.source.files[held.kept[0]] if held.source.files else None
 
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""

@@ -1,0 +1,143 @@
+"""The split of a run as a file: written, compared to resume, and taken up again to measure on its own splits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.datasets import DataSet, Part
+from striate.errors import RecipeError, counted
+from striate.files import write_safely
+from striate.run.folder import EPOCHS, SPLIT, Say
+
+SPLIT_COLUMNS = ("part", "item", "class")
+
+
+def write_split(folder: Path, dataset: DataSet) -> None:
+    """Writes ``split.csv``: every item's split, name, and class (several labels, or numbers, separated by ``;``)."""
+    write_safely(folder / SPLIT, _split_text(dataset))
+
+
+def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
+    """Refuses to resume where the items are not those of the run until now, in the same splits, with the same targets.
+
+    Raises:
+        RecipeError: Saying how many are gone, new, in another split, or have another target, and the first of them.
+    """
+    path = folder / SPLIT
+    if not path.is_file():  # of a run before there was such a file
+        say(f"note: {path} is not there, so nothing says whether the split is the same")
+        return
+    written = path.read_bytes().decode("utf-8", errors="replace")
+    before, now = _rows(written), _rows(_split_text(dataset))
+    differences = [
+        (what, items)
+        for what, items in (
+            ("gone", [name for name in before if name not in now]),
+            ("new", [name for name in now if name not in before]),
+            ("in another split", [name for name, row in now.items() if before.get(name, row)[0] != row[0]]),
+            ("with another target", [name for name, row in now.items() if before.get(name, row)[1] != row[1]]),
+        )
+        if items
+    ]
+    if differences:
+        details = "; ".join(f"{len(items):,} {what}, the first {items[0]}" for what, items in differences)
+        raise RecipeError(
+            f"{folder}: was trained on other items ({details}); resume with the same, or omit "
+            f"--resume to start a new run"
+        )
+
+
+def _rows(text: str) -> dict[str, tuple[str, str]]:
+    """The split and the target of each item; of several of one name, those of each in their order."""
+    rows: dict[str, tuple[str, str]] = {}
+    for row in _csv_rows(text):
+        before = rows.get(row["item"], ("", ""))
+        rows[row["item"]] = f"{before[0]} {row['part']}".strip(), f"{before[1]} {row['class']}".strip()
+    return rows
+
+
+def _csv_rows(text: str) -> Iterator[dict[str, str]]:
+    yield from csv.DictReader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\\r")))
+
+
+def _split_text(dataset: DataSet) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(SPLIT_COLUMNS)
+    for part, items in dataset.parts.items():
+        targets = _targets(items, dataset)
+        names = (name.replace("\r", "\\r") for name in items.names)  # which would end the row for a reader
+        writer.writerows((part, name, target) for name, target in zip(names, targets, strict=True))
+    return text.getvalue().encode(errors="backslashreplace").decode()
+
+
+def _targets(part: Part, dataset: DataSet) -> list[str]:
+    if not isinstance(part.targets, np.ndarray):
+        return [""] * len(part)
+    return [";".join(dataset.task.target_texts(target, dataset.classes)) for target in part.targets]
+
+
+def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSet:
+    """*dataset* in the splits that the run had which wrote the file *model*: exactly its items. As it is, where no run
+    wrote it, or the data are others: an item of the run is not there, or has another target.
+    """
+    folder = None if model is None else model.parent.parent if model.parent.name == EPOCHS else model.parent
+    if folder is None or not (folder / SPLIT).is_file():
+        return dataset
+    rows = _items((folder / SPLIT).read_bytes().decode("utf-8", errors="replace"), bool(dataset.train.files))
+    there: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    for part, key in _items(_split_text(dataset), bool(dataset.train.files)):
+        there[key].append((part, counts[part]))
+        counts[part] += 1
+    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    needed = Counter(key for _, key in rows)
+    missing = [key for key, n in needed.items() if n > len(there.get(key, ()))]
+    if missing:
+        if len(missing) < len(needed):
+            (name, target), some = missing[0], f"{len(missing):,} of its {len(needed):,} items"
+            say(
+                f"note: not what {folder} was trained on: {some} are not here or have another target, the first {name} "
+                f"({target}); the splits are those of {dataset.name}"
+            )
+        return dataset
+    for split, key in rows:
+        part, index = there[key].pop(0)
+        found[split][part].append(index)
+    if new := sum(map(len, there.values())):
+        say(f"note: {counted(new, 'item')} of {dataset.name} in no split of {folder}; --split all has them")
+    parts = {
+        split: _joined([dataset.parts[part].take(indices) for part, indices in of.items()])
+        for split, of in found.items()
+    }
+    return dataset.with_parts(**parts)
+
+
+def _items(text: str, files: bool) -> list[tuple[str, tuple[str, str]]]:
+    """Of each item of a ``split.csv`` the split; and the name, of a file below what all have in common, and target."""
+    rows = [*_csv_rows(text)]
+    names = [row["item"] for row in rows]
+    if files and names:
+        names = [os.path.abspath(name) for name in names]
+        root = os.path.commonpath([os.path.dirname(name) for name in names])
+        names = [os.path.relpath(name, root) for name in names]
+    return [(row["part"], (name, row["class"])) for row, name in zip(rows, names, strict=True)]
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    def chain(values: Sequence[Any]) -> Any:
+        return np.concatenate(values) if isinstance(values[0], np.ndarray) else tuple(v for of in values for v in of)
+
+    if len(parts) == 1:
+        return parts[0]
+    inputs, targets, names, groups = (chain([getattr(part, field.name) for part in parts]) for field in fields(Part))
+    return Part(inputs, targets, names, groups)
