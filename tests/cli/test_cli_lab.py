@@ -100,6 +100,17 @@ def test_numbers_that_begin_with_a_minus_sign(cli, in_folder, words, text):
     assert (answer.code, text in answer.out) == (0, True), answer
 
 
+@pytest.mark.parametrize("kind", ["average", "avg", "mean"])
+def test_other_names_of_the_mean(cli, in_folder, kind):
+    assert "average pooling 2x2" in (out := cli("pool", "1 2; 3 6", "2", f"kind={kind}").out)
+    assert out.endswith("output\n  3\n")
+
+
+def test_a_volume_is_summed_by_the_first_convolution_of_a_chain(cli, photo):
+    about = json.loads(cli("lab", "maxpool 2; relu; conv box", photo, "--channels", "volume", "--json").out)
+    assert [stage["output"] for stage in about["chains"][0]] == [[15, 20, 3], [15, 20, 3], [13, 18]]
+
+
 def test_dropped_columns_are_said(cli, in_folder):
     assert "never read: the last column (stride 2)" in cli("pool", "1 2 5; 3 4 6", "2").out
     assert json.loads(cli("pool", "1 2 5; 3 4 6", "2", "--json").out)["unread"] == {"rows": 0, "columns": 1}
@@ -120,7 +131,9 @@ MISTAKES = {
     "an unknown kernel": (["convolve", "photo.png", "sobbel"], 2, "did you mean 'sobel'"),
     "no such file": (["convolve", "phot.png", "sobel"], 3, "phot.png: there is no such file"),
     "too large": (["convolve", "1 2; 3 4", "box"], 2, "a 3x3 window does not fit the 2x2 image"),
-    "pool kind": (["pool", "1 2; 3 4", "2", "--kind", "mean"], 2, "no pooling named 'mean'"),
+    "pool kind": (["pool", "1 2; 3 4", "2", "--kind", "median"], 2, "no pooling named 'median'"),
+    "a sum of pools": (["pool", "photo.png", "2", "--channels", "volume"], 2, "which pooling does not take; use grey"),
+    "a sum of relus": (["activation", "photo.png", "--channels", "volume"], 2, "which an activation does not take"),
     "activation": (["activation", "1 2; 3 4", "gelu"], 2, "no activation named 'gelu'"),
     "no folder": (["convolve", "1 2; 3 4", "1 0; 0 1", "-o", "nowhere/a.png"], 2, "no folder nowhere; create it first"),
     "no folder of steps": (["convolve", "1 2; 3 4", "1 0; 0 1", "--steps", "nowhere/a.gif"], 2, "no folder nowhere"),

@@ -21,15 +21,19 @@ Steps = Annotated[
     Path | None,
     typer.Option(
         "--steps",
+        "--animation",
         metavar="OUT",
         help="Animate every step: a .gif, or an .html to step through.",
         callback=writes(".gif", ".html"),
     ),
 ]
 Bare = Annotated[bool, typer.Option("--bare", help="With -o: write the result alone, pixel by pixel.")]
-Channels = Annotated[str, typer.Option(help="grey; each: every channel by itself; volume: one sum over them.")]
+Channels = Annotated[
+    str, typer.Option(help="grey (converted first), each (by itself), or volume (sum over the channels).")
+]
+Planes = Annotated[str, typer.Option(help="grey (converted first), or each (by itself).")]
 Show = Annotated[
-    str, typer.Option(help="colour: as a photo, or in colours (zero is white); grey: black to white; numbers.")
+    str, typer.Option(help="How the output is drawn: colour (photos as photos), grey (black to white), or numbers.")
 ]
 
 
@@ -41,10 +45,10 @@ def convolve_command(
     ] = None,
     out: Out = None,
     stride: Annotated[int, typer.Option(min=1, help="Stride in pixels.")] = 1,
-    padding: Annotated[str, typer.Option(help="valid, same, or pixels of zeros on each side.")] = "valid",
-    dilation: Annotated[int, typer.Option(min=1, help="Dilation: pixels between weights.")] = 1,
+    padding: Annotated[str, typer.Option(help="valid, same, or pixels on each side, which are zeros.")] = "valid",
+    dilation: Annotated[int, typer.Option(min=1, help="Pixels from one weight to the next; 1: adjacent.")] = 1,
     flip: Annotated[
-        bool, typer.Option("--flip", help="Flip the kernel first: the convolution of signal processing.")
+        bool, typer.Option("--flip", help="Flip the kernel first: true convolution, as in signal processing.")
     ] = False,
     channels: Channels = "grey",
     show: Show = "colour",
@@ -72,11 +76,13 @@ def pool_command(
     size: Annotated[
         str, typer.Argument(metavar="SIZE", help="Sides of the window in pixels: 2, or 2x3 (height x width).")
     ],
-    kind: Annotated[str, typer.Option(help="max, average or sum.")] = "max",
+    kind: Annotated[str, typer.Option(help="max, average (or mean, avg) or sum.")] = "max",
     out: Out = None,
     stride: Annotated[int | None, typer.Option(min=1, help="Stride in pixels. [the size]")] = None,
-    padding: Annotated[str, typer.Option(help="valid, same, or pixels on each side.")] = "valid",
-    channels: Channels = "grey",
+    padding: Annotated[
+        str, typer.Option(help="valid, same, or pixels on each side: zeros; for max, never the maximum.")
+    ] = "valid",
+    channels: Planes = "grey",
     show: Show = "colour",
     bare: Bare = False,
     steps: Steps = None,
@@ -124,7 +130,7 @@ def lab_command(
     out: Out = None,
     channels: Channels = "grey",
     show: Annotated[
-        str, typer.Option(help="colour: as a photo, or in colours (zero is white); grey: black to white.")
+        str, typer.Option(help="How outputs are drawn: colour (photos as photos), or grey (black to white).")
     ] = "colour",
     bare: Bare = False,
     json: Json = False,

@@ -197,7 +197,7 @@ def imagine_command(
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Draw an input that maximises a class, channel or unit. Activation maximisation, from noise or an image."""
+    """Draw an input that maximises a class, channel or unit. Activation maximisation, or DeepDream."""
     from striate.cli.progress import StepProgress
     from striate.inspect.models import imagine
 

@@ -244,13 +244,13 @@ def _stage(part: str, channels: str) -> Callable[[Filterable], FilteredImage]:
     if word in ACTIVATIONS:
         if rest:
             raise SeeError(f"{part}: {word} takes no fields; write {word} alone")
-        return partial(activation, kind=word, channels=channels)
+        return partial(activation, kind=word)
     if word in POOLINGS:
         if len(fields) != 1:
             raise SeeError(f"{part}: expected the side of the window, such as {word} 2 or {word} 2x3")
         settings = _settings(part, rest, SETTINGS["pool"])
         size = read_sides(fields[0], part)
-        return partial(pool, size=size, kind=POOLINGS[word], channels=channels, **settings)
+        return partial(pool, size=size, kind=POOLINGS[word], **settings)
     if word == "conv":
         settings = _settings(part, rest, SETTINGS["conv"])
         return partial(convolve, kernel=_kernel(part, fields), channels=channels, **settings)

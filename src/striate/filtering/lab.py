@@ -246,7 +246,7 @@ def pool(
     """The max, mean or sum of every window of *image*.
 
     Args:
-        image: As in :func:`convolve`; likewise *padding* and *channels*.
+        image: As in :func:`convolve`; likewise *padding*, and *channels* without ``"volume"``.
         size: Of the window's sides, or (height, width).
         kind: ``"max"``, ``"average"`` or ``"sum"``.
         stride: Pixels from one window to the next, or (rows, columns); the window's sides, if not given.
@@ -259,7 +259,8 @@ def pool(
     >>> pool("1 1 2 4; 5 6 7 8; 3 2 1 0; 1 2 3 4", (4, 2)).output.astype(int).tolist()
     [[6, 8]]
     """
-    pixels, white, photo = read_pixels(image, channels)
+    pixels, white, photo = read_pixels(image, _no_sum(channels, "pooling"))
+    kind = sliding.POOL_NAMES.get(kind, kind)
     output = sliding.pool_array(pixels, size, kind, stride=stride, padding=padding)
     sides = (size, size) if isinstance(size, int) else size
     moves = sliding_window(sides, stride=sides if stride is None else stride, padding=padding)
@@ -286,7 +287,7 @@ def activation(
     """
     if after:
         image = convolve(image, after, channels=channels)
-    before, white, photo = read_pixels(image, channels)
+    before, white, photo = read_pixels(image, channels if after else _no_sum(channels, "an activation"))
     scaled = white == WHITE and kind in SATURATING
     if scaled:
         before, white = before / WHITE, 1.0
@@ -294,6 +295,12 @@ def activation(
     title = f"{kind}: {sliding.ACTIVATIONS[kind][1]}" + f", of the image after {after}" * bool(after)
     title += ", divided by 255 first" * scaled
     return FilteredImage(kind, title, before, output, sliding_window((1, 1)), white=white, photo=photo)
+
+
+def _no_sum(channels: str, what: str) -> str:
+    if channels == "volume":
+        raise SeeError(f"channels is 'volume', a sum over the channels, which {what} does not take; use grey or each")
+    return channels
 
 
 def kernel_list() -> list[Kernel]:

@@ -20,6 +20,7 @@ from striate.filtering.kernels import Kernel, find_kernel
 Stride = int | tuple[int, int]  # of both axes, or of each
 Padding = int | str  # "valid" (none), "same" (the output of a stride of 1 is as large as the input), or pixels
 POOLS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "average": np.mean, "sum": np.sum}
+POOL_NAMES = {"avg": "average", "mean": "average"}  # other names for them
 ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "relu": (lambda x: np.maximum(x, 0), "max(0, x)"),
     "tanh": (np.tanh, "(e^x - e^-x) / (e^x + e^-x)"),
@@ -193,7 +194,7 @@ def pool_array(
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.
         size: Of the window's sides, or (height, width).
-        kind: ``"max"``, ``"average"`` (padding counts as zeros, as in torch) or ``"sum"``.
+        kind: ``"max"``, ``"average"`` (or ``"avg"``, ``"mean"``; padding counts as zeros, as in torch) or ``"sum"``.
         stride: The window's own sides, if not given.
         padding: What a maximum never is, and zeros for the others.
 
@@ -205,7 +206,7 @@ def pool_array(
     >>> pool_array(np.arange(16).reshape(4, 4), (1, 4)).astype(int).tolist()
     [[3], [7], [11], [15]]
     """
-    image = _checked(image)
+    image, kind = _checked(image), POOL_NAMES.get(kind, kind)
     if kind not in POOLS:
         raise SeeError(f"no pooling named {kind!r}{nearest(kind, POOLS)}")
     size = (size, size) if isinstance(size, int) else size
