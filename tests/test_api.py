@@ -57,7 +57,7 @@ def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
     ("call", "kind", "text"),
     [
         (lambda: striate.train(TINY, "digits", epoch=3), striate.RecipeError, "no setting 'epoch'; did you mean 'epoc"),
-        (lambda: striate.train("digits", "lenet5"), striate.DataError, "lenet5: no such data"),
+        (lambda: striate.train("digits", "lenet5"), striate.DataError, "lenet5: file not found"),
         (
             lambda: striate.train(torch.nn.Linear(3, 4), "digits"),
             striate.SpecError,
@@ -66,7 +66,19 @@ def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
         (lambda: striate.train(TINY, "digits", device="gpu"), striate.RecipeError, "device 'gpu' is not available"),
         (lambda: striate.train(TINY, "digits", init="xavier"), striate.RecipeError, "init is 'xavier'"),
         (lambda: striate.train(TINY, "digits", resume=True), striate.ModelError, "no run of net on digits to resume"),
-        (lambda: striate.load("nothing.safetensors"), striate.ModelError, "nothing.safetensors: there is no such"),
+        (
+            lambda: striate.data("digits", lable="x"),
+            striate.RecipeError,
+            "data has no option 'lable'; did you mean 'la",
+        ),
+        (
+            lambda: striate.evaluate(TINY, "digits", foo=1),
+            striate.RecipeError,
+            "evaluate has no option 'foo'; it is one",
+        ),
+        (lambda: striate.doctor("digits", foo=1), striate.RecipeError, "doctor has no option 'foo'; it is one of task"),
+        (lambda: striate.check("timm:resnet18"), striate.SpecError, "networks of timm are not in the zoo; pass a mod"),
+        (lambda: striate.load("nothing.safetensors"), striate.ModelError, "nothing.safetensors: file not found"),
     ],
 )
 def test_a_mistake_is_an_error_of_ours_and_leaves_nothing(in_folder, call, kind, text):

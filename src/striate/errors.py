@@ -6,6 +6,7 @@ Every message says where, what came, what was wanted and the way out.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class Error(ValueError):
@@ -81,19 +82,28 @@ def _slips(one: str, other: str) -> int:
     return row[-1]
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The end of an error message about an unknown *word*: the nearest choice, or all of them.
+FEW = 12  # choices that a message lists whole
 
-    >>> nearest("cnov", ["conv", "relu"])
-    "; did you mean 'conv'?"
+
+def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
+    """The end of an error message about an unknown *word*: those that it begins, or the :func:`closest`; else all of a
+    few choices; else *where* they are listed, or the three nearest.
+
+    >>> nearest("cnov", ["conv", "relu"]), nearest("vgg", ["vgg11", "vgg16", "lenet5"])
+    ("; did you mean 'conv'?", "; did you mean 'vgg11' or 'vgg16'?")
     >>> nearest("zzz", ["conv", "relu"])
     '; it is one of conv, relu'
+    >>> nearest("zzz", map(str, range(20)), "striate zoo lists them")
+    '; striate zoo lists them'
     """
-    choices = list(choices)
-    near = closest(str(word), choices)
-    if not choices:
-        return ""
-    return f"; did you mean {near!r}?" if near else f"; it is one of {', '.join(choices)}"
+    choices, word = [*map(str, choices)], str(word)
+    begun = sorted((c for c in choices if c.startswith(word.lower())), key=len) if len(word) > 2 else []
+    near = begun[:4] if len(begun) > 1 else [closest(word, choices)]
+    if any(near):
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    if len(choices) > FEW:
+        return f"; {where or f'the nearest of {len(choices)} are ' + ', '.join(get_close_matches(word, choices, 3, 0))}"
+    return f"; it is one of {', '.join(choices)}" if choices else ""
 
 
 def shape_text(shape: Iterable[int]) -> str:

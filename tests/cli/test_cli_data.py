@@ -92,8 +92,8 @@ def test_the_sheet_shows_the_size_that_train_takes(photos, in_folder, monkeypatc
         (["digits", "--sheet", "a.txt"], 2, "a.txt: a contact sheet is an image; let its name end with one of .png"),
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),
         (["digits", "--sheet", "a.png", "--augment", "shift=40"], 2, "shift=40 pixels is too far for images of 32x32"),
-        ([""], 3, "DATA is empty; DATA is a built-in name"),
-        (["no-such-data"], 3, "no-such-data: no such data"),
+        ([""], 3, "DATA is empty; give a built-in name"),
+        (["no-such-data"], 3, "no-such-data: file not found"),
     ],
 )
 def test_mistakes_are_answered_in_a_line(cli, in_folder, words, code, message):

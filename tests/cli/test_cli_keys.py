@@ -43,7 +43,7 @@ def test_a_value_with_an_equals_sign_is_left_alone(cli, in_folder, digit, traine
     assert cli("data", "shapes:n=20,test=8", "--sheet", "s.png", "--augment", "shift=4").code == 0
     (in_folder / "a=b.png").write_bytes(digit.read_bytes())
     assert cli("predict", trained, "a=b.png").out.startswith("a=b.png: ")
-    assert cli("predict", trained, "--", "a=c.png").err == "striate: a=c.png: there is no such file\n"
+    assert cli("predict", trained, "--", "a=c.png").err == "striate: a=c.png: file not found\n"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,8 @@ def test_a_value_with_an_equals_sign_is_left_alone(cli, in_folder, digit, traine
     [
         (["train", "digits", "epoch=3"], "epoch=3: no option 'epoch'; did you mean 'epochs'?"),
         (["check", "lenet5", "inptu=28"], "did you mean 'input'?"),
+        (["train", "digits", "patience=5"], "no option 'patience'; no early stopping is needed: the best epoch"),
+        (["train", "digits", "qqqq=5"], "no option 'qqqq'; --help lists them"),
         (["predict", "source=a.png"], "missing argument MODEL"),
         (["train", "digits", "epochs=many"], "Invalid value for '--epochs'"),
         (["train", "digits", "--epoch", "3"], "No such option: --epoch"),

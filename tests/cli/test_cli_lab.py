@@ -129,7 +129,7 @@ MISTAKES = {
     "several alone": (["lab", "relu", "photo.png", "--beside", "box", "--bare", "-o", "a.png"], 2, "leave out --bare"),
     "no kernel": (["convolve", "photo.png"], 2, "expected IMAGE and KERNEL"),
     "an unknown kernel": (["convolve", "photo.png", "sobbel"], 2, "did you mean 'sobel'"),
-    "no such file": (["convolve", "phot.png", "sobel"], 3, "phot.png: there is no such file"),
+    "no such file": (["convolve", "phot.png", "sobel"], 3, "phot.png: file not found"),
     "too large": (["convolve", "1 2; 3 4", "box"], 2, "a 3x3 window does not fit the 2x2 image"),
     "pool kind": (["pool", "1 2; 3 4", "2", "--kind", "median"], 2, "no pooling named 'median'"),
     "a sum of pools": (["pool", "photo.png", "2", "--channels", "volume"], 2, "which pooling does not take; use grey"),

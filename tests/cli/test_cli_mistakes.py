@@ -40,10 +40,10 @@ def desk(in_folder, digit, trained):
 LAYOUT = "FOLDER/CLASS/IMAGE"
 MISTAKES = {
     # the wrong thing for DATA
-    "an archive": (["train", "photos.zip"], 3, ["photos.zip: this is a file", "a folder with one folder of images"]),
-    "one image": (["train", "seven.png"], 3, ["seven.png: this is a file"]),
+    "an archive": (["train", "photos.zip"], 3, ["photos.zip: not a format of data sets; unpack it", "docs/data.md"]),
+    "one image": (["train", "seven.png"], 3, ["seven.png: a single image is not a data set"]),
     "no data at all": (["train"], 2, ["Missing argument 'DATA'", "striate train --help"]),
-    "a path of Windows": (["train", "C:\\Users\\me\\photos"], 3, ["C:\\Users\\me\\photos: no such data"]),
+    "a path of Windows": (["train", "C:\\Users\\me\\photos"], 3, ["C:\\Users\\me\\photos: file not found"]),
     "an empty folder": (["train", "empty"], 3, ["empty: no images in it", LAYOUT]),
     "images without classes": (["train", "flat"], 3, ["flat: 2 images directly in it", LAYOUT]),
     "empty classes": (["train", "hollow"], 3, ["hollow: no images in it", LAYOUT]),
@@ -52,10 +52,10 @@ MISTAKES = {
     "one image a class": (["train", "few"], 3, ["few: too few different items", "each class needs 2 or more"]),
     "no image opens": (["train", "broken"], 3, ["broken: none of a sample of 8 images can be read; the first: "]),
     "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training split lacks: 'dogs'"]),
-    "a model for data": (["train", MODEL], 3, ["this is a file; DATA is a built-in name"]),
+    "a model for data": (["train", MODEL], 3, ["not a format of data sets; give a built-in name"]),
     # the wrong net
     "a net not in the zoo": (
-        ["train", "digits", "--net", "my-lenet5"], 2, ["'my-lenet5' is not a network of the zoo", "'lenet5'"],
+        ["train", "digits", "--net", "my-lenet5"], 2, ["unknown network 'my-lenet5'", "'lenet5'"],
     ),
     "a net without an end": (["train", "digits", "--net", "conv 6 5"], 2, ["end it with: flatten; linear 10"]),
     "a net for other classes": (
@@ -68,7 +68,7 @@ MISTAKES = {
     "torch's words": (
         ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["this is Python; in the notation it is: conv 6 5"],
     ),
-    "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["expected 'conv out kernel', got 'conv 6'"]),
+    "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["conv needs out and kernel: 'conv OUT KERNEL"]),
     "no input": (["check", "conv 6 5"], 2, ["no input size given", "--input 1x28x28"]),
     "an input in words": (["check", "conv 6 5", "-i", "big"], 2, ["'big' is not a size", "such as 3x224x224"]),
     "an input without channels": (
@@ -77,7 +77,7 @@ MISTAKES = {
     # the wrong number
     "no epochs": (["train", "digits", "--epochs", "0"], 2, ["epochs must be a whole number of at least 1, got 0"]),
     "epochs in words": (["train", "digits", "--epochs", "many"], 2, ["'--epochs'", "valid integer"]),
-    "a negative rate": (["train", "digits", "--lr", "-1"], 2, ["lr must be at least 0 and finite, got -1"]),
+    "a negative rate": (["train", "digits", "--lr", "-1"], 2, ["lr must be a finite number above 0, got -1"]),
     "a seed too large": (["train", "digits", "--seed", str(10**20)], 2, ["seed must be below 2**32"]),
     "nesterov without momentum": (
         ["train", "digits", "--optimiser", "nesterov", "--momentum", "0"], 2, ["momentum must be above 0 for nesterov"],
@@ -91,7 +91,7 @@ MISTAKES = {
         ["train", "digits", "--out", "notes.txt/run"], 2, ["notes.txt/run: cannot be created (Not a dir"],
     ),
     # the wrong model
-    "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: no such file or folder; a trained model is"]),
+    "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: file not found; a trained model is"]),
     "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a model"]),
     "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE'"]),
     "no file": (["predict", MODEL], 2, ["Missing argument 'FILE'"]),
@@ -99,7 +99,7 @@ MISTAKES = {
     "a file of PyTorch": (["predict", "weights.pth", "seven.png"], 4, ["a zip archive, such as a PyTorch .pth"]),
     "the net's text for a model": (["evaluate", "lenet5", "digits"], 4, ["lenet5 is an untrained network; expected"]),
     "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),
-    "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: there is no such file"]),
+    "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: file not found"]),
     "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["has the classes cat, dog", "does not know"]),
     "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["use --split test"]),
 }  # fmt: skip

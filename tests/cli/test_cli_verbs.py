@@ -186,7 +186,7 @@ def test_a_file_that_cannot_be_read_stops_no_other(cli, trained, digit, in_folde
     assert answer.err.splitlines() == [
         "striate: notes.txt: not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); "
         "convert or remove it",
-        "striate: missing.png: there is no such file",
+        "striate: missing.png: file not found",
     ]
 
 
@@ -221,14 +221,14 @@ def test_no_verb_shows_the_help(cli):
     [
         (["trian", "digits"], 2, "No such command 'trian'. Did you mean 'train'?"),
         (["train", "digits", "--eopchs", "3"], 2, "No such option: --eopchs (Possible options: --epochs"),
-        (["train", "digits", "--net", "lenet"], 2, "did you mean 'lenet5'?"),
-        (["train", "digitz"], 3, "digitz: no such data; did you mean 'digits'?"),
+        (["train", "digits", "--net", "lenet"], 2, "did you mean 'lenet5'"),
+        (["train", "digitz"], 3, "digitz: file not found; did you mean 'digits'?"),
         (["train", "digits", "--init", "hee"], 2, "init is 'hee'; did you mean 'he'?"),
         (["train", "digits", "--optimiser", "adamm"], 2, "optimizer is 'adamm'; did you mean 'adam'?"),
         (["train", "digits", "--recipe", "standart"], 2, "did you mean 'standard'?"),
         (["evaluate", "MODEL", "digits", "--part", "tests"], 2, "split is 'tests'; did you mean 'test'?"),
-        (["evaluate", "MODEL", "digts"], 3, "digts: no such data; did you mean 'digits'?"),
-        (["check", "cnov 6 5", "-i", "1x8x8"], 2, "unknown word 'cnov'; did you mean 'conv'?"),
+        (["evaluate", "MODEL", "digts"], 3, "digts: file not found; did you mean 'digits'?"),
+        (["check", "cnov 6 5", "-i", "1x8x8"], 2, "unknown layer 'cnov'; did you mean 'conv'?"),
     ],
 )
 def test_what_is_misspelt_gets_the_nearest(cli, trained, in_folder, words, code, text):

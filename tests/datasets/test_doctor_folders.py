@@ -77,7 +77,7 @@ def test_a_table_that_cannot_be_opened(tmp_path):
 
 
 def test_what_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="no such data"):
+    with pytest.raises(DataError, match="file not found"):
         doctor(tmp_path / "nowhere")
     with pytest.raises(DataError, match="did you mean 'digits'"):
         doctor("digit")

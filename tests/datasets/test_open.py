@@ -13,10 +13,8 @@ from striate.model.contract import Contract
 from striate.tasks import CLASSIFICATION
 
 ACCEPTED = (
-    "; DATA is a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), a folder with one folder of images for "
-    "each class (flat or under train/, val/ and test/), an .npz file, a folder of .npy files, CIFAR's own batches, a "
-    "folder with a folder of texts for each class, a table (.csv, .tsv), a folder with images/ and masks/, a folder "
-    "with YOLO's texts or Pascal VOC's XML, a folder with COCO annotations or a folder of IDX files"
+    "; give a built-in name (digits, shapes, mnist, fashion-mnist, cifar10), or the path of a folder or a table; "
+    "docs/data.md lists the formats"
 )
 
 
@@ -83,30 +81,30 @@ def test_too_few_images_to_split(tmp_path, class_folders):
 
 
 def test_a_misspelt_name():
-    assert message("digit") == "digit: no such data; did you mean 'digits'?"
+    assert message("digit") == "digit: file not found; did you mean 'digits'?"
 
 
 def test_a_missing_folder(tmp_path, class_folders):
     class_folders(tmp_path / "flowers", rose=1, lily=1)
     missing = tmp_path / "flower"
     near = tmp_path / "flowers"
-    assert message(missing) == f"{missing}: no such data; did you mean '{near}'?"
+    assert message(missing) == f"{missing}: file not found; did you mean '{near}'?"
     missing = tmp_path / "nowhere" / "at_all"
-    assert message(missing) == f"{missing}: no such data{ACCEPTED}"
+    assert message(missing) == f"{missing}: file not found{ACCEPTED}"
 
 
 def test_a_file(tmp_path):
     (tmp_path / "flowers.zip").write_bytes(b"PK")
     assert message(tmp_path / "flowers.zip") == (
-        f"{tmp_path / 'flowers.zip'}: this is a file; unpack it and name what was in it{ACCEPTED}"
+        f"{tmp_path / 'flowers.zip'}: not a format of data sets; unpack it and name what was in it{ACCEPTED}"
     )
     (tmp_path / "flower.png").write_bytes(b"")
-    assert message(tmp_path / "flower.png") == f"{tmp_path / 'flower.png'}: this is a file{ACCEPTED}"
+    assert message(tmp_path / "flower.png") == f"{tmp_path / 'flower.png'}: a single image is not a data set{ACCEPTED}"
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a/" * 3000, "nul\0"])
 def test_a_name_that_no_file_can_have(name):
-    assert message(name) == f"{Path(name)}: no such data{ACCEPTED}"
+    assert message(name) == f"{Path(name)}: file not found{ACCEPTED}"
 
 
 @pytest.fixture

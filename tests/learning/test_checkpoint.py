@@ -150,7 +150,7 @@ def join(header, weights):
 
 
 def test_a_missing_state(tmp_path):
-    assert fault(tmp_path / "state").startswith("there is no such file, so no run to resume")
+    assert fault(tmp_path / "state").startswith("file not found, so no run to resume")
 
 
 @pytest.mark.parametrize("content", [b"", b"12345", b"\x89PNG\r\n\x1a\n" * 9, b"\xff" * 64], ids=repr)

@@ -17,30 +17,30 @@ WRONG = [
     ({"epochs": True}, "recipe: epochs must be a whole number of at least 1, got True"),
     ({"batch_size": 0}, "recipe: batch_size must be a whole number of at least 1, got 0"),
     ({"batch_size": "32"}, "recipe: batch_size must be a whole number of at least 1, got '32'"),
-    ({"lr": 0}, "recipe: lr must be above 0, got 0"),
-    ({"lr": -1.0}, "recipe: lr must be at least 0 and finite, got -1.0"),
-    ({"lr": NAN}, "recipe: lr must be at least 0 and finite, got nan"),
-    ({"lr": INF}, "recipe: lr must be at least 0 and finite, got inf"),
-    ({"lr": "0.1"}, "recipe: lr must be at least 0 and finite, got '0.1'"),
+    ({"lr": 0}, "recipe: lr must be a finite number above 0, got 0"),
+    ({"lr": -1.0}, "recipe: lr must be a finite number above 0, got -1.0"),
+    ({"lr": NAN}, "recipe: lr must be a finite number above 0, got nan"),
+    ({"lr": INF}, "recipe: lr must be a finite number above 0, got inf"),
+    ({"lr": "0.1"}, "recipe: lr must be a finite number above 0, got '0.1'"),
     ({"schedule": "cosin"}, "recipe: schedule is 'cosin'; did you mean 'cosine'?"),
     ({"schedule": "zzz"}, "recipe: schedule is 'zzz'; it is one of constant, step, cosine, linear"),
-    ({"warmup": 1.5}, "recipe: warmup must be at least 0 and at most 1, got 1.5"),
+    ({"warmup": 1.5}, "recipe: warmup must be a number of at least 0 and at most 1, got 1.5"),
     ({"optimizer": "adamm"}, "recipe: optimizer is 'adamm'; did you mean 'adam'?"),
-    ({"momentum": -0.1}, "recipe: momentum must be at least 0 and at most 1, got -0.1"),
+    ({"momentum": -0.1}, "recipe: momentum must be a number of at least 0 and at most 1, got -0.1"),
     ({"optimizer": "nesterov", "momentum": 0.0}, "recipe: momentum must be above 0 for nesterov, got 0"),
-    ({"weight_decay": -1}, "recipe: weight_decay must be at least 0 and finite, got -1"),
-    ({"weight_decay": INF}, "recipe: weight_decay must be at least 0 and finite, got inf"),
-    ({"l1": -1}, "recipe: l1 must be at least 0 and finite, got -1"),
-    ({"label_smoothing": 2}, "recipe: label_smoothing must be at least 0 and at most 1, got 2"),
-    ({"loss": "cross-entropy"}, "recipe: loss is 'cross-entropy'; did you mean 'crossentropy'?"),
-    ({"clip": -1}, "recipe: clip must be at least 0 and finite, got -1"),
-    ({"clip": False}, "recipe: clip must be at least 0 and finite, got False"),
+    ({"weight_decay": -1}, "recipe: weight_decay must be a finite number of at least 0, got -1"),
+    ({"weight_decay": INF}, "recipe: weight_decay must be a finite number of at least 0, got inf"),
+    ({"l1": -1}, "recipe: l1 must be a finite number of at least 0, got -1"),
+    ({"label_smoothing": 2}, "recipe: label_smoothing must be a number of at least 0 and at most 1, got 2"),
+    ({"loss": "crossentrpy"}, "recipe: loss is 'crossentrpy'; did you mean 'crossentropy'?"),
+    ({"clip": -1}, "recipe: clip must be a finite number of at least 0, got -1"),
+    ({"clip": False}, "recipe: clip must be a finite number of at least 0, got False"),
     ({"seed": -1}, "recipe: seed must be a whole number of at least 0, got -1"),
     ({"augment": ""}, "recipe: augment must be a word such as none or standard, got ''"),
     ({"augment": None}, "recipe: augment must be a word such as none or standard, got None"),
     ({"balance": "weight"}, "recipe: balance is 'weight'; did you mean 'weights'?"),
-    ({"fraction": 0}, "recipe: fraction must be above 0, got 0"),
-    ({"fraction": 1.5}, "recipe: fraction must be at least 0 and at most 1, got 1.5"),
+    ({"fraction": 0}, "recipe: fraction must be a number above 0 and at most 1, got 0"),
+    ({"fraction": 1.5}, "recipe: fraction must be a number above 0 and at most 1, got 1.5"),
     ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
 ]
 
@@ -53,6 +53,8 @@ def test_a_wrong_value_is_named(values, text):
 
 
 def test_a_setting_has_the_names_of_other_tools_too():
+    assert Recipe(loss="mae").loss == "l1"
+    assert Recipe(loss="ce").loss == Recipe.from_dict({"loss": "cross-entropy"}).loss == "crossentropy"
     assert Recipe(optimiser="sgd", batch=8, learning_rate=0.1) == Recipe(optimizer="sgd", batch_size=8, lr=0.1)
     with pytest.raises(RecipeError, match=r"recipe: no setting named 'epoch'; did you mean 'epochs'\?"):
         Recipe(epoch=3)
@@ -95,7 +97,7 @@ def test_a_recipe_written_before_a_setting_was_there_is_still_read():
 def test_an_unknown_setting_gets_the_nearest():
     with pytest.raises(RecipeError, match="no setting named 'momenta'; did you mean 'momentum'"):
         Recipe.from_dict({"momenta": 1})
-    with pytest.raises(RecipeError, match="no setting named 'nonsense'; it is one of epochs, batch_size, lr"):
+    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 16 are"):
         Recipe.from_dict({"nonsense": "sgd"})
 
 

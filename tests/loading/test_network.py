@@ -64,21 +64,27 @@ def fault(net, kind=SpecError):
 
 def test_a_misspelt_name_gets_the_nearest(tmp_path):
     assert fault("lenet").endswith(
-        "is not a network of the zoo, a file, a run's folder or the text of a network; did you mean 'lenet5'?"
+        "not a zoo name, a file, a run's folder or a layer's text; did you mean 'lenet5' or 'lenet5_1998'?"
     )
     (tmp_path / "mine.net").write_text("relu")
-    assert fault(tmp_path / "mien.net") == f"{tmp_path / 'mien.net'}: there is no such file; did you mean 'mine.net'?"
-    assert fault(tmp_path / "no such" / "a.net").endswith("a.net: there is no such file")
+    assert fault(tmp_path / "mien.net") == f"{tmp_path / 'mien.net'}: file not found; did you mean 'mine.net'?"
+    assert fault(tmp_path / "no such" / "a.net").endswith("a.net: file not found")
+
+
+def test_a_name_unlike_all_says_where_names_are_listed():
+    assert fault("zzzz").endswith("a layer's text; striate zoo lists the networks")
+    assert fault("vgg").endswith("did you mean 'vgg11' or 'vgg13' or 'vgg16' or 'vgg19'?")
+    assert fault("conv 6 5; zzzz 2").startswith("layer 2: unknown layer 'zzzz'; docs/notation.md lists the layers")
 
 
 def test_a_path_of_windows_is_a_name_and_no_text():
-    assert "is not a network of the zoo" in fault("C\\nets\\mine")
+    assert "not a zoo name" in fault("C\\nets\\mine")
 
 
 def test_a_file_that_is_no_net(tmp_path):
     path = tmp_path / "bad.net"
     path.write_text("conv 6 5\nrelo\n")
-    assert fault(path).startswith(f"{path}: line 2: unknown word 'relo'; did you mean 'relu'?")
+    assert fault(path).startswith(f"{path}: line 2: unknown layer 'relo'; did you mean 'relu'?")
     path.write_bytes(b"\xff\xfe\x00")
     assert fault(path).startswith(f"{path}: cannot be read as text")
     (tmp_path / "folder.net").mkdir()
@@ -86,7 +92,7 @@ def test_a_file_that_is_no_net(tmp_path):
 
 
 def test_a_model_file_that_is_none(tmp_path):
-    assert "there is no such file" in fault(tmp_path / "a.safetensors", ModelError)
+    assert "file not found" in fault(tmp_path / "a.safetensors", ModelError)
 
 
 @pytest.mark.parametrize("net", [3, ["conv 6 5"], None])

@@ -334,7 +334,7 @@ def test_the_command(first, in_folder, cli):
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["--weights", "none.safetensors"], 4, "none.safetensors: there is no such file"),
+        (["--weights", "none.safetensors"], 4, "none.safetensors: file not found"),
         (["--weights", "w.pth"], 4, "make a model of it first: striate weights NET w.pth -o w.safetensors"),
         (["--weights", "FIRST", "--freeze", "stage3"], 2, "did you mean 'stage2'?"),
         (["--weights", "FIRST", "--net", "flatten; linear 7"], 2, "ends with an output of 7, but digits has 10"),

@@ -104,8 +104,8 @@ def test_two_of_them_compared(cli, file):
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        ("my_nte.py:Net", "my_nte.py: no such file; did you mean 'my_net.py'?"),
-        ("no/such/a.py:Net", "no/such/a.py: no such file"),
+        ("my_nte.py:Net", "my_nte.py: file not found; did you mean 'my_net.py'?"),
+        ("no/such/a.py:Net", "no/such/a.py: file not found"),
         ("my_net.py", "my_net.py: name the network in the file, as in my_net.py:Net"),
         ("my_net.py:", "my_net.py: name the network in the file, as in my_net.py:Net"),
         ("my_net.py:Nett", "my_net.py: defines no 'Nett'; did you mean 'Net'?"),

@@ -128,7 +128,7 @@ def test_only_what_can_be_loaded_again_is_saved(tmp_path, model):
 
 # ------------------------------------------------------------------------------------------ files of other kinds
 def test_a_missing_file(fault, tmp_path):
-    assert fault(None, tmp_path / "no such.safetensors").startswith("there is no such file; a model is what striate")
+    assert fault(None, tmp_path / "no such.safetensors").startswith("file not found; a model is what striate")
 
 
 def test_a_folder(fault, tmp_path):
@@ -198,13 +198,16 @@ METADATA = [
     ({"contract": None}, "the metadata contain no contract"),
     ({"author": "me"}, "the metadata contain the unknown key 'author'"),
     ({"net": ""}, "the net has no layers"),
-    ({"net": "hello world"}, "part 1: unknown word 'hello'"),
-    ({"net": NET.replace("conv", "cnov")}, "line 2: unknown word 'cnov'; did you mean 'conv'?"),
+    ({"net": "hello world"}, "layer 1: unknown layer 'hello'"),
+    ({"net": NET.replace("conv", "cnov")}, "line 2: unknown layer 'cnov'; did you mean 'conv'?"),
     ({"net": NET.replace("conv 2 3", "conv 2 30")}, "the net does not fit together, 1 problem:\n  c1: a 30x30 window"),
     ({"net": NET.replace("input 1x8x8\n", "")}, "the net takes None, the contract says (1, 8, 8)"),
     ({"net": NET.replace("1x8x8", "1x9x9")}, "the net takes (1, 9, 9), the contract says (1, 8, 8)"),
     ({"net": NET.replace("linear 3", "linear 4")}, "out.weight is F32 of shape [3, 72], the net needs F32 of [4, 72]"),
-    ({"net": NET.replace("relu", "relu; dropout 0.5")}, "line 4: expected 'dropout', got 'dropout 0.5'"),
+    (
+        {"net": NET.replace("relu", "relu; dropout 0.5")},
+        "line 4: dropout takes named values alone: 'dropout [p=]', got 'dropout 0.5'",
+    ),
     ({"contract": "no"}, "contract: not JSON"),
     ({"contract": "3"}, "contract: expected an object, got int"),
     ({"contract": contract(author="me")}, "contract: unknown field 'author'"),

@@ -434,7 +434,7 @@ def test_files_that_are_damaged_or_foreign(resnet18, tmp_path):
     save_file({"a": torch.zeros(9)}, tmp_path / "f.safetensors")
     whole = (tmp_path / "f.safetensors").read_bytes()
     assert "a damaged safetensors file" in refusal("resnet18", damaged(tmp_path / "f.safetensors", whole[:-1]))
-    assert refusal("resnet18", tmp_path / "none.pth") == "there is no such file"
+    assert refusal("resnet18", tmp_path / "none.pth") == "file not found"
     assert refusal("resnet18", tmp_path) == "Is a directory"
 
 
@@ -537,7 +537,7 @@ def test_the_command(cli, resnet18, in_folder, digit):
     ("words", "code", "text"),
     [
         (["resnet34", "FILE", "-o", "a.safetensors"], 4, "the keys look like those of resnet18"),
-        (["resnet18", "none.pth", "-o", "a.safetensors"], 4, "striate: none.pth: there is no such file"),
+        (["resnet18", "none.pth", "-o", "a.safetensors"], 4, "striate: none.pth: file not found"),
         (["resnet18", "FILE", "-o", "a.pth"], 2, "--out a.pth: a model file's name ends in .safetensors"),
         (["resnet18", "FILE", "-o", "no/a.safetensors"], 2, "no folder no; create it first"),
         (["alexnet", "FILE", "-o", "a.safetensors"], 2, "is 'alexnet_owt' here"),

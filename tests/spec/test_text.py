@@ -34,62 +34,62 @@ from striate.spec import (
 )
 
 BROKEN: dict[str, tuple[str, str]] = {
-    "an unknown word": (
+    "an unknown layer": (
         "conv 6 5; rleu",
-        "part 2: unknown word 'rleu'; did you mean 'relu'?\n    rleu",
+        "layer 2: unknown layer 'rleu'; did you mean 'relu'?\n    rleu",
     ),
-    "an unknown word on a line": (
+    "an unknown layer on a line": (
         "input 1x28x28\n\nconv 6 5  # first\nmaxpol 2\n",
-        "line 4: unknown word 'maxpol'; did you mean 'maxpool'?\n    maxpol 2",
+        "line 4: unknown layer 'maxpol'; did you mean 'maxpool'?\n    maxpol 2",
     ),
     "a misspelt input": (
         "inptu 1x28x28; conv 6 5",
-        "part 1: unknown word 'inptu'; did you mean 'input'?\n    inptu 1x28x28",
+        "layer 1: unknown layer 'inptu'; did you mean 'input'?\n    inptu 1x28x28",
     ),
     "a missing field": (
         "conv 6",
-        "part 1: expected 'conv out kernel', got 'conv 6'; further fields carry their name: "
-        "stride= padding= dilation= groups= bias=\n    conv 6",
+        "layer 1: conv needs out and kernel: 'conv OUT KERNEL [stride=] [padding=] [dilation=] [groups=] [bias=]', "
+        "got 'conv 6'\n    conv 6",
     ),
     "a field too many": (
         "relu; linear 10 5",
-        "part 2: expected 'linear out', got 'linear 10 5'; further fields carry their name: bias=\n    linear 10 5",
+        "layer 2: linear needs out: 'linear OUT [bias=]', got 'linear 10 5'\n    linear 10 5",
     ),
     "an unknown field": (
         "conv 6 5 strid=2",
-        "part 1: conv has no field 'strid'; did you mean 'stride'?\n    conv 6 5 strid=2",
+        "layer 1: conv has no argument 'strid'; did you mean 'stride'?\n    conv 6 5 strid=2",
     ),
     "a field twice": (
         "conv 6 5 stride=2 stride=2",
-        "part 1: conv: stride is given twice\n    conv 6 5 stride=2 stride=2",
+        "layer 1: conv: stride is given twice\n    conv 6 5 stride=2 stride=2",
     ),
     "a required field twice": (
         "conv 6 5 out=6",
-        "part 1: conv: out is given twice\n    conv 6 5 out=6",
+        "layer 1: conv: out is given twice\n    conv 6 5 out=6",
     ),
     "not a number": (
         "conv six 5",
-        "part 1: conv: out must be a whole number, got 'six'\n    conv six 5",
+        "layer 1: conv: out must be a whole number, got 'six'\n    conv six 5",
     ),
     "not a size": (
         "conv 6 3by5",
-        "part 1: conv: kernel must be whole numbers, such as 3 or 3x5, got '3by5'\n    conv 6 3by5",
+        "layer 1: conv: kernel must be whole numbers, such as 3 or 3x5, got '3by5'\n    conv 6 3by5",
     ),
     "half a size": (
         "conv 6 3x",
-        "part 1: conv: kernel must be whole numbers, such as 3 or 3x5, got '3x'\n    conv 6 3x",
+        "layer 1: conv: kernel must be whole numbers, such as 3 or 3x5, got '3x'\n    conv 6 3x",
     ),
     "not a truth": (
         "conv 6 5 bias=false",
-        "part 1: conv: bias must be yes or no, got 'false'\n    conv 6 5 bias=false",
+        "layer 1: conv: bias must be yes or no, got 'false'\n    conv 6 5 bias=false",
     ),
     "not a float": (
         "dropout p=half",
-        "part 1: dropout: p must be a number, got 'half'\n    dropout p=half",
+        "layer 1: dropout: p must be a number, got 'half'\n    dropout p=half",
     ),
     "same for a pool": (
         "maxpool 3 padding=same",
-        "part 1: maxpool: padding must be whole numbers, such as 3 or 3x5, got 'same'\n    maxpool 3 padding=same",
+        "layer 1: maxpool: padding must be whole numbers, such as 3 or 3x5, got 'same'\n    maxpool 3 padding=same",
     ),
     "a value out of range": (
         "relu\nconv 7 3 groups=2",
@@ -97,89 +97,89 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "an unknown source": (
         "left: conv 6 5; relu <- lft",
-        "part 2: relu1: reads 'lft', but no earlier layer is named so; did you mean 'left'?\n    relu <- lft",
+        "layer 2: relu1: reads 'lft', but no earlier layer is named so; did you mean 'left'?\n    relu <- lft",
     ),
     "a source that comes later": (
         "relu <- conv1; conv 6 5",
-        "part 1: relu1: reads 'conv1', but no earlier layer is named so; it is one of input\n    relu <- conv1",
+        "layer 1: relu1: reads 'conv1', but no earlier layer is named so; it is one of input\n    relu <- conv1",
     ),
     "a name twice": (
         "a: relu; a: tanh",
-        "part 2: a: two layers have that name; give this one another\n    a: tanh",
+        "layer 2: a: two layers have that name; give this one another\n    a: tanh",
     ),
     "a given name that is taken": (
         "relu2: relu; relu",
-        "part 2: relu2: two layers have that name; give this one another\n    relu",
+        "layer 2: relu2: two layers have that name; give this one another\n    relu",
     ),
     "the input's name": (
         "input: relu",
-        "part 1: input: the net's input has that name; give this one another\n    input: relu",
+        "layer 1: input: the net's input has that name; give this one another\n    input: relu",
     ),
     "a name of torch's": (
         "train: relu",
-        "part 1: train: torch modules use the name 'train' themselves; use train1 or another\n    train: relu",
+        "layer 1: train: torch modules use the name 'train' themselves; use train1 or another\n    train: relu",
     ),
     "a name that is none": (
         "1st: relu",
-        "part 1: '1st' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    1st: relu",
+        "layer 1: '1st' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    1st: relu",
     ),
     "an empty name": (
         ": relu",
-        "part 1: '' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    : relu",
+        "layer 1: '' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    : relu",
     ),
     "a layer and a group of one name": (
         "a: relu; a.b: relu",
-        "part 2: a.b: 'a' is the name of a layer and of a group of layers; rename one\n    a.b: relu",
+        "layer 2: a.b: 'a' is the name of a layer and of a group of layers; rename one\n    a.b: relu",
     ),
     "a group and a layer of one name": (
         "a.b: relu; a: relu",
-        "part 2: a: 'a' is the name of a layer and of a group of layers; rename one\n    a: relu",
+        "layer 2: a: 'a' is the name of a layer and of a group of layers; rename one\n    a: relu",
     ),
     "a join of one": (
         "a: relu; add <- a",
-        "part 2: add1: add reads two inputs or more, got 1; name them: add <- a, b\n    add <- a",
+        "layer 2: add1: add reads two inputs or more, got 1; name them: add <- a, b\n    add <- a",
     ),
     "two inputs without a join": (
         "a: relu; b: relu; conv 6 5 <- a, b",
-        "part 3: conv1: conv reads one input, got 2; join them first with add, multiply or concat\n"
+        "layer 3: conv1: conv reads one input, got 2; join them first with add, multiply or concat\n"
         "    conv 6 5 <- a, b",
     ),
     "an arrow to nothing": (
         "a: relu; add <- a,",
-        "part 2: a name is missing after <-\n    add <- a,",
+        "layer 2: a name is missing after <-\n    add <- a,",
     ),
     "a name without a layer": (
         "relu; c1:",
-        "part 2: there is no layer here; write one after the name\n    c1:",
+        "layer 2: there is no layer here; write one after the name\n    c1:",
     ),
     "an arrow without a layer": (
         "a: relu; <- a",
-        "part 2: there is no layer here\n    <- a",
+        "layer 2: there is no layer here\n    <- a",
     ),
     "the input in the middle": (
         "relu; input 1x28x28",
-        "part 2: the input is given once, before every layer\n    input 1x28x28",
+        "layer 2: the input is given once, before every layer\n    input 1x28x28",
     ),
     "the input twice": (
         "input 1x28x28; input 1x28x28; relu",
-        "part 2: the input is given once, before every layer\n    input 1x28x28",
+        "layer 2: the input is given once, before every layer\n    input 1x28x28",
     ),
     "an input without sizes": (
         "input; relu",
-        "part 1: the input is one word, such as: input 1x28x28\n    input",
+        "layer 1: the input is one word, such as: input 1x28x28\n    input",
     ),
     "an input that is no size": (
         "input 28by28; relu",
-        "part 1: '28by28' is not a size; write channels and sizes with x between, such as 3x224x224\n    input 28by28",
+        "layer 1: '28by28' is not a size; write channels and sizes with x between, such as 3x224x224\n    input 28by28",
     ),
     "an input of nothing": (
         "input 1x0x28; relu",
-        "part 1: the input is channels and 1 to 3 sizes, such as 1x28x28, or one number (flat features); "
+        "layer 1: the input is channels and 1 to 3 sizes, such as 1x28x28, or one number (flat features); "
         "got (1, 0, 28)\n    input 1x0x28",
     ),
     "five axes": (
         "input 1x2x3x4x5; relu",
-        "part 1: the input is channels and 1 to 3 sizes, such as 1x28x28, or one number (flat features); "
+        "layer 1: the input is channels and 1 to 3 sizes, such as 1x28x28, or one number (flat features); "
         "got (1, 2, 3, 4, 5)\n    input 1x2x3x4x5",
     ),
     "nothing": ("", "the net has no layers; write at least one, such as conv 6 5"),

@@ -97,33 +97,33 @@ def _stride(stride: tuple[int | float, ...] | None) -> str:
 
 def _below(report: Report) -> list[str]:
     lines = [f"FLOPs (2 x MACs): {'at least ' * report.partial}{2 * report.macs:,}"]
-    if report.partial:
-        lines.append(f"not counted: {name_list([layer.name for layer in report.layers if layer.macs is None])}")
+    if uncounted := [layer.name for layer in report.layers if layer.macs is None]:
+        lines.append(f"not counted: {name_list(uncounted)}")
     beyond = next((layer.name for layer in report.layers if layer.op.startswith("opaque ") and _unseen(layer)), None)
     if beyond and (len(report.input) > 1 or any(layer.receptive_field for layer in report.layers)):
         lines.append(f"receptive fields are unknown from {beyond} on: what it does inside is not known")
     lines += [f"note: {note}" for note in report.notes]
     if report.problems:
         count = len(report.problems)
-        lines += ["", f"{count} problem{'s' if count > 1 else ''}:"]
+        lines += ["", f"{count} error{'s' if count > 1 else ''}:"]
         lines += [f"  {p.layer}: {p.message}\n    fix: {p.fix}" for p in report.problems]
     lines += _dropped(report)
-    lines += [f"advice: {w.layer}: {w.message}; {w.fix}" for w in report.warnings]
+    lines += [f"warning: {w.layer}: {w.message}; {w.fix}" for w in _merged(report.warnings)]
     legal = report.legal_inputs
     if legal.asked and not report.problems:
-        lines.append("The input size fits: no stride drops any rows or columns.")
+        lines.append("input size OK: no rows or columns are dropped")
     near = [
         f"{word} {shape_text(shape)}"
-        for word, shape in (("below", legal.below), ("above", legal.above), ("smallest", legal.smallest))
+        for word, shape in (("nearest smaller", legal.below), ("nearest larger", legal.above), ("minimum", legal.smallest))
         if shape
     ]
     if near:
-        lines.append(f"legal input sizes: {', '.join(near)}" + _steps(legal.step))
+        lines.append(f"valid input sizes: {', '.join(near)}" + _steps(legal.step))
     return lines
 
 
 def _steps(step: Shape | None) -> str:
-    return f" (steps of {step[0] if len(set(step)) == 1 else shape_text(step)})" if step else ""
+    return f", in steps of {step[0] if len(set(step)) == 1 else shape_text(step)}" if step else ""
 
 
 def _dropped(report: Report) -> list[str]:
@@ -133,7 +133,7 @@ def _dropped(report: Report) -> list[str]:
     for layer in report.layers:
         lost = [_lost(d, names[len(layer.output) - 1][d.axis]) for d in report.dropped if d.layer == layer.name]
         if lost:
-            lines.append(f"dropped: {layer.name} never sees {' and '.join(lost)} of its input")
+            lines.append(f"note: {layer.name} leaves {' and '.join(lost)} of its input unused (add padding or change the input size)")
     return lines
 
 

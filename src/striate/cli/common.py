@@ -69,6 +69,13 @@ SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # o
 NO = ("no", "false", "0", "off")
 NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, and no option does
 WRITTEN = ("out", "steps", "animation", "sheet", "svg")  # the options that say where something is written
+NONE_SUCH = {  # settings of other tools that there is no need of
+    "patience": "no early stopping is needed: the best epoch by validation is kept",
+    "workers": "loading chooses its own number of processes",
+    "cache": "decoded images are cached by themselves",
+    "project": "use --out DIR",
+    "name": "use --out DIR",
+}
 
 
 def writes(*endings: str) -> Callable[[Path | None], Path | None]:
@@ -184,7 +191,8 @@ class Verb(typer.core.TyperCommand):
     def _option(self, key: str, value: str, option: typer.core.TyperOption | None, known: list[str]) -> list[str]:
         if option is None:
             names = [name.removeprefix("--") for name in known if not re.fullmatch("-.", name)]
-            raise typer.BadParameter(f"{key}={value}: no option {key!r}{nearest(key, names)}")
+            hint = f"; {NONE_SUCH[key]}" if key in NONE_SUCH else nearest(key, names, "--help lists them")
+            raise typer.BadParameter(f"{key}={value}: no option {key!r}{hint}")
         if option.is_flag:
             return [] if value.lower() in NO else [option.opts[0]]
         return [option.opts[0], value]

@@ -74,8 +74,7 @@ SOURCES = (
     ),
 )
 _ACCEPTED = (
-    f"DATA is a built-in name ({', '.join(BUILT_IN)}), {', '.join(source.what for source in SOURCES[:0:-1])} or "
-    f"{SOURCES[0].what}"
+    f"give a built-in name ({', '.join(BUILT_IN)}), or the path of a folder or a table; docs/data.md lists the formats"
 )
 
 
@@ -180,7 +179,7 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
     except OSError:  # such as a name longer than any can be
         exists = False
     if not exists:
-        raise DataError(f"{path}: no such data; {_nearest(path) or _ACCEPTED}")
+        raise DataError(f"{path}: file not found; {_nearest(path) or _ACCEPTED}")
     path, through = seen_through(path, options) if path.is_dir() else (path, "")
     for source in SOURCES:
         if source.recognises(path, options):
@@ -189,8 +188,9 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
                 raise DataError(f"{path}: --{option} names a column of a table, but this is {source.what}; omit it")
             dataset = with_depth(path, source.open(path, options), options.scale)
             return replace(dataset, notes=(through, *dataset.notes)) if through else dataset
+    what = "a single image is not a data set" if is_image(path) else "not a format of data sets"
     unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""
-    raise DataError(f"{path}: this is a file; {unpack}{_ACCEPTED}")
+    raise DataError(f"{path}: {what}; {unpack}{_ACCEPTED}")
 
 
 def seen_through(folder: Path, options: DataOptions | None = None) -> tuple[Path, str]:

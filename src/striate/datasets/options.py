@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import RecipeError
+from striate.errors import RecipeError, nearest
 from striate.tasks import Task, task_named
 
 
@@ -91,3 +91,14 @@ class DataOptions:
         {'channels': 1}
         """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+
+def check_options(given: Iterable[str], verb: str) -> None:
+    """RecipeError where one of the names *given* to *verb* is no option of data.
+
+    >>> check_options(["label", "text"], "evaluate")
+    """
+    known = [field.name for field in fields(DataOptions)]
+    for name in given:
+        if name not in known:
+            raise RecipeError(f"{verb} has no option {name!r}{nearest(name, known)}")

@@ -124,7 +124,9 @@ def feature_maps(module: nn.Module, x: Tensor, layer: str, order: str = "strengt
     with evaluating(module):
         made = {call.name: call for call in layer_calls(module, x)}
     if layer not in made:
-        raise SeeError(f"no layer named {layer!r} is called{nearest(layer, made)}")
+        unused = layer in dict(module.named_modules())
+        what = f"the layer {layer!r} is not used in forward" if unused else f"no layer named {layer!r}"
+        raise SeeError(f"{what}{nearest(layer, made)}")
     output = made[layer].output[0].detach().double().cpu().numpy()
     if output.ndim == 0:
         raise SeeError(f"{layer}: its output is one number for the whole input, not feature maps")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from striate.errors import SeeError, nearest, shape_text
+from striate.errors import SeeError, counted, nearest, shape_text
 from striate.inspect.capture import capture, find_layer
 from striate.learning import Scorer
 from striate.tasks import Task
@@ -109,14 +109,23 @@ def target_score(values: Tensor, target: Target) -> Tensor:
     """
     shape, index = tuple(values.shape[1:]), target.index
     if len(index) not in (1, len(shape)) or any(not 0 <= i < n for i, n in zip(index, shape, strict=False)):
-        of = f"the layer {target.layer}" if target.layer else "the output"
-        sizes = shape_text(shape) or "no channels"
-        ways = f"channel 0 to {shape[0] - 1}" if shape else "another layer"
-        position = ", or a channel and all coordinates of a position" if prod(shape[1:]) > 1 else ""
-        raise SeeError(f"target {target}: {of} is {sizes}; use {ways}{position}")
+        if not target.layer and len(shape) == 1:
+            raise SeeError(f"class {target.index[0]}: the model has {counted(shape[0], 'class')}, 0 to {shape[0] - 1}")
+        raise SeeError(outside(str(target), target.layer or "the output", shape))
     at: tuple[slice | int, ...] = (slice(None), *index)
     found = values[at]
     return found.flatten(1).sum(1) if found.ndim > 1 else found
+
+
+def outside(unit: str, layer: str, shape: tuple[int, ...]) -> str:
+    """The message about a *unit* that the output of *layer*, ``(C, *positions)``, does not have.
+
+    >>> outside("c3:3:50:5", "c3", (16, 10, 10))
+    'c3:3:50:5 is outside c3 (16x10x10): channel 0-15, y 0-9, x 0-9'
+    """
+    axes = ("channel", *{1: (), 2: ("x",), 3: ("y", "x")}.get(len(shape), ("z", "y", "x")[-len(shape) + 1 :]))
+    ranges = ", ".join(f"{axis} 0-{n - 1}" for axis, n in zip(axes, shape, strict=False))
+    return f"{unit} is outside {layer} ({shape_text(shape) or 'one number'}): {ranges or 'use another layer'}"
 
 
 def objective(module: nn.Module, target: Target) -> Objective:

@@ -222,11 +222,7 @@ def _parse(unit: str, layers: list[str]) -> tuple[str, tuple[int, ...]]:
 def _check_position(call: LayerCall, position: tuple[int, ...]) -> None:
     shape = tuple(call.output.shape[1:])
     if len(position) != len(shape) or not all(0 <= p < n for p, n in zip(position, shape, strict=True)):
-        example = ":".join(str(n // 2) for n in shape)
-        raise SeeError(
-            f"the output of {call.name} is {shape_text(shape)}: expected {len(shape)} number(s) counted from 0, below "
-            f"these, such as {call.name}:{example}; got {':'.join(map(str, position)) or 'none'}"
-        )
+        raise SeeError(outside(":".join(map(str, (call.name, *position))), call.name, shape))
 
 
 _Window = tuple[np.ndarray, np.ndarray | None, float | None, tuple[int, ...]]

@@ -81,7 +81,7 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
         module.load_state_dict(_under("model.", tensors))
         memory = _memory(_under(f"{MEMORY}.", tensors), state.optimizer)
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such file, so no run to resume; omit --resume") from None
+        raise ModelError(f"{path}: file not found, so no run to resume; omit --resume") from None
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         if isinstance(error, ModelError):
             raise

@@ -70,12 +70,11 @@ class Recipe:
         for name, low, high in RANGES:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not low <= value <= high or value == math.inf:
-                top = " and finite" if high == math.inf else f" and at most {high:g}"
-                raise RecipeError(f"recipe: {name} must be at least {low:g}{top}, got {value!r}")
-        for name in ("lr", "fraction"):
-            if getattr(self, name) == 0:
-                raise RecipeError(f"recipe: {name} must be above 0, got {getattr(self, name)}")
+            positive = name in ("lr", "fraction")
+            if not number or not low <= value <= high or value == math.inf or (positive and not value):
+                finite = "finite " * (high == math.inf)
+                bounds = f"{'above' if positive else 'of at least'} {low:g}" + f" and at most {high:g}" * (not finite)
+                raise RecipeError(f"recipe: {name} must be a {finite}number {bounds}, got {value!r}")
         if not isinstance(self.augment, str) or not self.augment:
             raise RecipeError(f"recipe: augment must be a word such as none or standard, got {self.augment!r}")
         if self.optimizer == "nesterov" and self.momentum == 0:
@@ -99,6 +98,7 @@ class Recipe:
 
 # what earlier versions wrote, and what others call it
 ALIASES = {"batch": "batch_size", "optimiser": "optimizer", "learning_rate": "lr"}
+LOSS_ALIASES = {"mae": "l1", "ce": "crossentropy", "cross-entropy": "crossentropy", "cross_entropy": "crossentropy"}
 
 
 def current_names(values: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +107,10 @@ def current_names(values: dict[str, Any]) -> dict[str, Any]:
     >>> current_names({"batch_size": 32, "epochs": 3, "batch": 8})
     {'batch_size': 8, 'epochs': 3}
     """
-    return {ALIASES.get(name, name): value for name, value in values.items()}
+    values = {ALIASES.get(name, name): value for name, value in values.items()}
+    if (loss := values.get("loss")) in LOSS_ALIASES:
+        values["loss"] = LOSS_ALIASES[loss]
+    return values
 
 
 def _by_known_names(make: Callable[..., None]) -> Callable[..., None]:

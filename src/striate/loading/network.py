@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from striate.analysis import Report, analyse
-from striate.errors import ModelError, SpecError, closest, nearest, shape_text
+from striate.errors import ModelError, SpecError, nearest, shape_text
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
 from striate.spec.op import Base
@@ -166,7 +166,7 @@ class Network:
             if several or output is not None:
                 what = "several inputs" if several else "--output"
                 raise SpecError(
-                    f"{what}: only a module of your own can have them; {self.given} has one input and output"
+                    f"{what} is for PyTorch modules with several; {self.given} has one input and one output"
                 )
             return analyse(self.graph, self.input if input is None else self.shape(cast(Shape, input)))
         from striate.net.read import check_module
@@ -230,7 +230,7 @@ def open_model(given: Given) -> Model:
         if not isinstance(given, str | Path) or _is_there(str(given)):
             raise ModelError(f"{error}; expected a trained model") from None
         raise ModelError(
-            f"{given}: no such file or folder; a trained model is what striate train writes: runs/NAME, or its "
+            f"{given}: file not found; a trained model is what striate train writes: runs/NAME, or its "
             f"model.safetensors"
         ) from None
 
@@ -345,11 +345,12 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     if text.endswith(".safetensors") or _is_there(text):
         return _from_model_file(path)
     if _is_name(text):
-        near = closest(text, ZOO)
-        hint = f"did you mean {near!r}?" if near else "striate zoo lists the networks"
         raise SpecError(
-            f"{text!r} is not a network of the zoo, a file, a run's folder or the text of a network; {hint}"
+            f"unknown network {text!r}: not a zoo name, a file, a run's folder or a layer's text"
+            f"{nearest(text, ZOO, 'striate zoo lists the networks')}"
         )
+    if other := re.match(r"(timm|torchvision|keras):", text):
+        raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     graph = parse(text)
     return Network(text, "net", "text", graph, graph.input)
 
@@ -411,7 +412,7 @@ def _from_net_file(path: Path) -> Graph:
         return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         beside = [p.name for p in path.parent.glob("*.net")] if path.parent.is_dir() else []
-        raise SpecError(f"{path}: there is no such file" + (nearest(path.name, beside) if beside else "")) from None
+        raise SpecError(f"{path}: file not found{nearest(path.name, beside)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read as text ({error})") from None
     except SpecError as error:

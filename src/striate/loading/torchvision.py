@@ -146,7 +146,7 @@ def _table(net: str) -> Table:
             raise SpecError(f"{net}: torchvision's {net} is {ours!r} here")
     if net in ZOO:
         raise SpecError(f"{net}: torchvision has no weights of it; it has those of {', '.join(TABLES)}")
-    raise SpecError(f"{net}: no network of the zoo{nearest(net, TABLES)}")
+    raise SpecError(f"{net}: no network of the zoo{nearest(net, TABLES, 'striate zoo lists them')}")
 
 
 def _graph(net: str, classes: int, sides: bool) -> Graph:

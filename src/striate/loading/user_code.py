@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from striate.errors import SpecError, closest, nearest
+from striate.errors import SpecError, closest, listed
 
 
 def is_code(net: object) -> bool:
@@ -39,7 +39,8 @@ def load_code(text: str) -> Any:
     path = Path(file)
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise SpecError(f"{path}: no such file" + (nearest(path.name, beside) if beside else ""))
+        near, here = closest(path.name, beside), f" (Python files here: {listed(beside)})" if beside else ""
+        raise SpecError(f"{path}: file not found{f'; did you mean {near!r}?' if near else here}")
     if not name:
         raise SpecError(f"{text}: name the network in the file, as in {path}:{next(iter(_named(path)), 'Net')}")
     module = _run(path)

@@ -112,7 +112,7 @@ def _read_net(text: str) -> Graph:
 
 def _why(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file; a model is what striate train writes: runs/NAME/model.safetensors"
+        return "file not found; a model is what striate train writes: runs/NAME/model.safetensors"
     if isinstance(error, IsADirectoryError):
         return f"this is a folder; name the {MODEL_FILE} in it"
     return error.strerror or str(error)

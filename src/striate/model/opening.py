@@ -167,7 +167,7 @@ def _reason(error: Exception) -> str:
         case DataError():
             return str(error)
         case FileNotFoundError() | NotADirectoryError():
-            return "there is no such file"
+            return "file not found"
         case PermissionError():
             return "no permission to read it; change the file's permissions"
         case UnidentifiedImageError():

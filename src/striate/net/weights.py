@@ -182,7 +182,7 @@ def open_weights(path: str | Path) -> Stored:
         return _from_safetensors(path, start)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        raise ModelError(f"{path}: {'there is no such file' if missing else error.strerror or error}") from None
+        raise ModelError(f"{path}: {'file not found' if missing else error.strerror or error}") from None
 
 
 def _check_zip(path: Path) -> list[int]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from striate.datasets import Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
+from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
@@ -126,6 +127,7 @@ def evaluate(
     >>> evaluate(model, "digits").n
     360
     """
+    check_options(options, "evaluate")
     found = open_model(model)
     held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     for name, why in (item for some in held for item in some.arrays.broken):
@@ -297,6 +299,7 @@ def data(
     >>> found.as_dict()["items"], found.dataset.task
     ({'train': 1437, 'test': 360}, <task classification>)
     """
+    check_options(options, "data")
     chosen = {"augment": augment, "resize": resize, "split": split, "seed": seed}
     unused = next((f"--{name} {value}" for name, value in chosen.items() if value is not None), "")
     how = Augment.parse(augment or "none")

@@ -65,7 +65,7 @@ def _near_word(words: list[str]) -> str:
         meant = LIKE.get(" ".join(words[:count]).lower())
         if meant:
             return f"; did you mean {meant!r}?"
-    return nearest(words[0], ["input", *OPS])
+    return nearest(words[0], ["input", *OPS], "docs/notation.md lists the layers")
 
 
 def format(graph: Graph) -> str:
@@ -119,12 +119,12 @@ def read_shape(text: str) -> Shape:
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
-    """The statements, each with the words for its place: a line, or a part where one line holds them all."""
+    """The statements, each with the words for its place: a line, or a layer where one line holds them all."""
     many = "\n" in text.strip()
     for number, line in enumerate(text.splitlines(), 1):
         for part, statement in enumerate(line.split("#")[0].split(";"), 1):
             if statement.strip():
-                yield (f"line {number}" if many else f"part {part}"), statement.strip()
+                yield (f"line {number}" if many else f"layer {part}"), statement.strip()
 
 
 def _read_input(line: str) -> Shape:
@@ -162,19 +162,19 @@ def _read_op(words: list[str]) -> Op:
             f"{what} read from code and its inside is not known: it is not an op of the notation; describe it in words"
         )
     if cls is None:
-        raise SpecError(f"unknown word {words[0]!r}{_near_word(words)}")
+        raise SpecError(f"unknown layer {words[0]!r}{_near_word(words)}")
     known = {f.name: str(f.type) for f in fields(cls)}
     required = [f.name for f in fields(cls) if f.default is MISSING]
     optional = [name for name in known if name not in required]
     plain = [w for w in words[1:] if "=" not in w]
     if len(plain) != len(required):
-        wanted = " ".join([words[0], *required])
-        more = f"; further fields carry their name: {' '.join(n + '=' for n in optional)}" if optional else ""
-        raise SpecError(f"expected {wanted!r}, got {' '.join([words[0], *plain])!r}{more}")
+        usage = " ".join([words[0], *(n.upper() for n in required), *(f"[{n}=]" for n in optional)])
+        needs = f"{words[0]} needs {' and '.join(required)}" if required else f"{words[0]} takes named values alone"
+        raise SpecError(f"{needs}: {usage!r}, got {' '.join([words[0], *plain])!r}")
     values = {name: _read(w, known[name], f"{words[0]}: {name}") for name, w in zip(required, plain, strict=True)}
     for key, _, value in (w.partition("=") for w in words[1:] if "=" in w):
         if key not in known:
-            raise SpecError(f"{words[0]} has no field {key!r}{nearest(key, known)}")
+            raise SpecError(f"{words[0]} has no argument {key!r}{nearest(key, known)}")
         if key in values:
             raise SpecError(f"{words[0]}: {key} is given twice")
         values[key] = _read(value, known[key], f"{words[0]}: {key}")

@@ -11,6 +11,7 @@ from striate.datasets.doctor import classes, copies, folders, images, masks, qua
 from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import Data, open_data
+from striate.datasets.options import check_options
 from striate.errors import DataError
 from striate.tasks import Task
 
@@ -47,6 +48,7 @@ def doctor(
     >>> diagnosis.faults, diagnosis.warnings, diagnosis.counts["train"]["items"]
     ((), (), 1437)
     """
+    check_options(options, "doctor")
     if not isinstance(data, str | Path):
         dataset = data if isinstance(data, DataSet) else open_data(data, task=task, **options)
         return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick))
