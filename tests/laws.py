@@ -464,7 +464,7 @@ def test_the_laws_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setitem(globals(), "receptive", lambda *_: narrow)
         with pytest.raises(AssertionError):
             fields_are_footprints(net, input)
-    with pytest.raises(AssertionError, match="linear1: needs flat features"):
+    with pytest.raises(AssertionError, match="linear1: needs a flat input"):
         no_faults(parse("linear 3"), input)
 
 
@@ -474,7 +474,7 @@ def test_anyone_can_run_the_laws(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == [f"ok     {law}" for law in LAWS]
     assert main(["conv 6 5; relu; linear 10", "--input", "1x28x28"]) == 1
     out = capsys.readouterr().out
-    assert "FAULT  no faults\n       linear1: needs flat features" in out
+    assert "FAULT  no faults\n       linear1: needs a flat input" in out
     assert "ok     text and back" in out
     assert main(["lenet5"]) == 0
     assert main(["cnov 6 5"]) == 2

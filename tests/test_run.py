@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecE
 from striate.learning import Epoch, Recipe, Step
 from striate.model.model import load
 from striate.run import COLUMNS, measure, parts_for, prepare
+from striate.run.running import Run
 
 TINY = "conv 4 3; relu; flatten; linear 10"
 DROPOUT = "conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
@@ -208,12 +210,15 @@ def test_a_finished_run_asks_for_more_epochs_and_takes_them(in_folder):
     start()
     with pytest.raises(RecipeError) as caught:
         prepare("digits", resume=True)
-    assert str(caught.value) == "runs/digits-net: all 2 epochs are done; use more, such as --epochs 12"
+    assert (
+        str(caught.value) == "runs/digits-net (net): complete after 2 epochs; continue with, for example, --epochs 12"
+    )
     said = []
     run = start(None, resume=True, settings={"epochs": 3}, say=said.append)
-    assert said[1:3] == ["changed: epochs 2 -> 3", "resuming runs/digits-net: 2 of 3 epochs done"]
+    assert said[0] == "newest run: runs/digits-net (net on digits)"
+    assert said[2:4] == ["changed: epochs 2 -> 3", "resuming runs/digits-net: 2 of 3 epochs done"]
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
-    with pytest.raises(RecipeError, match="all 3 epochs are done"):
+    with pytest.raises(RecipeError, match="complete after 3 epochs"):
         prepare("digits", resume=True)
 
 
@@ -287,7 +292,7 @@ def test_a_damaged_run_is_named(in_folder, name, content):
 def test_no_run_to_go_on_with(in_folder):
     with pytest.raises(ModelError, match=r"runs: no run of digits to resume; omit --resume"):
         prepare("digits", resume=True)
-    with pytest.raises(ModelError, match=r"elsewhere: contains no run to resume"):
+    with pytest.raises(ModelError, match=r"elsewhere: no run to resume in it"):
         prepare("digits", resume=True, out="elsewhere")
 
 
@@ -295,13 +300,13 @@ def test_no_run_to_go_on_with(in_folder):
 @pytest.mark.parametrize(
     ("net", "kind", "text"),
     [
-        ("conv 6 5", SpecError, "ends with an output of 6x4x4, but digits has 10 classes"),
-        ("flatten; linear 7", SpecError, "ends with an output of 7, but digits has 10 classes"),
+        ("conv 6 5", SpecError, "output 6x4x4 does not match the 10 classes of digits"),
+        ("flatten; linear 7", SpecError, "output 7 does not match the 10 classes of digits"),
         ("input 2x8x8; flatten; linear 10", SpecError, "takes 2x8x8, but images are 1, 3 or 4 channels"),
         ("input 64; linear 10", SpecError, "takes 64, but images"),
         ("conv 6 9; flatten; linear 10", ShapeError, "conv1: a 9x9 window does not fit its 8x8 input"),
-        ("linear 10", ShapeError, "linear1: needs flat features"),
-        ("lenet", SpecError, "did you mean 'lenet5'?"),
+        ("linear 10", ShapeError, "linear1: needs a flat input"),
+        ("lenet", SpecError, "did you mean 'lenet5'"),
         ("input 1x2x5; flatten", RecipeError, "no weights to train"),
     ],
 )
@@ -400,7 +405,7 @@ def test_the_models_own_numbering_holds(in_folder, trained, photos):
     photos(in_folder / "other", {"cat": 3, "dog": 3})
     with pytest.raises(DataError) as caught:
         parts_for(model, "other")
-    assert str(caught.value).startswith("other: has the classes cat, dog, which the model does not know; it knows 0, 1")
+    assert str(caught.value).startswith("other: its classes cat, dog are none of the model's classes (0, 1")
 
 
 def test_another_batch_size_does_not_go_on_inside_an_epoch(in_folder):
@@ -435,3 +440,31 @@ def test_one_thread_is_not_called_threads(in_folder, monkeypatch):
     text = (run.folder / "report.html").read_text(encoding="utf-8")
     assert ", 1 thread" in text
     assert "1 threads" not in text
+
+
+@pytest.mark.parametrize(
+    ("first", "losses", "grew"),
+    [
+        (2.3, [9e3, 4e8], True),
+        (None, [2.3, 9e3, 4e8], True),  # of a resumed run the first epoch is all that is known
+        (2.3, [9e3, 1.2], False),
+        (2.3, [2.4], False),
+        (2.3, [], False),
+    ],
+)
+def test_a_loss_that_only_grew_is_warned_of(first, losses, grew):
+    history = [{"train/loss": loss} for loss in losses]
+    run = SimpleNamespace(history=history, first_loss=first, recipe=Recipe(lr=1000))
+    said = Run.divergence.fget(run)
+    assert bool(said) == grew
+    if grew:
+        assert said.startswith(
+            "the loss grew from 2.3 to 4e+08: training diverged; use a smaller learning rate than lr="
+        )
+
+
+def test_a_setting_without_effect_is_noted(in_folder):
+    said = []
+    start(settings={"momentum": 0.5, "loss": "mse", "label_smoothing": 0.1}, say=said.append, finish=False)
+    assert "note: momentum is not used by adamw" in said
+    assert "note: label_smoothing is not used by the loss mse" in said

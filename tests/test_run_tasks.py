@@ -267,7 +267,7 @@ def test_what_does_not_go_together(in_folder, data, net, settings, kind, text):
 def test_a_model_is_measured_on_data_of_its_kind(in_folder):
     _, result = train("shapes:n=24,test=8", f"{CONV} 8", out="run", settings={"epochs": 1})
     for data, text in (
-        ("shapes:segmentation,n=8,test=4", "it cannot be taken for classification"),
+        ("shapes:segmentation,n=8,test=4", "not for classification"),
         (sentences(in_folder), "contains text, the model takes images"),
     ):
         with pytest.raises(DataError) as caught:

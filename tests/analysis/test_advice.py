@@ -10,19 +10,19 @@ from striate.zoo import ZOO
 SLIPS = {
     "linear after linear": (
         "flatten; linear 32; linear 10",
-        "linear2: no activation between linear1 and it, so the two act as one linear layer; put relu after linear1",
+        "linear2: no activation after linear1, so the two are equivalent to one linear layer; put relu after linear1",
     ),
     "linear, dropout, linear": (
         "flatten; a: linear 32; dropout; b: linear 10",
-        "b: no activation between a and it, so the two act as one linear layer; put relu after a",
+        "b: no activation after a, so the two are equivalent to one linear layer; put relu after a",
     ),
     "conv after conv": (
         "conv 8 3; conv 8 3; relu",
-        "conv2: no activation between conv1 and it, so the two act as one linear layer; put relu after conv1",
+        "conv2: no activation after conv1, so the two are equivalent to one linear layer; put relu after conv1",
     ),
     "conv, average, linear": (
         "conv 8 3; avgpool 2; flatten; linear 4",
-        "linear1: no activation between conv1 and it, so the two act as one linear layer; put relu after conv1",
+        "linear1: no activation after conv1, so the two are equivalent to one linear layer; put relu after conv1",
     ),
     "a bias before batch norm": (
         "conv 8 3; batchnorm; relu",
@@ -40,13 +40,12 @@ SLIPS = {
     ),
     "a small field": (
         "conv 8 3; relu; adaptiveavgpool 1; flatten; linear 3",
-        "pool1: the receptive field before it is 3x3 of 20x20 pixels, so no unit sees all of it; fine for "
+        "pool1: receptive field 3x3, image 20x20: no unit sees the whole image before global pooling; fine for "
         "textures; for shapes use more layers, larger kernels or strides",
     ),
     "batch norm on one value": (
         "conv 8 20 bias=no; batchnorm; relu; flatten; linear 3",
-        "batchnorm1: each channel of 8x1x1 has one value per image, so a batch of one has no variance; train with a "
-        "batch size of two or more",
+        "batchnorm1: one value per channel and image, so a batch of one has no variance; use a batch size of 2 or more",
     ),
 }
 FINE = {
@@ -65,7 +64,7 @@ def test_a_slip_is_named_with_its_way_out(slip: str) -> None:
     report = analyse(net, (3, 20, 20))
     assert not report.problems
     assert message in [str(w) for w in report.warnings]
-    assert f"advice: {message}" in str(report)
+    assert f"warning: {message}" in str(report)
     layer, rest = message.split(": ", 1)
     assert any(w["layer"] == layer and rest.startswith(w["message"]) for w in report.as_dict()["warnings"])
 
@@ -85,3 +84,14 @@ def test_the_networks_of_the_papers() -> None:
         "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vgg_regressor",  # torchvision's biases before batch norm
     }  # fmt: skip
     assert warned == known
+
+
+def test_the_same_warning_of_several_layers_is_one_line() -> None:
+    text = str(
+        analyse("conv 8 20 bias=no; batchnorm; relu; conv 8 1 bias=no; batchnorm; flatten; linear 3", (3, 20, 20))
+    )
+    lines = [line for line in text.splitlines() if "variance" in line]
+    assert lines == [
+        "warning: 2 layers (batchnorm1, batchnorm2): one value per channel and image, so a batch of one has no "
+        "variance; use a batch size of 2 or more"
+    ]

@@ -102,7 +102,7 @@ def test_stride_and_dilation_leave_single_positions_out() -> None:
     """By hand: windows from 0, 2, ... 20 read 0, 3 and 6 further on, so of 28 positions 25 and 27 are not read."""
     report = analyse("conv 1 3 stride=2 dilation=3", (1, 28))
     assert [(d.count, d.within) for d in report.dropped] == [(2, 3)]
-    assert "dropped: conv1 never sees 2 of the last 3 positions of its input" in str(report)
+    assert "note: conv1 leaves 2 of the last 3 positions of its input unused" in str(report)
     report = analyse("conv 1 3 stride=3 dilation=2 padding=2", (1, 20))
     assert [(d.count, d.within) for d in report.dropped] == [(1, 1)]  # position 19
     assert report.legal_inputs.step == (3,)
@@ -112,8 +112,8 @@ def test_dropped_rows_and_columns_are_named_for_people() -> None:
     report = analyse("maxpool 2; conv 1 3 stride=2x3", (1, 9, 12))
     assert [(d.layer, d.axis, d.count) for d in report.dropped] == [("pool1", 0, 1), ("conv1", 0, 1)]
     text = str(report)
-    assert "dropped: pool1 never sees the last row of its input" in text
-    assert "dropped: pool1 never sees the last 2 rows and the last column of its input" in str(
+    assert "note: pool1 leaves the last row of its input unused" in text
+    assert "note: pool1 leaves the last 2 rows and the last column of its input unused" in str(
         analyse("maxpool 3", (1, 5, 7))
     )
     assert "last position" in str(analyse("maxpool 2", (1, 5)))

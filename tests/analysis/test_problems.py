@@ -15,24 +15,23 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "linear on a map": (
         "conv 6 5; relu; linear 10",
         (1, 28, 28),
-        "linear1: needs flat features, got the map 6x24x24 of relu1; put flatten before it (3,456 features)",
+        "linear1: needs a flat input, got the feature map 6x24x24 of relu1; put flatten before it (3,456 features)",
     ),
     "window larger than its input": (
         "maxpool 4; maxpool 4; pool5: maxpool 2; linear 10",
         (3, 16, 16),
-        "pool5: a 2x2 window does not fit its 1x1 input (after pool2); the input 3x16x16 shrinks 16 times before it, "
-        "and the smallest input this net takes is 3x32x32",
+        "pool5: a 2x2 window does not fit its 1x1 input (after pool2); use an input of at least 3x32x32 "
+        "(the layers before it reduce 3x16x16 to 3x1x1)",
     ),
     "dilated window larger than its padded input": (
         "conv 8 3 dilation=4 padding=1",
         (1, 5, 9),
-        "conv1: a 9x9 window does not fit its 5x9 input padded by 1x1 (after input); "
-        "the smallest input this net takes is 1x7x7",
+        "conv1: a 9x9 window does not fit its 5x9 input padded by 1x1 (after input); use an input of at least 1x7x7",
     ),
     "sentence shorter than the window": (
         "embedding 100 16; conv 8 5",
         (3,),
-        "conv1: a 5 window does not fit its 3 input (after embedding1); the smallest input this net takes is 5",
+        "conv1: a 5 window does not fit its 3 input (after embedding1); use an input of at least 5",
     ),
     "a window that no input is large enough for": (
         "adaptiveavgpool 2; conv 4 3",
@@ -87,7 +86,7 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
     "a map layer on flat features": (
         "flatten; maxpool 2; linear 3",
         (3, 8, 8),
-        "pool1: maxpool needs a map, got 192 flat features of flatten1; put it before flatten1, which flattens",
+        "pool1: maxpool needs a map, got 192 flat features of flatten1; move it before flatten1",
     ),
     "a map layer on a flat input": (
         "conv 8 3",
@@ -126,7 +125,7 @@ BROKEN: dict[str, tuple[str, Shape, str]] = {
         "avgpool 3 padding=1",
         (1, 2, 6, 6),
         "pool1: a 3x3x3 window does not fit its 2x6x6 input padded by 1x1x1 (after input); "
-        "the smallest input this net takes is 1x3x3x3",
+        "use an input of at least 1x3x3x3",
     ),
 }
 
@@ -197,8 +196,8 @@ def test_the_table_marks_the_faulty_rows_and_lists_the_faults() -> None:
     text = str(analyse("conv 6 5; linear 10; conv 3 3", (1, 28, 28)))
     lines = text.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("! ")] == ["linear1", "conv2"]
-    assert "2 problems:" in lines
-    assert "  linear1: needs flat features, got the map 6x24x24 of conv1" in lines
+    assert "2 errors:" in lines
+    assert "  linear1: needs a flat input, got the feature map 6x24x24 of conv1" in lines
     assert "    fix: put flatten before it (3,456 features)" in lines
     assert "The input fits" not in text
 

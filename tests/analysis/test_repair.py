@@ -124,7 +124,7 @@ KNOWN: dict[str, tuple[str, Shape, str]] = {
     ),
     "an image without its channels": ("conv 6 5x5", (28, 28), "write the input with its channels: input 1x28x28"),
     "a kernel for volumes": ("conv 6 3x3x3", (3, 28, 28), "kernel=3x3"),
-    "pooling after flatten": ("conv 6 5; flatten; maxpool 2; linear 10", (1, 28, 28), "put it before flatten1"),
+    "pooling after flatten": ("conv 6 5; flatten; maxpool 2; linear 10", (1, 28, 28), "move it before flatten1"),
 }
 
 

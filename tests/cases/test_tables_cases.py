@@ -91,7 +91,7 @@ def test_of_two_files_of_one_name_the_one_of_the_split_or_neither(tmp_path):
     assert {path.parent.name for path in data.test.files} == {"test"}
     pictures(tmp_path / "other", [f"{part}/{i}.png" for part in ("one", "two") for i in range(4)])
     path = written(tmp_path / "other" / "t.csv", [["id", "label"], *([i, "ab"[i % 2]] for i in range(4))])
-    assert "'0' may be one/0.png, two/0.png (so in 3 more lines: 3, 4, 5); write the path" in refused(path)
+    assert "'0' is ambiguous: found as one/0.png, two/0.png (so in 3 more lines: 3, 4, 5); write paths" in refused(path)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_pixels_in_a_table(tmp_path, names, side, last):
     at = [int(name.rsplit(" ", 1)[1]) - 2 for name in data.train.names]
     assert (data.train.inputs == pixels[at].reshape(-1, side, side)).all()
     assert data.train.targets.tolist() == [labels[i] for i in at]
-    assert any("test.csv has no labels" in note for note in data.notes)
+    assert any("test.csv skipped: no labels" in note for note in data.notes)
 
 
 def test_colours_in_a_table(tmp_path):
@@ -479,7 +479,7 @@ def test_imdb_as_it_comes(tmp_path):
         (tmp_path / part / "urls_pos.txt").write_text("somewhere\n")
     data = open_data(tmp_path)
     assert (data.classes, len(data.train), len(data.test)) == (("neg", "pos"), 8, 8)
-    assert any("unsup/ in train/ is left out" in note for note in data.notes)
+    assert any("unsup/ in train/ skipped" in note for note in data.notes)
 
 
 @pytest.mark.parametrize("stem", ["rt-polarity", "plot.tok", "mr", "books", "reviews 2"])

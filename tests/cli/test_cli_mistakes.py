@@ -49,7 +49,7 @@ MISTAKES = {
     "empty classes": (["train", "hollow"], 3, ["hollow: no images in it", LAYOUT]),
     "one class": (["train", "single"], 3, ["single: only one class folder, 'cat'; learning needs two"]),
     "an empty class": (["train", "gap"], 3, ["gap: no images in the class folder(s) 'dog'; fill or remove them"]),
-    "one image a class": (["train", "few"], 3, ["few: too few different items", "each class needs 2 or more"]),
+    "one image a class": (["train", "few"], 3, ["few: too few distinct items", "each class needs 2 or more"]),
     "no image opens": (["train", "broken"], 3, ["broken: none of a sample of 8 images can be read; the first: "]),
     "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training split lacks: 'dogs'"]),
     "a model for data": (["train", MODEL], 3, ["not a format of data sets; give a built-in name"]),
@@ -57,12 +57,12 @@ MISTAKES = {
     "a net not in the zoo": (
         ["train", "digits", "--net", "my-lenet5"], 2, ["unknown network 'my-lenet5'", "'lenet5'"],
     ),
-    "a net without an end": (["train", "digits", "--net", "conv 6 5"], 2, ["end it with: flatten; linear 10"]),
+    "a net without an end": (["train", "digits", "--net", "conv 6 5"], 2, ["end the network with: flatten; linear 10"]),
     "a net for other classes": (
-        ["train", "digits", "--net", "flatten; linear 2"], 2, ["ends with an output of 2, but digits has 10 classes"],
+        ["train", "digits", "--net", "flatten; linear 2"], 2, ["output 2 does not match the 10 classes of digits"],
     ),
     "no flatten": (
-        ["train", "digits", "--net", "conv 6 5; linear 10"], 1, ["linear1: needs flat", "put flatten before"],
+        ["train", "digits", "--net", "conv 6 5; linear 10"], 1, ["linear1: needs a flat", "put flatten before"],
     ),
     "a kernel too large": (["train", "digits", "--net", "conv 6 9; flatten; linear 10"], 1, ["does not fit its 8x8"]),
     "torch's words": (
@@ -100,7 +100,7 @@ MISTAKES = {
     "the net's text for a model": (["evaluate", "lenet5", "digits"], 4, ["lenet5 is an untrained network; expected"]),
     "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),
     "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: file not found"]),
-    "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["has the classes cat, dog", "does not know"]),
+    "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["its classes cat, dog are none of"]),
     "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["use --split test"]),
 }  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_a_rate_far_too_high(cli, desk):
 
 def test_sizes_in_another_order_get_a_word(cli):
     answer = cli("check", "conv 6 5", "--input", "28x28x1")
-    assert "28x28x1 is taken as 28 channels; they come first: 1x28x28" in answer.err
+    assert "28x28x1 is 28 channels: sizes are CxHxW; did you mean 1x28x28?" in answer.err
     answer = cli("check", "conv 6 5", "--input", "28x28", "--json")
     assert "28x28 is taken as 28 channels of length 28; for a grey image write 1x28x28" in answer.err
     assert cli("check", "conv 6 5", "--input", "3x28x28").err == ""

@@ -70,7 +70,10 @@ def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number,
 
     answer = cli(*again[1:])
     assert answer.code == 2
-    assert answer.err.splitlines()[-1] == "striate: my run: all 12 epochs are done; use more, such as --epochs 22"
+    assert (
+        answer.err.splitlines()[-1]
+        == "striate: my run (net): complete after 12 epochs; continue with, for example, --epochs 22"
+    )
     answer = cli(*again[1:], "--seed", 4)
     assert answer.code == 2
     assert "was trained with another seed (3, now 4)" in answer.err

@@ -78,8 +78,10 @@ def test_check_of_a_file_and_of_a_model(cli, in_folder, trained):
 def test_train(cli, in_folder):
     answer = cli("train", "digits", "--net", TINY, "--epochs", 2, "--batch", 128)
     assert answer.code == 0
-    assert "conv1" in answer.out
-    assert "linear 10" in answer.out  # the table comes first
+    assert answer.out.startswith("net on digits: input 1x8x8, ")  # the layers are for check
+    assert "MACs\n" in answer.out
+    assert "best epoch " in answer.out
+    assert ", by validation accuracy\n" in answer.out
     for word in ("test accuracy", "model   runs/digits-net/model.safetensors", "curves  runs/", "report  runs/"):
         assert word in answer.out
     lines = answer.err.splitlines()

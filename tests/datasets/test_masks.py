@@ -46,9 +46,7 @@ def test_they_are_no_two_classes(tmp_path, pairs):
     data = open_data(pairs(tmp_path, [[[0, 1]]] * 5))
     assert data.task == "segmentation"
     assert open_data(tmp_path, task="segmentation", channels=1).input == (1, 1, 2)
-    with pytest.raises(
-        DataError, match=r"its task is segmentation \(from images/ and masks/\); it cannot be taken for"
-    ):
+    with pytest.raises(DataError, match=r"its targets are for segmentation \(from images/ and masks/\), not for"):
         open_data(tmp_path, task="regression")
 
 

@@ -71,11 +71,12 @@ def test_validation_of_its_own_is_kept(tmp_path, class_folders):
 def test_too_few_images_to_split(tmp_path, class_folders):
     class_folders(tmp_path, cat=1, dog=1)
     assert message(tmp_path) == (
-        f"{tmp_path.name}: too few different items to set some aside for a test split; each class needs 2 or more"
+        f"{tmp_path.name}: too few distinct items to make a test split of (2 items; identical ones stay together); "
+        "each class needs 2 or more distinct items"
     )
     class_folders(tmp_path, cat=2, dog=2)
     with pytest.raises(
-        DataError, match="too few different items to set some aside for a validation split; each class needs 2 or more"
+        DataError, match=r"too few distinct items to make a validation split of \(2 items; identical ones stay together"
     ):
         with_validation(open_data(tmp_path), 0)
 
@@ -166,7 +167,9 @@ def test_arrays_are_read_in_the_channels_asked_for(each_source):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_for_another_task(each_source, kind):
     if kind == "masks":
-        with pytest.raises(DataError, match=r"masks: its task is segmentation \(from images/ and masks/\); it cannot"):
+        with pytest.raises(
+            DataError, match=r"masks: its targets are for segmentation \(from images/ and masks/\), not for"
+        ):
             open_data(each_source[kind], task="classification")
         return
     data, numbers, labels = (open_data(each_source[kind], task=task) for task in (None, "regression", "multilabel"))
@@ -180,7 +183,7 @@ def test_every_source_for_another_task(each_source, kind):
         assert labels.parts[part].targets.tolist() == wanted
     assert open_data(each_source[kind], task=data.task).why == data.why
     assert numbers.why == data.why + ", as requested"
-    with pytest.raises(DataError, match="it cannot be taken for segmentation"):
+    with pytest.raises(DataError, match="not for segmentation"):
         open_data(each_source[kind], task="segmentation")
 
 

@@ -99,8 +99,8 @@ def test_one_broken_file_stops_it_if_asked_to(photos):
     with pytest.raises(DataError) as caught:
         read_part(photos, CONTRACT, on_broken="stop")
     assert str(caught.value) == (
-        f"{photos.names[3]}: the file is empty (0 bytes); copy it again or remove it; or skip such files "
-        '(without --strict; on_broken="skip")'
+        f"{photos.names[3]}: the file is empty (0 bytes); copy it again or remove it; or omit --strict "
+        '(on_broken="skip") to skip it'
     )
     with pytest.raises(RecipeError, match="on_broken is 'stopp'; did you mean 'stop'"):
         read_part(photos, CONTRACT, on_broken="stopp")

@@ -15,7 +15,10 @@ from striate.tasks import task_named
 
 POLARITY = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "polarity"
 TWO = ("a.png", "b.png")
-CORRECT = "; correct or remove it; a column of classes is called label, or is named with --label COLUMN"
+CORRECT = (
+    "; correct or remove it; without a column of classes, numbers are regression targets; "
+    "a column of classes is called label, or is named with --label COLUMN"
+)
 QUOTE = "; write one inside a quoted cell twice, and close the cell"
 
 
@@ -64,7 +67,7 @@ def test_texts_and_labels(table):
     assert data.train.inputs == ("good, very good", "bad")
     assert data.train.names == ("pets.csv line 2", "pets.csv line 3")
     assert data.input == (5,)  # the widest kernel of a text network, though the longest has four
-    assert data.notes == ("a text is 5 words long (the longest has 4)",)
+    assert data.notes == ("texts are padded or cut to 5 words (longest: 4)",)
 
 
 def test_texts_and_a_number(table):
@@ -90,7 +93,7 @@ def test_the_length_of_texts_is_that_of_99_in_100(table):
     data = opened(table("text,label\n" + rows))
     assert data.input == (7,)
     assert data.notes == (
-        "a text is 7 words long (the longest has 500); 1 of 200 training texts are longer and are cut",
+        "texts are padded or cut to 7 words (longest: 500); 1 of 200 training texts are longer and are cut",
     )
 
 
@@ -180,7 +183,7 @@ def test_columns_of_0_and_1(table):
     data = open_data(path, task="multilabel")
     assert (data.task, data.classes) == ("multilabel", ("red", "big"))
     assert sorted(map(tuple, [*data.train.targets.tolist(), *data.test.targets.tolist()])) == [(0, 0), (1, 0), (1, 1)]
-    with pytest.raises(DataError, match="it cannot be taken for segmentation"):
+    with pytest.raises(DataError, match="not for segmentation"):
         open_data(path, task="segmentation")
 
 
@@ -308,7 +311,8 @@ BAD = {
     ),
     "a misspelt label": (
         "file,lable\na.png,cat\nb.png,dog\n",
-        "TABLE: line 2: 'cat' in the column 'lable' is not a number (so in 1 more line: 3); correct or remove it; if "
+        "TABLE: line 2: 'cat' in the column 'lable' is not a number (so in 1 more line: 3); correct or remove it; "
+        "without a column of classes, numbers are regression targets; if "
         "'lable' contains classes, call it label, or name it with --label lable",
     ),
     "not a number": (

@@ -297,7 +297,7 @@ def test_nobodys_file_is_lost(trained: Path, tmp_path: Path) -> None:
 def test_nets_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no input size given"):
         export_source(parse("conv 4 3"), tmp_path / "a.py")
-    with pytest.raises(ShapeError, match="linear1: needs flat features"):
+    with pytest.raises(ShapeError, match="linear1: needs a flat input"):
         export_source(parse("conv 4 3; linear 2"), tmp_path / "a.py", input=(1, 8, 8))
 
 

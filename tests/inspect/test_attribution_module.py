@@ -110,7 +110,7 @@ def test_the_module_is_as_it_was_after_a_fault(method: Callable[..., Attribution
         method(net, x, 99)
     assert same(before, state(net))
     net.fault = False
-    with pytest.raises(SeeError, match="target output 99: the output is 3; use channel 0 to 2"):
+    with pytest.raises(SeeError, match="class 99: the model has 3 classes, 0 to 2"):
         method(net, x, 99)
     assert same(before, state(net))
 
@@ -267,9 +267,9 @@ def test_a_unit_and_a_channel_of_any_layer() -> None:
     assert not gradient(net, x, f"relu:2:{y}:{left}").values[:, :y].any()
     assert grad_cam(net, x, "head:1", layer="conv").values.shape == (6, 4)
     for wrong, said in (
-        ("relu:4", "the layer relu is 4x6x4; use channel 0 to 3"),
-        ("relu:1:6:0", "or a channel and all coordinates of a position"),
-        ("relu:1:2", "all coordinates of a position"),
+        ("relu:4", "relu:4 is outside relu \\(4x6x4\\): channel 0-3, y 0-5, x 0-3"),
+        ("relu:1:6:0", "relu:1:6:0 is outside relu"),
+        ("relu:1:2", "relu:1:2 is outside relu"),
         ("rleu:1", r"no layer named 'rleu'; did you mean 'relu'\?"),
     ):
         with pytest.raises(SeeError, match=said):

@@ -90,9 +90,21 @@ def test_nothing_is_left_behind(net):
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
 
 
+class Spare(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.used, self.spare = nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3)
+
+    def forward(self, x):
+        return self.used(x)
+
+
 def test_mistakes(net):
-    with pytest.raises(SeeError, match="no layer named 'conv1' is called"):
+    with pytest.raises(SeeError, match="no layer named 'conv1'; it is one of 0, 1, 2"):
         feature_maps(net, torch.randn(1, 1, 8, 8), "conv1")
+    spare = Spare()
+    with pytest.raises(SeeError, match="the layer 'spare' is not used in forward; it is one of used"):
+        feature_maps(spare, torch.randn(1, 1, 8, 8), "spare")
     with pytest.raises(SeeError, match="order is 'size'"):
         feature_maps(net, torch.randn(1, 1, 8, 8), "0", "size")
     with pytest.raises(SeeError, match="there are no items"):

@@ -123,11 +123,11 @@ MISTAKES = {
     "layer": (lambda: maximise(linear_filter(), Target("1"), (2, 8, 8)), "no layer named '1'"),
     "place": (
         lambda: maximise(linear_filter(), Target("0", (7,)), (2, 8, 8)),
-        "target 0:7: the layer 0 is 1x3x3; use channel 0 to 0",
+        r"0:7 is outside 0 \(1x3x3\): channel 0-0, y 0-2, x 0-2",
     ),
     "class": (
         lambda: maximise(striate.build(striate.parse("input 1x8x8; flatten; linear 3")), Target("", (3,)), (1, 8, 8)),
-        "target output 3: the output is 3; use channel 0 to 2",
+        "class 3: the model has 3 classes, 0 to 2",
     ),
     "target": (lambda: named_target("conv:x", ("cat",)), "expected a class"),
     "class name": (lambda: named_target("cta", ("cat",)), "no class named 'cta'; did you mean 'cat'"),

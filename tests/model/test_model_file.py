@@ -200,7 +200,7 @@ METADATA = [
     ({"net": ""}, "the net has no layers"),
     ({"net": "hello world"}, "layer 1: unknown layer 'hello'"),
     ({"net": NET.replace("conv", "cnov")}, "line 2: unknown layer 'cnov'; did you mean 'conv'?"),
-    ({"net": NET.replace("conv 2 3", "conv 2 30")}, "the net does not fit together, 1 problem:\n  c1: a 30x30 window"),
+    ({"net": NET.replace("conv 2 3", "conv 2 30")}, "the layers' shapes do not match (1 error):\n  c1: a 30x30 window"),
     ({"net": NET.replace("input 1x8x8\n", "")}, "the net takes None, the contract says (1, 8, 8)"),
     ({"net": NET.replace("1x8x8", "1x9x9")}, "the net takes (1, 9, 9), the contract says (1, 8, 8)"),
     ({"net": NET.replace("linear 3", "linear 4")}, "out.weight is F32 of shape [3, 72], the net needs F32 of [4, 72]"),

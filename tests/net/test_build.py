@@ -219,7 +219,7 @@ def test_no_name_breaks_the_module_silently(name: str) -> None:
 def test_build_lists_every_fault() -> None:
     with pytest.raises(ShapeError) as error:
         build(parse("conv 6 5; linear 10; conv 3 3"), (1, 28, 28))
-    assert "linear1: needs flat features" in str(error.value)
+    assert "linear1: needs a flat input" in str(error.value)
     assert "conv2: conv needs a map" in str(error.value)
 
 

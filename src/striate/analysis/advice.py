@@ -23,7 +23,7 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
     >>> from striate.spec import parse
     >>> net = parse("input 64; linear 32; linear 10")
     >>> str(advice(net, *(f := infer(net)[0], receptive(net, f)[0]))[0])
-    'linear2: no activation between linear1 and it, so the two act as one linear layer; put relu after linear1'
+    'linear2: no activation after linear1, so the two are equivalent to one linear layer; put relu after linear1'
     """
     nodes = {node.name: node for node in graph.nodes}
     reads = Counter(name for node in graph.nodes for name in node.inputs)
@@ -89,7 +89,7 @@ def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape], read
         ):
             given, middle = shapes[before.inputs[0]][0], before.op.out
             if middle >= min(given, node.op.out):
-                what = f"no activation between {before.name} and it, so the two act as one linear layer"
+                what = f"no activation after {before.name}, so the two are equivalent to one linear layer"
                 yield Problem(node.name, what, f"put relu after {before.name}")
         return
 
@@ -108,9 +108,8 @@ def _around_norm(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -
         what = f"{dropout.name} before it changes the variance in training only, so at inference its statistics are off"
         yield Problem(node.name, what, f"move {dropout.name} after the last batchnorm")
     if all(n == 1 for n in shapes[node.name][1:]) and not any(isinstance(b.op, ops.Embedding) for b in before):
-        maps = shape_text(shapes[node.name])
-        what = f"each channel of {maps} has one value per image, so a batch of one has no variance"
-        yield Problem(node.name, what, "train with a batch size of two or more")
+        what = "one value per channel and image, so a batch of one has no variance"
+        yield Problem(node.name, what, "use a batch size of 2 or more")
 
 
 def _small_field(node: Node, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, ...]]) -> Iterator[Problem]:
@@ -121,6 +120,6 @@ def _small_field(node: Node, shapes: dict[str, Shape], axes: dict[str, tuple[Axi
         return
     fields = tuple(axis.size for axis in axes[source])
     if any(f < n for f, n in zip(fields, pixels, strict=False)):
-        seen = f"{shape_text(fields)} of {shape_text(pixels)} pixels"
-        what = f"the receptive field before it is {seen}, so no unit sees all of it"
+        sizes = f"receptive field {shape_text(fields)}, image {shape_text(pixels)}"
+        what = f"{sizes}: no unit sees the whole image before global pooling"
         yield Problem(node.name, what, "fine for textures; for shapes use more layers, larger kernels or strides")

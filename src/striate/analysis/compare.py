@@ -36,13 +36,13 @@ class ReportDifference:
         lines = []
         for a, b in self.rows:
             lines += [f"{sign} {_line(layer)}" for sign, layer in (("-", a), ("+", b)) if layer]
-        if not lines:
-            lines = ["the layers are the same"]
+        totals = []
         for name in TOTALS:
             was, now = _total(self.one, name), _total(self.other, name)
             label = name.replace("_", " ").replace("macs", "MACs")
-            lines.append(f"{label}: {was}" + ("" if was == now else f" -> {now}"))
-        return "\n".join(lines)
+            totals.append(f"{label}: {was}" + ("" if was == now else f" -> {now}"))
+        heading = "layers (- of the first network, + of the second):" if lines else "the layers are the same"
+        return "\n".join([*totals, heading, *lines])
 
 
 def compare_reports(one: Report, other: Report) -> ReportDifference:
@@ -51,14 +51,15 @@ def compare_reports(one: Report, other: Report) -> ReportDifference:
 
     >>> from striate.analysis import analyse
     >>> print(compare_reports(analyse("conv 6 5; relu", "1x8x8"), analyse("conv 6 3; relu", "1x8x8")))
-    - conv1: conv 6 5 -> 6x4x4
-    + conv1: conv 6 3 -> 6x6x6
-    - relu1: relu -> 6x4x4
-    + relu1: relu -> 6x6x6
     input: 1x8x8
     parameters: 156 -> 60
     MACs: 2,400 -> 1,944
     receptive field: 5x5 -> 3x3
+    layers (- of the first network, + of the second):
+    - conv1: conv 6 5 -> 6x4x4
+    + conv1: conv 6 3 -> 6x6x6
+    - relu1: relu -> 6x4x4
+    + relu1: relu -> 6x6x6
     """
     a, b = one.layers, other.layers
     rows: list[Pair] = []

@@ -316,13 +316,13 @@ def _of_flat(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
     before = nodes[node.inputs[0]]
     while not isinstance(before.op, Flatten):
         if isinstance(before.op, Linear | RBF | Join | Opaque) or before.inputs == ("input",):
-            yield Fix(f"remove it: after {node.inputs[0]} there is no map any more", (Remove(node.name),))
+            yield Fix(f"remove it: {node.inputs[0]} gives no feature map", (Remove(node.name),))
             return
         before = nodes[before.inputs[0]]
     readers = [each.name for each in graph.nodes if node.name in each.inputs]
     moved = tuple(Insert(node.name, reader, (Flatten(),)) for reader in readers)
-    yield Fix(f"put it before {before.name}, which flattens", (Remove(before.name), *moved))
-    yield Fix(f"remove it: after {before.name} there is no map any more", (Remove(node.name),))
+    yield Fix(f"move it before {before.name}", (Remove(before.name), *moved))
+    yield Fix(f"remove it: {before.name} gives no feature map", (Remove(node.name),))
 
 
 def _of_axes(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
@@ -383,12 +383,12 @@ def _of_sizes(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
     legal = Sizes(graph)
     smallest = legal.smallest
     if smallest and any(a < s for a, s in zip(graph.input, smallest, strict=True)):
-        axes = zip(reversed(graph.input), reversed(shape[1:]), strict=False)  # a sentence's input has no channels
-        shrunk = max(a // b for a, b in axes)
-        before = f"the input {shape_text(graph.input)} shrinks {shrunk} times before it, and " if shrunk > 1 else ""
+        reduced = f" (the layers before it reduce {shape_text(graph.input)} to {shape_text(shape)})"
+        if len(shape) != len(graph.input) or shape == graph.input:  # the first layer, or behind an embedding
+            reduced = ""
         enough = tuple(max(a, s) for a, s in zip(graph.input, smallest, strict=True))
         for size in dict.fromkeys((enough, smallest)):
-            text = f"{before}the smallest input this net takes is {shape_text(smallest)}"
+            text = f"use an input of at least {shape_text(smallest)}{reduced}"
             yield Fix(text, (SetInput(size),))
     yield from _near(graph, legal)
 

@@ -37,8 +37,8 @@ def infer(graph: Graph) -> tuple[dict[str, Shape], list[Problem]]:
 
     >>> from striate.spec import parse
     >>> shapes, problems = infer(parse("input 1x28x28; conv 6 5; linear 10"))
-    >>> shapes["conv1"], str(problems[0])
-    ((6, 24, 24), 'linear1: needs flat features, got the map 6x24x24 of conv1; put flatten before it (3,456 features)')
+    >>> shapes["conv1"], str(problems[0])  # doctest: +ELLIPSIS
+    ((6, 24, 24), 'linear1: needs a flat input, got the feature map 6x24x24 of conv1; put flatten before ...')
     """
     assert graph.input is not None
     shapes = {"input": graph.input}
@@ -76,7 +76,7 @@ def _output(node: Node, inputs: list[Shape], say: Say) -> Shape:
             return _multiplied(node, inputs, say)
         case ops.Linear(out=out) | ops.RBF(out=out):
             if len(shape) > 1:
-                what = f"needs flat features, got the map {shape_text(shape)} of {node.inputs[0]}"
+                what = f"needs a flat input, got the feature map {shape_text(shape)} of {node.inputs[0]}"
                 say(what, f"put flatten before it ({prod(shape):,} features)")
             return (out,)
         case ops.Embedding(out=out):

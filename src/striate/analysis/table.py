@@ -10,6 +10,7 @@ from striate.spec.op import Shape
 
 if TYPE_CHECKING:
     from striate.analysis.report import Dropped, Layer, Report
+    from striate.analysis.shapes import Problem
 
 HEAD = ("layer", "op", "output", "parameters", "MACs", "receptive field", "stride", "memory")
 LEFT = 2  # the columns that are words; the others are numbers, aligned to the right
@@ -108,18 +109,33 @@ def _below(report: Report) -> list[str]:
         lines += ["", f"{count} error{'s' if count > 1 else ''}:"]
         lines += [f"  {p.layer}: {p.message}\n    fix: {p.fix}" for p in report.problems]
     lines += _dropped(report)
-    lines += [f"warning: {w.layer}: {w.message}; {w.fix}" for w in _merged(report.warnings)]
+    lines += _merged(report.warnings)
     legal = report.legal_inputs
     if legal.asked and not report.problems:
         lines.append("input size OK: no rows or columns are dropped")
     near = [
         f"{word} {shape_text(shape)}"
-        for word, shape in (("nearest smaller", legal.below), ("nearest larger", legal.above), ("minimum", legal.smallest))
+        for word, shape in (
+            ("nearest smaller", legal.below),
+            ("nearest larger", legal.above),
+            ("minimum", legal.smallest),
+        )
         if shape
     ]
     if near:
         lines.append(f"valid input sizes: {', '.join(near)}" + _steps(legal.step))
     return lines
+
+
+def _merged(warnings: Sequence[Problem]) -> list[str]:
+    """A line for each warning; one for all layers that have the same."""
+    layers: dict[tuple[str, str], list[str]] = {}
+    for warning in warnings:
+        layers.setdefault((warning.message, warning.fix), []).append(warning.layer)
+    return [
+        f"warning: {f'{len(names)} layers ({name_list(names, 3)})' if len(names) > 1 else names[0]}: {message}; {fix}"
+        for (message, fix), names in layers.items()
+    ]
 
 
 def _steps(step: Shape | None) -> str:
@@ -133,7 +149,10 @@ def _dropped(report: Report) -> list[str]:
     for layer in report.layers:
         lost = [_lost(d, names[len(layer.output) - 1][d.axis]) for d in report.dropped if d.layer == layer.name]
         if lost:
-            lines.append(f"note: {layer.name} leaves {' and '.join(lost)} of its input unused (add padding or change the input size)")
+            lines.append(
+                f"note: {layer.name} leaves {' and '.join(lost)} of its input unused"
+                " (use padding or another input size)"
+            )
     return lines
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import Input, Json, command, echo, print_json, say
-from striate.errors import SpecError, shape_text
+from striate.cli.common import Input, Json, command, echo, print_json, say, writes
+from striate.errors import shape_text
 
 if TYPE_CHECKING:
     from striate.analysis import Report
@@ -42,7 +42,9 @@ def check_command(
     diff: Annotated[
         str | None, typer.Option(metavar="NET", help="Print the differences to this other network instead.")
     ] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw the network, into this SVG file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="OUT.svg", help="Also draw the network.", callback=writes(".svg"))
+    ] = None,
     json: Json = False,
 ) -> None:
     """Analyse a network without running it. Output size, parameters, MACs and receptive field of every layer; every
@@ -77,21 +79,17 @@ def _draw(report: Report, net: str, path: Path) -> None:
     from striate.loading.network import draw
 
     write_safely(path, draw(report, "network" if any(char in net for char in " ;\n") else Path(net).name))
-    say(f"drawing: {path}")
+    say(f"wrote {path}")
 
 
 def _advise(input: str, own: tuple[int, ...] | None, shape: tuple[int, ...]) -> None:
     """Says how *input* is understood where somebody may have meant another order or forgotten the channels."""
-    if own is not None and len(own) != len(shape):
-        raise SpecError(
-            f"--input {input}: this network takes {len(own)} numbers, such as {shape_text(own)} (channels first)"
-        )
     if own is None and "x" not in input and len(shape) == 3:
         say(f"{input} is taken as {shape_text(shape)}; for grey images write 1x{input}x{input}")
     elif len(shape) == 2:
         say(f"{input} is taken as {shape[0]} channels of length {shape[1]}; for a grey image write 1x{input}")
     elif len(shape) == 3 and shape[2] in (1, 3) and shape[0] > 4:
-        say(f"{input} is taken as {shape[0]} channels; they come first: {shape[2]}x{shape[0]}x{shape[1]}")
+        say(f"{input} is {shape[0]} channels: sizes are CxHxW; did you mean {shape[2]}x{shape[0]}x{shape[1]}?")
 
 
 def zoo_command(json: Json = False) -> None:

@@ -139,7 +139,7 @@ def train_command(
             fetching=reading.download.show,
             **choices,
         )
-    echo(f"{run.table}\n", error=json)
+    echo(f"{run.summary}\n", error=json)
     _train(run, data)
     result = run.finish()
     if json:
@@ -190,9 +190,12 @@ def _signals() -> Iterator[list[int]]:
 
 def _conclude(result: Result, data: str) -> None:
     run = result.run
+    if run.divergence:
+        say(f"warning: {run.divergence}")
     echo(result.headline())
     epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
-    echo(f"trained {epochs} in {run.seconds:.1f} s; the best by validation was epoch {run.best_epoch}")
+    chosen_by = run.task.metric.title.lower() if run.task.metric.higher_is_better else "loss"
+    echo(f"trained {epochs} in {run.seconds:.1f} s; best epoch {run.best_epoch}, by validation {chosen_by}")
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
         echo(f"{name:<7} {run.folder / file}")
     say("\nnext:")

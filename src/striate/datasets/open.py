@@ -28,7 +28,7 @@ from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
-from striate.errors import DataError, closest
+from striate.errors import DataError, closest, counted
 from striate.model.opening import folder_contents, images_under, is_image
 from striate.tasks import Task, task_named
 
@@ -166,7 +166,8 @@ def _set_aside(dataset: DataSet, fraction: float, seed: int, purpose: str) -> tu
     rest, taken = split_off(dataset.train, fraction, seed)
     if not len(taken):
         raise DataError(
-            f"{dataset.name}: too few different items to set some aside for {purpose}; each class needs 2 or more"
+            f"{dataset.name}: too few distinct items to make {purpose} of ({counted(len(dataset.train), 'item')}; "
+            f"identical ones stay together); each class needs 2 or more distinct items"
         )
     return rest, taken
 

@@ -67,7 +67,7 @@ def source(
         raise SpecError(f"{what}: it cannot be written as source")
     shapes, problems = infer(graph)
     if problems:
-        raise ShapeError("the net does not fit together:\n" + "\n".join(f"  {p}" for p in problems))
+        raise ShapeError("the layers' shapes do not match:\n" + "\n".join(f"  {p}" for p in problems))
     softmax = isinstance(graph.nodes[-1].op, Softmax) and graph.nodes[-1].inputs != ("input",)
     root = groups_of(graph, shapes, frozenset([graph.output] if softmax else []))
     writer = Writer(root, name, _about(graph, shapes[graph.output]), graph.taps)

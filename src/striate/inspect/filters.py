@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from striate.errors import SeeError, nearest
+from striate.errors import SeeError, listed, nearest
 from striate.inspect.inspection import DrawnInspection, value_range
 from striate.plotting.picture import ColourScale, IntensityScale, Panel, Picture, panel_grid, value_panel
 from striate.plotting.text import DENSITY
@@ -136,11 +136,11 @@ def kernels_of(module: nn.Module, layer: str | None = None, channel: int | None 
     name = names[0] if layer is None else layer
     parts = dict(module.named_modules())
     if name not in parts:
-        raise SeeError(f"no layer named {name!r}{nearest(name, names)} (convolutions: {listed(names, 12)})")
+        raise SeeError(f"no layer named {name!r}{nearest(name, names)}; convolutions: {listed(names, 12)}")
     part = parts[name]
     if not isinstance(part, CONVOLUTIONS):
-        kind = type(part).__name__
-        raise SeeError(f"{name} is {'an' if kind[0] in 'AEIOU' else 'a'} {kind}, not a convolution; convolutions: {listed(names, 12)}")
+        kind = f"an {type(part).__name__}" if type(part).__name__[0] in "AEIOU" else f"a {type(part).__name__}"
+        raise SeeError(f"{name} is {kind}, not a convolution; convolutions: {listed(names, 12)}")
     weights = part.weight.detach().double().cpu().numpy()
     if part.transposed:
         weights = np.swapaxes(weights, 0, 1)

@@ -13,6 +13,7 @@ from striate.inspect.capture import LayerCall, layer_calls
 from striate.inspect.contributions import PixelContributions
 from striate.inspect.fields import Box
 from striate.inspect.inspection import DrawnInspection
+from striate.inspect.target import outside
 from striate.learning import evaluating
 from striate.plotting.picture import ColourScale, Panel, Picture, image_panel, panel_grid, short, value_panel
 from striate.plotting.text import PAPER
@@ -222,7 +223,9 @@ def _parse(unit: str, layers: list[str]) -> tuple[str, tuple[int, ...]]:
 def _check_position(call: LayerCall, position: tuple[int, ...]) -> None:
     shape = tuple(call.output.shape[1:])
     if len(position) != len(shape) or not all(0 <= p < n for p, n in zip(position, shape, strict=True)):
-        raise SeeError(outside(":".join(map(str, (call.name, *position))), call.name, shape))
+        axes = {1: "FEATURE", 2: "CHANNEL:X", 3: "CHANNEL:Y:X"}.get(len(shape), "CHANNEL:Z:Y:X")
+        form = f"; a unit is {call.name}:{axes}" * (len(position) != len(shape))
+        raise SeeError(outside(":".join(map(str, (call.name, *position))), call.name, shape) + form)
 
 
 _Window = tuple[np.ndarray, np.ndarray | None, float | None, tuple[int, ...]]

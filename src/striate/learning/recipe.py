@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -82,6 +82,19 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def unused(self, given: Iterable[str], loss: str) -> list[str]:
+        """What of the settings *given* has no effect with this optimizer and this *loss*, a line each.
+
+        >>> Recipe(optimizer="adam", momentum=0.5).unused(["momentum", "lr"], "mse")
+        ['momentum is not used by adam']
+        """
+        without = {
+            "momentum": self.optimizer not in ("momentum", "nesterov"),
+            "label_smoothing": loss != "crossentropy",
+        }
+        users = {"momentum": self.optimizer, "label_smoothing": f"the loss {loss}"}
+        return [f"{name} is not used by {users[name]}" for name in given if without.get(name)]
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:

@@ -140,9 +140,20 @@ class Network:
         )
 
     def shape(self, input: Shape | str | int) -> Shape:
-        """The shape that *input* means for it: a single number is the side of square images, or a text's length."""
+        """The shape that *input* means for it: a single number is the side of square images, or a text's length.
+
+        Raises:
+            SpecError: It is no shape, or has another number of axes than the network's own.
+        """
         if self.input is not None:
-            return input_shape(input, self.input[0], text=len(self.input) == 1)
+            shape = input_shape(input, self.input[0], text=len(self.input) == 1)
+            if len(shape) != len(self.input):
+                own = shape_text(self.input)
+                raise SpecError(
+                    f"input {shape_text(shape)}: this network takes {len(self.input)} numbers, such as {own} (channels "
+                    f"first)"
+                )
+            return shape
         first = self.graph.nodes[0].op if self.graph is not None else self._first_layer()
         return input_shape(input, 3, text=isinstance(first, Embedding) or type(first).__name__ == "Embedding")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.analysis import faults, infer, repair
-from striate.errors import ShapeError, SpecError, nearest
+from striate.errors import ShapeError, SpecError, counted, nearest
 from striate.net.init import check_init, initialise
 from striate.net.layers import layer
 from striate.spec import Graph, Opaque, Shape, Spec, lower
@@ -153,4 +153,4 @@ def check_joins(graph: Graph) -> None:
 def _refusal(graph: Graph) -> ShapeError:
     problems = repair(graph).problems
     listed = "\n".join(f"  {p}" for p in problems)
-    return ShapeError(f"the net does not fit together, {len(problems)} problem{'s' * (len(problems) > 1)}:\n{listed}")
+    return ShapeError(f"the layers' shapes do not match ({counted(len(problems), 'error')}):\n{listed}")

@@ -83,12 +83,13 @@ def train(
     if not isinstance(recipe, Recipe | None):
         raise RecipeError(f"recipe must be a Recipe, the name of one or a recipe.json, got {recipe!r}")
     run = prepare(data, net, recipe, settings=of_recipe, say=say, **of_run)
-    size = shape_text(run.model.contract.input)
-    say(f"{run.net} on {run.data}: input {size}, {run.table.parameters:,} parameters")
+    say(run.summary)
     for event in run.events():
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))
     result = run.finish()
+    if run.divergence:
+        say(f"warning: {run.divergence}")
     say(f"{result.headline()}; the run is in {run.folder}")
     return result.model
 

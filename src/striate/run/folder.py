@@ -110,7 +110,7 @@ def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
     """The run to resume: *out*, or the newest of *data* (and of *net*) under runs/."""
     if out is not None:
         if not (Path(out) / STATE).is_file():
-            raise ModelError(f"{out}: contains no run to resume; omit --resume to start one")
+            raise ModelError(f"{out}: no run to resume in it; omit --resume to start one")
         return Path(out)
     matching = []
     for folder in run_folders():

@@ -84,13 +84,16 @@ def prepare(
     before: _Earlier | None = None
     if choice.resume:
         before = _Earlier.find(choice.out, dataset.name, network)
+        if choice.out is None:
+            say(f"newest run: {before.folder} ({before.name} on {before.about['data']})")
         recipe, choice = recipe or read_recipe(before.folder / "recipe.json"), before.filled(choice)
         network = network or before.network
         if choice.of_data != opened or before.other_data(choice, dataset):
             dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
     _announce(dataset, say, quick=before is None)
     recipe = _varied(recipe, settings)
-    loss_name(recipe, dataset.task)  # refused here, before anything is read
+    for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
+        say(f"note: {line}")
     dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)
     pretrained = Pretrained.of(choice.weights) if choice.weights and not before else None
     choice = replace(choice, weights=pretrained.path) if pretrained else choice
@@ -282,6 +285,6 @@ def _device(name: str) -> torch.device:
         float(torch.zeros(1, device=place))  # the device "meta" holds no numbers
     except Exception as error:  # each kind of device fails in its own way
         why = str(error).splitlines()[0]
-        why = "torch has no such kind" if "Expected one of" in why else why[:100]
+        why = "unknown device type" if "Expected one of" in why else why[:100]
         raise RecipeError(f"device {name!r} is not available ({why}); use cpu or auto") from None
     return place

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
-from striate.errors import DataError, RecipeError, nearest, shape_text
+from striate.errors import DataError, RecipeError, listed, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
@@ -135,9 +135,7 @@ def _check_classes(dataset: DataSet, contract: Contract, data: str) -> None:
         return
     unknown = [name for name in dataset.classes if name not in known]
     if unknown:
-        raise DataError(
-            f"{data}: has the classes {', '.join(unknown)}, which the model does not know; it knows {', '.join(known)}"
-        )
+        raise DataError(f"{data}: its classes {listed(unknown)} are none of the model's classes ({listed(known, 12)})")
 
 
 def _as_in(dataset: DataSet, contract: Contract) -> Contract:

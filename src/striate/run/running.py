@@ -15,7 +15,7 @@ from striate.analysis import Report
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
 from striate.datasets.statistics import class_weights
-from striate.errors import ModelError, RecipeError
+from striate.errors import ModelError, RecipeError, counted, shape_text
 from striate.files import FolderLock, write_safely
 from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training
 from striate.metrics import Scores
@@ -47,6 +47,7 @@ class Run:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_epoch: int | None = None
     seconds: float = 0.0
+    first_loss: float | None = None  # of the first step, before anything was learned
     finished: bool = False  # measured and reported, after all of its epochs
     begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
     options: dict[str, Any] = field(default_factory=dict)  # what was said about the data
@@ -68,6 +69,14 @@ class Run:
         held = self.held["test"]
         return held.source.files[held.kept[0]] if held.source.files else None
 
+    @property
+    def summary(self) -> str:
+        """The network in a line; ``table`` has its layers."""
+        size = shape_text(self.model.contract.input)
+        return (
+            f"{self.net} on {self.data}: input {size}, {self.table.parameters:,} parameters, {self.table.macs:,} MACs"
+        )
+
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
         begun = time.perf_counter()
@@ -84,6 +93,8 @@ class Run:
             units=self._units(),
         )
         for event in events:
+            if isinstance(event, Step) and self.first_loss is None and not self.history:
+                self.first_loss = event.loss
             if isinstance(event, Epoch):
                 self.history.append(event.row())
                 if event.best:
@@ -95,6 +106,18 @@ class Run:
             self.seconds += time.perf_counter() - begun
             yield event
             begun = time.perf_counter()
+
+    @property
+    def divergence(self) -> str:
+        """What to say where the loss only grew; "" where it did not."""
+        losses = [float(row["train/loss"] or 0) for row in self.history]
+        first = self.first_loss or (losses[0] if losses else 0.0)
+        if not losses or min(losses) < first or losses[-1] <= 1.5 * first:
+            return ""
+        return (
+            f"the loss grew from {first:.3g} to {losses[-1]:.3g}: training diverged; use a smaller learning rate than "
+            f"lr={self.recipe.lr:g}, or limit the gradient with clip=1"
+        )
 
     def mend_files(self) -> None:
         """Writes what follows from the state, and may lack where the process was killed between two writes."""
@@ -202,7 +225,8 @@ def restore(run: Run, batch: int, say: Say) -> None:
         )
     if finished and state.epoch >= run.recipe.epochs:
         raise RecipeError(
-            f"{run.folder}: all {state.epoch} epochs are done; use more, such as --epochs {state.epoch + 10}"
+            f"{run.folder} ({run.net}): complete after {counted(state.epoch, 'epoch')}; continue with, for example, "
+            f"--epochs {state.epoch + 10}"
         )
     at = f", {state.step} steps into epoch {state.epoch + 1}" if state.step else ""
     say(f"resuming {run.folder}: {state.epoch} of {run.recipe.epochs} epochs done{at}")

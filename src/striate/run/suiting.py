@@ -135,9 +135,12 @@ def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> N
                 f"{task.no_softmax}; omit it"
             )
         return
-    came = f"{_subject(name)} ends with an output of {shape_text(output)}, but {dataset.name}"
     if not task.per_pixel:
-        raise SpecError(f"{came} has {task.count(n)}; end it with: flatten; linear {n}")
+        raise SpecError(
+            f"{_subject(name)}: output {shape_text(output)} does not match the {task.count(n)} of {dataset.name}; end "
+            f"the network with: flatten; linear {n}"
+        )
+    came = f"{_subject(name)}: output {shape_text(output)}, but {dataset.name}"
     way_out = f"end it with: conv {n} 1, at the input's size"
     if len(output) == 3 and output[0] == n:
         way_out = "change the padding or the strides so that the size stays the same"

@@ -22,7 +22,7 @@ from striate.datasets.sources.folders_splits import SplitFolders, find_splits, s
 from striate.datasets.sources.masks_pairs import masks_beside
 from striate.errors import DataError, counted, listed
 from striate.model.image import alpha_is_used, header
-from striate.model.opening import SUFFIXES, folder_contents, images_under, is_hidden, is_image, open_image
+from striate.model.opening import folder_contents, images_under, is_hidden, is_image, open_image
 from striate.tasks import CLASSIFICATION
 
 FROM_FOLDERS = "from class folders"
@@ -177,7 +177,7 @@ def _check_train(folder: Path, classes: Classes) -> None:
             there += _parent_of_classes(folder)
             raise DataError(f"{folder}: {there}; {_LAYOUT}")
         there = "".join(f"; {note}" for note in skipped(folder))
-        raise DataError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))}){there}; {_LAYOUT}")
+        raise DataError(f"{folder}: no images in it (.jpg, .png, ...){there}; {_LAYOUT}")
     if len(classes) == 1:
         ((name, images),) = classes.items()
         raise DataError(
@@ -307,7 +307,8 @@ def skipped(folder: Path, *used: str) -> tuple[str, ...]:
     if others:
         ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
         which = listed(suffix for suffix, _ in ranked)
-        notes.append(f"{counted(sum(others.values()), 'file')} skipped, not images by their suffix ({which})")
+        n = sum(others.values())
+        notes.append(f"skipped {counted(n, 'file')} that {'is no image' if n == 1 else 'are no images'} ({which})")
     return tuple(notes)
 
 

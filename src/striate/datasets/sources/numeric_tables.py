@@ -160,7 +160,7 @@ def open_numeric(files: Mapping[str, Path | TableText], columns: NumericColumns,
     for split, file in files.items():
         there = columns if split == "train" else _same_columns(file, columns)
         if there is None:
-            notes.append(f"{_path(file).name} has no labels and is left out: it is for striate predict")
+            notes.append(f"{_path(file).name} skipped: no labels (use it with striate predict)")
             continue
         values, labels, splits, lines = _numbers(file, there)
         if len(files) > 1 or columns.split is None:

@@ -146,7 +146,7 @@ def tables_data_set(
     finder = FileFinder(whole.path.parent)
     columns = TableColumns.of(whole, choice, finder.has)
     if "test" in tables and columns.lacking_in(tables["test"]):
-        notes.append(f"{tables.pop('test').path.name} has no labels and is left out: it is for striate predict")
+        notes.append(f"{tables.pop('test').path.name} skipped: no labels (use it with striate predict)")
     for table in tables.values():
         columns.check_in(table, whole)
     if len(tables) == 1 and columns.split:
@@ -300,13 +300,15 @@ class FileFinder:
                 paths.append(Path(found[0]))
                 self.elsewhere.add(os.path.relpath(os.path.dirname(found[0]), self.folder) + "/")
             elif found:
-                several.append((line, f"{cell!r} may be {listed(os.path.relpath(p, self.folder) for p in found)}"))
+                several.append(
+                    (line, f"{cell!r} is ambiguous: found as {listed(os.path.relpath(p, self.folder) for p in found)}")
+                )
             else:
                 missing.append((line, f"no file {cell!r} in {self.folder}"))
         if missing:
             table.refuse(missing, self._way_out(table, column))
         if several:
-            table.refuse(several, "write the path from the table's folder")
+            table.refuse(several, "write paths relative to the table's folder")
         return tuple(paths)
 
     def _direct(self, cell: str) -> str:
@@ -371,7 +373,7 @@ def words_seen(path: Path, texts: Sequence[str]) -> tuple[int, str]:
     words = max(_SHORTEST, math.ceil(np.percentile(lengths, _FIT)))
     longer = int((lengths > words).sum())
     cut = f"; {longer:,} of {counted(len(texts), 'training text')} are longer and are cut" if longer else ""
-    return words, f"a text is {words} words long (the longest has {lengths.max()}){cut}"
+    return words, f"texts are padded or cut to {counted(words, 'word')} (longest: {lengths.max()}){cut}"
 
 
 def task_of(table: CsvTable, columns: Sequence[str], labels: bool) -> Task:
@@ -475,7 +477,10 @@ def _numbers(table: CsvTable, columns: Sequence[str]) -> np.ndarray:
         near = [name for name in columns if name not in LABELS and closest(name, LABELS)]
         meant = f"if {near[0]!r} contains classes, call it label" if near else "a column of classes is called label"
         meant += f", or {'name it' if near else 'is named'} with --label {near[0] if near else 'COLUMN'}"
-        table.refuse(sorted(faults), f"correct or remove it; {meant}")
+        table.refuse(
+            sorted(faults),
+            f"correct or remove it; without a column of classes, numbers are regression targets; {meant}",
+        )
     if len(values) > 1 and (values == values[0]).all():
         raise DataError(f"{table.path}: every value of {listed_quoted(columns)} is the same; nothing can be learned")
     return values

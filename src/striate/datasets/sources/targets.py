@@ -194,7 +194,10 @@ def as_task(dataset: DataSet, task: Task | None) -> DataSet:
         return replace(dataset, task=task, why=why)
     convert = _CONVERSIONS.get((dataset.task, kind))
     if convert is None:
-        raise DataError(f"{dataset.name}: its task is {dataset.task} ({dataset.why}); it cannot be taken for {task}")
+        raise DataError(
+            f"{dataset.name}: its targets are for {dataset.task} ({dataset.why}), not for {task}; omit --task"
+            + (f", or use shapes:{task}" if dataset.name == "shapes" else "")
+        )
     classes, targets = convert(dataset, {name: part.labels for name, part in dataset.parts.items()})
     parts = {name: replace(part, targets=targets[name]) for name, part in dataset.parts.items()}
     return replace(dataset.with_parts(**parts), task=task, classes=classes, positions=(), why=why)
@@ -229,7 +232,10 @@ def _classes_to_values(data: DataSet, labels: Labels) -> Converted:
     values = [parse_number(name) for name in data.classes]
     bad = [name for name, v in zip(data.classes, values, strict=True) if v is None or not np.isfinite(v)]
     if bad:
-        raise DataError(f"{data.name}: the class {bad[0]!r} is not a number, so its task cannot be regression")
+        raise DataError(
+            f"{data.name}: the class {bad[0]!r} is not a number, so its task cannot be regression; use --task "
+            f"classification"
+        )
     return ("value",), {split: np.array(values, np.float32)[array][:, None] for split, array in labels.items()}
 
 

@@ -135,7 +135,7 @@ def _texts_of(folder: Path, notes: list[str]) -> ClassTexts:
     odd: list[str] = []
     for path in folder_contents(folder)[0]:
         if path.name.lower() in _UNLABELLED:
-            notes.append(f"{path.name}/ in {folder.name}/ is left out, since its texts have no class")
+            notes.append(f"{path.name}/ in {folder.name}/ skipped: its texts have no class")
             continue
         texts = found.setdefault(path.name, [])
         for file in folder_contents(path)[1]:

@@ -66,7 +66,7 @@ def read_part(
 
     def found(i: int, why: str) -> None:
         if on_broken == "stop":
-            raise DataError(f'{part.names[i]}: {why}; or skip such files (without --strict; on_broken="skip")')
+            raise DataError(f'{part.names[i]}: {why}; or omit --strict (on_broken="skip") to skip it')
 
     rows = DecodedRows({}, {})
     if columns := _columns(part, contract):
