@@ -98,7 +98,7 @@ def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
     """
     choices, word = [*map(str, choices)], str(word)
     begun = sorted((c for c in choices if c.startswith(word.lower())), key=len) if len(word) > 2 else []
-    near = begun[:4] if len(begun) > 1 else [closest(word, choices)]
+    near = begun[:4] if len(begun) > 1 and word.lower() not in begun else [closest(word, choices)]
     if any(near):
         return f"; did you mean {' or '.join(map(repr, near))}?"
     if len(choices) > FEW:

@@ -194,7 +194,7 @@ def test_images_are_known_by_their_content(tmp_path, suffix, format):
     data = open_data(tmp_path)
     assert (data.classes, sum(counts(data).values())) == (("a", "b"), 8)
     assert len(data.notes) == 1  # of the notes that are none
-    assert "2 files skipped" in data.notes[0] or "4 files skipped" in data.notes[0]
+    assert "skipped 2 files" in data.notes[0] or "skipped 4 files" in data.notes[0]
 
 
 NAMES = [
