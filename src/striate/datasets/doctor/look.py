@@ -160,7 +160,7 @@ def why_unreadable(path: Path, value_range: ValueRange = ()) -> str:
     """Why an image file cannot be read; "" where it can.
 
     >>> why_unreadable(Path("/no/such/file"))
-    'there is no such file'
+    'file not found'
     """
     (look,) = _at_files([path], value_range)
     return look.fault.partition("; ")[0]
