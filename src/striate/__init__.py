@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from striate.model.model import load as load
     from striate.net import build as build
     from striate.net.read import read as read
+    from striate.page import View as View
+    from striate.page import view as view
     from striate.run.api import data as data
     from striate.run.api import evaluate as evaluate
     from striate.run.api import export as export
@@ -74,6 +76,7 @@ _WHERE = {
     "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",
     "striate.net.read": "read",
+    "striate.page": "View view",
     "striate.run.api": "data evaluate export predict train",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}

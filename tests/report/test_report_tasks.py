@@ -11,7 +11,7 @@ from report.test_report import LAYERS, Page
 from striate.metrics import score_multilabel, score_regression, score_segmentation
 from striate.report import ItemView, report
 from striate.report.charts import MOST, best_epoch, curves, scatter
-from striate.report.pictures import view
+from striate.report.pictures import item_figure
 from striate.tasks import TASKS
 from striate.tasks.scoring import SCORING
 
@@ -105,10 +105,10 @@ def test_texts_and_signals():
     assert "<script>" not in html
     assert {len(text) for text in page.texts if text.startswith("word")} == {602}  # cut, and said so
     assert "mistakes texts" in html
-    signal = view(ItemView(signal=np.sin(np.arange(2000.0)).reshape(2, 1000)), "a wave")
+    signal = item_figure(ItemView(signal=np.sin(np.arange(2000.0)).reshape(2, 1000)), "a wave")
     assert signal.count("<polyline") == 2
-    assert "nan" not in view(ItemView(signal=np.zeros((1, 1))), "flat")
-    assert "no image" in view(None, "")
+    assert "nan" not in item_figure(ItemView(signal=np.zeros((1, 1))), "flat")
+    assert "no image" in item_figure(None, "")
 
 
 @settings(max_examples=25, deadline=None)

@@ -12,7 +12,7 @@ from typing import Annotated, Never
 import typer
 
 from striate._version import __version__
-from striate.cli import data, evaluate, filtering, inspect, networks, train
+from striate.cli import data, evaluate, filtering, inspect, networks, page, train
 from striate.cli.common import Verb, echo
 from striate.errors import Error
 
@@ -47,6 +47,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "peaks": inspect.peaks_command,
     "explain": inspect.explain_command,
     "imagine": inspect.imagine_command,
+    "view": page.view_command,
 }
 for name, verb in VERBS.items():
     app.command(name, cls=Verb)(verb)

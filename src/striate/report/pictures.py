@@ -82,7 +82,7 @@ class ItemView:
     predicted_points: tuple[Point, ...] = ()
 
 
-def view(shown: ItemView | None, alt: str) -> Html:
+def item_figure(shown: ItemView | None, alt: str) -> Html:
     """The item itself: an image with its points, a text, curves, or a box that says that there is none."""
     match shown:
         case ItemView(text=str(text)):

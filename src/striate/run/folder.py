@@ -130,6 +130,18 @@ def run_folders() -> list[Path]:
     return [path.parent.parent for path in states]
 
 
+def newest_run() -> Path:
+    """The folder under runs/ whose model was written last.
+
+    Raises:
+        ModelError: There is none.
+    """
+    models = list(Path("runs").glob("*/model.safetensors"))
+    if not models:
+        raise ModelError("runs: contains no trained model; train one (striate train digits) or name a network")
+    return max(models, key=lambda path: path.stat().st_mtime).parent
+
+
 def read_about(folder: Path) -> dict[str, Any]:
     path = folder / "recipe.json"
     try:

@@ -15,7 +15,7 @@ from striate.metrics.classification import ClassificationScores, Mistake, score_
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
-from striate.report.pictures import items_grid, view
+from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.scoring.base import (
     Loss,
@@ -176,7 +176,7 @@ def _mistakes(scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Ht
 def _mistake(mistake: Mistake, item: ItemView | None) -> Html:
     return el(
         "figure",
-        view(item, f"{mistake.truth}, taken for {mistake.predicted}"),
+        item_figure(item, f"{mistake.truth}, taken for {mistake.predicted}"),
         el(
             "figcaption",
             el("b", f"{mistake.truth} → {mistake.predicted}"),

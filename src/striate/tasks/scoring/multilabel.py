@@ -15,7 +15,7 @@ from striate.metrics.multilabel import LabelMistake, MultilabelScores, average_p
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
-from striate.report.pictures import items_grid, view
+from striate.report.pictures import item_figure, items_grid
 from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
 from striate.tasks.task import MULTILABEL
 
@@ -114,7 +114,7 @@ def _mistake(mistake: LabelMistake, item: ItemView | None) -> Html:
     right = ", ".join(name for name in mistake.truth if name in mistake.predicted)
     return el(
         "figure",
-        view(item, ", ".join(mistake.truth) or "no label"),
+        item_figure(item, ", ".join(mistake.truth) or "no label"),
         el(
             "figcaption",
             el("span", "missed ", el("b", missed)) if missed else None,

@@ -16,7 +16,7 @@ from striate.metrics.segmentation import BadMask, SegmentationScores, mean_iou, 
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
-from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, view
+from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, check_range, named, shape_of_targets
 from striate.tasks.task import IGNORE, SEGMENTATION
@@ -112,7 +112,7 @@ def _confusion(scores: Tensor, targets: Tensor) -> Tensor:
     """The confusion matrix of the pixels: rows are the labels, columns the predictions."""
     k, known = scores.shape[1], targets != IGNORE
     pairs = targets[known] * k + scores.argmax(1)[known]
-    return torch.bincount(pairs, minlength=k * k).view(k, k).double().cpu()
+    return torch.bincount(pairs, minlength=k * k).item_figure(k, k).double().cpu()
 
 
 def pixel_cross_entropy(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -169,7 +169,7 @@ def _legend(classes: Sequence[str], items: Sequence[ItemView]) -> Html:
 
 
 def _triple(bad: BadMask, item: ItemView | None, classes: int) -> Html:
-    images = [view(item, bad.name)]
+    images = [item_figure(item, bad.name)]
     if item and item.target is not None and item.predicted is not None:
         for what, mask in (("labels", item.target), ("prediction", item.predicted)):
             url = data_url(coloured_mask(mask, classes), nearest=True)

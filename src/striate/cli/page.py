@@ -1,0 +1,61 @@
+"""``striate view``: the live page of a network."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli.common import Input, Json, print_json, say, writes
+
+
+def view_command(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A run folder or model file; or a network: zoo name, .net file, text, FILE.py:NAME. [the newest run]",
+            show_default=False,
+        ),
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INPUT]...", help="Images (or sentences) to offer. [items of the run's data]"),
+    ] = None,
+    data: Annotated[str | None, typer.Option(metavar="DATA", help="A data set whose test items are offered.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", "-o", metavar="OUT.html", help="Write the page as one file.", callback=writes(".html")),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Local port. [a free one]", show_default=False)] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+    input: Input = None,
+    json: Json = False,
+) -> None:
+    """Open a network as a live page. Draw its input, see every feature map, open any unit's arithmetic, in 2-D and 3-D.
+
+    With --html it is one file that works anywhere, offline.
+    """
+    from striate.page import view
+    from striate.page.server import PageServer
+    from striate.run.folder import newest_run
+
+    page = view(model if model is not None else newest_run(), source or None, data=data, input=input)
+    if html is not None:
+        page.save(html)
+        size = html.stat().st_size
+        if json:
+            print_json({"path": str(html), "bytes": size})
+        else:
+            say(f"{html}: {size / 1000:,.0f} kB; open it in any browser")
+        return
+    with PageServer(page.html(), port) as server:
+        print_json({"url": server.url}) if json else say(f"{server.url}\nPress Ctrl-C to end.")
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("")

@@ -1,0 +1,6 @@
+"""The live page: a network in a browser, drawn on by hand, with every unit's arithmetic."""
+
+from striate.page.document import document as document
+from striate.page.scene import NetworkScene as NetworkScene
+from striate.page.view import View as View
+from striate.page.view import view as view

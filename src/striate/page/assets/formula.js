@@ -1,0 +1,195 @@
+// The arithmetic of a unit: windows, kernels, products, sums, what follows. What is shown adds up to what is shown.
+import { css, darkText, limitOf, short } from 'striate/colour'
+import { flat, unflat, size } from 'striate/ops'
+import { el } from 'striate/pad'
+
+const SHOWN = 6  // channels (or inputs) that are shown before "all"
+
+/** A unit's name as striate writes it: LAYER:C:Y:X. */
+export function unitName(net, { layer, unit }) { const rank = net.byName.get(layer).shape.length - 1; return [layer, unit[0], ...unit.slice(4 - rank)].join(':') }
+/** @returns {{layer: string, unit: number[]}|null} */
+export function parsed(net, text) {
+  const [layer, c, ...at] = String(text).split(':'), found = net.byName.get(layer), numbers = [c, ...at].map(Number)
+  if (!found || numbers.length !== found.shape.length || numbers.some((v, i) => !Number.isInteger(v) || v < 0 || v >= found.shape[i])) return null
+  return { layer, unit: [numbers[0], ...Array(4 - numbers.length).fill(0), ...numbers.slice(1)] }
+}
+
+const fixed = v => v.toFixed(4).replace('-', '\u2212')
+const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
+
+export class Arithmetic {
+  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, toggle: Function, edit: Function, open: Function}} on */
+  constructor(net, root, on) { Object.assign(this, { net, root, on, all: false, playing: false }) }
+
+  /** @param {{layer: string, unit: number[]}|null} found */
+  show(found) {
+    this.root.hidden = !found
+    if (!found) return
+    if (!this.found || this.found.layer !== found.layer) this.all = false
+    this.found = found
+    const { net } = this, chain = net.chain(found.layer), value = net.value(found.layer, found.unit), first = net.byName.get(chain[0])
+    const where = unitName(net, found), off = net.off.has(`${found.layer}:${found.unit[0]}`)
+    const scrolled = this.root.scrollTop
+    this.root.replaceChildren(el('div', { className: 'head' }, el('h2', {}, `${where} = ${fixed(value)}`),
+      el('button', { title: 'The window slides over the whole map (p)', onclick: () => this.on.play() }, this.playing ? 'Stop' : 'Play'),
+      el('button', { title: 'Switch this map off, or on again (x)', ariaPressed: String(off), onclick: () => this.on.toggle(found.layer, found.unit[0]) }, off ? 'Switch on' : 'Switch off'),
+      el('button', { title: 'Close (Escape)', ariaLabel: 'Close', onclick: () => this.on.close() }, '\u00d7')))
+    this.operation(first, found.unit)
+    for (const name of chain.slice(1)) this.following(net.byName.get(name), found.unit)
+    if (off) this.root.append(el('p', { className: 'note' }, 'This map is switched off: its values count as 0.'))
+    this.root.scrollTop = scrolled
+  }
+
+  /** The first op of the chain: a sum over a window, a maximum, ... */
+  operation(layer, unit) {
+    const { net } = this, reads = net.reads(layer.name, unit), inputs = net.inputsOf(layer.name)
+    const x = tap => (tap.index < 0 ? 0 : inputs[tap.source].data[tap.index])
+    const total = net.value(layer.name, unit)
+    const step = el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`))
+    this.root.append(step)
+    if (reads.kind === 'sum') this.sum(step, layer, unit, reads, x, total)
+    else if (reads.kind === 'max') this.max(step, layer, reads, x, total)
+    else this.line(step, layer, unit, reads, x, total)
+  }
+
+  sum(step, layer, unit, reads, x, total) {
+    const { taps, grid, bias = 0 } = reads, per = grid ? size(grid.size) : 1, groups = []
+    for (let i = 0; i < taps.length; i += per) {
+      const some = taps.slice(i, i + per)
+      groups.push({ index: i / per, taps: some, sum: some.reduce((s, t) => s + x(t) * t.weight, 0) })
+    }
+    const pooling = reads.divisor !== undefined, by = [...groups].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum))
+    const shown = this.all ? by : by.slice(0, SHOWN), rest = by.slice(shown.length)
+    const limits = [limitOf(Float32Array.from(taps, x)), limitOf(Float32Array.from(taps, t => t.weight)), limitOf(Float32Array.from(taps, t => x(t) * t.weight))]
+    const rows = []
+    if (grid && per <= 150) {
+      for (const group of shown) {
+        const channel = group.taps.find(t => t.index >= 0), c = channel ? unflat(this.net.inputsOf(layer.name)[channel.source].shape, channel.index)[0] : grid.first + group.index
+        const three = el('div', { className: 'three' }, this.grid(group, grid, t => x(t), limits[0], 'values', 'input'))
+        if (!pooling) three.append('\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit), '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product'))
+        step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c}`), three))
+        rows.push([pooling ? 'sum of the window' : `products of input map ${c}`, pooling ? group.sum * reads.divisor : group.sum])
+      }
+    } else {
+      const table = el('table', { className: 'sum' }, el('tr', {}, ...['input', 'value', 'weight', 'product'].map(t => el('th', { scope: 'col' }, t))))
+      for (const group of shown) {
+        const [tap] = group.taps, source = layer.inputs[tap.source], at = unflat(this.net.values.get(source).shape, tap.index)
+        const place = this.origin(source, tap.index), row = el('tr', {}, el('td', {}, place.text), el('td', {}, fixed(x(tap))), el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight)), el('td', {}, fixed(group.sum)))
+        row.tabIndex = 0
+        if (place.unit) { row.style.cursor = 'pointer'; row.onclick = e => { if (!(e.target instanceof HTMLInputElement)) this.on.open(place.unit) } }
+        table.append(row)
+        void at
+      }
+      step.append(el('p', { className: 'note' }, `${taps.length.toLocaleString('en')} inputs; the ${shown.length} that contribute most:`), table)
+      rows.push([`these ${shown.length} products`, shown.reduce((s, g) => s + g.sum, 0)])
+    }
+    const left = rest.reduce((s, g) => s + g.sum, 0)
+    if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} ${grid && per <= 150 ? 'input maps' : 'products'}`, left])
+    if (rest.length || this.all) step.append(el('button', { onclick: () => { this.all = !this.all; this.show(this.found) } }, this.all ? 'Show fewer' : rest.length > 600 ? 'Show all (slow)' : 'Show all'))
+    if (pooling) {
+      const n = reads.divisor
+      step.append(this.sums([...rows, [n === 1 ? 'sum' : `divided by ${n}`, total]], null))
+      return
+    }
+    if (layer.weights.bias) rows.push(['bias', bias, this.editor(layer, { weight: 'bias', index: unit[0] }, bias)])
+    step.append(this.sums(rows, total))
+  }
+
+  /** Numbers that add up, in the digits that are shown: what rounding leaves is said. */
+  sums(rows, total) {
+    const table = el('table', { className: 'sum' })
+    for (const [name, value, editor] of rows) table.append(el('tr', {}, el('td', {}, name), el('td', {}, editor ?? fixed(value))))
+    if (total === null) return table
+    const digits = rows.reduce((s, [, v]) => s + Math.round(v * 1e4), 0) / 1e4, difference = total - digits
+    if (Math.abs(Math.round(difference * 1e4)) >= 1) table.append(el('tr', {}, el('td', {}, 'rounding of the numbers above'), el('td', {}, fixed(Math.round(total * 1e4) / 1e4 - digits))))
+    table.append(el('tr', { className: 'total' }, el('td', {}, 'sum'), el('td', {}, fixed(total))))
+    return table
+  }
+
+  max(step, layer, reads, x, total) {
+    const winner = reads.taps.findIndex(t => t.index >= 0 && x(t) === total)
+    const group = { taps: reads.taps, index: 0 }
+    if (reads.grid && size(reads.grid.size) <= 150) step.append(el('div', { className: 'channel' }, el('div', { className: 'three' }, this.grid(group, reads.grid, x, limitOf(Float32Array.from(reads.taps, x)), 'values', `the largest of ${reads.taps.length} wins`, null, null, winner))))
+    const tap = reads.taps[winner]
+    if (tap) step.append(el('p', {}, `The largest value is ${fixed(total)}, at ${this.origin(layer.inputs[0], tap.index).text}.`))
+  }
+
+  /** Ops of one value, or of a column of channels. */
+  line(step, layer, unit, reads, x, total) {
+    const v = reads.values ?? {}, say = text => step.append(el('p', { className: 'formula' }, text)), n = reads.taps.map(x)
+    if (reads.kind === 'map') say(`${reads.text}${n.length ? `   x = ${fixed(n[0])}` : ''}   gives ${fixed(total)}`)
+    else if (reads.kind === 'norm') say(this.norm(reads, n[0], total))
+    else if (reads.kind === 'product') say(`${n.map(fixed).join(' \u00d7 ')} = ${fixed(total)}`)
+    else if (reads.kind === 'softmax') {
+      say(`exp(${fixed(v.x)} \u2212 ${fixed(v.max)}) / ${fixed(v.sum)} = ${fixed(Math.exp(v.x - v.max))} / ${fixed(v.sum)} = ${fixed(total)}`)
+      step.append(el('p', { className: 'note' }, `The largest score, ${fixed(v.max)}, is subtracted first; ${fixed(v.sum)} is the sum of all ${n.length} exponentials.`))
+    } else if (reads.kind === 'lrn') say(`${fixed(v.x)} / (${v.k} + ${v.alpha} / ${v.size} \u00d7 ${fixed(v.sum)})^${v.beta} = ${fixed(total)}; ${fixed(v.sum)} is the sum of the squares of ${n.length} neighbouring maps`)
+    else if (reads.kind === 'layernorm') say(`(${fixed(v.x)} \u2212 ${fixed(v.mean)}) / \u221a(${fixed(v.var)} + ${v.eps}) \u00d7 ${fixed(v.weight)} ${signed(v.bias)} = ${fixed(total)}; mean and variance over ${n.length} maps`)
+    else if (reads.kind === 'rbf') say(`\u2212 the sum of (input \u2212 code)\u00b2 over ${n.length} inputs = ${fixed(total)}`)
+  }
+
+  norm(reads, x, total) {
+    const v = reads.values
+    return `(${fixed(x)} \u2212 ${fixed(v.mean)}) / \u221a(${fixed(v.var)} + ${v.eps}) \u00d7 ${fixed(v.weight)} ${signed(v.bias)} = ${fixed(total)}`
+  }
+
+  following(layer, unit) {
+    const reads = this.net.reads(layer.name, unit), x = this.net.inputsOf(layer.name)[0].data[reads.taps[0].index], y = this.net.value(layer.name, unit)
+    const text = reads.kind === 'norm' ? this.norm(reads, x, y) : `${reads.text}   x = ${fixed(x)}   gives ${fixed(y)}`
+    this.root.append(el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`), el('p', { className: 'formula' }, text)))
+  }
+
+  /** A window as a table of numbers on their colours; of a kernel the numbers can be changed. */
+  grid(group, grid, value, limit, kind, title, layer = null, unit = null, winner = -1) {
+    const table = el('table', { className: 'grid' }), rows = grid.size[0] * grid.size[1], columns = grid.size[2]
+    for (let r = 0; r < rows; r++) {
+      const row = el('tr')
+      for (let k = 0; k < columns; k++) {
+        const i = r * columns + k, tap = group.taps[i], v = value(tap)
+        const cell = el('td', { className: winner === i ? 'win' : '' })
+        cell.dataset.tap = String(i)
+        if (tap.index < 0 && kind === 'values') { cell.classList.add('pad0'); cell.title = 'in the padding'; cell.textContent = '0' } else {
+          cell.style.background = css(v, limit, kind)
+          cell.style.color = darkText(v, limit) === (document.documentElement.dataset.theme !== 'dark') ? '#1c1e21' : '#fff'
+          if (layer) cell.append(this.editor(layer, this.weightAt(layer, unit, group.index * group.taps.length + i), v))
+          else cell.textContent = short(v)
+        }
+        if (document.documentElement.dataset.theme === 'dark') cell.style.color = darkText(v, limit) ? '#14161a' : '#fff'
+        cell.onmouseenter = () => this.link(table, i, true)
+        cell.onmouseleave = () => this.link(table, i, false)
+        row.append(cell)
+      }
+      table.append(row)
+    }
+    return el('div', {}, el('small', {}, title), table)
+  }
+
+  /** The same place in the window, the kernel and the products. */
+  link(table, i, on) { for (const cell of table.closest('.three').querySelectorAll(`td[data-tap="${i}"]`)) cell.classList.toggle('on', on) }
+
+  /** Which weight belongs to a tap. */
+  weightAt(layer, unit, tap) {
+    if (layer.op === 'conv') return { weight: 'weight', index: unit[0] * (layer.weights.weight.length / layer.shape4[0]) + tap }
+    if (layer.op === 'linear') return { weight: 'weight', index: unit[0] * (layer.weights.weight.length / layer.shape4[0]) + tap }
+    return null
+  }
+
+  editor(layer, at, value) {
+    if (!at) return document.createTextNode(fixed(value))
+    const key = `${layer.name}/${at.weight}/${at.index}`, input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: value.toFixed(3), title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
+    input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)
+    input.onkeydown = e => { e.stopPropagation(); if (e.key === 'Enter') input.blur(); if (e.key === 'Escape') { input.value = value.toFixed(3); input.blur() } }
+    input.onchange = () => { const v = Number(input.value.replace('\u2212', '-').replace(',', '.')); if (Number.isFinite(v) && input.value.trim()) this.on.edit(layer.name, at.weight, at.index, v); else input.value = value.toFixed(3) }
+    return input
+  }
+
+  /** Where an input of a layer is: the unit's name behind a flatten. */
+  origin(source, index) {
+    if (source === 'input') return { text: `input ${unflat(this.net.values.get('input').shape, index).join(':')}`, unit: null }
+    let name = source
+    while (this.net.byName.get(name).op === 'flatten' && this.net.byName.get(name).inputs[0] !== 'input') name = this.net.byName.get(name).inputs[0]
+    const unit = { layer: name, unit: unflat(this.net.values.get(name).shape, index) }
+    void flat
+    return { text: unitName(this.net, unit), unit }
+  }
+}

@@ -1,0 +1,153 @@
+// The network in the page: weights, the forward pass, one unit's arithmetic, receptive fields, edits.
+import { OPS, full, size, flat, unflat } from 'striate/ops'
+
+/** Little-endian base64 as an array. @param {string} text @param {any} type */
+export function decoded(text, type) {
+  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0))
+  return new type(bytes.buffer)
+}
+
+export class Net {
+  /** @param {any} scene @param {Float32Array} weights */
+  constructor(scene, weights) {
+    this.scene = scene
+    this.inputShape = full(scene.input.kind === 'text' ? [1, ...scene.input.shape] : scene.input.shape)
+    const rank = { input: scene.input.kind === 'text' ? 1 : scene.input.shape.length - 1 }
+    this.layers = scene.layers.map(layer => {
+      const own = {}
+      for (const [name, at] of Object.entries(layer.weights)) own[name] = weights.subarray(at.offset, at.offset + size(at.shape))
+      rank[layer.name] = layer.shape.length - 1
+      return { ...layer, weights: own, shape4: full(layer.shape), rank: Math.max(1, rank[layer.inputs[0]]) }
+    })
+    this.byName = new Map(this.layers.map(layer => [layer.name, layer]))
+    /** @type {Map<string, {shape: number[], data: Float32Array}>} */
+    this.values = new Map([['input', { shape: this.inputShape, data: new Float32Array(size(this.inputShape)) }]])
+    for (const layer of this.layers) this.values.set(layer.name, { shape: layer.shape4, data: new Float32Array(size(layer.shape4)) })
+    this.output = this.layers[this.layers.length - 1].name
+    /** @type {Map<string, {layer: string, weight: string, index: number, before: number}>} */
+    this.edits = new Map()
+    /** @type {Set<string>} channels that are switched off: "conv1:3" */
+    this.off = new Set()
+  }
+
+  inputsOf(name) { return this.byName.get(name).inputs.map(input => this.values.get(input)) }
+
+  /** Computes every layer for a prepared input: bytes 0 to 255 of an image, values, or word numbers. @param {ArrayLike<number>} item */
+  run(item) {
+    const { kind, mean, std } = this.scene.input
+    const x = this.values.get('input').data, plane = x.length / this.inputShape[0]
+    for (let i = 0; i < x.length; i++) {
+      const c = Math.floor(i / plane)
+      x[i] = kind === 'text' ? item[i] : (Math.fround(kind === 'image' ? Math.fround(item[i] / 255) : item[i]) - mean[c]) / std[c]
+    }
+    this.again()
+  }
+
+  /** Computes the layers once more, as after an edit. */
+  again() {
+    for (const layer of this.layers) {
+      const out = this.values.get(layer.name)
+      out.data.fill(0)
+      OPS[layer.op].forward(layer, this.inputsOf(layer.name), out)
+      if (this.off.size) {
+        const plane = size(out.shape.slice(1))
+        for (let c = 0; c < out.shape[0]; c++) if (this.off.has(`${layer.name}:${c}`)) out.data.fill(0, c * plane, (c + 1) * plane)
+      }
+    }
+  }
+
+  /** What a unit rests on. @param {string} name @param {number[]} unit [c, d, h, w] */
+  reads(name, unit, few = false) { const layer = this.byName.get(name); return OPS[layer.op].reads(layer, this.inputsOf(name), unit, few) }
+
+  value(name, unit) { const map = this.values.get(name); return map.data[flat(map.shape, unit)] }
+
+  /**
+   * The receptive field of a unit: of every earlier layer the box [first, last] along depth, height, width.
+   * @param {string} name @param {number[]} unit @returns {Map<string, number[][]>}
+   */
+  fields(name, unit) {
+    const boxes = new Map([[name, unit.slice(1).map(v => [v, v])]])
+    const last = this.layers.findIndex(layer => layer.name === name)
+    for (let i = last; i >= 0; i--) {
+      const layer = this.layers[i], box = boxes.get(layer.name)
+      if (!box) continue
+      const corners = [box.map(b => b[0]), box.map(b => b[1])]
+      let channels = [0]  // the place of a window is the same in all channels, but of a flatten and a concatenation
+      if (layer.name === name) channels = [unit[0]]
+      else if (layer.op === 'concat') channels = this.concatFirsts(layer)
+      else if (layer.op === 'flatten') channels = [0, layer.shape4[0] - 1]
+      for (const corner of corners) for (const c of channels)
+        for (const tap of this.reads(layer.name, [c, ...corner], true).taps) this.grow(boxes, layer, tap)
+    }
+    boxes.delete(name)
+    return boxes
+  }
+
+  concatFirsts(layer) { let n = 0; return layer.inputs.map(input => { const first = n; n += this.values.get(input).shape[0]; return first }) }
+
+  grow(boxes, layer, tap) {
+    if (tap.index < 0) return
+    const source = layer.inputs[tap.source], at = unflat(this.values.get(source).shape, tap.index).slice(1)
+    const box = boxes.get(source)
+    if (!box) boxes.set(source, at.map(v => [v, v]))
+    else at.forEach((v, a) => { box[a][0] = Math.min(box[a][0], v); box[a][1] = Math.max(box[a][1], v) })
+  }
+
+  /** The layers behind `name` that act on each of its numbers alone, `name` itself last: conv, batch norm, relu. */
+  chain(name) {
+    const names = [name]
+    for (;;) {
+      const layer = this.byName.get(names[0])
+      const source = layer.inputs[0]
+      const single = ['norm', 'map'].includes(this.reads(layer.name, [0, 0, 0, 0]).kind) && layer.inputs.length === 1
+      if (!single || source === 'input' || !this.byName.has(source) || ['flatten', 'embedding', 'crop', 'padchannels'].includes(layer.op)) return names
+      names.unshift(source)
+    }
+  }
+
+  edit(layer, weight, index, value) {
+    const key = `${layer}/${weight}/${index}`, own = this.byName.get(layer).weights[weight]
+    if (!this.edits.has(key)) this.edits.set(key, { layer, weight, index, before: own[index] })
+    own[index] = value
+    if (own[index] === this.edits.get(key).before) this.edits.delete(key)
+    this.again()
+  }
+
+  toggle(layer, channel) { const key = `${layer}:${channel}`; this.off.has(key) ? this.off.delete(key) : this.off.add(key); this.again() }
+
+  reset() {
+    for (const { layer, weight, index, before } of this.edits.values()) this.byName.get(layer).weights[weight][index] = before
+    this.edits.clear(); this.off.clear(); this.again()
+  }
+
+  /** Probabilities (or values) of the outputs; of a segmentation for every pixel, channel after channel. */
+  outputs() {
+    const { activation, mean, std } = this.scene.output, last = this.byName.get(this.output), x = this.values.get(this.output)
+    const C = x.shape[0], plane = size(x.shape.slice(1)), y = new Float64Array(x.data)
+    if (activation === 'softmax' && last.op !== 'softmax')
+      for (let i = 0; i < plane; i++) {
+        let max = -Infinity, sum = 0
+        for (let c = 0; c < C; c++) max = Math.max(max, y[c * plane + i])
+        for (let c = 0; c < C; c++) sum += y[c * plane + i] = Math.exp(y[c * plane + i] - max)
+        for (let c = 0; c < C; c++) y[c * plane + i] /= sum
+      }
+    if (activation === 'sigmoid' && last.op !== 'sigmoid') for (let i = 0; i < y.length; i++) y[i] = 1 / (1 + Math.exp(-y[i]))
+    if (mean.length) for (let c = 0; c < C; c++) y[c] = y[c] * std[c] + mean[c]
+    return y
+  }
+
+  /** The largest difference from PyTorch's values, as a share of each layer's range, and where. */
+  check() {
+    const { input, layers } = this.scene.check
+    this.run(item(input))
+    let worst = { share: 0, layer: '' }
+    for (const [name, { at, values, range }] of Object.entries(layers)) {
+      const mine = this.values.get(name).data
+      at.forEach((n, i) => { const share = Math.abs(mine[n] - values[i]) / (range || 1); if (!(share <= worst.share)) worst = { share, layer: name } })
+    }
+    return worst
+  }
+}
+
+/** The numbers of a sample. @param {{type: string, data: string}} sample */
+export const item = sample => decoded(sample.data, { u1: Uint8Array, '<f4': Float32Array }[sample.type])

@@ -1,0 +1,252 @@
+// The input: a pad to draw on, samples, own files; for texts a sentence; for signals a curve.
+import { item } from 'striate/net'
+import { prepared } from 'striate/resample'
+import { packed, unpacked } from 'striate/state'
+import { svg } from 'striate/diagram'
+
+/** @param {string} tag @param {any} [properties] @param {...(Node|string)} children */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(properties)) name in element ? (element[name] = value) : element.setAttribute(name, value)
+  element.append(...children)
+  return element
+}
+
+/** The pixels of a prepared image or array, for a canvas. */
+function picture(bytes, about) {
+  const [C, H, W] = about.shape.length === 3 ? about.shape : [about.shape[0], 1, about.shape[1] ?? 1]
+  const image = new ImageData(W, H), plane = W * H
+  let low = 0, high = 255
+  if (about.kind === 'values') { low = Math.min(...bytes); high = Math.max(...bytes) }
+  for (let i = 0; i < plane; i++) {
+    const at = c => ((bytes[c * plane + i] - low) * 255) / (high - low || 1)
+    image.data.set(C >= 3 ? [at(0), at(1), at(2), 255] : [at(0), at(0), at(0), 255], 4 * i)
+  }
+  return image
+}
+
+export class Pad {
+  /** @param {any} scene @param {HTMLElement} root @param {() => void} changed */
+  constructor(scene, root, changed) {
+    this.scene = scene
+    this.about = scene.input
+    this.root = root
+    this.changed = changed
+    this.samples = scene.samples.map(item)
+    this.sample = null
+    this.past = []
+    const { kind, shape } = this.about
+    this.rank = shape.length - 1
+    if (kind === 'text') this.text()
+    else if (kind === 'values' && this.rank < 2) this.curve()
+    else if (this.rank === 2) this.drawing()
+    else root.append(el('h2', {}, 'Input'), el('p', { className: 'note' }, `An array of ${shape.join(' x ')}: choose a sample.`))
+    const length = shape.reduce((a, b) => a * b, 1)
+    this.item ??= kind === 'values' ? new Float32Array(length) : kind === 'text' ? new Float32Array(length) : new Uint8Array(length)
+    this.offered()
+  }
+
+  // ------------------------------------------------------------------------------------------------------- images
+  drawing() {
+    const [C, H, W] = this.about.shape, photo = C >= 3
+    this.canvas = el('canvas', { className: 'pad', width: W, height: H, tabIndex: 0 })
+    this.canvas.setAttribute('aria-label', `Drawing pad, ${W} by ${H} pixels. Arrow keys move the drawing.`)
+    this.marks = svg('svg', { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none' })
+    const box = el('div', { className: 'padbox' }, this.canvas, this.marks)
+    const button = (text, title, act) => el('button', { title, onclick: act }, text)
+    this.size = el('input', { type: 'range', min: 0.5, max: Math.max(4, W / 6), step: 0.25, value: Math.max(1, W / 18), title: 'Size of the brush' })
+    this.size.setAttribute('aria-label', 'Size of the brush')
+    this.colour = el('input', { type: 'color', value: '#ffffff', title: 'Colour of the brush' })
+    this.colour.setAttribute('aria-label', 'Colour of the brush')
+    this.eraser = el('button', { title: 'Draw in black (e)', onclick: () => this.erase(!this.erasing) }, 'Eraser')
+    this.eraser.setAttribute('aria-pressed', 'false')
+    const file = el('input', { type: 'file', accept: 'image/*', hidden: true, onchange: () => file.files[0] && this.open(file.files[0]) })
+    const moves = /** @type {[string, string, number, number][]} */ ([['\u2190', 'left', -1, 0], ['\u2192', 'right', 1, 0], ['\u2191', 'up', 0, -1], ['\u2193', 'down', 0, 1]])
+    const nudges = moves.map(([sign, word, x, y]) => el('button', { title: `Move the drawing ${word} by a pixel`, ariaLabel: `Move ${word}`, onclick: () => this.nudge(x, y) }, sign))
+    this.root.append(el('h2', {}, photo ? 'Input: draw, drop or paste an image' : 'Input: draw here'), box,
+      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One stroke back (u)', () => this.undo()), this.eraser, button('Open\u2026', 'An image file of your own', () => file.click()), file),
+      el('div', { className: 'row tight' }, ...(photo ? [this.colour] : []), this.size, ...nudges))
+    let last = null
+    const at = e => { const r = this.canvas.getBoundingClientRect(); return [((e.clientX - r.left) / r.width) * W, ((e.clientY - r.top) / r.height) * H] }
+    this.canvas.addEventListener('pointerdown', e => { this.keep(); this.canvas.setPointerCapture(e.pointerId); last = at(e); this.stroke(last, last) })
+    this.canvas.addEventListener('pointermove', e => {
+      if (!last) return
+      for (const each of e.getCoalescedEvents?.().length ? e.getCoalescedEvents() : [e]) { const now = at(each); this.line(last, now); last = now }
+      this.done()
+    })
+    for (const name of ['pointerup', 'pointercancel']) this.canvas.addEventListener(name, () => { last = null })
+    document.addEventListener('paste', e => { const found = [...e.clipboardData.files].find(f => f.type.startsWith('image/')); if (found) this.open(found) })
+    document.addEventListener('dragover', e => e.preventDefault())
+    document.addEventListener('drop', e => { e.preventDefault(); if (e.dataTransfer.files[0]) this.open(e.dataTransfer.files[0]) })
+  }
+
+  erase(on) { this.erasing = on; this.eraser.setAttribute('aria-pressed', String(on)) }
+  keep() { this.past.push(this.item.slice()); if (this.past.length > 60) this.past.shift(); this.sample = null }
+  undo() { const before = this.past.pop(); if (before) { this.item = before; this.done() } }
+  clear() { this.keep(); this.item = this.item.slice().fill(0); this.done() }
+
+  stroke(a, b) { this.line(a, b); this.done() }
+  /** A round brush with a soft edge of a pixel. */
+  line([x0, y0], [x1, y1]) {
+    const [C, H, W] = this.about.shape, r = Number(this.size.value), soft = 0.75
+    const hex = this.colour.value, rgb = this.erasing ? [0, 0, 0] : C >= 3 ? [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16)) : [255]
+    const top = this.about.kind === 'values' ? Math.max(1, ...this.samples.flatMap(s => [Math.max(...s)])) / 255 : 1
+    const dx = x1 - x0, dy = y1 - y0, long = dx * dx + dy * dy
+    for (let y = Math.max(0, Math.floor(Math.min(y0, y1) - r - 1)); y <= Math.min(H - 1, Math.ceil(Math.max(y0, y1) + r + 1)); y++)
+      for (let x = Math.max(0, Math.floor(Math.min(x0, x1) - r - 1)); x <= Math.min(W - 1, Math.ceil(Math.max(x0, x1) + r + 1)); x++) {
+        const t = long ? Math.max(0, Math.min(1, ((x + 0.5 - x0) * dx + (y + 0.5 - y0) * dy) / long)) : 0
+        const d = Math.hypot(x + 0.5 - x0 - t * dx, y + 0.5 - y0 - t * dy), ink = Math.max(0, Math.min(1, (r + soft - d) / (2 * soft)))
+        if (ink > 0) for (let c = 0; c < C; c++) {
+          const i = (c * H + y) * W + x, to = c < 3 ? (rgb[c] ?? rgb[0]) : 255, from = this.item[i] / top
+          this.item[i] = (C < 3 && !this.erasing ? Math.max(from, ink * to) : from + (to - from) * ink) * top
+        }
+      }
+  }
+
+  /** @param {number} dx @param {number} dy */
+  nudge(dx, dy) {
+    if (this.rank !== 2 || this.about.kind === 'text') return
+    this.keep()
+    const [C, H, W] = this.about.shape, before = this.item, after = before.slice().fill(0)
+    for (let c = 0; c < C; c++) for (let y = 0; y < H; y++) for (let x = 0; x < W; x++) {
+      const u = x - dx, v = y - dy
+      if (u >= 0 && u < W && v >= 0 && v < H) after[(c * H + y) * W + x] = before[(c * H + v) * W + u]
+    }
+    this.item = after
+    this.done()
+  }
+
+  /** @param {Blob} file */
+  async open(file) {
+    if (this.about.kind !== 'image') return
+    try {
+      const bitmap = await createImageBitmap(file), canvas = el('canvas', { width: bitmap.width, height: bitmap.height })
+      const g = canvas.getContext('2d', { willReadFrequently: true })
+      g.drawImage(bitmap, 0, 0)
+      this.keep()
+      this.item = prepared(g.getImageData(0, 0, bitmap.width, bitmap.height), this.about)
+      this.done()
+    } catch { this.complain(`${file.name ?? 'the file'}: not an image that this browser reads; use PNG, JPEG or WebP`) }
+  }
+
+  complain(text) { document.getElementById('banner').className = ''; document.getElementById('banner').textContent = text }
+
+  // -------------------------------------------------------------------------------------------------- texts, signals
+  text() {
+    this.field = el('textarea', { value: '', placeholder: 'Type a sentence', oninput: () => { this.sample = null; this.encode() } })
+    this.field.setAttribute('aria-label', 'Sentence')
+    this.tokens = el('p', {})
+    this.root.append(el('h2', {}, 'Input: a sentence'), this.field, this.tokens)
+    this.numbers = new Map(this.about.vocabulary.map((word, i) => [word, i + 2]))
+    this.encode(true)
+  }
+
+  encode(quiet = false) {
+    const length = this.about.shape[0], words = wordsOf(this.field.value)
+    this.item = new Float32Array(length)
+    words.slice(0, length).forEach((w, i) => { this.item[i] = this.numbers.get(w) ?? 1 })
+    this.tokens.replaceChildren(...words.slice(0, length).map(w => el('span', { className: 'token' + (this.numbers.has(w) ? '' : ' unknown'), title: this.numbers.has(w) ? '' : 'not in the vocabulary' }, w)))
+    if (words.length > length) this.tokens.append(el('span', { className: 'note' }, ` and ${words.length - length} more, which the network does not read`))
+    if (!quiet) this.done()
+  }
+
+  curve() {
+    const n = this.about.shape.at(-1), C = this.about.shape.length > 1 ? this.about.shape[0] : 1
+    this.canvas = el('canvas', { className: 'pad', width: 460, height: 200, tabIndex: 0 })
+    this.canvas.setAttribute('aria-label', `A signal of ${n} values: drag to draw it`)
+    this.marks = svg('svg', { viewBox: `0 0 ${n} 1`, preserveAspectRatio: 'none' })
+    this.root.append(el('h2', {}, 'Input: draw the signal'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row' }, el('button', { onclick: () => this.clear() }, 'Clear'), el('button', { onclick: () => this.undo() }, 'Undo')))
+    this.reach = Math.max(1, ...this.samples.flatMap(s => [Math.max(...s.map(Math.abs))]))
+    let last = null
+    const at = e => { const r = this.canvas.getBoundingClientRect(); return [Math.max(0, Math.min(n - 1, Math.floor(((e.clientX - r.left) / r.width) * n))), (1 - (2 * (e.clientY - r.top)) / r.height) * this.reach] }
+    const set = (a, b) => { for (let i = Math.min(a[0], b[0]); i <= Math.max(a[0], b[0]); i++) { const t = a[0] === b[0] ? 1 : (i - a[0]) / (b[0] - a[0]); this.item[i] = a[1] + (b[1] - a[1]) * t } this.done() }
+    this.canvas.addEventListener('pointerdown', e => { this.keep(); this.canvas.setPointerCapture(e.pointerId); last = at(e); set(last, last) })
+    this.canvas.addEventListener('pointermove', e => { if (last) { const now = at(e); set(last, now); last = now } })
+    this.canvas.addEventListener('pointerup', () => { last = null })
+    this.channels = C
+  }
+
+  // ------------------------------------------------------------------------------------------------------- samples
+  offered() {
+    if (!this.samples.length) return
+    const text = this.about.kind === 'text', grid = el('div', { className: text ? 'words' : 'samples' })
+    this.scene.samples.forEach((sample, i) => {
+      const button = el('button', { title: sample.name, onclick: () => this.choose(i) })
+      if (!text && this.rank >= 2) { const canvas = el('canvas', {}); this.thumbnail(canvas, this.samples[i]); button.append(canvas) }
+      button.append(el('span', {}, sample.name))
+      grid.append(button)
+    })
+    this.root.append(el('h2', {}, 'Samples'), grid)
+  }
+
+  thumbnail(canvas, bytes) {
+    const shape = this.about.shape.length === 4 ? [this.about.shape[0], ...this.about.shape.slice(2)] : this.about.shape
+    const image = picture(bytes, { ...this.about, shape })
+    Object.assign(canvas, { width: image.width, height: image.height })
+    canvas.getContext('2d').putImageData(image, 0, 0)
+  }
+
+  /** @param {number} i */
+  choose(i) {
+    if (!this.samples[i]) return
+    if (this.past.length || this.sample === null) this.past.push(this.item.slice())
+    if (this.about.kind === 'text') { this.field.value = this.scene.samples[i].name; this.encode(true) } else this.item = this.samples[i].slice()
+    this.sample = i
+    this.done()
+  }
+
+  // --------------------------------------------------------------------------------------------------- for the page
+  done() { this.paint(); this.changed() }
+
+  paint() {
+    if (!this.canvas) return
+    if (this.about.kind === 'values' && this.rank < 2) {
+      const g = this.canvas.getContext('2d'), { width: w, height: h } = this.canvas, n = this.about.shape.at(-1), style = getComputedStyle(document.documentElement)
+      g.clearRect(0, 0, w, h)
+      g.strokeStyle = style.getPropertyValue('--line')
+      g.beginPath(); g.moveTo(0, h / 2); g.lineTo(w, h / 2); g.stroke()
+      for (let c = 0; c < this.item.length / n; c++) {
+        g.strokeStyle = style.getPropertyValue(c ? '--soft' : '--accent')
+        g.beginPath()
+        for (let i = 0; i < n; i++) g.lineTo(((i + 0.5) / n) * w, (h / 2) * (1 - this.item[c * n + i] / this.reach))
+        g.stroke()
+      }
+    } else this.canvas.getContext('2d').putImageData(picture(this.item, this.about), 0, 0)
+  }
+
+  /** Shows a receptive field [first, last] of depth, height, width; null for none. */
+  showField(box) {
+    if (this.about.kind === 'text') { [...this.tokens.children].forEach((token, i) => token.classList.toggle('field', !!box && i >= box[2][0] && i <= box[2][1])); return }
+    this.marks?.replaceChildren()
+    if (box && this.marks) svg('rect', { x: box[2][0], y: this.rank === 2 ? box[1][0] : 0, width: box[2][1] - box[2][0] + 1, height: this.rank === 2 ? box[1][1] - box[1][0] + 1 : 1, fill: 'none', stroke: 'var(--accent)', 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke' }, this.marks)
+  }
+
+  /** For the address. */
+  state() {
+    if (this.about.kind === 'text') return { sample: null, drawing: null, text: this.field.value }
+    if (this.sample !== null || this.about.kind === 'values') return { sample: this.sample, drawing: null, text: null }
+    return { sample: null, drawing: packed(/** @type {Uint8Array} */ (this.item)), text: null }
+  }
+
+  restore({ sample, drawing, text }) {
+    if (this.about.kind === 'text') { this.field.value = text ?? this.scene.samples[0]?.name ?? ''; this.encode(true) }
+    else if (drawing) { const bytes = unpacked(drawing, this.item.length); if (bytes) this.item = bytes }
+    else if (this.samples.length) { const i = this.samples[sample ?? 0] ? (sample ?? 0) : 0; this.item = this.samples[i].slice(); this.sample = i }
+    else if (this.rank === 2 && this.about.kind === 'image') { const [, H, W] = this.about.shape; this.seven(W, H) }
+    this.paint()
+  }
+
+  /** What stands on the pad at first, so that something is to be seen. */
+  seven(W, H) {
+    const p = [[0.28, 0.25], [0.72, 0.25], [0.45, 0.78]].map(([x, y]) => [x * W, y * H])
+    this.line(p[0], p[1])
+    this.line(p[1], p[2])
+  }
+}
+
+/** The words of a text as striate's model takes them apart (striate/model/words.py). @param {string} text */
+export function wordsOf(text) {
+  const t = text.normalize('NFC').replace(/[\u2019\u2018\u02bc]/g, "'").toLowerCase(), l = "[\\p{L}\\p{M}\\p{N}]"
+  const c = '[\\u3041-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3134f}]', n = `(?:(?!${c})${l})`
+  return t.match(new RegExp(`${c}|\\d+(?:[.,]\\d+)+(?!${n})|${n}+?(?=n't(?!${n}))|n't(?!${n})|'(?:s|ve|re|d|ll|m)(?!${n})|${n}+|[^\\p{L}\\p{M}\\p{N}\\s]|_`, 'gu')) ?? []
+}

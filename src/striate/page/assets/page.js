@@ -1,0 +1,279 @@
+// The page: brings input, network, diagram, space, arithmetic and address together.
+import { Net, decoded } from 'striate/net'
+import { Diagram } from 'striate/diagram'
+import { Space } from 'striate/space'
+import { Pad, el } from 'striate/pad'
+import { Arithmetic, parsed, unitName } from 'striate/formula'
+import { css, classColour, short, theme } from 'striate/colour'
+import { size } from 'striate/ops'
+import * as address from 'striate/state'
+
+const byId = id => document.getElementById(id)
+
+export function start() {
+  const scene = JSON.parse(byId('scene').textContent)
+  const page = new Page(scene, decoded(byId('weights').textContent.trim(), Float32Array))
+  // @ts-ignore: the page's interface for teachers and tests
+  window.striate = page.interface()
+}
+
+class Page {
+  constructor(scene, weights) {
+    this.scene = scene
+    this.net = new Net(scene, weights)
+    this.state = address.read()
+    const asked = { ...this.state }
+    this.pinned = null
+    this.hovered = null
+    this.verdict()
+    byId('title').textContent = scene.title
+    byId('facts').textContent = `${scene.input.shape.join('\u00d7')} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs.toLocaleString('en')} multiply-accumulates${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
+    this.dark(this.state.dark)
+    const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit) }
+    this.diagram = new Diagram(this.net, byId('network'), on)
+    this.legendBox = el('div', { className: 'legend' })
+    byId('network').append(this.legendBox)
+    this.space = new Space(this.diagram, byId('network'), on)
+    this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
+      close: () => this.pin(null), play: () => this.play(), toggle: (layer, c) => { this.net.toggle(layer, c); this.edited() },
+      edit: (layer, weight, i, v) => { this.net.edit(layer, weight, i, v); this.edited() }, open: unit => this.pin(this.visible(unit)),
+    })
+    this.pad = new Pad(scene, byId('input'), () => this.computed())
+    if (scene.output.perPixel) this.maskBox()
+    this.pad.restore(asked)
+    for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight]) this.net.edit(layer, weight, Number(i), Number(v)) }
+    for (const text of asked.off) this.net.off.add(text)
+    this.controls()
+    this.layout()
+    this.computed()
+    const unit = asked.unit && parsed(this.net, asked.unit)
+    if (unit) this.pin(unit)
+    if (asked.space) this.turn(true, true)
+    this.edited(false)
+    this.ready = true
+    new ResizeObserver(() => { this.layout(); this.paint() }).observe(byId('network'))
+  }
+
+  /** Whether the page computes what PyTorch did, said where anybody sees it. */
+  verdict() {
+    const { share, layer } = this.net.check(), banner = byId('banner'), right = share <= 1e-4
+    banner.className = right ? 'quiet' : ''
+    banner.textContent = right ? `Checked: this page computes what PyTorch computed, within ${share.toExponential(0)} of each layer's range.` : `Careful: in ${layer} this page differs from PyTorch by ${share.toExponential(1)} of the layer's range.`
+    this.checked = { share, layer }
+  }
+
+  layout() { const box = byId('network'); this.diagram.layout(box.clientWidth, Math.max(400, Math.min(900, box.clientHeight || 560))) }
+
+  /** After a stroke: every layer again, and everything that is shown of it. */
+  computed() {
+    if (this.cost > 50 && this.ready) {  // a large network waits until the hand rests
+      clearTimeout(this.later)
+      this.later = setTimeout(() => this.compute(), 60)
+    } else this.compute()
+  }
+
+  compute() {
+    const begun = performance.now()
+    this.net.run(this.pad.item)
+    this.cost = performance.now() - begun
+    this.paint()
+    this.store()
+  }
+
+  paint() {
+    this.diagram.paint(this.state.scale)
+    this.legend()
+    this.remark()
+    if (this.pinned) this.arithmetic.show(this.pinned)
+    if (this.mask) this.paintMask()
+    if (this.space.goal || this.space.share) { this.space.upload(); this.space.draw() }
+  }
+
+  legend() {
+    const stage = this.pinned ? this.diagram.stageOf.get(this.pinned.layer) : this.hovered ? this.diagram.stageOf.get(this.hovered.layer) : null
+    const limit = this.state.scale === 'network' ? this.diagram.legend : stage && this.state.scale === 'layer' ? stage.limit : null
+    if (!this.bar) {
+      this.bar = el('canvas', { width: 101, height: 1 })
+      this.ends = [el('span'), el('span')]
+      this.legendBox.append(this.ends[0], this.bar, this.ends[1])
+    }
+    const g = this.bar.getContext('2d')
+    for (let i = 0; i < 101; i++) { g.fillStyle = css(i - 50, 50); g.fillRect(i, 0, 1, 1) }
+    const word = { map: 'map', layer: 'layer', network: 'network' }[this.state.scale]
+    this.ends[0].textContent = limit === null ? `\u2212max of the ${word}` : short(-limit)
+    this.ends[1].textContent = limit === null ? `+max of the ${word}` : `+${short(limit)}`
+  }
+
+  hover(found, event) {
+    this.hovered = found
+    const tip = byId('tip')
+    tip.hidden = !found
+    if (found) {
+      tip.textContent = `${unitName(this.net, found)} = ${short(this.net.value(found.layer, found.unit))}`
+      tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`
+      tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8)}px`
+    }
+    this.remark()
+    this.legend()
+  }
+
+  /** Edges and receptive fields of what is hovered, else of what is kept. */
+  remark() {
+    const found = this.hovered ?? this.pinned, fields = found ? this.net.fields(found.layer, found.unit) : new Map()
+    this.diagram.mark(found, fields)
+    if (this.space?.goal) this.space.mark(found)
+    else if (this.space) this.space.marked = found
+    this.pad.showField(fields.get('input') ?? null)
+  }
+
+  /** A unit that is drawn: that of the shown layer of its column. */
+  visible(found) {
+    const stage = this.diagram.stageOf.get(found.layer)
+    return size(this.net.values.get(stage.shown).shape) === size(this.net.values.get(found.layer).shape) && this.net.values.get(stage.shown).shape.join() === this.net.values.get(found.layer).shape.join() ? { ...found, layer: stage.shown } : found
+  }
+
+  pin(found) {
+    if (!found || !this.pinned || found.layer !== this.pinned.layer) this.stop()
+    this.pinned = found
+    this.arithmetic.show(found)
+    this.remark()
+    this.legend()
+    this.store()
+  }
+
+  /** The kernel's slide over the map: every place of a small map, coarse steps on a large one. */
+  play() {
+    if (this.timer) return this.stop()
+    if (!this.pinned) return
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches
+    this.arithmetic.playing = true
+    const step = () => {
+      const { layer, unit: [c, d, h, w] } = this.pinned, [, D, H, W] = this.net.values.get(layer).shape, jump = Math.max(1, Math.round(Math.sqrt((H * W) / 200)))
+      let [z, y, x] = [d, h, w + jump]
+      if (x >= W) { x = 0; y += jump }
+      if (y >= H) { y = 0; z = (z + 1) % D }
+      this.pinned = { layer, unit: [c, z, y, x] }
+      this.arithmetic.show(this.pinned)
+      this.remark()
+    }
+    step()
+    this.timer = setInterval(step, still ? 1000 : 220)
+  }
+
+  stop() { clearInterval(this.timer); this.timer = 0; this.arithmetic.playing = false; if (this.pinned) this.arithmetic.show(this.pinned); this.store() }
+
+  edited(again = true) {
+    const some = this.net.edits.size + this.net.off.size
+    byId('reset').hidden = !some
+    byId('reset').textContent = `Reset ${some} edit${some === 1 ? '' : 's'}`
+    if (again) { this.paint(); this.store() }
+  }
+
+  turn(into, still = false) {
+    if (!this.space.show(into, still)) { byId('banner').className = ''; byId('banner').textContent = 'This browser has no WebGL 2, so the network stays flat.'; return }
+    this.state.space = into
+    byId('space').setAttribute('aria-pressed', String(into))
+    this.store()
+  }
+
+  dark(on) { this.state.dark = theme.dark = on; document.documentElement.dataset.theme = on ? 'dark' : 'light'; byId('theme').textContent = on ? 'Light' : 'Dark' }
+
+  controls() {
+    byId('space').onclick = () => this.turn(!this.state.space)
+    byId('theme').onclick = () => { this.dark(!this.state.dark); this.pad.paint(); this.paint(); this.store() }
+    byId('reset').onclick = () => { this.net.reset(); this.edited() }
+    byId('help').onclick = () => /** @type {HTMLDialogElement} */ (byId('keys')).showModal()
+    const scale = /** @type {HTMLSelectElement} */ (byId('scale'))
+    scale.value = this.state.scale
+    scale.onchange = () => { this.state.scale = scale.value; this.paint(); this.store() }
+    this.diagram.bars.onclick = e => { const row = /** @type {HTMLElement} */ (e.target).closest('[data-class]'); if (row) this.pin({ layer: this.diagram.stages.at(-1).shown, unit: [Number(row.dataset.class), 0, 0, 0] }) }
+    byId('network').addEventListener('scroll', () => { if (this.space.goal) this.space.draw() })
+    document.addEventListener('keydown', e => this.key(e))
+  }
+
+  key(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '') || /** @type {HTMLDialogElement} */ (byId('keys')).open) return
+    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key]
+    if (moves) { e.preventDefault(); this.pinned ? this.move(moves) : this.pad.nudge(moves[1], moves[0]) }
+    else if (e.key === '[' || e.key === ']') this.channel(e.key === '[' ? -1 : 1)
+    else if (e.key === 'Escape') this.pinned ? this.pin(null) : this.state.space && this.turn(false)
+    else if (e.key === 'f') this.turn(!this.state.space)
+    else if (e.key === 'r') { this.net.reset(); this.edited() }
+    else if (e.key === 'p') this.play()
+    else if (e.key === 'x' && this.pinned) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
+    else if (e.key === 'c' && this.pad.canvas) this.pad.clear()
+    else if (e.key === 'u' && this.pad.canvas) this.pad.undo()
+    else if (e.key === 'e' && this.pad.eraser) this.pad.erase(!this.pad.erasing)
+  }
+
+  move([dy, dx]) {
+    const { layer, unit: [c, d, h, w] } = this.pinned, [n, , H, W] = this.net.values.get(layer).shape
+    if (H * W === 1) return this.channel(dy || dx)
+    void n
+    this.pin({ layer, unit: [c, d, Math.max(0, Math.min(H - 1, h + dy)), Math.max(0, Math.min(W - 1, w + dx))] })
+  }
+
+  channel(by) {
+    if (!this.pinned) return
+    const { layer, unit } = this.pinned, n = this.net.values.get(layer).shape[0]
+    this.pin({ layer, unit: [(unit[0] + by + n) % n, ...unit.slice(1)] })
+  }
+
+  // ------------------------------------------------------------------------------------------------ segmentation
+  maskBox() {
+    const [, , H, W] = this.net.values.get(this.net.output).shape
+    this.mask = el('canvas', { className: 'pad', width: W, height: H })
+    this.mask.setAttribute('aria-label', 'Predicted mask: click a pixel for its arithmetic')
+    this.mask.onclick = e => { const r = this.mask.getBoundingClientRect(), x = Math.floor(((e.clientX - r.left) / r.width) * W), y = Math.floor(((e.clientY - r.top) / r.height) * H); this.pin({ layer: this.diagram.stages.at(-1).shown, unit: [this.classes[y * W + x], 0, y, x] }) }
+    const names = this.scene.output.names
+    byId('input').append(el('h2', {}, 'Predicted mask'), this.mask, el('p', { className: 'note' }, ...names.slice(0, 24).map((n, i) => el('span', { style: `border-bottom:3px solid rgb(${classColour(i, names.length)});margin-right:8px;display:inline-block` }, n))))
+  }
+
+  paintMask() {
+    const { shape: [C, , H, W] } = this.net.values.get(this.net.output), y = this.net.outputs(), plane = H * W, image = new ImageData(W, H)
+    this.classes = new Uint16Array(plane)
+    for (let i = 0; i < plane; i++) {
+      let top = 0
+      for (let c = 1; c < C; c++) if (y[c * plane + i] > y[top * plane + i]) top = c
+      this.classes[i] = top
+      image.data.set([...classColour(top, C), 255], 4 * i)
+    }
+    this.mask.getContext('2d').putImageData(image, 0, 0)
+  }
+
+  // ------------------------------------------------------------------------------------------------ address, interface
+  store() { Object.assign(this.state, this.now()); address.write(this.state) }
+  now() {
+    const edits = [...this.net.edits.values()].map(e => `${e.layer}/${e.weight}/${e.index}/${this.net.byName.get(e.layer).weights[e.weight][e.index]}`)
+    return { ...this.state, unit: this.pinned ? unitName(this.net, this.pinned) : null, ...this.pad.state(), edits, off: [...this.net.off] }
+  }
+
+  /** What `window.striate` offers; shapes are the network's own, without the batch. */
+  interface() {
+    const net = this.net, shape = name => (name === 'input' ? this.scene.input.shape : net.byName.get(name).shape)
+    return {
+      ready: Promise.resolve(true),
+      check: this.checked,
+      layers: () => net.layers.map(({ name, op, shape: s }) => ({ name, op, shape: s })),
+      input: array => { this.pad.keep(); this.pad.item = this.pad.about.kind === 'image' ? Uint8Array.from(array) : Float32Array.from(array); this.pad.paint(); this.compute() },
+      values: name => ({ shape: shape(name), data: Array.from(net.values.get(name).data) }),
+      unit: text => this.unit(text),
+      probabilities: () => Array.from(net.outputs()),
+      open: text => { const found = parsed(net, text); if (found) this.pin(found); return !!found },
+      edit: (layer, weight, index, value) => { net.edit(layer, weight, index, value); this.edited() },
+      reset: () => { net.reset(); this.edited() },
+      state: () => { const s = this.now(); address.now(s); return s },
+    }
+  }
+
+  /** The arithmetic of a unit as numbers; the sum is over all that it rests on, the bias included. */
+  unit(text) {
+    const net = this.net, found = parsed(net, text)
+    if (!found) return null
+    const [first, ...rest] = net.chain(found.layer), layer = net.byName.get(first), reads = net.reads(first, found.unit), inputs = net.inputsOf(first)
+    const window = reads.taps.map(t => (t.index < 0 ? (reads.kind === 'max' ? null : 0) : inputs[t.source].data[t.index])), weights = reads.taps.map(t => t.weight)
+    const products = reads.kind === 'sum' ? window.map((v, i) => v * weights[i]) : null
+    const sum = products ? products.reduce((a, b) => a + b, 0) + (reads.bias ?? 0) : reads.kind === 'max' ? Math.max(...window.filter(v => v !== null)) : net.value(first, found.unit)
+    return { value: net.value(found.layer, found.unit), layer: layer.name, kind: reads.kind, window, weights, products, bias: reads.bias ?? null, sum, then: rest.map(name => ({ layer: name, value: net.value(name, found.unit) })) }
+  }
+}

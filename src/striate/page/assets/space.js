@@ -1,0 +1,272 @@
+// The diagram in space: every map a plane, the layers one behind the other; the same canvases as textures.
+import { theme } from 'striate/colour'
+
+const VERTEX = `#version 300 es
+in vec4 at; in vec2 uv; out vec2 v; void main() { gl_Position = at; v = uv; }`
+const FRAGMENT = `#version 300 es
+precision mediump float; uniform sampler2D image; uniform vec4 line; in vec2 v; out vec4 colour;
+void main() { colour = line.a > 0.0 ? line : texture(image, v); if (colour.a < 0.02) discard; }`
+
+const FOCUS = 2.7  // focal length, in half heights of the view
+
+export class Space {
+  /** @param {import('striate/diagram').Diagram} diagram @param {HTMLElement} root @param {{hover: Function, click: Function}} on */
+  constructor(diagram, root, on) {
+    this.diagram = diagram
+    this.root = root
+    this.canvas = document.createElement('canvas')
+    this.canvas.id = 'space-canvas'
+    this.canvas.setAttribute('aria-label', 'The network in three dimensions')
+    root.append(this.canvas)
+    this.turn = { yaw: 0.85, pitch: 0.3, zoom: 1 }
+    this.share = 0  // 0: flat; 1: in space
+    this.goal = 0
+    this.frames = []
+    let last = null, moved = 0
+    this.canvas.addEventListener('pointerdown', e => { last = [e.clientX, e.clientY]; moved = 0; this.canvas.setPointerCapture(e.pointerId) })
+    this.canvas.addEventListener('pointermove', e => {
+      if (last) {
+        const dx = e.clientX - last[0], dy = e.clientY - last[1]
+        moved += Math.abs(dx) + Math.abs(dy)
+        this.turn.yaw += dx * 0.006
+        this.turn.pitch = Math.max(-1.4, Math.min(1.4, this.turn.pitch + dy * 0.006))
+        last = [e.clientX, e.clientY]
+        this.draw()
+      } else on.hover(this.pick(e), e)
+    })
+    const end = e => { if (last && moved < 5) { const unit = this.pick(e); if (unit) on.click(unit) } last = null }
+    this.canvas.addEventListener('pointerup', end)
+    this.canvas.addEventListener('pointercancel', () => { last = null })
+    this.canvas.addEventListener('pointerleave', () => on.hover(null))
+    this.canvas.addEventListener('wheel', e => { e.preventDefault(); this.turn.zoom = Math.max(0.3, Math.min(6, this.turn.zoom * Math.exp(-e.deltaY * 0.0012))); this.draw() }, { passive: false })
+  }
+
+  /** @returns {boolean} whether the browser can */
+  prepare() {
+    if (this.gl) return true
+    const gl = (this.gl = this.canvas.getContext('webgl2', { antialias: true, alpha: true, premultipliedAlpha: false }))
+    if (!gl) return false
+    const shader = (type, text) => { const s = gl.createShader(type); gl.shaderSource(s, text); gl.compileShader(s); return s }
+    const program = (this.program = gl.createProgram())
+    gl.attachShader(program, shader(gl.VERTEX_SHADER, VERTEX))
+    gl.attachShader(program, shader(gl.FRAGMENT_SHADER, FRAGMENT))
+    gl.linkProgram(program)
+    gl.useProgram(program)
+    this.buffer = gl.createBuffer()
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer)
+    for (const [name, n, offset] of /** @type {[string, number, number][]} */ ([['at', 4, 0], ['uv', 2, 16]])) {
+      const place = gl.getAttribLocation(program, name)
+      gl.enableVertexAttribArray(place)
+      gl.vertexAttribPointer(place, n, gl.FLOAT, false, 24, offset)
+    }
+    this.line = gl.getUniformLocation(program, 'line')
+    gl.enable(gl.DEPTH_TEST)
+    gl.depthFunc(gl.LEQUAL)
+    return true
+  }
+
+  /** Turns the diagram into space, or back. @param {boolean} into @param {boolean} [still] without motion */
+  show(into, still = false) {
+    if (into && !this.prepare()) return false
+    this.goal = into ? 1 : 0
+    if (into) { this.canvas.style.display = 'block'; this.diagram.root.style.visibility = 'hidden' }
+    this.upload()
+    const from = this.share, begun = performance.now(), long = still || matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 400
+    const step = now => {
+      const t = long ? Math.min(1, (now - begun) / long) : 1
+      this.share = from + (this.goal - from) * (t * t * (3 - 2 * t))
+      this.draw()
+      if (t < 1) requestAnimationFrame(step)
+      else if (!this.goal) { this.canvas.style.display = 'none'; this.diagram.root.style.visibility = '' }
+    }
+    requestAnimationFrame(step)
+    return true
+  }
+
+  /** The painted stages as textures. */
+  upload() {
+    const gl = this.gl
+    if (!gl) return
+    for (const stage of this.diagram.stages) {
+      stage.texture ??= gl.createTexture()
+      gl.bindTexture(gl.TEXTURE_2D, stage.texture)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, stage.canvas)
+      for (const [key, value] of [[gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE], [gl.TEXTURE_MIN_FILTER, gl.LINEAR], [gl.TEXTURE_MAG_FILTER, gl.NEAREST]]) gl.texParameteri(gl.TEXTURE_2D, key, value)
+    }
+  }
+
+  /** Where each map is in space: the middle, half its height and half its width, in pixels of the diagram. */
+  places() {
+    const d = this.diagram, list = []
+    let x = 0
+    const depths = new Map()
+    for (const stage of d.stages) depths.set(stage.depth, [...(depths.get(stage.depth) ?? []), stage])
+    for (const [, column] of [...depths].sort((a, b) => a[0] - b[0])) {
+      let longest = 0
+      column.forEach((stage, k) => {
+        const [n, , h, w] = d.net.values.get(stage.shown).shape, vector = h * w === 1
+        const space = vector ? 0 : Math.max(1.5, Math.min(16, 220 / n)), off = (k - (column.length - 1) / 2) * 190
+        // features stand as a block, the outputs as a column
+        const rows = stage === d.stages.at(-1) && n <= 40 ? n : Math.ceil(Math.sqrt(n) * 1.2), columns = Math.ceil(n / rows)
+        for (let c = 0; c < n; c++) {
+          const [mx, my] = d.mapAt(stage, c), big = vector ? 1 : Math.min(150, 26 + 3.6 * Math.max(h, w)) / stage.mapHeight
+          const half = [(stage.mapWidth / 2) * big, (stage.mapHeight / 2) * big]
+          const side = vector ? [(Math.floor(c / rows) - (columns - 1) / 2) * (stage.mapWidth + 1), ((rows - 1) / 2 - (c % rows)) * (stage.mapHeight + 1)] : [0, 0]
+          list.push({ stage, c, flat: [stage.x + mx + stage.mapWidth / 2, stage.y + my + stage.mapHeight / 2], flatHalf: [stage.mapWidth / 2, stage.mapHeight / 2], mid: [x + c * space, side[1] + off, side[0]], half })
+        }
+        longest = Math.max(longest, vector ? 0 : n * space)
+      })
+      x += longest + 70
+    }
+    const middle = x / 2 - 35
+    for (const p of list) p.mid[0] -= middle
+    this.length = x
+    return list
+  }
+
+  /** From space to clip coordinates, in perspective. At yaw 0 the network runs to the right. */
+  project([px, py, pz], W, H) {
+    const { yaw, pitch, zoom } = this.turn, cy = Math.cos(yaw), sy = Math.sin(yaw), cp = Math.cos(pitch), sp = Math.sin(pitch)
+    const x = cy * px + sy * pz, z0 = -sy * px + cy * pz, y = cp * py - sp * z0, z = sp * py + cp * z0
+    const { distance, shift } = this.camera, w = distance / zoom - z, near = distance * 0.04, far = distance * 5
+    return [((x - shift[0]) * FOCUS * H) / W, (y - shift[1]) * FOCUS, (w * (far + near) - 2 * far * near) / (far - near), w]
+  }
+
+  /** So far away, and so much to the side, that all of it is seen. */
+  fit(list, W, H) {
+    this.camera = { distance: Math.max(620, this.length), shift: [0, 0] }
+    const zoom = this.turn.zoom
+    this.turn.zoom = 1
+    for (let i = 0; i < 8; i++) {
+      let [left, right, down, up] = [Infinity, -Infinity, Infinity, -Infinity]
+      for (const q of list) for (const a of [-1, 1]) for (const b of [-1, 1]) {
+        const [x, y, , w] = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
+        left = Math.min(left, x / w); right = Math.max(right, x / w); down = Math.min(down, y / w); up = Math.max(up, y / w)
+      }
+      const d = this.camera.distance
+      this.camera.shift[0] += (((left + right) / 2) * d * W) / (FOCUS * H)
+      this.camera.shift[1] += (((down + up) / 2) * d) / FOCUS
+      this.camera.distance = Math.max(300, d * Math.min(1.5, Math.max(0.7, Math.max(right - left, up - down) / 1.76)))
+    }
+    this.turn.zoom = zoom
+  }
+
+  draw() {
+    const gl = this.gl
+    if (!gl) return
+    const ratio = window.devicePixelRatio || 1, W = this.root.clientWidth, H = this.root.clientHeight
+    if (this.canvas.width !== W * ratio || this.canvas.height !== H * ratio) Object.assign(this.canvas, { width: W * ratio, height: H * ratio })
+    Object.assign(this.canvas.style, { width: `${W}px`, height: `${H}px`, left: `${this.root.scrollLeft}px`, top: `${this.root.scrollTop}px` })
+    gl.viewport(0, 0, this.canvas.width, this.canvas.height)
+    const paper = theme.dark ? [0.078, 0.086, 0.102] : [1, 1, 1]
+    gl.clearColor(paper[0], paper[1], paper[2], 1)
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT)
+    const list = (this.quads = this.places())
+    if (!this.camera || this.fitted !== `${W},${H}`) { this.fit(list, W, H); this.fitted = `${W},${H}` }
+    const t = this.share, sx = this.root.scrollLeft, sy = this.root.scrollTop
+    for (const q of list) {
+      q.corners = [[-1, 1], [1, 1], [-1, -1], [1, -1]].map(([a, b]) => {
+        const there = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
+        if (t === 1) return there
+        const w = there[3], fx = ((q.flat[0] + a * q.flatHalf[0] - sx) / W) * 2 - 1, fy = 1 - ((q.flat[1] - b * q.flatHalf[1] - sy) / H) * 2
+        return [fx * w * (1 - t) + there[0] * t, fy * w * (1 - t) + there[1] * t, there[2], w]
+      })
+    }
+    const data = new Float32Array(list.length * 36 + list.length * 48)
+    let n = 0
+    for (const q of list) {
+      const s = q.stage, [mx, my] = this.diagram.mapAt(s, q.c)
+      const u = [mx / s.width, (mx + s.mapWidth) / s.width], v = [my / s.height, (my + s.mapHeight) / s.height]
+      for (const k of [0, 1, 2, 2, 1, 3]) { data.set(q.corners[k], n); data[n + 4] = u[k % 2]; data[n + 5] = v[k < 2 ? 0 : 1]; n += 6 }
+    }
+    const lines = n / 6
+    for (const q of list) for (const k of [0, 1, 1, 3, 3, 2, 2, 0]) { data.set(q.corners[k], n); n += 6 }
+    gl.bufferData(gl.ARRAY_BUFFER, data.subarray(0, n), gl.DYNAMIC_DRAW)
+    let first = 0
+    for (let i = 0; i < list.length;) {
+      let end = i
+      while (end < list.length && list[end].stage === list[i].stage) end++
+      gl.bindTexture(gl.TEXTURE_2D, list[i].stage.texture)
+      gl.uniform4f(this.line, 0, 0, 0, 0)
+      gl.drawArrays(gl.TRIANGLES, first, (end - i) * 6)
+      first += (end - i) * 6
+      i = end
+    }
+    gl.uniform4f(this.line, 0.5, 0.5, 0.5, 1)
+    gl.drawArrays(gl.LINES, lines, list.length * 8)
+    if (this.share === 1) this.drawMarks()
+    this.labels(W, H)
+  }
+
+  /** What is marked: the unit, the windows that it rests on, and a line to each. @param {{layer: string, unit: number[]}|null} found */
+  mark(found) { this.marked = found; if (this.share === 1) this.draw() }
+
+  drawMarks() {
+    if (!this.marked) return
+    const gl = this.gl, d = this.diagram, { layer, unit } = this.marked, own = d.stageOf.get(layer)
+    const box = (stage, c, [, y, x], z) => {
+      const q = this.quads.find(q => q.stage === stage && q.c === c), [, depth, h, w] = d.net.values.get(stage.shown).shape, [a, b, e] = q.corners
+      const at = (s, t) => a.map((v, i) => v + s * (b[i] - v) + t * (e[i] - v)).map((v, i, all) => (i === 2 ? v - 0.004 * all[3] : v))
+      const [s0, s1] = [(z[0] * w + x[0]) / (w * depth), (z[1] * w + x[1] + 1) / (w * depth)], [t0, t1] = [y[0] / h, (y[1] + 1) / h]
+      return { around: [at(s0, t0), at(s1, t0), at(s1, t1), at(s0, t1)], middle: at((s0 + s1) / 2, (t0 + t1) / 2) }
+    }
+    const cell = box(own, unit[0], [0, [unit[2], unit[2]], [unit[3], unit[3]]], [unit[1], unit[1]])
+    const sets = [[], [], []]  // positive, negative, the unit itself
+    const ring = (list, corners) => corners.forEach((p, i) => list.push(p, corners[(i + 1) % 4]))
+    for (const edge of d.edges(layer, unit).slice(0, 48)) {
+      const list = sets[edge.amount >= 0 ? 0 : 1], there = box(edge.stage, edge.channel, edge.box, edge.box[0])
+      ring(list, there.around)
+      list.push(there.middle, cell.middle)
+    }
+    ring(sets[2], cell.around)
+    const colours = theme.dark ? [[1, 0.62, 0.56, 1], [0.58, 0.74, 1, 1], [1, 1, 1, 1]] : [[0.59, 0.14, 0.1, 1], [0.04, 0.3, 0.64, 1], [0, 0, 0, 1]]
+    sets.forEach((list, i) => {
+      const data = new Float32Array(list.length * 6)
+      list.forEach((p, k) => data.set(p, k * 6))
+      gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW)
+      gl.uniform4fv(this.line, colours[i])
+      gl.drawArrays(gl.LINES, 0, list.length)
+    })
+  }
+
+  /** The layers' names over their maps. */
+  labels(W, H) {
+    this.names ??= this.diagram.stages.map(stage => {
+      const label = document.createElement('div'), shape = document.createElement('span')
+      label.className = 'space-label'
+      label.append(stage.names[0], shape)
+      shape.textContent = stage.name.lastChild.lastChild.textContent
+      this.root.append(label)
+      return label
+    })
+    const crowded = this.diagram.stages.length > 16
+    this.diagram.stages.forEach((stage, i) => {
+      const own = this.quads.filter(q => q.stage === stage), label = this.names[i]
+      label.style.display = this.share === 1 && !crowded ? '' : 'none'
+      const tops = own.flatMap(q => q.corners.slice(0, 2)), y = Math.max(...tops.map(p => p[1] / p[3])), x = tops.reduce((s, p) => s + p[0] / p[3], 0) / tops.length
+      label.style.left = `${this.root.scrollLeft + ((x + 1) / 2) * W}px`
+      label.style.top = `${this.root.scrollTop + ((1 - y) / 2) * H - 4}px`
+    })
+  }
+
+  /** The unit under the pointer: the nearest plane that the ray meets. */
+  pick(event) {
+    if (!this.quads || this.share < 1) return null
+    const r = this.canvas.getBoundingClientRect(), X = ((event.clientX - r.left) / r.width) * 2 - 1, Y = 1 - ((event.clientY - r.top) / r.height) * 2
+    let best = null
+    for (const q of this.quads) {
+      const [a, b, c] = [q.corners[0], q.corners[1], q.corners[2]]  // top left, top right, bottom left
+      // a point of the plane is a + s (b - a) + t (c - a) in clip coordinates; its x - X w and y - Y w are both 0
+      const row = k => { const p = k ? Y : X; return [(b[k] - a[k]) - p * (b[3] - a[3]), (c[k] - a[k]) - p * (c[3] - a[3]), p * a[3] - a[k]] }
+      const [a1, b1, c1] = row(0), [a2, b2, c2] = row(1), det = a1 * b2 - a2 * b1
+      if (!det) continue
+      const s = (c1 * b2 - c2 * b1) / det, t = (a1 * c2 - a2 * c1) / det
+      if (s < 0 || s >= 1 || t < 0 || t >= 1) continue
+      const w = a[3] + s * (b[3] - a[3]) + t * (c[3] - a[3])
+      if (w > 0 && (!best || w < best.w)) best = { w, q, s, t }
+    }
+    if (!best) return null
+    const [, d, h, w] = this.diagram.net.values.get(best.q.stage.shown).shape, i = Math.floor(best.s * w * d)
+    return { layer: best.q.stage.shown, unit: [best.q.c, Math.floor(i / w), Math.floor(best.t * h), i % w] }
+  }
+}

@@ -1,0 +1,53 @@
+"""The page as one file: style, scripts, network and weights inside, and no way to the network outside."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from striate.page.scene import NetworkScene
+
+# The scripts, each an ES module; they name each other "striate/NAME".
+MODULES: Final = ("ops", "net", "colour", "state", "diagram", "space", "pad", "resample", "formula", "page")
+POLICY: Final = (
+    "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def document(scene: NetworkScene) -> str:
+    """The whole page as HTML. It loads nothing and may load nothing: its content security policy forbids it.
+
+    >>> from striate.inspect.models.inspected import inspected
+    >>> text = document(NetworkScene.of(inspected("lenet5")))
+    >>> text.startswith("<!doctype html>"), "http" in text.lower()
+    (True, False)
+    """
+    imports = {f"striate/{name}": f"data:text/javascript;base64,{_encoded(name)}" for name in MODULES}
+    parts = {
+        "POLICY": POLICY,
+        "TITLE": _escaped(str(scene.about["title"])),
+        "STYLE": _asset("page.css"),
+        "IMPORTS": json.dumps({"imports": imports}),
+        "SCENE": scene.json(),
+        "WEIGHTS": scene.weights_base64(),
+    }
+    before, *rest = _asset("page.html").split("{{")
+    return before + "".join(parts[name] + text for name, _, text in (part.partition("}}") for part in rest))
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("striate.page").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def _encoded(name: str) -> str:
+    return base64.b64encode(_asset(f"{name}.js").encode()).decode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
