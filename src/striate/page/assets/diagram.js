@@ -56,7 +56,7 @@ export class Diagram {
     name.className = 'name'
     const title = document.createElement('b'), about = document.createElement('span')
     const main = this.net.byName.get(stage.shown)
-    title.textContent = stage.names[0]
+    title.textContent = stage.names[0].split('.').slice(-2).join('.')
     title.title = stage.names.join(', ')
     const words = stage.names.map(n => this.net.byName.get(n).label).filter((w, i, all) => w !== 'flatten' || all.length === 1)
     about.textContent = `${words.join(' \u2192 ')}`
@@ -87,7 +87,7 @@ export class Diagram {
     if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, display: '' })
     else this.bars.style.display = 'none'
     this.width = x + (list ? 160 : 0)
-    this.height = room + HEAD + 20
+    this.height = room + HEAD + 24
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', this.width); layer.setAttribute('height', this.height) }
     const ratio = window.devicePixelRatio || 1
@@ -127,7 +127,7 @@ export class Diagram {
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall === 6 ? 6 : Math.max(11, Math.min(tall, 16)), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
       const tall = Math.max(4, Math.min(14, Math.floor(room / n) - 2)), rows = Math.min(n, Math.max(1, Math.floor(room / (tall + 2))))
-      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(24, Math.min(200 * shrink, w * 4)), mapHeight: tall, gap: 2, down: true })
+      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(24, Math.min(200 * shrink, w * 4, Math.round(280 / Math.ceil(n / rows)))), mapHeight: tall, gap: 2, down: true })
     } else {
       const aim = n <= 8 ? 60 : n <= 20 ? 44 : n <= 64 ? 32 : n <= 160 ? 24 : 16
       const wide = (w * d) / h, most = (h > 40 ? 108 : 84) * shrink
@@ -227,8 +227,11 @@ export class Diagram {
     for (const stage of this.stages)
       for (const source of stage.inputs) {
         const x0 = source.x + source.width + 6, y0 = source.y + source.height / 2, x1 = stage.x - 6, y1 = stage.y + stage.height / 2
-        const far = stage.depth - source.depth > 1, lift = Math.min(source.y, stage.y) - 40
-        const path = far ? `M${x0},${y0} C${x0 + 30},${lift} ${x1 - 30},${lift} ${x1},${y1}` : `M${x0},${y0} C${(x0 + x1) / 2},${y0} ${(x0 + x1) / 2},${y1} ${x1},${y1}`
+        // what passes layers by runs below them
+        const far = stage.depth - source.depth > 1, low = this.height - 14, r = 6, a = x0 + 6, b = x1 - 6
+        const path = far
+          ? `M${x0},${y0} H${a - r} Q${a},${y0} ${a},${y0 + r} V${low - r} Q${a},${low} ${a + r},${low} H${b - r} Q${b},${low} ${b},${low - r} V${y1 + r} Q${b},${y1} ${b + r},${y1} H${x1}`
+          : `M${x0},${y0} C${(x0 + x1) / 2},${y0} ${(x0 + x1) / 2},${y1} ${x1},${y1}`
         svg('path', { d: path, fill: 'none', stroke: 'var(--line)', 'stroke-width': 1.5 }, this.under)
       }
   }

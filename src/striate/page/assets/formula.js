@@ -1,6 +1,6 @@
 // The arithmetic of a unit: windows, kernels, products, sums, what follows. What is shown adds up to what is shown.
 import { css, darkText, limitOf, short } from 'striate/colour'
-import { flat, unflat, size } from 'striate/ops'
+import { unflat, size } from 'striate/ops'
 import { el } from 'striate/pad'
 
 const SHOWN = 6  // channels (or inputs) that are shown before "all"
@@ -71,17 +71,18 @@ export class Arithmetic {
         rows.push([pooling ? 'sum of the window' : `products of input map ${c}`, pooling ? group.sum * reads.divisor : group.sum])
       }
     } else {
-      const table = el('table', { className: 'sum' }, el('tr', {}, ...['input', 'value', 'weight', 'product'].map(t => el('th', { scope: 'col' }, t))))
+      const weighted = taps.some(t => t.weight !== 1), heads = weighted ? ['input', 'value', 'weight', 'product'] : ['input', 'value']
+      const table = el('table', { className: 'sum' }, el('tr', {}, ...heads.map(t => el('th', { scope: 'col' }, t))))
       for (const group of shown) {
-        const [tap] = group.taps, source = layer.inputs[tap.source], at = unflat(this.net.values.get(source).shape, tap.index)
-        const place = this.origin(source, tap.index), row = el('tr', {}, el('td', {}, place.text), el('td', {}, fixed(x(tap))), el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight)), el('td', {}, fixed(group.sum)))
+        const [tap] = group.taps, source = layer.inputs[tap.source]
+        const place = this.origin(source, tap.index), row = el('tr', {}, el('td', {}, place.text), el('td', {}, fixed(x(tap))))
+        if (weighted) row.append(el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight)), el('td', {}, fixed(group.sum)))
         row.tabIndex = 0
         if (place.unit) { row.style.cursor = 'pointer'; row.onclick = e => { if (!(e.target instanceof HTMLInputElement)) this.on.open(place.unit) } }
         table.append(row)
-        void at
       }
-      step.append(el('p', { className: 'note' }, `${taps.length.toLocaleString('en')} inputs; the ${shown.length} that contribute most:`), table)
-      rows.push([`these ${shown.length} products`, shown.reduce((s, g) => s + g.sum, 0)])
+      step.append(el('p', { className: 'note' }, `${taps.length.toLocaleString('en')} inputs${rest.length ? `; the ${shown.length} that contribute most:` : ':'}`), table)
+      rows.push([`these ${shown.length} ${weighted ? 'products' : 'values'}`, shown.reduce((s, g) => s + g.sum, 0)])
     }
     const left = rest.reduce((s, g) => s + g.sum, 0)
     if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} ${grid && per <= 150 ? 'input maps' : 'products'}`, left])
@@ -141,10 +142,11 @@ export class Arithmetic {
 
   /** A window as a table of numbers on their colours; of a kernel the numbers can be changed. */
   grid(group, grid, value, limit, kind, title, layer = null, unit = null, winner = -1) {
-    const table = el('table', { className: 'grid' }), rows = grid.size[0] * grid.size[1], columns = grid.size[2]
+    const flat = grid.size[0] * grid.size[1] === 1, table = el('table', { className: 'grid' })
+    const columns = flat ? Math.min(grid.size[2], 16) : grid.size[2], rows = Math.ceil(size(grid.size) / columns)
     for (let r = 0; r < rows; r++) {
       const row = el('tr')
-      for (let k = 0; k < columns; k++) {
+      for (let k = 0; k < columns && r * columns + k < size(grid.size); k++) {
         const i = r * columns + k, tap = group.taps[i], v = value(tap)
         const cell = el('td', { className: winner === i ? 'win' : '' })
         cell.dataset.tap = String(i)
@@ -189,7 +191,6 @@ export class Arithmetic {
     let name = source
     while (this.net.byName.get(name).op === 'flatten' && this.net.byName.get(name).inputs[0] !== 'input') name = this.net.byName.get(name).inputs[0]
     const unit = { layer: name, unit: unflat(this.net.values.get(name).shape, index) }
-    void flat
     return { text: unitName(this.net, unit), unit }
   }
 }

@@ -229,7 +229,7 @@ export class Pad {
   }
 
   restore({ sample, drawing, text }) {
-    if (this.about.kind === 'text') { this.field.value = text ?? this.scene.samples[0]?.name ?? ''; this.encode(true) }
+    if (this.about.kind === 'text') { this.field.value = text ?? this.scene.samples[0]?.name ?? 'this is not a bad example at all'; this.encode(true) }
     else if (drawing) { const bytes = unpacked(drawing, this.item.length); if (bytes) this.item = bytes }
     else if (this.samples.length) { const i = this.samples[sample ?? 0] ? (sample ?? 0) : 0; this.item = this.samples[i].slice(); this.sample = i }
     else if (this.rank === 2 && this.about.kind === 'image') { const [, H, W] = this.about.shape; this.seven(W, H) }

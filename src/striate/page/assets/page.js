@@ -27,7 +27,7 @@ class Page {
     this.hovered = null
     this.verdict()
     byId('title').textContent = scene.title
-    byId('facts').textContent = `${scene.input.shape.join('\u00d7')} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs.toLocaleString('en')} multiply-accumulates${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
+    byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs.toLocaleString('en')} multiply-accumulates${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
     this.dark(this.state.dark)
     const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit) }
     this.diagram = new Diagram(this.net, byId('network'), on)
@@ -136,9 +136,16 @@ class Page {
     if (!found || !this.pinned || found.layer !== this.pinned.layer) this.stop()
     this.pinned = found
     this.arithmetic.show(found)
+    if (found) this.bring(this.diagram.stageOf.get(found.layer))
     this.remark()
     this.legend()
     this.store()
+  }
+
+  /** Scrolls to a stage that is out of sight. */
+  bring(stage) {
+    const box = byId('network')
+    if (stage.x < box.scrollLeft || stage.x + stage.width > box.scrollLeft + box.clientWidth) box.scrollLeft = stage.x + stage.width / 2 - box.clientWidth / 2
   }
 
   /** The kernel's slide over the map: every place of a small map, coarse steps on a large one. */
@@ -207,9 +214,8 @@ class Page {
   }
 
   move([dy, dx]) {
-    const { layer, unit: [c, d, h, w] } = this.pinned, [n, , H, W] = this.net.values.get(layer).shape
+    const { layer, unit: [c, d, h, w] } = this.pinned, [, , H, W] = this.net.values.get(layer).shape
     if (H * W === 1) return this.channel(dy || dx)
-    void n
     this.pin({ layer, unit: [c, d, Math.max(0, Math.min(H - 1, h + dy)), Math.max(0, Math.min(W - 1, w + dx))] })
   }
 
