@@ -64,8 +64,8 @@ class NetworkScene:
         if (report.macs or 0) > MAX_MACS:
             raise SeeError(
                 f"the network takes {report.macs:,} multiply-accumulates for one {shape_text(model.contract.input)}; "
-                f"the page computes up to {MAX_MACS:,}. Give a smaller --input, such as 3x64x64, or look at single layers "
-                f"with striate maps and striate unit"
+                f"the page computes up to {MAX_MACS:,}. Give a smaller --input, such as 3x64x64, or look at single "
+                f"layers with striate maps and striate unit"
             )
         blob: list[np.ndarray] = []
         offset, layers = 0, []
