@@ -132,8 +132,9 @@ class Siamese(nn.Module):
 
 
 class CRNN(nn.Module):
-    def __init__(self, h=16, feats=32, first=False):
+    def __init__(self, h=16, feats=32, first=False, wide=32, all_of_it=False):
         super().__init__()
+        self.first, self.all_of_it = first, all_of_it
         self.cnn = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1),
             nn.ReLU(),
@@ -143,13 +144,14 @@ class CRNN(nn.Module):
             nn.MaxPool2d((2, 2)),
             nn.AdaptiveAvgPool2d((1, None)),
         )
-        self.rnn = nn.LSTM(feats, h, bidirectional=True, batch_first=True)
-        self.fc = nn.Linear(2 * h, 11)
+        self.rnn = nn.LSTM(feats, h, bidirectional=True, batch_first=not first)
+        self.fc = nn.Linear(wide, 11)
 
     def forward(self, x):
-        x = self.cnn(x).squeeze(2).permute(0, 2, 1)
-        y, _ = self.rnn(x)
-        return self.fc(y)
+        x = self.cnn(x).squeeze(2).permute((2, 0, 1) if self.first else (0, 2, 1))
+        y = self.rnn(x)
+        y = self.fc(y if self.all_of_it else y[0])
+        return y.transpose(0, 1) if self.first else y
 
 
 class CNNLSTM(nn.Module):  # video (N,T,C,H,W)
@@ -327,8 +329,8 @@ class TCN(nn.Module):
 
     def forward(self, x):
         y = self.b1(x)
-        for b, cut in ((self.b2, 2), (self.b3, 4)):
-            y = y + (F.pad(b(y), [-cut, -cut]) if self.fit else b(y))
+        for b, cut in ((self.b2, 4), (self.b3, 8)):
+            y = y + (F.pad(b(y), [0, -cut]) if self.fit else b(y))
         return self.f(y[:, :, -1])
 
 
@@ -539,6 +541,32 @@ class Interp(nn.Module):
         return self.d(F.interpolate(self.c(x), **self.k))
 
 
+class Viewed(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.f, self.up, self.channels = nn.Linear(20, 64 * 49), nn.ConvTranspose2d(64, 3, 4, 2, 1), channels
+
+    def forward(self, z):
+        return torch.tanh(self.up(self.f(z).view(-1, self.channels, 7, 7)))
+
+
+class Block(nn.Module):
+    def __init__(self, stride):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.short, self.f = nn.Sequential(nn.Conv2d(3, 8, 1, stride), nn.BatchNorm2d(8)), nn.Linear(8, 2)
+
+    def forward(self, x):
+        y = self.b(F.relu(self.a(x)))
+        y += self.short(x)
+        return self.f(F.relu(y).mean((2, 3)))
+
+
+class Moved(nn.Module):
+    def forward(self, x):
+        return x.movedim(3, 1)
+
+
 class Padded(nn.Module):
     """Padding by a function, in any mode."""
 
@@ -623,6 +651,11 @@ SLIPPED = {  # name: (module, its input, the fixes, the module as they say)
     ),
     "text lines, features": (P(CRNN, feats=64), (1, 16, 40), ["LSTM(32, 16)"], CRNN),
     "video, features": (CNNLSTM, (5, 3, 16, 16), ["LSTM(784, 20)"], P(CNNLSTM, 784)),
+    "text lines, the sequence first": (
+        P(CRNN, feats=64, first=True), (1, 16, 40), ["LSTM(32, 16)"], P(CRNN, first=True),
+    ),
+    "text lines, one direction": (P(CRNN, wide=16, first=True), (1, 16, 40), ["Linear(32, 11)"], P(CRNN, first=True)),
+    "text lines, all that the layer gives": (P(CRNN, all_of_it=True), (1, 16, 40), ["x, _ = ... before it"], CRNN),
     "words, features and both directions": (
         TextLSTM, (20,), ["LSTM(16, 24)", "Linear(48, 2)"], P(TextLSTM, 16, 48),
     ),
@@ -644,11 +677,16 @@ SLIPPED = {  # name: (module, its input, the fixes, the module as they say)
             nn.Linear(20, 6272), nn.ReLU(), nn.Unflatten(1, (128, 7, 7)), nn.ConvTranspose2d(128, 1, 4, 2, 1)
         ),
     ),
+    "generator, half of the channels": (
+        P(Viewed, 32), (20,), ["x.view(-1, 64, 7, 7)"], P(Viewed, 64),
+    ),
+    "a shortcut without its stride": (P(Block, 1), (3, 16, 16), ["stride=2 in short.0"], P(Block, 2)),
+    "the channels last": (Small, (9, 9, 3), ["--input 3x9x9"], lambda: nn.Sequential(Moved(), Small())),
     "super-resolution, channels": (P(ESPCN, out=8), (1, 16, 16), ["9 channels before it, in place of 8"], ESPCN),
     "squeeze and excitation, axes": (P(SENet, view=False), (3, 15, 15), ["x[:, :, None, None] for the 16"], SENet),
     "causal, nothing cut off": (
         P(TCN, False), (4, 50),
-        ["F.pad(x, [-2, -2]) on the second tensor (8x56)", "F.pad(x, [-4, -4]) on the second tensor (8x60)"],
+        ["F.pad(x, [0, -4]) on the second tensor (8x56)", "F.pad(x, [0, -8]) on the second tensor (8x60)"],
         P(TCN, False, True),
     ),
     "volumes, features": (C3D, (3, 4, 12, 12), ["Linear(288, 10)"], P(C3D, 288)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,7 +83,17 @@ def applied(layers, problems):
 @given(broken())
 @settings(max_examples=30, deadline=None)
 def test_the_printed_fixes_make_it_run(case):
-    layers, input = case
+    holds(*case)
+
+
+@pytest.mark.slow
+@given(broken())
+@settings(max_examples=500, deadline=None)
+def test_the_printed_fixes_of_500_modules_make_them_run(case):
+    holds(*case)
+
+
+def holds(layers, input):
     report = striate.check(made(layers), input=input)
     try:
         made(layers).eval()(torch.rand(2, *input))

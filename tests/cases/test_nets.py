@@ -327,6 +327,43 @@ def test_a_slip_has_the_fix_that_makes_it_run(name):
     assert after.parameters == sum(p.numel() for p in right.parameters())
 
 
+def test_a_forward_without_return_or_with_the_batch_in_its_input_is_told():
+    silent = Net(lambda m, x: None, c=nn.Conv2d(3, 8, 3))
+    with pytest.raises(
+        striate.Error, match="Net gives no tensor but None: its forward has no return; expected a tensor"
+    ):
+        striate.check(silent, input=(3, 9, 9))
+    with pytest.raises(striate.Error, match=r"takes an input of 3 numbers .* leave out the batch: --input 3x9x9"):
+        striate.check(Net(lambda m, x: m.c(x), c=nn.Conv2d(3, 8, 3)), input=(1, 3, 9, 9))
+    tupled = Net(lambda m, x: m.r(x).mean(1), r=nn.GRU(9, 4, batch_first=True))
+    (problem,) = striate.check(tupled, input=(7, 9)).problems
+    assert "recurrent layers and attention give a tuple, as in x, _ = self.rnn(x)" in problem.message
+
+
+def test_dropout_that_does_not_ask_for_the_mode_is_a_warning():
+    module = Net(lambda m, x: m.f(F.dropout(x.flatten(1))), f=nn.Linear(12, 2))
+    report = striate.check(module, input=(3, 2, 2))
+    assert not report.problems
+    assert [w.fix for w in report.warnings] == ["F.dropout(x, training=self.training)"]
+    asks = Net(lambda m, x: m.f(F.dropout(x.flatten(1), 0.2, m.training)), f=nn.Linear(12, 2))
+    assert not striate.check(asks, input=(3, 2, 2)).warnings
+
+
+def test_no_wrong_advice_between_layers_that_others_read_too():
+    for name in ("feature pyramid", "shared weights"):
+        make, input = CLEAN[name]
+        assert not any("act as one linear layer" in w.message for w in striate.check(make(), input=input).warnings)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_a_note_says_what_a_scripted_module_hides():
+    report = striate.check(torch.jit.script(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())), input=(3, 9, 9))
+    assert (report.parameters, report.layers[-1].output, report.partial) == (224, (8, 7, 7), True)
+    assert report.notes == (
+        "a scripted module is read as one part; check the module before torch.jit.script or trace for its layers",
+    )
+
+
 def test_squeeze_of_a_batch_of_one_is_a_warning():
     module = Net(lambda m, x: m.f(m.c(x).mean((2, 3), keepdim=True).squeeze()), c=nn.Conv2d(3, 8, 3), f=nn.Linear(8, 2))
     report = striate.check(module, input=(3, 9, 9))

@@ -71,6 +71,11 @@ def test_the_input_may_be_said_later_or_changed() -> None:
         lower(graph, (1, 8, 8, 8, 8))
 
 
+def test_what_is_no_network_is_told_what_makes_one() -> None:
+    with pytest.raises(SpecError, match="got a str for a network; expected a Seq or a Graph"):
+        lower("resnet18")  # type: ignore[arg-type]  # the fault to be told
+
+
 def test_names_that_meet() -> None:
     with pytest.raises(SpecError, match="conv1: two layers have that name"):
         lower(Seq(Conv(8, 3), conv1=Conv(8, 3)))

@@ -41,6 +41,7 @@ from striate.spec.ops import (
     TableConv,
     Upsample,
 )
+from striate.spec.text import op_text
 
 Shapes = dict[str, Shape]
 ATTEMPTS = 120  # graphs tried for one fault
@@ -352,6 +353,11 @@ def _of_fields(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
             needed = 1 + max(n for row in op.table for n in row)
             if needed > shape[0]:
                 yield from _wider(graph, node, needed)
+                rows = tuple(tuple(sorted({n % shape[0] for n in row})) for row in op.table)
+                text = op_text(replace(op, table=rows)).split()[1]
+                yield Fix(
+                    f"rows of the {shape[0]} inputs that there are, such as {text}", (_set(node.name, table=rows),)
+                )
         case PadChannels(out=out) if shape[0] > out:
             yield Fix(f"padchannels {shape[0]} or more", (_set(node.name, out=shape[0]),))
         case ConvTranspose() as op:

@@ -90,7 +90,8 @@ def _error_line(error: BaseException, path: Path) -> str:
     """The line of the file that raised *error*, and the error."""
     own = [s for s in traceback.extract_tb(error.__traceback__) if s.filename == str(path.resolve())]
     where = f"line {own[-1].lineno}: {own[-1].line}: " if own else ""
-    return f"{where}{type(error).__name__}: {error}"
+    hint = "; call super().__init__() first" if "before Module.__init__() call" in str(error) else ""
+    return f"{where}{type(error).__name__}: {error}{hint}"
 
 
 def _made(found: Any, where: str) -> Any:

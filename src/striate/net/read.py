@@ -28,7 +28,7 @@ from striate.net.build import Net
 from striate.net.read_call import Record, tensors
 from striate.net.read_faults import Fault, fault_of
 from striate.net.read_graph import all_of, graph_of, legal, results_of
-from striate.net.read_modules import unwrapped, wrap_compiled
+from striate.net.read_modules import Compiled, unwrapped, wrap_compiled
 from striate.net.read_sizes import legal_inputs
 from striate.net.read_strays import adopted
 from striate.net.read_trace import Slip, Trace
@@ -113,8 +113,10 @@ def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...], output: 
         reading = _read(module, shapes, output)
     names = [node.name for node in reading.graph.nodes]
     lost = [s.problem(next((n for n in names if n.startswith(legal(s.path))), legal(s.path))) for s in strays]
+    scripted = isinstance(module, Compiled) or any(isinstance(p, torch.jit.ScriptModule) for p in module.modules())
+    hidden = "a scripted module is read as one part; check the module before torch.jit.script or trace for its layers"
     notes = (f"lazy layers have the sizes that this input gives them: {name_list(lazy)}",) if lazy else ()
-    return replace(reading, strays=tuple(lost), notes=(*notes, *reading.notes))
+    return replace(reading, strays=tuple(lost), notes=(*notes, *[hidden] * scripted, *reading.notes))
 
 
 def materialised(module: nn.Module, shapes: Inputs) -> tuple[nn.Module, list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -42,11 +41,13 @@ def fault_of(error: BaseException, trace: Trace) -> Fault:
     kind = type(error).__name__
     first = str(error).strip().splitlines()[0] if str(error).strip() else kind
     plain = kind in ("RuntimeError", "ValueError", "SpecError")
+    if "'tuple' object has no attribute" in first:
+        first += ": recurrent layers and attention give a tuple, as in x, _ = self.rnn(x)"
     what = first.rstrip(".") if plain else f"{kind}: {first}"
     way_out = "make the shapes on this line agree, or try another --input" if plain else "correct this line"
     numberless = kind in NUMBERLESS or any(word in first for word in ("FakeTensor", "meta tensor", "numpy()", "fake"))
     module = frame.module if frame else None
-    said, fix = _known(module, given) or (what, way_out)
+    said, fix = _known(module, given, trace.batch) or (what, way_out)
     return Fault(
         frame.path if frame and frame.path else name or "forward", line_of(error), shapes, said, fix, numberless
     )
@@ -67,7 +68,7 @@ def line_of(error: BaseException) -> str:
     return found
 
 
-def _known(module: nn.Module | None, given: list[Tensor]) -> tuple[str, str] | None:
+def _known(module: nn.Module | None, given: list[Tensor], batch: int) -> tuple[str, str] | None:
     """What a layer of torch expects and gets, and the one number to change."""
     if module is None or not given:
         return None
@@ -76,13 +77,9 @@ def _known(module: nn.Module | None, given: list[Tensor]) -> tuple[str, str] | N
         return None
     name = type(module).__name__
     match module:
-        case nn.Linear() if shape[-1] != module.in_features:
-            said = f"{name}({module.in_features}, {module.out_features}) expects {module.in_features:,} features"
-            if prod(shape[1:]) == module.in_features:
-                return said, "flatten before it: x.flatten(1)"
-            flat = prod(shape[1:])
-            more = "" if len(shape) == 2 else f" behind x.flatten(1), in place of {shape[-1]}"
-            return said, f"{name}({flat}, {module.out_features}){more}, or another --input"
+        case nn.modules.conv._ConvNd() if len(shape) == module.weight.ndim + 1 and shape[:2] == (batch, 1):
+            said = f"{name} takes an input of {module.weight.ndim - 1} numbers without the batch"
+            return said, f"leave out the batch: --input {shape_text(shape[2:])}"
         case nn.modules.conv._ConvNd() if len(shape) == module.weight.ndim and shape[1] != module.in_channels:
             said = f"{name}({module.in_channels}, {module.out_channels}, ...) expects {module.in_channels} channels"
             return said, f"{name}({shape[1]}, {module.out_channels}, ...), or another --input"

@@ -108,6 +108,7 @@ def graph_of(
     results = [value.record.now() for t in all_tensors if (value := trace.value(t))]
     if not results:
         what = "a tensor that does not come from its input" if tensors_in(out) else f"no tensor but {out!r:.40}"
+        what += ": its forward has no return" if out is None else ""
         raise SpecError(f"{type(module).__name__} gives {what}; expected a tensor that is computed from the input")
     first = next(iter(ends), "")
     return assembled(trace, module, list(dict.fromkeys(results)), "" if first in ("0", "") else first)

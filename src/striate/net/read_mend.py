@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import shape_text
-from striate.net.read_call import one, spread, tensors
-from striate.spec import Conv
+from striate.net.read_call import Record, each_input, one, spread, tensors
+from striate.spec import Conv, MaxPool
+from striate.spec.op import Pointwise
 
 MIXERS = frozenset("softmax log_softmax softmin".split())
 FOLDS = frozenset(
@@ -60,6 +61,7 @@ class Attempt:
     made: Callable[[Tensor, Tensor, Any], Tensor]  # notes that the first came of the second, by an op
     first: Callable[[list[Tensor]], int]  # which of some tensors was computed first
     given: Callable[[Tensor], bool]  # whether a tensor came of the input
+    made_by: Callable[[Tensor], Record | None]  # the part that computed it; None for an input of the net
     convolves: bool  # whether a convolution ran before
 
     def get(self, place: int, key: str, default: Any = None) -> Any:
@@ -68,7 +70,7 @@ class Attempt:
 
     def shape(self, x: Tensor) -> str:
         """Without the batch."""
-        return shape_text(x.shape[1:] if x.shape[:1] == (self.batch,) else x.shape) or "a number"
+        return shape_text(each_input(tuple(x.shape), self.batch) if self.batch in x.shape else x.shape) or "a number"
 
     def layer(self, *kinds: type[nn.Module]) -> str:
         """The name of its class, where the call is the layer's own."""
@@ -82,12 +84,15 @@ class Attempt:
 # --------------------------------------------------------------------------------------------- layers with weights
 def _linear(a: Attempt) -> Mended | None:
     x, weight, bias = a.get(0, "input"), a.get(1, "weight"), a.get(2, "bias")
-    if weight.ndim != 2 or x.ndim < 2 or x.shape[-1] == weight.shape[1] or not a.kept(x):
+    second = x.ndim == 3 and x.shape[1] == a.batch  # the sequence first
+    if weight.ndim != 2 or x.ndim < 2 or x.shape[-1] == weight.shape[1] or not (a.kept(x) or second):
         return None
     out, features = weight.shape
     flat, last = prod(x.shape[1:]), x.shape[-1]
     said = f"Linear({features}, {out}) expects {features:,} features, given {a.shape(x)}"
-    if x.ndim == 2:
+    if second:
+        fix, flat = f"Linear({last}, {out})", last
+    elif x.ndim == 2:
         fix = f"Linear({flat}, {out})"
     elif flat == features:
         fix = "flatten before it: x.flatten(1)"
@@ -129,6 +134,13 @@ def _conv(a: Attempt) -> Mended | None:
     if x.ndim != weight.ndim or not a.kept(x):
         return None
     given = x.shape[1]
+    axis = next((i for i, n in enumerate(x.shape[2:], 2) if n == wanted), None)
+    if given != wanted and axis is not None and a.made_by(x) is None:
+        order = [0, axis, *(i for i in range(1, x.ndim) if i != axis)]
+        right = shape_text([x.shape[i] for i in order[1:]])
+        x = a.made(x.new_empty([x.shape[i] for i in order]), x, None)
+        said = f"{kind}({wanted}, {out}, ...) expects {wanted} channels first"
+        return Mended(said, f"--input {right}", a.func, (x, weight, bias, *rest), _without(a.kwargs))
     if given != wanted:
         options = ""
         if given % groups:
@@ -275,7 +287,7 @@ def _fitted(a: Attempt, parts: list[Tensor], sizes: list[tuple[int, ...]]) -> tu
             continue
         pads: list[int] = []
         for n, m in reversed(list(zip(size, target, strict=True))):
-            half = (m - n) // 2
+            half = 0 if len(size) == 1 and _surplus(a, tensor, n - m) else (m - n) // 2
             pads += [half, m - n - half]
         fitted.append(a.made(F.pad(tensor, pads), tensor, None))
         words.append(f"F.pad(x, {pads}) on the {ORDINALS[min(number, 4)]} tensor ({a.shape(tensor)})")
@@ -309,6 +321,11 @@ def _binary(a: Attempt) -> Mended | None:
     if x.ndim < 3 or len(x.shape[2:]) > 3:
         return None
     if x.shape[1] == y.shape[1]:
+        strided = _strided(a, *given) or _strided(a, *reversed(given))
+        if strided:
+            new, fix = strided
+            larger = max(given, key=lambda t: t.shape[2])
+            return Mended(said, fix, func, tuple(new if t is larger else t for t in given))
         fitted, fix = _fitted(a, given, [tuple(x.shape[2:]), tuple(y.shape[2:])])
         ratio = _ratio(*_ordered(a, given))
         if ratio and max(ratio) > 1:
@@ -316,6 +333,35 @@ def _binary(a: Attempt) -> Mended | None:
         return Mended(f"{said}: {RESIZED}", fix, func, tuple(fitted), sizes=True)
     ratio = _ratio(*_ordered(a, given))
     return _projected(a, given, said, func, ratio) if ratio else None
+
+
+def _strided(a: Attempt, x: Tensor, y: Tensor) -> tuple[Tensor, str] | None:
+    """Where the convolution behind *x* lacks the stride that the other branch has."""
+    made = a.made_by(x)
+    while made is not None and isinstance(made.op, Pointwise) and len(made.inputs) == 1:
+        made = made.inputs[0].now()
+    if made is None or not isinstance(made.op, Conv) or not made.path or made.op.stride != 1:
+        return None
+    ratio = _ratio(x, y)
+    if not ratio or len(set(ratio)) > 1 or ratio[0] < 2:
+        return None
+    pooled = a.made(x.new_empty(y.shape), x, MaxPool(1, ratio[0]))
+    return pooled, f"stride={ratio[0]} in {made.path}"
+
+
+def _surplus(a: Attempt, x: Tensor, more: int) -> bool:
+    """Whether *x*, of signals, is longer by as much as a convolution behind it pads: a causal one, cut off nowhere."""
+    made = a.made_by(x)
+    while made is not None and not isinstance(made.op, Conv) and len(made.inputs) == 1:
+        made = made.inputs[0].now()
+    if (
+        made is None
+        or not isinstance(made.op, Conv)
+        or not all(isinstance(v, int) for v in (made.op.kernel, made.op.dilation, made.op.padding))
+    ):
+        return False
+    op = made.op
+    return bool(op.stride == 1 and op.padding == more == int(op.dilation) * (int(op.kernel) - 1))  # type: ignore[arg-type]
 
 
 def _own_table(a: Attempt, x: Tensor, y: Tensor) -> Mended | None:
@@ -403,7 +449,7 @@ def _view(a: Attempt) -> Mended | None:
         features, heads = x.shape[2], sizes[2]  # of an attention
         fit = next(n for n in range(heads, 0, -1) if features % n == 0)
         said = f"{features} features do not divide into {heads} heads"
-        meant = (a.batch, x.shape[1], fit, features // fit)
+        meant = [a.batch, x.shape[1], fit, features // fit]
         return Mended(said, f"{fit} heads, or features that {heads} divides", Tensor.reshape, (x, *meant))
     if len(sizes) > 2 and sizes[0] in (-1, a.batch) and min(sizes[1:]) > 0:
         channels, axes = sizes[1], len(sizes) - 2
@@ -411,6 +457,10 @@ def _view(a: Attempt) -> Mended | None:
         if channels * side**axes == each and axes < 3:
             meant = [sizes[0], channels, *[side] * axes]
             said = f"{call} does not fit: {given}, not {prod(sizes[1:]):,}"
+            return Mended(said, f"x.{_written(a, meant)}", Tensor.reshape, (x, a.batch, *meant[1:]))
+        if each % prod(sizes[2:]) == 0:  # of other channels
+            meant = [sizes[0], each // prod(sizes[2:]), *sizes[2:]]
+            said = f"{call} mixes the batch: {given}, not {prod(sizes[1:]):,}"
             return Mended(said, f"x.{_written(a, meant)}", Tensor.reshape, (x, a.batch, *meant[1:]))
     return None
 
@@ -499,13 +549,26 @@ def mixes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], x: Tensor) -
 NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
+SINGLE = (
+    nn.Linear, nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.modules.dropout._DropoutNd,
+    nn.ReLU, nn.Flatten,
+)  # fmt: skip
+
+
 def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> Mended | None:
     """What is wrong with a layer of torch before it runs, with the fix and the arguments that were meant; the layer
     itself is changed as its fix says (who calls this puts it back in order).
     """
     x = args[0]
+    if isinstance(x, tuple | list) and x and isinstance(x[0], Tensor) and isinstance(module, SINGLE):
+        said = f"{type(module).__name__} takes one tensor, and is given the {len(x)} of a layer before it"
+        return Mended(said, f"{', '.join(['x', *['_'] * (len(x) - 1)])} = ... before it", module, (x[0], *args[1:]))
+    if batch < 2 or not isinstance(x, Tensor):
+        return None
     shape = shape_text(x.shape[1:]) or "a number"
-    if batch < 2 or x.shape[:1] != (batch,):
+    if isinstance(module, nn.RNNBase):
+        return _recurrent(module, args, batch) if batch in x.shape[:2] else None
+    if x.shape[:1] != (batch,):
         return None
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
         wanted = NORMS.get(x.ndim)
@@ -515,8 +578,6 @@ def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> Mended
         module._check_input_dim = lambda *_: None  # it would refuse the input
         said = f"{name} is for inputs of other axes than {shape}"
         return Mended(said, f"{wanted.__name__}({module.num_features})", module, args)
-    if isinstance(module, nn.RNNBase):
-        return _recurrent(module, args, batch)
     layers = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.TransformerEncoder)
     if isinstance(module, layers) and x.ndim == 3 and x.shape[1] != batch:
         parts = [part for part in module.modules() if getattr(part, "batch_first", None) is False]
@@ -531,7 +592,7 @@ def mended_layer(module: nn.Module, args: tuple[Any, ...], batch: int) -> Mended
 
 def _recurrent(module: nn.RNNBase, args: tuple[Any, ...], batch: int) -> Mended | None:
     x, *states = args
-    said, fix, pairs = [], [], []
+    said, fix, pairs = [], [], list[tuple[Tensor, Tensor]]()
     kind = type(module).__name__
     if x.ndim == 3 and not module.batch_first and x.shape[1] != batch:
         module.batch_first = True
@@ -539,7 +600,7 @@ def _recurrent(module: nn.RNNBase, args: tuple[Any, ...], batch: int) -> Mended 
         fix.append("batch_first=True")
     if x.ndim == 3 and x.shape[-1] != module.input_size:
         said.append(f"{kind}({module.input_size}, {module.hidden_size}) expects {module.input_size} features, "
-                    f"given {shape_text(x.shape[1:])}")  # fmt: skip
+                    f"given {shape_text(each_input(tuple(x.shape), batch))}")  # fmt: skip
         fix.append(f"{kind}({x.shape[-1]}, {module.hidden_size})")
         module.input_size = x.shape[-1]
         for name in ("weight_ih_l0", "weight_ih_l0_reverse")[: 1 + module.bidirectional]:

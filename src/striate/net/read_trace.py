@@ -22,7 +22,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from striate.errors import SpecError, shape_text
 from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
-from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, fixed_device, mended_layer, mixes, unmixed
+from striate.net.read_mend import (
+    FOLDS,
+    RULES,
+    Attempt,
+    Mended,
+    fixed_device,
+    mended_layer,
+    mixes,
+    unmixed,
+)
 from striate.net.read_modules import Frame, Parts
 from striate.net.read_positions import EITHER_WAY, FRESH, MATMULS, POINTWISE, unknown, word_of
 from striate.spec import Conv, Op, Opaque, Shape
@@ -131,7 +140,7 @@ class Trace(Parts, TorchFunctionMode):
         if fixed:
             self._said(fixed.words(bool(given and self.value(given[0]))))
             func, args, kwargs = fixed.func or func, fixed.args, fixed.kwargs
-        late = [t for t in given if not self.made_of.get(id(t)) and isinstance(t, nn.Parameter)]
+        late: list[Tensor] = [t for t in given if not self.made_of.get(id(t)) and isinstance(t, nn.Parameter)]
         if late and any(map(self.value, given)):
             self._made_late(late)
         if self.calls in self.unmix or (given and self.value(given[0]) and mixes(name, args, kwargs, given[0])):
@@ -154,6 +163,10 @@ class Trace(Parts, TorchFunctionMode):
         frame = next((f for f in reversed(self.frames) if f.path), None)
         if all(line != s.line or words[1] != s.fix for s in self.faults):
             self.faults.append(Slip(*words, line, frame.path if frame else ""))
+
+    def _made_by(self, tensor: Tensor) -> Record | None:
+        value = self.value(tensor)
+        return value.record.now() if value and value.record.now() is not self.input else None
 
     def _made_late(self, late: list[Tensor]) -> None:
         """A layer, or parameters, that the forward makes itself."""
@@ -184,6 +197,7 @@ class Trace(Parts, TorchFunctionMode):
         return Attempt(
             name, func, args, kwargs, self.batch, self.rank, frame.module if frame else None, error,
             traced=self._before, made=self._made, first=self._first, given=lambda t: self.value(t) is not None,
+            made_by=self._made_by,
             convolves=any(isinstance(r.op, Conv) for r in self.records),
         )  # fmt: skip
 
@@ -265,6 +279,10 @@ class Trace(Parts, TorchFunctionMode):
                 if not any(s.line == line_now() for s in self.asides):
                     record = self.values[id(results[0])].record
                     self.asides.append(Slip(said, fix, line_now(), "", record=record))
+            if name == "dropout" and bool(kwargs.get("training", args[2] if len(args) > 2 else True)):
+                said, fix = "F.dropout drops in evaluation too", "F.dropout(x, training=self.training)"
+                if not any(s.line == line_now() for s in self.asides):
+                    self.asides.append(Slip(said, fix, line_now(), "", record=self.values[id(results[0])].record))
             if name in FOLDS and self._folds(given, results[0]):
                 self.folds[self.values[id(results[0])].record.now()] = self.calls
         return out
@@ -278,7 +296,7 @@ class Trace(Parts, TorchFunctionMode):
 
     def meant(self, frame: Frame, args: Any) -> Any:
         """Before a layer runs: what it would refuse itself, or take the batch for something else."""
-        found = mended_layer(frame.module, args, self.batch) if isinstance(args[0], Tensor) else None
+        found = mended_layer(frame.module, args, self.batch)
         if found is None:
             return args
         for new, own in found.weights:

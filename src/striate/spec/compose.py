@@ -89,6 +89,9 @@ def lower(spec: Spec | Graph, input: Shape | None = None) -> Graph:
     """
     if isinstance(spec, Graph):
         return spec if input is None or tuple(input) == spec.input else _with_input(spec, tuple(input))
+    if not isinstance(spec, Base | Seq | Sum | Cat | Product):
+        way = "striate.parse makes one of text, striate.open_network of everything else"
+        raise SpecError(f"got a {type(spec).__name__} for a network; expected a Seq or a Graph; {way}")
     nodes: list[Node] = []
     taps: list[str] = []
 

@@ -111,8 +111,8 @@ def _check_name(name: str, known: set[str], groups: set[str]) -> None:
     if name in known:
         what = "the net's input has that name" if name == "input" else "two layers have that name"
         raise SpecError(f"{name}: {what}; give this one another")
-    group, _, leaf = name.rpartition(".")
-    known_group = not group or group in groups
+    group, dot, leaf = name.rpartition(".")
+    known_group = not dot or group in groups
     if known_group and leaf.isidentifier() and leaf.isascii() and leaf not in RESERVED and name not in groups:
         return  # the short way of nearly all names: only the last part is new
     if not NAME.fullmatch(name):

@@ -84,7 +84,15 @@ class Activation(Pointwise):
     formula: ClassVar[str]  # of x and the fields, as Python (with the functions of math) computes it
 
 
-fields_of = lru_cache(fields)  # of a class, which is asked for every layer
+@lru_cache(maxsize=256)
+def fields_of(op: type[Base]) -> tuple[Field[Any], ...]:
+    """``dataclasses.fields``, which is asked for every layer.
+
+    >>> from striate.spec.ops import Linear
+    >>> [f.name for f in fields_of(Linear)]
+    ['out', 'bias']
+    """
+    return fields(op)
 
 
 # ------------------------------------------------------------------------------------------------ what it is called

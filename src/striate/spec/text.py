@@ -136,6 +136,9 @@ def _read_input(line: str) -> Shape:
 
 def _read_node(line: str, counts: dict[str, int], before: str) -> Node:
     body, arrow, sources = line.partition("<-")
+    layers = re.split(r"\s*(?:,|->|→|\|)\s*(?=[A-Za-z])", body)
+    if len(layers) > 1:
+        raise SpecError(f"layers are separated by ';': {'; '.join(layers).strip()}")
     name, colon, rest = body.partition(":")
     words = (rest if colon else body).split()
     if not words:
