@@ -135,7 +135,7 @@ def _conv(a: Attempt) -> Mended | None:
         return None
     given = x.shape[1]
     axis = next((i for i, n in enumerate(x.shape[2:], 2) if n == wanted), None)
-    if given != wanted and axis is not None and a.made_by(x) is None:
+    if wanted <= 4 < given and axis is not None and a.made_by(x) is None:  # the channels of images
         order = [0, axis, *(i for i in range(1, x.ndim) if i != axis)]
         right = shape_text([x.shape[i] for i in order[1:]])
         x = a.made(x.new_empty([x.shape[i] for i in order]), x, None)

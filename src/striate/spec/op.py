@@ -43,7 +43,7 @@ class Base:
 
     def __post_init__(self) -> None:
         several = False
-        for f in fields_of(type(self)):
+        for f in fields_of(type(self)):  # type: ignore[arg-type]  # a class can be hashed, whatever its values can
             value = getattr(self, f.name)
             if type(value) is int and f.type in WHOLE and value >= MINIMUM[f.name]:
                 continue  # as it nearly always is
