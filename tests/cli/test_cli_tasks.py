@@ -41,7 +41,7 @@ def test_train_says_the_task_and_its_figure(cli, in_folder, task, line):
     assert answer.code == 0
     assert answer.err.startswith(f"{task}, ")
     assert f"\n{line}" in answer.out
-    assert "striate predict run IMAGE" in answer.err
+    assert f"striate predict run {data}" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class SegmentationScores:
     Args:
         classes: Names, in the order of the network's outputs.
         n: Images measured.
-        pixels: Pixels measured: all whose label is not 255.
+        pixels: Pixels measured, of the images as they came: all whose label is not 255 and that the network sees.
         mean_iou: The mean of the classes' intersection over union, each over all images together; a class that
             neither labels nor predictions have is left out (Everingham et al. 2010, section 4.1.3).
         mean_iou_interval: 95 % of it when the images are resampled 1,000 times (Efron 1979, the bootstrap).
@@ -111,13 +111,15 @@ class SegmentationScores:
 
 
 def score_segmentation(
-    masks: Iterable[tuple[NDArray[Any], NDArray[Any]]], classes: Sequence[str], names: Sequence[str] | None = None
+    masks: Iterable[tuple[Sequence[NDArray[Any]] | NDArray[Any], Sequence[NDArray[Any]] | NDArray[Any]]],
+    classes: Sequence[str],
+    names: Sequence[str] | None = None,
 ) -> SegmentationScores:
     """Measure predicted masks against the true ones, batch by batch: nothing but counts is kept.
 
     Args:
-        masks: ``(predictions, targets)`` of a batch of images, both class numbers ``(N, H, W)``; a target of 255 is not
-            counted.
+        masks: ``(predictions, targets)`` of a batch of images, both N masks of class numbers ``(H, W)``; where one of
+            the two is 255 (no class, or beyond a crop) nothing is counted.
         classes: K names.
         names: A name for each image; else ``"item 17"``.
 
@@ -131,7 +133,7 @@ def score_segmentation(
     k = len(classes)
     confusion, parts = np.zeros((k, k), np.int64), []
     for predictions, targets in masks:
-        for predicted, labels in zip(np.asarray(predictions), np.asarray(targets), strict=True):
+        for predicted, labels in zip(predictions, targets, strict=True):
             counts = _counts(predicted, labels, k)
             confusion += counts
             both = counts.diagonal()
@@ -162,7 +164,7 @@ def _counts(predicted: NDArray[Any], labels: NDArray[Any], k: int) -> NDArray[np
     """int64 ``(K, K)``: the pixels of one image, labels by predictions."""
     if predicted.shape != labels.shape:
         raise DataError(f"a prediction of {list(predicted.shape)} pixels for a mask of {list(labels.shape)}")
-    known = labels != IGNORE
+    known = (labels != IGNORE) & (predicted != IGNORE)
     pairs = labels[known].astype(np.int64) * k + predicted[known]
     largest = max(labels[known].max(initial=0), predicted[known].max(initial=0))
     if largest >= k:

@@ -222,7 +222,9 @@ def output_context(
         text,
         unstandardise=lambda scores: scores.astype(np.float64) * contract.target_std + contract.target_mean,
         in_pixels=lambda values: in_pixels(values, contract, sizes),
-        upright=lambda mask: upright_mask(mask, contract, None if sizes is None else (*sizes[0].tolist(),)),
+        upright=lambda mask, size=None: upright_mask(
+            mask, contract, size or (None if sizes is None else (*sizes[0].tolist(),))
+        ),
     )
 
 

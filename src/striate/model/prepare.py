@@ -92,16 +92,21 @@ def fit_array(images: np.ndarray, contract: Contract) -> np.ndarray:
     return fitted
 
 
+def class_numbers(mask: np.ndarray, contract: Contract) -> np.ndarray:
+    """A mask of raw values ``(H, W)`` as class numbers in its own size, uint8; values that are no class's are 255."""
+    order = np.argsort(contract.mask_values)
+    values = np.array(contract.mask_values)[order]
+    at = np.searchsorted(values, mask).clip(max=len(values) - 1)
+    return np.where(values[at] == mask, order[at], IGNORE).astype(np.uint8)
+
+
 def fit_mask(mask: np.ndarray, contract: Contract) -> np.ndarray:
     """A mask of raw values ``(H, W)`` as class numbers in the contract's size: uint8 ``(H, W)``.
 
     It goes the way of an image of its size, by the nearest pixel; values that are no class's, and what ``"fit"``
     leaves around the image, are 255.
     """
-    order = np.argsort(contract.mask_values)
-    values = np.array(contract.mask_values)[order]
-    at = np.searchsorted(values, mask).clip(max=len(values) - 1)
-    numbers = np.where(values[at] == mask, order[at], IGNORE).astype(np.uint8)
+    numbers = class_numbers(mask, contract)
     method = Image.Resampling.NEAREST
     return np.asarray(_resize(_whole(Image.fromarray(numbers)), contract, method=method, fill=IGNORE))
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
+from striate.datasets.mask_recipe import read_mask
 from striate.errors import DataError, RecipeError, listed, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
 from striate.model.model import Model, output_context
+from striate.model.prepare import class_numbers
 from striate.run.folder import Say
 from striate.run.splits import in_the_runs_splits
 from striate.tasks.scoring import scoring_of
@@ -26,18 +30,27 @@ Fetching = Callable[[str, int, int], None]  # called with (a file's name, bytes 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A split that was read, and the split as it came, which knows the images' sizes and the texts."""
+    """A split that was read by a contract, and the split as it came, which knows the images' sizes and the texts."""
 
     arrays: Arrays
     source: Part
+    contract: Contract
 
-    @property
+    @cached_property
     def kept(self) -> np.ndarray:
         """The indices in ``source`` of the items in ``arrays``."""
         if not self.arrays.broken:
             return np.arange(len(self.source))
         broken = {name for name, _ in self.arrays.broken}
         return np.array([i for i, name in enumerate(self.source.names) if name not in broken], np.int64)
+
+    def masks(self, items: slice) -> list[np.ndarray]:
+        """Of some items of ``arrays`` the class number of every pixel, uint8 ``(H, W)`` in each image's own size."""
+        targets = self.source.targets
+        if isinstance(targets, np.ndarray):
+            return [*targets[self.kept[items]]]
+        with ThreadPoolExecutor(4) as pool:
+            return [*pool.map(lambda i: class_numbers(read_mask(targets[i]), self.contract), self.kept[items])]
 
     def sizes(self, contract: Contract) -> np.ndarray | None:
         """int64 ``(N, 2)``: width and height of each image as it came; None where there are no positions."""
@@ -50,7 +63,10 @@ class Held:
 
 
 def measure(model: Model, *held: Held, batch_size: int = 256) -> Scores:
-    """The metrics of *model* on what its own contract prepared; of several splits together."""
+    """The metrics of *model* on what its own contract prepared; of several splits together.
+
+    Masks are measured in the images' own sizes, as they are written to files.
+    """
     contract = model.contract
     names = tuple(name for part in held for name in part.arrays.names)
     found = [sizes for part in held if (sizes := part.sizes(contract)) is not None]
@@ -59,11 +75,12 @@ def measure(model: Model, *held: Held, batch_size: int = 256) -> Scores:
     return scores
 
 
-def _batches(model: Model, held: tuple[Held, ...], batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(model: Model, held: tuple[Held, ...], batch_size: int) -> Iterator[tuple[np.ndarray, Any]]:
     for part in held:
         for i in range(0, len(part.arrays), batch_size):
             some = slice(i, i + batch_size)
-            yield model.scores(part.arrays.inputs[some]), part.arrays.targets[some]
+            targets = part.masks(some) if model.contract.task.per_pixel else part.arrays.targets[some]
+            yield model.scores(part.arrays.inputs[some]), targets
 
 
 def parts_for(
@@ -102,7 +119,7 @@ def parts_for(
     chosen = _chosen(dataset, split, where)
     own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
-    return [Held(read_part(p, own, progress=reading), p) for p in renumbered]
+    return [Held(read_part(p, own, progress=reading), p, own) for p in renumbered]
 
 
 def _chosen(dataset: DataSet, split: str, data: str) -> list[Part]:

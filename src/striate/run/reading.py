@@ -85,7 +85,7 @@ def read_parts(
     """
     on_broken = "stop" if strict else "skip"
     held = {
-        name: Held(read_part(part, contract, on_broken=on_broken, progress=reading, say=say), part)
+        name: Held(read_part(part, contract, on_broken=on_broken, progress=reading, say=say), part, contract)
         for name, part in dataset.parts.items()
     }
     broken = [item for part in held.values() for item in part.arrays.broken]

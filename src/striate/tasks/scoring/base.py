@@ -58,7 +58,7 @@ def named(answer: Answer) -> dict[str, object]:
     return values if answer.text is None else values | {"text": answer.text}
 
 
-def _same(values: np.ndarray) -> np.ndarray:
+def _same(values: np.ndarray, *_: Any) -> np.ndarray:
     return values
 
 
@@ -75,7 +75,8 @@ class OutputContext:
         text: One item, where it is a text.
         unstandardise: Scores ``(N, V)`` to values in the data's units, positions as shares of the input's sides.
         in_pixels: Such values to those with the positions in pixels of the images as they came.
-        upright: A mask ``(h, w)`` of the network's input to one of the image as it came; 255 where nothing is known.
+        upright: A mask ``(h, w)`` of the network's input to one of the image as it came, of the (width, height) that
+            is given behind it or else is known; 255 where nothing is known.
     """
 
     classes: tuple[str, ...]
@@ -86,7 +87,7 @@ class OutputContext:
     text: str | None = None
     unstandardise: Callable[[np.ndarray], np.ndarray] = _same
     in_pixels: Callable[[np.ndarray], np.ndarray] = _same
-    upright: Callable[[np.ndarray], np.ndarray] = _same
+    upright: Callable[..., np.ndarray] = _same
 
 
 Measured = TypeVar("Measured", bound=Scores)

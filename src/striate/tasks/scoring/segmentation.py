@@ -85,7 +85,11 @@ class SegmentationScoring(Scoring[SegmentationScores]):
         return Mask(mask, shares, context.file, context.text)
 
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> SegmentationScores:
-        masks = ((_classes_of(scores, 1), targets) for scores, targets in batches)
+        """The targets may be of the images' own sizes, any for each: predictions are brought to them as for a file."""
+        masks = (
+            ([context.upright(m, t.shape[::-1]) for m, t in zip(_classes_of(scores, 1), targets, strict=True)], targets)
+            for scores, targets in batches
+        )
         return score_segmentation(masks, context.classes, context.names)
 
     def sections(self, scores: SegmentationScores, shown: Mapping[int, ItemView]) -> Sections:
