@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
 from striate.datasets.dataset import SPLITS
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, Group
-from striate.datasets.doctor.similarity import near_duplicates
+from striate.datasets.doctor.similarity import copy_bar, near_duplicates
+from striate.datasets.doctor.transformed import cropped_duplicates, turned_duplicates
 from striate.datasets.split import content_keys
 from striate.errors import counted
 
@@ -39,12 +41,23 @@ def _near(case: Case) -> Iterator[DataProblem]:
         for i in np.flatnonzero(looks.good).tolist():
             seen.setdefault(looks.digest[i], (name, i))  # of exact copies, the first stands for all
     places = list(seen.values())
+    at = {place: i for i, place in enumerate(places)}
     chosen = {name: [i for split, i in places if split == name] for name in case.looks}
     thumbs = np.concatenate([looks.thumb[chosen[name]] for name, looks in case.looks.items()])
     colours = np.concatenate([looks.colour[chosen[name]] for name, looks in case.looks.items()])
-    pairs = near_duplicates(thumbs, colours)
-    groups = _joined([(places[pair.first], places[pair.second]) for pair in pairs])
-    yield from _reported(case, groups, "near-duplicates", "near-duplicates", WARNING, NOTE)
+    bar = copy_bar(thumbs, colours)
+    known: set[frozenset[int]] = set()
+    for kind, what, pairs in (
+        ("near-duplicates", "near-duplicates", near_duplicates(thumbs, colours, bar)),
+        ("turned-duplicates", "mirrored or turned copies", turned_duplicates(thumbs, colours, bar)),
+        ("cropped-duplicates", "cropped copies", cropped_duplicates(thumbs, bar)),
+    ):
+        numbers = [frozenset((pair.first, pair.second)) for pair in pairs]
+        new = [[places[i] for i in sorted(pair)] for pair in numbers if pair not in known]
+        known.update(numbers)
+        groups = _joined([(first, second) for first, second in new])
+        known.update(frozenset((at[one], at[other])) for group in groups for one, other in combinations(group, 2))
+        yield from _reported(case, groups, kind, what, WARNING, NOTE)
 
 
 def _joined(pairs: list[tuple[Place, Place]]) -> list[list[Place]]:

@@ -129,7 +129,7 @@ def _neighbours(codes: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
     return np.concatenate(found, axis=1)
 
 
-def near_duplicates(thumbs: np.ndarray, colours: np.ndarray) -> list[SimilarPair]:
+def near_duplicates(thumbs: np.ndarray, colours: np.ndarray, bar: float | None = None) -> list[SimilarPair]:
     """The pairs of items that are copies of each other, at any distance in the data set.
 
     What counts as a copy depends on the data. Of photographs, few are similar at all: less than a hundredth of
@@ -140,33 +140,48 @@ def near_duplicates(thumbs: np.ndarray, colours: np.ndarray) -> list[SimilarPair
     Args:
         thumbs: uint8 ``(N, SIDE, SIDE)``, grey.
         colours: ``(N, CELLS, CELLS, 3)``, the mean red, green and blue of each place.
+        bar: The similarity of copies; if not given, by the data, as :func:`copy_bar` has it.
     """
-    flat = thumbs.reshape(len(thumbs), SIDE * SIDE)
-    usable = np.flatnonzero(flat.max(axis=1, initial=0) - flat.min(axis=1, initial=255) > FAINT)
+    usable = usable_thumbs(thumbs)
     if len(usable) < 2:  # one colour is like every other
         return []
     thumbs, colours = thumbs[usable], colours[usable]
     pairs = candidates(hashes(thumbs))
     pairs = pairs[_same_colour(colours, pairs)]
-    bar = _bar(thumbs, colours)
+    bar = copy_bar(thumbs, colours) if bar is None else bar
     if bar == COPY_OF_SIMPLE:  # there are many candidates: what differs at a glance is dropped
         pairs = pairs[_correlation(_unit(shrink(thumbs, 8)), pairs) > 0.95]
     similarity = detail_similarity(thumbs, pairs)
     again = np.flatnonzero((similarity < bar) & (similarity > WORTH_ALIGNING))
     if bar == COPY and len(again) <= _MOST_ALIGNED:
-        similarity[again] = _aligned(thumbs, pairs[again])
+        similarity[again] = best_similarity(thumbs, thumbs, pairs[again])
     found = np.flatnonzero(similarity >= bar)
     copies = zip(usable[pairs[found]].tolist(), similarity[found].tolist(), strict=True)
     return [SimilarPair(first, second, alike) for (first, second), alike in copies]
 
 
-def _bar(thumbs: np.ndarray, colours: np.ndarray) -> float:
+def usable_thumbs(thumbs: np.ndarray) -> np.ndarray:
+    """int ``(M,)``: which thumbnails are of more than one colour, which is like every other.
+
+    >>> usable_thumbs(np.stack([np.full((SIDE, SIDE), 7, np.uint8), np.arange(SIDE**2).reshape(SIDE, SIDE) % 100]))
+    array([1])
+    """
+    flat = thumbs.reshape(len(thumbs), SIDE * SIDE)
+    return np.flatnonzero(flat.max(axis=1, initial=0) - flat.min(axis=1, initial=255) > FAINT)
+
+
+def copy_bar(thumbs: np.ndarray, colours: np.ndarray) -> float:
     """The similarity from which on a pair is one of copies.
 
     Among few items few are similar, whatever they are: a tenth of the items, a tenth of the fraction. There, what
     counts is what stays similar, but becomes no copy, when the one is aligned with the other: of 500 photographs of
     CIFAR-10 up to 4 do, of 240 of the built-in shapes about 10.
+
+    >>> copy_bar(np.zeros((9, SIDE, SIDE), np.uint8), np.zeros((9, CELLS, CELLS, 3)))
+    0.9
     """
+    if len(thumbs) < LEAST:
+        return COPY
     sample = np.unique(np.linspace(0, len(thumbs) - 1, min(len(thumbs), SAMPLE)).astype(np.int64))
     thumbs, colours = thumbs[sample], colours[sample]
     pairs = _all_pairs(hashes(thumbs))
@@ -174,22 +189,25 @@ def _bar(thumbs: np.ndarray, colours: np.ndarray) -> float:
     similarity = detail_similarity(thumbs, pairs)
     similar = pairs[(similarity > SIMILAR[0]) & (similarity < SIMILAR[1])]
     n = len(thumbs)
-    if n < LEAST:
-        return COPY
     if len(np.unique(similar)) > BY_NATURE * n:
         return COPY_OF_SIMPLE
     some = pairs[(similarity > WORTH_ALIGNING) & (similarity < COPY)][:SAMPLE]
-    aligned = _aligned(thumbs, some)
+    aligned = best_similarity(thumbs, thumbs, some)
     still = some[(aligned > SIMILAR[0]) & (aligned < COPY)]
     return COPY_OF_SIMPLE if len(np.unique(still)) > max(CHANCE, BY_NATURE * n * n / SAMPLE) else COPY
 
 
-def _aligned(thumbs: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """float32 ``(P,)``: the similarity of each pair when the one is aligned with the other as well as it can be."""
+def best_similarity(one: np.ndarray, other: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """float32 ``(P,)``: the similarity of each pair, one of it aligned with the other as well as it can be.
+
+    >>> thumbs = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE), np.uint8)
+    >>> best_similarity(thumbs, thumbs, np.array([[0, 0], [0, 1]])).round(1).tolist()[0]
+    1.0
+    """
     similarity = np.empty(len(pairs), np.float32)
     for at in range(0, len(pairs), 256):
         first, second = pairs[at : at + 256].T
-        similarity[at : at + 256] = aligned_similarity(thumbs[first], thumbs[second])
+        similarity[at : at + 256] = aligned_similarity(one[first], other[second])
     return similarity
 
 
