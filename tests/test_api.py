@@ -140,7 +140,7 @@ def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
 
 
 VERBS = """doctor data train evaluate predict check weights export convolve pool activation lab filters maps activity
-    unit field peaks explain imagine""".split()
+    unit field peaks explain imagine view""".split()
 
 
 def test_every_verb_is_a_function_of_that_name_with_the_same_options():
@@ -166,6 +166,7 @@ DRAWN = ("show", "steps", "bare")  # of a figure, which in Python is drawn by th
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
     "predict": {"files", "top"},
+    "view": {"html", "port", "browser"},
     "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "octaves", "ratio", "seed"},  # its **settings
 }
 

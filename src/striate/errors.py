@@ -54,7 +54,8 @@ def closest(word: str, choices: Iterable[str]) -> str:
         shared = next(
             (i for i, (a, b) in enumerate(zip(given, plain, strict=False)) if a != b), min(len(given), len(plain))
         )
-        wrong = 0 if 2 < len(given) == shared else _slips(given, plain)
+        wrong = _slips(given, plain)
+        wrong = min(wrong, 1) if 2 < len(given) == shared else wrong
         if wrong > allowed and shared > 4 and 5 * shared >= 3 * len(given):
             wrong = allowed
         if wrong <= allowed and wrong < len(given):

@@ -16,7 +16,7 @@ PATHS = {
     for verb, function in VERBS.items()
 }
 OUTPUTS = [(verb, name) for verb, names in PATHS.items() for name in sorted(names - READ)]
-ENDINGS = {"animation": ".gif", "steps": ".gif", "svg": ".svg"}  # of a drawing: .png
+ENDINGS = {"animation": ".gif", "html": ".html", "steps": ".gif", "svg": ".svg"}  # of a drawing: .png
 
 
 def test_every_option_that_is_a_path_is_known_as_read_or_written():
@@ -24,18 +24,17 @@ def test_every_option_that_is_a_path_is_known_as_read_or_written():
     for verb, command in COMMANDS.items():
         for option in command.params:
             if {"-o", "--out"} & {*option.opts}:
-                assert (verb, "out") in OUTPUTS
-                assert option.name == "out"
+                assert (verb, option.name) in OUTPUTS
     assert {verb for verb, _ in OUTPUTS} == {
         "activation", "check", "convolve", "data", "explain", "export", "field", "filters", "imagine", "lab", "maps",
-        "peaks", "pool", "predict", "train", "unit", "weights",
+        "peaks", "pool", "predict", "train", "unit", "view", "weights",
     }  # fmt: skip
 
 
 def words_of(verb, given):
     """Arguments that the verb takes, each of them *given* where it may be a file."""
     for parameter in COMMANDS[verb].params:
-        if parameter.param_type_name == "argument" and (parameter.required or verb == "convolve"):
+        if parameter.param_type_name == "argument" and (parameter.required or verb in ("convolve", "view")):
             yield "2" if parameter.name == "size" else "sobel" if parameter.name == "kernel" else given
 
 

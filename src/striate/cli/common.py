@@ -68,7 +68,7 @@ KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)
 SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # other keys for an argument
 NO = ("no", "false", "0", "off")
 NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, and no option does
-WRITTEN = ("out", "steps", "animation", "sheet", "svg")  # the options that say where something is written
+WRITTEN = ("out", "steps", "animation", "sheet", "svg", "html")  # the options that say where something is written
 NONE_SUCH = {  # settings of other tools that there is no need of
     "patience": "no early stopping is needed: the best epoch by validation is kept",
     "workers": "loading chooses its own number of processes",
@@ -112,7 +112,7 @@ def keep_inputs(values: dict[str, Any]) -> None:
                     lost = "is an input, and would be overwritten"
                 elif path.is_file() and out.is_dir() and path.parent.samefile(out):
                     lost = f"contains the input {path.name}, which could be overwritten"
-                elif name in ("data", "files") and out.is_file() and path.resolve() in out.resolve().parents:
+                elif name in ("data", "files", "source") and out.is_file() and path.resolve() in out.resolve().parents:
                     lost = f"lies in the input {path}, and would be overwritten"
                 else:
                     continue

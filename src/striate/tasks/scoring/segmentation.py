@@ -116,7 +116,7 @@ def _confusion(scores: Tensor, targets: Tensor) -> Tensor:
     """The confusion matrix of the pixels: rows are the labels, columns the predictions."""
     k, known = scores.shape[1], targets != IGNORE
     pairs = targets[known] * k + scores.argmax(1)[known]
-    return torch.bincount(pairs, minlength=k * k).item_figure(k, k).double().cpu()
+    return torch.bincount(pairs, minlength=k * k).reshape(k, k).double().cpu()
 
 
 def pixel_cross_entropy(scores: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
