@@ -23,6 +23,7 @@ from striate.datasets.sources.masks_pairs import (
     YES,
     Matched,
     are_masks,
+    are_photos,
     masks_beside,
     matched,
     name_words,
@@ -268,8 +269,8 @@ def _is_manual(pair: MaskSides) -> bool:
 def _items(folder: Path) -> MaskSides | None:
     """Where each item is a folder with one image in ``images/`` and its masks in ``masks/``; else None."""
     folders = folder_contents(folder)[0]
-    pairs = [_named_pair(path) for path in folders[:_LOOKED]]
-    if len(pairs) < 2 or not all(pair and len(pair[0].files) == 1 and pair[1].files for pair in pairs):
+    pairs = (_named_pair(path) for path in folders[:_LOOKED])
+    if len(folders) < 2 or not all(pair and len(pair[0].files) == 1 and pair[1].files for pair in pairs):
         return None
     images, masks = list[Path](), list[Path]()
     for path in folders:
@@ -302,6 +303,8 @@ def _pair_among(folders: Sequence[Path], forced: bool) -> MaskSides | None:
     words = {path: name_words(path.name) for path in folders}
     masks_first = sorted(folders, key=lambda path: (not words[path] & MASK_WORDS, bool(words[path] & IMAGE_WORDS)))
     for masks in masks_first:
+        if are_photos(images_under(masks)):
+            continue
         for images in folders:
             if images == masks or not _share_stems(images, masks):
                 continue

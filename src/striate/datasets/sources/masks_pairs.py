@@ -29,6 +29,7 @@ IMAGE_WORDS = set(
 BLURRING = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp"}  # formats that change values
 _PIXELS = 1 << 17  # whose values are counted
 _LOOKED = 6  # files of a side that are decoded to see what they are
+_PHOTOS = 3  # files that are decoded to see that a folder has photos
 _FEW = 32  # values of a mask, mostly
 _SAME = 0.8  # of a mask's pixels are as the one beside them
 
@@ -215,6 +216,13 @@ def are_masks(pairs: Sequence[tuple[Path, Path]], *, hinted: bool) -> int:
     if masks is None or images is None or not masks.is_few or images.values <= max(16, 3 * masks.values):
         return NO
     return YES if hinted or masks.regions else MAYBE
+
+
+def are_photos(paths: Sequence[Path]) -> bool:
+    """Quickly: whether an even sample of *paths* has too many values for masks, every one of them."""
+    some = paths[:: max(1, len(paths) // _PHOTOS)][:_PHOTOS]
+    looks = [look for path in some if (look := _file_look(path, _time(path)))]
+    return len(looks) == len(some) and all(len(values) > _FEW for values, _ in looks)
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -97,8 +98,10 @@ Reader = Callable[[Path], Sequence[ImageObject]]
 
 def _format(folder: Path) -> tuple[str, Reader, str] | None:
     """The suffix of the files of objects, what reads one, and what to call them; None where there are none."""
+    beside = [name for names in _names_below(folder) for name in names]
     for suffix, read, what in ((".txt", _yolo, "YOLO's texts"), (".xml", _voc, "Pascal VOC's XML")):
-        some = [*islice(_candidates(folder, suffix), _LOOKED)]
+        some = [Path(name) for name in beside if name.lower().endswith(suffix)]
+        some = [*islice((path for path in some if not _is_list(path)), _LOOKED)]
         if 2 * sum(_is_of(path, read) for path in some) > len(some):
             return suffix, read, what
     return None
@@ -111,13 +114,19 @@ def _is_of(path: Path, read: Reader) -> bool:
         return False
 
 
-def _candidates(folder: Path, suffix: str, depth: int = 3) -> Iterator[Path]:
-    """Files of that suffix beside images, or in folders that are called as sides or splits are."""
-    folders, files = folder_contents(folder)
-    yield from (path for path in files if path.suffix.lower() == suffix and not _is_list(path))
-    for path in folders:
-        if depth and (path.name.lower() in _SIDES or split_role(path.name)):
-            yield from _candidates(path, suffix, depth - 1)
+def _names_below(folder: Path | str, depth: int = 3) -> Iterator[list[str]]:
+    """The texts and XML in a folder, and in those in it that are called as sides or splits are, sorted."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = sorted((e.name, e.path) for e in entries if not is_hidden(e.name) and _may_be(e.name))
+        yield [path for name, path in found if name.lower().endswith((".txt", ".xml"))]
+        for name, path in found if depth else ():
+            if name.lower() in _SIDES or split_role(name):
+                yield from _names_below(path, depth - 1)
+
+
+def _may_be(name: str) -> bool:
+    """Quickly: not an image's file."""
+    return "." not in name or name.lower().endswith((".txt", ".xml")) or name.lower() in _SIDES
 
 
 def _is_list(path: Path) -> bool:

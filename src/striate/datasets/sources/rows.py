@@ -43,6 +43,7 @@ NUMBERING = ("", "id", "index", "idx", "no", "nr", "#", "uuid", "unnamed: 0")  #
 _KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixels"}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
 _SAMPLE = 50  # rows from which separator and header are told
+_HEAD = 4000  # bytes from which an encoding is told
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
 _PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
 Fault = tuple[int, str]  # a line and what is wrong with it
@@ -331,10 +332,13 @@ def _encoding(data: bytes) -> str:
     """What *data* is most probably encoded in."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
-    head = data[:200]
-    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
-        if len(head) > 3 and zeros.count(0) > 0.8 * len(zeros):
-            return encoding
+    head = data[:_HEAD]
+    if b"\0" in head and len(data) % 2 == 0:  # UTF-16 without a mark: of the two the one with more of ASCII in it
+        texts = {encoding: head.decode(encoding, "ignore") for encoding in ("utf-16-le", "utf-16-be")}
+        plain = {encoding: sum(" " <= c <= "~" or c in "\t\r\n" for c in text) for encoding, text in texts.items()}
+        best = max(plain, key=lambda encoding: plain[encoding])
+        if "\0" not in texts[best] and 10 * plain[best] > len(texts[best]):
+            return best
     try:
         data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -379,10 +383,14 @@ def _package_table(path: Path) -> CsvTable:
         module = needed_package(path.suffix, *_PACKAGES[path.suffix.lower()], "save it as .csv")
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    notes: tuple[str, ...] = ()
     try:
         if path.suffix.lower() == ".xlsx":
-            sheet = module.load_workbook(path, read_only=True, data_only=True).worksheets[0]
-            rows = [list(row) for row in sheet.iter_rows(values_only=True)]
+            with path.open("rb") as stream:
+                book = module.load_workbook(stream, read_only=True, data_only=True)
+                rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
+            if (n := len(book.sheetnames)) > 1:
+                notes = (f"{path.name} has {n} sheets; the first is read: {book.sheetnames[0]!r}",)
         else:
             table = module.read_table(path)
             columns = [table.column(name).to_pylist() for name in table.column_names]
@@ -392,7 +400,8 @@ def _package_table(path: Path) -> CsvTable:
     full = [([_cell(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
     if not full:
         raise DataError(f"{path}: the table is empty; begin it with a header such as file,label")
-    return CsvTable(path, tuple(full[0][0]), [row for row, _ in full[1:]], [line for _, line in full[1:]], full[0][1])
+    (titles, header), *below = full
+    return CsvTable(path, tuple(titles), [row for row, _ in below], [line for _, line in below], header, notes=notes)
 
 
 def _cell(value: object) -> str:

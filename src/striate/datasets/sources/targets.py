@@ -104,12 +104,17 @@ def _classes(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
                 f"{path}: {key} contains {values} (first in item {unknown[0]}), but {known}; correct it{amounts}"
             )
         targets[split] = np.searchsorted(present, array).astype(np.int64)
-    classes = names if names and len(names) == len(present) else tuple(map(_text, present))
+    classes = names if names and len(names) == len(present) else tuple(map(class_name, present))
     notes = () if names else amounts_note(classes, arrays["train"][0])
     return ArrayTargets(CLASSIFICATION, classes, targets, notes)
 
 
-def _text(value: object) -> str:
+def class_name(value: object) -> str:
+    """A value of an array as the name of a class; bytes are UTF-8.
+
+    >>> class_name(b"cat"), class_name(3)
+    ('cat', '3')
+    """
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 

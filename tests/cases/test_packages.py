@@ -1,0 +1,135 @@
+"""Spreadsheets, Parquet and HDF5, written by the packages that people write them with."""
+
+import datetime
+
+import numpy as np
+import pytest
+from test_tables_cases import pictures, written
+
+from striate.datasets import open_data
+from striate.errors import DataError
+
+
+def spreadsheet(path, rows, sheets=("Sheet1",), before=()):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = sheets[0]
+    for row in (*before, *rows):
+        book.active.append(row)
+    for name in sheets[1:]:
+        book.create_sheet(name).append(["something", "else"])
+    book.save(path)
+    return path
+
+
+def parquet(path, rows, **_):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    titles, *cells = rows
+    write_table(pyarrow.table(dict(zip(titles, map(list, zip(*cells, strict=True)), strict=True))), path)
+    return path
+
+
+KINDS = {".xlsx": spreadsheet, ".parquet": parquet}
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+@pytest.mark.parametrize(
+    ("titles", "value", "task", "classes"),
+    [
+        (("file", "label"), lambda i: ["cat", "dog"][i % 2], "classification", ("cat", "dog")),
+        (("Bild", "Befund"), lambda i: ["auffällig", "normal"][i % 2], "classification", ("auffällig", "normal")),
+        (("image", "price"), lambda i: 9.5 + i, "regression", ("price",)),
+        (("image", "Price"), lambda i: 900 + i * i, "regression", ("Price",)),
+        (("file", "class"), lambda i: i % 3, "classification", ("0", "1", "2")),
+        (("file", "label"), lambda i: float(i % 3), "classification", ("0", "1", "2")),
+        (("file", "labels"), lambda i: ["red|big", "red", "big"][i % 3], "multilabel", ("big", "red")),
+        (("photo", "survived"), lambda i: bool(i % 2), "classification", ("False", "True")),
+    ],
+)
+def test_the_same_as_text_and_by_a_package(tmp_path, suffix, titles, value, task, classes):
+    pictures(tmp_path, [f"{i}.png" for i in range(18)])
+    rows = [list(titles), *([f"{i}.png", value(i)] for i in range(18))]
+    data = open_data(KINDS[suffix](tmp_path / f"t{suffix}", rows))
+    assert (data.task, data.classes) == (task, classes)
+    text = open_data(written(tmp_path / "t.csv", rows))
+    assert text.task == data.task
+    assert text.train.names == data.train.names
+    assert np.array_equal(np.asarray(text.train.targets), np.asarray(data.train.targets))
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_empty_cells_dates_and_texts(tmp_path, suffix):
+    rows = [["text", "day", "sentiment"]]
+    rows += [[f"film {i} was as long as ever", datetime.date(2024, 1, 1 + i), "np"[i % 2]] for i in range(20)]
+    assert open_data(KINDS[suffix](tmp_path / f"t{suffix}", rows)).classes == ("n", "p")
+    rows[5][2] = None
+    with pytest.raises(DataError, match=r"line 6: the label in the column 'sentiment' is empty"):
+        open_data(KINDS[suffix](tmp_path / f"t{suffix}", rows))
+
+
+def test_a_spreadsheets_first_sheet_and_its_empty_rows(tmp_path):
+    pictures(tmp_path, [f"{i}.png" for i in range(10)])
+    rows = [["file", "label"], *([f"{i}.png", "ab"[i % 2]] for i in range(10)), [None, None], []]
+    path = spreadsheet(tmp_path / "t.xlsx", rows, ("Daten", "Legende"), before=[[None], [None, None]])
+    data = open_data(path)
+    assert data.classes == ("a", "b")
+    assert "t.xlsx has 2 sheets; the first is read: 'Daten'" in data.notes
+    assert open_data(tmp_path).classes == ("a", "b")  # the folder of it
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet", ".h5"])
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more", b"PAR1", b"\x89HDF\r\n\x1a\n", bytes(5000)])
+def test_damage_is_one_message(tmp_path, suffix, content):
+    pytest.importorskip({".xlsx": "openpyxl", ".parquet": "pyarrow", ".h5": "h5py"}[suffix])
+    path = tmp_path / f"t{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"^\S+: .*(damaged|empty|not readable)"):
+        open_data(path)
+
+
+HDF5 = [
+    ("x", "y", ""), ("images", "labels", ""), ("data", "label", ""), ("x_train", "y_train", "test"),
+    ("train_set_x", "train_set_y", "test"), ("train/images", "train/labels", "test"), ("X", "Y", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("x", "y", "test"), HDF5)
+@pytest.mark.parametrize("packed", [None, "gzip"])
+def test_hdf5(tmp_path, x, y, test, packed):
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file.create_dataset(x, data=rng.integers(0, 256, (30, 8, 8, 3), np.uint8), compression=packed)
+        file.create_dataset(y, data=np.arange(30) % 3, compression=packed)
+        if test:
+            file.create_dataset(x.replace("train", test), data=rng.integers(0, 256, (6, 8, 8, 3), np.uint8))
+            file.create_dataset(y.replace("train", test), data=np.arange(6) % 3)
+    data = open_data(tmp_path / "t.h5")
+    assert (data.input, data.classes) == ((3, 8, 8), ("0", "1", "2"))
+    assert (len(data.train), len(data.test)) == ((30, 6) if test else (24, 6))
+    assert open_data(tmp_path).classes == data.classes
+
+
+def test_hdf5_names_its_classes(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "cats.h5", "w") as file:
+        file["train_set_x"] = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
+        file["train_set_y"] = np.arange(20) % 2
+        file["list_classes"] = np.array([b"non-cat", b"cat"])
+    assert open_data(tmp_path / "cats.h5").classes == ("non-cat", "cat")
+
+
+def test_a_table_of_pandas(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("openpyxl")
+    pictures(tmp_path, [f"{i}.png" for i in range(12)])
+    frame = pandas.DataFrame({"file": [f"{i}.png" for i in range(12)], "label": pandas.Categorical([*"abc"] * 4)})
+    frame.to_parquet(tmp_path / "p.parquet")
+    frame.to_excel(tmp_path / "e.xlsx")  # with a column of row numbers before it
+    frame.to_csv(tmp_path / "c.csv")
+    found = [open_data(tmp_path / name) for name in ("p.parquet", "e.xlsx", "c.csv")]
+    assert {data.classes for data in found} == {("a", "b", "c")}
+    assert len({tuple(data.train.targets.tolist()) for data in found}) == 1
