@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
 from striate.datasets.sources.idx import RATIO, UNPACKED
-from striate.datasets.sources.targets import array_targets, class_name
+from striate.datasets.sources.targets import array_targets, value_text
 from striate.errors import DataError, listed
 from striate.files import check_regular
 from striate.tasks import Task
@@ -99,7 +99,7 @@ def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], tas
     inputs: dict[str, ArrayInputs] = {}
     for split, (key, _) in sides.items():
         inputs[split] = array_inputs(f"{path}: {key}", arrays[key], inputs.get("train"))
-    names = next((tuple(map(class_name, arrays[key].ravel().tolist())) for key in _CLASSES if key in arrays), ())
+    names = next((tuple(map(value_text, arrays[key].ravel().tolist())) for key in _CLASSES if key in arrays), ())
     spatial = {split: one.inputs.shape[1:3] if one.mode != "values" else () for split, one in inputs.items()}
     meaning = array_targets(path, {split: (y, arrays[y]) for split, (_, y) in sides.items()}, names, spatial, task)
     train, (_, y) = inputs["train"], sides["train"]

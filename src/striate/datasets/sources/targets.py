@@ -104,15 +104,15 @@ def _classes(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
                 f"{path}: {key} contains {values} (first in item {unknown[0]}), but {known}; correct it{amounts}"
             )
         targets[split] = np.searchsorted(present, array).astype(np.int64)
-    classes = names if names and len(names) == len(present) else tuple(map(class_name, present))
+    classes = names if names and len(names) == len(present) else tuple(map(value_text, present))
     notes = () if names else amounts_note(classes, arrays["train"][0])
     return ArrayTargets(CLASSIFICATION, classes, targets, notes)
 
 
-def class_name(value: object) -> str:
+def value_text(value: object) -> str:
     """A value of an array as the name of a class; bytes are UTF-8.
 
-    >>> class_name(b"cat"), class_name(3)
+    >>> value_text(b"cat"), value_text(3)
     ('cat', '3')
     """
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
