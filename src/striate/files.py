@@ -5,12 +5,15 @@ again is kept.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
+
+MOST = 1 << 30  # bytes of a file that is read at once
 
 
 def cache_folder() -> Path:
@@ -39,6 +42,43 @@ def check_regular(path: Path | str) -> None:
         raise OSError(
             errno.EINVAL, "a pipe or a device, expected a regular file; save what it gives as one", os.fspath(path)
         )
+
+
+def read_regular(path: Path | str, most: int = MOST) -> bytes:
+    """The content of a file that a person named, or that lies where they said.
+
+    Raises:
+        OSError: It cannot be read; it is a pipe or a device, or has more than *most* bytes.
+
+    >>> len(read_regular(__file__)) > 1000
+    True
+    """
+    check_regular(path)
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
+        return file.read()
+
+
+def read_regular_text(path: Path | str, encoding: str = "utf-8", errors: str = "strict", most: int = MOST) -> str:
+    """As :func:`read_regular`, decoded; every line ends in ``\\n``.
+
+    Raises:
+        OSError: As there. UnicodeDecodeError: It is no such text.
+    """
+    return read_regular(path, most).decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path | str, most: int = MOST) -> Any:
+    """What the JSON in a file says.
+
+    Raises:
+        OSError: As :func:`read_regular`. ValueError: It is no JSON, or lists in lists without end.
+    """
+    try:
+        return json.loads(read_regular(path, most))
+    except RecursionError:
+        raise ValueError("its lists are nested too deeply") from None
 
 
 def write_safely(path: Path, content: bytes | str) -> None:
@@ -91,6 +131,8 @@ class FolderLock:
             earlier.file = None
         if self.file is None:
             (folder / LOCK).parent.mkdir(exist_ok=True)
+            if (folder / LOCK).exists():  # to open a pipe would wait for ever
+                check_regular(folder / LOCK)
             self.file = (folder / LOCK).open("ab")
             try:
                 _lock(self.file)

@@ -66,6 +66,7 @@ Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train 
 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)
 SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # other keys for an argument
+LONG = 2000  # characters of a message's line
 NO = ("no", "false", "0", "off")
 NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, and no option does
 WRITTEN = ("out", "steps", "animation", "sheet", "svg", "html")  # the options that say where something is written
@@ -234,8 +235,15 @@ def command(*words: object) -> str:
 
 
 def echo(text: object, *, error: bool = False) -> None:
-    """Prints *text* without characters that move the cursor or colour the screen: names in it come from the data."""
+    """Prints *text* without characters that move the cursor or colour the screen: names in it come from the data. Of a
+    message's line that has no end, the beginning and the end are shown.
+    """
     plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text))
+    if error and len(plain) > LONG:
+        lines = (
+            line if len(line) <= LONG else f"{line[: LONG // 2]} ... {line[-LONG // 2 :]}" for line in plain.split("\n")
+        )
+        plain = "\n".join(lines)
     print(plain, file=sys.stderr if error else sys.stdout, flush=error)
 
 

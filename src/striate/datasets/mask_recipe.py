@@ -70,6 +70,9 @@ class MaskRecipe:
             DataError: A file cannot be read, or they are not of one size.
         """
         if self.size is not None:
+            height, width = self.size
+            if min(self.size) < 1 or height * width > (Image.MAX_IMAGE_PIXELS or height * width):
+                raise DataError(f"{self.files[0]}: says that an image has {width} x {height} pixels; correct it")
             return _drawn(self.size, self.shapes)
         found: np.ndarray | None = None
         for i, path in enumerate(self.files):
@@ -116,7 +119,7 @@ def _drawn(size: tuple[int, int], shapes: tuple[OutlinedObject, ...]) -> np.ndar
                 pen.polygon(list(polygon), fill=shape.value)
     values = np.array(image, np.int32)
     for shape in runs:  # the odd ones are the object's
-        inside = np.repeat(np.arange(len(shape.runs)) % 2, shape.runs)[: height * width]
-        inside = np.pad(inside, (0, height * width - len(inside))).reshape(width, height).T
-        values[inside == 1] = shape.value
+        ends = np.minimum(np.maximum(np.array(shape.runs, np.float64), 0).cumsum(), height * width).astype(np.int64)
+        inside = np.repeat(np.arange(len(ends)) % 2, np.diff(ends, prepend=0))
+        values[np.pad(inside, (0, height * width - len(inside))).reshape(width, height).T == 1] = shape.value
     return values

@@ -14,6 +14,7 @@ import numpy as np
 
 from striate.datasets.dataset import Part
 from striate.errors import DataError
+from striate.files import check_regular
 
 BINS = 10  # of a regression's value: its range is spread evenly over both sides
 
@@ -99,6 +100,13 @@ def digest(data: bytes | memoryview) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
+def file_digest(path: Path) -> bytes:
+    """16 bytes that stand for the content of a file, however large; OSError where it cannot be read."""
+    check_regular(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+
+
 def _size(path: Path) -> int:
     with suppress(OSError):
         return os.stat(path).st_size
@@ -107,7 +115,7 @@ def _size(path: Path) -> int:
 
 def _file_digest(path: Path) -> bytes | None:
     with suppress(OSError):
-        return digest(path.read_bytes())
+        return file_digest(path)
     return None
 
 

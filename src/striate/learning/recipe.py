@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import RecipeError, listed, nearest
+from striate.files import read_json
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "linear")
@@ -187,7 +187,7 @@ def find_recipe(name: str) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """The recipe in the file at *path*; RecipeError, naming the file, where it contains none."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         if not isinstance(values, dict):
             raise RecipeError(f"expected an object with the settings, got {type(values).__name__}")
         return Recipe.from_dict({name: value for name, value in values.items() if name not in ABOUT})
@@ -195,7 +195,7 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: {error}") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecipeError(f"{path}: is not JSON ({error})") from None
 
 

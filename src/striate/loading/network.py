@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from striate.analysis import Report, analyse
 from striate.errors import ModelError, SpecError, nearest, shape_text
+from striate.files import read_regular_text
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
 from striate.spec.op import Base
@@ -420,7 +421,7 @@ def _from_model_file(given: Path) -> Network:
 
 def _from_net_file(path: Path) -> Graph:
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse(read_regular_text(path))
     except FileNotFoundError:
         beside = [p.name for p in path.parent.glob("*.net")] if path.parent.is_dir() else []
         raise SpecError(f"{path}: file not found{nearest(path.name, beside)}") from None

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from striate.errors import DataError, ModelError, SpecError, nearest
+from striate.files import read_regular_text
 from striate.loading.network import open_network
 from striate.model.contract import Contract
 from striate.model.model import Model
@@ -121,7 +122,7 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
         DataError: It cannot be read, or a line is empty or repeated.
     """
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").rstrip().splitlines()]
+        lines = [line.strip() for line in read_regular_text(path).rstrip().splitlines()]
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; expected a text file, one class name per line") from None
     except UnicodeDecodeError:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from striate.errors import SpecError, closest, listed
+from striate.files import read_regular_text
 
 
 def is_code(net: object) -> bool:
@@ -55,7 +56,7 @@ def load_code(text: str) -> Any:
 def _named(path: Path) -> list[str]:
     """The classes, functions and values that the file defines, classes first."""
     try:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
+        body = ast.parse(read_regular_text(path)).body
     except (SyntaxError, ValueError, OSError):
         return []
     classes = [n.name for n in body if isinstance(n, ast.ClassDef)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +30,7 @@ _OTHERS = {  # suffixes that are never looked behind: data sets have as many suc
 }  # fmt: skip
 _HEIC = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif")  # what such files name themselves
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files begin
+_DEEP = 100  # folders in each other
 _CLUTTER = {"thumbs.db", "desktop.ini", "icon\r"}
 _TEXTS = (b"iTXt", b"tEXt", b"zTXt")  # chunks of a PNG, and the names of those that hold metadata
 _SYSTEM, _MEMORY = "cannot be opened", "there is not enough memory to read it"  # reasons that are not in the file
@@ -71,7 +72,7 @@ def folder_contents(folder: Path) -> tuple[list[Path], list[Path]]:
     """``(folders, files)`` in *folder*, without hidden ones, sorted; DataError where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted((e.name, e.is_dir()) for e in entries if not is_hidden(e.name))
+            found = sorted((e.name, _is_folder(e)) for e in entries if not is_hidden(e.name))
     except PermissionError:
         raise DataError(f"{folder}: no permission to read this folder; change its permissions") from None
     except OSError as error:
@@ -79,12 +80,24 @@ def folder_contents(folder: Path) -> tuple[list[Path], list[Path]]:
     return [folder / name for name, is_dir in found if is_dir], [folder / name for name, is_dir in found if not is_dir]
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a ring of links: a file that cannot be read
+        return entry.is_dir()
+    return False
+
+
 def images_under(folder: Path) -> list[Path]:
-    """The image files anywhere below *folder*; links to folders are followed, but in no circle."""
-    return _images_under(folder, set())
+    """The image files anywhere below *folder*; links to folders are followed, but in no circle.
+
+    Raises:
+        DataError: A folder cannot be read, or lies too deep.
+    """
+    return _images_under(folder, set(), _DEEP)
 
 
-def _images_under(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
+def _images_under(folder: Path, seen: set[tuple[int, int]], deep: int) -> list[Path]:
+    if not deep:
+        raise DataError(f"{folder}: more than {_DEEP} folders deep; move its images up")
     folders, files = folder_contents(folder)
     here = os.stat(folder)
     seen.add((here.st_dev, here.st_ino))
@@ -92,7 +105,7 @@ def _images_under(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
     for inner in folders:
         there = os.stat(inner)
         if (there.st_dev, there.st_ino) not in seen:
-            found += _images_under(inner, seen)
+            found += _images_under(inner, seen, deep - 1)
     return found
 
 

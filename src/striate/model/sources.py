@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from striate.errors import DataError, listed
-from striate.files import check_regular
+from striate.files import check_regular, read_regular_text
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import canonical, from_array, header
 from striate.model.opening import images_under
@@ -134,8 +134,7 @@ def _sentences(source: Source) -> list[Item | DataError]:
     if not isinstance(source, str | Path):
         return [DataError(f"got a {type(source).__name__}; expected a text, or a .txt file with a sentence per line")]
     try:
-        check_regular(source)
-        lines = Path(source).read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(source).splitlines()
     except OSError as error:
         return [DataError(f"{source}: {error.strerror or error}; expected a text file with a sentence per line")]
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ from striate.model.contract import PADDING, UNKNOWN
 FIRST = UNKNOWN + 1  # the number of a vocabulary's first word
 # Scripts that put no spaces between words: kana and Chinese characters, each a word of its own.
 _UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_LONG = 10_000  # letters of a word
 _CURLY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
 
 
@@ -31,7 +32,11 @@ def words_of(text: str) -> list[str]:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_CURLY)
-    return _word().findall(text.lower())
+    if len(text) <= _LONG:
+        return _word().findall(text.lower())
+    # what matches takes 100 bytes of memory for each letter of a word: of one without end, piece by piece
+    pieces = (word[i : i + _LONG] for word in text.lower().split() for i in range(0, len(word), _LONG))
+    return [word for piece in pieces for word in _word().findall(piece)]
 
 
 def vocabulary_of(texts: Iterable[str], most: int = 20_000) -> tuple[str, ...]:

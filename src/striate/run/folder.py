@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError
-from striate.files import FolderLock
+from striate.files import FolderLock, read_json
 from striate.learning.recipe import current_names
 from striate.tasks import Task, task_named
 
@@ -145,7 +144,7 @@ def newest_run() -> Path:
 def read_about(folder: Path) -> dict[str, Any]:
     path = folder / "recipe.json"
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); omit --resume to start a new run") from None
     if not isinstance(about, dict) or not {"data", "name", "net", "init"} <= about.keys():

@@ -16,7 +16,7 @@ from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
 from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError, counted, shape_text
-from striate.files import FolderLock, write_safely
+from striate.files import FolderLock, read_json, write_safely
 from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training
 from striate.metrics import Scores
 from striate.model.model import Model
@@ -238,7 +238,7 @@ def _read_progress(run: Run) -> bool:
     try:
         progress = load_progress(run.folder / STATE)
         try:
-            written = json.loads(path.read_text(encoding="utf-8"))
+            written = read_json(path)
             if progress is None or written["history"] == progress["history"]:
                 progress = written  # which says whether the run was measured since
         except (OSError, ValueError, LookupError, TypeError):
@@ -247,5 +247,5 @@ def _read_progress(run: Run) -> bool:
         run.history = [{name: row[name] for name in columns_of(run.task)} for row in progress["history"]]
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
         return bool(progress["finished"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error!r}); omit --resume to start a new run") from None

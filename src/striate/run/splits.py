@@ -6,7 +6,8 @@ import csv
 import io
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from striate.datasets import DataSet, Part
+from striate.datasets.dataset import SPLITS
 from striate.errors import RecipeError, counted
-from striate.files import write_safely
+from striate.files import read_regular, write_safely
 from striate.run.folder import EPOCHS, SPLIT, Say
 
 SPLIT_COLUMNS = ("part", "item", "class")
@@ -36,8 +38,7 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
     if not path.is_file():  # of a run before there was such a file
         say(f"note: {path} is not there, so nothing says whether the split is the same")
         return
-    written = path.read_bytes().decode("utf-8", errors="replace")
-    before, now = _rows(written), _rows(_split_text(dataset))
+    before, now = _by_name(_written_rows(path)), _by_name(_csv_rows(_split_text(dataset)))
     differences = [
         (what, items)
         for what, items in (
@@ -56,13 +57,22 @@ def check_split(folder: Path, dataset: DataSet, say: Say) -> None:
         )
 
 
-def _rows(text: str) -> dict[str, tuple[str, str]]:
+def _by_name(rows: Iterable[dict[str, str]]) -> dict[str, tuple[str, str]]:
     """The split and the target of each item; of several of one name, those of each in their order."""
-    rows: dict[str, tuple[str, str]] = {}
-    for row in _csv_rows(text):
-        before = rows.get(row["item"], ("", ""))
-        rows[row["item"]] = f"{before[0]} {row['part']}".strip(), f"{before[1]} {row['class']}".strip()
-    return rows
+    found: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        before = found.get(row["item"], ("", ""))
+        found[row["item"]] = f"{before[0]} {row['part']}".strip(), f"{before[1]} {row['class']}".strip()
+    return found
+
+
+def _written_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a ``split.csv``; RecipeError where it is damaged."""
+    with suppress(csv.Error):
+        rows = [*_csv_rows(read_regular(path).decode("utf-8", errors="replace"))]
+        if all(row.keys() == {*SPLIT_COLUMNS} and row["part"] in SPLITS and row["class"] is not None for row in rows):
+            return rows
+    raise RecipeError(f"{path}: is damaged; put it back, or train anew")
 
 
 def _csv_rows(text: str) -> Iterator[dict[str, str]]:
@@ -93,10 +103,10 @@ def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSe
     folder = None if model is None else model.parent.parent if model.parent.name == EPOCHS else model.parent
     if folder is None or not (folder / SPLIT).is_file():
         return dataset
-    rows = _items((folder / SPLIT).read_bytes().decode("utf-8", errors="replace"), bool(dataset.train.files))
+    rows = _items(_written_rows(folder / SPLIT), bool(dataset.train.files))
     there: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     counts: Counter[str] = Counter()
-    for part, key in _items(_split_text(dataset), bool(dataset.train.files)):
+    for part, key in _items([*_csv_rows(_split_text(dataset))], bool(dataset.train.files)):
         there[key].append((part, counts[part]))
         counts[part] += 1
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -122,9 +132,8 @@ def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSe
     return dataset.with_parts(**parts)
 
 
-def _items(text: str, files: bool) -> list[tuple[str, tuple[str, str]]]:
+def _items(rows: Sequence[dict[str, str]], files: bool) -> list[tuple[str, tuple[str, str]]]:
     """Of each item of a ``split.csv`` the split; and the name, of a file below what all have in common, and target."""
-    rows = [*_csv_rows(text)]
     names = [row["item"] for row in rows]
     if files and names:
         names = [os.path.abspath(name) for name in names]

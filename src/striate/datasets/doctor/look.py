@@ -19,7 +19,7 @@ from PIL import Image
 
 from striate.datasets.dataset import Part
 from striate.datasets.doctor.similarity import CELLS, SIDE, shrink
-from striate.datasets.split import digest
+from striate.datasets.split import digest, file_digest
 from striate.errors import DataError
 from striate.model.image import ValueRange, canonical
 from striate.model.opening import open_image
@@ -120,7 +120,7 @@ def look_at_file(path: Path, value_range: ValueRange = ()) -> Look:
     """The look at one image file; never an error."""
     try:
         with open_image(path) as image:
-            data = path.read_bytes()
+            content, size = file_digest(path), path.stat().st_size
             kind, mode, frames = str(image.format), image.mode, int(getattr(image, "n_frames", 1))
             width, height = image.size
             orientation, camera, taken = _exif(image)
@@ -143,14 +143,14 @@ def look_at_file(path: Path, value_range: ValueRange = ()) -> Look:
             low=min(low for low, _ in extremes),
             high=max(high for _, high in extremes),
             spread=max(high - low for low, high in extremes),
-            file_size=len(data),
+            file_size=size,
             sharpness=float(sharpness(_at_most(seen))[0]),
             border=_border(seen),
             camera=camera,
             taken=taken,
             colour=small.reshape(CELLS, SIDE // CELLS, CELLS, SIDE // CELLS, 3).mean(axis=(1, 3)),
             thumb=np.rint(small @ np.array(LUMA_601, np.float32)).astype(np.uint8),
-            digest=digest(data),
+            digest=content,
         )
     except (DataError, OSError) as error:
         return Look(fault=str(error).removeprefix(f"{path}: "))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
+from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.npz import archive_arrays, array_inputs, arrays_data_set, open_npz
 from striate.errors import DataError, listed, listed_quoted
 from striate.files import check_regular
@@ -117,6 +118,10 @@ def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: It is damaged, of objects, or its package is not installed.
     """
+    try:
+        check_regular(file)
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from None
     if file.suffix.lower() in _HDF5:
         try:
             h5py = needed_package(file.suffix, "h5py", "h5py", "save it as .npz")
@@ -126,9 +131,13 @@ def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
         if file.suffix.lower() in _HDF5:
             found: dict[str, np.ndarray] = {}
             with h5py.File(file, "r") as archive:
-                archive.visititems(lambda key, item: found.update({key: item[()]} if hasattr(item, "shape") else {}))
-            return found
-        check_regular(file)
+                archive.visititems(lambda key, item: found.update({key: item} if hasattr(item, "shape") else {}))
+                size, most = sum(item.nbytes for item in found.values()), max(UNPACKED, RATIO * file.stat().st_size)
+                if size > most:
+                    raise DataError(
+                        f"{file}: {size:,} bytes of arrays, expected at most {most:,} of a file of its size"
+                    )
+                return {key: item[()] for key, item in found.items()}
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {file.stem: loaded}

@@ -19,6 +19,7 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
 from striate.errors import DataError
+from striate.files import read_regular, read_regular_text
 from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION
 
@@ -79,7 +80,7 @@ def open_cifar(folder: Path) -> DataSet:
 def _batch(path: Path, ten: bool) -> tuple[np.ndarray, np.ndarray]:
     """uint8 ``(N, 32, 32, 3)`` and int64 ``(N,)``."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror}); check its permissions") from None
     pixels: Any
@@ -98,7 +99,10 @@ def _batch(path: Path, ten: bool) -> tuple[np.ndarray, np.ndarray]:
             raise DataError(
                 f"{path}: it is no batch of CIFAR (data of N x 3072 bytes and N labels); the set is built in: cifar10"
             )
-        labels = np.array(found[key], np.int64)
+        try:
+            labels = np.array(found[key], np.int64)
+        except (OverflowError, ValueError, TypeError):
+            raise DataError(f"{path}: its labels are no class numbers; copy it again") from None
     images = pixels.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), labels
 
@@ -107,11 +111,11 @@ def _names(files: dict[str, Path], ten: bool) -> tuple[str, ...]:
     """The names of the classes, where they are beside the batches."""
     text = "batches.meta.txt" if ten else "fine_label_names.txt"
     if text in files:
-        return tuple(files[text].read_text("utf-8", "replace").split())
+        return tuple(read_regular_text(files[text], errors="replace").split())
     meta = "batches.meta" if ten else "meta"
     if meta not in files:
         return ()
-    found = plain_pickle(files[meta].read_bytes(), files[meta])
+    found = plain_pickle(read_regular(files[meta]), files[meta])
     names = found.get("label_names" if ten else "fine_label_names", ()) if isinstance(found, dict) else ()
     return tuple(map(str, names))
 

@@ -7,6 +7,7 @@ import io
 import math
 import re
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
 from striate.errors import DataError, listed
-from striate.files import check_regular
+from striate.files import read_regular
 from striate.tasks import CLASSIFICATION
 
 UNPACKED, RATIO = 1 << 30, 100  # bytes that any packed file may unpack to, or how many times its own size
@@ -177,8 +178,7 @@ def _first_column(path: Path, data: bytes) -> np.ndarray:
 def _content(path: Path) -> bytes:
     """The bytes of the file; of a gzip file no more than the sizes in its header promise, and one."""
     try:
-        check_regular(path)
-        data = path.read_bytes()
+        data = read_regular(path, sys.maxsize)
         # By its first bytes and not by its name: browsers unpack a download, or do not, as they please.
         if data[:2] != b"\x1f\x8b":
             return data

@@ -14,6 +14,7 @@ import numpy as np
 
 from striate.datasets.mask_recipe import MaskFile, MaskRecipe, read_mask
 from striate.errors import DataError, listed, listed_quoted
+from striate.files import read_regular_text
 from striate.model.contract import IGNORE
 from striate.model.image import header
 
@@ -266,7 +267,7 @@ def _as_text(value: int, values: Sequence[int]) -> str:
 def _named(path: Path, values: Sequence[int]) -> dict[str, int]:
     """The names in a ``classes.txt``, and the value of each."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        lines = read_regular_text(path, "utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{path}: it cannot be read as UTF-8 text; write one class name per line") from None
     names = _as_lines(path, [line.strip() for line in lines])

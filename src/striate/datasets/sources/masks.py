@@ -32,6 +32,7 @@ from striate.datasets.sources.masks_pairs import (
     stem_from,
 )
 from striate.errors import DataError, counted, listed
+from striate.files import read_regular_text
 from striate.model.opening import folder_contents, images_under, is_image
 from striate.tasks import SEGMENTATION
 
@@ -377,7 +378,7 @@ def image_sets(folder: Path, kind: str) -> dict[str, set[str]]:
     for path in folder_contents(place)[1]:
         split = split_role(path.stem)
         if path.suffix == ".txt" and split in SPLITS and path.stem.lower() != "trainval":
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = read_regular_text(path, errors="replace").splitlines()
             found[split] = {Path(line.split()[0]).stem for line in lines if line.split()}
     return found
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from striate.datasets.sources.mask_values import split_masks
 from striate.datasets.sources.masks import Pairs, mask_data
 from striate.datasets.sources.objects import objects_data_set
 from striate.errors import DataError, counted, listed
+from striate.files import check_regular, read_json
 from striate.model.opening import folder_contents, images_under
 from striate.tasks import SEGMENTATION
 
@@ -78,6 +78,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _looks_like_coco(path: Path) -> bool:
     try:
+        check_regular(path)
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
@@ -95,7 +96,7 @@ class _CocoSplit:
     def __init__(self, path: Path, folder: Path) -> None:
         self.path = path
         try:
-            content = json.loads(path.read_bytes())
+            content = read_json(path, _LARGEST)
             self.categories = {int(c["id"]): str(c["name"]) for c in content["categories"]}
             listed_images = [{"id": i["id"], "file_name": str(i["file_name"])} | i for i in content["images"]]
             self.objects: dict[Any, list[dict[str, Any]]] = {}

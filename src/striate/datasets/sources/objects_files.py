@@ -24,6 +24,7 @@ from striate.datasets.sources.masks import Pairs, has_mask_files, image_sets, ma
 from striate.datasets.sources.masks_pairs import IMAGE_WORDS, MASK_WORDS
 from striate.datasets.sources.objects import objects_data_set
 from striate.errors import DataError, counted, listed
+from striate.files import read_regular_text
 from striate.model.image import header
 from striate.model.opening import folder_contents, images_under, is_hidden
 
@@ -168,9 +169,7 @@ def _matched(folder: Path, suffix: str) -> tuple[dict[str, list[tuple[Path, Path
 # ------------------------------------------------------------------------------------------------ what is in them
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: too large for the objects of one image")
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        return read_regular_text(path, "utf-8-sig", "replace", _LARGEST)
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror})") from None
 

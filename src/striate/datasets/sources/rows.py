@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS
+from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.errors import DataError, counted, listed, listed_quoted
-from striate.files import check_regular
+from striate.files import read_regular
 from striate.model.foreign import needed_package
 from striate.model.opening import is_image
 
@@ -42,8 +43,10 @@ SPLIT_CELLS = SPLIT_NAMES | {"publictest": "val", "privatetest": "test"}  # the 
 NUMBERING = ("", "id", "index", "idx", "no", "nr", "#", "uuid", "unnamed: 0")  # what programs write before the rest
 _KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixels"}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
+_LINE_END = re.compile("\r\n|\r|\n")
 _SAMPLE = 50  # rows from which separator and header are told
 _HEAD = 4000  # bytes from which an encoding is told
+_CELLS = 1_000_000  # of a Parquet file, whatever its size; beyond it one for each bit
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
 _PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
 Fault = tuple[int, str]  # a line and what is wrong with it
@@ -160,6 +163,8 @@ def read_table(path: Path | TableText) -> CsvTable:
     text = TableText.open(path)
     path = text.path
     rows, lines, notes = _rows(path, text)
+    if not rows:
+        raise _empty(path)
     headed = text.headed
     if headed:
         table = CsvTable(
@@ -241,7 +246,7 @@ class TableText:
 
     def rows(self) -> Iterator[list[str]]:
         """All rows that are not empty, the header too, one by one."""
-        for row in csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter, skipinitialspace=True):
+        for row in csv.reader(_lines(self.text), delimiter=self.delimiter, skipinitialspace=True):
             if any(row):
                 yield row
 
@@ -253,9 +258,8 @@ class TableText:
 def _head(text: str, delimiter: str) -> list[list[str]]:
     csv.field_size_limit(_LARGEST)
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):  # quotation marks that do not match may mean nothing
-        stream = io.StringIO(text, newline="")
-        reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True, quoting=quoting)
-        rows = ([cell.strip() for cell in row] for row in reader)
+        reader = csv.reader(_lines(text), delimiter=delimiter, skipinitialspace=True, strict=True, quoting=quoting)
+        rows = ([cell.strip() for cell in row] for row in islice(reader, 100 * _SAMPLE))
         with suppress(csv.Error):
             return [*islice((row for row in rows if any(row)), _SAMPLE)] or [[""]]
     return [[""]]
@@ -301,8 +305,7 @@ def table_text(path: Path) -> tuple[str, tuple[str, ...]]:
         DataError: It cannot be read, is empty, or is no text.
     """
     try:
-        check_regular(path)
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror}); check its name and permissions") from None
     encoding = _encoding(data)
@@ -324,8 +327,12 @@ def table_text(path: Path) -> tuple[str, tuple[str, ...]]:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{path}: line {line}: it contains NUL bytes, so it is damaged or no text; save it as UTF-8")
     if not text.strip():
-        raise DataError(f"{path}: the table is empty; begin it with a header such as file,label")
+        raise _empty(path)
     return text, (f"{path.name}: {note[encoding]}",) if encoding in note else ()
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the table is empty; begin it with a header such as file,label")
 
 
 def _encoding(data: bytes) -> str:
@@ -364,17 +371,30 @@ def _rows(path: Path, text: TableText) -> tuple[list[list[str]], list[int], tupl
 
 def _parsed(text: TableText, quoting: Any) -> tuple[list[list[str]], list[int]]:
     csv.field_size_limit(_LARGEST)
-    stream = io.StringIO(text.text, newline="")
-    reader = csv.reader(stream, delimiter=text.delimiter, skipinitialspace=True, strict=True, quoting=quoting)
-    rows, ends = [], [0]
+    reader = csv.reader(
+        _lines(text.text), delimiter=text.delimiter, skipinitialspace=True, strict=True, quoting=quoting
+    )
+    rows, lines, end = [], [], 0
     try:
         for row in reader:
-            rows.append([cell.strip() for cell in row])
-            ends.append(ends[-1] + 1 if text.in_memory else reader.line_num)
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                rows.append(cells)
+                lines.append(end + 1)
+            end = end + 1 if text.in_memory else reader.line_num
     except csv.Error as error:
-        raise csv.Error(ends[-1] + 1, str(error)) from None
-    full = [(row, end + 1) for row, (end, _) in zip(rows, pairwise(ends), strict=True) if any(row)]
-    return [row for row, _ in full], [line for _, line in full]
+        raise csv.Error(end + 1, str(error)) from None
+    return rows, lines
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of *text*, with their ends: one by one, where ``io.StringIO`` copies all of it, four bytes a letter."""
+    at = 0
+    for found in _LINE_END.finditer(text):
+        yield text[at : found.end()]
+        at = found.end()
+    if at < len(text):
+        yield text[at:]
 
 
 def _package_table(path: Path) -> CsvTable:
@@ -392,16 +412,31 @@ def _package_table(path: Path) -> CsvTable:
             if (n := len(book.sheetnames)) > 1:
                 notes = (f"{path.name} has {n} sheets; the first is read: {book.sheetnames[0]!r}",)
         else:
+            _check_parquet(path, module.ParquetFile(path).metadata)
             table = module.read_table(path)
             columns = [table.column(name).to_pylist() for name in table.column_names]
             rows = [list(table.column_names), *map(list, zip(*columns, strict=True))]
+    except DataError:
+        raise
     except Exception as error:  # these packages meet damage with many kinds
         raise DataError(f"{path}: damaged or not readable ({str(error) or type(error).__name__})") from None
     full = [([_cell(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
     if not full:
-        raise DataError(f"{path}: the table is empty; begin it with a header such as file,label")
+        raise _empty(path)
     (titles, header), *below = full
     return CsvTable(path, tuple(titles), [row for row, _ in below], [line for _, line in below], header, notes=notes)
+
+
+def _check_parquet(path: Path, about: Any) -> None:
+    """Refuses a small file that would fill the memory, by what it says of itself."""
+    size = path.stat().st_size
+    unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+    cells = about.num_rows * about.num_columns
+    if unpacked > max(UNPACKED, RATIO * size) or cells > max(_CELLS, 8 * size):
+        raise DataError(
+            f"{path}: {cells:,} cells of {unpacked:,} bytes, expected fewer in a file of {size:,}; if they are right, "
+            "save it as .csv"
+        )
 
 
 def _cell(value: object) -> str:
