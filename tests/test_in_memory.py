@@ -270,7 +270,13 @@ def test_masks_of_arrays_are_written_under_their_numbers(in_folder):
 # --------------------------------------------------------------------------------------------------------- DataFrames
 def test_a_data_frame_the_whole_way(in_folder):
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"said": [t.replace(" number", "\nnumber") for t in TEXTS], "mood": Y, "stars": Y * 1.5})
+    frame = pandas.DataFrame(
+        {
+            "said": [t.replace(" number", "\nnumber") for t in TEXTS],
+            "mood": np.array(["sad", "so", "glad"])[Y],
+            "stars": Y * 1.5,
+        }
+    )
     with pytest.raises(striate.DataError, match="DataFrame: no column 'moods' for --label; did you mean 'mood'"):
         open_data(frame, text="said", label="moods")
     data = open_data(frame, text="said", label="mood")
