@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import striate
+from striate.cli.common import EARLIER
 from striate.spec.ops import Base
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -236,10 +237,10 @@ def verbs() -> str:
     commands = {name: command for name, command in group.commands.items() if not command.hidden}
     parts = [
         GENERATED.format("help of the command line"),
-        "# The verbs\n",
+        "# Command reference\n",
         "`striate VERB --help` says the same. stdout carries the result, stderr progress and advice; `--json` prints\n"
-        "one JSON document instead. `--debug` shows the traceback of an error. Exit codes: 0 good; 1 the answer is no\n"
-        "(a network with problems, data with faults); 2 usage; 3 the data cannot be read; 4 the model cannot be read;\n"
+        "one JSON document instead. `--debug` shows the traceback of an error. Exit codes: 0 success; 1 errors\n"
+        "were found in a network or in data; 2 usage; 3 the data cannot be read; 4 the model cannot be read;\n"
         "130 stopped by Ctrl-C.\n",
         "| verb | |\n|---|---|",
     ]
@@ -287,10 +288,11 @@ def _option(p: Any, kind: Any) -> str:
     """A row of the table: the names that ``--help`` shows, what it says, and the other names that are taken."""
     names = [*p.opts, *p.secondary_opts]
     first = [*[n for n in names if n.startswith("--")][:1], *[n for n in names if len(n) == 2]]
-    others = ", ".join(f"`{name}`" for name in names if name not in first)
+    others = ", ".join(f"`{name}`" for name in names if name not in first and name not in EARLIER)
     also = f" Also {others}." if others else ""
-    number = {int: "N", float: "NUMBER"}
-    value = "" if p.is_flag else f" {p.metavar or next((number[k] for k in number if k in _members(kind)), 'NAME')}"
+    number = {int: "N", float: "FLOAT"}
+    word = next((number[k] for k in number if k in _members(kind)), first[0].lstrip("-").replace("-", "_").upper())
+    value = "" if p.is_flag else f" {p.metavar or word}"
     default = f" [default: {p.default}]" if p.default and getattr(p, "show_default", True) else ""
     return f"| `{', '.join(first)}{value}` | {_cell(p.help)}{default}{also} |"
 

@@ -44,7 +44,7 @@ def test_a_sheet_is_written_and_said(cli, in_folder):
     answer = cli("data", "digits", "--sheet", "sheet.png", "--augment", "standard", "--json")
     assert json.loads(answer.out)["sheet"] == "sheet.png"
     assert "augment: images are flipped left to right; where that changes the label" in answer.err
-    assert "sheet: sheet.png" in answer.err
+    assert "wrote sheet.png" in answer.err
     page = pixels("sheet.png")
     assert 900 < page.shape[1] < 1000
     assert (page[0] == 255).all()

@@ -68,7 +68,7 @@ def test_a_key_that_there_is_not(cli, in_folder, words, text):
 def test_help_shows_one_long_name_of_an_option(cli):
     text = cli("train", "--help").out
     assert "-b, --batch-size" in text
-    assert "--lr <" in text
+    assert "--lr FLOAT" in text
     for other in ("--batch ", "--lr0", "--learning-rate", "--optimiser", "--imgsz", "--pretrained"):
         assert other not in text
 

@@ -47,9 +47,9 @@ def test_a_chain_with_all_its_stages(cli, photo):
     answer = cli("lab", "conv sobel-x; relu; maxpool 2", photo, "-o", "stages.png")
     assert answer.code == 0, answer.err
     assert [line.split()[0] for line in answer.out.splitlines()] == [
-        "photo.png,", "input", "conv", "relu", "maxpool", "written",
+        "photo.png,", "input", "conv", "relu", "maxpool", "wrote",
     ]  # fmt: skip
-    assert cli("lab", photo, "conv sobel-x; relu; maxpool 2").out == answer.out.replace("written stages.png\n", "")
+    assert cli("lab", photo, "conv sobel-x; relu; maxpool 2").out == answer.out.replace("wrote stages.png\n", "")
     about = json.loads(cli("lab", "table", photo, "--json").out)
     assert [chain[0]["stage"] for chain in about["chains"]][:2] == ["identity", "sharpen"]
     beside = json.loads(cli("lab", "sobel-x", photo, "--beside", "sobel-y", "--beside", "box", "--json").out)

@@ -76,7 +76,7 @@ MISTAKES = {
     ),
     # the wrong number
     "no epochs": (["train", "digits", "--epochs", "0"], 2, ["epochs must be a whole number of at least 1, got 0"]),
-    "epochs in words": (["train", "digits", "--epochs", "many"], 2, ["'--epochs'", "valid integer"]),
+    "epochs in words": (["train", "digits", "--epochs", "many"], 2, ["'--epochs'", "not a whole number"]),
     "a negative rate": (["train", "digits", "--lr", "-1"], 2, ["lr must be a finite number above 0, got -1"]),
     "a seed too large": (["train", "digits", "--seed", str(10**20)], 2, ["seed must be below 2**32"]),
     "nesterov without momentum": (

@@ -28,7 +28,7 @@ def test_words_a_picture_and_one_document(cli, in_folder, model, digit, verb):
     words = [str(digit) if word == "DIGIT" else word for word in LOOKS[verb]]
     answer = cli(verb, model, *words, "-o", "out.png")
     assert answer.code == 0, answer.err
-    assert answer.out.splitlines()[-1] == "written out.png"
+    assert answer.out.splitlines()[-1] == "wrote out.png"
     with Image.open("out.png") as image:
         assert image.format == "PNG"
         assert image.info["Description"]
@@ -47,7 +47,7 @@ def test_activity(cli, model):
 def test_a_unit_down_to_the_pixels(cli, model, digit):
     answer = cli("unit", model, digit, "conv1:2:3:4", "--pixels")
     assert "receptive field: 3x3 pixels of the input, from row 3, column 4" in answer.out
-    assert "until a ReLU switches" in answer.out
+    assert "gradients are local" in answer.out
     about = json.loads(cli("unit", model, digit, "conv1:2:3:4", "--pixels", "--json").out)
     pixels = about["pixels"]
     assert pixels["sum"] + pixels["rest"] == pytest.approx(about["value"])
@@ -90,7 +90,7 @@ def test_animation(cli, in_folder):
     train = ["train", "digits", "--net", net, "--epochs", "1", "--fraction", "0.1", "--out", "run"]
     assert cli(*train, "--keep-epochs").code == 0
     answer = cli("filters", "run/model.safetensors", "--animation", "a.gif")
-    assert "written a.gif" in answer.out
+    assert "wrote a.gif" in answer.out
     with Image.open("a.gif") as animation:
         assert animation.n_frames == 2
 
@@ -105,7 +105,7 @@ MISTAKES = {
     "no such place": (["unit", "MODEL", "DIGIT", "conv1:0:99:0"], 2, "conv1:0:99:0 is outside conv1 (4x"),
     "a class for a unit": (["field", "MODEL", "digits", "3"], 2, "expected one unit, LAYER:CHANNEL:Y:X"),
     "a channel for a unit": (["field", "MODEL", "digits", "relu1:1"], 2, "expected one unit"),
-    "no such method": (["explain", "MODEL", "DIGIT", "--method", "gradcam"], 2, "did you mean 'grad_cam'"),
+    "no such method": (["explain", "MODEL", "DIGIT", "--method", "gradcm"], 2, "did you mean 'grad_cam'"),
     "no such class": (["explain", "MODEL", "DIGIT", "--class", "cat"], 2, "no class named 'cat'"),
     "no such data": (["peaks", "MODEL", "digit", "relu1"], 3, "did you mean 'digits'"),
     "no such channel": (["peaks", "MODEL", "digits", "relu1:44"], 2, "has the channels 0 to 3"),

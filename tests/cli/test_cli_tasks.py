@@ -164,7 +164,7 @@ def test_the_options_of_the_data_and_of_its_use(cli, in_folder, photos):
         (["--input", "1x9"], 2, "takes 1x9, but images are 1, 3 or 4 channels, height and width"),
         (["--augment", "strnog"], 2, "did you mean 'strong'?"),
         (["--balance", "weight"], 2, "did you mean 'weights'?"),
-        (["--fraction", "0"], 2, "fraction must be above 0"),
+        (["--fraction", "0"], 2, "fraction must be a number above 0"),
         (["--loss", "dice"], 2, "the loss dice is not for classification; use auto or crossentropy"),
     ],
 )

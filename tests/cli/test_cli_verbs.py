@@ -1,11 +1,13 @@
 """The verbs as the interface promises them: what goes to stdout, what to stderr, the keys of the JSON, the codes."""
 
 import json
+import re
 import sys
 
 import pytest
 from PIL import Image
 
+from striate.cli.main import HEADINGS, VERBS
 from striate.zoo import ZOO
 
 TINY = "conv 4 3; relu; flatten; linear 10"
@@ -205,7 +207,7 @@ def test_names_cannot_move_the_cursor(cli, trained, in_folder, digit):
 
 # -------------------------------------------------------------------------------------------------------- manners
 def test_help_and_version(cli):
-    for words in (["--help"], ["train", "--help"], ["zoo", "--help"]):
+    for words in (["--help"], ["train", "--help"], ["zoo", "-h"]):
         answer = cli(*words)
         assert answer.code == 0
         assert answer.out.startswith("Usage: striate")
@@ -294,6 +296,49 @@ def test_a_bug_of_ours_is_not_hidden(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["striate", "train", "digits", "--net", TINY])
     with pytest.raises(RuntimeError, match="a bug"):
         main()
+
+
+def test_the_verbs_stand_under_headings(cli):
+    lines = cli("-h").out.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options:", *(f"{heading}:" for heading in HEADINGS)]
+    assert sum(line.split()[:1] == ["train"] for line in lines) == 1
+
+
+def test_a_value_has_a_word_and_not_a_type(cli):
+    text = cli("train", "--help").out
+    for option in ("-e, --epochs N", "--schedule SCHEDULE", "--fraction FLOAT", "DATA  "):
+        assert option in text
+    for verb in VERBS:
+        assert not re.search(r"<(str|int|float|list|path)", cli(verb, "--help").out), verb
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "digits", "--lr", "foo"], "Invalid value for '--lr': 'foo' is not a number"),
+        (["train", "digits", "--epochs", "1.5"], "Invalid value for '--epochs': '1.5' is not a whole number"),
+        (["predict", "m", "i", "--top", "0"], "Invalid value for '--top': must be at least 1, got 0"),
+        (["predict", "m", "i", "--threshold", "2"], "Invalid value for '--threshold': must be at most 1.0, got 2"),
+        (["check", "lenet5", "--svg", "out.png"], "out.png: the file must end in .svg"),
+    ],
+)
+def test_a_value_that_is_none_is_named_in_few_words(cli, in_folder, words, message):
+    answer = cli(*words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert not list(in_folder.iterdir())
+
+
+def test_evaluate_and_predict_take_a_batch_size_and_a_device(cli, trained, digit):
+    usual = document(cli("evaluate", trained, "digits", "--json"))
+    small = document(cli("evaluate", trained, "digits", "--json", "--batch-size", 7, "--device", "cpu"))
+    assert small["accuracy"] == usual["accuracy"]
+    answer = cli("predict", trained, digit, "-b", 1, "--device", "cpu")
+    assert answer.code == 0
+    answer = cli("predict", trained, digit, "--device", "gpu")
+    assert (answer.code, answer.out) == (2, "")
+    assert "device 'gpu' is not available (unknown device type); use cpu or auto" in answer.err
 
 
 def test_the_options_of_train_stand_under_headings(cli):

@@ -305,7 +305,7 @@ def test_nets_that_cannot_be_written(tmp_path: Path) -> None:
 def test_export(cli, in_folder: Path) -> None:
     answer = cli("export", "lenet5", "--to", "source")
     assert answer.code == 0
-    assert answer.out.splitlines()[0] == "lenet5.py"
+    assert answer.out.splitlines()[0] == "wrote lenet5.py"
     assert "class LeNet5(nn.Module):" in (in_folder / "lenet5.py").read_text()
 
 

@@ -158,7 +158,7 @@ def test_the_curves_of_a_sum_are_known() -> None:
     assert back.scores == (0, 4, 7, 9, 10)
     assert gone.passed
     assert back.passed
-    assert gone.verdict.startswith("area 3.75")
+    assert gone.verdict.startswith("AUC 3.75 (random 4.75)")
 
 
 def test_the_wrong_way_round_does_no_better_than_chance() -> None:

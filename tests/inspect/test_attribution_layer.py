@@ -54,7 +54,7 @@ def test_of_a_net_of_the_zoo_it_is_the_end_of_the_last_stage(name: str) -> None:
     entry = ZOO[name]
     found = cam_layer(striate.build(entry.make(), shape), torch.randn(1, *shape), task=TASKS[entry.task])
     assert found.name == layer
-    assert found.why == f"mapped at {layer}: the last layer with more than one position ({places}) before the head"
+    assert found.why == f"layer {layer}: the last spatial layer ({places}) before the head"
 
 
 @pytest.mark.slow

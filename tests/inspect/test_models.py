@@ -322,7 +322,7 @@ def test_an_animation_of_a_run(tmp_path):
 def test_no_animation_of_a_run_that_kept_nothing(trained):
     with pytest.raises(ModelError, match="train with --keep-epochs"):
         models.filters(trained / "model.safetensors", animation="a.gif")
-    with pytest.raises(ModelError, match="the network: no models of single epochs"):
+    with pytest.raises(ModelError, match="the network: no per-epoch checkpoints"):
         models.filters("lenet5", animation="a.gif")
 
 

@@ -126,7 +126,7 @@ def test_a_map_of_zeros_is_said():
 
 
 MISTAKES = {
-    "method": ({"method": "gradcam"}, "did you mean 'grad_cam'"),
+    "method": ({"method": "gradcm"}, "did you mean 'grad_cam'"),
     "class": ({"target": "11"}, "class 11: the model has 10 classes, 0 to 9"),
     "layer": ({"layer": "conv2"}, "did you mean 'conv1'"),
     "layer of the input": ({"method": "gradient", "layer": "conv1"}, "gradient maps the input"),

@@ -249,8 +249,8 @@ def test_a_list_cannot_go_on_in_the_middle_of_an_epoch():
 
 def test_an_epoch_in_a_line():
     epoch = Epoch(3, 0.5, 0.25, 0.9, 0.001, 1.25, best=True)
-    assert epoch.line(20) == "epoch  3/20  loss 0.5000  val loss 0.2500  val accuracy 90.00%  1.2 s  best"
-    assert Epoch(3, 0.5, None, None, 0.001, 1.25, best=False).line(5) == "epoch 3/5  loss 0.5000  1.2 s"
+    assert epoch.line(20) == "epoch  3/20  train loss 0.5000  val loss 0.2500  val accuracy 90.00%  1.2 s  best"
+    assert Epoch(3, 0.5, None, None, 0.001, 1.25, best=False).line(5) == "epoch 3/5  train loss 0.5000  1.2 s"
 
 
 def test_validation_leaves_every_part_in_its_mode_and_reads_labels():

@@ -146,9 +146,9 @@ def archive():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "only 0 bytes long; the file was cut short or never written"),
+        (b"", "only 0 bytes long; the file was truncated or never written"),
         (b"12345", "only 5 bytes long"),
-        (b"\x89PNG\r\n\x1a\n" + b"0" * 99, "this is a PNG image, not a model of striate (.safetensors)"),
+        (b"\x89PNG\r\n\x1a\n" + b"0" * 99, "this is a PNG image, not a striate model file (.safetensors)"),
         (b"\xff\xd8\xff\xe0" + b"0" * 99, "this is a JPEG image"),
         (archive(), "this is a zip archive, such as a PyTorch .pth"),
         (pickle.dumps({"a": 1}, 2), "this is a Python pickle"),

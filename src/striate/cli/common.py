@@ -9,8 +9,9 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 import typer.core
@@ -25,44 +26,57 @@ DataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits, shapes, mnist, fashion-mnist or cifar10; class folders, images/ and masks/, IDX files, a .csv, "
-        ".tsv or .npz.",
+        help="A built-in name (digits, shapes, mnist, fashion-mnist, cifar10), or a folder or table (docs/data.md).",
     ),
 ]
 Input = Annotated[
     str | None,
     typer.Option(
-        "--input", "-i", "--imgsz", metavar="CxHxW", help="Input size, such as 3x224x224; or 224. [the network's own]"
+        "--input",
+        "-i",
+        "--imgsz",
+        metavar="CxHxW",
+        help="Input size, such as 3x224x224, or 224. [default: the network's own]",
     ),
+]
+of_data = partial(typer.Option, rich_help_panel="The data")  # the heading of --help under which these options stand
+Task = Annotated[
+    str | None,
+    of_data(metavar="TASK", help="classification, multilabel, regression or segmentation. [default: from the data]"),
 ]
 ClassesFrom = Annotated[
     str | None,
-    typer.Option(
-        metavar="WHERE",
-        help="Where an image's class is: 'name:{class}_*' (in its file name), or parent (the folder it is in).",
-    ),
+    of_data(metavar="WHERE", help="Class from the file name, such as 'name:{class}_*', or from the folder ('parent')."),
 ]
 MaskThreshold = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
+    int | None, of_data(min=1, max=65535, help="Binarise masks: a value of at least this is class 1.")
 ]
 ValueRange = Annotated[
     str | None,
-    typer.Option(
-        "--range", metavar="LOW:HIGH", help="Images of more than 8 bits: the values of black and white. [0:65535]"
+    of_data(
+        "--range",
+        metavar="LOW:HIGH",
+        help="Images of more than 8 bits: the values of black and white. [default: 0:65535]",
     ),
 ]
 Label = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Table: the column of the targets. [by its name, or its cells]")
+    str | None,
+    of_data(metavar="COLUMN", help="Table: target column, or several separated by commas. [default: detected]"),
 ]
-FileColumn = Annotated[str | None, typer.Option("--file", metavar="COLUMN", help="Table: the column of image files.")]
+FileColumn = Annotated[
+    str | None, of_data("--file", metavar="COLUMN", help="Table: column of image files. [default: detected]")
+]
 TextColumn = Annotated[
-    str | None, typer.Option("--text", metavar="COLUMN", help="Table: the column of texts; A,B joins several.")
+    str | None,
+    of_data("--text", metavar="COLUMN", help="Table: column of texts; A,B joins several. [default: detected]"),
 ]
 Group = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Table: rows of one value (patient, video) always go to the same split."),
+    of_data(metavar="COLUMN", help="Table: group column; rows of one group (patient, video) stay in one split."),
 ]
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", "-b", "--batch", min=1, help="Batch size.")]
 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)
 SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # other keys for an argument
@@ -70,6 +84,14 @@ LONG = 2000  # characters of a message's line
 NO = ("no", "false", "0", "off")
 NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, and no option does
 WRITTEN = ("out", "steps", "animation", "sheet", "svg", "html")  # the options that say where something is written
+EARLIER = ("--film", "--most", "--part", "--optimiser")  # names of earlier versions: still taken, no longer shown
+FAULTS = {  # what of a value is wrong, by pydantic's name for it
+    "float_parsing": "{input!r} is not a number",
+    "int_parsing": "{input!r} is not a whole number",
+    "greater_than_equal": "must be at least {ge}, got {input}",
+    "less_than_equal": "must be at most {le}, got {input}",
+}
+VALUES = {"int": "N", "int range": "N", "float": "FLOAT", "float range": "FLOAT"}  # in --help
 NONE_SUCH = {  # settings of other tools that there is no need of
     "patience": "no early stopping is needed: the best epoch by validation is kept",
     "workers": "loading chooses its own number of processes",
@@ -133,6 +155,7 @@ class Verb(typer.core.TyperCommand):
             if near := getattr(error, "possibilities", None):  # of an unknown option: by the names that --help shows
                 shown = {name: p.opts[0] for p in self.params for name in p.opts}
                 error.possibilities = list(dict.fromkeys(shown.get(name, name) for name in near))  # type: ignore[attr-defined]
+            _reword(error)
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -191,7 +214,7 @@ class Verb(typer.core.TyperCommand):
 
     def _option(self, key: str, value: str, option: typer.core.TyperOption | None, known: list[str]) -> list[str]:
         if option is None:
-            names = [name.removeprefix("--") for name in known if not re.fullmatch("-.", name)]
+            names = [name.removeprefix("--") for name in known if not re.fullmatch("-.", name) and name not in EARLIER]
             hint = f"; {NONE_SUCH[key]}" if key in NONE_SUCH else nearest(key, names, "--help lists them")
             raise typer.BadParameter(f"{key}={value}: no option {key!r}{hint}")
         if option.is_flag:
@@ -208,11 +231,47 @@ class Verb(typer.core.TyperCommand):
                 *[n for n in names if len(n) == 2],
             ] or names
             if record := parameter.get_help_record(ctx):
+                record = (_value_named(record[0]), record[1])
                 headings.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
             parameter.opts = names
         for heading, records in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+
+def _reword(error: Any) -> None:
+    """A value that is no number or out of range, in few words, of the option by the name that ``--help`` shows."""
+    cause = error.__cause__
+    fault = cause.errors()[0] if hasattr(cause, "errors") else {}
+    if fault.get("type") in FAULTS:
+        error.message = FAULTS[fault["type"]].format(input=fault["input"], **fault.get("ctx", {}))
+    if isinstance(getattr(error, "param", None), typer.core.TyperOption):
+        error.param_hint = f"'{error.param.opts[0]}'"
+
+
+def _value_named(names: str) -> str:
+    """*names* of an option with a word for its value instead of its type.
+
+    >>> _value_named("-e, --epochs <int range>"), _value_named("--schedule <str>"), _value_named("DATA <str>")
+    ('-e, --epochs N', '--schedule SCHEDULE', 'DATA')
+    """
+    plain, _, kind = names.partition(" <")
+    kind = kind.rstrip(">")
+    if not kind or "--" not in plain:
+        return plain
+    return f"{plain} {VALUES.get(kind) or plain.rpartition('--')[2].replace('-', '_').upper()}"
+
+
+class Verbs(typer.core.TyperGroup):
+    """All verbs, which ``--help`` lists under headings."""
+
+    headings: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = formatter.width - 6 - max(map(len, self.commands))
+        for heading, names in self.headings.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(width)) for name in names])
 
 
 def print_json(document: Any) -> None:

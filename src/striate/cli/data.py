@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from striate.cli.common import (
     Json,
     Label,
     MaskThreshold,
+    Task,
     TextColumn,
     ValueRange,
     echo,
@@ -22,36 +24,31 @@ from striate.cli.common import (
     say,
 )
 
-_Task = Annotated[
-    str | None, typer.Option(metavar="TASK", help="classification, multilabel, regression or segmentation.")
-]
+_sheet = partial(typer.Option, rich_help_panel="The contact sheet (with --sheet)")
 
 
 def data_command(
     data: DataArgument,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a contact sheet of what the network will see.")
+        Path | None,
+        typer.Option(metavar="OUT.png", help="Write a contact sheet: a grid of items as networks see them."),
     ] = None,
     augment: Annotated[
         str | None,
-        typer.Option(metavar="HOW", help="On the sheet: none, light, standard, strong, or such as 'shift=4'. [none]"),
+        _sheet(
+            metavar="HOW",
+            help="none, light, standard or strong, or settings such as 'shift=4' (docs/augmentation.md). [default: "
+            "none]",
+        ),
     ] = None,
     input: Annotated[
         str | None,
-        typer.Option(
-            "--input",
-            "-i",
-            "--imgsz",
-            metavar="CxHxW",
-            help="On the sheet: the input size. [that of the default network]",
-        ),
+        _sheet("--input", "-i", "--imgsz", metavar="CxHxW", help="Input size. [default: the default network's]"),
     ] = None,
-    resize: Annotated[str | None, typer.Option(help="On the sheet: stretch, fit or crop. [stretch]")] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", "--part", help="On the sheet: train, val or test. [train]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Random seed of the sheet. [0]")] = None,
-    task: _Task = None,
+    resize: Annotated[str | None, _sheet(help="stretch, fit or crop. [default: stretch]")] = None,
+    split: Annotated[str | None, _sheet("--split", "--part", help="train, val or test. [default: train]")] = None,
+    seed: Annotated[int | None, _sheet(min=0, help="Random seed. [default: 0]")] = None,
+    task: Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
     value_range: ValueRange = None,
@@ -70,7 +67,7 @@ def data_command(
     of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
     found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
     if sheet:
-        say(f"contact sheet: {sheet}")
+        say(f"wrote {sheet}")
     if json:
         print_json(found.as_dict() | ({"sheet": str(sheet)} if sheet else {}))
     else:
@@ -80,9 +77,9 @@ def data_command(
 def doctor_command(
     data: DataArgument,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Decode no images: only what training checks by itself.")
+        bool, typer.Option("--quick", help="Decode no images: only counts, labels, headers and exact duplicates.")
     ] = False,
-    task: _Task = None,
+    task: Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
     value_range: ValueRange = None,
@@ -92,7 +89,7 @@ def doctor_command(
     group: Group = None,
     json: Json = False,
 ) -> None:
-    """Find the faults of a data set before training. Names the files and the fix of each; exit code 1 with faults."""
+    """Check a data set for problems before training. Lists files and fixes; exit code 1 if there are errors."""
     from striate.cli.progress import ReadingProgress
     from striate.datasets.doctor import doctor
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from striate.cli.common import (
+    BatchSize,
     ClassesFrom,
     DataArgument,
+    Device,
     FileColumn,
     Group,
     Json,
@@ -34,6 +36,8 @@ def evaluate_command(
     file: FileColumn = None,
     text: TextColumn = None,
     group: Group = None,
+    batch_size: BatchSize = 256,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
@@ -44,7 +48,8 @@ def evaluate_command(
     options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     with ReadingProgress() as reading:
         shown: dict[str, Any] = {"reading": reading.show, "fetching": reading.download.show}
-        scores = evaluate(model, data, split=split, say=say, **shown, **options)
+        how: dict[str, Any] = {"batch_size": batch_size, "device": device}
+        scores = evaluate(model, data, split=split, say=say, **how, **shown, **options)
     if json:
         print_json(scores.as_dict())
     else:
@@ -57,20 +62,23 @@ def predict_command(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE", help="Images, folders of them, tables, .npz, .npy; 'a sentence', or a .txt file of them."
+            metavar="FILE",
+            help="Images, folders, tables, .npz or .npy arrays; for a model of texts 'a sentence' or a .txt file.",
         ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="How many classes to print for each item.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Classes to print for each item.")] = 3,
     threshold: Annotated[
         float,
         typer.Option("--threshold", "--conf", min=0, max=1, help="Multilabel: minimum probability of a label."),
     ] = 0.5,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write the mask of each image there, as PNG.")
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder: the mask of each image, as PNG.")
     ] = None,
     label: Label = None,
     file: FileColumn = None,
     text: TextColumn = None,
+    batch_size: BatchSize = 64,
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
@@ -79,6 +87,7 @@ def predict_command(
     from striate.run.api import predictions
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
+    columns |= {"batch_size": batch_size, "device": device}
     failed, documents = 0, []
     for answer, mask in predictions(model, files, threshold=threshold, out=out, **columns):
         if isinstance(answer, DataError):

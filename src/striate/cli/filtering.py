@@ -168,6 +168,6 @@ def _finish(
     echo(done.text(numbers=show == "numbers") if isinstance(done, FilteredImage) else done)
     for path in (out, steps):
         if path:
-            echo(f"written {path}")
+            echo(f"wrote {path}")
     if not out and not steps:
-        say("draw it with -o OUT.png" + ", animate it with --steps OUT.gif or OUT.html" * single)
+        say("no figure written; add -o OUT.png" + ", animate it with --steps OUT.gif or OUT.html" * single)

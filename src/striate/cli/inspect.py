@@ -23,14 +23,14 @@ Net = Annotated[
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file (for a model of texts, a sentence).")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="OUT.png", help="Where the figure goes.", callback=writes(".png")),
+    typer.Option("--out", "-o", metavar="OUT.png", help="Output figure. [default: none]", callback=writes(".png")),
 ]
 UNIT = "LAYER:CHANNEL:Y:X"
 
 
 def filters_command(
     model: Net,
-    layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="A convolution. [the first]")] = None,
+    layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="A convolution. [default: the first]")] = None,
     channel: Annotated[int | None, typer.Option(help="One kernel, with the slices of all its inputs.")] = None,
     animation: Annotated[
         Path | None,
@@ -56,7 +56,9 @@ def filters_command(
 def maps_command(
     model: Net,
     image: Image,
-    layer: Annotated[str | None, typer.Argument(metavar="LAYER", help="Any layer. [the first convolution]")] = None,
+    layer: Annotated[
+        str | None, typer.Argument(metavar="LAYER", help="Any layer. [default: the first convolution]")
+    ] = None,
     order: Annotated[str, typer.Option(help="strength (largest mean absolute value first) or channel.")] = "strength",
     out: Out = None,
     input: Input = None,
@@ -105,7 +107,7 @@ def unit_command(
 def field_command(
     model: Net,
     data: DataArgument,
-    unit: Annotated[str, typer.Argument(metavar=UNIT)],
+    unit: Annotated[str, typer.Argument(metavar=UNIT, help="Counted from 0.")],
     split: Split = "test",
     max_items: Annotated[int, typer.Option("--max-items", "--most", min=1, help="Images used, evenly spread.")] = 100,
     out: Out = None,
@@ -127,7 +129,7 @@ def peaks_command(
     layer: Annotated[
         str,
         typer.Argument(
-            metavar="LAYER[:CHANNEL,...]", help="Without channels: the six with the largest mean absolute output."
+            metavar="LAYER[:CHANNEL,...]", help="A layer and channels. [default: the six strongest channels]"
         ),
     ],
     split: Split = "train",
@@ -138,7 +140,7 @@ def peaks_command(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Find the image patches that activate a channel most. With what in them drives the channel."""
+    """Find the top activating image patches of a channel. With the deconvnet reconstruction of each patch."""
     from striate.cli.progress import ReadingProgress
     from striate.inspect.models import peaks
 
@@ -152,20 +154,33 @@ def explain_command(
     model: Net,
     image: Image,
     target: Annotated[
-        str, typer.Option("--class", "--target", metavar="TARGET", help=f"A class, its number, or {UNIT}. [predicted]")
+        str,
+        typer.Option(
+            "--class",
+            "--target",
+            metavar="TARGET",
+            help=f"A class, its number, or {UNIT}. [default: the predicted class]",
+        ),
     ] = "",
     method: Annotated[
-        str, typer.Option(help="grad_cam, integrated_gradients, occlusion, ...; all to compare them.")
+        str,
+        typer.Option(
+            help="gradient, gradient_x_input, integrated_gradients, smoothgrad, guided_backprop, deconvnet, grad_cam, "
+            "grad_cam_pp, layer_cam, hires_cam, ablation_cam or occlusion; all: compare them."
+        ),
     ] = "grad_cam",
     layer: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="For class activation maps. [picked, with the reason]")
+        str | None,
+        typer.Option(metavar="LAYER", help="Target layer of CAM methods. [default: chosen, with the reason]"),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Run the sanity checks of the map.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run sanity checks (randomisation, deletion, insertion, completeness).")
+    ] = False,
     out: Out = None,
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Draw a saliency map. Which parts of an image contribute to the prediction."""
+    """Draw a saliency map (Grad-CAM and others). Which parts of an image contribute to the prediction."""
     from striate.inspect.models import explain
 
     _show(explain(model, image, target, method=method, layer=layer, check=check, input=input), out, json)
@@ -221,6 +236,6 @@ def _show(found: Inspection, out: Path | None, json: bool, **others: Path | None
     echo(found)
     written = [path for path in (out, *others.values()) if path]
     for path in written:
-        echo(f"written {path}")
+        echo(f"wrote {path}")
     if picture and not written:
-        say("draw it with -o OUT.png")
+        say("no figure written; add -o OUT.png")

@@ -13,11 +13,14 @@ import typer
 
 from striate._version import __version__
 from striate.cli import data, evaluate, filtering, inspect, networks, page, train
-from striate.cli.common import Verb, echo
+from striate.cli.common import Verb, Verbs, echo
 from striate.errors import Error
 
+HELP = {"help_option_names": ["--help", "-h"]}
 app = typer.Typer(
     name="striate",
+    cls=Verbs,
+    context_settings=HELP,
     help="A workbench for convolutional neural networks.",
     epilog="Start with: striate train digits. Options may be given as key=value too: striate train digits epochs=5",
     no_args_is_help=True,
@@ -25,32 +28,41 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-VERBS: dict[str, Callable[..., None]] = {
-    "doctor": data.doctor_command,
-    "data": data.data_command,
-    "train": train.train_command,
-    "evaluate": evaluate.evaluate_command,
-    "predict": evaluate.predict_command,
-    "check": networks.check_command,
-    "zoo": networks.zoo_command,
-    "weights": networks.weights_command,
-    "export": networks.export_command,
-    "convolve": filtering.convolve_command,
-    "pool": filtering.pool_command,
-    "activation": filtering.activation_command,
-    "lab": filtering.lab_command,
-    "filters": inspect.filters_command,
-    "maps": inspect.maps_command,
-    "activity": inspect.activity_command,
-    "unit": inspect.unit_command,
-    "field": inspect.field_command,
-    "peaks": inspect.peaks_command,
-    "explain": inspect.explain_command,
-    "imagine": inspect.imagine_command,
-    "view": page.view_command,
+HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help lists the verbs
+    "Data": {"data": data.data_command, "doctor": data.doctor_command},
+    "Train and predict": {
+        "train": train.train_command,
+        "evaluate": evaluate.evaluate_command,
+        "predict": evaluate.predict_command,
+    },
+    "Networks": {
+        "check": networks.check_command,
+        "zoo": networks.zoo_command,
+        "weights": networks.weights_command,
+        "export": networks.export_command,
+    },
+    "Filters by hand": {
+        "convolve": filtering.convolve_command,
+        "pool": filtering.pool_command,
+        "activation": filtering.activation_command,
+        "lab": filtering.lab_command,
+    },
+    "Inspect a model": {
+        "filters": inspect.filters_command,
+        "maps": inspect.maps_command,
+        "activity": inspect.activity_command,
+        "unit": inspect.unit_command,
+        "field": inspect.field_command,
+        "peaks": inspect.peaks_command,
+        "explain": inspect.explain_command,
+        "imagine": inspect.imagine_command,
+        "view": page.view_command,
+    },
 }
+VERBS = {name: verb for verbs in HEADINGS.values() for name, verb in verbs.items()}
+Verbs.headings = {heading: tuple(verbs) for heading, verbs in HEADINGS.items()}
 for name, verb in VERBS.items():
-    app.command(name, cls=Verb)(verb)
+    app.command(name, cls=Verb, context_settings=HELP)(verb)
 
 # of an error's kind, by name, so that no package is imported to say it; every other: 2, usage
 CODES = {"ShapeError": 1, "ExportError": 1, "DataError": 3, "ModelError": 4}

@@ -33,14 +33,15 @@ def check_command(
             "-i",
             "--imgsz",
             metavar="CxHxW",
-            help="Input size, such as 3x224x224; or 224. Once for each input of a module. [the network's own]",
+            help="Input size, such as 3x224x224, or 224; repeat it for each input of a module. [default: the network's "
+            "own]",
         ),
     ] = None,
     output: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of a module with several outputs: the key or place of one.")
+        str | None, typer.Option(metavar="NAME", help="Which output of a module with several (key or index).")
     ] = None,
     diff: Annotated[
-        str | None, typer.Option(metavar="NET", help="Print the differences to this other network instead.")
+        str | None, typer.Option(metavar="NET", help="Print the differences to this other network.")
     ] = None,
     svg: Annotated[
         Path | None, typer.Option(metavar="OUT.svg", help="Also draw the network.", callback=writes(".svg"))
@@ -93,7 +94,7 @@ def _advise(input: str, own: tuple[int, ...] | None, shape: tuple[int, ...]) -> 
 
 
 def zoo_command(json: Json = False) -> None:
-    """List the networks of the zoo. Paper, year, input, parameters, MACs, receptive field of the last feature map."""
+    """List the networks of the zoo. Receptive field: of the last feature map; striate check NAME has the details."""
     from striate.analysis import align_columns
     from striate.loading.network import list_networks
 
@@ -121,22 +122,22 @@ def export_command(
         str, typer.Option("--to", "--format", metavar="FORMAT", help="source: a stand-alone PyTorch file.")
     ] = "source",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The file to write. [lenet5.py for lenet5]")
+        Path | None, typer.Option("--out", "-o", metavar="OUT.py", help="Output file. [default: NET.py]")
     ] = None,
     input: Input = None,
     json: Json = False,
 ) -> None:
-    """Export a network or model to a stand-alone file. Compared first: its outputs are equal bit for bit."""
+    """Export a network or model to a stand-alone file. Verified to give identical outputs before it is written."""
     from striate.run.api import export
 
     done = export(net, to, out=out, input=input)
     if json:
         print_json(done.as_dict())
         return
-    echo(" and ".join(map(str, done.files)))
+    echo(f"wrote {' and '.join(map(str, done.files))}")
     trained = len(done.files) > 1
-    what = "weights, preparation and predictions" if trained else "outputs with random weights"
-    echo(f"compared with the network: {what} are equal bit for bit")
+    what = "weights, preprocessing and outputs" if trained else "outputs, with random weights"
+    echo(f"verified: identical {what}")
     if trained:
         say("\nnext:\n  " + command("python", done.path, "IMAGE"))
 
@@ -146,16 +147,25 @@ def weights_command(
         str, typer.Argument(metavar="NET", help="A zoo network that torchvision has too, such as resnet50.")
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Its weights: a state dict (.pth) or .safetensors.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write (.safetensors).")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.safetensors", help="Output file: the model.")],
     classes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Class names, one per line, in the order of the outputs. [0 to 999]"),
+        typer.Option(
+            metavar="FILE", help="Class names, one per line, in the order of the outputs. [default: 0 to 999]"
+        ),
     ] = None,
     scale_to: Annotated[
         int | None,
-        typer.Option(min=1, help="Pixels of the shorter side before the centre crop. [256; torchvision's V2: 232]"),
+        typer.Option(
+            "--scale-to",
+            "--resize-size",
+            min=1,
+            help="Shorter side before the centre crop, in pixels (IMAGENET1K_V2: 232). [default: IMAGENET1K_V1's]",
+        ),
     ] = None,
-    sides: Annotated[bool, typer.Option("--sides", help="Keep the auxiliary heads of googlenet_torchvision.")] = False,
+    sides: Annotated[
+        bool, typer.Option("--aux-heads", "--sides", help="Keep the auxiliary heads of googlenet_torchvision.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Convert torchvision's pretrained weights. To a model file with their preprocessing; no code in FILE is run."""

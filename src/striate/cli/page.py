@@ -16,20 +16,22 @@ def view_command(
         str | None,
         typer.Argument(
             metavar="[MODEL]",
-            help="A run folder or model file; or a network: zoo name, .net file, text, FILE.py:NAME. [the newest run]",
+            help="A run folder or model file; or a network: zoo name, .net file, text, FILE.py:NAME. [default: newest run]",
             show_default=False,
         ),
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Images (or sentences) to offer. [items of the run's data]"),
+        typer.Argument(metavar="[INPUT]...", help="Images (or sentences) to offer. [default: items of the run's data]"),
     ] = None,
     data: Annotated[str | None, typer.Option(metavar="DATA", help="A data set whose test items are offered.")] = None,
     html: Annotated[
         Path | None,
         typer.Option("--html", "-o", metavar="OUT.html", help="Write the page as one file.", callback=writes(".html")),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Local port. [a free one]", show_default=False)] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Local port. [default: a free one]", show_default=False)
+    ] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
     input: Input = None,
     json: Json = False,

@@ -12,14 +12,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.common import DataArgument, Json, command, echo, print_json, say
+from striate.cli.common import (
+    ClassesFrom,
+    DataArgument,
+    FileColumn,
+    Group,
+    Json,
+    Label,
+    MaskThreshold,
+    Task,
+    TextColumn,
+    ValueRange,
+    command,
+    echo,
+    of_data,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from striate.run import Result, Run
 
-_net, _data, _training, _run = (
+_net, _training, _run = (
     partial(typer.Option, rich_help_panel=title)  # under which heading of --help an option stands
-    for title in ("The network", "The data", "Training", "The run")
+    for title in ("The network", "Training", "The run")
 )
 
 
@@ -32,95 +48,110 @@ def train_command(
             "-n",
             "--model",
             metavar="NET",
-            help="Zoo name, .net file, text, model file or run folder. [the default for the data]",
+            help="Zoo name, .net file, text, model file or run folder. [default: one for the data]",
         ),
     ] = None,
     input: Annotated[
         str | None,
         _net(
-            "--input", "-i", "--imgsz", metavar="CxHxW", help="Input size: 3x64x64, or 64. [network's own, or data's]"
+            "--input",
+            "-i",
+            "--imgsz",
+            metavar="CxHxW",
+            help="Input size: 3x64x64, or 64. [default: the network's, or the data's]",
         ),
     ] = None,
     init: Annotated[str, _net(help="Weight initialisation: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
     weights: Annotated[
         str | None,
-        _net("--weights", "--pretrained", metavar="MODEL", help="Fine-tune this model: its weights, with a new head."),
-    ] = None,
-    freeze: Annotated[str | None, _net(metavar="LAYER", help="Freeze all layers up to and including this one.")] = None,
-    task: Annotated[
-        str | None, _data(help="classification, multilabel, regression or segmentation. [from the data]")
-    ] = None,
-    classes_from: Annotated[
-        str | None,
-        _data(metavar="WHERE", help="Where classes are: 'name:{class}_*' (in file names), or parent (folders)."),
-    ] = None,
-    mask_threshold: Annotated[
-        int | None, _data(min=1, max=65535, help="Masks become two classes: below this value, and from it on.")
-    ] = None,
-    value_range: Annotated[
-        str | None,
-        _data(
-            "--range", metavar="LOW:HIGH", help="Images of more than 8 bits: the values of black and white. [0:65535]"
+        _net(
+            "--weights",
+            "--pretrained",
+            metavar="MODEL",
+            help="Start from this model's weights; with other classes its head is new.",
         ),
     ] = None,
-    label: Annotated[
-        str | None, _data(metavar="COLUMN", help="Table: the column of the targets. [by its name, or its cells]")
-    ] = None,
-    file: Annotated[str | None, _data("--file", metavar="COLUMN", help="Table: the column of image files.")] = None,
-    text: Annotated[
-        str | None, _data("--text", metavar="COLUMN", help="Table: the column of texts; A,B joins several.")
-    ] = None,
-    group: Annotated[
-        str | None, _data(metavar="COLUMN", help="Table: rows of one value (patient, video) go to the same split.")
-    ] = None,
+    freeze: Annotated[str | None, _net(metavar="LAYER", help="Freeze all layers up to and including this one.")] = None,
+    task: Task = None,
+    classes_from: ClassesFrom = None,
+    mask_threshold: MaskThreshold = None,
+    value_range: ValueRange = None,
+    label: Label = None,
+    file: FileColumn = None,
+    text: TextColumn = None,
+    group: Group = None,
     channels: Annotated[
-        int | None, _data(help="Read images as 1 (grey), 3 (RGB) or 4 (RGBA) channels. [as they are]")
+        int | None, of_data(help="Read images as 1 (grey), 3 (RGB) or 4 (RGBA) channels. [default: as they are]")
     ] = None,
-    resize: Annotated[str | None, _data(help="Resize images by stretch, fit or crop. [stretch]")] = None,
+    resize: Annotated[str | None, of_data(help="Resize images: stretch, fit or crop. [default: stretch]")] = None,
     augment: Annotated[
-        str | None, _data(help="none, light, standard, strong, or such as 'light flip=no'. [none]")
+        str | None,
+        of_data(
+            help="none, light, standard, strong, or settings: 'light flip=no' (docs/augmentation.md). [default: none]"
+        ),
     ] = None,
-    fraction: Annotated[float | None, _data(help="Fraction of the training split to use, stratified. [1]")] = None,
-    strict: Annotated[bool, _data("--strict", help="Stop at a file that cannot be read.")] = False,
+    fraction: Annotated[
+        float | None, of_data(help="Fraction of the training split to use, stratified. [default: 1]")
+    ] = None,
+    strict: Annotated[bool, of_data("--strict", help="Stop at an unreadable file. [default: skip it]")] = False,
     recipe: Annotated[
         str | None,
-        _training(metavar="NAME", help="standard, tutorial or svm, or a recipe.json; other options override it."),
+        _training(
+            metavar="NAME",
+            help="Settings: standard, tutorial, svm or a recipe.json (config). Other options override it.",
+        ),
     ] = None,
-    epochs: Annotated[int | None, _training("--epochs", "-e", help="Number of epochs. [20]")] = None,
-    batch_size: Annotated[int | None, _training("--batch-size", "-b", "--batch", help="Batch size. [32]")] = None,
+    epochs: Annotated[int | None, _training("--epochs", "-e", help="Number of epochs. [default: 20]")] = None,
+    batch_size: Annotated[
+        int | None, _training("--batch-size", "-b", "--batch", help="Batch size. [default: 32]")
+    ] = None,
     lr: Annotated[
-        float | None, _training("--lr", "--learning-rate", "--lr0", help="Learning rate (its maximum). [0.002]")
+        float | None, _training("--lr", "--learning-rate", "--lr0", help="Peak learning rate. [default: 0.002]")
     ] = None,
     schedule: Annotated[
-        str | None, _training(help="Learning-rate schedule: constant, step, cosine or linear. [cosine]")
+        str | None, _training(help="Learning-rate schedule: constant, step, cosine or linear. [default: cosine]")
     ] = None,
-    warmup: Annotated[float | None, _training(help="Fraction of all steps with a rising learning rate. [0.1]")] = None,
+    warmup: Annotated[float | None, _training(help="Warm-up, as a fraction of all steps. [default: 0.1]")] = None,
     optimizer: Annotated[
         str | None,
-        _training("--optimizer", "--optimiser", "--opt", help="sgd, momentum, nesterov, adam or adamw. [adamw]"),
+        _training(
+            "--optimizer", "--optimiser", "--opt", help="sgd, momentum, nesterov, adam or adamw. [default: adamw]"
+        ),
     ] = None,
-    momentum: Annotated[float | None, _training(help="Momentum, of momentum and nesterov. [0.9]")] = None,
-    weight_decay: Annotated[float | None, _training(help="Weight decay (L2). [0.01]")] = None,
-    l1: Annotated[float | None, _training(help="L1 regularisation of the weights. [0]")] = None,
-    label_smoothing: Annotated[float | None, _training(help="Label smoothing, 0 to 1. [0.05]")] = None,
+    momentum: Annotated[
+        float | None, _training(help="Momentum (optimizers momentum and nesterov). [default: 0.9]")
+    ] = None,
+    weight_decay: Annotated[float | None, _training(help="Weight decay (L2). [default: 0.01]")] = None,
+    l1: Annotated[float | None, _training(help="L1 regularisation of the weights. [default: 0]")] = None,
+    label_smoothing: Annotated[float | None, _training(help="Label smoothing, 0 to 1. [default: 0.05]")] = None,
     loss: Annotated[
         str | None,
-        _training(help="auto, crossentropy, mse, hinge; l1, huber; dice, crossentropy+dice. [auto: by the task]"),
+        _training(
+            help="classification: crossentropy, mse, hinge; multilabel: bce; regression: mse, l1, huber; segmentation: "
+            "crossentropy+dice, crossentropy, dice. [default: the task's first]"
+        ),
     ] = None,
-    clip: Annotated[float | None, _training(help="Maximum norm of the gradient; 0: no clipping. [0]")] = None,
+    clip: Annotated[float | None, _training(help="Maximum gradient norm; 0: no clipping. [default: 0]")] = None,
     balance: Annotated[
-        str | None, _training(help="Class imbalance: none, weights (in the loss) or sampling. [none]")
+        str | None,
+        _training(
+            help="Class imbalance: none, weights (class-weighted loss) or sampling (oversampling). [default: none]"
+        ),
     ] = None,
-    seed: Annotated[int | None, _training(help="Random seed. [0]")] = None,
-    out: Annotated[Path | None, _run("--out", "-o", metavar="DIR", help="The run's folder. [runs/DATA-NET]")] = None,
-    resume: Annotated[bool, _run("--resume", help="Resume the newest run of DATA (and --net).")] = False,
+    seed: Annotated[int | None, _training(min=0, help="Random seed. [default: 0]")] = None,
+    out: Annotated[
+        Path | None, _run("--out", "-o", metavar="DIR", help="Output folder. [default: runs/DATA-NET]")
+    ] = None,
+    resume: Annotated[
+        bool, _run("--resume", help="Resume the run in --out, or the newest of DATA (and --net).")
+    ] = False,
     keep_epochs: Annotated[
         bool, _run("--keep-epochs", help="Save the model of every epoch in epochs/, to animate its kernels.")
     ] = False,
-    device: Annotated[str, _run(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, _run(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
     json: Json = False,
 ) -> None:
-    """Train a network on DATA. Ends with its accuracy on held-out images, and writes a report."""
+    """Train a network on DATA. Reports test metrics, and writes an HTML report."""
     options = {name: value for name, value in locals().items() if name not in OURS and value is not None}
     from striate.cli.progress import ReadingProgress
     from striate.learning import find_recipe

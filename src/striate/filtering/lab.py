@@ -209,7 +209,8 @@ def convolve(
         ``steps()`` animates it.
 
     Raises:
-        SeeError: No such kernel, or shapes that do not fit. DataError: The file cannot be read.
+        SeeError: No such kernel, or shapes that do not fit.
+        DataError: The file cannot be read.
 
     >>> found = convolve("1 1 1 0 0; 0 1 1 1 0; 0 0 1 1 1; 0 0 1 1 0; 0 1 1 0 0", "1 0 1; 0 1 0; 1 0 1")
     >>> found.output.astype(int).tolist()
@@ -352,7 +353,8 @@ def read_pixels(image: Filterable, channels: str) -> tuple[np.ndarray, float, bo
     """The numbers, the number of white (0: they are of no photo), and whether they are brightness from 0 to it.
 
     Raises:
-        DataError: The file cannot be read. SeeError: *channels* is none of the three.
+        DataError: The file cannot be read.
+        SeeError: *channels* is none of the three.
 
     >>> read_pixels("0 2; 1 3", "grey")[1:]
     (0.0, False)

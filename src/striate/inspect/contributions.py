@@ -78,9 +78,9 @@ class PixelContributions(DrawnInspection):
             slope, product = short(row["gradient"]), short(row["contribution"])
             lines.append(f"  {position:>14}  gradient {slope:>9}   contribution {product:>9}")
         lines.append(f"{'gradient x input':<22}{self.total:>16.9g}   summed over all of them")
-        lines.append(f"{'rest':<22}{self.rest:>16.9g}   biases and curved activations")
+        lines.append(f"{'remainder':<22}{self.rest:>16.9g}   biases, nonlinear activations")
         lines.append(f"{'total':<22}{self.value:>16.9g}")
-        lines.append("a gradient holds for small changes: until a ReLU switches or a maximum moves")
+        lines.append("gradients are local: valid for small changes only")
         return lines
 
     def picture(self) -> Picture:
@@ -100,7 +100,9 @@ class PixelContributions(DrawnInspection):
         if self.image is not None:
             box = (top, left, down - top, right - left)
             panels.insert(0, image_panel(self.image, title="the image", marks=(box,), side=320))
-        footer = f"They sum to {short(self.total)}; biases and curved activations give the rest, {short(self.rest)}."
+        footer = (
+            f"They sum to {short(self.total)}; biases and nonlinear activations give the remainder, {short(self.rest)}."
+        )
         return panel_grid(panels, title=self.title, scale=scale, footer=footer)
 
 

@@ -76,7 +76,7 @@ class MeasuredField(DrawnInspection):
 
     def lines(self) -> list[str]:
         lines = [f"  measured over {self.n:,} images: {_box_text(self.support)}"]
-        lines.append(f"  95% of its strength within {self.side():.1f} pixels a side")
+        lines.append(f"  95% of the gradient magnitude within {self.side():.1f} x {self.side():.1f} pixels")
         return [*lines, *([f"  theoretical: {_box_text(self.box)}"] if self.box else [])]
 
     def picture(self) -> Picture:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.errors import shape_text
 from striate.plotting.picture import HasPicture
 
 
@@ -32,9 +33,12 @@ class Inspection:
     def lines(self) -> list[str]:
         """The text below the title: unless it is said otherwise, the numbers and short lists of whole numbers."""
         lines = []
-        for name, value in self.facts().items():
+        for key, value in self.facts().items():
+            name = key.replace("_", " ")
             if isinstance(value, float):
                 lines.append(f"  {name} {value:.6g}")
+            elif key == "shape":
+                lines.append(f"  shape {shape_text(value)}")
             elif isinstance(value, list) and value and all(isinstance(v, int) for v in value):
                 lines.append(f"  {name} {', '.join(map(str, value[:10]))}{', ...' * (len(value) > 10)}")
             elif isinstance(value, int) and not isinstance(value, bool):

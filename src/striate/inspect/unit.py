@@ -113,7 +113,7 @@ class UnitArithmetic(DrawnInspection):
         lines = []
         where = ", ".join(map(str, self.corner))
         lines.append(
-            f"window {shape_text(self.inputs.shape)} of the layer's input, from ({where}): {self.inputs.size:,} numbers"
+            f"window {shape_text(self.inputs.shape)} of the layer's input, from ({where}): {self.inputs.size:,} inputs"
         )
         if self.weights is not None:
             lines.append("the largest products")
@@ -126,10 +126,10 @@ class UnitArithmetic(DrawnInspection):
         if self.bias is not None:
             lines.append(f"{'bias':<22}{self.bias:>16.9g}")
         lines.append(f"{'total':<22}{self.total:>16.9g}   in double precision")
-        verdict = "within" if self.exact else "NOT within"
+        verdict = "tolerance" if self.exact else "MORE than the tolerance"
         lines.append(
-            f"{'network (float32)':<22}{self.value:>16.9g}   difference {abs(self.value - self.total):.2g}, {verdict} "
-            f"the {self.bound:.2g} that the order of summation allows"
+            f"{'network (float32)':<22}{self.value:>16.9g}   difference {abs(self.value - self.total):.2g} "
+            f"({verdict} {self.bound:.2g})"
         )
         lines += [f"{'then ' + step.layer:<22}{step.value:>16.9g}   {step.formula}" for step in self.following]
         if self.box:

@@ -78,7 +78,7 @@ class Epoch:
             val = f"  val loss {self.val_loss:.4f}  val {self.task.metric.text(self.val_metric)}"
         best = "  best" if self.best else ""
         number = f"{self.epoch:>{len(str(epochs))}}/{epochs}"
-        return f"epoch {number}  loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
+        return f"epoch {number}  train loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
 
 
 class _Seekable(Protocol):

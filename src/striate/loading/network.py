@@ -104,7 +104,8 @@ class Network:
         """The module: given, loaded from its file, or built from the description with random weights (seed 0).
 
         Raises:
-            ModelError: The file is damaged. SpecError: No input size is known to build for. ShapeError: The layers
+            ModelError: The file is damaged.
+        SpecError: No input size is known to build for. ShapeError: The layers
                 do not fit together.
         """
         if self.held is not None or self.contract is not None:

@@ -72,9 +72,9 @@ class Pretrained:
         head = () if self.has_head_for(contract.classes, contract.task) else head_of(module.graph)
         loaded, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
         say(f"loaded the weights of {len(loaded)} of {len(loaded) + len(new)} layers from {self.path}")
-        say(f"new layers: {_some(new)}" if new else "new layers: none; network and classes are those of the file")
+        say(f"new layers: {_some(new)}" if new else "head kept: same classes")
         if unused:
-            say(f"not loaded, since the network has no layers named so: {_some(unused)}")
+            say(f"not loaded (no layer with that name): {_some(unused)}")
         return loaded
 
 
@@ -204,15 +204,15 @@ def freeze_to(module: nn.Module, graph: Graph, layer: str, loaded: tuple[str, ..
     names = [node.name for node in graph.nodes]
     ends = [i for i, name in enumerate(names) if name == layer or name.startswith(f"{layer}.")]
     if not ends:
-        raise SpecError(f"--freeze {layer}: the network has no layer named so{_nearest_layer(layer, names)}")
+        raise SpecError(f"--freeze {layer}: no layer with that name{_nearest_layer(layer, names)}")
     frozen = names[: ends[-1] + 1]
     fixed, trained = freeze(module, frozen)
     if not trained:
         raise RecipeError(f"--freeze {layer}: leaves nothing to train; use an earlier layer")
-    lines = [f"frozen up to and including {frozen[-1]}: {fixed:,} parameters, {trained:,} are trained"]
+    lines = [f"frozen up to {frozen[-1]}: {fixed:,} parameters; trainable: {trained:,}"]
     if loaded is not None:
         random = tuple(name for name in _by_layer(module) if name in frozen and name not in loaded)
-        lines += [f"note: frozen with random weights, never trained: {_some(random)}"] * bool(random)
+        lines += [f"warning: frozen with random weights: {_some(random)}; add --weights, or freeze less"] * bool(random)
     return lines
 
 

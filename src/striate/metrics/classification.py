@@ -105,10 +105,10 @@ class ClassificationScores:
                 f"95 % interval {percent(low, n)} to {percent(high, n)})",
                 f"loss         {self.loss:.4f}  (cross-entropy, nats)",
                 f"confidence   {percent(self.calibration['mean_confidence'])} on average, "
-                f"calibration error {percent(self.calibration['expected_calibration_error'])}",
-                f"baseline     always predicting {printable(common.name)!r} would give {percent(common.n / n, n)}",
+                f"calibration error (ECE) {percent(self.calibration['expected_calibration_error'])}",
+                f"baseline     {percent(common.n / n, n)}  (majority class {printable(common.name)!r})",
                 "",
-                *class_table(("class", "n", "precision", "recall", "F1"), rows, weakness, "F1"),
+                *class_table(("class", "items", "precision", "recall", "F1"), rows, weakness, "F1"),
                 "",
                 *(["most often confused (label -> prediction)", *pairs] if pairs else ["no mistakes"]),
             ]

@@ -82,7 +82,7 @@ class SegmentationScores:
 
     def headline(self, items: str = "items") -> str:
         low, high = self.mean_iou_interval
-        pixels = f"{self.pixel_accuracy:.1%} of the pixels right"
+        pixels = f"pixel accuracy {self.pixel_accuracy:.1%}"
         return f"mean IoU {self.mean_iou:.2%} (95 % interval {low:.1%} to {high:.1%}; {pixels})"
 
     def __str__(self) -> str:

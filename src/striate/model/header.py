@@ -126,9 +126,9 @@ def _read_json(path: Path) -> dict[str, Any]:
         start, brace = file.read(8), file.read(1)
         for magic, what in FOREIGN.items():
             if start.startswith(magic) and brace != b"{":  # a header's length may begin with the same bytes
-                raise ModelError(f"this is {what}, not a model of striate (.safetensors)")
+                raise ModelError(f"this is {what}, not a striate model file (.safetensors)")
         if len(start) < 8:
-            raise ModelError(f"only {size} bytes long; the file was cut short or never written")
+            raise ModelError(f"only {size} bytes long; the file was truncated or never written")
         (length,) = struct.unpack("<Q", start)
         if length > MOST:
             raise ModelError("not a safetensors file: its first 8 bytes are not a header's length")

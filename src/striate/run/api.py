@@ -32,7 +32,7 @@ from striate.report.pictures import NOTHING, class_colours
 from striate.run.folder import Say
 from striate.run.items import items_of
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Reading, measure, parts_for
+from striate.run.measuring import Fetching, Reading, device_named, measure, parts_for
 from striate.run.options import sorted_settings
 from striate.spec import Shape
 from striate.tasks.scoring import Answer, Mask
@@ -99,6 +99,8 @@ def evaluate(
     data: Data,
     *,
     split: str = "test",
+    batch_size: int = 256,
+    device: str | None = None,
     say: Say = _to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
@@ -111,6 +113,8 @@ def evaluate(
         data: As for :func:`train`, with targets for the model's task.
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``. Of a run's model and the data of the run, these are the
             items that the run had, those drawn at random too.
+        batch_size: How many items go through the network at a time.
+        device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
         say: Told, in a line each, which items cannot be read, and what is new since the run.
         reading: Told how many items are read, of how many.
         fetching: Told what of which file is fetched, where one has to be.
@@ -121,7 +125,8 @@ def evaluate(
         The task's :class:`~striate.metrics.Scores`: ``.accuracy``, ``.per_class``, ``.as_dict()``...
 
     Raises:
-        ModelError: There is no such model. DataError: The data cannot be read, or have classes that it does not know.
+        ModelError: There is no such model.
+        DataError: The data cannot be read, or have classes that it does not know.
 
     >>> from tempfile import mkdtemp
     >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
@@ -129,11 +134,21 @@ def evaluate(
     360
     """
     check_options(options, "evaluate")
-    found = open_model(model)
+    found = _placed(model, device, batch_size)
     held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
-    return measure(found, *held)
+    return measure(found, *held, batch_size=batch_size)
+
+
+def _placed(model: Given, device: str | None, batch_size: int) -> Model:
+    """The model, on its device; RecipeError where the *batch_size* is none."""
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    found = open_model(model)
+    if device is not None:
+        found.module.to(device_named(device))
+    return found
 
 
 def predict(
@@ -142,6 +157,7 @@ def predict(
     *,
     threshold: float = THRESHOLD,
     batch_size: int = 64,
+    device: str | None = None,
     out: str | Path | None = None,
     label: str | None = None,
     file: str | None = None,
@@ -156,13 +172,15 @@ def predict(
             DataFrame, ``(X, y)``, a data set, with targets (which are not looked at) or without.
         threshold: The probability from which on one of several labels is predicted.
         batch_size: How many items go through the network at a time.
+        device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
         out: Of segmentation: a folder to which each image's mask is written, as a PNG.
         label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
 
     Raises:
-        ModelError: There is no such model. DataError: Naming the first that cannot be read.
+        ModelError: There is no such model.
+        DataError: Naming the first that cannot be read.
 
     >>> from tempfile import mkdtemp
     >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
@@ -171,7 +189,7 @@ def predict(
     (10, 1.0)
     """
     answers = []
-    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "out": out}
+    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "out": out}
     for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text):
         if isinstance(answer, DataError):
             raise answer
@@ -185,17 +203,16 @@ def predictions(
     *,
     threshold: float = THRESHOLD,
     batch_size: int = 64,
+    device: str | None = None,
     out: str | Path | None = None,
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
-    found = open_model(model)
+    found = _placed(model, device, batch_size)
     if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     if out is not None and not found.contract.task.per_pixel:
         raise RecipeError(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
@@ -294,7 +311,8 @@ def data(
             ``classes_from``, ``mask_threshold``).
 
     Raises:
-        DataError: There is no such data, or it cannot be read. RecipeError: A choice that there is not.
+        DataError: There is no such data, or it cannot be read.
+        RecipeError: A choice that there is not.
 
     >>> found = data("digits")
     >>> found.as_dict()["items"], found.dataset.task

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from striate.analysis import analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
-from striate.errors import DataError, ModelError, RecipeError
+from striate.errors import DataError, ModelError
 from striate.files import FolderLock, write_safely
 from striate.learning import Recipe, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
@@ -34,7 +32,7 @@ from striate.run.folder import (
     read_about,
     run_folders,
 )
-from striate.run.measuring import Fetching, Reading
+from striate.run.measuring import Fetching, Reading, device_named
 from striate.run.options import RunOptions
 from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts
 from striate.run.running import Run, restore
@@ -75,7 +73,7 @@ def prepare(
     if not choice.resume:
         recipe = _varied(recipe, settings)
         check_words(recipe, resize=choice.resize, out=choice.out)
-    device = _device(choice.device)
+    device = device_named(choice.device)
     if choice.resume and choice.out is not None:
         choice = _Earlier.find(choice.out, "", None).filled(choice)
     dataset, choice = _opened(data, choice, fetching)
@@ -275,16 +273,3 @@ def _begun_from(choice: RunOptions) -> str:
     """The model that a run fine-tunes, and what of it is frozen."""
     parts = [str(choice.weights)] * bool(choice.weights)
     return ", ".join([*parts, *[f"frozen up to and including {choice.freeze}"] * bool(choice.freeze)])
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(name)
-        float(torch.zeros(1, device=place))  # the device "meta" holds no numbers
-    except Exception as error:  # each kind of device fails in its own way
-        why = str(error).splitlines()[0]
-        why = "unknown device type" if "Expected one of" in why else why[:100]
-        raise RecipeError(f"device {name!r} is not available ({why}); use cpu or auto") from None
-    return place

@@ -301,7 +301,7 @@ class _Orders:
         area, chance = float(areas[0]), float(areas[1:].mean())
         passed = area < chance if name == "deletion" else area > chance
         outcome = "better than chance" if passed else "no better than chance"
-        verdict = f"area {area:.3g}, {chance:.3g} in random order: the map ranks pixels {outcome}"
+        verdict = f"AUC {area:.3g} (random {chance:.3g}): the map ranks pixels {outcome}"
         shares = tuple(self.shares.tolist())
         return PerturbationCurve(name, passed, verdict, shares, tuple(scores[0].tolist()), area, chance)
 

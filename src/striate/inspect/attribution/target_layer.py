@@ -99,9 +99,7 @@ def pick_layer(probe: Probe) -> tuple[PickedLayer, Tensor, Tensor | None]:
     found, before = _last(calls, probe)
     single = (c.name for c in calls if times[c.name] == 1 and _maps(c) and c.same(found))
     name = next(single, f"{found.name}#{found.number}")  # the innermost that means one call alone
-    why = (
-        f"mapped at {name}: the last layer with more than one position ({shape_text(found.shape[2:])}) before {before}"
-    )
+    why = f"layer {name}: the last spatial layer ({shape_text(found.shape[2:])}) before {before}"
     if whole and any(getattr(node, "variable", None) is leaf for node in _before(scores.grad_fn, found.node)):
         why += "; other paths bypass it, so the map shows only a part of what the score is made of"
     return PickedLayer(name, why), scores, found.output if found.output._version == found.version else None

@@ -47,7 +47,8 @@ def filters(
         The weights ``(out, in, h, w)``; ``picture()`` draws them.
 
     Raises:
-        SeeError: There is no such convolution or kernel. ModelError: The run kept no epochs.
+        SeeError: There is no such convolution or kernel.
+        ModelError: The run kept no epochs.
 
     >>> filters("lenet5").weights.shape
     (6, 1, 5, 5)
@@ -64,7 +65,7 @@ def _animate(net: Inspectable, layer: str, out: Path) -> None:
     kept = sorted((path.parent / "epochs").glob("*.safetensors")) if path else []
     if not kept:
         where = path.parent / "epochs" if path else "the network"
-        raise ModelError(f"{where}: no models of single epochs; train with --keep-epochs to have them")
+        raise ModelError(f"{where}: no per-epoch checkpoints; train with --keep-epochs")
     names = [f"epoch {int(p.stem)}" if p.stem.isdecimal() else p.stem for p in kept]
     moments = [(name, kernels_of(load(p).module, layer)) for name, p in zip(names, kept, strict=True)]
     write_safely(out, filters_animation(moments))
@@ -86,7 +87,8 @@ def maps(
         The layer's output ``(C, h, w)``.
 
     Raises:
-        SeeError: There is no such layer. DataError: The image cannot be read.
+        SeeError: There is no such layer.
+        DataError: The image cannot be read.
 
     >>> maps("lenet5", np.zeros((28, 28), np.uint8), "c3").values.shape
     (16, 10, 10)

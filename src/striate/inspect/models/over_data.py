@@ -81,7 +81,8 @@ def field(
     The other arguments are those of :func:`activity`.
 
     Raises:
-        SeeError: No such unit, or the model does not take images. DataError: As in :func:`activity`.
+        SeeError: No such unit, or the model does not take images.
+        DataError: As in :func:`activity`.
 
     >>> field("lenet5", "digits", "c3:3:5:5", max_items=4).box
     (10, 10, 14, 14)
@@ -183,7 +184,8 @@ def peaks(
     The other arguments are those of :func:`activity`.
 
     Raises:
-        SeeError: No such layer or channel, or the data are not images. DataError: As in :func:`activity`.
+        SeeError: No such layer or channel, or the data are not images.
+        DataError: As in :func:`activity`.
 
     >>> peaks("lenet5", "digits", "c3:0", top=2, max_items=8).channels[0][0].image.shape
     (14, 14, 3)

@@ -186,7 +186,8 @@ def explain(
         :class:`MethodComparison`.
 
     Raises:
-        SeeError: No such method or target, or it does not apply. DataError: The image cannot be read.
+        SeeError: No such method or target, or it does not apply.
+        DataError: The image cannot be read.
 
     >>> found = explain("conv 4 3; relu; flatten; linear 3", np.zeros((8, 8), np.uint8), "2", input=(1, 8, 8))
     >>> found.found.layer, found.on_input.shape
@@ -209,9 +210,14 @@ def explain(
     return MethodComparison(tuple(found), notes=tuple(refused))
 
 
+ALIASES = {"ig": "integrated_gradients", "gradcam++": "grad_cam_pp", "saliency": "gradient"}
+
+
 def _explained(
     model: InspectedModel, image: Source, target: str, method: str, layer: str | None, check: bool
 ) -> Explanation:
+    plain = method.lower().replace("_", "").replace("-", "")
+    method = ALIASES.get(plain) or next((name for name in METHODS if name.replace("_", "") == plain), method)
     if method not in METHODS:
         raise SeeError(f"no method named {method!r}{nearest(method, METHODS)}")
     if layer is not None and not METHODS[method].of_layer:
@@ -232,7 +238,7 @@ def _explained(
     if found.layer and grid is None:
         notes.append("where its cells lie is not known: the map is stretched over the input")
     elif found.layer:
-        notes.append("each cell is drawn at the centre of its receptive field, not stretched corner to corner")
+        notes.append("CAM cells are drawn at their receptive fields' centres (not stretched corner to corner)")
     checks = tuple(_checks(model, x, found, replace(found, grid=grid or found.grid), options)) if check else ()
     words = model.words(image)[: x.shape[1]] if text else ()
     name = target_text(found.target, contract)
