@@ -16,7 +16,7 @@ def view_command(
         str | None,
         typer.Argument(
             metavar="[MODEL]",
-            help="A run folder or model file; or a network: zoo name, .net file, text, FILE.py:NAME. [default: newest run]",
+            help="A run folder, model file, zoo name, .net file, text or FILE.py:NAME. [default: the newest run]",
             show_default=False,
         ),
     ] = None,
