@@ -1,6 +1,7 @@
 """Reading somebody's module: more than thirty awkward ones, each compared with what torch itself says of it."""
 
 import warnings
+from itertools import product
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import striate
 from laws import box, one_thread, reading_gives_it_back  # noqa: F401  (a fixture)
 from strategies import nets
+from striate.analysis import infer, receptive
+from striate.analysis.footprint import footprints
+from striate.analysis.sizes import Sizes
+from striate.analysis.windows import resized
 from striate.errors import SpecError
 from striate.net import build
 from striate.net.read import read
@@ -228,6 +233,45 @@ def test_names_that_cannot_be_names_get_an_underscore():
     assert [n.name for n in read(net, (1, 4, 4)).nodes] == ["_0", "_1", "graph_", "a_b"]
 
 
+RESIZES = [
+    {"mode": mode, **how} | ({} if corners is None else {"align_corners": corners})
+    for mode, corners in (("nearest", None), ("nearest-exact", None), *product(("bilinear", "bicubic"), (False, True)))
+    for how in ({"scale_factor": 0.75}, {"scale_factor": 1.25}, {"scale_factor": 2.5}, {"size": 3}, {"size": 13})
+]
+
+
+@pytest.mark.parametrize("how", RESIZES, ids=lambda how: "-".join(map(str, how.values())))
+@pytest.mark.parametrize("size", [2, 5, 9])
+def test_a_resized_map_reads_the_positions_whose_gradient_is_not_zero(how, size):
+    graph = read(Resized(**how), (1, size, size))
+    if not isinstance(graph.nodes[0].op, Opaque):
+        return  # a whole factor, which is a word
+    x = torch.rand(1, 1, size, size, dtype=torch.double, requires_grad=True)
+    y = Resized(**how)(x)
+    rows = [
+        torch.autograd.grad(y[0, 0, i].sum(), x, retain_graph=True)[0][0, 0].abs().sum(1) for i in range(y.shape[2])
+    ]
+    found = footprints(graph, infer(graph)[0], 0, 2)[graph.output]
+    assert found == [sum(1 << j for j in range(size) if row[j] > 1e-9) for row in rows]
+    axis = receptive(graph, infer(graph)[0])[0][graph.output][0]
+    assert axis.spans == tuple((min(ones), max(ones)) for mask in found if (ones := bits(mask)))
+    fits = Sizes(graph)
+    assert all(fits.fits((1, n, n)) == (resized(graph.nodes[0].op.windows[0], n) > 0) for n in range(1, 9))
+
+
+def bits(mask):
+    return [i for i in range(mask.bit_length()) if mask >> i & 1]
+
+
+class Resized(nn.Module):
+    def __init__(self, **how):
+        super().__init__()
+        self.how = how
+
+    def forward(self, x):
+        return F.interpolate(x, **self.how)
+
+
 @pytest.mark.parametrize(
     ("module", "kind", "reach", "macs"),
     [
@@ -239,8 +283,8 @@ def test_names_that_cannot_be_names_get_an_underscore():
         (nn.GELU("tanh"), "GELU", "place", 0),
         (nn.LogSoftmax(1), "LogSoftmax", "place", 0),
         (nn.Softmax(2), "Softmax", "unknown", 0),
-        (nn.Upsample(scale_factor=1.5), "Upsample", "unknown", 0),
-        (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "Upsample", "unknown", 0),
+        (nn.Upsample(scale_factor=1.5), "Upsample", "resize", 0),
+        (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "Upsample", "resize", 0),
         (nn.PixelShuffle(2), "PixelShuffle", "window", 0),
         (nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular"), "Conv2d", "window", 4 * 4 * 9 * 36),
         (nn.Conv2d(4, 4, 4, padding="same"), "Conv2d", "window", 4 * 4 * 16 * 36),

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache, reduce
 from operator import or_
 
-from striate.analysis.windows import Window, opaque_windows, windows
+from striate.analysis.windows import Window, opaque_windows, resized_reads, windows
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Shape, fits_rank, per_axis
@@ -36,7 +36,7 @@ def irregular(graph: Graph, rank: int) -> bool:
         elif isinstance(op, ops.ConvTranspose):
             padded = True
         elif isinstance(op, ops.Opaque):
-            for w, _ in opaque_windows(op):
+            for w, _ in opaque_windows(op) if op.reach == "window" else ():
                 gaps |= w.dilation > 1 or w.stride > w.kernel
                 padded |= w.padding > 0 or w.more > 0
                 cropped |= w.padding < 0 or w.padding + w.more < 0
@@ -71,7 +71,7 @@ MOVING = {
 def _reads_all(op: ops.Op, extents: tuple[int, ...], rank: int) -> bool:
     """Whether no unit before it stays unread, as far as that is quick to say."""
     if isinstance(op, ops.Opaque) and op.reach != "window":
-        return op.reach != "unknown"
+        return op.reach in ("place", "map")
     if len(extents) != rank or not fits_rank(op, rank):
         return False
     match op:
@@ -167,6 +167,8 @@ def _reads(op: ops.Op, size: int, out: int, axis: int, rank: int) -> Iterable[It
             return ((min(max(p // q, 0), last), min(max(-(-p // q), 0), last)) for p, q in between)
         case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
             return (range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
+        case ops.Opaque(reach="resize") if len(op.windows) == rank:
+            return resized_reads(op.windows[axis], size, out)
         case ops.Opaque(reach="window") if len(op.windows) == rank:
             w, factor = opaque_windows(op)[axis]
             starts = (i * w.stride - w.padding for i in range(out))

@@ -19,7 +19,7 @@ from typing import assert_never
 
 from striate.analysis.footprint import complete, footprints, irregular
 from striate.analysis.shapes import Problem
-from striate.analysis.windows import Window, opaque_windows, transposed, windows
+from striate.analysis.windows import Window, opaque_windows, resized_reads, transposed, windows
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
 from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, sizes, word
@@ -284,6 +284,14 @@ def _adapted(axis: Axis, size: int, out: int, pixels: int) -> Axis:
     return Axis(tuple(_union(axis.at(j) for j in range(a, b)) for a, b in reads), 0, out)
 
 
+def _resized(axis: Axis, window: tuple[int, ...], size: int, out: int) -> Axis:
+    """The units of a map that was resized, listed one by one."""
+    if axis.whole:
+        return axis
+    reads = resized_reads(window, size, len(_listable(out, 4)))
+    return Axis(tuple(_union(map(axis.at, each)) for each in reads), 0, out)
+
+
 def _joined(
     node: Node, inputs: list[tuple[Axis, ...]], shapes: dict[str, Shape], problems: list[Problem]
 ) -> tuple[Axis, ...]:
@@ -344,6 +352,10 @@ def _through(
             return ()
         enlarged = (_upsampled(a, factor, "nearest") for a, (_, factor) in zip(axes, opaque_windows(op), strict=True))
         return tuple(_windowed(a, w) for a, (w, _) in zip(enlarged, opaque_windows(op), strict=True))
+    if op.reach == "resize":
+        if not len(op.windows) == len(axes) == len(source) - 1:
+            return ()
+        return tuple(map(_resized, axes, op.windows, source[1:], op.output[1:]))
     if len(source) > len(axes) and len(op.output) > len(axes):
         kept = op.output[-len(axes) :] == source[-len(axes) :]
     else:

@@ -31,7 +31,7 @@ class _Broadcast:
     sources: tuple[int, ...]
 
 
-Done = Window | Transposed | Scaled | _Broadcast | int  # an int: set to it
+Done = Window | Transposed | Scaled | Fraction | _Broadcast | int  # an int: set to it
 Step = tuple[Done, int]  # what is done, and to which value
 
 
@@ -68,6 +68,8 @@ class _Program:
                     out = max(lengths) if len(lengths - {1}) <= 1 else 0
                 case int():
                     out = what
+                case Fraction():
+                    out = int(n * what)
                 case (factor,):
                     out = n * factor
                 case (k, s, p, extra, d):
@@ -121,6 +123,8 @@ class _Program:
                     stride, factor = (None if gated else known[0]), Fraction(1)
                 case int():
                     factor = None if what == 1 or n % what else Fraction(n // what)
+                case Fraction():
+                    factor = None
                 case (scale,) | (_, scale, _, _, _):
                     factor = Fraction(1, scale)
             strides.append(stride and factor and stride * factor)
@@ -178,6 +182,11 @@ def _program(graph: Graph, axis: int, rank: int) -> _Program | None:
                 source = step((per_axis(op.scale, rank)[axis],), source)
             case ops.Opaque(reach="unknown"):
                 return None
+            case ops.Opaque(reach="resize"):
+                if len(op.windows) != rank:
+                    return None
+                _, _, scale, by = op.windows[axis]
+                source = step(Fraction(scale, by) if scale else by, source)
             case ops.Opaque(reach="window"):
                 if len(op.windows) != rank:
                     return None

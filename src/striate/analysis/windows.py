@@ -7,7 +7,9 @@ dilation and torch's rule for rounding up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from math import floor
 
 from striate.spec.op import per_axis
 from striate.spec.ops import AvgPool, Conv, Crop, MaxPool, Opaque, Pool, SumPool, TableConv
@@ -94,6 +96,40 @@ def opaque_windows(op: Opaque) -> tuple[tuple[Window, int], ...]:
     (5, 1)
     """
     return tuple((Window(k, s, p, d, more=behind - p), factor) for k, s, p, behind, d, factor in op.windows)
+
+
+def resized(window: tuple[int, ...], size: int) -> int:
+    """How long an axis of *size* becomes by a part whose reach is ``resize``.
+
+    >>> resized((2, 0, 3, 2), 9), resized((2, 1, 0, 20), 9)  # 3/2 times as long; 20
+    (13, 20)
+    """
+    _, _, scale, by = window
+    return size * scale // by if scale else by
+
+
+def resized_reads(window: tuple[int, ...], size: int, out: int) -> list[tuple[int, ...]]:
+    """The positions of an axis of *size* that each of *out* units of a resized map reads, as ``F.interpolate`` does.
+
+    >>> resized_reads((2, 1, 0, 3), 2, 3)  # the corners aligned: the middle is between the two
+    [(0,), (0, 1), (1,)]
+    """
+    taps, grid, scale, by = window
+    if taps == 4 and grid == 0 and out == size:
+        return [(i,) for i in range(out)]  # torch copies
+    ratio = Fraction(by, scale) if scale else Fraction(size, out)
+    aligned = Fraction(size - 1, out - 1) if out > 1 else Fraction(0)
+    found = []
+    for i in range(out):
+        at = i * aligned if grid == 1 else i * ratio if grid == 2 else (i + Fraction(1, 2)) * ratio
+        if grid == 0 and taps > 1:
+            at -= Fraction(1, 2)
+        at = max(at, Fraction(0)) if taps == 2 else at
+        first = floor(at)
+        between = taps > 1 and at != first
+        reach = range(first - taps // 2 + 1, first + taps // 2 + 1) if between else (first,)
+        found.append(tuple(dict.fromkeys(min(max(j, 0), size - 1) for j in reach)))
+    return found
 
 
 @lru_cache(maxsize=1024)

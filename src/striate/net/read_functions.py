@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -160,13 +161,26 @@ def _avg_pool(call: Call) -> Any:
 
 
 def _upsample(call: Call) -> Any:
-    """Whole factors; corners aligned are another grid, which no word says."""
-    mode, corners = call.get(3, "mode", "nearest"), call.get(4, "align_corners", False)
-    sizes = list(zip(call.x.shape[2:], call.out.shape[2:], strict=True))
-    mode = {"nearest-exact": "nearest", "bilinear": "linear", "trilinear": "linear"}.get(mode, mode)
-    if corners or mode not in ("nearest", "linear") or any(b % a for a, b in sizes):
+    """Whole factors; other scales, sizes that are given, aligned corners and cubic ones read a few positions each."""
+    mode, corners = call.get(3, "mode", "nearest"), bool(call.get(4, "align_corners", False))
+    given = list(zip(call.x.shape[2:], call.out.shape[2:], strict=True))
+    plain = {"nearest-exact": "nearest", "bilinear": "linear", "trilinear": "linear"}.get(mode, mode)
+    scale = call.get(2, "scale_factor")
+    if not corners and plain in ("nearest", "linear") and not any(b % a for a, b in given):
+        return Upsample(one([b // a for a, b in given]), plain)
+    if plain not in TAPS or call.value.last or call.x.ndim != call.rank + 2:
         return None
-    return Upsample(one([b // a for a, b in sizes]), mode)
+    if scale is None or call.get(5, "recompute_scale_factor", False):
+        ends = [(0, b) for _, b in given]
+    else:
+        scales = scale if isinstance(scale, tuple | list) else [scale] * len(given)
+        ends = [Fraction(float(s)).limit_denominator(4096).as_integer_ratio() for s in scales]
+    grid = 1 if corners else 2 if mode == "nearest" else 0
+    windows = tuple((TAPS[plain], grid, *each) for each in ends)
+    return Opaque(call.name, tuple(call.out.shape[1:]), 0, 0, "resize", windows)
+
+
+TAPS = {"nearest": 1, "linear": 2, "bicubic": 4}  # positions that a resized map reads along each axis
 
 
 # ------------------------------------------------------------------------------------------------ normalisation

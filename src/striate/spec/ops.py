@@ -526,7 +526,7 @@ class Multiply(Base):
     torch = "Multiplication()"
 
 
-REACHES = ("unknown", "place", "map", "window")
+REACHES = ("unknown", "place", "map", "window", "resize")
 
 
 @dataclass(frozen=True, repr=False)
@@ -540,9 +540,11 @@ class Opaque(Base):
         parameters: Its trained numbers.
         macs: Multiply-accumulates for one input; None: not known.
         reach: What one unit reads: ``place`` its own position in every map, ``map`` the whole map, ``window`` a window
-            of every map, or ``unknown``.
+            of every map, ``resize`` a few positions around its own in a map of another size, or ``unknown``.
         windows: Of ``window``: kernel, stride, padding before and behind, dilation, and the factor by which the map is
-            enlarged first, for each axis.
+            enlarged first, for each axis. Of ``resize``: how many positions it reads (1, 2, 4), the grid (0 with half
+            pixels, 1 with aligned corners, 2 rounded down), and the scale as numerator and denominator (0 and the
+            size, where that is given).
     """
 
     kind: str
