@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.datasets.dataset import DataSet
-from striate.datasets.doctor import classes, copies, folders, images, masks, quality, shortcuts, values
+from striate.datasets.doctor import classes, copies, folders, groups, images, masks, quality, shortcuts, values
 from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import Data, open_data
@@ -18,7 +18,7 @@ from striate.tasks import Task
 __all__ = ["DataProblem", "Diagnosis", "doctor"]
 _CHECKS: tuple[Check, ...] = (
     *folders.CHECKS, *images.CHECKS, *quality.CHECKS, *masks.CHECKS, *copies.CHECKS, *classes.CHECKS,
-    *shortcuts.CHECKS, *values.CHECKS,
+    *groups.CHECKS, *shortcuts.CHECKS, *values.CHECKS,
 )  # fmt: skip
 
 
