@@ -72,7 +72,10 @@ TextColumn = Annotated[
 ]
 Group = Annotated[
     str | None,
-    of_data(metavar="COLUMN", help="Table: group column; rows of one group (patient, video) stay in one split."),
+    of_data(
+        metavar="COLUMN",
+        help="Patient, video: always in one split. A table's column; or 'name:{group}_#', in file names; or parent.",
+    ),
 ]
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]

@@ -17,6 +17,7 @@ from striate.datasets.sources.cifar import is_cifar, open_cifar
 from striate.datasets.sources.depth import with_depth
 from striate.datasets.sources.fetch import Progress
 from striate.datasets.sources.folders import open_folders
+from striate.datasets.sources.folders_names import is_group_pattern, with_groups
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.idx import is_idx, open_idx
 from striate.datasets.sources.in_memory import open_in_memory
@@ -110,7 +111,8 @@ def open_data(
         label: Of a table: the column of the targets, by its title; several, separated by commas. None: as found.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
-        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split.
+        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
+            image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
         progress: Called with a file's name, its bytes so far and its bytes in all, where one has to be fetched.
 
     Raises:
@@ -157,7 +159,7 @@ def open_as_it_is(source: Data, options: DataOptions, progress: Progress | None 
         return _open_path(Path(str(source)), options)
     if options.scale not in (None, found.value_range):
         raise DataError(f"{found.name}: --range is for image files; this data set {what}")
-    if named := options.columns.given:
+    if named := options.columns.given or ({"group": ""} if options.group else {}):
         raise DataError(f"{found.name}: --{next(iter(named))} names a column of a table; this data set {what}")
     return found
 
@@ -188,6 +190,8 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
                 option = next(iter(options.columns.given))
                 raise DataError(f"{path}: --{option} names a column of a table, but this is {source.what}; omit it")
             dataset = with_depth(path, source.open(path, options), options.scale)
+            if is_group_pattern(options.group):
+                dataset = with_groups(dataset, str(options.group))
             return replace(dataset, notes=(through, *dataset.notes)) if through else dataset
     what = "a single image is not a data set" if is_image(path) else "not a format of data sets"
     unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""

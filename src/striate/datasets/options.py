@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from striate.datasets.sources.columns import ColumnChoice
+from striate.datasets.sources.folders_names import is_group_pattern
 from striate.errors import RecipeError, nearest
 from striate.tasks import Task, task_named
 
@@ -44,7 +45,8 @@ class DataOptions:
         label: Of a table: the column of the targets, by its title; several, separated by commas.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
-        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split.
+        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
+            image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
 
     Raises:
         RecipeError: There is no such task, or a value is of the wrong type.
@@ -82,7 +84,8 @@ class DataOptions:
     @property
     def columns(self) -> ColumnChoice:
         """The columns of a table that were named."""
-        return ColumnChoice(label=self.label, file=self.file, text=self.text, group=self.group)
+        group = None if is_group_pattern(self.group) else self.group
+        return ColumnChoice(label=self.label, file=self.file, text=self.text, group=group)
 
     def given(self) -> dict[str, Any]:
         """What was said, by name.

@@ -48,7 +48,8 @@ class RunOptions:
         label: Of a table: the column of the targets, by its title; several, separated by commas.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
-        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split.
+        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
+            image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
         channels: What images are read as: 1 (grey), 3 (RGB), 4 (with alpha); as they are, if not given.
         resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that

@@ -13,13 +13,15 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from striate.datasets.dataset import DataSet
 from striate.errors import DataError, counted, listed
 
 PARENT = "parent"
 _NAME = "name:"
-_CLASS = "{class}"
+_CLASS, _GROUP = "{class}", "{group}"
 _WILD = {"*": ".*", "#": "[0-9]+", _CLASS: "(.+)"}
 _SAMPLE = 2000  # names that are looked at to guess a pattern
 # What is tried, in this order: the class first, then last, then in the middle.
@@ -51,6 +53,15 @@ _NO_CLASS = {
     "file",
     "test",
 }
+
+
+def is_group_pattern(group: str | None) -> bool:
+    """Whether *group* is to be found in files' names or folders, and is no column of a table.
+
+    >>> is_group_pattern("name:{group}_#"), is_group_pattern("parent"), is_group_pattern("patient")
+    (True, True, False)
+    """
+    return group is not None and (group == PARENT or group.startswith(_NAME))
 
 
 def name_pattern(classes_from: str) -> re.Pattern[str]:
@@ -106,6 +117,31 @@ def by_class(paths: Iterable[Path], classes_from: str) -> tuple[dict[str, list[P
         else:
             rest.append(path)
     return found, rest
+
+
+def with_groups(dataset: DataSet, group: str) -> DataSet:
+    """*dataset* with the group of each image file: what *group* says is in its name, or its own folder's name.
+
+    A file whose name does not fit is a group of its own.
+
+    Raises:
+        DataError: The items are no files, or *group* is no pattern, or fits none of the names.
+    """
+    parts = {}
+    for split, part in dataset.parts.items():
+        if not part.files:
+            raise DataError(f"{dataset.name}: --group {group!r} is for image files, and these items are none; omit it")
+        try:
+            found, rest = by_class(part.files, group.replace(_GROUP, _CLASS))
+        except DataError as error:
+            said = str(error).replace("--classes-from", "--group").replace(_CLASS, _GROUP)
+            raise DataError(said.replace("the class", "the group")) from None
+        if not found:
+            such = listed((path.name for path in rest), 3)
+            raise DataError(f"{dataset.name}: --group {group!r} fits none of the names in {split} ({such})")
+        name = {path: key for key, paths in found.items() for path in paths} | {path: str(path) for path in rest}
+        parts[split] = replace(part, groups=tuple(name[path] for path in part.files))
+    return dataset.with_parts(**parts)
 
 
 def guessed_pattern(paths: Sequence[Path]) -> tuple[str, list[str]] | None:
