@@ -12,7 +12,19 @@ from striate.errors import DataError
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 N = "{0..4}"
-SETS = {  # the files of each; `*.png < a, b` writes masks of the values a, b
+USAGES = ("Training", "PublicTest", "PrivateTest")
+
+
+def rows_of(name, header, row, n=10):
+    """A file of a header and *n* rows."""
+    return f"{name} << " + "".join(f"{line}\n" for line in filter(None, [header, *map(row, range(n))]))
+
+
+def pixels(i):
+    return " ".join(str((i * 7 + k) % 256) for k in range(64))
+
+
+SETS = {  # the files of each; `*.png < a, b` writes a mask of the values a, b, `*.txt << text` a text
     "Dogs vs. Cats (Kaggle)": [f"train/cat.{N}.jpg", f"train/dog.{N}.jpg", "test1/{1..4}.jpg"],
     "Cats and Dogs (Microsoft)": [f"PetImages/Cat/{N}.jpg", f"PetImages/Dog/{N}.jpg"],
     "Intel image classification": [
@@ -97,14 +109,92 @@ SETS = {  # the files of each; `*.png < a, b` writes masks of the values a, b
     "hymenoptera (PyTorch tutorial)": [
         f"hymenoptera_data/{s}/{c}/{s}{N}.jpg" for s in ("train", "val") for c in ("ants", "bees")
     ],
+    "Data Science Bowl 2018": [
+        f"stage1_train/{i}a7f{i}/images/{i}a7f{i}.png" for i in range(5)
+    ] + [
+        f"stage1_train/{i}a7f{i}/masks/{i}{k}c1.png < 0, 255" for i in range(5) for k in range(2)
+    ] + ["stage1_test/b00/images/b00.png", "stage1_test/b01/images/b01.png"],
+    "Cityscapes": [
+        f"leftImg8bit/{s}/{c}/{c}_{i:06}_000019_leftImg8bit.png"
+        for s, c in (("train", "aachen"), ("val", "ulm")) for i in range(4)
+    ] + [
+        f"gtFine/{s}/{c}/{c}_{i:06}_000019_gtFine_{kind}.png < {values}"
+        for s, c in (("train", "aachen"), ("val", "ulm")) for i in range(4)
+        for kind, values in (("labelIds", "0, 7, 11"), ("instanceIds", "0, 7, 12"), ("color", "0, 90"))
+    ],
+    "DRIVE": [f"training/images/{i}_training.tif" for i in range(21, 26)] + [
+        f"training/1st_manual/{i}_manual1.gif < 0, 255" for i in range(21, 26)
+    ] + [f"training/mask/{i}_training_mask.gif < 0, 255" for i in range(21, 26)] + ["test/images/{1..3}_test.tif"] + [
+        f"test/mask/{i}_test_mask.gif < 0, 255" for i in range(1, 4)
+    ],
+    "KITTI (semantics)": [f"training/image_2/{i:06}_10.png" for i in range(5)] + [
+        f"training/semantic/{i:06}_10.png < 0, 7, 11" for i in range(5)
+    ] + [f"training/instance/{i:06}_10.png < 0, 7, 12" for i in range(5)] + ["testing/image_2/{10..12}_10.png"],
+    "COCO as YOLO's texts": [f"images/{s}2017/{s}{i}.jpg" for s in ("train", "val") for i in range(4)] + [
+        f"labels/{s}2017/{s}{i}.txt << {i % 2} 0.5 0.5 0.2 0.2\n0 0.2 0.2 0.1 0.1" for s in ("train", "val")
+        for i in range(4)
+    ],
+    "YOLO segmentation": [f"{s}/images/{s}{i}.jpg" for s in ("train", "valid") for i in range(4)] + [
+        f"{s}/labels/{s}{i}.txt << {i % 2} 0.1 0.1 0.6 0.1 0.6 0.6 0.1 0.6"
+        for s in ("train", "valid") for i in range(4)
+    ] + ["data.yaml << names: ['crack', 'dent']"],
+    "Pascal VOC (detection)": [f"JPEGImages/{i:06}.jpg" for i in range(6)] + [
+        f"Annotations/{i:06}.xml << <annotation><object><name>{'cow' if i % 2 else 'bus'}</name></object></annotation>"
+        for i in range(6)
+    ],
+    "GTSRB": [f"Train/{i % 3}/{i}.png" for i in range(15)] + [
+        rows_of("Train.csv", "Width,Roi.X1,ClassId,Path", lambda i: f"3{i},{i},{i % 3},Train/{i % 3}/{i}.png", 15),
+    ],
+    "Dog breeds (Kaggle)": [f"train/{i}ab.jpg" for i in range(10)] + [
+        rows_of("labels.csv", "id,breed", lambda i: f"{i}ab,{'pug' if i % 2 else 'beagle'}"),
+    ],
+    "Planet (Amazon)": [f"train-jpg/train_{i}.jpg" for i in range(10)] + [
+        rows_of("train_v2.csv", "image_name,tags", lambda i: f"train_{i},{'haze primary' if i % 2 else 'primary'}"),
+    ],
+    "CelebA (attributes)": [f"img_align_celeba/{i:06}.jpg" for i in range(10)] + [
+        rows_of("list_attr_celeba.csv", "image_id,Bald,Smiling", lambda i: f"{i:06}.jpg,{i % 2},{i % 3 // 2}"),
+    ],
+    "APTOS 2019": [f"train_images/{i}f.png" for i in range(10)] + [
+        rows_of("train.csv", "id_code,diagnosis", lambda i: f"{i}f,{i % 2}"),
+    ],
+    "IMDb": [
+        f"aclImdb/{s}/{c}/{i}_{i}.txt << a film of {i} {c} stars and more"
+        for s in ("train", "test") for c in ("neg", "pos") for i in range(5)
+    ],
+    "AG News": [
+        rows_of(f"{s}.csv", "Class Index,Title,Description", lambda i: f"{i % 2 + 1},News {i},about {i} things")
+        for s in ("train", "test")
+    ],
+    "SMS spam (UCI)": [
+        rows_of("SMSSpamCollection", "", lambda i: f"{'spam' if i % 2 else 'ham'}\tcall {i} of us now or later"),
+    ],
+    "Toxic comments": [
+        rows_of("train.csv", "id,comment_text,toxic,obscene", lambda i: f"{i},what {i} words are,{i % 2},{i % 3 // 2}"),
+    ],
+    "ECG5000": [
+        rows_of(f"ECG5000_{s}.txt", "", lambda i: " ".join(map(str, [i % 2 + 1, *(i * k % 7 / 8 for k in range(20))])))
+        for s in ("TRAIN", "TEST")
+    ],
+    "MNIST as CSV": [
+        rows_of(f"mnist_{s}.csv", ",".join(["label", *(f"{r}x{c}" for r in range(1, 9) for c in range(1, 9))]),
+                lambda i: ",".join(map(str, [i % 2, *((i * 31 + k) % 256 for k in range(64))])))
+        for s in ("train", "test")
+    ],
+    "FER-2013 (CSV)": [
+        rows_of("fer2013.csv", "emotion,pixels,Usage", lambda i: f"{i % 2},{pixels(i)},{USAGES[i % 3]}", 18),
+    ],
     "Roboflow (folders)": [f"{s}/{c}/{s}{N}_jpg.rf.1a.jpg" for s in ("train", "valid", "test") for c in ("ng", "ok")],
 }  # fmt: skip
 
 
 def rebuilt(root, files):
     for name in files:
-        path, _, values = name.partition(" < ")
-        if values:
+        path, _, text = name.partition(" << ")
+        path, _, values = path.partition(" < ")
+        if text:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+        elif values:
             blob(root / path, tuple(map(int, values.split(","))), seed=len(path))
         elif name == "coco":
             for split in ("train", "val"):
@@ -138,7 +228,7 @@ def as_keywords(option):
 
 def described(data):
     splits = ", ".join(f"{len(part)} {name}" for name, part in data.parts.items())
-    return f"{data.task}, {len(data.classes)} classes ({splits})"
+    return f"{data.task}, {data.task.count(len(data.classes))} ({splits})"
 
 
 def rows():

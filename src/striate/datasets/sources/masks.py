@@ -236,12 +236,35 @@ def _places(folder: Path, forced: bool) -> dict[str, MaskSides]:
             places[role] = found
     if "train" in places:
         return places
+    if not any(map(is_image, files)):
+        _check_one_set(folder, folders)
     if len(folders) == 1 and not any(map(is_image, files)):
         return {} if folder_contents(folders[0])[0] else _flat(_within(folders[0], forced))
     found = _within(folder, forced)
     if found is None and forced:
         return _flat(_masked_classes(folder))
     return _split_inside(folder, found) if found else {}
+
+
+def _check_one_set(folder: Path, folders: Sequence[Path]) -> None:
+    """DataError where each of the *folders* is a set of images and masks, called otherwise than in the others."""
+    inside = {path: folder_contents(path)[0] for path in folders} if 1 < len(folders) <= _MANY else {}
+    names = [one.name.lower() for inner in inside.values() for one in inner]
+    if not names or any(len(inner) < 2 for inner in inside.values()) or len({*names}) < len(names):
+        return
+    if all(map(_is_pair, inside.values())):
+        called = listed(f"{path.name}/" for path in folders)
+        raise DataError(
+            f"{folder}: {len(folders)} sets of images and masks ({called}); name one of them, such as "
+            f"{str(folders[0])!r}"
+        )
+
+
+def _is_pair(folders: Sequence[Path]) -> bool:
+    try:
+        return _pair_among(folders, False) is not None
+    except DataError:  # it may be one
+        return False
 
 
 def _masked_classes(folder: Path) -> MaskSides | None:

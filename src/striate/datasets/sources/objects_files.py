@@ -103,7 +103,7 @@ def _format(folder: Path) -> tuple[str, Reader, str] | None:
     for suffix, read, what in ((".txt", _yolo, "YOLO's texts"), (".xml", _voc, "Pascal VOC's XML")):
         some = [Path(name) for name in beside if name.lower().endswith(suffix)]
         some = [*islice((path for path in some if not _is_list(path)), _LOOKED)]
-        if 2 * sum(_is_of(path, read) for path in some) > len(some):
+        if 2 * sum(_is_of(path, read) for path in some) > len(some) and _matched(folder, suffix)[0]:
             return suffix, read, what
     return None
 
