@@ -105,11 +105,14 @@ def test_a_mask_keeps_what_was_not_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize("task", NETS)
-def test_a_source_file_with_answers_is_for_classification(cli, runs, in_folder, task):
+def test_a_source_file_of_every_task_has_the_network_and_its_weights(cli, runs, in_folder, task):
     answer = cli("export", runs[task] / "model.safetensors", "-o", "net.py")
-    assert answer.code == 4
-    assert f"a source file predicts one class per image, this model is for {task}" in answer.err
-    assert not (in_folder / "net.py").exists()
+    assert answer.code == 0
+    assert answer.out.endswith("verified: identical weights and outputs\n")
+    assert "python net.py IMAGE" not in answer.err
+    text = (in_folder / "net.py").read_text()
+    assert '"""The trained network, ready to answer, given (pixels / 255 - MEAN) / STD, resized."""' in text
+    assert ("TARGET_MEAN" in text) == (task == "regression")
 
 
 def test_masks_are_written_by_a_model_of_masks(cli, trained, digit):

@@ -239,6 +239,37 @@ def test_images_are_prepared_to_the_bit(rule: dict, tmp_path: Path) -> None:
         assert theirs.answer(loaded, image) == list(load(tmp_path / "model.safetensors").predict(image)[0].top)
 
 
+@pytest.mark.parametrize("kind", ["signals", "volumes", "bands", "bytes", "texts", "numbers", "masks"])
+def test_models_of_every_kind_of_items_are_written(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import striate
+
+    monkeypatch.chdir(tmp_path)
+    rng, y = np.random.default_rng(0), np.arange(40) % 2
+    grey = rng.integers(0, 255, (40, 8, 8), np.uint8)
+    x, y, net = {
+        "signals": (rng.normal(size=(40, 20)), y, "conv 2 3; relu; flatten; linear 2"),
+        "volumes": (rng.normal(size=(40, 1, 6, 6, 6)), y, "conv 2 3; relu; flatten; linear 2"),
+        "bands": (rng.normal(size=(40, 5, 8, 8)), y, "conv 2 3; relu; flatten; linear 2"),
+        "bytes": (rng.integers(0, 255, (40, 8, 8, 5), np.uint8), y, "conv 2 3; relu; flatten; linear 2"),
+        "texts": ([f"{('good', 'bad')[i % 2]} film number x{i}" for i in range(40)], y, "textcnn"),
+        "numbers": (grey, y * 1.5, "flatten; linear 1"),
+        "masks": (grey, (grey > 99).astype(int), "conv 2 3 padding=1"),
+    }[kind]
+    model = striate.train(net, (x, y), epochs=1, out="run", quiet=True)
+    assert not striate.export("run", out="written.py").predicts
+    theirs = import_file(tmp_path / "written.py")
+    assert model.contract.classes == theirs.CLASSES
+    inputs = (
+        torch.randint(1, 5, (3, *model.contract.input)) if kind == "texts" else torch.randn(3, *model.contract.input)
+    )
+    with torch.no_grad():
+        assert torch.equal(theirs.load()(inputs), model.module(inputs))
+    if kind != "texts":
+        assert (model.contract.mean, model.contract.std) == (theirs.MEAN, theirs.STD)
+    if kind == "numbers":
+        assert (model.contract.target_mean, model.contract.target_std) == (theirs.TARGET_MEAN, theirs.TARGET_STD)
+
+
 def test_a_softmax_in_the_net_changes_no_answer(tmp_path: Path) -> None:
     """Probabilities come from what goes into the softmax, in float64, here as there; wherever it stands."""
     contract = Contract(("a", "b", "c"), (1, 4, 4), "L", (0.5,), (0.5,))
@@ -316,6 +347,7 @@ def test_export_as_json(cli, trained: Path, in_folder: Path) -> None:
         "files": ["own.py", "own.safetensors"],
         "max_difference": 0.0,
         "label_flips": 0,
+        "predicts": True,
     }
     assert load("own.safetensors").contract == load(trained / "model.safetensors").contract  # striate's too
 

@@ -135,10 +135,9 @@ def export_command(
         print_json(done.as_dict())
         return
     echo(f"wrote {' and '.join(map(str, done.files))}")
-    trained = len(done.files) > 1
-    what = "weights, preprocessing and outputs" if trained else "outputs, with random weights"
-    echo(f"verified: identical {what}")
-    if trained:
+    trained = "weights, preprocessing and outputs" if done.predicts else "weights and outputs"
+    echo(f"verified: identical {trained if len(done.files) > 1 else 'outputs, with random weights'}")
+    if done.predicts:
         say("\nnext:\n  " + command("python", done.path, "IMAGE"))
 
 

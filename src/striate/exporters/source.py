@@ -9,11 +9,11 @@ from dataclasses import MISSING, fields
 from textwrap import fill
 
 from striate.analysis import analyse, infer
-from striate.errors import ModelError, ShapeError, SpecError, shape_text
+from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters.classes import Writer
 from striate.exporters.code import HELPERS, WIDTH, quoted, wrapped
 from striate.exporters.groups import groups_of
-from striate.model.contract import Contract
+from striate.model.contract import IMAGES, Contract
 from striate.model.placing import LONGEST
 from striate.spec import Embedding, Graph, Opaque, Shape, Softmax
 
@@ -42,7 +42,8 @@ def source(
         graph: With its input.
         name: What the class is called after.
         origin: Where the net comes from, for the file's first lines.
-        contract: Of a trained model: the file prepares images by it, and answers.
+        contract: Of a trained model: the file prepares images by it and answers, where it is one of images that have a
+            class each; else it has the weights and says what they take.
         weights: The name of the model's file beside it.
 
     Raises:
@@ -111,6 +112,7 @@ def _imports(body: str) -> list[str]:
     return wanted[wanted[0] == "" :]
 
 
+FIELDS = fields(Contract)
 KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
 
 PREPARE = '''
@@ -162,14 +164,20 @@ def shorter_side(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, other) if image.width <= image.height else (other, size), {method})
 '''
 
-ANSWER = '''
+LOAD = '''
 def load(path: str | Path = WEIGHTS) -> {name}:
-    """The trained network, ready to answer."""
+    """The trained network, ready to answer{inputs}."""
     net = {name}()
     net.load_state_dict(load_file(path))
     return net.eval()
+'''
+INPUTS = {  # what a network takes whose file does not prepare items, by the contract's mode
+    "text": "the word numbers of texts, by the vocabulary in the weights' metadata",
+    "values": "(values - MEAN) / STD",
+    "channels": "(bytes / 255 - MEAN) / STD, resized",
+}
 
-
+ANSWER = '''
 @torch.no_grad()
 def answer(net: {name}, image: Image.Image) -> list[tuple[str, float]]:
     """Every class with its probability, the likeliest first."""
@@ -195,27 +203,32 @@ if __name__ == "__main__":
 def _constants(contract: Contract, weights: str) -> str:
     """The names at the top of the file."""
     names = [quoted(name).replace(" ", "\0") for name in contract.classes]
-    text = f"CLASSES = ({', '.join(names)})"
+    text = f"CLASSES = ({', '.join(names)}{',' * (len(names) == 1)})"
     if len(text) > WIDTH:
         rows = fill(
             ", ".join([*names, ""]), WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
         )
         text = f"CLASSES = (\n{rows}\n)  # fmt: skip"
-    text += f"\nMEAN, STD = {contract.mean!r}, {contract.std!r}  # of pixels from 0 to 1, for each channel"
+    of = "the values" if contract.mode == "values" else "pixels from 0 to 1"
+    if contract.mean:
+        text += f"\nMEAN, STD = {contract.mean!r}, {contract.std!r}  # of {of}, for each channel"
+    if contract.target_mean:
+        text += f"\nTARGET_MEAN, TARGET_STD = {contract.target_mean!r}, {contract.target_std!r}"
+        text += "  # a value is its output times the std, plus the mean"
     return text.replace("\0", " ") + f"\nWEIGHTS = Path(__file__).with_name({quoted(weights)})"
 
 
-def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
-    """``prepare``, ``load`` and ``answer``, and what runs from the command line.
+def answers_images(contract: Contract) -> bool:
+    """Whether a source file can prepare an image by *contract*, and say the classes that it may be of."""
+    plain = (f.name in KNOWN or (f.default is not MISSING and getattr(contract, f.name) == f.default) for f in FIELDS)
+    return contract.task.exclusive and contract.mode in IMAGES and all(plain)
 
-    Raises:
-        ModelError: The contract says something that these do not do.
-    """
-    if not contract.task.exclusive:
-        raise ModelError(f"a source file predicts one class per image, this model is for {contract.task}")
-    for f in fields(contract):
-        if f.name not in KNOWN and (f.default is MISSING or getattr(contract, f.name) != f.default):
-            raise ModelError(f"a source file cannot yet prepare images by the contract's {f.name}")
+
+def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
+    """``load``; and of images with a class each ``prepare``, ``answer``, and what runs from the command line."""
+    if not answers_images(contract):
+        inputs = INPUTS.get(contract.mode, "(pixels / 255 - MEAN) / STD, resized")
+        return LOAD.format(name=name, inputs=f", given {inputs}").strip("\n")
     channels, height, width = contract.input
     method = f"Image.Resampling.{contract.interpolation.upper()}"
     image = f'image.convert("{contract.mode}")'
@@ -228,6 +241,7 @@ def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
     else:
         resized, helper = f"{image}.resize(({width}, {height}), {method})", ""
     prepare = PREPARE.format(channels=channels, height=height, width=width, resized=resized)
+    load = LOAD.format(name=name, inputs="")
     answer = ANSWER.format(name=name, scores=".scores" if ends_in_softmax else "")
-    parts = [helper.format(method=method, longest=LONGEST), prepare, answer]
+    parts = [helper.format(method=method, longest=LONGEST), prepare, load, answer]
     return "\n\n\n".join(part.strip("\n") for part in parts if part)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from striate.analysis import analyse, infer
 from striate.errors import Error, SpecError
-from striate.exporters.source import MARK, source
+from striate.exporters.source import MARK, answers_images, source
 from striate.files import write_safely
 from striate.model.model import Model, load
 from striate.model.prepare import fit, normalise
@@ -27,12 +27,15 @@ from striate.spec import RBF, Embedding, Graph, Linear, Shape, Spec, lower
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far its answers are from the module's: 0, or it would not be there."""
+    """What was written, and how far its answers are from the module's: 0, or it would not be there. ``predicts``: of a
+    trained model the file prepares images and says their class too.
+    """
 
     path: Path
     files: tuple[Path, ...]
     max_difference: float
     label_flips: int
+    predicts: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """As ``striate export --json`` prints it."""
@@ -85,7 +88,8 @@ def export_source(
     if apart:
         write_safely(weights, Path(str(net)).read_bytes())
     write_safely(path, text)
-    return Exported(path, (path, weights) if model else (path,), *found)
+    predicts = model is not None and answers_images(model.contract)
+    return Exported(path, (path, weights) if model else (path,), *found, predicts)
 
 
 def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | None, weights: Path) -> Mismatch:
@@ -179,9 +183,15 @@ def compare_net(path: Path, name: str, graph: Graph) -> Mismatch:
 
 @torch.no_grad()
 def compare_model(path: Path, weights: Path, model: Model) -> Mismatch:
-    """``load``, ``prepare`` and ``answer`` of the file at *path* against *model*, on images of many kinds."""
+    """``load`` of the file at *path* against *model*; where they are there ``prepare`` and ``answer`` too, on images of
+    many kinds.
+    """
     theirs: Any = import_file(path)
     net, found, rng = theirs.load(weights), Mismatch(), np.random.default_rng(0)
+    if not answers_images(model.contract):
+        assert model.graph is not None
+        x, _ = trial(model.graph)
+        return difference(model.module(x), net(x))
     for mode, width, height in IMAGES:
         image = _image(mode, width, height, rng)
         x = normalise(fit(image, model.contract)[None], model.contract)
