@@ -37,7 +37,9 @@ def test_one_json_document(cli, pets):
     assert (answer.code, answer.err) == (1, "")
     document = json.loads(answer.out)
     assert document.keys() >= {"counts", "problems"}
-    assert document["counts"]["train"] == {"items": 21, "classes": {"cat": 11, "dog": 10}}
+    assert document["counts"]["train"] == {
+        "items": 20, "classes": {"cat": 10, "dog": 10}, "unreadable": 1, "unreadable_classes": {"cat": 1},
+    }  # fmt: skip
     fault = document["problems"][0]
     assert fault.keys() >= {"kind", "severity", "files", "fix"}
     assert (fault["kind"], fault["files"]) == ("unreadable", ["pets/train/cat/broken.jpg"])

@@ -92,7 +92,7 @@ MISTAKES = {
     ),
     # the wrong model
     "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: file not found; a trained model is"]),
-    "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a model"]),
+    "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a striate model"]),
     "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE'"]),
     "no file": (["predict", MODEL], 2, ["Missing argument 'FILE'"]),
     "a folder": (["predict", "flat", "seven.png"], 4, ["flat: this folder contains no model.safetensors; name"]),
@@ -101,7 +101,7 @@ MISTAKES = {
     "a text for an image": (["predict", MODEL, "notes.txt"], 3, ["notes.txt: not an image that can be read (PNG,"]),
     "an image that is not there": (["predict", MODEL, "eight.png"], 3, ["eight.png: file not found"]),
     "data of other classes": (["evaluate", MODEL, "sets/train"], 3, ["its classes cat, dog are none of"]),
-    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "val"], 3, ["use --split test"]),
+    "a part that is not there": (["evaluate", MODEL, "digits", "--part", "vall"], 2, ["did you mean 'val'"]),
 }  # fmt: skip
 
 

@@ -216,7 +216,7 @@ def test_balanced_batches_hold_the_classes_alike_and_copies_differ():
 @pytest.mark.parametrize(
     ("balance", "task", "message"),
     [
-        ("sampel", "classification", "balance: no 'sampel'; did you mean 'sampling'?"),
+        ("samplig", "classification", "balance: no 'samplig'; did you mean 'sampling'?"),
         (
             "sampling",
             "multilabel",

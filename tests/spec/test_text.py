@@ -125,15 +125,15 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "a name in no group": (
         ".x: relu",
-        "part 1: '.x' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    .x: relu",
+        "layer 1: '.x' cannot be a layer's name; use letters, digits and _, not beginning with a digit\n    .x: relu",
     ),
     "commas between layers": (
         "conv 6 5, relu, linear 10",
-        "part 1: layers are separated by ';': conv 6 5; relu; linear 10\n    conv 6 5, relu, linear 10",
+        "layer 1: layers are separated by ';': conv 6 5; relu; linear 10\n    conv 6 5, relu, linear 10",
     ),
     "arrows between layers": (
         "conv 6 5 -> relu",
-        "part 1: layers are separated by ';': conv 6 5; relu\n    conv 6 5 -> relu",
+        "layer 1: layers are separated by ';': conv 6 5; relu\n    conv 6 5 -> relu",
     ),
     "an empty name": (
         ": relu",
