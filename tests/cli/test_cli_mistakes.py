@@ -92,7 +92,7 @@ MISTAKES = {
     ),
     # the wrong model
     "the words swapped": (["evaluate", "digits", MODEL], 4, ["digits: file not found; a trained model is"]),
-    "image and model swapped": (["predict", "seven.png", MODEL], 4, ["seven.png: this is a PNG image, not a striate model"]),
+    "image and model swapped": (["predict", "seven.png", MODEL], 4, ["this is a PNG image, not a striate model"]),
     "no model": (["predict", "seven.png"], 2, ["Missing argument 'FILE'"]),
     "no file": (["predict", MODEL], 2, ["Missing argument 'FILE'"]),
     "a folder": (["predict", "flat", "seven.png"], 4, ["flat: this folder contains no model.safetensors; name"]),
