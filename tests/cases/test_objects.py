@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from test_layouts import build, counts, message, photo
+from test_layouts import blob, build, counts, message, photo
 
+from striate import train
 from striate.datasets import open_data, read_part
+from striate.datasets.doctor import doctor
 from striate.datasets.show.items import sheet_contract
 
 SIDE = 20
@@ -141,8 +143,6 @@ def test_the_lists_of_pascal_voc_name_the_splits_of_objects(tmp_path):
 
 def test_boxes_beside_masks_give_way_to_them_unless_classes_are_wanted(tmp_path):
     objects(tmp_path, "JPEGImages/#.jpg", "Annotations/#.xml", xml("cow", "sheep"))
-    from test_layouts import blob
-
     for i in range(8):
         blob(tmp_path / "SegmentationClass" / f"{i:02}.png", (0, 1), side=SIDE)
     assert open_data(tmp_path).task == "segmentation"
@@ -193,6 +193,18 @@ def test_images_without_objects(tmp_path):
     assert "2 images without a .txt file skipped: x0.jpg, x1.jpg" in data.notes
     assert open_data(tmp_path, task="multilabel").train.targets.sum(1).min() in (0, 1)
     assert "masks need outlines" in message(tmp_path, task="segmentation")
+
+
+@pytest.mark.parametrize("layout", YOLO[:5])
+def test_outlines_are_no_fault_for_the_doctor_and_are_trained_on(tmp_path, layout):
+    image, file, splits = layout
+    objects(tmp_path / "d", image, file, boxes((0, 2), 2, outlined=True), **splits)
+    (tmp_path / "d" / "data.yaml").write_text("names: [pot, pan, tea pot]\n")
+    assert open_data(tmp_path / "d").notes == ()
+    assert {problem.kind for problem in doctor(tmp_path / "d").faults} <= {"near-duplicates-across"}
+    options = {"epochs": 1, "batch_size": 4, "quiet": True, "out": tmp_path / "run"}
+    model = train("conv 4 3 padding=1; relu; conv 3 1", tmp_path / "d", **options)
+    assert model.contract.classes == ("background", "pot", "tea pot")
 
 
 def test_objects_of_several_classes_are_no_classification(tmp_path):

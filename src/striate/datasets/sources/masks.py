@@ -180,6 +180,8 @@ def without_partner(folder: Path) -> tuple[list[Path], list[tuple[Path, Path]]]:
     alone: list[Path] = []
     pairs = []
     for images, masks in _places(folder, True).values():
+        if not masks.files:  # texts of outlines, for one
+            continue
         photos = dict(images.stems)
         found = matched(list(photos), masks.stems)
         alone += [path for stem, path in photos.items() if stem not in found.of] if not images.listed else []

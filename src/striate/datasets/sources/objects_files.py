@@ -83,7 +83,7 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
         }
         looked = {split: split_masks(pairs) for split, pairs in drawn.items()}
         values = {0: "background"} | {n + 1: name for n, name in names.items()}
-        used = [file.name for of in found.values() for _, file in of]
+        used = ["data.yaml", *_NAMES, *(file.name for of in found.values() for _, file in of)]
         return mask_data(folder, drawn, looked, f"from the outlines in {what}", notes, values, used)
     if task is not None and task.per_pixel:
         raise DataError(f"{folder}: {what} have boxes only, and masks need outlines; use --task multilabel")
