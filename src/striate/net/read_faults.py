@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ def fault_of(error: BaseException, trace: Trace) -> Fault:
     plain = kind in ("RuntimeError", "ValueError", "SpecError")
     if "'tuple' object has no attribute" in first:
         first += ": recurrent layers and attention give a tuple, as in x, _ = self.rnn(x)"
+    first = re.sub(rf"\[{trace.batch}(?=[,\]])", "[N", first) if trace.batch > 2 else first  # a size that nobody gave
     what = first.rstrip(".") if plain else f"{kind}: {first}"
     way_out = "make the shapes on this line agree, or try another --input" if plain else "correct this line"
     numberless = kind in NUMBERLESS or any(word in first for word in ("FakeTensor", "meta tensor", "numpy()", "fake"))

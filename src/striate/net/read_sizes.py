@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from functools import cache
+from itertools import islice, takewhile
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,20 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
             seen[shape] = analyse(found.graph) if right and found is not None else None
         return seen[shape]
 
+    def inputs(shape: Shape) -> tuple[Shape, ...]:
+        return (shape, *_others(reading.graph, input, shape))
+
+    def as_is(shapes: Iterable[Shape]) -> dict[Shape, bool]:
+        """Of each shape whether the module takes it."""
+        given = {shape: inputs(shape) for shape in shapes}
+        found = runs(module, given.values()) if given else {}
+        return {shape: found[each] for shape, each in given.items()}
+
     def through(shapes: Iterable[Shape]) -> dict[Shape, bool]:
-        """Of each shape whether the module takes it: as it is, or where it has faults, with the same fixes."""
-        given = {shape: (shape, *_others(reading.graph, input, shape)) for shape in shapes}
+        """The same, or where it has faults whether it takes them with the same fixes."""
         if not reading.slips or reading.features or reading.fits:
-            found = runs(module, given.values())
-            return {shape: found[inputs] for shape, inputs in given.items()}
-        return {shape: _same_fixes(read_all, module, inputs, reading) for shape, inputs in given.items()}
+            return as_is(shapes)
+        return {shape: _same_fixes(read_all, module, inputs(shape), reading) for shape in shapes}
 
     up, near = _moved(input, 1), (legal.below, legal.above, legal.smallest)
     smaller = _moved(legal.smallest, -1) if legal.smallest and max(legal.smallest[1:], default=1) > 1 else None
@@ -70,7 +78,7 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
         if other is not None and _signature(other) != _signature(report):
             return _searched(tried, through, report, asked, len(reading.graph.nodes))
     if reading.features or not all(taken[shape] for shape in (up, *near, far) if shape):
-        found = _of_features(tried, reading, report)
+        found = _of_features(as_is, reading, report)
         if found is not None:
             return replace(found, asked=asked)
     below, above, smallest = (shape if shape and taken[shape] else None for shape in near)
@@ -108,6 +116,19 @@ def _others(graph: Graph, input: Shape, shape: Shape) -> list[Shape]:
     """Further inputs, of the same places as the first."""
     others = [node.op.output for node in graph.nodes if isinstance(node.op, Opaque) and node.op.kind == "input"]
     return [(other[0], *shape[1:]) if other[1:] == input[1:] else other for other in others]
+
+
+def _at(graph: Graph, shape: Shape) -> Graph:
+    """The graph for another *shape* of its input, and of further inputs of the same places."""
+    assert graph.input is not None
+    own = graph.input[1:]
+    nodes = tuple(
+        replace(n, op=replace(n.op, output=(n.op.output[0], *shape[1:])))
+        if isinstance(n.op, Opaque) and n.op.kind == "input" and n.op.output[1:] == own
+        else n
+        for n in graph.nodes
+    )
+    return replace(graph, nodes=nodes).with_input(shape)
 
 
 def _known(graph: Graph) -> bool:
@@ -184,7 +205,7 @@ def _squared(input: Shape, n: int) -> Shape:
     return (n,) if len(input) == 1 else (input[0], *[n] * (len(input) - 1))
 
 
-def _of_features(tried: Try, reading: Reading, report: Report) -> LegalInputs | None:
+def _of_features(as_is: Through, reading: Reading, report: Report) -> LegalInputs | None:
     """Where linear layers have so many features: the sizes that give as many; None where it is not that."""
     graph, input = reading.graph, report.input
     if any(isinstance(n.op, Opaque) and len(n.op.output) > 1 and n.op.kind != "input" for n in graph.nodes):
@@ -200,31 +221,31 @@ def _of_features(tried: Try, reading: Reading, report: Report) -> LegalInputs | 
     if not need or len(input) == 1:
         return None
 
-    def fits(shape: Shape) -> bool:
-        found, problems = infer(graph.with_input(shape))
-        sources = {node.name: node.inputs[0] for node in graph.nodes}
-        return not problems and all(found[sources[name]] == (n,) for name, n in need.items())
+    sources = {node.name: node.inputs[0] for node in graph.nodes}
 
-    def sizes(direction: int) -> Iterator[Shape]:
-        for d in range(1, REACH):
-            shape = _moved(input, direction * d)
-            if min(n + direction * d for n in input[1:]) > 0:
-                yield shape
-        if len(set(input[1:])) > 1:
-            least, most = min(input[1:]), max(input[1:])
-            yield from (_squared(input, n) for n in (range(least, 0, -1) if direction < 0 else range(most, REACH)))
+    @cache
+    def more(shape: Shape) -> int:
+        """Whether *shape* gives more features than are needed, as many (0), or fewer (as where it does not fit)."""
+        found, problems = infer(_at(graph, shape))
+        over = [prod(found[sources[name]]) - n for name, n in need.items()]
+        return -1 if problems else max(over) or min(over)
 
-    def first(shapes: Iterable[Shape], dropping: bool = False) -> Shape | None:
-        """The first that fits, of a few."""
-        few = islice(filter(fits, shapes), 12)
-        return next((s for s in few if (found := tried(s)) and (dropping or not found.dropped)), None)
+    def fitting(shapes: Iterable[Shape], by: int) -> list[Shape]:
+        """The few of *shapes*, which become larger or smaller (*by*), that fit: up to where there is too much of it."""
+        return list(islice((s for s in takewhile(lambda s: more(s) * by <= 0, shapes) if more(s) == 0), 12))
 
-    below, above = first(sizes(-1)), first(sizes(1))
-    shortest = min(input[1:])
-    smaller = (_moved(input, d) for d in range(1 - shortest, REACH))
-    smallest = (
-        first(smaller, True)
-        if len(set(input[1:])) == 1
-        else first(sorted([*smaller, *(_squared(input, n) for n in range(1, max(input[1:]) + REACH))], key=prod), True)
-    )
-    return LegalInputs(None, below, above, smallest, None)
+    def next_to(by: int) -> list[Shape]:
+        least, most = min(input[1:]), max(input[1:])
+        moved = (_moved(input, by * d) for d in range(1, REACH if by > 0 else least))
+        squares = (_squared(input, n) for n in (range(most, REACH) if by > 0 else range(least, 0, -1)))
+        return fitting(moved, by) + (fitting(squares, by) if least < most else [])
+
+    def first(shapes: list[Shape], dropping: bool = False) -> Shape | None:
+        some = [s for s in shapes if dropping or not analyse(_at(graph, s)).dropped]
+        taken = as_is(some[:4])
+        return next((s for s in some[:4] if taken[s]), None)
+
+    smaller = fitting((_moved(input, d) for d in range(1 - min(input[1:]), REACH)), 1)
+    if len(set(input[1:])) > 1:
+        smaller = sorted(smaller + fitting((_squared(input, n) for n in range(1, max(input[1:]) + REACH)), 1), key=prod)
+    return LegalInputs(None, first(next_to(-1)), first(next_to(1)), first(smaller, True), None)
