@@ -107,6 +107,16 @@ def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
     return f"; it is one of {', '.join(choices)}" if choices else ""
 
 
+def printable(text: str, *, lines: bool = False) -> str:
+    """*text* that cannot move the cursor, colour the screen or turn what is around it: names come from the data. With
+    *lines* its line ends stay.
+
+    >>> printable("a\\x1b[31m\\u202eb\\r")
+    'a?[31m?b?'
+    """
+    return "".join(c if c.isprintable() or (lines and c == "\n") else "?" for c in text)
+
+
 def shape_text(shape: Iterable[int]) -> str:
     """Sizes as the notation and every message write them; nothing for none.
 

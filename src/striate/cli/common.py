@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 import typer.core
 
-from striate.errors import nearest
+from striate.errors import nearest, printable
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 ModelArgument = Annotated[
@@ -143,6 +143,18 @@ def keep_inputs(values: dict[str, Any]) -> None:
                 else:
                     continue
                 raise typer.BadParameter(f"--{option} {out}: {lost}; give another name")
+
+
+class Verbs(typer.core.TyperGroup):
+    """All verbs; what is wrong with an option is said in characters that a terminal can show."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = printable(message, lines=True)  # type: ignore[attr-defined]
+            raise
 
 
 class Verb(typer.core.TyperCommand):
@@ -280,7 +292,10 @@ class Verbs(typer.core.TyperGroup):
 def print_json(document: Any) -> None:
     """The document on one line; NaN and infinity are null, as JSON has no word for them."""
     plain = "utf" not in (sys.stdout.encoding or "").lower()
-    print(json.dumps(_finite(document), ensure_ascii=plain, allow_nan=False))
+    text = json.dumps(_finite(document), ensure_ascii=plain, allow_nan=False)
+    if not text.isprintable():  # marks that turn the writing round, and the like: escaped too
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    print(text)
 
 
 def _finite(value: Any) -> Any:
@@ -300,7 +315,7 @@ def echo(text: object, *, error: bool = False) -> None:
     """Prints *text* without characters that move the cursor or colour the screen: names in it come from the data. Of a
     message's line that has no end, the beginning and the end are shown.
     """
-    plain = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text))
+    plain = printable(str(text), lines=True)
     if error and len(plain) > LONG:
         lines = (
             line if len(line) <= LONG else f"{line[: LONG // 2]} ... {line[-LONG // 2 :]}" for line in plain.split("\n")

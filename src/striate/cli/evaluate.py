@@ -82,8 +82,7 @@ def predict_command(
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
-    from striate.errors import DataError
-    from striate.metrics.shared import printable
+    from striate.errors import DataError, printable
     from striate.run.api import predictions
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}

@@ -61,7 +61,7 @@ def convolve_command(
     from striate.filtering.lab import convolve, kernel_list, kernel_text
 
     if list_:
-        print_json([kernel.as_dict() for kernel in kernel_list()]) if json else print(kernel_text())
+        print_json([kernel.as_dict() for kernel in kernel_list()]) if json else echo(kernel_text())
         return
     if image is None or kernel is None:
         raise typer.BadParameter(

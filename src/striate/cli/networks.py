@@ -58,9 +58,9 @@ def check_command(
         _draw(report, net, svg)
     if diff is not None:
         difference = compare_reports(report, _report(diff, input))
-        print_json(difference.as_dict()) if json else print(difference)
+        print_json(difference.as_dict()) if json else echo(difference)
         raise typer.Exit(0 if difference.same else 1)
-    print_json(report.as_dict()) if json else print(report)
+    print_json(report.as_dict()) if json else echo(report)
     if report.problems:
         raise typer.Exit(1)
 

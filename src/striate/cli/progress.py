@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from striate.cli.common import say
+from striate.errors import printable
 
 if TYPE_CHECKING:
     from striate.learning import Epoch, Step
@@ -49,7 +50,7 @@ class _Bar:
     def say(self, text: str) -> None:
         """A line of its own, above the bar."""
         if self.bar:
-            self.bar.console.print(text, highlight=False, markup=False)
+            self.bar.console.print(printable(text, lines=True), highlight=False, markup=False)
         else:
             say(text)
 

@@ -96,7 +96,7 @@ def _compared(path: Path, text: str, name: str, graph: Graph, model: Model | Non
     """What a comparison of the file's text finds; ExportError unless nothing."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "trial.py"
-        trial.write_text(text, encoding="utf-8")
+        trial.write_text(text, encoding="utf-8", errors="backslashreplace")
         try:
             found = compare_net(trial, name, graph)
             if model is not None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import DataError
-from striate.metrics.shared import WORST, as_plain, check_items, class_table, item_name, percent, printable
+from striate.errors import DataError, printable
+from striate.metrics.shared import WORST, as_plain, check_items, class_table, item_name, percent
 
 BINS = 15  # of the calibration error
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import DataError
+from striate.errors import DataError, printable
 from striate.metrics.classification import wilson
-from striate.metrics.shared import WORST, as_plain, check_table, class_table, item_name, percent, printable
+from striate.metrics.shared import WORST, as_plain, check_table, class_table, item_name, percent
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.shared import WORST, aligned, as_plain, check_table, item_name, printable
+from striate.errors import printable
+from striate.metrics.shared import WORST, aligned, as_plain, check_table, item_name
 
 Pairs = tuple[tuple[int, int], ...]
 

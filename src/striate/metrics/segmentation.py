@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import DataError
+from striate.errors import DataError, printable
 from striate.metrics.classification import confused_pairs
-from striate.metrics.shared import WORST, as_plain, class_table, item_name, percent, printable
+from striate.metrics.shared import WORST, as_plain, class_table, item_name, percent
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the interval

@@ -126,14 +126,5 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def printable(text: str) -> str:
-    """*text* that cannot move the cursor or colour the screen: class names are folder names.
-
-    >>> printable("a\\x1b[31m")
-    'a?[31m'
-    """
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _width(text: str) -> int:
     return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)

@@ -17,7 +17,7 @@ from striate.datasets.augment import Augment
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
+from striate.errors import DataError, RecipeError, SpecError, nearest, printable, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
 from striate.learning import Epoch, Recipe, find_recipe
@@ -43,7 +43,7 @@ def _silent(text: str) -> None:
 
 
 def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(printable(text, lines=True), file=sys.stderr)
 
 
 def train(
