@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 import striate.files
 from striate.errors import RecipeError
 from striate.files import FolderLock, write_safely
 from striate.learning import Epoch
 from striate.model.model import load
-from striate.run import prepare
+from striate.run import making, prepare, running
 
 NET = "conv 4 3 stride=2; relu; flatten; linear 10"
 SETTINGS = {"epochs": 2, "lr": 0.01, "fraction": 0.1}
@@ -119,6 +120,61 @@ def test_a_failed_resume_changes_nothing(tmp_path):
     with pytest.raises(RecipeError, match="another seed"):
         prepare("digits", out=tmp_path / "run", resume=True, settings={"seed": 5})
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == files
+
+
+def meaning(folder):
+    """What the files of a run say: tensors, and everything else to the byte (a state's metadata have no order)."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name == "state.safetensors":
+            with safe_open(path, "pt") as file:
+                found[path] = file.metadata(), {name: file.get_tensor(name).tolist() for name in file.keys()}  # noqa: SIM118
+        elif path.is_file():
+            found[path] = path.read_bytes()
+    return found
+
+
+FAULTS = ["read_parts", "check_split", "compare_runs", "build", "restore", "content_of", "analyse", "write_safely"]
+
+
+@pytest.mark.parametrize("finished_before", [True, False])
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt(), RecipeError("x")])
+def test_a_resume_that_fails_anywhere_has_changed_nothing(tmp_path, fault, finished_before):
+    run = prepare("digits", NET, settings=SETTINGS | {"epochs": 1}, out=tmp_path / "run")
+    for _ in run.events():
+        if not finished_before:
+            run.save_state()
+            break
+    else:
+        run.finish()
+    before = meaning(tmp_path / "run")
+
+    def fail(*args, **more):
+        raise fault
+
+    places = [(making, name) for name in FAULTS] + [(making.Run, "mend_files"), (running, "write_safely")]
+    for where, name in places:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(where, name, fail)
+            with pytest.raises(type(fault)):
+                prepare("digits", out=tmp_path / "run", resume=True, settings={"epochs": 3, "lr": 0.5})
+        assert meaning(tmp_path / "run") == before, name
+        assert run.lock.held != finished_before, name  # whoever trains in it goes on
+    again = prepare("digits", out=tmp_path / "run", resume=True, settings={"epochs": 3})
+    finished(again)
+    assert len(again.history) == 3
+
+
+def test_a_failed_resume_leaves_the_folder_to_others(tmp_path):
+    run = prepare("digits", NET, settings=SETTINGS, out=tmp_path / "run")
+    next(iter(run.events()))
+    run.save_state()
+    run.lock.release()
+    with pytest.raises(RecipeError, match="another seed"):
+        prepare("digits", out=tmp_path / "run", resume=True, settings={"seed": 5})
+    script = HOLDER.replace("time.sleep(60)", "")
+    taken = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], capture_output=True, check=True)
+    assert taken.stdout == b"locked\n"
 
 
 HOLDER = """

@@ -127,6 +127,7 @@ class FolderLock:
         self.key = str(folder.resolve())
         earlier = self._ours.pop(self.key, None)
         self.file: IO[bytes] | None = earlier.file if earlier else None
+        self.earlier = earlier
         if earlier:
             earlier.file = None
         if self.file is None:
@@ -147,6 +148,15 @@ class FolderLock:
     @property
     def held(self) -> bool:
         return self.file is not None
+
+    def give_back(self) -> None:
+        """To whoever in this process had the folder before this lock; else as :meth:`release`."""
+        file, earlier = self.file, self.earlier
+        if file is None or earlier is None:
+            self.release()
+        else:
+            self.file, earlier.file = None, file
+            self._ours[self.key] = earlier
 
     def release(self) -> None:
         if self.file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,19 +69,35 @@ def prepare(
     Raises:
         Error: Of the kind that fits (``DataError``, ``SpecError``, ``ModelError``, ``RecipeError``).
     """
-    choice = RunOptions(**options)
+    with ExitStack() as undo:  # a run that cannot begin leaves the lock of its folder to whoever had it
+        run = _prepared(data, net, recipe, settings, say, reading, fetching, RunOptions(**options), undo)
+        undo.pop_all()
+    return run
+
+
+def _prepared(
+    data: Data,
+    net: Given | None,
+    recipe: Recipe | None,
+    settings: Mapping[str, Any] | None,
+    say: Say,
+    reading: Reading | None,
+    fetching: Fetching | None,
+    choice: RunOptions,
+    undo: ExitStack,
+) -> Run:
     if not choice.resume:
         recipe = _varied(recipe, settings)
         check_words(recipe, resize=choice.resize, out=choice.out)
     device = device_named(choice.device)
     if choice.resume and choice.out is not None:
-        choice = _Earlier.find(choice.out, "", None).filled(choice)
+        choice = _Earlier.find(choice.out, "", None, undo).filled(choice)
     dataset, choice = _opened(data, choice, fetching)
     opened = choice.of_data
     network = None if net is None else open_network(net)
     before: _Earlier | None = None
     if choice.resume:
-        before = _Earlier.find(choice.out, dataset.name, network)
+        before = _Earlier.find(choice.out, dataset.name, network, undo)
         if choice.out is None:
             say(f"newest run: {before.folder} ({before.name} on {before.about['data']})")
         recipe, choice = recipe or read_recipe(before.folder / "recipe.json"), before.filled(choice)
@@ -141,11 +157,14 @@ def prepare(
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), say)
         run.lock = before.lock
+        run.mend_files()
     else:
         run.folder, run.lock = claim_folder(choice.out, f"{dataset.name}-{name}")
+        undo.callback(run.lock.give_back)
         write_split(run.folder, dataset)
-    write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")
-    run.mend_files()  # from here on, whatever ends the run, --resume resumes it
+    write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")  # which alone changes to resume
+    if not before:
+        run.save_state()  # from here on, whatever ends the run, --resume resumes it
     return run
 
 
@@ -173,9 +192,10 @@ class _Earlier:
     about: dict[str, Any]
 
     @classmethod
-    def find(cls, out: str | Path | None, data: str, network: Network | None) -> _Earlier:
+    def find(cls, out: str | Path | None, data: str, network: Network | None, undo: ExitStack) -> _Earlier:
         folder = find_run(out, data, network.name if network else None)
         lock = lock_folder(folder)  # before anything is read: another process may be writing
+        undo.callback(lock.give_back)
         return cls(folder, lock, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
 
     @property

@@ -80,6 +80,7 @@ class Run:
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
         begun = time.perf_counter()
+        self.finished = False
         if not self.state.step:
             self._keep(self.state.epoch)
         events = training(
@@ -123,7 +124,8 @@ class Run:
         """Writes what follows from the state, and may lack where the process was killed between two writes."""
         if self.best_epoch is not None and self.best_epoch == self.state.epoch and not self.state.step:
             self.model.save(self.folder / "model.safetensors")
-        self.save_state()
+        self._save_progress()
+        write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
     def save_state(self) -> None:
         """Writes what ``--resume`` needs; called after every epoch, and by whoever stops in between.
@@ -216,7 +218,7 @@ class Run:
 def restore(run: Run, batch: int, say: Say) -> None:
     """Puts the run where its state says; *batch* is the size of the batches until now. Writes nothing."""
     run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
-    finished = _read_progress(run)
+    run.finished = finished = _read_progress(run)
     state = run.state
     if state.step and batch != run.recipe.batch_size:  # the place in the epoch is counted in batches
         raise RecipeError(
