@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from striate.errors import DataError
+from striate.errors import DataError, printable
 from striate.metrics import ClassificationScores, score_classification
 from striate.metrics.classification import WORST, calibration, wilson
-from striate.metrics.shared import percent, printable
+from striate.metrics.shared import percent
 
 
 def random_answers(seed: int, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:

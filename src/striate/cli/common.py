@@ -145,18 +145,6 @@ def keep_inputs(values: dict[str, Any]) -> None:
                 raise typer.BadParameter(f"--{option} {out}: {lost}; give another name")
 
 
-class Verbs(typer.core.TyperGroup):
-    """All verbs; what is wrong with an option is said in characters that a terminal can show."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Exception as error:
-            if isinstance(message := getattr(error, "message", None), str):
-                error.message = printable(message, lines=True)  # type: ignore[attr-defined]
-            raise
-
-
 class Verb(typer.core.TyperCommand):
     """A verb that takes ``key=value`` for ``--key value`` and arguments that begin with a minus sign and a digit, that
     writes over none of its inputs, and whose options stand in ``--help`` under the headings of their
@@ -278,9 +266,19 @@ def _value_named(names: str) -> str:
 
 
 class Verbs(typer.core.TyperGroup):
-    """All verbs, which ``--help`` lists under headings."""
+    """All verbs, which ``--help`` lists under headings. What is wrong with an option is said in characters that a terminal
+    can show.
+    """
 
     headings: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = printable(message, lines=True)  # type: ignore[attr-defined]
+            raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         width = formatter.width - 6 - max(map(len, self.commands))
