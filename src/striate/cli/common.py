@@ -266,8 +266,8 @@ def _value_named(names: str) -> str:
 
 
 class Verbs(typer.core.TyperGroup):
-    """All verbs, which ``--help`` lists under headings. What is wrong with an option is said in characters that a terminal
-    can show.
+    """All verbs, which ``--help`` lists under headings. What is wrong with an option is said in characters that a
+    terminal can show.
     """
 
     headings: ClassVar[dict[str, tuple[str, ...]]] = {}
