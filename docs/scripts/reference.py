@@ -31,7 +31,7 @@ GROUPS = {
     "Values": "What the functions take and give.",
     "Networks": "How [a network is written down](notation.md) in Python.",
     "Layers": "One class a word of [the notation](notation.md), with the same fields.",
-    "Errors": "Each is a `ValueError` whose text says what is wrong, where, and the way out.",
+    "Errors": "Each is a `ValueError` whose text says what is wrong, where, and the fix.",
 }
 
 

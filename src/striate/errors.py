@@ -1,6 +1,6 @@
 """What striate raises when the person, and not the program, has to change something.
 
-Every message says where, what came, what was wanted and the way out.
+Every message says where, what came, what was expected and the fix.
 """
 
 from __future__ import annotations

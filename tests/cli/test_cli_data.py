@@ -87,7 +87,7 @@ def test_the_sheet_shows_the_size_that_train_takes(photos, in_folder, monkeypatc
         (
             ["digits", "--sheet", "a.png", "--part", "val2"],
             2,
-            "no split named 'val2'; it has train, val, test",
+            "split is 'val2'; did you mean 'val'?",
         ),
         (["digits", "--sheet", "a.txt"], 2, "a.txt: a contact sheet is an image; let its name end with one of .png"),
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),

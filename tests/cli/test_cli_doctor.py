@@ -15,7 +15,7 @@ def test_clean_data(cli):
     answer = cli("doctor", "digits")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.splitlines()[0] == "digits: classification"
-    assert answer.out.splitlines()[-1] == "No problems were found."
+    assert answer.out.splitlines()[-1] == "No problems found."
 
 
 def test_faults_are_exit_code_1(cli, pets):
@@ -23,7 +23,7 @@ def test_faults_are_exit_code_1(cli, pets):
     answer = cli("doctor", "pets")
     assert (answer.code, answer.err) == (1, "")
     assert "train/cat/broken.jpg" in answer.out
-    assert "1 fault: fix the fault before training." in answer.out
+    assert "1 error: fix the error before training." in answer.out
 
 
 def test_warnings_are_not(cli, pets):

@@ -27,10 +27,10 @@ def test_the_text():
     assert lines[1].split() == ["train", "1,200", "cat", "700,", "big", "dog", "500"]
     heads = [line for line in lines if line and not line.startswith(" ")]
     assert heads[1:] == [
-        "Faults: a run would fail or mislead",
-        "Warnings: check these",
+        "Errors: fix these before training",
+        "Warnings",
         "Notes",
-        "1 fault and 1 warning: fix the fault before training.",
+        "1 error and 1 warning: fix the error before training.",
     ]
     assert "      train/cat/0.png = test/cat/0.png" in lines
     assert "      and 2 more groups" in lines
@@ -58,10 +58,10 @@ def test_many_classes_are_summed_up():
 @pytest.mark.parametrize(
     ("severity", "verdict"),
     [
-        (None, "No problems were found."),
-        ("note", "No problems were found."),
-        ("warning", "No faults, 1 warning: training is possible; check the warnings first."),
-        ("fault", "1 fault: fix the fault before training."),
+        (None, "No problems found."),
+        ("note", "No problems found."),
+        ("warning", "No errors, 1 warning: training is possible; check the warnings first."),
+        ("fault", "1 error: fix the error before training."),
     ],
 )
 def test_the_verdict(severity, verdict):

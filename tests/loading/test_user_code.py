@@ -82,14 +82,14 @@ def test_a_net_that_cannot_be_traced_ends_with_0_and_a_note(cli, file):
     answer = cli("check", "my_net.py:Numbers", "--input", "3x8x8", "--json")
     found = json.loads(answer.out)
     assert answer.code == 0
-    assert found["notes"][0].startswith("could not be traced: my_net.py line 18: if x.sum() > 1e9: (")
+    assert found["notes"][0].startswith("forward cannot be traced at my_net.py line 18: if x.sum() > 1e9: (")
     assert found["parameters"] == 2338
 
 
 def test_what_cannot_be_traced_cannot_be_drawn(cli, file, in_folder):
     answer = cli("check", "my_net.py:Numbers", "--input", "3x8x8", "--svg", "a.svg")
     assert answer.code == 2
-    assert "my_net.py:Numbers cannot be drawn: could not be traced: my_net.py line 18" in answer.err
+    assert "my_net.py:Numbers cannot be drawn: forward cannot be traced at my_net.py line 18" in answer.err
     assert not (in_folder / "a.svg").exists()
     assert cli("check", "my_net.py:Net", "--input", "3x8x8", "--svg", "a.svg").code == 0
     assert (in_folder / "a.svg").read_text().startswith("<svg")

@@ -53,9 +53,9 @@ class Masked(Body):
 def test_what_depends_on_numbers_is_listed_flat(make, line):
     module = make()
     report = striate.check(module, (3, 12, 12))
-    assert report.notes[0].startswith("could not be traced: test_read_faults.py line ")
-    assert f": {line} (" in report.notes[0]
-    assert report.notes[1] == "the list is what ran once, on random numbers"
+    assert report.notes[0].startswith("forward cannot be traced at test_read_faults.py line ")
+    assert report.notes[0].endswith(f": {line} (depends on the tensors' values)")
+    assert report.notes[1] == "the table shows the operations of one forward pass on random input"
     assert report.problems == ()
     rows = {layer.name: layer for layer in report.layers}
     assert (rows["a"].output, rows["a"].parameters, rows["a"].macs) == ((6, 10, 10), 168, 162 * 100)
@@ -64,9 +64,9 @@ def test_what_depends_on_numbers_is_listed_flat(make, line):
         assert report.parameters == sum(p.numel() for p in module.parameters())
     assert all(layer.inputs == () and layer.receptive_field is None for layer in report.layers)
     assert report.receptive_field is None
-    assert "note: could not be traced" in str(report)
+    assert "note: forward cannot be traced" in str(report)
     assert "<-" not in str(report)
-    with pytest.raises(SpecError, match=r"could not be traced: test_read_faults.py line .*striate.check lists its lay"):
+    with pytest.raises(SpecError, match=r"cannot be traced at test_read_faults.py line .*striate.check lists its lay"):
         read(module, (3, 12, 12))
 
 
@@ -86,7 +86,7 @@ def test_running_in_earnest_leaves_no_trace():
             return super().forward(x + torch.rand(1))
 
     module, seeds = Counts(), torch.get_rng_state()
-    assert "could not be traced" in striate.check(module, (3, 12, 12)).notes[0]
+    assert "cannot be traced" in striate.check(module, (3, 12, 12)).notes[0]
     assert module.calls.item() == 0
     assert torch.equal(seeds, torch.get_rng_state())
 

@@ -19,7 +19,7 @@ LARGEST = 2**31 - 1  # values along an axis, as torch counts them
 
 @dataclass(frozen=True)
 class Problem:
-    """A fault: the layer it lies in, what is wrong there in numbers, and the way out."""
+    """A fault: the layer it lies in, what is wrong there in numbers, and the fix."""
 
     layer: str
     message: str

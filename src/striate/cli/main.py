@@ -106,7 +106,7 @@ def main() -> Never:
     except OSError as error:
         if debug:
             raise
-        echo(f"striate: {error.filename or 'system'}: {error.strerror or error}", error=True)
+        echo(f"striate: {error.filename or 'system'}: cannot be opened ({error.strerror or error})", error=True)
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:
         if debug or not (isinstance(error, MemoryError) or "memory" in str(error)):

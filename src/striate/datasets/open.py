@@ -93,16 +93,16 @@ def open_data(
     group: str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
-    """The data set of a built-in name, at a path, or in memory; its ``test`` is never None.
+    """The data set of a built-in name, at a path, or in memory; it always has a test split.
 
     A text that is a built-in name means that (``"./digits"`` and ``Path("digits")`` mean the folder). Without
-    a test split of its own, a fifth of the training split becomes one, the same for ever, whatever the seeds.
+    a test split of its own, a fifth of the training split becomes one: deterministic, whatever the seeds.
 
     Args:
         source: ``"digits"``, ``"shapes:grey,size=64"``, ``"mnist"``, ..., the path of a folder, a table or an
             ``.npz`` file; ``(X, y)`` of arrays, tensors, texts or files, a DataFrame, several of these by split: what
             :func:`~.sources.in_memory.open_in_memory` takes; or a data set that is open.
-        task: What to take the targets for: ``"regression"`` of class names that are numbers, say. None: as
+        task: Task override: ``"regression"`` of class names that are numbers, say. None: as
             inferred, which the data set's ``why`` explains.
         channels: 1, 3 or 4: images are read as grey, RGB or RGBA. None: as they are.
         classes_from: ``"name:{class}_*"``: the class is in the file name; ``"parent"``: it is the image's own folder.
@@ -117,7 +117,7 @@ def open_data(
 
     Raises:
         RecipeError: There is no such task, or images have no such channels.
-        DataError: There is no such data, or it cannot be read, or not be taken for that task.
+        DataError: The data are not found, cannot be read, or do not fit the task.
 
     >>> data = open_data("digits")
     >>> data.input, len(data.train), len(data.test)

@@ -1,4 +1,4 @@
-"""What a person may say about DATA where looking at it is not enough: one value for every verb that opens data."""
+"""Options for reading data, where looking at it is not enough: one value for every verb that opens data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A net for elsewhere, compared with the module that it was made from before it is called done."""
+"""Export of a network to a stand-alone file, verified against the original before it is written."""
 
 from striate.exporters.write import Exported, ExportError, export_source
 

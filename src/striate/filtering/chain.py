@@ -175,7 +175,7 @@ def lab(
             channels and size: ``"conv sobel-x; relu; maxpool 2"``, ``"conv [0 -1 0; -1 5 -1; 0 -1 0] padding=same"``;
             ``then`` and ``->`` may stand for the semicolon. Or ``"table"``: identity, edges, sharpen and blur, each
             kernel beside what it gives.
-        image: As in :func:`convolve`; likewise *channels*.
+        image: As in :func:`convolve`, and *channels* too.
         beside: A second chain, or several, on the same image.
 
     Raises:

@@ -247,7 +247,7 @@ def pool(
     """The max, mean or sum of every window of *image*.
 
     Args:
-        image: As in :func:`convolve`; likewise *padding*, and *channels* without ``"volume"``.
+        image: As in :func:`convolve`, and *padding* and *channels* too, but without ``"volume"``.
         size: Of the window's sides, or (height, width).
         kind: ``"max"``, ``"average"`` or ``"sum"``.
         stride: Pixels from one window to the next, or (rows, columns); the window's sides, if not given.
@@ -275,7 +275,7 @@ def activation(
     """An activation function of every number of *image*.
 
     Args:
-        image: As in :func:`convolve`; likewise *channels*.
+        image: As in :func:`convolve`, and *channels* too.
         kind: ``"relu"``; or ``"tanh"`` or ``"sigmoid"``, before which a photo's 0 to 255 are divided by 255: both are
             flat beyond 5.
         after: A kernel to convolve the image with first, so that there are negative numbers.

@@ -260,7 +260,7 @@ def deep_dream(
         octaves: Sizes, each *ratio* larger than the one before.
         steps: At each size.
         rate: Of a step, in pixel values.
-        normalise: As in :func:`maximise`; likewise *progress*.
+        normalise: As in :func:`maximise`, and *progress* too.
         jitter: At every step the image is shifted by up to so many pixels.
         seed: The random seed of the jitter.
 

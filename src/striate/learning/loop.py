@@ -128,8 +128,8 @@ def training(
             running statistics of such normalisation layers too.
         batches: ``(inputs, targets)``, gone through once an epoch: a list, a DataLoader, ``striate.datasets.Batches``.
             If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch continues where it was.
-        recipe: The settings; ``Recipe()`` if not given. Its ``augment``, ``balance`` and ``fraction`` are for who makes
-            the *batches* and the *weights*.
+        recipe: The settings; ``Recipe()`` if not given. Its ``augment``, ``balance`` and ``fraction`` are ignored
+            here: they are for whoever makes the *batches* and *weights*.
         val: Batches that are only looked at, after every epoch.
         state: Where to resume, kept up to date between the events; saving it is the caller's.
         task: What the targets are, and so the loss and the metric that finds the best epoch:

@@ -36,7 +36,7 @@ NO_INPUT = "the network does not say its input size; give one, such as --input 3
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What somebody gave for a network, and what is known of it.
+    """A network argument, resolved: what it is, and what is known of it.
 
     Args:
         given: How messages call it: the zoo's name, the file's path, the text, the type.

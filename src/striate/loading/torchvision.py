@@ -35,10 +35,10 @@ def from_torchvision(
         net: A network of the zoo that torchvision has too, such as ``"resnet50"``.
         file: A state dict with torchvision's names: ``.pth`` or ``.safetensors``.
         classes: The class names in the order of the outputs; ``"0"`` to ``"999"``, if not given.
-        scale_to: Pixels of the image's shorter side before the centre crop; those of torchvision's first weights (256,
-            ConvNeXt 236), if not given. Its second ones (``IMAGENET1K_V2``) need 232.
+        scale_to: Pixels of the image's shorter side before the centre crop; those of ``IMAGENET1K_V1`` (256,
+            ConvNeXt 236), if not given. ``IMAGENET1K_V2`` needs 232.
         sides: Keep GoogLeNet's auxiliary heads.
-        say: Told, in a line each, what was left out, filled or assumed.
+        say: Callback for messages: what was left out, filled or assumed.
 
     Raises:
         SpecError: torchvision has no weights of that network.
@@ -93,7 +93,7 @@ def weights(
         classes: The class names, or a text file with one per line; ``"0"`` to ``"999"``, if not given.
         scale_to: Pixels of the shorter side before the centre crop.
         sides: Keep the auxiliary heads of GoogLeNet.
-        say: Told, in a line each, what was left out, filled or assumed.
+        say: Callback for messages: what was left out, filled or assumed.
 
     Raises:
         SpecError: torchvision has no weights of that network, or *out* is no name for a model file.

@@ -160,7 +160,7 @@ def alpha_is_used(source: Path | str) -> bool:
 
 
 def canonical(image: Image.Image, mode: str, value_range: ValueRange = ()) -> Image.Image:
-    """*image* as the network's eyes see it: upright, 8 bits a channel, in *mode*.
+    """*image* as the network's input: upright, 8 bits a channel, in *mode*.
 
     Rotated as its EXIF orientation says. What is transparent shows black behind it, unless the mode is ``"RGBA"``,
     which keeps alpha and colours as they are. 16-bit grey (``I;16``, ``I``) is scaled so that 65,535 becomes 255, or,

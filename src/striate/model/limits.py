@@ -40,7 +40,7 @@ def check_cost(stream: BinaryIO, size: int) -> None:
     """Refuses the image file of *size* bytes in *stream*, which is left at its beginning, if it is too costly.
 
     Raises:
-        DataError: What there is too much of, the limit, and the way out. DecompressionBombError: Too many pixels.
+        DataError: What there is too much of, the limit, and the fix. DecompressionBombError: Too many pixels.
     """
     start = stream.read(32)
     for magic, check in _CHECKS:

@@ -175,7 +175,7 @@ def _check_area(image: Image.Image) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a file, and the way out, in words."""
+    """What is wrong with a file, and the fix, in words."""
     match error:
         case DataError():
             return str(error)

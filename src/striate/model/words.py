@@ -1,4 +1,4 @@
-"""A text as the network's eyes see it: words, and their numbers in a vocabulary."""
+"""A text as the network's input: words, and their numbers in a vocabulary."""
 
 from __future__ import annotations
 

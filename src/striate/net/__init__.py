@@ -1,4 +1,4 @@
-"""Where torch begins: modules from graphs, and their first weights."""
+"""Modules from graphs, and their initial weights; torch is imported from here on."""
 
 from striate.net.build import Net, assemble, build
 from striate.net.init import INITS, check_init, initialise

@@ -93,14 +93,14 @@ def build(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> Net:
-    """A torch module of *net*, with its first weights.
+    """A torch module of *net*, with its initial weights.
 
     Args:
         net: A spec or a graph.
         input: The shape of one input, ``(C, H, W)``; not needed where the graph says it.
-        init: How the weights begin: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
-        seed: Random seed of the first weights.
-        device: Where the module lies; ``"meta"`` allocates nothing and begins nothing.
+        init: Weight initialisation: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
+        seed: Random seed of the initial weights.
+        device: Device; ``"meta"`` allocates and initialises nothing.
 
     Raises:
         ShapeError: The layers do not fit together; every fault is listed.

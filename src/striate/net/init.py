@@ -1,4 +1,4 @@
-"""The first weights, by name. Each is a function of a weight and a generator; biases begin at 0."""
+"""Weight initialisation, by name. Each is a function of a weight and a generator; biases begin at 0."""
 
 from __future__ import annotations
 

@@ -233,9 +233,10 @@ def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, 
 
 
 def _listing(reading: Reading, fault: Fault) -> Reading:
-    where = fault.line or fault.layer
-    note = f"could not be traced: {where} ({fault.message}): what it does depends on values, not on shapes alone"
-    return Reading(reading.graph, (note, "the list is what ran once, on random numbers"), fault, traced=False)
+    note = f"forward cannot be traced at {fault.line or fault.layer} (depends on the tensors' values)"
+    return Reading(
+        reading.graph, (note, "the table shows the operations of one forward pass on random input"), fault, traced=False
+    )
 
 
 def _follow(

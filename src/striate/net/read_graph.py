@@ -182,7 +182,8 @@ def _named(
         notes.append(f"weights that serve again count once: {name_list(shared)}")
     if taps:
         notes.append(
-            f"it gives {len(taps) + 1} tensors: {chosen or 'the first'} is the output, the others are taps: "
+            f"the module has {len(taps) + 1} outputs; analysed is {chosen or 'the first'}, choose with --output; "
+            f"the others: "
             f"{name_list(graph.taps)}"
         )
     for tables in trace.idle.values():

@@ -269,7 +269,7 @@ def _from_safetensors(path: Path, start: bytes) -> Stored:
         described = {name: (_dtype(s.get_dtype()), tuple(s.get_shape())) for name, s in slices.items()}
     except SafetensorError as error:
         known = path.suffix == ".safetensors"
-        what = f"a damaged safetensors file ({error})" if known else f"not a file of weights (it begins with {start!r})"
+        what = f"a damaged safetensors file ({error})" if known else "not a file of weights (.pth or .safetensors)"
         raise ModelError(
             f"{path}: {what}; expected a state dict that torch.save wrote (.pth) or a .safetensors file"
         ) from None

@@ -116,8 +116,8 @@ def evaluate(
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
         say: Told, in a line each, which items cannot be read, and what is new since the run.
-        reading: Told how many items are read, of how many.
-        fetching: Told what of which file is fetched, where one has to be.
+        reading: Progress callback (items, total).
+        fetching: Progress callback (file, bytes, total) of a download.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it
             (``classes_from``, ``mask_threshold``).
 
@@ -306,13 +306,13 @@ def data(
         resize: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         split: ``"train"`` (if not given), ``"val"`` or ``"test"``.
         seed: Of what is picked and augmented; 0, if not given.
-        say: Told, in a line each, what was noticed.
+        say: Callback for messages, one string each.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it (``task``,
             ``classes_from``, ``mask_threshold``).
 
     Raises:
-        DataError: There is no such data, or it cannot be read.
-        RecipeError: A choice that there is not.
+        DataError: The data are not found, or cannot be read.
+        RecipeError: An invalid option value.
 
     >>> found = data("digits")
     >>> found.as_dict()["items"], found.dataset.task
@@ -322,6 +322,8 @@ def data(
     chosen = {"augment": augment, "resize": resize, "split": split, "seed": seed}
     unused = next((f"--{name} {value}" for name, value in chosen.items() if value is not None), "")
     how = Augment.parse(augment or "none")
+    if split is not None and split not in (known := ("train", "val", "test")):
+        raise RecipeError(f"split is {split!r}{nearest(split, known)}")
     if unused and sheet is None:
         raise RecipeError(f"{unused} is for the contact sheet; add --sheet sheet.png")
     if resize is not None and resize not in RESIZE:

@@ -61,8 +61,8 @@ def prepare(
             default for the data.
         recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.
         settings: Single settings that differ from the recipe.
-        say: Told, in a line each, what was found on the way.
-        reading: Told how many items are read, of how many.
+        say: Callback for messages, one string each.
+        reading: Progress callback (items, total).
         fetching: Told what of which file is fetched, where one has to be: its name, bytes done, bytes in all.
         **options: Those of :class:`~striate.run.options.RunOptions`.
 

@@ -34,7 +34,7 @@ class RunOptions:
 
     Args:
         out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
-        init: How the first weights are drawn: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
+        init: Weight initialisation: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
         weights: A model file, a run's folder or a ``Model`` to fine-tune: its weights, with a new head for new
             classes, its preparation of inputs, and its network where none is given.
         freeze: A layer, or a group of them: all layers up to and including this one are frozen.

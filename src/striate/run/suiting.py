@@ -105,7 +105,7 @@ def vocabulary_for(plan: InputPlan, graph: Graph, name: str) -> tuple[str, ...]:
 
 
 def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
-    """*graph*, if its input and its output are what the data need; SpecError, with the way out, where not."""
+    """*graph*, if its input and its output are what the data need; SpecError, with the fix, where not."""
     input = graph.input
     assert input is not None
     shown, who = shape_text(input), _subject(name)

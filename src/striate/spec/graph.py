@@ -1,4 +1,4 @@
-"""The waist: a network as a flat list of named nodes. Analysis, text, drawing and building all read it."""
+"""The graph: a network as a flat list of named nodes. Analysis, text, drawing and building all read it."""
 
 from __future__ import annotations
 

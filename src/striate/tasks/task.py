@@ -1,4 +1,4 @@
-"""The light half of the tasks: what each is, in words and numbers, by the standard library alone.
+"""Task metadata: what each task is, in words and numbers, by the standard library alone.
 
 To add one (detection, captions): a ``Task`` here and in ``TASKS``, and a file in ``striate/tasks/scoring`` with its
 losses, metric, predictions and report. What the existing attributes cannot say of it becomes an attribute here, with

@@ -1,4 +1,4 @@
-"""What must not happen in two threads at once, such as two hooks on one module, waits here."""
+"""Locks: what must not happen in two threads at once, such as two hooks on one module."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def doctor(
     progress: Progress | None = None,
     **options: Any,
 ) -> Diagnosis:
-    """What is wrong with *data*: each problem with its files and the way out. It changes nothing.
+    """What is wrong with *data*: each problem with its files and the fix. It changes nothing.
 
     Every image is decoded once, and none is kept but a thumbnail of 32x32. docs/doctor.md lists what is looked for.
 

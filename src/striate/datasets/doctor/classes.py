@@ -174,7 +174,7 @@ def _constant_labels(case: Case) -> Iterator[DataProblem]:
         bare = part.labels.sum(axis=1) == 0
         if bare.any():
             message = f"{counted(int(bare.sum()), 'item')} without any label"
-            fix = "nothing if that is intended; else label them"
+            fix = "no action needed if that is intended; else label them"
             yield DataProblem("no-label", NOTE, message, fix, item_names(part, bare))
 
 
@@ -185,8 +185,8 @@ def _small_test(case: Case) -> Iterator[DataProblem]:
         z, p = 1.96, 0.9
         half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5  # Wilson 1927
         points = f"{100 * half:.0f} percentage points"
-        message = f"the test split has {counted(n, 'item')}: an accuracy of 90 % is known to within {points}"
-        fix = "add items to the test split, or mind the uncertainty of its metrics"
+        message = f"small test split ({counted(n, 'item')}): the 95 % interval of an accuracy of 90 % is +-{points}"
+        fix = "collect more test items, or read the metrics with their intervals"
         yield DataProblem("small-test", NOTE, message, fix, n=n)
 
 

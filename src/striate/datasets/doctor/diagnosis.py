@@ -26,7 +26,7 @@ LISTED = 5  # files or groups of a problem in the text
 _MAX_CLASSES = 12  # shown one by one
 _WIDEST, _NARROWEST = 110, 72
 _HARD = "\0"  # a space that is not to be broken at
-_TITLES = {FAULT: "Faults: a run would fail or mislead", WARNING: "Warnings: check these", NOTE: "Notes"}
+_TITLES = {FAULT: "Errors: fix these before training", WARNING: "Warnings", NOTE: "Notes"}
 Group = tuple[str, ...]  # the names of items that belong together, such as copies of each other
 
 
@@ -164,13 +164,13 @@ def _hung(line: str, width: int, indent: str) -> list[str]:
 
 def _verdict(diagnosis: Diagnosis) -> str:
     faults, warnings = (len(diagnosis.of(severity)) for severity in (FAULT, WARNING))
-    end = " These were the quick checks: striate doctor examines every item." if diagnosis.quick else ""
+    end = " These were quick checks; omit --quick to decode every image." if diagnosis.quick else ""
     if faults:
         also = f" and {counted(warnings, 'warning')}" if warnings else ""
-        return f"{counted(faults, 'fault')}{also}: fix the {'fault' if faults == 1 else 'faults'} before training.{end}"
+        return f"{counted(faults, 'error')}{also}: fix the {'error' if faults == 1 else 'errors'} before training.{end}"
     if warnings:
-        return f"No faults, {counted(warnings, 'warning')}: training is possible; check the warnings first.{end}"
-    return f"No problems were found.{end}"
+        return f"No errors, {counted(warnings, 'warning')}: training is possible; check the warnings first.{end}"
+    return f"No problems found.{end}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
     )
     for note in case.data.notes:
         if case.root is None or not any(words in note for words in said):
-            yield DataProblem("opened", NOTE, note, "nothing if that is intended", n=1)
+            yield DataProblem("opened", NOTE, note, "no action needed if that is intended", n=1)
 
 
 def class_folders_under(root: Path) -> DataSet | None:

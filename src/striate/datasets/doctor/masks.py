@@ -78,7 +78,7 @@ def _unknown(unknown: dict[str, set[int]]) -> Iterator[DataProblem]:
         yield DataProblem("mask-values", WARNING, message, "name them in classes.txt, or correct the masks", files)
     elif values:
         message = f"{counted(len(files), 'mask')} with the value {values[0]}, which is no class and is ignored"
-        yield DataProblem("ignored-value", NOTE, message, "nothing if that is intended", n=len(files))
+        yield DataProblem("ignored-value", NOTE, message, "no action needed if that is intended", n=len(files))
 
 
 def _classes(name: str, part: Part, seen: dict[int, MaskLook], classes: dict[int, str]) -> Iterator[DataProblem]:

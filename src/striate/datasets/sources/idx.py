@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and its relatives: big-endian sizes, then the bytes; gzipped or not."""
+"""IDX files, the format of MNIST, EMNIST and QMNIST: big-endian sizes, then the bytes; gzipped or not."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def cam_layer(
     Args:
         module: Any module; it is left as it was.
         x: One input with its batch axis.
-        target: As in :func:`~striate.inspect.attribution.gradient`; likewise *task*.
+        target: As in :func:`~striate.inspect.attribution.gradient`, and *task* too.
 
     Raises:
         SeeError: The network has no convolution with positions left; or it has, but none as a layer of its own.

@@ -48,7 +48,7 @@ def activity(
         net: What :func:`striate.loading.open_network` takes.
         data: A built-in name (``"digits"``) or a path.
         split: train, val, test or all.
-        max_items: So many items at most, evenly spread over the split.
+        max_items: Maximum number of items, evenly spread over the split.
         reading: Called with the progress of reading the data, ``(items read, items in all)``.
         fetching: Called with the progress of a download, ``(file, bytes fetched, bytes in all)``.
 

@@ -1,4 +1,4 @@
-"""The half of the tasks that computes: a file for each task with its losses, its metric, its predictions, its report.
+"""Task implementations: a file for each task with its losses, its metric, its predictions, its report.
 
 ``scoring_of(task)`` gives a task's :class:`Scoring`; ``SCORING`` has them by the tasks' names.
 """

@@ -40,7 +40,7 @@ class Mask:
         return named(self) | {"size": list(self.mask.shape), "classes": shares}
 
     def line(self, top: int = 3) -> str:
-        return ", ".join(f"{name} {share:.1%}" for name, share in self.shares[:top])
+        return ", ".join(f"{name} {share:.1%}" for name, share in self.shares[:top]) + " of the pixels"
 
 
 class SegmentationScoring(Scoring[SegmentationScores]):
