@@ -170,9 +170,8 @@ class NetworkActivity(Inspection):
 
     def lines(self) -> list[str]:
         wide = max(len(a.layer) for a in self.layers)
-        lines = [
-            f"{'layer':<{wide}}  {'mean':>9} {'std':>9} {'min':>9} {'max':>9} {'zeros':>6}  dead units (constant over all {self.n:,} items)"
-        ]
+        dead = f"dead units (constant over all {self.n:,} items)"
+        lines = [f"{'layer':<{wide}}  {'mean':>9} {'std':>9} {'min':>9} {'max':>9} {'zeros':>6}  {dead}"]
         for a in self.layers:
             numbers = " ".join(f"{short(v):>9}" for v in (a.mean, a.std, a.min, a.max))
             some = ", ".join(map(str, a.dead_units[:8])) + (", ..." if len(a.dead_units) > 8 else "")

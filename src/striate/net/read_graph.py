@@ -183,8 +183,7 @@ def _named(
     if taps:
         notes.append(
             f"the module has {len(taps) + 1} outputs; analysed is {chosen or 'the first'}, choose with --output; "
-            f"the others: "
-            f"{name_list(graph.taps)}"
+            f"the others: {name_list(graph.taps)}"
         )
     for tables in trace.idle.values():
         seen |= tables
