@@ -37,6 +37,9 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+GONE = 2**31 - 1  # a process that there is not
+
+
 class KilledError(BaseException):
     """Nobody catches it, as nobody catches SIGKILL."""
 
@@ -54,7 +57,7 @@ class Writes:
                 raise KilledError
             if self.count == self.die and self.when == "in":
                 data = content.encode() if isinstance(content, str) else content
-                path.with_name(f".{7:08x}.1.part").write_bytes(data[: len(data) // 2])
+                path.with_name(f".{7:08x}.{GONE}.part").write_bytes(data[: len(data) // 2])
                 raise KilledError
             real(path, content)
             if self.count == self.die:
@@ -272,8 +275,10 @@ def test_a_name_of_251_bytes_can_be_written(tmp_path):
 
 
 def test_what_killed_processes_left_is_removed(tmp_path):
-    (tmp_path / ".0000002a.999.part").write_text("half")
+    (tmp_path / "state").mkdir()
+    for name in (f".0000002a.{GONE}.part", f"state/.0000002b.{GONE}.part", f".0000002c.{os.getppid()}.part"):
+        (tmp_path / name).write_text("half")
     lock = FolderLock(Path(tmp_path))
-    assert not list(tmp_path.glob(".*.part"))
+    assert [path.name for path in tmp_path.rglob(".*.part")] == [f".0000002c.{os.getppid()}.part"]  # it may go on
     lock.release()
     assert striate.files.LOCK == "state/lock"

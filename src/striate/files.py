@@ -143,7 +143,8 @@ class FolderLock:
         self._ours[self.key] = self
         for left in (*folder.glob(".*.part"), *folder.glob("*/.*.part")):  # of processes that were killed
             with suppress(OSError):
-                left.unlink()
+                if not _is_running(left.name.split(".")[-2]):
+                    left.unlink()
 
     @property
     def held(self) -> bool:
@@ -166,6 +167,19 @@ class FolderLock:
 
 
 LOCK = "state/lock"
+
+
+def _is_running(process: str) -> bool:
+    """Whether there is a process of this number; where that cannot be asked, there is none."""
+    if os.name == "nt" or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _lock(file: IO[bytes]) -> None:
