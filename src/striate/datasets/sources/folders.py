@@ -193,8 +193,9 @@ def _parent_of_classes(folder: Path) -> str:
     """A hint where *folder* is one of several class folders itself."""
     parent = folder.resolve().parent
     with suppress(DataError):
-        beside = [path for path in folder_contents(parent)[0] if any(map(is_image, folder_contents(path)[1][:_SAMPLE]))]
-        if 1 < len(beside) <= _FEW_CLASSES and folder.resolve() in beside:
+        beside, files = folder_contents(parent)
+        looks = 1 < len(beside) <= _FEW_CLASSES and not any(map(is_image, files))
+        if looks and all(any(map(is_image, folder_contents(path)[1][:_SAMPLE])) for path in beside):
             return f"; if it is one class of several, did you mean {os.path.relpath(parent)!r}?"
     return ""
 
