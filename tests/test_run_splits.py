@@ -42,7 +42,9 @@ def images(in_folder):
 @pytest.mark.parametrize("settings", [{}, {"seed": 5}, {"fraction": 0.5}])
 def test_each_split_is_exactly_the_items_of_the_run(images, settings):
     model = train("photos", **settings)
-    own = written()
+    own, said = written(), []
+    assert measured(model, "photos", "val", say=said.append) == own["val"]
+    assert said == []  # also where a fraction of the training split was left out
     assert len(own["val"]) == 8  # a tenth of what is not for testing
     for split, items in own.items():
         for given in (model, load("run"), load("run/model.safetensors")):

@@ -18,7 +18,7 @@ from striate.datasets import DataSet, Part
 from striate.datasets.dataset import SPLITS
 from striate.errors import RecipeError, counted
 from striate.files import read_regular, write_safely
-from striate.run.folder import EPOCHS, SPLIT, Say
+from striate.run.folder import EPOCHS, SPLIT, Say, read_about
 
 SPLIT_COLUMNS = ("part", "item", "class")
 
@@ -123,7 +123,8 @@ def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSe
     for split, key in rows:
         part, index = there[key].pop(0)
         found[split][part].append(index)
-    if new := sum(map(len, there.values())):
+    new = sum(map(len, there.values()))
+    if new and read_about(folder).get("fraction", 1) == 1:  # else they are what it left out of its training split
         say(f"note: {counted(new, 'item')} of {dataset.name} in no split of {folder}; --split all has them")
     parts = {
         split: _joined([dataset.parts[part].take(indices) for part, indices in of.items()])
