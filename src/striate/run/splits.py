@@ -8,6 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from striate.datasets import DataSet, Part
 from striate.datasets.dataset import SPLITS
-from striate.errors import RecipeError, counted
+from striate.errors import ModelError, RecipeError, counted
 from striate.files import read_regular, write_safely
 from striate.run.folder import EPOCHS, SPLIT, Say, read_about
 
@@ -124,8 +125,9 @@ def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSe
         part, index = there[key].pop(0)
         found[split][part].append(index)
     new = sum(map(len, there.values()))
-    if new and read_about(folder).get("fraction", 1) == 1:  # else they are what it left out of its training split
-        say(f"note: {counted(new, 'item')} of {dataset.name} in no split of {folder}; --split all has them")
+    with suppress(ModelError):  # without its recipe a run's splits are as good
+        if new and read_about(folder).get("fraction", 1) == 1:  # else they are what it left out of its training split
+            say(f"note: {counted(new, 'item')} of {dataset.name} in no split of {folder}; --split all has them")
     parts = {
         split: _joined([dataset.parts[part].take(indices) for part, indices in of.items()])
         for split, of in found.items()
