@@ -8,7 +8,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
