@@ -67,12 +67,12 @@ def _nearly_empty(case: Case) -> Iterator[DataProblem]:
 
 
 def _little_on(thumbs: np.ndarray) -> np.ndarray:
-    """Whether nearly all places of a thumbnail have the same brightness; what has a large std is not looked at."""
+    """Whether nearly all places of a thumbnail have one brightness; first looked at in every eighth place."""
     found = np.zeros(len(thumbs), bool)
     flat = thumbs.reshape(len(thumbs), -1)
-    starts = range(0, len(flat), 4096)
-    std = np.concatenate([flat[at : at + 4096].std(axis=1, dtype=np.float32) for at in starts] or [np.empty(0)])
-    some = np.flatnonzero(std < 255 * (1 - EMPTY) ** 0.5 + NEAR)
+    ordered = np.sort(flat[:, ::8], axis=1)
+    odd = int((1 - EMPTY) * flat.shape[1])  # so many places may be of another one, all of them among these
+    some = np.flatnonzero(ordered[:, -1 - odd] - ordered[:, odd] <= 2 * NEAR)
     away = np.abs(flat[some].astype(np.int16) - np.median(flat[some], axis=1, keepdims=True))
     found[some] = (away <= NEAR).mean(axis=1) >= EMPTY
     return found
