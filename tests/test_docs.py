@@ -193,7 +193,8 @@ def test_every_option_on_a_page_is_an_option_of_a_verb():
     from striate.cli.main import app
 
     group = get_command(app)
-    known = {option for command in group.commands.values() for p in command.params for option in p.opts}
+    parameters = [p for command in group.commands.values() for p in command.params]
+    known = {option for p in parameters for option in (*p.opts, *p.secondary_opts)}
     known |= {option for p in group.params for option in p.opts} | {"--help"}
     unknown = {}
     for page in FILES:

@@ -106,7 +106,10 @@ def main() -> Never:
     except OSError as error:
         if debug:
             raise
-        echo(f"striate: {error.filename or 'system'}: cannot be opened ({error.strerror or error})", error=True)
+        why = (
+            "not found, or cannot be created there" if isinstance(error, FileNotFoundError) else error.strerror or error
+        )
+        echo(f"striate: {error.filename or 'system'}: {why}", error=True)
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:
         if debug or not (isinstance(error, MemoryError) or "memory" in str(error)):

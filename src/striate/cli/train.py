@@ -225,7 +225,11 @@ def _conclude(result: Result, data: str) -> None:
         say(f"warning: {run.divergence}")
     echo(result.headline())
     epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
-    chosen_by = run.task.metric.title.lower() if run.task.metric.higher_is_better else "loss"
+    chosen_by = (
+        (run.task.metric.short or run.task.metric.name).replace("_", " ")
+        if run.task.metric.higher_is_better
+        else "loss"
+    )
     echo(f"trained {epochs} in {run.seconds:.1f} s; best epoch {run.best_epoch}, by validation {chosen_by}")
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
         echo(f"{name:<7} {run.folder / file}")
