@@ -76,14 +76,14 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
     if fits and (_by_size(report) or not Sizes(reading.graph).fits(up)):
         other = tried(up)
         if other is not None and _signature(other) != _signature(report):
-            return _searched(tried, through, report, asked, len(reading.graph.nodes))
+            return _searched(tried, as_is, through, report, asked, len(reading.graph.nodes))
     if reading.features or not all(taken[shape] for shape in (up, *near, far) if shape):
         found = _of_features(as_is, reading, report)
         if found is not None:
             return replace(found, asked=asked)
     below, above, smallest = (shape if shape and taken[shape] else None for shape in near)
     if reading.fits and not (below or above or smallest):
-        return _searched(tried, through, report, asked, len(reading.graph.nodes))
+        return _searched(tried, as_is, through, report, asked, len(reading.graph.nodes))
     if smaller and taken[smaller]:
         smallest = None  # it takes smaller ones, by code that depends on the size
     elif legal.smallest and not smallest and (below or above):
@@ -157,7 +157,9 @@ def _signature(report: Report) -> list[Any]:
     return [(op.kind, op.reach, op.windows) if isinstance(op, Opaque) else op for op in ops]
 
 
-def _searched(tried: Try, through: Through, report: Report, asked: bool | None, parts: int) -> LegalInputs:
+def _searched(
+    tried: Try, as_is: Through, through: Through, report: Report, asked: bool | None, parts: int
+) -> LegalInputs:
     """Of code that depends on the size: its neighbours, one by one, and the smallest."""
     input, budget = report.input, max(8, TRACED // parts)
 
@@ -176,7 +178,8 @@ def _searched(tried: Try, through: Through, report: Report, asked: bool | None, 
 
     def next_to(by: int) -> Shape | None:
         shapes = (_moved(input, by * d) for d in range(1, min(34, budget // 4)))
-        found = next((s for s in shapes if s != input and whole(s)), None)
+        tries = [s for s in shapes if s != input]
+        found = next((s for some in _chunks(tries) for s, runs in as_is(some).items() if runs and whole(s)), None)
         if found is not None or len(set(input[1:])) < 2:
             return found
         each = [alone(axis, by) for axis in range(1, len(input))]
