@@ -4,7 +4,8 @@ import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
-import { css, classColour, short, theme } from 'striate/colour'
+import { css, classColour, fill, limitOf, short, theme } from 'striate/colour'
+import { contributions, overChannels, MAX_TAPS } from 'striate/attribution'
 import { size } from 'striate/ops'
 import * as address from 'striate/state'
 
@@ -40,6 +41,7 @@ class Page {
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
     if (scene.output.perPixel) this.maskBox()
+    else if (scene.input.kind === 'image' && scene.macs * 2 < MAX_TAPS) this.attributionBox()
     this.pad.restore(asked)
     for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight]) this.net.edit(layer, weight, Number(i), Number(v)) }
     for (const text of asked.off) this.net.off.add(text)
@@ -86,6 +88,7 @@ class Page {
     this.remark()
     if (this.pinned) this.arithmetic.show(this.pinned)
     if (this.mask) this.paintMask()
+    if (this.attributed) this.attribute()
     if (this.space.goal || this.space.share) { this.space.upload(); this.space.draw() }
   }
 
@@ -225,6 +228,37 @@ class Page {
     this.pin({ layer, unit: [(unit[0] + by + n) % n, ...unit.slice(1)] })
   }
 
+  // ------------------------------------------------------------------------------------------------- attribution
+  attributionBox() {
+    const [, H, W] = this.scene.input.shape, names = this.scene.output.names
+    this.method = el('select', { title: 'How the contributions are computed' }, el('option', { value: 'gradient_x_input' }, 'gradient \u00d7 input'), el('option', { value: 'integrated_gradients' }, 'integrated gradients'))
+    this.method.setAttribute('aria-label', 'Attribution method')
+    this.target = el('select', { title: 'The class whose score is explained' }, el('option', { value: '' }, 'predicted'), ...names.map((n, i) => el('option', { value: String(i) }, n)))
+    this.target.setAttribute('aria-label', 'Class that is explained')
+    this.heat = el('canvas', { className: 'pad', width: W, height: H })
+    this.heat.setAttribute('aria-label', 'Contribution of each pixel')
+    this.heatNote = el('p', { className: 'note' })
+    const box = el('details', { ontoggle: () => { this.attributed = box.open; if (box.open) this.attribute() } }, el('summary', {}, 'Which pixels contribute'), el('div', { className: 'row tight' }, this.method, this.target), this.heat, this.heatNote)
+    this.method.onchange = this.target.onchange = () => this.attribute()
+    byId('input').append(box)
+  }
+
+  attribute() {
+    clearTimeout(this.attributing)
+    this.attributing = setTimeout(() => {
+      const y = this.net.outputs(), c = this.target.value === '' ? y.indexOf(Math.max(...y)) : Number(this.target.value), score = this.scoreLayer()
+      const values = contributions(this.net, this.method.value, this.pad.item, score, [c, 0, 0, 0]), total = values.reduce((a, b) => a + b, 0)
+      const plane = overChannels(values, this.net.inputShape), limit = limitOf(plane), image = new ImageData(this.heat.width, this.heat.height)
+      fill(plane, 0, plane.length, limit, new Uint32Array(image.data.buffer))
+      this.heat.getContext('2d').putImageData(image, 0, 0)
+      const whole = this.method.value === 'integrated_gradients' ? `; their sum, ${short(total)}, is the difference of the score from that of a black image, up to the ${24} steps of the integral` : ''
+      this.heatNote.textContent = `Contributions to the score of ${this.scene.output.names[c] ?? c} (${short(this.net.value(score, [c, 0, 0, 0]))}), colours up to \u00b1${short(limit)}${whole}.`
+    }, 30)
+  }
+
+  /** The layer that gives the scores: before a softmax or sigmoid at the end. */
+  scoreLayer() { const last = this.net.byName.get(this.net.output); return ['softmax', 'sigmoid'].includes(last.op) && this.net.byName.has(last.inputs[0]) ? last.inputs[0] : this.net.output }
+
   // ------------------------------------------------------------------------------------------------ segmentation
   maskBox() {
     const [, , H, W] = this.net.values.get(this.net.output).shape
@@ -265,6 +299,7 @@ class Page {
       values: name => ({ shape: shape(name), data: Array.from(net.values.get(name).data) }),
       unit: text => this.unit(text),
       probabilities: () => Array.from(net.outputs()),
+      contributions: (method, output) => Array.from(contributions(net, method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])),
       open: text => { const found = parsed(net, text); if (found) this.pin(found); return !!found },
       edit: (layer, weight, index, value) => { net.edit(layer, weight, index, value); this.edited() },
       reset: () => { net.reset(); this.edited() },
