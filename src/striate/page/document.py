@@ -11,7 +11,7 @@ from typing import Final
 from striate.page.scene import NetworkScene
 
 # The scripts, each an ES module; they name each other "striate/NAME".
-MODULES: Final = ("ops", "net", "colour", "state", "diagram", "space", "pad", "resample", "formula", "attribution", "page")
+MODULES: Final = tuple("ops net colour state diagram space pad resample formula attribution page".split())
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
