@@ -32,7 +32,7 @@ def view_command(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Local port. [default: a free one]", show_default=False)
     ] = 0,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address; do not open the browser.")] = False,
     input: Input = None,
     json: Json = False,
 ) -> None:
@@ -55,7 +55,7 @@ def view_command(
         return
     with PageServer(page.html(), port) as server:
         print_json({"url": server.url}) if json else say(f"{server.url}\nPress Ctrl-C to end.")
-        if browser:
+        if not no_browser:
             webbrowser.open(server.url)
         try:
             server.serve_forever()
