@@ -78,10 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Why this request is refused: a page of another site that was lured here, or a program without the token."""
         if self.headers.get_all("Host", []) not in [[host] for host in self.own.hosts]:
             return HTTPStatus.MISDIRECTED_REQUEST
-        if self.headers.get("Origin", "") not in ("", *(f"http://{host}" for host in self.own.hosts)):
-            return HTTPStatus.FORBIDDEN
-        if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            return HTTPStatus.FORBIDDEN
+        origins = {f"http://{host}" for host in self.own.hosts}
+        for name, right in (("Origin", origins), ("Sec-Fetch-Site", {"none", "same-origin"})):
+            if not right.issuperset(self.headers.get_all(name, [])):  # none, or several that are all right
+                return HTTPStatus.FORBIDDEN
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             return HTTPStatus.BAD_REQUEST
         path = urlsplit(self.path).path if self.path.startswith("/") else ""

@@ -246,7 +246,8 @@ export class Pad {
 
 /** The words of a text as striate's model takes them apart (striate/model/words.py). @param {string} text */
 export function wordsOf(text) {
-  const t = text.normalize('NFC').replace(/[\u2019\u2018\u02bc]/g, "'").toLowerCase(), l = "[\\p{L}\\p{M}\\p{N}]"
-  const c = '[\\u3041-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3134f}]', n = `(?:(?!${c})${l})`
-  return t.match(new RegExp(`${c}|\\d+(?:[.,]\\d+)+(?!${n})|${n}+?(?=n't(?!${n}))|n't(?!${n})|'(?:s|ve|re|d|ll|m)(?!${n})|${n}+|[^\\p{L}\\p{M}\\p{N}\\s]|_`, 'gu')) ?? []
+  const t = text.normalize('NFC').replace(/[\u2019\u2018\u02bc]/g, "'").toLowerCase()
+  const m = '(?:(?=\\p{M})[\\u0300-\\ufe2f])*', l = '\\p{L}\\p{N}', c = '[\\u3041-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3134f}]'
+  const n = `(?:(?!${c})[${l}]${m})`, space = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
+  return t.match(new RegExp(`${c}${m}|\\p{Nd}+(?:[.,]\\p{Nd}+)+(?!${n})|${n}+?(?=n't(?!${n}))|n't(?!${n})|'(?:s|ve|re|d|ll|m)(?!${n})|${n}+|[^${l}_${space}]${m}|_`, 'gu')) ?? []
 }

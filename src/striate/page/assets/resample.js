@@ -19,8 +19,8 @@ function shares(from, start, length, to, kind) {
 /** One channel, bytes, from a box of it to width x height. */
 function resized(bytes, w, h, box, width, height, kind) {
   if (kind === 'nearest') {
-    const out = new Uint8Array(width * height)
-    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[y * width + x] = bytes[Math.floor(box[1] + ((y + 0.5) * box[3]) / height) * w + Math.floor(box[0] + ((x + 0.5) * box[2]) / width)]
+    const out = new Uint8Array(width * height), across = nearest(box[0], box[2], width), down = nearest(box[1], box[3], height)
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[y * width + x] = bytes[down[y] * w + across[x]]
     return out
   }
   const clip = v => (v < 0 ? 0 : v > 255 ? 255 : Math.round(v))
@@ -31,27 +31,58 @@ function resized(bytes, w, h, box, width, height, kind) {
   return out
 }
 
+/** The input pixel of each output pixel, its place added up step by step as Pillow does. */
+function nearest(start, length, to) {
+  const step = length / to, list = []
+  for (let i = 0, at = start + step * 0.5; i < to; i++, at += step) list.push(Math.floor(at))
+  return list
+}
+
+/** To the nearest whole number, halves to the even one, as Python. */
+const even = v => { const r = Math.round(v); return Math.abs(v % 1) === 0.5 && r % 2 ? r - 1 : r }
+
+/** What of an image w x h is seen, the size that it gets, and where it lies in the input (striate/model/placing.py). */
+function placement(w, h, { shape: [, H, W], resize, scaleTo }) {
+  if (scaleTo) {
+    const most = 8 * Math.min(w, h), cut = [Math.min(w, most), Math.min(h, most)], other = Math.floor((scaleTo * Math.max(...cut)) / Math.min(...cut))
+    const room = cut[0] <= cut[1] ? [scaleTo, other] : [other, scaleTo]
+    return { seen: [even((w - cut[0]) / 2), even((h - cut[1]) / 2), ...cut], box: [0, 0, ...cut], room, at: [-even((room[0] - W) / 2), -even((room[1] - H) / 2)] }
+  }
+  let room = [W, H], at = [0, 0], box = [0, 0, w, h]
+  if (resize === 'fit') {
+    const s = Math.min(W / w, H / h)
+    room = [Math.max(1, even(w * s)), Math.max(1, even(h * s))]
+    at = [Math.floor((W - room[0]) / 2), Math.floor((H - room[1]) / 2)]
+  } else if (resize === 'crop' && w / h !== W / H) {
+    const ratio = W / H, [x, y] = w / h > ratio ? [ratio * h, h] : [w, w / ratio]
+    box = [(w - x) / 2, (h - y) / 2, x, y]
+  }
+  return { seen: [0, 0, w, h], box, room, at }
+}
+
+const times = (v, a) => { const t = v * a + 128; return ((t >> 8) + t) >> 8 }  // v * a / 255, rounded
+
 /** RGBA pixels as the prepared input, bytes (C, H, W). @param {ImageData} image @param {any} about the scene's input */
 export function prepared(image, about) {
-  const [C, H, W] = about.shape, { width: w, height: h, data } = image
-  let room = [W, H], at = [0, 0], box = [0, 0, w, h]
-  if (about.resize === 'fit') {
-    const s = Math.min(W / w, H / h)
-    room = [Math.max(1, Math.round(w * s)), Math.max(1, Math.round(h * s))]
-    at = [Math.floor((W - room[0]) / 2), Math.floor((H - room[1]) / 2)]
-  } else if (about.resize === 'crop') {
-    const s = about.scaleTo ? about.scaleTo / Math.min(w, h) : Math.max(W / w, H / h)
-    box = [Math.max(0, (w - W / s) / 2), Math.max(0, (h - H / s) / 2), Math.min(w, W / s), Math.min(h, H / s)]
-  }
-  const out = new Uint8Array(C * H * W)
-  for (let c = 0; c < C; c++) {
+  const [C, H, W] = about.shape, { data } = image, { seen: [left, top, w, h], box, room, at } = placement(image.width, image.height, about)
+  const kind = about.interpolation ?? 'bilinear', same = box[0] === 0 && box[1] === 0 && box[2] === w && box[3] === h && room[0] === w && room[1] === h
+  const shaded = C < 4 || (kind !== 'nearest' && !same)  // what is transparent is black, or counts by its share
+  const planes = Array.from({ length: C }, (_, c) => {
     const plane = new Uint8Array(w * h)
-    for (let i = 0; i < plane.length; i++) {
-      const [r, g, b, a] = data.subarray(4 * i, 4 * i + 4)
+    for (let y = 0, i = 0; y < h; y++) for (let x = 0; x < w; x++, i++) {
+      const n = 4 * ((y + top) * image.width + x + left), a = data[n + 3]
+      const [r, g, b] = [0, 1, 2].map(k => (shaded && a < 255 ? times(data[n + k], a) : data[n + k]))
       plane[i] = C === 1 ? (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16 : c < 3 ? [r, g, b][c] : a
     }
-    const small = w === W && h === H ? plane : resized(plane, w, h, box, room[0], room[1], about.interpolation ?? 'bilinear')
-    for (let y = 0; y < room[1]; y++) out.set(small.subarray(y * room[0], (y + 1) * room[0]), (c * H + y + at[1]) * W + at[0])
-  }
+    return same ? plane : resized(plane, w, h, box, room[0], room[1], kind)
+  })
+  if (C === 4 && shaded) for (let i = 0; i < planes[0].length; i++) { const a = planes[3][i]; if (a > 0 && a < 255) for (let c = 0; c < 3; c++) planes[c][i] = Math.min(255, Math.floor((255 * planes[c][i]) / a)) }
+  const out = new Uint8Array(C * H * W), first = Math.max(0, at[0]), end = Math.min(W, at[0] + room[0])
+  planes.forEach((plane, c) => {
+    for (let y = Math.max(0, at[1]); y < Math.min(H, at[1] + room[1]); y++) {
+      const row = (y - at[1]) * room[0] - at[0]
+      out.set(plane.subarray(row + first, row + end), (c * H + y) * W + first)
+    }
+  })
   return out
 }
