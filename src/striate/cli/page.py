@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +56,7 @@ def view_command(
         return
     with PageServer(page.html(), port) as server:
         print_json({"url": server.url}) if json else say(f"{server.url}\nPress Ctrl-C to end.")
+        sys.stdout.flush()  # a program that waits for the address at the other end of a pipe
         if not no_browser:
             webbrowser.open(server.url)
         try:

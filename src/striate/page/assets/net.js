@@ -71,22 +71,28 @@ export class Net {
     for (let i = last; i >= 0; i--) {
       const layer = this.layers[i], box = boxes.get(layer.name)
       if (!box) continue
-      const corners = [box.map(b => b[0]), box.map(b => b[1])]
       let channels = [0]  // the place of a window is the same in all channels, but of a flatten and a concatenation
       if (layer.name === name) channels = [unit[0]]
       else if (layer.op === 'concat') channels = this.concatFirsts(layer)
       else if (layer.op === 'flatten') channels = [0, layer.shape4[0] - 1]
-      for (const corner of corners) for (const c of channels)
-        for (const tap of this.reads(layer.name, [c, ...corner], true).taps) this.grow(boxes, layer, tap)
+      for (const end of [0, 1]) for (const c of channels) this.corner(boxes, layer, c, box, end)
     }
     boxes.delete(name)
     return boxes
   }
 
+  /** What the units of a box read from one of its corners on: inwards as far as windows leave gaps, or read nothing. */
+  corner(boxes, layer, c, box, end) {
+    const gaps = Math.max(1, ...[layer.settings.dilation ?? 1].flat()), long = Math.max(...box.map(([a, b]) => b - a + 1))
+    for (let step = 0, read = false; step < long && (step < gaps || !read); step++) {
+      const at = box.map(([a, b]) => (end ? Math.max(a, b - step) : Math.min(b, a + step)))
+      for (const tap of this.reads(layer.name, [c, ...at], true).taps) if (tap.index >= 0) { read = true; this.grow(boxes, layer, tap) }
+    }
+  }
+
   concatFirsts(layer) { let n = 0; return layer.inputs.map(input => { const first = n; n += this.values.get(input).shape[0]; return first }) }
 
   grow(boxes, layer, tap) {
-    if (tap.index < 0) return
     const source = layer.inputs[tap.source], at = unflat(this.values.get(source).shape, tap.index).slice(1)
     const box = boxes.get(source)
     if (!box) boxes.set(source, at.map(v => [v, v]))

@@ -209,10 +209,10 @@ function everywhere(out, f) {
 const sumOf = (taps, inputs) => taps.reduce((total, t) => total + (t.index < 0 ? 0 : t.weight * inputs[t.source].data[t.index]), 0)
 
 /** The taps of a transposed convolution: the inputs whose window, laid down, covers this output. */
-function transposedTaps(L, input, [c, ...at]) {
+function transposedTaps(L, input, [c, ...at], few) {
   const w = windowOf(L), groups = L.settings.groups, [C, D, H, W] = input.shape, perGroup = L.shape4[0] / groups
   const inGroup = C / groups, g = Math.floor(c / perGroup), K = size(w.kernel), taps = []
-  for (let ic = g * inGroup; ic < (g + 1) * inGroup; ic++)
+  for (let ic = g * inGroup; ic < (few ? g * inGroup + 1 : (g + 1) * inGroup); ic++)
     for (let i = 0; i < w.kernel[0]; i++) for (let j = 0; j < w.kernel[1]; j++) for (let k = 0; k < w.kernel[2]; k++) {
       const from = [i, j, k].map((t, a) => at[a] + w.padding[a] - t * w.dilation[a])
       if (from.some((v, a) => v % w.stride[a] !== 0)) continue
@@ -281,7 +281,7 @@ export const OPS = {
   },
   convtranspose: {
     forward: (L, [input], out) => transposed(L, input, out),
-    reads: (L, [input], u) => ({ kind: 'sum', taps: transposedTaps(L, input, u), bias: L.weights.bias?.[u[0]] ?? 0 }),
+    reads: (L, [input], u, few) => ({ kind: 'sum', taps: transposedTaps(L, input, u, few), bias: L.weights.bias?.[u[0]] ?? 0 }),
   },
   linear: {
     forward(L, [input], out) {

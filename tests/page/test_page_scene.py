@@ -1,0 +1,319 @@
+"""The scene and the document: the numbers are the network's, what cannot be shown is refused, no name becomes markup."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import striate
+from striate.errors import DataError, ModelError, SeeError
+from striate.inspect.models.inspected import InspectedModel, inspected
+from striate.model.contract import Contract
+from striate.model.model import Model
+from striate.net import build
+from striate.page import View, view
+from striate.page.document import MODULES, POLICY, document
+from striate.page.scene import MAX_MACS, NetworkScene, Sample
+from striate.run.folder import newest_run
+from striate.spec import parse
+
+NASTY = "</script><img src=x onerror=alert(1)>&\"'<!--{{SCENE}}"
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return NetworkScene.of(inspected("lenet5"))
+
+
+# ------------------------------------------------------------------------------------------------------ the scene
+def test_known_answers(scene):
+    """LeNet-5 of 32 x 32: its parameters, multiply-accumulates and shapes, as counted by hand."""
+    about = scene.about
+    assert about["parameters"] == scene.weights.size == 61_706
+    assert about["macs"] == 28 * 28 * 25 * 6 + 10 * 10 * 25 * 6 * 16 + 400 * 120 + 120 * 84 + 84 * 10
+    shapes = {layer["name"]: layer["shape"] for layer in about["layers"]}
+    assert shapes["conv1"] == [6, 28, 28]
+    assert about["layers"][0]["settings"] == {
+        "out": 6, "kernel": [5, 5], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, "bias": True,
+    }  # fmt: skip
+    assert about["layers"][0]["inputs"] == ["input"]
+    assert about["output"]["names"] == [str(i) for i in range(10)]
+    assert about["notes"] == ["random weights: this network is untrained"]
+
+
+def test_the_weights_come_back(scene):
+    net = inspected("lenet5").module
+    values = np.frombuffer(base64.b64decode(scene.weights_base64()), "<f4")
+    state = net.state_dict()
+    for layer in scene.about["layers"]:
+        for name, at in layer["weights"].items():
+            own = values[at["offset"] : at["offset"] + int(np.prod(at["shape"]))].reshape(at["shape"])
+            assert torch.equal(torch.from_numpy(own.copy()), state[f"{layer['name']}.{name}"])
+    assert sum(len(layer["weights"]) for layer in scene.about["layers"]) == len(state)
+
+
+def test_what_is_checked_are_pytorchs_values(scene):
+    net = inspected("lenet5")
+    item = np.frombuffer(base64.b64decode(scene.about["check"]["input"]["data"]), np.uint8).reshape(1, 32, 32)
+    with torch.no_grad():
+        scores = net.module(torch.from_numpy(item.copy())[None] / 255)[0]
+    last = scene.about["check"]["layers"][scene.about["layers"][-1]["name"]]
+    assert last["at"] == list(range(10))
+    assert last["values"] == pytest.approx(scores.tolist(), abs=1e-6)
+    assert last["range"] == pytest.approx(float(scores.abs().max()))
+    first = scene.about["check"]["layers"]["conv1"]
+    assert len(first["at"]) == len(first["values"]) == 64
+    assert first["at"][-1] == 6 * 28 * 28 - 1
+
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 2, 3)
+        self.last = nn.Linear(2 * 6 * 6, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        return self.last(x.flatten(1))
+
+
+def test_somebodys_own_module():
+    """Its layers, functions too, under its own names, with its own weights."""
+    own = Own()
+    scene = view(own, input=(1, 8, 8)).scene
+    layers = {layer["name"]: layer for layer in scene.about["layers"]}
+    assert list(layers) == ["first", "relu1", "flatten1", "last"]
+    at = layers["last"]["weights"]["weight"]
+    assert scene.weights[at["offset"]] == own.last.weight[0, 0].item()
+    assert scene.about["title"] == "Own"
+
+
+class Twice(Own):
+    def __init__(self):
+        super().__init__()
+        self.again = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x):
+        x = self.again(self.again(torch.relu(self.first(x))))
+        return self.last(x.flatten(1))
+
+
+class Odd(Own):
+    def forward(self, x):
+        return self.last(torch.fft.fft(torch.relu(self.first(x))).real.flatten(1))
+
+
+class Chooses(Own):
+    def forward(self, x):
+        x = self.first(x)
+        return self.last((x if x.sum() > 0 else -x).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (Twice(), "the page cannot show this module: again runs with weights of another layer"),
+        (Odd(), "the page cannot show this module: fft"),
+        (Chooses(), "the page cannot show this module: its forward cannot be followed; striate maps, unit and explain"),
+    ],
+    ids=["twice", "odd", "chooses"],
+)
+def test_what_cannot_be_shown(module, words):
+    with pytest.raises(SeeError, match=re.escape(words)):
+        view(module, input=(1, 8, 8))
+
+
+def test_too_large():
+    with pytest.raises(SeeError, match=r"takes 1,8\d\d,\d{3},\d{3} multiply-accumulates for one 3x224x224; the page "
+                                       r"computes up to 400,000,000\. Give a smaller --input, such as 3x64x64"):  # fmt: skip
+        view("resnet18")
+    assert view("resnet18", input=(3, 64, 64)).scene.about["macs"] < MAX_MACS
+
+
+def test_layers_keep_the_numbers_of_each_axis():
+    scene = view("conv 2 3,5 stride=1,2; relu; flatten; linear 2", input=(1, 9, 12)).scene
+    assert scene.about["layers"][0]["settings"]["kernel"] == [3, 5]
+    assert scene.about["layers"][0]["settings"]["stride"] == [1, 2]
+    scene = view("embedding 9 4; conv 3 3; relu; adaptivemaxpool 1; flatten; linear 2", input=(7,)).scene
+    assert scene.about["input"]["kind"] == "text"
+    assert scene.about["layers"][1]["settings"]["kernel"] == [3]
+
+
+# ---------------------------------------------------------------------------------------------------- the document
+class Reader(HTMLParser):
+    """What a browser would see of a document: its elements and the text of its scripts."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes, self.inside, self.texts = [], [], None, {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        self.inside = dict(attrs).get("id") or dict(attrs).get("type") or tag
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside:
+            self.texts[self.inside] = self.texts.get(self.inside, "") + data
+
+
+def test_it_can_ask_for_nothing(scene):
+    text = document(scene)
+    reader = Reader(text)
+    assert ("meta", "content", POLICY) in reader.attributes
+    assert text.index("Content-Security-Policy") < text.index("<script")
+    assert "default-src 'none'" in POLICY
+    assert "connect-src" not in POLICY
+    assert "http" not in POLICY
+    assert "unsafe-eval" not in POLICY
+    assert not [found for found in reader.attributes if found[1] in ("src", "href", "action") or found[1][:2] == "on"]
+    assert not set(reader.tags) & {"img", "iframe", "object", "embed", "link", "base"}
+    assert "http" not in text.lower().replace("http-equiv", "")
+    for module in MODULES:  # the scripts have no other name of a server than the one of SVG elements
+        source = base64.b64decode(json.loads(reader.texts["importmap"])["imports"][f"striate/{module}"].split(",")[1])
+        assert set(re.findall(r"https?://[^'\"\s]+", source.decode())) <= {"http://www.w3.org/2000/svg"}
+        assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|EventSource|sendBeacon|eval|Function)\(", source.decode())
+        assert "innerHTML" not in source.decode()
+
+
+@pytest.fixture(scope="module")
+def nasty():
+    """A scene in which every name that a person can choose is markup."""
+    net = build(parse("conv 2 3; relu; flatten; linear 2"), (1, 8, 8))
+    contract = Contract((NASTY, NASTY + "2"), (1, 8, 8), "L", (0.5,), (0.5,))
+    item = np.zeros((1, 8, 8), np.uint8)
+    model = InspectedModel(Model(net, contract), (NASTY,))
+    return NetworkScene.of(model, [Sample(NASTY, item)], NASTY)
+
+
+def test_names_are_text(nasty):
+    plain = Reader(document(NetworkScene.of(inspected("conv 2 3; relu; flatten; linear 2", (1, 8, 8)))))
+    reader = Reader(document(nasty))
+    assert reader.tags == plain.tags
+    assert reader.texts["title"] == NASTY
+    about = json.loads(reader.texts["scene"])
+    assert about["output"]["names"] == [NASTY, NASTY + "2"]
+    assert about["samples"][0]["name"] == about["notes"][0] == about["title"] == NASTY
+    assert "<" not in nasty.json()
+
+
+def test_a_number_that_is_none_is_refused():
+    """Weights that are not finite: the page says so when it opens, and the document remains JSON."""
+    net = build(parse("conv 2 3; flatten; linear 2"), (1, 8, 8))
+    with torch.no_grad():
+        net.get_submodule("linear1").bias[0] = float("nan")
+    with pytest.raises(SeeError, match="linear1: its values are not finite"):
+        NetworkScene.of(inspected(net, (1, 8, 8)))
+
+
+# ---------------------------------------------------------------------------------------------------------- view
+def test_save(tmp_path):
+    page = view("conv 2 3; relu; flatten; linear 3", input=(1, 8, 8))
+    path = page.save(tmp_path / "page.html")
+    assert path.read_text() == page.html()
+    with pytest.raises(SeeError, match=r"page\.txt: the file must end in \.html"):
+        page.save(tmp_path / "page.txt")
+
+
+def test_in_a_notebook_it_is_a_frame_of_its_own():
+    page = view("conv 2 3; relu; flatten; linear 3", input=(1, 8, 8))
+    frame = Reader(page._repr_html_())
+    assert frame.tags == ["iframe"]
+    assert ("iframe", "sandbox", "allow-scripts") in frame.attributes
+    assert ("iframe", "srcdoc", page.html()) in frame.attributes
+    assert isinstance(page, View)
+    assert striate.view is view
+
+
+def test_the_samples_of_a_run_are_test_items(trained):
+    scene = view(trained).scene
+    assert len(scene.about["samples"]) == 24
+    assert {sample["name"] for sample in scene.about["samples"]} <= {str(i) for i in range(10)}
+    assert scene.about["notes"] == []
+    assert scene.about["check"]["input"]["data"] == scene.about["samples"][0]["data"]
+
+
+def test_inputs_of_ones_own(trained, digit):
+    scene = view(trained, digit).scene
+    assert [sample["name"] for sample in scene.about["samples"]] == ["one.png"]
+    assert len(view(trained, [digit] * 30).scene.about["samples"]) == 24
+    with pytest.raises(DataError, match="nowhere"):
+        view(trained, "nowhere.png")
+    with pytest.raises(DataError, match="nothing"):
+        view("lenet5", data="nothing")
+    with pytest.raises(ModelError, match="lenet6"):
+        view("lenet6")
+
+
+# ---------------------------------------------------------------------------------------------------------- verb
+def test_the_verb_writes_a_file(cli, in_folder, trained, digit):
+    done = cli("view", trained, digit, "--html", "page.html")
+    assert done.code == 0
+    assert re.fullmatch(r"page\.html: \d+ kB; open it in any browser\n", done.out)
+    assert "one.png" in (in_folder / "page.html").read_text()
+    done = cli("view", "lenet5", "--html", "other.html", "--json")
+    assert json.loads(done.out) == {"path": "other.html", "bytes": (in_folder / "other.html").stat().st_size}
+    assert json.loads(done.out)["bytes"] <= 700_000
+
+
+def test_the_verb_takes_the_newest_run(cli, in_folder):
+    done = cli("view", "--html", "page.html")
+    assert done.code != 0
+    assert "runs: contains no trained model; train one (striate train digits) or name a network" in done.err
+    for n, name in enumerate(("old", "new")):
+        striate.train(f"flatten; linear 10 bias={'yes' if n else 'no'}", "digits", epochs=1, fraction=0.1,
+                      out=f"runs/{name}", quiet=True)  # fmt: skip
+        stamp = 1_000_000_000 + n
+        os.utime(f"runs/{name}/model.safetensors", (stamp, stamp))
+    assert newest_run() == Path("runs/new")
+    assert cli("view", "--html", "page.html").code == 0
+    assert "runs/new" in (in_folder / "page.html").read_text()
+    os.utime("runs/old/model.safetensors")
+    assert newest_run() == Path("runs/old")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lenet6"], "lenet6"),
+        (["lenet5", "missing.png"], "missing.png"),
+        (["conv 2 3; relu"], "the network does not say its input size; give one with --input, such as 3x224x224"),
+        (["resnet18"], "the page computes up to 400,000,000"),
+        (["lenet5", "--html", "page.txt"], "page.txt"),
+        (["lenet5", "--data", "nothing"], "nothing"),
+        (["lenet5", "--port", "70000"], "70000"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_mistakes(cli, in_folder, words, message):
+    done = cli("view", *words, *([] if "--html" in words else ["--html", "page.html"]))
+    assert done.code != 0
+    assert message in done.err
+    assert not list(in_folder.iterdir())
+
+
+def test_the_verb_serves(shell, in_folder):
+    """It prints its address, answers there, and ends with Ctrl-C."""
+    command = [sys.executable, "-m", "striate", "view", "lenet5", "--no-browser", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=shell.environment) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        assert url.startswith("http://127.0.0.1:")
+        text = urllib.request.urlopen(url, timeout=20).read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert text.startswith("<!doctype html>")
