@@ -23,7 +23,7 @@ def document(scene: NetworkScene) -> str:
 
     >>> from striate.inspect.models.inspected import inspected
     >>> text = document(NetworkScene.of(inspected("lenet5")))
-    >>> text.startswith("<!doctype html>"), "http" in text.lower()
+    >>> text.startswith("<!doctype html>"), "https:" in text
     (True, False)
     """
     imports = {f"striate/{name}": f"data:text/javascript;base64,{_encoded(name)}" for name in MODULES}

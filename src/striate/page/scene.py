@@ -44,7 +44,7 @@ class NetworkScene:
     >>> from striate.inspect.models.inspected import inspected
     >>> scene = NetworkScene.of(inspected("lenet5"))
     >>> scene.about["layers"][0]["name"], scene.about["layers"][0]["shape"], scene.weights.size
-    ('conv1', [6, 28, 28], 61706)
+    ('c1', [6, 28, 28], 61706)
     """
 
     about: dict[str, Any]
@@ -56,7 +56,7 @@ class NetworkScene:
 
         Raises:
             SeeError: The network cannot be computed in a page: it has parts that are no layer of striate, or takes more
-                than 400 million multiply-accumulates for one input.
+                than 400 million multiply-accumulates for one input, or its values are not finite.
         """
         graph, modules = _followed(model)
         shapes, _ = infer(graph)
@@ -185,6 +185,8 @@ def _check(
     layers = {}
     for name, value in values.items():
         flat = value[0].reshape(-1).double().cpu().numpy()
+        if not np.isfinite(flat).all():
+            raise SeeError(f"{name}: its values are not finite, so there is nothing to show; see striate activity")
         at = np.linspace(0, flat.size - 1, min(CHECKED, flat.size)).astype(int)
         layers[name] = {
             "at": at.tolist(),

@@ -1,0 +1,363 @@
+"""The page as a person uses it, in Chromium: draws, hovers, clicks, types, turns it, sends the link on."""
+
+import re
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+
+from pages import opened
+from striate.page import view
+
+pytestmark = pytest.mark.slow
+SEVEN = [(0.25, 0.14), (0.75, 0.14), (0.62, 0.38), (0.45, 0.88)]  # shares of the pad
+
+
+@pytest.fixture(params=["server", "file"])
+def page(request, browser, lenet_file, lenet_server):
+    """The page of a trained LeNet-5: from the local server, and as a file; all requests but the page are refused."""
+    with opened(browser, lenet_server if request.param == "server" else lenet_file.as_uri()) as shown:
+        yield shown
+
+
+def draw(page, points=SEVEN):
+    box = page.locator("canvas.pad").first.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def draw_seven(page):
+    page.get_by_role("button", name="Clear").click()
+    page.locator("input[type=range]").fill("2")
+    draw(page)
+
+
+def top(page):
+    return page.locator(".bars .top span").text_content()
+
+
+def state(page):
+    return page.evaluate("striate.state()")
+
+
+def at_cell(page, layer, c, y, x):
+    """Where a cell of a map is on the screen."""
+    return page.evaluate(
+        """([layer, c, y, x]) => {
+          const stage = [...document.querySelectorAll('.stage')].find(s => s.querySelector('b').title.split(', ').includes(layer))
+          const r = stage.querySelector('canvas').getBoundingClientRect(), shape = striate.values(layer).shape
+          return [r.left, r.top, r.width, r.height, shape]
+        }""",
+        [layer, c, y, x],
+    )
+
+
+def hover_first_map(page):
+    """Moves the pointer over the middle of the first map of the first layer."""
+    box = page.locator(".stage canvas").first.bounding_box()
+    place = box["x"] + min(box["width"], 30) / 2, box["y"] + min(box["height"], 30) / 2
+    page.mouse.move(*place)
+    return place
+
+
+def test_a_seven_is_a_seven(page):
+    draw_seven(page)
+    assert top(page) == "7"
+    shares = page.evaluate("striate.probabilities()")
+    assert max(shares) == shares[7]
+    assert sum(shares) == pytest.approx(1)
+    shown = [float(text.rstrip("%")) for text in page.locator(".bars em").all_text_contents()]
+    assert shown == pytest.approx([100 * share for share in shares], abs=0.051)
+    page.get_by_role("button", name="Undo").click()
+    assert page.evaluate("Math.max(...striate.values('input').data)") == page.evaluate("striate.values('input').data[0]")
+
+
+def test_it_agrees_with_pytorch_and_says_so(page):
+    assert page.evaluate("striate.check.share") <= 1e-4
+    assert page.locator("#banner").text_content().startswith("Checked: this page computes what PyTorch computed")
+    assert page.locator("#banner").get_attribute("class") == "quiet"
+
+
+def test_hover_click_and_keys(page):
+    place = hover_first_map(page)
+    tip = page.locator("#tip")
+    assert tip.is_visible()
+    name, _, value = tip.text_content().partition(" = ")
+    layer, c, y, x = name.split(":")
+    assert float(value.replace("\u2212", "-")) == pytest.approx(page.evaluate(f"striate.unit('{name}').value"), abs=6e-4)
+    assert page.locator(".padbox svg rect").count() == 1  # its receptive field on the input
+    page.mouse.click(*place)
+    assert page.locator("#arithmetic").is_visible()
+    assert page.locator("#arithmetic h2").first.text_content().startswith(f"{name} = ")
+    assert state(page)["unit"] == name
+    page.mouse.move(5, 5)
+    assert not tip.is_visible()
+    for key, unit in (
+        ("ArrowRight", [c, y, str(int(x) + 1)]), ("ArrowDown", [c, str(int(y) + 1), str(int(x) + 1)]),
+        ("]", [str(int(c) + 1), str(int(y) + 1), str(int(x) + 1)]), ("[", [c, str(int(y) + 1), str(int(x) + 1)]),
+        ("ArrowLeft", [c, str(int(y) + 1), x]), ("ArrowUp", [c, y, x]),
+    ):  # fmt: skip
+        page.keyboard.press(key)
+        assert state(page)["unit"] == ":".join([layer, *unit]), key
+    page.keyboard.press("[")
+    assert state(page)["unit"] == f"{layer}:5:{y}:{x}"  # around the end
+    page.keyboard.press("Escape")
+    assert page.locator("#arithmetic").is_hidden()
+    assert state(page)["unit"] is None
+
+
+def test_edges_of_a_unit(page):
+    page.evaluate("striate.open('c3:2:4:5')")
+    assert page.locator(".diagram > svg").last.locator("line").count() > 0
+    page.keyboard.press("Escape")
+    assert page.locator(".diagram > svg").last.locator("line").count() == 0
+
+
+def numbers(texts):
+    return [float(text.replace("\u2212", "-")) for text in texts]
+
+
+@pytest.mark.parametrize("unit", ["c1:3:10:12", "c3:2:4:5", "f6:11", "out:7"])
+def test_what_is_shown_adds_up(page, unit):
+    """The rows of the sum, in the digits that are shown, and the field of the bias."""
+    page.evaluate("unit => striate.open(unit)", unit)
+    rows = page.locator("#arithmetic table.sum").last.locator("tr")
+    shown = []
+    for i in range(rows.count()):
+        cell = rows.nth(i).locator("td").last
+        field = cell.locator("input")
+        shown.append(field.input_value() if field.count() else cell.text_content())
+    *parts, total = numbers(shown)
+    exact = page.evaluate("unit => striate.unit(unit).sum", unit)
+    assert total == pytest.approx(exact, abs=1e-4)
+    assert sum(parts) == pytest.approx(total, abs=6e-4)
+
+
+def test_in_space_and_back(page):
+    page.keyboard.press("f")
+    page.wait_for_timeout(700)
+    canvas = page.locator("#space-canvas")
+    assert canvas.is_visible()
+    colours = page.evaluate(
+        """() => new Promise(done => requestAnimationFrame(() => {
+          const canvas = document.getElementById('space-canvas'), copy = document.createElement('canvas')
+          window.dispatchEvent(new Event('resize'))
+          Object.assign(copy, { width: canvas.width, height: canvas.height })
+          const box = canvas.getBoundingClientRect(), event = (type, x) => canvas.dispatchEvent(new PointerEvent(type, { clientX: box.left + x, clientY: box.top + 50, pointerId: 1, bubbles: true }))
+          canvas.dispatchEvent(new WheelEvent('wheel', { deltaY: 1, cancelable: true }))
+          const g = copy.getContext('2d')
+          g.drawImage(canvas, 0, 0)
+          const pixels = new Uint32Array(g.getImageData(0, 0, copy.width, copy.height).data.buffer)
+          done(new Set(pixels).size)
+        }))"""
+    )
+    assert colours > 50
+    box = canvas.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = page.locator(".space-label").first.bounding_box()
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 120, middle[1] + 20, steps=5)
+    page.mouse.up()
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(100)
+    assert page.locator(".space-label").first.bounding_box() != before
+    assert state(page)["space"] is True
+    page.keyboard.press("f")
+    page.wait_for_timeout(700)
+    assert canvas.is_hidden()
+    assert page.locator(".stage canvas").first.is_visible()
+    assert state(page)["space"] is False
+
+
+def test_edit_and_reset(page):
+    draw_seven(page)
+    before = page.evaluate("striate.probabilities()")
+    page.evaluate("striate.open('out:7')")
+    field = page.locator("#arithmetic table.sum").last.locator("input.edit").first
+    field.fill("-20")
+    field.press("Enter")
+    after = page.evaluate("striate.probabilities()")
+    assert after[7] < 0.01
+    assert top(page) != "7"
+    reset = page.locator("#reset")
+    assert reset.text_content() == "Reset 1 edit"
+    assert page.locator("#arithmetic .edited").count() == 1
+    reset.click()
+    assert page.evaluate("striate.probabilities()") == before
+    assert reset.is_hidden()
+
+
+def test_switch_a_channel_off(page):
+    page.evaluate("striate.open('c1:2:3:4')")
+    before = page.evaluate("striate.probabilities()")
+    page.locator("#network").focus()
+    page.keyboard.press("x")
+    plane = "striate.values('c1').data.slice(2 * 784, 3 * 784).every(v => v === 0)"
+    shown = state(page)["off"][0].split(":")
+    assert shown[1] == "2"
+    assert page.evaluate(plane.replace("'c1'", f"'{shown[0]}'"))
+    assert page.evaluate("striate.probabilities()") != before
+    assert page.get_by_role("button", name="Switch on").is_visible()
+    page.keyboard.press("r")
+    assert page.evaluate("striate.probabilities()") == before
+
+
+def test_the_link_restores_everything(page):
+    draw_seven(page)
+    page.evaluate("striate.open('c3:2:4:5')")
+    page.evaluate("striate.edit('out', 'bias', 3, 2.5)")
+    page.locator("#network").focus()
+    page.keyboard.press("x")
+    page.locator("#scale").select_option("network")
+    page.locator("#theme").click()
+    page.keyboard.press("f")
+    page.wait_for_timeout(700)
+    before, shares = state(page), page.evaluate("striate.probabilities()")
+    assert before["edits"] == ["out/bias/3/2.5"]
+    assert len(before["off"]) == 1
+    page.reload()
+    page.wait_for_function("window.striate")
+    assert state(page) == before
+    assert page.evaluate("striate.probabilities()") == shares
+    assert page.locator("#space-canvas").is_visible()
+    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if before["dark"] else "light")
+
+
+def test_samples_and_nudging(page):
+    samples = page.locator(".samples button")
+    assert samples.count() == 24
+    samples.nth(3).click()
+    assert state(page)["sample"] == 3
+    before = page.evaluate("striate.values('input').data")
+    page.locator("#network").focus()
+    page.keyboard.press("ArrowRight")
+    after = page.evaluate("striate.values('input').data")
+    assert [after[32 * y + x + 1] for y in range(32) for x in range(31)] == [
+        before[32 * y + x] for y in range(32) for x in range(31)
+    ]
+
+
+def test_play_and_stop(page):
+    page.evaluate("striate.open('c1:0:0:0')")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(700)
+    page.get_by_role("button", name="Stop").click()
+    assert state(page)["unit"] != "c1:0:0:0"
+    still = state(page)["unit"]
+    page.wait_for_timeout(400)
+    assert state(page)["unit"] == still
+
+
+def test_names_are_text(browser, tmp_path):
+    """Names that would be markup stand on the page as they are written, and run nothing."""
+    from striate.inspect.models.inspected import InspectedModel
+    from striate.model.contract import Contract
+    from striate.model.model import Model
+    from striate.net import build
+    from striate.page.document import document
+    from striate.page.scene import NetworkScene, Sample
+    from striate.spec import parse
+
+    import numpy as np
+
+    nasty = "</script><img src=x onerror=\"document.title='hit'\">"
+    net = build(parse("conv 2 3; relu; flatten; linear 2"), (1, 8, 8))
+    contract = Contract((nasty, nasty + "2"), (1, 8, 8), "L", (0.5,), (0.5,))
+    scene = NetworkScene.of(InspectedModel(Model(net, contract), (nasty,)), [Sample(nasty, np.zeros((1, 8, 8), np.uint8))], nasty)
+    (tmp_path / "page.html").write_text(document(scene))
+    with opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        hover_first_map(page)
+        page.evaluate("striate.open('linear1:1')")
+        assert page.locator("img").count() == 0
+        assert page.title() == nasty
+        assert page.locator("#title").text_content() == nasty
+        assert page.locator(".bars span").first.text_content() == nasty
+        assert page.locator(".samples span").first.text_content() == nasty
+
+
+KINDS = {
+    "words": ("embedding 20 5; conv 6 3; relu; adaptivemaxpool 1; flatten; linear 2", (12,)),
+    "volume": ("conv 3 3 padding=1; relu; maxpool 2; flatten; linear 3", (1, 8, 8, 8)),
+    "signal": ("conv 4 5; relu; flatten; linear 3", (2, 40)),
+    "colour": ("conv 8 3; relu; maxpool 2; flatten; linear 5", (3, 24, 24)),
+    "mask": ("conv 4 3 padding=1; relu; conv 3 1", (3, 16, 16)),
+    "value": ("conv 4 3; relu; flatten; linear 1", (1, 16, 16)),
+    "many classes": ("flatten; linear 40", (1, 8, 8)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_input_opens(browser, tmp_path, kind):
+    text, shape = KINDS[kind]
+    with opened(browser, view(text, input=shape).save(tmp_path / "page.html").as_uri()) as page:
+        assert page.evaluate("striate.check.share") <= 1e-4
+        if kind == "words":
+            page.locator("textarea").fill("a good film, it's fine")
+            assert page.locator(".token").all_text_contents() == ["a", "good", "film", ",", "it", "'s", "fine"]
+        else:
+            draw(page)
+        hover_first_map(page)
+        assert page.locator("#tip").is_visible()
+        for layer in page.evaluate("striate.layers()"):
+            assert page.evaluate("unit => striate.open(unit)", ":".join([layer["name"], *["0"] * len(layer["shape"])]))
+            assert page.locator("#arithmetic").is_visible()
+        page.keyboard.press("Escape")
+        page.locator("#network").focus()
+        page.keyboard.press("f")
+        page.wait_for_timeout(600)
+        assert page.locator("#space-canvas").is_visible()
+        if kind == "mask":
+            page.locator("canvas[aria-label^=Predicted]").click()
+            assert page.locator("#arithmetic").is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 820, 1400, 3840])
+def test_no_width_is_too_narrow(browser, lenet_file, width):
+    with opened(browser, lenet_file.as_uri(), viewport={"width": width, "height": 800}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+
+
+def test_a_finger_draws(browser, lenet_file):
+    with opened(browser, lenet_file.as_uri(), has_touch=True, viewport={"width": 390, "height": 844}) as page:
+        page.get_by_role("button", name="Clear").click()
+        page.locator("canvas.pad").first.tap()
+        assert page.evaluate("Math.max(...striate.values('input').data) > striate.values('input').data[0]")
+
+
+# -------------------------------------------------------------------------------------------------- accessibility
+DEPTHS = {"overview": None, "unit": "c1:3:10:12", "dense": "out:7", "pooling": "s2:1:2:2"}
+
+
+@pytest.mark.parametrize("depth", [*DEPTHS, "space", "keys"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, lenet_file, depth, colours):
+    """Names of all controls, contrast, roles, the order of headings: axe-core."""
+    with opened(browser, lenet_file.as_uri() + f"#theme={colours}") as page:
+        if DEPTHS.get(depth):
+            assert page.evaluate("unit => striate.open(unit)", DEPTHS[depth])
+        if depth == "space":
+            page.keyboard.press("f")
+            page.wait_for_timeout(600)
+        if depth == "keys":
+            page.locator("#help").click()
+        page.evaluate(AXE_FILE_PATH.read_text())
+        found = page.evaluate("axe.run().then(found => found.violations)")
+    serious = [
+        f"{v['id']}: {node['target']} {re.sub('<canvas.*', '', node['failureSummary'])}"
+        for v in found if v["impact"] in ("serious", "critical") for node in v["nodes"]
+    ]  # fmt: skip
+    assert not serious, "\n".join(serious[:12])
+
+
+def test_everything_is_reached_by_keyboard(browser, lenet_file):
+    with opened(browser, lenet_file.as_uri()) as page:
+        wanted = page.evaluate("[...document.querySelectorAll('button, select, input, canvas.pad')].filter(e => e.checkVisibility()).length")
+        seen = set()
+        for _ in range(wanted + 12):
+            page.keyboard.press("Tab")
+            seen.add(page.evaluate("[...document.querySelectorAll('button, select, input, canvas.pad')].indexOf(document.activeElement)"))
+        assert len(seen - {-1}) == wanted
