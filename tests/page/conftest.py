@@ -42,7 +42,7 @@ def bench_page(browser, tmp_path_factory):
 @pytest.fixture(scope="session")
 def lenet(tmp_path_factory):
     """The folder of a LeNet-5 that has learned the built-in digits."""
-    from striate.run import train
+    from striate import train
 
     folder = tmp_path_factory.mktemp("lenet") / "run"
     train("lenet5", "digits", epochs=6, out=folder, quiet=True)

@@ -9,7 +9,7 @@ from pages import opened
 from striate.page import view
 
 pytestmark = pytest.mark.slow
-SEVEN = [(0.25, 0.14), (0.75, 0.14), (0.62, 0.38), (0.45, 0.88)]  # shares of the pad
+SEVEN = [(0.15, 0.1), (0.8, 0.1), (0.6, 0.5), (0.4, 0.95)]  # shares of the pad
 
 
 @pytest.fixture(params=["server", "file"])
@@ -31,8 +31,9 @@ def draw(page, points=SEVEN):
 
 def draw_seven(page):
     page.get_by_role("button", name="Clear").click()
-    page.locator("input[type=range]").fill("2")
+    page.locator("input[type=range]").fill("3")
     draw(page)
+    page.wait_for_timeout(150)  # on a busy machine the page waits until the hand rests
 
 
 def top(page):
@@ -298,7 +299,7 @@ def test_every_kind_of_input_opens(browser, tmp_path, kind):
         if kind == "words":
             page.locator("textarea").fill("a good film, it's fine")
             assert page.locator(".token").all_text_contents() == ["a", "good", "film", ",", "it", "'s", "fine"]
-        else:
+        elif kind != "volume":
             draw(page)
         hover_first_map(page)
         assert page.locator("#tip").is_visible()

