@@ -1,4 +1,4 @@
-"""How fast the page is, in Chromium: first paint, a stroke to all layers painted, hovering, frames in space; the file's size.
+"""How fast the page is, in Chromium: first paint, a stroke to all layers painted, hovering, frames in space.
 
     python bench/page.py                # trains LeNet-5 on the digits and the default net on the shapes first
     python bench/page.py RUN RUN        # of these runs
@@ -16,7 +16,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
 from playwright.sync_api import Page, sync_playwright
 
 import striate
@@ -27,7 +26,8 @@ GOALS = {"lenet5": 16, "shapes": 33}  # milliseconds, stroke to all layers paint
 
 STROKE = """async n => {
   const pad = document.querySelector('canvas.pad'), box = pad.getBoundingClientRect(), times = []
-  const send = (type, x, y) => pad.dispatchEvent(new PointerEvent(type, { clientX: box.left + x * box.width, clientY: box.top + y * box.height, pointerId: 1, bubbles: true, isPrimary: true }))
+  const send = (type, x, y) => pad.dispatchEvent(new PointerEvent(type, {
+    clientX: box.left + x * box.width, clientY: box.top + y * box.height, pointerId: 1, bubbles: true }))
   pad.setPointerCapture = () => {}
   const rest = () => new Promise(done => setTimeout(done, 100))
   for (let i = 0; i < 5; i++) { send('pointerdown', 0.2, 0.2); send('pointerup', 0.2, 0.2); await rest() }
@@ -45,7 +45,9 @@ HOVER = """n => {
   const all = [...document.querySelectorAll('.stage canvas')], times = []
   for (let i = 0; i < n; i++) {
     const canvas = all[i % all.length], box = canvas.getBoundingClientRect()
-    const event = new PointerEvent('pointermove', { clientX: box.left + 2 + ((i * 37) % Math.max(1, box.width - 4)), clientY: box.top + 2 + ((i * 53) % Math.max(1, box.height - 4)), bubbles: true })
+    const x = box.left + 2 + ((i * 37) % Math.max(1, box.width - 4))
+    const y = box.top + 2 + ((i * 53) % Math.max(1, box.height - 4))
+    const event = new PointerEvent('pointermove', { clientX: x, clientY: y, bubbles: true })
     const begun = performance.now()
     canvas.dispatchEvent(event)
     times.push(performance.now() - begun)
@@ -55,7 +57,8 @@ HOVER = """n => {
 TURN = """n => new Promise(done => {
   const canvas = document.getElementById('space-canvas'), times = []
   canvas.setPointerCapture = () => {}
-  const send = (type, x) => canvas.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: 300, pointerId: 1, bubbles: true }))
+  const send = (type, x) => canvas.dispatchEvent(new PointerEvent(type, {
+    clientX: x, clientY: 300, pointerId: 1, bubbles: true }))
   send('pointerdown', 300)
   let last = performance.now(), i = 0
   const step = now => {
@@ -75,7 +78,12 @@ def figures(page: Page, path: Path) -> dict[str, list[float]]:
     ready = page.evaluate("performance.now()")
     page.wait_for_timeout(500)
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN")
-    found = {"first paint": [paint], "ready": [ready], "stroke": page.evaluate(STROKE, STROKES), "hover": page.evaluate(HOVER, HOVERS)}
+    found = {
+        "first paint": [paint],
+        "ready": [ready],
+        "stroke": page.evaluate(STROKE, STROKES),
+        "hover": page.evaluate(HOVER, HOVERS),
+    }
     page.keyboard.press("f")
     page.wait_for_timeout(800)
     return found | {"frame in 3-D": page.evaluate(TURN, FRAMES)}
@@ -85,7 +93,7 @@ def machine(version: str) -> str:
     cpus = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     name = cpus[0].partition(": ")[2] if cpus else platform.processor()
     load = os.getloadavg()[0]
-    return f"{name}, {os.cpu_count()} cores, load {load:.1f}; Chromium {version}, rendering in software; torch {torch.__version__}"
+    return f"{name}, {os.cpu_count()} cores, load {load:.1f}; Chromium {version}, rendering in software"
 
 
 def main(runs: list[str]) -> None:

@@ -72,7 +72,11 @@ RUN = """async ([about, weights]) => {
   const { Net, decoded, item } = await import('striate/net')
   const net = window.net = new Net(JSON.parse(about), decoded(weights, Float32Array))
   net.run(item(net.scene.check.input))
-  const text = data => { let s = ''; for (const b of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) s += String.fromCharCode(b); return btoa(s) }
+  const text = data => {
+    let s = ''
+    for (const b of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) s += String.fromCharCode(b)
+    return btoa(s)
+  }
   return Object.fromEntries(net.layers.map(layer => [layer.name, text(net.values.get(layer.name).data)]))
 }"""
 

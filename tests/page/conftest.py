@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+
 from pages import opened
 
 REQUIRED = os.environ.get("STRIATE_REQUIRE_BROWSER")  # read before the tests' own environment is made

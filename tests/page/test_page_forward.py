@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from pages import computed, scene_of, torch_says
 from strategies import any_ops, nets
-
 from striate.analysis import analyse, infer, receptive
 from striate.analysis.footprint import footprints, irregular
 from striate.errors import SeeError, ShapeError, SpecError
@@ -145,12 +145,21 @@ def test_receptive_fields_of_random_networks(bench_page, made, seed):
 
 UNITS = """([name, texts]) => texts.map(text => window.striate.unit(text))"""
 KINDS = {  # networks that together have every kind of layer
-    "all sums": ("conv 6 3 padding=1; batchnorm; relu; maxpool 2; conv 8 3 groups=2 dilation=2; gelu; avgpool 2 padding=1; "
-                 "convtranspose 4 3 stride=2; tanh; flatten; linear 12; sigmoid; linear 5; softmax", (2, 20, 20)),
-    "others": ("conv 6 3; lrn; scale; layernorm; elu; upsample 2 mode=linear; crop 1; padchannels 8; sumpool 2; "
-               "adaptivemaxpool 6; adaptiveavgpool 3; dropout; hardswish; flatten; rbf 4", (3, 12, 14)),
-    "branches": ("a: conv 6 3 padding=1; b: conv 6 1 <- a; c: maxpool 3 stride=1 padding=1 <- a; add <- b, c; m: mish; "
-                 "adaptiveavgpool 1; conv 6 1; gate: sigmoid; x: multiply <- m, gate; concat <- x, b; flatten; linear 3", (1, 9, 9)),
+    "all sums": (
+        "conv 6 3 padding=1; batchnorm; relu; maxpool 2; conv 8 3 groups=2 dilation=2; gelu; avgpool 2 padding=1; "
+        "convtranspose 4 3 stride=2; tanh; flatten; linear 12; sigmoid; linear 5; softmax",
+        (2, 20, 20),
+    ),
+    "others": (
+        "conv 6 3; lrn; scale; layernorm; elu; upsample 2 mode=linear; crop 1; padchannels 8; sumpool 2; "
+        "adaptivemaxpool 6; adaptiveavgpool 3; dropout; hardswish; flatten; rbf 4",
+        (3, 12, 14),
+    ),
+    "branches": (
+        "a: conv 6 3 padding=1; b: conv 6 1 <- a; c: maxpool 3 stride=1 padding=1 <- a; add <- b, c; m: mish; "
+        "adaptiveavgpool 1; conv 6 1; gate: sigmoid; x: multiply <- m, gate; concat <- x, b; flatten; linear 3",
+        (1, 9, 9),
+    ),
     "a signal": ("conv 4 5 stride=2 padding=2; silu; maxpool 3 ceil=yes; conv 6 3; flatten; linear 3", (2, 40)),
     "a volume": ("conv 3 3 padding=1; relu; maxpool 2; conv 4 2; softplus; flatten; linear 3", (1, 8, 8, 8)),
     "words": ("embedding 20 5; conv 6 3; relu; adaptivemaxpool 1; flatten; linear 2", (12,)),
@@ -176,8 +185,9 @@ def test_units(visit, tmp_path, kind):
         assert page.evaluate("striate.check.share") <= WITHIN
         assert page.evaluate("striate.unit('nothing:0:0')") is None
     for (name, *unit), found in zip(units, answers, strict=True):
-        def of(layer):
-            return theirs[layer].reshape(shapes[layer])[tuple(unit)]
+
+        def of(layer, at=tuple(unit)):
+            return theirs[layer].reshape(shapes[layer])[at]
 
         def reach(layer):
             return WITHIN * max(float(np.abs(theirs[layer]).max()), 1e-6)
@@ -187,7 +197,9 @@ def test_units(visit, tmp_path, kind):
         first = found["layer"]
         assert found["sum"] == pytest.approx(of(first), abs=reach(first)), where
         if found["kind"] == "sum":
-            assert found["products"] == pytest.approx([v * w for v, w in zip(found["window"], found["weights"], strict=True)])
+            assert found["products"] == pytest.approx(
+                [v * w for v, w in zip(found["window"], found["weights"], strict=True)]
+            )
             assert sum(found["products"]) + found["bias"] == pytest.approx(found["sum"], abs=reach(first)), where
         for then in found["then"]:
             assert then["value"] == pytest.approx(of(then["layer"]), abs=reach(then["layer"])), where

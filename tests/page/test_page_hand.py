@@ -44,18 +44,6 @@ def state(page):
     return page.evaluate("striate.state()")
 
 
-def at_cell(page, layer, c, y, x):
-    """Where a cell of a map is on the screen."""
-    return page.evaluate(
-        """([layer, c, y, x]) => {
-          const stage = [...document.querySelectorAll('.stage')].find(s => s.querySelector('b').title.split(', ').includes(layer))
-          const r = stage.querySelector('canvas').getBoundingClientRect(), shape = striate.values(layer).shape
-          return [r.left, r.top, r.width, r.height, shape]
-        }""",
-        [layer, c, y, x],
-    )
-
-
 def hover_first_map(page):
     """Moves the pointer over the middle of the first map of the first layer."""
     box = page.locator(".stage canvas").first.bounding_box()
@@ -73,7 +61,9 @@ def test_a_seven_is_a_seven(page):
     shown = [float(text.rstrip("%")) for text in page.locator(".bars em").all_text_contents()]
     assert shown == pytest.approx([100 * share for share in shares], abs=0.051)
     page.get_by_role("button", name="Undo").click()
-    assert page.evaluate("Math.max(...striate.values('input').data)") == page.evaluate("striate.values('input').data[0]")
+    assert page.evaluate("Math.max(...striate.values('input').data)") == page.evaluate(
+        "striate.values('input').data[0]"
+    )
 
 
 def test_it_agrees_with_pytorch_and_says_so(page):
@@ -88,7 +78,9 @@ def test_hover_click_and_keys(page):
     assert tip.is_visible()
     name, _, value = tip.text_content().partition(" = ")
     layer, c, y, x = name.split(":")
-    assert float(value.replace("\u2212", "-")) == pytest.approx(page.evaluate(f"striate.unit('{name}').value"), abs=6e-4)
+    assert float(value.replace("\u2212", "-")) == pytest.approx(
+        page.evaluate(f"striate.unit('{name}').value"), abs=6e-4
+    )
     assert page.locator(".padbox svg rect").count() == 1  # its receptive field on the input
     page.mouse.click(*place)
     assert page.locator("#arithmetic").is_visible()
@@ -145,10 +137,8 @@ def test_in_space_and_back(page):
     colours = page.evaluate(
         """() => new Promise(done => requestAnimationFrame(() => {
           const canvas = document.getElementById('space-canvas'), copy = document.createElement('canvas')
-          window.dispatchEvent(new Event('resize'))
           Object.assign(copy, { width: canvas.width, height: canvas.height })
-          const box = canvas.getBoundingClientRect(), event = (type, x) => canvas.dispatchEvent(new PointerEvent(type, { clientX: box.left + x, clientY: box.top + 50, pointerId: 1, bubbles: true }))
-          canvas.dispatchEvent(new WheelEvent('wheel', { deltaY: 1, cancelable: true }))
+          canvas.dispatchEvent(new WheelEvent('wheel', { deltaY: 1, cancelable: true }))  // draws: the pixels are there
           const g = copy.getContext('2d')
           g.drawImage(canvas, 0, 0)
           const pixels = new Uint32Array(g.getImageData(0, 0, copy.width, copy.height).data.buffer)
@@ -255,6 +245,8 @@ def test_play_and_stop(page):
 
 def test_names_are_text(browser, tmp_path):
     """Names that would be markup stand on the page as they are written, and run nothing."""
+    import numpy as np
+
     from striate.inspect.models.inspected import InspectedModel
     from striate.model.contract import Contract
     from striate.model.model import Model
@@ -263,12 +255,12 @@ def test_names_are_text(browser, tmp_path):
     from striate.page.scene import NetworkScene, Sample
     from striate.spec import parse
 
-    import numpy as np
-
     nasty = "</script><img src=x onerror=\"document.title='hit'\">"
     net = build(parse("conv 2 3; relu; flatten; linear 2"), (1, 8, 8))
     contract = Contract((nasty, nasty + "2"), (1, 8, 8), "L", (0.5,), (0.5,))
-    scene = NetworkScene.of(InspectedModel(Model(net, contract), (nasty,)), [Sample(nasty, np.zeros((1, 8, 8), np.uint8))], nasty)
+    scene = NetworkScene.of(
+        InspectedModel(Model(net, contract), (nasty,)), [Sample(nasty, np.zeros((1, 8, 8), np.uint8))], nasty
+    )
     (tmp_path / "page.html").write_text(document(scene))
     with opened(browser, (tmp_path / "page.html").as_uri()) as page:
         hover_first_map(page)
@@ -356,9 +348,10 @@ def test_axe_finds_nothing_serious(browser, lenet_file, depth, colours):
 
 def test_everything_is_reached_by_keyboard(browser, lenet_file):
     with opened(browser, lenet_file.as_uri()) as page:
-        wanted = page.evaluate("[...document.querySelectorAll('button, select, input, canvas.pad')].filter(e => e.checkVisibility()).length")
+        controls = "[...document.querySelectorAll('button, select, input, canvas.pad')]"
+        wanted = page.evaluate(f"{controls}.filter(e => e.checkVisibility()).length")
         seen = set()
         for _ in range(wanted + 12):
             page.keyboard.press("Tab")
-            seen.add(page.evaluate("[...document.querySelectorAll('button, select, input, canvas.pad')].indexOf(document.activeElement)"))
+            seen.add(page.evaluate(f"{controls}.indexOf(document.activeElement)"))
         assert len(seen - {-1}) == wanted
