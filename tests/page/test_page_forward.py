@@ -77,15 +77,14 @@ FIELDS = """async ([layer, units]) => units.map(unit => {
 })"""
 
 
-def expected_fields(graph, name, units):
+def expected_fields(graph, shapes, known, read, name, units):
     """Of each unit ``[c, ...]`` of a layer, along every axis: the pixels that it reads, and the analysis's span, cut at
     the input's edges. They differ where windows have gaps at the edge. None where the analysis says nothing.
     """
-    shapes = infer(graph)[0]
-    axes, nodes = receptive(graph, shapes)[0][name], {node.name: node for node in graph.nodes}
+    axes, nodes = known[name], {node.name: node for node in graph.nodes}
     extents = shapes["input"][1:] or shapes["input"]
     rank = len(extents)
-    pixels = [footprints(graph, shapes, axis, rank).get(name) for axis in range(rank)]
+    pixels = [masks.get(name) for masks in read]
     before, flat = name, len(shapes[name]) == 1
     while flat and before != "input" and not isinstance(nodes[before].op, Flatten):
         before = "input" if isinstance(nodes[before].op, Join) else nodes[before].inputs[0]
@@ -111,6 +110,7 @@ def check_fields(page, graph, rng, each=4):
     """
     shapes = infer(graph)[0]
     rank = max(1, len(shapes["input"]) - 1)
+    known, pixels = receptive(graph, shapes)[0], [footprints(graph, shapes, axis, rank) for axis in range(rank)]
     loose = irregular(graph, rank) or any(isinstance(node.op, ConvTranspose) for node in graph.nodes)
     for node in graph.nodes:
         one = isinstance(node.op, Concat)  # the page draws the branch of the unit, the analysis speaks of all
@@ -118,7 +118,7 @@ def check_fields(page, graph, rng, each=4):
         units = [[0] * len(shape), [n - 1 for n in shape]]
         units += [[int(rng.integers(n)) for n in shape] for _ in range(each)]
         full = [[u[0], *[0] * (4 - len(u)), *u[1:]] for u in units]
-        expected = expected_fields(graph, node.name, units)
+        expected = expected_fields(graph, shapes, known, pixels, node.name, units)
         for unit, box, right in zip(units, page.evaluate(FIELDS, [node.name, full]), expected, strict=True):
             if right is None:
                 continue
