@@ -33,7 +33,9 @@ def view_command(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Local port. [default: a free one]", show_default=False)
     ] = 0,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address; do not open the browser.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address; do not open the browser.")
+    ] = False,
     input: Input = None,
     json: Json = False,
 ) -> None:
