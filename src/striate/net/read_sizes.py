@@ -201,7 +201,8 @@ def _searched(
 
 def _chunks(shapes: list[Shape]) -> Iterator[list[Shape]]:
     """A few at a time: the first that fits is likely among them, and what is common to all of them takes time."""
-    return (shapes[i : i + 8] for i in range(0, len(shapes), 8))
+    yield shapes[:2]
+    yield from (shapes[i : i + 8] for i in range(2, len(shapes), 8))
 
 
 def _squared(input: Shape, n: int) -> Shape:
