@@ -81,12 +81,14 @@ export class Net {
     return boxes
   }
 
-  /** What the units of a box read from one of its corners on: inwards as far as windows leave gaps, or read nothing. */
+  /** What the units of a box read near one of its corners: as many of them as windows leave gaps, inwards until one reads. */
   corner(boxes, layer, c, box, end) {
-    const gaps = Math.max(1, ...[layer.settings.dilation ?? 1].flat()), long = Math.max(...box.map(([a, b]) => b - a + 1))
-    for (let step = 0, read = false; step < long && (step < gaps || !read); step++) {
-      const at = box.map(([a, b]) => (end ? Math.max(a, b - step) : Math.min(b, a + step)))
-      for (const tap of this.reads(layer.name, [c, ...at], true).taps) if (tap.index >= 0) { read = true; this.grow(boxes, layer, tap) }
+    const { dilation, stride } = layer.settings, gaps = Math.max(1, ...[dilation ?? 1].flat(), ...(layer.op === 'convtranspose' ? [stride].flat() : []))
+    const long = Math.max(...box.map(([a, b]) => b - a + 1)), read = new Set()
+    for (let step = 0; step < long && !read.size; step += gaps) {
+      const near = box.map(([a, b]) => [...new Set(Array.from({ length: gaps }, (_, i) => (end ? Math.max(a, b - step - i) : Math.min(b, a + step + i))))])
+      for (const z of near[0]) for (const y of near[1]) for (const x of near[2])
+        for (const tap of this.reads(layer.name, [c, z, y, x], true).taps) if (tap.index >= 0) { read.add(tap.index); this.grow(boxes, layer, tap) }
     }
   }
 
