@@ -134,7 +134,7 @@ def check_fields(page, graph, rng, each=4):
             for mine, (read, span) in zip(box[3 - rank :], right, strict=True):
                 assert span[0] <= mine[0] <= mine[1] <= span[1], where
                 assert one or mine[0] <= read[0] <= read[1] <= mine[1], where
-                assert one or mine == span, where
+                assert one or mine in (read, span), where  # beyond an edge a span counts what nobody reads
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

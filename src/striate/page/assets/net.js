@@ -83,7 +83,7 @@ export class Net {
 
   /** What the units of a box read near one of its corners: as many of them as windows leave gaps, inwards until one reads. */
   corner(boxes, layer, c, box, end) {
-    const { dilation, stride } = layer.settings, gaps = Math.max(1, ...[dilation ?? 1].flat(), ...(layer.op === 'convtranspose' ? [stride].flat() : []))
+    const { dilation, stride } = layer.settings, gaps = Math.max(2, ...[dilation ?? 1].flat(), ...(layer.op === 'convtranspose' ? [stride].flat() : []))
     const long = Math.max(...box.map(([a, b]) => b - a + 1)), read = new Set()
     for (let step = 0; step < long && !read.size; step += gaps) {
       const near = box.map(([a, b]) => [...new Set(Array.from({ length: gaps }, (_, i) => (end ? Math.max(a, b - step - i) : Math.min(b, a + step + i))))])
