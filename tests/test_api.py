@@ -166,7 +166,7 @@ DRAWN = ("show", "steps", "bare")  # of a figure, which in Python is drawn by th
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
     "predict": {"files", "top"},
-    "view": {"html", "port", "browser"},
+    "view": {"html", "port", "no_browser"},
     "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "octaves", "ratio", "seed"},  # its **settings
 }
 

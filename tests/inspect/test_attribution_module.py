@@ -505,7 +505,7 @@ def law(name: str) -> None:
             assert found.values.shape[1:] == (shape[1:] or shape)
         if found.layer:
             assert found.layer == cam_layer(net, x, task=TASKS[entry.task]).name
-            assert "mapped at" in found.note
+            assert "the last spatial layer" in found.note
         assert found.values.any() or found.note.startswith("every value is zero")
     assert before == [len(part._forward_hooks) for part in net.modules()]
     assert net.training

@@ -300,7 +300,7 @@ def test_the_verb_takes_the_newest_run(cli, in_folder):
         (["resnet18"], "the page computes up to 400,000,000"),
         (["lenet5", "--html", "page.txt"], "page.txt"),
         (["lenet5", "--data", "nothing"], "nothing"),
-        (["lenet5", "--port", "70000"], "less than or equal to 65535"),
+        (["lenet5", "--port", "70000"], "must be at most 65535, got 70000"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
