@@ -16,14 +16,14 @@ def view_command(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]",
+            metavar="MODEL",
             help="A run folder, model file, zoo name, .net file, text or FILE.py:NAME. [default: the newest run]",
             show_default=False,
         ),
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Images (or sentences) to offer. [default: items of the run's data]"),
+        typer.Argument(metavar="INPUT", help="Images (or sentences) to offer. [default: items of the run's data]"),
     ] = None,
     data: Annotated[str | None, typer.Option(metavar="DATA", help="A data set whose test items are offered.")] = None,
     html: Annotated[
