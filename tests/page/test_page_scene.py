@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -314,10 +315,15 @@ def test_mistakes(cli, in_folder, words, message):
 def test_the_verb_serves(shell, in_folder):
     """It prints its address, answers there, and ends with Ctrl-C."""
     command = [sys.executable, "-m", "striate", "view", "lenet5", "--no-browser", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=shell.environment) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which a job in the background begins without
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=shell.environment, preexec_fn=heard)
+    try:
         url = json.loads(process.stdout.readline())["url"]
         assert url.startswith("http://127.0.0.1:")
         text = urllib.request.urlopen(url, timeout=20).read().decode()
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
     assert text.startswith("<!doctype html>")
