@@ -51,7 +51,15 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-SLOW = ("data-sets.md", "data.md", "export.md", "lab.md", "seeing.md", "weights.md")  # they train, or draw much
+SLOW = (
+    "data-sets.md",
+    "data.md",
+    "export.md",
+    "lab.md",
+    "seeing.md",
+    "tutorial.md",
+    "weights.md",
+)  # they train, or draw much
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,7 @@ def pair_of_runs(folder):
         assert json.loads(measured.stdout)["accuracy"] == answer["test"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_never_share_a_folder(tmp_path):
     pair_of_runs(tmp_path)
 

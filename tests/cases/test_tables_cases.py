@@ -500,6 +500,7 @@ def test_a_long_cell_and_many_columns(tmp_path):
     assert len(read_table(written(tmp_path / "w.csv", wide)).titles) == 20_000
 
 
+@pytest.mark.slow
 def test_20_000_columns_take_no_longer_than_their_cells(tmp_path):
     pictures(tmp_path, [f"{i}.png" for i in range(4)])
     rows = [[f"{i}.png", *(str(i + k % 7) for k in range(20_000))] for i in range(4)]

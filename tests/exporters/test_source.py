@@ -190,6 +190,7 @@ def test_a_model_answers_as_striate_does(exported: Path, trained: Path, digit: P
     assert done.stdout == shell("predict", trained / "model.safetensors", digit).out
 
 
+@pytest.mark.slow
 def test_what_is_no_image_is_one_message(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_text("no picture")
     for file in (tmp_path / "bad.png", tmp_path, tmp_path / "missing.png"):

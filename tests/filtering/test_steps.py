@@ -113,6 +113,7 @@ def test_the_combined_gradient_is_written_out():
     assert steps.arithmetic(0, 0) == "sqrt(36^2 + 6^2) = 36.5"  # 9 + 2 * 9 + 9, and 2 * 3 + 9 - 9
 
 
+@pytest.mark.slow
 def test_a_large_one_has_64_frames_and_the_last_is_whole():
     image = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(float)
     with Image.open(io.BytesIO(convolve(image, "sobel-x").steps().gif())) as gif:
