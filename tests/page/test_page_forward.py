@@ -209,6 +209,7 @@ def test_units(visit, tmp_path, kind):
 
 
 MACS = 100_000_000  # of the networks that this test computes in a page
+PARAMETERS = 12_000_000  # likewise: their weights go through the driver as text
 
 
 def small(entry):
@@ -217,7 +218,8 @@ def small(entry):
         shape = entry.input if len(entry.input) == 1 else (entry.input[0], *(min(n, side) for n in entry.input[1:]))
         try:
             graph = lower(entry.make(), shape)
-            if not infer(graph)[1] and (analyse(graph).macs or 0) <= MACS:
+            report = analyse(graph)
+            if not infer(graph)[1] and (report.macs or 0) <= MACS and report.parameters <= PARAMETERS:
                 return shape
         except (ShapeError, SpecError):
             continue
@@ -229,7 +231,7 @@ def test_networks_of_the_zoo(bench_page, name):
     """Each at the smallest of two sizes: every layer's values, and some receptive fields."""
     shape = small(ZOO[name])
     if shape is None:
-        pytest.skip("more multiply-accumulates than a test can afford, or not at this size")
+        pytest.skip("more multiply-accumulates or weights than a test can afford, or not at this size")
     net = inspected(name, shape)
     scene = NetworkScene.of(net)
     check_values(computed(bench_page, scene), torch_says(scene, net))
