@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import striate
@@ -251,6 +253,39 @@ def test_the_samples_of_a_run_are_test_items(trained):
     assert {sample["name"] for sample in scene.about["samples"]} <= {str(i) for i in range(10)}
     assert scene.about["notes"] == []
     assert scene.about["check"]["input"]["data"] == scene.about["samples"][0]["data"]
+
+
+def test_the_files_of_a_run_are_offered_while_they_are_there(in_folder):
+    """They are those of its own test split, by their path; and what is not there is said."""
+    draw = np.random.default_rng(0)
+    for i in range(24):
+        path = in_folder / "photos" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(path)
+    run = striate.train("conv 2 3; adaptiveavgpool 1; flatten; linear 2", "photos", epochs=1, out="run", quiet=True)
+    tested = [line.split(",") for line in Path("run/split.csv").read_text().splitlines() if line.startswith("test")]
+    samples = view("run").scene.about["samples"]
+    assert [sample["name"] for sample in samples] == [target for *_, target in tested]
+    expected = run.contract.input
+    pixels = np.frombuffer(base64.b64decode(samples[0]["data"]), np.uint8).reshape(expected)
+    assert np.array_equal(pixels, inspected("run").item(tested[0][1]))
+    shutil.rmtree("photos")
+    about = view("run").scene.about
+    assert about["samples"] == []
+    assert about["notes"][0].startswith("no samples of the run: photos")
+
+
+def test_the_data_of_a_run_are_opened_as_it_was_told(in_folder):
+    """A table of which --label names the column: without that its samples would have other classes."""
+    rows = [
+        f"{i % 2},{'red' if i % 3 else 'blue'},{','.join(str((i * k) % 7) for k in range(1, 21))}" for i in range(40)
+    ]
+    columns = ",".join(f"t{k}" for k in range(20))
+    Path("t.csv").write_text("\n".join([f"good,colour,{columns}", *rows]))
+    net = "conv 2 3; adaptiveavgpool 1; flatten; linear 2"
+    striate.train(net, "t.csv", epochs=1, label="colour", out="run", quiet=True)
+    names = {sample["name"] for sample in view("run").scene.about["samples"]}
+    assert names == {"red", "blue"}
 
 
 def test_inputs_of_ones_own(trained, digit):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
+
+import numpy as np
 
 from striate.datasets import open_data
-from striate.errors import DataError, Error, ModelError, SeeError
+from striate.datasets.open import Data
+from striate.errors import DataError, Error, SeeError
 from striate.files import write_safely
 from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, inspected
 from striate.inspect.models.over_data import items_for
 from striate.model.sources import Source, source_items
 from striate.page.document import document
 from striate.page.scene import NetworkScene, Sample
+from striate.run.splits import data_of_run, items_of_run, run_of
 
 SAMPLES = 24  # inputs that are offered at most
 
@@ -58,7 +62,7 @@ def view(
     net: Inspectable,
     source: Source | Sequence[Source] | None = None,
     *,
-    data: str | Path | None = None,
+    data: Data | None = None,
     input: Size = None,
 ) -> View:
     """The live page of a network: draw its input, see every feature map, and open any unit's arithmetic.
@@ -67,8 +71,7 @@ def view(
         net: What :func:`striate.check` takes: a run's folder, a model file, a ``Model``, a network by name or text
             (with random weights), or any ``nn.Module`` whose forward can be followed.
         source: Inputs that the page offers: an image file or several, a folder of them, arrays, sentences.
-        data: A data set whose test items are offered; of a run's folder or model file, the run's own if it can still be
-            opened.
+        data: A data set whose test items are offered. [of a run's model: the run's own]
         input: ``(C, H, W)``, where the network does not say it.
 
     Raises:
@@ -80,7 +83,15 @@ def view(
     True
     """
     model = inspected(net, input)
-    samples = _of_source(model, source) if source is not None else _of_data(model, net, data)
+    if source is not None:
+        samples = _of_source(model, source)
+    elif data is not None:
+        samples = _of_data(model, data)
+    else:
+        try:
+            samples = _of_run(model)
+        except Error as error:  # the page is of use without them
+            samples, model = [], replace(model, notes=(*model.notes, f"no samples of the run: {error}"))
     title = str(net) if isinstance(net, str | Path) else type(model.module).__name__
     return View(NetworkScene.of(model, samples, title))
 
@@ -101,43 +112,26 @@ def _of_source(model: InspectedModel, source: Source | Sequence[Source]) -> list
     return found
 
 
-def _of_data(model: InspectedModel, net: Any, data: str | Path | None) -> list[Sample]:
-    """Items of the test split of *data*, evenly spread; without *data*, of the run's own data if they are there."""
-    asked = data is not None
-    if data is None:
-        data = _data_of_run(net)
-    if data is None:
-        return []
-    try:
-        arrays = items_for(model.contract, data, "test", max_items=SAMPLES)
-        labels = _labels(data)
-    except Error:
-        if asked:
-            raise
-        return []
-    return [Sample(_named(name, labels), item) for name, item in zip(arrays.names, arrays.inputs, strict=True)]
-
-
-def _labels(data: str | Path) -> dict[str, str]:
-    """The class of each test item by its name, where an item has one."""
+def _of_data(model: InspectedModel, data: Data) -> list[Sample]:
+    """Items of the test split of *data*, evenly spread."""
     dataset = open_data(data)
-    part = dataset.parts["test"]
-    if not dataset.task.exclusive or dataset.task.per_pixel:
-        return {}
-    return {name: dataset.classes[int(target)] for name, target in zip(part.names, part.targets, strict=True)}
+    arrays = items_for(model.contract, dataset, "test", max_items=SAMPLES)
+    labels: dict[str, str] = {}
+    if dataset.task.exclusive and not dataset.task.per_pixel:
+        part, shown = dataset.parts["test"], frozenset(arrays.names)
+        pairs = zip(part.names, part.targets, strict=True)
+        labels = {name: dataset.classes[int(target)] for name, target in pairs if name in shown}
+    names = [labels.get(name) or Path(name).name for name in arrays.names]
+    return [Sample(name, item) for name, item in zip(names, arrays.inputs, strict=True)]
 
 
-def _named(name: str, labels: dict[str, str]) -> str:
-    return labels.get(name) or Path(name).name
-
-
-def _data_of_run(net: Any) -> str | None:
-    from striate.run.folder import read_about
-
-    if not isinstance(net, str | Path):
-        return None
-    folder = Path(net) if Path(net).is_dir() else Path(net).parent
-    try:
-        return str(read_about(folder)["data"])
-    except (ModelError, KeyError):
-        return None
+def _of_run(model: InspectedModel) -> list[Sample]:
+    """Test items of the run that wrote *model*: its files where they still are, else of its data opened again."""
+    folder = run_of(model.model.path)
+    if folder is None:
+        return []
+    items = items_of_run(folder)
+    few = [items[i] for i in np.linspace(0, len(items) - 1, min(SAMPLES, len(items))).round().astype(int)]
+    if few and model.contract.mode != "text" and all(Path(name).is_file() for name, _ in few):
+        return [Sample(target or Path(name).name, model.item(Path(name))) for name, target in few]
+    return _of_data(model, data_of_run(folder))

@@ -164,7 +164,7 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
                 f"new run"
             )
     for key, value in now.items():
-        if before.get(key) != value and key not in ("images", "content"):
+        if before.get(key) != value and key not in ("images", "content", "source"):
             say(f"changed: {key} {before.get(key)} -> {value}")
 
 

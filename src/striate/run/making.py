@@ -122,6 +122,8 @@ def _prepared(
     if pretrained:
         contract = pretrained.contract_for(contract, name)
     about = _about(dataset, graph, recipe, choice, name)
+    if isinstance(data, str | Path):
+        about["source"] = str(data)
     if before:
         compare_runs(before.folder, before.about, about, say)
         check_split(before.folder, dataset, say)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from striate.datasets import DataSet, Part
+from striate.datasets import DataSet, Part, open_data
 from striate.datasets.dataset import SPLITS
+from striate.datasets.options import DataOptions
 from striate.errors import ModelError, RecipeError, counted
 from striate.files import read_regular, write_safely
 from striate.run.folder import EPOCHS, SPLIT, Say, read_about
@@ -96,12 +97,35 @@ def _targets(part: Part, dataset: DataSet) -> list[str]:
     return [";".join(dataset.task.target_texts(target, dataset.classes)) for target in part.targets]
 
 
+def run_of(model: Path | None) -> Path | None:
+    """The folder of the run that wrote the file *model*; None where none did that says its splits."""
+    folder = None if model is None else model.parent.parent if model.parent.name == EPOCHS else model.parent
+    return folder if folder is not None and (folder / SPLIT).is_file() else None
+
+
+def items_of_run(folder: Path, split: str = "test") -> list[tuple[str, str]]:
+    """Of each item of a run's *split* its name, which is its path where it is a file, and its target in words."""
+    return [(row["item"], row["class"]) for row in _written_rows(folder / SPLIT) if row["part"] == split]
+
+
+def data_of_run(folder: Path) -> DataSet:
+    """The data of a run, opened as the run was told, in its splits.
+
+    Raises:
+        DataError: They are not where they were. ModelError: The run does not say what they are.
+    """
+    about = read_about(folder)
+    told = {field.name: about.get(field.name) for field in fields(DataOptions)}
+    dataset = open_data(about.get("source", about["data"]), **told)
+    return in_the_runs_splits(dataset, folder / "model.safetensors", lambda text: None)
+
+
 def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSet:
     """*dataset* in the splits that the run had which wrote the file *model*: exactly its items. As it is, where no run
     wrote it, or the data are others: an item of the run is not there, or has another target.
     """
-    folder = None if model is None else model.parent.parent if model.parent.name == EPOCHS else model.parent
-    if folder is None or not (folder / SPLIT).is_file():
+    folder = run_of(model)
+    if folder is None:
         return dataset
     rows = _items(_written_rows(folder / SPLIT), bool(dataset.train.files))
     there: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from striate.datasets import Arrays, DataSet, Part, open_data, read_part
+from striate.datasets.open import Data
 from striate.errors import DataError, RecipeError, SeeError, nearest, shape_text
 from striate.inspect.attribution import deconvnet
 from striate.inspect.capture import capture
@@ -263,7 +264,7 @@ def _mosaic(pieces: list[np.ndarray]) -> np.ndarray:
 
 def items_for(
     contract: Contract,
-    data: str | Path,
+    data: Data,
     split: str = "test",
     *,
     max_items: int | None = None,
@@ -278,12 +279,13 @@ def items_for(
         DataError: There is no such split, or it contains what the contract does not take.
     """
     dataset = open_data(data, progress=fetching)
+    where = str(data) if isinstance(data, str | Path) else dataset.name
     if split not in SPLITS:
         raise RecipeError(f"split is {split!r}{nearest(split, SPLITS)}")
     chosen = [p for name, p in dataset.parts.items() if split in (name, "all")]
     if not chosen:
-        raise DataError(f"{data}: has no {split} split of its own; use --split {next(iter(dataset.parts))}")
-    _check_values(dataset, contract, data)
+        raise DataError(f"{where}: has no {split} split of its own; use --split {next(iter(dataset.parts))}")
+    _check_values(dataset, contract, where)
     parts = [Part(p.inputs, np.zeros(len(p), np.int64), p.names) for p in chosen]
     sizes = [len(p) for p in parts]
     total = sum(sizes)

@@ -45,25 +45,26 @@ export function gradient(net, name, unit) {
   return grads.get('input')
 }
 
+export const STEPS = 24  // of the integral
+
 /**
- * The contribution of every input value to a score, before any softmax. @param {import('striate/net').Net} net
- * @param {'gradient_x_input'|'integrated_gradients'} method @param {ArrayLike<number>} item @param {string} name @param {number[]} unit
+ * The contribution of every input value to a score, before any softmax. Gives what there is after each step; the last is whole.
+ * @param {import('striate/net').Net} net that is computed with @param {'gradient_x_input'|'integrated_gradients'} method
+ * @param {ArrayLike<number>} item @param {string} name @param {number[]} unit @returns {Generator<Float64Array>}
  */
-export function contributions(net, method, item, name, unit, steps = 24) {
+export function* contributions(net, method, item, name, unit) {
   net.run(item)
   const there = net.values.get('input').data.slice()
-  if (method === 'gradient_x_input') return gradient(net, name, unit).map((g, i) => g * there[i])
-  const zero = new Float32Array(item.length)
-  net.run(zero)
-  const from = net.values.get('input').data.slice(), total = new Float64Array(there.length)
-  for (let k = 0; k < steps; k++) {  // the midpoint rule along the line from black
-    const t = (k + 0.5) / steps, x = net.values.get('input').data
+  if (method === 'gradient_x_input') return void (yield gradient(net, name, unit).map((g, i) => g * there[i]))
+  net.run(new Float32Array(item.length))
+  const x = net.values.get('input').data, from = x.slice(), found = new Float64Array(there.length)
+  for (let k = 0; k < STEPS; k++) {  // the midpoint rule along the line from black
+    const t = (k + 0.5) / STEPS
     for (let i = 0; i < x.length; i++) x[i] = from[i] + t * (there[i] - from[i])
     net.again()
-    gradient(net, name, unit).forEach((g, i) => (total[i] += g / steps))
+    gradient(net, name, unit).forEach((g, i) => (found[i] += (g * (there[i] - from[i])) / STEPS))
+    yield found
   }
-  net.run(item)
-  return total.map((g, i) => g * (there[i] - from[i]))
 }
 
 /** The sum over channels, one number a pixel. @param {Float64Array} values @param {number[]} shape */

@@ -11,6 +11,7 @@ export class Net {
   /** @param {any} scene @param {Float32Array} weights */
   constructor(scene, weights) {
     this.scene = scene
+    this.weights = weights
     this.inputShape = full(scene.input.kind === 'text' ? [1, ...scene.input.shape] : scene.input.shape)
     const rank = { input: scene.input.kind === 'text' ? 1 : scene.input.shape.length - 1 }
     this.layers = scene.layers.map(layer => {
@@ -29,6 +30,9 @@ export class Net {
     /** @type {Set<string>} channels that are switched off: "conv1:3" */
     this.off = new Set()
   }
+
+  /** The same network, weights and edits, with values of its own. */
+  copy() { return Object.assign(new Net(this.scene, this.weights), { edits: this.edits, off: this.off }) }
 
   inputsOf(name) { return this.byName.get(name).inputs.map(input => this.values.get(input)) }
 

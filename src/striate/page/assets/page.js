@@ -5,7 +5,7 @@ import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
 import { css, classColour, fill, limitOf, short, theme } from 'striate/colour'
-import { contributions, overChannels, MAX_TAPS } from 'striate/attribution'
+import { contributions, overChannels, MAX_TAPS, STEPS } from 'striate/attribution'
 import { size } from 'striate/ops'
 import * as address from 'striate/state'
 
@@ -231,6 +231,7 @@ class Page {
   // ------------------------------------------------------------------------------------------------- attribution
   attributionBox() {
     const [, H, W] = this.scene.input.shape, names = this.scene.output.names
+    this.copy = this.net.copy()
     this.method = el('select', { title: 'How the contributions are computed' }, el('option', { value: 'gradient_x_input' }, 'gradient \u00d7 input'), el('option', { value: 'integrated_gradients' }, 'integrated gradients'))
     this.method.setAttribute('aria-label', 'Attribution method')
     this.target = el('select', { title: 'The class whose score is explained' }, el('option', { value: '' }, 'predicted'), ...names.map((n, i) => el('option', { value: String(i) }, n)))
@@ -243,17 +244,23 @@ class Page {
     byId('input').append(box)
   }
 
+  /** Computes the contributions once the hand rests, a step at a time, so that the page stays free; a new stroke begins anew. */
   attribute() {
     clearTimeout(this.attributing)
-    this.attributing = setTimeout(() => {
+    const integrated = this.method.value === 'integrated_gradients', number = (this.attribution = (this.attribution ?? 0) + 1)
+    this.attributing = setTimeout(async () => {
       const y = this.net.outputs(), c = this.target.value === '' ? y.indexOf(Math.max(...y)) : Number(this.target.value), score = this.scoreLayer()
-      const values = contributions(this.net, this.method.value, this.pad.item, score, [c, 0, 0, 0]), total = values.reduce((a, b) => a + b, 0)
-      const plane = overChannels(values, this.net.inputShape), limit = limitOf(plane), image = new ImageData(this.heat.width, this.heat.height)
+      let values
+      for (values of contributions(this.copy, this.method.value, this.pad.item, score, [c, 0, 0, 0])) {
+        await new Promise(rest => setTimeout(rest))
+        if (number !== this.attribution || !this.attributed) return
+      }
+      const total = values.reduce((a, b) => a + b, 0), plane = overChannels(values, this.net.inputShape), limit = limitOf(plane), image = new ImageData(this.heat.width, this.heat.height)
       fill(plane, 0, plane.length, limit, new Uint32Array(image.data.buffer))
       this.heat.getContext('2d').putImageData(image, 0, 0)
-      const whole = this.method.value === 'integrated_gradients' ? `; their sum, ${short(total)}, is the difference of the score from that of a black image, up to the ${24} steps of the integral` : ''
+      const whole = integrated ? `; their sum, ${short(total)}, is the difference of the score from that of a black image, up to the ${STEPS} steps of the integral` : ''
       this.heatNote.textContent = `Contributions to the score of ${this.scene.output.names[c] ?? c} (${short(this.net.value(score, [c, 0, 0, 0]))}), colours up to \u00b1${short(limit)}${whole}.`
-    }, 30)
+    }, integrated ? 250 : 30)
   }
 
   /** The layer that gives the scores: before a softmax or sigmoid at the end. */
@@ -272,11 +279,12 @@ class Page {
   paintMask() {
     const { shape: [C, , H, W] } = this.net.values.get(this.net.output), y = this.net.outputs(), plane = H * W, image = new ImageData(W, H)
     this.classes = new Uint16Array(plane)
+    const colours = Array.from({ length: C }, (_, c) => [...classColour(c, C), 255])
     for (let i = 0; i < plane; i++) {
       let top = 0
       for (let c = 1; c < C; c++) if (y[c * plane + i] > y[top * plane + i]) top = c
       this.classes[i] = top
-      image.data.set([...classColour(top, C), 255], 4 * i)
+      image.data.set(colours[top], 4 * i)
     }
     this.mask.getContext('2d').putImageData(image, 0, 0)
   }
@@ -299,7 +307,7 @@ class Page {
       values: name => ({ shape: shape(name), data: Array.from(net.values.get(name).data) }),
       unit: text => this.unit(text),
       probabilities: () => Array.from(net.outputs()),
-      contributions: (method, output) => Array.from(contributions(net, method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])),
+      contributions: (method, output) => Array.from([...contributions(net.copy(), method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])].at(-1)),
       open: text => { const found = parsed(net, text); if (found) this.pin(found); return !!found },
       edit: (layer, weight, index, value) => { net.edit(layer, weight, index, value); this.edited() },
       reset: () => { net.reset(); this.edited() },

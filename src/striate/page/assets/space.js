@@ -239,10 +239,10 @@ export class Space {
       this.root.append(label)
       return label
     })
-    const crowded = this.diagram.stages.length > 16
-    this.diagram.stages.forEach((stage, i) => {
+    const shown = this.share === 1 && this.diagram.stages.length <= 16  // more would lie on each other
+    for (const label of this.names) label.style.display = shown ? '' : 'none'
+    if (shown) this.diagram.stages.forEach((stage, i) => {
       const own = this.quads.filter(q => q.stage === stage), label = this.names[i]
-      label.style.display = this.share === 1 && !crowded ? '' : 'none'
       const tops = own.flatMap(q => q.corners.slice(0, 2)), y = Math.max(...tops.map(p => p[1] / p[3])), x = tops.reduce((s, p) => s + p[0] / p[3], 0) / tops.length
       label.style.left = `${this.root.scrollLeft + ((x + 1) / 2) * W}px`
       label.style.top = `${this.root.scrollTop + ((1 - y) / 2) * H - 4}px`
