@@ -1,3 +1,5 @@
+import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -258,3 +260,17 @@ def test_a_new_source_is_one_line_of_the_list(tmp_path, monkeypatch):
     assert not doctor(tmp_path).faults
     assert "from .npy files" in str(describe(data))
     assert read_part(data.test, sheet_contract(data)).inputs.shape == (40, 1, 8, 8)
+
+
+def test_the_folders_are_listed_a_few_times_however_many_formats_there_are(tmp_path, class_folders, monkeypatch):
+    for split in ("train", "test"):
+        class_folders(tmp_path / split, **{f"class{i}": 3 for i in range(30)})
+    listed, scandir = Counter(), os.scandir
+
+    def counting(path):
+        listed[Path(path).name] += 1
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counting)
+    assert len(open_data(tmp_path).train) == 90
+    assert listed["class7"] < 16  # of two splits; once more for each format that is tried would be 24

@@ -30,7 +30,7 @@ from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
 from striate.errors import DataError, closest, counted
-from striate.model.opening import folder_contents, images_under, is_image
+from striate.model.opening import each_image_under, folder_contents, is_image
 from striate.tasks import Task, task_named
 
 TEST_FRACTION = 0.2  # taken from the training split where a data set comes without a test split
@@ -57,6 +57,11 @@ def _alone(recognises: Callable[[Path], bool]) -> Callable[[Path, DataOptions], 
 _TABLE = Source(
     "a table (.csv, .tsv)", _alone(is_tables), lambda path, said: open_tables(path, said.task, said.columns)
 )
+_FOLDERS = Source(
+    "a folder with one folder of images for each class (flat or under train/, val/ and test/)",
+    _alone(Path.is_dir),
+    lambda path, said: open_folders(path, said.classes_from),
+)
 # In the order in which they are tried: masks before class folders, which ``images/`` might be, too.
 SOURCES = (
     Source("a folder of IDX files", _alone(is_idx), lambda path, _: open_idx(path)),
@@ -68,11 +73,7 @@ SOURCES = (
     Source("CIFAR's own batches", _alone(is_cifar), lambda path, _: open_cifar(path)),
     Source("a folder of .npy files", _alone(is_array_files), lambda path, said: open_array_files(path, said.task)),
     Source("an .npz file", _alone(is_npz), lambda path, said: open_npz(path, said.task)),
-    Source(
-        "a folder with one folder of images for each class (flat or under train/, val/ and test/)",
-        _alone(Path.is_dir),
-        lambda path, said: open_folders(path, said.classes_from),
-    ),
+    _FOLDERS,
 )
 _ACCEPTED = (
     f"give a built-in name ({', '.join(BUILT_IN)}), or the path of a folder or a table; docs/data.md lists the formats"
@@ -183,50 +184,57 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
         exists = False
     if not exists:
         raise DataError(f"{path}: file not found; {_nearest(path) or _ACCEPTED}")
-    path, through = seen_through(path, options) if path.is_dir() else (path, "")
-    for source in SOURCES:
-        if source.recognises(path, options):
-            if options.columns.given and source is not _TABLE:
-                option = next(iter(options.columns.given))
-                raise DataError(f"{path}: --{option} names a column of a table, but this is {source.what}; omit it")
-            dataset = with_depth(path, source.open(path, options), options.scale)
-            if is_group_pattern(options.group):
-                dataset = with_groups(dataset, str(options.group))
-            return replace(dataset, notes=(through, *dataset.notes)) if through else dataset
-    what = "a single image is not a data set" if is_image(path) else "not a format of data sets"
-    unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""
-    raise DataError(f"{path}: {what}; {unpack}{_ACCEPTED}")
+    place, source = _place_and_source(path, options)
+    if source is None:
+        what = "a single image is not a data set" if is_image(path) else "not a format of data sets"
+        unpack = "unpack it and name what was in it; " if path.suffix.lower() in _PACKED else ""
+        raise DataError(f"{path}: {what}; {unpack}{_ACCEPTED}")
+    if options.columns.given and source is not _TABLE:
+        option = next(iter(options.columns.given))
+        raise DataError(f"{place}: --{option} names a column of a table, but this is {source.what}; omit it")
+    dataset = with_depth(place, source.open(place, options), options.scale)
+    if is_group_pattern(options.group):
+        dataset = with_groups(dataset, str(options.group))
+    if place == path:
+        return dataset
+    through = f"the data are in {place.relative_to(path).as_posix()}/, where all images are"
+    return replace(dataset, notes=(through, *dataset.notes))
 
 
-def seen_through(folder: Path, options: DataOptions | None = None) -> tuple[Path, str]:
-    """The folder that the data are in, and a note that says so: *folder* itself and "" where it is no mere wrapper.
+def seen_through(folder: Path) -> Path:
+    """The folder that the data are in: *folder* itself, or what is in it where it is a mere wrapper.
 
     A wrapper contains one folder and nothing else that is data (``archive/``, beside a ``__MACOSX/``).
 
     Raises:
         DataError: A folder cannot be read.
     """
-    folder_contents(folder)  # raises where it cannot be read
-    place = folder
-    while not _is_more(place, options):
-        folders, files = folder_contents(place)
+    return _place_and_source(folder, DataOptions())[0]
+
+
+def _place_and_source(path: Path, options: DataOptions) -> tuple[Path, Source | None]:
+    """Where the data are, as :func:`seen_through` says, and what they are; each place is looked at once."""
+    if path.is_dir():
+        folder_contents(path)  # raises where it cannot be read
+    found = _recognised(path, options)
+    while found is _FOLDERS:
+        folders, files = folder_contents(path)
         if 1 < len(folders) <= _FEW and not any(map(is_image, files)):
-            folders = [path for path in folders if images_under(path)] or folders  # beside lists, boxes, attributes
+            folders = [
+                one for one in folders if any(each_image_under(one))
+            ] or folders  # beside lists, boxes, attributes
         if len(folders) != 1 or any(map(is_image, files)) or split_role(folders[0].name):
             break
         (only,) = folders
-        if not folder_contents(only)[0] and not _is_more(only, options):
+        inner = _recognised(only, options)
+        if inner is _FOLDERS and not folder_contents(only)[0]:
             break
-        place = only
-    return (
-        place,
-        "" if place == folder else f"the data are in {place.relative_to(folder).as_posix()}/, where all images are",
-    )
+        path, found = only, inner
+    return path, found
 
 
-def _is_more(folder: Path, options: DataOptions | None) -> bool:
-    """Whether a folder is data of another kind than class folders."""
-    return any(source.recognises(folder, options or DataOptions()) for source in SOURCES[:-1])
+def _recognised(path: Path, options: DataOptions) -> Source | None:
+    return next((source for source in SOURCES if source.recognises(path, options)), None)
 
 
 def _nearest(path: Path) -> str:

@@ -92,21 +92,25 @@ def images_under(folder: Path) -> list[Path]:
     Raises:
         DataError: A folder cannot be read, or lies too deep.
     """
+    return [*each_image_under(folder)]
+
+
+def each_image_under(folder: Path) -> Iterator[Path]:
+    """As :func:`images_under`, one by one: who wants a few looks no further."""
     return _images_under(folder, set(), _DEEP)
 
 
-def _images_under(folder: Path, seen: set[tuple[int, int]], deep: int) -> list[Path]:
+def _images_under(folder: Path, seen: set[tuple[int, int]], deep: int) -> Iterator[Path]:
     if not deep:
         raise DataError(f"{folder}: more than {_DEEP} folders deep; move its images up")
     folders, files = folder_contents(folder)
     here = os.stat(folder)
     seen.add((here.st_dev, here.st_ino))
-    found = [path for path in files if is_image(path)]
+    yield from filter(is_image, files)
     for inner in folders:
         there = os.stat(inner)
         if (there.st_dev, there.st_ino) not in seen:
-            found += _images_under(inner, seen, deep - 1)
-    return found
+            yield from _images_under(inner, seen, deep - 1)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from striate.datasets.sources.folders_splits import find_splits, split_role
 from striate.datasets.sources.masks import is_masks, without_partner
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
-from striate.model.opening import folder_contents, images_under, is_hidden
+from striate.model.opening import each_image_under, folder_contents, is_hidden
 
 _UNREAD = {
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw", ".tga", ".exr", ".dcm",
@@ -55,7 +55,7 @@ def _class_folders(case: Case) -> Iterator[DataProblem]:
         return
     splits = _splits(case.root) if case.salvaged else dict(_opened_splits(case.data))
     classes = {split: folder_contents(folder)[0] for split, folder in splits.items()}
-    empty = tuple(str(path) for folders in classes.values() for path in folders if not images_under(path))
+    empty = tuple(str(path) for folders in classes.values() for path in folders if not any(each_image_under(path)))
     if empty:
         message = f"{counted(len(empty), 'class folder')} without images"
         yield DataProblem("empty-class", FAULT, message, "fill or remove the folder", empty)
@@ -74,7 +74,7 @@ def _partners(case: Case) -> Iterator[DataProblem]:
     alone: list[str] = []
     uneven: list[str] = []
     if case.data.train.mask_files:
-        single, pairs = without_partner(seen_through(case.root)[0])
+        single, pairs = without_partner(seen_through(case.root))
         alone = [str(path) for path in single]
         uneven = [str(mask) for image, mask in pairs if _differ(image, mask)]
     if alone:
@@ -111,7 +111,7 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
 
 def class_folders_under(root: Path) -> DataSet | None:
     """The class folders under *root* as far as they go, when opening them failed; None without any image in one."""
-    if is_masks(seen_through(root)[0]):
+    if is_masks(seen_through(root)):
         return None
     found = {split: classes_in(folder) for split, folder in _splits(root).items()}
     if not any(found["train"].values()):
@@ -166,7 +166,7 @@ def _opened_splits(data: DataSet) -> Iterator[tuple[str, Path]]:
 
 def _splits(root: Path) -> dict[str, Path]:
     """The folder of each split; the folder of the data itself where that cannot be said."""
-    place, _ = seen_through(root)
+    place = seen_through(root)
     try:
         found = find_splits(place)
     except DataError:

@@ -33,7 +33,7 @@ from striate.datasets.sources.masks_pairs import (
 )
 from striate.errors import DataError, counted, listed
 from striate.files import read_regular_text
-from striate.model.opening import folder_contents, images_under, is_image
+from striate.model.opening import each_image_under, folder_contents, images_under, is_image
 from striate.tasks import SEGMENTATION
 
 _IMAGES = ("images", "image", "imgs", "jpegimages")
@@ -194,7 +194,7 @@ def without_partner(folder: Path) -> tuple[list[Path], list[tuple[Path, Path]]]:
 def has_mask_files(folder: Path) -> bool:
     """Whether *folder*, or a split in it, has folders that are called images and masks, with images in both."""
     places = (folder, *(path for path in folder_contents(folder)[0] if split_role(path.name)))
-    return any(images_under(pair[1].folder) for path in places if (pair := _named_pair(path)))
+    return any(any(each_image_under(pair[1].folder)) for path in places if (pair := _named_pair(path)))
 
 
 def _named_pair(folder: Path) -> MaskSides | None:
@@ -204,10 +204,10 @@ def _named_pair(folder: Path) -> MaskSides | None:
     called = [inside[name] for name in _MASKS if name in inside]
     if not images or not called:
         return None
-    masks = next(filter(images_under, called), called[0])  # not the boxes beside them
+    masks = next((path for path in called if any(each_image_under(path))), called[0])  # not the boxes beside them
     masks = next((path for path in sorted(inside.values()) if "manual" in name_words(path.name)), masks)  # DRIVE
     below = folder_contents(images)[0]
-    if below and not any(split_role(path.name) for path in below) and not images_under(masks):
+    if below and not any(split_role(path.name) for path in below) and not any(each_image_under(masks)):
         return None  # class folders, beside boxes or lists
     return MaskSide(images), MaskSide(masks)
 
@@ -329,7 +329,7 @@ def _pair_among(folders: Sequence[Path], forced: bool) -> MaskSides | None:
     words = {path: name_words(path.name) for path in folders}
     masks_first = sorted(folders, key=lambda path: (not words[path] & MASK_WORDS, bool(words[path] & IMAGE_WORDS)))
     for masks in masks_first:
-        if are_photos(images_under(masks)):
+        if are_photos(each_image_under(masks)):
             continue
         for images in folders:
             if images == masks or not _share_stems(images, masks):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -218,11 +219,10 @@ def are_masks(pairs: Sequence[tuple[Path, Path]], *, hinted: bool) -> int:
     return YES if hinted or masks.regions else MAYBE
 
 
-def are_photos(paths: Sequence[Path]) -> bool:
-    """Quickly: whether an even sample of *paths* has too many values for masks, every one of them."""
-    some = paths[:: max(1, len(paths) // _PHOTOS)][:_PHOTOS]
-    looks = [look for path in some if (look := _file_look(path, _time(path)))]
-    return len(looks) == len(some) and all(len(values) > _FEW for values, _ in looks)
+def are_photos(paths: Iterable[Path]) -> bool:
+    """Quickly: whether the first of *paths* have too many values for masks, every one of them."""
+    looks = [_file_look(path, _time(path)) for path in islice(paths, _PHOTOS)]
+    return all(look and len(look[0]) > _FEW for look in looks)
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -245,10 +245,10 @@ def masks_beside(paths: Sequence[Path]) -> list[Path]:
     }
     if drawn:
         return [path for path in paths if path.parent in drawn]
-    stems = {path.parent / path.stem for path in paths}
     ending = re.compile(r"(.+?)[ _-](masks?|gt|seg|segmentation)([ _-]?\d+)?", re.IGNORECASE)
-    matches = ((path, ending.fullmatch(path.stem)) for path in paths)
-    return [path for path, match in matches if match and path.parent / match[1] in stems]
+    matches = [(path, match) for path in paths if (match := ending.fullmatch(path.stem))]
+    stems = {path.parent / path.stem for path in paths} if matches else set()
+    return [path for path, match in matches if path.parent / match[1] in stems]
 
 
 def _beside(folder: Path) -> set[str]:
