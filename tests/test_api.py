@@ -57,7 +57,10 @@ def test_every_task_in_one_call(in_folder, capsys, data, net, figure):
     ("call", "kind", "text"),
     [
         (lambda: striate.train(TINY, "digits", epoch=3), striate.RecipeError, "no setting 'epoch'; did you mean 'epoc"),
-        (lambda: striate.train("digits", "lenet5"), striate.DataError, "lenet5: file not found"),
+        (lambda: striate.train("lenet5", "resnet18"), striate.DataError, "resnet18: file not found"),
+        (lambda: striate.train("digits", "lenet5"), striate.SpecError, r"the data come second: train\(NET, DATA\)"),
+        (lambda: striate.train("shapes:n=9"), striate.SpecError, r"or train\(None, 'shapes:n=9'\) for the default n"),
+        (lambda: striate.train(TINY), striate.DataError, "got a NoneType for data; expected a built-in name, a path"),
         (
             lambda: striate.train(torch.nn.Linear(3, 4), "digits"),
             striate.SpecError,
@@ -119,6 +122,7 @@ def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
     [
         (lambda model: striate.train(TINY, None, quiet=True), "got a NoneType for data; expected a built-in name, a p"),
         (lambda model: striate.doctor(None), "got a NoneType for data"),
+        (lambda model: striate.evaluate(model), "got a NoneType for data; expected a built-in name, a path"),
         (lambda model: striate.data(3), "got a int for data"),
         (lambda model: striate.evaluate(None, "digits"), "got a NoneType for a network"),
         (lambda model: striate.evaluate(model, "digits", split=3), "3"),

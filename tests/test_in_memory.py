@@ -244,6 +244,18 @@ def test_files_and_tables_of_files_are_predicted_from_every_form(in_folder):
     assert names(striate.predict(model, "pixels.csv"))[:2] == ["pixels.csv line 2", "pixels.csv line 3"]
 
 
+def test_what_is_passed_over_in_a_folder_is_said(in_folder, cli, photos, capsys):
+    photos(in_folder / "data", {"cat": 12, "dog": 12})
+    model = train("data", "flatten; linear 2")
+    (in_folder / "data/dog/phone.HEIC").write_bytes(b"?")
+    capsys.readouterr()
+    assert len(striate.predict(model, "data")) == 24
+    assert capsys.readouterr().err == "data: skipped 1 file that is no image (.heic)\n"
+    found = cli("predict", "runs/data-net", "data", "data/cat")
+    assert found.err == "data: skipped 1 file that is no image (.heic)\n"
+    assert len(found.out.splitlines()) == 24 + 12
+
+
 def test_the_built_in_sets_are_predicted(trained):
     answers = striate.predict(trained, "digits")
     assert names(answers)[0] == "digits train 0"

@@ -88,7 +88,7 @@ def predict_command(
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
     columns |= {"batch_size": batch_size, "device": device}
     failed, documents = 0, []
-    for answer, mask in predictions(model, files, threshold=threshold, out=out, **columns):
+    for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):
         if isinstance(answer, DataError):
             failed += 1
             say(f"striate: {answer}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from striate.datasets import Data, DataSet, open_data, with_validation
+from striate.datasets import BUILT_IN, Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
@@ -48,7 +48,7 @@ def _to_stderr(text: str) -> None:
 
 def train(
     net: Given | None,
-    data: Data,
+    data: Data = None,
     *,
     recipe: Recipe | str | None = None,
     quiet: bool = False,
@@ -76,6 +76,11 @@ def train(
     >>> model.contract.input
     (1, 8, 8)
     """
+    if isinstance(net, str) and net.partition(":")[0] in BUILT_IN:
+        raise SpecError(
+            f"{net!r} is a data set and no network; the data come second: train(NET, DATA), such as "
+            f"train('lenet5', {net!r}), or train(None, {net!r}) for the default network"
+        )
     say = _silent if quiet else _to_stderr
     of_recipe, of_run = sorted_settings(settings)
     if isinstance(recipe, str):
@@ -96,7 +101,7 @@ def train(
 
 def evaluate(
     model: Given,
-    data: Data,
+    data: Data = None,
     *,
     split: str = "test",
     batch_size: int = 256,
@@ -162,6 +167,7 @@ def predict(
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
+    say: Say = _to_stderr,
 ) -> list[Answer]:
     """The predictions of *model* for *sources*, in their order, under their names.
 
@@ -177,6 +183,7 @@ def predict(
         label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
+        say: Told, in a line each, which files of a folder are no images.
 
     Raises:
         ModelError: There is no such model.
@@ -189,7 +196,7 @@ def predict(
     (10, 1.0)
     """
     answers = []
-    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "out": out}
+    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "out": out, "say": say}
     for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text):
         if isinstance(answer, DataError):
             raise answer
@@ -208,6 +215,7 @@ def predictions(
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
+    say: Say = _to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
     found = _placed(model, device, batch_size)
@@ -218,7 +226,7 @@ def predictions(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
         )
     taken: set[str] = set()
-    items = items_of(sources, found.contract, ColumnChoice(label=label, file=file, text=text))
+    items = items_of(sources, found.contract, ColumnChoice(label=label, file=file, text=text), say)
     for answer in found.answers(items, batch_size=batch_size, threshold=threshold):
         if isinstance(answer, Mask) and out is not None:
             yield answer, _write_mask(answer, Path(out), taken, len(found.contract.classes))

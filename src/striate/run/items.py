@@ -16,6 +16,7 @@ from striate.datasets.open import open_as_it_is
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.array_files import ARRAY_SUFFIXES, loaded_arrays
 from striate.datasets.sources.columns import ColumnChoice
+from striate.datasets.sources.folders import skipped
 from striate.datasets.sources.in_memory import frame_text, is_frame
 from striate.datasets.sources.npz import inputs_alone
 from striate.datasets.sources.numeric_tables import image_sides, numeric_columns, numeric_items
@@ -23,12 +24,14 @@ from striate.datasets.sources.rows import TableText, table_text
 from striate.datasets.sources.tables import SUFFIXES, rows_alone
 from striate.errors import DataError
 from striate.model.contract import IMAGES, Contract
-from striate.model.sources import Item, Source, array_items, array_of, image_files, sources_in
+from striate.model.opening import each_image_under
+from striate.model.sources import Item, Source, array_items, array_of, sources_in
+from striate.run.folder import Say
 
 Found = Source | Item | DataError
 
 
-def items_of(given: Any, contract: Contract, choice: ColumnChoice) -> Iterator[Found]:
+def items_of(given: Any, contract: Contract, choice: ColumnChoice, say: Say) -> Iterator[Found]:
     """The items in *given*, each under its name, and the error in the place of what cannot be read.
 
     Args:
@@ -36,6 +39,7 @@ def items_of(given: Any, contract: Contract, choice: ColumnChoice) -> Iterator[F
             a table, an ``.npz``, a DataFrame, a built-in name, a data set. Of several splits all, one after the other.
         contract: What the model takes.
         choice: The columns of a table that were named.
+        say: Told, in a line each, what is passed over in a folder of images.
     """
     if is_frame(given) or isinstance(given, Mapping | DataSet):
         sources = [given]
@@ -43,7 +47,7 @@ def items_of(given: Any, contract: Contract, choice: ColumnChoice) -> Iterator[F
         sources = [*sources_in(given[0] if _is_labelled(given) else given)]
     for source in sources:
         try:
-            yield from _items(source, contract, choice)
+            yield from _items(source, contract, choice, say)
         except DataError as error:
             yield error
 
@@ -58,7 +62,7 @@ def _is_labelled(given: Any) -> bool:
     return hasattr(x, "to_numpy") or isinstance(x, list) or array_of(y).ndim < array_of(x).ndim
 
 
-def _items(source: Any, contract: Contract, choice: ColumnChoice) -> Iterator[Found]:
+def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> Iterator[Found]:
     if is_frame(source):
         yield from _of_table(frame_text(source), contract, choice)
     elif isinstance(source, Mapping | DataSet) or (isinstance(source, str) and _is_built_in(source, contract)):
@@ -69,9 +73,11 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice) -> Iterator[Fo
         yield from _of_table(path, contract, choice)
     elif path.suffix.lower() in ARRAY_SUFFIXES and path.is_file():
         yield from _of_arrays(path, contract)
-    elif path.is_dir() and (contract.mode not in IMAGES or isinstance(image_files(path)[0], DataError)):
+    elif path.is_dir() and not (contract.mode in IMAGES and any(each_image_under(path))):
         yield from _of_folder(path, contract)
     else:
+        for note in skipped(path) if path.is_dir() else ():
+            say(f"{path}: {note}")
         yield source
 
 
