@@ -108,7 +108,7 @@ class TableColumns:
             targets = _named(table, choice.label, "label")
             labels = len(targets) == 1 and _are_labels(table, targets[0])
         else:
-            targets, labels = _targets(table, taken, source[0], found)
+            targets, labels = _targets(table, taken, source[0])
         used = {*taken, *targets}
         rest = tuple(name for name in table.columns if name and name not in used)
         return cls(source, is_text, targets, labels, split, group, rest)
@@ -193,7 +193,7 @@ def split_column(table: CsvTable, taken: Sequence[str] = ()) -> str:
     return ""
 
 
-def _targets(table: CsvTable, taken: Sequence[str], source: str, found: Found | None) -> tuple[tuple[str, ...], bool]:
+def _targets(table: CsvTable, taken: Sequence[str], source: str) -> tuple[tuple[str, ...], bool]:
     """The columns of targets, and whether it is one of labels."""
     others = [name for name in table.columns if name not in taken]
     strong = [name for name in others if name in LABELS]

@@ -45,7 +45,7 @@ class _Sample:
     floats: tuple[float, ...] = ()
     n_floats: int = 0
 
-    def add(self, path: Path, image: Image.Image) -> None:
+    def add(self, image: Image.Image) -> None:
         self.looked += 1
         if image.format in ("TIFF", "DICOM"):
             self.pages = max(self.pages, getattr(image, "n_frames", 1))
@@ -79,7 +79,7 @@ def depth_notes(where: Path, images: Sequence[Path], value_range: tuple[float, f
     for path in deep[:: max(1, len(deep) // _SAMPLE)][:_SAMPLE]:
         try:
             with open_image(path) as image:
-                sample.add(path, image)
+                sample.add(image)
         except DataError:  # it is named when it is read for good
             continue
     measured = (*sample.whole, *sample.floats)

@@ -55,7 +55,7 @@ def open_in_memory(source: object, options: DataOptions) -> DataSet:
         return tables_data_set({s: frame_text(frame) for s, frame in frames.items()}, options.task, options.columns)
     if words:
         values = all(array_of(y).dtype.kind == "f" for _, y in splits.values())
-        files = {split: _words_text(x, y, split) for split, (x, y) in splits.items()}
+        files = {split: _words_text(x, y) for split, (x, y) in splits.items()}
         return tables_data_set(files, options.task or (REGRESSION if values else None))
     for split, (x, y) in splits.items():
         of = f"_{split}" if len(splits) > 1 else ""
@@ -125,7 +125,7 @@ def _pair(value: object, what: str) -> Any:
     raise DataError(f"got {came} for {what}; expected a built-in name, a path, {IN_MEMORY}")
 
 
-def _words_text(x: object, y: object, split: str) -> TableText:
+def _words_text(x: object, y: object) -> TableText:
     """Texts or image files and their targets, as a table."""
     words, targets = words_in(x), array_of(y, "y")
     targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
