@@ -72,6 +72,21 @@ def test_side_by_side(tmp_path):
         two.pixels()
 
 
+def test_what_the_colours_mean_stands_below(monkeypatch):
+    footers = []
+    monkeypatch.setattr("striate.filtering.chain.panel_grid", lambda *_, footer, **__: footers.append(footer))
+    photo = np.random.default_rng(0).integers(0, 255, (9, 9, 3), np.uint8)
+    lab("conv sobel-x", photo, channels="volume", beside="tanh").picture()
+    lab("sobel-x; tanh", NUMBERS).picture()
+    lab("relu", photo).picture()
+    assert footers == [
+        "The scale bar is for the outputs in colours.\n"
+        "Mid grey is zero where an output may be negative, of red, green and blue each by itself.",
+        "Blue is negative, near white zero, red positive; or yellow to black, where nothing is negative.",
+        "",
+    ]
+
+
 def test_numbers_of_one_kind_have_one_scale():
     scales = lab("sobel-x; relu; maxpool 2; tanh; sobel-y", NUMBERS)._scales()
     assert scales[0, 0] is scales[0, 1] is scales[0, 2]

@@ -504,8 +504,9 @@ def law(name: str) -> None:
         if found.per_channel:
             assert found.values.shape[1:] == (shape[1:] or shape)
         if found.layer:
-            assert found.layer == cam_layer(net, x, task=TASKS[entry.task]).name
-            assert "the last spatial layer" in found.note
+            picked = cam_layer(net, x, task=TASKS[entry.task])
+            assert found.layer == picked.name
+            assert picked.why in found.note
         assert found.values.any() or found.note.startswith("every value is zero")
     assert before == [len(part._forward_hooks) for part in net.modules()]
     assert net.training

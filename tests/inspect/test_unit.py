@@ -114,9 +114,25 @@ def test_text_and_json():
     about = json.loads(json.dumps(found.as_dict()))
     assert about["inputs"][0][0][0] is None  # padding, which no maximum is
     assert about["exact"] is True
-    text = str(unit_arithmetic(nn.Sequential(nn.Conv2d(2, 1, 3)), torch.randn(1, 2, 4, 4), "0:0:1:1"))
-    assert text.count(" x ") >= 5
-    assert "(tolerance " in text
+    conv = nn.Conv2d(1, 1, 2)
+    conv.weight.data = torch.tensor([[[[1.0, -2.0], [3.0, 0.5]]]])
+    conv.bias.data = torch.tensor([4.0])
+    found = unit_arithmetic(nn.Sequential(conv), torch.arange(9.0).reshape(1, 1, 3, 3), "0:0:1:1")  # of 4, 5, 7, 8
+    assert str(found).splitlines() == [
+        "0:0:1:1 = 23   (Conv2d)",
+        "window 1x2x2 of the layer's input, from (0, 1, 1): 4 inputs",
+        "the largest products",
+        "       (0, 1, 0)          7 x         3 =        21",
+        "       (0, 0, 1)          5 x        -2 =       -10",
+        "       (0, 0, 0)          4 x         1 =         4",
+        "       (0, 1, 1)          8 x       0.5 =         4",
+        "sum of the products                 19",
+        "bias                                 4",
+        "total                               23   in double precision",
+        "network (float32)                   23   difference 0 (tolerance 1.5e-05)",
+    ]
+    far = type(found)(**{**vars(found), "value": 24.0})
+    assert "   difference 1 (MORE than the tolerance " in str(far)
 
 
 def test_sizes_may_be_lists():

@@ -296,7 +296,7 @@ def _candidates(graph: Graph, shapes: Shapes, layer: str) -> Iterator[Fix]:
         yield from _of_axes(graph, node, shape)
     else:
         yield from _of_fields(graph, node, shape)
-        yield from _of_sizes(graph, node, shape)
+        yield from _of_sizes(graph, shape)
         yield from _of_windows(node, shape)
 
 
@@ -383,7 +383,7 @@ def _wider(graph: Graph, node: Node, channels: int) -> Iterator[Fix]:
         yield Fix(f"{channels} outputs in {name}", (_set(name, out=channels),))
 
 
-def _of_sizes(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
+def _of_sizes(graph: Graph, shape: Shape) -> Iterator[Fix]:
     """The smallest input, where it is larger than the one given; else the next ones that fit."""
     assert graph.input is not None
     legal = Sizes(graph)
@@ -449,7 +449,7 @@ def _of_joins(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
     if len({shape[1:] for shape in inputs.values()}) > 1:
         yield from _resized(graph, shapes, node, inputs, channels)
         yield from _near(graph, Sizes(graph))
-        yield from _padded(graph, node, inputs)
+        yield from _padded(graph, inputs)
         yield from _cut(node, inputs)
     elif channels and len(set(inputs.values())) > 1:
         yield from _widened(graph, node, inputs)
@@ -561,7 +561,7 @@ def _chain(graph: Graph, name: str) -> list[Node]:
     return found
 
 
-def _padded(graph: Graph, node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
+def _padded(graph: Graph, inputs: dict[str, Shape]) -> Iterator[Fix]:
     """More padding in a branch that lost its border."""
     largest = tuple(map(max, zip(*(shape[1:] for shape in inputs.values()), strict=True)))
     options: list[list[tuple[str, SetFields]]] = []

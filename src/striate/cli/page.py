@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +42,8 @@ def view_command(
 
     With --html it is one file that works anywhere, offline.
     """
+    import webbrowser
+
     from striate.page import view
     from striate.page.server import PageServer
     from striate.run.folder import newest_run

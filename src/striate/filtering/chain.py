@@ -118,14 +118,18 @@ class FilterChains(HasPicture):
         colours = {i for i, j in scales if self.chains[i][j][1].output.ndim == 3}  # each colour by itself
         shared = list({id(scale): scale for (i, _), scale in scales.items() if i not in colours}.values())
         bar = shared[0] if len(shared) == 1 else None
-        about = "Blue is negative, near white zero, red positive; or yellow to black, where nothing is negative."
-        about = "The scale bar is for the outputs in colours." if bar else about if shared else ""
-        about += "Mid grey is zero where an output may be negative, of red, green and blue each by itself." * bool(
-            colours
-        )
+        about = []
+        if bar:
+            about.append("The scale bar is for the outputs in colours.")
+        elif shared:
+            about.append(
+                "Blue is negative, near white zero, red positive; or yellow to black, where nothing is negative."
+            )
+        if colours:
+            about.append("Mid grey is zero where an output may be negative, of red, green and blue each by itself.")
         title = f"{self.name}: {'the usual kernels' if self.table else '; '.join(words for words, _ in self.chains[0])}"
         title = self.name if len(self.chains) > 1 and not self.table else title
-        return panel_grid(panels, columns=columns, title=title, scale=bar, footer=about)
+        return panel_grid(panels, columns=columns, title=title, scale=bar, footer="\n".join(about))
 
     def pixels(self, show: str = "colour") -> np.ndarray:
         """The last stage's output alone, as :meth:`FilteredImage.pixels` has it.

@@ -105,8 +105,8 @@ class Network:
 
         Raises:
             ModelError: The file is damaged.
-        SpecError: No input size is known to build for. ShapeError: The layers
-                do not fit together.
+            SpecError: No input size is known to build for.
+            ShapeError: The layers do not fit together.
         """
         if self.held is not None or self.contract is not None:
             return self.model.module if self.contract is not None else self.held

@@ -160,9 +160,18 @@ class Trace(Parts, TorchFunctionMode):
     def _said(self, words: tuple[str, str]) -> None:
         """Writes down a fault that the line in hand has."""
         line = line_now()
-        frame = next((f for f in reversed(self.frames) if f.path), None)
         if all(line != s.line or words[1] != s.fix for s in self.faults):
-            self.faults.append(Slip(*words, line, frame.path if frame else ""))
+            self.faults.append(Slip(*words, line, self._path()))
+
+    def _aside(self, message: str, fix: str, result: Tensor) -> None:
+        """Writes down what runs in the line in hand, gives *result* and is still a mistake."""
+        line = line_now()
+        if all(line != s.line for s in self.asides):
+            self.asides.append(Slip(message, fix, line, "", record=self.values[id(result)].record))
+
+    def _path(self) -> str:
+        """That of the innermost module that runs and has one."""
+        return next((f.path for f in reversed(self.frames) if f.path), "")
 
     def _made_by(self, tensor: Tensor) -> Record | None:
         value = self.value(tensor)
@@ -184,7 +193,6 @@ class Trace(Parts, TorchFunctionMode):
                     break
                 layer = owner
         count = sum(p.numel() for p in (layer.parameters() if layer is not None else late))
-        self.made_late |= {id(p): p.numel() for p in late}
         kept = layer is not None and any(part is layer for part in self.module.modules())
         what = "that an optimizer gets only if it is made after the first call" if kept else "that no optimizer gets"
         shapes = " and ".join(shape_text(p.shape) for p in late)
@@ -193,11 +201,10 @@ class Trace(Parts, TorchFunctionMode):
         self._said((f"made in forward: {count:,} parameters {what}", f"make {made} in __init__"))
 
     def _attempt(self, name: str, func: Any, args: Any, kwargs: Any, error: str) -> Attempt:
-        frame = next((f for f in reversed(self.frames)), None)
+        module = self.frames[-1].module if self.frames else None
         return Attempt(
-            name, func, args, kwargs, self.batch, self.rank, frame.module if frame else None, error,
-            traced=self._before, made=self._made, first=self._first, given=lambda t: self.value(t) is not None,
-            made_by=self._made_by,
+            name, func, args, kwargs, self.batch, self.rank, module, error, traced=self._before, made=self._made,
+            first=self._first, given=lambda t: self.value(t) is not None, made_by=self._made_by,
             convolves=any(isinstance(r.op, Conv) for r in self.records),
         )  # fmt: skip
 
@@ -217,8 +224,7 @@ class Trace(Parts, TorchFunctionMode):
             self.kept.append(new)
             self.made_of[id(new)] = self.made_of.get(id(own), frozenset())
         line, before = line_now(), len(self.records)
-        frame = next((f for f in reversed(self.frames) if f.path), None)
-        slip = Slip(meant.message, meant.fix, line, frame.path if frame else "", meant.sizes, features=meant.features)
+        slip = Slip(meant.message, meant.fix, line, self._path(), meant.sizes, features=meant.features)
         self.faults.append(slip)
         out = self.__torch_function__(meant.func, (), meant.args, meant.kwargs)
         new_records = self.records[before:]
@@ -275,14 +281,9 @@ class Trace(Parts, TorchFunctionMode):
             if name == "squeeze" and len(args) + len(kwargs) == 1 and self._squeezes(given[0]):
                 axes = tuple(i for i, n in enumerate(given[0].shape) if n == 1)
                 said = "squeeze() takes the batch away too, where it is a batch of one"
-                fix = f"x.squeeze({axes[0] if len(axes) == 1 else axes})"
-                if not any(s.line == line_now() for s in self.asides):
-                    record = self.values[id(results[0])].record
-                    self.asides.append(Slip(said, fix, line_now(), "", record=record))
-            if name == "dropout" and bool(kwargs.get("training", args[2] if len(args) > 2 else True)):
-                said, fix = "F.dropout drops in evaluation too", "F.dropout(x, training=self.training)"
-                if not any(s.line == line_now() for s in self.asides):
-                    self.asides.append(Slip(said, fix, line_now(), "", record=self.values[id(results[0])].record))
+                self._aside(said, f"x.squeeze({axes[0] if len(axes) == 1 else axes})", results[0])
+            if name == "dropout" and kwargs.get("training", args[2] if len(args) > 2 else True):
+                self._aside("F.dropout drops in evaluation too", "F.dropout(x, training=self.training)", results[0])
             if name in FOLDS and self._folds(given, results[0]):
                 self.folds[self.values[id(results[0])].record.now()] = self.calls
         return out
@@ -323,8 +324,7 @@ class Trace(Parts, TorchFunctionMode):
     def _idle(self, name: str, given: list[Tensor]) -> None:
         """A layer that runs on numbers which do not come from the input, such as a table of positions."""
         if (name in MATMULS or name.startswith("conv")) and self.parameters(given):
-            path = next((f.path for f in reversed(self.frames) if f.path), name)
-            self.idle |= {path: self.parameters(given)}
+            self.idle |= {self._path() or name: self.parameters(given)}
 
     def value(self, tensor: Tensor) -> Value | None:
         """What *tensor* contains, if it came from the input."""
@@ -474,8 +474,7 @@ class Trace(Parts, TorchFunctionMode):
         self.bind(call.out, Value(record, op.output, last))
 
     def note(self, op: Op, inputs: list[Record], shape: Shape) -> Record:
-        path = next((f.path for f in reversed(self.frames)), "")
-        record = Record(op, inputs, path, shape)
+        record = Record(op, inputs, self.frames[-1].path if self.frames else "", shape)
         self.records.append(record)
         return record
 

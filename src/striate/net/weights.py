@@ -179,7 +179,7 @@ def open_weights(path: str | Path) -> Stored:
             return _from_state_dict(path, stored)
         if start == OLD_TORCH:
             return _from_state_dict(path, _load(path, mmap=False))
-        return _from_safetensors(path, start)
+        return _from_safetensors(path)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         raise ModelError(f"{path}: {'file not found' if missing else error.strerror or error}") from None
@@ -262,7 +262,7 @@ def _from_state_dict(path: Path, value: Any) -> Stored:
     return Stored(path, described, lambda name: _own(value[name]))
 
 
-def _from_safetensors(path: Path, start: bytes) -> Stored:
+def _from_safetensors(path: Path) -> Stored:
     try:
         file: Any = safe_open(path, framework="pt")
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
