@@ -233,5 +233,28 @@ def test_what_cannot_be_read_is_refused_in_words(module, input, message):
         striate.check(module, input)
 
 
+class Shortcut(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.up = nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.PixelShuffle(3)
+
+    def forward(self, x):
+        return self.up(self.a(x) + x)
+
+
+def test_what_a_fix_would_add_is_named_and_in_no_total():
+    report = striate.check(Shortcut(), (3, 16, 16))
+    assert [p.fix.partition(" (")[0] for p in report.problems] == [
+        "nn.Conv2d(3, 8, 1, stride=2) on the shortcut",
+        "9 channels before it, in place of 8",
+    ]
+    assert [layer.op for layer in report.layers] == [
+        "conv 8 3 stride=2 padding=1", "conv 8 1 stride=2", "add", "conv 9 1", "opaque PixelShuffle",
+    ]  # fmt: skip
+    assert report.notes == ("shown as the fixes would have it, but not in the module or the totals: conv1, conv2",)
+    assert (report.parameters, report.macs) == (8 * 3 * 9 + 8, 8 * 3 * 9 * 64)
+    assert report.memory == 4 * (8 * 64 + 8 * 64 + 24 * 24)
+
+
 def test_one_input_in_a_tuple_is_one():
     assert read(nn.ReLU(), ((3, 8, 8),)).input == (3, 8, 8)

@@ -47,7 +47,7 @@ class Reading:
     *fits* are the layers of slips that another input may suit. *advice* is what runs and is still a mistake. *idle*
     says that layers ran on numbers that do not come from the input. *traced* is False where its parts are known from a
     run with numbers alone: the graph then says what ran, one behind the other, and not what read what. *features* are
-    those that mended linear layers have in fact.
+    those that mended linear layers have in fact. *added* are layers that no line of the module has, but a fix adds.
     """
 
     graph: Graph
@@ -60,6 +60,7 @@ class Reading:
     advice: tuple[Problem, ...] = ()
     idle: bool = False
     features: tuple[tuple[str, int], ...] = ()
+    added: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -217,6 +218,9 @@ def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, 
     if trace.idle:
         what = "whose multiply-accumulates are not counted"
         notes.append(f"runs on numbers that do not come from the input, {what}: {name_list(list(trace.idle))}")
+    added = tuple(name for record, name in names.items() if record.added)
+    if added:
+        notes.append(f"shown as the fixes would have it, but not in the module or the totals: {name_list(added)}")
     advice = [Problem(layer(s), s.message, s.fix) for s in trace.asides]
     fits = frozenset(name for name, s in slips if s.sizes)
     features = tuple((name, s.features) for name, s in slips if s.features)
@@ -229,6 +233,7 @@ def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, 
         advice=tuple(advice),
         idle=bool(trace.idle),
         features=features,
+        added=added,
     )
 
 
@@ -439,8 +444,12 @@ def check_module(
     legal = legal_inputs(module, reading, report)
     notes = (*reading.notes, *(f"{p.layer}: {p.message}" for p in report.problems))
     problems = tuple(_sized(p, legal) if p.layer in reading.fits else p for p in reading.problems)
+    added = [layer for layer in report.layers if layer.name in reading.added]
     report = replace(
         report,
+        parameters=report.parameters - sum(layer.parameters for layer in added),
+        macs=report.macs - sum(layer.macs or 0 for layer in added),
+        memory=report.memory - sum(layer.memory for layer in added),
         problems=problems,
         notes=notes,
         legal_inputs=legal,

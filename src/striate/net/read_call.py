@@ -31,6 +31,7 @@ class Record:
     part_of: Record | None = None  # it turned out to be inside this one
     mended: bool = False  # as its fix has it: with other weights than the module's
     change: int = 0  # by how many numbers these are more
+    added: bool = False  # it is none of the module's: a fix would add it
 
     def now(self) -> Record:
         """The record that stands for this one."""

@@ -171,7 +171,7 @@ def _named(
         op = record.op
         if isinstance(op, Opaque):
             op = replace(op, parameters=count + record.change)
-        elif not record.mended and count != formula(op, record.inputs[0].now().shape):
+        elif not (record.mended or record.added) and count != formula(op, record.inputs[0].now().shape):
             counted.append((name, count))
         if record.parameters & seen:
             shared.append(name)

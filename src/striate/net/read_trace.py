@@ -10,6 +10,7 @@ from __future__ import annotations
 import linecache
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ class Trace(Parts, TorchFunctionMode):
         if late and any(map(self.value, given)):
             self._made_late(late)
         if self.calls in self.unmix or (given and self.value(given[0]) and mixes(name, args, kwargs, given[0])):
-            meant = unmixed(self._attempt(name, func, args, kwargs, ""))
+            meant = self._by(unmixed, name, func, args, kwargs, "")
             if meant:
                 return self._as_meant(meant)
         try:
@@ -203,7 +204,7 @@ class Trace(Parts, TorchFunctionMode):
     def _attempt(self, name: str, func: Any, args: Any, kwargs: Any, error: str) -> Attempt:
         module = self.frames[-1].module if self.frames else None
         return Attempt(
-            name, func, args, kwargs, self.batch, self.rank, module, error, traced=self._before, made=self._made,
+            name, func, args, kwargs, self.batch, self.rank, module, error, traced=self._traced, made=self._made,
             first=self._first, given=lambda t: self.value(t) is not None, made_by=self._made_by,
             convolves=any(isinstance(r.op, Conv) for r in self.records),
         )  # fmt: skip
@@ -216,7 +217,21 @@ class Trace(Parts, TorchFunctionMode):
         if rule is None or not any(map(self.value, given)) or self.mending > len(self.faults) + 8:
             return None
         self.mending += 1
-        return rule(self._attempt(name, func, args, kwargs, str(error)))
+        return self._by(rule, name, func, args, kwargs, str(error))
+
+    def _by(self, rule: Callable[[Attempt], Mended | None], *call: Any) -> Mended | None:
+        """The call that was meant, by *rule*; what has to come before it, and before the layer that it is in, is none
+        of the module's.
+        """
+        before = len(self.records)
+        meant = rule(self._attempt(*call))
+        frame = next((f for f in self.frames if f.part), None)
+        for record in self.records[before:]:
+            record.added = True
+            if frame:
+                record.path = frame.path.rpartition(".")[0]
+                frame.start = len(self.records)
+        return meant
 
     def _as_meant(self, meant: Mended) -> Any:
         """Makes the call that was meant, and writes the fault down."""
@@ -234,15 +249,8 @@ class Trace(Parts, TorchFunctionMode):
             slip.record.change += sum(n.numel() - o.numel() for n, o in meant.weights if self.parameters([o]))
         return out
 
-    def _before(self, func: Any, *args: Any) -> Any:
-        """A call that has to come before the one in hand, and before the layer that this is in."""
-        before = len(self.records)
-        out = self.__torch_function__(func, (), args)
-        frame = next((f for f in reversed(self.frames) if f.part), None)
-        if frame and len(self.records) > before:
-            self.records[-1].path = frame.path.rpartition(".")[0]
-            frame.start = len(self.records)
-        return out
+    def _traced(self, func: Any, *args: Any) -> Any:
+        return self.__torch_function__(func, (), args)
 
     def _made(self, new: Tensor, source: Tensor, op: Op | None) -> Tensor:
         """Notes that *new* comes of *source*, by *op* (None: the same places at another size)."""
@@ -250,7 +258,6 @@ class Trace(Parts, TorchFunctionMode):
         assert value is not None
         shape = channels_first(new, self.batch, False)
         record = self.note(op or Opaque("fit", shape, 0, 0, "place"), [value.record.now()], shape)
-        record.mended = True
         self.bind(new, Value(record, shape))
         return new
 
