@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from striate.datasets import open_data
-from striate.datasets.sources.masks import is_masks, open_masks
+from striate.datasets.sources.masks import open_masks
+from striate.datasets.sources.masks_places import is_masks
 from striate.errors import DataError
 
 CAMVID = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "camvid"

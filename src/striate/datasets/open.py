@@ -21,8 +21,9 @@ from striate.datasets.sources.folders_names import is_group_pattern, with_groups
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.idx import is_idx, open_idx
 from striate.datasets.sources.in_memory import open_in_memory
-from striate.datasets.sources.masks import is_masks, open_masks
+from striate.datasets.sources.masks import open_masks
 from striate.datasets.sources.masks_coco import is_coco, open_coco
+from striate.datasets.sources.masks_places import is_masks
 from striate.datasets.sources.npz import is_npz, open_npz
 from striate.datasets.sources.objects_files import is_object_files, open_object_files
 from striate.datasets.sources.tables import is_tables, open_tables

@@ -15,7 +15,8 @@ from striate.datasets.open import seen_through
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, hidden_images, of_classes
 from striate.datasets.sources.folders_names import PARENT
 from striate.datasets.sources.folders_splits import find_splits, split_role
-from striate.datasets.sources.masks import is_masks, without_partner
+from striate.datasets.sources.masks import without_partner
+from striate.datasets.sources.masks_places import is_masks
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
 from striate.model.opening import each_image_under, folder_contents, is_hidden

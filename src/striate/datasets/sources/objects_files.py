@@ -20,8 +20,9 @@ from striate.datasets.mask_recipe import MaskRecipe, OutlinedObject
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.mask_values import split_masks
-from striate.datasets.sources.masks import Pairs, has_mask_files, image_sets, mask_data
+from striate.datasets.sources.masks import Pairs, mask_data
 from striate.datasets.sources.masks_pairs import IMAGE_WORDS, MASK_WORDS
+from striate.datasets.sources.masks_places import has_mask_files, image_sets
 from striate.datasets.sources.objects import objects_data_set
 from striate.errors import DataError, counted, listed
 from striate.files import read_regular_text

@@ -1,0 +1,113 @@
+"""The image files that the cells of a table name: relative to its folder, or anywhere below it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from striate.datasets.dataset import SPLIT_NAMES
+from striate.datasets.sources.columns import base_name
+from striate.datasets.sources.rows import CsvTable
+from striate.errors import listed
+from striate.model.opening import is_hidden, is_image
+
+
+class FileFinder:
+    """Finds the files that the cells of a table name, relative to its folder or anywhere below it.
+
+    Args:
+        folder: The table's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.elsewhere: set[str] = set()  # the folders, where files were found that the cells did not name
+        self._index: dict[str, list[str]] | None = None
+
+    def has(self, cell: str) -> bool:
+        """Whether *cell* names an image file, with or without its folder and suffix."""
+        return bool(cell) and ((is_image(cell) and bool(self._direct(cell))) or bool(self._below(cell)))
+
+    def files(self, table: CsvTable, column: str, split: str) -> tuple[Path, ...]:
+        """The files of a *column*.
+
+        Raises:
+            DataError: Some are not there, or may be several.
+        """
+        paths, missing, several = [], [], []
+        for line, cell in zip(table.lines, table.cells(column), strict=True):
+            if not cell:
+                missing.append((line, f"the {column!r} is empty"))
+                continue
+            if direct := self._direct(cell):
+                paths.append(Path(direct))
+                continue
+            found = [] if _is_foreign(cell) else self._preferred(self._below(cell), split)
+            if len(found) == 1:
+                paths.append(Path(found[0]))
+                self.elsewhere.add(os.path.relpath(os.path.dirname(found[0]), self.folder) + "/")
+            elif found:
+                several.append(
+                    (line, f"{cell!r} is ambiguous: found as {listed(os.path.relpath(p, self.folder) for p in found)}")
+                )
+            else:
+                missing.append((line, f"no file {cell!r} in {self.folder}"))
+        if missing:
+            table.refuse(missing, self._way_out(table, column))
+        if several:
+            table.refuse(several, "write paths relative to the table's folder")
+        return tuple(paths)
+
+    def _direct(self, cell: str) -> str:
+        for name in dict.fromkeys((cell, cell.replace("\\", "/"))):  # a table that was written on Windows
+            path = os.path.join(self.folder, name)
+            if os.path.isfile(path):
+                return path
+        return ""
+
+    def _below(self, cell: str) -> list[str]:
+        """The images anywhere below the folder of that name, with or without suffix."""
+        if self._index is None:
+            self._index = {}
+            for root, folders, names in os.walk(self.folder):
+                folders[:] = sorted(name for name in folders if not is_hidden(name))
+                for name in sorted(names):
+                    if is_image(name):
+                        for key in {name, os.path.splitext(name)[0]}:
+                            self._index.setdefault(key, []).append(os.path.join(root, name))
+        found = self._index.get(base_name(cell), [])
+        inner = os.path.dirname(cell.replace("\\", "/"))
+        return [path for path in found if os.path.dirname(path).endswith(inner)] if inner else found
+
+    def _preferred(self, found: list[str], split: str) -> list[str]:
+        """Of several, those below a folder that is named after the *split*."""
+
+        def is_of(path: str) -> bool:
+            words = re.split(r"[^a-z]+", os.path.relpath(path, self.folder).lower())
+            return split in {SPLIT_NAMES.get(word) for word in words}
+
+        return ([path for path in found if is_of(path)] or found) if len(found) > 1 else found
+
+    def _way_out(self, table: CsvTable, column: str) -> str:
+        cells = [cell for cell in table.cells(column) if cell]
+        cell = next((cell for cell in cells if _is_foreign(cell)), "")
+        if cell:
+            there = self._below(base_name(cell))
+            where = os.path.relpath(there[0], self.folder).replace(os.sep, "/") if there else ""
+            if where:
+                here = [n for n in range(len(cell)) if where.endswith(cell.replace("\\", "/")[n:])]
+                shared = len(cell) - here[0]
+                return (
+                    f"these are paths of another machine, and {base_name(cell)} is here as {where}: "
+                    f"remove {cell[: len(cell) - shared]!r} from all paths"
+                )
+            return "these are paths of another machine: write them relative to the table's folder"
+        bare = not any(map(is_image, cells))
+        suffix = " and have their suffix (.jpg)" if bare else ""
+        return f"paths are relative to the table's folder{suffix}; correct them or remove the rows"
+
+
+def _is_foreign(cell: str) -> bool:
+    """Whether a cell is the whole path of a file on some machine."""
+    return cell.startswith(("/", "\\", "~")) or re.match(r"[A-Za-z]:[\\/]|[a-z]+://", cell) is not None
