@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from strategies import any_graphs, nets
 from striate.analysis import analyse, faults, repair
-from striate.analysis.repair import apply_changes, kind_of
+from striate.analysis.changes import apply_changes
+from striate.analysis.repair import kind_of
 from striate.errors import SpecError
 from striate.net import build
 from striate.spec import Add, Flatten, Graph, Node, ReLU, Shape, format, lower, parse

@@ -14,6 +14,7 @@ from torch import nn
 from striate.analysis import LegalInputs, Report, analyse, infer
 from striate.analysis.sizes import Sizes
 from striate.errors import Error
+from striate.net.read_run import runs
 from striate.spec import Flatten, Graph, Linear, Opaque, Shape
 from striate.spec.ops import Pool
 
@@ -38,7 +39,7 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
         asked = None
     if reading.fault or not reading.traced or len(reading.graph.nodes) > TRIED:
         return LegalInputs(asked, None, None, None, None)
-    from striate.net.read import read_all, runs
+    from striate.net.read import read_all
 
     seen: dict[Shape, Report | None] = {}
 

@@ -23,16 +23,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from striate.errors import SpecError, shape_text
 from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
-from striate.net.read_mend import (
-    FOLDS,
-    RULES,
-    Attempt,
-    Mended,
-    fixed_device,
-    mended_layer,
-    mixes,
-    unmixed,
-)
+from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, fixed_device, mixes, unmixed
+from striate.net.read_mend_layers import mended_layer
 from striate.net.read_modules import Frame, Parts
 from striate.net.read_positions import EITHER_WAY, FRESH, MATMULS, POINTWISE, unknown, word_of
 from striate.spec import Conv, Op, Opaque, Shape
@@ -137,14 +129,15 @@ class Trace(Parts, TorchFunctionMode):
         self.calls += 1
         given = list(tensors((args, kwargs)))
         self.running = name, given
-        fixed = fixed_device(name, args, kwargs, self.device)
+        of_input = bool(given and self.value(given[0]))
+        fixed = fixed_device(name, func, args, kwargs, self.device, of_input)
         if fixed:
-            self._said(fixed.words(bool(given and self.value(given[0]))))
-            func, args, kwargs = fixed.func or func, fixed.args, fixed.kwargs
+            self._said(fixed.message, fixed.fix)
+            func, args, kwargs = fixed.func, fixed.args, fixed.kwargs
         late: list[Tensor] = [t for t in given if not self.made_of.get(id(t)) and isinstance(t, nn.Parameter)]
         if late and any(map(self.value, given)):
             self._made_late(late)
-        if self.calls in self.unmix or (given and self.value(given[0]) and mixes(name, args, kwargs, given[0])):
+        if self.calls in self.unmix or (of_input and mixes(name, args, kwargs, given[0])):
             meant = self._by(unmixed, name, func, args, kwargs, "")
             if meant:
                 return self._as_meant(meant)
@@ -158,11 +151,11 @@ class Trace(Parts, TorchFunctionMode):
         self.running = None
         return self._noted(name, func, args, kwargs, given, out)
 
-    def _said(self, words: tuple[str, str]) -> None:
+    def _said(self, message: str, fix: str) -> None:
         """Writes down a fault that the line in hand has."""
         line = line_now()
-        if all(line != s.line or words[1] != s.fix for s in self.faults):
-            self.faults.append(Slip(*words, line, self._path()))
+        if all(line != s.line or fix != s.fix for s in self.faults):
+            self.faults.append(Slip(message, fix, line, self._path()))
 
     def _aside(self, message: str, fix: str, result: Tensor) -> None:
         """Writes down what runs in the line in hand, gives *result* and is still a mistake."""
@@ -199,7 +192,7 @@ class Trace(Parts, TorchFunctionMode):
         shapes = " and ".join(shape_text(p.shape) for p in late)
         made = f"nn.{layer}" if layer is not None and "\n" not in str(layer) else "it"
         made = made if layer is not None else f"nn.Parameter of {shapes}"
-        self._said((f"made in forward: {count:,} parameters {what}", f"make {made} in __init__"))
+        self._said(f"made in forward: {count:,} parameters {what}", f"make {made} in __init__")
 
     def _attempt(self, name: str, func: Any, args: Any, kwargs: Any, error: str) -> Attempt:
         module = self.frames[-1].module if self.frames else None
