@@ -449,3 +449,27 @@ def test_a_column_of_image_files_under_any_name(table, tmp_path):
     assert (data.task, data.classes) == ("regression", ("Größe",))
     assert data.train.inputs == (tmp_path / "a.png", tmp_path / "b.png")
     assert data.train.targets.tolist() == [[1.5], [2.25]]
+
+
+NUMBERED = "file,label\n" + "".join(f"{i}.png,{i % 2 + 9}\n" for i in range(8))
+
+
+@pytest.mark.parametrize(
+    ("said", "classes"),
+    [
+        ('{"9": "blight", "10": "mosaic", "11": "none"}', ("blight", "mosaic")),
+        ('{"9": "blight"}', ("9", "10")),
+        ('{"9": "blight", "10": "blight"}', ("9", "10")),
+        ('{"9": 1, "10": 2}', ("9", "10")),
+        ('["blight", "mosaic"]', ("9", "10")),
+        ('{"9": "bli', ("9", "10")),
+    ],
+)
+def test_a_json_beside_a_table_names_the_numbers_of_its_classes(table, said, classes):
+    path = table(NUMBERED, files=[f"{i}.png" for i in range(8)])
+    (path.parent / "label_map.json").write_text(said)
+    data = open_data(path)
+    assert data.classes == classes
+    assert ("the classes are called as in label_map.json" in data.notes) == (classes[0] == "blight")
+    assert {*data.train.targets} == {0, 1}
+    assert open_data(path, task="regression").train.targets.max() == 10

@@ -15,7 +15,13 @@ from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
 from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
 from striate.datasets.sources.tables_files import FileFinder
-from striate.datasets.sources.tables_targets import label_separator, position_pairs, table_targets, task_of
+from striate.datasets.sources.tables_targets import (
+    classes_named,
+    label_separator,
+    position_pairs,
+    table_targets,
+    task_of,
+)
 from striate.datasets.sources.targets import amounts_note
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.files import check_regular
@@ -145,6 +151,7 @@ def tables_data_set(
     if task is not None and not task.per_pixel and (len(columns.targets) == 1 or chosen != REGRESSION):
         chosen = task
     classes, targets = table_targets(tables, columns.targets, chosen)
+    classes, about_classes = classes_named(whole.path, classes) if not chosen.continuous else (classes, ())
     inputs, names, (mode, shape), about_inputs = _inputs(tables, columns, finder)
     groups = {split: tuple(table.cells(columns.group)) if columns.group else () for split, table in tables.items()}
     parts = {split: Part(inputs[split], targets[split], names[split], groups[split]) for split in tables}
@@ -159,7 +166,7 @@ def tables_data_set(
         parts.get("test"),
         why=f"{_why(whole, columns)}{', as requested' if chosen != natural else ''}",
         positions=position_pairs(columns.targets) if chosen.has_positions and not columns.is_text else (),
-        notes=(*about_inputs, *notes, *_notes(columns, chosen, classes, targets["train"], whole)),
+        notes=(*about_inputs, *about_classes, *notes, *_notes(columns, chosen, classes, targets["train"], whole)),
     )
 
 

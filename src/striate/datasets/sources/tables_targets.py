@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
 from striate.datasets.sources.rows import LABELS, CsvTable, is_whole, parse_number
 from striate.datasets.sources.targets import class_order
 from striate.errors import DataError, closest, listed, listed_quoted
+from striate.files import read_json
+from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 
 _SEPARATORS = {"|": "[|;]", ";": "[|;]", ",": ",", " ": r"\s+"}  # of several labels in one cell
 _PLURAL = ("labels", "classes", "categories", "targets", "tags", "attribute_ids", "genres", "genre", "emotions")
 _LARGEST = float(np.finfo(np.float32).max)
+_FEW, _SMALL = 8, 1 << 20  # JSON files beside a table that are looked into, and their bytes, at most
 Targets = tuple[tuple[str, ...], dict[str, np.ndarray]]  # the classes and, by split, the targets
 
 
@@ -90,6 +95,23 @@ def table_targets(tables: dict[str, CsvTable], columns: Sequence[str], task: Tas
     if task.exclusive:
         return classes, {split: np.array([place[row[0]] for row in rows], np.int64) for split, rows in labels.items()}
     return classes, {split: _several(rows, place) for split, rows in labels.items()}
+
+
+def classes_named(path: Path, classes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Class numbers of the table *path* by the names that a JSON beside it has for them all, ``{"0": "cat", ...}``; and
+    a note that says so.
+    """
+    if not path.is_file() or not all(map(str.isdecimal, classes)):
+        return classes, ()
+    beside = [file for file in folder_contents(path.parent)[1] if file.suffix.lower() == ".json"]
+    for file in beside if len(beside) <= _FEW else ():
+        with suppress(OSError, ValueError):
+            said = read_json(file, _SMALL)
+            found = said if isinstance(said, dict) else {}
+            names = tuple(found[number] for number in classes if isinstance(found.get(number), str))
+            if len({*names}) == len(classes):
+                return names, (f"the classes are called as in {file.name}",)
+    return classes, ()
 
 
 def _flags(values: np.ndarray, task: Task) -> np.ndarray:
