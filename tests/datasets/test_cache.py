@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.datasets import Batches, Part, read_part
+from striate.datasets import Batches, Part, open_data, read_part
 from striate.datasets.store import cache, decoded, reading, room
 from striate.datasets.store.cache import DamagedEntryError, Stamps
 from striate.model import opening
@@ -758,3 +758,34 @@ def test_more_data_than_memory_trains(tmp_path):
     assert kind.startswith("memmap (0.235")  # the mean of 0 and 120
     assert right == "512"
     assert limit == "no room for all"
+
+
+def test_masks_are_drawn_anew_when_the_classes_of_another_split_number_them_otherwise(kept, tmp_path):
+    """The files of the training split stay as they are: what they become depends on the names of all splits."""
+
+    def outlined(split, i, *classes):
+        for folder, suffix in (("images", "png"), ("labels", "txt")):
+            (tmp_path / "data" / folder / split).mkdir(parents=True, exist_ok=True)
+            path = tmp_path / "data" / folder / split / f"{i}.{suffix}"
+            if suffix == "png":
+                draw(path, i)
+            else:
+                path.write_text(
+                    "".join(f"{c} 0.{n} 0 0.{n + 3} 0 0.{n + 3} 1 0.{n} 1\n" for n, c in enumerate(classes))
+                )
+
+    for i in range(4):
+        outlined("train", i, 1, 5)
+        outlined("val", i, 3)
+    found = []
+    for other in (3, 7):
+        for i in range(4):
+            outlined("val", i, other)
+        data = open_data(tmp_path / "data", task="segmentation")
+        contract = Contract(
+            data.classes, (3, 10, 12), "RGB", (0.5,) * 3, (0.25,) * 3, task=data.task, mask_values=data.mask_values
+        )
+        time.sleep(SOON)
+        arrays = read_part(data.train, contract)
+        found.append({data.classes[n] for n in np.unique(arrays.targets) if n != 255})
+    assert found == [{"background", "1", "5"}] * 2

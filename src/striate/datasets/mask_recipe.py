@@ -32,6 +32,7 @@ class MaskRecipe:
         threshold: Pixels below it become 0, the others 255; None: as they are.
         size: Height and width of a mask that is drawn.
         shapes: What is drawn, one over the other.
+        numbered: What the values are the numbers of, in their order: the classes of all splits.
 
     >>> MaskRecipe((Path("a.json"),), size=(1, 3), shapes=(OutlinedObject(7, runs=(1, 2)),)).read()
     array([[0, 7, 7]], dtype=int32)
@@ -42,11 +43,12 @@ class MaskRecipe:
     threshold: int | None = None
     size: tuple[int, int] | None = None
     shapes: tuple[OutlinedObject, ...] = ()
+    numbered: tuple[object, ...] = ()
 
     @property
     def how(self) -> tuple[object, ...]:
         """What decides its pixels besides the files."""
-        return self.values, self.threshold, self.size is not None
+        return self.values, self.threshold, self.size is not None, self.numbered
 
     @property
     def name(self) -> str:

@@ -169,10 +169,12 @@ def _joined(
     by_class = by_class and all(len({words[path] for _, path in of}) == len(of) for of in several)
     value = {word: i + 1 for i, word in enumerate(distinct)}
     made: dict[str, MaskFile] = {}
+    classes = (*distinct,)
     for stem, of in found.of.items():
         files = tuple(path for _, path in of)
         if by_class:
-            made[stem] = MaskRecipe(files, tuple(value[words[path]] for path in files), threshold)
+            values = tuple(value[words[path]] for path in files)
+            made[stem] = MaskRecipe(files, values, threshold, numbered=classes)
         else:
             made[stem] = files[0] if len(files) == 1 and threshold is None else MaskRecipe(files, (), threshold)
     return made, {0: "background"} | {i: word for word, i in value.items()} if by_class else {}

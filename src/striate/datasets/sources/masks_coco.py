@@ -132,9 +132,10 @@ class _CocoSplit:
 
     def masks(self, numbers: dict[int, int]) -> Pairs:
         """Each image and its mask: of the category with number *n*, pixels are n + 1."""
-        return [(self.found[image["id"]], self._mask(image, numbers)) for image in self.images]
+        classes = (*numbers,)
+        return [(self.found[image["id"]], self._mask(image, numbers, classes)) for image in self.images]
 
-    def _mask(self, image: dict[str, Any], numbers: dict[int, int]) -> MaskRecipe:
+    def _mask(self, image: dict[str, Any], numbers: dict[int, int], classes: tuple[int, ...]) -> MaskRecipe:
         try:
             size = int(image["height"]), int(image["width"])
             objects = sorted(self.objects.get(image["id"], []), key=lambda one: -float(one.get("area") or 0))
@@ -145,7 +146,7 @@ class _CocoSplit:
             raise DataError(f"{self.path}: the outlines of {image['file_name']} cannot be read ({error!r})") from None
         if not 0 < size[0] * size[1] < 1 << 28:
             raise DataError(f"{self.path}: {image['file_name']} is said to be of {size[1]}x{size[0]} pixels")
-        return MaskRecipe((self.path, self.found[image["id"]]), size=size, shapes=shapes)
+        return MaskRecipe((self.path, self.found[image["id"]]), size=size, shapes=shapes, numbered=classes)
 
 
 def _by_name(folder: Path, path: Path) -> dict[str, Path]:

@@ -69,15 +69,14 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
     objects = {split: [(image, read(file)) for image, file in pairs] for split, pairs in found.items()}
     every = {one.label for of in objects.values() for _, row in of for one in row}
     called = _names_of(folder, every)
-    names = dict(enumerate(sorted(every, key=_by_number)))
-    numbers = {label: n for n, label in names.items()}
-    names = {n: called.get(label, label) for n, label in names.items()}
+    classes = (*sorted(every, key=_by_number),)
+    names = {n: called.get(label, label) for n, label in enumerate(classes)}
     notes = [f"{counted(len(alone), 'image')} without a {suffix} file skipped: {listed(alone, 3)}"] if alone else []
     outlined = any(one.outline for of in objects.values() for _, row in of for one in row)
     if outlined and (task is None or task.per_pixel):
         drawn: dict[str, Pairs] = {
             split: [
-                (image, _mask(image, file, row, numbers))
+                (image, _mask(image, file, row, classes))
                 for (image, row), (_, file) in zip(of, found[split], strict=True)
             ]
             for split, of in objects.items()
@@ -89,7 +88,8 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
     if task is not None and task.per_pixel:
         raise DataError(f"{folder}: {what} have boxes only, and masks need outlines; use --task multilabel")
     labels = {
-        split: [(image, [numbers[one.label] for one in row]) for image, row in of] for split, of in objects.items()
+        split: [(image, [classes.index(one.label) for one in row]) for image, row in of]
+        for split, of in objects.items()
     }
     return objects_data_set(folder, labels, names, task, f"from the objects in {what}", notes)
 
@@ -208,15 +208,15 @@ def _voc(path: Path) -> list[ImageObject]:
     return [ImageObject(name) for name in names if name]
 
 
-def _mask(image: Path, file: Path, objects: Sequence[ImageObject], numbers: dict[str, int]) -> MaskRecipe:
+def _mask(image: Path, file: Path, objects: Sequence[ImageObject], classes: tuple[str, ...]) -> MaskRecipe:
     """Outlines as a mask: of the class with number *n*, pixels are n + 1; large objects first, as the others may lie
     on them."""
     height, width = header(image)[1]
     shapes = []
     for one in sorted(objects, key=lambda one: -_area(one.outline)):
         points = tuple(v * side for v, side in zip(one.outline, (width, height) * (len(one.outline) // 2), strict=True))
-        shapes.append(OutlinedObject(numbers[one.label] + 1, polygons=(points,)))
-    return MaskRecipe((file, image), size=(height, width), shapes=tuple(shapes))
+        shapes.append(OutlinedObject(classes.index(one.label) + 1, polygons=(points,)))
+    return MaskRecipe((file, image), size=(height, width), shapes=tuple(shapes), numbered=classes)
 
 
 def _area(points: Sequence[float]) -> float:

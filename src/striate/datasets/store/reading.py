@@ -150,7 +150,7 @@ def _rule(contract: Contract, columns: Sequence[Column], masks: Sequence[MaskFil
         contract.mask_values,
         [(column.name, column.dtype) for column in columns],
     )
-    recipes = sorted({repr(mask.how) for mask in masks if isinstance(mask, MaskRecipe)})
+    recipes = sorted(map(repr, {mask.how for mask in masks if isinstance(mask, MaskRecipe)}))
     text = json.dumps(decides) + json.dumps(recipes) * bool(recipes)
     text += json.dumps(contract.value_range) * bool(contract.value_range)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
