@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -286,12 +286,12 @@ def hidden_images(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def skipped(folder: Path, *used: str) -> tuple[str, ...]:
+def skipped(folder: Path, used: Collection[str] = ()) -> tuple[str, ...]:
     """Notes, a line each: the hidden folders below *folder* that contain images, and the files that are none by name.
 
     Files called one of *used* are no such files.
     """
-    hidden = hidden_images(folder)
+    hidden, used = hidden_images(folder), {*used}
     others: Counter[str] = Counter()
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]

@@ -103,7 +103,7 @@ def mask_data(
         parts.get("test"),
         why=why,
         mask_values=meaning.mask_values,
-        notes=(*about_images, *meaning.notes, *notes, *skipped(folder, *NAME_FILES, *used)),
+        notes=(*about_images, *meaning.notes, *notes, *skipped(folder, (*NAME_FILES, *used))),
     )
 
 

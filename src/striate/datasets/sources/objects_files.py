@@ -27,7 +27,7 @@ from striate.datasets.sources.objects import objects_data_set
 from striate.errors import DataError, counted, listed
 from striate.files import read_regular_text
 from striate.model.image import header
-from striate.model.opening import folder_contents, images_under, is_hidden
+from striate.model.opening import each_image_under, folder_contents, images_under, is_hidden
 
 _SIDES = IMAGE_WORDS | MASK_WORDS | {"annotations", "xmls", "xml", "bbox", "bboxes", "boxes", "yolo", "voc"}
 _LOOKED = 8  # files that are read to see what they are
@@ -104,8 +104,10 @@ def _format(folder: Path) -> tuple[str, Reader, str] | None:
     for suffix, read, what in ((".txt", _yolo, "YOLO's texts"), (".xml", _voc, "Pascal VOC's XML")):
         some = [Path(name) for name in beside if name.lower().endswith(suffix)]
         some = [*islice((path for path in some if not _is_list(path)), _LOOKED)]
-        if 2 * sum(_is_of(path, read) for path in some) > len(some) and _matched(folder, suffix)[0]:
-            return suffix, read, what
+        if 2 * sum(_is_of(path, read) for path in some) > len(some):
+            files = _by_key(folder, suffix)
+            if any(_key(image, folder) in files for image in each_image_under(folder)):
+                return suffix, read, what
     return None
 
 
@@ -143,13 +145,19 @@ def _key(path: Path, folder: Path) -> tuple[str, ...]:
     return (*(part for part in inner if part.lower() not in _SIDES), path.stem)
 
 
-def _matched(folder: Path, suffix: str) -> tuple[dict[str, list[tuple[Path, Path]]], list[str]]:
-    """Each image and its file, by split; and the names of the images that have none."""
+def _by_key(folder: Path, suffix: str) -> dict[tuple[str, ...], Path]:
+    """The files of objects below *folder*."""
     files: dict[tuple[str, ...], Path] = {}
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
         paths = (Path(root, name) for name in names if name.lower().endswith(suffix) and not is_hidden(name))
         files |= {_key(path, folder): path for path in paths if not _is_list(path)}
+    return files
+
+
+def _matched(folder: Path, suffix: str) -> tuple[dict[str, list[tuple[Path, Path]]], list[str]]:
+    """Each image and its file, by split; and the names of the images that have none."""
+    files = _by_key(folder, suffix)
     lists = image_sets(folder, "main")
     found: dict[str, list[tuple[Path, Path]]] = {}
     alone = []
