@@ -1,6 +1,7 @@
 """The scene and the document: the network's numbers, refusals of what cannot be shown, no name that becomes markup."""
 
 import base64
+import importlib.util
 import json
 import os
 import re
@@ -31,6 +32,7 @@ from striate.page.scene import MAX_MACS, NetworkScene, Sample
 from striate.run.folder import newest_run
 from striate.spec import parse
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 NASTY = "</script><img src=x onerror=alert(1)>&\"'<!--{{SCENE}}"
 
 
@@ -362,3 +364,14 @@ def test_the_verb_serves(shell, in_folder):
         process.kill()
         process.communicate()
     assert text.startswith("<!doctype html>")
+
+
+def test_the_committed_page_has_the_scripts_and_the_style_of_the_package():
+    """Else: ``python docs/scripts/page.py --assets``."""
+    spec = importlib.util.spec_from_file_location("page_script", DOCS / "scripts/page.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = (DOCS / "pages/lenet5.html").read_text(encoding="utf-8")
+    assert script.with_todays_assets(text) == text, "run: python docs/scripts/page.py --assets"
+    older = text.replace("--paper", "--plain")
+    assert script.with_todays_assets(older) == text

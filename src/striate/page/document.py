@@ -26,14 +26,23 @@ def document(scene: NetworkScene) -> str:
     >>> text.startswith("<!doctype html>"), "https:" in text
     (True, False)
     """
+    return html_of(str(scene.about["title"]), scene.json(), scene.weights_base64())
+
+
+def html_of(title: str, scene: str, weights: str) -> str:
+    """The page of a network given as text: its *scene* as JSON without ``<``, its *weights* in base64.
+
+    >>> "<title>a &lt; b</title>" in html_of("a < b", "{}", "")
+    True
+    """
     imports = {f"striate/{name}": f"data:text/javascript;base64,{_encoded(name)}" for name in MODULES}
     parts = {
         "POLICY": POLICY,
-        "TITLE": _escaped(str(scene.about["title"])),
+        "TITLE": _escaped(title),
         "STYLE": _asset("page.css"),
         "IMPORTS": json.dumps({"imports": imports}),
-        "SCENE": scene.json(),
-        "WEIGHTS": scene.weights_base64(),
+        "SCENE": scene,
+        "WEIGHTS": weights,
     }
     before, *rest = _asset("page.html").split("{{")
     return before + "".join(parts[name] + text for name, _, text in (part.partition("}}") for part in rest))

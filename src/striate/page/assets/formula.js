@@ -154,7 +154,7 @@ export class Arithmetic {
           cell.style.background = css(v, limit, kind)
           cell.style.color = inkOn(v, limit, kind)
           if (layer) cell.append(this.editor(layer, this.weightAt(layer, unit, group.index * group.taps.length + i), v))
-          else cell.textContent = short(v)
+          else cell.textContent = short(v, 0)
         }
         cell.onmouseenter = () => this.link(table, i, true)
         cell.onmouseleave = () => this.link(table, i, false)

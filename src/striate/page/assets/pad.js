@@ -40,7 +40,7 @@ export class Pad {
     if (kind === 'text') this.text()
     else if (kind === 'values' && this.rank < 2) this.curve()
     else if (this.rank === 2) this.drawing()
-    else root.append(el('h2', {}, 'Input'), el('p', { className: 'note' }, `An array of ${shape.join(' x ')}: choose a sample.`))
+    else root.append(el('h2', {}, 'Input'), el('p', { className: 'note' }, `An array of ${shape.join('\u00d7')}${this.samples.length ? ': choose a sample' : ', all zeros here: striate view MODEL FILE.npy shows one of yours'}.`))
     const length = shape.reduce((a, b) => a * b, 1)
     this.item ??= kind === 'values' ? new Float32Array(length) : kind === 'text' ? new Float32Array(length) : new Uint8Array(length)
     this.offered()

@@ -8,6 +8,7 @@ precision mediump float; uniform sampler2D image; uniform vec4 line; in vec2 v; 
 void main() { colour = line.a > 0.0 ? line : texture(image, v); if (colour.a < 0.02) discard; }`
 
 const FOCUS = 2.7  // focal length, in half heights of the view
+const TALL = 30  // pixels that the two lines of a label take
 
 export class Space {
   /** @param {import('striate/diagram').Diagram} diagram @param {HTMLElement} root @param {{hover: Function, click: Function}} on */
@@ -239,13 +240,17 @@ export class Space {
       this.root.append(label)
       return label
     })
-    const shown = this.share === 1 && this.diagram.stages.length <= 16  // more would lie on each other
+    const shown = this.share === 1 && this.diagram.stages.length <= 16, placed = []  // more would lie on each other
     for (const label of this.names) label.style.display = shown ? '' : 'none'
     if (shown) this.diagram.stages.forEach((stage, i) => {
       const own = this.quads.filter(q => q.stage === stage), label = this.names[i]
       const tops = own.flatMap(q => q.corners.slice(0, 2)), y = Math.max(...tops.map(p => p[1] / p[3])), x = tops.reduce((s, p) => s + p[0] / p[3], 0) / tops.length
-      label.style.left = `${this.root.scrollLeft + ((x + 1) / 2) * W}px`
-      label.style.top = `${this.root.scrollTop + ((1 - y) / 2) * H - 4}px`
+      const left = ((x + 1) / 2) * W, half = (label.wide ||= label.offsetWidth) / 2
+      let bottom = ((1 - y) / 2) * H - 4
+      for (let on; (on = placed.find(o => Math.abs(o.left - left) < o.half + half && Math.abs(o.bottom - bottom) < TALL)); ) bottom = on.bottom - TALL - 1  // above one that is there
+      placed.push({ left, half, bottom })
+      label.style.left = `${this.root.scrollLeft + left}px`
+      label.style.top = `${this.root.scrollTop + bottom}px`
     })
   }
 

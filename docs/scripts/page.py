@@ -1,0 +1,87 @@
+"""Makes docs/pages/lenet5.html and docs/pictures/view-*.png by the commands of docs/view.md.
+
+    python docs/scripts/page.py [--assets]
+
+It needs Debian's chromium and Playwright. With ``--assets`` nothing is trained or drawn: the page keeps its network and
+gets the scripts and the style of today.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[1]
+PAGE = DOCS / "pages/lenet5.html"
+ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SEVEN = [(0.25, 0.2), (0.72, 0.2), (0.45, 0.85)]  # shares of the pad
+UNIT = "striate.open('c3:3:5:5')"
+SHOTS = {  # by picture: what is done before it, on top of what was done for the one before
+    "view-overview": (),
+    "view-unit": (UNIT,),
+    "view-space": ("document.getElementById('theme').click()", "document.getElementById('space').click()"),
+}
+
+
+def make_page() -> None:
+    text = (DOCS / "view.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ (striate (?:train|view runs/).*)$", text, re.M)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory() as folder:
+        for command in commands:
+            print(command, flush=True)
+            subprocess.run(["bash", "-c", command], cwd=folder, env=os.environ | {"PATH": path}, check=True)
+        shutil.copy(Path(folder) / "digits.html", PAGE)
+
+
+def with_todays_assets(text: str) -> str:
+    """The page *text* with its own network, and the scripts and the style that the package has now."""
+    from striate.page.document import html_of
+
+    inside = dict(re.findall(r'<script type="[^"]*" id="(scene|weights)">(.*?)</script>', text, re.S))
+    return html_of(json.loads(inside["scene"])["title"], inside["scene"], inside["weights"])
+
+
+def make_pictures() -> None:
+    from gallery import smaller  # beside this file
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1500, "height": 840})
+        page.goto(PAGE.as_uri())
+        page.wait_for_function("window.striate")
+        box = page.locator("canvas.pad").first.bounding_box()
+        assert box
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
+        page.get_by_role("button", name="Clear").click()
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for x, y in places[1:]:
+            page.mouse.move(x, y, steps=16)
+        page.mouse.up()
+        page.mouse.move(700, 20)
+        for name, actions in SHOTS.items():
+            for action in actions:
+                page.evaluate(action)
+            page.wait_for_timeout(2000)
+            path = DOCS / "pictures" / f"{name}.png"
+            page.screenshot(path=path)
+            smaller(path)
+            print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
+        browser.close()
+
+
+if __name__ == "__main__":
+    if "--assets" in sys.argv:
+        PAGE.write_text(with_todays_assets(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        make_page()
+        make_pictures()
