@@ -69,6 +69,11 @@ MISTAKES = {
         ["check", "Conv2d(1, 6, 5)", "-i", "1x8x8"], 2, ["this is Python; in the notation it is: conv 6 5"],
     ),
     "no kernel": (["check", "conv 6", "-i", "1x8x8"], 2, ["conv needs out and kernel: 'conv OUT KERNEL"]),
+    "no quotes": (["check", "conv", "6", "5"], 2, ["extra argument(s) (6 5); what has spaces in it goes in quotes"]),
+    "no quotes, and no --net": (
+        ["train", "digits", "conv", "6"], 2, ["(conv 6); a network is given with --net, what has spaces in it goes in"],
+    ),
+    "no verb": (["digits"], 2, ["No such command 'digits'. Begin with a verb, such as: striate train digits"]),
     "no input": (["check", "conv 6 5"], 2, ["no input size given", "--input 1x28x28"]),
     "an input in words": (["check", "conv 6 5", "-i", "big"], 2, ["'big' is not a size", "such as 3x224x224"]),
     "an input without channels": (

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 import typer.core
 
-from striate.errors import nearest, printable
+from striate.errors import closest, nearest, printable
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 ModelArgument = Annotated[
@@ -159,6 +159,9 @@ class Verb(typer.core.TyperCommand):
                 shown = {name: p.opts[0] for p in self.params for name in p.opts}
                 error.possibilities = list(dict.fromkeys(shown.get(name, name) for name in near))  # type: ignore[attr-defined]
             _reword(error)
+            if (message := getattr(error, "message", "")).startswith("Got unexpected extra argument"):
+                net = "a network is given with --net, " if any("--net" in p.opts for p in self.params) else ""
+                error.message = f"{message}; {net}what has spaces in it goes in quotes: 'conv 6 5; relu'"  # type: ignore[attr-defined]
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -271,6 +274,16 @@ class Verbs(typer.core.TyperGroup):
     """
 
     headings: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            if getattr(error, "message", "").startswith("No such command"):
+                near = closest(args[0], self.commands)
+                hint = f"Did you mean {near!r}?" if near else "Begin with a verb, such as: striate train digits"
+                error.message = f"No such command {args[0]!r}. {hint}"  # type: ignore[attr-defined]
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         try:
