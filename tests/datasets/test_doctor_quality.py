@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFile, ImageFilter
 
 from sick_data import class_folders, kinds, labelled, picture, save, the
-from striate.datasets import DataSet, Part
+from striate.datasets import DataSet, Part, open_data
 from striate.datasets.doctor import doctor
 from striate.errors import DataError
 from striate.run.making import prepare
@@ -169,6 +169,12 @@ def test_a_class_of_which_nothing_can_be_read(pets, quick, content, why, name):
     assert "class-missing" not in kinds(diagnosis)
     with pytest.raises(DataError, match=f"no image of the class '{name}' can be read.*, the first .*00.png; copy them"):
         prepare(pets, "flatten; linear 2")
+
+
+def test_the_quick_checks_decode_no_image_to_know_that(pets, monkeypatch):
+    data = open_data(pets)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decoded"))
+    assert "class-unreadable" not in kinds(doctor(data, quick=True))
 
 
 def test_what_cannot_be_read_is_counted_apart_by_class(pets):

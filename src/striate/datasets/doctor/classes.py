@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem, item_names
-from striate.datasets.doctor.look import why_unreadable
-from striate.errors import counted, listed, listed_quoted
+from striate.errors import DataError, counted, listed, listed_quoted
+from striate.model.image import header
 
 FEW = 10  # items of a class in training
 UNEVEN = 10  # times as many as of the rarest class
@@ -50,10 +49,10 @@ def _per_class(case: Case, split: str, which: np.ndarray | None = None) -> np.nd
     return np.bincount(labels[(labels >= 0) & (labels < n)], minlength=n)
 
 
-def _lost_classes(case: Case) -> dict[str, list[tuple[str, Path]]]:
-    """The classes of which no file can be read, in any split, with the name and the path of each file.
+def _lost_classes(case: Case) -> dict[str, list[tuple[str, int]]]:
+    """The classes of which no file can be read, in any split, with the split and the number of each.
 
-    The quick checks open the files of a class until one can be read.
+    The quick checks open the files of a class until one has a header that can be read.
     """
     if not all(part.files for part in case.data.parts.values()):
         return {}
@@ -63,16 +62,22 @@ def _lost_classes(case: Case) -> dict[str, list[tuple[str, Path]]]:
         for split, part in case.data.parts.items():
             of_class = part.labels[:, number] == 1 if case.data.task.several else part.labels == number
             items += [(split, i) for i in np.flatnonzero(of_class).tolist()]
-        if items and not any(_reads(case, split, i) for split, i in items):
-            parts = [(case.data.parts[split], i) for split, i in items]
-            found[name] = [(part.names[i], part.files[i]) for part, i in parts]
+        if items and all(_why_unreadable(case, split, i) for split, i in items):
+            found[name] = items
     return found
 
 
-def _reads(case: Case, split: str, i: int) -> bool:
-    if case.unreadable[split][i]:
-        return False
-    return split in case.looks or not why_unreadable(case.data.parts[split].files[i], case.data.value_range)
+def _why_unreadable(case: Case, split: str, i: int) -> str:
+    """Why a file cannot be read; "" where it can."""
+    fault, path = "", case.data.parts[split].files[i]
+    if split in case.looks:
+        fault = case.looks[split].files[i].fault
+    else:
+        try:
+            header(path)
+        except DataError as error:
+            fault = str(error).removeprefix(f"{path}: ")
+    return fault.partition("; ")[0]
 
 
 def _missing(case: Case) -> Iterator[DataProblem]:
@@ -81,8 +86,8 @@ def _missing(case: Case) -> Iterator[DataProblem]:
         return
     lost = _lost_classes(case)
     for name, items in lost.items():
-        names, files = zip(*items, strict=True)
-        why = why_unreadable(files[0], case.data.value_range)
+        names = tuple(case.data.parts[split].names[i] for split, i in items)
+        why = _why_unreadable(case, *items[0])
         message = f"no image of the class {name!r} can be read: {counted(len(names), 'file')}, of the first: {why}"
         fix = "copy them again from their source, or remove the class"
         yield DataProblem("class-unreadable", FAULT, message, fix, names)

@@ -156,16 +156,6 @@ def look_at_file(path: Path, value_range: ValueRange = ()) -> Look:
         return Look(fault=str(error).removeprefix(f"{path}: "))
 
 
-def why_unreadable(path: Path, value_range: ValueRange = ()) -> str:
-    """Why an image file cannot be read; "" where it can.
-
-    >>> why_unreadable(Path("/no/such/file"))
-    'file not found'
-    """
-    (look,) = _at_files([path], value_range)
-    return look.fault.partition("; ")[0]
-
-
 def _lowest_alpha(image: Image.Image) -> int:
     return int(cast("tuple[int, int]", image.convert("RGBA").getchannel("A").getextrema())[0])
 
