@@ -9,14 +9,11 @@ processor time.
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
-from contextlib import redirect_stdout
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
@@ -48,11 +45,11 @@ def main() -> None:
     rows: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         ran = subprocess.run(
-            [sys.executable, __file__, folder], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
-        )
-        lines = [json.loads(line) for line in ran.stdout.splitlines()]
-        for one, cost in zip(lines[::2], lines[1::2], strict=True):
-            rows[kind_of(one["name"], one["words"])].append((one["name"], one["memory"], cost["seconds"]))
+            [sys.executable, TESTS / "hostile_probe.py", folder, "1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            text=True, check=True,
+        )  # fmt: skip
+        for one in map(json.loads, ran.stdout.splitlines()):
+            rows[kind_of(one["name"], one["words"])].append((one["name"], one["memory"], one["seconds"]))
     from test_hostile_images import HOSTILE, measured
 
     with tempfile.TemporaryDirectory() as folder:
@@ -72,25 +69,5 @@ def main() -> None:
     print(f"{'all':36} {sum(map(len, rows.values())):6}")
 
 
-def probe(folder: Path) -> None:
-    """Behind each line of the probe, one with the seconds of its case."""
-    import hostile_probe
-
-    limited, seconds = hostile_probe.limited, list[float]()
-
-    def timed(words: list[str]) -> tuple[object, str]:
-        begun = time.process_time()
-        answer = limited(words)
-        seconds.append(time.process_time() - begun)
-        return answer
-
-    hostile_probe.limited = timed
-    with redirect_stdout(io.StringIO()) as said:
-        hostile_probe.report(folder, 1, "")
-    for line, spent in zip(said.getvalue().splitlines(), seconds, strict=True):
-        print(line)
-        print(json.dumps({"seconds": spent}))
-
-
 if __name__ == "__main__":
-    probe(Path(sys.argv[1])) if sys.argv[1:] else main()
+    main()

@@ -1,7 +1,7 @@
 """Runs cases of :mod:`hostile_inputs` through the command line, in this one process, each under limits of memory and
 processor time: ``python tests/hostile_probe.py FOLDER STEP [WORD]``, every STEPth of those whose names contain WORD. A
-line of JSON for each: its name, the exit code (or what ended it), what it printed, and the bytes by which the peak of
-memory rose.
+line of JSON for each: its name, the exit code (or what ended it), what it printed, the bytes by which the peak of
+memory rose, and the processor's seconds.
 """
 
 from __future__ import annotations
@@ -37,14 +37,18 @@ def status(field: str) -> int:
     return 1024 * int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
+def spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def limited(words: list[str]) -> tuple[object, str]:
     """The exit code, or the traceback's last line; and what was printed."""
     printed, before = io.BytesIO(), (sys.stdout, sys.stderr)
     sys.stdout = sys.stderr = stream = io.TextIOWrapper(printed, "utf-8", write_through=True)
     sys.argv = ["striate", *words]
-    used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_DATA, (status("VmData") + MEMORY, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(spent()) + SECONDS, resource.RLIM_INFINITY))
     signal.alarm(3 * SECONDS)
     try:
         main()
@@ -82,10 +86,10 @@ def report(root: Path, step: int, word: str) -> None:
     os.chdir(root)
     for name, _, words in prepared_cases(root, run):
         Path("/proc/self/clear_refs").write_text("5")  # the peak is what it is now
-        before = status("VmRSS")
+        before, used = status("VmRSS"), spent()
         code, said = limited(words)
         found = {"name": name, "words": words, "code": code, "said": said[-6000:], "length": len(said)}
-        cost = {"memory": status("VmHWM") - before, "pwned": (root / "pwned").exists()}
+        cost = {"memory": status("VmHWM") - before, "seconds": spent() - used, "pwned": (root / "pwned").exists()}
         print(json.dumps(found | cost), flush=True)
 
 
