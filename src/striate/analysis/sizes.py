@@ -42,13 +42,12 @@ class _Program:
     steps: tuple[Step, ...]
     equal: frozenset[tuple[int, int]]
 
-    def run(self, size: int) -> int | None:
-        """How many values strides drop in all for an input of *size*; None where the size does not fit."""
+    def legal(self, size: int) -> bool:
+        """Whether an input of *size* fits, and no stride drops anything of it."""
         values = self._values(size)
         if values is None or not self._aligned(values):
-            return None
-        windows = ((what, values[source]) for what, source in self.steps if isinstance(what, Window))
-        return sum(window.dropped(n) for window, n in windows)
+            return False
+        return not any(isinstance(what, Window) and what.unread(values[source]) for what, source in self.steps)
 
     def fits(self, size: int) -> bool:
         """Whether an input of *size* fits, whatever strides drop of it."""
@@ -228,10 +227,10 @@ def _search(program: _Program, size: int) -> _AxisSizes:
         return _AxisSizes(False, None, None, None, None)
     periods = 2 * program.stride
     upwards = (n for n in range(max(size, smallest - 1) + 1, max(size, smallest) + min(periods, MAX_SIZE) + 1))
-    above = [n for n in upwards if program.run(n) == 0]
+    above = [n for n in upwards if program.legal(n)]
     downwards = range(size - 1, max(smallest, size - MAX_SIZE) - 1, -1)
-    below = next((n for n in downwards if program.run(n) == 0), None)
-    legal = program.run(size) == 0
+    below = next((n for n in downwards if program.legal(n)), None)
+    legal = program.legal(size)
     gaps = {b - a for a, b in pairwise([size, *above] if legal else above)}
     step = gaps.pop() if len(gaps) == 1 and periods <= MAX_SIZE else None
     return _AxisSizes(legal, below, above[0] if above else None, smallest, step)

@@ -53,23 +53,18 @@ class Window:
         # a window may not begin in the padding behind the input
         return out - 1 if (out - 1) * self.stride >= size + self.padding else out
 
-    def dropped(self, size: int) -> int:
-        """How many values at the end of the axis no window reads, though a longer input would have them read.
-
-        What the stride and the dilation skip everywhere is skipped by design, and not counted.
-
-        >>> Window(kernel=2, stride=2, padding=0).dropped(5)
-        1
-        >>> Window(kernel=3, stride=2, padding=0, dilation=3).dropped(28)  # positions 25 and 27
-        2
-        """
-        return sum(len(positions) for positions in self.unread(size))
-
     def unread(self, size: int) -> list[range]:
-        """The positions that :meth:`dropped` counts: of each tap those that only a window behind the last one reads.
+        """The positions at the end of the axis that no window reads, though a longer input would have them read: of
+        each tap those that only a window behind the last one reads. What the stride and the dilation skip everywhere
+        is skipped by design, and not among them.
 
         A position is read by the windows whose tap falls on it; taps a multiple of the stride apart read the same
         positions, and of these the last tap reads each of them first.
+
+        >>> Window(kernel=2, stride=2, padding=0).unread(5)
+        [range(4, 5)]
+        >>> [list(each) for each in Window(kernel=3, stride=2, padding=0, dilation=3).unread(28)]
+        [[25, 27]]
         """
         if self.stride == 1:
             return []
