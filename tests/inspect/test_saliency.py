@@ -125,6 +125,33 @@ def test_a_map_of_zeros_is_said():
     assert found.picture().image.width > 200
 
 
+class Rolled(nn.Module):
+    """What its map's cells read is not known from the outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 2, 3), nn.Linear(72, 3)
+
+    def forward(self, x):
+        return self.head(self.conv(torch.roll(x, 1, 2)).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("net", "where"),
+    [
+        (
+            "conv 2 3; flatten; linear 3",
+            "CAM cells are drawn at their receptive fields' centres (not stretched corner to corner)",
+        ),
+        (Rolled(), "where its cells lie is not known: the map is stretched over the input"),
+    ],
+)
+def test_how_the_cells_of_a_map_lie_on_the_image_is_said(net, where):
+    found = explain(net, np.zeros((8, 8), np.uint8), "2", input=(1, 8, 8))
+    assert found.notes[-1] == where
+    assert f"note: {where}" in str(found)
+
+
 MISTAKES = {
     "method": ({"method": "gradcm"}, "did you mean 'grad_cam'"),
     "class": ({"target": "11"}, "class 11: the model has 10 classes, 0 to 9"),
