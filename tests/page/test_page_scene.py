@@ -29,6 +29,7 @@ from striate.net import build
 from striate.page import View, view
 from striate.page.document import MODULES, POLICY, document
 from striate.page.scene import MAX_MACS, NetworkScene, Sample
+from striate.page.view import _of_data, _of_source
 from striate.run.folder import newest_run
 from striate.spec import parse
 
@@ -288,6 +289,20 @@ def test_the_data_of_a_run_are_opened_as_it_was_told(in_folder):
     striate.train(net, "t.csv", epochs=1, label="colour", out="run", quiet=True)
     names = {sample["name"] for sample in view("run").scene.about["samples"]}
     assert names == {"red", "blue"}
+
+
+def test_samples_of_texts_are_the_texts(in_folder):
+    """The page writes a sample's name into the field of the sentence, and encodes it again."""
+    rows = [(f"{word} film number {i}", word) for i in range(20) for word in ("good", "bad")]
+    Path("texts.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    model = striate.train(None, "texts.csv", epochs=1, quiet=True)
+    about = view(model.path).scene.about
+    names = [sample["name"] for sample in about["samples"]]
+    assert names
+    assert set(names) <= {text for text, _ in rows}
+    for name, sample in zip(names, _of_data(inspected(model), "texts.csv"), strict=True):
+        (same,) = _of_source(inspected(model), [name])
+        np.testing.assert_array_equal(sample.item, same.item)
 
 
 def test_inputs_of_ones_own(trained, digit):

@@ -117,8 +117,10 @@ def _of_data(model: InspectedModel, data: Data) -> list[Sample]:
     dataset = open_data(data)
     arrays = items_for(model.contract, dataset, "test", max_items=SAMPLES)
     labels: dict[str, str] = {}
-    if dataset.task.exclusive and not dataset.task.per_pixel:
-        part, shown = dataset.parts["test"], frozenset(arrays.names)
+    part, shown = dataset.parts["test"], frozenset(arrays.names)
+    if model.contract.mode == "text":  # a sample's name is what the page writes into its field
+        labels = {name: str(text) for name, text in zip(part.names, part.inputs, strict=True) if name in shown}
+    elif dataset.task.exclusive and not dataset.task.per_pixel:
         pairs = zip(part.names, part.targets, strict=True)
         labels = {name: dataset.classes[int(target)] for name, target in pairs if name in shown}
     names = [labels.get(name) or Path(name).name for name in arrays.names]
