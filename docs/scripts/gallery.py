@@ -2,7 +2,7 @@
 
     python docs/scripts/gallery.py [PAGE.md]
 
-So each of them is what its command draws, and nothing else; those of the lab in 256 colours, which halves the files.
+So each of them is what its command draws, and nothing else; the largest in 256 colours, which halves it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def make(page: str, names: dict[str, str]) -> None:
             if path.name in names or path.name.startswith("see-"):
                 picture = DOCS / "pictures" / names.get(path.name, path.name)
                 shutil.copy(path, picture)
-                if picture.suffix == ".png" and path.name in names:
+                if path.name == "table.png":  # it has no scale bar, whose steps would be seen
                     smaller(picture)
                 print(f"written {picture.relative_to(DOCS)}, {picture.stat().st_size / 1000:.0f} kB")
 

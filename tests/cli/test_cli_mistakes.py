@@ -220,3 +220,15 @@ def test_a_disk_that_is_full(cli, in_folder, monkeypatch):
     answer = cli("train", "digits", "--net", "flatten; linear 10", "--epochs", 1)
     assert answer.code == 1
     assert answer.err.splitlines()[-1] == "striate: runs/digits-net/model.safetensors: No space left on device"
+
+
+def test_the_folder_of_a_run_for_data(cli, in_folder):
+    cli("train", "digits", "--net", "flatten; linear 10", "--epochs", 1, "--fraction", 0.1, "--out", "first")
+    for words in (["--resume"], []):
+        answer = cli("train", "first", *words)
+        assert answer.code == 3
+        assert answer.err == (
+            "striate: first: is the folder of a run, not data; to resume it: "
+            "striate train digits --out first --resume\n"
+        )
+    assert cli("train", "digits", "--out", "first", "--resume", "--epochs", 2).code == 0

@@ -23,6 +23,7 @@ from striate.model.model import Model
 from striate.net import build
 from striate.run.folder import (
     EPOCHS,
+    SPLIT,
     Say,
     claim_folder,
     compare_content,
@@ -172,6 +173,13 @@ def _prepared(
 
 def _opened(data: Data, choice: RunOptions, fetching: Fetching | None) -> tuple[DataSet, RunOptions]:
     """The data, and *choice*; to resume an unnamed run, where that does not say enough, as a run of them was told."""
+    if isinstance(data, str | Path) and all((Path(data) / name).is_file() for name in ("recipe.json", SPLIT)):
+        folder = Path(data)
+        about = read_about(folder)
+        raise DataError(
+            f"{folder}: is the folder of a run, not data; to resume it: striate train "
+            f"{about.get('source', about['data'])} --out {folder} --resume"
+        )
     try:
         return open_data(data, **choice.of_data, progress=fetching), choice
     except DataError:
