@@ -1,11 +1,12 @@
-"""How the page prepares inputs: images as the model does, within a level; texts word for word."""
+"""How the page prepares inputs: images as the model does, to the bit; texts word for word."""
 
 import base64
 import unicodedata
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -59,14 +60,34 @@ def test_words_of_any_text(bench_page, texts):
     check_words(bench_page, texts)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+RESIZE = Image.Image.resize
+
+
+def two_passes(image, size, method, box):
+    """As Pillow's own, always along the rows first."""
+    if method == Image.Resampling.NEAREST:
+        return RESIZE(image, size, method, box)
+    mode, (left, top, right, bottom) = image.mode, box
+    image = image.convert("RGBa") if mode == "RGBA" else image
+    image = RESIZE(image, (size[0], image.height), method, (left, 0, right, image.height))
+    return RESIZE(image, size, method, (0, top, size[0], bottom)).convert(mode)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@example(  # a place between two pixels, but for single precision
+    size=(1, 2), room=(1, 3), mode="L", resize="crop", interpolation="nearest", seed=0, clear=False
+)  # fmt: skip
 @given(
     size=st.tuples(st.integers(1, 70), st.integers(1, 70)), room=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     mode=st.sampled_from(["L", "RGB", "RGBA"]), resize=st.sampled_from(["stretch", "fit", "crop", "scale"]),
     interpolation=st.sampled_from(["nearest", "bilinear", "bicubic"]), seed=st.integers(0, 99), clear=st.booleans(),
 )  # fmt: skip
 def test_images(bench_page, size, room, mode, resize, interpolation, seed, clear):
-    """Any size, mode and rule: what the page makes of an image is within a level of what the model makes of it."""
+    """Any size, mode and rule: what the page makes of an image is what the model makes of it.
+
+    Bit for bit where both take the rows first. Pillow 13 takes the columns first where that is cheaper, and rounds
+    between the two: each order is within a level of the exact value.
+    """
     n = CHANNELS[mode]
     scale_to = max(room) + seed % 9 if resize == "scale" else None
     contract = Contract(
@@ -74,8 +95,6 @@ def test_images(bench_page, size, room, mode, resize, interpolation, seed, clear
         scale_to=scale_to,
     )  # fmt: skip
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
-    if interpolation == "bicubic":  # Pillow cuts off what overshoots between its two passes, in an order of its own
-        pixels = pixels // 2 + 64
     if not clear:
         pixels[..., 3] = 255
     image = Image.fromarray(pixels, "RGBA") if clear else Image.fromarray(pixels[..., :3].copy()).convert("RGBA")
@@ -83,9 +102,8 @@ def test_images(bench_page, size, room, mode, resize, interpolation, seed, clear
         "shape": list(contract.input), "resize": contract.resize, "interpolation": interpolation, "scaleTo": scale_to,
     }  # fmt: skip
     mine = bench_page.evaluate(PREPARED, [base64.b64encode(pixels.tobytes()).decode(), *size, about])
-    right = fit(image, contract).astype(int)
-    difference = np.abs(np.array(mine).reshape(right.shape) - right)
-    if mode == "RGBA" and clear and interpolation != "nearest":  # where it is nearly transparent a colour is a quotient
-        alpha = np.maximum(right[3:], 1)
-        difference[:3] = np.where(difference[:3] <= 1 + 2 * 255 / alpha, 0, difference[:3])
-    assert difference.max() <= 1
+    mine = np.array(mine).reshape(contract.input)
+    with mock.patch.object(Image.Image, "resize", two_passes):
+        np.testing.assert_array_equal(mine, fit(image, contract))
+    if interpolation == "bilinear" and not (mode == "RGBA" and clear):
+        assert np.abs(mine - fit(image, contract)).max() <= 2

@@ -1,40 +1,45 @@
-// An image file as the network's input, as the contract says: the arithmetic of Pillow's resize, in two passes of bytes.
+// An image file as the network's input, as the contract says: the arithmetic of Pillow's resize, rows first, then columns, rounded to bytes between.
 
 const KERNELS = {
   bilinear: [1, x => Math.max(0, 1 - Math.abs(x))],
   bicubic: [2, x => { const a = -0.5; x = Math.abs(x); return x < 1 ? ((a + 2) * x - (a + 3)) * x * x + 1 : x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0 }],
 }
 
-/** For each output pixel: the first input pixel and the weights. */
-function shares(from, start, length, to, kind) {
-  const [support, f] = KERNELS[kind], scale = length / to, stretch = Math.max(1, scale), reach = support * stretch
+const BITS = 22  // Pillow's weights are whole numbers of 2^-22
+
+/** For each output pixel: the first input pixel and the weights, as Pillow rounds them. */
+function shares(from, start, end, to, kind) {
+  const [support, f] = KERNELS[kind], scale = long(start, end) / to, stretch = Math.max(1, scale), reach = support * stretch
   return Array.from({ length: to }, (_, i) => {
-    const centre = start + (i + 0.5) * scale
-    const first = Math.max(0, Math.floor(centre - reach + 0.5)), end = Math.min(from, Math.floor(centre + reach + 0.5))
-    const weights = Array.from({ length: end - first }, (_, k) => f((k + first - centre + 0.5) / stretch)), sum = weights.reduce((a, b) => a + b, 0)
-    return { first, weights: weights.map(w => w / sum) }
+    const centre = Math.fround(start) + (i + 0.5) * scale
+    const first = Math.max(0, Math.trunc(centre - reach + 0.5)), last = Math.min(from, Math.trunc(centre + reach + 0.5))
+    const weights = Array.from({ length: last - first }, (_, k) => f((k + first - centre + 0.5) * (1 / stretch))), sum = weights.reduce((a, b) => a + b, 0)
+    return { first, weights: weights.map(w => { const share = (w / sum) * 2 ** BITS; return Math.trunc(share < 0 ? share - 0.5 : share + 0.5) }) }
   })
 }
 
-/** One channel, bytes, from a box of it to width x height. */
+/** The length of a box along an axis, in single precision as Pillow has it. */
+const long = (start, end) => Math.fround(Math.fround(end) - Math.fround(start))
+
+/** One channel, bytes, from a box [left, top, right, bottom] of it to width x height. */
 function resized(bytes, w, h, box, width, height, kind) {
   if (kind === 'nearest') {
     const out = new Uint8Array(width * height), across = nearest(box[0], box[2], width), down = nearest(box[1], box[3], height)
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[y * width + x] = bytes[down[y] * w + across[x]]
     return out
   }
-  const clip = v => (v < 0 ? 0 : v > 255 ? 255 : Math.round(v))
+  const half = 1 << (BITS - 1), clip = sum => Math.min(255, Math.max(0, sum >> BITS))
   const across = shares(w, box[0], box[2], width, kind), down = shares(h, box[1], box[3], height, kind)
   const middle = new Uint8Array(width * h), out = new Uint8Array(width * height)
-  for (let y = 0; y < h; y++) for (let x = 0; x < width; x++) { const { first, weights } = across[x]; let sum = 0; for (let k = 0; k < weights.length; k++) sum += weights[k] * bytes[y * w + first + k]; middle[y * width + x] = clip(sum) }
-  for (let y = 0; y < height; y++) { const { first, weights } = down[y]; for (let x = 0; x < width; x++) { let sum = 0; for (let k = 0; k < weights.length; k++) sum += weights[k] * middle[(first + k) * width + x]; out[y * width + x] = clip(sum) } }
+  for (let y = 0; y < h; y++) for (let x = 0; x < width; x++) { const { first, weights } = across[x]; let sum = half; for (let k = 0; k < weights.length; k++) sum += weights[k] * bytes[y * w + first + k]; middle[y * width + x] = clip(sum) }
+  for (let y = 0; y < height; y++) { const { first, weights } = down[y]; for (let x = 0; x < width; x++) { let sum = half; for (let k = 0; k < weights.length; k++) sum += weights[k] * middle[(first + k) * width + x]; out[y * width + x] = clip(sum) } }
   return out
 }
 
 /** The input pixel of each output pixel, its place added up step by step as Pillow does. */
-function nearest(start, length, to) {
-  const step = length / to, list = []
-  for (let i = 0, at = start + step * 0.5; i < to; i++, at += step) list.push(Math.floor(at))
+function nearest(start, end, to) {
+  const step = long(start, end) / to, list = []
+  for (let i = 0, at = Math.fround(start) + step * 0.5; i < to; i++, at += step) list.push(Math.floor(at))
   return list
 }
 
@@ -54,8 +59,8 @@ function placement(w, h, { shape: [, H, W], resize, scaleTo }) {
     room = [Math.max(1, even(w * s)), Math.max(1, even(h * s))]
     at = [Math.floor((W - room[0]) / 2), Math.floor((H - room[1]) / 2)]
   } else if (resize === 'crop' && w / h !== W / H) {
-    const ratio = W / H, [x, y] = w / h > ratio ? [ratio * h, h] : [w, w / ratio]
-    box = [(w - x) / 2, (h - y) / 2, x, y]
+    const ratio = W / H, [x, y] = w / h > ratio ? [ratio * h, h] : [w, w / ratio], [left, top] = [(w - x) * 0.5, (h - y) * 0.5]
+    box = [left, top, left + x, top + y]
   }
   return { seen: [0, 0, w, h], box, room, at }
 }
