@@ -24,6 +24,15 @@ def browser():
         running.close()
 
 
+@pytest.fixture(scope="session")
+def tsc():
+    """The TypeScript compiler; without one the test is skipped, where a browser is required it fails."""
+    program = shutil.which("tsc")
+    if program is None:
+        (pytest.fail if REQUIRED else pytest.skip)("no TypeScript: install Debian's package node-typescript")
+    return program
+
+
 @pytest.fixture
 def visit(browser):
     """``with visit("http://...") as page:`` opens an address; see :func:`opened`."""

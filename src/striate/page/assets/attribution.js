@@ -49,7 +49,7 @@ export const STEPS = 24  // of the integral
 
 /**
  * The contribution of every input value to a score, before any softmax. Gives what there is after each step; the last is whole.
- * @param {import('striate/net').Net} net that is computed with @param {'gradient_x_input'|'integrated_gradients'} method
+ * @param {import('striate/net').Net} net that is computed with @param {string} method gradient_x_input or integrated_gradients
  * @param {ArrayLike<number>} item @param {string} name @param {number[]} unit @returns {Generator<Float64Array>}
  */
 export function* contributions(net, method, item, name, unit) {

@@ -1,6 +1,6 @@
 // The flat diagram: where every map lies, painting it, which unit is under the pointer, edges and receptive fields.
-import { css, fill, limitOf, theme } from 'striate/colour'
-import { flat, unflat, size } from 'striate/ops'
+import { fill, limitOf, theme } from 'striate/colour'
+import { unflat, size } from 'striate/ops'
 
 const GAP = 4, SVG = 'http://www.w3.org/2000/svg'
 const HEAD = 58  // above a column: its name, its layers, its shape
@@ -13,6 +13,13 @@ export function svg(tag, attributes, parent) {
   parent?.append(element)
   return element
 }
+
+/**
+ * A column of the diagram: layers whose maps are one picture.
+ * @typedef {{names: string[], shown: string, depth: number, inputs: Stage[], x?: number, y?: number, width?: number, height?: number,
+ *   box?: HTMLElement, canvas?: HTMLCanvasElement, name?: HTMLElement, atlas?: HTMLCanvasElement, columns?: number, mapWidth?: number,
+ *   mapHeight?: number, gap?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture}} Stage
+ */
 
 export class Diagram {
   /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{hover: Function, click: Function}} on */
@@ -35,7 +42,7 @@ export class Diagram {
   grouped() {
     const readers = new Map()
     for (const layer of this.net.layers) for (const input of layer.inputs) readers.set(input, (readers.get(input) ?? 0) + 1)
-    const stages = [], of = new Map()
+    const /** @type {Stage[]} */ stages = [], /** @type {Map<string, Stage>} */ of = new Map()
     for (const layer of this.net.layers) {
       const [source] = layer.inputs, before = of.get(source)
       const alone = layer.inputs.length === 1 && before && before.names.at(-1) === source && readers.get(source) === 1
@@ -89,7 +96,7 @@ export class Diagram {
     this.width = x + (list ? 160 : 0)
     this.height = room + HEAD + 24
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
-    for (const layer of [this.under, this.over]) { layer.setAttribute('width', this.width); layer.setAttribute('height', this.height) }
+    for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }
     const ratio = window.devicePixelRatio || 1
     for (const stage of this.stages) {
       Object.assign(stage.box.style, { left: `${stage.x}px`, top: `${stage.y}px`, width: `${stage.width}px` })
@@ -209,7 +216,7 @@ export class Diagram {
     const rows = beside ? names.length : Math.min(names.length, 20)
     while (this.bars.children.length < rows) { const row = document.createElement('div'); row.append(document.createElement('span'), document.createElement('i'), document.createElement('em')); this.bars.append(row) }
     order.slice(0, rows).forEach((c, r) => {
-      const row = /** @type {HTMLElement} */ (this.bars.children[r]), [name, bar, number] = row.children
+      const row = /** @type {HTMLElement} */ (this.bars.children[r]), [name, bar, number] = /** @type {HTMLElement[]} */ ([...row.children])
       row.style.height = beside ? `${last.mapHeight + last.gap}px` : '18px'
       row.className = c === top && names.length > 1 ? 'top' : ''
       row.dataset.class = String(c)

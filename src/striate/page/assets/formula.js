@@ -19,7 +19,15 @@ const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
   /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, toggle: Function, edit: Function, open: Function}} on */
-  constructor(net, root, on) { Object.assign(this, { net, root, on, all: false, playing: false }) }
+  constructor(net, root, on) {
+    this.net = net
+    this.root = root
+    this.on = on
+    this.all = false
+    this.playing = false
+    /** @type {{layer: string, unit: number[]}|null} */
+    this.found = null
+  }
 
   /** @param {{layer: string, unit: number[]}|null} found */
   show(found) {
@@ -60,7 +68,7 @@ export class Arithmetic {
     }
     const pooling = reads.divisor !== undefined, by = [...groups].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum))
     const shown = this.all ? by : by.slice(0, SHOWN), rest = by.slice(shown.length)
-    const limits = [limitOf(Float32Array.from(taps, x)), limitOf(Float32Array.from(taps, t => t.weight)), limitOf(Float32Array.from(taps, t => x(t) * t.weight))]
+    const limits = [limitOf(Float32Array.from(taps.map(x))), limitOf(Float32Array.from(taps.map(t => t.weight))), limitOf(Float32Array.from(taps.map(t => x(t) * t.weight)))]
     const rows = []
     if (grid && per <= 150) {
       for (const group of shown) {

@@ -109,7 +109,7 @@ function divisor(layer, input, at, w, inside) {
 /** First and end of the window of an adaptive pooling. */
 const span = (i, from, to) => [Math.floor((i * from) / to), Math.ceil(((i + 1) * from) / to)]
 
-function adaptiveTaps(input, out, [c, ...at]) {
+function adaptiveTaps(input, out, /** @type {number[]} */ [c, ...at]) {
   const [, D, H, W] = input.shape
   const spans = at.map((i, a) => span(i, input.shape[a + 1], out[a + 1]))
   const taps = [], sizes = spans.map(([a, b]) => b - a)
@@ -173,7 +173,8 @@ const normFactor = (L, c) => L.weights.weight[c] / Math.sqrt(L.weights.running_v
 const normShift = (L, c) => L.weights.bias[c] - L.weights.running_mean[c] * normFactor(L, c)
 
 /** The flat number of a unit [c, d, h, w]. */
-export const flat = (shape, [c, d, h, w]) => ((c * shape[1] + d) * shape[2] + h) * shape[3] + w
+/** The place of a unit in its map's data. @param {number[]} shape @param {number[]} unit */
+export const flat = (shape, unit) => ((unit[0] * shape[1] + unit[1]) * shape[2] + unit[2]) * shape[3] + unit[3]
 /** The unit of a flat number. */
 export function unflat(shape, n) {
   const w = n % shape[3], h = Math.floor(n / shape[3]) % shape[2], d = Math.floor(n / (shape[3] * shape[2])) % shape[1]
@@ -192,7 +193,7 @@ function mixed(i, scale, n) {
   return high === low ? [[low, 1]] : [[low, 1 - (x - low)], [high, x - low]].filter(([, share]) => share > 0)
 }
 
-function upsampleTaps(L, input, [c, ...at]) {
+function upsampleTaps(L, input, /** @type {number[]} */ [c, ...at]) {
   const scale = axes(L.settings.scale, 1)
   if (L.settings.mode === 'nearest') return [{ source: 0, index: flat(input.shape, [c, ...at.map((i, a) => Math.floor(i / scale[a]))]), weight: 1 }]
   const each = at.map((i, a) => mixed(i, scale[a], input.shape[a + 1]))
@@ -209,7 +210,7 @@ function everywhere(out, f) {
 const sumOf = (taps, inputs) => taps.reduce((total, t) => total + (t.index < 0 ? 0 : t.weight * inputs[t.source].data[t.index]), 0)
 
 /** The taps of a transposed convolution: the inputs whose window, laid down, covers this output. */
-function transposedTaps(L, input, [c, ...at], few) {
+function transposedTaps(L, input, /** @type {number[]} */ [c, ...at], few) {
   const w = windowOf(L), groups = L.settings.groups, [C, D, H, W] = input.shape, perGroup = L.shape4[0] / groups
   const inGroup = C / groups, g = Math.floor(c / perGroup), K = size(w.kernel), taps = []
   for (let ic = g * inGroup; ic < (few ? g * inGroup + 1 : (g + 1) * inGroup); ic++)

@@ -4,7 +4,7 @@ import { prepared } from 'striate/resample'
 import { packed, unpacked } from 'striate/state'
 import { svg } from 'striate/diagram'
 
-/** @param {string} tag @param {any} [properties] @param {...(Node|string)} children */
+/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {any} [properties] @param {...(Node|string)} children @returns {HTMLElementTagNameMap[K]} */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(properties)) name in element ? (element[name] = value) : element.setAttribute(name, value)
@@ -87,7 +87,7 @@ export class Pad {
 
   stroke(a, b) { this.line(a, b); this.done() }
   /** A round brush with a soft edge of a pixel. */
-  line([x0, y0], [x1, y1]) {
+  line(/** @type {number[]} */ [x0, y0], /** @type {number[]} */ [x1, y1]) {
     const [C, H, W] = this.about.shape, r = Number(this.size.value), soft = 0.75
     const hex = this.colour.value, rgb = this.erasing ? [0, 0, 0] : C >= 3 ? [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16)) : [255]
     const top = this.about.kind === 'values' ? Math.max(1, ...this.samples.flatMap(s => [Math.max(...s)])) / 255 : 1
@@ -126,7 +126,7 @@ export class Pad {
       this.keep()
       this.item = prepared(g.getImageData(0, 0, bitmap.width, bitmap.height), this.about)
       this.done()
-    } catch { this.complain(`${file.name ?? 'the file'}: not an image that this browser reads; use PNG, JPEG or WebP`) }
+    } catch { this.complain(`${file instanceof File ? file.name : 'the file'}: not an image that this browser reads; use PNG, JPEG or WebP`) }
   }
 
   complain(text) { document.getElementById('banner').className = ''; document.getElementById('banner').textContent = text }

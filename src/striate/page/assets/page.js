@@ -196,7 +196,7 @@ class Page {
     const scale = /** @type {HTMLSelectElement} */ (byId('scale'))
     scale.value = this.state.scale
     scale.onchange = () => { this.state.scale = scale.value; this.paint(); this.store() }
-    this.diagram.bars.onclick = e => { const row = /** @type {HTMLElement} */ (e.target).closest('[data-class]'); if (row) this.pin({ layer: this.diagram.stages.at(-1).shown, unit: [Number(row.dataset.class), 0, 0, 0] }) }
+    this.diagram.bars.onclick = e => { const row = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (e.target).closest('[data-class]')); if (row) this.pin({ layer: this.diagram.stages.at(-1).shown, unit: [Number(row.dataset.class), 0, 0, 0] }) }
     byId('network').addEventListener('scroll', () => { if (this.space.goal) this.space.draw() })
     document.addEventListener('keydown', e => this.key(e))
   }

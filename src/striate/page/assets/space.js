@@ -23,6 +23,8 @@ export class Space {
     this.share = 0  // 0: flat; 1: in space
     this.goal = 0
     this.frames = []
+    /** @type {(HTMLElement & {wide?: number})[]|null} the layers' names, once they are made */
+    this.names = null
     let last = null, moved = 0
     this.canvas.addEventListener('pointerdown', e => { last = [e.clientX, e.clientY]; moved = 0; this.canvas.setPointerCapture(e.pointerId) })
     this.canvas.addEventListener('pointermove', e => {
