@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from striate.net import build as build
     from striate.net.read import read as read
     from striate.page import View as View
-    from striate.page import view as view
     from striate.run.api import data as data
     from striate.run.api import evaluate as evaluate
     from striate.run.api import export as export
     from striate.run.api import predict as predict
     from striate.run.api import train as train
+    from striate.run.viewing import view as view
     from striate.spec import *  # noqa: F403
 
 # module -> its public names
@@ -76,8 +76,9 @@ _WHERE = {
     "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",
     "striate.net.read": "read",
-    "striate.page": "View view",
+    "striate.page": "View",
     "striate.run.api": "data evaluate export predict train",
+    "striate.run.viewing": "view",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
 _INNER = {"Join", "OPS", "Op", "Pool", "Shape", "Spec"}  # of striate.spec: what its own code is written with

@@ -42,7 +42,7 @@ def visit(browser):
 @pytest.fixture(scope="session")
 def bench_page(browser, tmp_path_factory):
     """A page that stays open, whose modules the tests call: ``import('striate/net')``."""
-    from striate.page import view
+    from striate.run.viewing import view
 
     path = view("conv 2 3; relu; flatten; linear 3", input=(1, 8, 8)).save(tmp_path_factory.mktemp("bench") / "b.html")
     with opened(browser, path.as_uri()) as page:
@@ -62,7 +62,7 @@ def lenet(tmp_path_factory):
 @pytest.fixture(scope="session")
 def lenet_file(lenet, tmp_path_factory):
     """Its page as one file."""
-    from striate.page import view
+    from striate.run.viewing import view
 
     return view(lenet).save(tmp_path_factory.mktemp("page") / "lenet.html")
 

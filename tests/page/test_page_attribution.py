@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from striate.inspect.models.inspected import inspected
-from striate.page import view
+from striate.run.viewing import view
 
 pytestmark = pytest.mark.slow
 NETS = {

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 
 from pages import opened
-from striate.page import view
+from striate.run.viewing import view
 
 pytestmark = pytest.mark.slow
 SEVEN = [(0.15, 0.1), (0.8, 0.1), (0.6, 0.5), (0.4, 0.95)]  # shares of the pad

@@ -26,11 +26,11 @@ from striate.inspect.models.inspected import InspectedModel, inspected
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
-from striate.page import View, view
+from striate.page import View
 from striate.page.document import MODULES, POLICY, document
 from striate.page.scene import MAX_MACS, NetworkScene, Sample
-from striate.page.view import _of_data, _of_source
 from striate.run.folder import newest_run
+from striate.run.viewing import _of_data, _of_source, view
 from striate.spec import parse
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

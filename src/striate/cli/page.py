@@ -44,9 +44,9 @@ def view_command(
     """
     import webbrowser
 
-    from striate.page import view
     from striate.page.server import PageServer
     from striate.run.folder import newest_run
+    from striate.run.viewing import view
 
     page = view(model if model is not None else newest_run(), source or None, data=data, input=input)
     if html is not None:

@@ -2,5 +2,5 @@
 
 from striate.page.document import document as document
 from striate.page.scene import NetworkScene as NetworkScene
+from striate.page.scene import Sample as Sample
 from striate.page.view import View as View
-from striate.page.view import view as view

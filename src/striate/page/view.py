@@ -1,27 +1,15 @@
-"""``striate.view``: the page of a network, written to a file, served on this machine, or shown in a notebook."""
+"""The page of a network as a value: written to a file, served on this machine, or shown in a notebook."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-import numpy as np
-
-from striate.datasets import open_data
-from striate.datasets.open import Data
-from striate.errors import DataError, Error, SeeError
+from striate.errors import SeeError
 from striate.files import write_safely
-from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, inspected
-from striate.inspect.models.over_data import items_for
-from striate.model.sources import Source, source_items
 from striate.page.document import document
-from striate.page.scene import NetworkScene, Sample
-from striate.run.splits import data_of_run, items_of_run, run_of
-
-SAMPLES = 24  # inputs that are offered at most
+from striate.page.scene import NetworkScene
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +30,8 @@ class View:
         """Writes the page as one file, which needs neither striate nor the internet.
 
         >>> import tempfile
-        >>> page = view("conv 2 3; relu; flatten; linear 3", input=(1, 8, 8))
+        >>> from striate.inspect.models.inspected import inspected
+        >>> page = View(NetworkScene.of(inspected("conv 2 3; relu; flatten; linear 3", (1, 8, 8))))
         >>> page.save(Path(tempfile.mkdtemp()) / "page.html").name
         'page.html'
         """
@@ -56,84 +45,3 @@ class View:
         """In a notebook: the page in a frame of its own, without access to the notebook around it."""
         inside = html.escape(self.html(), quote=True)
         return f'<iframe sandbox="allow-scripts" srcdoc="{inside}" style="width:100%;height:720px;border:0"></iframe>'
-
-
-def view(
-    net: Inspectable,
-    source: Source | Sequence[Source] | None = None,
-    *,
-    data: Data | None = None,
-    input: Size = None,
-) -> View:
-    """The live page of a network: draw its input, see every feature map, and open any unit's arithmetic.
-
-    Args:
-        net: What :func:`striate.check` takes: a run's folder, a model file, a ``Model``, a network by name or text
-            (with random weights), or any ``nn.Module`` whose forward can be followed.
-        source: Inputs that the page offers: an image file or several, a folder of them, arrays, sentences.
-        data: A data set whose test items are offered. [of a run's model: the run's own]
-        input: ``(C, H, W)``, where the network does not say it.
-
-    Raises:
-        ModelError, SpecError: There is no such network. DataError: An input cannot be read. SeeError: The network
-            cannot be computed in a page.
-
-    >>> page = view("lenet5")
-    >>> len(page.html()) < 700_000
-    True
-    """
-    model = inspected(net, input)
-    if source is not None:
-        samples = _of_source(model, source)
-    elif data is not None:
-        samples = _of_data(model, data)
-    else:
-        try:
-            samples = _of_run(model)
-        except Error as error:  # the page is of use without them
-            samples, model = [], replace(model, notes=(*model.notes, f"no samples of the run: {error}"))
-    title = str(net) if isinstance(net, str | Path) else type(model.module).__name__
-    return View(NetworkScene.of(model, samples, title))
-
-
-def _of_source(model: InspectedModel, source: Source | Sequence[Source]) -> list[Sample]:
-    several: list[Source] = list(source) if isinstance(source, list | tuple) else [cast(Source, source)]
-    found: list[Sample] = []
-    for one in several:
-        for item in source_items(one, model.contract):
-            if isinstance(item, DataError):
-                raise item
-            name = (
-                str(item.source) if model.contract.mode == "text" else Path(item.file or f"input {len(found) + 1}").name
-            )
-            found.append(Sample(name, model.item(item.source)))
-            if len(found) == SAMPLES:
-                return found
-    return found
-
-
-def _of_data(model: InspectedModel, data: Data) -> list[Sample]:
-    """Items of the test split of *data*, evenly spread."""
-    dataset = open_data(data)
-    arrays = items_for(model.contract, dataset, "test", max_items=SAMPLES)
-    labels: dict[str, str] = {}
-    part, shown = dataset.parts["test"], frozenset(arrays.names)
-    if model.contract.mode == "text":  # a sample's name is what the page writes into its field
-        labels = {name: str(text) for name, text in zip(part.names, part.inputs, strict=True) if name in shown}
-    elif dataset.task.exclusive and not dataset.task.per_pixel:
-        pairs = zip(part.names, part.targets, strict=True)
-        labels = {name: dataset.classes[int(target)] for name, target in pairs if name in shown}
-    names = [labels.get(name) or Path(name).name for name in arrays.names]
-    return [Sample(name, item) for name, item in zip(names, arrays.inputs, strict=True)]
-
-
-def _of_run(model: InspectedModel) -> list[Sample]:
-    """Test items of the run that wrote *model*: its files where they still are, else of its data opened again."""
-    folder = run_of(model.model.path)
-    if folder is None:
-        return []
-    items = items_of_run(folder)
-    few = [items[i] for i in np.linspace(0, len(items) - 1, min(SAMPLES, len(items))).round().astype(int)]
-    if few and model.contract.mode != "text" and all(Path(name).is_file() for name, _ in few):
-        return [Sample(target or Path(name).name, model.item(Path(name))) for name, target in few]
-    return _of_data(model, data_of_run(folder))
