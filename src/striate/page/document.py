@@ -6,9 +6,10 @@ import base64
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from striate.page.scene import NetworkScene
+if TYPE_CHECKING:
+    from striate.page.scene import NetworkScene
 
 # The scripts, each an ES module; they name each other "striate/NAME".
 MODULES: Final = tuple("ops net colour state diagram space pad resample formula attribution page".split())
@@ -22,6 +23,7 @@ def document(scene: NetworkScene) -> str:
     """The whole page as HTML. It loads nothing and may load nothing: its content security policy forbids it.
 
     >>> from striate.inspect.models.inspected import inspected
+    >>> from striate.page.scene import NetworkScene
     >>> text = document(NetworkScene.of(inspected("lenet5")))
     >>> text.startswith("<!doctype html>"), "https:" in text
     (True, False)
