@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,39 +15,56 @@ from striate.net.layers import ChannelNorm, ChannelScale, FixedCodes, TabledConv
 WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
 
 
-def _lecun(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+@dataclass(frozen=True)
+class Draw:
+    """Where a weight's first values come from: ``"normal"`` of standard deviation *scale*, ``"uniform"`` within it."""
+
+    kind: str
+    scale: float
+
+    def fill(self, weight: Tensor, generator: torch.Generator) -> None:
+        """Draws on the CPU, so that every device begins alike."""
+        values = torch.empty(weight.shape, dtype=weight.dtype)
+        if self.kind == "normal":
+            values.normal_(0, self.scale, generator=generator)
+        else:
+            values.uniform_(-self.scale, self.scale, generator=generator)
+        weight.copy_(values)
+
+
+def _lecun(fan_in: int, fan_out: int) -> Draw:
     """Normal, standard deviation ``1 / sqrt(fan_in)``: LeCun et al. 1998, "Efficient BackProp", equation 16."""
-    weight.normal_(0, 1 / math.sqrt(fan_in), generator=generator)
+    return Draw("normal", 1 / math.sqrt(fan_in))
 
 
-def _glorot(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+def _glorot(fan_in: int, fan_out: int) -> Draw:
     """Uniform within ``sqrt(6 / (fan_in + fan_out))``: Glorot and Bengio 2010, equation 16. For tanh and sigmoid."""
-    bound = math.sqrt(6 / (fan_in + fan_out))
-    weight.uniform_(-bound, bound, generator=generator)
+    return Draw("uniform", math.sqrt(6 / (fan_in + fan_out)))
 
 
-def _he(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+def _he(fan_in: int, fan_out: int) -> Draw:
     """Normal, standard deviation ``sqrt(2 / fan_in)``: He, Zhang, Ren, Sun 2015, equation 10. For ReLU and its kin."""
-    weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
+    return Draw("normal", math.sqrt(2 / fan_in))
 
 
-def _lenet(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+def _lenet(fan_in: int, fan_out: int) -> Draw:
     """Uniform within ``2.4 / fan_in``: LeCun et al. 1998, "Gradient-based learning ...", appendix A."""
-    weight.uniform_(-2.4 / fan_in, 2.4 / fan_in, generator=generator)
+    return Draw("uniform", 2.4 / fan_in)
 
 
-def _alexnet(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+def _alexnet(fan_in: int, fan_out: int) -> Draw:
     """Normal, standard deviation 0.01: Krizhevsky, Sutskever, Hinton 2012, section 5."""
-    weight.normal_(0, 0.01, generator=generator)
+    return Draw("normal", 0.01)
 
 
-INITS: dict[str, Callable[[Tensor, int, int, torch.Generator], None]] = {
+INITS: dict[str, Callable[[int, int], Draw]] = {
     "lecun": _lecun,
     "glorot": _glorot,
     "he": _he,
     "lenet": _lenet,
     "alexnet": _alexnet,
 }
+WORDS = Draw("uniform", 0.25)  # about the variance of trained word vectors, as Kim 2014 begins those to be learned
 
 
 def check_init(name: str) -> None:
@@ -65,42 +83,38 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
     Raises:
         RecipeError: An unknown name.
     """
-    check_init(name)
-    if name == "auto":
-        saturating = any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in module.modules())
-        name = "glorot" if saturating else "he"
     generator = torch.Generator().manual_seed(seed)
+    for path, some, draw in draws(module, name):
+        draw.fill(module.get_parameter(path)[some], generator)
     for part in module.modules():
-        if isinstance(part, TabledConvolution):
-            _fill_tabled(part, name, generator)
-        elif isinstance(part, WEIGHTED):
-            fill(part.weight, *fans(part), name, generator)
-            if part.bias is not None:
-                part.bias.zero_()
-        elif isinstance(part, nn.Embedding):
-            # of about the variance of trained word vectors, as Kim 2014 begins those that are learned
-            values = torch.empty(part.weight.shape, dtype=part.weight.dtype)
-            part.weight.copy_(values.uniform_(-0.25, 0.25, generator=generator))
+        if isinstance(part, (TabledConvolution, *WEIGHTED)) and part.bias is not None:
+            part.bias.zero_()
         elif isinstance(part, nn.modules.batchnorm._BatchNorm | ChannelNorm | ChannelScale | FixedCodes):
             part.reset_parameters()
 
 
-def fill(weight: Tensor, fan_in: int, fan_out: int, name: str, generator: torch.Generator) -> None:
-    """One weight's first values, drawn on the CPU so that every device begins alike."""
-    values = torch.empty(weight.shape, dtype=weight.dtype)
-    INITS[name](values, fan_in, fan_out, generator)
-    weight.copy_(values)
+def draws(module: nn.Module, name: str = "auto") -> Iterator[tuple[str, slice, Draw]]:
+    """Which parameters of *module* are drawn, in which rows, and how, in the order of the drawing; those that are not
+    begin at 0 or 1.
 
-
-def _fill_tabled(part: TabledConvolution, name: str, generator: torch.Generator) -> None:
-    """Each output sums the inputs of its own row of the table."""
-    area, start = math.prod(part.weight.shape[2:]), 0
-    for row in part.table:
-        stop = start + len(row)
-        fill(part.weight[start:stop], len(row) * area, len(part.table) * area, name, generator)
-        start = stop
-    if part.bias is not None:
-        part.bias.zero_()
+    >>> next(draws(nn.Sequential(nn.Linear(50, 3)), "he"))
+    ('0.weight', slice(0, 3, None), Draw(kind='normal', scale=0.2))
+    """
+    check_init(name)
+    if name == "auto":
+        saturating = any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in module.modules())
+        name = "glorot" if saturating else "he"
+    for path, part in module.named_modules():
+        where = f"{path}.weight".lstrip(".")
+        if isinstance(part, TabledConvolution):  # each output sums the inputs of its own row of the table
+            area, start = math.prod(part.weight.shape[2:]), 0
+            for row in part.table:
+                yield where, slice(start, start + len(row)), INITS[name](len(row) * area, len(part.table) * area)
+                start += len(row)
+        elif isinstance(part, WEIGHTED):
+            yield where, slice(0, len(part.weight)), INITS[name](*fans(part))
+        elif isinstance(part, nn.Embedding):
+            yield where, slice(0, len(part.weight)), WORDS
 
 
 def fans(part: nn.Module) -> tuple[int, int]:
