@@ -53,6 +53,10 @@ class ClassificationScores:
         confusion: ``(K, K)`` counts; rows are the labels, columns the predictions.
         calibration: See :func:`calibration`.
         worst: The mistakes with the highest probability, the highest first; 24 at most.
+        targets: int64 ``(N,)``, the label of each item.
+        predictions: int64 ``(N,)``, its most probable class.
+        probabilities: float64 ``(N,)``, the probability of that.
+        losses: float64 ``(N,)``, the cross-entropy of each item, in nats.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +68,10 @@ class ClassificationScores:
     confusion: NDArray[np.int64]
     calibration: dict[str, float]
     worst: tuple[Mistake, ...]
+    targets: NDArray[np.int64]
+    predictions: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    losses: NDArray[np.float64]
 
     @property
     def right(self) -> int:
@@ -80,8 +88,8 @@ class ClassificationScores:
         return confused_pairs(self.confusion, self.classes, limit)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return as_plain(self, "classes")
+        """Plain values, ready for JSON, without every single prediction."""
+        return as_plain(self, "classes", "targets", "predictions", "probabilities", "losses")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.accuracy_interval
@@ -142,6 +150,7 @@ def score_classification(
     confidence = np.exp(log_p.max(axis=1))
     confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
     right = int(confusion.trace())
+    losses = -log_p[np.arange(n), labels]
 
     wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST].tolist()
@@ -150,7 +159,7 @@ def score_classification(
         n=n,
         accuracy=right / n,
         accuracy_interval=wilson(right, n),
-        loss=float(-log_p[np.arange(n), labels].mean()),
+        loss=float(losses.mean()),
         per_class=tuple(_class_score(name, i, confusion) for i, name in enumerate(classes)),
         confusion=confusion,
         calibration=calibration(confidence, predicted == labels),
@@ -158,6 +167,10 @@ def score_classification(
             Mistake(i, item_name(i, names), classes[labels[i]], classes[predicted[i]], float(confidence[i]))
             for i in surest
         ),
+        targets=labels,
+        predictions=predicted,
+        probabilities=confidence,
+        losses=losses,
     )
 
 

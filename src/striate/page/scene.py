@@ -18,9 +18,11 @@ from striate.errors import SeeError, shape_text
 from striate.inspect.models.inspected import InspectedModel
 from striate.learning import evaluating
 from striate.net import Net
+from striate.net.init import draws
 from striate.net.layers import layer as torch_layer
 from striate.net.read import read_all
 from striate.net.read_graph import legal
+from striate.page.panels import Panels
 from striate.spec import BatchNorm, Graph, Node, Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
 
@@ -51,8 +53,10 @@ class NetworkScene:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, model: InspectedModel, samples: Sequence[Sample] = (), title: str = "") -> NetworkScene:
-        """The scene of *model*.
+    def of(
+        cls, model: InspectedModel, samples: Sequence[Sample] = (), title: str = "", panels: Panels | None = None
+    ) -> NetworkScene:
+        """The scene of *model*; *panels* are what is known of it besides.
 
         Raises:
             SeeError: The network cannot be computed in a page: it has parts that are no layer of striate, or takes more
@@ -69,8 +73,14 @@ class NetworkScene:
             )
         blob: list[np.ndarray] = []
         offset, layers = 0, []
-        for node in graph.nodes:
-            entry = _layer(node, shapes)
+        for node, row in zip(graph.nodes, report.layers, strict=True):
+            entry = _layer(node, shapes) | {
+                "text": row.op,
+                "parameters": row.parameters,
+                "macs": row.macs,
+                "field": row.receptive_field,
+                "grid": model.grid(node.name),  # where its cells lie on the input
+            }
             for name, tensor in _tensors(modules.get(node.name)):
                 values = tensor.detach().float().cpu().numpy().ravel()
                 entry["weights"][name] = {"shape": list(tensor.shape), "offset": offset}
@@ -98,6 +108,10 @@ class NetworkScene:
             "notes": list(model.notes),
             "samples": [_sample(sample) for sample in samples],
         }
+        if panels:
+            about |= panels.document()
+            if panels.init and isinstance(model.module, Net):
+                about["first"] = _first(model.module, layers, *panels.init)
         about["check"] = _check(model, graph, modules, samples)
         return cls(about, weights)
 
@@ -148,6 +162,16 @@ def _layer(node: Node, shapes: dict[str, Shape]) -> dict[str, Any]:
         "shape": list(shapes[node.name]),
         "weights": {},
     }
+
+
+def _first(net: Net, layers: Sequence[dict[str, Any]], init: str, seed: int) -> dict[str, Any]:
+    """How the first weights are drawn, in order: where in the weights, how many, from what, of which scale."""
+    at = {f"{layer['name']}.{name}": weight for layer in layers for name, weight in layer["weights"].items()}
+    rows = []
+    for path, some, draw in draws(net, init):
+        row = int(np.prod(at[path]["shape"][1:]))
+        rows.append([at[path]["offset"] + some.start * row, (some.stop - some.start) * row, draw.kind, draw.scale])
+    return {"init": init, "seed": seed, "draws": rows}
 
 
 def _input(model: InspectedModel) -> dict[str, Any]:

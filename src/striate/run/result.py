@@ -30,6 +30,11 @@ BALANCES = {
 }
 
 
+def made_of(contract: Contract) -> str:
+    """What the items of a model are, in a word."""
+    return {"text": "texts", "values": "items"}.get(contract.mode, "images")
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished run: the best model and what it is worth on the test split."""
@@ -40,13 +45,7 @@ class Result:
 
     def headline(self) -> str:
         """What the model is worth, in a line."""
-        return f"test {self.test.headline(self.items)}"
-
-    @property
-    def items(self) -> str:
-        """What the data are made of, in a word."""
-        mode = self.model.contract.mode
-        return {"text": "texts", "values": "items"}.get(mode, "images")
+        return f"test {self.test.headline(made_of(self.model.contract))}"
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""

@@ -16,6 +16,7 @@ from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, 
 from striate.inspect.models.over_data import items_for
 from striate.model.sources import Source, source_items
 from striate.page import NetworkScene, Sample, View
+from striate.run.paneling import panels_of
 from striate.run.splits import data_of_run, items_of_run, run_of
 
 SAMPLES = 24  # inputs that are offered at most
@@ -55,8 +56,11 @@ def view(
             samples = _of_run(model)
         except Error as error:  # the page is of use without them
             samples, model = [], replace(model, notes=(*model.notes, f"no samples of the run: {error}"))
+    panels, why = panels_of(model.model)
+    if why and not any(why in note for note in model.notes):
+        model = replace(model, notes=(*model.notes, f"no test items of the run: {why}"))
     title = str(net) if isinstance(net, str | Path) else type(model.module).__name__
-    return View(NetworkScene.of(model, samples, title))
+    return View(NetworkScene.of(model, samples, title, panels))
 
 
 def _of_source(model: InspectedModel, source: Source | Sequence[Source]) -> list[Sample]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -90,6 +90,34 @@ class OutputContext:
     upright: Callable[..., np.ndarray] = _same
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One item to look at: its index in the split, *what* was taken for what, and *how* wrong that is."""
+
+    index: int
+    what: str
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What the live page shows of the scores of a split.
+
+    Args:
+        title: Over the worst items: ``"Worst mistakes"``.
+        worst: The worst first.
+        confusion: int ``(K, K)``, rows are the labels, columns the predictions; None where there is none.
+        counted: What it counts: ``"items"``, ``"pixels"``.
+        cells: For ``(label, prediction)`` items of that, the most confident first, 24 at most; empty of pixels.
+    """
+
+    title: str = ""
+    worst: tuple[Finding, ...] = ()
+    confusion: np.ndarray | None = None
+    counted: str = "items"
+    cells: Mapping[tuple[int, int], Sequence[Finding]] = field(default_factory=dict)
+
+
 Measured = TypeVar("Measured", bound=Scores)
 
 
@@ -154,6 +182,10 @@ class Scoring(ABC, Generic[Measured]):
     @abstractmethod
     def sections(self, scores: Measured, shown: Mapping[int, ItemView]) -> Sections:
         """What the report says of *scores*; *shown* are the items of ``scores.worst``, by index."""
+
+    def findings(self, scores: Measured) -> Findings:
+        """What the live page shows of *scores*: nothing, unless the task says more."""
+        return Findings()
 
     def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
         """*view* of an item with its target and its prediction drawn in, where these can be drawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,12 +13,14 @@ from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
 from striate.metrics.classification import ClassificationScores, Mistake, score_classification
-from striate.metrics.shared import percent
+from striate.metrics.shared import WORST, percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.scoring.base import (
+    Finding,
+    Findings,
     Loss,
     OutputContext,
     Scoring,
@@ -110,6 +113,27 @@ class ClassificationScoring(Scoring[ClassificationScores]):
             f"Always predicting “{common.name}” would give {percent(common.n / n)}.",
             _mistakes(scores, shown),
             _classes(scores),
+        )
+
+    def findings(self, scores: ClassificationScores) -> Findings:
+        """The mistakes with the highest loss; the confusion matrix and who is in its cells."""
+        y, predicted, p = scores.targets, scores.predictions, scores.probabilities
+        wrong = np.flatnonzero(predicted != y)
+        worst = wrong[np.argsort(-scores.losses[wrong], kind="stable")][:WORST].tolist()
+        name = scores.classes
+        cells: dict[tuple[int, int], list[Finding]] = defaultdict(list)
+        for i in np.argsort(-p, kind="stable").tolist():
+            cell = cells[int(y[i]), int(predicted[i])]
+            if len(cell) < WORST:
+                cell.append(Finding(i, f"{name[y[i]]} \u2192 {name[predicted[i]]}", percent(p[i])))
+        return Findings(
+            "Mistakes with the highest loss",
+            tuple(
+                Finding(i, f"{name[y[i]]} \u2192 {name[predicted[i]]}", f"{percent(p[i])}, loss {scores.losses[i]:.2f}")
+                for i in worst
+            ),
+            scores.confusion,
+            cells=cells,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,17 @@ from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
-from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
+from striate.tasks.scoring.base import (
+    Finding,
+    Findings,
+    Loss,
+    OutputContext,
+    Scoring,
+    Tally,
+    checked_columns,
+    named,
+    together,
+)
 from striate.tasks.task import MULTILABEL
 
 
@@ -66,6 +76,16 @@ class MultilabelScoring(Scoring[MultilabelScores]):
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> MultilabelScores:
         return score_multilabel(*together(batches, len(context.classes)), context.classes, context.names)
 
+    def findings(self, scores: MultilabelScores) -> Findings:
+        """The items that are not all right, the highest loss first."""
+        return Findings(
+            "Mistakes with the highest loss",
+            tuple(
+                Finding(m.index, f"{_labels_of(m.truth)} \u2192 {_labels_of(m.predicted)}", f"loss {m.loss:.2f}")
+                for m in scores.worst
+            ),
+        )
+
     def sections(self, scores: MultilabelScores, shown: Mapping[int, ItemView]) -> Sections:
         n, (low, high) = scores.n, scores.subset_accuracy_interval
         return Sections(
@@ -108,13 +128,17 @@ def _mistakes(scores: MultilabelScores, shown: Mapping[int, ItemView]) -> Html:
     )
 
 
+def _labels_of(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no label"
+
+
 def _mistake(mistake: LabelMistake, item: ItemView | None) -> Html:
     missed = ", ".join(name for name in mistake.truth if name not in mistake.predicted)
     wrong = ", ".join(name for name in mistake.predicted if name not in mistake.truth)
     right = ", ".join(name for name in mistake.truth if name in mistake.predicted)
     return el(
         "figure",
-        item_figure(item, ", ".join(mistake.truth) or "no label"),
+        item_figure(item, _labels_of(mistake.truth)),
         el(
             "figcaption",
             el("span", "missed ", el("b", missed)) if missed else None,

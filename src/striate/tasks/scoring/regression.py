@@ -16,7 +16,17 @@ from striate.report import ItemView, Sections
 from striate.report.charts import scatter
 from striate.report.markup import Html, class_rows, el, html_table, note, num, section
 from striate.report.pictures import item_figure, items_grid
-from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, checked_columns, named, together
+from striate.tasks.scoring.base import (
+    Finding,
+    Findings,
+    Loss,
+    OutputContext,
+    Scoring,
+    Tally,
+    checked_columns,
+    named,
+    together,
+)
 from striate.tasks.task import REGRESSION
 
 LOSSES: dict[str, Loss] = {
@@ -83,6 +93,17 @@ class RegressionScoring(Scoring[RegressionScores]):
         what = f"mean absolute error, over {scores.n:,} items"
         return Sections(f"{scores.mae:.4g}", what, beside, _largest_errors(scores, shown), _values(scores))
 
+    def findings(self, scores: RegressionScores) -> Findings:
+        """The items furthest off."""
+        return Findings(
+            "Largest errors",
+            tuple(
+                Finding(m.index, ", ".join(f"{true:.3g} \u2192 {found:.3g}" for true, found in pairs), _off(pairs))
+                for m in scores.worst
+                for pairs in [list(zip(m.truth, m.predicted, strict=True))[:NUMBERS]]
+            ),
+        )
+
     def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
         if not context.positions:
             return view
@@ -92,6 +113,10 @@ class RegressionScoring(Scoring[RegressionScores]):
             target_points=tuple((float(target[x]), float(target[y])) for x, y in context.positions),
             predicted_points=tuple((float(predicted[x]), float(predicted[y])) for x, y in context.positions),
         )
+
+
+def _off(pairs: Sequence[tuple[float, float]]) -> str:
+    return "off by " + ", ".join(f"{abs(found - true):.3g}" for true, found in pairs)
 
 
 def _errors(scores: Tensor, targets: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,17 @@ from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
-from striate.tasks.scoring.base import Loss, OutputContext, Scoring, Tally, check_range, named, shape_of_targets
+from striate.tasks.scoring.base import (
+    Finding,
+    Findings,
+    Loss,
+    OutputContext,
+    Scoring,
+    Tally,
+    check_range,
+    named,
+    shape_of_targets,
+)
 from striate.tasks.task import IGNORE, SEGMENTATION
 
 SHOWN = 12  # images on the page; each is three pictures
@@ -102,6 +113,11 @@ class SegmentationScoring(Scoring[SegmentationScores]):
             _worst_images(scores, shown),
             _classes(scores),
         )
+
+    def findings(self, scores: SegmentationScores) -> Findings:
+        """The images with the lowest mean IoU; the confusion matrix of the pixels."""
+        worst = tuple(Finding(m.index, Path(m.name).name, f"mean IoU {percent(m.mean_iou)}") for m in scores.worst)
+        return Findings("Images with the lowest mean IoU", worst, scores.confusion, "pixels")
 
     def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
         return replace(view, target=np.asarray(target), predicted=_classes_of(scores, 0))
