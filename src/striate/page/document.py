@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from striate.page.scene import NetworkScene
 
 # The scripts, each an ES module; they name each other "striate/NAME".
-MODULES: Final = tuple("ops net colour state diagram space pad resample formula attribution page".split())
+MODULES: Final = tuple(
+    "ops net colour state blocks arrange diagram space pad resample formula attribution page".split()
+)
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"

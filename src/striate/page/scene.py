@@ -22,6 +22,7 @@ from striate.net.init import draws
 from striate.net.layers import layer as torch_layer
 from striate.net.read import read_all
 from striate.net.read_graph import legal
+from striate.page.blocks import blocks
 from striate.page.panels import Panels
 from striate.spec import BatchNorm, Graph, Node, Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
@@ -97,6 +98,7 @@ class NetworkScene:
             "macs": report.macs,
             "input": _input(model),
             "layers": layers,
+            "blocks": blocks(report),
             "output": {
                 "names": list(contract.classes),
                 "activation": task.activation,

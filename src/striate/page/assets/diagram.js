@@ -1,10 +1,16 @@
 // The flat diagram: where every map lies, painting it, which unit is under the pointer, edges and receptive fields.
 import { fill, limitOf, theme } from 'striate/colour'
-import { unflat, size } from 'striate/ops'
+import { flat, unflat, size } from 'striate/ops'
+import { arrange, link } from 'striate/arrange'
+import { Blocks, shortNames, stagesIn } from 'striate/blocks'
 
-const GAP = 4, SVG = 'http://www.w3.org/2000/svg'
-const HEAD = 58  // above a column: its name, its layers, its shape
+const SVG = 'http://www.w3.org/2000/svg'
 const EDGES = 48  // that are drawn at most, the strongest
+const LEFT = 16, LIST = 180  // the margin; the classes at the right
+const WIDE = 100  // pixels that the maps of a layer take beside each other, about
+const SCALES = [...Array.from({ length: 22 }, (_, i) => 2.4 * 0.93 ** i), 0.8]  // of the maps; the last one where it has to be scrolled in any case
+const COLUMNS = 12  // that are never folded unasked
+const MOVES = 260  // milliseconds
 
 /** @param {string} tag @param {any} attributes @param {Element} [parent] */
 export function svg(tag, attributes, parent) {
@@ -22,20 +28,26 @@ export function svg(tag, attributes, parent) {
  */
 
 export class Diagram {
-  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{hover: Function, click: Function}} on */
+  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{hover: Function, click: Function, fold: Function}} on */
   constructor(net, root, on) {
     this.net = net
+    this.on = on
     this.root = document.createElement('div')
     this.root.className = 'diagram'
     root.append(this.root)
     this.under = svg('svg', {}, this.root)
-    this.stages = this.grouped()
-    this.stageOf = new Map(this.stages.flatMap(stage => stage.names.map(name => [name, stage])))
-    for (const stage of this.stages) this.element(stage, on)
+    this.all = this.grouped()
+    this.realOf = new Map(this.all.flatMap(stage => stage.names.map(name => [name, stage])))
+    this.blocks = new Blocks(net.scene.blocks ?? net.layers.map(layer => layer.name), this.all, name => net.byName.get(name).op)
+    this.short = shortNames([...this.all.map(stage => stage.names[0]), ...this.blocks.all.map(block => block.name)])
+    this.frames = document.createElement('div')
+    this.root.append(this.frames)
     this.bars = document.createElement('div')
     this.bars.className = 'bars'
+    this.bars.style.setProperty('--names', `${Math.min(74, 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))}px`)
     this.root.append(this.bars)
     this.over = svg('svg', {}, this.root)
+    this.stages = []
   }
 
   /** Layers that act on each number alone stand in one column with the layer before them. */
@@ -50,98 +62,168 @@ export class Diagram {
       if (joins) {
         before.names.push(layer.name)
         if (!['flatten', 'dropout', 'stochasticdepth'].includes(layer.op)) before.shown = layer.name
-      } else stages.push({ names: [layer.name], shown: layer.name, depth: 1 + Math.max(0, ...layer.inputs.map(i => of.get(i)?.depth ?? 0)), inputs: [...new Set(layer.inputs.map(i => of.get(i)).filter(Boolean))] })
+      } else stages.push({ names: [layer.name], shown: layer.name, inputs: [] })
       of.set(layer.name, joins ? before : stages.at(-1))
     }
     return stages
   }
 
-  element(stage, on) {
+  /** The column of the network's output. */
+  get last() { return this.stageOf.get(this.net.output) }
+
+  /** Takes what the blocks say is shown: columns, which of them shows which layer, which reads which. */
+  gather() {
+    this.items = this.blocks.shown()
+    const before = new Set(this.stages)
+    let previous = this.frames
+    this.stages = stagesIn(this.items)
+    this.stageOf = new Map(this.stages.flatMap(stage => stage.names.map(name => [name, stage])))
+    for (const stage of this.stages) {
+      const own = new Set(stage.names), read = stage.names.flatMap(name => this.net.byName.get(name).inputs).filter(name => !own.has(name))
+      stage.inputs = [...new Set(read.map(name => this.stageOf.get(name)).filter(Boolean))]
+      stage.depth = 1 + Math.max(0, ...stage.inputs.map(s => s.depth - (s.bare ? 1 : 0)))
+      stage.ofInput = read.includes('input')
+      if (!stage.box) this.element(stage)
+      if (previous.nextSibling !== stage.box) previous.after(stage.box)
+      previous = stage.box
+      before.delete(stage)
+    }
+    for (const gone of before) gone.box.remove()
+  }
+
+  element(stage) {
     const box = document.createElement('div')
     box.className = 'stage'
     const name = document.createElement('div')
     name.className = 'name'
-    const title = document.createElement('b'), about = document.createElement('span')
-    const main = this.net.byName.get(stage.shown)
-    title.textContent = stage.names[0].split('.').slice(-2).join('.')
-    title.title = stage.names.join(', ')
-    const words = stage.names.map(n => this.net.byName.get(n).label).filter((w, i, all) => w !== 'flatten' || all.length === 1)
-    about.textContent = `${words.join(' \u2192 ')}`
-    about.append(document.createElement('br'), shapeText(main.shape))
-    name.append(title, about)
+    const main = this.net.byName.get(stage.shown), title = document.createElement(stage.block ? 'button' : 'b'), about = document.createElement('span'), shape = document.createElement('span')
+    const label = this.label(stage)
+    const words = document.createElement('span')
+    for (const [i, part] of label.split('.').entries()) words.append(...(i ? ['.', document.createElement('wbr')] : []), part)
+    title.append(words)
+    if (stage.block) {
+      box.classList.add('folded')
+      title.className = 'fold'
+      title.dataset.block = stage.block.id
+      title.setAttribute('aria-expanded', 'false')
+      title.title = 'Unfold'
+      title.onclick = () => this.on.fold(stage.block)
+    } else title.title = stage.names.join(', ')
+    about.className = 'about'
+    about.textContent = about.title = stage.block ? this.contents(stage.block) : this.words(stage)
+    shape.textContent = shapeText(main.shape)
+    if (stage.bare) { box.classList.add('bare'); shape.title = stage.names[0]; name.append(shape) } else name.append(title, about, shape)
+    box.append(name)
     const canvas = document.createElement('canvas')
-    box.append(name, canvas)
-    this.root.append(box)
-    Object.assign(stage, { box, canvas, name, atlas: document.createElement('canvas') })
+    if (stage.bare) { const circle = document.createElement('i'); circle.className = 'join'; circle.textContent = stage.symbol; circle.title = stage.names[0]; box.append(circle) } else box.append(canvas)
+    if (stage.symbol && !stage.bare && !stage.block) { const circle = document.createElement('i'); circle.className = 'join before'; circle.textContent = stage.symbol; box.append(circle) }
+    Object.assign(stage, { box, canvas, name, label, atlas: document.createElement('canvas') })
     const at = event => { const r = canvas.getBoundingClientRect(); return this.hit(stage, event.clientX - r.left, event.clientY - r.top) }
-    canvas.addEventListener('pointermove', event => on.hover(at(event), event))
-    canvas.addEventListener('pointerleave', () => on.hover(null))
-    canvas.addEventListener('click', event => { const unit = at(event); if (unit) on.click(unit) })
+    canvas.addEventListener('pointermove', event => this.on.hover(at(event), event))
+    canvas.addEventListener('pointerleave', () => this.on.hover(null))
+    canvas.addEventListener('click', event => { const unit = at(event); if (unit) this.on.click(unit) })
   }
 
-  /** Sizes and places for a room of so many pixels: as large as it fits beside each other. @param {number} width @param {number} height */
-  layout(width, height) {
-    const room = Math.max(260, height - HEAD - 44), columns = []
-    for (const stage of this.stages) (columns[stage.depth - 1] ??= []).push(stage)
-    let x = 0
-    for (const shrink of [1, 0.85, 0.7, 0.55]) {
-      x = this.placed(columns, room, shrink)
-      if (x + (this.listed() ? 150 : 0) <= width) break
-      if (shrink === 0.55) x = this.placed(columns, room, 0.8)  // it has to be scrolled in any case
+  /** What stands over a column. */
+  label({ block, names: [first] }) { return block ? this.short.get(block.name) + (block.run ? ` \u00d7${block.copies}` : '') : this.short.get(first) }
+
+  /** "3 blocks x 7 layers", or what a block is made of. */
+  contents({ copies, column }) {
+    const n = column.names.length
+    return copies > 1 ? n % copies ? `${copies} blocks, ${n} layers` : `${copies} blocks \u00d7 ${n / copies} layers` : `${n} layers`
+  }
+
+  /** Its layers in a few words. */
+  words(stage) { return stage.names.map(name => this.net.byName.get(name).label).filter((w, i, all) => w !== 'flatten' || all.length === 1).join(', ') }
+
+  /** Sizes and places for a room of so many pixels: as large as it fits beside each other. @param {number} width @param {number} height @param {boolean} moving whether what moves is seen to move */
+  layout(width, height, moving = false) {
+    const before = moving ? new Map(this.stages.map(stage => [stage, [stage.x, stage.y]])) : null
+    if (!this.chosen) this.blocks.fit(Math.max(COLUMNS, Math.floor(width / 84)))  // a first choice, which stays
+    this.chosen = true
+    this.gather()
+    const list = this.listed() ? LIST : 0, tall = Math.max(320, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale)
+    let room = tall - 49, found
+    for (const scale of SCALES) {
+      for (const again of [true, false]) {
+        this.room = room
+        found = arrange(this.items, { room, scale, measure, lines, needed })
+        if (!again || found.height <= tall) break
+        room = Math.max(200, room - (found.height - tall))
+      }
+      if (LEFT + found.width + list <= width) break
     }
-    const last = this.stages.at(-1)
-    const list = this.listed()
+    found.place(LEFT, 8 + found.up + Math.max(0, tall - found.height) / 2)
+    const { last } = this
     if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, display: '' })
     else this.bars.style.display = 'none'
-    this.width = x + (list ? 160 : 0)
-    this.height = room + HEAD + 24
+    this.width = Math.max(LEFT + found.width, last.x + last.width) + (list ? LIST - 10 : LEFT)
+    this.height = Math.max(tall, found.height) + 52
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }
     const ratio = window.devicePixelRatio || 1
     for (const stage of this.stages) {
-      Object.assign(stage.box.style, { left: `${stage.x}px`, top: `${stage.y}px`, width: `${stage.width}px` })
+      Object.assign(stage.box.style, { left: `${stage.x}px`, top: `${stage.y}px`, width: `${stage.width}px`, height: `${stage.height}px` })
+      stage.name.style.width = `${Math.max(stage.slot, stage.width)}px`
       stage.canvas.width = Math.round(stage.width * ratio)
       stage.canvas.height = Math.round(stage.height * ratio)
       Object.assign(stage.canvas.style, { width: `${stage.width}px`, height: `${stage.height}px` })
     }
+    this.frame(found.frames)
     this.links()
+    if (before) this.glide(before)
   }
 
-  /** Places all columns; returns where they end. */
-  placed(columns, room, shrink) {
-    let x = 16
-    for (const column of columns) {
-      let widest = 0
-      const share = (room - (column.length - 1) * HEAD) / column.length
-      for (const stage of column) { this.measure(stage, Math.max(60, share), shrink); widest = Math.max(widest, stage.width) }
-      const total = column.reduce((sum, s) => sum + s.height, 0) + (column.length - 1) * HEAD
-      let y = HEAD + Math.max(0, (room - total) / 2)
-      for (const stage of column) { stage.x = x + (widest - stage.width) / 2; stage.y = y; y += stage.height + HEAD }
-      x += Math.max(widest, 76) + 60 * shrink
+  /** The open blocks: a line over their columns, with their name. */
+  frame(frames) {
+    this.frames.replaceChildren(...frames.map(({ block, x, y, width, height }) => {
+      const box = document.createElement('div'), button = document.createElement('button')
+      box.className = 'frame'
+      Object.assign(box.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` })
+      button.className = 'fold'
+      button.dataset.block = block.id
+      button.textContent = this.label(block.column)
+      button.title = `Fold ${block.name}`
+      button.setAttribute('aria-expanded', 'true')
+      button.onclick = () => this.on.fold(block)
+      box.append(button)
+      return box
+    }))
+  }
+
+  /** What was there moves to its place, what is new appears. */
+  glide(before) {
+    if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
+    const timing = { duration: MOVES, easing: 'ease-out' }
+    for (const stage of this.stages) {
+      const was = before.get(stage)
+      if (!was) stage.box.animate([{ opacity: 0 }, { opacity: 1 }], timing)
+      else if (was[0] !== stage.x || was[1] !== stage.y) stage.box.animate([{ transform: `translate(${was[0] - stage.x}px, ${was[1] - stage.y}px)` }, { transform: 'none' }], timing)
     }
-    return x - 60 * shrink
+    for (const element of [this.under, this.over, this.frames, this.bars]) element.animate([{ opacity: 0 }, { opacity: 0, offset: 0.6 }, { opacity: 1 }], timing)
   }
 
   listed() { const { perPixel } = this.net.scene.output; return !perPixel && this.net.scene.output.names.length > 0 }
 
   /** How large the maps of a stage are drawn, in how many columns. */
-  measure(stage, room, shrink) {
-    const [n, d, h, w] = this.net.values.get(stage.shown).shape
+  measure(stage, room, scale) {
+    const [n, d, h, w] = this.net.values.get(stage.shown).shape, coarse = room > 0.75 * this.room ? this.room : room  // stages alike look alike
     if (h * w * d === 1) {
-      const last = stage === this.stages.at(-1)
+      const last = stage === this.last
       const tall = last && n <= 30 ? Math.min(26, Math.max(12, Math.floor(room / n))) : n <= 30 ? 14 : n <= 400 ? 11 : 6
       const gap = tall > 10 ? 1 : 0, rows = Math.min(n, Math.max(1, Math.floor((room + gap) / (tall + gap))))
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall === 6 ? 6 : Math.max(11, Math.min(tall, 16)), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
       const tall = Math.max(4, Math.min(14, Math.floor(room / n) - 2)), rows = Math.min(n, Math.max(1, Math.floor(room / (tall + 2))))
-      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(24, Math.min(200 * shrink, w * 4, Math.round(280 / Math.ceil(n / rows)))), mapHeight: tall, gap: 2, down: true })
+      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(24, Math.min(200 * Math.min(1, scale), w * 4, Math.round(280 / Math.ceil(n / rows)))), mapHeight: tall, gap: 2, down: true })
     } else {
-      const aim = n <= 8 ? 60 : n <= 20 ? 44 : n <= 64 ? 32 : n <= 160 ? 24 : 16
-      const wide = (w * d) / h, most = (h > 40 ? 108 : 84) * shrink
+      const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale
+      const aim = Math.max(6, Math.min(most, Math.sqrt((coarse * across) / (n * wide)))), gap = aim < 12 ? 1 : aim < 20 ? 2 : aim < 32 ? 3 : 4
       let columns = 1
-      while (columns < n && (room - GAP * Math.ceil(n / columns)) / Math.ceil(n / columns) < aim * shrink) columns++
-      const rows = Math.ceil(n / columns), tall = Math.max(8, Math.min(most, Math.floor((room - GAP * (rows - 1)) / rows)))
-      Object.assign(stage, { rows, columns, mapWidth: Math.max(4, Math.round(tall * wide)), mapHeight: tall, gap: GAP, down: false })
+      while (columns < n && (coarse - gap * (Math.ceil(n / columns) - 1)) / Math.ceil(n / columns) < 0.8 * aim) columns++
+      const rows = Math.ceil(n / columns)
+      const tall = Math.max(5, Math.min(1.2 * aim, most, Math.floor((room - gap * (rows - 1)) / rows), (1.25 * across - gap * (columns - 1)) / (columns * wide)))
+      Object.assign(stage, { rows, columns, mapWidth: Math.max(4, Math.round(tall * wide)), mapHeight: Math.round(tall), gap, down: false })
     }
     stage.width = stage.columns * (stage.mapWidth + stage.gap) - stage.gap
     stage.height = stage.rows * (stage.mapHeight + stage.gap) - stage.gap
@@ -173,8 +255,8 @@ export class Diagram {
 
   /** Paints every stage. @param {string} scope map, layer or network */
   paint(scope) {
-    const all = scope === 'network' ? Math.max(...this.stages.map(s => limitOf(this.net.values.get(s.shown).data))) : 0
-    for (const stage of this.stages) this.paintStage(stage, scope, all)
+    const all = scope === 'network' ? Math.max(...this.all.map(s => limitOf(this.net.values.get(s.shown).data))) : 0
+    for (const stage of this.stages) if (!stage.bare) this.paintStage(stage, scope, all)
     this.legend = scope === 'network' ? all : 0
     this.paintBars()
   }
@@ -208,7 +290,7 @@ export class Diagram {
 
   paintBars() {
     if (!this.listed()) return
-    const { names, activation } = this.net.scene.output, y = this.net.outputs(), last = this.stages.at(-1)
+    const { names, activation } = this.net.scene.output, y = this.net.outputs(), { last } = this
     const beside = names.length <= 30 && last.columns === 1 && y.length === names.length
     const order = names.map((_, i) => i)
     if (!beside) order.sort((a, b) => y[b] - y[a])
@@ -231,39 +313,45 @@ export class Diagram {
   /** The thin lines between columns. */
   links() {
     this.under.replaceChildren()
-    for (const stage of this.stages)
-      for (const source of stage.inputs) {
-        const x0 = source.x + source.width + 6, y0 = source.y + source.height / 2, x1 = stage.x - 6, y1 = stage.y + stage.height / 2
-        // what passes layers by runs below them
-        const far = stage.depth - source.depth > 1, low = this.height - 14, r = 6, a = x0 + 6, b = x1 - 6
-        const path = far
-          ? `M${x0},${y0} H${a - r} Q${a},${y0} ${a},${y0 + r} V${low - r} Q${a},${low} ${a + r},${low} H${b - r} Q${b},${low} ${b},${low - r} V${y1 + r} Q${b},${y1} ${b + r},${y1} H${x1}`
-          : `M${x0},${y0} C${(x0 + x1) / 2},${y0} ${(x0 + x1) / 2},${y1} ${x1},${y1}`
-        svg('path', { d: path, fill: 'none', stroke: 'var(--line)', 'stroke-width': 1.5 }, this.under)
-      }
+    const begin = { x: -6, y: 0, width: 6, height: 0 }
+    for (const stage of this.stages) {
+      for (const source of stage.inputs) svg('path', { d: link(source, stage) }, this.under)
+      if (stage.ofInput && (stage.ends || stage.inputs.length)) svg('path', { d: link({ ...begin, y: stage.y + stage.height / 2 }, stage) }, this.under)
+      if (stage.lead) svg('path', { d: `M${stage.x - 7},${stage.y + stage.height / 2} H${stage.x - 2}` }, this.under)
+    }
   }
 
-  /** A tap's place where it is drawn: the shown layer of its stage, if it has the same numbers. */
+  /** Where a unit's number is drawn, if it is: in the column of its layer, or, of what only hands on, where it comes from. @returns {{stage: any, unit: number[]}|null} */
   place(name, index) {
-    const stage = this.stageOf.get(name)
-    if (!stage) return null
+    const real = this.realOf.get(name), stage = this.stageOf.get(name)
+    if (!stage || (stage !== real && stage.last !== real)) return null
+    if (stage.bare) {
+      const [tap] = this.net.reads(name, unflat(this.net.values.get(name).shape, index)).taps
+      return this.place(this.net.byName.get(name).inputs[tap.source], tap.index)
+    }
     const shape = this.net.values.get(stage.shown).shape
     return size(shape) === size(this.net.values.get(name).shape) ? { stage, unit: unflat(shape, index) } : null
+  }
+
+  /** The cell of a unit, in pixels of the diagram, and its stage; null of a layer that is folded away. */
+  cell({ layer, unit }) {
+    const at = this.place(layer, flat(this.net.values.get(layer).shape, unit))
+    return at && { ...at, ...this.rect(at.stage, at.unit[0], at.unit.slice(1).map(v => [v, v])) }
   }
 
   /** Draws what a unit rests on: its own cell, the window before it with edges by contribution, the receptive fields. */
   mark(found, fields) {
     this.over.replaceChildren()
-    if (!found) return
-    const { layer, unit } = found, stage = this.stageOf.get(layer), cell = this.rect(stage, unit[0], unit.slice(1).map(v => [v, v]))
+    const cell = found && this.cell(found)
+    if (!cell) return
     for (const [name, box] of fields) {
       const s = this.stageOf.get(name)
-      if (!s || s === stage || s.shown !== name) continue
+      if (!s || s === cell.stage || s.shown !== name || s.bare) continue
       const channels = Math.min(this.net.values.get(name).shape[0], 64)
       if (size(this.net.values.get(name).shape.slice(1)) > 1) for (let c = 0; c < channels; c++) svg('rect', { ...this.rect(s, c, box), fill: 'none', stroke: 'var(--ink)', 'stroke-width': 0.75, 'stroke-opacity': 0.55 }, this.over)
     }
-    for (const edge of this.edges(layer, unit).slice(0, EDGES)) {
-      const r = edge.rect, colour = edge.amount >= 0 ? 'var(--positive)' : 'var(--negative)'
+    for (const edge of this.edges(found.layer, found.unit, fields).slice(0, EDGES)) {
+      const r = edge.rect, colour = edge.amount === null ? 'var(--soft)' : edge.amount >= 0 ? 'var(--positive)' : 'var(--negative)'
       svg('rect', { ...r, fill: 'none', stroke: colour, 'stroke-width': 1.25 }, this.over)
       svg('line', { x1: r.x + r.width, y1: r.y + r.height / 2, x2: cell.x, y2: cell.y + cell.height / 2, stroke: colour, 'stroke-width': 0.6 + 2 * edge.share, 'stroke-opacity': 0.25 + 0.6 * edge.share }, this.over)
     }
@@ -272,14 +360,18 @@ export class Diagram {
     svg('rect', { ...grown, fill: 'none', stroke: 'var(--accent)', 'stroke-width': 2 }, this.over)
   }
 
-  /** The windows that a unit rests on, a rectangle per map, strongest contribution first. */
-  edges(layer, unit) {
-    const [first] = this.net.chain(layer), groups = new Map()
-    const node = this.net.byName.get(first), reads = this.net.reads(first, unit)
+  /**
+   * The windows that a unit rests on, a rectangle per map, strongest contribution first. What is folded away between is
+   * passed over: then it is the field in the nearest column before, whose contribution (null) is no single product.
+   */
+  edges(layer, unit, fields = this.net.fields(layer, unit)) {
+    const own = this.stageOf.get(layer), [first] = this.net.chain(layer), groups = new Map()
+    const node = this.net.byName.get(first), reads = this.net.reads(first, unit), reached = new Set()
     for (const tap of reads.taps) {
       if (tap.index < 0) continue
       const source = node.inputs[tap.source], at = source === 'input' ? null : this.place(source, tap.index)
-      if (!at || at.stage === this.stageOf.get(layer)) continue
+      if (!at || at.stage === own) continue
+      reached.add(this.stageOf.get(source)).add(at.stage)
       const amount = this.net.values.get(source).data[tap.index] * (reads.kind === 'rbf' ? 1 : tap.weight)
       const key = `${at.stage.x},${at.stage.y},${at.unit[0]}`
       const group = groups.get(key) ?? { stage: at.stage, channel: at.unit[0], amount: 0, box: at.unit.slice(1).map(v => [v, v]) }
@@ -288,8 +380,25 @@ export class Diagram {
       groups.set(key, group)
     }
     const list = [...groups.values()].sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount)), most = Math.abs(list[0]?.amount) || 1
-    return list.map(g => ({ ...g, share: Math.abs(g.amount) / most, rect: this.rect(g.stage, g.channel, g.box) }))
+    const found = list.map(g => ({ ...g, share: Math.abs(g.amount) / most, rect: this.rect(g.stage, g.channel, g.box) }))
+    for (const stage of own.inputs) {
+      const box = fields.get(stage.shown)
+      if (reached.has(stage) || !box || stage.bare) continue
+      const channels = Math.min(this.net.values.get(stage.shown).shape[0], 16)
+      for (let channel = 0; channel < channels; channel++) found.push({ stage, channel, box, amount: null, share: 0.2, rect: this.rect(stage, channel, box) })
+    }
+    return found
   }
+}
+
+/** The width that the words over a column need at least. */
+const needed = stage => 7.2 * Math.max(...stage.label.split('.').map(part => part.length), 8) + (stage.block ? 17 : 0)
+
+/** The lines that a column's name takes: it breaks behind its dots. */
+function lines(stage, width) {
+  let n = 1, x = stage.block ? 17 : 0
+  for (const part of stage.label.split('.')) { const wide = 7.2 * (part.length + 1); if (x && x + wide > width) { n++; x = 0 } x += wide }
+  return n
 }
 
 const short4 = v => (Math.abs(v) >= 1000 ? v.toFixed(0) : v.toPrecision(4)).replace('-', '\u2212')

@@ -30,7 +30,7 @@ class Page {
     byId('title').textContent = scene.title
     byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs.toLocaleString('en')} multiply-accumulates${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
     this.dark(this.state.dark)
-    const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit) }
+    const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit), fold: block => this.fold(() => (block.open = !block.open), block) }
     this.diagram = new Diagram(this.net, byId('network'), on)
     this.legendBox = el('div', { className: 'legend' })
     byId('network').append(this.legendBox)
@@ -43,6 +43,7 @@ class Page {
     if (scene.output.perPixel) this.maskBox()
     else if (scene.input.kind === 'image' && scene.macs * 2 < MAX_TAPS) this.attributionBox()
     this.pad.restore(asked)
+    if (asked.open.length) { this.diagram.blocks.restore(asked.open); this.diagram.chosen = true }
     for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight]) this.net.edit(layer, weight, Number(i), Number(v)) }
     for (const text of asked.off) this.net.off.add(text)
     this.controls()
@@ -64,7 +65,34 @@ class Page {
     this.checked = { share, layer }
   }
 
-  layout() { const box = byId('network'); this.diagram.layout(box.clientWidth, Math.max(400, Math.min(900, box.clientHeight || 560))) }
+  layout(moving = false) {
+    const box = byId('network')
+    this.diagram.layout(box.clientWidth, Math.max(400, Math.min(1800, box.clientHeight || 560)), moving)
+    this.folds()
+  }
+
+  /** Blocks fold or unfold: what was seen of them stays where it was. @param {() => void} change @param {any} [block] */
+  fold(change, block) {
+    const { diagram } = this, box = byId('network'), at = () => (diagram.stages.find(s => (block?.column.names ?? [diagram.stages[0].names[0]]).includes(s.names[0]))?.x ?? 0)
+    const before = at() - box.scrollLeft
+    change()
+    if (this.pinned && !diagram.blocks.around(this.pinned.layer).every(b => b.last === diagram.realOf.get(this.pinned.layer))) this.pin(null)  // it is folded away
+    this.layout(true)
+    box.scrollLeft = at() - before
+    this.paint()
+    this.state.open = diagram.blocks.state()
+    this.store()
+    if (block) /** @type {HTMLElement} */ (box.querySelector(`.fold[data-block="${CSS.escape(block.id)}"]`))?.focus()
+  }
+
+  /** The control for all blocks. */
+  folds() {
+    const { all } = this.diagram.blocks, button = byId('folds')
+    button.hidden = !all.length
+    button.textContent = all.every(block => block.open) ? 'Fold all' : 'Unfold all'
+  }
+
+  foldAll() { const { all } = this.diagram.blocks, open = all.some(block => !block.open); this.fold(() => { for (const block of all) block.open = open }) }
 
   /** After a stroke: every layer again, and everything that is shown of it. */
   computed() {
@@ -131,18 +159,25 @@ class Page {
 
   /** A unit that is drawn: that of the shown layer of its column. */
   visible(found) {
-    const stage = this.diagram.stageOf.get(found.layer)
-    return size(this.net.values.get(stage.shown).shape) === size(this.net.values.get(found.layer).shape) && this.net.values.get(stage.shown).shape.join() === this.net.values.get(found.layer).shape.join() ? { ...found, layer: stage.shown } : found
+    const stage = this.diagram.realOf.get(found.layer)
+    return this.net.values.get(stage.shown).shape.join() === this.net.values.get(found.layer).shape.join() ? { ...found, layer: stage.shown } : found
   }
 
   pin(found) {
     if (!found || !this.pinned || found.layer !== this.pinned.layer) this.stop()
     this.pinned = found
+    if (found) this.reveal(found.layer)
     this.arithmetic.show(found)
     if (found) this.bring(this.diagram.stageOf.get(found.layer))
     this.remark()
     this.legend()
     this.store()
+  }
+
+  /** Unfolds the blocks in which a layer is folded away. @param {string} layer */
+  reveal(layer) {
+    const { blocks, realOf } = this.diagram, real = realOf.get(layer), closed = blocks.around(layer)
+    if (closed.length && closed[0].column.last !== real) this.fold(() => { for (const block of closed) if (block.column.last !== real) block.open = true })
   }
 
   /** Scrolls to a stage that is out of sight. */
@@ -190,13 +225,14 @@ class Page {
 
   controls() {
     byId('space').onclick = () => this.turn(!this.state.space)
+    byId('folds').onclick = () => this.foldAll()
     byId('theme').onclick = () => { this.dark(!this.state.dark); this.pad.paint(); this.paint(); this.store() }
     byId('reset').onclick = () => { this.net.reset(); this.edited() }
     byId('help').onclick = () => /** @type {HTMLDialogElement} */ (byId('keys')).showModal()
     const scale = /** @type {HTMLSelectElement} */ (byId('scale'))
     scale.value = this.state.scale
     scale.onchange = () => { this.state.scale = scale.value; this.paint(); this.store() }
-    this.diagram.bars.onclick = e => { const row = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (e.target).closest('[data-class]')); if (row) this.pin({ layer: this.diagram.stages.at(-1).shown, unit: [Number(row.dataset.class), 0, 0, 0] }) }
+    this.diagram.bars.onclick = e => { const row = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (e.target).closest('[data-class]')); if (row) this.pin({ layer: this.diagram.last.shown, unit: [Number(row.dataset.class), 0, 0, 0] }) }
     byId('network').addEventListener('scroll', () => { if (this.space.goal) this.space.draw() })
     document.addEventListener('keydown', e => this.key(e))
   }
@@ -208,6 +244,7 @@ class Page {
     else if (e.key === '[' || e.key === ']') this.channel(e.key === '[' ? -1 : 1)
     else if (e.key === 'Escape') this.pinned ? this.pin(null) : this.state.space && this.turn(false)
     else if (e.key === 'f') this.turn(!this.state.space)
+    else if (e.key === 'o') this.foldAll()
     else if (e.key === 'r') { this.net.reset(); this.edited() }
     else if (e.key === 'p') this.play()
     else if (e.key === 'x' && this.pinned) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
@@ -271,7 +308,7 @@ class Page {
     const [, , H, W] = this.net.values.get(this.net.output).shape
     this.mask = el('canvas', { className: 'pad', width: W, height: H })
     this.mask.setAttribute('aria-label', 'Predicted mask: click a pixel for its arithmetic')
-    this.mask.onclick = e => { const r = this.mask.getBoundingClientRect(), x = Math.floor(((e.clientX - r.left) / r.width) * W), y = Math.floor(((e.clientY - r.top) / r.height) * H); this.pin({ layer: this.diagram.stages.at(-1).shown, unit: [this.classes[y * W + x], 0, y, x] }) }
+    this.mask.onclick = e => { const r = this.mask.getBoundingClientRect(), x = Math.floor(((e.clientX - r.left) / r.width) * W), y = Math.floor(((e.clientY - r.top) / r.height) * H); this.pin({ layer: this.diagram.last.shown, unit: [this.classes[y * W + x], 0, y, x] }) }
     const names = this.scene.output.names
     byId('input').append(el('h2', {}, 'Predicted mask'), this.mask, el('p', { className: 'note' }, ...names.slice(0, 24).map((n, i) => el('span', { style: `border-bottom:3px solid rgb(${classColour(i, names.length)});margin-right:8px;display:inline-block` }, n))))
   }
