@@ -15,7 +15,7 @@ const SMALL = 56  // the height of maps below which a row does not shrink
  * Sizes and places of all columns. Sets x, y of every stage; of a join the `lane` in which what passes the rows comes in
  * and the `ends` of its rows; of what goes off `aside`.
  * @param {Item[]} items @param {{room: number, scale: number, measure: (stage: any, room: number, scale: number) => void, lines: (stage: any, width: number) => number, needed: (stage: any) => number}} about
- * @returns {{width: number, height: number, frames: {block: any, x: number, y: number, width: number, height: number}[]}}
+ * @returns {Box & {height: number, frames: {block: any, x: number, y: number, width: number, height: number}[]}}
  */
 export function arrange(items, about) {
   const gap = Math.max(26, Math.min(56, 56 * about.scale)), slot = SLOT * Math.max(0.75, Math.min(1, about.scale)), frames = []
@@ -128,7 +128,7 @@ export function arrange(items, about) {
   const box = (item, room) => item.kind === 'stage' ? column(item.stage, room) : item.kind === 'fork' ? fork(item, room) : item.kind === 'tangle' ? tangle(item, room) : block(item, room)
 
   const whole = series(items, about.room)
-  return { width: whole.width, height: whole.up + whole.down, frames, up: whole.up, place: whole.place }
+  return { ...whole, height: whole.up + whole.down, frames }
 }
 
 const firstOf = items => { const [a] = items; return !a ? null : a.kind === 'stage' ? a.stage : a.kind === 'fork' ? firstOf(a.branches.find(b => b.length) ?? []) ?? a.join : a.kind === 'tangle' ? a.stages[0] : firstOf(a.items) }

@@ -1,14 +1,17 @@
 // The columns of the diagram: layers, gathered; branches and joins; blocks that fold into one column and unfold.
 
 /**
- * @typedef {{names: string[], shown: string, inputs: Stage[], block?: Block, symbol?: string, bare?: boolean}} Stage
- *   One column: `names` of its layers, the one whose maps are `shown`; of a folded block the `block`. What joins several
- *   has the `symbol` of its circle; it is `bare` where its maps are those of its branches over again: no maps, then.
+ * One column: `names` of its layers, the one whose maps are `shown`; of a folded block the `block` and its `last` column. What
+ * joins several has the `symbol` of its circle; it is `bare` where its maps are those of its branches over again: no maps, then.
+ * @typedef {{names: string[], shown: string, inputs: Stage[], depth?: number, ofInput?: boolean, block?: Block, last?: Stage, symbol?: string, bare?: boolean,
+ *   x?: number, y?: number, width?: number, height?: number, lead?: number, slot?: number, lane?: number, ends?: Set<Stage>, aside?: boolean,
+ *   label?: string, box?: HTMLElement, canvas?: HTMLCanvasElement, name?: HTMLElement, atlas?: HTMLCanvasElement, columns?: number, mapWidth?: number,
+ *   mapHeight?: number, gap?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture}} Stage
  * @typedef {{kind: 'stage', stage: Stage}} One
  * @typedef {{kind: 'fork', branches: Item[][], join: Stage}} Fork
  * @typedef {{kind: 'tangle', stages: Stage[]}} Tangle
  * @typedef {{kind: 'head', items: Item[]}} Head
- * @typedef {{kind: 'block', id: string, name: string, items: Item[], copies: number, open: boolean, depth: number, stages: Stage[], column: Stage}} Block
+ * @typedef {{kind: 'block', id: string, name: string, items: Item[], copies: number, run: boolean, open: boolean, depth: number, stages: Stage[], column: Stage}} Block
  * @typedef {One|Fork|Tangle|Head|Block} Item
  */
 

@@ -20,12 +20,7 @@ export function svg(tag, attributes, parent) {
   return element
 }
 
-/**
- * A column of the diagram: layers whose maps are one picture.
- * @typedef {{names: string[], shown: string, depth: number, inputs: Stage[], x?: number, y?: number, width?: number, height?: number,
- *   box?: HTMLElement, canvas?: HTMLCanvasElement, name?: HTMLElement, atlas?: HTMLCanvasElement, columns?: number, mapWidth?: number,
- *   mapHeight?: number, gap?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture}} Stage
- */
+/** @typedef {import('striate/blocks').Stage} Stage */
 
 export class Diagram {
   /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{hover: Function, click: Function, fold: Function}} on */

@@ -6,7 +6,6 @@ import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
 import { css, classColour, fill, limitOf, short, theme } from 'striate/colour'
 import { contributions, overChannels, MAX_TAPS, STEPS } from 'striate/attribution'
-import { size } from 'striate/ops'
 import * as address from 'striate/state'
 
 const byId = id => document.getElementById(id)
@@ -76,7 +75,7 @@ class Page {
     const { diagram } = this, box = byId('network'), at = () => (diagram.stages.find(s => (block?.column.names ?? [diagram.stages[0].names[0]]).includes(s.names[0]))?.x ?? 0)
     const before = at() - box.scrollLeft
     change()
-    if (this.pinned && !diagram.blocks.around(this.pinned.layer).every(b => b.last === diagram.realOf.get(this.pinned.layer))) this.pin(null)  // it is folded away
+    if (this.pinned && this.hides(this.pinned.layer)) this.pin(null)
     this.layout(true)
     box.scrollLeft = at() - before
     this.paint()
@@ -176,9 +175,12 @@ class Page {
 
   /** Unfolds the blocks in which a layer is folded away. @param {string} layer */
   reveal(layer) {
-    const { blocks, realOf } = this.diagram, real = realOf.get(layer), closed = blocks.around(layer)
-    if (closed.length && closed[0].column.last !== real) this.fold(() => { for (const block of closed) if (block.column.last !== real) block.open = true })
+    const { blocks, realOf } = this.diagram
+    if (this.hides(layer)) this.fold(() => { for (const block of blocks.around(layer)) if (block.column.last !== realOf.get(layer)) block.open = true })
   }
+
+  /** Whether a layer is folded away. @param {string} layer */
+  hides(layer) { const [outer] = this.diagram.blocks.around(layer); return !!outer && outer.column.last !== this.diagram.realOf.get(layer) }
 
   /** Scrolls to a stage that is out of sight. */
   bring(stage) {
