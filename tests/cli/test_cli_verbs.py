@@ -146,7 +146,7 @@ def test_evaluate(cli, trained):
     answer = cli("evaluate", trained / "model.safetensors", "digits")
     assert (answer.code, answer.err) == (0, "")
     assert "on the test split of digits" in answer.out
-    assert "of 360; 95 % interval" in answer.out
+    assert "of 360; 95% interval" in answer.out
 
 
 def test_evaluate_as_json(cli, trained):

@@ -91,8 +91,8 @@ def test_small_test():
     problem = the(doctor(with_test(labelled(EVEN, "ab"), EVEN[:40])), "small-test")  # Wilson: 76.9 % to 96.0 %
     assert problem.severity == "note"
     assert (
-        "(40 items): the 95 % interval of an accuracy of 90 % is +-10 percentage points" in problem.message
-    )  # Wilson: 76.9 % to 96.0 %
+        "(40 items): the 95% interval of an accuracy of 90% is +-10 percentage points" in problem.message
+    )  # Wilson: 76.9% to 96.0%
     assert "collect more test items" in problem.fix
 
 

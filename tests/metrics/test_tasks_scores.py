@@ -53,8 +53,8 @@ def test_the_worst_labels_and_the_words():
         ("b.png", ("dog",), ("cat",)), ("c.png", ("cat", "dog"), ("dog",)),
     ]  # fmt: skip
     text = str(scores)
-    assert "all labels right  33.3 %  (1 of 3; 95 % interval" in text
-    assert "dog    2    100.0 %" in text
+    assert "all labels right  33.3%  (1 of 3; 95% interval" in text
+    assert "dog    2     100.0%" in text
     assert json.loads(json.dumps(scores.as_dict()))["per_class"][0]["name"] == "cat"
 
 
@@ -167,7 +167,7 @@ def test_the_worst_images_the_words_and_an_image_of_nothing():
     said = np.array([[[0, 0]], [[1, 1]], [[1, 0]]], np.uint8)
     scores = score_segmentation([(said, truth)], ["road", "car"], ["a", "b", "c"])
     assert [(m.name, m.mean_iou) for m in scores.worst] == [("b", 0.25), ("a", 1.0)]
-    assert "always predicting 'road' would be right for 75.0 % of the pixels" in str(scores)
+    assert "always predicting 'road' would be right for 75.0% of the pixels" in str(scores)
     assert json.loads(json.dumps(scores.as_dict())).keys() >= {"mean_iou", "per_class", "confusion"}
 
 

@@ -28,7 +28,7 @@ DEVIATION = {
 
 @pytest.mark.parametrize("name", INITS)
 def test_a_scheme_has_its_deviation(name: str) -> None:
-    """25,600 draws: the deviation is within 2 %, the mean within 4 of its own errors, and biases begin at 0."""
+    """25,600 draws: the deviation is within 2%, the mean within 4 of its own errors, and biases begin at 0."""
     weight = build(parse(WIDE), INPUT, init=name, seed=3).conv1.weight.detach()
     n, wanted = weight.numel(), DEVIATION[name]
     assert n == 25_600

@@ -225,7 +225,7 @@ def test_it_says_what_it_was_measured_on(split: str, said: str) -> None:
 def test_the_headline_is_the_accuracy_with_its_interval() -> None:
     scores = score_classification(np.log([[0.9, 0.1]] * 10), [0] * 9 + [1], ["a", "b"])
     text = Page(page_of(scores=scores)).text
-    for said in ("90.0 %", "9 of 10 right", "59.6 % to 98.2 %", "Always predicting “a” would give 90.0 %"):
+    for said in ("90.0%", "9 of 10 right", "59.6% to 98.2%", "Always predicting “a” would give 90.0%"):
         assert said in text
 
 

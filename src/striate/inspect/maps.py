@@ -29,7 +29,7 @@ class FeatureMaps(DrawnInspection):
     Args:
         layer: Its name.
         values: ``(C, h, w)``; flat features are ``(C, 1, 1)``, maps of texts and series ``(C, 1, w)``.
-        depth: Of volumes: so many consecutive *values* are the slices of one map.
+        depth: Of volumes: this many consecutive *values* are the slices of one map.
         order: Of the maps in a figure: ``"strength"`` (largest mean absolute value first) or ``"channel"``.
     """
 

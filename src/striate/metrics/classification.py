@@ -47,7 +47,7 @@ class ClassificationScores:
         classes: Names, in the order of the network's outputs.
         n: Items measured.
         accuracy: Share predicted right, 0..1.
-        accuracy_interval: 95 % interval of the accuracy (:func:`wilson`).
+        accuracy_interval: 95% interval of the accuracy (:func:`wilson`).
         loss: Mean cross-entropy, in nats.
         per_class: One :class:`ClassScore` a class.
         confusion: ``(K, K)`` counts; rows are the labels, columns the predictions.
@@ -94,7 +94,7 @@ class ClassificationScores:
     def headline(self, items: str = "items") -> str:
         low, high = self.accuracy_interval
         count = f"{self.right} of {self.n} {items}"
-        return f"accuracy {self.accuracy:.2%} ({count}; 95 % interval {low:.1%} to {high:.1%})"
+        return f"accuracy {self.accuracy:.2%} ({count}; 95% interval {low:.1%} to {high:.1%})"
 
     def __str__(self) -> str:
         n, (low, high), common = self.n, self.accuracy_interval, self.commonest
@@ -110,7 +110,7 @@ class ClassificationScores:
         return "\n".join(
             [
                 f"accuracy     {percent(self.accuracy, n)}  ({self.right:,} of {n:,}; "
-                f"95 % interval {percent(low, n)} to {percent(high, n)})",
+                f"95% interval {percent(low, n)} to {percent(high, n)})",
                 f"loss         {self.loss:.4f}  (cross-entropy, nats)",
                 f"confidence   {percent(self.calibration['mean_confidence'])} on average, "
                 f"calibration error (ECE) {percent(self.calibration['expected_calibration_error'])}",

@@ -45,7 +45,7 @@ class MultilabelScores:
         classes: The labels' names, in the order of the network's outputs.
         n: Items measured.
         subset_accuracy: Share of the items of which every label is right, 0..1.
-        subset_accuracy_interval: Its 95 % interval (:func:`~striate.metrics.classification.wilson`).
+        subset_accuracy_interval: Its 95% interval (:func:`~striate.metrics.classification.wilson`).
         loss: Mean binary cross-entropy over items and labels, in nats.
         macro_f1: The mean of the labels' F1; of those that targets or predictions have.
         micro_precision: Of all the labels that were predicted, the share that is right; None where none was.
@@ -96,7 +96,7 @@ class MultilabelScores:
                 f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
                 f"recall {percent(self.micro_recall)} over all labels)",
                 f"all labels right  {percent(self.subset_accuracy, self.n)}  ({self.right:,} of {self.n:,}; "
-                f"95 % interval {percent(low, self.n)} to {percent(high, self.n)})",
+                f"95% interval {percent(low, self.n)} to {percent(high, self.n)})",
                 f"loss              {self.loss:.4f}  (binary cross-entropy, nats)",
                 "",
                 *class_table(("label", "n", "precision", "recall", "F1", "AP"), rows, weakness, "F1"),

@@ -46,7 +46,7 @@ class RegressionScores:
         classes: The values' names.
         n: Items measured.
         mae: Mean absolute error over items and values, in the source's units.
-        mae_interval: 95 % interval of it: ``mean +- 1.96 s / sqrt(n)`` of the items' own mean errors.
+        mae_interval: 95% interval of it: ``mean +- 1.96 s / sqrt(n)`` of the items' own mean errors.
         rmse: The root of the mean squared error over items and values.
         r2: The mean of the values' coefficients of determination, ``1 - sum (t - y)^2 / sum (t - mean t)^2``.
         distance: Of positions: the mean distance between the predicted place and the true one, in pixels.
@@ -78,12 +78,12 @@ class RegressionScores:
         low, high = self.mae_interval
         baseline = "" if self.baseline_mae is None else f"; the training mean would give {self.baseline_mae:.4g}"
         r2 = "" if self.r2 is None else f"; r2 {self.r2:.3f}"
-        return f"mean absolute error {self.mae:.4g} (95 % interval {low:.4g} to {high:.4g}{baseline}{r2})"
+        return f"mean absolute error {self.mae:.4g} (95% interval {low:.4g} to {high:.4g}{baseline}{r2})"
 
     def __str__(self) -> str:
         low, high = self.mae_interval
         lines = [
-            f"mean absolute error  {self.mae:.4g}  (95 % interval {low:.4g} to {high:.4g}; {self.n:,} items)",
+            f"mean absolute error  {self.mae:.4g}  (95% interval {low:.4g} to {high:.4g}; {self.n:,} items)",
             f"root mean square     {self.rmse:.4g}",
             f"r2                   {_number(self.r2)}  (1: all of the variance is predicted; 0: none)",
         ]

@@ -48,7 +48,7 @@ class SegmentationScores:
         pixels: Pixels measured, of the images as they came: all whose label is not 255 and that the network sees.
         mean_iou: The mean of the classes' intersection over union, each over all images together; a class that
             neither labels nor predictions have is left out (Everingham et al. 2010, section 4.1.3).
-        mean_iou_interval: 95 % of it when the images are resampled 1,000 times (Efron 1979, the bootstrap).
+        mean_iou_interval: 95% of it when the images are resampled 1,000 times (Efron 1979, the bootstrap).
         mean_dice: The mean of the classes' dice likewise.
         pixel_accuracy: Share of the pixels predicted right.
         per_class: One :class:`AreaScore` a class.
@@ -83,7 +83,7 @@ class SegmentationScores:
     def headline(self, items: str = "items") -> str:
         low, high = self.mean_iou_interval
         pixels = f"pixel accuracy {self.pixel_accuracy:.1%}"
-        return f"mean IoU {self.mean_iou:.2%} (95 % interval {low:.1%} to {high:.1%}; {pixels})"
+        return f"mean IoU {self.mean_iou:.2%} (95% interval {low:.1%} to {high:.1%}; {pixels})"
 
     def __str__(self) -> str:
         low, high = self.mean_iou_interval
@@ -95,7 +95,7 @@ class SegmentationScores:
         head = ("class", "of pixels", "IoU", "dice", "precision", "recall")
         return "\n".join(
             [
-                f"mean IoU        {percent(self.mean_iou)}  ({self.n:,} images; 95 % interval {percent(low)} to "
+                f"mean IoU        {percent(self.mean_iou)}  ({self.n:,} images; 95% interval {percent(low)} to "
                 f"{percent(high)})",
                 f"mean dice       {percent(self.mean_dice)}",
                 f"pixel accuracy  {percent(self.pixel_accuracy)}  (of {self.pixels:,} pixels)",
@@ -193,7 +193,7 @@ def _mean_iou(both: NDArray[Any], union: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _bootstrap(shares: NDArray[np.int64]) -> tuple[float, float]:
-    """The middle 95 % of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``."""
+    """The middle 95% of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``."""
     rng, n = np.random.default_rng(0), len(shares)
     found = []
     for _ in range(RESAMPLES // 100):  # in parts, of which each takes 800 bytes per image

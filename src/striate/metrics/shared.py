@@ -89,14 +89,14 @@ def item_name(i: int, names: Sequence[str] | None) -> str:
 
 
 def percent(share: float | None, n: int = 0) -> str:
-    """*share* in percent, with digits enough that one item in *n* shows and 999 of 1,000 is not 100 %.
+    """*share* in percent, with digits enough that one item in *n* shows and 999 of 1,000 is not 100%.
 
     >>> percent(0.975), percent(9_987 / 10_000, 10_000), percent(None)
-    ('97.5 %', '99.87 %', '-')
+    ('97.5%', '99.87%', '-')
     """
     if share is None:
         return "-"
-    return f"{100 * share:.{max(1, ceil(log10(n)) - 2) if n else 1}f} %"
+    return f"{100 * share:.{max(1, ceil(log10(n)) - 2) if n else 1}f}%"
 
 
 def class_table(

@@ -32,12 +32,12 @@ class Contract:
         input: What the network takes: ``(C, H, W)`` of images, ``(C, ...)`` of values, ``(L,)`` of a text's words.
         mode: One of ``MODES``: ``"L"`` (grey), ``"RGB"``, ``"RGBA"``, ``"channels"``, ``"values"``, ``"text"``.
         mean: Per channel; of bytes, scaled to 0..1 first. None for texts.
-        std: Per channel, likewise; above 0.
+        std: Per channel, in the same units; above 0.
         resize: ``"stretch"`` to the input's size; ``"fit"`` inside it and fill with black;
             ``"crop"`` the middle after filling it.
         interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"`` (Pillow's, with anti-aliasing).
         task: A :class:`~striate.tasks.Task`, or its name.
-        scale_to: With ``"crop"``: the shorter side becomes so many pixels, then the middle is cut out (resize 256,
+        scale_to: With ``"crop"``: the shorter side becomes this many pixels, then the middle is cut out (resize 256,
             crop 224, as torchvision's weights were measured); None: as few as the input has.
         target_mean: In regression, per value: the network learns ``(value - target_mean) / target_std``.
         target_std: Likewise; above 0.

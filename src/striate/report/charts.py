@@ -45,7 +45,7 @@ def curves(history: Sequence[Row], metric: Metric, best: int | None) -> Html:
     >>> "<svg" in curves([{"epoch": 1, "train/loss": 0.5}], CLASSIFICATION.metric, best=1)
     True
     """
-    fit, write = (_share_axis, lambda v: f"{100 * v:.6g} %") if metric.share else (loss_axis, "{:.4g}".format)
+    fit, write = (_share_axis, lambda v: f"{100 * v:.6g}%") if metric.share else (loss_axis, "{:.4g}".format)
     return el(
         "div",
         _chart("Loss", history, LOSS, loss_axis, best, "{:.6g}".format),

@@ -26,7 +26,7 @@ class Sections:
     """What a page says of a task's scores; each task makes its own (:mod:`striate.tasks.scoring`).
 
     Args:
-        value: The headline's number: ``"97.5 %"``.
+        value: The headline's number: ``"97.5%"``.
         what: What it is, below it.
         beside: What it has to be seen beside: its interval, a baseline.
         worst: The section with the worst items.
@@ -64,11 +64,11 @@ def report(
         best: The epoch whose weights were kept; else the one that was best in validation.
 
     >>> from striate.tasks import CLASSIFICATION
-    >>> sections = Sections("97.5 %", "39 of 40 right", "", el("section"), el("section"))
+    >>> sections = Sections("97.5%", "39 of 40 right", "", el("section"), el("section"))
     >>> page = report(
     ...     title="Pets", facts=[], layers=[], history=[], metric=CLASSIFICATION.metric, sections=sections
     ... )
-    >>> page.startswith("<!doctype html>") and "97.5 %" in page
+    >>> page.startswith("<!doctype html>") and "97.5%" in page
     True
     """
     body = join(

@@ -67,7 +67,7 @@ def _rows(norm: bool, pool4: MaxPool, sides: dict[str, dict[str, Spec]]) -> dict
 
 
 def _paper_head(classes: int) -> dict[str, Spec]:
-    """A side head: section 5. 5x5 average pooling, 128 1x1 convolutions, 1,024 units, dropout of 70 %."""
+    """A side head: section 5. 5x5 average pooling, 128 1x1 convolutions, 1,024 units, dropout of 70%."""
     return {"pool": AvgPool(5, stride=3), "conv": _conv(128, 1), **_end(classes)}
 
 

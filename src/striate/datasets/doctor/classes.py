@@ -13,7 +13,7 @@ from striate.model.image import header
 
 FEW = 10  # items of a class in training
 UNEVEN = 10  # times as many as of the rarest class
-SMALL_TEST = 100  # items: an accuracy of 90 % is then known to within 6 points (Wilson, 95 %)
+SMALL_TEST = 100  # items: an accuracy of 90% is then known to within 6 points (Wilson, 95%)
 
 
 def class_counts(case: Case) -> dict[str, dict[str, object]]:
@@ -190,7 +190,7 @@ def _small_test(case: Case) -> Iterator[DataProblem]:
         z, p = 1.96, 0.9
         half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5  # Wilson 1927
         points = f"{100 * half:.0f} percentage points"
-        message = f"small test split ({counted(n, 'item')}): the 95 % interval of an accuracy of 90 % is +-{points}"
+        message = f"small test split ({counted(n, 'item')}): the 95% interval of an accuracy of 90% is +-{points}"
         fix = "collect more test items, or read the metrics with their intervals"
         yield DataProblem("small-test", NOTE, message, fix, n=n)
 

@@ -31,11 +31,11 @@ _RING = 2  # cells of a thumbnail
 
 @dataclass(frozen=True)
 class FeatureProbe:
-    """How well classes are told from one feature: the mean recall of the classes, its 95 % interval, and chance.
+    """How well classes are told from one feature: the mean recall of the classes, its 95% interval, and chance.
 
     Args:
         accuracy: The mean recall, cross-validated.
-        interval: Where it lies, with 95 % probability.
+        interval: Where it lies, with 95% probability.
         chance: One over the number of classes.
         z: How many standard deviations of chance it is above chance.
     """
@@ -135,7 +135,7 @@ def _shortcuts(case: Case) -> Iterator[DataProblem]:
         also = f"; so do {listed(feature for feature, _ in others)}" if others else ""
         what = f"whether it is {name!r}" if name else "the class"
         message = (
-            f"{first} tells {what}: {best.accuracy:.0%} right by it alone (95 % interval {low:.0%} to {high:.0%}), "
+            f"{first} tells {what}: {best.accuracy:.0%} right by it alone (95% interval {low:.0%} to {high:.0%}), "
             f"{best.chance:.0%} by chance{also}"
         )
         fix = (

@@ -77,7 +77,7 @@ def randomisation_test(
         method: Such as :func:`~striate.inspect.attribution.gradient`; it is called as ``method(module, x, target,
             **options)``.
         target: As the method takes it; None is the class that the true network predicts.
-        stages: At most so many maps are computed: the layers are randomised in as many groups.
+        stages: Maximum number of maps: the layers are randomised in that many groups.
         repeats: Of how many random networks the correlations are the mean: in a map of few cells chance is large.
         seed: The random seed of the weights.
 

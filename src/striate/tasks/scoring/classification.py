@@ -109,7 +109,7 @@ class ClassificationScoring(Scoring[ClassificationScores]):
         return Sections(
             percent(scores.accuracy, n),
             f"accuracy: {scores.right:,} of {n:,} right",
-            f" 95 % interval: {percent(low, n)} to {percent(high, n)}. "
+            f" 95% interval: {percent(low, n)} to {percent(high, n)}. "
             f"Always predicting “{common.name}” would give {percent(common.n / n)}.",
             _mistakes(scores, shown),
             _classes(scores),

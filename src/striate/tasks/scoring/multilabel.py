@@ -92,7 +92,7 @@ class MultilabelScoring(Scoring[MultilabelScores]):
             percent(scores.mean_average_precision),
             f"mean average precision of {len(scores.classes)} labels",
             f" Macro F1, the mean of the labels' F1: {percent(scores.macro_f1)}. Every label is right for "
-            f"{scores.right:,} of {n:,} items, {percent(scores.subset_accuracy, n)} (95 % interval {percent(low, n)} "
+            f"{scores.right:,} of {n:,} items, {percent(scores.subset_accuracy, n)} (95% interval {percent(low, n)} "
             f"to {percent(high, n)}).",
             _mistakes(scores, shown),
             _labels(scores),

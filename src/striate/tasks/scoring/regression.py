@@ -85,7 +85,7 @@ class RegressionScoring(Scoring[RegressionScores]):
 
     def sections(self, scores: RegressionScores, shown: Mapping[int, ItemView]) -> Sections:
         low, high = scores.mae_interval
-        beside = f" 95 % interval: {low:.4g} to {high:.4g}."
+        beside = f" 95% interval: {low:.4g} to {high:.4g}."
         if scores.baseline_mae is not None:
             beside += f" Always predicting the training split's mean would give {scores.baseline_mae:.4g}."
         if scores.distance is not None:

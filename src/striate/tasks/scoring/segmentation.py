@@ -108,7 +108,7 @@ class SegmentationScoring(Scoring[SegmentationScores]):
         return Sections(
             percent(scores.mean_iou),
             f"mean IoU of {len(scores.classes)} classes, {scores.n:,} images",
-            f" 95 % interval: {percent(low)} to {percent(high)}. {percent(scores.pixel_accuracy)} of the pixels are "
+            f" 95% interval: {percent(low)} to {percent(high)}. {percent(scores.pixel_accuracy)} of the pixels are "
             f"right; always predicting “{common.name}” would give {percent(common.pixels / scores.pixels)}.",
             _worst_images(scores, shown),
             _classes(scores),
