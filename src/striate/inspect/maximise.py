@@ -82,7 +82,7 @@ class Ascent:
         lr: Its learning rate.
         basis: ``"frequencies"``: each with a weight of 1/f, which keeps high ones from winning (Olah, Mordvintsev,
             Schubert, "Feature visualization", Distill 2017); ``"pixels"``: the pixels themselves.
-        jitter: At every step the image is shifted by at most this many pixels; None for a sixteenth of the shorter side.
+        jitter: Maximum shift of the image at every step, pixels; None for a sixteenth of the shorter side.
         variation: Weight of the total variation, subtracted from the score (Mahendran and Vedaldi 2015).
         energy: Weight of half the sum of squares of the normalised input, subtracted (Simonyan et al. 2013).
         blur: Of the image after each step of the ``"pixels"`` basis, sigma in pixels (Yosinski et al. 2015).
@@ -261,7 +261,7 @@ def deep_dream(
         steps: At each size.
         rate: Of a step, in pixel values.
         normalise: As in :func:`maximise`, and *progress* too.
-        jitter: At every step the image is shifted by at most this many pixels.
+        jitter: Maximum shift of the image at every step, pixels.
         seed: The random seed of the jitter.
 
     Raises:
