@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # The scripts, each an ES module; they name each other "striate/NAME".
 MODULES: Final = tuple(
-    "ops net colour state blocks arrange diagram space pad resample formula attribution page".split()
+    "ops net colour state blocks arrange diagram space pad resample formula attribution saliency kernels mistakes "
+    "confusion curves first inflate compare panels page".split()
 )
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "

@@ -17,13 +17,13 @@ function slope(layer, x) {
 }
 
 /**
- * The derivative of an output by every prepared input value. @param {import('striate/net').Net} net
- * @param {string} name @param {number[]} unit @returns {Float64Array} of the input's shape, in the units of the normalised input
+ * The derivative of an output by every value of a layer, or of the normalised input. @param {import('striate/net').Net} net
+ * @param {string} name @param {number[]} unit @param {string} [by] the layer @returns {Float64Array} of its shape
  */
-export function gradient(net, name, unit) {
+export function gradient(net, name, unit, by = 'input') {
   const grads = new Map([...net.values].map(([key, map]) => [key, new Float64Array(map.data.length)]))
   grads.get(name)[flat(net.values.get(name).shape, unit)] = 1
-  for (let i = net.layers.findIndex(l => l.name === name); i >= 0; i--) {
+  for (let i = net.layers.findIndex(l => l.name === name); i >= 0 && net.layers[i].name !== by; i--) {
     const layer = net.layers[i], own = grads.get(layer.name), shape = layer.shape4, inputs = net.inputsOf(layer.name)
     for (let n = 0; n < own.length; n++) {
       const g = own[n]
@@ -42,7 +42,22 @@ export function gradient(net, name, unit) {
     }
     own.fill(0)
   }
-  return grads.get('input')
+  return grads.get(by)
+}
+
+/**
+ * Grad-CAM: the maps of a layer, each times the mean of the score's gradient over it, summed (Selvaraju et al. 2017,
+ * equations 1 and 2). @param {import('striate/net').Net} net that was computed @param {string} name of the score's layer
+ * @param {number[]} unit @param {string} at the layer @param {boolean} relu positive values alone
+ */
+export function gradCam(net, name, unit, at, relu = true) {
+  const slopes = gradient(net, name, unit, at), { shape, data } = net.values.get(at), plane = size(shape.slice(1)), out = new Float64Array(plane)
+  for (let c = 0; c < shape[0]; c++) {
+    let mean = 0
+    for (let i = 0; i < plane; i++) mean += slopes[c * plane + i] / plane
+    for (let i = 0; i < plane; i++) out[i] += mean * data[c * plane + i]
+  }
+  return relu ? out.map(v => Math.max(0, v)) : out
 }
 
 export const STEPS = 24  // of the integral

@@ -40,6 +40,8 @@ export class Diagram {
     this.bars = document.createElement('div')
     this.bars.className = 'bars'
     this.bars.style.setProperty('--names', `${Math.min(74, 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))}px`)
+    this.source = net  // of the outputs that the bars show
+    this.maps = net.values  // what is painted
     this.root.append(this.bars)
     this.over = svg('svg', {}, this.root)
     this.stages = []
@@ -248,16 +250,17 @@ export class Diagram {
     return { layer: stage.shown, unit: [c, Math.floor(i / w), Math.max(0, j), i % w] }
   }
 
-  /** Paints every stage. @param {string} scope map, layer or network */
-  paint(scope) {
-    const all = scope === 'network' ? Math.max(...this.all.map(s => limitOf(this.net.values.get(s.shown).data))) : 0
+  /** Paints every stage. @param {string} scope map, layer or network @param {Map<string, {shape: number[], data: Float32Array}>} [maps] other values than the network's */
+  paint(scope, maps = this.net.values) {
+    this.maps = maps
+    const all = scope === 'network' ? Math.max(...this.all.map(s => limitOf(maps.get(s.shown).data))) : 0
     for (const stage of this.stages) if (!stage.bare) this.paintStage(stage, scope, all)
     this.legend = scope === 'network' ? all : 0
     this.paintBars()
   }
 
   paintStage(stage, scope, all) {
-    const { shape: [n, d, h, w], data } = this.net.values.get(stage.shown)
+    const { shape: [n, d, h, w], data } = this.maps.get(stage.shown)
     const whole = scope === 'network' ? all : limitOf(data), plane = d * h * w
     stage.limit = whole
     const atlas = stage.atlas
@@ -285,7 +288,7 @@ export class Diagram {
 
   paintBars() {
     if (!this.listed()) return
-    const { names, activation } = this.net.scene.output, y = this.net.outputs(), { last } = this
+    const { names, activation } = this.net.scene.output, y = this.source.outputs(), { last } = this
     const beside = names.length <= 30 && last.columns === 1 && y.length === names.length
     const order = names.map((_, i) => i)
     if (!beside) order.sort((a, b) => y[b] - y[a])

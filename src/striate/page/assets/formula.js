@@ -18,13 +18,14 @@ const fixed = v => v.toFixed(4).replace('-', '\u2212')
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
-  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, toggle: Function, edit: Function, open: Function}} on */
+  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, toggle: Function, edit: Function, open: Function, beside: Function}} on */
   constructor(net, root, on) {
     this.net = net
     this.root = root
     this.on = on
     this.all = false
     this.playing = false
+    this.fixed = false  // no weight can be typed over
     /** @type {{layer: string, unit: number[]}|null} */
     this.found = null
   }
@@ -42,6 +43,8 @@ export class Arithmetic {
       el('button', { title: 'The window slides over the whole map (p)', onclick: () => this.on.play() }, this.playing ? 'Stop' : 'Play'),
       el('button', { title: 'Switch this map off, or on again (x)', ariaPressed: String(off), onclick: () => this.on.toggle(found.layer, found.unit[0]) }, off ? 'Switch on' : 'Switch off'),
       el('button', { title: 'Close (Escape)', ariaLabel: 'Close', onclick: () => this.on.close() }, '\u00d7')))
+    const also = this.on.beside(found)
+    if (also) this.root.append(el('p', {}, also))
     this.operation(first, found.unit)
     for (const name of chain.slice(1)) this.following(net.byName.get(name), found.unit)
     if (off) this.root.append(el('p', { className: 'note' }, 'This map is switched off: its values count as 0.'))
@@ -184,7 +187,7 @@ export class Arithmetic {
   }
 
   editor(layer, at, value) {
-    if (!at) return document.createTextNode(fixed(value))
+    if (!at || this.fixed) return document.createTextNode(fixed(value))
     const key = `${layer.name}/${at.weight}/${at.index}`, input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: value.toFixed(3), title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
     input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)
     input.onkeydown = e => { e.stopPropagation(); if (e.key === 'Enter') input.blur(); if (e.key === 'Escape') { input.value = value.toFixed(3); input.blur() } }

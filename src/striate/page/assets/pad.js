@@ -13,7 +13,7 @@ export function el(tag, properties = {}, ...children) {
 }
 
 /** The pixels of a prepared image or array, for a canvas. */
-function picture(bytes, about) {
+export function picture(bytes, about) {
   const [C, H, W] = about.shape.length === 3 ? about.shape : [about.shape[0], 1, about.shape[1] ?? 1]
   const image = new ImageData(W, H), plane = W * H
   let low = 0, high = 255
@@ -141,10 +141,16 @@ export class Pad {
     this.encode(true)
   }
 
+  /** The numbers of the words of a text. @param {string} text */
+  encoded(text) {
+    const item = new Float32Array(this.about.shape[0])
+    wordsOf(text).slice(0, item.length).forEach((w, i) => { item[i] = this.numbers.get(w) ?? 1 })
+    return item
+  }
+
   encode(quiet = false) {
     const length = this.about.shape[0], words = wordsOf(this.field.value)
-    this.item = new Float32Array(length)
-    words.slice(0, length).forEach((w, i) => { this.item[i] = this.numbers.get(w) ?? 1 })
+    this.item = this.encoded(this.field.value)
     this.tokens.replaceChildren(...words.slice(0, length).map(w => el('span', { className: 'token' + (this.numbers.has(w) ? '' : ' unknown'), title: this.numbers.has(w) ? '' : 'not in the vocabulary' }, w)))
     if (words.length > length) this.tokens.append(el('span', { className: 'note' }, ` and ${words.length - length} more, which the network does not read`))
     if (!quiet) this.done()

@@ -4,8 +4,11 @@ import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
-import { css, classColour, fill, limitOf, short, theme } from 'striate/colour'
-import { contributions, overChannels, MAX_TAPS, STEPS } from 'striate/attribution'
+import { css, classColour, short, theme } from 'striate/colour'
+import { contributions, gradCam } from 'striate/attribution'
+import { Panels } from 'striate/panels'
+import { testedItems } from 'striate/mistakes'
+import { size } from 'striate/ops'
 import * as address from 'striate/state'
 
 const byId = id => document.getElementById(id)
@@ -37,10 +40,13 @@ class Page {
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
       close: () => this.pin(null), play: () => this.play(), toggle: (layer, c) => { this.net.toggle(layer, c); this.edited() },
       edit: (layer, weight, i, v) => { this.net.edit(layer, weight, i, v); this.edited() }, open: unit => this.pin(this.visible(unit)),
+      beside: found => this.panels?.compare.words(found),
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
     if (scene.output.perPixel) this.maskBox()
-    else if (scene.input.kind === 'image' && scene.macs * 2 < MAX_TAPS) this.attributionBox()
+    scene.offered = scene.samples.length  // behind them, unseen until a panel offers them, items of the test split
+    if (scene.tested) { this.pad.samples.push(...testedItems(scene)); scene.samples = [...scene.samples, ...scene.tested.items.map(name => ({ name }))] }
+    this.panels = new Panels(this, byId('panels'))
     this.pad.restore(asked)
     if (asked.open.length) { this.diagram.blocks.restore(asked.open); this.diagram.chosen = true }
     for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight]) this.net.edit(layer, weight, Number(i), Number(v)) }
@@ -51,6 +57,8 @@ class Page {
     const unit = asked.unit && parsed(this.net, asked.unit)
     if (unit) this.pin(unit)
     if (asked.space) this.turn(true, true)
+    if (asked.compare) this.panels.compare.restore(asked.compare)
+    if (asked.panel) this.panels.open(asked.panel)
     this.edited(false)
     this.ready = true
     new ResizeObserver(() => { this.layout(); this.paint() }).observe(byId('network'))
@@ -104,18 +112,19 @@ class Page {
   compute() {
     const begun = performance.now()
     this.net.run(this.pad.item)
+    this.panels.compare.compute()
     this.cost = Math.min(this.cost ?? Infinity, performance.now() - begun)  // the first one is slow, or the machine was busy
     this.paint()
     this.store()
   }
 
   paint() {
-    this.diagram.paint(this.state.scale)
+    this.diagram.paint(this.state.scale, this.panels.compare.maps())
     this.legend()
     this.remark()
     if (this.pinned) this.arithmetic.show(this.pinned)
     if (this.mask) this.paintMask()
-    if (this.attributed) this.attribute()
+    this.panels.refresh()
     if (this.space.goal || this.space.share) { this.space.upload(); this.space.draw() }
   }
 
@@ -139,7 +148,7 @@ class Page {
     const tip = byId('tip')
     tip.hidden = !found
     if (found) {
-      tip.textContent = `${unitName(this.net, found)} = ${short(this.net.value(found.layer, found.unit))}`
+      tip.textContent = this.panels.compare.kind ? `${unitName(this.net, found)}: ${this.panels.compare.words(found)}` : `${unitName(this.net, found)} = ${short(this.net.value(found.layer, found.unit))}`
       tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`
       tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8)}px`
     }
@@ -167,6 +176,7 @@ class Page {
     this.pinned = found
     if (found) this.reveal(found.layer)
     this.arithmetic.show(found)
+    this.panels.refresh()
     if (found) this.bring(this.diagram.stageOf.get(found.layer))
     this.remark()
     this.legend()
@@ -210,11 +220,37 @@ class Page {
   stop() { clearInterval(this.timer); this.timer = 0; this.arithmetic.playing = false; if (this.pinned) this.arithmetic.show(this.pinned); this.store() }
 
   edited(again = true) {
-    const some = this.net.edits.size + this.net.off.size
-    byId('reset').hidden = !some
-    byId('reset').textContent = `Reset ${some} edit${some === 1 ? '' : 's'}`
-    if (again) { this.paint(); this.store() }
+    const some = this.net.edits.size + this.net.off.size, { compare } = this.panels
+    this.edition = (this.edition ?? 0) + 1
+    byId('reset').hidden = !some && !compare.kind
+    byId('reset').textContent = some ? `Reset ${some} edit${some === 1 ? '' : 's'}` : 'End comparison'
+    this.showing()
+    if (again) { compare.compute(); this.paint(); this.store() }
   }
+
+  /** Undoes every edit and ends a comparison. */
+  reset() { this.net.reset(); this.panels.compare.end(); this.edited() }
+
+  /** Says what the diagram shows while something is compared; of A the arithmetic is A's, and nothing in it is edited. */
+  showing() {
+    const { kind, show, other } = this.panels.compare, a = !!kind && show === 'a'
+    Object.assign(this.arithmetic, { net: a ? other : this.net, fixed: a })
+    this.diagram.source = a ? other : this.net
+    byId('shown').textContent = kind ? `All layers show ${{ a: 'A', b: 'B', d: 'B \u2212 A' }[show]}` : ''
+  }
+
+  /** The weights of a layer that kernels show, what changes when they do, and whose they are. */
+  weightsOf(name) {
+    const { kind, show, other } = this.panels.compare, own = this.net.byName.get(name).weights.weight
+    if (kind !== 'weights' || show === 'b') return own
+    const first = other.byName.get(name).weights.weight
+    return show === 'a' ? first : own.map((v, i) => v - first[i])
+  }
+  weightsKey() { return `${this.edition},${this.state.dark}` }
+  weightsWord() { const { kind, show } = this.panels.compare; return kind !== 'weights' ? '' : { a: ', of the untrained network', b: ', learned', d: ': learned less untrained' }[show] }
+
+  /** Brings a layer into view. */
+  look(name) { this.reveal(name); this.diagram.stageOf.get(name)?.box.scrollIntoView({ block: 'nearest', inline: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' }) }
 
   turn(into, still = false) {
     if (!this.space.show(into, still)) { byId('banner').className = ''; byId('banner').textContent = 'This browser has no WebGL 2, so the network stays flat.'; return }
@@ -229,7 +265,7 @@ class Page {
     byId('space').onclick = () => this.turn(!this.state.space)
     byId('folds').onclick = () => this.foldAll()
     byId('theme').onclick = () => { this.dark(!this.state.dark); this.pad.paint(); this.paint(); this.store() }
-    byId('reset').onclick = () => { this.net.reset(); this.edited() }
+    byId('reset').onclick = () => this.reset()
     byId('help').onclick = () => /** @type {HTMLDialogElement} */ (byId('keys')).showModal()
     const scale = /** @type {HTMLSelectElement} */ (byId('scale'))
     scale.value = this.state.scale
@@ -244,10 +280,12 @@ class Page {
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key]
     if (moves) { e.preventDefault(); this.pinned ? this.move(moves) : this.pad.nudge(moves[1], moves[0]) }
     else if (e.key === '[' || e.key === ']') this.channel(e.key === '[' ? -1 : 1)
-    else if (e.key === 'Escape') this.pinned ? this.pin(null) : this.state.space && this.turn(false)
+    else if (e.key === 'Escape') this.pinned ? this.pin(null) : this.panels.opened ? this.panels.close() : this.state.space && this.turn(false)
     else if (e.key === 'f') this.turn(!this.state.space)
     else if (e.key === 'o') this.foldAll()
-    else if (e.key === 'r') { this.net.reset(); this.edited() }
+    else if (e.key === 'r') this.reset()
+    else if (e.key === 'a') { this.panels.compare.step(); if (!this.panels.opened) this.panels.open('compare') }
+    else if (this.panels.key(e)) return
     else if (e.key === 'p') this.play()
     else if (e.key === 'x' && this.pinned) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
     else if (e.key === 'c' && this.pad.canvas) this.pad.clear()
@@ -265,41 +303,6 @@ class Page {
     if (!this.pinned) return
     const { layer, unit } = this.pinned, n = this.net.values.get(layer).shape[0]
     this.pin({ layer, unit: [(unit[0] + by + n) % n, ...unit.slice(1)] })
-  }
-
-  // ------------------------------------------------------------------------------------------------- attribution
-  attributionBox() {
-    const [, H, W] = this.scene.input.shape, names = this.scene.output.names
-    this.copy = this.net.copy()
-    this.method = el('select', { title: 'How the contributions are computed' }, el('option', { value: 'gradient_x_input' }, 'gradient \u00d7 input'), el('option', { value: 'integrated_gradients' }, 'integrated gradients'))
-    this.method.setAttribute('aria-label', 'Attribution method')
-    this.target = el('select', { title: 'The class whose score is explained' }, el('option', { value: '' }, 'predicted'), ...names.map((n, i) => el('option', { value: String(i) }, n)))
-    this.target.setAttribute('aria-label', 'Class that is explained')
-    this.heat = el('canvas', { className: 'pad', width: W, height: H })
-    this.heat.setAttribute('aria-label', 'Contribution of each pixel')
-    this.heatNote = el('p', { className: 'note' })
-    const box = el('details', { ontoggle: () => { this.attributed = box.open; if (box.open) this.attribute() } }, el('summary', {}, 'Which pixels contribute'), el('div', { className: 'row tight' }, this.method, this.target), this.heat, this.heatNote)
-    this.method.onchange = this.target.onchange = () => this.attribute()
-    byId('input').append(box)
-  }
-
-  /** Computes the contributions once the hand rests, a step at a time, so that the page stays free; a new stroke begins anew. */
-  attribute() {
-    clearTimeout(this.attributing)
-    const integrated = this.method.value === 'integrated_gradients', number = (this.attribution = (this.attribution ?? 0) + 1)
-    this.attributing = setTimeout(async () => {
-      const y = this.net.outputs(), c = this.target.value === '' ? y.indexOf(Math.max(...y)) : Number(this.target.value), score = this.scoreLayer()
-      let values
-      for (values of contributions(this.copy, this.method.value, this.pad.item, score, [c, 0, 0, 0])) {
-        await new Promise(rest => setTimeout(rest))
-        if (number !== this.attribution || !this.attributed) return
-      }
-      const total = values.reduce((a, b) => a + b, 0), plane = overChannels(values, this.net.inputShape), limit = limitOf(plane), image = new ImageData(this.heat.width, this.heat.height)
-      fill(plane, 0, plane.length, limit, new Uint32Array(image.data.buffer))
-      this.heat.getContext('2d').putImageData(image, 0, 0)
-      const whole = integrated ? `; their sum, ${short(total)}, is the difference of the score from that of a black image, up to the ${STEPS} steps of the integral` : ''
-      this.heatNote.textContent = `Contributions to the score of ${this.scene.output.names[c] ?? c} (${short(this.net.value(score, [c, 0, 0, 0]))}), colours up to \u00b1${short(limit)}${whole}.`
-    }, integrated ? 250 : 30)
   }
 
   /** The layer that gives the scores: before a softmax or sigmoid at the end. */
@@ -332,7 +335,7 @@ class Page {
   store() { Object.assign(this.state, this.now()); address.write(this.state) }
   now() {
     const edits = [...this.net.edits.values()].map(e => `${e.layer}/${e.weight}/${e.index}/${this.net.byName.get(e.layer).weights[e.weight][e.index]}`)
-    return { ...this.state, unit: this.pinned ? unitName(this.net, this.pinned) : null, ...this.pad.state(), edits, off: [...this.net.off] }
+    return { ...this.state, unit: this.pinned ? unitName(this.net, this.pinned) : null, ...this.pad.state(), edits, off: [...this.net.off], panel: this.panels.state(), compare: this.panels.compare.state() }
   }
 
   /** What `window.striate` offers; shapes are the network's own, without the batch. */
@@ -349,7 +352,9 @@ class Page {
       contributions: (method, output) => Array.from([...contributions(net.copy(), method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])].at(-1)),
       open: text => { const found = parsed(net, text); if (found) this.pin(found); return !!found },
       edit: (layer, weight, index, value) => { net.edit(layer, weight, index, value); this.edited() },
-      reset: () => { net.reset(); this.edited() },
+      gradCam: (layer, output, relu = true) => Array.from(gradCam(net, this.scoreLayer(), [output, 0, 0, 0], layer, relu)),
+      panel: name => (name ? this.panels.open(name) : this.panels.close()),
+      reset: () => this.reset(),
       state: () => { const s = this.now(); address.now(s); return s },
     }
   }

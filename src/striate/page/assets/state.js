@@ -1,6 +1,6 @@
 // Where the page is: kept in the address, so that a link or a reload shows the same.
 
-/** @typedef {{unit: string|null, space: boolean, scale: string, dark: boolean, sample: number|null, drawing: string|null, text: string|null, edits: string[], off: string[], open: string[]}} State */
+/** @typedef {{unit: string|null, space: boolean, scale: string, dark: boolean, sample: number|null, drawing: string|null, text: string|null, edits: string[], off: string[], open: string[], panel: string|null, compare: string|null}} State */
 
 /** @returns {State} */
 export function read() {
@@ -9,7 +9,7 @@ export function read() {
   return {
     unit: q.get('unit'), space: q.get('view') === '3d', scale: q.get('scale') ?? 'layer',
     dark: q.has('theme') ? q.get('theme') === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches,
-    sample: q.has('sample') ? Number(q.get('sample')) : null, drawing: q.get('drawing'), text: q.get('text'), edits: list('edits'), off: list('off'), open: list('open'),
+    sample: q.has('sample') ? Number(q.get('sample')) : null, drawing: q.get('drawing'), text: q.get('text'), edits: list('edits'), off: list('off'), open: list('open'), panel: q.get('panel'), compare: q.get('compare'),
   }
 }
 
@@ -31,6 +31,8 @@ export function now(s) {
   if (s.edits.length) q.set('edits', s.edits.join(','))
   if (s.open.length) q.set('open', s.open.join(','))
   if (s.off.length) q.set('off', s.off.join(','))
+  if (s.panel) q.set('panel', s.panel)
+  if (s.compare) q.set('compare', s.compare)
   try { history.replaceState(null, '', '#' + q) } catch { /* a frame without an address of its own */ }
 }
 
