@@ -8,7 +8,6 @@ import { css, classColour, short, theme } from 'striate/colour'
 import { contributions, gradCam } from 'striate/attribution'
 import { Panels } from 'striate/panels'
 import { testedItems } from 'striate/mistakes'
-import { size } from 'striate/ops'
 import * as address from 'striate/state'
 
 const byId = id => document.getElementById(id)
