@@ -45,7 +45,7 @@ WALLS = {
     # what people do
     "exporters": "spec analysis net tasks model loading files",
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
-    "page": "spec analysis drawing net tasks learning model inspect inspect.models files _version",
+    "page": "spec analysis drawing net tasks learning filtering model inspect inspect.models files _version",
     "run": "spec analysis net tasks metrics learning model datasets loading report inspect inspect.models exporters "
     "page files _version",
 }

@@ -1,4 +1,4 @@
-"""Makes docs/pages/lenet5.html and docs/pictures/view-*.png by the commands of docs/view.md.
+"""Makes docs/pages/lenet5.html, docs/pictures/view-*.png and lab-page.png by the commands of docs/view.md and lab.md.
 
     python docs/scripts/page.py [--assets]
 
@@ -48,6 +48,29 @@ def with_todays_assets(text: str) -> str:
     return html_of(json.loads(inside["scene"])["title"], inside["scene"], inside["weights"])
 
 
+def make_lab() -> None:
+    from gallery import smaller  # beside this file
+    from playwright.sync_api import sync_playwright
+
+    from striate.filtering import convolve
+    from striate.page.lab import LabPage
+
+    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        done = convolve(DOCS / "pictures/scene.jpg", "sobel-x", padding="same")
+        where = LabPage.of(done).save(Path(folder) / "lab.html").as_uri()
+        page = play.chromium.launch(executable_path=program, args=ARGUMENTS).new_page(
+            viewport={"width": 1400, "height": 640}
+        )
+        page.goto(where + "#theme=light")
+        page.wait_for_function("window.striate")
+        page.evaluate("striate.open('0:160:103')")
+        path = DOCS / "pictures/lab-page.png"
+        page.screenshot(path=path)
+        smaller(path)
+        print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
+
+
 def make_pictures() -> None:
     from gallery import smaller  # beside this file
     from playwright.sync_api import sync_playwright
@@ -85,3 +108,4 @@ if __name__ == "__main__":
     else:
         make_page()
         make_pictures()
+        make_lab()

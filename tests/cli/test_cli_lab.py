@@ -137,7 +137,11 @@ MISTAKES = {
     "activation": (["activation", "1 2; 3 4", "gelu"], 2, "no activation named 'gelu'"),
     "no folder": (["convolve", "1 2; 3 4", "1 0; 0 1", "-o", "nowhere/a.png"], 2, "no folder nowhere; create it first"),
     "no folder of steps": (["convolve", "1 2; 3 4", "1 0; 0 1", "--steps", "nowhere/a.gif"], 2, "no folder nowhere"),
-    "padding": (["convolve", "1 2; 3 4", "1 0; 0 1", "--padding", "\u00b2"], 2, "expected valid, same or a number"),
+    "padding": (
+        ["convolve", "1 2; 3 4", "1 0; 0 1", "--padding", "\u00b2"],
+        2,
+        "expected valid, same, full or a",
+    ),
 }
 
 

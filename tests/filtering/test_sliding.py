@@ -190,7 +190,7 @@ MISTAKES = {
     ),
     "padding": (
         lambda: convolve_array(TUTORIAL, "box", padding="some"),
-        "padding is 'some'; expected valid, same",
+        "padding is 'some'; expected valid, same, full",
     ),
     "negative padding": (lambda: convolve_array(TUTORIAL, "box", padding=-1), "padding is -1"),
     "too large": (lambda: convolve_array(TUTORIAL, "box-7"), "a 7x7 window does not fit the 5x5 image"),

@@ -29,7 +29,7 @@ from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
 from striate.page import View
-from striate.page.document import MODULES, POLICY, document
+from striate.page.document import POLICY, document, reached
 from striate.page.scene import MAX_MACS, NetworkScene, Sample
 from striate.run.folder import newest_run
 from striate.run.viewing import _of_data, _of_source, view
@@ -194,7 +194,7 @@ def test_it_can_ask_for_nothing(scene):
     assert not [found for found in reader.attributes if found[1] in ("src", "href", "action") or found[1][:2] == "on"]
     assert not set(reader.tags) & {"img", "iframe", "object", "embed", "link", "base"}
     assert not re.search(r"https?:", text.replace("http://www.w3.org/2000/svg", ""))  # the name of SVG elements
-    for module in MODULES:
+    for module in reached("page"):
         address = json.loads(reader.texts["importmap"])["imports"][f"striate/{module}"]
         source = unquote(address.removeprefix("data:text/javascript,"))
         assert source == files("striate.page").joinpath(f"assets/{module}.js").read_text()

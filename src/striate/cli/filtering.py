@@ -27,6 +27,14 @@ Steps = Annotated[
         callback=writes(".gif", ".html"),
     ),
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="OUT.html",
+        help="Write a page in which the image, the kernel and every setting can be changed and each step taken.",
+        callback=writes(".html"),
+    ),
+]
 Bare = Annotated[bool, typer.Option("--bare", help="With -o: write the result alone, pixel by pixel.")]
 Channels = Annotated[
     str, typer.Option(help="grey (converted first), each (by itself), or volume (sum over the channels).")
@@ -45,7 +53,7 @@ def convolve_command(
     ] = None,
     out: Out = None,
     stride: Annotated[int, typer.Option(min=1, help="Stride in pixels.")] = 1,
-    padding: Annotated[str, typer.Option(help="valid, same, or pixels on each side, which are zeros.")] = "valid",
+    padding: Annotated[str, typer.Option(help="valid, same, full, or pixels on each side, which are zeros.")] = "valid",
     dilation: Annotated[int, typer.Option(min=1, help="Pixels from one weight to the next; 1: adjacent.")] = 1,
     flip: Annotated[
         bool, typer.Option("--flip", help="Flip the kernel first: true convolution, as in signal processing.")
@@ -54,6 +62,7 @@ def convolve_command(
     show: Show = "colour",
     bare: Bare = False,
     steps: Steps = None,
+    html: Html = None,
     list_: Annotated[bool, typer.Option("--list", help="List every named kernel with its weights.")] = False,
     json: Json = False,
 ) -> None:
@@ -68,7 +77,7 @@ def convolve_command(
             "expected IMAGE and KERNEL, such as: striate convolve photo.jpg sobel-x -o edges.png (or --list)"
         )
     done = convolve(image, kernel, stride=stride, padding=padding, dilation=dilation, flip=flip, channels=channels)
-    _finish(done, out, show, bare, json, steps)
+    _finish(done, out, show, bare, json, steps, html)
 
 
 def pool_command(
@@ -86,6 +95,7 @@ def pool_command(
     show: Show = "colour",
     bare: Bare = False,
     steps: Steps = None,
+    html: Html = None,
     json: Json = False,
 ) -> None:
     """Pool an image. The maximum, average or sum of every window."""
@@ -93,7 +103,7 @@ def pool_command(
     from striate.filtering.lab import pool
 
     done = pool(image, read_sides(size, "SIZE"), kind=kind, stride=stride, padding=padding, channels=channels)
-    _finish(done, out, show, bare, json, steps)
+    _finish(done, out, show, bare, json, steps, html)
 
 
 def activation_command(
@@ -144,7 +154,13 @@ def lab_command(
 
 
 def _finish(
-    done: FilteredImage | FilterChains, out: Path | None, show: str, bare: bool, json: bool, steps: Path | None = None
+    done: FilteredImage | FilterChains,
+    out: Path | None,
+    show: str,
+    bare: bool,
+    json: bool,
+    steps: Path | None = None,
+    html: Path | None = None,
 ) -> None:
     """Writes the requested files, then prints the result."""
     from striate.filtering import FilteredImage
@@ -155,6 +171,10 @@ def _finish(
         raise typer.BadParameter("--bare writes the result alone; say where with -o OUT.png")
     if isinstance(done, FilteredImage) and steps:
         done.steps().save(steps)
+    if isinstance(done, FilteredImage) and html:
+        from striate.page.lab import LabPage
+
+        LabPage.of(done).save(html)
     if bare and out:
         write_image(out, done.pixels(show))
     elif out or show != "colour":
@@ -162,12 +182,12 @@ def _finish(
         if out:
             picture.save(out)
     if json:
-        more = {"steps": str(steps) if steps else None} if single else {}
+        more = {"steps": str(steps) if steps else None, "html": str(html) if html else None} if single else {}
         print_json(done.as_dict() | {"path": str(out) if out else None} | more)
         return
     echo(done.text(numbers=show == "numbers") if isinstance(done, FilteredImage) else done)
-    for path in (out, steps):
+    for path in (out, steps, html):
         if path:
             echo(f"wrote {path}")
-    if not out and not steps:
+    if not out and not steps and not html:
         say("no figure written; add -o OUT.png" + ", animate it with --steps OUT.gif or OUT.html" * single)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.common import Input, Json, print_json, say, writes
+
+if TYPE_CHECKING:
+    from striate.page.document import OneFile
+    from striate.page.lab import LabPage
 
 
 def view_command(
@@ -36,6 +40,9 @@ def view_command(
         bool, typer.Option("--no-browser", help="Print the address; do not open the browser.")
     ] = False,
     input: Input = None,
+    lab: Annotated[
+        bool, typer.Option("--lab", help="The convolution lab, without a network: striate view --lab [IMAGE [KERNEL]].")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Open a network as a live page. Draw its input, see every feature map, open any unit's arithmetic, in 2-D and 3-D.
@@ -45,10 +52,15 @@ def view_command(
     import webbrowser
 
     from striate.page.server import PageServer
-    from striate.run.folder import newest_run
-    from striate.run.viewing import view
 
-    page = view(model if model is not None else newest_run(), source or None, data=data, input=input)
+    page: OneFile
+    if lab:
+        page = _lab(model, *(source or ()))
+    else:
+        from striate.run.folder import newest_run
+        from striate.run.viewing import view
+
+        page = view(model if model is not None else newest_run(), source or None, data=data, input=input)
     if html is not None:
         page.save(html)
         size = html.stat().st_size
@@ -66,3 +78,12 @@ def view_command(
             server.serve_forever()
         except KeyboardInterrupt:
             say("")
+
+
+def _lab(image: str | None = None, kernel: str = "sobel-x", *more: str) -> LabPage:
+    from striate.filtering import convolve
+    from striate.page.lab import LabPage
+
+    if more:
+        raise typer.BadParameter(f"--lab takes IMAGE and KERNEL, got {more[0]!r} as well")
+    return LabPage.of(None if image is None else convolve(image, kernel, padding="same"))

@@ -198,7 +198,7 @@ def convolve(
             functions gave, whose output is taken on.
         kernel: A name (``"sobel-x"``, ``"gaussian-7"``) or typed numbers.
         stride: Pixels from one window to the next; or (rows, columns).
-        padding: ``"valid"``, ``"same"`` or the zeros on each side.
+        padding: ``"valid"``, ``"same"``, ``"full"`` or the zeros on each side.
         dilation: Pixels from one weight to the next.
         flip: Rotate the kernel by 180 degrees first: the convolution of signal processing.
         channels: ``"grey"``; ``"each"`` channel by itself; ``"volume"``: one sum over the channels, as the first

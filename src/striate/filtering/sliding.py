@@ -18,7 +18,7 @@ from striate.errors import SeeError, nearest, shape_text
 from striate.filtering.kernels import Kernel, find_kernel
 
 Stride = int | tuple[int, int]  # of both axes, or of each
-Padding = int | str  # "valid" (none), "same" (the output of a stride of 1 is as large as the input), or pixels
+Padding = int | str  # "valid" (none), "same" (with stride 1 as large as the input), "full" (every overlap), or pixels
 POOLS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "average": np.mean, "sum": np.sum}
 POOL_NAMES = {"avg": "average", "mean": "average"}  # other names for them
 ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
@@ -85,7 +85,8 @@ def sliding_window(
 ) -> SlidingWindow:
     """The window of these settings.
 
-    ``"same"`` puts what is odd of the padding after the image, as torch does.
+    ``"same"`` puts what is odd of the padding after the image, as torch does; ``"full"`` has every window that overlaps
+    the image.
 
     Raises:
         SeeError: A setting that is no such number or word.
@@ -115,8 +116,10 @@ def sliding_window(
             ((span[0] - 1) // 2, (span[1] - 1) // 2),
             (span[0] // 2, span[1] // 2),
         )
+    elif padding == "full":
+        before = after = (span[0] - 1, span[1] - 1)
     else:
-        raise SeeError(f"padding is {padding!r}; expected valid, same or a number of pixels")
+        raise SeeError(f"padding is {padding!r}; expected valid, same, full or a number of pixels")
     return SlidingWindow((size[0], size[1]), (strides[0], strides[1]), before, after, dilation)
 
 
@@ -136,7 +139,7 @@ def convolve_array(
         kernel: A name or typed numbers (:func:`striate.filtering.kernels.find_kernel`), an array ``(h, w)``, or
             ``(h, w, C)``, which sums over the channels as the first layer of a network does.
         stride: Pixels from one window to the next; or (rows, columns).
-        padding: ``"valid"``, ``"same"`` or the zeros on each side.
+        padding: ``"valid"``, ``"same"``, ``"full"`` or the zeros on each side.
         dilation: Pixels from one weight to the next.
         flip: Turn the kernel by 180 degrees first.
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+
+from striate.errors import SeeError
+from striate.files import write_safely
 
 if TYPE_CHECKING:
     from striate.page.scene import NetworkScene
 
-# The scripts, each an ES module; they name each other "striate/NAME".
-MODULES: Final = tuple(
-    "ops net colour state blocks arrange diagram space pad resample formula attribution saliency kernels mistakes "
-    "confusion curves first inflate compare panels page".split()
-)
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
@@ -40,17 +41,33 @@ def html_of(title: str, scene: str, weights: str) -> str:
     >>> "<title>a &lt; b</title>" in html_of("a < b", "{}", "")
     True
     """
-    imports = {f"striate/{name}": f"data:text/javascript,{_encoded(name)}" for name in MODULES}
-    parts = {
-        "POLICY": POLICY,
-        "TITLE": _escaped(title),
-        "STYLE": _asset("page.css"),
-        "IMPORTS": json.dumps({"imports": imports}),
-        "SCENE": scene,
-        "WEIGHTS": weights,
-    }
-    before, *rest = _asset("page.html").split("{{")
-    return before + "".join(parts[name] + text for name, _, text in (part.partition("}}") for part in rest))
+    return filled("page", title, {"SCENE": scene, "WEIGHTS": weights})
+
+
+def filled(name: str, title: str, parts: dict[str, str]) -> str:
+    """The page that stands in ``assets/NAME.html``, with its style, its scripts and *parts* in their places.
+
+    >>> filled("lab", "a < b", {"SCENE": "{}"}).count("a &lt; b")
+    1
+    """
+    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in reached(name)}
+    style = "".join(_asset(f"{one}.css") for one in dict.fromkeys(["page", name]))
+    own = {"POLICY": POLICY, "TITLE": _escaped(title), "STYLE": style, "IMPORTS": json.dumps({"imports": imports})}
+    before, *rest = _asset(f"{name}.html").split("{{")
+    return before + "".join((own | parts)[one] + text for one, _, text in (part.partition("}}") for part in rest))
+
+
+def reached(name: str) -> list[str]:
+    """The script *name* and those that it imports, and so on: ES modules, which name each other "striate/NAME".
+
+    >>> reached("ops")
+    ['ops']
+    """
+    found = [name]
+    for one in found:  # grows on the way
+        named = dict.fromkeys(re.findall(r"'striate/(\w+)'", _asset(f"{one}.js")))
+        found += [new for new in named if new not in found]
+    return found
 
 
 @cache
@@ -66,3 +83,38 @@ def _encoded(name: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def as_json(values: Any) -> str:
+    """JSON in which no ``<`` could end an element of HTML.
+
+    >>> as_json({"name": "</script>"})
+    '{"name":"\\\\u003c/script>"}'
+    """
+    text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("&", "\\u0026")
+
+
+class OneFile:
+    """A page that is one HTML document. In a notebook it shows itself; :meth:`save` writes it."""
+
+    def html(self) -> str:
+        """The whole page."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the page as one file, which needs neither striate nor the internet.
+
+        Raises:
+            SeeError: The name does not end in .html.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise SeeError(f"{path}: the file must end in .html")
+        write_safely(path, self.html().encode())
+        return path
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the page in a frame of its own, without access to the notebook around it."""
+        inside = html.escape(self.html(), quote=True)
+        return f'<iframe sandbox="allow-scripts" srcdoc="{inside}" style="width:100%;height:720px;border:0"></iframe>'

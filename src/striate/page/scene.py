@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -23,6 +22,7 @@ from striate.net.layers import layer as torch_layer
 from striate.net.read import read_all
 from striate.net.read_graph import legal
 from striate.page.blocks import blocks
+from striate.page.document import as_json
 from striate.page.panels import Panels
 from striate.spec import BatchNorm, Graph, Node, Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
@@ -119,8 +119,7 @@ class NetworkScene:
 
     def json(self) -> str:
         """The document as JSON, in which no ``<`` could end an element of HTML."""
-        text = json.dumps(self.about, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-        return text.replace("<", "\\u003c").replace("&", "\\u0026")
+        return as_json(self.about)
 
     def weights_base64(self) -> str:
         """The weights, little-endian float32, as base64."""

@@ -54,7 +54,7 @@ export function limitOf(data, from = 0, end = data.length) { let m = 0; for (let
 /** A number in few digits, with a real minus sign. */
 export function short(v, tiny = 2) {
   const a = Math.abs(v)
-  const text = a === 0 ? '0' : a >= 1e6 || a < 1e-4 ? v.toExponential(tiny) : a >= 100 ? v.toFixed(1) : a >= 10 ? v.toFixed(2) : v.toFixed(3)
+  const text = Number.isInteger(v) && a < 1e5 ? String(v) : a >= 1e6 || a < 1e-4 ? v.toExponential(tiny) : a >= 100 ? v.toFixed(1) : a >= 10 ? v.toFixed(2) : v.toFixed(3)
   return text.replace('-', '\u2212')
 }
 

@@ -14,7 +14,8 @@ export function parsed(net, text) {
   return { layer, unit: [numbers[0], ...Array(4 - numbers.length).fill(0), ...numbers.slice(1)] }
 }
 
-const fixed = v => v.toFixed(4).replace('-', '\u2212')
+export const digits = { whole: false }  // whole numbers alone: the lab's
+const fixed = v => v.toFixed(digits.whole ? 0 : 4).replace('-', '\u2212')
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
@@ -188,16 +189,19 @@ export class Arithmetic {
 
   editor(layer, at, value) {
     if (!at || this.fixed) return document.createTextNode(fixed(value))
-    const key = `${layer.name}/${at.weight}/${at.index}`, input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: value.toFixed(3), title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
+    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole ? 0 : 3), input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: shown, title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
     input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)
-    input.onkeydown = e => { e.stopPropagation(); if (e.key === 'Enter') input.blur(); if (e.key === 'Escape') { input.value = value.toFixed(3); input.blur() } }
-    input.onchange = () => { const v = Number(input.value.replace('\u2212', '-').replace(',', '.')); if (Number.isFinite(v) && input.value.trim()) this.on.edit(layer.name, at.weight, at.index, v); else input.value = value.toFixed(3) }
+    input.onkeydown = e => { e.stopPropagation(); if (e.key === 'Enter') input.blur(); if (e.key === 'Escape') { input.value = shown; input.blur() } }
+    input.onchange = () => { const v = Number(input.value.replace('\u2212', '-').replace(',', '.')); if (Number.isFinite(v) && input.value.trim()) this.on.edit(layer.name, at.weight, at.index, v); else input.value = shown }
     return input
   }
 
   /** Where an input of a layer is: the unit's name behind a flatten. */
   origin(source, index) {
-    if (source === 'input') return { text: `input ${unflat(this.net.values.get('input').shape, index).join(':')}`, unit: null }
+    if (source === 'input') {
+      const unit = unflat(this.net.values.get('input').shape, index), rank = this.net.scene.input.shape.length
+      return { text: `input ${[unit[0], ...unit.slice(5 - rank)].join(':')}`, unit: null }
+    }
     let name = source
     while (this.net.byName.get(name).op === 'flatten' && this.net.byName.get(name).inputs[0] !== 'input') name = this.net.byName.get(name).inputs[0]
     const unit = { layer: name, unit: unflat(this.net.values.get(name).shape, index) }

@@ -1,4 +1,6 @@
 // The input: a pad to draw on, samples, own files; for texts a sentence; for signals a curve.
+import { fill } from 'striate/colour'
+import { OwnImages } from 'striate/images'
 import { item } from 'striate/net'
 import { prepared } from 'striate/resample'
 import { packed, unpacked } from 'striate/state'
@@ -17,6 +19,7 @@ export function picture(bytes, about) {
   const [C, H, W] = about.shape.length === 3 ? about.shape : [about.shape[0], 1, about.shape[1] ?? 1]
   const image = new ImageData(W, H), plane = W * H
   let low = 0, high = 255
+  if (about.limit) { fill(bytes, 0, plane, about.limit, new Uint32Array(image.data.buffer)); return image }
   if (about.kind === 'values') { low = Math.min(...bytes); high = Math.max(...bytes) }
   for (let i = 0; i < plane; i++) {
     const at = c => ((bytes[c * plane + i] - low) * 255) / (high - low || 1)
@@ -32,9 +35,10 @@ export class Pad {
     this.about = scene.input
     this.root = root
     this.changed = changed
-    this.samples = scene.samples.map(item)
+    this.samples = scene.samples.map(sample => sample.item ?? item(sample))
     this.sample = null
     this.past = []
+    this.offers = []
     const { kind, shape } = this.about
     this.rank = shape.length - 1
     if (kind === 'text') this.text()
@@ -48,49 +52,80 @@ export class Pad {
 
   // ------------------------------------------------------------------------------------------------------- images
   drawing() {
-    const [C, H, W] = this.about.shape, photo = C >= 3
+    const [C, H, W] = this.about.shape, photo = C >= 3, image = this.about.kind === 'image'
     this.canvas = el('canvas', { className: 'pad', width: W, height: H, tabIndex: 0 })
-    this.canvas.setAttribute('aria-label', `Drawing pad, ${W} by ${H} pixels. Arrow keys move the drawing.`)
     this.marks = svg('svg', { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none' })
+    this.named()
     const box = el('div', { className: 'padbox' }, this.canvas, this.marks)
     const button = (text, title, act) => el('button', { title, onclick: act }, text)
-    this.size = el('input', { type: 'range', min: 0.5, max: Math.max(4, W / 6), step: 0.25, value: Math.max(1, W / 18), title: 'Size of the brush' })
+    this.size = el('input', { type: 'range', min: 0.5, step: 0.25, title: 'Size of the brush' })
+    this.brush()
     this.size.setAttribute('aria-label', 'Size of the brush')
     this.colour = el('input', { type: 'color', value: '#ffffff', title: 'Colour of the brush' })
     this.colour.setAttribute('aria-label', 'Colour of the brush')
     this.eraser = el('button', { title: 'Draw in black (e)', onclick: () => this.erase(!this.erasing) }, 'Eraser')
     this.eraser.setAttribute('aria-pressed', 'false')
-    const file = el('input', { type: 'file', accept: 'image/*', hidden: true, onchange: () => file.files[0] && this.open(file.files[0]) })
     const moves = /** @type {[string, string, number, number][]} */ ([['\u2190', 'left', -1, 0], ['\u2192', 'right', 1, 0], ['\u2191', 'up', 0, -1], ['\u2193', 'down', 0, 1]])
     const nudges = moves.map(([sign, word, x, y]) => el('button', { title: `Move the drawing ${word} by a pixel`, ariaLabel: `Move ${word}`, onclick: () => this.nudge(x, y) }, sign))
-    this.root.append(el('h2', {}, photo ? 'Input: draw, drop or paste an image' : 'Input: draw here'), box,
-      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One stroke back (u)', () => this.undo()), this.eraser, button('Open\u2026', 'An image file of your own', () => file.click()), file),
-      el('div', { className: 'row tight' }, ...(photo ? [this.colour] : []), this.size, ...nudges))
+    if (image) this.own = new OwnImages({ take: (pixels, name) => this.take(pixels, name), live: pixels => { this.sample = null; this.become(pixels) }, say: text => this.say(text), alpha: C === 4 })
+    this.message = el('p', { className: 'message' })
+    this.message.setAttribute('role', 'status')
+    this.root.append(el('h2', {}, image ? 'Input: draw, drop or paste an image' : 'Input: draw here'), box, this.message,
+      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One step back (u)', () => this.undo()), this.eraser, ...(photo ? [this.colour] : []), ...(image ? this.own.buttons : [])),
+      el('div', { className: 'row tight' }, this.size, ...nudges))
     let last = null
-    const at = e => { const r = this.canvas.getBoundingClientRect(); return [((e.clientX - r.left) / r.width) * W, ((e.clientY - r.top) / r.height) * H] }
-    this.canvas.addEventListener('pointerdown', e => { this.keep(); this.canvas.setPointerCapture(e.pointerId); last = at(e); this.stroke(last, last) })
+    const at = e => { const [, H, W] = this.about.shape, r = this.canvas.getBoundingClientRect(); return [((e.clientX - r.left) / r.width) * W, ((e.clientY - r.top) / r.height) * H] }
+    const width = e => Number(this.size.value) * (e.pointerType === 'pen' && e.pressure ? 0.4 + 1.2 * e.pressure : 1)
+    this.canvas.addEventListener('pointerdown', e => {
+      if (!e.isPrimary || e.button > 0) return
+      this.keep()
+      this.canvas.setPointerCapture(e.pointerId)
+      last = at(e)
+      this.line(last, last, width(e))
+      this.done()
+    })
     this.canvas.addEventListener('pointermove', e => {
-      if (!last) return
-      for (const each of e.getCoalescedEvents?.().length ? e.getCoalescedEvents() : [e]) { const now = at(each); this.line(last, now); last = now }
+      if (!last || !e.isPrimary) return
+      for (const each of e.getCoalescedEvents?.().length ? e.getCoalescedEvents() : [e]) { const now = at(each); this.line(last, now, width(each)); last = now }
       this.done()
     })
     for (const name of ['pointerup', 'pointercancel']) this.canvas.addEventListener(name, () => { last = null })
-    document.addEventListener('paste', e => { const found = [...e.clipboardData.files].find(f => f.type.startsWith('image/')); if (found) this.open(found) })
-    document.addEventListener('dragover', e => e.preventDefault())
-    document.addEventListener('drop', e => { e.preventDefault(); if (e.dataTransfer.files[0]) this.open(e.dataTransfer.files[0]) })
+  }
+
+  brush() { const [, , W] = this.about.shape; Object.assign(this.size, { max: Math.max(4, W / 6), value: this.about.limit ? 0.5 : Math.max(1, W / 18) }) }
+  named() { const [, H, W] = this.about.shape; this.canvas.setAttribute('aria-label', `Drawing pad, ${W} by ${H} pixels. Arrow keys move the drawing.`) }
+
+  /** Another input; in the lab, whose pad has no size of its own, of another shape too. */
+  replace(values, about = {}) {
+    const typed = !!this.about.limit
+    Object.assign(this.about, about)
+    this.item = values
+    const [, H, W] = this.about.shape
+    if (this.canvas && this.rank === 2 && (this.canvas.width !== W || this.canvas.height !== H || typed !== !!this.about.limit)) {
+      Object.assign(this.canvas, { width: W, height: H })
+      this.marks.setAttribute('viewBox', `0 0 ${W} ${H}`)
+      this.brush()
+      this.named()
+    }
   }
 
   erase(on) { this.erasing = on; this.eraser.setAttribute('aria-pressed', String(on)) }
-  keep() { this.past.push(this.item.slice()); if (this.past.length > 60) this.past.shift(); this.sample = null }
-  undo() { const before = this.past.pop(); if (before) { this.item = before; this.done() } }
+  keep() {
+    this.own?.stop()
+    const { shape, kind, limit } = this.about
+    this.past.push([this.item.slice(), { shape, kind, limit }])
+    if (this.past.length > 60) this.past.shift()
+    this.sample = null
+  }
+  undo() { const before = this.past.pop(); if (before) { this.own?.stop(); this.sample = null; this.replace(...before); this.done() } }
   clear() { this.keep(); this.item = this.item.slice().fill(0); this.done() }
 
-  stroke(a, b) { this.line(a, b); this.done() }
   /** A round brush with a soft edge of a pixel. */
-  line(/** @type {number[]} */ [x0, y0], /** @type {number[]} */ [x1, y1]) {
-    const [C, H, W] = this.about.shape, r = Number(this.size.value), soft = 0.75
+  line(/** @type {number[]} */ [x0, y0], /** @type {number[]} */ [x1, y1], r = Number(this.size.value)) {
+    const [C, H, W] = this.about.shape, typed = this.about.limit > 0, soft = typed ? 0.01 : 0.75
+    if (typed) [x0, y0, x1, y1] = [x0, y0, x1, y1].map(v => Math.floor(v) + 0.5)  // whole cells
     const hex = this.colour.value, rgb = this.erasing ? [0, 0, 0] : C >= 3 ? [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16)) : [255]
-    const top = this.about.kind === 'values' ? Math.max(1, ...this.samples.flatMap(s => [Math.max(...s)])) / 255 : 1
+    const top = typed ? this.about.limit / 255 : this.about.kind === 'values' ? Math.max(1, ...this.samples.flatMap(s => [Math.max(...s)])) / 255 : 1
     const dx = x1 - x0, dy = y1 - y0, long = dx * dx + dy * dy
     for (let y = Math.max(0, Math.floor(Math.min(y0, y1) - r - 1)); y <= Math.min(H - 1, Math.ceil(Math.max(y0, y1) + r + 1)); y++)
       for (let x = Math.max(0, Math.floor(Math.min(x0, x1) - r - 1)); x <= Math.min(W - 1, Math.ceil(Math.max(x0, x1) + r + 1)); x++) {
@@ -116,20 +151,23 @@ export class Pad {
     this.done()
   }
 
-  /** @param {Blob} file */
-  async open(file) {
-    if (this.about.kind !== 'image') return
-    try {
-      const bitmap = await createImageBitmap(file), canvas = el('canvas', { width: bitmap.width, height: bitmap.height })
-      const g = canvas.getContext('2d', { willReadFrequently: true })
-      g.drawImage(bitmap, 0, 0)
-      this.keep()
-      this.item = prepared(g.getImageData(0, 0, bitmap.width, bitmap.height), this.about)
-      this.done()
-    } catch { this.complain(`${file instanceof File ? file.name : 'the file'}: not an image that this browser reads; use PNG, JPEG or WebP`) }
+  /** An image of one's own is the input now, and one of the samples. @param {ImageData} pixels @param {string} name */
+  take(pixels, name) {
+    this.keep()
+    this.become(pixels)
+    this.samples.push(this.item.slice())
+    this.offer({ name, ...(this.about.room ? { shape: this.about.shape, kind: 'image', limit: 0 } : {}) }, this.samples.length - 1)
   }
 
-  complain(text) { document.getElementById('banner').className = ''; document.getElementById('banner').textContent = text }
+  /** Prepares it as the network's; where there is none, as it is, made smaller to fit in `room`. */
+  become(pixels) {
+    const { room } = this.about, s = Math.min(1, room / Math.max(pixels.width, pixels.height))
+    const about = room ? { shape: [3, ...[pixels.height, pixels.width].map(v => Math.max(1, Math.round(v * s)))], kind: 'image', limit: 0 } : this.about
+    this.replace(prepared(pixels, about), about)
+    this.done()
+  }
+
+  say(text) { this.message.textContent = text }
 
   // -------------------------------------------------------------------------------------------------- texts, signals
   text() {
@@ -173,21 +211,22 @@ export class Pad {
   }
 
   // ------------------------------------------------------------------------------------------------------- samples
-  offered() {
-    if (!this.samples.length) return
-    const text = this.about.kind === 'text', grid = el('div', { className: text ? 'words' : 'samples' })
-    this.scene.samples.forEach((sample, i) => {
-      const button = el('button', { title: sample.name, onclick: () => this.choose(i) })
-      if (!text && this.rank >= 2) { const canvas = el('canvas', {}); this.thumbnail(canvas, this.samples[i]); button.append(canvas) }
-      button.append(el('span', {}, sample.name))
-      grid.append(button)
-    })
-    this.root.append(el('h2', {}, 'Samples'), grid)
+  offered() { this.scene.samples.forEach((sample, i) => this.offer(sample, i)) }
+
+  /** A button for an input. */
+  offer(sample, i) {
+    const text = this.about.kind === 'text'
+    if (!this.grid) { this.grid = el('div', { className: text ? 'words' : 'samples' }); this.root.append(el('h2', {}, 'Samples'), this.grid) }
+    const button = el('button', { title: sample.name, onclick: () => this.choose(i) })
+    if (!text && this.rank >= 2) { const canvas = el('canvas', {}); this.thumbnail(canvas, this.samples[i], sample); button.append(canvas) }
+    button.append(el('span', {}, sample.name))
+    this.grid.append(button)
+    this.offers[i] = sample
   }
 
-  thumbnail(canvas, bytes) {
-    const shape = this.about.shape.length === 4 ? [this.about.shape[0], ...this.about.shape.slice(2)] : this.about.shape
-    const image = picture(bytes, { ...this.about, shape })
+  thumbnail(canvas, bytes, { shape: own, kind = this.about.kind, limit = this.about.limit }) {
+    const full = own ?? this.about.shape, shape = full.length === 4 ? [full[0], ...full.slice(2)] : full
+    const image = picture(bytes, { kind, limit, shape })
     Object.assign(canvas, { width: image.width, height: image.height })
     canvas.getContext('2d').putImageData(image, 0, 0)
   }
@@ -195,8 +234,9 @@ export class Pad {
   /** @param {number} i */
   choose(i) {
     if (!this.samples[i]) return
-    if (this.past.length || this.sample === null) this.past.push(this.item.slice())
-    if (this.about.kind === 'text') { this.field.value = this.scene.samples[i].name; this.encode(true) } else this.item = this.samples[i].slice()
+    this.keep()
+    const { shape, kind, limit, name } = this.offers[i]
+    if (this.about.kind === 'text') { this.field.value = name; this.encode(true) } else this.replace(this.samples[i].slice(), this.about.room ? { shape, kind, limit } : {})
     this.sample = i
     this.done()
   }
@@ -230,7 +270,7 @@ export class Pad {
   /** For the address. */
   state() {
     if (this.about.kind === 'text') return { sample: null, drawing: null, text: this.field.value }
-    if (this.sample !== null || this.about.kind === 'values') return { sample: this.sample, drawing: null, text: null }
+    if ((this.sample !== null && this.sample < this.scene.samples.length) || this.about.kind === 'values') return { sample: this.sample, drawing: null, text: null }
     return { sample: null, drawing: packed(/** @type {Uint8Array} */ (this.item)), text: null }
   }
 
