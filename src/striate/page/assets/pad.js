@@ -224,7 +224,7 @@ export class Pad {
     this.offers[i] = sample
   }
 
-  thumbnail(canvas, bytes, { shape: own, kind = this.about.kind, limit = this.about.limit }) {
+  thumbnail(canvas, bytes, { shape: own, kind = this.about.kind, limit = this.about.limit } = /** @type {any} */ ({})) {
     const full = own ?? this.about.shape, shape = full.length === 4 ? [full[0], ...full.slice(2)] : full
     const image = picture(bytes, { kind, limit, shape })
     Object.assign(canvas, { width: image.width, height: image.height })
@@ -235,7 +235,7 @@ export class Pad {
   choose(i) {
     if (!this.samples[i]) return
     this.keep()
-    const { shape, kind, limit, name } = this.offers[i]
+    const { shape, kind, limit, name } = this.offers[i] ?? this.scene.samples[i]
     if (this.about.kind === 'text') { this.field.value = name; this.encode(true) } else this.replace(this.samples[i].slice(), this.about.room ? { shape, kind, limit } : {})
     this.sample = i
     this.done()
