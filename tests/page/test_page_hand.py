@@ -109,6 +109,40 @@ def test_edges_of_a_unit(page):
     assert page.locator(".diagram > svg").last.locator("line").count() == 0
 
 
+def test_numbers_and_cells_are_linked(page):
+    """The pointer on a number marks the cell that it comes from; the pointer on that cell marks the number."""
+    page.evaluate("striate.open('c3:2:4:5')")
+    number = page.locator("#arithmetic table.grid").first.locator("td[data-source]").nth(7)
+    number.hover()
+    mark = page.locator(".diagram rect.linked")
+    assert mark.count() == 1
+    box = mark.bounding_box()
+    source, index = number.evaluate("cell => [cell.dataset.source, Number(cell.dataset.index)]")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert mark.count() == 0
+    name, _, value = page.locator("#tip").text_content().partition(" = ")
+    channel, y, x = map(int, name.split(":")[1:])
+    assert ((channel * 14) + y) * 14 + x == index
+    assert float(value.replace("\u2212", "-")) == pytest.approx(
+        page.evaluate("([s, i]) => striate.values(s).data[i]", [source, index]), abs=6e-4
+    )
+    assert "linked" in number.get_attribute("class")
+    assert page.locator("#arithmetic .linked").count() == 3  # the value, its weight, their product
+    page.mouse.move(5, 5)
+    assert page.locator("#arithmetic .linked").count() == 0
+
+
+def test_numbers_and_pixels_are_linked(page):
+    page.evaluate("striate.open('c1:3:10:12')")
+    number = page.locator("#arithmetic table.grid").first.locator("td[data-source=input]").first
+    number.hover()
+    pixel = page.locator(".padbox rect.linked")
+    assert [pixel.get_attribute(side) for side in "xy"] == ["12", "10"]  # the corner of the window, without padding
+    box = pixel.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert "linked" in number.get_attribute("class")
+
+
 def numbers(texts):
     return [float(text.replace("\u2212", "-")) for text in texts]
 

@@ -57,6 +57,7 @@ export class Arithmetic {
     const { net } = this, reads = net.reads(layer.name, unit), inputs = net.inputsOf(layer.name)
     const x = tap => (tap.index < 0 ? 0 : inputs[tap.source].data[tap.index])
     const total = net.value(layer.name, unit)
+    this.reading = layer
     const step = el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`))
     this.root.append(step)
     if (reads.kind === 'sum') this.sum(step, layer, unit, reads, x, total)
@@ -90,6 +91,7 @@ export class Arithmetic {
         const place = this.origin(source, tap.index), row = el('tr', {}, el('td', {}, place.text), el('td', {}, fixed(x(tap))))
         if (weighted) row.append(el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight)), el('td', {}, fixed(group.sum)))
         row.tabIndex = 0
+        this.from(row, tap)
         if (place.unit) { row.style.cursor = 'pointer'; row.onclick = e => { if (!(e.target instanceof HTMLInputElement)) this.on.open(place.unit) } }
         table.append(row)
       }
@@ -162,6 +164,7 @@ export class Arithmetic {
         const i = r * columns + k, tap = group.taps[i], v = value(tap)
         const cell = el('td', { className: winner === i ? 'win' : '' })
         cell.dataset.tap = String(i)
+        this.from(cell, tap)
         if (tap.index < 0 && kind === 'values') { cell.classList.add('pad0'); cell.title = 'in the padding'; cell.textContent = '0' } else {
           cell.style.background = css(v, limit, kind)
           cell.style.color = inkOn(v, limit, kind)
@@ -176,6 +179,9 @@ export class Arithmetic {
     }
     return el('div', {}, el('small', {}, title), table)
   }
+
+  /** Says of an element which value it shows. @param {HTMLElement} element */
+  from(element, tap) { if (tap.index >= 0) Object.assign(element.dataset, { source: this.reading.inputs[tap.source], index: tap.index }) }
 
   /** The same place in the window, the kernel and the products. */
   link(table, i, on) { for (const cell of table.closest('.three').querySelectorAll(`td[data-tap="${i}"]`)) cell.classList.toggle('on', on) }

@@ -4,6 +4,7 @@ import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
+import { Links } from 'striate/links'
 import { css, classColour, short, theme } from 'striate/colour'
 import { contributions, gradCam } from 'striate/attribution'
 import { Panels } from 'striate/panels'
@@ -42,6 +43,7 @@ class Page {
       beside: found => this.panels?.compare.words(found),
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
+    this.links = new Links(this.net, this.diagram, this.pad, byId('arithmetic'))
     if (scene.output.perPixel) this.maskBox()
     scene.offered = scene.samples.length  // behind them, unseen until a panel offers them, items of the test split
     if (scene.tested) { this.pad.samples.push(...testedItems(scene)); scene.samples = [...scene.samples, ...scene.tested.items.map(name => ({ name }))] }
@@ -144,6 +146,7 @@ class Page {
 
   hover(found, event) {
     this.hovered = found
+    this.links.unit(this.pinned && found)
     const tip = byId('tip')
     tip.hidden = !found
     if (found) {
