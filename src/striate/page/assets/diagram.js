@@ -40,7 +40,7 @@ export class Diagram {
     this.bars = document.createElement('div')
     this.bars.className = 'bars'
     this.bars.style.setProperty('--names', `${Math.min(74, 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))}px`)
-    this.source = net  // of the outputs that the bars show
+    this.source = net  // what bars and edges are of
     this.maps = net.values  // what is painted
     this.root.append(this.bars)
     this.over = svg('svg', {}, this.root)
@@ -364,13 +364,13 @@ export class Diagram {
    */
   edges(layer, unit, fields = this.net.fields(layer, unit)) {
     const own = this.stageOf.get(layer), [first] = this.net.chain(layer), groups = new Map()
-    const node = this.net.byName.get(first), reads = this.net.reads(first, unit), reached = new Set()
+    const node = this.net.byName.get(first), reads = this.source.reads(first, unit), reached = new Set()
     for (const tap of reads.taps) {
       if (tap.index < 0) continue
       const source = node.inputs[tap.source], at = source === 'input' ? null : this.place(source, tap.index)
       if (!at || at.stage === own) continue
       reached.add(this.stageOf.get(source)).add(at.stage)
-      const amount = this.net.values.get(source).data[tap.index] * (reads.kind === 'rbf' ? 1 : tap.weight)
+      const amount = this.source.values.get(source).data[tap.index] * (reads.kind === 'rbf' ? 1 : tap.weight)
       const key = `${at.stage.x},${at.stage.y},${at.unit[0]}`
       const group = groups.get(key) ?? { stage: at.stage, channel: at.unit[0], amount: 0, box: at.unit.slice(1).map(v => [v, v]) }
       group.amount += amount

@@ -41,7 +41,7 @@ export function firstWeights(scene, weights) {
   for (const layer of scene.layers)
     for (const [name, at] of Object.entries(layer.weights)) {
       const n = at.shape.reduce((a, b) => a * b, 1)
-      if (name !== 'codes') out.fill(name === 'weight' || name === 'running_var' ? 1 : 0, at.offset, at.offset + n)
+      if (name !== 'codes') out.fill(name === 'weight' ? (layer.settings.value ?? 1) : name === 'running_var' ? 1 : 0, at.offset, at.offset + n)
     }
   for (const [from, n, kind, scale] of scene.first.draws) {
     const part = out.subarray(from, from + n)

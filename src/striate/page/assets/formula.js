@@ -194,8 +194,10 @@ export class Arithmetic {
   }
 
   editor(layer, at, value) {
-    if (!at || this.fixed) return document.createTextNode(fixed(value))
-    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole ? 0 : 3), input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: shown, title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
+    if (!at) return document.createTextNode(fixed(value))
+    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole ? 0 : 3)
+    if (this.fixed) return document.createTextNode(shown.replace('-', '\u2212'))
+    const input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: shown, title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
     input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)
     input.onkeydown = e => { e.stopPropagation(); if (e.key === 'Enter') input.blur(); if (e.key === 'Escape') { input.value = shown; input.blur() } }
     input.onchange = () => { const v = Number(input.value.replace('\u2212', '-').replace(',', '.')); if (Number.isFinite(v) && input.value.trim()) this.on.edit(layer.name, at.weight, at.index, v); else input.value = shown }

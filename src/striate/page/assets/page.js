@@ -40,7 +40,7 @@ class Page {
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
       close: () => this.pin(null), play: () => this.play(), toggle: (layer, c) => { this.net.toggle(layer, c); this.edited() },
       edit: (layer, weight, i, v) => { this.net.edit(layer, weight, i, v); this.edited() }, open: unit => this.pin(this.visible(unit)),
-      beside: found => this.panels?.compare.words(found),
+      beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
     this.links = new Links(this.net, this.diagram, this.pad, byId('arithmetic'))

@@ -92,7 +92,7 @@ class Table {
 
   build(box) {
     const { net, diagram } = this.page, number = v => (v === null || v === undefined ? 'unknown' : v.toLocaleString('en'))
-    const table = el('table', { className: 'rows' }), body = el('tbody'), total = key => net.layers.reduce((sum, l) => sum + (l[key] ?? 0), 0)
+    const table = el('table', { className: 'rows layers' }), body = el('tbody'), total = key => net.layers.reduce((sum, l) => sum + (l[key] ?? 0), 0)
     const heads = ['layer', 'operation', 'output', 'receptive field', 'parameters', 'MACs']
     for (const layer of net.layers) {
       const row = el('tr', {}, el('th', { scope: 'row' }, el('button', { className: 'link', onclick: () => this.page.look(layer.name) }, layer.name)),
