@@ -148,6 +148,9 @@ def train_command(
     keep_epochs: Annotated[
         bool, _run("--keep-epochs", help="Save the model of every epoch in epochs/, to animate its kernels.")
     ] = False,
+    page: Annotated[
+        bool, _run("--page", help="Write the network's live page too, page.html (see striate view).")
+    ] = False,
     device: Annotated[str, _run(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
     json: Json = False,
 ) -> None:
@@ -175,6 +178,8 @@ def train_command(
     result = run.finish()
     if json:
         print_json(result.as_dict())
+        if run.no_page:
+            say(f"no page: {run.no_page}")
     else:
         _conclude(result, data)
 
@@ -233,6 +238,10 @@ def _conclude(result: Result, data: str) -> None:
     echo(f"trained {epochs} in {run.seconds:.1f} s; best epoch {run.best_epoch}, by validation {chosen_by}")
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
         echo(f"{name:<7} {run.folder / file}")
+    if run.page_file:
+        echo(f"{'page':<7} {run.page_file}")
+    elif run.page:
+        say(f"no page: {run.no_page}")
     say("\nnext:")
     say(
         "  " + command("striate", "evaluate", run.folder, data, *_said(run, *COLUMNS, "classes_from", "mask_threshold"))

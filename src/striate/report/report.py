@@ -50,6 +50,7 @@ def report(
     sections: Sections,
     split: str = "test",
     best: int | None = None,
+    page: str | None = None,
 ) -> str:
     """A page to keep and hand on: how good, how it was trained, where it errs, what it is made of.
 
@@ -62,6 +63,7 @@ def report(
         sections: What the task says of its scores.
         split: What was measured: ``"test"``, ``"val"``, ``"train"``, or what else to call it.
         best: The epoch whose weights were kept; else the one that was best in validation.
+        page: The file beside this one with the network's live page, where there is one.
 
     >>> from striate.tasks import CLASSIFICATION
     >>> sections = Sections("97.5%", "39 of 40 right", "", el("section"), el("section"))
@@ -72,7 +74,7 @@ def report(
     True
     """
     body = join(
-        _headline(title, facts, sections, split),
+        _headline(title, facts, sections, split, page),
         _training(history, metric, best_epoch(history, metric) if best is None else best),
         sections.worst,
         sections.details,
@@ -91,7 +93,7 @@ def report(
     return f"<!doctype html>\n{el('html', head, el('body', el('main', body)), lang='en')}\n"
 
 
-def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, split: str) -> Html:
+def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, split: str, page: str | None) -> Html:
     return el(
         "header",
         el("h1", title),
@@ -101,6 +103,7 @@ def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, 
             el("p", SPLITS.get(split, f"Measured on {split}."), sections.beside),
             class_="result",
         ),
+        el("p", el("a", "The network, live: draw its input, open any unit", href=page)) if page else None,
         el("dl", *(el("div", el("dt", label), el("dd", value)) for label, value in facts)),
     )
 

@@ -66,7 +66,7 @@ def train(
         **settings: Single settings of the :class:`~striate.learning.Recipe` (``epochs=10, lr=0.01, batch_size=64,
             augment="standard"``) and the :class:`~striate.run.options.RunOptions` (``out="runs/mine",
             weights="runs/first", freeze="conv1", resume=True, device="cpu", task="regression", channels=1,
-            resize="crop", input=(3, 64, 64), strict=True, keep_epochs=True``).
+            resize="crop", input=(3, 64, 64), strict=True, keep_epochs=True, page=True``).
 
     Raises:
         Error: Of the kind that fits (``DataError``, ``SpecError``, ``ShapeError``, ``ModelError``, ``RecipeError``).
@@ -96,6 +96,8 @@ def train(
     if run.divergence:
         say(f"warning: {run.divergence}")
     say(f"{result.headline()}; the run is in {run.folder}")
+    if run.page:
+        say(f"no page: {run.no_page}" if run.no_page else f"page {run.page_file}")
     return result.model
 
 

@@ -19,6 +19,7 @@ STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
 SPLIT = "split.csv"
 LEFT = (SPLIT, "recipe.json", "state")  # what there is before the first state is written
+PAGE = "page.html"  # the network's live page, with --page
 EPOCHS = "epochs"  # where the models of all epochs are, with --keep-epochs
 COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")  # of metrics.csv, in classification
 Say = Callable[[str], None]

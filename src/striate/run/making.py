@@ -23,6 +23,7 @@ from striate.model.model import Model
 from striate.net import build
 from striate.run.folder import (
     EPOCHS,
+    PAGE,
     SPLIT,
     Say,
     claim_folder,
@@ -155,6 +156,8 @@ def _prepared(
         input=dataset.input,
         begun_from=_begun_from(choice),
         keep_epochs=choice.keep_epochs,
+        init=choice.init,
+        page=choice.page,
         options=DataOptions(**choice.of_data | {"task": None}).given(),
     )
     if before:
@@ -235,7 +238,8 @@ class _Earlier:
         """*choice*, with the run's own where it says nothing."""
         same: dict[str, Any] = {name: getattr(choice, name) or self.about.get(name) for name in KEPT}
         kept = choice.keep_epochs or (self.folder / EPOCHS).is_dir()
-        return replace(choice, **same, init=str(self.about["init"]), keep_epochs=kept)
+        page = choice.page or (self.folder / PAGE).is_file()  # which would be of the run as it was
+        return replace(choice, **same, init=str(self.about["init"]), keep_epochs=kept, page=page)
 
     def other_data(self, choice: RunOptions, dataset: DataSet) -> bool:
         """Whether the data are to be opened once more, as they were for the run."""

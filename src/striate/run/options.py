@@ -56,6 +56,7 @@ class RunOptions:
             fits the data, if not given.
         strict: Stop at an item that cannot be read, instead of leaving it out and naming it.
         keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to animate how its kernels change.
+        page: Write the network's live page beside the report: ``page.html``, as :func:`striate.view` makes it.
     """
 
     out: str | Path | None = None
@@ -77,6 +78,7 @@ class RunOptions:
     input: Shape | str | int | None = None
     strict: bool = False
     keep_epochs: bool = False
+    page: bool = False
 
     @property
     def of_data(self) -> dict[str, Any]:
@@ -95,7 +97,7 @@ KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
     ("init freeze device resize task classes_from label file text group", str, "a word"),
     ("out", str | Path, "a folder"),
     ("channels mask_threshold", int, "a number"),
-    ("resume strict keep_epochs", bool, "True or False"),
+    ("resume strict keep_epochs page", bool, "True or False"),
 )
 
 

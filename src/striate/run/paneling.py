@@ -7,12 +7,17 @@ import io
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from striate.analysis import analyse
 from striate.errors import Error, ModelError
 from striate.files import read_regular
+from striate.inspect.models.inspected import InspectedModel
 from striate.metrics import Scores
-from striate.model.model import Model
+from striate.model.model import Model, load
+from striate.page import NetworkScene, Sample, View
 from striate.page.panels import Evaluated, Panels
 from striate.report.charts import best_epoch
 from striate.run.folder import read_about
@@ -21,6 +26,10 @@ from striate.run.result import made_of
 from striate.run.splits import data_of_run, items_of_run, run_of
 from striate.tasks.scoring import scoring_of
 
+if TYPE_CHECKING:
+    from striate.run.running import Run
+
+SAMPLES = 24  # inputs that a page offers at most
 MAX_MACS = 500_000_000_000  # multiply-accumulates that a test split is measured with while somebody waits
 
 
@@ -30,6 +39,24 @@ def evaluated_on(model: Model, held: Held, scores: Scores) -> Evaluated:
     names = [str(held.source.inputs[i]) for i in held.kept] if text else [Path(n).name for n in held.arrays.names]
     findings = scoring_of(model.contract.task).findings(scores)
     return Evaluated(scores.headline(made_of(model.contract)), findings, held.arrays.inputs, names, text)
+
+
+def page_of(run: Run, scores: Scores) -> View:
+    """The live page of the best model of a *run* that is over, with items of its test split; *scores* are on all of it.
+
+    Raises:
+        SeeError: The network cannot be shown in a page.
+    """
+    model, held = load(run.folder / "model.safetensors"), run.held["test"]
+    shown = evaluated_on(model, held, scores)
+    contract, targets = model.contract, held.arrays.targets
+    labelled = contract.task.exclusive and not contract.task.per_pixel and not shown.text
+    spread = np.linspace(0, len(held.arrays) - 1, min(SAMPLES, len(held.arrays))).round().astype(int)
+    samples = [
+        Sample(contract.classes[int(targets[i])] if labelled else shown.names[i], held.arrays.inputs[i]) for i in spread
+    ]
+    panels = Panels(run.history, run.task.metric, run.best_epoch, shown, (run.init, run.recipe.seed))
+    return View(NetworkScene.of(InspectedModel(model), samples, f"{run.net} on {run.data}", panels))
 
 
 def panels_of(model: Model) -> tuple[Panels, str]:

@@ -53,6 +53,7 @@ class Result:
         return {
             "model": str(run.folder / "model.safetensors"),
             "run": str(run.folder),
+            **({"page": str(run.page_file) if run.page_file else None} if run.page else {}),
             "task": run.task.name,
             "epochs": len(run.history),
             "best_epoch": run.best_epoch,

@@ -15,14 +15,14 @@ from striate.analysis import Report
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
 from striate.datasets.statistics import class_weights
-from striate.errors import ModelError, RecipeError, counted, shape_text
+from striate.errors import ModelError, RecipeError, SeeError, counted, shape_text
 from striate.files import FolderLock, read_json, write_safely
 from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training
 from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
 from striate.report import report
-from striate.run.folder import EPOCHS, PROGRESS, STATE, Say, columns_of, to_csv
+from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.result import Result, facts, worst_items
 from striate.tasks import Task
@@ -52,6 +52,9 @@ class Run:
     begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
     options: dict[str, Any] = field(default_factory=dict)  # what was said about the data
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
+    init: str = "auto"  # of the weights that it began with
+    page: bool = False  # write the network's live page
+    no_page: str = ""  # why there is none, where one was to be written
     lock: FolderLock | None = None  # of the folder, until the run is finished
 
     @property
@@ -150,12 +153,16 @@ class Run:
             self.model.save(path)
 
     def finish(self) -> Result:
-        """Measures the best model on the test split, for the first and only time, and writes the report."""
+        """Measures the best model on the test split, for the first and only time, and writes the report, and the
+        page, if there is to be one and the network can be shown in one.
+        """
         from striate.model.model import load
 
         best = load(self.folder / "model.safetensors")
         best.module.to(self.device)
         scores = measure(best, self.held["test"])
+        if self.page:
+            self._write_page(scores)
         write_safely(self.folder / "report.html", self._report(best, scores))
         self.finished = True
         self._save_progress()
@@ -203,6 +210,20 @@ class Run:
                 units[y] *= contract.input[1] / scale_y
         return units
 
+    def _write_page(self, scores: Scores) -> None:
+        from striate.run.paneling import page_of
+
+        try:
+            page_of(self, scores).save(self.folder / PAGE)
+        except SeeError as error:  # the model is as good without it
+            self.no_page = str(error)
+            (self.folder / PAGE).unlink(missing_ok=True)
+
+    @property
+    def page_file(self) -> Path | None:
+        """The page that :meth:`finish` wrote."""
+        return self.folder / PAGE if self.page and not self.no_page else None
+
     def _report(self, best: Model, scores: Scores) -> str:
         return report(
             title=f"{self.net} on {self.data}",
@@ -212,6 +233,7 @@ class Run:
             metric=self.task.metric,
             sections=scoring_of(self.task).sections(scores, worst_items(best, self.held["test"], scores)),
             best=self.best_epoch,
+            page=self.page_file.name if self.page_file else None,
         )
 
 

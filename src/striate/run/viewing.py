@@ -16,10 +16,8 @@ from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, 
 from striate.inspect.models.over_data import items_for
 from striate.model.sources import Source, source_items
 from striate.page import NetworkScene, Sample, View
-from striate.run.paneling import panels_of
+from striate.run.paneling import SAMPLES, panels_of
 from striate.run.splits import data_of_run, items_of_run, run_of
-
-SAMPLES = 24  # inputs that are offered at most
 
 
 def view(

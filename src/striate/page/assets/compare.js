@@ -30,7 +30,7 @@ export class Compare {
     this.begin(this.page.net.copy())
   }
 
-  /** The weights that the network began with are A. */
+  /** The same network with random weights is A. */
   untrained() {
     this.kind = 'weights'
     this.begin(new Net(this.page.scene, firstWeights(this.page.scene, this.page.net.weights)))
@@ -84,14 +84,14 @@ export class Compare {
   build(box) {
     this.box = box
     const { page } = this, first = page.scene.first, button = (text, title, act) => el('button', { title, onclick: act }, text)
-    const init = first && `${first.init === 'auto' ? '' : `${first.init}, `}seed ${first.seed}`
+    const init = first && `initialisation ${first.init}, seed ${first.seed}`
     const words = {
       input: 'A is the input that was kept, B the one of now. Draw, or choose another.',
-      weights: `A has the weights that this network began with (random, ${init}; drawn again in this page), B those it has learned. The input is the same.`,
+      weights: `A has random weights, as before any training (${init}; drawn in this page as PyTorch draws them), B those that were learned. The input is the same.`,
     }
     const choices = SHOWS.map(([show, text]) => { const b = button(text, `Every layer shows ${text} (a)`, () => this.choose(show)); b.dataset.show = show; return b })
     box.replaceChildren(el('div', { className: 'row' }, el('h2', {}, 'Compare'), button('Keep this input as A', 'Then draw B (a)', () => this.keep()),
-      ...(first ? [button('Untrained network as A', 'The same network with the weights that it began with', () => this.untrained())] : []),
+      ...(first ? [button('Untrained network as A', 'The same network with random weights, as before any training', () => this.untrained())] : []),
       ...(this.kind ? [el('span', { className: 'row' }, 'Show', ...choices), button('End', 'Compare nothing (r)', () => this.end())] : [])))
     if (this.kind) {
       this.pictures = el('div', { className: 'pictures' })
