@@ -342,6 +342,35 @@ def test_every_kind_of_input_opens(browser, tmp_path, kind):
             assert page.locator("#arithmetic").is_visible()
 
 
+def test_the_mask_lies_over_the_input(browser, tmp_path):
+    """Each pixel has the colour of its most probable class, mixed with the input's; background covers nothing."""
+    path = view("conv 4 3 padding=1; relu; conv 3 1", input=(3, 16, 16)).save(tmp_path / "mask.html")
+    with opened(browser, path.as_uri()) as page:
+        most = page.evaluate(
+            """() => { const y = striate.probabilities(), n = y.length / 3, at = (c, i) => y[c * n + i]
+            return Array.from({ length: n }, (_, i) => [0, 1, 2].reduce((a, c) => at(c, i) > at(a, i) ? c : a)) }"""
+        )
+        mask = page.locator("canvas[aria-label^=Predicted]")
+        pixels = """canvas => { const { width, height } = canvas
+            const g = new OffscreenCanvas(width, height).getContext("2d")
+            g.drawImage(canvas, 0, 0)
+            const d = g.getImageData(0, 0, width, height).data
+            return Array.from({ length: d.length / 4 }, (_, i) => [...d.slice(4 * i, 4 * i + 3)]) }"""
+        slider = page.get_by_label("Opacity of the mask")
+        slider.fill("1")
+        whole = mask.evaluate(pixels)
+        colours = {c: {tuple(p) for p, m in zip(whole, most, strict=True) if m == c} for c in set(most)}
+        assert all(len(found) == 1 for found in colours.values())
+        assert len(set.union(*colours.values())) == len(colours) > 1
+        slider.fill("0")
+        assert mask.evaluate(pixels) == page.locator("canvas.pad").first.evaluate(pixels)
+        box = mask.bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 3.5 / 16, box["y"] + box["height"] * 5.5 / 16)
+        assert page.locator(".mask").text_content().find("5:3 is ") > 0
+        last = page.evaluate("striate.layers().at(-1).name")
+        assert page.locator("#tip").text_content().startswith(f"{last}:{most[5 * 16 + 3]}:5:3 = ")
+
+
 @pytest.mark.parametrize("width", [360, 820, 1400, 3840])
 def test_no_width_is_too_narrow(browser, lenet_file, width):
     with opened(browser, lenet_file.as_uri(), viewport={"width": width, "height": 800}) as page:

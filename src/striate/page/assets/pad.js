@@ -14,6 +14,13 @@ export function el(tag, properties = {}, ...children) {
   return element
 }
 
+/** A sample's name without the beginning that all have, as files' names do. */
+function caption(name, samples) {
+  let n = 0
+  while (n < name.length && samples.length > 1 && samples.every(s => s.name[n] === name[n])) n++
+  return n > 3 && n < name.length ? `\u2026${name.slice(n)}` : name
+}
+
 /** The pixels of a prepared image or array, for a canvas. */
 export function picture(bytes, about) {
   const [C, H, W] = about.shape.length === 3 ? about.shape : [about.shape[0], 1, about.shape[1] ?? 1]
@@ -219,7 +226,7 @@ export class Pad {
     if (!this.grid) { this.grid = el('div', { className: text ? 'words' : 'samples' }); this.root.append(el('h2', {}, 'Samples'), this.grid) }
     const button = el('button', { title: sample.name, onclick: () => this.choose(i) })
     if (!text && this.rank >= 2) { const canvas = el('canvas', {}); this.thumbnail(canvas, this.samples[i], sample); button.append(canvas) }
-    button.append(el('span', {}, sample.name))
+    button.append(el('span', {}, text ? sample.name : caption(sample.name, this.scene.samples)))
     this.grid.append(button)
     this.offers[i] = sample
   }

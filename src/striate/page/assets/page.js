@@ -5,7 +5,8 @@ import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
 import { Links } from 'striate/links'
-import { css, classColour, short, theme } from 'striate/colour'
+import { Mask } from 'striate/mask'
+import { css, short, theme } from 'striate/colour'
 import { contributions, gradCam } from 'striate/attribution'
 import { Panels } from 'striate/panels'
 import { testedItems } from 'striate/mistakes'
@@ -44,7 +45,10 @@ class Page {
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
     this.links = new Links(this.net, this.diagram, this.pad, byId('arithmetic'))
-    if (scene.output.perPixel) this.maskBox()
+    if (scene.output.perPixel) {
+      const unit = at => at && { layer: this.diagram.last.shown, unit: at }
+      this.mask = new Mask(this.net, this.pad, byId('input'), { click: at => this.pin(unit(at)), hover: (at, event) => this.hover(unit(at), event) })
+    }
     scene.offered = scene.samples.length  // behind them, unseen until a panel offers them, items of the test split
     if (scene.tested) { this.pad.samples.push(...testedItems(scene)); scene.samples = [...scene.samples, ...scene.tested.items.map(name => ({ name }))] }
     this.panels = new Panels(this, byId('panels'))
@@ -124,7 +128,7 @@ class Page {
     this.legend()
     this.remark()
     if (this.pinned) this.arithmetic.show(this.pinned)
-    if (this.mask) this.paintMask()
+    this.mask?.paint()
     this.panels.refresh()
     if (this.space.goal || this.space.share) { this.space.upload(); this.space.draw() }
   }
@@ -309,29 +313,6 @@ class Page {
 
   /** The layer that gives the scores: before a softmax or sigmoid at the end. */
   scoreLayer() { const last = this.net.byName.get(this.net.output); return ['softmax', 'sigmoid'].includes(last.op) && this.net.byName.has(last.inputs[0]) ? last.inputs[0] : this.net.output }
-
-  // ------------------------------------------------------------------------------------------------ segmentation
-  maskBox() {
-    const [, , H, W] = this.net.values.get(this.net.output).shape
-    this.mask = el('canvas', { className: 'pad', width: W, height: H })
-    this.mask.setAttribute('aria-label', 'Predicted mask: click a pixel for its arithmetic')
-    this.mask.onclick = e => { const r = this.mask.getBoundingClientRect(), x = Math.floor(((e.clientX - r.left) / r.width) * W), y = Math.floor(((e.clientY - r.top) / r.height) * H); this.pin({ layer: this.diagram.last.shown, unit: [this.classes[y * W + x], 0, y, x] }) }
-    const names = this.scene.output.names
-    byId('input').append(el('h2', {}, 'Predicted mask'), this.mask, el('p', { className: 'note' }, ...names.slice(0, 24).map((n, i) => el('span', { style: `border-bottom:3px solid rgb(${classColour(i, names.length)});margin-right:8px;display:inline-block` }, n))))
-  }
-
-  paintMask() {
-    const { shape: [C, , H, W] } = this.net.values.get(this.net.output), y = this.net.outputs(), plane = H * W, image = new ImageData(W, H)
-    this.classes = new Uint16Array(plane)
-    const colours = Array.from({ length: C }, (_, c) => [...classColour(c, C), 255])
-    for (let i = 0; i < plane; i++) {
-      let top = 0
-      for (let c = 1; c < C; c++) if (y[c * plane + i] > y[top * plane + i]) top = c
-      this.classes[i] = top
-      image.data.set(colours[top], 4 * i)
-    }
-    this.mask.getContext('2d').putImageData(image, 0, 0)
-  }
 
   // ------------------------------------------------------------------------------------------------ address, interface
   store() { Object.assign(this.state, this.now()); address.write(this.state) }
