@@ -346,7 +346,7 @@ def test_a_picture_of_ones_own(fresh, tmp_path):
         with fresh.expect_file_chooser() as chooser:
             fresh.get_by_role("button", name="Open").click()
         chooser.value.set_files(tmp_path / name)
-        fresh.wait_for_function("n => document.querySelector('canvas.pad').width === n", arg=shape[1])
+        fresh.locator(f"canvas.pad[width='{shape[1]}']").first.wait_for()
         assert output(fresh).shape == (1, shape[0] - 2, shape[1] - 2)
         for channels in ("grey", "each", "volume") if name == "small.png" else ():
             fresh.locator("#channels").select_option(channels)

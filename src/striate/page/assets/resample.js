@@ -74,10 +74,9 @@ export function prepared(image, about) {
   const shaded = C < 4 || (kind !== 'nearest' && !same)  // what is transparent is black, or counts by its share
   const planes = Array.from({ length: C }, (_, c) => {
     const plane = new Uint8Array(w * h)
-    for (let y = 0, i = 0; y < h; y++) for (let x = 0; x < w; x++, i++) {
-      const n = 4 * ((y + top) * image.width + x + left), a = data[n + 3]
-      const [r, g, b] = [0, 1, 2].map(k => (shaded && a < 255 ? times(data[n + k], a) : data[n + k]))
-      plane[i] = C === 1 ? (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16 : c < 3 ? [r, g, b][c] : a
+    for (let y = 0, i = 0; y < h; y++) for (let x = 0, n = 4 * ((y + top) * image.width + left); x < w; x++, i++, n += 4) {
+      const a = data[n + 3], seen = k => (shaded && a < 255 ? times(data[n + k], a) : data[n + k])
+      plane[i] = C === 1 ? (seen(0) * 19595 + seen(1) * 38470 + seen(2) * 7471 + 0x8000) >> 16 : c < 3 ? seen(c) : a
     }
     return same ? plane : resized(plane, w, h, box, room[0], room[1], kind)
   })
