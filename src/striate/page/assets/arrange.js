@@ -27,8 +27,8 @@ export function arrange(items, about) {
     const symbol = JOIN[stage.symbol] && !stage.block ? JOIN[stage.symbol] : 0
     if (stage.bare) Object.assign(stage, { width: symbol, height: 24 })
     else about.measure(stage, room, about.scale)
-    const lead = stage.bare ? 0 : symbol, wide = Math.max(stage.width, stage.bare ? 0 : Math.min(slot, about.needed(stage) - gap + 8))
-    stage.slot = wide + gap - 8
+    const lead = stage.bare ? 0 : symbol, wide = Math.max(stage.width, stage.bare ? 0 : Math.min(slot, about.needed(stage) - gap + 12))
+    stage.slot = wide + gap - 12
     const over = 4 + LINE * (stage.bare ? 1 : 2 + about.lines(stage, stage.slot))
     return { width: lead + wide, up: stage.height / 2 + over, down: stage.height / 2 + (stage.block ? 8 : 0), place: (x, middle) => Object.assign(stage, { x: x + lead, y: middle - stage.height / 2, lead }) }
   }

@@ -6,12 +6,12 @@
  * @typedef {{names: string[], shown: string, inputs: Stage[], depth?: number, ofInput?: boolean, block?: Block, last?: Stage, symbol?: string, bare?: boolean,
  *   x?: number, y?: number, width?: number, height?: number, lead?: number, slot?: number, lane?: number, ends?: Set<Stage>, aside?: boolean,
  *   label?: string, box?: HTMLElement, canvas?: HTMLCanvasElement, name?: HTMLElement, atlas?: HTMLCanvasElement, columns?: number, mapWidth?: number,
- *   mapHeight?: number, gap?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture}} Stage
+ *   mapHeight?: number, gap?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture, span?: number[], flag?: any}} Stage
  * @typedef {{kind: 'stage', stage: Stage}} One
  * @typedef {{kind: 'fork', branches: Item[][], join: Stage}} Fork
  * @typedef {{kind: 'tangle', stages: Stage[]}} Tangle
  * @typedef {{kind: 'head', items: Item[]}} Head
- * @typedef {{kind: 'block', id: string, name: string, items: Item[], copies: number, run: boolean, open: boolean, depth: number, stages: Stage[], column: Stage}} Block
+ * @typedef {{kind: 'block', id: string, name: string, items: Item[], copies: number, run: boolean, layers: number, open: boolean, depth: number, stages: Stage[], column: Stage}} Block
  * @typedef {One|Fork|Tangle|Head|Block} Item
  */
 
@@ -65,18 +65,17 @@ export class Blocks {
 
   /** What folds, or its items where folding would gain nothing or take all. */
   block(name, copies, items, depth, run = false) {
-    const found = items ? this.read(items, depth + 1) : copies.flatMap(copy => (copy.length > 1 ? this.block(names(copy), [copy], copy, depth + 1) : this.read(copy, depth + 1)))
+    const at = this.all.length, found = items ? this.read(items, depth + 1) : copies.flatMap(copy => (copy.length > 1 ? this.block(names(copy), [copy], copy, depth + 1) : this.read(copy, depth + 1)))
     const stages = stagesIn(found)
     if (stages.length < FEW || (items && stages.length > WHOLE * this.stages.length)) return found
     let id = name
     for (let n = 2; this.ids.has(id); n++) id = `${name} ${n}`
     this.ids.add(id)
     const last = stagesIn(found.filter(item => item.kind !== 'head')).at(-1)
-    const layers = stages.flatMap(stage => stage.names)
-    /** @type {any} */
-    const block = { kind: 'block', id, name, items: found, copies: items ? found.filter(item => item.kind === 'block').reduce((n, b) => n + (b.run ? b.copies : 1), 0) : copies.length, run, open: true, depth, stages }
-    block.column = { names: layers, shown: last.shown, inputs: [], block, last }
-    this.all.push(block)
+        /** @type {any} */
+    const block = { kind: 'block', id, name, items: found, copies: items ? found.filter(item => item.kind === 'block').reduce((n, b) => n + (b.run ? b.copies : 1), 0) : copies.length, run, layers: layersIn(copies.flat()).length, open: true, depth, stages }
+    block.column = { names: stages.flatMap(stage => stage.names), shown: last.shown, inputs: [], block, last }
+    this.all.splice(at, 0, block)  // before those inside it
     return [block]
   }
 

@@ -33,7 +33,7 @@ export class Diagram {
     this.under = svg('svg', {}, this.root)
     this.all = this.grouped()
     this.realOf = new Map(this.all.flatMap(stage => stage.names.map(name => [name, stage])))
-    this.blocks = new Blocks(net.scene.blocks ?? net.layers.map(layer => layer.name), this.all, name => net.byName.get(name).op)
+    this.blocks = new Blocks(net.scene.blocks ?? [{ tangle: net.layers.map(layer => layer.name) }], this.all, name => net.byName.get(name).op)
     this.short = shortNames([...this.all.map(stage => stage.names[0]), ...this.blocks.all.map(block => block.name)])
     this.frames = document.createElement('div')
     this.root.append(this.frames)
@@ -107,7 +107,8 @@ export class Diagram {
       title.onclick = () => this.on.fold(stage.block)
     } else title.title = stage.names.join(', ')
     about.className = 'about'
-    about.textContent = about.title = stage.block ? this.contents(stage.block) : this.words(stage)
+    about.textContent = stage.block ? this.contents(stage.block) : this.words(stage)
+    about.title = stage.block ? `${stage.block.layers} layers: ${stage.names[0]} to ${stage.names.at(-1)}` : this.words(stage)
     shape.textContent = shapeText(main.shape)
     if (stage.bare) { box.classList.add('bare'); shape.title = stage.names[0]; name.append(shape) } else name.append(title, about, shape)
     box.append(name)
@@ -124,11 +125,8 @@ export class Diagram {
   /** What stands over a column. */
   label({ block, names: [first] }) { return block ? this.short.get(block.name) + (block.run ? ` \u00d7${block.copies}` : '') : this.short.get(first) }
 
-  /** "3 blocks x 7 layers", or what a block is made of. */
-  contents({ copies, column }) {
-    const n = column.names.length
-    return copies > 1 ? n % copies ? `${copies} blocks, ${n} layers` : `${copies} blocks \u00d7 ${n / copies} layers` : `${n} layers`
-  }
+  /** What a block is made of: 3 x 7 layers. */
+  contents({ copies, layers }) { return copies > 1 ? layers % copies ? `${copies} blocks` : `${copies} \u00d7 ${layers / copies} layers` : `${layers} layers` }
 
   /** Its layers in a few words. */
   words(stage) { return stage.names.map(name => this.net.byName.get(name).label).filter((w, i, all) => w !== 'flatten' || all.length === 1).join(', ') }
@@ -150,7 +148,8 @@ export class Diagram {
       }
       if (LEFT + found.width + list <= width) break
     }
-    found.place(LEFT, 8 + found.up + Math.max(0, tall - found.height) / 2)
+    this.middle = 8 + found.up + Math.max(0, tall - found.height) / 2
+    found.place(LEFT, this.middle)
     const { last } = this
     if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, display: '' })
     else this.bars.style.display = 'none'
@@ -212,7 +211,7 @@ export class Diagram {
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall === 6 ? 6 : Math.max(11, Math.min(tall, 16)), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
       const tall = Math.max(4, Math.min(14, Math.floor(room / n) - 2)), rows = Math.min(n, Math.max(1, Math.floor(room / (tall + 2))))
-      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(24, Math.min(200 * Math.min(1, scale), w * 4, Math.round(280 / Math.ceil(n / rows)))), mapHeight: tall, gap: 2, down: true })
+      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(20, Math.min(w * 4, Math.round((2 * WIDE * Math.min(1.3, scale)) / Math.ceil(n / rows)))), mapHeight: tall, gap: 2, down: true })
     } else {
       const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale
       const aim = Math.max(6, Math.min(most, Math.sqrt((coarse * across) / (n * wide)))), gap = aim < 12 ? 1 : aim < 20 ? 2 : aim < 32 ? 3 : 4
@@ -314,7 +313,7 @@ export class Diagram {
     const begin = { x: -6, y: 0, width: 6, height: 0 }
     for (const stage of this.stages) {
       for (const source of stage.inputs) svg('path', { d: link(source, stage) }, this.under)
-      if (stage.ofInput && (stage.ends || stage.inputs.length)) svg('path', { d: link({ ...begin, y: stage.y + stage.height / 2 }, stage) }, this.under)
+      if (stage.ofInput && stage.inputs.length) svg('path', { d: link({ ...begin, y: stage.y + stage.height / 2 }, stage) }, this.under)
       if (stage.lead) svg('path', { d: `M${stage.x - 7},${stage.y + stage.height / 2} H${stage.x - 2}` }, this.under)
     }
   }

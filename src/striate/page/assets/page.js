@@ -66,7 +66,7 @@ class Page {
     if (asked.panel) this.panels.open(asked.panel)
     this.edited(false)
     this.ready = true
-    new ResizeObserver(() => { this.layout(); this.paint() }).observe(byId('network'))
+    new ResizeObserver(() => this.resized()).observe(byId('network'))
   }
 
   /** Whether the page computes what PyTorch did, said where anybody sees it. */
@@ -77,8 +77,17 @@ class Page {
     this.checked = { share, layer }
   }
 
+  /** Lays out again where the room is another one. */
+  resized(moving = false) {
+    const box = byId('network'), room = `${box.clientWidth},${box.clientHeight},${window.devicePixelRatio}`
+    if (room === this.room) return
+    this.layout(moving)
+    this.paint()
+  }
+
   layout(moving = false) {
     const box = byId('network')
+    this.room = `${box.clientWidth},${box.clientHeight},${window.devicePixelRatio}`
     this.diagram.layout(box.clientWidth, Math.max(400, Math.min(1800, box.clientHeight || 560)), moving)
     this.folds()
   }
@@ -183,6 +192,7 @@ class Page {
     if (found) this.reveal(found.layer)
     this.arithmetic.show(found)
     this.panels.refresh()
+    this.resized(true)
     if (found) this.bring(this.diagram.stageOf.get(found.layer))
     this.remark()
     this.legend()
@@ -201,7 +211,7 @@ class Page {
   /** Scrolls to a stage that is out of sight. */
   bring(stage) {
     const box = byId('network')
-    if (stage.x < box.scrollLeft || stage.x + stage.width > box.scrollLeft + box.clientWidth) box.scrollLeft = stage.x + stage.width / 2 - box.clientWidth / 2
+    if (stage.x < box.scrollLeft + 60 || stage.x + stage.width > box.scrollLeft + box.clientWidth - 60) box.scrollLeft = stage.x + stage.width / 2 - box.clientWidth / 2
   }
 
   /** The kernel's slide over the map: every place of a small map, coarse steps on a large one. */

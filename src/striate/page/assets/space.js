@@ -1,5 +1,6 @@
 // The diagram in space: every map a plane, the layers one behind the other; the same canvases as textures.
 import { theme } from 'striate/colour'
+import { shapeText } from 'striate/diagram'
 
 const VERTEX = `#version 300 es
 in vec4 at; in vec2 uv; out vec2 v; void main() { gl_Position = at; v = uv; }`
@@ -8,6 +9,8 @@ precision mediump float; uniform sampler2D image; uniform vec4 line; in vec2 v; 
 void main() { colour = line.a > 0.0 ? line : texture(image, v); if (colour.a < 0.02) discard; }`
 
 const FOCUS = 2.7  // focal length, in half heights of the view
+const DEEP = 220, LONG = 2000  // that the maps of a layer take along the network at most, and those of all about
+const NAMED = 20  // columns at most that have their names
 const TALL = 30  // pixels that the two lines of a label take
 
 export class Space {
@@ -25,24 +28,32 @@ export class Space {
     this.frames = []
     /** @type {(HTMLElement & {wide?: number})[]|null} the layers' names, once they are made */
     this.names = null
-    let last = null, moved = 0
-    this.canvas.addEventListener('pointerdown', e => { last = [e.clientX, e.clientY]; moved = 0; this.canvas.setPointerCapture(e.pointerId) })
+    /** @type {Map<number, number[]>} */
+    const down = new Map()
+    let moved = 0
+    const apart = () => { const [a, b] = [...down.values()]; return Math.hypot(a[0] - b[0], a[1] - b[1]) }
+    this.canvas.addEventListener('pointerdown', e => { if (!down.size) moved = 0; down.set(e.pointerId, [e.clientX, e.clientY]); this.canvas.setPointerCapture(e.pointerId) })
     this.canvas.addEventListener('pointermove', e => {
-      if (last) {
-        const dx = e.clientX - last[0], dy = e.clientY - last[1]
-        moved += Math.abs(dx) + Math.abs(dy)
+      const last = down.get(e.pointerId)
+      if (!last) { if (!down.size) on.hover(this.pick(e), e); return }
+      const dx = e.clientX - last[0], dy = e.clientY - last[1], before = down.size === 2 ? apart() : 0
+      moved += Math.abs(dx) + Math.abs(dy)
+      down.set(e.pointerId, [e.clientX, e.clientY])
+      if (before) this.zoom(apart() / before)  // two fingers
+      else {
         this.turn.yaw += dx * 0.006
         this.turn.pitch = Math.max(-1.4, Math.min(1.4, this.turn.pitch + dy * 0.006))
-        last = [e.clientX, e.clientY]
-        this.draw()
-      } else on.hover(this.pick(e), e)
+      }
+      this.draw()
     })
-    const end = e => { if (last && moved < 5) { const unit = this.pick(e); if (unit) on.click(unit) } last = null }
-    this.canvas.addEventListener('pointerup', end)
-    this.canvas.addEventListener('pointercancel', () => { last = null })
+    this.canvas.addEventListener('pointerup', e => { const tap = down.size === 1 && moved < 5; down.delete(e.pointerId); if (tap) { const unit = this.pick(e); if (unit) on.click(unit) } })
+    this.canvas.addEventListener('pointercancel', e => { down.delete(e.pointerId) })
     this.canvas.addEventListener('pointerleave', () => on.hover(null))
-    this.canvas.addEventListener('wheel', e => { e.preventDefault(); this.turn.zoom = Math.max(0.3, Math.min(6, this.turn.zoom * Math.exp(-e.deltaY * 0.0012))); this.draw() }, { passive: false })
+    this.canvas.addEventListener('wheel', e => { e.preventDefault(); this.zoom(Math.exp(-e.deltaY * 0.0012)); this.draw() }, { passive: false })
   }
+
+  /** @param {number} factor */
+  zoom(factor) { this.turn.zoom = Math.max(0.3, Math.min(6, this.turn.zoom * factor)) }
 
   /** @returns {boolean} whether the browser can */
   prepare() {
@@ -90,7 +101,7 @@ export class Space {
   upload() {
     const gl = this.gl
     if (!gl) return
-    for (const stage of this.diagram.stages) {
+    for (const stage of this.stages) {
       stage.texture ??= gl.createTexture()
       gl.bindTexture(gl.TEXTURE_2D, stage.texture)
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, stage.canvas)
@@ -100,36 +111,56 @@ export class Space {
 
   /** Where each map is in space: the middle, half its height and half its width, in pixels of the diagram. */
   places() {
-    const d = this.diagram, list = []
+    const d = this.diagram, /** @type {any[]} */ list = [], { middle } = d, deep = Math.max(60, Math.min(DEEP, LONG / this.stages.length)), apart = Math.max(36, deep * 0.32)
     let x = 0
     const depths = new Map()
-    for (const stage of d.stages) depths.set(stage.depth, [...(depths.get(stage.depth) ?? []), stage])
+    for (const stage of this.stages) depths.set(stage.depth, [...(depths.get(stage.depth) ?? []), stage])
     for (const [, column] of [...depths].sort((a, b) => a[0] - b[0])) {
       let longest = 0
-      column.forEach((stage, k) => {
+      for (const stage of column) {
         const [n, , h, w] = d.net.values.get(stage.shown).shape, vector = h * w === 1
-        const space = vector ? 0 : Math.max(1.5, Math.min(16, 220 / n)), off = (k - (column.length - 1) / 2) * 190
+        const space = vector ? 0 : Math.min(16, deep / n), off = column.length > 1 ? (middle - stage.y - stage.height / 2) * 1.15 : 0
         // features stand as a block, the outputs as a column
-        const rows = stage === d.stages.at(-1) && n <= 40 ? n : Math.ceil(Math.sqrt(n) * 1.2), columns = Math.ceil(n / rows)
+        const rows = stage === d.last && n <= 40 ? n : Math.ceil(Math.sqrt(n) * 1.2), columns = Math.ceil(n / rows)
         for (let c = 0; c < n; c++) {
           const [mx, my] = d.mapAt(stage, c), big = vector ? 1 : Math.min(150, 26 + 3.6 * Math.max(h, w)) / stage.mapHeight
           const half = [(stage.mapWidth / 2) * big, (stage.mapHeight / 2) * big]
           const side = vector ? [(Math.floor(c / rows) - (columns - 1) / 2) * (stage.mapWidth + 1), ((rows - 1) / 2 - (c % rows)) * (stage.mapHeight + 1)] : [0, 0]
           list.push({ stage, c, flat: [stage.x + mx + stage.mapWidth / 2, stage.y + my + stage.mapHeight / 2], flatHalf: [stage.mapWidth / 2, stage.mapHeight / 2], mid: [x + c * space, side[1] + off, side[0]], half })
         }
+        stage.span = [x, x + (vector ? 0 : (n - 1) * space), off]
         longest = Math.max(longest, vector ? 0 : n * space)
-      })
-      x += longest + 70
+      }
+      x += longest + apart
     }
-    const middle = x / 2 - 35
-    for (const p of list) p.mid[0] -= middle
+    const centre = (x - apart) / 2
+    for (const p of list) p.mid[0] -= centre
+    for (const stage of this.stages) { stage.span[0] -= centre; stage.span[1] -= centre }
     this.length = x
     return list
   }
 
-  /** From space to clip coordinates, in perspective. At yaw 0 the network runs to the right. */
-  project([px, py, pz], W, H) {
-    const { yaw, pitch, zoom } = this.turn, cy = Math.cos(yaw), sy = Math.sin(yaw), cp = Math.cos(pitch), sp = Math.sin(pitch)
+  /** The columns that have maps. */
+  get stages() { return this.diagram.stages.filter(stage => !stage.bare) }
+
+  /** The lines between columns in space: pairs of points; what passes others runs beside them. */
+  links() {
+    const points = []
+    for (const stage of this.stages) {
+      const sources = new Set(), find = of => { for (const s of of.inputs) { if (s.bare) find(s); else sources.add(s) } }
+      find(stage)
+      for (const source of sources) {
+        const a = [source.span[1], source.span[2]], b = [stage.span[0], stage.span[2]], far = stage.depth - source.depth > 1, steps = far ? 16 : 8
+        const at = t => { const s = t * t * (3 - 2 * t); return [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * s - (far ? Math.min(130, 40 + (b[0] - a[0]) * 0.16) * 4 * t * (1 - t) : 0), 0] }
+        for (let i = 0; i < steps; i++) points.push(at(i / steps), at((i + 1) / steps))
+      }
+    }
+    return points
+  }
+
+  /** From space to clip coordinates, in perspective. At yaw 0 the network runs to the right. @param {number[]} point */
+  project(point, W, H) {
+    const [px, py, pz] = point, { yaw, pitch, zoom } = this.turn, cy = Math.cos(yaw), sy = Math.sin(yaw), cp = Math.cos(pitch), sp = Math.sin(pitch)
     const x = cy * px + sy * pz, z0 = -sy * px + cy * pz, y = cp * py - sp * z0, z = sp * py + cp * z0
     const { distance, shift } = this.camera, w = distance / zoom - z, near = distance * 0.04, far = distance * 5
     return [((x - shift[0]) * FOCUS * H) / W, (y - shift[1]) * FOCUS, (w * (far + near) - 2 * far * near) / (far - near), w]
@@ -165,7 +196,8 @@ export class Space {
     gl.clearColor(paper[0], paper[1], paper[2], 1)
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT)
     const list = (this.quads = this.places())
-    if (!this.camera || this.fitted !== `${W},${H}`) { this.fit(list, W, H); this.fitted = `${W},${H}` }
+    const fitted = `${W},${H},${this.stages.map(stage => stage.names[0])}`
+    if (!this.camera || this.fitted !== fitted) { this.fit(list, W, H); this.fitted = fitted }
     const t = this.share, sx = this.root.scrollLeft, sy = this.root.scrollTop
     for (const q of list) {
       q.corners = [[-1, 1], [1, 1], [-1, -1], [1, -1]].map(([a, b]) => {
@@ -182,8 +214,9 @@ export class Space {
       const u = [mx / s.width, (mx + s.mapWidth) / s.width], v = [my / s.height, (my + s.mapHeight) / s.height]
       for (const k of [0, 1, 2, 2, 1, 3]) { data.set(q.corners[k], n); data[n + 4] = u[k % 2]; data[n + 5] = v[k < 2 ? 0 : 1]; n += 6 }
     }
-    const lines = n / 6
-    for (const q of list) for (const k of [0, 1, 1, 3, 3, 2, 2, 0]) { data.set(q.corners[k], n); n += 6 }
+    // many maps close to each other have fainter outlines
+    const lines = n / 6, many = q => q.stage.span[1] - q.stage.span[0] < 7 * (this.diagram.net.values.get(q.stage.shown).shape[0] - 1), faint = list.filter(many), clear = list.filter(q => !many(q))
+    for (const q of [...clear, ...faint]) for (const k of [0, 1, 1, 3, 3, 2, 2, 0]) { data.set(q.corners[k], n); n += 6 }
     gl.bufferData(gl.ARRAY_BUFFER, data.subarray(0, n), gl.DYNAMIC_DRAW)
     let first = 0
     for (let i = 0; i < list.length;) {
@@ -195,10 +228,25 @@ export class Space {
       first += (end - i) * 6
       i = end
     }
-    gl.uniform4f(this.line, 0.5, 0.5, 0.5, 1)
-    gl.drawArrays(gl.LINES, lines, list.length * 8)
-    if (this.share === 1) this.drawMarks()
+    const grey = theme.dark ? [0.5, 0.26] : [0.5, 0.84]
+    gl.uniform4f(this.line, grey[0], grey[0], grey[0], 1)
+    gl.drawArrays(gl.LINES, lines, clear.length * 8)
+    gl.uniform4f(this.line, grey[1], grey[1], grey[1], 1)
+    gl.drawArrays(gl.LINES, lines + clear.length * 8, faint.length * 8)
+    if (this.share === 1) {
+      this.lines(this.links().map(p => this.project(p, W, H)), theme.dark ? [0.42, 0.45, 0.5, 1] : [0.66, 0.69, 0.73, 1])
+      this.drawMarks()
+    }
     this.labels(W, H)
+  }
+
+  /** Pairs of points in clip coordinates as lines. */
+  lines(points, colour) {
+    const { gl } = this, data = new Float32Array(points.length * 6)
+    points.forEach((p, k) => data.set(p, k * 6))
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW)
+    gl.uniform4fv(this.line, colour)
+    gl.drawArrays(gl.LINES, 0, points.length)
   }
 
   /** What is marked: the unit, the windows that it rests on, and a line to each. @param {{layer: string, unit: number[]}|null} found */
@@ -206,54 +254,67 @@ export class Space {
 
   drawMarks() {
     if (!this.marked) return
-    const gl = this.gl, d = this.diagram, { layer, unit } = this.marked, own = d.stageOf.get(layer)
+    const d = this.diagram, { layer, unit } = this.marked, own = d.cell(this.marked)
+    if (!own) return
     const box = (stage, c, [, y, x], z) => {
       const q = this.quads.find(q => q.stage === stage && q.c === c), [, depth, h, w] = d.net.values.get(stage.shown).shape, [a, b, e] = q.corners
       const at = (s, t) => a.map((v, i) => v + s * (b[i] - v) + t * (e[i] - v)).map((v, i, all) => (i === 2 ? v - 0.004 * all[3] : v))
       const [s0, s1] = [(z[0] * w + x[0]) / (w * depth), (z[1] * w + x[1] + 1) / (w * depth)], [t0, t1] = [y[0] / h, (y[1] + 1) / h]
       return { around: [at(s0, t0), at(s1, t0), at(s1, t1), at(s0, t1)], middle: at((s0 + s1) / 2, (t0 + t1) / 2) }
     }
-    const cell = box(own, unit[0], [0, [unit[2], unit[2]], [unit[3], unit[3]]], [unit[1], unit[1]])
-    const sets = [[], [], []]  // positive, negative, the unit itself
+    const [c, z, y, x] = own.unit, cell = box(own.stage, c, [0, [y, y], [x, x]], [z, z])
+    const sets = [[], [], [], []]  // positive, negative, the unit itself, what is no single product
     const ring = (list, corners) => corners.forEach((p, i) => list.push(p, corners[(i + 1) % 4]))
     for (const edge of d.edges(layer, unit).slice(0, 48)) {
-      const list = sets[edge.amount >= 0 ? 0 : 1], there = box(edge.stage, edge.channel, edge.box, edge.box[0])
+      const list = sets[edge.amount === null ? 3 : edge.amount >= 0 ? 0 : 1], there = box(edge.stage, edge.channel, edge.box, edge.box[0])
       ring(list, there.around)
       list.push(there.middle, cell.middle)
     }
     ring(sets[2], cell.around)
-    const colours = theme.dark ? [[1, 0.62, 0.56, 1], [0.58, 0.74, 1, 1], [1, 1, 1, 1]] : [[0.59, 0.14, 0.1, 1], [0.04, 0.3, 0.64, 1], [0, 0, 0, 1]]
-    sets.forEach((list, i) => {
-      const data = new Float32Array(list.length * 6)
-      list.forEach((p, k) => data.set(p, k * 6))
-      gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW)
-      gl.uniform4fv(this.line, colours[i])
-      gl.drawArrays(gl.LINES, 0, list.length)
-    })
+    const colours = theme.dark ? [[1, 0.62, 0.56, 1], [0.58, 0.74, 1, 1], [1, 1, 1, 1], [0.64, 0.66, 0.7, 1]] : [[0.59, 0.14, 0.1, 1], [0.04, 0.3, 0.64, 1], [0, 0, 0, 1], [0.36, 0.39, 0.42, 1]]
+    sets.forEach((list, i) => this.lines(list, colours[i]))
   }
 
   /** The layers' names over their maps. */
   labels(W, H) {
-    this.names ??= this.diagram.stages.map(stage => {
-      const label = document.createElement('div'), shape = document.createElement('span')
-      label.className = 'space-label'
-      label.append(stage.names[0], shape)
-      shape.textContent = stage.name.lastChild.lastChild.textContent
-      this.root.append(label)
-      return label
-    })
-    const shown = this.share === 1 && this.diagram.stages.length <= 16, placed = []  // more would lie on each other
-    for (const label of this.names) label.style.display = shown ? '' : 'none'
-    if (shown) this.diagram.stages.forEach((stage, i) => {
-      const own = this.quads.filter(q => q.stage === stage), label = this.names[i]
+    const shown = this.share === 1 && this.stages.length <= NAMED, placed = []  // more would lie on each other
+    const old = new Set(this.root.querySelectorAll('.space-label'))
+    if (shown) for (const stage of this.stages) {
+      const label = (stage.flag ??= this.label(stage)), own = this.quads.filter(q => q.stage === stage)
+      if (!label.isConnected) this.root.append(label)
+      old.delete(label)
       const tops = own.flatMap(q => q.corners.slice(0, 2)), y = Math.max(...tops.map(p => p[1] / p[3])), x = tops.reduce((s, p) => s + p[0] / p[3], 0) / tops.length
       const left = ((x + 1) / 2) * W, half = (label.wide ||= label.offsetWidth) / 2
       let bottom = ((1 - y) / 2) * H - 4
+      const px = own.length ? this.quads.filter(q => q.stage !== stage).map(q => q.corners.map(p => [((p[0] / p[3] + 1) / 2) * W, ((1 - p[1] / p[3]) / 2) * H])) : []
+      for (let i = 0; i < 6; i++) {  // above the maps of others
+        const on = px.filter(c => c.some(p => p[0] > left - half) && c.some(p => p[0] < left + half) && c.some(p => p[1] > bottom - TALL) && c.some(p => p[1] < bottom))
+        if (!on.length) break
+        bottom = Math.min(...on.flatMap(c => c.map(p => p[1]))) - 3
+      }
       for (let on; (on = placed.find(o => Math.abs(o.left - left) < o.half + half && Math.abs(o.bottom - bottom) < TALL)); ) bottom = on.bottom - TALL - 1  // above one that is there
       placed.push({ left, half, bottom })
       label.style.left = `${this.root.scrollLeft + left}px`
       label.style.top = `${this.root.scrollTop + bottom}px`
-    })
+    }
+    for (const label of old) label.remove()
+  }
+
+  /** @returns {any} */
+  label(stage) {
+    const label = document.createElement('div'), shape = document.createElement('span')
+    label.className = 'space-label'
+    if (stage.block) {
+      const button = document.createElement('button'), word = document.createElement('span')
+      button.className = 'fold'
+      button.setAttribute('aria-expanded', 'false')
+      button.onclick = () => this.diagram.on.fold(stage.block)
+      word.textContent = stage.label
+      button.append(word)
+      label.append(button, shape)
+    } else label.append(stage.label, shape)
+    shape.textContent = shapeText(this.diagram.net.byName.get(stage.shown).shape)
+    return label
   }
 
   /** The unit under the pointer: the nearest plane that the ray meets. */
