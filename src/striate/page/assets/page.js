@@ -143,7 +143,7 @@ class Page {
   }
 
   legend() {
-    const stage = this.pinned ? this.diagram.stageOf.get(this.pinned.layer) : this.hovered ? this.diagram.stageOf.get(this.hovered.layer) : null
+    const found = this.pinned ?? this.hovered, stage = found && this.diagram.cell(found)?.stage
     const limit = this.state.scale === 'network' ? this.diagram.legend : stage && this.state.scale === 'layer' ? stage.limit : null
     if (!this.bar) {
       this.bar = el('canvas', { width: 101, height: 1 })
