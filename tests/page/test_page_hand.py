@@ -277,6 +277,20 @@ def test_play_and_stop(page):
     assert state(page)["unit"] == still
 
 
+def test_single_steps(page):
+    """From the end of a row to the beginning of the next; a layer without places has no window that slides."""
+    page.evaluate("striate.open('c3:2:4:8')")
+    page.get_by_role("button", name="Step").click()
+    assert state(page)["unit"] == "c3:2:4:9"
+    page.keyboard.press("s")
+    assert state(page)["unit"] == "c3:2:5:0"
+    page.evaluate("striate.open('f6:3')")
+    for name in ("Step", "Play"):
+        assert page.get_by_role("button", name=name, exact=True).count() == 0
+    page.keyboard.press("s")
+    assert state(page)["unit"] == "f6:3"
+
+
 def test_names_are_text(browser, tmp_path):
     """Names that would be markup stand on the page as they are written, and run nothing."""
     import numpy as np

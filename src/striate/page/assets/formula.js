@@ -19,7 +19,7 @@ const fixed = v => v.toFixed(digits.whole ? 0 : 4).replace('-', '\u2212')
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
-  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, toggle: Function, edit: Function, open: Function, beside: Function}} on */
+  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, step: Function, toggle: Function, edit: Function, open: Function, beside: Function}} on */
   constructor(net, root, on) {
     this.net = net
     this.root = root
@@ -41,7 +41,8 @@ export class Arithmetic {
     const where = unitName(net, found), off = net.off.has(`${found.layer}:${found.unit[0]}`)
     const scrolled = this.root.scrollTop
     this.root.replaceChildren(el('div', { className: 'head' }, el('h2', {}, `${where} = ${fixed(value)}`),
-      el('button', { title: 'The window slides over the whole map (p)', onclick: () => this.on.play() }, this.playing ? 'Stop' : 'Play'),
+      ...(net.slides(found.layer) ? [el('button', { title: 'The window slides over the whole map (p)', onclick: () => this.on.play() }, this.playing ? 'Stop' : 'Play'),
+        el('button', { title: 'The window moves on by one step (s)', onclick: () => this.on.step() }, 'Step')] : []),
       el('button', { title: 'Switch this map off, or on again (x)', ariaPressed: String(off), onclick: () => this.on.toggle(found.layer, found.unit[0]) }, off ? 'Switch on' : 'Switch off'),
       el('button', { title: 'Close (Escape)', ariaLabel: 'Close', onclick: () => this.on.close() }, '\u00d7')))
     const also = this.on.beside(found)

@@ -106,6 +106,9 @@ export class Net {
     else at.forEach((v, a) => { box[a][0] = Math.min(box[a][0], v); box[a][1] = Math.max(box[a][1], v) })
   }
 
+  /** Whether a layer has maps of more than one place. @param {string} name */
+  slides(name) { return size(this.byName.get(name).shape4.slice(1)) > 1 }
+
   /** The layers behind `name` that act on each of its numbers alone, `name` itself last: conv, batch norm, relu. */
   chain(name) {
     const names = [name]

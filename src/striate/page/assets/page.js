@@ -39,7 +39,7 @@ class Page {
     byId('network').append(this.legendBox)
     this.space = new Space(this.diagram, byId('network'), on)
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
-      close: () => this.pin(null), play: () => this.play(), toggle: (layer, c) => { this.net.toggle(layer, c); this.edited() },
+      close: () => this.pin(null), play: () => this.play(), step: () => this.step(), toggle: (layer, c) => { this.net.toggle(layer, c); this.edited() },
       edit: (layer, weight, i, v) => { this.net.edit(layer, weight, i, v); this.edited() }, open: unit => this.pin(this.visible(unit)),
       beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
@@ -217,20 +217,29 @@ class Page {
   /** The kernel's slide over the map: every place of a small map, coarse steps on a large one. */
   play() {
     if (this.timer) return this.stop()
-    if (!this.pinned) return
+    if (!this.pinned || !this.net.slides(this.pinned.layer)) return
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches
     this.arithmetic.playing = true
-    const step = () => {
-      const { layer, unit: [c, d, h, w] } = this.pinned, [, D, H, W] = this.net.values.get(layer).shape, jump = Math.max(1, Math.round(Math.sqrt((H * W) / 200)))
-      let [z, y, x] = [d, h, w + jump]
-      if (x >= W) { x = 0; y += jump }
-      if (y >= H) { y = 0; z = (z + 1) % D }
-      this.pinned = { layer, unit: [c, z, y, x] }
-      this.arithmetic.show(this.pinned)
-      this.remark()
-    }
-    step()
-    this.timer = setInterval(step, still ? 1000 : 220)
+    this.slide()
+    this.timer = setInterval(() => this.slide(), still ? 1000 : 220)
+  }
+
+  /** One step of it. */
+  step() {
+    if (!this.pinned || !this.net.slides(this.pinned.layer)) return
+    this.stop()
+    this.slide()
+    this.store()
+  }
+
+  slide() {
+    const { layer, unit: [c, d, h, w] } = this.pinned, [, D, H, W] = this.net.values.get(layer).shape, jump = Math.max(1, Math.round(Math.sqrt((H * W) / 200)))
+    let [z, y, x] = [d, h, w + jump]
+    if (x >= W) { x = 0; y += jump }
+    if (y >= H) { y = 0; z = (z + 1) % D }
+    this.pinned = { layer, unit: [c, z, y, x] }
+    this.arithmetic.show(this.pinned)
+    this.remark()
   }
 
   stop() { clearInterval(this.timer); this.timer = 0; this.arithmetic.playing = false; if (this.pinned) this.arithmetic.show(this.pinned); this.store() }
@@ -303,6 +312,7 @@ class Page {
     else if (e.key === 'a') { this.panels.compare.step(); if (!this.panels.opened) this.panels.open('compare') }
     else if (this.panels.key(e)) return
     else if (e.key === 'p') this.play()
+    else if (e.key === 's') this.step()
     else if (e.key === 'x' && this.pinned) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
     else if (e.key === 'c' && this.pad.canvas) this.pad.clear()
     else if (e.key === 'u' && this.pad.canvas) this.pad.undo()
