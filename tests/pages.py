@@ -89,12 +89,11 @@ def computed(page, scene):
 
 def torch_says(scene, model):
     """Every layer's values by PyTorch, flat."""
-    from striate.page.scene import _followed, torch_values
+    from striate.page.live import LiveNetwork
 
-    graph, modules = _followed(model)
     kind = np.uint8 if scene.about["check"]["input"]["type"] == "u1" else np.float32
     item = np.frombuffer(base64.b64decode(scene.about["check"]["input"]["data"]), kind)
     item = item.reshape(scene.about["input"]["shape"])
     if model.contract.mode == "text":
         item = item.astype(np.int64)
-    return {name: v[0].numpy().ravel() for name, v in torch_values(graph, modules, model.ready(item)).items()}
+    return {name: v.numpy().ravel() for name, v in LiveNetwork.of(model).values(item).items()}

@@ -7,14 +7,37 @@ from threading import Thread
 
 import pytest
 
+from striate.errors import Error
 from striate.page.server import PageServer, _Handler
 
 PAGE = "<!doctype html><p>secret</p>"
+LIMIT = 1000  # bytes of a question
+
+
+class RefusedError(Error):
+    pass
+
+
+def reply(question: bytes) -> bytes:
+    if question == b"no":
+        raise RefusedError("no such question")
+    if question == b"fault":
+        raise ZeroDivisionError("somebody's layer divides by 0\nsecret")
+    return b"secret " + question
 
 
 @pytest.fixture(scope="module")
 def server():
     with PageServer(PAGE) as running:
+        Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """A server that answers questions."""
+    with PageServer(PAGE, answer=reply, limit=LIMIT) as running:
         Thread(target=running.serve_forever, daemon=True).start()
         yield running
         running.shutdown()
@@ -152,6 +175,103 @@ def test_it_refuses_bytes(server, attack):
     assert b"secret" not in answer
     assert not answer.startswith((b"HTTP/1.0 2", b"HTTP/1.1 2"))
     assert say(server, request(server)).endswith(PAGE.encode())
+
+
+# ------------------------------------------------------------------------------------------------------ questions
+KIND = "Content-Type: application/octet-stream"
+ORIGIN = "Origin: http://127.0.0.1:PORT"
+
+
+def ask(server, body=b"hello", **parts):
+    """The answer to a question as the page asks it, but for *parts*."""
+    lines = [ORIGIN, KIND, f"Content-Length: {len(body)}"]
+    parts = {"method": "POST", "headers": lines, "body": body} | parts
+    body = parts.pop("body")
+    return say(server, request(server, **{name: filled(value, server) for name, value in parts.items()}, body=body))
+
+
+def status_of(answer):
+    return int(answer.split()[1])
+
+
+QUESTIONS = {
+    **{f"host {host}": {"host": host} for host in HOSTS},
+    "no host": {"host": ""},
+    **{f"origin {o}": {"headers": [f"Origin: {o}", KIND, "Content-Length: 5"]} for o in ORIGINS},
+    **{f"path: {name}": {"path": path} for name, path in PATHS.items()},
+    **{f"method {method}": {"method": method} for method in METHODS if method != "POST"},
+    "method GET": {"method": "GET"},
+    "method HEAD": {"method": "HEAD"},
+    "no origin": {"headers": [KIND, "Content-Length: 5"]},
+    "two origins": {"headers": [ORIGIN, "Origin: http://evil.example", KIND, "Content-Length: 5"]},
+    "from another site": {"headers": [ORIGIN, KIND, "Content-Length: 5", "Sec-Fetch-Site: cross-site"]},
+    "from a sibling": {"headers": [ORIGIN, KIND, "Content-Length: 5", "Sec-Fetch-Site: same-site"]},
+    "a form": {"headers": [ORIGIN, "Content-Type: application/x-www-form-urlencoded", "Content-Length: 5"]},
+    "plain text": {"headers": [ORIGIN, "Content-Type: text/plain", "Content-Length: 5"]},
+    "no type": {"headers": [ORIGIN, "Content-Length: 5"]},
+    "two types": {"headers": [ORIGIN, KIND, "Content-Type: text/plain", "Content-Length: 5"]},
+    "no length": {"headers": [ORIGIN, KIND]},
+    "two lengths": {"headers": [ORIGIN, KIND, "Content-Length: 5", "Content-Length: 5"]},
+    "two other lengths": {"headers": [ORIGIN, KIND, "Content-Length: 5", "Content-Length: 500"]},
+    "a length below nothing": {"headers": [ORIGIN, KIND, "Content-Length: -5"]},
+    "a length with a sign": {"headers": [ORIGIN, KIND, "Content-Length: +5"]},
+    "a length that is no number": {"headers": [ORIGIN, KIND, "Content-Length: five"]},
+    "a length in other digits": {"headers": [ORIGIN, KIND, "Content-Length: \xb2"]},
+    "a length in hexadecimal": {"headers": [ORIGIN, KIND, "Content-Length: 0x5"]},
+    "a length with an underscore": {"headers": [ORIGIN, KIND, "Content-Length: 5_0"]},
+    "a length of several words": {"headers": [ORIGIN, KIND, "Content-Length: 5, 5"]},
+    "one byte too many": {"body": b"a" * (LIMIT + 1), "headers": [ORIGIN, KIND, f"Content-Length: {LIMIT + 1}"]},
+    "a huge length": {"headers": [ORIGIN, KIND, "Content-Length: 99999999999"]},
+    "a length of many digits": {"headers": [ORIGIN, KIND, "Content-Length: " + "9" * 5000]},
+    "a length of many zeros": {"headers": [ORIGIN, KIND, "Content-Length: " + "0" * 30 + "5"]},
+    "chunks": {"headers": [ORIGIN, KIND, "Transfer-Encoding: chunked"]},
+    "chunks and a length": {"headers": [ORIGIN, KIND, "Transfer-Encoding: chunked", "Content-Length: 5"]},
+    "less than was said": {"headers": [ORIGIN, KIND, "Content-Length: 50"]},
+    "a question that is none": {"body": b"no", "headers": [ORIGIN, KIND, "Content-Length: 2"]},
+}
+
+
+@pytest.mark.parametrize("attack", QUESTIONS)
+def test_it_refuses_a_question(asked, attack):
+    parts = dict(QUESTIONS[attack])
+    if parts.get("path") == "/UPPER/":
+        parts["path"] = f"/{asked.token.swapcase()}/"
+    answer = ask(asked, **parts)
+    assert 400 <= status_of(answer) < 600
+    assert b"secret" not in answer
+    assert asked.token.encode() not in answer
+    assert ask(asked).endswith(b"secret hello")  # and goes on
+
+
+def test_the_page_s_own_question_is_answered(asked):
+    for extra in ([], ["Sec-Fetch-Site: same-origin"]):
+        answer = ask(asked, headers=[ORIGIN, KIND, "Content-Length: 5", *extra])
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.0 200")
+        assert b"Content-Type: application/octet-stream" in head
+        assert b"nosniff" in head
+        assert b"no-store" in head
+        assert b"Access-Control" not in head
+        assert body == b"secret hello"
+    assert ask(asked, b"").endswith(b"secret ")
+    assert say(asked, request(asked)).endswith(PAGE.encode())
+
+
+def test_why_a_question_has_no_answer_is_said_as_text(asked):
+    answer = ask(asked, b"no")
+    assert status_of(answer) == 400
+    assert b"text/plain" in answer
+    assert answer.endswith(b"no such question")
+    answer = ask(asked, b"fault")
+    assert status_of(answer) == 500
+    assert answer.endswith(b"ZeroDivisionError: somebody's layer divides by 0")
+
+
+def test_each_refusal_of_a_question_has_its_status(asked):
+    status = {name: status_of(ask(asked, **QUESTIONS[name])) for name in QUESTIONS if name in ("no origin", "a form")}
+    assert status == {"no origin": 403, "a form": 415}
+    assert status_of(ask(asked, **QUESTIONS["one byte too many"])) == 413
+    assert status_of(ask(asked, **QUESTIONS["no length"])) == 400
 
 
 def test_each_refusal_has_its_status(server):

@@ -51,8 +51,6 @@ def view_command(
     """
     import webbrowser
 
-    from striate.page.server import PageServer
-
     page: OneFile
     if lab:
         page = _lab(model, *(source or ()))
@@ -69,7 +67,7 @@ def view_command(
         else:
             say(f"{html}: {size / 1000:,.0f} kB; open it in any browser")
         return
-    with PageServer(page.html(), port) as server:
+    with page.server(port) as server:
         print_json({"url": server.url}) if json else say(f"{server.url}\nPress Ctrl-C to end.")
         sys.stdout.flush()  # a program that waits for the address at the other end of a pipe
         if not no_browser:

@@ -16,6 +16,7 @@ from striate.files import write_safely
 
 if TYPE_CHECKING:
     from striate.page.scene import NetworkScene
+    from striate.page.server import PageServer
 
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -23,8 +24,9 @@ POLICY: Final = (
 )
 
 
-def document(scene: NetworkScene) -> str:
-    """The whole page as HTML. It loads nothing and may load nothing: its content security policy forbids it.
+def document(scene: NetworkScene, asks: bool = False) -> str:
+    """The whole page as HTML. It loads nothing and may load nothing: its content security policy forbids it. A page
+    that *asks* may ask the server that it comes from.
 
     >>> from striate.inspect.models.inspected import inspected
     >>> from striate.page.scene import NetworkScene
@@ -32,27 +34,30 @@ def document(scene: NetworkScene) -> str:
     >>> text.startswith("<!doctype html>"), "https:" in text
     (True, False)
     """
-    return html_of(str(scene.about["title"]), scene.json(), scene.weights_base64())
+    return html_of(str(scene.about["title"]), scene.json(), scene.weights_base64(), asks)
 
 
-def html_of(title: str, scene: str, weights: str) -> str:
+def html_of(title: str, scene: str, weights: str, asks: bool = False) -> str:
     """The page of a network given as text: its *scene* as JSON without ``<``, its *weights* in base64.
 
     >>> "<title>a &lt; b</title>" in html_of("a < b", "{}", "")
     True
     """
-    return filled("page", title, {"SCENE": scene, "WEIGHTS": weights})
+    start = "import { ask } from 'striate/ask'; start(ask)" if asks else "start()"
+    parts = {"SCENE": scene, "WEIGHTS": weights, "START": f"import {{ start }} from 'striate/page'; {start}"}
+    return filled("page", title, parts, asks)
 
 
-def filled(name: str, title: str, parts: dict[str, str]) -> str:
+def filled(name: str, title: str, parts: dict[str, str], asks: bool = False) -> str:
     """The page that stands in ``assets/NAME.html``, with its style, its scripts and *parts* in their places.
 
     >>> filled("lab", "a < b", {"SCENE": "{}"}).count("a &lt; b")
     1
     """
-    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in reached(name)}
+    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in (*reached(name), *["ask"] * asks)}
     style = "".join(_asset(f"{one}.css") for one in dict.fromkeys(["page", name]))
-    own = {"POLICY": POLICY, "TITLE": _escaped(title), "STYLE": style, "IMPORTS": json.dumps({"imports": imports})}
+    policy = POLICY + ("; connect-src 'self'" if asks else "")
+    own = {"POLICY": policy, "TITLE": _escaped(title), "STYLE": style, "IMPORTS": json.dumps({"imports": imports})}
     before, *rest = _asset(f"{name}.html").split("{{")
     return before + "".join((own | parts)[one] + text for one, _, text in (part.partition("}}") for part in rest))
 
@@ -102,6 +107,12 @@ class OneFile:
         """The whole page."""
         raise NotImplementedError
 
+    def server(self, port: int = 0) -> PageServer:
+        """A server of the page on this machine, which waits for the browser; 0 for any free *port*."""
+        from striate.page.server import PageServer
+
+        return PageServer(self.html(), port)
+
     def save(self, path: str | Path) -> Path:
         """Writes the page as one file, which needs neither striate nor the internet.
 
@@ -114,7 +125,11 @@ class OneFile:
         write_safely(path, self.html().encode())
         return path
 
+    def _small(self) -> str:
+        """The page as a notebook has it."""
+        return self.html()
+
     def _repr_html_(self) -> str:
         """In a notebook: the page in a frame of its own, without access to the notebook around it."""
-        inside = html.escape(self.html(), quote=True)
+        inside = html.escape(self._small(), quote=True)
         return f'<iframe sandbox="allow-scripts" srcdoc="{inside}" style="width:100%;height:720px;border:0"></iframe>'

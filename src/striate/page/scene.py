@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate._version import __version__
-from striate.analysis import analyse, infer
-from striate.errors import SeeError, shape_text
+from striate.errors import SeeError
 from striate.inspect.models.inspected import InspectedModel
-from striate.learning import evaluating
 from striate.net import Net
 from striate.net.init import draws
-from striate.net.layers import layer as torch_layer
-from striate.net.read import read_all
-from striate.net.read_graph import legal
+from striate.page.answers import Answers
 from striate.page.blocks import blocks
 from striate.page.document import as_json
+from striate.page.live import LiveLayer, LiveNetwork
 from striate.page.panels import Panels
-from striate.spec import BatchNorm, Graph, Node, Opaque, Shape
+from striate.page.stored import stored_pictures
+from striate.spec import Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
 
 CHECKED = 64  # values of each layer that are compared with PyTorch's when the page opens
 MAX_MACS = 400_000_000  # multiply-accumulates that a browser computes for one input within about a second
-WEIGHTS = ("weight", "bias", "running_mean", "running_var", "codes")
+MAX_WEIGHTS = 20_000_000  # that a page has in it: about 100 MB
+ROOM = 28 << 20  # bytes of the pictures in a file, which then has a third more
+SERVED_MACS = 30_000_000  # up to which a page computes that could ask PyTorch as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,10 @@ class Sample:
 class NetworkScene:
     """A network as the page takes it: a JSON document and the weights, float32 one behind the other.
 
+    Where the network is too large for a page to compute, or not known well enough, the document says ``held``, and
+    there are no weights: a page on the local server asks for values, and a file has those of a few inputs
+    (:meth:`filed`).
+
     >>> from striate.inspect.models.inspected import inspected
     >>> scene = NetworkScene.of(inspected("lenet5"))
     >>> scene.about["layers"][0]["name"], scene.about["layers"][0]["shape"], scene.weights.size
@@ -52,6 +56,8 @@ class NetworkScene:
 
     about: dict[str, Any]
     weights: np.ndarray
+    answers: Answers
+    samples: tuple[Sample, ...] = ()
 
     @classmethod
     def of(
@@ -60,45 +66,21 @@ class NetworkScene:
         """The scene of *model*; *panels* are what is known of it besides.
 
         Raises:
-            SeeError: The network cannot be computed in a page: it has parts that are no layer of striate, or takes more
-                than 400 million multiply-accumulates for one input, or its values are not finite.
+            SeeError: Its activations for one input take more than 2 GiB, or are not finite.
         """
-        graph, modules = _followed(model)
-        shapes, _ = infer(graph)
-        report = analyse(graph)
-        if (report.macs or 0) > MAX_MACS:
-            raise SeeError(
-                f"the network takes {report.macs:,} multiply-accumulates for one {shape_text(model.contract.input)}; "
-                f"the page computes up to {MAX_MACS:,}. Give a smaller --input, such as 3x64x64, or look at single "
-                f"layers with striate maps and striate unit"
-            )
-        blob: list[np.ndarray] = []
-        offset, layers = 0, []
-        for node, row in zip(graph.nodes, report.layers, strict=True):
-            entry = _layer(node, shapes) | {
-                "text": row.op,
-                "parameters": row.parameters,
-                "macs": row.macs,
-                "field": row.receptive_field,
-                "grid": model.grid(node.name),  # where its cells lie on the input
-            }
-            for name, tensor in _tensors(modules.get(node.name)):
-                values = tensor.detach().float().cpu().numpy().ravel()
-                entry["weights"][name] = {"shape": list(tensor.shape), "offset": offset}
-                offset += values.size
-                blob.append(values)
-            layers.append(entry)
-        weights = np.concatenate(blob).astype("<f4") if blob else np.zeros(0, "<f4")
+        live = LiveNetwork.of(model)
+        answers, report = Answers(live), live.report
         contract = model.contract
         task = contract.task
+        parameters = report.parameters if report else sum(p.numel() for p in model.module.parameters())
         about: dict[str, Any] = {
             "striate": __version__,
             "title": title or "network",
-            "parameters": report.parameters,
-            "macs": report.macs,
+            "parameters": parameters,
+            "macs": report.macs if report else None,
             "input": _input(model),
-            "layers": layers,
-            "blocks": blocks(report),
+            "layers": _layers(live),
+            "blocks": blocks(report) if report else [layer.name for layer in live.layers],
             "output": {
                 "names": list(contract.classes),
                 "activation": task.activation,
@@ -113,55 +95,71 @@ class NetworkScene:
         if panels:
             about |= panels.document()
             if panels.init and isinstance(model.module, Net):
-                about["first"] = _first(model.module, layers, *panels.init)
-        about["check"] = _check(model, graph, modules, samples)
-        return cls(about, weights)
+                about["first"] = _first(model.module, about["layers"], *panels.init)
+        item = samples[0].item if samples else live.random_item()
+        values = answers.run(item)
+        for name, value in values.items():
+            if not torch.isfinite(value).all():
+                raise SeeError(f"{name}: its values are not finite, so there is nothing to show; see striate activity")
+        scene = cls(about, np.zeros(0, "<f4"), answers, tuple(samples))
+        known = report is not None and not any(isinstance(layer.op, Opaque) for layer in live.layers)
+        if not known or (report and (report.macs or 0) > MAX_MACS) or parameters > MAX_WEIGHTS:
+            return scene._held()
+        about["check"] = {"input": _sample(Sample("check", item)), "layers": _checked(values)}
+        blob = {start: tensor for own in live.tensors.values() for start, tensor in own.values()}
+        flat = [t.detach().float().cpu().numpy().ravel() for _, t in sorted(blob.items())]
+        return replace(scene, weights=np.concatenate(flat).astype("<f4") if flat else scene.weights)
+
+    def _held(self) -> NetworkScene:
+        return replace(self, about=self.about | {"held": "server", "check": None}, weights=np.zeros(0, "<f4"))
+
+    def served(self) -> NetworkScene:
+        """For a page that can ask the local server: of a network that it would compute slowly, without weights."""
+        return self._held() if (self.about["macs"] or 0) > SERVED_MACS else self
+
+    def filed(self, room: int = ROOM) -> NetworkScene:
+        """For a page in a file: of a network that it cannot compute, with pictures of a few inputs, *room* bytes."""
+        if "held" not in self.about:
+            return self
+        samples = self.samples or (Sample("random numbers", self.answers.live.random_item()),)
+        places, stored = stored_pictures(self.answers, [sample.item for sample in samples], room)
+        parts = {"held": "file", "stored": places, "samples": [_sample(s) for s in samples[: len(places)]]}
+        about = {name: value for name, value in self.about.items() if name != "tested"} | parts  # nor of other inputs
+        return replace(self, about=about, weights=np.frombuffer(stored, np.uint8))
 
     def json(self) -> str:
         """The document as JSON, in which no ``<`` could end an element of HTML."""
         return as_json(self.about)
 
     def weights_base64(self) -> str:
-        """The weights, little-endian float32, as base64."""
+        """The weights, little-endian float32, or the pictures of a file, as base64."""
         return base64.b64encode(self.weights.tobytes()).decode()
 
 
-def _followed(model: InspectedModel) -> tuple[Graph, dict[str, nn.Module]]:
-    """The graph of *model* and the module of each layer; of somebody's own module, by following its forward."""
-    module = model.module
-    if isinstance(module, Net):
-        return module.graph, {node.name: module.get_submodule(node.name) for node in module.graph.nodes}
-    reading = read_all(module, model.contract.input)
-    unknown = [node.op.kind for node in reading.graph.nodes if isinstance(node.op, Opaque)]
-    if reading.fault or not reading.traced or unknown:
-        what = f"{unknown[0]} is no layer that the page computes" if unknown else "its forward cannot be followed"
-        raise SeeError(f"the page cannot show this module: {what}; striate maps, unit and explain can look into it")
-    graph = reading.graph
-    named = {legal(path): part for path, part in module.named_modules() if path}
-    again = {name for name, _ in graph.counted}
-    if again:
-        raise SeeError(f"the page cannot show this module: {sorted(again)[0]} runs with weights of another layer")
-    return graph, {node.name: named[node.name] for node in graph.nodes if node.name in named}
+def _layers(live: LiveNetwork) -> list[dict[str, Any]]:
+    shapes = {"input": tuple(live.model.contract.input)} | {layer.name: layer.shape for layer in live.layers}
+    layers = [_layer(layer, shapes, live.tensors[layer.name]) for layer in live.layers]
+    for layer, row in zip(layers, live.report.layers if live.report else (), strict=False):
+        layer |= {"text": row.op, "parameters": row.parameters, "macs": row.macs, "field": row.receptive_field}
+        layer["grid"] = live.model.grid(layer["name"])  # where its cells lie on the input
+    return layers
 
 
-def _tensors(module: nn.Module | None) -> list[tuple[str, Tensor]]:
-    values = {} if module is None else module.state_dict()
-    return [(name, values[name]) for name in WEIGHTS if name in values]
-
-
-def _layer(node: Node, shapes: dict[str, Shape]) -> dict[str, Any]:
-    op, rank = node.op, len(shapes[node.inputs[0]]) - 1
+def _layer(layer: LiveLayer, shapes: dict[str, Shape], tensors: dict[str, tuple[int, Tensor]]) -> dict[str, Any]:
+    op, rank = layer.op, len(shapes[layer.inputs[0]]) - 1
     settings: dict[str, Any] = {f.name: getattr(op, f.name) for f in fields(op)}
     settings |= {name: list(per_axis(value, rank)) for name, value in sizes(op) if value is not None and rank > 0}
+    own = isinstance(op, Opaque)
     return {
-        "name": node.name,
-        "op": word(op),
-        "label": op.label,
+        "name": layer.name,
+        "op": "opaque" if own else word(op),
+        "label": ("own code" if layer.module is None else op.kind) if isinstance(op, Opaque) else op.label,
         "formula": op.formula if isinstance(op, Activation) else "",
-        "settings": settings,
-        "inputs": list(node.inputs),
-        "shape": list(shapes[node.name]),
-        "weights": {},
+        "settings": {} if own else settings,
+        "inputs": list(layer.inputs),
+        "shape": list(layer.shape),
+        "text": op.kind if isinstance(op, Opaque) else op.label,
+        "weights": {name: {"shape": list(t.shape), "offset": start} for name, (start, t) in tensors.items()},
     }
 
 
@@ -201,49 +199,15 @@ def _base64(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
 
 
-def _check(
-    model: InspectedModel, graph: Graph, modules: dict[str, nn.Module], samples: Sequence[Sample]
-) -> dict[str, Any]:
-    """An input and some of PyTorch's values for it in every layer, with the range of each."""
-    item = samples[0].item if samples else _random_item(model)
-    values = torch_values(graph, modules, model.ready(item))
+def _checked(values: dict[str, Tensor]) -> dict[str, Any]:
+    """Some of PyTorch's values in every layer, with the range of each."""
     layers = {}
     for name, value in values.items():
-        flat = value[0].reshape(-1).double().cpu().numpy()
-        if not np.isfinite(flat).all():
-            raise SeeError(f"{name}: its values are not finite, so there is nothing to show; see striate activity")
+        flat = value.reshape(-1).double().numpy()
         at = np.linspace(0, flat.size - 1, min(CHECKED, flat.size)).astype(int)
         layers[name] = {
             "at": at.tolist(),
             "values": [float(f"{v:.8g}") for v in flat[at]],
             "range": float(np.abs(flat).max()),
         }
-    return {"input": _sample(Sample("check", item)), "layers": layers}
-
-
-def _random_item(model: InspectedModel) -> np.ndarray:
-    contract, draw = model.contract, np.random.default_rng(0)
-    if contract.mode == "text":
-        return draw.integers(0, len(contract.vocabulary) + 2, contract.input)
-    if contract.mode == "values":
-        return draw.standard_normal(contract.input).astype(np.float32)
-    return draw.integers(0, 256, contract.input, dtype=np.uint8)
-
-
-@torch.no_grad()
-def torch_values(graph: Graph, modules: dict[str, nn.Module], x: Tensor) -> dict[str, Tensor]:
-    """PyTorch's output of every layer of *graph* for *x*, ``(1, ...)``, in evaluation mode.
-
-    A layer without a module of its own (a function in somebody's forward) is made from its description.
-    """
-    values: dict[str, Tensor] = {"input": x}
-    for node in graph.nodes:
-        read = [values[name] for name in node.inputs]
-        module = modules.get(node.name)
-        if module is None:
-            assert not isinstance(node.op, BatchNorm)
-            module = torch_layer(node.op, tuple(read[0].shape[1:]))
-        with evaluating(module):
-            values[node.name] = module(*[v.clone() for v in read])  # a layer may work in place
-    del values["input"]
-    return values
+    return layers

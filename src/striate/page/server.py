@@ -1,19 +1,20 @@
-"""The page from this machine to this machine: one address with a random token, and nothing else."""
+"""The page from this machine to this machine: one address with a random token, its questions, and nothing else."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 from urllib.parse import urlsplit
 
+from striate.errors import Error
 from striate.page.document import POLICY
 
 HEADERS = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": POLICY + "; frame-ancestors 'none'",
+    "Content-Security-Policy": POLICY + "; connect-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -27,6 +28,8 @@ class PageServer(ThreadingHTTPServer):
     Args:
         page: HTML.
         port: 0 for any that is free.
+        answer: What the page asks by POST, if anything; it may raise ``Error`` for a question that it does not answer.
+        limit: The most bytes of such a question.
 
     >>> server = PageServer("<p>hello</p>")
     >>> server.url.startswith("http://127.0.0.1:")
@@ -36,8 +39,12 @@ class PageServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, page: str, port: int = 0) -> None:
+    def __init__(
+        self, page: str, port: int = 0, answer: Callable[[bytes], bytes] | None = None, limit: int = 0
+    ) -> None:
         self.page = page.encode()
+        self.answer = answer
+        self.limit = limit
         self.token = secrets.token_urlsafe(24)
         super().__init__(("127.0.0.1", port), _Handler)
         own = self.server_address[1]
@@ -61,31 +68,71 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(PageServer, self.server)
 
     def do_GET(self) -> None:
-        if refusal := self._refusal():
+        if refusal := self._refusal(body=False):
             self.send_error(refusal)
-            return
-        self.send_response(HTTPStatus.OK)
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(self.own.page)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(self.own.page)
+        else:
+            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.own.page)
 
     do_HEAD = do_GET  # noqa: N815
 
-    def _refusal(self) -> HTTPStatus | None:
-        """Why this request is refused: a page of another site that was lured here, or a program without the token."""
+    def do_POST(self) -> None:
+        answer = self.own.answer
+        if refusal := HTTPStatus.NOT_IMPLEMENTED if answer is None else self._refusal(body=True):
+            self.send_error(refusal)
+            return
+        assert answer is not None
+        length = int(self.headers["Content-Length"])
+        question = self.rfile.read(length)
+        if len(question) < length:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        try:
+            found = answer(question)
+        except Error as error:
+            self._send(HTTPStatus.BAD_REQUEST, "text/plain; charset=utf-8", str(error).encode())
+        except Exception as error:  # somebody's own network fails on this input: the page says so
+            said = f"{type(error).__name__}: {error}".splitlines()[0][:400]
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", said.encode())
+        else:
+            self._send(HTTPStatus.OK, "application/octet-stream", found)
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _refusal(self, body: bool) -> HTTPStatus | None:
+        """Why this request is refused: a page of another site that was lured here, or a program without the token.
+
+        One with a *body* must come from the page itself, in the form in which it asks.
+        """
         if self.headers.get_all("Host", []) not in [[host] for host in self.own.hosts]:
             return HTTPStatus.MISDIRECTED_REQUEST
         origins = {f"http://{host}" for host in self.own.hosts}
         for name, right in (("Origin", origins), ("Sec-Fetch-Site", {"none", "same-origin"})):
             if not right.issuperset(self.headers.get_all(name, [])):  # none, or several that are all right
                 return HTTPStatus.FORBIDDEN
-        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
-            return HTTPStatus.BAD_REQUEST
         path = urlsplit(self.path).path if self.path.startswith("/") else ""
-        return None if hmac.compare_digest(path.encode(), f"/{self.own.token}/".encode()) else HTTPStatus.NOT_FOUND
+        if not hmac.compare_digest(path.encode(), f"/{self.own.token}/".encode()):
+            return HTTPStatus.NOT_FOUND
+        lengths = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or len(lengths) != body:
+            return HTTPStatus.BAD_REQUEST
+        if not body:
+            return None
+        if "Origin" not in self.headers:
+            return HTTPStatus.FORBIDDEN
+        if self.headers.get_all("Content-Type") != ["application/octet-stream"]:
+            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        if not (lengths[0].isascii() and lengths[0].isdecimal()):
+            return HTTPStatus.BAD_REQUEST
+        most = self.own.limit
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if len(lengths[0]) > 12 or int(lengths[0]) > most else None
 
     def log_message(self, *_: object) -> None:
         """Nothing: the address has the token."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from striate.page.document import OneFile, document
-from striate.page.scene import NetworkScene
+from striate.page.scene import ROOM, NetworkScene
+from striate.page.server import PageServer
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,24 @@ class View(OneFile):
 
     scene: NetworkScene
 
-    def html(self) -> str:
-        """The whole page as one HTML document."""
-        return document(self.scene)
+    def html(self, room: int = ROOM) -> str:
+        """The whole page as one HTML document; of a network that a page cannot compute, with pictures of a few inputs
+        that take *room* bytes.
+        """
+        return document(self.scene.filed(room))
+
+    def server(self, port: int = 0) -> PageServer:
+        """A server of the page on this machine, whose ``serve_forever`` waits for the browser; 0 for any free *port*.
+
+        >>> from striate.inspect.models.inspected import inspected
+        >>> with View(NetworkScene.of(inspected("lenet5"))).server() as server:
+        ...     print(server.url[:17])
+        http://127.0.0.1:
+        """
+        scene = self.scene.served()
+        if "held" not in scene.about:
+            return PageServer(document(scene), port)
+        return PageServer(document(scene, asks=True), port, scene.answers, scene.answers.limit)
+
+    def _small(self) -> str:
+        return self.html(ROOM // 8)

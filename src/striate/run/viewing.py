@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.datasets import open_data
 from striate.datasets.open import Data
+from striate.datasets.shapes import open_shapes
 from striate.errors import DataError, Error
 from striate.inspect.models.inspected import Inspectable, InspectedModel, Size, inspected
 from striate.inspect.models.over_data import items_for
@@ -31,14 +32,14 @@ def view(
 
     Args:
         net: What :func:`striate.check` takes: a run's folder, a model file, a ``Model``, a network by name or text
-            (with random weights), or any ``nn.Module`` whose forward can be followed.
+            (with random weights), or any ``nn.Module``.
         source: Inputs that the page offers: an image file or several, a folder of them, arrays, sentences.
         data: A data set whose test items are offered. [of a run's model: the run's own]
         input: ``(C, H, W)``, where the network does not say it.
 
     Raises:
-        ModelError, SpecError: There is no such network. DataError: An input cannot be read. SeeError: The network
-            cannot be computed in a page.
+        ModelError, SpecError: There is no such network. DataError: An input cannot be read. SeeError: The activations
+            for one input take more than 2 GiB, or are not finite.
 
     >>> page = view("lenet5")
     >>> len(page.html()) < 700_000
@@ -51,7 +52,7 @@ def view(
         samples = _of_data(model, data)
     else:
         try:
-            samples = _of_run(model)
+            samples = _of_run(model) or _drawn(model)
         except Error as error:  # the page is of use without them
             samples, model = [], replace(model, notes=(*model.notes, f"no samples of the run: {error}"))
     panels, why = panels_of(model.model)
@@ -59,6 +60,20 @@ def view(
         model = replace(model, notes=(*model.notes, f"no test items of the run: {why}"))
     title = str(net) if isinstance(net, str | Path) else type(model.module).__name__
     return View(NetworkScene.of(model, samples, title, panels))
+
+
+def _drawn(model: InspectedModel) -> list[Sample]:
+    """Drawn shapes, for a network of large images that has no others."""
+    contract = model.contract
+    if contract.mode not in ("L", "RGB") or contract.input[1] * contract.input[2] < 64 * 64:
+        return []
+    channels, height, width = contract.input
+    try:
+        shapes = open_shapes("multilabel", 1, test=3, size=(height, width), channels=channels, seed=3)
+    except DataError:  # a size in which shapes cannot be drawn
+        return []
+    part = shapes.parts["test"]
+    return [Sample(f"shapes {i + 1}", model.item(np.asarray(image))) for i, image in enumerate(part.inputs)]
 
 
 def _of_source(model: InspectedModel, source: Source | Sequence[Source]) -> list[Sample]:

@@ -13,7 +13,7 @@ export class Compare {
     this.page = page
     this.name = 'compare'
     this.title = 'Compare'
-    this.there = true
+    this.there = !page.net.held
     /** @type {'input'|'weights'|null} */
     this.kind = null
     this.show = 'b'

@@ -27,6 +27,7 @@ export class Diagram {
   constructor(net, root, on) {
     this.net = net
     this.on = on
+    this.everything = false  // all stages are painted, also those that are out of sight
     this.root = document.createElement('div')
     this.root.className = 'diagram'
     root.append(this.root)
@@ -55,7 +56,7 @@ export class Diagram {
     for (const layer of this.net.layers) {
       const [source] = layer.inputs, before = of.get(source)
       const alone = layer.inputs.length === 1 && before && before.names.at(-1) === source && readers.get(source) === 1
-      const joins = alone && (layer.op === 'flatten' || (layer.op !== 'embedding' && size(layer.shape4) === size(this.net.values.get(source).shape) && ['map', 'norm', 'softmax'].includes(this.net.reads(layer.name, [0, 0, 0, 0]).kind)))
+      const joins = alone && (layer.op === 'flatten' || (layer.op !== 'embedding' && size(layer.shape4) === size(this.net.values.get(source).shape) && ['map', 'norm', 'softmax'].includes(this.net.kind(layer.name))))
       if (joins) {
         before.names.push(layer.name)
         if (!['flatten', 'dropout', 'stochasticdepth'].includes(layer.op)) before.shown = layer.name
@@ -157,12 +158,9 @@ export class Diagram {
     this.height = Math.max(tall, found.height) + 52
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }
-    const ratio = window.devicePixelRatio || 1
     for (const stage of this.stages) {
       Object.assign(stage.box.style, { left: `${stage.x}px`, top: `${stage.y}px`, width: `${stage.width}px`, height: `${stage.height}px` })
       stage.name.style.width = `${Math.max(stage.slot, stage.width)}px`
-      stage.canvas.width = Math.round(stage.width * ratio)
-      stage.canvas.height = Math.round(stage.height * ratio)
       Object.assign(stage.canvas.style, { width: `${stage.width}px`, height: `${stage.height}px` })
     }
     this.frame(found.frames)
@@ -246,21 +244,45 @@ export class Diagram {
     if (column < 0 || row < 0 || column >= stage.columns || row >= stage.rows || c >= n) return null
     const [x, y] = this.mapAt(stage, c)
     const i = Math.min(w * d - 1, Math.floor(((px - x) / stage.mapWidth) * w * d)), j = Math.min(h - 1, Math.floor(((py - y) / stage.mapHeight) * h))
-    return { layer: stage.shown, unit: [c, Math.floor(i / w), Math.max(0, j), i % w] }
+    return { layer: stage.shown, unit: this.net.snap(stage.shown, [c, Math.floor(i / w), Math.max(0, j), i % w]) }
   }
 
-  /** Paints every stage. @param {string} scope map, layer or network @param {Map<string, {shape: number[], data: Float32Array}>} [maps] other values than the network's */
+  /** The stages that are on the screen; all where the values are at hand, and all in space. @returns {Stage[]} */
+  seen() {
+    const { scrollLeft, clientWidth } = this.root.parentElement, all = this.stages.filter(stage => !stage.bare)
+    return this.net.held && !this.everything ? all.filter(s => s.x + s.width > scrollLeft - 200 && s.x < scrollLeft + clientWidth + 200) : all
+  }
+
+  /** Paints the stages that are seen. @param {string} scope map, layer or network @param {Map<string, {shape: number[], data: Float32Array}>} [maps] other values than the network's */
   paint(scope, maps = this.net.values) {
     this.maps = maps
-    const all = scope === 'network' ? Math.max(...this.all.map(s => limitOf(maps.get(s.shown).data))) : 0
-    for (const stage of this.stages) if (!stage.bare) this.paintStage(stage, scope, all)
+    const seen = this.seen()
+    this.net.show(seen.map(stage => ({ name: stage.shown, step: this.step(stage) })))
+    const all = scope === 'network' ? Math.max(0, ...this.all.map(s => this.limit(s))) : 0
+    for (const stage of seen) this.paintStage(stage, scope, all)
+    if (this.net.held) for (const stage of this.stages) if (!seen.includes(stage)) { stage.canvas.width = stage.canvas.height = stage.atlas.width = stage.atlas.height = 0; stage.image = stage.pixels = undefined }  // no memory for what is out of sight
     this.legend = scope === 'network' ? all : 0
     this.paintBars()
   }
 
+  /** Of every how many cells one is painted: as many as there are pixels. @param {Stage} stage */
+  step(stage) {
+    const [, , h, w] = this.net.values.get(stage.shown).shape, ratio = window.devicePixelRatio || 1
+    return Math.max(1, Math.floor(Math.min(h / (stage.mapHeight * ratio), w / (stage.mapWidth * ratio))))
+  }
+
+  /** What is painted of a stage. */
+  picture(stage) { return this.maps === this.net.values ? this.net.picture(stage.shown) : { ...this.maps.get(stage.shown), step: 1, limits: null } }
+  /** Its largest absolute value. */
+  limit(stage) { const p = this.picture(stage); return p ? limitOf(p.limits ?? p.data) : 0 }
+
   paintStage(stage, scope, all) {
-    const { shape: [n, d, h, w], data } = this.maps.get(stage.shown)
-    const whole = scope === 'network' ? all : limitOf(data), plane = d * h * w
+    const ratio = window.devicePixelRatio || 1, [wide, tall] = [Math.round(stage.width * ratio), Math.round(stage.height * ratio)]
+    if (stage.canvas.width !== wide || stage.canvas.height !== tall) Object.assign(stage.canvas, { width: wide, height: tall })
+    const picture = this.picture(stage)
+    if (!picture) return
+    const { shape: [n, d, h, w], data, step, limits } = picture, [, , H, W] = this.net.values.get(stage.shown).shape
+    const whole = scope === 'network' ? all : this.limit(stage), plane = d * h * w
     stage.limit = whole
     const atlas = stage.atlas
     if (atlas.width !== w * d || atlas.height !== h * n) {
@@ -269,18 +291,18 @@ export class Diagram {
       stage.pixels = new Uint32Array(stage.image.data.buffer)
     }
     for (let c = 0; c < n; c++) {
-      const limit = scope === 'map' && plane > 1 ? limitOf(data, c * plane, (c + 1) * plane) : whole
+      const limit = scope === 'map' && plane > 1 ? (limits ? limits[c] : limitOf(data, c * plane, (c + 1) * plane)) : whole
       if (d === 1) fill(data, c * plane, plane, limit, stage.pixels, c * plane)
       else for (let z = 0; z < d; z++) for (let y = 0; y < h; y++) fill(data, ((c * d + z) * h + y) * w, w, limit, stage.pixels, (c * h + y) * w * d + z * w)
     }
     atlas.getContext('2d').putImageData(stage.image, 0, 0)
-    const g = stage.canvas.getContext('2d'), ratio = window.devicePixelRatio || 1
+    const g = stage.canvas.getContext('2d')
     g.setTransform(ratio, 0, 0, ratio, 0, 0)
     g.clearRect(0, 0, stage.width, stage.height)
     g.imageSmoothingEnabled = stage.mapHeight < h
     for (let c = 0; c < n; c++) {
       const [x, y] = this.mapAt(stage, c)
-      g.drawImage(atlas, 0, c * h, w * d, h, x, y, stage.mapWidth, stage.mapHeight)
+      g.drawImage(atlas, 0, c * h, d === 1 ? W / step : w * d, H / step, x, y, stage.mapWidth, stage.mapHeight)
       if (this.net.off.has(`${stage.shown}:${c}`)) { g.strokeStyle = theme.dark ? '#fff' : '#000'; g.beginPath(); g.moveTo(x, y); g.lineTo(x + stage.mapWidth, y + stage.mapHeight); g.stroke() }
     }
   }
@@ -339,13 +361,15 @@ export class Diagram {
   /** Draws what a unit rests on: its own cell, the window before it with edges by contribution, the receptive fields. */
   mark(found, fields) {
     this.over.replaceChildren()
-    const cell = found && this.cell(found)
+    const cell = found && this.cell(found), seen = new Set(this.seen())
     if (!cell) return
     for (const [name, box] of fields) {
       const s = this.stageOf.get(name)
       if (!s || s === cell.stage || s.shown !== name || s.bare) continue
       const channels = Math.min(this.net.values.get(name).shape[0], 64)
-      if (size(this.net.values.get(name).shape.slice(1)) > 1) for (let c = 0; c < channels; c++) svg('rect', { ...this.rect(s, c, box), fill: 'none', stroke: 'var(--ink)', 'stroke-width': 0.75, 'stroke-opacity': 0.55 }, this.over)
+      if (size(this.net.values.get(name).shape.slice(1)) === 1 || !seen.has(s)) continue
+      const boxes = Array.from({ length: channels }, (_, c) => { const r = this.rect(s, c, box); return `M${r.x},${r.y}h${r.width}v${r.height}h${-r.width}z` })
+      svg('path', { d: boxes.join(''), fill: 'none', stroke: 'var(--ink)', 'stroke-width': 0.75, 'stroke-opacity': 0.55 }, this.over)
     }
     for (const edge of this.edges(found.layer, found.unit, fields).slice(0, EDGES)) {
       const r = edge.rect, colour = edge.amount === null ? 'var(--soft)' : edge.amount >= 0 ? 'var(--positive)' : 'var(--negative)'
@@ -363,8 +387,8 @@ export class Diagram {
    */
   edges(layer, unit, fields = this.net.fields(layer, unit)) {
     const own = this.stageOf.get(layer), [first] = this.net.chain(layer), groups = new Map()
-    const node = this.net.byName.get(first), reads = this.source.reads(first, unit), reached = new Set()
-    for (const tap of reads.taps) {
+    const node = this.net.byName.get(first), there = this.net.here({ layer, unit }, 'edges'), reads = this.source.reads(first, unit), reached = new Set()
+    for (const tap of there ? reads.taps : []) {
       if (tap.index < 0) continue
       const source = node.inputs[tap.source], at = source === 'input' ? null : this.place(source, tap.index)
       if (!at || at.stage === own) continue

@@ -37,14 +37,17 @@ export class Arithmetic {
     if (!found) return
     if (!this.found || this.found.layer !== found.layer) this.all = false
     this.found = found
-    const { net } = this, chain = net.chain(found.layer), value = net.value(found.layer, found.unit), first = net.byName.get(chain[0])
+    const { net } = this
+    if (!net.here(found, 'arithmetic')) return this.later(found)
+    this.root.classList.remove('waits')
+    const chain = net.chain(found.layer), value = net.value(found.layer, found.unit), first = net.byName.get(chain[0])
     const where = unitName(net, found), off = net.off.has(`${found.layer}:${found.unit[0]}`)
     const scrolled = this.root.scrollTop
     this.root.replaceChildren(el('div', { className: 'head' }, el('h2', {}, `${where} = ${fixed(value)}`),
       ...(net.slides(found.layer) ? [el('button', { title: 'The window slides over the whole map (p)', onclick: () => this.on.play() }, this.playing ? 'Stop' : 'Play'),
         el('button', { title: 'The window moves on by one step (s)', onclick: () => this.on.step() }, 'Step')] : []),
-      el('button', { title: 'Switch this map off, or on again (x)', ariaPressed: String(off), onclick: () => this.on.toggle(found.layer, found.unit[0]) }, off ? 'Switch on' : 'Switch off'),
-      el('button', { title: 'Close (Escape)', ariaLabel: 'Close', onclick: () => this.on.close() }, '\u00d7')))
+      ...(net.switches ? [el('button', { title: 'Switch this map off, or on again (x)', ariaPressed: String(off), onclick: () => this.on.toggle(found.layer, found.unit[0]) }, off ? 'Switch on' : 'Switch off')] : []),
+      this.closing()))
     const also = this.on.beside(found)
     if (also) this.root.append(el('p', {}, also))
     this.operation(first, found.unit)
@@ -52,6 +55,16 @@ export class Arithmetic {
     if (off) this.root.append(el('p', { className: 'note' }, 'This map is switched off: its values count as 0.'))
     this.root.scrollTop = scrolled
   }
+
+  /** The numbers are not there yet, or never: what is shown stays until they come. @param {{layer: string, unit: number[]}} found */
+  later(found) {
+    this.root.classList.toggle('waits', this.net.needs === '')
+    if (this.root.childElementCount && this.net.needs === '') return
+    const value = this.net.value(found.layer, found.unit), name = unitName(this.net, found)
+    this.root.replaceChildren(el('div', { className: 'head' }, el('h2', {}, Number.isNaN(value) ? name : `${name} = ${short(value)}`), this.closing()), el('p', { className: 'note' }, this.net.needs || 'Asking PyTorch for the numbers\u2026'))
+  }
+
+  closing() { return el('button', { title: 'Close (Escape)', ariaLabel: 'Close', onclick: () => this.on.close() }, '\u00d7') }
 
   /** The first op of the chain: a sum over a window, a maximum, ... */
   operation(layer, unit) {
@@ -141,6 +154,7 @@ export class Arithmetic {
       step.append(el('p', { className: 'note' }, `The largest score, ${fixed(v.max)}, is subtracted first; ${fixed(v.sum)} is the sum of all ${n.length} exponentials.`))
     } else if (reads.kind === 'lrn') say(`${fixed(v.x)} / (${v.k} + ${v.alpha} / ${v.size} \u00d7 ${fixed(v.sum)})^${v.beta} = ${fixed(total)}; ${fixed(v.sum)} is the sum of the squares of ${n.length} neighbouring maps`)
     else if (reads.kind === 'layernorm') say(`(${fixed(v.x)} \u2212 ${fixed(v.mean)}) / \u221a(${fixed(v.var)} + ${v.eps}) \u00d7 ${fixed(v.weight)} ${signed(v.bias)} = ${fixed(total)}; mean and variance over ${n.length} maps`)
+    else if (reads.kind === 'opaque') say(`${reads.text}, ${fixed(total)}`)
     else if (reads.kind === 'rbf') say(`\u2212 the sum of (input \u2212 code)\u00b2 over ${n.length} inputs = ${fixed(total)}`)
   }
 

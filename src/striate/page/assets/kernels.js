@@ -39,7 +39,7 @@ export class Kernels {
     this.name = 'kernels'
     this.title = 'Kernels'
     this.layers = page.net.layers.filter(layer => kernelsOf(page.net, layer))
-    this.there = this.layers.length > 0
+    this.there = !page.net.held && this.layers.length > 0
   }
 
   build(box, options) {

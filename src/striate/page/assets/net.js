@@ -9,8 +9,8 @@ export function decoded(text, type) {
 }
 
 export class Net {
-  /** @param {any} scene @param {Float32Array} weights */
-  constructor(scene, weights) {
+  /** @param {any} scene @param {Float32Array} weights @param {(n: number) => Float32Array} room for the values of a layer */
+  constructor(scene, weights, room = n => new Float32Array(n)) {
     this.scene = scene
     this.weights = weights
     this.inputShape = full(scene.input.kind === 'text' ? [1, ...scene.input.shape] : scene.input.shape)
@@ -24,12 +24,15 @@ export class Net {
     this.byName = new Map(this.layers.map(layer => [layer.name, layer]))
     /** @type {Map<string, {shape: number[], data: Float32Array}>} */
     this.values = new Map([['input', { shape: this.inputShape, data: new Float32Array(size(this.inputShape)) }]])
-    for (const layer of this.layers) this.values.set(layer.name, { shape: layer.shape4, data: new Float32Array(size(layer.shape4)) })
+    for (const layer of this.layers) this.values.set(layer.name, { shape: layer.shape4, data: room(size(layer.shape4)) })
     this.output = this.layers[this.layers.length - 1].name
     /** @type {Map<string, {layer: string, weight: string, index: number, before: number}>} */
     this.edits = new Map()
     /** @type {Set<string>} channels that are switched off: "conv1:3" */
     this.off = new Set()
+    /** @type {Map<string, string>} */
+    this.kinds = new Map()
+    this.held = false
   }
 
   /** The same network, weights and edits, with values of its own. */
@@ -49,7 +52,10 @@ export class Net {
   }
 
   /** Computes the layers once more, as after an edit. */
-  again() {
+  again() { for (const _ of this.steps()); }
+
+  /** The same, layer by layer. @returns {Generator<string>} */
+  *steps() {
     for (const layer of this.layers) {
       const out = this.values.get(layer.name)
       out.data.fill(0)
@@ -58,11 +64,36 @@ export class Net {
         const plane = size(out.shape.slice(1))
         for (let c = 0; c < out.shape[0]; c++) if (this.off.has(`${layer.name}:${c}`)) out.data.fill(0, c * plane, (c + 1) * plane)
       }
+      yield layer.name
     }
   }
 
   /** What a unit rests on. @param {string} name @param {number[]} unit [c, d, h, w] */
   reads(name, unit, few = false) { const layer = this.byName.get(name); return OPS[layer.op].reads(layer, this.inputsOf(name), unit, few) }
+
+  /** Whether a layer acts on each number alone: map, norm; or what else its units rest on. @param {string} name @returns {string} */
+  kind(name) {
+    if (!this.kinds.has(name)) this.kinds.set(name, this.reads(name, [0, 0, 0, 0]).kind)
+    return this.kinds.get(name)
+  }
+
+  // What a network that is not computed in the page has otherwise (held.js):
+  /** Whether maps can be switched off. */
+  get switches() { return true }
+  /** What has to be there for arithmetic, if it is not. */
+  get needs() { return '' }
+  /** Once the values are those of the input. @returns {Promise<any>} */
+  settled() { return Promise.resolve() }
+  /** What `f` reads. */
+  get(f) { return f() }
+  /** Whether all that a unit's arithmetic shows is there. */
+  here(found, who) { return true }
+  /** What is to be painted of a layer: of each map every `step`-th cell. @param {string} name @returns {{shape: number[], data: Float32Array, step: number, limits: Float32Array|null}|null} */
+  picture(name) { return { .../** @type {any} */ (this.values.get(name)), step: 1, limits: null } }
+  /** Says what is on the screen. @param {{name: string, step: number}[]} list */
+  show(list) {}
+  /** The unit next to this one whose value is there. @param {string} name @param {number[]} unit */
+  snap(name, unit) { return unit }
 
   value(name, unit) { const map = this.values.get(name); return map.data[flat(map.shape, unit)] }
 
@@ -115,7 +146,7 @@ export class Net {
     for (;;) {
       const layer = this.byName.get(names[0])
       const source = layer.inputs[0]
-      const single = ['norm', 'map'].includes(this.reads(layer.name, [0, 0, 0, 0]).kind) && layer.inputs.length === 1
+      const single = ['norm', 'map'].includes(this.kind(layer.name)) && layer.inputs.length === 1
       if (!single || source === 'input' || !this.byName.has(source) || ['flatten', 'embedding', 'crop', 'padchannels'].includes(layer.op)) return names
       names.unshift(source)
     }

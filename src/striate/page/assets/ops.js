@@ -437,3 +437,5 @@ for (const [op, f] of Object.entries(ACTIVATIONS))
   }
 for (const op of ['dropout', 'stochasticdepth'])
   OPS[op] = { forward: (L, [input], out) => out.data.set(input.data), reads: (L, [input], u) => ({ kind: 'map', text: 'the same number: it acts in training alone', taps: same(input, u) }) }
+/** Somebody's own layer, or code between layers: what it does is not known here. */
+OPS.opaque = { forward(L) { throw new Error(`${L.name} is not computed in a page`) }, reads: () => ({ kind: 'opaque', taps: [], text: 'what this layer does is not known to striate: the value is PyTorch\'s own' }) }

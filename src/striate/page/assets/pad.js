@@ -46,6 +46,7 @@ export class Pad {
     this.sample = null
     this.past = []
     this.offers = []
+    this.fixed = scene.held === 'file'  // nothing but the samples is known
     const { kind, shape } = this.about
     this.rank = shape.length - 1
     if (kind === 'text') this.text()
@@ -64,6 +65,7 @@ export class Pad {
     this.marks = svg('svg', { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none' })
     this.named()
     const box = el('div', { className: 'padbox' }, this.canvas, this.marks)
+    if (this.fixed) { this.canvas.style.cursor = 'default'; this.root.append(el('h2', {}, 'Input'), box); return }
     const button = (text, title, act) => el('button', { title, onclick: act }, text)
     this.size = el('input', { type: 'range', min: 0.5, step: 0.25, title: 'Size of the brush' })
     this.brush()
@@ -124,8 +126,8 @@ export class Pad {
     if (this.past.length > 60) this.past.shift()
     this.sample = null
   }
-  undo() { const before = this.past.pop(); if (before) { this.own?.stop(); this.sample = null; this.replace(...before); this.done() } }
-  clear() { this.keep(); this.item = this.item.slice().fill(0); this.done() }
+  undo() { if (this.fixed) return; const before = this.past.pop(); if (before) { this.own?.stop(); this.sample = null; this.replace(...before); this.done() } }
+  clear() { if (this.fixed) return; this.keep(); this.item = this.item.slice().fill(0); this.done() }
 
   /** A round brush with a soft edge of a pixel. */
   line(/** @type {number[]} */ [x0, y0], /** @type {number[]} */ [x1, y1], r = Number(this.size.value)) {
@@ -147,7 +149,7 @@ export class Pad {
 
   /** @param {number} dx @param {number} dy */
   nudge(dx, dy) {
-    if (this.rank !== 2 || this.about.kind === 'text') return
+    if (this.rank !== 2 || this.about.kind === 'text' || this.fixed) return
     this.keep()
     const [C, H, W] = this.about.shape, before = this.item, after = before.slice().fill(0)
     for (let c = 0; c < C; c++) for (let y = 0; y < H; y++) for (let x = 0; x < W; x++) {
@@ -180,6 +182,7 @@ export class Pad {
   text() {
     this.field = el('textarea', { value: '', placeholder: 'Type a sentence', oninput: () => { this.sample = null; this.encode() } })
     this.field.setAttribute('aria-label', 'Sentence')
+    this.field.readOnly = this.fixed
     this.tokens = el('p', {})
     this.root.append(el('h2', {}, 'Input: a sentence'), this.field, this.tokens)
     this.numbers = new Map(this.about.vocabulary.map((word, i) => [word, i + 2]))
@@ -206,15 +209,16 @@ export class Pad {
     this.canvas = el('canvas', { className: 'pad', width: 460, height: 200, tabIndex: 0 })
     this.canvas.setAttribute('aria-label', `A signal of ${n} values: drag to draw it`)
     this.marks = svg('svg', { viewBox: `0 0 ${n} 1`, preserveAspectRatio: 'none' })
-    this.root.append(el('h2', {}, 'Input: draw the signal'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row' }, el('button', { onclick: () => this.clear() }, 'Clear'), el('button', { onclick: () => this.undo() }, 'Undo')))
+    this.root.append(el('h2', {}, this.fixed ? 'Input' : 'Input: draw the signal'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row', hidden: this.fixed }, el('button', { onclick: () => this.clear() }, 'Clear'), el('button', { onclick: () => this.undo() }, 'Undo')))
     this.reach = Math.max(1, ...this.samples.flatMap(s => [Math.max(...s.map(Math.abs))]))
+    this.channels = C
+    if (this.fixed) return
     let last = null
     const at = e => { const r = this.canvas.getBoundingClientRect(); return [Math.max(0, Math.min(n - 1, Math.floor(((e.clientX - r.left) / r.width) * n))), (1 - (2 * (e.clientY - r.top)) / r.height) * this.reach] }
     const set = (a, b) => { for (let i = Math.min(a[0], b[0]); i <= Math.max(a[0], b[0]); i++) { const t = a[0] === b[0] ? 1 : (i - a[0]) / (b[0] - a[0]); this.item[i] = a[1] + (b[1] - a[1]) * t } this.done() }
     this.canvas.addEventListener('pointerdown', e => { this.keep(); this.canvas.setPointerCapture(e.pointerId); last = at(e); set(last, last) })
     this.canvas.addEventListener('pointermove', e => { if (last) { const now = at(e); set(last, now); last = now } })
     this.canvas.addEventListener('pointerup', () => { last = null })
-    this.channels = C
   }
 
   // ------------------------------------------------------------------------------------------------------- samples
@@ -283,7 +287,7 @@ export class Pad {
 
   restore({ sample, drawing, text }) {
     if (this.about.kind === 'text') { this.field.value = text ?? this.scene.samples[0]?.name ?? 'this is not a bad example at all'; this.encode(true) }
-    else if (drawing) { const bytes = unpacked(drawing, this.item.length); if (bytes) this.item = bytes }
+    else if (drawing && !this.fixed) { const bytes = unpacked(drawing, this.item.length); if (bytes) this.item = bytes }
     else if (this.samples.length) { const i = this.samples[sample ?? 0] ? (sample ?? 0) : 0; this.item = this.samples[i].slice(); this.sample = i }
     else if (this.rank === 2 && this.about.kind === 'image') { const [, H, W] = this.about.shape; this.seven(W, H) }
     this.paint()

@@ -1,5 +1,5 @@
 // The page: brings input, network, diagram, space, arithmetic and address together.
-import { Net, decoded } from 'striate/net'
+import { netOf } from 'striate/held'
 import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
@@ -14,24 +14,25 @@ import * as address from 'striate/state'
 
 const byId = id => document.getElementById(id)
 
-export function start() {
+/** @param {((question: any) => Promise<Float32Array>)|undefined} [ask] asks striate, where it serves the page */
+export function start(ask) {
   const scene = JSON.parse(byId('scene').textContent)
-  const page = new Page(scene, decoded(byId('weights').textContent.trim(), Float32Array))
+  const page = new Page(scene, netOf(scene, byId('weights').textContent.trim(), ask))
   // @ts-ignore: the page's interface for teachers and tests
   window.striate = page.interface()
 }
 
 class Page {
-  constructor(scene, weights) {
+  constructor(scene, net) {
     this.scene = scene
-    this.net = new Net(scene, weights)
+    this.net = net
     this.state = address.read()
     const asked = { ...this.state }
     this.pinned = null
     this.hovered = null
     this.verdict()
     byId('title').textContent = scene.title
-    byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs.toLocaleString('en')} multiply-accumulates${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
+    byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs === null ? 'its forward cannot be followed: layers in the order in which they run' : `${scene.macs.toLocaleString('en')} multiply-accumulates`}${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
     this.dark(this.state.dark)
     const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit), fold: block => this.fold(() => (block.open = !block.open), block) }
     this.diagram = new Diagram(this.net, byId('network'), on)
@@ -71,6 +72,13 @@ class Page {
 
   /** Whether the page computes what PyTorch did, said where anybody sees it. */
   verdict() {
+    const held = { server: 'Values are PyTorch\u2019s own: striate computes them on this machine.', file: 'Values are PyTorch\u2019s own, stored for these samples in three digits; drawing and arithmetic need striate view.' }[this.scene.held]
+    if (held) {
+      this.checked = { share: 0, layer: '' }
+      this.net.changed = waits => { this.say(waits ? 'PyTorch is computing\u2026' : held); if (!waits) this.paint() }
+      this.net.failed = text => this.say(text, true)
+      return this.say(held)
+    }
     const { share, layer } = this.net.check(), banner = byId('banner'), right = share <= 1e-4
     banner.className = right ? 'quiet' : ''
     banner.textContent = right ? `Checked: this page computes what PyTorch computed, within ${share.toExponential(0)} of each layer's range.` : `Careful: in ${layer} this page differs from PyTorch by ${share.toExponential(1)} of the layer's range.`
@@ -84,6 +92,8 @@ class Page {
     this.layout(moving)
     this.paint()
   }
+
+  say(text, loud = false) { byId('banner').className = loud ? '' : 'quiet'; byId('banner').textContent = text }
 
   layout(moving = false) {
     const box = byId('network')
@@ -128,12 +138,13 @@ class Page {
     this.net.run(this.pad.item)
     this.panels.compare.compute()
     this.cost = Math.min(this.cost ?? Infinity, performance.now() - begun)  // the first one is slow, or the machine was busy
-    this.paint()
+    if (!this.net.ask || !this.ready) this.paint()
     this.store()
   }
 
   paint() {
     this.diagram.paint(this.state.scale, this.panels.compare.maps())
+    this.tell()
     this.legend()
     this.remark()
     if (this.pinned) this.arithmetic.show(this.pinned)
@@ -144,7 +155,7 @@ class Page {
 
   legend() {
     const found = this.pinned ?? this.hovered, stage = found && this.diagram.cell(found)?.stage
-    const limit = this.state.scale === 'network' ? this.diagram.legend : stage && this.state.scale === 'layer' ? stage.limit : null
+    const limit = this.state.scale === 'network' ? this.diagram.legend : stage && this.state.scale === 'layer' ? (stage.limit ?? this.diagram.limit(stage)) : null
     if (!this.bar) {
       this.bar = el('canvas', { width: 101, height: 1 })
       this.ends = [el('span'), el('span')]
@@ -163,12 +174,19 @@ class Page {
     const tip = byId('tip')
     tip.hidden = !found
     if (found) {
-      tip.textContent = this.panels.compare.kind ? `${unitName(this.net, found)}: ${this.panels.compare.words(found)}` : `${unitName(this.net, found)} = ${short(this.net.value(found.layer, found.unit))}`
+      this.tell()
       tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`
       tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8)}px`
     }
     this.remark()
     this.legend()
+  }
+
+  /** The value under the pointer. */
+  tell() {
+    if (!this.hovered) return
+    const { layer, unit } = this.hovered, value = this.net.value(layer, unit), name = unitName(this.net, this.hovered)
+    byId('tip').textContent = this.panels.compare.kind ? `${name}: ${this.panels.compare.words(this.hovered)}` : `${name} = ${Number.isNaN(value) ? '\u2026' : short(value)}`
   }
 
   /** Edges and receptive fields of what is hovered, else of what is kept. */
@@ -250,7 +268,7 @@ class Page {
     byId('reset').hidden = !some && !compare.kind
     byId('reset').textContent = some ? `Reset ${some} edit${some === 1 ? '' : 's'}` : 'End comparison'
     this.showing()
-    if (again) { compare.compute(); this.paint(); this.store() }
+    if (again) { compare.compute(); if (!this.net.ask) this.paint(); this.store() }
   }
 
   /** Undoes every edit and ends a comparison. */
@@ -278,6 +296,8 @@ class Page {
   look(name) { this.reveal(name); this.diagram.stageOf.get(name)?.box.scrollIntoView({ block: 'nearest', inline: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' }) }
 
   turn(into, still = false) {
+    this.diagram.everything = into
+    if (into && this.net.held) this.paint()
     if (!this.space.show(into, still)) { byId('banner').className = ''; byId('banner').textContent = 'This browser has no WebGL 2, so the network stays flat.'; return }
     this.state.space = into
     byId('space').setAttribute('aria-pressed', String(into))
@@ -296,7 +316,7 @@ class Page {
     scale.value = this.state.scale
     scale.onchange = () => { this.state.scale = scale.value; this.paint(); this.store() }
     this.diagram.bars.onclick = e => { const row = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (e.target).closest('[data-class]')); if (row) this.pin({ layer: this.diagram.last.shown, unit: [Number(row.dataset.class), 0, 0, 0] }) }
-    byId('network').addEventListener('scroll', () => { if (this.space.goal) this.space.draw() })
+    byId('network').addEventListener('scroll', () => { if (this.space.goal) this.space.draw(); else if (this.net.held) requestAnimationFrame(() => this.paint()) })
     document.addEventListener('keydown', e => this.key(e))
   }
 
@@ -313,7 +333,7 @@ class Page {
     else if (this.panels.key(e)) return
     else if (e.key === 'p') this.play()
     else if (e.key === 's') this.step()
-    else if (e.key === 'x' && this.pinned) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
+    else if (e.key === 'x' && this.pinned && this.net.switches) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
     else if (e.key === 'c' && this.pad.canvas) this.pad.clear()
     else if (e.key === 'u' && this.pad.canvas) this.pad.undo()
     else if (e.key === 'e' && this.pad.eraser) this.pad.erase(!this.pad.erasing)
@@ -345,12 +365,12 @@ class Page {
   interface() {
     const net = this.net, shape = name => (name === 'input' ? this.scene.input.shape : net.byName.get(name).shape)
     return {
-      ready: Promise.resolve(true),
+      ready: net.settled().then(() => true, () => false),
       check: this.checked,
       layers: () => net.layers.map(({ name, op, shape: s }) => ({ name, op, shape: s })),
-      input: array => { this.pad.keep(); this.pad.item = this.pad.about.kind === 'image' ? Uint8Array.from(array) : Float32Array.from(array); this.pad.paint(); this.compute() },
-      values: name => ({ shape: shape(name), data: Array.from(net.values.get(name).data) }),
-      unit: text => this.unit(text),
+      input: array => { this.pad.keep(); this.pad.item = this.pad.about.kind === 'image' ? Uint8Array.from(array) : Float32Array.from(array); this.pad.paint(); this.compute(); return net.settled() },
+      values: name => (net.held ? net.all(name).then(data => ({ shape: shape(name), data: Array.from(data) })) : { shape: shape(name), data: Array.from(net.values.get(name).data) }),
+      unit: text => net.get(() => this.unit(text)),
       probabilities: () => Array.from(net.outputs()),
       contributions: (method, output) => Array.from([...contributions(net.copy(), method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])].at(-1)),
       open: text => { const found = parsed(net, text); if (found) this.pin(found); return !!found },

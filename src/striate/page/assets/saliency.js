@@ -33,9 +33,9 @@ export class Saliency {
     const { scene, net } = page
     this.copy = null
     this.rank = scene.input.shape.length - 1
-    this.layers = this.rank === 2 && scene.input.kind !== 'text' ? camLayers(net, page.scoreLayer()) : []
+    this.layers = !net.held && this.rank === 2 && scene.input.kind !== 'text' ? camLayers(net, page.scoreLayer()) : []
     this.whole = this.rank === 2 && scene.input.kind !== 'text' && scene.macs * 2 < MAX_TAPS
-    this.there = this.whole || this.layers.length > 0
+    this.there = !net.held && (this.whole || this.layers.length > 0)
   }
 
   build(box, options) {
