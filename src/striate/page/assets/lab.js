@@ -98,7 +98,7 @@ class Lab {
     this.typed.setAttribute('aria-label', 'The input as numbers, rows separated by semicolons')
     this.typed.onchange = () => { if (!this.numbers(this.typed.value)) this.pad.say('Expected numbers, rows of equal length separated by ";", such as 1 0; 0 1, at most 64 a side.'); else { this.pad.say(''); this.pad.done() } }
     byId('input').append(el('details', {}, el('summary', {}, 'Type the numbers'), this.typed))
-    this.arithmetic = new Arithmetic(null, byId('arithmetic'), { close: () => {}, play: () => this.play(), toggle: () => {}, edit: (layer, weight, i, v) => this.editTap(layer, i, v), open: () => {}, beside: () => null })
+    this.arithmetic = new Arithmetic(null, byId('arithmetic'), { close: () => {}, play: () => this.play(), step: () => { this.stop(); this.step(1) }, toggle: () => {}, edit: (layer, weight, i, v) => this.editTap(layer, i, v), open: () => {}, beside: () => null })
     this.controls()
     this.restore(samples)
     this.built = true
