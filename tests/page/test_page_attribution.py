@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from striate.inspect.models.inspected import inspected
+from striate.inspect.attribution import grad_cam
+from striate.inspect.models.inspected import InspectedModel, inspected
+from striate.model.contract import Contract
+from striate.model.model import Model
+from striate.net import build
+from striate.page.document import document
+from striate.page.scene import NetworkScene, Sample
 from striate.run.viewing import view
+from striate.spec import parse
 
 pytestmark = pytest.mark.slow
 NETS = {
@@ -48,3 +55,72 @@ def test_integrated_gradients_add_up(visit, tmp_path):
         tab.evaluate("striate.input(new Uint8Array(144))")
         black = tab.evaluate(f"striate.values('{layer}').data[2]")
     assert total == pytest.approx(score - black, rel=1e-2)
+
+
+# ------------------------------------------------------------------------------------------------------------ Grad-CAM
+CAMS = {
+    "a plain one": (NETS["a plain one"], ["conv1", "relu1", "pool1", "tanh1"]),
+    "norms": ("conv 4 3; batchnorm; relu; conv 6 3 stride=2; layernorm; gelu; adaptiveavgpool 1; flatten; linear 3",
+              ["batchnorm1", "relu1", "conv2", "gelu1"]),
+    "a skip and a gate": (NETS["a skip and a gate"], ["a", "s", "m"]),
+    "up again": (NETS["up again"], ["elu1", "softplus1", "concat1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CAMS)
+def test_grad_cam(visit, tmp_path, name):
+    """At each of several layers, with its negative values and without."""
+    text, layers = CAMS[name]
+    page = view(text, input=(2, 12, 12)).save(tmp_path / "page.html")
+    module = inspected(text, (2, 12, 12)).module.double().eval()
+    with visit(page.as_uri()) as tab:
+        x = torch.tensor(tab.evaluate("striate.values('input').data")).view(1, 2, 12, 12).double()
+        found = {
+            (layer, relu): tab.evaluate(f"striate.gradCam('{layer}', 1, {str(relu).lower()})")
+            for layer in layers for relu in (False, True)
+        }  # fmt: skip
+    if text.endswith("softmax"):  # the score is what comes before it
+        last = list(module.graph.nodes)[-1].name
+        module.set_submodule(last, torch.nn.Identity())
+    for (layer, relu), values in found.items():
+        expected = grad_cam(module, x, 1, layer=layer, relu=relu).values.ravel()
+        assert np.abs(values - expected).max() <= 1e-4 * np.abs(expected).max(), layer
+        assert relu or np.abs(expected).max() > 0
+
+
+def test_grad_cam_has_the_known_answers(visit, tmp_path):
+    """Of the network in Captum's own tests, whose maps can be worked out by hand."""
+    net = build(parse("conv 2 3; relu; flatten; linear 4; relu"), (1, 4, 4))
+    with torch.no_grad():
+        net.conv1.weight.fill_(1)
+        net.conv1.bias.copy_(torch.tensor([-50.0, -75.0]))
+        net.linear1.weight.copy_(torch.cat([torch.ones(4, 5), -torch.ones(4, 3)], 1))
+        net.linear1.bias.zero_()
+    contract = Contract(("a", "b", "c", "d"), (1, 4, 4), "values", (0.0,), (1.0,))
+    model = InspectedModel(Model(net, contract))
+    (tmp_path / "page.html").write_text(document(NetworkScene.of(model, [Sample("x", ARANGE)])))
+    with visit((tmp_path / "page.html").as_uri()) as tab:
+        assert tab.evaluate("striate.values('relu2').data[0]") == 54
+        assert tab.evaluate("striate.gradCam('conv1', 0, false)") == [11.25, 13.5, 20.25, 22.5]
+        assert tab.evaluate("striate.gradCam('relu1', 0)") == [0, 4, 28, 32.5]
+
+
+ARANGE = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
+
+
+def test_cells_lie_at_the_centres_of_their_receptive_fields(visit, tmp_path):
+    """Of padded layers of stride 2, as ResNet's, these are not where a resized map has them."""
+    net = "conv 4 3 stride=2 padding=1; relu; conv 4 3 stride=2 padding=1; relu; adaptiveavgpool 1; flatten; linear 3"
+    page = view(net, input=(1, 32, 32)).save(tmp_path / "page.html")
+    with visit(page.as_uri()) as tab:
+        tab.evaluate("striate.panel('attribution:grad_cam:relu2:0:signed')")
+        tab.wait_for_timeout(300)
+        box = tab.locator("canvas.heat").bounding_box()
+        values = tab.evaluate("striate.gradCam('relu2', 0, false)")
+        step = box["width"] / 32
+        for (row, column), (y, x) in {(0, 0): (1, 1), (0, 1): (0, 4), (3, 2): (12, 8), (7, 7): (28, 28)}.items():
+            tab.mouse.move(box["x"] + (x + 0.5) * step, box["y"] + (y + 0.5) * step)
+            said = tab.locator("#panel .beside p").last.text_content()
+            name, _, value = said.rpartition(": ")
+            assert name == f"cell {row}:{column}"
+            assert float(value.replace("\u2212", "-")) == pytest.approx(values[8 * row + column], abs=6e-4)

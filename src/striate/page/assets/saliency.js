@@ -54,6 +54,7 @@ export class Saliency {
     for (const control of [this.method, this.layer, this.target, this.relu]) control.onchange = () => { this.refresh(); this.page.store() }
     this.canvas = el('canvas', { className: 'heat' })
     this.canvas.setAttribute('role', 'img')
+    this.canvas.setAttribute('aria-label', this.title)
     this.canvas.onpointermove = e => this.read(e)
     this.canvas.onpointerleave = () => { this.at.textContent = '' }
     this.bar = el('canvas', { className: 'bar', width: 101, height: 1 })
