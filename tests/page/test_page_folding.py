@@ -121,6 +121,26 @@ def test_the_unit_of_a_folded_block_leads_to_the_nearest_shown_layer(browser, re
         assert "stage2" in labels(page)
 
 
+SHORT = {
+    ("c1", "s2", "out"): ["c1", "s2", "out"],
+    ("conv1.conv", "conv2.conv"): ["conv1", "conv2"],  # what no other name begins with
+    ("conv1", "s1.b1.body.conv1", "s1.b1.body.conv2", "s1.b2.body.conv1", "s1.b2.body.conv2"): [
+        "conv1", "b1.conv1", "b1.conv2", "b2.conv1", "b2.conv2",
+    ],
+    ("net.layer1.0.a", "net.layer1.0.b", "net.layer1.1.a", "net.layer1.1.b", "net.layer1.0", "net.layer1.1–2"): [
+        "layer1.0.a", "layer1.0.b", "layer1.1.a", "layer1.1.b", "layer1.0", "layer1.1–2",
+    ],
+    ("0", "1.conv", "1.norm", "2"): ["0", "conv", "norm", "2"],
+    ("a.x", "a.y", "b.x", "b.y", "x"): ["a.x", "a.y", "b.x", "b.y", "x"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", SHORT)
+def test_names_are_short_and_all_different(bench_page, names):
+    call = "async names => Object.fromEntries((await import('striate/blocks')).shortNames(names))"
+    assert bench_page.evaluate(call, list(names)) == dict(zip(names, SHORT[names], strict=True))
+
+
 def test_small_networks_are_whole(browser, lenet_file):
     with opened(browser, lenet_file.as_uri(), viewport={"width": 390, "height": 844}) as page:
         assert labels(page) == ["c1", "s2", "c3", "s4", "c5", "f6", "out"]

@@ -117,13 +117,16 @@ function names(list) {
 }
 const layersIn = list => list.flatMap(entry => (typeof entry === 'string' ? [entry] : entry.branches ? [...entry.branches.flatMap(layersIn), ...entry.join] : layersIn(entry.tangle ?? entry.head ?? entry.items ?? entry.run.flat())))
 
+/** The parts of a name; a number belongs to what it counts: backbone, layer1.0, conv2. @param {string} name @returns {string[]} */
+const parted = name => name.split('.').reduce((parts, part) => (parts.length && /^\d/.test(part) ? [...parts.slice(0, -1), `${parts.at(-1)}.${part}`] : [...parts, part]), [])
+
 /**
  * Short names that are all different: of the beginning that no other name has the last part, and before it those parts in
  * which names with the same last part differ. @param {string[]} names @returns {Map<string, string>}
  */
 export function shortNames(names) {
   const short = new Map(), begins = new Map(), cut = new Map()
-  const beginnings = name => name.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.'))
+  const beginnings = name => parted(name).map((_, i, parts) => parts.slice(0, i + 1).join('.'))
   for (const name of new Set(names)) for (const begin of beginnings(name)) begins.set(begin, (begins.get(begin) ?? 0) + 1)
   for (const name of new Set(names)) cut.set(name, beginnings(name).find(begin => begins.get(begin) === 1) ?? name)
   /** Names that agree in their last part and in the first `at`; `kept` are the parts that are kept of those. */
@@ -131,10 +134,11 @@ export function shortNames(names) {
     if (group.length === 1) return void short.set(group[0].join('.'), [...kept, group[0].at(-1)].join('.'))
     const next = new Map()
     for (const parts of group) { const key = at < parts.length - 1 ? parts[at] : ''; next.set(key, [...(next.get(key) ?? []), parts]) }
-    for (const [key, some] of next) part(some, at + 1, next.size > 1 && key ? [...kept, key] : kept)
+    const several = [...next.keys()].filter(Boolean).length > 1
+    for (const [key, some] of next) part(some, at + 1, key && (several || (next.size > 1 && some.length === 1)) ? [...kept, key] : kept)
   }
   const byLast = new Map()
-  for (const name of cut.values()) { const parts = name.split('.'); byLast.set(parts.at(-1), [...(byLast.get(parts.at(-1)) ?? []), parts]) }
+  for (const name of cut.values()) { const parts = parted(name); byLast.set(parts.at(-1), [...(byLast.get(parts.at(-1)) ?? []), parts]) }
   for (const group of byLast.values()) part(group, 0, [])
   const taken = new Map()
   for (const s of short.values()) taken.set(s, (taken.get(s) ?? 0) + 1)
