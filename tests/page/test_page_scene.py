@@ -218,6 +218,13 @@ def test_the_samples_of_a_run_are_test_items(trained):
     assert scene.about["check"]["input"]["data"] == scene.about["samples"][0]["data"]
 
 
+@pytest.mark.parametrize("file", [None, "model.safetensors"])
+def test_a_page_that_is_sent_on_names_no_folder_of_this_machine(trained, file):
+    page = view(trained / file if file else trained)
+    assert page.scene.about["title"] == "run"
+    assert str(trained.parent) not in page.html()
+
+
 def test_the_files_of_a_run_are_offered_while_they_are_there(in_folder):
     """They are those of its own test split, by their path; and what is not there is said."""
     draw = np.random.default_rng(0)

@@ -58,8 +58,17 @@ def view(
     panels, why = panels_of(model.model)
     if why and not any(why in note for note in model.notes):
         model = replace(model, notes=(*model.notes, f"no test items of the run: {why}"))
-    title = str(net) if isinstance(net, str | Path) else type(model.module).__name__
-    return View(NetworkScene.of(model, samples, title, panels))
+    return View(NetworkScene.of(model, samples, _title(net, model), panels))
+
+
+def _title(net: Inspectable, model: InspectedModel) -> str:
+    """What the page is called: no folders of this machine, for it is sent on."""
+    if not isinstance(net, str | Path):
+        return type(model.module).__name__
+    path = model.model.path
+    if path is None:
+        return Path(net).name if ".py:" in str(net) else str(net)
+    return path.resolve().parent.name if path.name == "model.safetensors" else path.name
 
 
 def _drawn(model: InspectedModel) -> list[Sample]:
