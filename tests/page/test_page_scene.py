@@ -306,7 +306,7 @@ def test_the_verb_takes_the_newest_run(cli, in_folder):
         os.utime(f"runs/{name}/model.safetensors", (stamp, stamp))
     assert newest_run() == Path("runs/new")
     assert cli("view", "--html", "page.html").code == 0
-    assert "runs/new" in (in_folder / "page.html").read_text()
+    assert "<title>new</title>" in (in_folder / "page.html").read_text()
     os.utime("runs/old/model.safetensors")
     assert newest_run() == Path("runs/old")
 
