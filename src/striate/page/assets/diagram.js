@@ -40,7 +40,7 @@ export class Diagram {
     this.root.append(this.frames)
     this.bars = document.createElement('div')
     this.bars.className = 'bars'
-    this.bars.style.setProperty('--names', `${Math.min(74, 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))}px`)
+    this.bars.style.setProperty('--names', `${Math.min(74, 4 + 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))}px`)
     this.source = net  // what bars and edges are of
     this.maps = net.values  // what is painted
     this.root.append(this.bars)

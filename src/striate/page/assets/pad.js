@@ -18,7 +18,7 @@ export function el(tag, properties = {}, ...children) {
 function caption(name, samples) {
   let n = 0
   while (n < name.length && samples.length > 1 && samples.every(s => s.name[n] === name[n])) n++
-  return n > 3 && n < name.length ? `\u2026${name.slice(n)}` : name
+  return n > 3 && n < name.length && name.length > 10 ? `\u2026${name.slice(n)}` : name
 }
 
 /** The pixels of a prepared image or array, for a canvas. */
