@@ -125,12 +125,13 @@ SHORT = {
     ("c1", "s2", "out"): ["c1", "s2", "out"],
     ("conv1.conv", "conv2.conv"): ["conv1", "conv2"],  # what no other name begins with
     ("conv1", "s1.b1.body.conv1", "s1.b1.body.conv2", "s1.b2.body.conv1", "s1.b2.body.conv2"): [
-        "conv1", "b1.conv1", "b1.conv2", "b2.conv1", "b2.conv2",
+        "conv1", "s1.b1.conv1", "b1.conv2", "s1.b2.conv1", "b2.conv2",
     ],
     ("net.layer1.0.a", "net.layer1.0.b", "net.layer1.1.a", "net.layer1.1.b", "net.layer1.0", "net.layer1.1–2"): [
         "layer1.0.a", "layer1.0.b", "layer1.1.a", "layer1.1.b", "layer1.0", "layer1.1–2",
     ],
     ("0", "1.conv", "1.norm", "2"): ["0", "conv", "norm", "2"],
+    ("u.pool", "u.in.pool", "u.in.in.pool", "u.in.x"): ["pool", "in.pool", "in", "x"],
     ("a.x", "a.y", "b.x", "b.y", "x"): ["a.x", "a.y", "b.x", "b.y", "x"],
 }  # fmt: skip
 

@@ -6,7 +6,7 @@
  * @typedef {{names: string[], shown: string, inputs: Stage[], depth?: number, ofInput?: boolean, block?: Block, last?: Stage, symbol?: string, bare?: boolean,
  *   x?: number, y?: number, width?: number, height?: number, lead?: number, slot?: number, lane?: number, ends?: Set<Stage>, aside?: boolean,
  *   label?: string, box?: HTMLElement, canvas?: HTMLCanvasElement, name?: HTMLElement, atlas?: HTMLCanvasElement, columns?: number, mapWidth?: number,
- *   mapHeight?: number, gap?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture, span?: number[], flag?: any}} Stage
+ *   mapHeight?: number, gap?: number, across?: number, rows?: number, down?: boolean, image?: ImageData, pixels?: Uint32Array, limit?: number, texture?: WebGLTexture, span?: number[], flag?: any}} Stage
  * @typedef {{kind: 'stage', stage: Stage}} One
  * @typedef {{kind: 'fork', branches: Item[][], join: Stage}} Fork
  * @typedef {{kind: 'tangle', stages: Stage[]}} Tangle
@@ -134,8 +134,7 @@ export function shortNames(names) {
     if (group.length === 1) return void short.set(group[0].join('.'), [...kept, group[0].at(-1)].join('.'))
     const next = new Map()
     for (const parts of group) { const key = at < parts.length - 1 ? parts[at] : ''; next.set(key, [...(next.get(key) ?? []), parts]) }
-    const several = [...next.keys()].filter(Boolean).length > 1
-    for (const [key, some] of next) part(some, at + 1, key && (several || (next.size > 1 && some.length === 1)) ? [...kept, key] : kept)
+    for (const [key, some] of next) part(some, at + 1, next.size > 1 && key ? [...kept, key] : kept)
   }
   const byLast = new Map()
   for (const name of cut.values()) { const parts = parted(name); byLast.set(parts.at(-1), [...(byLast.get(parts.at(-1)) ?? []), parts]) }

@@ -208,8 +208,9 @@ export class Diagram {
       const gap = tall > 10 ? 1 : 0, rows = Math.min(n, Math.max(1, Math.floor((room + gap) / (tall + gap))))
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall === 6 ? 6 : Math.max(11, Math.min(tall, 16)), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
-      const tall = Math.max(4, Math.min(14, Math.floor(room / n) - 2)), rows = Math.min(n, Math.max(1, Math.floor(room / (tall + 2))))
-      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: Math.max(20, Math.min(w * 4, Math.round((2 * WIDE * Math.min(1.3, scale)) / Math.ceil(n / rows)))), mapHeight: tall, gap: 2, down: true })
+      // a row for each map, close together where there are many: a picture of positions by maps
+      const gap = room / n >= 8 ? 2 : 0, tall = Math.max(2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
+      Object.assign(stage, { rows, columns, mapWidth: Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
     } else {
       const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale
       const aim = Math.max(6, Math.min(most, Math.sqrt((coarse * across) / (n * wide)))), gap = aim < 12 ? 1 : aim < 20 ? 2 : aim < 32 ? 3 : 4
@@ -219,14 +220,15 @@ export class Diagram {
       const tall = Math.max(5, Math.min(1.2 * aim, most, Math.floor((room - gap * (rows - 1)) / rows), (1.25 * across - gap * (columns - 1)) / (columns * wide)))
       Object.assign(stage, { rows, columns, mapWidth: Math.max(4, Math.round(tall * wide)), mapHeight: Math.round(tall), gap, down: false })
     }
-    stage.width = stage.columns * (stage.mapWidth + stage.gap) - stage.gap
+    stage.across = Math.max(stage.gap, h * d === 1 && w > 1 ? 4 : 0)
+    stage.width = stage.columns * (stage.mapWidth + stage.across) - stage.across
     stage.height = stage.rows * (stage.mapHeight + stage.gap) - stage.gap
   }
 
   /** Where a map lies within its stage: [x, y]. */
   mapAt(stage, c) {
     const [column, row] = stage.down ? [Math.floor(c / stage.rows), c % stage.rows] : [c % stage.columns, Math.floor(c / stage.columns)]
-    return [column * (stage.mapWidth + stage.gap), row * (stage.mapHeight + stage.gap)]
+    return [column * (stage.mapWidth + stage.across), row * (stage.mapHeight + stage.gap)]
   }
 
   /** A box of cells of one map, in pixels of the diagram. @param {number[][]} box [first, last] of depth, height, width */
@@ -239,7 +241,7 @@ export class Diagram {
   /** The unit at a place of a stage. @returns {{layer: string, unit: number[]}|null} */
   hit(stage, px, py) {
     const [n, d, h, w] = this.net.values.get(stage.shown).shape
-    const column = Math.floor(px / (stage.mapWidth + stage.gap)), row = Math.floor(py / (stage.mapHeight + stage.gap))
+    const column = Math.floor(px / (stage.mapWidth + stage.across)), row = Math.floor(py / (stage.mapHeight + stage.gap))
     const c = stage.down ? column * stage.rows + row : row * stage.columns + column
     if (column < 0 || row < 0 || column >= stage.columns || row >= stage.rows || c >= n) return null
     const [x, y] = this.mapAt(stage, c)

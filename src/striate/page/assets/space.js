@@ -118,18 +118,18 @@ export class Space {
     for (const [, column] of [...depths].sort((a, b) => a[0] - b[0])) {
       let longest = 0
       for (const stage of column) {
-        const [n, , h, w] = d.net.values.get(stage.shown).shape, vector = h * w === 1
-        const space = vector ? 0 : Math.min(16, deep / n), off = column.length > 1 ? (middle - stage.y - stage.height / 2) * 1.15 : 0
+        const [n, , h, w] = d.net.values.get(stage.shown).shape, vector = h * w === 1, sheet = h === 1  // rows of numbers stand above each other
+        const space = sheet ? 0 : Math.min(16, deep / n), off = column.length > 1 ? (middle - stage.y - stage.height / 2) * 1.15 : 0
         // features stand as a block, the outputs as a column
         const rows = stage === d.last && n <= 40 ? n : Math.ceil(Math.sqrt(n) * 1.2), columns = Math.ceil(n / rows)
         for (let c = 0; c < n; c++) {
-          const [mx, my] = d.mapAt(stage, c), big = vector ? 1 : Math.min(150, 26 + 3.6 * Math.max(h, w)) / stage.mapHeight
+          const [mx, my] = d.mapAt(stage, c), big = sheet ? 1 : Math.min(150, 26 + 3.6 * Math.max(h, w)) / stage.mapHeight
           const half = [(stage.mapWidth / 2) * big, (stage.mapHeight / 2) * big]
-          const side = vector ? [(Math.floor(c / rows) - (columns - 1) / 2) * (stage.mapWidth + 1), ((rows - 1) / 2 - (c % rows)) * (stage.mapHeight + 1)] : [0, 0]
+          const side = vector ? [(Math.floor(c / rows) - (columns - 1) / 2) * (stage.mapWidth + 1), ((rows - 1) / 2 - (c % rows)) * (stage.mapHeight + 1)] : sheet ? [mx + (stage.mapWidth - stage.width) / 2, (stage.height - stage.mapHeight) / 2 - my] : [0, 0]
           list.push({ stage, c, flat: [stage.x + mx + stage.mapWidth / 2, stage.y + my + stage.mapHeight / 2], flatHalf: [stage.mapWidth / 2, stage.mapHeight / 2], mid: [x + c * space, side[1] + off, side[0]], half })
         }
-        stage.span = [x, x + (vector ? 0 : (n - 1) * space), off]
-        longest = Math.max(longest, vector ? 0 : n * space)
+        stage.span = [x, x + (sheet ? 0 : (n - 1) * space), off]
+        longest = Math.max(longest, vector ? 0 : sheet ? stage.width : n * space)
       }
       x += longest + apart
     }
