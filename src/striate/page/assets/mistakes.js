@@ -33,7 +33,7 @@ export class Mistakes {
 
   build(box) {
     const { title, headline, worst } = this.tested
-    box.append(el('h2', {}, `${title}: label \u2192 prediction`), el('p', { className: 'note' }, `Test split: ${headline}. A click makes one the input.`),
+    box.append(el('h2', {}, title), el('p', { className: 'note' }, `Test split: ${headline}. A click makes one the input.`),
       el('div', { className: 'thumbs' }, ...worst.map(row => thumbnail(this.page, row))))
   }
 }

@@ -126,8 +126,7 @@ export class Saliency {
     const { g, zoom, under } = this.base(1), [y0, x0, sy, sx] = layer.grid
     under()
     this.cells = Array.from(values, (value, i) => ({ value, x: x0 + (i % w) * sx - sx / 2 + 0.5, y: y0 + Math.floor(i / w) * sy - sy / 2 + 0.5, w: sx, h: sy, name: `cell ${Math.floor(i / w)}:${i % w}` }))
-    g.globalAlpha = 0.68
-    for (const cell of this.cells) { g.fillStyle = css(cell.value, limit); g.fillRect(cell.x * zoom, cell.y * zoom, cell.w * zoom, cell.h * zoom) }
+    for (const cell of this.cells) { g.globalAlpha = 0.25 + 0.5 * Math.abs(cell.value / (limit || 1)); g.fillStyle = css(cell.value, limit); g.fillRect(cell.x * zoom, cell.y * zoom, cell.w * zoom, cell.h * zoom) }
     g.globalAlpha = 1
     this.say(score, limit, `Grad-CAM of ${score.name} at ${at}: its maps, weighed by the mean gradient of the score (Selvaraju et al. 2017). Each of the ${layer.shape[1]}\u00d7${layer.shape[2]} cells is drawn round the centre of its receptive field (${layer.field.join('\u00d7')}), as large as the step to the next.`)
   }

@@ -127,7 +127,7 @@ class ClassificationScoring(Scoring[ClassificationScores]):
             if len(cell) < WORST:
                 cell.append(Finding(i, f"{name[y[i]]} \u2192 {name[predicted[i]]}", percent(p[i])))
         return Findings(
-            "Mistakes with the highest loss",
+            "Mistakes with the highest loss: label \u2192 prediction",
             tuple(
                 Finding(i, f"{name[y[i]]} \u2192 {name[predicted[i]]}", f"{percent(p[i])}, loss {scores.losses[i]:.2f}")
                 for i in worst

@@ -79,7 +79,7 @@ class MultilabelScoring(Scoring[MultilabelScores]):
     def findings(self, scores: MultilabelScores) -> Findings:
         """The items that are not all right, the highest loss first."""
         return Findings(
-            "Mistakes with the highest loss",
+            "Mistakes with the highest loss: labels \u2192 prediction",
             tuple(
                 Finding(m.index, f"{_labels_of(m.truth)} \u2192 {_labels_of(m.predicted)}", f"loss {m.loss:.2f}")
                 for m in scores.worst

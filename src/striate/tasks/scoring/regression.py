@@ -96,7 +96,7 @@ class RegressionScoring(Scoring[RegressionScores]):
     def findings(self, scores: RegressionScores) -> Findings:
         """The items furthest off."""
         return Findings(
-            "Largest errors",
+            "Largest errors: target \u2192 prediction",
             tuple(
                 Finding(m.index, ", ".join(f"{true:.3g} \u2192 {found:.3g}" for true, found in pairs), _off(pairs))
                 for m in scores.worst
