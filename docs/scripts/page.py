@@ -22,11 +22,22 @@ PAGE = DOCS / "pages/lenet5.html"
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SEVEN = [(0.25, 0.2), (0.72, 0.2), (0.45, 0.85)]  # shares of the pad
 UNIT = "striate.open('c3:3:5:5')"
+UNDO = "[...document.querySelectorAll('button')].find(button => button.textContent === 'Undo').click()"
 SHOTS = {  # by picture: what is done before it, on top of what was done for the one before
     "view-overview": (),
-    "view-unit": (UNIT,),
+    "view-attribution": ("striate.panel('attribution:grad_cam:tanh3')",),
+    "view-kernels": ("striate.panel('kernels:c3')",),
+    "view-confusion": ("striate.panel('confusion:8:1')",),
+    "view-compare": (
+        "striate.panel('compare')",
+        "document.querySelectorAll('#panel button')[0].click()",
+        "document.querySelectorAll('.samples button')[3].click()",
+        "document.querySelector('#panel [data-show=d]').click()",
+    ),
+    "view-unit": ("striate.reset()", "striate.panel()", UNDO, UNIT),
     "view-space": ("document.getElementById('theme').click()", "document.getElementById('space').click()"),
 }
+PANELS = ("view-attribution", "view-kernels", "view-confusion")  # of which the panel alone is shown
 
 
 def make_page() -> None:
@@ -96,7 +107,8 @@ def make_pictures() -> None:
                 page.evaluate(action)
             page.wait_for_timeout(2000)
             path = DOCS / "pictures" / f"{name}.png"
-            page.screenshot(path=path)
+            part = page.locator("#panel" if name in PANELS else "body")
+            part.screenshot(path=path)
             smaller(path)
             print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
         browser.close()
