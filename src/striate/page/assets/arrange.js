@@ -29,7 +29,7 @@ export function arrange(items, about) {
     else about.measure(stage, room, about.scale)
     const lead = stage.bare ? 0 : symbol, wide = Math.max(stage.width, stage.bare ? 0 : Math.min(slot, about.needed(stage) - gap + 12))
     stage.slot = wide + gap - 12
-    const over = 4 + LINE * (stage.bare ? 1 : 2 + about.lines(stage, stage.slot))
+    const over = 4 + (stage.over ?? 0) + LINE * (stage.bare ? 1 : 2 + about.lines(stage, stage.slot))
     return { width: lead + wide, up: stage.height / 2 + over, down: stage.height / 2 + (stage.block ? 8 : 0), place: (x, middle) => Object.assign(stage, { x: x + lead, y: middle - stage.height / 2, lead }) }
   }
 

@@ -2,6 +2,7 @@
 import { fill, limitOf, theme } from 'striate/colour'
 import { flat, unflat, size } from 'striate/ops'
 import { arrange, link } from 'striate/arrange'
+import { COLUMN, HEAD } from 'striate/words'
 import { Blocks, shortNames, stagesIn } from 'striate/blocks'
 
 const SVG = 'http://www.w3.org/2000/svg'
@@ -46,6 +47,8 @@ export class Diagram {
     this.root.append(this.bars)
     this.over = svg('svg', {}, this.root)
     this.stages = []
+    /** @type {import('striate/words').Words|null} of a network that reads words */
+    this.sentence = null
   }
 
   /** Layers that act on each number alone stand in one column with the layer before them. */
@@ -160,6 +163,7 @@ export class Diagram {
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }
     for (const stage of this.stages) {
       Object.assign(stage.box.style, { left: `${stage.x}px`, top: `${stage.y}px`, width: `${stage.width}px`, height: `${stage.height}px` })
+      stage.name.style.bottom = stage.over ? `calc(100% + ${stage.over}px)` : ''
       stage.name.style.width = `${Math.max(stage.slot, stage.width)}px`
       Object.assign(stage.canvas.style, { width: `${stage.width}px`, height: `${stage.height}px` })
     }
@@ -201,6 +205,7 @@ export class Diagram {
 
   /** How large the maps of a stage are drawn, in how many columns. */
   measure(stage, room, scale) {
+    stage.over = this.sentence?.labels(stage) ? HEAD : 0
     const [n, d, h, w] = this.net.values.get(stage.shown).shape, coarse = room > 0.75 * this.room ? this.room : room  // stages alike look alike
     if (h * w * d === 1) {
       const last = stage === this.last
@@ -210,7 +215,7 @@ export class Diagram {
     } else if (h * d === 1) {
       // a row for each map, close together where there are many: a picture of positions by maps
       const gap = room / n >= 8 ? 2 : 0, tall = Math.max(2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
-      Object.assign(stage, { rows, columns, mapWidth: Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
+      Object.assign(stage, { rows, columns, mapWidth: stage.over ? w * COLUMN : Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
     } else {
       const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale
       const aim = Math.max(6, Math.min(most, Math.sqrt((coarse * across) / (n * wide)))), gap = aim < 12 ? 1 : aim < 20 ? 2 : aim < 32 ? 3 : 4
@@ -262,6 +267,7 @@ export class Diagram {
     this.net.show(seen.map(stage => ({ name: stage.shown, step: this.step(stage) })))
     const all = scope === 'network' ? Math.max(0, ...this.all.map(s => this.limit(s))) : 0
     for (const stage of seen) this.paintStage(stage, scope, all)
+    this.sentence?.paint(this)
     if (this.net.held) for (const stage of this.stages) if (!seen.includes(stage)) { stage.canvas.width = stage.canvas.height = stage.atlas.width = stage.atlas.height = 0; stage.image = stage.pixels = undefined }  // no memory for what is out of sight
     this.legend = scope === 'network' ? all : 0
     this.paintBars()

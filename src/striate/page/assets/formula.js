@@ -23,6 +23,8 @@ export class Arithmetic {
   constructor(net, root, on) {
     this.net = net
     this.root = root
+    /** @type {import('striate/words').Words|null} of a network that reads words */
+    this.words = null
     this.on = on
     this.all = false
     this.playing = false
@@ -146,7 +148,8 @@ export class Arithmetic {
   /** Ops of one value, or of a column of channels. */
   line(step, layer, unit, reads, x, total) {
     const v = reads.values ?? {}, say = text => step.append(el('p', { className: 'formula' }, text)), n = reads.taps.map(x)
-    if (reads.kind === 'map') say(`${reads.text}${n.length ? `   x = ${fixed(n[0])}` : ''}   gives ${fixed(total)}`)
+    const word = this.words && layer.op === 'embedding' ? `${this.words.phrase(layer.name, unit)}: ` : ''
+    if (reads.kind === 'map') say(`${word}${reads.text}${n.length ? `   x = ${fixed(n[0])}` : ''}   gives ${fixed(total)}`)
     else if (reads.kind === 'norm') say(this.norm(reads, n[0], total))
     else if (reads.kind === 'product') say(`${n.map(fixed).join(' \u00d7 ')} = ${fixed(total)}`)
     else if (reads.kind === 'softmax') {
@@ -173,6 +176,7 @@ export class Arithmetic {
   grid(group, grid, value, limit, kind, title, layer = null, unit = null, winner = -1) {
     const flat = grid.size[0] * grid.size[1] === 1, table = el('table', { className: 'grid' })
     const columns = flat ? Math.min(grid.size[2], 16) : grid.size[2], rows = Math.ceil(size(grid.size) / columns)
+    if (this.words && rows === 1) table.append(el('tr', {}, ...group.taps.map(tap => { const text = tap.index < 0 ? '' : this.words.phrase(this.reading.inputs[tap.source], unflat(this.net.inputsOf(this.reading.name)[tap.source].shape, tap.index)); return el('th', { title: text }, text.replace(/[\u201c\u201d]/g, '')) })))
     for (let r = 0; r < rows; r++) {
       const row = el('tr')
       for (let k = 0; k < columns && r * columns + k < size(grid.size); k++) {
@@ -219,15 +223,18 @@ export class Arithmetic {
     return input
   }
 
+  /** Of a network that reads words: those of a span, quoted. */
+  quote(span) { return span ? ` ${this.words.quoted(span)}` : '' }
+
   /** Where an input of a layer is: the unit's name behind a flatten. */
   origin(source, index) {
     if (source === 'input') {
       const unit = unflat(this.net.values.get('input').shape, index), rank = this.net.scene.input.shape.length
-      return { text: `input ${[unit[0], ...unit.slice(5 - rank)].join(':')}`, unit: null }
+      return { text: this.words ? `word ${unit[3]}${this.quote([unit[3], unit[3]])}` : `input ${[unit[0], ...unit.slice(5 - rank)].join(':')}`, unit: null }
     }
     let name = source
     while (this.net.byName.get(name).op === 'flatten' && this.net.byName.get(name).inputs[0] !== 'input') name = this.net.byName.get(name).inputs[0]
     const unit = { layer: name, unit: unflat(this.net.values.get(name).shape, index) }
-    return { text: unitName(this.net, unit), unit }
+    return { text: unitName(this.net, unit) + (this.words ? this.quote(this.words.trace(name, unit.unit).span) : ''), unit }
   }
 }

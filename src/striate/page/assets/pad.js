@@ -184,7 +184,8 @@ export class Pad {
     this.field.setAttribute('aria-label', 'Sentence')
     this.field.readOnly = this.fixed
     this.tokens = el('p', {})
-    this.root.append(el('h2', {}, 'Input: a sentence'), this.field, this.tokens)
+    this.unknown = el('p', { className: 'note', role: 'status' })
+    this.root.append(el('h2', {}, 'Input: a sentence'), this.field, this.tokens, this.unknown)
     this.numbers = new Map(this.about.vocabulary.map((word, i) => [word, i + 2]))
     this.encode(true)
   }
@@ -199,7 +200,10 @@ export class Pad {
   encode(quiet = false) {
     const length = this.about.shape[0], words = wordsOf(this.field.value)
     this.item = this.encoded(this.field.value)
-    this.tokens.replaceChildren(...words.slice(0, length).map(w => el('span', { className: 'token' + (this.numbers.has(w) ? '' : ' unknown'), title: this.numbers.has(w) ? '' : 'not in the vocabulary' }, w)))
+    this.words = words.slice(0, length)
+    const strange = this.words.filter(w => !this.numbers.has(w)).length
+    this.unknown.textContent = strange ? `${strange === 1 ? 'One word is' : `${strange} words are`} not in the vocabulary (dotted): the network reads ${strange === 1 ? 'it' : 'each'} as "unknown".` : ''
+    this.tokens.replaceChildren(...this.words.map(w => el('span', { className: 'token' + (this.numbers.has(w) ? '' : ' unknown'), title: this.numbers.has(w) ? '' : 'not in the vocabulary' }, w)))
     if (words.length > length) this.tokens.append(el('span', { className: 'note' }, ` and ${words.length - length} more, which the network does not read`))
     if (!quiet) this.done()
   }

@@ -186,7 +186,7 @@ class Page {
   tell() {
     if (!this.hovered) return
     const { layer, unit } = this.hovered, value = this.net.value(layer, unit), name = unitName(this.net, this.hovered)
-    byId('tip').textContent = this.panels.compare.kind ? `${name}: ${this.panels.compare.words(this.hovered)}` : `${name} = ${Number.isNaN(value) ? '\u2026' : short(value)}`
+    byId('tip').textContent = this.panels.compare.kind ? `${name}: ${this.panels.compare.words(this.hovered)}` : `${name} = ${Number.isNaN(value) ? '\u2026' : short(value)}${this.arithmetic.words ? ` ${this.arithmetic.words.phrase(layer, unit)}` : ''}`
   }
 
   /** Edges and receptive fields of what is hovered, else of what is kept. */
@@ -195,7 +195,7 @@ class Page {
     this.diagram.mark(found, fields)
     if (this.space?.goal) this.space.mark(found)
     else if (this.space) this.space.marked = found
-    this.pad.showField(fields.get('input') ?? null)
+    this.pad.showField((found && this.arithmetic.words?.box(found)) ?? fields.get('input') ?? null)
   }
 
   /** A unit that is drawn: that of the shown layer of its column. */

@@ -7,6 +7,7 @@ import { Confusion } from 'striate/confusion'
 import { Mistakes } from 'striate/mistakes'
 import { Curves } from 'striate/curves'
 import { Compare } from 'striate/compare'
+import { Words } from 'striate/words'
 
 /**
  * A panel: `there` says whether it has anything to show, `build` fills the box as `options` say, `refresh` follows new
@@ -20,7 +21,7 @@ export class Panels {
     this.page = page
     this.compare = new Compare(page)
     /** @type {Panel[]} */
-    this.all = [new Saliency(page), new Kernels(page), new Mistakes(page), new Confusion(page), new Curves(page), new Table(page), this.compare].filter(p => p.there)
+    this.all = [new Words(page), new Saliency(page), new Kernels(page), new Mistakes(page), new Confusion(page), new Curves(page), new Table(page), this.compare].filter(p => p.there)
     this.tabs = el('div', { className: 'tabs', role: 'group', ariaLabel: 'Panels' })
     this.box = el('section', { id: 'panel', hidden: true })
     this.box.tabIndex = -1
