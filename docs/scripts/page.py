@@ -59,6 +59,51 @@ def with_todays_assets(text: str) -> str:
     return html_of(json.loads(inside["scene"])["title"], inside["scene"], inside["weights"])
 
 
+WORDS = """
+embed: embedding 60 12
+w2: conv 8 2 <- embed
+r2: relu
+p2: adaptivemaxpool 1
+f2: flatten
+w3: conv 8 3 <- embed
+r3: relu
+p3: adaptivemaxpool 1
+f3: flatten
+all: concat <- f2, f3
+out: linear 2
+"""
+
+
+def make_words() -> None:
+    """A small text network that has learned the reviews of the tutorial."""
+    from gallery import smaller  # beside this file
+    from playwright.sync_api import sync_playwright
+
+    from striate import train, view
+
+    good, bad = "good great lovely fine".split(), "bad awful boring poor".split()
+    things = "film story plot cast scene song".split()
+    pairs = [(word, label) for label, words in (("positive", good), ("negative", bad)) for word in words]
+    rows = [f"a {word} {thing} and a {word} end,{label}" for thing in things for word, label in pairs]
+    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        data = Path(folder) / "reviews.csv"
+        data.write_text("text,label\n" + "\n".join(rows) + "\n")
+        (Path(folder) / "words.net").write_text(WORDS)
+        train(str(Path(folder) / "words.net"), data, epochs=30, out=Path(folder) / "reviews", quiet=True)
+        where = view(Path(folder) / "reviews").save(Path(folder) / "words.html").as_uri()
+        size = {"width": 1400, "height": 900}
+        page = play.chromium.launch(executable_path=program, args=ARGUMENTS).new_page(viewport=size)
+        page.goto(where + "#theme=light&panel=words&text=a+lovely+film+but+a+boring+story")
+        page.wait_for_function("window.striate")
+        page.evaluate("document.getElementById('title').textContent = 'reviews'")
+        page.wait_for_timeout(1000)
+        path = DOCS / "pictures/view-words.png"
+        page.screenshot(path=path)
+        smaller(path)
+        print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
+
+
 def make_lab() -> None:
     from gallery import smaller  # beside this file
     from playwright.sync_api import sync_playwright
@@ -121,3 +166,4 @@ if __name__ == "__main__":
         make_page()
         make_pictures()
         make_lab()
+        make_words()

@@ -215,7 +215,7 @@ export class Diagram {
     } else if (h * d === 1) {
       // a row for each map, close together where there are many: a picture of positions by maps
       const gap = room / n >= 8 ? 2 : 0, tall = Math.max(2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
-      Object.assign(stage, { rows, columns, mapWidth: stage.over ? w * COLUMN : Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
+      Object.assign(stage, { rows, columns, mapWidth: stage.over ? w * Math.max(COLUMN, Math.min(22, Math.round(320 / w))) : Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
     } else {
       const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale
       const aim = Math.max(6, Math.min(most, Math.sqrt((coarse * across) / (n * wide)))), gap = aim < 12 ? 1 : aim < 20 ? 2 : aim < 32 ? 3 : 4
