@@ -124,3 +124,46 @@ def test_cells_lie_at_the_centres_of_their_receptive_fields(visit, tmp_path):
             name, _, value = said.rpartition(": ")
             assert name == f"cell {row}:{column}"
             assert float(value.replace("\u2212", "-")) == pytest.approx(values[8 * row + column], abs=6e-4)
+
+
+def test_words(visit, tmp_path):
+    """The gradient at the embedding times it, summed over it, for each word of a sentence."""
+    text = "embedding 20 5; conv 6 3; relu; adaptivemaxpool 1; flatten; linear 2"
+    page = view(text, input=(12,)).save(tmp_path / "page.html")
+    with visit(page.as_uri()) as tab:
+        tab.locator("textarea").fill("a good film, it's fine")
+        tab.evaluate("striate.panel('attribution:gradient_x_input::1')")
+        tab.wait_for_timeout(300)
+        tokens = tab.locator("#panel .token")
+        assert tokens.all_text_contents() == ["a", "good", "film", ",", "it", "'s", "fine"]
+        found = [float(t.replace("\u2212", "-")) for t in tokens.evaluate_all("all => all.map(t => t.title)")]
+        numbers = torch.tensor(tab.evaluate("striate.values('input').data")).long().view(1, 12)
+    module = inspected(text, (12,)).module.eval()
+    caught = []
+    module.embedding1.register_forward_hook(lambda module, inputs, output: caught.append(output))
+    score = module(numbers)[0, 1]
+    (slopes,) = torch.autograd.grad(score, caught[0])
+    expected = (slopes * caught[0]).sum(1 if caught[0].shape[1] == 5 else 2)[0].detach().numpy()
+    assert np.abs(np.array(found) - expected[:7]).max() <= 6e-4
+    assert np.abs(expected).max() > 1e-3
+
+
+def test_signals(visit, tmp_path):
+    text = "conv 4 5; relu; flatten; linear 3"
+    page = view(text, input=(2, 30)).save(tmp_path / "page.html")
+    with visit(page.as_uri()) as tab:
+        tab.evaluate("striate.input(Array.from({ length: 60 }, (_, i) => Math.sin(i)))")
+        tab.evaluate("striate.panel('attribution:gradient_x_input::2')")
+        tab.wait_for_timeout(300)
+        x = torch.tensor(tab.evaluate("striate.values('input').data")).view(1, 2, 30).requires_grad_()
+        box = tab.locator("canvas.heat").bounding_box()
+        said = []
+        for i in range(0, 30, 7):
+            tab.mouse.move(box["x"] + (i + 0.5) * box["width"] / 30, box["y"] + 20)
+            said.append(tab.locator("#panel .note").last.text_content())
+    inspected(text, (2, 30)).module.eval()(x)[0, 2].backward()
+    expected = (x.grad * x)[0].sum(0).tolist()
+    for i, line in zip(range(0, 30, 7), said, strict=True):
+        name, _, value = line.rpartition(": ")
+        assert name == f"value {i}"
+        assert float(value.replace("\u2212", "-")) == pytest.approx(expected[i], abs=6e-4)

@@ -11,7 +11,7 @@ from striate.report.markup import el
 from striate.run import paneling
 
 NET = "conv 3 3; relu; maxpool 2; flatten; linear 10"
-LINK = str(el("a", "The network, live: draw its input, open any unit", href="page.html"))
+LINK = str(el("a", "Live page: change the input, watch every layer, open any unit", href="page.html"))
 
 
 def scene(path):

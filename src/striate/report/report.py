@@ -103,7 +103,7 @@ def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, 
             el("p", SPLITS.get(split, f"Measured on {split}."), sections.beside),
             class_="result",
         ),
-        el("p", el("a", "The network, live: draw its input, open any unit", href=page)) if page else None,
+        el("p", el("a", "Live page: change the input, watch every layer, open any unit", href=page)) if page else None,
         el("dl", *(el("div", el("dt", label), el("dd", value)) for label, value in facts)),
     )
 

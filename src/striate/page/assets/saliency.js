@@ -1,8 +1,7 @@
 // Attribution over the input, for any class: gradient x input, integrated gradients, Grad-CAM at a chosen layer.
-import { el } from 'striate/pad'
-import { picture } from 'striate/pad'
-import { css, fill, limitOf, short } from 'striate/colour'
-import { contributions, gradCam, overChannels, MAX_TAPS, STEPS } from 'striate/attribution'
+import { el, picture } from 'striate/pad'
+import { css, fill, inkOn, limitOf, short } from 'striate/colour'
+import { contributions, gradCam, gradient, overChannels, MAX_TAPS, STEPS } from 'striate/attribution'
 import { unitName } from 'striate/formula'
 import { size } from 'striate/ops'
 
@@ -32,16 +31,19 @@ export class Saliency {
     this.title = 'Attribution'
     const { scene, net } = page
     this.copy = null
-    this.rank = scene.input.shape.length - 1
-    this.layers = !net.held && this.rank === 2 && scene.input.kind !== 'text' ? camLayers(net, page.scoreLayer()) : []
-    this.whole = this.rank === 2 && scene.input.kind !== 'text' && scene.macs * 2 < MAX_TAPS
+    const rank = scene.input.shape.length - 1
+    /** @type {string|undefined} what the input is made of */
+    this.part = scene.input.kind === 'text' ? 'word' : { 1: 'value', 2: 'pixel' }[rank]
+    this.embedding = net.layers.find(layer => layer.op === 'embedding')?.name
+    this.layers = !net.held && this.part === 'pixel' ? camLayers(net, page.scoreLayer()) : []
+    this.whole = !!this.part && scene.macs * 2 < MAX_TAPS
     this.there = !net.held && (this.whole || this.layers.length > 0)
   }
 
   build(box, options) {
     const { scene, net } = this.page, [method, layer, target, signed] = options.split(':'), option = (value, text) => el('option', { value }, text)
     this.copy ??= net.copy()
-    this.method = el('select', { ariaLabel: 'Method' }, ...(this.whole ? [option('gradient_x_input', 'gradient \u00d7 input'), option('integrated_gradients', 'integrated gradients')] : []), ...(this.layers.length ? [option('grad_cam', 'Grad-CAM')] : []))
+    this.method = el('select', { ariaLabel: 'Method' }, ...(this.whole ? [option('gradient_x_input', this.part === 'word' ? 'gradient \u00d7 embedding' : 'gradient \u00d7 input')] : []), ...(this.whole && this.part !== 'word' ? [option('integrated_gradients', 'integrated gradients')] : []), ...(this.layers.length ? [option('grad_cam', 'Grad-CAM')] : []))
     this.layer = el('select', { ariaLabel: 'Layer' }, ...this.layers.map(name => option(name, name)))
     const names = scene.output.perPixel ? [] : scene.output.names
     this.target = el('select', { ariaLabel: 'Output' }, ...(names.length ? [option('', 'predicted')] : []), ...names.map((name, i) => option(String(i), name)), option('unit', 'the kept unit'))
@@ -57,12 +59,14 @@ export class Saliency {
     this.canvas.setAttribute('aria-label', this.title)
     this.canvas.onpointermove = e => this.read(e)
     this.canvas.onpointerleave = () => { this.at.textContent = '' }
+    this.canvas.hidden = this.part === 'word'
+    this.words = el('p', {})
     this.bar = el('canvas', { className: 'bar', width: 101, height: 1 })
     this.ends = [el('span'), el('span')]
     this.note = el('p', { className: 'note' })
     this.at = el('p', { className: 'note' })
-    box.append(el('div', { className: 'row' }, el('h2', {}, 'Which pixels contribute'), this.method, el('label', {}, 'to ', this.target), this.cam),
-      el('div', { className: 'beside' }, this.canvas, el('div', {}, el('p', { className: 'scale' }, this.ends[0], this.bar, this.ends[1]), this.note, this.at)))
+    box.append(el('div', { className: 'row' }, el('h2', {}, `Which ${this.part}s contribute`), this.method, el('label', {}, 'to ', this.target), this.cam),
+      el('div', { className: 'beside' }, this.canvas, el('div', {}, el('p', { className: 'scale' }, this.ends[0], this.bar, this.ends[1]), this.words, this.note, this.at)))
   }
 
   options() { return [this.method.value, this.layer.value, this.target.value, this.relu.checked ? '' : 'signed'].join(':').replace(/:+$/, '') }
@@ -85,6 +89,7 @@ export class Saliency {
       const score = this.score()
       if (!score) { this.note.textContent = 'Click a unit of the network: what contributes to it is shown then.'; return }
       if (cam) return this.showCells(score)
+      if (this.part === 'word') return this.showWords(score)
       let values
       for (values of contributions(this.copy, this.method.value, this.page.pad.item, score.layer, score.unit)) {
         await new Promise(rest => setTimeout(rest))
@@ -106,7 +111,17 @@ export class Saliency {
     return { g, zoom, W, H, under: () => { g.globalAlpha = alpha; g.drawImage(small, 0, 0, W * zoom, H * zoom); g.globalAlpha = 1 } }
   }
 
+  /** Each word by the sum over its embedding. */
+  showWords(score) {
+    const { net, pad } = this.page, slopes = gradient(net, score.layer, score.unit, this.embedding), { shape, data } = net.values.get(this.embedding), n = shape[3]
+    const values = Float64Array.from({ length: n }, (_, i) => { let sum = 0; for (let c = 0; c < shape[0]; c++) sum += slopes[c * n + i] * data[c * n + i]; return sum }), limit = limitOf(values)
+    this.words.replaceChildren(...pad.words().map((word, i) => { const token = el('span', { className: 'token', title: short(values[i]) }, word); token.style.background = css(values[i], limit); token.style.color = inkOn(values[i], limit); return token }))
+    const rest = values.slice(pad.words().length).reduce((a, b) => a + b, 0)
+    this.say(score, limit, `Contributions of the words to ${score.name}, which is ${short(net.value(score.layer, score.unit))}: the gradient times the embedding, summed over it; all together ${short(values.reduce((a, b) => a + b, 0))}, ${short(rest)} of it from the padding.`)
+  }
+
   showPixels(score, values) {
+    if (this.part === 'value') return this.showSignal(score, values)
     const { g, zoom, W, H, under } = this.base(0.16), plane = overChannels(values, this.page.net.inputShape), limit = limitOf(plane)
     const image = new ImageData(W, H), small = el('canvas', { width: W, height: H }), total = values.reduce((a, b) => a + b, 0)
     fill(plane, 0, plane.length, limit, new Uint32Array(image.data.buffer))
@@ -116,6 +131,22 @@ export class Saliency {
     this.cells = Array.from(plane, (value, i) => ({ value, x: i % W, y: Math.floor(i / W), w: 1, h: 1, name: `pixel ${Math.floor(i / W)}:${i % W}` }))
     const sum = this.method.value === 'integrated_gradients' ? ` Their sum, ${short(total)}, is the score less that of a black image, up to the ${STEPS} steps of the integral.` : ''
     this.say(score, limit, `Contributions of the pixels to ${score.name}, which is ${short(this.page.net.value(score.layer, score.unit))}; the input beneath.${sum}`)
+  }
+
+  /** A signal over the contributions of its values. */
+  showSignal(score, values) {
+    const { pad, net } = this.page, plane = overChannels(values, net.inputShape), n = plane.length, zoom = Math.max(1, Math.floor(560 / n)), limit = limitOf(plane), tall = 140, most = limitOf(pad.item) || 1
+    Object.assign(this.canvas, { width: n * zoom, height: tall })
+    const g = this.canvas.getContext('2d')
+    plane.forEach((v, i) => { g.fillStyle = css(v, limit); g.fillRect(i * zoom, 0, zoom, tall) })
+    g.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue('--ink')
+    for (let c = 0; c < pad.item.length / n; c++) {
+      g.beginPath()
+      for (let i = 0; i < n; i++) g.lineTo((i + 0.5) * zoom, (tall / 2) * (1 - (0.9 * pad.item[c * n + i]) / most))
+      g.stroke()
+    }
+    this.cells = Array.from(plane, (value, i) => ({ value, x: i, y: 0, w: 1, h: Infinity, name: `value ${i}` }))
+    this.say(score, limit, `Contributions of the values to ${score.name}, which is ${short(net.value(score.layer, score.unit))}; the signal over them.`)
   }
 
   /** Each cell of the map where it lies on the input: its centre is that of its receptive field. */
@@ -141,7 +172,7 @@ export class Saliency {
   }
 
   read(e) {
-    const r = this.canvas.getBoundingClientRect(), [, H, W] = this.page.scene.input.shape, x = ((e.clientX - r.left) / r.width) * W, y = ((e.clientY - r.top) / r.height) * H
+    const r = this.canvas.getBoundingClientRect(), [, , H, W] = this.page.net.inputShape, x = ((e.clientX - r.left) / r.width) * W, y = ((e.clientY - r.top) / r.height) * H
     const cell = this.cells?.find(c => x >= c.x && x < c.x + c.w && y >= c.y && y < c.y + c.h)
     this.at.textContent = cell ? `${cell.name}: ${short(cell.value)}` : ''
   }
