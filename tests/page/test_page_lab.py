@@ -250,6 +250,12 @@ def test_size_faults_and_arithmetic(fresh):
     assert sum(products) == pytest.approx(output(fresh)[0, 1, 1])
     total = float(fresh.locator("#arithmetic .total td").last.text_content().replace("\u2212", "-"))
     assert total == pytest.approx(output(fresh)[0, 1, 1], abs=1e-4)
+    assert "as shown" not in fresh.locator("#arithmetic .sum").text_content()
+    fresh.evaluate("striate.set({ kernel: 'gaussian', padding: 2, stride: 1 })")
+    fresh.evaluate("striate.open('0:2:2')")
+    rounded = sum(shown(fresh.locator("#arithmetic .three > div").nth(2).locator("td")))
+    assert f"products of input map 0 (as shown: {rounded:.4f})" in fresh.locator("#arithmetic .sum").text_content()
+    fresh.evaluate("striate.set({ padding: 1, stride: 2, kernel: '1 2 0; 3 -1 0; 0 0 .5' })")
     field = fresh.locator("#arithmetic input.edit").first
     field.fill("7")
     field.press("Enter")

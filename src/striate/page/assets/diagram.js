@@ -214,7 +214,7 @@ export class Diagram {
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall === 6 ? 6 : Math.max(11, Math.min(tall, 16)), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
       // a row for each map, close together where there are many: a picture of positions by maps
-      const gap = room / n >= 8 ? 2 : 0, tall = Math.max(2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
+      const gap = room / n >= 8 ? 2 : 0, tall = Math.max(stage.over ? 1 : 2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
       Object.assign(stage, { rows, columns, mapWidth: stage.over ? w * Math.max(COLUMN, Math.min(22, Math.round(320 / w))) : Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
     } else {
       const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale

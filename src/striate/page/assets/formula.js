@@ -97,7 +97,9 @@ export class Arithmetic {
         const three = el('div', { className: 'three' }, this.grid(group, grid, t => x(t), limits[0], 'values', 'input'))
         if (!pooling) three.append('\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit), '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product'))
         step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c}`), three))
-        rows.push([pooling ? 'sum of the window' : `products of input map ${c}`, pooling ? group.sum * reads.divisor : group.sum])
+        const exact = pooling ? group.sum * reads.divisor : group.sum, shown = group.taps.reduce((sum, t) => sum + Number(short(pooling ? x(t) : x(t) * t.weight, 0).replace('\u2212', '-')), 0)
+        const rounded = Math.abs(shown - exact) >= 5e-5 ? ` (as shown: ${fixed(shown)})` : ''
+        rows.push([(pooling ? 'sum of the window' : `products of input map ${c}`) + rounded, exact])
       }
     } else {
       const weighted = taps.some(t => t.weight !== 1), heads = weighted ? ['input', 'value', 'weight', 'product'] : ['input', 'value']

@@ -109,7 +109,8 @@ export class Pad {
     const typed = !!this.about.limit
     Object.assign(this.about, about)
     this.item = values
-    const [, H, W] = this.about.shape
+    const [C, H, W] = this.about.shape
+    if (this.colour) this.colour.hidden = C < 3
     if (this.canvas && this.rank === 2 && (this.canvas.width !== W || this.canvas.height !== H || typed !== !!this.about.limit)) {
       Object.assign(this.canvas, { width: W, height: H })
       this.marks.setAttribute('viewBox', `0 0 ${W} ${H}`)
