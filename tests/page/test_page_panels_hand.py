@@ -364,6 +364,20 @@ def test_few_and_many_classes(browser, tmp_path, classes):
         assert scroll is (classes == 100)
 
 
+def test_too_many_classes_for_a_matrix(browser, tmp_path):
+    """The pairs most often confused, and their items."""
+    (tmp_path / "page.html").write_text(crowd(300))
+    with opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        box = panel(page, "confusion")
+        numbers = [int(text) for text in box.locator("td button").all_text_contents()]
+        assert len(numbers) == 60
+        assert numbers == sorted(numbers, reverse=True)
+        box.locator("td button").first.click()
+        assert box.locator(".chosen .thumb").count() > 0
+        row = box.locator("tbody th").first.text_content()
+        assert box.locator(".chosen h2").text_content().startswith(row)
+
+
 def test_names_are_text(browser, tmp_path):
     (tmp_path / "page.html").write_text(crowd(2, (NASTY, NASTY + "2")))
     with opened(browser, (tmp_path / "page.html").as_uri()) as page:

@@ -3,6 +3,8 @@ import { el } from 'striate/pad'
 import { css, inkOn } from 'striate/colour'
 import { thumbnail } from 'striate/mistakes'
 
+const LARGEST = 120, PAIRS = 60  // classes of a matrix at most; of more, the pairs that are listed
+
 const percent = v => `${(100 * v).toFixed(v > 0 && v < 0.1 ? 1 : 0)}%`
 
 export class Confusion {
@@ -26,7 +28,7 @@ export class Confusion {
     this.kind.value = shares ? 'shares' : 'counts'
     this.kind.onchange = () => { this.numbers(); this.page.store() }
     const long = Math.max(...this.names.map(n => n.length)) > (many ? 1 : 4)
-    this.table = el('table', { className: `matrix${many ? ' many' : ''}` }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'prediction \u2192', el('br'), 'label \u2193'), ...this.names.map(name => el('th', { scope: 'col', className: long ? 'upright' : '', title: name }, el('span', {}, name))))),
+    this.table = this.names.length > LARGEST ? this.pairs() : el('table', { className: `matrix${many ? ' many' : ''}` }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'prediction \u2192', el('br'), 'label \u2193'), ...this.names.map(name => el('th', { scope: 'col', className: long ? 'upright' : '', title: name }, el('span', {}, name))))),
       el('tbody', {}, ...this.names.map((name, i) => el('tr', {}, el('th', { scope: 'row', title: name }, name), ...this.names.map((_, j) => this.cell(i, j))))))
     this.table.addEventListener('keydown', e => this.key(e))
     this.shown = el('div', { className: 'chosen' })
@@ -39,6 +41,12 @@ export class Confusion {
   }
 
   options() { return [...(this.chosen ?? ['', '']), this.kind.value === 'shares' ? 'shares' : ''].join(':').replace(/:+$/, '') }
+
+  /** Of too many classes for a matrix: which are most often taken for which. */
+  pairs() {
+    const wrong = this.tested.confusion.filter(([i, j]) => i !== j).sort((a, b) => b[2] - a[2]).slice(0, PAIRS)
+    return el('table', { className: 'matrix' }, el('tbody', {}, ...wrong.map(([i, j]) => el('tr', {}, el('th', { scope: 'row' }, `${this.names[i]} \u2192 ${this.names[j]}`), this.cell(i, j)))))
+  }
 
   cell(i, j) {
     const n = this.counts.get(`${i}:${j}`)

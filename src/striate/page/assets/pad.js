@@ -198,9 +198,6 @@ export class Pad {
     return item
   }
 
-  /** The words that the network reads. @returns {string[]} */
-  words() { return wordsOf(this.field.value).slice(0, this.about.shape[0]) }
-
   encode(quiet = false) {
     const length = this.about.shape[0], words = wordsOf(this.field.value)
     this.item = this.encoded(this.field.value)

@@ -115,8 +115,8 @@ export class Saliency {
   showWords(score) {
     const { net, pad } = this.page, slopes = gradient(net, score.layer, score.unit, this.embedding), { shape, data } = net.values.get(this.embedding), n = shape[3]
     const values = Float64Array.from({ length: n }, (_, i) => { let sum = 0; for (let c = 0; c < shape[0]; c++) sum += slopes[c * n + i] * data[c * n + i]; return sum }), limit = limitOf(values)
-    this.words.replaceChildren(...pad.words().map((word, i) => { const token = el('span', { className: 'token', title: short(values[i]) }, word); token.style.background = css(values[i], limit); token.style.color = inkOn(values[i], limit); return token }))
-    const rest = values.slice(pad.words().length).reduce((a, b) => a + b, 0)
+    this.words.replaceChildren(...pad.words.map((word, i) => { const token = el('span', { className: 'token', title: short(values[i]) }, word); token.style.background = css(values[i], limit); token.style.color = inkOn(values[i], limit); return token }))
+    const rest = values.slice(pad.words.length).reduce((a, b) => a + b, 0)
     this.say(score, limit, `Contributions of the words to ${score.name}, which is ${short(net.value(score.layer, score.unit))}: the gradient times the embedding, summed over it; all together ${short(values.reduce((a, b) => a + b, 0))}, ${short(rest)} of it from the padding.`)
   }
 
