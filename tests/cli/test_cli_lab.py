@@ -1,6 +1,7 @@
 """convolve, pool, activation from the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +117,20 @@ def test_dropped_columns_are_said(cli, in_folder):
     assert json.loads(cli("pool", "1 2 5; 3 4 6", "2", "--json").out)["unread"] == {"rows": 0, "columns": 1}
 
 
+def test_the_lab_as_a_page(cli, in_folder, photo):
+    answer = cli("convolve", photo, "sobel-x", "--padding", "full", "--html", "lab.html")
+    assert answer.out.splitlines()[-1] == "wrote lab.html"
+    assert '"padding":"full"' in Path("lab.html").read_text()
+    assert json.loads(cli("pool", "1 2; 3 4", "2", "--html", "pool.html", "--json").out)["html"] == "pool.html"
+    assert '"op":"max"' in Path("pool.html").read_text()
+    Image.new("RGB", (1200, 600)).save("large.png")
+    assert "the image is reduced to 256x512 there" in cli("convolve", "large.png", "box", "--html", "large.html").err
+    assert "lab.html: " in cli("view", "--lab", photo, "gaussian-7", "--html", "lab.html").err
+    assert '"name":"gaussian-7","kernel"' in Path("lab.html").read_text()
+    cli("view", "--lab", "--html", "own.html")
+    assert '"image":null' in Path("own.html").read_text()
+
+
 def test_list(cli):
     answer = cli("convolve", "--list", "--json")
     assert {"sobel-x", "log"} <= {kernel["name"] for kernel in json.loads(answer.out)}
@@ -137,6 +152,12 @@ MISTAKES = {
     "activation": (["activation", "1 2; 3 4", "gelu"], 2, "no activation named 'gelu'"),
     "no folder": (["convolve", "1 2; 3 4", "1 0; 0 1", "-o", "nowhere/a.png"], 2, "no folder nowhere; create it first"),
     "no folder of steps": (["convolve", "1 2; 3 4", "1 0; 0 1", "--steps", "nowhere/a.gif"], 2, "no folder nowhere"),
+    "too much for the lab": (
+        ["view", "--lab", "photo.png", "box", "3"],
+        2,
+        "--lab takes IMAGE and KERNEL, got",
+    ),
+    "a page's name": (["convolve", "photo.png", "box", "--html", "lab.png"], 2, "lab.png"),
     "padding": (
         ["convolve", "1 2; 3 4", "1 0; 0 1", "--padding", "\u00b2"],
         2,

@@ -304,6 +304,8 @@ def test_camera(browser, tmp_path, where):
             page.wait_for_timeout(500)
             assert page.evaluate(seen) == kept
             assert len(set(kept.split(","))) > 8
+            page.get_by_role("button", name="Undo").click()
+            assert page.evaluate(seen) == first
         server.shutdown()
     running.close()
 

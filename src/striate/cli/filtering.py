@@ -174,7 +174,10 @@ def _finish(
     if isinstance(done, FilteredImage) and html:
         from striate.page.lab import LabPage
 
-        LabPage.of(done).save(html)
+        page = LabPage.of(done)
+        page.save(html)
+        if page.reduced:
+            say(f"{html}: the image is reduced to {page.reduced} there")
     if bare and out:
         write_image(out, done.pixels(show))
     elif out or show != "colour":

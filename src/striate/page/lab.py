@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from striate._version import __version__
+from striate.errors import shape_text
 from striate.filtering import FilteredImage, convolve, find_kernel, kernel_list
 from striate.filtering.kernels import Kernel
 from striate.filtering.sliding import sliding_window
@@ -42,13 +43,21 @@ class LabPage(OneFile):
         """
         first = done or convolve("0", "sobel-x", padding="same")
         kernels = [*kernel_list(), *map(find_kernel, SIZES)]
+        image = _image(done) if done else None
+        shape = tuple(image["shape"][1:]) if image else ()
         scene = {
             "striate": __version__,
             "kernels": sorted((kernel.as_dict() for kernel in kernels), key=lambda found: str(found["name"])),
             "settings": _settings(first),
-            "image": _image(done) if done else None,
+            "image": image,
+            "reduced": shape_text(shape) if done and shape != done.image.shape[:2] else "",
         }
         return cls(scene)
+
+    @property
+    def reduced(self) -> str:
+        """The size that a large photo has in the page, as height x width, if it is not its own."""
+        return str(self.scene["reduced"])
 
     def html(self) -> str:
         """The whole page as one HTML document."""

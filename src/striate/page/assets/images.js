@@ -39,7 +39,7 @@ export async function pixelsOf(file, alpha = false) {
 const REFUSED = { NotAllowedError: 'the camera was not allowed', NotFoundError: 'no camera was found', NotReadableError: 'the camera is used by another program' }
 
 export class OwnImages {
-  /** @param {{take: (image: ImageData, name: string) => void, live: (image: ImageData) => void, say: (text: string) => void, alpha: boolean}} on */
+  /** @param {{take: (image: ImageData, name: string) => void, begin: () => void, live: (image: ImageData) => void, say: (text: string) => void, alpha: boolean}} on */
   constructor(on) {
     this.on = on
     const file = document.createElement('input')
@@ -74,6 +74,7 @@ export class OwnImages {
       await video.play()
     } catch (error) { this.stop(); this.on.say(`The picture of the camera: ${REFUSED[error.name] ?? error.message}.`); return }
     if (this.video !== video) return this.stop()
+    this.on.begin()
     this.camera.textContent = 'Stop camera'
     this.camera.setAttribute('aria-pressed', 'true')
     const step = () => {

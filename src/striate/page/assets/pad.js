@@ -76,7 +76,7 @@ export class Pad {
     this.eraser.setAttribute('aria-pressed', 'false')
     const moves = /** @type {[string, string, number, number][]} */ ([['\u2190', 'left', -1, 0], ['\u2192', 'right', 1, 0], ['\u2191', 'up', 0, -1], ['\u2193', 'down', 0, 1]])
     const nudges = moves.map(([sign, word, x, y]) => el('button', { title: `Move the drawing ${word} by a pixel`, ariaLabel: `Move ${word}`, onclick: () => this.nudge(x, y) }, sign))
-    if (image) this.own = new OwnImages({ take: (pixels, name) => this.take(pixels, name), live: pixels => { this.sample = null; this.become(pixels) }, say: text => this.say(text), alpha: C === 4 })
+    if (image) this.own = new OwnImages({ take: (pixels, name) => this.take(pixels, name), begin: () => this.remember(), live: pixels => this.become(pixels), say: text => this.say(text), alpha: C === 4 })
     this.message = el('p', { className: 'message' })
     this.message.setAttribute('role', 'status')
     this.root.append(el('h2', {}, image ? 'Input: draw, drop or paste an image' : 'Input: draw here'), box, this.message,
@@ -122,6 +122,10 @@ export class Pad {
   erase(on) { this.erasing = on; this.eraser.setAttribute('aria-pressed', String(on)) }
   keep() {
     this.own?.stop()
+    this.remember()
+  }
+
+  remember() {
     const { shape, kind, limit } = this.about
     this.past.push([this.item.slice(), { shape, kind, limit }])
     if (this.past.length > 60) this.past.shift()

@@ -127,7 +127,7 @@ class Page {
 
   /** After a stroke: every layer again, and everything that is shown of it. */
   computed() {
-    if (this.cost > 50 && this.ready) {  // a large network waits until the hand rests
+    if (this.cost > 50 && this.ready && !this.pad.own?.video) {  // a large network waits until the hand rests; the camera waits for it
       clearTimeout(this.later)
       this.later = setTimeout(() => this.compute(), 60)
     } else this.compute()
