@@ -15,7 +15,7 @@ import numpy as np
 from striate.tasks import Metric
 from striate.tasks.scoring.base import Finding, Findings
 
-BYTES = 48_000  # of compressed items that a page carries, where FEW are not more
+BYTES = 36_000  # of compressed items that a page carries, where FEW are not more
 FEW = 12
 
 

@@ -14,7 +14,7 @@ export function testedItems({ tested, input }) {
 /** A button with an item of the test split, which becomes the input. @param {any} page @param {[number, string, string]} row */
 export function thumbnail(page, [item, what, how]) {
   const { pad, scene } = page, number = scene.offered + item, name = scene.samples[number].name, text = pad.about.kind === 'text'
-  const button = el('button', { className: 'thumb', title: pad.fixed ? `${name}: this file has no values for it; striate view computes them` : name, disabled: pad.fixed, onclick: () => pad.choose(number) })
+  const button = el('button', { className: 'thumb', title: name, onclick: () => pad.choose(number) })
   if (text) button.append(el('q', {}, name))
   else { const canvas = el('canvas', {}); pad.thumbnail(canvas, pad.samples[number]); button.append(canvas) }
   button.append(el('b', {}, what), el('span', {}, how))
@@ -33,7 +33,7 @@ export class Mistakes {
 
   build(box) {
     const { title, headline, worst } = this.tested
-    box.append(el('h2', {}, title), el('p', { className: 'note' }, `Test split: ${headline}.${this.page.pad.fixed ? '' : ' A click makes one the input.'}`),
+    box.append(el('h2', {}, title), el('p', { className: 'note' }, `Test split: ${headline}. A click makes one the input.`),
       el('div', { className: 'thumbs' }, ...worst.map(row => thumbnail(this.page, row))))
   }
 }
