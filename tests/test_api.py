@@ -166,11 +166,11 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
         assert options - known <= OTHERS.get(name, set()), name
 
 
-DRAWN = ("show", "steps", "bare")  # of a figure, which in Python is drawn by the value
+DRAWN = ("show", "steps", "bare", "html")  # of a figure or a page, which in Python comes from the value
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
     "predict": {"files", "top"},
-    "view": {"html", "port", "no_browser"},
+    "view": {"html", "port", "no_browser", "lab"},
     "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "octaves", "ratio", "seed"},  # its **settings
 }
 
