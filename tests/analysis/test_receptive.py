@@ -21,8 +21,20 @@ from striate.analysis.footprint import footprints as unit_by_unit
 from striate.analysis.sizes import Sizes
 from striate.net import build
 from striate.spec import (
-    Cat, ConvTranspose, Embedding, Graph, MaxPool, Op, PadChannels, Seq, Shape, TableConv, Upsample, lower, parse,
-)  # fmt: skip
+    Cat,
+    ConvTranspose,
+    Embedding,
+    Graph,
+    MaxPool,
+    Op,
+    PadChannels,
+    Seq,
+    Shape,
+    TableConv,
+    Upsample,
+    lower,
+    parse,
+)
 from striate.spec.op import per_axis
 
 
