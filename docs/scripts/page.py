@@ -3,7 +3,7 @@
     python docs/scripts/page.py [--assets]
 
 It needs Debian's chromium and Playwright. With ``--assets`` nothing is trained or drawn: the page keeps its network and
-gets the scripts and the style of today.
+gets the scripts and the style of today; it is made anew only where what these read of a layer is not in it.
 """
 
 from __future__ import annotations
@@ -104,6 +104,14 @@ def make_words() -> None:
         print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
 
 
+def is_readable(text: str) -> bool:
+    """Whether the page *text* says of its layers what the package's pages say now."""
+    from striate import view
+
+    scene = json.loads(re.findall(r'id="scene">(.*?)</script>', text, re.S)[0])
+    return scene["layers"][0].keys() == view("lenet5").scene.about["layers"][0].keys()
+
+
 def make_lab() -> None:
     from gallery import smaller  # beside this file
     from playwright.sync_api import sync_playwright
@@ -161,6 +169,8 @@ def make_pictures() -> None:
 
 if __name__ == "__main__":
     if "--assets" in sys.argv:
+        if not is_readable(PAGE.read_text(encoding="utf-8")):
+            make_page()
         PAGE.write_text(with_todays_assets(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     else:
         make_page()
