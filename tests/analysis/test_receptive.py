@@ -57,7 +57,7 @@ def leaves_holes(op: Op, rank: int) -> bool:
 @example(
     (Seq(MaxPool(2, stride=2, dilation=3, ceil=True), Cat(Seq(MaxPool(2), Upsample(2)), MaxPool(3, 1, 1))), (1, 5))
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     """On an input so large that the middle units see no padding: size and place, for several phases."""
     spec, asked = net
