@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from axe_playwright_python.base import AXE_FILE_PATH
 
 
 @contextmanager
@@ -97,3 +98,11 @@ def torch_says(scene, model):
     if model.contract.mode == "text":
         item = item.astype(np.int64)
     return {name: v.numpy().ravel() for name, v in LiveNetwork.of(model).values(item).items()}
+
+
+def serious_faults(page):
+    """What axe-core finds in the page that is serious: the rule, and where."""
+    page.evaluate(AXE_FILE_PATH.read_text())
+    found = page.evaluate("axe.run().then(found => found.violations)")
+    grave = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {node['target']}" for v in grave for node in v["nodes"]]

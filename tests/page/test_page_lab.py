@@ -9,9 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.base import AXE_FILE_PATH
 
-from pages import opened
+from pages import opened, serious_faults
 from striate.errors import SeeError
 from striate.filtering import convolve, find_kernel, kernel_list, pool
 from striate.page.document import reached
@@ -367,16 +366,10 @@ def test_a_picture_of_ones_own(fresh, tmp_path):
 def test_nothing_serious_and_never_too_wide(browser, tmp_path, colours, width):
     path = LabPage.of(convolve(HAND, "sobel", padding="same")).save(tmp_path / "lab.html")
     with opened(browser, path.as_uri() + f"#theme={colours}", viewport={"width": width, "height": 844}) as page:
-        page.evaluate(AXE_FILE_PATH.read_text())
         for settings in ({}, {"op": "max", "kernel": "2x2"}, {"op": "convolve", "kernel": "log", "padding": "valid"}):
             page.evaluate("s => striate.set(s)", settings)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
-            found = page.evaluate("axe.run().then(found => found.violations)")
-            serious = [
-                f"{v['id']}: {node['target']} {re.sub('<canvas.*', '', node['failureSummary'])}"
-                for v in found if v["impact"] in ("serious", "critical") for node in v["nodes"]
-            ]  # fmt: skip
-            assert not serious, "\n".join(serious[:12])
+            assert not serious_faults(page)
         controls = "[...document.querySelectorAll('button, select, input, canvas.pad, textarea, summary')]"
         wanted = page.evaluate(f"{controls}.filter(e => e.checkVisibility()).length")
         seen = set()

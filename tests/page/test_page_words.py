@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pages import opened, shake
+from pages import opened, serious_faults, shake
 from striate.inspect.models.inspected import InspectedModel
 from striate.model.contract import Contract
 from striate.model.model import Model
@@ -153,3 +153,14 @@ def test_typing(page):
     assert note.text_content().startswith("2 words are not in the vocabulary")
     field.fill("")
     assert page.locator("#panel td").nth(2).text_content() in ("none: it is silent", "behind the end")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, colours):
+    if page.evaluate("document.documentElement.dataset.theme") != colours:
+        page.locator("#theme").click()
+    page.get_by_role("button", name="Words").click()
+    page.evaluate("striate.open('w3:1:2')")
+    assert not serious_faults(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")

@@ -131,6 +131,7 @@ class Lab {
     const x = this.image(), [C, , H, W] = x.shape, { op, flip, channels } = this.s, { parts, h, w } = this.kernel
     const m = (this.m = this.window(x.shape)), K = h * w, own = parts[0].length > 1, summed = op === 'convolve' && (channels === 'volume' || own), planes = summed ? 1 : C
     this.fault = m.fault
+    for (const element of document.querySelectorAll('.colouring')) /** @type {HTMLElement} */ (element).hidden = this.pad.about.shape[0] === 1
     if (!m.fault) {
       const settings = { kernel: [h, w], stride: this.s.stride, padding: m.before, dilation: [m.d, m.d], groups: summed ? 1 : C }, shape = [planes, ...m.out], weights = new Float64Array(parts.length * C * K)
       const layer = (name, layerOp, inputs, label, own = {}) => ({ name, op: layerOp, label, formula: '', settings, inputs, shape, weights: own })

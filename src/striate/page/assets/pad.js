@@ -53,6 +53,7 @@ export class Pad {
     else if (kind === 'values' && this.rank < 2) this.curve()
     else if (this.rank === 2) this.drawing()
     else root.append(el('h2', {}, 'Input'), el('p', { className: 'note' }, `An array of ${shape.join('\u00d7')}${this.samples.length ? ': choose a sample' : ', all zeros here: striate view MODEL FILE.npy shows one of yours'}.`))
+    if (!this.own) for (const name of ['dragover', 'drop']) document.addEventListener(name, e => e.preventDefault())  // else the browser would leave the page for the file
     const length = shape.reduce((a, b) => a * b, 1)
     this.item ??= kind === 'values' ? new Float32Array(length) : kind === 'text' ? new Float32Array(length) : new Uint8Array(length)
     this.offered()
