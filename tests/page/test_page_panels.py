@@ -112,6 +112,15 @@ def test_large_items_are_few():
     assert len(many["pixels"]) <= BYTES * 4 / 3 + 1000
 
 
+def test_a_page_that_is_served_has_more_items(run, about):
+    served = view(run).scene.served().about["tested"]
+    assert served["worst"] == about["tested"]["worst"]
+    assert served["confusion"] == about["tested"]["confusion"]
+    counts = {(i, j): n for i, j, n in served["confusion"]}
+    assert {(i, j): len(rows) for i, j, rows in served["cells"]} == {at: min(24, n) for at, n in counts.items()}
+    assert len(about["tested"]["items"]) < len(served["items"])
+
+
 def test_mistakes_come_before_what_is_right():
     cells = {(0, 0): [Finding(50, "", "")], (0, 1): [Finding(60, "", ""), Finding(61, "", "")]}
     assert trial(100, 20, cells).document()["items"][24:] == ["item 60", "item 61", "item 50"]

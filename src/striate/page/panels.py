@@ -15,7 +15,8 @@ import numpy as np
 from striate.tasks import Metric
 from striate.tasks.scoring.base import Finding, Findings
 
-BYTES = 36_000  # of compressed items that a page carries, where FEW are not more
+BYTES = 36_000  # of compressed items that a file carries, where FEW are not more
+SERVED_BYTES = 2_000_000  # likewise, that a page on the local server gets
 FEW = 12
 
 
@@ -37,13 +38,12 @@ class Evaluated:
     names: Sequence[str]
     text: bool = False
 
-    def document(self) -> dict[str, Any]:
-        """As the page takes it: the findings, and as many of their items as it can carry, the worst first.
+    def document(self, room: int = BYTES) -> dict[str, Any]:
+        """As the page takes it: the findings, and as many of their items as fit into *room* bytes, the worst first.
 
         Items are numbered in the order in which they are carried; a finding whose item is not carried is left out.
         """
         carried: dict[int, bytes] = {}
-        room = BYTES
         for finding in self._order():
             i = finding.index
             if i in carried:

@@ -20,7 +20,7 @@ from striate.page.answers import Answers
 from striate.page.blocks import blocks
 from striate.page.document import as_json
 from striate.page.live import LiveLayer, LiveNetwork
-from striate.page.panels import Panels
+from striate.page.panels import SERVED_BYTES, Panels
 from striate.page.stored import stored_pictures
 from striate.spec import Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
@@ -58,6 +58,7 @@ class NetworkScene:
     weights: np.ndarray
     answers: Answers
     samples: tuple[Sample, ...] = ()
+    panels: Panels | None = None
 
     @classmethod
     def of(
@@ -101,7 +102,7 @@ class NetworkScene:
         for name, value in values.items():
             if not torch.isfinite(value).all():
                 raise SeeError(f"{name}: its values are not finite, so there is nothing to show; see striate activity")
-        scene = cls(about, np.zeros(0, "<f4"), answers, tuple(samples))
+        scene = cls(about, np.zeros(0, "<f4"), answers, tuple(samples), panels)
         known = report is not None and not any(isinstance(layer.op, Opaque) for layer in live.layers)
         if not known or (report and (report.macs or 0) > MAX_MACS) or parameters > MAX_WEIGHTS:
             return scene._held()
@@ -114,8 +115,13 @@ class NetworkScene:
         return replace(self, about=self.about | {"held": "server", "check": None}, weights=np.zeros(0, "<f4"))
 
     def served(self) -> NetworkScene:
-        """For a page that can ask the local server: of a network that it would compute slowly, without weights."""
-        return self._held() if (self.about["macs"] or 0) > SERVED_MACS else self
+        """For a page on the local server, which can be asked: of a network that the page would compute slowly, without
+        weights; with more of the test items.
+        """
+        scene = self._held() if (self.about["macs"] or 0) > SERVED_MACS else self
+        if not self.panels or not self.panels.tested:
+            return scene
+        return replace(scene, about=scene.about | {"tested": self.panels.tested.document(SERVED_BYTES)})
 
     def filed(self, room: int = ROOM) -> NetworkScene:
         """For a page in a file: of a network that it cannot compute, with pictures of a few inputs, *room* bytes."""
