@@ -67,8 +67,8 @@ class LiveNetwork:
     report: Report | None
 
     @classmethod
-    def of(cls, model: InspectedModel) -> LiveNetwork:
-        """The layers of *model*, whatever module it is.
+    def of(cls, model: InspectedModel, item: np.ndarray | None = None) -> LiveNetwork:
+        """The layers of *model*, whatever module it is; where it is not followed, those that run on *item*.
 
         Raises:
             SeeError: All activations for one input take more than 2 GiB.
@@ -76,8 +76,9 @@ class LiveNetwork:
         found = _followed(model)
         if found is not None and isinstance(model.module, Net):
             return found
-        if found is None or not found._right():
-            calls = list(_calls(model, model.ready(_random_item(model))))
+        item = _random_item(model) if item is None else item
+        if found is None or not found._right(item):
+            calls = list(_calls(model, model.ready(item)))
             found = cls(model, tuple(_layer(*call) for call in calls), None)
             _affordable(model, [layer.shape for layer in found.layers])
         return found
@@ -157,9 +158,8 @@ class LiveNetwork:
                 tensor[at] = old
 
     @torch.no_grad()
-    def _right(self) -> bool:
+    def _right(self, item: np.ndarray) -> bool:
         """Whether layer by layer the module's own output is computed."""
-        item = self.random_item()
         with evaluating(self.model.module):
             expected = first_tensor(self.model.module(self.model.ready(item)))
             try:

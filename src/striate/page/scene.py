@@ -69,7 +69,7 @@ class NetworkScene:
         Raises:
             SeeError: Its activations for one input take more than 2 GiB, or are not finite.
         """
-        live = LiveNetwork.of(model)
+        live = LiveNetwork.of(model, samples[0].item if samples else None)
         answers, report = Answers(live), live.report
         contract = model.contract
         task = contract.task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +50,11 @@ class PageServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         own = self.server_address[1]
         self.hosts = (f"127.0.0.1:{own}", f"localhost:{own}")
+
+    def handle_error(self, *_: object) -> None:
+        """Nothing of a browser that has gone before its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*_)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:

@@ -115,15 +115,20 @@ export class Held extends Net {
     this.later()
   }
 
-  /** @param {{name: string, step: number}[]} pictures @param {number[]} values @param {number[]} weights @param {boolean} whole the first of the values are the output's */
-  async question(pictures, values, weights, whole = false) {
-    const { version } = this, kind = this.scene.input.kind
-    const head = { edits: [...this.pages.weights.edited], off: [...this.off].map(text => { const at = text.lastIndexOf(':'); return [this.numbers.get(text.slice(0, at)), Number(text.slice(at + 1))] }), pictures: pictures.map(p => [this.numbers.get(p.name), p.step]), values, weights }
-    const text = new TextEncoder().encode(JSON.stringify(head) + '\n'), bytes = new Uint8Array((kind === 'image' ? Uint8Array.from(this.item) : Float32Array.from(this.item)).buffer)
-    const body = new Uint8Array(text.length + bytes.length)
+  /** @param {{name: string, step: number}[]} pictures @param {number[]} values @param {number[]} weights @returns {Promise<Float32Array>} */
+  answer(pictures, values, weights) {
+    const off = [...this.off].map(text => { const at = text.lastIndexOf(':'); return [this.numbers.get(text.slice(0, at)), Number(text.slice(at + 1))] })
+    const head = { edits: [...this.pages.weights.edited], off, pictures: pictures.map(p => [this.numbers.get(p.name), p.step]), values, weights }
+    const text = new TextEncoder().encode(JSON.stringify(head) + '\n'), item = this.scene.input.kind === 'image' ? Uint8Array.from(this.item) : Float32Array.from(this.item)
+    const body = new Uint8Array(text.length + item.byteLength)
     body.set(text)
-    body.set(bytes, text.length)
-    const found = await this.ask(body)
+    body.set(new Uint8Array(item.buffer), text.length)
+    return this.ask(body)
+  }
+
+  /** Asks, and keeps the answer. @param {{name: string, step: number}[]} pictures @param {number[]} values @param {number[]} weights @param {boolean} whole the first of the values are the output's */
+  async question(pictures, values, weights, whole = false) {
+    const { version } = this, found = await this.answer(pictures, values, weights)
     let at = 0
     for (const { name, step } of pictures) {
       const [n, d, h, w] = this.byName.get(name).shape4, shape = [n, d, Math.ceil(h / step), Math.ceil(w / step)]
@@ -132,7 +137,8 @@ export class Held extends Net {
     }
     if (version === this.version) {
       if (whole) { this.values.get(this.output).data.set(found.subarray(at, at + values[1])); this.arrived = version }
-      this.pages.values.take(values, found, at)
+      const rest = whole ? 2 : 0
+      this.pages.values.take(values.slice(rest), found, at + (rest && values[1]))
     }
     if (this.pages.weights.known.size > KEPT) this.pages.weights.known.clear()
     this.pages.weights.take(weights, found, at + total(values))
@@ -160,8 +166,13 @@ export class Held extends Net {
   /** Every value of a layer. @param {string} name @returns {Promise<Float32Array>} */
   async all(name) {
     const { length } = this.values.get(name).data, first = this.firsts.get(name)
-    if (name === 'input' || name === this.output) { await this.settled(); return Float32Array.from(this.values.get(name).data) }
-    return this.get(() => Float32Array.from({ length }, (_, i) => this.pages.values.at(first + i)))
+    for (;;) {
+      await this.settled()
+      if (name === 'input' || name === this.output) return Float32Array.from(this.values.get(name).data)
+      if (!this.ask) throw new Error(this.needs)
+      const { version } = this, found = await this.answer([], [first, length], [])
+      if (version === this.version) return found
+    }
   }
 
   /** Once what was asked last is there. @returns {Promise<any>} */
@@ -174,7 +185,7 @@ export class Held extends Net {
     const { sets, whole } = this.noting(() => {
       const [first, ...rest] = this.chain(layer), inputs = this.inputsOf(first)
       for (const tap of this.reads(first, unit).taps) if (tap.index >= 0) inputs[tap.source].data[tap.index]
-      for (const name of [first, ...rest]) { this.pages.values.at(this.firsts.get(name) + flat(this.byName.get(name).shape4, unit)); this.reads(name, unit) }
+      for (const name of [first, ...rest]) { if (name !== this.output) this.pages.values.at(this.firsts.get(name) + flat(this.byName.get(name).shape4, unit)); this.reads(name, unit) }
     })
     if (whole) this.wanted.delete(who)
     else { this.wanted.set(who, sets); this.later() }

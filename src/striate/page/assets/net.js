@@ -8,6 +8,8 @@ export function decoded(text, type) {
   return new type(bytes.buffer)
 }
 
+const STEP = 20_000_000  // multiply-accumulates after which the page may look up
+
 export class Net {
   /** @param {any} scene @param {Float32Array} weights @param {(n: number) => Float32Array} room for the values of a layer */
   constructor(scene, weights, room = n => new Float32Array(n)) {
@@ -41,25 +43,28 @@ export class Net {
   inputsOf(name) { return this.byName.get(name).inputs.map(input => this.values.get(input)) }
 
   /** Computes every layer for a prepared input: bytes 0 to 255 of an image, values, or word numbers. @param {ArrayLike<number>} item */
-  run(item) {
+  run(item) { this.load(item); this.again() }
+
+  load(item) {
     const { kind, mean, std } = this.scene.input
     const x = this.values.get('input').data, plane = x.length / this.inputShape[0]
     for (let i = 0; i < x.length; i++) {
       const c = Math.floor(i / plane)
       x[i] = kind === 'text' ? item[i] : (Math.fround(kind === 'image' ? Math.fround(item[i] / 255) : item[i]) - mean[c]) / std[c]
     }
-    this.again()
   }
 
   /** Computes the layers once more, as after an edit. */
   again() { for (const _ of this.steps()); }
 
-  /** The same, layer by layer. @returns {Generator<string>} */
+  /** The same, in steps of about 20 million multiply-accumulates at most. @returns {Generator<string>} */
   *steps() {
     for (const layer of this.layers) {
       const out = this.values.get(layer.name)
       out.data.fill(0)
-      OPS[layer.op].forward(layer, this.inputsOf(layer.name), out)
+      const parts = layer.op === 'conv' ? Math.min(out.shape[0], Math.ceil((layer.macs ?? 0) / STEP)) : 1
+      for (let p = 0; p < parts - 1; p++) { OPS[layer.op].forward(layer, this.inputsOf(layer.name), out, Math.round((p / parts) * out.shape[0]), Math.round(((p + 1) / parts) * out.shape[0])); yield layer.name }
+      OPS[layer.op].forward(layer, this.inputsOf(layer.name), out, parts > 1 ? Math.round(((parts - 1) / parts) * out.shape[0]) : 0, out.shape[0])
       if (this.off.size) {
         const plane = size(out.shape.slice(1))
         for (let c = 0; c < out.shape[0]; c++) if (this.off.has(`${layer.name}:${c}`)) out.data.fill(0, c * plane, (c + 1) * plane)

@@ -246,17 +246,17 @@ function transposed(L, input, out) {
 const zeroed = (L, out) => { const b = L.weights.bias; if (b) { const plane = size(out.shape.slice(1)); for (let c = 0; c < out.shape[0]; c++) out.data.fill(b[c], c * plane, (c + 1) * plane) } }
 
 /**
- * forward(layer, inputs, out) fills `out`; reads(layer, inputs, unit) says what `unit` = [c, d, h, w] rests on.
+ * forward(layer, inputs, out) fills `out`; that of a convolution also a part of its channels after the other. reads(layer, inputs, unit) says what `unit` = [c, d, h, w] rests on.
  * With `few` the channels of a convolution's window are left at one: its place is all that is wanted.
  * kinds: sum (of input x weight, + bias), max, map (a function of one value), softmax, lrn, norm, product, rbf.
- * @type {Object<string, {forward: (L: any, inputs: Map4[], out: Map4) => void, reads: (L: any, inputs: Map4[], u: number[], few?: boolean) => Reads}>}
+ * @type {Object<string, {forward: (L: any, inputs: Map4[], out: Map4, from?: number, to?: number) => void, reads: (L: any, inputs: Map4[], u: number[], few?: boolean) => Reads}>}
  */
 export const OPS = {
   conv: {
-    forward(L, [input], out) {
+    forward(L, [input], out, from = 0, to = out.shape[0]) {
       const w = windowOf(L), groups = L.settings.groups, inGroup = input.shape[0] / groups, perGroup = out.shape[0] / groups, K = size(w.kernel)
-      zeroed(L, out)
-      for (let oc = 0; oc < out.shape[0]; oc++)
+      if (from === 0) zeroed(L, out)
+      for (let oc = from; oc < to; oc++)
         for (let i = 0; i < inGroup; i++) slide(out, oc, input, Math.floor(oc / perGroup) * inGroup + i, L.weights.weight, (oc * inGroup + i) * K, w)
     },
     reads(L, [input], [c, ...at], few = false) {

@@ -29,6 +29,8 @@ class Page {
     this.state = address.read()
     const asked = { ...this.state }
     this.pinned = null
+    /** @type {import('striate/net').Net|null} computes while the other is shown */
+    this.spare = null
     this.hovered = null
     this.verdict()
     byId('title').textContent = scene.title
@@ -127,13 +129,31 @@ class Page {
 
   /** After a stroke: every layer again, and everything that is shown of it. */
   computed() {
-    if (this.cost > 50 && this.ready && !this.pad.own?.video) {  // a large network waits until the hand rests; the camera waits for it
-      clearTimeout(this.later)
-      this.later = setTimeout(() => this.compute(), 60)
-    } else this.compute()
+    if (this.cost > 50 && this.ready && !this.net.held) this.computeBeside()
+    else this.compute()
+  }
+
+  /** A network that takes long is computed beside what is shown, in steps between which the page is free. */
+  async computeBeside() {
+    this.stale = true
+    if (this.busy) return
+    this.busy = true
+    const spare = (this.spare ??= this.net.copy())
+    while (this.stale) {
+      this.stale = false
+      spare.load(this.pad.item)
+      let begun = performance.now()
+      for (const _ of spare.steps()) if (performance.now() - begun > 25) { await new Promise(rest => setTimeout(rest)); begun = performance.now() }
+      [this.net.values, spare.values] = [spare.values, this.net.values]
+      this.panels.compare.compute()
+      this.paint()
+      this.store()
+    }
+    this.busy = false
   }
 
   compute() {
+    this.stale = true  // what is being computed beside it
     const begun = performance.now()
     this.net.run(this.pad.item)
     this.panels.compare.compute()
@@ -265,6 +285,7 @@ class Page {
   edited(again = true) {
     const some = this.net.edits.size + this.net.off.size, { compare } = this.panels
     this.edition = (this.edition ?? 0) + 1
+    this.stale = true  // what is being computed
     byId('reset').hidden = !some && !compare.kind
     byId('reset').textContent = some ? `Reset ${some} edit${some === 1 ? '' : 's'}` : 'End comparison'
     this.showing()
@@ -367,6 +388,7 @@ class Page {
     return {
       ready: net.settled().then(() => true, () => false),
       check: this.checked,
+      settled: async () => { while (this.busy) await new Promise(rest => setTimeout(rest, 10)); await net.settled() },
       layers: () => net.layers.map(({ name, op, shape: s }) => ({ name, op, shape: s })),
       input: array => { this.pad.keep(); this.pad.item = this.pad.about.kind === 'image' ? Uint8Array.from(array) : Float32Array.from(array); this.pad.paint(); this.compute(); return net.settled() },
       values: name => (net.held ? net.all(name).then(data => ({ shape: shape(name), data: Array.from(data) })) : { shape: shape(name), data: Array.from(net.values.get(name).data) }),

@@ -102,6 +102,7 @@ export class Space {
     const gl = this.gl
     if (!gl) return
     for (const stage of this.stages) {
+      if (!stage.canvas.width) continue  // out of sight
       stage.texture ??= gl.createTexture()
       gl.bindTexture(gl.TEXTURE_2D, stage.texture)
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, stage.canvas)
