@@ -39,6 +39,12 @@ SHOTS = {  # by picture: what is done before it, on top of what was done for the
 }
 PANELS = ("view-attribution", "view-kernels", "view-confusion")  # of which the panel alone is shown
 
+# Of other networks: how each is trained, the width of the window, what is in the address
+NETWORKS = {
+    "view-blocks": ("digits --net resnet20 --epochs 3", 1500, "theme=light&open=stage1,stage2,stage3,stage2.block1"),
+    "view-mask": ("shapes:segmentation --epochs 6", 1500, "theme=dark"),
+}
+
 
 def make_page() -> None:
     text = (DOCS / "view.md").read_text(encoding="utf-8")
@@ -112,6 +118,32 @@ def is_readable(text: str) -> bool:
     return scene["layers"][0].keys() == view("lenet5").scene.about["layers"][0].keys()
 
 
+def make_networks() -> None:
+    """The pictures of other kinds of networks, and of a narrow screen."""
+    from gallery import smaller  # beside this file
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=ARGUMENTS)
+        for name, (command, _, _) in NETWORKS.items():
+            subprocess.run(["striate", "train", *command.split(), "--out", name], cwd=folder, check=True)
+            subprocess.run(["striate", "view", name, "--html", f"{name}.html"], cwd=folder, check=True)
+        shots = [(name, width, 840, f"{folder}/{name}.html", state) for name, (_, width, state) in NETWORKS.items()]
+        shots.append(("view-narrow", 390, 844, str(PAGE), "theme=light&sample=3"))
+        for name, width, height, path, state in shots:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.goto(f"file://{path}#{state}")
+            page.wait_for_function("window.striate")
+            page.wait_for_timeout(1500)
+            picture = DOCS / "pictures" / f"{name}.png"
+            page.screenshot(path=picture)
+            smaller(picture)
+            print(f"written {picture.relative_to(DOCS)}, {picture.stat().st_size / 1000:.0f} kB")
+            page.close()
+        browser.close()
+
+
 def make_lab() -> None:
     from gallery import smaller  # beside this file
     from playwright.sync_api import sync_playwright
@@ -175,5 +207,6 @@ if __name__ == "__main__":
     else:
         make_page()
         make_pictures()
+        make_networks()
         make_lab()
         make_words()

@@ -95,17 +95,17 @@ export function arrange(items, about) {
     }
     const boxes = columns.map(stages => stages.map(stage => column(stage, Math.max(SMALL, (room - LANE - (stages.length - 1) * (head + BETWEEN)) / stages.length))))
     const tall = boxes.map(list => list.reduce((sum, b) => sum + b.up + b.down + BETWEEN, -BETWEEN)), most = Math.max(...tall), widths = boxes.map(list => Math.max(...list.map(b => b.width)))
-    const up = (most + head) / 2
+    const up = (most + head) / 2, far = item.stages.filter(stage => stage.inputs.some(s => own.has(s) ? depth.get(s) < depth.get(stage) - 1 : depth.get(stage) > 0))
     return {
-      width: widths.reduce((sum, w) => sum + w + gap, -gap), up, down: most - up + LANE,
+      width: widths.reduce((sum, w) => sum + w + gap, -gap), up, down: most - up + LANE + 9 * Math.max(0, far.length - 1),
       place: (x, middle) => boxes.forEach((list, i) => {
-        let y = middle + (head - tall[i]) / 2
+        let y = middle - (head + tall[i]) / 2
         list.forEach((b, k) => {
           b.place(x, y + b.up)
           y += b.up + b.down + BETWEEN
           const stage = columns[i][k]
           stage.ends = new Set(stage.inputs.filter(s => !own.has(s) ? i === 0 : depth.get(s) === i - 1))
-          stage.lane = middle + most - up + LANE - 8
+          stage.lane = middle + most - up + LANE - 8 + 9 * Math.max(0, far.indexOf(stage))  // each its own
         })
         x += widths[i] + gap
       }),

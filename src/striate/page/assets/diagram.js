@@ -158,7 +158,7 @@ export class Diagram {
     if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, display: '' })
     else this.bars.style.display = 'none'
     this.width = Math.max(LEFT + found.width, last.x + last.width) + (list ? LIST - 10 : LEFT)
-    this.height = Math.max(tall, found.height) + 52
+    this.height = Math.max(tall, found.height) + 30  // and the legend
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }
     for (const stage of this.stages) {
@@ -421,7 +421,7 @@ export class Diagram {
 }
 
 /** The width that the words over a column need at least. */
-const needed = stage => 7.2 * Math.max(...stage.label.split('.').map(part => part.length), 8) + (stage.block ? 17 : 0)
+const needed = stage => Math.max(7.2 * Math.max(...stage.label.split('.').map(part => part.length)) + (stage.block ? 17 : 0), 6.6 * Math.min(14, stage.name.children[1]?.textContent.length ?? 0), 52)
 
 /** The lines that a column's name takes: it breaks behind its dots. */
 function lines(stage, width) {
