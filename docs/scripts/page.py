@@ -127,8 +127,8 @@ def make_networks() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=ARGUMENTS)
         for name, (command, _, _) in NETWORKS.items():
-            subprocess.run(["striate", "train", *command.split(), "--out", name], cwd=folder, check=True)
-            subprocess.run(["striate", "view", name, "--html", f"{name}.html"], cwd=folder, check=True)
+            subprocess.run(["striate", "train", *command.split()], cwd=folder, check=True)
+            subprocess.run(["striate", "view", "--html", f"{name}.html"], cwd=folder, check=True)
         shots = [(name, width, 840, f"{folder}/{name}.html", state) for name, (_, width, state) in NETWORKS.items()]
         shots.append(("view-narrow", 390, 844, str(PAGE), "theme=light&sample=3"))
         for name, width, height, path, state in shots:

@@ -153,7 +153,8 @@ def test_nothing_moves_for_who_wants_no_motion(browser, resnet):
     with opened(browser, resnet) as page:
         page.keyboard.press("o")
         assert page.evaluate(moving) > 0
-        page.wait_for_function(f"{moving} === 0")
+        page.evaluate("Promise.all(document.getAnimations().map(motion => motion.finished)).then(() => true)")
+        assert page.evaluate(moving) == 0
     with opened(browser, resnet, reduced_motion="reduce") as page:
         page.keyboard.press("o")
         assert page.evaluate(moving) == 0
