@@ -42,6 +42,7 @@ def test_steps(cli, photo):
     with Image.open("a.gif") as image:
         assert image.n_frames == 12
     assert cli("activation", photo, "tanh", "--after", "sobel-x", "--steps", "a.html", "-o", "a.png").code == 0
+    assert '"op":"tanh"' in Path("a.html").read_text()
 
 
 def test_a_chain_with_all_its_stages(cli, photo):

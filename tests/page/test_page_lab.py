@@ -12,7 +12,7 @@ import torch
 
 from pages import opened, serious_faults
 from striate.errors import SeeError
-from striate.filtering import convolve, find_kernel, kernel_list, pool
+from striate.filtering import activation, convolve, find_kernel, kernel_list, pool
 from striate.page.document import reached
 from striate.page.lab import SIZES, LabPage
 
@@ -164,6 +164,23 @@ def test_pooling_is_that_of_striate(lab):
             continue
         np.testing.assert_allclose(mine[0], found, rtol=1e-12, err_msg=f"{n}: {kind} {sides} {stride} {padding}")
     assert 5 < refused < 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["relu", "tanh", "sigmoid"])
+def test_activations_are_those_of_striate(lab, kind):
+    """Of numbers; of a photo, which is divided by 255 before what is flat beyond 5."""
+    numbers = np.round(np.random.default_rng(5).normal(scale=3, size=(5, 7)), 4)
+    bytes_ = np.random.default_rng(6).integers(0, 256, (17, 18), dtype=np.uint8)
+    for array, how in ((numbers, "values"), (bytes_, "image")):
+        image = {"shape": [1, *array.shape], "kind": how, "data": array.ravel().tolist()}
+        mine = output(lab, {"op": kind, "image": image})
+        np.testing.assert_allclose(mine[0], activation(array, kind).output, rtol=1e-12, atol=1e-15)
+    assert lab.locator(".sliding").first.is_hidden()
+    again = LabPage.of(activation(bytes_, kind)).scene["image"]
+    assert (again["kind"], again["shape"]) == ("image", [1, 17, 18])
+    lab.evaluate("striate.set({ op: 'average', kernel: '2x2', stride: 2, padding: 0, image: '1 2; 3 4' })")
+    assert lab.locator("#arithmetic .sum").text_content().endswith("divided by 42.5000")
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ Steps = Annotated[
         "--steps",
         "--animation",
         metavar="OUT",
-        help="Animate every step: a .gif, or an .html to step through.",
+        help="Animate every step: a .gif, or an .html, which is --html.",
         callback=writes(".gif", ".html"),
     ),
 ]
@@ -118,12 +118,13 @@ def activation_command(
     show: Show = "colour",
     bare: Bare = False,
     steps: Steps = None,
+    html: Html = None,
     json: Json = False,
 ) -> None:
     """Apply an activation function to an image. ReLU, tanh or sigmoid."""
     from striate.filtering import activation
 
-    _finish(activation(image, kind, after=after, channels=channels), out, show, bare, json, steps)
+    _finish(activation(image, kind, after=after, channels=channels), out, show, bare, json, steps, html)
 
 
 def lab_command(
@@ -169,15 +170,16 @@ def _finish(
     single = isinstance(done, FilteredImage)
     if bare and not out:
         raise typer.BadParameter("--bare writes the result alone; say where with -o OUT.png")
-    if isinstance(done, FilteredImage) and steps:
-        done.steps().save(steps)
-    if isinstance(done, FilteredImage) and html:
-        from striate.page.lab import LabPage
+    if isinstance(done, FilteredImage):
+        if steps and steps.suffix.lower() == ".gif":
+            done.steps().save(steps)
+        for file in (file for file in (steps, html) if file and file.suffix.lower() != ".gif"):
+            from striate.page.lab import LabPage
 
-        page = LabPage.of(done)
-        page.save(html)
-        if page.reduced:
-            say(f"{html}: the image is reduced to {page.reduced} there")
+            page = LabPage.of(done)
+            page.save(file)
+            if page.reduced:
+                say(f"{file}: the image is reduced to {page.reduced} there")
     if bare and out:
         write_image(out, done.pixels(show))
     elif out or show != "colour":

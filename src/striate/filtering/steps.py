@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,13 +13,12 @@ from PIL import Image
 from striate.errors import SeeError, shape_text
 from striate.files import write_safely
 from striate.filtering.sliding import ACTIVATIONS, SlidingWindow
-from striate.plotting.colours import diverging, sequential
 from striate.plotting.picture import ColourScale, Panel, image_panel, panel_grid, short, value_panel
 from striate.plotting.text import DENSITY
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
 NOT_YET = (222, 226, 240)  # the colour of what is still to come where the output is grey itself
-MAX_SIDE = {"gif": 480, "html": 128}  # pixels of an image; of a larger one its middle is shown
+MAX_SIDE = 480  # pixels of an image; of a larger one its middle is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,23 +108,20 @@ class SlidingSteps:
         return replace(self, image=image, moves=moves, output=self.output[tuple(kept)], title=title)
 
     def save(self, path: str | Path) -> None:
-        """Writes the animation: a ``.gif``, or an ``.html`` page to step through by hand.
+        """Writes the animation, a ``.gif``.
 
         Raises:
-            SeeError: Another suffix, or an image too large for a page.
+            SeeError: Another suffix.
         """
         path = Path(path)
-        if path.suffix.lower() == ".gif":
-            write_safely(path, self.gif())
-        elif path.suffix.lower() in (".html", ".htm"):
-            write_safely(path, self.page())
-        else:
-            raise SeeError(f"{path}: the steps are written as .gif or .html; use one of these names")
+        if path.suffix.lower() != ".gif":
+            raise SeeError(f"{path}: the animation is a .gif; a page to step through is striate.page.lab.LabPage")
+        write_safely(path, self.gif())
 
     def gif(self) -> bytes:
         """The animation's bytes: each frame a second long where they are few, shorter where they are many."""
         frames = [frame.resize((frame.width // DENSITY, frame.height // DENSITY), Image.Resampling.LANCZOS)
-                  for frame in self.cropped(MAX_SIDE["gif"])._frames()]  # fmt: skip
+                  for frame in self.cropped(MAX_SIDE)._frames()]  # fmt: skip
         size = max(f.width for f in frames), max(f.height for f in frames)
         frames = [_padded(frame, size) for frame in frames]
         stream = io.BytesIO()
@@ -173,31 +166,6 @@ class SlidingSteps:
         pairs = [panel for pair in zip(kernels, products, strict=True) for panel in pair]
         return [replace(shown, title="under the window"), *pairs]
 
-    def page(self) -> str:
-        """An HTML page to step through, with the numbers and the arithmetic; it fetches nothing."""
-        return self.cropped(MAX_SIDE["html"])._page()
-
-    def _page(self) -> str:
-        ramp = np.linspace(-1, 1, 65)
-        data: dict[str, Any] = {
-            "kind": self.kind,
-            "title": self.title,
-            "image": _rounded(self.image),
-            "white": self.white,
-            "outputWhite": self.output_white,
-            "weights": [_rounded(w) for w in self.weights],
-            "output": _rounded(self.output),
-            "size": self.moves.size,
-            "stride": self.moves.stride,
-            "before": self.moves.before,
-            "dilation": self.moves.dilation,
-            "diverging": diverging(ramp, 1).tolist(),
-            "sequential": sequential(np.linspace(0, 1, 65), 1).tolist(),
-        }
-        text = files("striate.filtering").joinpath("steps.html").read_text("utf-8")
-        # "</script>" inside the data would end the script, and "<!--" hide it
-        return text.replace("{{data}}", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
-
 
 def photo_bytes(values: np.ndarray, white: float) -> np.ndarray:
     """Brightness from 0 to *white* as bytes, clipped as photo programs do.
@@ -221,10 +189,6 @@ def height_by(array: np.ndarray) -> str:
 
 def _signed(number: float) -> str:
     return f"({short(number)})" if number < 0 else short(number)
-
-
-def _rounded(array: np.ndarray) -> list[list[float]]:
-    return [[float(f"{v:.6g}") for v in row] for row in array.tolist()]
 
 
 def _padded(frame: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -13,6 +13,7 @@ from striate._version import __version__
 from striate.errors import shape_text
 from striate.filtering import FilteredImage, convolve, find_kernel, kernel_list
 from striate.filtering.kernels import Kernel
+from striate.filtering.lab import SATURATING, WHITE
 from striate.filtering.sliding import sliding_window
 from striate.page.document import OneFile, as_json, filled
 
@@ -37,7 +38,7 @@ class LabPage(OneFile):
 
     @classmethod
     def of(cls, done: FilteredImage | None = None) -> LabPage:
-        """The lab with the image and the settings of a convolution or a pooling, or with its own.
+        """The lab with the image and the settings of what was done, or with its own.
 
         A photo above 512 pixels a side is reduced to that.
         """
@@ -98,7 +99,9 @@ def _text(plane: np.ndarray) -> str:
 
 def _image(done: FilteredImage) -> dict[str, Any]:
     pixels = np.atleast_3d(done.image)
-    if done.photo and done.white == 255 and (pixels == np.rint(pixels)).all():
+    if done.photo and done.kind in SATURATING:  # of which it was divided by 255
+        pixels = np.rint(pixels * (WHITE / done.white))
+    if done.photo and (pixels == np.rint(pixels)).all():
         longest, array = max(pixels.shape[:2]), pixels.astype(np.uint8)
         if longest > MAX_SIDE:
             height, width = (max(1, round(n * MAX_SIDE / longest)) for n in pixels.shape[:2])

@@ -15,7 +15,7 @@ export function parsed(net, text) {
 }
 
 export const digits = { whole: false }  // whole numbers alone: the lab's
-const fixed = v => v.toFixed(digits.whole ? 0 : 4).replace('-', '\u2212')
+const fixed = v => v.toFixed(digits.whole && Number.isInteger(v) ? 0 : 4).replace('-', '\u2212')
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
@@ -216,7 +216,7 @@ export class Arithmetic {
 
   editor(layer, at, value) {
     if (!at) return document.createTextNode(fixed(value))
-    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole ? 0 : 3)
+    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole && Number.isInteger(value) ? 0 : 3)
     if (this.fixed) return document.createTextNode(shown.replace('-', '\u2212'))
     const input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: shown, title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
     input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)

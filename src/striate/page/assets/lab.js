@@ -13,6 +13,7 @@ const LARGEST = 15  // the side of a kernel that is typed
 const LISTED = 16  // the side of a map whose numbers are written into it
 const ROOM = 320  // the longer side of a picture of one's own
 const POOLS = { max: 'maxpool', average: 'mean', sum: 'sumpool' }
+const FUNCTIONS = { relu: 'max(0, x)', tanh: '(e^x \u2212 e^\u2212x) / (e^x + e^\u2212x)', sigmoid: '1 / (1 + e^\u2212x)' }
 const COLOURS = ['red', 'green', 'blue']
 
 OPS.length = {  // of two kernels together
@@ -108,44 +109,46 @@ class Lab {
   // ------------------------------------------------------------------------------------------------------ the layer
   /** The input as the operation takes it: one channel, or three. */
   image() {
-    const { shape: [C, H, W] } = this.pad.about, x = this.pad.item
-    if (C === 1 || this.s.channels !== 'grey') return { shape: [C, 1, H, W], data: Float64Array.from(x) }
+    const { shape: [C, H, W], kind } = this.pad.about, x = this.pad.item
+    const by = kind === 'image' && ['tanh', 'sigmoid'].includes(this.s.op) ? 255 : 1  // both are flat beyond 5
+    if (C === 1 || this.s.channels !== 'grey') return { shape: [C, 1, H, W], data: Float64Array.from(x, v => v / by) }
     const n = H * W, data = new Float64Array(n)
-    for (let i = 0; i < n; i++) data[i] = (x[i] * 19595 + x[n + i] * 38470 + x[2 * n + i] * 7471 + 0x8000) >> 16
+    for (let i = 0; i < n; i++) data[i] = ((x[i] * 19595 + x[n + i] * 38470 + x[2 * n + i] * 7471 + 0x8000) >> 16) / by
     return { shape: [1, 1, H, W], data }
   }
 
   /** How the window moves (striate/filtering/sliding.py), or why it cannot. */
   window(/** @type {number[]} */ [C, , H, W]) {
-    const { h, w, parts } = this.kernel, { op, padding, stride } = this.s, d = op === 'convolve' ? this.s.dilation : 1, span = [(h - 1) * d + 1, (w - 1) * d + 1]
+    const { parts } = this.kernel, { op } = this.s, single = op in FUNCTIONS, d = op === 'convolve' ? this.s.dilation : 1
+    const [h, w, padding, stride] = single ? [1, 1, 'valid', [1, 1]] : [this.kernel.h, this.kernel.w, this.s.padding, this.s.stride], span = [(h - 1) * d + 1, (w - 1) * d + 1]
     const each = f => span.map(f), pads = { valid: [each(() => 0), each(() => 0)], same: [each(n => (n - 1) >> 1), each(n => n >> 1)], full: [each(n => n - 1), each(n => n - 1)] }
     const [before, after] = pads[padding] ?? [each(() => Number(padding)), each(() => Number(padding))], room = [H, W].map((n, a) => n + before[a] + after[a] - span[a])
     let fault = ''
     if (op === 'convolve' && parts[0].length > 1 && parts[0].length !== C) fault = `the kernel has ${parts[0].length} channels, the image ${C}; they must be equal`
     else if (op === 'max' && before.some((p, a) => p > Math.floor([h, w][a] / 2))) fault = `padding ${Math.max(...before)} is more than half of the ${h}x${w} window`
     else if (Math.min(...room) < 0) fault = `a ${span.join('x')} window does not fit the ${H}x${W} image; use a smaller window or more padding`
-    return { fault, d, span, before, after, out: room.map((r, a) => Math.floor(r / stride[a]) + 1) }
+    return { fault, h, w, stride, d, span, before, after, out: room.map((r, a) => Math.floor(r / stride[a]) + 1) }
   }
 
   rebuild() {
-    const x = this.image(), [C, , H, W] = x.shape, { op, flip, channels } = this.s, { parts, h, w } = this.kernel
-    const m = (this.m = this.window(x.shape)), K = h * w, own = parts[0].length > 1, summed = op === 'convolve' && (channels === 'volume' || own), planes = summed ? 1 : C
+    const x = this.image(), [C, , H, W] = x.shape, { op, flip, channels } = this.s, { parts } = this.kernel
+    const m = (this.m = this.window(x.shape)), { h, w } = m, K = h * w, own = parts[0].length > 1, summed = op === 'convolve' && (channels === 'volume' || own), planes = summed ? 1 : C
     this.fault = m.fault
     for (const element of document.querySelectorAll('.colouring')) /** @type {HTMLElement} */ (element).hidden = this.pad.about.shape[0] === 1
     if (!m.fault) {
-      const settings = { kernel: [h, w], stride: this.s.stride, padding: m.before, dilation: [m.d, m.d], groups: summed ? 1 : C }, shape = [planes, ...m.out], weights = new Float64Array(parts.length * C * K)
-      const layer = (name, layerOp, inputs, label, own = {}) => ({ name, op: layerOp, label, formula: '', settings, inputs, shape, weights: own })
+      const settings = { kernel: [h, w], stride: m.stride, padding: m.before, dilation: [m.d, m.d], groups: summed ? 1 : C }, shape = [planes, ...m.out], weights = new Float64Array(parts.length * C * K)
+      const layer = (name, layerOp, inputs, label, own = {}) => ({ name, op: layerOp, label, formula: FUNCTIONS[op] ?? '', settings, inputs, shape, weights: own })
       const turned = plane => (flip ? plane.slice().reverse() : plane)
-      parts.forEach((p, k) => { for (let c = 0; c < C; c++) weights.set(turned(p[own ? c : 0]), (k * C + c) * K) })
+      if (op === 'convolve') parts.forEach((p, k) => { for (let c = 0; c < C; c++) weights.set(turned(p[own ? c : 0]), (k * C + c) * K) })
       const names = parts.length > 1 ? ['x', 'y'] : ['output'], what = `${h}\u00d7${w} kernel${flip ? ', turned by 180\u00b0' : ''}`
-      const layers = op === 'convolve' ? parts.map((_, k) => layer(names[k], 'conv', ['input'], what, { weight: { shape: [planes, C / settings.groups, h, w], offset: k * C * K } })) : [layer('output', POOLS[op], ['input'], `${op} of ${h}\u00d7${w}`)]
+      const layers = op === 'convolve' ? parts.map((_, k) => layer(names[k], 'conv', ['input'], what, { weight: { shape: [planes, C / settings.groups, h, w], offset: k * C * K } })) : [layer('output', POOLS[op] ?? op, ['input'], POOLS[op] ? `${op} of ${h}\u00d7${w}` : op)]
       if (parts.length > 1 && op === 'convolve') layers.push(layer('output', 'length', names, '\u221a(x\u00b2 + y\u00b2)'))
       const net = (this.net = new Net({ input: { shape: [C, H, W], kind: 'values', mean: [], std: [] }, layers }, /** @type {any} */ (weights)))
       for (const [name, map] of net.values) net.values.set(name, { shape: map.shape, data: /** @type {any} */ (name === 'input' ? x.data : new Float64Array(map.data.length)) })
       net.again()
       this.arithmetic.net = net
       this.out = net.values.get('output')
-      this.photo = this.pad.about.kind === 'image' && (op === 'max' || op === 'average' || (op === 'convolve' && parts.length === 1 && Math.abs(this.kernelSum() - 1) < 0.05))
+      this.photo = this.pad.about.kind === 'image' && (op === 'max' || op === 'average' || op === 'relu' || (op === 'convolve' && parts.length === 1 && Math.abs(this.kernelSum() - 1) < 0.05))
       digits.whole = x.data.every(Number.isInteger) && (op !== 'convolve' || weights.every(Number.isInteger))
       this.limit = limitOf(this.out.data)
       const [c, y, z] = this.s.cell ?? [0, m.out[0] >> 1, m.out[1] >> 1]
@@ -170,7 +173,7 @@ class Lab {
 
   /** The size formula, with the numbers put in, and what no window reads. */
   sizes() {
-    const { about: { shape: [, H, W] } } = this.pad, { h, w } = this.kernel, { stride } = this.s, { before, after, out, d, fault } = this.m, box = byId('sizes')
+    const { about: { shape: [, H, W] } } = this.pad, { h, w, stride, before, after, out, d, fault } = this.m, box = byId('sizes')
     box.replaceChildren(el('p', { className: 'formula' }, '\u230a(i + 2p \u2212 d(k \u2212 1) \u2212 1) / s\u230b + 1'))
     for (const [a, word, i, k] of /** @type {[number, string, number, number][]} */ ([[0, 'height', H, h], [1, 'width', W, w]])) {
       const p = before[a] === after[a] ? `2\u00b7${before[a]}` : `${before[a]} + ${after[a]}`
@@ -181,8 +184,8 @@ class Lab {
   }
 
   lost(n, what, a) {
-    const { before, out, d } = this.m, k = [this.kernel.h, this.kernel.w][a], read = new Set()
-    for (let o = 0; o < out[a]; o++) for (let i = 0; i < k; i++) read.add(o * this.s.stride[a] - before[a] + i * d)
+    const { h, w, stride, before, out, d } = this.m, k = [h, w][a], read = new Set()
+    for (let o = 0; o < out[a]; o++) for (let i = 0; i < k; i++) read.add(o * stride[a] - before[a] + i * d)
     const lines = Array.from({ length: n }, (_, i) => i).filter(i => !read.has(i)), m = lines.length
     if (!m) return []
     return [lines[0] === n - m ? (m > 1 ? `the last ${m} ${what}s` : `the last ${what}`) : `${m} of the ${n} ${what}s`]
@@ -236,8 +239,8 @@ class Lab {
   /** The window of a pixel of the output, in the input, and its arithmetic. */
   show() {
     if (this.fault) return
-    const [c, y, x] = this.hovered ?? this.s.cell, { h, w } = this.kernel, { before, after, span, d, out } = this.m, { shape: [C, H, W], kind, limit } = this.pad.about
-    const marks = this.pad.marks, top = y * this.s.stride[0] - before[0], left = x * this.s.stride[1] - before[1], box = this.pad.canvas.parentElement
+    const [c, y, x] = this.hovered ?? this.s.cell, { h, w, stride, before, after, span, d, out } = this.m, { shape: [C, H, W], kind, limit } = this.pad.about
+    const marks = this.pad.marks, top = y * stride[0] - before[0], left = x * stride[1] - before[1], box = this.pad.canvas.parentElement
     marks.replaceChildren()
     marks.setAttribute('viewBox', `${-before[1]} ${-before[0]} ${W + before[1] + after[1]} ${H + before[0] + after[0]}`)
     const share = n => `${(100 * n) / (W + before[1] + after[1])}%`
@@ -320,7 +323,7 @@ class Lab {
     const on = (id, f, event = 'onchange') => { byId(id)[event] = () => { f(/** @type {any} */ (byId(id))); this.s.cell = null; this.sync(); this.rebuild() } }
     const whole = (field, least) => { const v = Math.round(Number(field.value)); return Number.isFinite(v) && v >= least ? v : least }
     byId('kernels').append(...[...this.named.keys()].map(name => el('option', { value: name }, name)), el('option', { value: 'typed' }, 'typed'))
-    on('op', f => { this.s.op = f.value; if (f.value !== 'convolve') { this.s.stride = [this.kernel.h, this.kernel.w]; this.s.padding = 'valid' } else this.s.stride = [1, 1] })
+    on('op', f => { this.s.op = f.value; if (POOLS[f.value]) { this.s.stride = [this.kernel.h, this.kernel.w]; this.s.padding = 'valid' } else this.s.stride = [1, 1] })
     on('kernels', f => this.choose(f.value))
     for (const [a, id] of ['rows', 'columns'].entries()) on(id, f => this.resize(a, Math.min(LARGEST, whole(f, 1))))
     for (const [a, id] of ['stride-y', 'stride-x'].entries()) on(id, f => { this.s.stride = this.s.stride.map((v, i) => (i === a ? whole(f, 1) : v)) })
@@ -399,7 +402,8 @@ class Lab {
     const pixels = !['valid', 'same', 'full'].includes(padding)
     set('padding', 'value', pixels ? 'pixels' : padding); set('pixels', 'value', pixels ? padding : '0'); set('pixels', 'hidden', !pixels)
     for (const element of document.querySelectorAll('.convolving')) /** @type {HTMLElement} */ (element).hidden = pooling
-    byId('purpose').textContent = pooling ? { max: 'the largest number of every window', average: 'the mean of every window; padding counts as zeros', sum: 'the sum of every window' }[op] : (this.named.get(name)?.purpose ?? 'your own numbers')
+    for (const element of document.querySelectorAll('.sliding')) /** @type {HTMLElement} */ (element).hidden = op in FUNCTIONS
+    byId('purpose').textContent = pooling ? { max: 'the largest number of every window', average: 'the mean of every window; padding counts as zeros', sum: 'the sum of every window', ...FUNCTIONS }[op] : (this.named.get(name)?.purpose ?? 'your own numbers')
     const sum = parts[0].reduce((s, p) => s + p.reduce((a, b) => a + b, 0), 0)
     byId('total').textContent = pooling ? '' : `The weights sum to ${short(Math.round(sum * 1e9) / 1e9)}.`
     const box = byId('kernel'), large = Math.max(h, w) > LARGEST
@@ -496,7 +500,7 @@ class Lab {
   /** Settings by name; what is not given stays. Arrays of numbers as an image: {shape: [C, H, W], data}. */
   set({ image, kernel, op, padding, stride, dilation, flip, channels, show } = /** @type {any} */ ({}), again = true) {
     const { s } = this, whole = v => Number.isInteger(Number(v)) && Number(v) >= 1
-    if (['convolve', ...Object.keys(POOLS)].includes(op)) s.op = op
+    if (['convolve', ...Object.keys(POOLS), ...Object.keys(FUNCTIONS)].includes(op)) s.op = op
     if (kernel !== undefined && /^\d+x\d+$/.test(kernel)) { const [h, w] = kernel.split('x').map(Number); if (h >= 1 && w >= 1 && h <= 101 && w <= 101) { this.kernel = { parts: [[new Float64Array(h * w)]], h, w }; s.name = 'typed' } }
     else if (this.named.has(kernel)) this.choose(kernel)
     else if (kernel !== undefined) { const found = kernelOf(kernel); if (found) { this.kernel = found; s.name = 'typed' } }
