@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from striate.page.document import OneFile, document
 from striate.page.scene import ROOM, NetworkScene
@@ -44,6 +45,14 @@ class View(OneFile):
         if "held" not in scene.about:
             return PageServer(document(scene), port)
         return PageServer(document(scene, asks=True), port, scene.answers, scene.answers.limit)
+
+    def widget(self) -> Any:
+        """In a notebook, with the extra ``notebook``: the page as a widget, whose ``state`` Python sees and which is
+        told what to show (:func:`~striate.page.widget.page_widget`).
+        """
+        from striate.page.widget import page_widget
+
+        return page_widget(self._small())
 
     def _small(self) -> str:
         return self.html(ROOM // 8)

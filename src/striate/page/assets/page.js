@@ -69,6 +69,7 @@ class Page {
     if (asked.panel) this.panels.open(asked.panel)
     this.edited(false)
     this.ready = true
+    if (location.href === 'about:srcdoc') this.framed()
     new ResizeObserver(() => this.resized()).observe(byId('network'))
   }
 
@@ -376,7 +377,23 @@ class Page {
   scoreLayer() { const last = this.net.byName.get(this.net.output); return ['softmax', 'sigmoid'].includes(last.op) && this.net.byName.has(last.inputs[0]) ? last.inputs[0] : this.net.output }
 
   // ------------------------------------------------------------------------------------------------ address, interface
-  store() { Object.assign(this.state, this.now()); address.write(this.state) }
+  store() {
+    Object.assign(this.state, this.now())
+    address.write(this.state)
+    if (this.told) parent.postMessage({ striate: this.state }, '*')
+  }
+
+  /** In the frame of a notebook's widget: does what Python says, and tells it the state. */
+  framed() {
+    addEventListener('message', ({ source, data }) => {
+      if (source !== parent || !data.striate) return
+      this.told = true
+      // @ts-ignore: the page's interface
+      for (const verb of ['input', 'open', 'panel']) if (verb in data.striate) window.striate[verb](data.striate[verb])
+      this.store()
+    })
+  }
+
   now() {
     const edits = [...this.net.edits.values()].map(e => `${e.layer}/${e.weight}/${e.index}/${this.net.byName.get(e.layer).weights[e.weight][e.index]}`)
     return { ...this.state, unit: this.pinned ? unitName(this.net, this.pinned) : null, ...this.pad.state(), edits, off: [...this.net.off], panel: this.panels.state(), compare: this.panels.compare.state() }
