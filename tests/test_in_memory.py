@@ -152,6 +152,12 @@ def test_arrays_the_whole_way(in_folder):
     assert striate.train(None, (X, Y), resume=True, epochs=2, quiet=True).contract == model.contract
 
 
+def test_a_run_on_arrays_cannot_open_them_again(in_folder):
+    model = train((X, Y))
+    with pytest.raises(striate.DataError, match="was trained on data in memory, which no file has; give the data"):
+        striate.evaluate(model)
+
+
 def test_every_form_of_the_same_arrays_is_predicted_alike_in_order(in_folder):
     model = train((X, Y))
     top = [answer.top for answer in model.predict([*X])]

@@ -149,6 +149,18 @@ def test_evaluate(cli, trained):
     assert "of 360; 95% interval" in answer.out
 
 
+def test_evaluate_on_the_data_of_the_run(cli, trained, tmp_path):
+    """Without DATA; the same items in the same splits. A model file that left its run's folder asks for them."""
+    for split in ("test", "val"):
+        own, given = (cli("evaluate", trained, *data, "--split", split).out for data in ((), ("digits",)))
+        assert own.startswith(f"{trained} on the {split} split of its run's data\n")
+        assert own.split("\n", 1)[1] == given.split("\n", 1)[1]
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes((trained / "model.safetensors").read_bytes())
+    text = f"striate: {alone}: no run's folder says what it was trained on; give the data to evaluate it on\n"
+    assert cli("evaluate", alone) == (2, "", text)
+
+
 def test_evaluate_as_json(cli, trained):
     said = document(cli("evaluate", trained / "model.safetensors", "digits", "--json"))
     assert said.keys() >= {

@@ -22,13 +22,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A run's folder, such as runs/digits-lenet5, or a model file.")
 ]
-DataArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A built-in name (digits, shapes, mnist, fashion-mnist, cifar10), or a folder or table (docs/data.md).",
-    ),
-]
+DATA_HELP = "A built-in name (digits, shapes, mnist, fashion-mnist, cifar10), or a folder or table (docs/data.md)."
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Input = Annotated[
     str | None,
     typer.Option(

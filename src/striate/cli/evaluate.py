@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from striate.cli.common import (
+    DATA_HELP,
     BatchSize,
     ClassesFrom,
-    DataArgument,
     Device,
     FileColumn,
     Group,
@@ -28,7 +28,7 @@ from striate.cli.common import (
 
 def evaluate_command(
     model: ModelArgument,
-    data: DataArgument,
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help=f"{DATA_HELP} [default: the run's]")] = None,
     split: Split = "test",
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
@@ -53,7 +53,8 @@ def evaluate_command(
     if json:
         print_json(scores.as_dict())
     else:
-        echo(f"{model} on {data}" if split == "all" else f"{model} on the {split} split of {data}")
+        of = data or "its run's data"
+        echo(f"{model} on {of}" if split == "all" else f"{model} on the {split} split of {of}")
         echo(f"\n{scores}")
 
 

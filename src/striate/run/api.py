@@ -34,6 +34,7 @@ from striate.run.items import items_of
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, device_named, measure, parts_for
 from striate.run.options import sorted_settings
+from striate.run.splits import data_of_run, run_of
 from striate.spec import Shape
 from striate.tasks.scoring import Answer, Mask
 
@@ -117,7 +118,7 @@ def evaluate(
 
     Args:
         model: A model file, a run's folder or a ``Model``.
-        data: As for :func:`train`, with targets for the model's task.
+        data: As for :func:`train`, with targets for the model's task. [of a run's model: the data of the run]
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``. Of a run's model and the data of the run, these are the
             items that the run had, those drawn at random too.
         batch_size: How many items go through the network at a time.
@@ -134,14 +135,21 @@ def evaluate(
     Raises:
         ModelError: There is no such model.
         DataError: The data cannot be read, or have classes that it does not know.
+        RecipeError: No data are given, and the model is not of a run that says what it was trained on.
 
     >>> from tempfile import mkdtemp
     >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
-    >>> evaluate(model, "digits").n
-    360
+    >>> evaluate(model, "digits").n, evaluate(model).n
+    (360, 360)
     """
     check_options(options, "evaluate")
     found = _placed(model, device, batch_size)
+    if data is None:
+        folder = run_of(found.path)
+        if folder is None:
+            where = found.path or "the model"
+            raise RecipeError(f"{where}: no run's folder says what it was trained on; give the data to evaluate it on")
+        data = data_of_run(folder)
     held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from striate.datasets import DataSet, Part, open_data
+from striate.datasets import BUILT_IN, DataSet, Part, open_data
 from striate.datasets.dataset import SPLITS
 from striate.datasets.options import DataOptions
-from striate.errors import ModelError, RecipeError, counted
+from striate.errors import DataError, ModelError, RecipeError, counted
 from striate.files import read_regular, write_safely
 from striate.run.folder import EPOCHS, SPLIT, Say, read_about
 
@@ -112,9 +112,11 @@ def data_of_run(folder: Path) -> DataSet:
     """The data of a run, opened as the run was told, in its splits.
 
     Raises:
-        DataError: They are not where they were. ModelError: The run does not say what they are.
+        DataError: They are not where they were, or were arrays in memory. ModelError: The run does not say what they are.
     """
     about = read_about(folder)
+    if "source" not in about and about["data"] not in BUILT_IN and not Path(str(about["data"])).exists():
+        raise DataError(f"{folder}: was trained on data in memory, which no file has; give the data")
     told = {field.name: about.get(field.name) for field in fields(DataOptions)}
     dataset = open_data(about.get("source", about["data"]), **told)
     return in_the_runs_splits(dataset, folder / "model.safetensors", lambda text: None)
