@@ -158,7 +158,8 @@ def test_evaluate_on_the_data_of_the_run(cli, trained, tmp_path):
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes((trained / "model.safetensors").read_bytes())
     text = f"striate: {alone}: no run's folder says what it was trained on; give the data to evaluate it on\n"
-    assert cli("evaluate", alone) == (2, "", text)
+    answer = cli("evaluate", alone)
+    assert (answer.code, answer.out, answer.err) == (2, "", text)
 
 
 def test_evaluate_as_json(cli, trained):

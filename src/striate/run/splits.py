@@ -112,7 +112,7 @@ def data_of_run(folder: Path) -> DataSet:
     """The data of a run, opened as the run was told, in its splits.
 
     Raises:
-        DataError: They are not where they were, or were arrays in memory. ModelError: The run does not say what they are.
+        DataError: They are not where they were, or were arrays in memory. ModelError: The run does not name them.
     """
     about = read_about(folder)
     if "source" not in about and about["data"] not in BUILT_IN and not Path(str(about["data"])).exists():
