@@ -1,4 +1,5 @@
-"""How fast the page is, in Chromium: first paint, a stroke to all layers painted, hovering, frames in space.
+"""How fast the page is, in Chromium: first paint, a stroke to all layers painted, hovering, frames in space; of
+ResNet-18, which PyTorch computes behind the page, what a stroke costs the page, and when the answer is painted.
 
     python bench/page.py                # trains LeNet-5 on the digits and the default net on the shapes first
     python bench/page.py RUN RUN        # of these runs
@@ -15,7 +16,9 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from threading import Thread
 
+import torch
 from playwright.sync_api import Page, sync_playwright
 
 import striate
@@ -25,9 +28,10 @@ STROKES, HOVERS, FRAMES = 50, 100, 60
 GOALS = {"lenet5": 16, "shapes": 33}  # milliseconds, stroke to all layers painted
 
 STROKE = """async n => {
-  const pad = document.querySelector('canvas.pad'), box = pad.getBoundingClientRect(), times = []
+  const pad = document.querySelector('canvas.pad'), box = pad.getBoundingClientRect(), times = [], answers = []
   const send = (type, x, y) => pad.dispatchEvent(new PointerEvent(type, {
-    clientX: box.left + x * box.width, clientY: box.top + y * box.height, pointerId: 1, bubbles: true }))
+    clientX: box.left + x * box.width, clientY: box.top + y * box.height, pointerId: 1, isPrimary: true,
+    bubbles: true }))
   pad.setPointerCapture = () => {}
   const rest = () => new Promise(done => setTimeout(done, 100))
   for (let i = 0; i < 5; i++) { send('pointerdown', 0.2, 0.2); send('pointerup', 0.2, 0.2); await rest() }
@@ -37,12 +41,14 @@ STROKE = """async n => {
     const begun = performance.now()
     send('pointermove', 0.2 + (0.6 * i) / n, 0.2 + 0.5 * Math.abs(Math.sin(i)))
     times.push(performance.now() - begun)
+    await striate.settled()
+    answers.push(performance.now() - begun)
   }
   send('pointerup', 0.8, 0.8)
-  return times
+  return [times, answers]
 }"""
 HOVER = """n => {
-  const all = [...document.querySelectorAll('.stage canvas')], times = []
+  const all = [...document.querySelectorAll('.stage canvas')].filter(c => c.width), times = []
   for (let i = 0; i < n; i++) {
     const canvas = all[i % all.length], box = canvas.getBoundingClientRect()
     const x = box.left + 2 + ((i * 37) % Math.max(1, box.width - 4))
@@ -72,16 +78,19 @@ TURN = """n => new Promise(done => {
 })"""
 
 
-def figures(page: Page, path: Path) -> dict[str, list[float]]:
-    page.goto(path.as_uri())
+def figures(page: Page, address: str) -> dict[str, list[float]]:
+    page.goto(address)
     page.wait_for_function("window.striate")
     ready = page.evaluate("performance.now()")
     page.wait_for_timeout(500)
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN")
+    page.evaluate("striate.ready")
+    stroke, answers = page.evaluate(STROKE, STROKES)
     found = {
         "first paint": [paint],
         "ready": [ready],
-        "stroke": page.evaluate(STROKE, STROKES),
+        "stroke": stroke,
+        "answer": answers,
         "hover": page.evaluate(HOVER, HOVERS),
     }
     page.keyboard.press("f")
@@ -110,13 +119,24 @@ def main(runs: list[str]) -> None:
             path = striate.view(run).save(Path(folder) / f"{name}.html")
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             print(f"\n{name}: {path.stat().st_size / 1000:,.0f} kB")
-            for what, times in figures(page, path).items():
-                middle = statistics.median(times)
-                goal = f", goal {GOALS[name]} ms" if what == "stroke" else ""
-                rate = f", {1000 / middle:.0f} a second" if "frame" in what else ""
-                print(f"  {what:14}{middle:8.1f} ms (n = {len(times)}, largest {max(times):.1f}){rate}{goal}")
+            show(figures(page, path.as_uri()), GOALS[name])
             page.close()
+        with striate.view("resnet18").server() as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            print(f"\nresnet18 through the server, PyTorch on {torch.get_num_threads()} threads")
+            show(figures(page, server.url))
+            page.close()
+            server.shutdown()
         browser.close()
+
+
+def show(found: dict[str, list[float]], limit: int | None = None) -> None:
+    for what, times in found.items():
+        middle = statistics.median(times)
+        goal = f", goal {limit} ms" if what == "stroke" and limit else ""
+        rate = f", {1000 / middle:.0f} a second" if "frame" in what else ""
+        print(f"  {what:14}{middle:8.1f} ms (n = {len(times)}, largest {max(times):.1f}){rate}{goal}")
 
 
 if __name__ == "__main__":

@@ -102,6 +102,12 @@ def values_of(page: View, item):
     return {name: value.numpy() for name, value in page.scene.answers.live.values(item).items()}
 
 
+def shown_item(page, some):
+    """The input that is on the pad."""
+    data = np.array(page.evaluate("striate.values('input')")["data"])
+    return np.rint(data * 255).astype(np.uint8).reshape(some.scene.about["input"]["shape"])
+
+
 def units(page: View, n, seed=0):
     """The names of random units, over all layers, and where they are."""
     draw = np.random.default_rng(seed)
@@ -133,11 +139,11 @@ def test_values_and_sums_of_units_are_pytorchs(browser, large):
 
 
 def test_a_stroke_an_edit_and_a_channel_that_is_off(browser, some, address):
-    live, shape = some.scene.answers.live, some.scene.about["input"]["shape"]
+    live = some.scene.answers.live
     with opened(browser, address) as page:
         page.evaluate("striate.ready")
         page.evaluate(DRAW)
-        item = np.rint(np.array(page.evaluate("striate.values('input')")["data"]) * 255).astype(np.uint8).reshape(shape)
+        item = shown_item(page, some)
         last = live.layers[-1]
         scores = values_of(some, item)[last.name]
         assert np.array_equal(
@@ -178,15 +184,17 @@ def test_a_stroke_an_edit_and_a_channel_that_is_off(browser, some, address):
 def test_hovering_and_a_kept_unit(browser, some, address):
     with opened(browser, address) as page:
         page.evaluate("striate.ready")
-        box = page.locator(".stage canvas").nth(1).bounding_box()
+        box = page.locator(".stage canvas").nth(2).bounding_box()
         page.mouse.move(box["x"] + 9, box["y"] + 5)
         until(page, "/= .?[0-9]/.test(document.getElementById('tip').textContent)")
-        until(page, "document.querySelectorAll('.diagram > svg')[1].querySelectorAll('line, rect').length > 2")
+        until(page, "document.querySelectorAll('.diagram > svg')[1].querySelectorAll('line').length > 0")
         page.mouse.click(box["x"] + 9, box["y"] + 5)
         page.locator("#arithmetic:not(.waits) .step").first.wait_for()
-        kept = page.locator("#arithmetic h2").first.text_content()
         page.evaluate(DRAW)
-        until(page, "kept => document.querySelector('#arithmetic h2').textContent !== kept", kept)
+        layer, *at = page.evaluate("striate.state().unit").split(":")
+        value = values_of(some, shown_item(page, some))[layer][tuple(map(int, at))]
+        text = f"{layer}:{':'.join(at)} = {value:.4f}".replace("-", "\u2212")
+        until(page, "text => document.querySelector('#arithmetic h2').textContent === text", text)
 
 
 def test_in_space(browser, some, address):
