@@ -177,6 +177,7 @@ def test_activations_are_those_of_striate(lab, kind):
         mine = output(lab, {"op": kind, "image": image})
         np.testing.assert_allclose(mine[0], activation(array, kind).output, rtol=1e-12, atol=1e-15)
     assert lab.locator(".sliding").first.is_hidden()
+    assert lab.locator("#sizes").text_content() == "Each number by itself: the size stays."
     again = LabPage.of(activation(bytes_, kind)).scene["image"]
     assert (again["kind"], again["shape"]) == ("image", [1, 17, 18])
     lab.evaluate("striate.set({ op: 'average', kernel: '2x2', stride: 2, padding: 0, image: '1 2; 3 4' })")
@@ -285,6 +286,9 @@ def test_size_faults_and_arithmetic(fresh):
     fresh.locator("#padding").select_option("full")
     assert fresh.locator("#fault").text_content() == ""
     assert output(fresh).shape == (1, 7, 4)
+    fresh.evaluate("striate.set({ kernel: 'sobel', padding: 0, stride: 1, image: '0 9 0; 0 0 0; 0 3 1' })")
+    wanted = "\u221a(1\u00b2 + (\u221211)\u00b2)   gives 11.0454"
+    assert fresh.locator("#arithmetic .formula").last.text_content() == wanted
 
 
 @pytest.mark.slow

@@ -16,11 +16,13 @@ const POOLS = { max: 'maxpool', average: 'mean', sum: 'sumpool' }
 const FUNCTIONS = { relu: 'max(0, x)', tanh: '(e^x \u2212 e^\u2212x) / (e^x + e^\u2212x)', sigmoid: '1 / (1 + e^\u2212x)' }
 const COLOURS = ['red', 'green', 'blue']
 
+const squared = v => `${v < 0 ? `(${short(v)})` : short(v)}\u00b2`
+
 OPS.length = {  // of two kernels together
   forward(L, [a, b], out) { for (let i = 0; i < out.data.length; i++) out.data[i] = Math.sqrt(a.data[i] ** 2 + b.data[i] ** 2) },
   reads(L, maps, [c, , y, x]) {
     const taps = maps.map((map, source) => ({ source, index: (c * map.shape[2] + y) * map.shape[3] + x, weight: 1 }))
-    return { kind: 'map', text: `\u221a(${maps.map((m, i) => `${short(m.data[taps[i].index])}\u00b2`).join(' + ')})`, taps: [] }
+    return { kind: 'map', text: `\u221a(${maps.map((m, i) => squared(m.data[taps[i].index])).join(' + ')})`, taps: [] }
   },
 }
 OPS.mean = {  // of the whole window: padding counts as zeros, wherever it is
@@ -174,6 +176,7 @@ class Lab {
   /** The size formula, with the numbers put in, and what no window reads. */
   sizes() {
     const { about: { shape: [, H, W] } } = this.pad, { h, w, stride, before, after, out, d, fault } = this.m, box = byId('sizes')
+    if (this.s.op in FUNCTIONS) return box.replaceChildren(el('p', { className: 'note' }, 'Each number by itself: the size stays.'))
     box.replaceChildren(el('p', { className: 'formula' }, '\u230a(i + 2p \u2212 d(k \u2212 1) \u2212 1) / s\u230b + 1'))
     for (const [a, word, i, k] of /** @type {[number, string, number, number][]} */ ([[0, 'height', H, h], [1, 'width', W, w]])) {
       const p = before[a] === after[a] ? `2\u00b7${before[a]}` : `${before[a]} + ${after[a]}`
