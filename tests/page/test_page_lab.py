@@ -407,3 +407,15 @@ def test_what_it_shows_is_text(tmp_path):
     assert (
         json.loads(re.search(r'id="scene">(.*?)</script>', page.html())[1])["image"]["name"] == "</script><img src=x>"
     )
+
+
+@pytest.mark.slow
+def test_the_verb_serves_it(browser, shell, in_folder):
+    command = [sys.executable, "-m", "striate", "view", "--lab", HAND, "1 0 1; 0 1 0; 1 0 1", "--no-browser", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=shell.environment)
+    try:
+        with opened(browser, json.loads(process.stdout.readline())["url"]) as page:
+            np.testing.assert_array_equal(output(page)[0], convolve(HAND, "1 0 1; 0 1 0; 1 0 1", padding="same").output)
+    finally:
+        process.kill()
+        process.communicate()
