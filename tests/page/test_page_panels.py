@@ -8,11 +8,15 @@ import pytest
 
 import striate
 from striate.inspect.models.inspected import inspected
+from striate.metrics.multilabel import score_multilabel
+from striate.metrics.regression import score_regression
+from striate.metrics.segmentation import score_segmentation
 from striate.model.model import load
 from striate.page.panels import BYTES, FEW, SERVED_BYTES, Evaluated, Panels
 from striate.report.charts import best_epoch
 from striate.run.viewing import view
-from striate.tasks import CLASSIFICATION
+from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
+from striate.tasks.scoring import scoring_of
 from striate.tasks.scoring.base import Finding, Findings
 
 
@@ -137,3 +141,19 @@ def test_a_network_without_a_run_has_none():
     about = view("lenet5").scene.about
     assert not {"history", "tested", "first"} & about.keys()
     assert inspected("lenet5").model.path is None
+
+
+def test_what_each_task_finds():
+    """Of regression the items furthest off, with the names of several values; of masks the lowest IoU."""
+    scores = score_regression([[1.0, 2], [4, 9]], [[1, 2], [2, 6]], ["x", "y"])
+    found = scoring_of(REGRESSION).findings(scores)
+    assert found.worst[0] == Finding(1, "x 2 \u2192 4, y 6 \u2192 9", "off by x 2, y 3")
+    one = scoring_of(REGRESSION).findings(score_regression([[1.0], [4.0]], [[1.0], [2.5]], ["age"]))
+    assert one.worst[0] == Finding(1, "2.5 \u2192 4", "off by 1.5")
+    masks = np.array([[[0, 1]], [[1, 1]]], np.uint8), np.array([[[0, 1]], [[0, 1]]], np.uint8)
+    found = scoring_of(SEGMENTATION).findings(score_segmentation([masks], ["a", "b"], ["p/0.png", "p/1.png"]))
+    assert (found.worst[0].index, found.worst[0].what, found.counted) == (1, "1.png", "pixels")
+    assert found.confusion.tolist() == [[1, 1], [0, 2]]
+    logits = np.array([[3.0, -3], [3, 3]])
+    found = scoring_of(MULTILABEL).findings(score_multilabel(logits, np.array([[1, 0], [0, 0]]), ["cat", "dog"]))
+    assert [(f.index, f.what) for f in found.worst] == [(1, "no label \u2192 cat, dog")]

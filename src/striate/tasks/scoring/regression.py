@@ -98,9 +98,8 @@ class RegressionScoring(Scoring[RegressionScores]):
         return Findings(
             "Largest errors: target \u2192 prediction",
             tuple(
-                Finding(m.index, ", ".join(f"{true:.3g} \u2192 {found:.3g}" for true, found in pairs), _off(pairs))
+                Finding(m.index, _each(scores, m, "{:.3g} \u2192 {:.3g}"), f"off by {_each(scores, m, '{2:.3g}')}")
                 for m in scores.worst
-                for pairs in [list(zip(m.truth, m.predicted, strict=True))[:NUMBERS]]
             ),
         )
 
@@ -115,8 +114,11 @@ class RegressionScoring(Scoring[RegressionScores]):
         )
 
 
-def _off(pairs: Sequence[tuple[float, float]]) -> str:
-    return "off by " + ", ".join(f"{abs(found - true):.3g}" for true, found in pairs)
+def _each(scores: RegressionScores, miss: Miss, form: str) -> str:
+    """The first few values of an item, by *form* of target, prediction and their distance; of several with its name."""
+    names = [f"{name} " if len(scores.classes) > 1 else "" for name in scores.classes]
+    each = list(zip(names, miss.truth, miss.predicted, strict=True))[:NUMBERS]
+    return ", ".join(name + form.format(true, found, abs(found - true)) for name, true, found in each)
 
 
 def _errors(scores: Tensor, targets: Tensor) -> Tensor:
