@@ -101,7 +101,7 @@ class Page {
   layout(moving = false) {
     const box = byId('network')
     this.room = `${box.clientWidth},${box.clientHeight},${window.devicePixelRatio}`
-    this.diagram.layout(box.clientWidth, Math.max(400, Math.min(1800, box.clientHeight || 560)), moving)
+    this.diagram.layout(box.clientWidth, Math.max(320, Math.min(1800, box.clientHeight || 560)), moving)
     this.folds()
   }
 
