@@ -209,9 +209,9 @@ export class Diagram {
     const [n, d, h, w] = this.net.values.get(stage.shown).shape, coarse = room > 0.75 * this.room ? this.room : room  // stages alike look alike
     if (h * w * d === 1) {
       const last = stage === this.last
-      const tall = last && n <= 30 ? Math.min(26, Math.max(12, Math.floor(room / n))) : n <= 30 ? 14 : n <= 400 ? 11 : 6
+      const tall = last && n <= 30 ? Math.min(26, Math.max(12, Math.floor(room / n))) : Math.min(n <= 30 ? 14 : 11, Math.max(3, Math.floor(Math.sqrt((room * 1.6 * WIDE) / n))))
       const gap = tall > 10 ? 1 : 0, rows = Math.min(n, Math.max(1, Math.floor((room + gap) / (tall + gap))))
-      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall === 6 ? 6 : Math.max(11, Math.min(tall, 16)), mapHeight: tall, gap, down: true })
+      Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall < 11 ? tall : Math.min(tall, 16), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
       // a row for each map, close together where there are many: a picture of positions by maps
       const gap = room / n >= 8 ? 2 : 0, tall = Math.max(stage.over ? 1 : 2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)

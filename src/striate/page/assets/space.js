@@ -181,7 +181,7 @@ export class Space {
       const d = this.camera.distance
       this.camera.shift[0] += (((left + right) / 2) * d * W) / (FOCUS * H)
       this.camera.shift[1] += (((down + up) / 2) * d) / FOCUS
-      this.camera.distance = Math.max(300, d * Math.min(1.5, Math.max(0.7, Math.max(right - left, up - down) / 1.76)))
+      this.camera.distance = Math.max(300, d * Math.min(1.5, Math.max(0.7, Math.max(right - left, (up - down) * 1.12) / 1.76)))
     }
     this.turn.zoom = zoom
   }
@@ -294,6 +294,7 @@ export class Space {
         bottom = Math.min(...on.flatMap(c => c.map(p => p[1]))) - 3
       }
       for (let on; (on = placed.find(o => Math.abs(o.left - left) < o.half + half && Math.abs(o.bottom - bottom) < TALL)); ) bottom = on.bottom - TALL - 1  // above one that is there
+      bottom = Math.max(bottom, TALL)
       placed.push({ left, half, bottom })
       label.style.left = `${this.root.scrollLeft + left}px`
       label.style.top = `${this.root.scrollTop + bottom}px`
