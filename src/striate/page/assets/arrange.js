@@ -1,5 +1,7 @@
 // Where the columns lie: one after the other, branches as rows between a fork and its join, skips as lanes below.
 
+import { stagesIn } from 'striate/blocks'
+
 /** @typedef {import('striate/blocks').Stage} Stage @typedef {import('striate/blocks').Item} Item */
 /** @typedef {{width: number, up: number, down: number, place: (x: number, middle: number) => void}} Box  above and below its middle line */
 
@@ -14,7 +16,7 @@ const SMALL = 56  // the height of maps below which a row does not shrink
 /**
  * Sizes and places of all columns. Sets x, y of every stage; of a join the `lane` in which what passes the rows comes in
  * and the `ends` of its rows; of what goes off `aside`.
- * @param {Item[]} items @param {{room: number, scale: number, measure: (stage: any, room: number, scale: number) => void, lines: (stage: any, width: number) => number, needed: (stage: any) => number}} about
+ * @param {Item[]} items @param {{room: number, scale: number, measure: (stage: any, room: number, scale: number) => void, lines: (stage: any, width: number) => number, needed: (stage: any) => number, over: (stage: any) => number}} about
  * @returns {Box & {height: number, frames: {block: any, x: number, y: number, width: number, height: number}[]}}
  */
 export function arrange(items, about) {
@@ -70,7 +72,8 @@ export function arrange(items, about) {
   /** @returns {Box} */
   const fork = (item, room) => {
     const rows = item.branches.filter(branch => branch.length), skips = rows.length < item.branches.length
-    const lane = skips ? LANE : 0, inner = Math.max(SMALL, rows.length > 1 ? (room - lane - (rows.length - 1) * (head + BETWEEN)) / rows.length : room - lane)
+    const lane = skips ? LANE : 0, over = Math.max(0, ...rows.flatMap(stagesIn).map(about.over))
+    const inner = Math.max(SMALL, rows.length > 1 ? (room - lane - (rows.length - 1) * (head + over + BETWEEN)) / rows.length : room - lane)
     const boxes = rows.map(row => series(row, inner)), join = column(item.join, room - lane), wide = Math.max(0, ...boxes.map(b => b.width))
     const total = boxes.reduce((sum, b) => sum + b.up + b.down, 0) + BETWEEN * Math.max(0, boxes.length - 1)
     const up = boxes.length === 1 ? boxes[0].up : (total + (boxes[0]?.up ?? 0) - (boxes.at(-1)?.down ?? 0)) / 2, down = total - up

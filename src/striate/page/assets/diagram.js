@@ -141,12 +141,12 @@ export class Diagram {
     if (!this.chosen) this.blocks.fit(Math.max(COLUMNS, Math.floor(width / 84)))  // a first choice, which stays
     this.chosen = true
     this.gather()
-    const list = this.listed() ? LIST : 0, tall = Math.max(320, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale)
+    const list = this.listed() ? LIST : 0, tall = Math.max(320, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale), over = stage => this.overhead(stage)
     let room = tall - 49, found
     for (const scale of SCALES) {
-      for (const again of [true, false]) {
+      for (const again of [true, true, false]) {
         this.room = room
-        found = arrange(this.items, { room, scale, measure, lines, needed })
+        found = arrange(this.items, { room, scale, measure, lines, needed, over })
         if (!again || found.height <= tall) break
         room = Math.max(200, room - (found.height - tall))
       }
@@ -203,9 +203,12 @@ export class Diagram {
 
   listed() { const { perPixel } = this.net.scene.output; return !perPixel && this.net.scene.output.names.length > 0 }
 
+  /** The words above a column's maps. */
+  overhead(stage) { return !stage.bare && this.sentence?.labels(stage) ? HEAD : 0 }
+
   /** How large the maps of a stage are drawn, in how many columns. */
   measure(stage, room, scale) {
-    stage.over = this.sentence?.labels(stage) ? HEAD : 0
+    stage.over = this.overhead(stage)
     const [n, d, h, w] = this.net.values.get(stage.shown).shape, coarse = room > 0.75 * this.room ? this.room : room  // stages alike look alike
     if (h * w * d === 1) {
       const last = stage === this.last

@@ -7,6 +7,7 @@ import { unitName } from 'striate/formula'
 
 const SHOWN = 12, CELL = 16  // rows at first; pixels of a word in a row
 const LABELLED = 64  // positions up to which the columns of a map are as wide as a word needs
+const THIN = 5  // pixels of a map below which an outline would hide it
 export const COLUMN = 11, HEAD = 72  // pixels of a labelled column, and of the words above it
 
 export class Words {
@@ -87,12 +88,12 @@ export class Words {
       const w = net.values.get(stage.shown).shape[3], wide = stage.mapWidth / w
       const starts = this.columns(stage.shown)
       if (!stage.words) { stage.words = el('div', { className: 'above', ariaHidden: 'true' }); stage.box.append(stage.words) }
-      const labels = Array.from({ length: stage.columns }, (_, k) => starts.map((start, i) => (this.words[start] === undefined ? '' : el('span', { style: `left:${k * (stage.mapWidth + stage.gap) + i * wide}px;width:${wide}px` }, this.words[start])))).flat()
+      const labels = Array.from({ length: stage.columns }, (_, k) => starts.map((start, i) => (this.words[start] === undefined ? '' : el('span', { style: `left:${k * (stage.mapWidth + stage.across) + i * wide}px;width:${wide}px` }, this.words[start])))).flat()
       stage.words.replaceChildren(...labels.filter(Boolean))
     }
     for (const layer of net.layers) {
       const stage = diagram.stageOf.get(layer.inputs[0])
-      if (!stage || stage.bare || stage.block || !this.labels(stage) || stage.shown !== layer.inputs[0] || net.reads(layer.name, [0, 0, 0, 0]).kind !== 'max') continue
+      if (!stage || stage.bare || stage.block || !this.labels(stage) || stage.shown !== layer.inputs[0] || stage.mapHeight < THIN || net.reads(layer.name, [0, 0, 0, 0]).kind !== 'max') continue
       const [n, , , w] = layer.shape4
       for (let c = 0; c < n; c++) for (let i = 0; i < w; i++) {
         const value = net.value(layer.name, [c, 0, 0, i]), tap = net.reads(layer.name, [c, 0, 0, i]).taps.find(t => t.index >= 0 && net.values.get(layer.inputs[0]).data[t.index] === value)
