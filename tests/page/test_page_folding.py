@@ -142,6 +142,18 @@ def test_names_are_short_and_all_different(bench_page, names):
     assert bench_page.evaluate(call, list(names)) == dict(zip(names, SHORT[names], strict=True))
 
 
+def test_convolutions_that_repeat_are_named_first_to_last(bench_page):
+    """VGG's, of which each copy is two layers, with and without a group around them."""
+    call = """async names => {
+      const { Blocks } = await import('striate/blocks')
+      const run = names.map(name => [name, `${name}_relu`])
+      const stages = run.map(layers => ({ names: layers, shown: layers[1], inputs: [] }))
+      return new Blocks([{ run }], stages, () => 'conv').all.map(block => block.name)
+    }"""
+    for group in ("", "deep."):
+        assert bench_page.evaluate(call, [f"{group}conv4_{i}" for i in (1, 2, 3)]) == [f"{group}conv4_1–4_3"]
+
+
 def test_small_networks_are_whole(browser, lenet_file):
     with opened(browser, lenet_file.as_uri(), viewport={"width": 390, "height": 844}) as page:
         assert labels(page) == ["c1", "s2", "c3", "s4", "c5", "f6", "out"]

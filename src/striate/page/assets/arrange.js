@@ -73,8 +73,9 @@ export function arrange(items, about) {
   const fork = (item, room) => {
     const rows = item.branches.filter(branch => branch.length), skips = rows.length < item.branches.length
     const lane = skips ? LANE : 0, over = Math.max(0, ...rows.flatMap(stagesIn).map(about.over))
-    const inner = Math.max(SMALL, rows.length > 1 ? (room - lane - (rows.length - 1) * (head + over + BETWEEN)) / rows.length : room - lane)
-    const boxes = rows.map(row => series(row, inner)), join = column(item.join, room - lane), wide = Math.max(0, ...boxes.map(b => b.width))
+    const long = rows.map(row => Math.sqrt(Math.max(3, stagesIn(row).length))), sum = long.reduce((a, b) => a + b, 0)  // a long row is higher than a short one
+    const free = room - lane - (rows.length - 1) * (head + over + BETWEEN)
+    const boxes = rows.map((row, i) => series(row, Math.max(SMALL, (free * long[i]) / sum))), join = column(item.join, room - lane), wide = Math.max(0, ...boxes.map(b => b.width))
     const total = boxes.reduce((sum, b) => sum + b.up + b.down, 0) + BETWEEN * Math.max(0, boxes.length - 1)
     const up = boxes.length === 1 ? boxes[0].up : (total + (boxes[0]?.up ?? 0) - (boxes.at(-1)?.down ?? 0)) / 2, down = total - up
     return {

@@ -59,7 +59,8 @@ export class Blocks {
 
   /** Copies of the same. */
   run(copies, depth) {
-    const [a, z] = [names(copies[0]), names(copies.at(-1)).split('.').at(-1)], same = /^(\D*)(.*)$/.exec(a.split('.').at(-1))[1]
+    const of = names(copies[0]) === names(copies.at(-1)) ? copy => layersIn(copy)[0] : names
+    const [a, z] = [of(copies[0]), of(copies.at(-1)).split('.').at(-1)], same = /^(\D*)(.*)$/.exec(a.split('.').at(-1))[1]
     return this.block(`${a}\u2013${z.startsWith(same) ? z.slice(same.length) : z}`, copies, null, depth, true)  // block2-3
   }
 
