@@ -356,6 +356,29 @@ def test_every_kind_of_input_opens(browser, tmp_path, kind):
             assert page.locator("#arithmetic").is_visible()
 
 
+def test_a_volume_is_looked_through(browser, tmp_path):
+    """A slider shows each slice; of a unit the slices that it reads are said, and a number of it shows its slice."""
+    path = view("conv 2 3; relu; flatten; linear 3", input=(1, 6, 7, 9)).save(tmp_path / "volume.html")
+    with opened(browser, path.as_uri()) as page:
+        assert page.locator(".samples span").all_text_contents() == ["ball", "box", "cross"]
+        page.locator(".samples button").nth(2).click()
+        shown = """() => { const { width, height } = document.querySelector('canvas.pad')
+            const g = new OffscreenCanvas(width, height).getContext('2d')
+            g.drawImage(document.querySelector('canvas.pad'), 0, 0)
+            return Array.from(g.getImageData(0, 0, width, height).data).filter((_, i) => i % 4 === 0) }"""
+        values = page.evaluate("striate.values('input').data")
+        slider = page.get_by_label("Slice of the volume")
+        for z in (0, 2, 5):
+            slider.fill(str(z))
+            assert page.evaluate(shown) == [255 * v for v in values[63 * z : 63 * (z + 1)]]
+        assert len(set(values)) == 2
+        assert page.evaluate("striate.open(striate.layers()[0].name + ':1:3:2:4')")
+        assert "slices 3 to 5 are read" in page.locator("#input").text_content()
+        page.locator("#arithmetic td[data-source=input]").first.hover()
+        assert slider.input_value() == "3"
+        assert page.locator(".padbox rect.linked").get_attribute("x") == "4"
+
+
 def test_the_mask_lies_over_the_input(browser, tmp_path):
     """Each pixel has the colour of its most probable class, mixed with the input's; background covers nothing."""
     path = view("conv 4 3 padding=1; relu; conv 3 1", input=(3, 16, 16)).save(tmp_path / "mask.html")

@@ -19,6 +19,7 @@ from striate.model.sources import Source, source_items
 from striate.page import NetworkScene, Sample, View
 from striate.run.paneling import SAMPLES, panels_of
 from striate.run.splits import data_of_run, items_of_run, run_of
+from striate.spec import Shape
 
 
 def view(
@@ -72,8 +73,10 @@ def _title(net: Inspectable, model: InspectedModel) -> str:
 
 
 def _drawn(model: InspectedModel) -> list[Sample]:
-    """Drawn shapes, for a network of large images that has no others."""
+    """Drawn shapes, for a network of large images or of volumes that has no others."""
     contract = model.contract
+    if contract.mode == "values" and len(contract.input) == 4:
+        return _solids(contract.input)
     if contract.mode not in ("L", "RGB") or contract.input[1] * contract.input[2] < 64 * 64:
         return []
     channels, height, width = contract.input
@@ -83,6 +86,17 @@ def _drawn(model: InspectedModel) -> list[Sample]:
         return []
     part = shapes.parts["test"]
     return [Sample(f"shapes {i + 1}", model.item(np.asarray(image))) for i, image in enumerate(part.inputs)]
+
+
+def _solids(input: Shape) -> list[Sample]:
+    """A ball, a box and a cross of ones in a volume of zeros."""
+    z, y, x = (np.abs(np.linspace(-1, 1, n)).reshape(-1, *[1] * (2 - axis)) for axis, n in enumerate(input[1:]))
+    solids = {
+        "ball": z**2 + y**2 + x**2 < 0.5,
+        "box": (z < 0.5) & (y < 0.6) & (x < 0.4),
+        "cross": ((z < 0.2) & (y < 0.2)) | ((z < 0.2) & (x < 0.2)) | ((y < 0.2) & (x < 0.2)),
+    }
+    return [Sample(name, np.broadcast_to(solid, input).astype(np.float32)) for name, solid in solids.items()]
 
 
 def _of_source(model: InspectedModel, source: Source | Sequence[Source]) -> list[Sample]:

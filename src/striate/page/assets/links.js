@@ -17,7 +17,7 @@ export class Links {
     canvas?.addEventListener('pointermove', e => {
       const r = canvas.getBoundingClientRect(), [, , h, w] = net.inputShape
       const y = Math.floor(((e.clientY - r.top) / r.height) * h), x = Math.floor(((e.clientX - r.left) / r.width) * w)
-      this.numbers((source, index) => { const at = source === 'input' && unflat(net.inputShape, index); return at && at[2] === y && at[3] === x })
+      this.numbers((source, index) => { const at = source === 'input' && unflat(net.inputShape, index); return at && at[2] === y && at[3] === x && (!pad.slice || at[1] === Number(pad.slice.value)) })
     })
     canvas?.addEventListener('pointerleave', () => this.numbers(() => false))
   }
@@ -30,7 +30,8 @@ export class Links {
     if (!source) return
     const style = { fill: 'none', stroke: 'var(--accent)', 'stroke-width': 2, class: 'linked' }
     if (source === 'input') {
-      const [, , y, x] = unflat(this.net.inputShape, index)
+      const [, z, y, x] = unflat(this.net.inputShape, index)
+      if (this.pad.slice) { this.pad.slice.value = String(z); this.pad.paint() }
       if (this.pad.marks) this.marks.push(svg('rect', { x, y, width: 1, height: 1, ...style, 'vector-effect': 'non-scaling-stroke' }, this.pad.marks))
       return
     }

@@ -35,6 +35,13 @@ export function picture(bytes, about) {
   return image
 }
 
+/** A slice of a volume; black and white are the smallest and the largest value of all of it. */
+function slicePicture(values, { shape: [C, D, H, W], kind }, z) {
+  const plane = H * W, cut = new Float32Array(C * plane), ends = kind === 'values' ? values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]) : [0, 255]
+  for (let c = 0; c < C; c++) for (let i = 0; i < plane; i++) cut[c * plane + i] = (255 * (values[(c * D + z) * plane + i] - ends[0])) / (ends[1] - ends[0] || 1)
+  return picture(cut, { shape: [C, H, W], kind: 'image' })
+}
+
 export class Pad {
   /** @param {any} scene @param {HTMLElement} root @param {() => void} changed */
   constructor(scene, root, changed) {
@@ -52,7 +59,7 @@ export class Pad {
     if (kind === 'text') this.text()
     else if (kind === 'values' && this.rank < 2) this.curve()
     else if (this.rank === 2) this.drawing()
-    else root.append(el('h2', {}, 'Input'), el('p', { className: 'note' }, `An array of ${shape.join('\u00d7')}${this.samples.length ? ': choose a sample' : ', all zeros here: striate view MODEL FILE.npy shows one of yours'}.`))
+    else this.volume()
     if (!this.own) for (const name of ['dragover', 'drop']) document.addEventListener(name, e => e.preventDefault())  // else the browser would leave the page for the file
     const length = shape.reduce((a, b) => a * b, 1)
     this.item ??= kind === 'values' ? new Float32Array(length) : kind === 'text' ? new Float32Array(length) : new Uint8Array(length)
@@ -100,6 +107,19 @@ export class Pad {
       this.done()
     })
     for (const name of ['pointerup', 'pointercancel']) this.canvas.addEventListener(name, () => { last = null })
+  }
+
+  // ------------------------------------------------------------------------------------------------------ volumes
+  volume() {
+    const [, D, H, W] = this.about.shape
+    this.canvas = el('canvas', { className: 'pad', width: W, height: H })
+    this.canvas.style.cursor = 'default'
+    this.marks = svg('svg', { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none' })
+    this.slice = el('input', { type: 'range', min: 0, max: D - 1, step: 1, value: D >> 1, title: 'Which slice of the volume is shown', oninput: () => this.paint() })
+    this.slice.setAttribute('aria-label', 'Slice of the volume')
+    this.depth = el('span')
+    this.root.append(el('h2', {}, 'Input: a volume'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row tight' }, this.slice, this.depth),
+      el('p', { className: 'note' }, `An array of ${this.about.shape.join('\u00d7')}; striate view MODEL FILE.npy shows one of yours.`))
   }
 
   brush() { const [, , W] = this.about.shape; Object.assign(this.size, { max: Math.max(4, W / 6), value: this.about.limit ? 0.5 : Math.max(1, W / 18) }) }
@@ -247,7 +267,7 @@ export class Pad {
 
   thumbnail(canvas, bytes, { shape: own, kind = this.about.kind, limit = this.about.limit } = /** @type {any} */ ({})) {
     const full = own ?? this.about.shape, shape = full.length === 4 ? [full[0], ...full.slice(2)] : full
-    const image = picture(bytes, { kind, limit, shape })
+    const image = full.length === 4 ? slicePicture(bytes, this.about, full[1] >> 1) : picture(bytes, { kind, limit, shape })
     Object.assign(canvas, { width: image.width, height: image.height })
     canvas.getContext('2d').putImageData(image, 0, 0)
   }
@@ -278,6 +298,10 @@ export class Pad {
         for (let i = 0; i < n; i++) g.lineTo(((i + 0.5) / n) * w, (h / 2) * (1 - this.item[c * n + i] / this.reach))
         g.stroke()
       }
+    } else if (this.slice) {
+      const z = Number(this.slice.value)
+      this.depth.textContent = `slice ${z} of 0 to ${this.about.shape[1] - 1}`
+      this.canvas.getContext('2d').putImageData(slicePicture(this.item, this.about, z), 0, 0)
     } else this.canvas.getContext('2d').putImageData(picture(this.item, this.about), 0, 0)
   }
 
@@ -285,7 +309,8 @@ export class Pad {
   showField(box) {
     if (this.about.kind === 'text') { [...this.tokens.children].forEach((token, i) => token.classList.toggle('field', !!box && i >= box[2][0] && i <= box[2][1])); return }
     this.marks?.replaceChildren()
-    if (box && this.marks) svg('rect', { x: box[2][0], y: this.rank === 2 ? box[1][0] : 0, width: box[2][1] - box[2][0] + 1, height: this.rank === 2 ? box[1][1] - box[1][0] + 1 : 1, fill: 'none', stroke: 'var(--accent)', 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke' }, this.marks)
+    if (box && this.slice) this.depth.textContent = `slices ${box[0][0]} to ${box[0][1]} are read`
+    if (box && this.marks) svg('rect', { x: box[2][0], y: this.rank >= 2 ? box[1][0] : 0, width: box[2][1] - box[2][0] + 1, height: this.rank >= 2 ? box[1][1] - box[1][0] + 1 : 1, fill: 'none', stroke: 'var(--accent)', 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke' }, this.marks)
   }
 
   /** For the address. */
