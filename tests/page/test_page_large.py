@@ -197,6 +197,25 @@ def test_hovering_and_a_kept_unit(browser, some, address):
         until(page, "text => document.querySelector('#arithmetic h2').textContent === text", text)
 
 
+def test_kernels_are_asked_for(browser, some, address):
+    layer = next(layer for layer in some.scene.answers.live.layers if layer.op.stem == "conv")
+    weight = layer.module.weight.detach()
+    largest = f"{float(weight.abs().max()):.3f}"
+    with opened(browser, address) as page:
+        page.evaluate("striate.ready")
+        page.evaluate("name => striate.panel(`kernels:${name}`)", layer.name)
+        page.locator("button.kernel").first.wait_for()
+        assert page.locator("button.kernel").count() == len(weight)
+        assert f"+{largest}" in page.locator("#panel .scale").text_content()
+        page.evaluate("name => striate.edit(name, 'weight', 0, 9)", layer.name)
+        page.locator("#panel .scale", has_text="+9").wait_for()
+        page.evaluate("striate.reset()")
+        page.locator("#panel .scale", has_text=f"+{largest}").wait_for()
+        page.locator("button.kernel").nth(1).click()
+        page.locator("#arithmetic:not(.waits) .step").first.wait_for()
+        assert page.evaluate("striate.state().unit").split(":")[1] == "1"
+
+
 def test_in_space(browser, some, address):
     with opened(browser, address + "#view=3d") as page:
         page.evaluate("striate.ready")

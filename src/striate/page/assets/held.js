@@ -223,18 +223,33 @@ export class Held extends Net {
 
   get needs() { return this.ask ? '' : 'This file has pictures of its samples; drawing, and the arithmetic of a unit, need striate: striate view MODEL.' }
 
+  whole(name) {
+    if (this.asked?.name !== name) {
+      const at = Object.entries(this.scene.layers.find(layer => layer.name === name).weights).filter(([kind]) => kind === 'weight' || kind === 'bias')
+      const asked = (this.asked = { name, /** @type {Object<string, Float32Array>|null} */ found: null, at })
+      this.answer([], [], at.flatMap(([, { offset, shape }]) => [offset, size(shape)])).then(numbers => {
+        let n = 0
+        asked.found = Object.fromEntries(at.map(([kind, { shape }]) => [kind, numbers.subarray(n, (n += size(shape)))]))
+        this.changed(false)
+      }, error => { this.asked = undefined; this.failed(error.message) })
+    }
+    const { found, at } = this.asked
+    if (found) for (const [kind, { offset }] of at) for (const [place, value] of this.pages.weights.edited) if (place - offset in found[kind]) found[kind][place - offset] = value
+    return found
+  }
+
   get switches() { return !!this.ask && this.scene.macs !== null }
 
   check() { return { share: 0, layer: '' } }
 
   edit(layer, weight, index, value) {
     const place = this.scene.layers.find(l => l.name === layer).weights[weight].offset + index, { known, edited } = this.pages.weights, key = `${layer}/${weight}/${index}`
-    if (known.get(place) === Math.fround(value)) { edited.delete(place); this.edits.delete(key) }
+    if (known.get(place) === Math.fround(value)) { this.asked = undefined; edited.delete(place); this.edits.delete(key) }
     else { edited.set(place, Math.fround(value)); this.edits.set(key, { layer, weight, index, before: NaN }) }
     this.again()
   }
 
-  reset() { this.pages.weights.edited.clear(); this.edits.clear(); this.off.clear(); this.again() }
+  reset() { this.asked = undefined; this.pages.weights.edited.clear(); this.edits.clear(); this.off.clear(); this.again() }
 }
 
 /** A half-precision number. @param {number} bits */

@@ -4,6 +4,7 @@ import { css, limitOf, short } from 'striate/colour'
 import { flat, size, unflat } from 'striate/ops'
 
 const FEW = 64  // kernels that are shown before "all"
+const MOST = 3_000_000  // weights that are asked for at once
 const TALL = 72  // rows of weights up to which all slices of a kernel are shown at first
 
 /**
@@ -38,8 +39,8 @@ export class Kernels {
     this.page = page
     this.name = 'kernels'
     this.title = 'Kernels'
-    this.layers = page.net.layers.filter(layer => kernelsOf(page.net, layer))
-    this.there = !page.net.held && this.layers.length > 0
+    this.layers = page.net.layers.filter(layer => kernelsOf(page.net, layer) && (!page.net.held || (page.net.ask && layer.weights.weight.length <= MOST)))
+    this.there = this.layers.length > 0
   }
 
   build(box, options) {
@@ -81,14 +82,15 @@ export class Kernels {
 
   paint() {
     const { page } = this, layer = page.net.byName.get(this.layer.value), k = kernelsOf(page.net, layer), weights = page.weightsOf(layer.name), K = k.height * k.width
-    this.painted = `${page.weightsKey()}`
+    this.painted = weights ? `${page.weightsKey()}` : ''
+    if (!weights) { this.grid.replaceChildren(); this.note.textContent = 'Asking PyTorch for the weights\u2026'; return }
     const limit = limitOf(weights), image = layer.inputs[0] === 'input' && page.scene.input.kind === 'image' && k.inputs === 3 && k.height > 1
     const norm = (o, i) => { const from = k.at(o, i); let sum = 0; if (from >= 0) for (let n = from; n < from + K; n++) sum += weights[n] ** 2; return sum }
     const slices = o => {
       const all = Array.from({ length: k.inputs }, (_, i) => i).filter(i => k.at(o, i) >= 0)
       return this.slices.value === 'all' ? all : [all.reduce((best, i) => (norm(o, i) > norm(o, best) ? i : best), all[0])]
     }
-    const zoom = Math.max(2, Math.min(12, Math.floor(48 / Math.max(k.height, k.width)))), bias = layer.weights.bias
+    const zoom = Math.max(2, Math.min(12, Math.floor(48 / Math.max(k.height, k.width)))), bias = page.net.whole(layer.name).bias
     this.slices.disabled = image
     const order = Array.from({ length: k.outputs }, (_, o) => o)
     const shown = this.whole ? order : order.slice(0, FEW)
@@ -120,7 +122,14 @@ export class Kernels {
 
   /** The unit of a map with the largest value. */
   open(layer, o) {
-    const { shape, data } = this.page.net.values.get(layer.name), plane = size(shape.slice(1)), first = flat(shape, [o, 0, 0, 0])
+    const { net, diagram } = this.page, stage = diagram.stageOf.get(layer.name), picture = net.held && stage && net.picture(stage.shown)
+    if (net.held) {  // the strongest of those that are painted
+      const { shape, data, step } = picture ?? { shape: [...layer.shape4.slice(0, 1), 1, 1, 1], data: new Float32Array(layer.shape4[0]), step: 1 }, plane = size(shape.slice(1)), cells = Array.from(data.subarray(o * plane, (o + 1) * plane), Math.abs)
+      const [, d, h, w] = unflat(shape, cells.indexOf(Math.max(...cells)))
+      this.page.pin({ layer: picture ? stage.shown : layer.name, unit: [o, d, h * step, w * step] })
+      return this.refresh()
+    }
+    const { shape, data } = net.values.get(layer.name), plane = size(shape.slice(1)), first = flat(shape, [o, 0, 0, 0])
     let best = first
     for (let n = first; n < first + plane; n++) if (Math.abs(data[n]) > Math.abs(data[best])) best = n
     this.page.pin(this.page.visible({ layer: layer.name, unit: unflat(shape, best) }))

@@ -83,6 +83,8 @@ export class Net {
   }
 
   // What a network that is not computed in the page has otherwise (held.js):
+  /** A layer's weights; null where they have to be asked for first. @param {string} name @returns {Object<string, Float32Array>|null} */
+  whole(name) { return this.byName.get(name).weights }
   /** Whether maps can be switched off. */
   get switches() { return true }
   /** What has to be there for arithmetic, if it is not. */

@@ -306,7 +306,7 @@ class Page {
 
   /** The weights of a layer that kernels show, what changes when they do, and whose they are. */
   weightsOf(name) {
-    const { kind, show, other } = this.panels.compare, own = this.net.byName.get(name).weights.weight
+    const { kind, show, other } = this.panels.compare, own = this.net.whole(name)?.weight
     if (kind !== 'weights' || show === 'b') return own
     const first = other.byName.get(name).weights.weight
     return show === 'a' ? first : own.map((v, i) => v - first[i])
