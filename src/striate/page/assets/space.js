@@ -11,6 +11,7 @@ void main() { colour = line.a > 0.0 ? line : texture(image, v); if (colour.a < 0
 const FOCUS = 2.7  // focal length, in half heights of the view
 const DEEP = 220, LONG = 2000  // that the maps of a layer take along the network at most, and those of all about
 const NAMED = 20  // columns at most that have their names
+const SEEN = 16  // maps of a column that a label keeps clear of
 const TALL = 30  // pixels that the two lines of a label take
 
 export class Space {
@@ -181,7 +182,7 @@ export class Space {
       const d = this.camera.distance
       this.camera.shift[0] += (((left + right) / 2) * d * W) / (FOCUS * H)
       this.camera.shift[1] += (((down + up) / 2) * d) / FOCUS
-      this.camera.distance = Math.max(300, d * Math.min(1.5, Math.max(0.7, Math.max(right - left, (up - down) * 1.12) / 1.76)))
+      this.camera.distance = Math.max(300, d * Math.min(1.5, Math.max(0.7, Math.max(right - left, (up - down) * (1.1 + 0.02 * Math.min(NAMED, this.stages.length))) / 1.76)))
     }
     this.turn.zoom = zoom
   }
@@ -280,19 +281,30 @@ export class Space {
   labels(W, H) {
     const shown = this.share === 1 && this.stages.length <= NAMED, placed = []  // more would lie on each other
     const old = new Set(this.root.querySelectorAll('.space-label'))
+    /** @type {Map<any, number[][]>} of each column some of its maps on the screen: left, top, right, bottom */
+    const seen = new Map()
     if (shown) for (const stage of this.stages) {
-      const label = (stage.flag ??= this.label(stage)), own = this.quads.filter(q => q.stage === stage)
+      const own = this.quads.filter(q => q.stage === stage), every = Math.ceil(own.length / SEEN)
+      const boxes = own.filter((q, i) => i % every === 0 || i === own.length - 1).map(q => {
+        const x = q.corners.map(p => ((p[0] / p[3] + 1) / 2) * W), y = q.corners.map(p => ((1 - p[1] / p[3]) / 2) * H)
+        return [Math.min(...x), Math.min(...y), Math.max(...x), Math.max(...y)]
+      })
+      const whole = stage.span[0] === stage.span[1]  // numbers beside each other: one wall
+      seen.set(stage, whole ? [[0, 1, 2, 3].map(k => Math[k < 2 ? 'min' : 'max'](...boxes.map(box => box[k])))] : boxes)
+    }
+    for (const [stage, own] of seen) {
+      const label = (stage.flag ??= this.label(stage))
       if (!label.isConnected) this.root.append(label)
       old.delete(label)
-      const tops = own.flatMap(q => q.corners.slice(0, 2)), y = Math.max(...tops.map(p => p[1] / p[3])), x = tops.reduce((s, p) => s + p[0] / p[3], 0) / tops.length
-      const left = ((x + 1) / 2) * W, half = (label.wide ||= label.offsetWidth) / 2
-      let bottom = ((1 - y) / 2) * H - 4
-      const px = own.length ? this.quads.filter(q => q.stage !== stage).map(q => q.corners.map(p => [((p[0] / p[3] + 1) / 2) * W, ((1 - p[1] / p[3]) / 2) * H])) : []
+      const left = own.reduce((sum, box) => sum + box[0] + box[2], 0) / (2 * own.length), half = (label.wide ||= label.offsetWidth) / 2
+      const over = Math.min(...own.map(box => box[1])) - 4
+      let bottom = over
       for (let i = 0; i < 6; i++) {  // above the maps of others
-        const on = px.filter(c => c.some(p => p[0] > left - half) && c.some(p => p[0] < left + half) && c.some(p => p[1] > bottom - TALL) && c.some(p => p[1] < bottom))
+        const on = [...seen].flatMap(([other, boxes]) => (other === stage ? [] : boxes.filter(box => box[2] > left - half && box[0] < left + half && box[3] > bottom - TALL && box[1] < bottom)))
         if (!on.length) break
-        bottom = Math.min(...on.flatMap(c => c.map(p => p[1]))) - 3
+        bottom = Math.min(...on.map(box => box[1])) - 3
       }
+      if (bottom < over - 3 * TALL) bottom = over  // too far from its own
       for (let on; (on = placed.find(o => Math.abs(o.left - left) < o.half + half && Math.abs(o.bottom - bottom) < TALL)); ) bottom = on.bottom - TALL - 1  // above one that is there
       bottom = Math.max(bottom, TALL)
       placed.push({ left, half, bottom })
