@@ -3,6 +3,7 @@
 import base64
 import json
 from contextlib import suppress
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -288,6 +289,31 @@ def test_runs_are_remembered_within_bounds(monkeypatch):
     for raw in [bytes([i] * 72) for i in (3, 2, 3, 1)]:
         one(question(raw, values=[0, 1]))
     assert [args[1].ravel()[0] for args in ran[3:]] == [3, 1]  # 2 was among the last two, 1 no longer
+
+
+def test_weights_are_those_without_edits_while_a_run_has_them(monkeypatch):
+    live = LiveNetwork.of(inspected("conv 4 3 padding=1; relu; maxpool 2; flatten; linear 3", (1, 9, 8)))
+    one, values, running, answered, found = Answers(live), LiveNetwork.values, Event(), Event(), []
+
+    def slow(self, item, edits, off):
+        with torch.no_grad(), self._edited(edits):
+            running.set()
+            answered.wait(0.3)  # the question of the weights comes in the middle, and waits
+            return values(self, item)
+
+    def ask():
+        found.append(np.frombuffer(one(question(weights=[0, 1])), "<f4")[0])
+        answered.set()
+
+    ask()
+    answered.clear()
+    monkeypatch.setattr(LiveNetwork, "values", slow)
+    run = Thread(target=lambda: one(question(values=[0, 1], edits=[[0, 9.0]])), daemon=True)
+    run.start()
+    assert running.wait(10)
+    ask()
+    run.join()
+    assert found[1] == found[0] != 9
 
 
 WRONG = {

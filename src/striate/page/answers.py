@@ -92,7 +92,9 @@ class Answers:
         run = self._run(raw, edits, off) if pictures or values else {}
         parts = [picture(run[self.live.layers[i].name], step) for i, step in pictures]
         parts += [self._values(run, start, n) for start, n in values]
-        parts += [self._of_weights(start, n) for start, n in weights]
+        if weights:
+            with self._lock:  # a run that goes on may have edited some
+                parts += [self._of_weights(start, n) for start, n in weights]
         return b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in parts)
 
     def _check(self, raw: bytes) -> None:
