@@ -210,7 +210,7 @@ def test_too_many_activations(monkeypatch):
 
 def test_the_limits_of_the_page():
     assert "held" not in NetworkScene.of(inspected("vgg_small")).served().about
-    small = NetworkScene.of(inspected("resnet20"))
+    small = NetworkScene.of(inspected("resnet56"))
     assert SERVED_MACS < small.about["macs"] < MAX_MACS
     assert "held" not in small.about
     assert small.filed() is small

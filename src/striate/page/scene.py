@@ -29,7 +29,7 @@ CHECKED = 64  # values of each layer that are compared with PyTorch's when the p
 MAX_MACS = 400_000_000  # multiply-accumulates that a browser computes for one input within about a second
 MAX_WEIGHTS = 20_000_000  # that a page has in it: about 100 MB
 ROOM = 28 << 20  # bytes of the pictures in a file, which then has a third more
-SERVED_MACS = 30_000_000  # up to which a page computes that could ask PyTorch as well
+SERVED_MACS = 100_000_000  # up to which a page computes that could ask PyTorch as well: some tenths of a second
 
 
 @dataclass(frozen=True, eq=False)
