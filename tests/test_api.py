@@ -122,7 +122,7 @@ def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
     [
         (lambda model: striate.train(TINY, None, quiet=True), "got a NoneType for data; expected a built-in name, a p"),
         (lambda model: striate.doctor(None), "got a NoneType for data"),
-        (lambda model: striate.evaluate(model), "got a NoneType for data; expected a built-in name, a path"),
+        (lambda model: striate.evaluate(model, 3.5), "got a float for data; expected a built-in name, a path"),
         (lambda model: striate.data(3), "got a int for data"),
         (lambda model: striate.evaluate(None, "digits"), "got a NoneType for a network"),
         (lambda model: striate.evaluate(model, "digits", split=3), "3"),

@@ -36,6 +36,7 @@ from striate.spec import (
     parse,
 )
 from striate.spec.op import per_axis
+from striate.spec.ops import Concat
 
 
 def footprints(graph: Graph, node: str, units: list[tuple[int, ...]]) -> list[list[Span]]:
@@ -87,7 +88,7 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     assume(not joins or not any(leaves_holes(node.op, rank) for node in graph.nodes))
     # a table may name only channels of one branch, or of padded zeros, while a field is that of all channels
     kinds = {type(node.op) for node in graph.nodes}
-    assume(TableConv not in kinds or not {PadChannels, Cat} & kinds)
+    assume(TableConv not in kinds or not {PadChannels, Concat} & kinds)
     # what sees all of the input sees its borders, where a blend of neighbours has one neighbour less
     assume(not any(axis.whole for each in known.values() for axis in each))
     extents = shapes[graph.output][1:]
