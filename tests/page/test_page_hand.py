@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 from axe_playwright_python.base import AXE_FILE_PATH
 
 from pages import opened
@@ -149,18 +150,53 @@ def numbers(texts):
 
 @pytest.mark.parametrize("unit", ["c1:3:10:12", "c3:2:4:5", "f6:11", "out:7"])
 def test_what_is_shown_adds_up(page, unit):
-    """The rows of the sum, in the digits that are shown, and the field of the bias."""
+    """The rows of each sum, in the digits that are shown, fields too; and of the products in a table."""
     page.evaluate("unit => striate.open(unit)", unit)
-    rows = page.locator("#arithmetic table.sum").last.locator("tr")
-    shown = []
-    for i in range(rows.count()):
-        cell = rows.nth(i).locator("td").last
-        field = cell.locator("input")
-        shown.append(field.input_value() if field.count() else cell.text_content())
-    *parts, total = numbers(shown)
-    exact = page.evaluate("unit => striate.unit(unit).sum", unit)
-    assert total == pytest.approx(exact, abs=1e-4)
-    assert sum(parts) == pytest.approx(total, abs=6e-4)
+    tables = page.evaluate(
+        """() => [...document.querySelectorAll('#arithmetic table.sum')].map(table => [...table.rows].map(row =>
+          [...row.cells].map(cell => cell.querySelector('input')?.value ?? cell.textContent)))"""
+    )
+    sums = [table for table in tables if table[-1][0] == "sum"]
+    assert len(sums) == (2 if unit == "out:7" else 1)  # of an output that of its softmax, too
+    for table in sums:
+        *parts, total = numbers(row[-1] for row in table)
+        assert sum(parts) == pytest.approx(total, abs=1e-9)
+    assert numbers([sums[0][-1][1]]) == pytest.approx([page.evaluate("u => striate.unit(u).sum", unit)], abs=6e-5)
+    if len(tables[0][0]) == 4:  # input, value, weight, product
+        products = numbers(row[-1] for row in tables[0][1:])
+        told, exact = re.fullmatch(r"these 6 products(?: \(as shown: (.*)\))?", sums[0][0][0]).group(1), sums[0][0][1]
+        assert numbers([told or exact]) == pytest.approx([sum(products)], abs=1e-9)
+
+
+def test_an_output_leads_to_the_answer_that_is_shown(page):
+    page.evaluate("striate.open('out:3')")
+    text = page.locator("#arithmetic .step").last.inner_text()
+    assert text.startswith("softmax: the probability of 3")
+    share = float(re.search(r"/ [\d.]+ = ([\d.]+)", text).group(1))
+    assert share == pytest.approx(page.evaluate("striate.probabilities()[3]"), abs=6e-5)
+
+
+def test_a_formula_gives_what_it_says(browser, tmp_path):
+    """Batch norms of a small variance, in the digits that are shown: what those give is said where it is another."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(288, 2)
+    )
+    torch.nn.init.uniform_(net[1].running_var, 1e-5, 3e-3)
+    torch.nn.init.uniform_(net[1].running_mean, -0.1, 0.1)
+    number = r"([-\u2212\d.]+(?:e-\d+)?)"
+    norm = rf"\({number} \u2212 {number}\) / \u221a\({number} \+ {number}\) \u00d7 {number} ([+\u2212]) {number}"
+    form = rf"{norm} = {number}(?: \(as shown: {number}\))?"
+    with opened(browser, view(net.eval(), input=(1, 8, 8)).save(tmp_path / "p.html").as_uri()) as page:
+        for c in range(8):
+            page.evaluate("c => striate.open(`_1:${c}:3:4`)", c)
+            found = re.fullmatch(form, page.locator("#arithmetic .formula").last.text_content()).groups()
+            sign = -1 if found[5] == "\u2212" else 1
+            x, mean, var, eps, weight, bias, y = numbers([*found[:5], *found[6:8]])
+            told = numbers([found[8]])[0] if found[8] else y
+            assert (x - mean) / (var + eps) ** 0.5 * weight + sign * bias == pytest.approx(told, abs=6e-5)
+            assert y == pytest.approx(page.evaluate("c => striate.unit(`_1:${c}:3:4`).value", c), abs=6e-5)
+            assert var == pytest.approx(net[1].running_var[c].item(), rel=1e-3)
 
 
 def test_in_space_and_back(page):
@@ -196,6 +232,25 @@ def test_in_space_and_back(page):
     assert canvas.is_hidden()
     assert page.locator(".stage canvas").first.is_visible()
     assert state(page)["space"] is False
+
+
+def test_all_of_it_is_seen_from_every_side(page):
+    """A quarter of a turn at a time: no layer leaves the view, and nothing says what was under the pointer before."""
+    page.keyboard.press("f")
+    page.wait_for_timeout(700)
+    box = page.locator("#space-canvas").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for _ in range(5):
+        page.mouse.move(*middle)
+        page.mouse.down()
+        page.mouse.move(middle[0] + 180, middle[1] - 20, steps=3)
+        assert page.locator("#tip").is_hidden()
+        page.mouse.up()
+        seen = page.locator(".space-label:not([style*=hidden])").all()
+        places = [label.bounding_box() for label in seen]
+        assert len(places) >= 3
+        assert all(box["x"] <= r["x"] and r["x"] + r["width"] <= box["x"] + box["width"] for r in places)
+        assert all(box["y"] <= r["y"] and r["y"] + r["height"] <= box["y"] + box["height"] for r in places)
 
 
 def test_edit_and_reset(page):

@@ -225,8 +225,8 @@ def test_a_page_that_is_sent_on_names_no_folder_of_this_machine(trained, file):
     assert str(trained.parent) not in page.html()
 
 
-def test_the_files_of_a_run_are_offered_while_they_are_there(in_folder):
-    """They are those of its own test split, by their path; and what is not there is said."""
+def test_the_files_of_a_run_are_offered_while_they_are_there(in_folder, monkeypatch):
+    """They are those of its own test split, from wherever the page is asked for; and what is not there is said."""
     draw = np.random.default_rng(0)
     for i in range(24):
         path = in_folder / "photos" / "ab"[i % 2] / f"{i}.png"
@@ -239,6 +239,17 @@ def test_the_files_of_a_run_are_offered_while_they_are_there(in_folder):
     expected = run.contract.input
     pixels = np.frombuffer(base64.b64decode(samples[0]["data"]), np.uint8).reshape(expected)
     assert np.array_equal(pixels, inspected("run").item(tested[0][1]))
+    Path("elsewhere/photos/a").mkdir(parents=True)  # another folder of that name, where the command is typed
+    shutil.copy(tested[0][1], "elsewhere/photos/a/one.png")
+    monkeypatch.chdir("elsewhere")
+    about = view("../run").scene.about
+    assert [sample["data"] for sample in about["samples"]] == [sample["data"] for sample in samples]
+    assert sum(n for *_, n in about["tested"]["confusion"]) == len(tested)
+    monkeypatch.chdir(in_folder)
+    shutil.move("photos/a", "photos/c")  # other labels: not the run's items
+    assert view("run").scene.about["notes"][0] == (
+        "no samples of the run: photos: has not the items that the run had; put them back, or give --data"
+    )
     shutil.rmtree("photos")
     about = view("run").scene.about
     assert about["samples"] == []

@@ -325,6 +325,12 @@ def test_it_listens_on_this_machine_alone(server):
     assert server.url == f"http://127.0.0.1:{server.server_address[1]}/{server.token}/"
 
 
+def test_a_port_that_is_in_use_is_said(server):
+    taken = server.server_address[1]
+    with pytest.raises(Error, match=rf"^port {taken}: Address already in use; omit --port for a free one, or give"):
+        PageServer(PAGE, taken)
+
+
 def test_each_server_has_a_token_of_its_own():
     tokens = set()
     for _ in range(3):

@@ -32,6 +32,9 @@ class PageServer(ThreadingHTTPServer):
         answer: What the page asks by POST, if anything; it may raise ``Error`` for a question that it does not answer.
         limit: The most bytes of such a question.
 
+    Raises:
+        Error: The port cannot be had.
+
     >>> server = PageServer("<p>hello</p>")
     >>> server.url.startswith("http://127.0.0.1:")
     True
@@ -47,7 +50,12 @@ class PageServer(ThreadingHTTPServer):
         self.answer = answer
         self.limit = limit
         self.token = secrets.token_urlsafe(24)
-        super().__init__(("127.0.0.1", port), _Handler)
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except OSError as error:  # another program has it, or only an administrator may
+            raise Error(
+                f"port {port}: {error.strerror or error}; omit --port for a free one, or give another"
+            ) from None
         own = self.server_address[1]
         self.hosts = (f"127.0.0.1:{own}", f"localhost:{own}")
 

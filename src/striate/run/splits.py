@@ -109,17 +109,29 @@ def items_of_run(folder: Path, split: str = "test") -> list[tuple[str, str]]:
 
 
 def data_of_run(folder: Path) -> DataSet:
-    """The data of a run, opened as the run was told, in its splits.
+    """The data of a run, opened as the run was told, in its splits; a path from where one is, else from above the run.
 
     Raises:
-        DataError: They are not where they were, or were arrays in memory. ModelError: The run does not name them.
+        DataError: They are not where they were, are others, or were arrays in memory. ModelError: The run does not name
+            them.
     """
     about = read_about(folder)
     if "source" not in about and about["data"] not in BUILT_IN and not Path(str(about["data"])).exists():
         raise DataError(f"{folder}: was trained on data in memory, which no file has; give the data")
     told = {field.name: about.get(field.name) for field in fields(DataOptions)}
-    dataset = open_data(about.get("source", about["data"]), **told)
-    return in_the_runs_splits(dataset, folder / "model.safetensors", lambda text: None)
+    source, wrong = about.get("source", about["data"]), None
+    above = [place / source for place in folder.resolve().parents] if isinstance(source, str) else []
+    for place in [source, *(place for place in above if os.path.exists(place))]:
+        try:
+            opened = open_data(place, **told)
+        except DataError as error:
+            wrong = wrong or error
+            continue
+        if (dataset := in_the_runs_splits(opened, folder / "model.safetensors", lambda text: None)) is not opened:
+            return dataset
+        wrong = wrong or DataError(f"{source}: has not the items that the run had; put them back, or give --data")
+    assert wrong is not None
+    raise wrong
 
 
 def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSet:

@@ -141,7 +141,7 @@ export class Diagram {
     if (!this.chosen) this.blocks.fit(Math.max(COLUMNS, Math.floor(width / 84)))  // a first choice, which stays
     this.chosen = true
     this.gather()
-    const list = this.listed() ? LIST : 0, tall = Math.max(320, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale), over = stage => this.overhead(stage)
+    const list = this.listed() ? LIST : 0, tall = Math.max(268, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale), over = stage => this.overhead(stage)
     let room = tall - 49, found
     for (const scale of SCALES) {
       for (const again of [true, true, false]) {

@@ -1,6 +1,6 @@
 // The arithmetic of a unit: windows, kernels, products, sums, what follows. What is shown adds up to what is shown.
 import { css, inkOn, limitOf, short } from 'striate/colour'
-import { unflat, size } from 'striate/ops'
+import { flat, size, unflat } from 'striate/ops'
 import { el } from 'striate/pad'
 
 const SHOWN = 6  // channels (or inputs) that are shown before "all"
@@ -16,6 +16,16 @@ export function parsed(net, text) {
 
 export const digits = { whole: false }  // whole numbers alone: the lab's
 const fixed = v => v.toFixed(digits.whole && Number.isInteger(v) ? 0 : 4).replace('-', '\u2212')
+/** What numbers add up to as they are written, where that is another number than the exact sum. @param {string[]} texts @param {number} exact */
+function rounded(texts, exact) {
+  const sum = texts.reduce((s, text) => s + written(text), 0)
+  return Math.abs(sum - exact) >= 5e-5 ? ` (as shown: ${fixed(sum)})` : ''
+}
+/** A factor: where it is small, in as many digits as matter. */
+const factor = v => (Math.abs(v) < 1 && v && !digits.whole ? v.toPrecision(4).replace('-', '\u2212') : fixed(v))
+const written = text => Number(text.replace('\u2212', '-'))
+/** A result, and what the numbers give as they are written, where that is another one. @param {number} exact @param {number} shown */
+const result = (exact, shown) => fixed(exact) + (fixed(exact) === fixed(shown) ? '' : ` (as shown: ${fixed(shown)})`)
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
@@ -54,6 +64,7 @@ export class Arithmetic {
     if (also) this.root.append(el('p', {}, also))
     this.operation(first, found.unit)
     for (const name of chain.slice(1)) this.following(net.byName.get(name), found.unit)
+    this.answer(found)
     if (off) this.root.append(el('p', { className: 'note' }, 'This map is switched off: its values count as 0.'))
     this.root.scrollTop = scrolled
   }
@@ -97,9 +108,8 @@ export class Arithmetic {
         const three = el('div', { className: 'three' }, this.grid(group, grid, t => x(t), limits[0], 'values', 'input'))
         if (!pooling) three.append('\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit), '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product'))
         step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c}`), three))
-        const exact = pooling ? group.sum * reads.divisor : group.sum, shown = group.taps.reduce((sum, t) => sum + Number(short(pooling ? x(t) : x(t) * t.weight, 0).replace('\u2212', '-')), 0)
-        const rounded = Math.abs(shown - exact) >= 5e-5 ? ` (as shown: ${fixed(shown)})` : ''
-        rows.push([(pooling ? 'sum of the window' : `products of input map ${c}`) + rounded, exact])
+        const exact = pooling ? group.sum * reads.divisor : group.sum
+        rows.push([(pooling ? 'sum of the window' : `products of input map ${c}`) + rounded(group.taps.map(t => short(pooling ? x(t) : x(t) * t.weight, 0)), exact), exact])
       }
     } else {
       const weighted = taps.some(t => t.weight !== 1), heads = weighted ? ['input', 'value', 'weight', 'product'] : ['input', 'value']
@@ -107,14 +117,15 @@ export class Arithmetic {
       for (const group of shown) {
         const [tap] = group.taps, source = layer.inputs[tap.source]
         const place = this.origin(source, tap.index), row = el('tr', {}, el('td', {}, place.text), el('td', {}, fixed(x(tap))))
-        if (weighted) row.append(el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight)), el('td', {}, fixed(group.sum)))
+        if (weighted) row.append(el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight, 4)), el('td', {}, fixed(group.sum)))
         row.tabIndex = 0
         this.from(row, tap)
         if (place.unit) { row.style.cursor = 'pointer'; row.onclick = e => { if (!(e.target instanceof HTMLInputElement)) this.on.open(place.unit) } }
         table.append(row)
       }
       step.append(el('p', { className: 'note' }, `${taps.length.toLocaleString('en')} inputs${rest.length ? `; the ${shown.length} that contribute most:` : ':'}`), table)
-      rows.push([`these ${shown.length} ${weighted ? 'products' : 'values'}`, shown.reduce((s, g) => s + g.sum, 0)])
+      const sum = shown.reduce((s, g) => s + g.sum, 0)
+      rows.push([`these ${shown.length} ${weighted ? 'products' : 'values'}${rounded(shown.map(g => fixed(g.sum)), sum)}`, sum])
     }
     const left = rest.reduce((s, g) => s + g.sum, 0)
     if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} ${grid && per <= 150 ? 'input maps' : 'products'}`, left])
@@ -124,7 +135,7 @@ export class Arithmetic {
       step.append(this.sums([...rows, [n === 1 ? 'sum' : `divided by ${n}`, total]], null))
       return
     }
-    if (layer.weights.bias) rows.push(['bias', bias, this.editor(layer, { weight: 'bias', index: unit[0] }, bias)])
+    if (layer.weights.bias) rows.push(['bias', bias, this.editor(layer, { weight: 'bias', index: unit[0] }, bias, 4)])
     step.append(this.sums(rows, total))
   }
 
@@ -158,20 +169,40 @@ export class Arithmetic {
       say(`exp(${fixed(v.x)} \u2212 ${fixed(v.max)}) / ${fixed(v.sum)} = ${fixed(Math.exp(v.x - v.max))} / ${fixed(v.sum)} = ${fixed(total)}`)
       step.append(el('p', { className: 'note' }, `The largest score, ${fixed(v.max)}, is subtracted first; ${fixed(v.sum)} is the sum of all ${n.length} exponentials.`))
     } else if (reads.kind === 'lrn') say(`${fixed(v.x)} / (${v.k} + ${v.alpha} / ${v.size} \u00d7 ${fixed(v.sum)})^${v.beta} = ${fixed(total)}; ${fixed(v.sum)} is the sum of the squares of ${n.length} neighbouring maps`)
-    else if (reads.kind === 'layernorm') say(`(${fixed(v.x)} \u2212 ${fixed(v.mean)}) / \u221a(${fixed(v.var)} + ${v.eps}) \u00d7 ${fixed(v.weight)} ${signed(v.bias)} = ${fixed(total)}; mean and variance over ${n.length} maps`)
+    else if (reads.kind === 'layernorm') say(`${this.norm(reads, v.x, total)}; mean and variance over ${n.length} maps`)
     else if (reads.kind === 'opaque') say(`${reads.text}, ${fixed(total)}`)
     else if (reads.kind === 'rbf') say(`\u2212 the sum of (input \u2212 code)\u00b2 over ${n.length} inputs = ${fixed(total)}`)
   }
 
   norm(reads, x, total) {
     const v = reads.values
-    return `(${fixed(x)} \u2212 ${fixed(v.mean)}) / \u221a(${fixed(v.var)} + ${v.eps}) \u00d7 ${fixed(v.weight)} ${signed(v.bias)} = ${fixed(total)}`
+const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [variance, weight] = [v.var, v.weight].map(factor)
+    return `(${fixed(x)} \u2212 ${fixed(v.mean)}) / \u221a(${variance} + ${v.eps}) \u00d7 ${weight} ${signed(v.bias)} = ${result(total, ((top - mean) / Math.sqrt(written(variance) + v.eps)) * written(weight) + bias)}`
   }
 
   following(layer, unit) {
     const reads = this.net.reads(layer.name, unit), x = this.net.inputsOf(layer.name)[0].data[reads.taps[0].index], y = this.net.value(layer.name, unit)
     const text = reads.kind === 'norm' ? this.norm(reads, x, y) : `${reads.text}   x = ${fixed(x)}   gives ${fixed(y)}`
     this.root.append(el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`), el('p', { className: 'formula' }, text)))
+  }
+
+  /** From the scores of the last layer to the answer that the bars show. @param {{layer: string, unit: number[]}} found */
+  answer({ layer, unit }) {
+    const { net } = this, { activation, mean, std, names } = net.scene.output
+    if (layer !== net.output || net.byName.get(layer).op === activation || !(activation || mean.length)) return
+    const { shape, data } = net.values.get(layer), plane = size(shape.slice(1)), at = flat([1, ...shape.slice(1)], [0, ...unit.slice(1)]), own = unit[0], name = c => names[c] ?? c
+    const scores = Array.from({ length: shape[0] }, (_, c) => data[c * plane + at]), y = net.outputs()[own * plane + at], x = fixed(scores[own])
+    const step = el('div', { className: 'step' }), say = (title, text) => step.append(el('h2', {}, title), el('p', { className: 'formula' }, text))
+    if (activation === 'softmax') {
+      const max = Math.max(...scores), powers = scores.map(v => Math.exp(v - max)), total = powers.reduce((s, v) => s + v, 0)
+      const by = scores.map((_, c) => c).sort((a, b) => powers[b] - powers[a]), shown = this.all ? by : by.slice(0, SHOWN), rest = by.slice(shown.length)
+      say(`softmax: the probability of ${name(own)}`, `exp(${x} \u2212 ${fixed(max)}) / ${fixed(total)} = ${fixed(powers[own])} / ${fixed(total)} = ${result(y, written(fixed(powers[own])) / written(fixed(total)))}`)
+      const rows = shown.map(c => [`exp(${fixed(scores[c])} \u2212 ${fixed(max)}), of ${name(c)}`, powers[c]])
+      if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} exponentials`, rest.reduce((s, c) => s + powers[c], 0)])
+      step.append(el('p', { className: 'note' }, 'The largest score is subtracted first; the exponentials of all scores add up to what divides:'), this.sums(rows, total))
+    } else if (activation) say(`sigmoid: the probability of ${name(own)}`, `1 / (1 + exp(${fixed(-scores[own])})) = ${fixed(y)}`)
+    else say(`In the units of ${name(own)}`, `${x} \u00d7 ${factor(std[own])} ${signed(mean[own])} = ${result(y, written(x) * written(factor(std[own])) + written(fixed(mean[own])))}`)
+    this.root.append(step)
   }
 
   /** A window as a table of numbers on their colours; of a kernel the numbers can be changed. */
@@ -214,10 +245,11 @@ export class Arithmetic {
     return null
   }
 
-  editor(layer, at, value) {
+  /** A weight that can be typed over, in so many decimals. */
+  editor(layer, at, value, decimals = 3) {
     if (!at) return document.createTextNode(fixed(value))
-    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole && Number.isInteger(value) ? 0 : 3)
-    if (this.fixed) return document.createTextNode(shown.replace('-', '\u2212'))
+    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole && Number.isInteger(value) ? 0 : decimals).replace('-', '\u2212')
+    if (this.fixed) return document.createTextNode(shown)
     const input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: shown, title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
     input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)
     input.onkeydown = e => { e.stopPropagation(); if (e.key === 'Enter') input.blur(); if (e.key === 'Escape') { input.value = shown; input.blur() } }

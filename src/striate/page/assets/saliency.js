@@ -76,7 +76,7 @@ export class Saliency {
     const { net, pinned, scene } = this.page
     if (this.target.value === 'unit') return pinned && { layer: pinned.layer, unit: pinned.unit, name: unitName(net, pinned) }
     const y = net.outputs(), c = this.target.value === '' ? y.indexOf(Math.max(...y)) : Number(this.target.value)
-    return { layer: this.page.scoreLayer(), unit: [c, 0, 0, 0], name: `the score of ${scene.output.names[c] ?? c}` }
+    return { layer: this.page.scoreLayer(), unit: [c, 0, 0, 0], name: `the score of ${scene.output.names[c] ?? c}${scene.output.mean.length ? ' (before it is in the units of the target)' : ''}` }
   }
 
   /** Computes once the hand rests, a step at a time, so that the page stays free; a new stroke begins anew. */

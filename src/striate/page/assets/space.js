@@ -10,6 +10,7 @@ void main() { colour = line.a > 0.0 ? line : texture(image, v); if (colour.a < 0
 
 const FOCUS = 2.7  // focal length, in half heights of the view
 const DEEP = 220, LONG = 2000  // that the maps of a layer take along the network at most, and those of all about
+const FILLS = 0.88  // share of the view that the network takes at most
 const NAMED = 20  // columns at most that have their names
 const SEEN = 16  // maps of a column that a label keeps clear of
 const TALL = 30  // pixels that the two lines of a label take
@@ -38,12 +39,14 @@ export class Space {
       const last = down.get(e.pointerId)
       if (!last) { if (!down.size) on.hover(this.pick(e), e); return }
       const dx = e.clientX - last[0], dy = e.clientY - last[1], before = down.size === 2 ? apart() : 0
+      if (!moved) on.hover(null)
       moved += Math.abs(dx) + Math.abs(dy)
       down.set(e.pointerId, [e.clientX, e.clientY])
       if (before) this.zoom(apart() / before)  // two fingers
       else {
         this.turn.yaw += dx * 0.006
         this.turn.pitch = Math.max(-1.4, Math.min(1.4, this.turn.pitch + dy * 0.006))
+        this.fitted = ''  // seen from another side it takes another room
       }
       this.draw()
     })
@@ -168,22 +171,16 @@ export class Space {
     return [((x - shift[0]) * FOCUS * H) / W, (y - shift[1]) * FOCUS, (w * (far + near) - 2 * far * near) / (far - near), w]
   }
 
-  /** So far away, and so much to the side, that all of it is seen. */
+  /** So far away, and so much to the side, that all of it is seen: a corner at x, z of the turned space is, where |x - shift| <= k (distance - z). */
   fit(list, W, H) {
-    this.camera = { distance: Math.max(620, this.length), shift: [0, 0] }
-    const zoom = this.turn.zoom
+    const zoom = this.turn.zoom, names = 1.1 + 0.02 * Math.min(NAMED, this.stages.length), room = [(FILLS * W) / (FOCUS * H), FILLS / names / FOCUS], ends = [[-Infinity, -Infinity], [-Infinity, -Infinity]]
     this.turn.zoom = 1
-    for (let i = 0; i < 8; i++) {
-      let [left, right, down, up] = [Infinity, -Infinity, Infinity, -Infinity]
-      for (const q of list) for (const a of [-1, 1]) for (const b of [-1, 1]) {
-        const [x, y, , w] = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
-        left = Math.min(left, x / w); right = Math.max(right, x / w); down = Math.min(down, y / w); up = Math.max(up, y / w)
-      }
-      const d = this.camera.distance
-      this.camera.shift[0] += (((left + right) / 2) * d * W) / (FOCUS * H)
-      this.camera.shift[1] += (((down + up) / 2) * d) / FOCUS
-      this.camera.distance = Math.max(300, d * Math.min(1.5, Math.max(0.7, Math.max(right - left, (up - down) * (1.1 + 0.02 * Math.min(NAMED, this.stages.length))) / 1.76)))
+    this.camera = { distance: 0, shift: [0, 0] }
+    for (const q of list) for (const a of [-1, 1]) for (const b of [-1, 1]) {
+      const [x, y, , w] = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
+      for (const [i, v] of [(x * W) / (FOCUS * H), y / FOCUS].entries()) ends[i] = [Math.max(ends[i][0], v - room[i] * w), Math.max(ends[i][1], -v - room[i] * w)]
     }
+    this.camera = { distance: Math.max(300, ...ends.map(([p, m], i) => (p + m) / (2 * room[i]))), shift: ends.map(([p, m]) => (p - m) / 2) }
     this.turn.zoom = zoom
   }
 
@@ -307,6 +304,7 @@ export class Space {
       if (bottom < over - 3 * TALL) bottom = over  // too far from its own
       for (let on; (on = placed.find(o => Math.abs(o.left - left) < o.half + half && Math.abs(o.bottom - bottom) < TALL)); ) bottom = on.bottom - TALL - 1  // above one that is there
       bottom = Math.max(bottom, TALL)
+      label.style.visibility = placed.some(o => Math.abs(o.left - left) < o.half + half && Math.abs(o.bottom - bottom) < TALL) ? 'hidden' : ''  // seen along the network there is not room for all
       placed.push({ left, half, bottom })
       label.style.left = `${this.root.scrollLeft + left}px`
       label.style.top = `${this.root.scrollTop + bottom}px`
