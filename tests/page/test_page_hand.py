@@ -307,6 +307,17 @@ def test_the_link_restores_everything(page):
     assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if before["dark"] else "light")
 
 
+def test_another_link_in_the_address_is_followed(page):
+    """One that was pasted there, too; and what no page writes changes nothing."""
+    page.evaluate("striate.open('c3:2:4:5')")
+    page.wait_for_timeout(300)
+    page.evaluate("location.hash = 'unit=c1%3A1%3A2%3A2&sample=3&scale=no&edits=out/bias/3/NaN&off=no:1,c1:99'")
+    page.wait_for_function("window.striate?.state().unit === 'c1:1:2:2'")
+    found = state(page)
+    assert (found["sample"], found["scale"], found["edits"], found["off"]) == (3, "layer", [], [])
+    assert page.locator("#reset").is_hidden()
+
+
 def test_samples_and_nudging(page):
     samples = page.locator(".samples button")
     assert samples.count() == 24

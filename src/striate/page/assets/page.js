@@ -57,8 +57,8 @@ class Page {
     this.panels = new Panels(this, byId('panels'))
     this.pad.restore(asked)
     if (asked.open.length) { this.diagram.blocks.restore(asked.open); this.diagram.chosen = true }
-    for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight]) this.net.edit(layer, weight, Number(i), Number(v)) }
-    for (const text of asked.off) this.net.off.add(text)
+    for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight] && Number.isFinite(Number(v))) this.net.edit(layer, weight, Number(i), Number(v)) }
+    for (const text of asked.off) { const at = text.lastIndexOf(':'), layer = this.net.byName.get(text.slice(0, at)); if (layer && Number(text.slice(at + 1)) < layer.shape[0]) this.net.off.add(text) }
     this.controls()
     this.layout()
     this.computed()
@@ -70,6 +70,7 @@ class Page {
     this.edited(false)
     this.ready = true
     if (location.href === 'about:srcdoc') this.framed()
+    addEventListener('hashchange', () => location.reload())  // somebody put another link into the address
     new ResizeObserver(() => this.resized()).observe(byId('network'))
   }
 

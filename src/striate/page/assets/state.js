@@ -7,7 +7,7 @@ export function read() {
   const q = new URLSearchParams(location.hash.slice(1))
   const list = name => (q.get(name) ? q.get(name).split(',') : [])
   return {
-    unit: q.get('unit'), space: q.get('view') === '3d', scale: q.get('scale') ?? 'layer',
+    unit: q.get('unit'), space: q.get('view') === '3d', scale: ['map', 'network'].includes(q.get('scale')) ? q.get('scale') : 'layer',
     dark: q.has('theme') ? q.get('theme') === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches,
     sample: q.has('sample') ? Number(q.get('sample')) : null, drawing: q.get('drawing'), text: q.get('text'), edits: list('edits'), off: list('off'), open: list('open'), panel: q.get('panel'), compare: q.get('compare'),
   }
