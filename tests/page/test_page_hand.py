@@ -371,7 +371,7 @@ def test_names_are_text(browser, tmp_path):
 
     nasty = "</script><img src=x onerror=\"document.title='hit'\">"
     net = build(parse("conv 2 3; relu; flatten; linear 2"), (1, 8, 8))
-    contract = Contract((nasty, nasty + "2"), (1, 8, 8), "L", (0.5,), (0.5,))
+    contract = Contract((nasty, nasty + "2" * 300), (1, 8, 8), "L", (0.5,), (0.5,))
     scene = NetworkScene.of(
         InspectedModel(Model(net, contract), (nasty,)), [Sample(nasty, np.zeros((1, 8, 8), np.uint8))], nasty
     )
@@ -382,6 +382,8 @@ def test_names_are_text(browser, tmp_path):
         assert page.locator("img").count() == 0
         assert page.title() == nasty
         assert page.locator("#title").text_content() == nasty
+        box = page.locator("#arithmetic")
+        assert box.evaluate("box => box.scrollWidth <= box.clientWidth")  # a name without spaces breaks
         assert page.locator(".bars span").first.text_content() == nasty
         assert page.locator(".samples span").first.text_content() == nasty
 

@@ -196,7 +196,7 @@ const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [vari
     if (activation === 'softmax') {
       const max = Math.max(...scores), powers = scores.map(v => Math.exp(v - max)), total = powers.reduce((s, v) => s + v, 0)
       const by = scores.map((_, c) => c).sort((a, b) => powers[b] - powers[a]), shown = this.all ? by : by.slice(0, SHOWN), rest = by.slice(shown.length)
-      say(`softmax: the probability of ${name(own)}`, `exp(${x} \u2212 ${fixed(max)}) / ${fixed(total)} = ${fixed(powers[own])} / ${fixed(total)} = ${result(y, written(fixed(powers[own])) / written(fixed(total)))}`)
+      say(`softmax: the probability of ${name(own)}`, `exp(${x} \u2212 ${fixed(max)}) / ${fixed(total)} = ${factor(powers[own])} / ${fixed(total)} = ${y < 1e-4 ? factor(y) : result(y, written(factor(powers[own])) / written(fixed(total)))}`)
       const rows = shown.map(c => [`exp(${fixed(scores[c])} \u2212 ${fixed(max)}), of ${name(c)}`, powers[c]])
       if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} exponentials`, rest.reduce((s, c) => s + powers[c], 0)])
       step.append(el('p', { className: 'note' }, 'The largest score is subtracted first; the exponentials of all scores add up to what divides:'), this.sums(rows, total))
