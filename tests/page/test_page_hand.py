@@ -185,7 +185,7 @@ def test_a_formula_gives_what_it_says(browser, tmp_path):
     torch.nn.init.uniform_(net[1].running_var, 1e-5, 3e-3)
     torch.nn.init.uniform_(net[1].running_mean, -0.1, 0.1)
     number = r"([-\u2212\d.]+(?:e-\d+)?)"
-    norm = rf"\({number} \u2212 {number}\) / \u221a\({number} \+ {number}\) \u00d7 {number} ([+\u2212]) {number}"
+    norm = rf"\({number} \u2212 \(?{number}\)?\) / \u221a\({number} \+ {number}\) \u00d7 {number} ([+\u2212]) {number}"
     form = rf"{norm} = {number}(?: \(as shown: {number}\))?"
     with opened(browser, view(net.eval(), input=(1, 8, 8)).save(tmp_path / "p.html").as_uri()) as page:
         for c in range(8):

@@ -26,6 +26,8 @@ const factor = v => (Math.abs(v) < 1 && v && !digits.whole ? v.toPrecision(4).re
 const written = text => Number(text.replace('\u2212', '-'))
 /** A result, and what the numbers give as they are written, where that is another one. @param {number} exact @param {number} shown */
 const result = (exact, shown) => fixed(exact) + (fixed(exact) === fixed(shown) ? '' : ` (as shown: ${fixed(shown)})`)
+/** What is subtracted. */
+const less = v => (v < 0 ? `(${fixed(v)})` : fixed(v))
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
 export class Arithmetic {
@@ -166,7 +168,7 @@ export class Arithmetic {
     else if (reads.kind === 'norm') say(this.norm(reads, n[0], total))
     else if (reads.kind === 'product') say(`${n.map(fixed).join(' \u00d7 ')} = ${fixed(total)}`)
     else if (reads.kind === 'softmax') {
-      say(`exp(${fixed(v.x)} \u2212 ${fixed(v.max)}) / ${fixed(v.sum)} = ${fixed(Math.exp(v.x - v.max))} / ${fixed(v.sum)} = ${fixed(total)}`)
+      say(`exp(${fixed(v.x)} \u2212 ${less(v.max)}) / ${fixed(v.sum)} = ${fixed(Math.exp(v.x - v.max))} / ${fixed(v.sum)} = ${fixed(total)}`)
       step.append(el('p', { className: 'note' }, `The largest score, ${fixed(v.max)}, is subtracted first; ${fixed(v.sum)} is the sum of all ${n.length} exponentials.`))
     } else if (reads.kind === 'lrn') say(`${fixed(v.x)} / (${v.k} + ${v.alpha} / ${v.size} \u00d7 ${fixed(v.sum)})^${v.beta} = ${fixed(total)}; ${fixed(v.sum)} is the sum of the squares of ${n.length} neighbouring maps`)
     else if (reads.kind === 'layernorm') say(`${this.norm(reads, v.x, total)}; mean and variance over ${n.length} maps`)
@@ -177,7 +179,7 @@ export class Arithmetic {
   norm(reads, x, total) {
     const v = reads.values
 const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [variance, weight] = [v.var, v.weight].map(factor)
-    return `(${fixed(x)} \u2212 ${fixed(v.mean)}) / \u221a(${variance} + ${v.eps}) \u00d7 ${weight} ${signed(v.bias)} = ${result(total, ((top - mean) / Math.sqrt(written(variance) + v.eps)) * written(weight) + bias)}`
+    return `(${fixed(x)} \u2212 ${less(v.mean)}) / \u221a(${variance} + ${v.eps}) \u00d7 ${weight} ${signed(v.bias)} = ${result(total, ((top - mean) / Math.sqrt(written(variance) + v.eps)) * written(weight) + bias)}`
   }
 
   following(layer, unit) {
@@ -196,8 +198,8 @@ const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [vari
     if (activation === 'softmax') {
       const max = Math.max(...scores), powers = scores.map(v => Math.exp(v - max)), total = powers.reduce((s, v) => s + v, 0)
       const by = scores.map((_, c) => c).sort((a, b) => powers[b] - powers[a]), shown = this.all ? by : by.slice(0, SHOWN), rest = by.slice(shown.length)
-      say(`softmax: the probability of ${name(own)}`, `exp(${x} \u2212 ${fixed(max)}) / ${fixed(total)} = ${factor(powers[own])} / ${fixed(total)} = ${y < 1e-4 ? factor(y) : result(y, written(factor(powers[own])) / written(fixed(total)))}`)
-      const rows = shown.map(c => [`exp(${fixed(scores[c])} \u2212 ${fixed(max)}), of ${name(c)}`, powers[c]])
+      say(`softmax: the probability of ${name(own)}`, `exp(${x} \u2212 ${less(max)}) / ${fixed(total)} = ${factor(powers[own])} / ${fixed(total)} = ${y < 1e-4 ? factor(y) : result(y, written(factor(powers[own])) / written(fixed(total)))}`)
+      const rows = shown.map(c => [`exp(${fixed(scores[c])} \u2212 ${less(max)}), of ${name(c)}`, powers[c]])
       if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} exponentials`, rest.reduce((s, c) => s + powers[c], 0)])
       step.append(el('p', { className: 'note' }, 'The largest score is subtracted first; the exponentials of all scores add up to what divides:'), this.sums(rows, total))
     } else if (activation) say(`sigmoid: the probability of ${name(own)}`, `1 / (1 + exp(${fixed(-scores[own])})) = ${fixed(y)}`)
