@@ -225,4 +225,5 @@ def _tried(module: nn.Module, input: Shape) -> tuple[Tensor | None, bool]:
                 return first_tensor(module(torch.zeros(1, *input, dtype=dtype, device=device))), dtype == torch.int64
             except Exception as error:  # whatever somebody's own forward raises
                 reasons.append((str(error).splitlines() or [type(error).__name__])[0])
-    raise SeeError(f"the network does not take {shape_text(input)}: {reasons[0]}")
+    way = "; it is given one input: wrap it in a module that makes the others" if "positional arg" in reasons[0] else ""
+    raise SeeError(f"the network does not take {shape_text(input)}: {reasons[0]}{way}")
