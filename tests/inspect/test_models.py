@@ -176,7 +176,7 @@ def items(net, part):
 MISTAKES = {
     "no input": (lambda: inspected(nn.Linear(2, 2)), SeeError, "give one with --input"),
     "a wrong input": (lambda: inspected(nn.Conv2d(3, 2, 3), (1, 8, 8)), SeeError, "the network does not take 1x8x8: "),
-    "two inputs": (lambda: inspected(nn.Bilinear(4, 4, 2), (4,)), SeeError, "wrap it in a module that makes the others"),
+    "two inputs": (lambda: inspected(nn.Bilinear(4, 4, 2), (4,)), SeeError, "wrap it in a module that makes the"),
     "no scores": (lambda: inspected(nn.Conv1d(2, 2, 3), (2, 8)), SeeError, "expected scores (N, classes)"),
     "no such net": (lambda: inspected("lenet6"), SpecError, "did you mean 'lenet5'"),
     "no such file": (lambda: inspected("lenet5").item("no.png"), DataError, "no.png"),
