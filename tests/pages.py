@@ -2,7 +2,7 @@
 
 import base64
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -28,13 +28,25 @@ def opened(browser, where, **settings):
 
     context.route(lambda url: not url.startswith(("data:", "blob:")), refuse)
     page.goto(where)
-    page.wait_for_function("window.striate")
+    until(page, "window.striate")
     page.faults = faults
     try:
         yield page
         assert not faults, faults
     finally:
         context.close()
+
+
+def until(page, what, *arguments):
+    """Waits until an expression is true. Playwright's own waiting evaluates text in the page, which forbids it."""
+    from playwright.sync_api import Error
+
+    for _ in range(400):
+        with suppress(Error):  # the page is being loaded anew
+            if page.evaluate(what if arguments else f"!!({what})", *arguments):
+                return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not within 20 seconds: {what}")
 
 
 def slow(text):

@@ -5,7 +5,7 @@ import re
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 
-from pages import opened
+from pages import opened, until
 from striate import view
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_a_click_unfolds_and_folds_and_the_link_keeps_it(browser, resnet):
         assert state(page)["open"] == ["stage1", "stage1.block2", "stage2", "stage3"]
         before = labels(page)
         page.reload()
-        page.wait_for_function("window.striate")
+        until(page, "window.striate")
         assert labels(page) == before
         button(page, "stage1").click()
         assert labels(page)[:3] == ["conv1", "stage1", "stage2.block1"]
@@ -100,7 +100,7 @@ def test_a_unit_inside_a_folded_block_unfolds_it(browser, resnet):
         page.wait_for_timeout(400)
         assert shown["width"] > marked["width"] > 0
         page.reload()
-        page.wait_for_function("window.striate")
+        until(page, "window.striate")
         assert state(page)["unit"] == unit
         button(page, "stage2").click()  # folds it away: nothing is kept open that is not there
         assert state(page)["unit"] is None

@@ -6,7 +6,7 @@ import pytest
 import torch
 from axe_playwright_python.base import AXE_FILE_PATH
 
-from pages import opened
+from pages import opened, until
 from striate.run.viewing import view
 
 pytestmark = pytest.mark.slow
@@ -257,7 +257,7 @@ def test_edit_and_reset(page):
     draw_seven(page)
     before = page.evaluate("striate.probabilities()")
     page.evaluate("striate.open('out:7')")
-    field = page.locator("#arithmetic table.sum").last.locator("input.edit").first
+    field = page.get_by_label("bias 7 of out")
     field.fill("-20")
     field.press("Enter")
     after = page.evaluate("striate.probabilities()")
@@ -300,7 +300,7 @@ def test_the_link_restores_everything(page):
     assert before["edits"] == ["out/bias/3/2.5"]
     assert len(before["off"]) == 1
     page.reload()
-    page.wait_for_function("window.striate")
+    until(page, "window.striate")
     assert state(page) == before
     assert page.evaluate("striate.probabilities()") == shares
     assert page.locator("#space-canvas").is_visible()
@@ -312,7 +312,7 @@ def test_another_link_in_the_address_is_followed(page):
     page.evaluate("striate.open('c3:2:4:5')")
     page.wait_for_timeout(300)
     page.evaluate("location.hash = 'unit=c1%3A1%3A2%3A2&sample=3&scale=no&edits=out/bias/3/NaN&off=no:1,c1:99'")
-    page.wait_for_function("window.striate?.state().unit === 'c1:1:2:2'")
+    until(page, "window.striate?.state().unit === 'c1:1:2:2'")
     found = state(page)
     assert (found["sample"], found["scale"], found["edits"], found["off"]) == (3, "layer", [], [])
     assert page.locator("#reset").is_hidden()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pages import opened, serious_faults
+from pages import opened, serious_faults, until
 from striate.errors import SeeError
 from striate.filtering import activation, convolve, find_kernel, kernel_list, pool
 from striate.page.document import reached
@@ -330,7 +330,7 @@ def test_the_link_restores_everything(fresh):
     fresh.locator("#theme").click()
     before, numbers = fresh.evaluate("striate.state()"), output(fresh)
     fresh.reload()
-    fresh.wait_for_function("window.striate")
+    until(fresh, "window.striate")
     assert fresh.evaluate("striate.state()") == before
     np.testing.assert_array_equal(output(fresh), numbers)
     for settings in (
@@ -340,7 +340,7 @@ def test_the_link_restores_everything(fresh):
         fresh.evaluate("s => striate.set(s)", settings)
         before, numbers = fresh.evaluate("striate.state()"), output(fresh)
         fresh.reload()
-        fresh.wait_for_function("window.striate")
+        until(fresh, "window.striate")
         assert fresh.evaluate("striate.state()") == before
         np.testing.assert_array_equal(output(fresh), numbers)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pages import opened
+from pages import opened, until
 from striate.page.view import View
 from striate.run.viewing import view
 
@@ -89,15 +89,6 @@ def address(some):
         yield url
 
 
-def until(page, what, *arguments):
-    """Waits until an expression is true; the page's policy lets no text be evaluated by itself."""
-    for _ in range(400):
-        if page.evaluate(what, *arguments):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(what)
-
-
 def values_of(page: View, item):
     return {name: value.numpy() for name, value in page.scene.answers.live.values(item).items()}
 
@@ -162,7 +153,7 @@ def test_a_stroke_an_edit_and_a_channel_that_is_off(browser, some, address):
         assert page.evaluate("unit => striate.unit(unit)", unit)["weights"][3] == 2.5
         state = page.evaluate("striate.state()")
         page.reload()
-        page.wait_for_function("window.striate")
+        until(page, "window.striate")
         page.evaluate("striate.ready")
         assert page.evaluate("striate.state()")["edits"] == state["edits"] == [f"{weighted.name}/weight/3/2.5"]
         page.locator("#reset").click()
@@ -277,7 +268,7 @@ def test_a_server_that_has_ended_is_said(browser):
     page = context.new_page()
     with serving(view("resnet18", input=(3, 64, 64))) as url:
         page.goto(url)
-        page.wait_for_function("window.striate")
+        until(page, "window.striate")
         page.evaluate("striate.ready")
     page.evaluate(DRAW.replace("await striate.settled()", ""))
     page.get_by_text("striate does not answer any more: start striate view again").wait_for()
@@ -296,7 +287,7 @@ def test_what_fails_in_somebodys_forward_is_said(browser):
     page = context.new_page()
     with serving(view(Fails(), [dark, dark + 200], input=(1, 16, 16))) as url:
         page.goto(url)
-        page.wait_for_function("window.striate")
+        until(page, "window.striate")
         page.locator(".samples button").nth(1).click()
         page.get_by_text("PyTorch could not compute this: ValueError: too bright for me").wait_for()
         page.locator(".samples button").nth(0).click()

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 
 import striate
-from pages import opened
+from pages import opened, until
 from striate.inspect.models.inspected import InspectedModel, inspected
 from striate.model.contract import Contract
 from striate.model.model import Model, load
@@ -109,7 +109,7 @@ def test_the_address_has_the_panel_and_what_is_chosen_in_it(page):
         panel(page, kept)
         assert state(page)["panel"] == kept
         page.reload()
-        page.wait_for_function("window.striate")
+        until(page, "window.striate")
         assert state(page)["panel"] == kept
         assert page.locator("#panel").is_visible()
 
@@ -292,7 +292,7 @@ def test_a_cell_shows_its_items_and_one_becomes_the_input(page, about):
     assert f"{100 * max(shares):.1f}" == items[0][2].rstrip("% ")
     before = state(page)
     page.reload()
-    page.wait_for_function("window.striate")
+    until(page, "window.striate")
     assert state(page) == before
     assert page.evaluate("striate.probabilities()") == shares
 
@@ -515,7 +515,7 @@ def test_two_inputs(page):
     before = state(page)
     assert before["compare"] == "input:d:0"
     page.reload()
-    page.wait_for_function("window.striate")
+    until(page, "window.striate")
     assert state(page) == before
     page.locator("#network").focus()
     page.keyboard.press("r")
@@ -570,7 +570,7 @@ def test_the_untrained_network(page, lenet):
     kept = state(page)
     assert kept["compare"] == "weights:a"
     page.reload()
-    page.wait_for_function("window.striate")
+    until(page, "window.striate")
     assert state(page) == kept
     panel(page, "kernels:c1")
     assert "of the untrained network" in page.locator("#panel .note").text_content()

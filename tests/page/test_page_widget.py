@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from pages import until
 from striate.errors import SeeError
 from striate.page.widget import FRAME
 from striate.run.viewing import view
@@ -49,16 +50,16 @@ def test_what_is_done_in_the_page_is_seen_and_the_other_way_round(browser, page,
     context = browser.new_context()
     tab = context.new_page()
     tab.goto((tmp_path / "host.html").as_uri())
-    tab.wait_for_function("window.model?.saved")
+    until(tab, "window.model?.saved")
     frame = tab.frame_locator("iframe")
     tab.evaluate("model.tell({ open: 'conv1:1:2:2' })")
     frame.locator("#arithmetic h2").first.wait_for()
     assert frame.locator("#arithmetic h2").first.text_content().startswith("conv1:1:2:2 = ")
-    tab.wait_for_function("model.state.unit")
+    until(tab, "model.state.unit")
     frame.get_by_role("button", name="Kernels").click()
-    tab.wait_for_function("model.state.panel")
+    until(tab, "model.state.panel")
     assert tab.evaluate("[model.state.unit, model.state.panel]") == ["conv1:1:2:2", "kernels:conv1:all"]
     tab.evaluate("model.tell({ input: Array(64).fill(7) })")
-    tab.wait_for_function("model.state.drawing")
+    until(tab, "model.state.drawing")
     tab.evaluate("end()")
     context.close()
