@@ -9,7 +9,7 @@ from strategies import any_graphs
 from striate.analysis import analyse
 from striate.errors import ShapeError
 from striate.net import build
-from striate.spec import Graph, Shape
+from striate.spec import Graph, Shape, lower, parse
 
 BROKEN: dict[str, tuple[str, Shape, str]] = {
     "linear on a map": (
@@ -247,3 +247,9 @@ def test_absurd_sizes_are_answered(kind: str) -> None:
     assert str(report)
     assert report.to_json()
     assert all(max(layer.output) < 2**31 for layer in report.layers)
+
+
+def test_layers_of_other_ranks_behind_each_other_are_problems():
+    """An embedding has another number of axes than the maps before it: where no field can be said, none is."""
+    report = analyse(lower(parse("conv 1 1 padding=1 dilation=2; embedding 1 1; rbf 1"), (1, 1, 1)))
+    assert [problem.layer for problem in report.problems] == ["embedding1", "rbf1"]

@@ -50,7 +50,10 @@ def test_names_that_say_what_they_are(tmp_path, name, quick):
     assert "group-across" not in kinds(doctor(root, quick=quick, group=NAMED[name]))
 
 
-@pytest.mark.parametrize("name", ["{v:08}_{f:03}", "x{v}-{f}", "2021{v:02}_{f}", "{v} {f}", "K{v:02}_{f}_r"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("x{v}-{f}", "2021{v:02}_{f}", "{v} {f}")]
+
+
+@pytest.mark.parametrize("name", ["{v:08}_{f:03}", "K{v:02}_{f}_r", *SLOW])
 def test_names_that_only_the_images_explain(tmp_path, name):
     root = _frames(tmp_path / "d", lambda v, f: name.format(v=v, f=f))
     problem = the(doctor(root), "group-across")

@@ -47,7 +47,7 @@ def test_the_corner_is_where_the_window_begins():
     assert steps.corner(1, 2) == (1, 3)
 
 
-@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow if i else ()) for i, k in enumerate(STEPS)])
 def test_the_gif_has_a_frame_for_every_step(kind):
     steps = STEPS[kind]().steps()
     with Image.open(io.BytesIO(steps.gif())) as image:
@@ -80,6 +80,7 @@ def test_of_a_large_image_the_middle_is_shown_and_says_the_same(shape, make):
         np.testing.assert_array_equal(crop.covered(y, x), whole.covered(top + y, left + x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "white"), [("sharpen", 255), ("box", 255), ("sobel-x", 0), ("sobel", 0)])
 def test_the_output_of_a_photo_grows_as_a_photo(kernel, white):
     steps = convolve(np.arange(36, dtype=np.uint8).reshape(6, 6) * 7, kernel).steps()

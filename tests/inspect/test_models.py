@@ -97,7 +97,9 @@ def unit_of(module, x, layer):
 EVERY = set("filters maps activity unit pixels field imagine peaks gradient grad_cam deconvnet".split())
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if i % 4 == 0 else pytest.mark.slow) for i, n in enumerate(SMALL)]
+)
 def test_every_net_of_the_zoo_can_be_looked_into(name):
     looked = inspected(name, SMALL[name])
     assert "random weights" in looked.notes[0]

@@ -107,7 +107,7 @@ def _all_seen(known: dict[str, tuple[Axis, ...]], graph: Graph, shapes: dict[str
     """Whether all that is to be corrected are layers that see a whole map, and every pixel in it: then it is done."""
     if any(isinstance(node.op, ops.Crop) for node in graph.nodes):
         return False
-    whole = [name for name, axes in known.items() if any(axis.whole for axis in axes)]
+    whole = [name for name, axes in known.items() if len(axes) == rank and any(axis.whole for axis in axes)]
     if not complete(graph, shapes, rank).issuperset(whole):
         return False
     pixels = shapes["input"][-rank:]
