@@ -35,9 +35,9 @@ def run(data: str, *options: str) -> tuple[float, float]:
 
 def show(title: str, results: list[tuple[float, float]]) -> None:
     accuracies, seconds = zip(*results, strict=True)
-    spread = f", deviation {statistics.stdev(accuracies):.2%}" if len(results) > 1 else ""
+    spread = f", std {statistics.stdev(accuracies):.2%}" if len(results) > 1 else ""
     print(f"{title}: test accuracy {statistics.mean(accuracies):.2%} (n={len(results)}{spread}, ", end="")
-    print(f"lowest {min(accuracies):.2%}); seconds median {statistics.median(seconds):.1f}, most {max(seconds):.1f}")
+    print(f"min {min(accuracies):.2%}); seconds median {statistics.median(seconds):.1f}, max {max(seconds):.1f}")
 
 
 def main() -> None:

@@ -154,9 +154,10 @@ def find_kernel(text: str) -> Kernel:
         if base in SIZED and (int(number) % 2 == 0 or not 1 <= int(number) <= LARGEST):
             raise SeeError(f"kernel {text!r}: the size must be odd, 1 to {LARGEST}, so that it has a middle pixel")
         return Kernel(name, (make(int(number)),), purpose)
+    near = nearest(name, [*NAMED, *COMBINED])
     raise SeeError(
-        f"no kernel named {text!r}{nearest(name, [*NAMED, *COMBINED])}; or type the numbers, rows separated by ';': "
-        '"0 -1 0; -1 5 -1; 0 -1 0"'
+        f"no kernel named {text!r}{near}{' Or' if near.endswith('?') else '; or'} type the numbers, rows separated by "
+        '";": "0 -1 0; -1 5 -1; 0 -1 0"'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,19 +13,19 @@ from striate.plotting.picture import HasPicture
 
 
 @dataclass(frozen=True, eq=False)
-class Inspection:
+class Inspection(ABC):
     """A result, with *notes* on what should be known of it: that the network is untrained, say."""
 
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """What it shows, in a line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def facts(self) -> dict[str, Any]:
         """The numbers behind it."""
-        raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers and the notes, as ``--json`` prints them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from abc import ABC, abstractmethod
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -105,12 +106,12 @@ def as_json(values: Any) -> str:
     return text.replace("<", "\\u003c").replace("&", "\\u0026")
 
 
-class OneFile:
+class OneFile(ABC):
     """A page that is one HTML document. In a notebook it shows itself; :meth:`save` writes it."""
 
+    @abstractmethod
     def html(self) -> str:
         """The whole page."""
-        raise NotImplementedError
 
     def server(self, port: int = 0) -> PageServer:
         """A server of the page on this machine, which waits for the browser; 0 for any free *port*."""
