@@ -67,7 +67,7 @@ def test_typed_kernels():
 
 
 MISTAKES = {
-    "soble": "no kernel named 'soble'; did you mean 'sobel'? Or type the numbers, rows separated by",
+    "soble": r"no kernel named 'soble'; did you mean 'sobel'\? Or type the numbers, rows separated by",
     "box-4": "the size must be odd, 1 to 101",
     "box-999": "the size must be odd",
     "1 2; 3": r"rows of different lengths \(2, 1 numbers\); every row needs equally many",
