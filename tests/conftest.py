@@ -1,8 +1,11 @@
 """What all tests share: one thread, small data, a small trained net, and two ways to the command line."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -133,3 +136,34 @@ def in_folder(tmp_path, monkeypatch):
     """A fresh current directory."""
     monkeypatch.chdir(tmp_path)
     return Path(tmp_path)
+
+
+@pytest.fixture
+def open_to_all():
+    """A temporary folder whose parents anybody may enter (pytest's own belong to one user)."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def as_nobody():
+    """A context in which root, who may read everything, is the user nobody."""
+
+    @contextmanager
+    def context():
+        if os.name != "posix":
+            pytest.skip("permissions work in another way here")
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            if root:
+                os.seteuid(0)
+
+    return context

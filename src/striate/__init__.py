@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from striate.loading.network import draw as draw
     from striate.loading.network import list_networks as list_networks
     from striate.loading.network import open_network as open_network
+    from striate.loading.official import weights as weights
     from striate.loading.torchvision import from_torchvision as from_torchvision
-    from striate.loading.torchvision import weights as weights
     from striate.model.contract import Contract as Contract
     from striate.model.model import Labels as Labels
     from striate.model.model import Mask as Mask
@@ -71,7 +71,8 @@ _WHERE = {
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
     "striate.learning": "Recipe training",
     "striate.loading.network": "check draw list_networks open_network",
-    "striate.loading.torchvision": "from_torchvision weights",
+    "striate.loading.official": "weights",
+    "striate.loading.torchvision": "from_torchvision",
     "striate.model.contract": "Contract",
     "striate.model.model": "Labels Mask Model Prediction Values load",
     "striate.net": "build",

@@ -1,12 +1,7 @@
-"""What the tests of data share: makers of small files, and a root that is nobody for a while."""
+"""What the tests of data share: makers of small files."""
 
 import gzip
-import os
-import shutil
 import struct
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,34 +89,3 @@ def idx_folder(idx_bytes):
         return root
 
     return write
-
-
-@pytest.fixture
-def open_to_all():
-    """A temporary folder whose parents anybody may enter (pytest's own belong to one user)."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def as_nobody():
-    """A context in which root, who may read everything, is the user nobody."""
-
-    @contextmanager
-    def context():
-        if os.name != "posix":
-            pytest.skip("permissions work in another way here")
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65534)
-        try:
-            yield
-        finally:
-            if root:
-                os.seteuid(0)
-
-    return context

@@ -13,8 +13,8 @@ import pytest
 from striate.datasets import open_data
 from striate.datasets.sources import built_in
 from striate.datasets.sources.built_in import CIFAR10, FASHION_MNIST, MIRRORS, MNIST
-from striate.datasets.sources.fetch import RemoteFile
 from striate.errors import DataError
+from striate.fetching import RemoteFile
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 PLANE = 32 * 32

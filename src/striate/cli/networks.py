@@ -145,8 +145,14 @@ def weights_command(
     net: Annotated[
         str, typer.Argument(metavar="NET", help="A zoo network that torchvision has too, such as resnet50.")
     ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its weights: a state dict (.pth) or .safetensors.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.safetensors", help="Output file: the model.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="Its weights: a state dict (.pth) or .safetensors. [default: the official file, fetched once]",
+        ),
+    ] = None,
     classes: Annotated[
         Path | None,
         typer.Option(
@@ -168,9 +174,13 @@ def weights_command(
     json: Json = False,
 ) -> None:
     """Convert torchvision's pretrained weights. To a model file with their preprocessing; no code in FILE is run."""
-    from striate.loading.torchvision import weights
+    from striate.cli.progress import DownloadProgress
+    from striate.loading.official import weights
 
-    model = weights(net, file, out=out, classes=classes, scale_to=scale_to, sides=sides, say=say)
+    with DownloadProgress() as fetching:
+        model = weights(
+            net, file, out=out, classes=classes, scale_to=scale_to, sides=sides, say=say, fetching=fetching.show
+        )
     parameters, count = sum(p.numel() for p in model.module.parameters()), len(model.contract.classes)
     if json:
         print_json({"path": str(out), "net": net, "parameters": parameters, "classes": count})

@@ -68,7 +68,7 @@ def train_command(
             "--weights",
             "--pretrained",
             metavar="MODEL",
-            help="Start from this model's weights; with other classes its head is new.",
+            help="Fine-tune this model, or official ImageNet weights by name: mobilenet_v2, resnet18, ...",
         ),
     ] = None,
     freeze: Annotated[str | None, _net(metavar="LAYER", help="Freeze all layers up to and including this one.")] = None,

@@ -15,7 +15,6 @@ from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
 from striate.datasets.sources.cifar import is_cifar, open_cifar
 from striate.datasets.sources.depth import with_depth
-from striate.datasets.sources.fetch import Progress
 from striate.datasets.sources.folders import open_folders
 from striate.datasets.sources.folders_names import is_group_pattern, with_groups
 from striate.datasets.sources.folders_splits import split_role
@@ -31,6 +30,7 @@ from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
 from striate.errors import DataError, closest, counted
+from striate.fetching import Progress
 from striate.model.opening import each_image_under, folder_contents, is_image
 from striate.tasks import Task, task_named
 

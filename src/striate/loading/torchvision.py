@@ -74,47 +74,6 @@ def from_torchvision(
     return Model(module.eval(), contract)
 
 
-def weights(
-    net: str,
-    file: str | Path,
-    *,
-    out: str | Path | None = None,
-    classes: str | Path | Sequence[str] | None = None,
-    scale_to: int | None = None,
-    sides: bool = False,
-    say: Callable[[str], None] = lambda text: None,
-) -> Model:
-    """As :func:`from_torchvision`, and a model file of it: what ``striate weights`` does.
-
-    Args:
-        net: A network of the zoo that torchvision has too.
-        file: Its weights: a state dict (``.pth``) or ``.safetensors``.
-        out: The model file to write (``.safetensors``); none, if not given.
-        classes: The class names, or a text file with one per line; ``"0"`` to ``"999"``, if not given.
-        scale_to: Pixels of the shorter side before the centre crop.
-        sides: Keep the auxiliary heads of GoogLeNet.
-        say: Callback for messages: what was left out, filled or assumed.
-
-    Raises:
-        SpecError: torchvision has no weights of that network, or *out* is no name for a model file.
-        ModelError: Naming the file and all that is wrong with it.
-
-    >>> weights("resnet50", "resnet50.pth", out="resnet50.pt")
-    Traceback (most recent call last):
-    striate.errors.SpecError: --out resnet50.pt: a model file's name ends in .safetensors
-    """
-    path = None if out is None else Path(out)
-    if path and path.suffix != ".safetensors":
-        raise SpecError(f"--out {path}: a model file's name ends in .safetensors")
-    if path and not path.parent.is_dir():
-        raise SpecError(f"--out {path}: no folder {path.parent}; create it first")
-    names = read_classes(classes) if isinstance(classes, str | Path) else classes
-    model = from_torchvision(net, file, classes=names, scale_to=scale_to, sides=sides, say=say)
-    if path:
-        model.save(path)
-    return model
-
-
 def read_classes(path: str | Path) -> tuple[str, ...]:
     """The class names in a text file, one per line.
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from striate.analysis import infer
 from striate.errors import ModelError, RecipeError, SpecError, nearest, shape_text
+from striate.fetching import Progress
 from striate.learning import freeze
 from striate.loading.network import Given, open_network
+from striate.loading.official import official_model
 from striate.model.contract import IMAGES, Contract
 from striate.net import Net
 from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
@@ -31,8 +34,16 @@ class Pretrained:
     contract: Contract
 
     @classmethod
-    def of(cls, weights: Given) -> Pretrained:
-        """That of a model file, a run's folder, or a ``Model``; ModelError where it is none."""
+    def of(
+        cls, weights: Given, fetching: Progress | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> Pretrained:
+        """That of a model file, a run's folder, or a ``Model``; or torchvision's official weights by their name or in
+        their file, fetched where they are not there yet. ModelError where it is none.
+        """
+        if isinstance(weights, str | Path) and (official := official_model(weights, fetching, say)):
+            name, file, model = official
+            assert model.graph is not None
+            return cls(file.name, name, model.module, model.graph, model.contract)
         network = open_network(weights)
         model = network.model
         if network.graph is None:

@@ -236,3 +236,31 @@ TABLES: dict[str, Table] = {
     "efficientnet_b0": Table("efficientnet_b0", EFFICIENTNET_B0, interpolation="bicubic"),
     "convnext_tiny": Table("convnext_tiny", CONVNEXT, scale_to=236),
 }
+
+# torchvision's official files (IMAGENET1K_V1); what stands before .pth is how the SHA-256 of the file begins
+OFFICIAL_FILES: dict[str, str] = {
+    "alexnet_owt": "alexnet-owt-7be5be79.pth",
+    "vgg11": "vgg11-8a719046.pth",
+    "vgg11_bn": "vgg11_bn-6002323d.pth",
+    "vgg13": "vgg13-19584684.pth",
+    "vgg13_bn": "vgg13_bn-abd245e5.pth",
+    "vgg16": "vgg16-397923af.pth",
+    "vgg16_bn": "vgg16_bn-6c64b313.pth",
+    "vgg19": "vgg19-dcbb9e9d.pth",
+    "vgg19_bn": "vgg19_bn-c79401a0.pth",
+    "googlenet_torchvision": "googlenet-1378be20.pth",
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+    "resnext50": "resnext50_32x4d-7cdf4587.pth",
+    "densenet121": "densenet121-a639ec97.pth",
+    "densenet161": "densenet161-8d451a50.pth",
+    "densenet169": "densenet169-b2777c0a.pth",
+    "densenet201": "densenet201-c1103571.pth",
+    "mobilenet_v2": "mobilenet_v2-b0353104.pth",
+    "mobilenet_v3_large": "mobilenet_v3_large-8738ca79.pth",
+    "efficientnet_b0": "efficientnet_b0_rwightman-7f5810bc.pth",
+    "convnext_tiny": "convnext_tiny-983f1562.pth",
+}

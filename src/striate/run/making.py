@@ -111,7 +111,7 @@ def _prepared(
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
         say(f"note: {line}")
     dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)
-    pretrained = Pretrained.of(choice.weights) if choice.weights and not before else None
+    pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
     choice = replace(choice, weights=pretrained.path) if pretrained else choice
     given = before.contract if before else None
     plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)
@@ -277,7 +277,7 @@ def _graph(network: Network | None, plan: InputPlan, pretrained: Pretrained | No
         graph = graph_for_data(
             network, classes=classes, input=plan.item, mode=plan.mode, task=dataset.task, words=vocabulary_size(plan)
         )
-        graph = lower(graph, plan.input) if plan.input else graph
+    graph = lower(graph, plan.input) if plan.input else graph
     if graph.input is None:
         graph = lower(graph, pretrained.contract.input if pretrained else plan.item)
     return name, fitted(graph, dataset, name)

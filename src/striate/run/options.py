@@ -36,7 +36,9 @@ class RunOptions:
         out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
         init: Weight initialisation: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
         weights: A model file, a run's folder or a ``Model`` to fine-tune: its weights, with a new head for new
-            classes, its preparation of inputs, and its network where none is given.
+            classes, its preparation of inputs, and its network where none is given. Or the name of a network whose
+            official ImageNet weights torchvision has, such as ``"mobilenet_v2"``: fetched once, unless
+            ``STRIATE_WEIGHTS`` names the file or its folder.
         freeze: A layer, or a group of them: all layers up to and including this one are frozen.
         resume: Resume the run in *out*, or the newest of this data (and network).
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one.

@@ -17,10 +17,10 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.shapes import shapes_named
-from striate.datasets.sources.fetch import Progress, RemoteFile, fetched
 from striate.datasets.sources.idx import read_idx
 from striate.datasets.split import stratified
 from striate.errors import DataError
+from striate.fetching import Progress, RemoteFile, fetched
 from striate.tasks import CLASSIFICATION
 
 _HERE = Path(__file__).parent

@@ -2,15 +2,14 @@ import gzip
 import hashlib
 import itertools
 import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
 
-from striate.datasets.sources import fetch
-from striate.datasets.sources.fetch import RemoteFile, fetched
+from file_server import Server, serving
+from striate import fetching
 from striate.errors import DataError
+from striate.fetching import RemoteFile, fetched
 
 PLAIN = bytes(range(256)) * 400  # 102,400 bytes
 PACKED = gzip.compress(PLAIN, 0, mtime=0)
@@ -25,65 +24,10 @@ FILE = file_of("a.bin", PLAIN)
 PACKED_FILE = file_of("b.gz", PACKED, PLAIN)
 
 
-class Server(ThreadingHTTPServer):
-    """Serves ``content`` (path to bytes) in the way that a test chooses, and remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content: dict[str, bytes] = {}
-        self.asked: list[tuple[str, str]] = []  # path and Range
-        self.cut: list[int] = []  # of the next answers: after how many bytes the connection ends
-        self.ranges, self.chunked, self.pause, self.status, self.redirect = True, False, 0.0, 0, {}
-        self.address = f"http://127.0.0.1:{self.server_port}/"
-
-    def handle_error(self, request, client_address):
-        """A client that goes away is what some of the tests are about."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-    def do_GET(self):
-        server = self.server
-        range_ = self.headers.get("Range", "")
-        server.asked.append((self.path, range_))
-        if self.path in server.redirect:
-            self.send_response(302)
-            self.send_header("Location", server.redirect[self.path])
-            self.end_headers()
-            return
-        content = server.content.get(self.path)
-        if server.status or content is None:
-            self.send_error(server.status or 404)
-            return
-        start = int(range_.removeprefix("bytes=").removesuffix("-")) if range_ and server.ranges else 0
-        if start >= len(content) and start:
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        if not server.chunked:
-            self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        content = content[start:]
-        if server.cut:
-            content = content[: server.cut.pop(0)]
-        for i in range(0, len(content), 4096):
-            self.wfile.write(content[i : i + 4096])
-            time.sleep(server.pause)
-
-
 @pytest.fixture
 def server():
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        server.content = {"/a.bin": PLAIN, "/b.gz": PACKED}
+    with serving({"/a.bin": PLAIN, "/b.gz": PACKED}) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -265,16 +209,16 @@ def test_a_server_that_does_not_say_how_long_a_file_is(server):
 
 
 def test_a_silent_server_is_given_up(server, folder, monkeypatch):
-    monkeypatch.setattr(fetch, "TIMEOUT", 1.0)
+    monkeypatch.setattr(fetching, "TIMEOUT", 1.0)
     server.pause = 5.0
     assert message(server.address) == f"letters: {server.address}a.bin: no data for 1 s{by_hand(folder)}"
     assert names(folder) == ["a.bin.part"]
 
 
 def test_a_slow_server_is_given_up(server, folder, monkeypatch):
-    monkeypatch.setattr(fetch, "SLOWEST", 10_000_000)
+    monkeypatch.setattr(fetching, "SLOWEST", 10_000_000)
     clock = itertools.count(step=36.0)  # each piece comes after 36 seconds
-    monkeypatch.setattr(fetch, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     text = message(server.address)
     assert "only " in text
     assert "bytes arrived in 36 s" in text
@@ -313,7 +257,7 @@ def test_two_at_once_do_not_disturb_each_other(server, folder, monkeypatch):
         own.value = getattr(own, "value", None) or next(numbers)
         return own.value
 
-    monkeypatch.setattr(fetch.os, "getpid", number)
+    monkeypatch.setattr(fetching.os, "getpid", number)
     results = []
     threads = [threading.Thread(target=lambda: results.append(get(server.address).read_bytes())) for _ in range(2)]
     for thread in threads:
@@ -336,7 +280,7 @@ def test_a_full_disk(server, folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_pieces", full)
+    monkeypatch.setattr(fetching, "_pieces", full)
     assert message(server.address) == (
         f"letters: {folder}: cannot be written (No space left on device); make room, or set STRIATE_CACHE to a folder "
         f"of yours"

@@ -1,6 +1,7 @@
 """Fetching files once: resumed where a download was cut off, and believed only by their checksums.
 
-Wherever a file came from, a mirror or somebody's own hands, its published SHA-256 decides.
+Wherever a file came from, a mirror or somebody's own hands, its published SHA-256 decides: the whole of it, or the
+beginning that is in the names of PyTorch's files of weights.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ ATTEMPTS = 2  # at each address
 TIMEOUT = 30.0  # seconds without a byte, and the span in which an address must not be slower than SLOWEST
 SLOWEST = 1_000  # bytes per second
 FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)  # of the network
+LARGEST = 2 << 30  # bytes of a file whose size is not published
 _CHUNK = 1 << 16
 
 
@@ -37,8 +39,8 @@ class RemoteFile:
 
     Args:
         name: Its name, in the folder and at the end of each address.
-        size: In bytes, as served.
-        sha256: Of its bytes.
+        size: In bytes, as served; 0 where that is not published.
+        sha256: Of its bytes; or the beginning of that.
         unpacked_md5: Of a gzip file's content, where that is published too: then the same content, unpacked or
             packed by somebody else, is as good.
     """
@@ -50,33 +52,39 @@ class RemoteFile:
 
 
 def fetched(
-    name: str, files: Sequence[RemoteFile], mirrors: Sequence[str], progress: Progress | None = None
+    name: str,
+    files: Sequence[RemoteFile],
+    mirrors: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    folder: str = "",
 ) -> dict[str, Path]:
-    """The path of each of *files*, by its name: in the folder of *name*, downloaded into it where it is missing.
+    """The path of each of *files*, by its name: in its folder of the cache, downloaded into it where it is missing.
 
     Every file is checked every time. What was put there by hand is taken like what was fetched.
 
     Args:
-        name: Of the data set and of its folder, in ``data-sets`` of :func:`striate.files.cache_folder`.
+        name: Of the data set, or whatever the files are of, for messages.
         files: What is needed.
         mirrors: Addresses to put a file's name behind, tried in their order.
-        progress: Called with a file's name, its bytes so far and its bytes in all.
+        progress: Called with a file's name, its bytes so far and its bytes in all (0: not known).
+        folder: Where they are, in :func:`striate.files.cache_folder`; ``data-sets/NAME``, if not given.
 
     Raises:
         DataError: Something could not be fetched, was not what it should be, or could not be written; the text says
             where to put the files by hand.
     """
-    folder = cache_folder() / "data-sets" / name
+    place = cache_folder() / (folder or f"data-sets/{name}")
     found: dict[str, Path] = {}
     try:
         for file in files:
-            found[file.name] = _there(folder, file) or _fetch(folder, file, mirrors, progress)
+            found[file.name] = _there(place, file) or _fetch(place, file, mirrors, progress)
     except DataError as error:
-        missing = [file for file in files if file.name not in found and not _there(folder, file)]
-        raise DataError(f"{name}: {error}{_by_hand(folder, missing)}") from None
+        missing = [file for file in files if file.name not in found and not _there(place, file)]
+        raise DataError(f"{name}: {error}{_by_hand(place, missing)}") from None
     except OSError as error:
         raise DataError(
-            f"{name}: {error.filename or folder}: cannot be written ({error.strerror or error}); make room, or set "
+            f"{name}: {error.filename or place}: cannot be written ({error.strerror or error}); make room, or set "
             f"STRIATE_CACHE to a folder of yours"
         ) from None
     return found
@@ -85,21 +93,34 @@ def fetched(
 def _there(folder: Path, file: RemoteFile) -> Path | None:
     """The file in *folder*, packed or unpacked, if it is the right one."""
     for path in (folder / file.name, folder / file.name.removesuffix(".gz")):
-        if path.is_file() and not _fault(path, file):
+        if path.is_file() and not checksum_fault(path, file):
             return path
     return None
 
 
-def _fault(path: Path, file: RemoteFile) -> str:
-    """Why *path* is not the file that it should be; nothing where it is."""
+def checksum_fault(path: Path, file: RemoteFile) -> str:
+    """Why *path* is not the file that it should be; nothing where it is.
+
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "empty"
+    >>> path.touch()
+    >>> checksum_fault(path, RemoteFile("empty", 0, "e3b0c442"))
+    ''
+    >>> checksum_fault(path, RemoteFile("empty", 0, "0000"))[-14:]
+    'expected 0000…'
+    """
     try:
         with path.open("rb") as stream:
             got = hashlib.file_digest(stream, "sha256").hexdigest()
-        if got == file.sha256 or (file.unpacked_md5 and _unpacked_md5(path) == file.unpacked_md5):
+        if got.startswith(file.sha256) or (file.unpacked_md5 and _unpacked_md5(path) == file.unpacked_md5):
             return ""
     except PermissionError:
         return "no permission to read it"
-    return f"its SHA-256 is {got}, expected {file.sha256}"
+    return f"its SHA-256 is {got}, expected {_sha256_text(file)}"
+
+
+def _sha256_text(file: RemoteFile) -> str:
+    return file.sha256 + "…" * (len(file.sha256) < 64)
 
 
 def _unpacked_md5(path: Path) -> str:
@@ -128,11 +149,11 @@ def _fetch(folder: Path, file: RemoteFile, mirrors: Sequence[str], progress: Pro
     for address in [mirror + file.name for mirror in mirrors for _ in range(ATTEMPTS)]:
         with _part(folder, file) as part:
             try:
-                download(address, part, 2 * file.size, told)
+                download(address, part, 2 * file.size or LARGEST, told)
             except FAULTS as error:
                 faults[address] = network_reason(error)
                 continue
-            if fault := _fault(part, file):
+            if fault := checksum_fault(part, file):
                 faults[address] = f"the downloaded file is not the right one: {fault}"
                 part.unlink()
                 continue
@@ -158,9 +179,10 @@ def _by_hand(folder: Path, files: Sequence[RemoteFile]) -> str:
     """What to do about a failed download."""
     lines = [f"\nTry again, or put {'these files' if len(files) > 1 else 'this file'} into {folder}{os.sep}"]
     for file in files:
-        lines.append(f"  {file.name}  {file.size:,} bytes, SHA-256 {file.sha256}")
+        size = f"{file.size:,} bytes, " if file.size else ""
+        lines.append(f"  {file.name}  {size}SHA-256 {_sha256_text(file)}")
         if (there := folder / file.name).is_file():
-            lines.append(f"    the file that is there is a different one: {_fault(there, file)}")
+            lines.append(f"    the file that is there is a different one: {checksum_fault(there, file)}")
     return "\n".join(lines)
 
 
