@@ -12,7 +12,7 @@ from typing import Annotated, Never
 import typer
 
 from striate._version import __version__
-from striate.cli import data, evaluate, filtering, inspect, networks, page, train
+from striate.cli import data, evaluate, filtering, inspect, networks, page, runs, train
 from striate.cli.common import Verb, Verbs, echo
 from striate.errors import Error
 
@@ -34,6 +34,7 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "train": train.train_command,
         "evaluate": evaluate.evaluate_command,
         "predict": evaluate.predict_command,
+        "runs": runs.runs_command,
     },
     "Networks": {
         "check": networks.check_command,

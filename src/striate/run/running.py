@@ -49,6 +49,7 @@ class Run:
     seconds: float = 0.0
     first_loss: float | None = None  # of the first step, before anything was learned
     finished: bool = False  # measured and reported, after all of its epochs
+    test: float | None = None  # the task's metric on the test split, once it is finished
     begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
     options: dict[str, Any] = field(default_factory=dict)  # what was said about the data
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
@@ -83,7 +84,7 @@ class Run:
     def events(self) -> Iterator[Step | Epoch]:
         """Trains, and keeps the folder's files up to date: the best model, the curves, the state."""
         begun = time.perf_counter()
-        self.finished = False
+        self.finished, self.test = False, None
         if not self.state.step:
             self._keep(self.state.epoch)
         events = training(
@@ -164,14 +165,14 @@ class Run:
         if self.page:
             self._write_page(scores)
         write_safely(self.folder / "report.html", self._report(best, scores))
-        self.finished = True
+        self.finished, self.test = True, scores.as_dict().get(self.task.metric.name)
         self._save_progress()
         if self.lock:
             self.lock.release()
         return Result(self, best, scores)
 
     def _progress(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished")}
+        return {name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished", "test")}
 
     def _save_progress(self) -> None:
         write_safely(self.folder / PROGRESS, json.dumps(self._progress()))

@@ -1,0 +1,152 @@
+"""``striate runs``: what the files of runs say in a table, what differs between them, and damage."""
+
+import csv
+import json
+import os
+import re
+
+import pytest
+
+import striate
+from striate.errors import ModelError, RecipeError
+from striate.run.comparing import RunRow, RunTable
+
+TINY = "flatten; linear 10"
+
+
+@pytest.fixture(scope="module")
+def trained_runs(tmp_path_factory):
+    """Two runs under runs/, of dates that are known."""
+    here = tmp_path_factory.mktemp("here")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        striate.train(TINY, "digits", epochs=1, lr=1e-5, fraction=0.2, out="runs/slow", quiet=True)
+        striate.train(TINY, "digits", epochs=2, lr=0.05, out="runs/good", quiet=True)
+        for day, name in enumerate(("good", "slow")):
+            os.utime(here / "runs" / name / "state/progress.json", (86_400 * day, 86_400 * day))
+    return here
+
+
+@pytest.fixture
+def folder(trained_runs, monkeypatch):
+    monkeypatch.chdir(trained_runs)
+    return trained_runs
+
+
+def test_a_row_says_what_the_files_of_the_run_say(folder):
+    row = next(row for row in striate.runs().rows if row.run == "runs/good")
+    with open("runs/good/metrics.csv") as file:
+        history = list(csv.DictReader(file))
+    best = max(history, key=lambda r: (float(r["val/accuracy"]), -float(r["val/loss"])))
+    assert (row.data, row.net, row.task, row.metric_name) == ("digits", "net", "classification", "accuracy")
+    assert (row.metric, row.loss) == (float(best["val/accuracy"]), float(best["val/loss"]))
+    assert row.best_epoch == int(best["epoch"])
+    assert (row.epochs, row.epochs_in_all, row.finished, row.problem) == (2, 2, True, None)
+    assert row.test == striate.evaluate("runs/good", "digits").accuracy
+    assert row.seconds == json.loads((folder / "runs/good/state/progress.json").read_text())["seconds"]
+    assert row.settings["lr"] == 0.05
+
+
+def test_the_orders(folder):
+    def order(sort):
+        return [row.run.removeprefix("runs/") for row in striate.runs(sort=sort).rows]
+
+    assert order("date") == ["slow", "good"]
+    assert order("metric") == order("run") == ["good", "slow"]
+    seconds = {row.run.removeprefix("runs/"): row.seconds for row in striate.runs().rows}
+    assert order("seconds") == sorted(seconds, key=seconds.__getitem__)
+    with pytest.raises(RecipeError, match="sort is 'metrics'; did you mean 'metric'"):
+        striate.runs(sort="metrics")
+
+
+def test_of_an_error_the_lowest_is_the_best():
+    rows = [RunRow("a", "d", task="regression", metric=2.0), RunRow("b", "d", task="regression", metric=1.0)]
+    assert sorted(rows, key=lambda row: row.rank)[0].run == "b"
+    assert RunRow("c", task="regression").rank == float("inf")
+
+
+def test_named_runs_are_compared(folder):
+    found = striate.runs("slow", "runs/good")
+    assert [row.run for row in found.rows] == ["runs/slow", "runs/good"]
+    assert found.differences == {
+        "epochs": [1, 2],
+        "lr": [1e-5, 0.05],
+        "fraction": [0.2, 1.0],
+    }
+    assert re.search(r"^lr +1e-05 +0.05$", str(found), re.MULTILINE)
+    assert "all settings are the same" in str(striate.runs("good", "good"))
+
+
+def test_of_one_run_the_settings_that_are_not_the_defaults(folder):
+    differences = striate.runs("runs/good/metrics.csv").differences
+    assert differences == {"epochs": [2], "lr": [0.05]}
+    assert re.search(r"^lr +0.05$", str(striate.runs("good")), re.MULTILINE)
+
+
+def test_a_stopped_run_says_how_far_it_came(in_folder):
+    from striate.run import prepare
+
+    run = prepare("digits", TINY, settings={"epochs": 3}, out="runs/stopped")
+    for event in run.events():
+        if type(event).__name__ == "Epoch":
+            break
+    (row,) = striate.runs().rows
+    assert (row.epochs, row.epochs_in_all, row.finished, row.test) == (1, 3, False, None)
+    assert row.metric == run.history[0]["val/accuracy"]
+    assert "1 of 3" in str(striate.runs())
+
+
+def test_damaged_runs_are_named_and_the_others_shown(cli, in_folder):
+    striate.train(TINY, "digits", epochs=1, fraction=0.1, out="runs/good", quiet=True)
+    about, progress = (in_folder / "runs/good" / name for name in ("recipe.json", "state/progress.json"))
+    for name, texts in {
+        "cut": ("{", progress.read_text()),
+        "empty": ("{}", progress.read_text()),
+        "history": (about.read_text(), '{"history": 3}'),
+        "task": (about.read_text().replace('"classification"', '"cooking"'), progress.read_text()),
+        "weights": (about.read_text(), progress.read_text()),
+    }.items():
+        (in_folder / "runs" / name / "state").mkdir(parents=True)
+        for place, text in zip(("recipe.json", "state/progress.json"), texts, strict=True):
+            (in_folder / "runs" / name / place).write_text(text)
+    (in_folder / "runs/notes").mkdir()
+    (in_folder / "runs/notes.txt").write_text("no run")
+    answer = cli("runs", "--sort", "run")
+    assert answer.code == 0
+    assert [line.split()[0] for line in answer.out.splitlines()] == ["run", "runs/good"]
+    said = answer.err.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["damaged"] * 5
+    assert [line.split(": ")[1] for line in said] == [
+        f"runs/{n}" for n in ("cut", "empty", "history", "task", "weights")
+    ]
+    assert "recipe.json: does not describe a run" in said[1]
+    assert "cannot be read" in said[0]
+    assert "progress.json" in said[2]
+    assert "task is 'cooking'" in said[3]
+    assert said[4].endswith("model.safetensors is missing")
+
+
+def test_the_json(cli, folder):
+    rows = json.loads(cli("runs", "--json").out)
+    assert [row["run"] for row in rows] == ["runs/slow", "runs/good"]
+    assert rows[0].keys() >= {"run", "data", "net", "metric", "metric_name", "seconds", "date", "epochs", "test"}
+    both = json.loads(cli("runs", "good", "slow", "--json").out)
+    assert [row["run"] for row in both["runs"]] == ["runs/good", "runs/slow"]
+    assert both["differences"]["lr"] == [0.05, 1e-5]
+
+
+def test_no_runs(cli, in_folder):
+    answer = cli("runs")
+    assert (answer.code, answer.out, answer.err) == (0, "no runs\n", "")
+    assert json.loads(cli("runs", "--json").out) == []
+    assert striate.runs() == RunTable(())
+
+
+def test_what_is_no_run(folder):
+    with pytest.raises(ModelError, match="goood: no such run; did you mean 'good'"):
+        striate.runs("goood", "slow")
+    with pytest.raises(ModelError, match="is not the folder of a run"):
+        striate.runs("runs", "slow")
+    assert {row.run for row in striate.runs(folder / "runs").rows} == {
+        str(folder / "runs" / n) for n in ("good", "slow")
+    }
