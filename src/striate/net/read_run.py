@@ -146,7 +146,7 @@ def _inside(value: object, containers: dict[int, tuple[Any, Any]], tensors: list
             _inside(part, containers, tensors)
 
 
-def runs(module: nn.Module, inputs: Iterable[Inputs]) -> dict[Inputs, bool]:
+def gets_through(module: nn.Module, inputs: Iterable[Inputs]) -> dict[Inputs, bool]:
     """Whether the forward gets through on each of *inputs* as it is, and keeps the inputs of a batch apart."""
     module = unwrapped(module)
     found: dict[Inputs, bool] = {}

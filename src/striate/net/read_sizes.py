@@ -14,7 +14,7 @@ from torch import nn
 from striate.analysis import LegalInputs, Report, analyse, infer
 from striate.analysis.sizes import Sizes
 from striate.errors import Error
-from striate.net.read_run import runs
+from striate.net.read_run import gets_through
 from striate.spec import Flatten, Graph, Linear, Opaque, Shape
 from striate.spec.ops import Pool
 
@@ -60,7 +60,7 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
     def as_is(shapes: Iterable[Shape]) -> dict[Shape, bool]:
         """Of each shape whether the module takes it."""
         given = {shape: inputs(shape) for shape in shapes}
-        found = runs(module, given.values()) if given else {}
+        found = gets_through(module, given.values()) if given else {}
         return {shape: found[each] for shape, each in given.items()}
 
     def through(shapes: Iterable[Shape]) -> dict[Shape, bool]:

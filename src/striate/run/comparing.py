@@ -13,7 +13,7 @@ from striate.errors import Error, ModelError, RecipeError, nearest
 from striate.files import read_json
 from striate.learning.recipe import Recipe
 from striate.run.folder import PROGRESS, STATE, read_about
-from striate.tasks import task_named
+from striate.tasks import CLASSIFICATION, task_named
 
 SORTS = ("date", "metric", "seconds", "run")
 MARKS = ("recipe.json", "model.safetensors", STATE, PROGRESS)  # what makes a folder a run's
@@ -203,7 +203,7 @@ def _ordered(rows: list[RunRow], sort: str) -> list[RunRow]:
 def _read(folder: Path) -> RunRow:
     """The row; ModelError or RecipeError where a file is damaged."""
     about = read_about(folder)
-    task = task_named(str(about.get("task", "classification")))
+    task = task_named(str(about.get("task", CLASSIFICATION.name)))
     path = folder / PROGRESS
     try:
         progress = read_json(path)
