@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import RecipeError
-from striate.learning import BALANCE, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learning import (
+    BALANCE,
+    LOSSES,
+    OPTIMIZERS,
+    RECIPES,
+    SCHEDULES,
+    Recipe,
+    find_recipe,
+    named_recipe,
+    read_recipe,
+)
 
 NAN, INF = float("nan"), float("inf")
 WRONG = [
@@ -42,6 +52,19 @@ WRONG = [
     ({"fraction": 0}, "recipe: fraction must be a number above 0 and at most 1, got 0"),
     ({"fraction": 1.5}, "recipe: fraction must be a number above 0 and at most 1, got 1.5"),
     ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
+    ({"norm_bias_lr": -1}, "recipe: norm_bias_lr must be a finite number of at least 0, got -1"),
+    ({"layer_decay": 0}, "recipe: layer_decay must be a number above 0 and at most 1, got 0"),
+    ({"head_epochs": -1}, "recipe: head_epochs must be a whole number of at least 0, got -1"),
+    ({"accumulate": 0}, "recipe: accumulate must be a whole number of at least 1, got 0"),
+    ({"ema": 1.0}, "recipe: ema must be a number of at least 0 and below 1, got 1.0"),
+    ({"keep": "bst"}, "recipe: keep is 'bst'; did you mean 'best'?"),
+    ({"patience": -1}, "recipe: patience must be a whole number of at least 0, got -1"),
+    ({"start_size": 0}, "recipe: start_size must be a number above 0 and at most 1, got 0"),
+    ({"tta": "flips"}, "recipe: tta is 'flips'; did you mean 'flip'?"),
+    ({"precision": "fp16"}, "recipe: precision is 'fp16'; "),
+    ({"memory_format": "channels"}, "recipe: memory_format is 'channels'; did you mean 'channels_last'?"),
+    ({"threads": -1}, "recipe: threads must be a whole number of at least 0, got -1"),
+    ({"compile": True}, "recipe: compile is True; it is one of no, yes, auto"),
 ]
 
 
@@ -97,7 +120,7 @@ def test_a_recipe_written_before_a_setting_was_there_is_still_read():
 def test_an_unknown_setting_gets_the_nearest():
     with pytest.raises(RecipeError, match="no setting named 'momenta'; did you mean 'momentum'"):
         Recipe.from_dict({"momenta": 1})
-    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 16 are"):
+    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 29 are"):
         Recipe.from_dict({"nonsense": "sgd"})
 
 
@@ -108,7 +131,8 @@ def test_names_of_versions_before_and_of_others_are_understood():
 
 
 def test_recipes_are_found_by_name_and_by_file(tmp_path):
-    assert all(find_recipe(name) == recipe for name, recipe in RECIPES.items())
+    assert all(find_recipe(name) == named_recipe(name).recipe == named.recipe for name, named in RECIPES.items())
+    assert (find_recipe("standard"), find_recipe("tutorial")) == (find_recipe("default"), find_recipe("classic"))
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(Recipe(epochs=3).as_dict()))
     assert find_recipe(str(path)) == Recipe(epochs=3)

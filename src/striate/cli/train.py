@@ -98,7 +98,8 @@ def train_command(
         str | None,
         _training(
             metavar="NAME",
-            help="Settings: standard, tutorial, svm or a recipe.json (config). Other options override it.",
+            help="Settings by name (default, classic, svm, ...: docs/recipes.md) or a recipe.json (config). Other "
+            "options override it. [default: one for the data]",
         ),
     ] = None,
     epochs: Annotated[int | None, _training("--epochs", "-e", help="Number of epochs. [default: 20]")] = None,
@@ -115,11 +116,11 @@ def train_command(
     optimizer: Annotated[
         str | None,
         _training(
-            "--optimizer", "--optimiser", "--opt", help="sgd, momentum, nesterov, adam or adamw. [default: adamw]"
+            "--optimizer", "--optimiser", "--opt", help="sgd, momentum, nesterov, adam, adamw or muon. [default: adamw]"
         ),
     ] = None,
     momentum: Annotated[
-        float | None, _training(help="Momentum (optimizers momentum and nesterov). [default: 0.9]")
+        float | None, _training(help="Momentum (optimizers momentum, nesterov and muon). [default: 0.9]")
     ] = None,
     weight_decay: Annotated[float | None, _training(help="Weight decay (L2). [default: 0.01]")] = None,
     l1: Annotated[float | None, _training(help="L1 regularisation of the weights. [default: 0]")] = None,
@@ -132,6 +133,29 @@ def train_command(
         ),
     ] = None,
     clip: Annotated[float | None, _training(help="Maximum gradient norm; 0: no clipping. [default: 0]")] = None,
+    norm_bias_lr: Annotated[
+        float | None, _training(help="Learning rate of normalisation biases, as a multiple of --lr. [default: 1]")
+    ] = None,
+    layer_decay: Annotated[
+        float | None, _training(help="Learning rate factor from each layer to the one before it. [default: 1]")
+    ] = None,
+    head_epochs: Annotated[
+        int | None, _training(help="Fine-tuning: first epochs, which train the new head alone. [default: 0]")
+    ] = None,
+    accumulate: Annotated[int | None, _training(help="Batches per optimizer step. [default: 1]")] = None,
+    ema: Annotated[
+        float | None, _training(help="Decay of averaged weights (EMA), which become the model. [default: 0, none]")
+    ] = None,
+    keep: Annotated[
+        str | None, _training(help="The model: that of the best epoch, or of the last. [default: best]")
+    ] = (None),
+    patience: Annotated[
+        int | None, _training(help="Stop after so many epochs without improvement; 0: never. [default: 0]")
+    ] = None,
+    start_size: Annotated[
+        float | None, _training(help="Begin with images of this fraction of the input size. [default: 1]")
+    ] = None,
+    tta: Annotated[str | None, _training(help="Test-time augmentation: none or flip. [default: none]")] = None,
     balance: Annotated[
         str | None,
         _training(
@@ -152,12 +176,20 @@ def train_command(
         bool, _run("--page", help="Write the network's live page too, page.html (see striate view).")
     ] = False,
     device: Annotated[str, _run(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        str | None, _run(help="float32, bf16 (autocast) or auto: the faster one, measured. [default: auto]")
+    ] = None,
+    memory_format: Annotated[
+        str | None, _run("--memory-format", help="contiguous, channels_last or auto. [default: auto]")
+    ] = None,
+    threads: Annotated[int | None, _run(min=0, help="Processor threads; 0: auto. [default: 0]")] = None,
+    compile: Annotated[str | None, _run(help="torch.compile: no, yes or auto (GPU). [default: no]")] = None,
     json: Json = False,
 ) -> None:
     """Train a network on DATA. Reports test metrics, and writes an HTML report."""
     options = {name: value for name, value in locals().items() if name not in OURS and value is not None}
     from striate.cli.progress import ReadingProgress
-    from striate.learning import find_recipe
+    from striate.learning import named_recipe
     from striate.run import prepare
     from striate.run.options import sorted_settings
 
@@ -166,7 +198,7 @@ def train_command(
         run = prepare(
             data,
             net,
-            find_recipe(recipe) if recipe else None,
+            named_recipe(recipe) if recipe else None,
             settings=settings,
             say=reading.say,
             reading=reading.show,

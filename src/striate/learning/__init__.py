@@ -4,7 +4,8 @@ from striate.learning.checkpoint import load_progress, load_state, save_state
 from striate.learning.loop import Epoch, State, Step, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
 from striate.learning.optim import loss_name, loss_of, optimizer_of, rate_at
-from striate.learning.recipe import BALANCE, LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, find_recipe, read_recipe
+from striate.learning.recipe import BALANCE, LOSSES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
+from striate.learning.recipes import RECIPES, NamedRecipe, find_recipe, named_recipe
 
 __all__ = [
     "BALANCE",
@@ -13,6 +14,7 @@ __all__ = [
     "RECIPES",
     "SCHEDULES",
     "Epoch",
+    "NamedRecipe",
     "Recipe",
     "Scorer",
     "State",
@@ -25,6 +27,7 @@ __all__ = [
     "load_state",
     "loss_name",
     "loss_of",
+    "named_recipe",
     "optimizer_of",
     "rate_at",
     "read_recipe",

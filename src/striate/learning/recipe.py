@@ -12,10 +12,15 @@ from typing import Any
 from striate.errors import RecipeError, listed, nearest
 from striate.files import read_json
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "cosine", "linear")
 LOSSES = ("auto", "crossentropy", "mse", "hinge", "bce", "l1", "huber", "dice", "crossentropy+dice")
 BALANCE = ("none", "weights", "sampling")
+PRECISIONS = ("auto", "float32", "bf16")
+MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
+COMPILE = ("no", "yes", "auto")
+KEEP = ("best", "last")
+TTA = ("none", "flip")
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Recipe:
     lr: float = 2e-3  # the maximum learning rate
     schedule: str = "cosine"  # constant; step: /10 after 1/2 and 3/4 of the steps; cosine or linear to 0
     warmup: float = 0.1  # the share of all steps in which the rate rises from 0 to lr
-    optimizer: str = "adamw"  # sgd, momentum, nesterov, adam, adamw
-    momentum: float = 0.9  # of momentum and nesterov
+    optimizer: str = "adamw"  # sgd, momentum, nesterov, adam, adamw, muon
+    momentum: float = 0.9  # of momentum, nesterov and muon
     weight_decay: float = 0.01  # L2 of the weights (decoupled in adamw); biases and norms have none
     l1: float = 0.0  # times the sum of the weights' absolute values is added to the loss
     label_smoothing: float = 0.05  # this much of the target spread over all classes; with crossentropy of classes only
@@ -50,6 +55,19 @@ class Recipe:
     augment: str = "none"  # of the training images: none, light, standard, strong, ...
     balance: str = "none"  # weights: rare classes count for more; sampling: they come more often
     fraction: float = 1.0  # of the training split, evenly over the classes, that is trained on
+    norm_bias_lr: float = 1.0  # times lr is the learning rate of the biases of normalisation layers
+    layer_decay: float = 1.0  # times the learning rate from each layer to the one before it, the last has lr
+    head_epochs: int = 0  # of fine-tuning: first epochs, in which only the new head is trained
+    accumulate: int = 1  # batches whose gradients are averaged for one step
+    ema: float = 0.0  # decay of the exponential moving average of the weights, which is the model; 0: no average
+    keep: str = "best"  # which epoch's weights become the model: best on validation, or last
+    patience: int = 0  # stop after so many epochs without improvement on validation; 0: never
+    start_size: float = 1.0  # fraction of the input's sides in the first epochs; grows to 1 (progressive resizing)
+    tta: str = "none"  # test-time augmentation: none; flip: the mean over the image and its mirror image
+    precision: str = "auto"  # float32; bf16: bfloat16 autocast, weights stay float32; auto: the faster, measured
+    memory_format: str = "auto"  # contiguous (NCHW), channels_last (NHWC); auto: the faster, measured
+    threads: int = 0  # of the processor; 0: as many as are faster, measured
+    compile: str = "no"  # torch.compile: no, yes; auto: on a GPU where that is faster, measured
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -57,11 +75,16 @@ class Recipe:
             ("optimizer", OPTIMIZERS),
             ("loss", LOSSES),
             ("balance", BALANCE),
+            ("precision", PRECISIONS),
+            ("memory_format", MEMORY_FORMATS),
+            ("compile", COMPILE),
+            ("keep", KEEP),
+            ("tta", TTA),
         ):
             value = getattr(self, name)
             if value not in choices:
                 raise RecipeError(f"recipe: {name} is {value!r}{nearest(str(value), choices)}")
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        for name, least in WHOLE:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise RecipeError(f"recipe: {name} must be a whole number of at least {least}, got {value!r}")
@@ -70,10 +93,12 @@ class Recipe:
         for name, low, high in RANGES:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            positive = name in ("lr", "fraction")
-            if not number or not low <= value <= high or value == math.inf or (positive and not value):
+            positive = name in POSITIVE
+            below = name in BELOW and value == high
+            if not number or not low <= value <= high or value == math.inf or (positive and not value) or below:
                 finite = "finite " * (high == math.inf)
-                bounds = f"{'above' if positive else 'of at least'} {low:g}" + f" and at most {high:g}" * (not finite)
+                most = f" and {'below' if name in BELOW else 'at most'} {high:g}" * (not finite)
+                bounds = f"{'above' if positive else 'of at least'} {low:g}{most}"
                 raise RecipeError(f"recipe: {name} must be a {finite}number {bounds}, got {value!r}")
         if not isinstance(self.augment, str) or not self.augment:
             raise RecipeError(f"recipe: augment must be a word such as none or standard, got {self.augment!r}")
@@ -90,7 +115,7 @@ class Recipe:
         ['momentum is not used by adam']
         """
         without = {
-            "momentum": self.optimizer not in ("momentum", "nesterov"),
+            "momentum": self.optimizer not in ("momentum", "nesterov", "muon"),
             "label_smoothing": loss != "crossentropy",
         }
         users = {"momentum": self.optimizer, "label_smoothing": f"the loss {loss}"}
@@ -154,34 +179,17 @@ RANGES = (
     ("label_smoothing", 0, 1),
     ("clip", 0, math.inf),
     ("fraction", 0, 1),
+    ("norm_bias_lr", 0, math.inf),
+    ("layer_decay", 0, 1),
+    ("ema", 0, 1),
+    ("start_size", 0, 1),
 )
-
-RECIPES: dict[str, Recipe] = {
-    "standard": Recipe(),
-    # what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2
-    "tutorial": Recipe(
-        optimizer="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch_size=16
-    ),
-    "svm": Recipe(loss="hinge"),
-}
-
-
-def find_recipe(name: str) -> Recipe:
-    """The recipe of that name, or in that ``recipe.json`` (of a run: what is not a setting is ignored).
-
-    Raises:
-        RecipeError: No recipe has the name, or the file is not one.
-
-    >>> find_recipe("svm").loss
-    'hinge'
-    """
-    if name in RECIPES:
-        return RECIPES[name]
-    if not name.endswith(".json"):
-        raise RecipeError(
-            f"recipe {name!r}: no recipe has this name, and it is not a .json file{nearest(name, RECIPES)}"
-        )
-    return read_recipe(Path(name))
+POSITIVE = ("lr", "fraction", "layer_decay", "start_size")  # not 0 either
+BELOW = ("ema",)  # not 1 either
+WHOLE = (
+    ("epochs", 1), ("batch_size", 1), ("seed", 0), ("head_epochs", 0), ("accumulate", 1), ("patience", 0),
+    ("threads", 0),
+)  # fmt: skip
 
 
 def read_recipe(path: Path) -> Recipe:

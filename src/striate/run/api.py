@@ -20,7 +20,7 @@ from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import DataError, RecipeError, SpecError, nearest, printable, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
-from striate.learning import Epoch, Recipe, find_recipe
+from striate.learning import Epoch, NamedRecipe, Recipe, named_recipe
 from striate.loading import Given, open_model, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
@@ -51,7 +51,7 @@ def train(
     net: Given | None,
     data: Data = None,
     *,
-    recipe: Recipe | str | None = None,
+    recipe: Recipe | NamedRecipe | str | None = None,
     quiet: bool = False,
     **settings: Any,
 ) -> Model:
@@ -62,7 +62,8 @@ def train(
             network of *weights*, or for the default network for the data.
         data: A built-in name (``"digits"``), a path, ``(X, y)`` of arrays or tensors, a DataFrame: what
             :func:`~striate.datasets.open_data` takes; its kind decides the task.
-        recipe: The settings: a ``Recipe``, its name (``"tutorial"``), or the ``recipe.json`` of a run.
+        recipe: The settings: a ``Recipe``, its name (``"classic"``), or the ``recipe.json`` of a run; those that suit
+            the data, if not given.
         quiet: Print nothing.
         **settings: Single settings of the :class:`~striate.learning.Recipe` (``epochs=10, lr=0.01, batch_size=64,
             augment="standard"``) and the :class:`~striate.run.options.RunOptions` (``out="runs/mine",
@@ -85,8 +86,8 @@ def train(
     say = _silent if quiet else _to_stderr
     of_recipe, of_run = sorted_settings(settings)
     if isinstance(recipe, str):
-        recipe = find_recipe(recipe)
-    if not isinstance(recipe, Recipe | None):
+        recipe = named_recipe(recipe)
+    if not isinstance(recipe, Recipe | NamedRecipe | None):
         raise RecipeError(f"recipe must be a Recipe, the name of one or a recipe.json, got {recipe!r}")
     run = prepare(data, net, recipe, settings=of_recipe, say=say, **of_run)
     say(run.summary)

@@ -14,13 +14,14 @@ from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
 from striate.errors import DataError, ModelError
 from striate.files import FolderLock, write_safely
-from striate.learning import Recipe, State, loss_name, read_recipe
+from striate.learning import NamedRecipe, Recipe, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.transfer import Pretrained, freeze_to
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
+from striate.run.choosing import Choice, choose
 from striate.run.folder import (
     EPOCHS,
     PAGE,
@@ -47,7 +48,7 @@ from striate.tasks import CLASSIFICATION
 def prepare(
     data: Data,
     net: Given | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | NamedRecipe | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
     say: Say = lambda text: None,
@@ -61,7 +62,8 @@ def prepare(
         data: What :func:`~striate.datasets.open_data` takes.
         net: What :func:`striate.loading.open_network` takes; if not given, that of the option *weights*, else the
             default for the data.
-        recipe: How to train; if not given ``Recipe()``, or to resume, that of the run so far.
+        recipe: How to train; if not given what :func:`striate.run.choosing.choose` chooses for the data, or to resume,
+            that of the run so far. A named recipe also says which network, where none is given.
         settings: Single settings that differ from the recipe.
         say: Callback for messages, one string each.
         reading: Progress callback (items, total).
@@ -80,7 +82,7 @@ def prepare(
 def _prepared(
     data: Data,
     net: Given | None,
-    recipe: Recipe | None,
+    recipe: Recipe | NamedRecipe | None,
     settings: Mapping[str, Any] | None,
     say: Say,
     reading: Reading | None,
@@ -88,9 +90,10 @@ def _prepared(
     choice: RunOptions,
     undo: ExitStack,
 ) -> Run:
+    if isinstance(recipe, NamedRecipe):
+        net, recipe = net or recipe.net * (choice.weights is None) or None, recipe.recipe
     if not choice.resume:
-        recipe = _varied(recipe, settings)
-        check_words(recipe, resize=choice.resize, out=choice.out)
+        check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out)
     device = device_named(choice.device)
     if choice.resume and choice.out is not None:
         choice = _Earlier.find(choice.out, "", None, undo).filled(choice)
@@ -107,7 +110,12 @@ def _prepared(
         if choice.of_data != opened or before.other_data(choice, dataset):
             dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
     _announce(dataset, say, quick=before is None)
-    recipe = _varied(recipe, settings)
+    chosen = Choice(recipe) if recipe else choose(dataset, fine_tuned=bool(choice.weights), net_given=bool(network))
+    recipe = _varied(chosen.recipe, settings)
+    if chosen.line:
+        say(chosen.line)
+    if chosen.net and network is None and not choice.weights:
+        network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
         say(f"note: {line}")
     dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)

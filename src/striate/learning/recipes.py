@@ -1,0 +1,65 @@
+"""The recipes that have a name: each with the network that it was made for, if any, and what it was seen to reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.errors import RecipeError, nearest
+from striate.learning.recipe import Recipe, read_recipe
+
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe, and what is known of it.
+
+    Args:
+        recipe: The settings.
+        about: In a line, what it is for.
+        net: The network of the zoo that is trained where none is named; "" for that of the data.
+        evidence: The claim: data, accuracy, n, processor, versions, seconds, and the command that shows it.
+    """
+
+    recipe: Recipe
+    about: str
+    net: str = ""
+    evidence: str = ""
+
+
+RECIPES: dict[str, NamedRecipe] = {
+    "default": NamedRecipe(Recipe(), "AdamW, one cycle of the learning rate, label smoothing"),
+    "classic": NamedRecipe(
+        Recipe(optimizer="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch_size=16),
+        "what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2",
+    ),
+    "svm": NamedRecipe(Recipe(loss="hinge"), "the multiclass hinge loss of a support vector machine"),
+}
+EARLIER_NAMES = {"standard": "default", "tutorial": "classic"}
+
+
+def named_recipe(name: str) -> NamedRecipe:
+    """The recipe of that name, or in that ``recipe.json`` (of a run: what is not a setting is ignored).
+
+    Raises:
+        RecipeError: No recipe has the name, or the file is not one.
+
+    >>> named_recipe("svm").recipe.loss
+    'hinge'
+    """
+    name = EARLIER_NAMES.get(name, name)
+    if name in RECIPES:
+        return RECIPES[name]
+    if not name.endswith(".json"):
+        raise RecipeError(
+            f"recipe {name!r}: no recipe has this name, and it is not a .json file{nearest(name, [*RECIPES, *EARLIER_NAMES])}"
+        )
+    return NamedRecipe(read_recipe(Path(name)), f"the settings in {name}")
+
+
+def find_recipe(name: str) -> Recipe:
+    """The settings of :func:`named_recipe`.
+
+    >>> find_recipe("classic").optimizer
+    'sgd'
+    """
+    return named_recipe(name).recipe
