@@ -50,9 +50,8 @@ def named_recipe(name: str) -> NamedRecipe:
     if name in RECIPES:
         return RECIPES[name]
     if not name.endswith(".json"):
-        raise RecipeError(
-            f"recipe {name!r}: no recipe has this name, and it is not a .json file{nearest(name, [*RECIPES, *EARLIER_NAMES])}"
-        )
+        near = nearest(name, [*RECIPES, *EARLIER_NAMES])
+        raise RecipeError(f"recipe {name!r}: no recipe has this name, and it is not a .json file{near}")
     return NamedRecipe(read_recipe(Path(name)), f"the settings in {name}")
 
 
