@@ -209,6 +209,8 @@ def train_command(
     _train(run, data)
     result = run.finish()
     if json:
+        for text in result.warnings():
+            say(f"warning: {text}")
         print_json(result.as_dict())
         if run.no_page:
             say(f"no page: {run.no_page}")
@@ -258,9 +260,10 @@ def _signals() -> Iterator[list[int]]:
 
 def _conclude(result: Result, data: str) -> None:
     run = result.run
-    if run.divergence:
-        say(f"warning: {run.divergence}")
-    echo(result.headline())
+    for text in result.warnings():
+        say(f"warning: {text}")
+    for line in result.lines():
+        echo(line)
     epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
     chosen_by = (
         (run.task.metric.short or run.task.metric.name).replace("_", " ")

@@ -95,9 +95,9 @@ def train(
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))
     result = run.finish()
-    if run.divergence:
-        say(f"warning: {run.divergence}")
-    say(f"{result.headline()}; the run is in {run.folder}")
+    for line in [*[f"warning: {text}" for text in result.warnings()], *result.lines()]:
+        say(line)
+    say(f"the run is in {run.folder}")
     if run.page:
         say(f"no page: {run.no_page}" if run.no_page else f"page {run.page_file}")
     return result.model

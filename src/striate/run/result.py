@@ -47,6 +47,14 @@ class Result:
         """What the model is worth, in a line."""
         return f"test {self.test.headline(made_of(self.model.contract))}"
 
+    def lines(self) -> list[str]:
+        """The headline, and beside it training and validation."""
+        return [self.headline(), *([self.run.verdict.line()] if self.run.verdict else [])]
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the run, a line each."""
+        return [*[self.run.divergence] * bool(self.run.divergence), *(self.run.verdict.warnings() if self.run.verdict else ())]
+
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""
         run = self.run
@@ -59,10 +67,15 @@ class Result:
             "best_epoch": run.best_epoch,
             "seconds": run.seconds,
             "parameters": run.table.parameters,
-            "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"]},
+            "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"], **_train(run)},
             "val": {"n": len(run.parts["val"]), **_val(run)},
             "test": {key: value for key, value in self.test.as_dict().items() if key not in LONG},
+            "warnings": self.warnings(),
         }
+
+
+def _train(run: Run) -> dict[str, float]:
+    return {run.verdict.metric.name: run.verdict.train} if run.verdict else {}
 
 
 def _val(run: Run) -> dict[str, float | None]:
@@ -91,6 +104,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("time", f"{run.seconds:.1f} s on {run.device.type}, {_threads()}"),
         ("versions", f"striate {__version__}, torch {torch.__version__}"),
         ("fine-tuned from", run.begun_from),
+        ("training and validation", run.verdict.line() if run.verdict else ""),
         ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
     ]
     return [(label, value) for label, value in found if value]

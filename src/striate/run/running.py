@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from striate.analysis import Report
@@ -17,14 +18,15 @@ from striate.datasets.augment import Augment
 from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError, SeeError, counted, shape_text
 from striate.files import FolderLock, read_json, write_safely
-from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training
+from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training, validate
 from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
 from striate.report import report
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
-from striate.run.result import Result, facts, worst_items
+from striate.run.result import Result, facts, made_of, worst_items
+from striate.run.verdict import Verdict
 from striate.tasks import Task
 from striate.tasks.scoring import scoring_of
 
@@ -57,6 +59,7 @@ class Run:
     page: bool = False  # write the network's live page
     no_page: str = ""  # why there is none, where one was to be written
     lock: FolderLock | None = None  # of the folder, until the run is finished
+    verdict: Verdict | None = None  # training, validation and test side by side, once measured
 
     @property
     def task(self) -> Task:
@@ -162,6 +165,7 @@ class Run:
         best = load(self.folder / "model.safetensors")
         best.module.to(self.device)
         scores = measure(best, self.held["test"])
+        self.verdict = self._verdict(best, scores)
         if self.page:
             self._write_page(scores)
         write_safely(self.folder / "report.html", self._report(best, scores))
@@ -170,6 +174,31 @@ class Run:
         if self.lock:
             self.lock.release()
         return Result(self, best, scores)
+
+    def _verdict(self, best: Model, scores: Scores) -> Verdict | None:
+        """The metric of the kept model on each split; of the training split over as many items as that costs little."""
+        row = next((row for row in self.history if row["epoch"] == self.best_epoch), None)
+        metric = self.task.metric
+        test = getattr(scores, metric.name, None)
+        if row is None or (val := row[metric.column]) is None or test is None:
+            return None
+        arrays, seen = self.parts["train"], len(self.parts["val"])
+        some = np.linspace(0, len(arrays) - 1, min(len(arrays), max(seen, ENOUGH))).astype(np.int64)
+        batches = Batches(
+            Arrays(arrays.inputs[some], arrays.targets[some], tuple(arrays.names[i] for i in some)),
+            best.contract,
+            batch_size=best.at_a_time(256),
+            device=self.device,
+        )
+        _, train = validate(best.module, batches, task=self.task, tally=scoring_of(self.task).tally(self._units()))
+        losses = [float(row["val/loss"] or 0) for row in self.history if row["val/loss"] is not None]
+        return Verdict(metric, train, val, test, (len(some), seen, scores.n), losses, made_of(best.contract), self._advice())
+
+    def _advice(self) -> str:
+        """What helps against overfitting."""
+        images = self.model.contract.mode not in ("text", "values")
+        augment = f"--augment {'standard' if self.augment == Augment() else 'strong'}, " if images else ""
+        return f"use {augment}a larger --weight-decay than {self.recipe.weight_decay:g}, fewer --epochs, or more data"
 
     def _progress(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished", "test")}
@@ -236,6 +265,9 @@ class Run:
             best=self.best_epoch,
             page=self.page_file.name if self.page_file else None,
         )
+
+
+ENOUGH = 500  # items of the training split that say how well it is known
 
 
 def restore(run: Run, batch: int, say: Say) -> None:
