@@ -53,7 +53,10 @@ class Result:
 
     def warnings(self) -> list[str]:
         """What is wrong with the run, a line each."""
-        return [*[self.run.divergence] * bool(self.run.divergence), *(self.run.verdict.warnings() if self.run.verdict else ())]
+        return [
+            *[self.run.divergence] * bool(self.run.divergence),
+            *(self.run.verdict.warnings() if self.run.verdict else ()),
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""

@@ -192,7 +192,9 @@ class Run:
         )
         _, train = validate(best.module, batches, task=self.task, tally=scoring_of(self.task).tally(self._units()))
         losses = [float(row["val/loss"] or 0) for row in self.history if row["val/loss"] is not None]
-        return Verdict(metric, train, val, test, (len(some), seen, scores.n), losses, made_of(best.contract), self._advice())
+        return Verdict(
+            metric, train, val, test, (len(some), seen, scores.n), losses, made_of(best.contract), self._advice()
+        )
 
     def _advice(self) -> str:
         """What helps against overfitting."""

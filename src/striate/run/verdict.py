@@ -73,8 +73,8 @@ class Verdict:
         if not far or not (wide or rise):
             return ""
         return (
-            f"overfits: {self._name} {self._text(self.train)} on the training split, {self._text(self.val)} on validation"
-            f"{rise}; {self.advice}"
+            f"overfits: {self._name} {self._text(self.train)} on the training split, {self._text(self.val)} on "
+            f"validation{rise}; {self.advice}"
         )
 
     def disagreement(self) -> str:
@@ -88,8 +88,8 @@ class Verdict:
             return ""
         return (
             f"validation {self._text(self.val)} and test {self._text(self.test)} are further apart than chance "
-            f"explains: the {self.made_of} of the two splits differ in kind; look at both with striate doctor, and keep "
-            f"what belongs together in one split (--group)"
+            f"explains: the {self.made_of} of the two splits differ in kind; look at both with striate doctor, and "
+            f"keep what belongs together in one split (--group)"
         )
 
     def _rise(self) -> str:
