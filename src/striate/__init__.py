@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from striate.run.api import predict as predict
     from striate.run.api import train as train
     from striate.run.comparing import runs as runs
+    from striate.run.tuning import find_lr as find_lr
     from striate.run.viewing import view as view
     from striate.spec import *  # noqa: F403
 
@@ -81,6 +82,7 @@ _WHERE = {
     "striate.page": "View",
     "striate.run.api": "data evaluate export predict train",
     "striate.run.comparing": "runs",
+    "striate.run.tuning": "find_lr",
     "striate.run.viewing": "view",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}

@@ -81,7 +81,8 @@ SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # o
 LONG = 2000  # characters of a message's line
 NO = ("no", "false", "0", "off")
 NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, and no option does
-WRITTEN = ("out", "steps", "animation", "sheet", "svg", "html")  # the options that say where something is written
+# the options that say where something is written
+WRITTEN = ("out", "find_lr", "steps", "animation", "sheet", "svg", "html")
 EARLIER = ("--film", "--most", "--part", "--optimiser")  # names of earlier versions: still taken, no longer shown
 FAULTS = {  # what of a value is wrong, by pydantic's name for it
     "float_parsing": "{input!r} is not a number",

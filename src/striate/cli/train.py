@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ from striate.cli.common import (
     of_data,
     print_json,
     say,
+    writes,
 )
 
 if TYPE_CHECKING:
@@ -108,6 +109,15 @@ def train_command(
     ] = None,
     lr: Annotated[
         float | None, _training("--lr", "--learning-rate", "--lr0", help="Peak learning rate. [default: 0.002]")
+    ] = None,
+    find_lr: Annotated[
+        Path | None,
+        _training(
+            "--find-lr",
+            metavar="OUT.svg",
+            callback=writes(".svg"),
+            help="Train nothing: sweep the learning rate, suggest one, and draw the losses over the rates.",
+        ),
     ] = None,
     schedule: Annotated[
         str | None, _training(help="Learning-rate schedule: constant, step, cosine or linear. [default: cosine]")
@@ -193,6 +203,9 @@ def train_command(
     from striate.run import prepare
     from striate.run.options import sorted_settings
 
+    if find_lr:
+        _find_lr(data, net, recipe, find_lr, json, options)
+        return
     settings, choices = sorted_settings(options)
     with ReadingProgress() as reading:
         run = prepare(
@@ -218,7 +231,37 @@ def train_command(
         _conclude(result, data)
 
 
-OURS = ("data", "net", "recipe", "json")  # what is no setting of the recipe or the run
+OURS = ("data", "net", "recipe", "find_lr", "json")  # what is no setting of the recipe or the run
+
+
+def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: bool, options: dict[str, Any]) -> None:
+    """The sweep of ``--find-lr``, in words or as JSON."""
+    from striate.cli.progress import ReadingProgress
+    from striate.run.tuning import find_lr
+
+    for name in ("out", "resume", "page", "keep_epochs"):
+        if options.pop(name, None):
+            raise typer.BadParameter(f"--find-lr trains nothing: omit --{name.replace('_', '-')}")
+    with ReadingProgress() as reading:
+        sweep = find_lr(
+            net,
+            data,
+            out=path,
+            recipe=recipe,
+            say=reading.say,
+            reading=reading.show,
+            fetching=reading.download.show,
+            **options,
+        )
+    if json:
+        print_json(sweep.as_dict() | {"path": str(path)})
+        return
+    echo(f"suggested: --lr {sweep.suggestion:g}, a third of the rate of the lowest loss, {sweep.lowest:.2g}")
+    echo(
+        f"the loss falls fastest at {sweep.steepest:.2g}; swept {len(sweep.rates)} steps from {sweep.rates[0]:g} "
+        f"to {sweep.rates[-1]:.2g}"
+    )
+    echo(f"plot {path}")
 
 
 def _train(run: Run, data: str) -> None:

@@ -1,6 +1,7 @@
 """Training: the recipe, the losses, the loop. Knows modules, tensors and names, nothing of graphs or files of data."""
 
 from striate.learning.checkpoint import load_progress, load_state, save_state
+from striate.learning.finder import RateSweep, sweep_rates
 from striate.learning.loop import Epoch, State, Step, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
 from striate.learning.optim import loss_name, loss_of, optimizer_of, rate_at
@@ -15,6 +16,7 @@ __all__ = [
     "SCHEDULES",
     "Epoch",
     "NamedRecipe",
+    "RateSweep",
     "Recipe",
     "Scorer",
     "State",
@@ -32,6 +34,7 @@ __all__ = [
     "rate_at",
     "read_recipe",
     "save_state",
+    "sweep_rates",
     "training",
     "validate",
 ]

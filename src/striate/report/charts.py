@@ -95,6 +95,50 @@ def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float6
     return el("figure", el("figcaption", el("b", name), some), svg, class_="chart square")
 
 
+# what page.css says of a chart, for one that stands alone
+ALONE = """svg { background: #fff; font-family: system-ui, sans-serif; }
+text { font-size: 12px; fill: #5c6873; } .grid { stroke: #dde2e7; }
+.curve polyline { fill: none; stroke: #0072b2; stroke-width: 2; stroke-linejoin: round; }
+.curve circle { fill: #d55e00; fill-opacity: .4; } line.best { stroke: #5c6873; stroke-dasharray: 4 4; }"""
+
+
+def rate_chart(rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], chosen: float) -> str:
+    """A sweep of the learning rate as the text of an SVG file: dots are the batches' losses, the line is *smoothed*.
+
+    Args:
+        rates: In ascending order, above 0.
+        losses: One a rate; the highest may be cut off, so that the valley is seen.
+        smoothed: Likewise.
+        chosen: The rate to mark.
+
+    >>> rate_chart([0.1, 1.0], [2.0, 1.0], [1.9, 1.1], 0.5)[:4]
+    '<svg'
+    """
+    high = min(max(losses), 1.25 * max(smoothed[0], *losses[: max(1, len(losses) // 4)]))
+    shown = [(r, v) for r, v in zip(rates, losses, strict=True) if v <= high]
+    line = [(r, v) for r, v in zip(rates, smoothed, strict=True) if v <= high]
+    low = min(v for _, v in (*shown, *line))
+    plot = _Plot(_decades(rates[0], rates[-1]), linear(max(0.0, low - 0.1 * (high - low)), high), "{:.4g}".format)
+    x, y = plot.at(chosen, plot.y.ticks[-1])
+    return plot.draw(
+        "learning rate",
+        el("style", Html(ALONE)),
+        plot.upright(chosen),
+        el("text", f"lr {chosen:g}", x=x - 6, y=y + 12, text_anchor="end"),
+        el("g", *(el("circle", cx=x, cy=y, r=2.5) for x, y in (plot.at(*p) for p in shown)), class_="curve"),
+        el("g", el("polyline", points=" ".join("{:g},{:g}".format(*plot.at(*p)) for p in line)), class_="curve"),
+        el("text", "loss", x=12, y=125, text_anchor="middle", transform="rotate(-90 12 125)"),
+        label=f"Loss over the learning rate, from {rates[0]:g} to {rates[-1]:g}; suggested: {chosen:g}",
+        xmlns="http://www.w3.org/2000/svg",
+    )
+
+
+def _decades(low: float, high: float) -> _Axis:
+    """The powers of ten that take in *low* to *high*."""
+    first, last = floor(log10(low) + 1e-9), ceil(log10(high) - 1e-9)
+    return _Axis(tuple(float(f"1e{d}") for d in range(first, max(last, first + 1) + 1)), log=True)
+
+
 @dataclass(frozen=True)
 class _Plot:
     """The area of a chart, with a grid and numbers along its two axes."""
@@ -120,7 +164,7 @@ class _Plot:
         at = self.at(x, self.y.ticks[0])[0]
         return el("line", x1=at, x2=at, y1=self.top, y2=self.height - self.bottom, class_="best")
 
-    def draw(self, title: str, *inside: Html | None, label: str) -> Html:
+    def draw(self, title: str, *inside: Html | None, label: str, xmlns: str | None = None) -> Html:
         """The chart with what is *inside*; *title* is the x axis's, *label* for who cannot see it."""
         middle = (self.left + self.width - self.right) / 2
         return el(
@@ -128,6 +172,7 @@ class _Plot:
             *self._grid(),
             el("text", title, x=middle, y=self.height - 5, text_anchor="middle"),
             *inside,
+            xmlns=xmlns,
             viewBox=f"0 0 {self.width} {self.height}",
             role="img",
             aria_label=label,

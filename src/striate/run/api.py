@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,10 +16,10 @@ from striate.datasets.augment import Augment
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import DataError, RecipeError, SpecError, nearest, printable, shape_text
+from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
-from striate.learning import Epoch, NamedRecipe, Recipe, named_recipe
+from striate.learning import Epoch, NamedRecipe, Recipe
 from striate.loading import Given, open_model, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
@@ -29,22 +28,14 @@ from striate.model.contract import RESIZE
 from striate.model.model import THRESHOLD, Model
 from striate.model.sources import Source
 from striate.report.pictures import NOTHING, class_colours
-from striate.run.folder import Say
+from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.items import items_of
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, device_named, measure, parts_for
-from striate.run.options import sorted_settings
+from striate.run.options import given_recipe, sorted_settings
 from striate.run.splits import data_of_run, run_of
 from striate.spec import Shape
 from striate.tasks.scoring import Answer, Mask
-
-
-def _silent(text: str) -> None:
-    """Who wants to hear nothing."""
-
-
-def _to_stderr(text: str) -> None:
-    print(printable(text, lines=True), file=sys.stderr)
 
 
 def train(
@@ -83,13 +74,9 @@ def train(
             f"{net!r} is a data set and no network; the data come second: train(NET, DATA), such as "
             f"train('lenet5', {net!r}), or train(None, {net!r}) for the default network"
         )
-    say = _silent if quiet else _to_stderr
+    say = say_nothing if quiet else to_stderr
     of_recipe, of_run = sorted_settings(settings)
-    if isinstance(recipe, str):
-        recipe = named_recipe(recipe)
-    if not isinstance(recipe, Recipe | NamedRecipe | None):
-        raise RecipeError(f"recipe must be a Recipe, the name of one or a recipe.json, got {recipe!r}")
-    run = prepare(data, net, recipe, settings=of_recipe, say=say, **of_run)
+    run = prepare(data, net, given_recipe(recipe), settings=of_recipe, say=say, **of_run)
     say(run.summary)
     for event in run.events():
         if isinstance(event, Epoch):
@@ -110,7 +97,7 @@ def evaluate(
     split: str = "test",
     batch_size: int = 256,
     device: str | None = None,
-    say: Say = _to_stderr,
+    say: Say = to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
     **options: Any,
@@ -178,7 +165,7 @@ def predict(
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
-    say: Say = _to_stderr,
+    say: Say = to_stderr,
 ) -> list[Answer]:
     """The predictions of *model* for *sources*, in their order, under their names.
 
@@ -226,7 +213,7 @@ def predictions(
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
-    say: Say = _to_stderr,
+    say: Say = to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
     found = _placed(model, device, batch_size)
@@ -311,7 +298,7 @@ def data(
     resize: str | None = None,
     split: str | None = None,
     seed: int | None = None,
-    say: Say = _to_stderr,
+    say: Say = to_stderr,
     **options: Any,
 ) -> DataDescription:
     """What a data set is: its task, classes, counts and sizes; ``print`` shows it. With *sheet*, a contact sheet of

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from striate.errors import ModelError, RecipeError
+from striate.errors import ModelError, RecipeError, printable
 from striate.files import FolderLock, read_json
 from striate.learning.recipe import current_names
 from striate.tasks import Task, task_named
@@ -23,6 +24,15 @@ PAGE = "page.html"  # the network's live page, with --page
 EPOCHS = "epochs"  # where the models of all epochs are, with --keep-epochs
 COLUMNS = ("epoch", "train/loss", "val/loss", "val/accuracy", "lr", "seconds")  # of metrics.csv, in classification
 Say = Callable[[str], None]
+
+
+def to_stderr(text: str) -> None:
+    """Says *text* as a line of its own."""
+    print(printable(text, lines=True), file=sys.stderr)
+
+
+def say_nothing(text: str) -> None:
+    """Who wants to hear nothing."""
 
 
 def check_out(out: str | Path) -> Path:

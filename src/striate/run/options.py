@@ -10,7 +10,7 @@ from typing import Any
 
 from striate.datasets.options import DataOptions
 from striate.errors import RecipeError, nearest
-from striate.learning import Recipe
+from striate.learning import NamedRecipe, Recipe, named_recipe
 from striate.loading import Given
 from striate.spec import Shape
 
@@ -93,6 +93,22 @@ class RunOptions:
                 value = getattr(self, name)
                 if value is not None and not isinstance(value, kind):
                     raise RecipeError(f"{name} must be {what}, got {value!r}")
+
+
+def given_recipe(recipe: object) -> Recipe | NamedRecipe | None:
+    """The recipe that a person gave: itself, or the one of that name or ``recipe.json``.
+
+    Raises:
+        RecipeError: It is none.
+
+    >>> given_recipe("svm").recipe.loss, given_recipe(None)
+    ('hinge', None)
+    """
+    if isinstance(recipe, str):
+        return named_recipe(recipe)
+    if not isinstance(recipe, Recipe | NamedRecipe | None):
+        raise RecipeError(f"recipe must be a Recipe, the name of one or a recipe.json, got {recipe!r}")
+    return recipe
 
 
 KINDS: tuple[tuple[str, type | UnionType, str], ...] = (

@@ -92,12 +92,12 @@ class Run:
             self._keep(self.state.epoch)
         events = training(
             self.model.module,
-            self._batches("train", train=True),
+            self.batches("train", train=True),
             self.recipe,
-            val=self._batches("val"),
+            val=self.batches("val"),
             state=self.state,
             task=self.task,
-            weights=self._class_weights(),
+            weights=self.class_weights(),
             units=self._units(),
         )
         for event in events:
@@ -208,7 +208,8 @@ class Run:
     def _save_progress(self) -> None:
         write_safely(self.folder / PROGRESS, json.dumps(self._progress()))
 
-    def _batches(self, part: str, train: bool = False) -> Batches:
+    def batches(self, part: str, train: bool = False) -> Batches:
+        """The batches of a split: of the training split shuffled and augmented, where *train* says so."""
         contract, recipe = self.model.contract, self.recipe
         more: dict[str, Any] = {"augment": self.augment, "balance": recipe.balance} if train else {}
         return Batches(
@@ -221,7 +222,8 @@ class Run:
             **more,
         )
 
-    def _class_weights(self) -> torch.Tensor | None:
+    def class_weights(self) -> torch.Tensor | None:
+        """How much each class counts in the loss; None: all the same."""
         if self.recipe.balance != "weights":
             return None
         weights = class_weights(self.parts["train"].targets, len(self.model.contract.classes))
