@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -34,13 +37,27 @@ def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     groups = [group for group in groups if group["params"]]
     match recipe.optimizer:
         case "adam":
-            return torch.optim.Adam(groups, lr=recipe.lr)
+            return light(torch.optim.Adam)(groups, lr=recipe.lr)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=recipe.lr)
+            return light(torch.optim.AdamW)(groups, lr=recipe.lr)
         case "sgd":
-            return torch.optim.SGD(groups, lr=recipe.lr)
+            return light(torch.optim.SGD)(groups, lr=recipe.lr)
         case name:
-            return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=name == "nesterov")
+            return light(torch.optim.SGD)(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=name == "nesterov")
+
+
+@cache
+def light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The optimizer class *kind* without the wrappers around its methods, each of which loads ``torch.compile`` (half a
+    second) only to tell it that the method is not to be compiled.
+
+    >>> light(torch.optim.SGD)([nn.Parameter(torch.zeros(1))], lr=0.1).step.__name__
+    'step'
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return type(kind.__name__, (kind,), methods)
 
 
 def rate_at(recipe: Recipe, step: int, total: int) -> float:

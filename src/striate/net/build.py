@@ -120,7 +120,7 @@ def build(
     module = assemble(graph)
     if torch.device(device).type == "meta":
         return module
-    module.to_empty(device=device)
+    materialise(module, device)
     initialise(module, init, seed)
     return module
 
@@ -132,6 +132,20 @@ def assemble(graph: Graph) -> Net:
         with torch.device("meta"):
             return Net(graph, shapes)
     raise _refusal(graph)
+
+
+def materialise(module: nn.Module, device: str | torch.device) -> None:
+    """Memory on *device* for what :func:`assemble` made. ``Module.to_empty`` does so too, and loads sympy for it.
+
+    >>> from striate.spec import lower, parse
+    >>> net = assemble(lower(parse("input 1x8x8; flatten; linear 10"), None))
+    >>> materialise(net, "cpu")
+    >>> net.linear1.weight.device, net.linear1.weight.requires_grad
+    (device(type='cpu'), True)
+    """
+    meta = module.state_dict()
+    empty = {name: torch.empty(t.shape, dtype=t.dtype, device=device) for name, t in meta.items()}
+    module.load_state_dict(empty, assign=True)
 
 
 def _check_known(graph: Graph) -> None:
