@@ -83,3 +83,10 @@ def test_a_full_disk_behind_stdout(shell):
 
 def test_python_dash_m(shell):
     assert shell("--version").out.startswith("striate 0.")
+
+
+def test_training_loads_no_compiler(shell, tmp_path):
+    """What torch's optimizers would load for themselves, and ``to_empty``: 1,500 modules, most of a second."""
+    code = RUN.format(heavy=("torch", "torch._dynamo", "sympy", "scipy", "matplotlib"))
+    words = ["train", "digits", "-e", "1", "-n", "flatten; linear 10", "fraction=0.1", "--out", str(tmp_path / "run")]
+    assert python(code, *words, env=shell.environment).splitlines()[-1] == "CODE 0 torch"

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.datasets import Part, split_off, stratified
-from striate.datasets.split import same_content, strata
+from striate.datasets import Part, split, split_off, stratified
+from striate.datasets.split import item_sums, same_content, strata
 from striate.errors import DataError
 
 targets = st.lists(st.integers(0, 5), min_size=1, max_size=80).map(np.array)
@@ -118,3 +118,16 @@ def test_more_files_move_no_other_to_another_part(tmp_path):
     first = {p.name for p in split_off(part(before), 0.2, 0)[1].inputs}
     second = {p.name for p in split_off(part(after + before), 0.2, 0)[1].inputs}
     assert len(first ^ second) <= 2
+
+
+def test_items_of_one_sum_are_told_apart_by_their_bytes(monkeypatch):
+    monkeypatch.setattr(split, "item_sums", lambda values: np.zeros(len(values), np.uint64))
+    items = np.array([[1, 2], [3, 4], [1, 2]], np.uint8)
+    assert same_content(Part(items, np.zeros(3, np.int64), ("a", "b", "c"))).tolist() == [0, 1, 0]
+
+
+@given(st.integers(0, 40), st.integers(0, 39))
+def test_one_other_byte_is_another_sum(length, at):
+    items = np.zeros((2, length), np.uint8)
+    items[1, at:] = 1
+    assert (item_sums(items)[0] == item_sums(items)[1]) == (at >= length)
