@@ -4,12 +4,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
-from striate.datasets.batches import _on_disk, check_balance
+from striate.datasets.batches import _on_disk, check_balance, part_of
 from striate.errors import RecipeError
 from striate.model.contract import Contract
 from striate.tasks import task_named
@@ -248,3 +248,26 @@ def test_a_gpu_sees_the_same_batches():
         assert x_gpu.is_cuda
         assert torch.allclose(x, x_gpu.cpu())
         assert torch.equal(y, y_gpu.cpu())
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 5), st.booleans(), st.sampled_from(["none", "light mixup=1"]))
+@settings(max_examples=40)
+def test_the_parts_of_several_processes_are_the_batches_of_one(n, batch, size, shuffle, augment):
+    options = {"batch_size": batch, "seed": 3, "shuffle": shuffle, "augment": Augment.parse(augment)}
+    whole = [*Batches(numbered(n), CONTRACT, **options)]
+    parts = [[*Batches(numbered(n), CONTRACT, share=(rank, size), **options)] for rank in range(size)]
+    assert {len(batches) for batches in parts} == {len(whole)}
+    for batch_of_all, *shares in zip(whole, *parts, strict=True):
+        x, y = batch_of_all
+        assert torch.equal(torch.cat([own[: len(of)] for own, of in shares]), x)
+        assert torch.equal(torch.cat([of for _, of in shares]), y)
+        for own, _ in shares:  # nobody goes without, and batch normalisation always has two
+            assert len(own) >= min(2, len(x))
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "parts"),
+    [(6, 2, [(0, 3), (3, 6)]), (5, 2, [(0, 2), (2, 5)]), (3, 2, [(0, 3), (0, 0)]), (1, 2, [(0, 1), (0, 0)])],
+)
+def test_the_parts_of_a_batch(n, size, parts):
+    assert [part_of(n, rank, size) for rank in range(size)] == parts

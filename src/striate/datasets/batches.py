@@ -45,6 +45,9 @@ class Batches:
             (:meth:`~striate.datasets.augment.Augment.suited` says what).
         balance: ``"sampling"``: in every epoch, which is as long as ever, each class as often as the others.
             ``"none"`` and ``"weights"`` (which is the loss's matter): every item once.
+        share: ``(rank, size)`` where several processes train together: of each batch, the same in all, the part of
+            process *rank* of *size* (:func:`part_of`). Where it has none it gets the batch's first two inputs, without
+            targets, so that it still goes through the network with the others.
 
     Raises:
         RecipeError: *augment* or *balance* does not go with the task.
@@ -68,12 +71,14 @@ class Batches:
         device: torch.device | str = "cpu",
         augment: Augment | None = None,
         balance: str = "none",
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         assert batch_size > 0, batch_size
         check_balance(balance, contract.task)
         self.contract = contract
         self.seed = seed
         self.shuffle = shuffle
+        self.share = share
         self.augment, _ = (augment or Augment()).suited(contract)
         self._classes = np.asarray(arrays.targets) if balance == "sampling" else None
         self._n = len(arrays)
@@ -102,7 +107,11 @@ class Batches:
     def _batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         items = np.arange(self._n) if self._classes is None else even_choice(self._classes, self.seed, self._epoch)
         order = items[self._order()] if self.shuffle else items
-        for begin, end in list(zip([0, *self._ends], self._ends, strict=False))[start:]:
+        for first, last in list(zip([0, *self._ends], self._ends, strict=False))[start:]:
+            begin, end = (first + at for at in part_of(last - first, *self.share))
+            counted = end - begin
+            if not counted:
+                begin, end = first, min(first + 2, last)
             if self.augment != Augment():
                 x, y = augmented(
                     self._fetch,
@@ -117,7 +126,7 @@ class Batches:
                 x, y = self._inputs(slice(begin, end)), self._targets(slice(begin, end))
             else:
                 x, y = self._fetch(order[begin:end])
-            yield normalise(x, self.contract), self._as_loss_takes(y)
+            yield normalise(x, self.contract), self._as_loss_takes(y[:counted])
 
     def _order(self) -> np.ndarray:
         """A permutation, made on the CPU so that every device sees the same."""
@@ -137,6 +146,19 @@ class Batches:
             return (targets - mean) / std
         whole = self.contract.task.per_pixel or targets.ndim == 1
         return targets.long() if whole else targets.float()
+
+
+def part_of(n: int, rank: int, size: int) -> tuple[int, int]:
+    """Where the part of process *rank* of *size* begins and ends among the *n* items of a batch.
+
+    The parts differ by one item at most, and have two or more, since batch normalisation cannot learn from one: of a
+    small batch the last processes have none.
+
+    >>> [part_of(7, rank, 2) for rank in range(2)], [part_of(5, rank, 3) for rank in range(3)]
+    ([(0, 3), (3, 7)], [(0, 2), (2, 5), (0, 0)])
+    """
+    parts = max(1, min(size, n // 2))
+    return (n * rank // parts, n * (rank + 1) // parts) if rank < parts else (0, 0)
 
 
 def check_balance(balance: str, task: Task) -> None:
