@@ -250,7 +250,9 @@ def test_a_gpu_sees_the_same_batches():
         assert torch.equal(y, y_gpu.cpu())
 
 
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 5), st.booleans(), st.sampled_from(["none", "light mixup=1"]))
+@given(
+    st.integers(1, 40), st.integers(1, 9), st.integers(1, 5), st.booleans(), st.sampled_from(["none", "light mixup=1"])
+)
 @settings(max_examples=40)
 def test_the_parts_of_several_processes_are_the_batches_of_one(n, batch, size, shuffle, augment):
     options = {"batch_size": batch, "seed": 3, "shuffle": shuffle, "augment": Augment.parse(augment)}
