@@ -51,7 +51,7 @@ def test_a_value_with_an_equals_sign_is_left_alone(cli, in_folder, digit, traine
     [
         (["train", "digits", "epoch=3"], "epoch=3: no option 'epoch'; did you mean 'epochs'?"),
         (["check", "lenet5", "inptu=28"], "did you mean 'input'?"),
-        (["train", "digits", "patience=5"], "no option 'patience'; no early stopping is needed: the best epoch"),
+        (["train", "digits", "workers=5"], "no option 'workers'; loading chooses its own number of processes"),
         (["train", "digits", "qqqq=5"], "no option 'qqqq'; --help lists them"),
         (["predict", "source=a.png"], "missing argument MODEL"),
         (["train", "digits", "epochs=many"], "Invalid value for '--epochs'"),

@@ -20,6 +20,7 @@ TEXTS = Path(__file__).parents[1] / "stored" / "v0.1" / "texts.csv"
 RECIPE = Recipe(  # in full, so that better defaults do not matter here
     epochs=20, batch_size=32, lr=2e-3, schedule="cosine", warmup=0.1, optimizer="adamw", momentum=0.9,
     weight_decay=0.01, l1=0.0, label_smoothing=0.0, loss="auto", clip=0.0, seed=0,
+    precision="float32", memory_format="contiguous",
 )  # fmt: skip
 NETS = {  # net -> data, batch size
     "lenet5": ("digits", 32),

@@ -92,7 +92,6 @@ FAULTS = {  # what of a value is wrong, by pydantic's name for it
 }
 VALUES = {"int": "N", "int range": "N", "float": "FLOAT", "float range": "FLOAT"}  # in --help
 NONE_SUCH = {  # settings of other tools that there is no need of
-    "patience": "no early stopping is needed: the best epoch by validation is kept",
     "workers": "loading chooses its own number of processes",
     "cache": "decoded images are cached by themselves",
     "project": "use --out DIR",

@@ -2,11 +2,12 @@
 
 from striate.learning.checkpoint import load_progress, load_state, save_state
 from striate.learning.finder import RateSweep, sweep_rates
-from striate.learning.loop import Epoch, State, Step, training, validate
+from striate.learning.loop import Epoch, State, Step, fastest, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
 from striate.learning.optim import loss_name, loss_of, optimizer_of, rate_at
 from striate.learning.recipe import BALANCE, LOSSES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
 from striate.learning.recipes import RECIPES, NamedRecipe, find_recipe, named_recipe
+from striate.learning.speed import Speed, using_threads
 
 __all__ = [
     "BALANCE",
@@ -19,9 +20,11 @@ __all__ = [
     "RateSweep",
     "Recipe",
     "Scorer",
+    "Speed",
     "State",
     "Step",
     "evaluating",
+    "fastest",
     "find_recipe",
     "fixed_norms",
     "freeze",
@@ -36,5 +39,6 @@ __all__ = [
     "save_state",
     "sweep_rates",
     "training",
+    "using_threads",
     "validate",
 ]

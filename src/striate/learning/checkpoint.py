@@ -19,6 +19,7 @@ from striate.learning.loop import State
 from striate.learning.recipe import Recipe
 
 MEMORY = "optimiser"  # how the files spell the optimizer, since their first version
+AVERAGE = "average"  # the averaged weights
 NUMBERS = ("epoch", "step", "loss_sum", "items", "best", "seconds")
 
 
@@ -39,7 +40,11 @@ def save_state(state: State, path: Path, progress: Mapping[str, Any] | None = No
                 tensors[f"{MEMORY}.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
     if state.rng is not None:
         tensors["rng"] = state.rng
-    numbers = {name: getattr(state, name) for name in NUMBERS}
+    numbers = {name: getattr(state, name) for name in NUMBERS} | {"loss_sum": float(state.loss_sum)}
+    if state.average:
+        averaged = state.average.tensors().items()
+        tensors |= {f"{AVERAGE}.{name}": value.cpu().contiguous() for name, value in averaged}
+        numbers["updates"] = state.average.updates
     about = {"striate-state": "1", MEMORY: type(state.optimizer).__name__, "numbers": json.dumps(numbers)}
     if progress is not None:
         about["progress"] = json.dumps(dict(progress))
@@ -79,6 +84,8 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
         if state.rng is not None:
             torch.Generator().set_state(state.rng)  # raises for what is none
         module.load_state_dict(_under("model.", tensors))
+        if state.average and (averaged := _under(f"{AVERAGE}.", tensors)):
+            state.average.load(averaged, int(numbers["updates"]))
         memory = _memory(_under(f"{MEMORY}.", tensors), state.optimizer)
     except FileNotFoundError:
         raise ModelError(f"{path}: file not found, so no run to resume; omit --resume") from None

@@ -9,6 +9,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -16,9 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
-from striate.learning.modules import Scorer, evaluating, fixed_norms
+from striate.learning.average import WeightAverage
+from striate.learning.modules import Scorer, evaluating, fixed_norms, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
+from striate.learning.speed import BusyWatch, Speed, measure_speed, scores_in, using_threads
 from striate.tasks import CLASSIFICATION, Task, TaskField, task_named
 from striate.tasks.scoring import Loss, Scoring, Tally, scoring_of
 from striate.tasks.task import IGNORE
@@ -26,15 +29,26 @@ from striate.tasks.task import IGNORE
 Batch = tuple[Tensor, Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
-    """One update of the weights: *step* of *steps* in *epoch* (all from 1), the batch's mean loss, the rate used."""
+    """One update of the weights: *step* of *steps* in *epoch* (all from 1), the rate used, and the mean ``loss`` of its
+    items before it.
+
+    The loss may still be on its way from a GPU: reading it waits for it, so read it now and then.
+    """
 
     epoch: int
     step: int
     steps: int
-    loss: float
     lr: float
+    value: Tensor | float
+
+    @property
+    def loss(self) -> float:
+        return float(self.value)
+
+    def __repr__(self) -> str:
+        return f"Step(epoch={self.epoch}, step={self.step}, steps={self.steps}, loss={self.loss}, lr={self.lr})"
 
 
 @dataclass(frozen=True)
@@ -97,16 +111,22 @@ class State:
     module: nn.Module
     optimizer: torch.optim.Optimizer
     epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0  # of the current epoch, over its items
+    step: int = 0  # in batches
+    loss_sum: Tensor | float = 0.0  # of the current epoch, over its items
     items: int = 0
     best: tuple[float, ...] = ()  # the larger the better
     seconds: float = 0.0  # of the current epoch
     rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
+    average: WeightAverage | None = field(default=None, repr=False)  # of the weights, where the recipe has ``ema``
 
     @classmethod
     def new(cls, module: nn.Module, recipe: Recipe) -> State:
-        return cls(module, optimizer_of(module, recipe))
+        average = WeightAverage(module, recipe.ema) if recipe.ema else None
+        return cls(module, optimizer_of(module, recipe), average=average)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """A context in which the module has the averaged weights, if any are kept: what is validated and saved."""
+        return self.average.applied() if self.average else nullcontext()
 
 
 def training(
@@ -119,6 +139,7 @@ def training(
     task: Task | str = CLASSIFICATION,
     weights: Tensor | None = None,
     units: Tensor | None = None,
+    speed: Speed | None = None,
 ) -> Iterator[Step | Epoch]:
     """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
 
@@ -130,12 +151,14 @@ def training(
             If it has ``set_epoch(epoch, start)`` that decides the order, and a resumed epoch continues where it was.
         recipe: The settings; ``Recipe()`` if not given. Its ``augment``, ``balance`` and ``fraction`` are ignored
             here: they are for whoever makes the *batches* and *weights*.
-        val: Batches that are only looked at, after every epoch.
+        val: Batches that are only looked at, after every epoch; with the averaged weights where the recipe has ``ema``.
         state: Where to resume, kept up to date between the events; saving it is the caller's.
         task: What the targets are, and so the loss and the metric that finds the best epoch:
             ``"classification"``, ``"multilabel"``, ``"regression"``, ``"segmentation"``.
         weights: float ``(classes,)``, how much each class counts in the loss; all the same, if not given.
         units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
+        speed: How steps are computed, such as :func:`fastest` gives; what the recipe says, if not given, and where that
+            says ``auto``: float32 in contiguous memory.
 
     Raises:
         DataError: No batches; targets that are not the task's, not finite, or outside the network's outputs.
@@ -154,30 +177,82 @@ def training(
     recipe = recipe or Recipe()
     state = state or State.new(module, recipe)
     steps = _count(batches)
-    task = task_named(task)
-    scoring, scores_of, loss_function = scoring_of(task), Scorer(module, task), loss_of(recipe, task, weights)
+    updates = -(-steps // recipe.accumulate)
+    task, speed = task_named(task), speed or Speed.of(recipe)
+    scoring, loss_function = scoring_of(task), loss_of(recipe, task, weights)
     tally, seen = scoring.tally(units), _Seen(task, done=state.step > 0)
-    while state.epoch < recipe.epochs:
-        begun = time.perf_counter()
-        _seek(batches, state, recipe)
-        module.train()
-        fixed = fixed_norms(module)
-        for x, y in batches:
-            for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
-                norm.eval()
-            lr = rate_at(recipe, state.epoch * steps + state.step, recipe.epochs * steps)
-            loss = _update(scores_of, scoring, loss_function, x, y, state.optimizer, lr, recipe)
-            seen.look(y)
-            state.step += 1
-            state.loss_sum += loss * len(y)
-            state.items += len(y)
-            state.rng = torch.get_rng_state()
-            state.seconds += time.perf_counter() - begun
-            yield Step(state.epoch + 1, state.step, steps, loss, lr)
+    speed.place(module, state.optimizer)
+    stepper = _Stepper(module, recipe, scoring, loss_function, state.optimizer, speed)
+    watch = BusyWatch(speed.threads) if not recipe.threads else BusyWatch(1)
+    with using_threads(speed.threads) if speed.threads else nullcontext():
+        while state.epoch < recipe.epochs:
             begun = time.perf_counter()
-        seen.warn()
-        validated = validate(module, val, loss_function, task, tally) if val is not None else None
-        yield _finish_epoch(state, recipe, validated, task, begun, steps)
+            _seek(batches, state, recipe)
+            module.train()
+            fixed, ready = fixed_norms(module), 0
+            for x, y in batches:
+                for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
+                    norm.eval()
+                value = stepper.gradients(_resized(x, recipe, state.epoch), y)
+                seen.look(y)
+                state.step += 1
+                state.loss_sum += value * len(y)
+                state.items += len(y)
+                ready += 1
+                if ready < recipe.accumulate and state.step < steps:
+                    continue
+                lr = rate_at(recipe, state.epoch * steps + state.step - 1, recipe.epochs * steps)
+                stepper.update(lr, ready)
+                if state.average:
+                    state.average.update()
+                state.rng, ready = torch.get_rng_state(), 0
+                now = time.perf_counter()
+                if watch.all > 1 and (count := watch.after((now - begun) / x.numel())) != torch.get_num_threads():
+                    torch.set_num_threads(count)
+                state.seconds += now - begun
+                yield Step(state.epoch + 1, -(-state.step // recipe.accumulate), updates, lr, value)
+                begun = time.perf_counter()
+            seen.warn()
+            stepper.read()
+            validated = None
+            if val is not None:
+                with state.averaged():
+                    validated = validate(module, val, loss_function, task, tally, speed)
+            yield _finish_epoch(state, recipe, validated, task, begun, steps)
+
+
+def fastest(
+    module: nn.Module,
+    batch: Batch,
+    recipe: Recipe | None = None,
+    *,
+    steps: int,
+    task: Task | str = CLASSIFICATION,
+    weights: Tensor | None = None,
+) -> Speed:
+    """How :func:`training` computes steps of *module* soonest, measured on a *batch* and checked to be right.
+
+    Args:
+        module: What is to be trained; it stays as it is.
+        batch: Inputs and targets, as of one step.
+        recipe: What it says of precision, memory format and threads is kept; where it says ``auto``, it is measured.
+        steps: How many there will be: no more than 2% of the time that they take, and 0.5 s, are spent measuring.
+        task: As for :func:`training`.
+        weights: As for :func:`training`.
+
+    >>> x, y = torch.randn(8, 3), torch.tensor([0, 1] * 4)
+    >>> fastest(nn.Linear(3, 2), (x, y), steps=10).precision
+    'float32'
+    """
+    recipe, task = recipe or Recipe(), task_named(task)
+    scoring, loss = scoring_of(task), loss_of(recipe, task, weights)
+    with restored_modes(module):
+        module.train()
+        for norm in fixed_norms(module):
+            norm.eval()
+        return measure_speed(
+            module, Scorer(module, task), lambda s, y: loss(*scoring.checked(s, y)), batch, recipe, steps=steps
+        )
 
 
 class _Seen:
@@ -233,40 +308,97 @@ def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed * 1_000_003 + state.epoch)
 
 
-def _update(
-    scores_of: Scorer,
-    scoring: Scoring[Any],
-    loss_function: Loss,
-    x: Tensor,
-    y: Tensor,
-    optimizer: torch.optim.Optimizer,
-    lr: float,
-    recipe: Recipe,
-) -> float:
-    """One step: forward, backward, update. Gives the batch's mean loss before it."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    try:
-        scores = scores_of(x)
-    except ValueError as error:
-        if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
-            raise RecipeError(f"a batch of one item cannot be trained on ({error}); use batch_size=2 or more") from None
-        raise
-    data_loss = loss_function(*scoring.checked(scores, y))
-    loss = data_loss
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
-    if recipe.l1:
-        loss = loss + recipe.l1 * torch.stack([p.abs().sum() for p in weights if p.ndim > 1]).sum()
-    value = float(data_loss.detach())
-    if not math.isfinite(value) and x.is_floating_point() and not x.isfinite().all():
-        raise DataError("the inputs of a batch contain NaN or infinity; remove or replace them")
-    _check_loss(value, recipe)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
-    if recipe.clip:
-        nn.utils.clip_grad_norm_(weights, recipe.clip)
-    optimizer.step()
-    return value
+class _Stepper:
+    """The two halves of a step: gradients of a batch, and the update of the weights.
+
+    Where the loss is computed on another device, it is not waited for at every step: whether it is still a number is
+    looked at a few times per second.
+    """
+
+    EVERY = 0.25  # seconds between two looks
+
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        scoring: Scoring[Any],
+        loss: Loss,
+        optimizer: torch.optim.Optimizer,
+        speed: Speed,
+    ) -> None:
+        self.recipe, self.scoring, self.loss, self.optimizer, self.speed = recipe, scoring, loss, optimizer, speed
+        called = torch.compile(module) if speed.compiled else module
+        self.scores_of = Scorer(cast(nn.Module, called), scoring.task)
+        self.weights = [p for group in optimizer.param_groups for p in group["params"]]
+        self.matrices = [p for p in self.weights if p.ndim > 1]
+        self.unread: Tensor | None = None  # the last loss that was not looked at
+        self.looked = time.perf_counter()
+        self.items = 0  # of the batches whose gradients are summed
+
+    def gradients(self, x: Tensor, y: Tensor) -> Tensor | float:
+        """Adds the gradients of a batch; gives its mean loss."""
+        try:
+            scores = scores_in(self.speed, self.scores_of, x)
+        except ValueError as error:
+            if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
+                raise RecipeError(
+                    f"a batch of one item cannot be trained on ({error}); use batch_size=2 or more"
+                ) from None
+            raise
+        data_loss = self.loss(*self.scoring.checked(scores, y))
+        loss = data_loss
+        if self.recipe.l1:
+            loss = loss + self.recipe.l1 * torch.stack([p.abs().sum() for p in self.matrices]).sum()
+        value: Tensor | float = data_loss.detach()
+        if data_loss.device.type == "cpu":
+            value = float(value)
+            self._check(value, x)
+        else:
+            self.unread = data_loss.detach()
+            if time.perf_counter() - self.looked > self.EVERY:
+                self.read()
+        self.items += len(x)
+        if self.recipe.accumulate > 1:  # the mean over all the items of the step
+            loss = loss * len(x)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+        return value
+
+    def update(self, lr: float, batches: int) -> None:
+        """A step of the optimizer, with the mean of the gradients of so many *batches*."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * group.get("lr_factor", 1.0)
+        if self.recipe.accumulate > 1:
+            torch._foreach_div_([p.grad for p in self.weights if p.grad is not None], self.items)
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.weights, self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.items = 0
+
+    def read(self) -> None:
+        """Looks at the last loss that was not looked at yet."""
+        if self.unread is not None:
+            self._check(float(self.unread), None)
+            self.unread, self.looked = None, time.perf_counter()
+
+    def _check(self, value: float, x: Tensor | None) -> None:
+        if x is not None and not math.isfinite(value) and x.is_floating_point() and not x.isfinite().all():
+            raise DataError("the inputs of a batch contain NaN or infinity; remove or replace them")
+        _check_loss(value, self.recipe)
+
+
+def _resized(x: Tensor, recipe: Recipe, epoch: int) -> Tensor:
+    """Images ``(N, C, H, W)`` at the size of the *epoch* (from 0): from ``start_size`` of their sides, in steps of 4
+    pixels, to the whole size after 3/4 of the epochs (progressive resizing: Howard 2018, for DAWNBench).
+    """
+    if recipe.start_size == 1 or x.ndim != 4:
+        return x
+    done = min(1.0, epoch / max(1.0, 0.75 * (recipe.epochs - 1)))
+    share = recipe.start_size + (1 - recipe.start_size) * done
+    size = [min(side, max(4, 4 * round(side * share / 4))) for side in x.shape[2:]]
+    if size == [*x.shape[2:]]:
+        return x
+    return nn.functional.interpolate(x, size=size, mode="bilinear", antialias=True)
 
 
 def _check_loss(value: float, recipe: Recipe) -> None:
@@ -286,7 +418,7 @@ def _finish_epoch(
     steps: int,
 ) -> Epoch:
     """Ranks the epoch, and moves the state on to the next."""
-    train_loss = state.loss_sum / max(1, state.items)
+    train_loss = float(state.loss_sum) / max(1, state.items)
     val_loss, value = validated or (None, None)
     if val_loss is not None:
         _check_loss(val_loss, recipe)
@@ -308,6 +440,7 @@ def validate(
     loss: Loss | None = None,
     task: Task | str = CLASSIFICATION,
     tally: Tally | None = None,
+    speed: Speed | None = None,
 ) -> tuple[float, float]:
     """The mean *loss* and the task's metric (the accuracy, say) of *module* over *batches*; its mode is left as it
     was. Of a batch nothing is kept but what the *tally* needs: counts, or several labels' scores.
@@ -319,12 +452,12 @@ def validate(
     >>> round(loss, 3), accuracy
     (1.127, 0.5)
     """
-    scoring, scores_of = scoring_of(task), Scorer(module, task)
+    scoring, scores_of, speed = scoring_of(task), Scorer(module, task), speed or Speed()
     loss, tally = loss or loss_of(Recipe(label_smoothing=0), task), tally or scoring.tally()
     total, items, counts = 0.0, 0, None
     with evaluating(module):
         for x, y in batches:
-            scores, targets = scoring.checked(scores_of(x), y)
+            scores, targets = scoring.checked(scores_in(speed, scores_of, x), y)
             total += float(loss(scores, targets)) * len(y)
             some = tally.count(scores, targets)
             counts = some if counts is None else tally.join(counts, some)

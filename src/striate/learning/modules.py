@@ -43,12 +43,16 @@ class Scorer:
     def __init__(self, module: nn.Module, task: Task | str = CLASSIFICATION) -> None:
         self.module = module
         self.task = task_named(task)
+        self._plain: dict[bool, bool] = {}  # by the module's mode: it was seen to give scores
 
     def __call__(self, x: Tensor) -> Tensor:
+        if self._plain.get(self.module.training):
+            return self.module(x)  # type: ignore[no-any-return]
         with _Endings(_UNDONE[self.task.activation]) as seen:
             output: Tensor = self.module(x)
         found = next((scores for scores, probabilities in reversed(seen.pairs) if probabilities is output), None)
         if found is not None or not self.task.exclusive or not _are_probabilities(output):
+            self._plain[self.module.training] = found is None
             return output if found is None else found
         return output.clamp_min(torch.finfo(output.dtype).tiny).log()  # of a compiled module: the scores but for a sum
 
@@ -90,14 +94,20 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     """*module* in evaluation mode, and then every part of it in the mode that it was in. Another thread that wants the
     same waits: it would take one thread's evaluation mode for the module's own, or find its hooks.
     """
-    with one_at_a_time(module):
-        modes = [(part, part.training) for part in module.modules()]
+    with one_at_a_time(module), restored_modes(module):
         module.eval()
-        try:
-            yield
-        finally:
-            for part, mode in modes:
-                part.training = mode
+        yield
+
+
+@contextmanager
+def restored_modes(module: nn.Module) -> Iterator[None]:
+    """Afterwards every part of *module* is in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def freeze(module: nn.Module, names: Iterable[str]) -> tuple[int, int]:

@@ -16,6 +16,8 @@ from striate.learning.recipe import Recipe
 from striate.tasks import CLASSIFICATION, Task, task_named
 from striate.tasks.scoring import Loss, scoring_of
 
+FUSED = ("cpu", "cuda")  # devices whose optimizers update all weights in one call
+
 
 def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD, momentum, Nesterov (Sutskever et al. 2013), Adam (Kingma and Ba 2014) or AdamW (Loshchilov and Hutter
@@ -35,15 +37,17 @@ def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    fused = all(p.device.type in FUSED and p.dtype is torch.float32 for p in trained)  # one call for all weights
     match recipe.optimizer:
         case "adam":
-            return light(torch.optim.Adam)(groups, lr=recipe.lr)
+            return light(torch.optim.Adam)(groups, lr=recipe.lr, fused=fused)
         case "adamw":
-            return light(torch.optim.AdamW)(groups, lr=recipe.lr)
+            return light(torch.optim.AdamW)(groups, lr=recipe.lr, fused=fused)
         case "sgd":
-            return light(torch.optim.SGD)(groups, lr=recipe.lr)
+            return light(torch.optim.SGD)(groups, lr=recipe.lr, fused=fused)
         case name:
-            return light(torch.optim.SGD)(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=name == "nesterov")
+            more = {"momentum": recipe.momentum, "nesterov": name == "nesterov"}
+            return light(torch.optim.SGD)(groups, lr=recipe.lr, **more, fused=fused)
 
 
 @cache

@@ -209,6 +209,20 @@ def read_recipe(path: Path) -> Recipe:
 
 # what a run's recipe.json says besides the settings
 ABOUT = (
-    *("data", "source", "task", "name", "classes", "images", "content", "net", "init", "weights", "freeze", "contract"),
+    *(
+        "data",
+        "source",
+        "speed",
+        "task",
+        "name",
+        "classes",
+        "images",
+        "content",
+        "net",
+        "init",
+        "weights",
+        "freeze",
+        "contract",
+    ),
     *("channels", "resize", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group"),
 )

@@ -175,7 +175,7 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
                 f"new run"
             )
     for key, value in now.items():
-        if before.get(key) != value and key not in ("images", "content", "source"):
+        if before.get(key) != value and key not in ("images", "content", "source", "speed"):
             say(f"changed: {key} {before.get(key)} -> {value}")
 
 

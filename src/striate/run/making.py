@@ -14,7 +14,7 @@ from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
 from striate.errors import DataError, ModelError
 from striate.files import FolderLock, write_safely
-from striate.learning import NamedRecipe, Recipe, State, loss_name, read_recipe
+from striate.learning import NamedRecipe, Recipe, Speed, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.transfer import Pretrained, freeze_to
@@ -168,6 +168,11 @@ def _prepared(
         page=choice.page,
         options=DataOptions(**choice.of_data | {"task": None}).given(),
     )
+    if before and (found := Speed.from_dict(before.about.get("speed"))):
+        run.speed = found
+    else:
+        run.choose_speed(say)
+    about["speed"] = run.speed.as_dict()
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), say)
         run.lock = before.lock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,20 @@ from striate.datasets.augment import Augment
 from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError, SeeError, counted, shape_text
 from striate.files import FolderLock, read_json, write_safely
-from striate.learning import Epoch, Recipe, State, Step, load_progress, load_state, save_state, training, validate
+from striate.learning import (
+    Epoch,
+    Recipe,
+    Speed,
+    State,
+    Step,
+    fastest,
+    load_progress,
+    load_state,
+    save_state,
+    training,
+    using_threads,
+    validate,
+)
 from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
@@ -29,6 +42,8 @@ from striate.run.result import Result, facts, made_of, worst_items
 from striate.run.verdict import Verdict
 from striate.tasks import Task
 from striate.tasks.scoring import scoring_of
+
+SHORT = 1e11  # floating-point operations of a run that is over before a measurement would pay; one thread is enough
 
 
 @dataclass
@@ -56,6 +71,7 @@ class Run:
     options: dict[str, Any] = field(default_factory=dict)  # what was said about the data
     keep_epochs: bool = False  # write the model as it is after every epoch, and before the first
     init: str = "auto"  # of the weights that it began with
+    speed: Speed = Speed()  # how steps are computed
     page: bool = False  # write the network's live page
     no_page: str = ""  # why there is none, where one was to be written
     lock: FolderLock | None = None  # of the folder, until the run is finished
@@ -99,6 +115,7 @@ class Run:
             task=self.task,
             weights=self.class_weights(),
             units=self._units(),
+            speed=self.speed,
         )
         for event in events:
             if isinstance(event, Step) and self.first_loss is None and not self.history:
@@ -109,7 +126,7 @@ class Run:
                     self.best_epoch = event.epoch
                 self.save_state()  # before the model: what it says of the best epoch is enough to write that again
                 if event.best:
-                    self.model.save(self.folder / "model.safetensors")
+                    self._save_model(self.folder / "model.safetensors")
                 self._keep(event.epoch)
             self.seconds += time.perf_counter() - begun
             yield event
@@ -130,7 +147,7 @@ class Run:
     def mend_files(self) -> None:
         """Writes what follows from the state, and may lack where the process was killed between two writes."""
         if self.best_epoch is not None and self.best_epoch == self.state.epoch and not self.state.step:
-            self.model.save(self.folder / "model.safetensors")
+            self._save_model(self.folder / "model.safetensors")
         self._save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
@@ -154,7 +171,26 @@ class Run:
         path = self.folder / EPOCHS / f"{epoch:03}.safetensors"
         if self.keep_epochs and not path.exists():
             path.parent.mkdir(exist_ok=True)
+            self._save_model(path)
+
+    def _save_model(self, path: Path) -> None:
+        """The model as it is now: with the averaged weights, where they are kept."""
+        with self.state.averaged():
             self.model.save(path)
+
+    def choose_speed(self, say: Say) -> None:
+        """Works out how steps are computed: for a short run by rule, else by measuring, which is said."""
+        recipe, steps = self.recipe, self.recipe.epochs * len(self.batches("train", train=True))
+        work = 6 * self.table.macs * len(self.parts["train"]) * recipe.epochs  # forward and backward, 2 a MAC
+        if self.device.type == "cpu" and work < SHORT:
+            given = Speed.of(recipe)
+            memory_format = "channels_last" if recipe.memory_format == "auto" else given.memory_format
+            self.speed = replace(given, memory_format=memory_format, threads=given.threads or 1)
+            return
+        batch = next(iter(self.batches("train", train=True)))
+        weights = self.class_weights()
+        self.speed = fastest(self.model.module, batch, recipe, steps=steps, task=self.task, weights=weights)
+        say(f"speed: {self.speed}{self.speed.gain}")
 
     def finish(self) -> Result:
         """Measures the best model on the test split, for the first and only time, and writes the report, and the
@@ -164,8 +200,9 @@ class Run:
 
         best = load(self.folder / "model.safetensors")
         best.module.to(self.device)
-        scores = measure(best, self.held["test"])
-        self.verdict = self._verdict(best, scores)
+        with using_threads(self.speed.threads):
+            scores = measure(best, self.held["test"])
+            self.verdict = self._verdict(best, scores)
         if self.page:
             self._write_page(scores)
         write_safely(self.folder / "report.html", self._report(best, scores))

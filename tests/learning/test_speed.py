@@ -1,0 +1,238 @@
+"""How steps are computed: what is chosen where bfloat16 is fast, slow or wrong; and that nothing else changes."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from striate.learning import Recipe, Speed, State, Step, fastest, load_state, save_state, speed, training
+from striate.learning.speed import BusyWatch, using_threads
+
+
+def net(seed=0, norm=True, drop=0.5):
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 16, 3, padding=1), *[nn.BatchNorm2d(16)] * norm, nn.ReLU(), nn.Conv2d(16, 8, 3)]
+    return nn.Sequential(*layers, nn.Dropout(drop), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4))
+
+
+def batches(n=3, size=8, side=12):
+    made = torch.Generator().manual_seed(1)
+    return [(torch.randn(size, 3, side, side, generator=made), torch.arange(size) % 4) for _ in range(n)]
+
+
+def timed(monkeypatch, cost):
+    """Steps seem to take what *cost* says of the way in which they are computed."""
+
+    def seconds(self, how, left):
+        how.place(self.module)
+        self.step(how)
+        return cost(how)
+
+    monkeypatch.setattr(speed._Trial, "seconds", seconds)
+    monkeypatch.setattr(speed, "_bf16_is_no_trap", lambda *_: True)
+    monkeypatch.setattr(speed, "BUDGET", 1e6)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+
+def fast_bf16(how):
+    return (0.5 if how.precision == "bf16" else 1.0) * (0.9 if how.memory_format == "channels_last" else 1.0) * 1e-4
+
+
+def chosen(module=None, recipe=None, **more):
+    return fastest(module or net(), batches()[0], recipe or Recipe(), steps=10**9, **more)
+
+
+def test_the_fastest_that_is_right_is_taken(monkeypatch):
+    timed(monkeypatch, fast_bf16)
+    found = chosen()
+    assert (found.precision, found.memory_format, found.threads) == ("bf16", "channels_last", 2)
+    assert found.gain == " (2.2 times plain float32, measured)"
+    assert str(found) == "bf16, channels-last, 2 threads"
+
+
+def test_where_bf16_is_slower_float32_is_taken(monkeypatch):
+    timed(monkeypatch, lambda how: 90e-4 if how.precision == "bf16" else 1e-4)
+    found = chosen()
+    assert (found.precision, found.memory_format, found.threads) == ("float32", "contiguous", 2)
+
+
+def test_one_thread_is_taken_where_that_is_faster(monkeypatch):
+    timed(monkeypatch, lambda how: fast_bf16(how) * how.threads)
+    assert str(chosen()) == "bf16, channels-last, 1 thread"
+
+
+@pytest.mark.parametrize("wrong", ["forward", "weight gradient", "input gradient", "nan"])
+def test_where_bf16_is_wrong_float32_is_taken(monkeypatch, wrong):
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * math.nan if wrong == "nan" else x * 1.05 if wrong == "forward" else x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 1.05
+
+    class Conv(nn.Conv2d):
+        """A convolution whose kernel for bfloat16 is broken."""
+
+        def forward(self, x):
+            if not torch.is_autocast_enabled("cpu"):
+                return super().forward(x)
+            if wrong == "input gradient":
+                x = Wrong.apply(x)
+            weight = Wrong.apply(self.weight) if wrong == "weight gradient" else self.weight
+            out = F.conv2d(x, weight, self.bias, padding=self.padding)
+            return Wrong.apply(out) if wrong in ("forward", "nan") else out
+
+    timed(monkeypatch, fast_bf16)
+    module = net()
+    module[0] = Conv(3, 16, 3, padding=1)
+    assert chosen(module).precision == "float32"
+    module[0] = nn.Conv2d(3, 16, 3, padding=1)
+    assert chosen(module).precision == "bf16"
+
+
+def test_a_network_of_functions_is_compared_as_a_whole(monkeypatch):
+    class Functions(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.w, self.v, self.factor = nn.Parameter(torch.randn(8, 3, 3, 3)), nn.Parameter(torch.randn(4, 8)), factor
+
+        def forward(self, x):
+            x = F.relu(F.conv2d(x, self.w)).mean((2, 3)) @ self.v.T
+            return x * self.factor if torch.is_autocast_enabled("cpu") else x
+
+    timed(monkeypatch, fast_bf16)
+    assert [chosen(Functions(factor)).precision for factor in (1.0, 2.0)] == ["bf16", "float32"]
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ({"precision": "float32"}, "float32, channels-last, 2 threads"),
+        ({"memory_format": "contiguous"}, "bf16, contiguous, 2 threads"),
+        ({"threads": 1}, "bf16, channels-last, 1 thread"),
+        ({"precision": "float32", "memory_format": "contiguous", "threads": 1}, "float32, contiguous, 1 thread"),
+    ],
+)
+def test_what_the_recipe_says_is_kept(monkeypatch, given_, expected):
+    timed(monkeypatch, lambda how: fast_bf16(how) * (0.85 if how.memory_format == "channels_last" else 1.0))
+    assert str(chosen(recipe=Recipe(**given_))) == expected
+
+
+def test_measuring_leaves_everything_as_it_was():
+    module = net()
+    module[4].eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    modes, threads = [part.training for part in module.modules()], torch.get_num_threads()
+    torch.manual_seed(7)
+    rng = torch.get_rng_state()
+    fastest(module, batches()[0], steps=10**5)
+    assert torch.equal(torch.get_rng_state(), rng)
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    assert [part.training for part in module.modules()] == modes
+    assert all(p.grad is None for p in module.parameters())
+    assert torch.get_num_threads() == threads
+
+
+def test_what_cannot_be_measured_is_left_to_the_training(monkeypatch):
+    assert chosen(nn.Sequential(nn.Flatten(), nn.Linear(7, 4))).precision == "float32"
+
+
+def losses(how, recipe=None, module=None, **more):
+    recipe = recipe or Recipe(epochs=2, lr=0.01)
+    return [e.loss for e in training(module or net(), batches(), recipe, speed=how, **more) if isinstance(e, Step)]
+
+
+def test_the_memory_format_changes_no_more_than_the_rounding():
+    plain, other = (losses(Speed(memory_format=name), module=net(drop=0)) for name in ("contiguous", "channels_last"))
+    assert other == pytest.approx(plain, rel=1e-3)
+
+
+def test_bf16_has_losses_near_those_of_float32_and_keeps_float32_weights_and_statistics():
+    module = net(drop=0)
+    plain, half = losses(Speed(), module=net(drop=0)), losses(Speed("bf16", "channels_last"), module=module)
+    assert half == pytest.approx(plain, rel=0.03)
+    assert half != plain
+    assert {value.dtype for value in module.state_dict().values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "nesterov"])
+def test_resumed_in_channels_last_it_goes_on_bit_for_bit(optimizer, tmp_path):
+    how, recipe = Speed(memory_format="channels_last", threads=1), Recipe(epochs=3, optimizer=optimizer, ema=0.9)
+    whole = net(norm=False)
+    list(training(whole, batches(), recipe, speed=how))
+    state = State.new(net(norm=False), recipe)
+    for event in training(state.module, batches(), recipe, speed=how, state=state):
+        if not isinstance(event, Step):
+            break
+    save_state(state, tmp_path / "state")
+    again = load_state(tmp_path / "state", net(seed=5, norm=False), recipe)
+    list(training(again.module, batches(), recipe, speed=how, state=again))
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.module.parameters(), strict=True))
+    with again.averaged():
+        assert not any(torch.equal(a, b) for a, b in zip(whole.parameters(), again.module.parameters(), strict=True))
+
+
+def test_threads_are_as_before_afterwards():
+    before = torch.get_num_threads()
+    with using_threads(1):
+        assert torch.get_num_threads() == 1
+    list(training(net(), batches(), Recipe(epochs=1), speed=Speed(threads=1)))
+    assert torch.get_num_threads() == before
+
+
+@given(st.builds(Speed, st.sampled_from(["float32", "bf16"]), st.sampled_from(["contiguous", "channels_last"]),
+                 st.integers(0, 64), st.booleans()))  # fmt: skip
+def test_it_comes_back_from_json(how):
+    assert Speed.from_dict(json.loads(json.dumps(how.as_dict()))) == how
+
+
+@pytest.mark.parametrize("change", [{"processor": "another"}, {"precision": "fp8"}, {"threads": -1}, {"threads": "x"}])
+def test_what_another_processor_or_nobody_measured_is_not_believed(change):
+    assert Speed.from_dict(Speed().as_dict() | change) is None
+    assert Speed.from_dict(None) is None
+
+
+class TestBusyWatch:
+    def test_an_undisturbed_run_keeps_its_threads(self):
+        watch = BusyWatch(2)
+        assert {watch.after(0.01 * (1 + i % 3)) for i in range(500)} == {2}
+
+    def test_a_single_thread_stays(self):
+        watch = BusyWatch(1)
+        assert {watch.after(10.0**i) for i in range(20)} == {1}
+
+    def test_a_busy_machine_gets_one_thread_and_all_again_later(self):
+        watch = BusyWatch(2)
+        quiet = [watch.after(0.01) for _ in range(50)]
+        busy = [watch.after(0.1 if watch.threads == 2 else 0.02) for _ in range(60)]
+        assert set(quiet) == {2}
+        assert busy[-1] == 1
+        assert busy.index(1) <= watch.WINDOW
+        later = [watch.after(0.01 if watch.threads == 2 else 0.02) for _ in range(300)]
+        assert later[-1] == 2
+
+    def test_one_thread_that_is_no_better_is_given_up(self):
+        watch = BusyWatch(2)
+        for _ in range(20):
+            watch.after(0.01)
+        seen = [watch.after(0.1 if watch.threads == 2 else 0.3) for _ in range(2 * watch.WINDOW)]
+        assert seen[-1] == 2
+
+    @settings(max_examples=30)
+    @given(st.lists(st.floats(1e-6, 100), max_size=200), st.integers(1, 8))
+    def test_it_never_asks_for_others(self, seconds, threads):
+        watch = BusyWatch(threads)
+        assert {watch.after(s) for s in seconds} <= {1, threads}
+
+
+def test_a_recipe_says_it_in_words():
+    assert str(Speed.of(Recipe(precision="bf16", threads=3))) == "bf16, contiguous, 3 threads"
+    assert str(replace(Speed(), compiled=True)) == "float32, contiguous, compiled"
