@@ -32,6 +32,11 @@ RECIPES: dict[str, NamedRecipe] = {
         Recipe(optimizer="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch_size=16),
         "what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2",
     ),
+    "quick": NamedRecipe(
+        Recipe(epochs=1, batch_size=250, lr=0.02, warmup=0.2, label_smoothing=0.05),
+        "one cycle of a high learning rate over many small grey images (MNIST and its kin)",
+        net="grey_small",
+    ),
     "svm": NamedRecipe(Recipe(loss="hinge"), "the multiclass hinge loss of a support vector machine"),
 }
 EARLIER_NAMES = {"standard": "default", "tutorial": "classic"}

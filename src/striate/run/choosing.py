@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from striate.datasets import DataSet
+from striate.errors import counted
 from striate.learning import RECIPES, Recipe
+from striate.model.contract import IMAGES
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,15 @@ class Choice:
     why: str = ""
     net: str = ""
 
-    @property
-    def line(self) -> str:
-        """What is said of it; "" where there is nothing to say."""
-        return f"recipe: {self.name} (default, since {self.why})" if self.why else ""
+    def line(self, recipe: Recipe) -> str:
+        """What is said of it, and of the *recipe* that settings made of its own; "" where there is nothing to say.
+
+        >>> Choice(Recipe(), why="the images are many").line(Recipe(epochs=1, batch_size=250))
+        'recipe: default, 1 epoch of batches of 250 (since the images are many; change it with --recipe, -e or -b)'
+        """
+        length = f"{counted(recipe.epochs, 'epoch')} of batches of {recipe.batch_size}"
+        how = f"since {self.why}; change it with --recipe, -e or -b"
+        return f"recipe: {self.name}, {length} ({how})" if self.why else ""
 
 
 def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = False) -> Choice:
@@ -38,4 +46,20 @@ def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = Fals
         fine_tuned: Whether it starts from trained weights.
         net_given: Whether the network is given.
     """
-    return Choice(RECIPES["default"].recipe)
+    recipe, items = RECIPES["default"].recipe, len(dataset.train)
+    if fine_tuned or items < MANY or dataset.mode not in IMAGES or not dataset.task.exclusive or dataset.task.per_pixel:
+        return Choice(recipe)
+    if dataset.input[0] == 1 and max(dataset.input[1:]) <= SMALL and not net_given:
+        quick = RECIPES["quick"]
+        recipe = replace(quick.recipe, epochs=max(1, round(QUICK / items)))
+        return Choice(recipe, "quick", f"the images are grey, small and many: {items:,}", quick.net)
+    epochs, batch_size = min(recipe.epochs, max(3, round(SEEN / items))), 64 if items < LARGE else 128
+    lr = round(recipe.lr * math.sqrt(batch_size / recipe.batch_size), 4)
+    recipe = replace(recipe, epochs=epochs, batch_size=batch_size, lr=lr)
+    return Choice(recipe, why=f"the images are many: {items:,}")
+
+
+MANY, LARGE = 10_000, 40_000  # images from which on a training split is large, and very large
+SEEN = 500_000  # images, an image of each epoch counted, after which a network has learned most of what it will
+QUICK = 60_000  # the same of small grey images, in one cycle of a high learning rate
+SMALL = 32  # pixels of the longer side

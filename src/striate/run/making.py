@@ -112,8 +112,8 @@ def _prepared(
     _announce(dataset, say, quick=before is None)
     chosen = Choice(recipe) if recipe else choose(dataset, fine_tuned=bool(choice.weights), net_given=bool(network))
     recipe = _varied(chosen.recipe, settings)
-    if chosen.line:
-        say(chosen.line)
+    if line := chosen.line(recipe):
+        say(line)
     if chosen.net and network is None and not choice.weights:
         network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here

@@ -94,6 +94,9 @@ def _split_text(dataset: DataSet) -> str:
 def _targets(part: Part, dataset: DataSet) -> list[str]:
     if not isinstance(part.targets, np.ndarray):
         return [""] * len(part)
+    if part.targets.ndim == 1:  # a few classes, and many items of each
+        said = {i: ";".join(dataset.task.target_texts(i, dataset.classes)) for i in np.unique(part.targets).tolist()}
+        return [said[i] for i in part.targets.tolist()]
     return [";".join(dataset.task.target_texts(target, dataset.classes)) for target in part.targets]
 
 

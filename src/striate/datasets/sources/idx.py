@@ -70,7 +70,8 @@ def open_idx(folder: Path) -> DataSet:
     parts = {}
     for split, (pixels, targets) in pairs.items():
         _check_known(files[split, "labels"], targets, classes)
-        names = tuple(f"{files[split, 'images'].name} {i}" for i in range(len(pixels)))
+        file = files[split, "images"].name
+        names = tuple(f"{file} {i}" for i in range(len(pixels)))
         pixels = np.ascontiguousarray(pixels.swapaxes(1, 2)) if turned else pixels
         parts[split] = Part(pixels, np.searchsorted(classes, targets).astype(np.int64), names)
     return DataSet(
