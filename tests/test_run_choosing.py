@@ -1,0 +1,64 @@
+"""What `train` chooses where nobody said, by the kind and the number of the items."""
+
+import numpy as np
+import pytest
+
+from striate.datasets import DataSet, Part
+from striate.learning import Recipe, find_recipe
+from striate.run import prepare
+from striate.run.choosing import choose
+
+
+def images(n, shape=(1, 28, 28), task="classification"):
+    """A data set of *n* images that take no memory."""
+    pixels = np.broadcast_to(np.zeros((), np.uint8), (n, *shape[1:], *shape[:1] * (shape[0] > 1)))
+    targets = {"regression": np.zeros((n, 1), np.float32), "segmentation": np.zeros((n, *shape[1:]), np.uint8)}
+    part = Part(pixels, targets.get(task, np.arange(n) % 2), ("",) * n)
+    return DataSet("some", task, ("a", "b"), "L" if shape[0] == 1 else "RGB", shape, part)
+
+
+def test_many_small_grey_images_get_a_net_and_one_cycle_of_their_own():
+    choice = choose(images(60_000))
+    assert (choice.net, choice.name, choice.recipe) == ("grey_small", "quick", find_recipe("quick"))
+    assert choice.recipe.epochs == 1
+    assert choice.line(choice.recipe).startswith(
+        "recipe: quick, 1 epoch of batches of 250 (since the images are grey, small and many: 60,000; change it with"
+    )
+    assert [choose(images(n)).recipe.epochs for n in (10_000, 30_000, 700_000)] == [6, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [images(1437), images(9999, (3, 32, 32)), images(60_000, task="regression"), images(20_000, task="segmentation")],
+    ids=["few", "not so many", "numbers", "masks"],
+)
+def test_others_keep_the_default(dataset):
+    choice = choose(dataset)
+    assert (choice.recipe, choice.net, choice.line(choice.recipe)) == (Recipe(), "", "")
+
+
+@pytest.mark.parametrize("dataset", [images(50_000, (3, 32, 32)), images(50_000, (1, 28, 40))], ids=["colour", "large"])
+def test_many_images_get_fewer_epochs_of_larger_batches_at_a_higher_rate(dataset):
+    choice = choose(dataset)
+    assert (choice.recipe, choice.net) == (Recipe(epochs=10, batch_size=128, lr=0.004), "")
+    assert choice.line(choice.recipe).startswith(
+        "recipe: default, 10 epochs of batches of 128 (since the images are many: 50,000;"
+    )
+    assert choose(images(10_000, (3, 32, 32))).recipe == Recipe(batch_size=64, lr=0.0028)
+    assert choose(images(10**6, (3, 32, 32))).recipe.epochs == 3  # each is seen a few times at least
+
+
+def test_a_network_that_is_given_is_trained_as_the_number_of_images_says():
+    choice = choose(images(50_000), net_given=True)
+    assert (choice.recipe.batch_size, choice.net) == (128, "")
+    assert choose(images(50_000), fine_tuned=True).recipe.batch_size == 32
+
+
+def test_what_is_said_is_what_is_done(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (13_000, 8, 8), np.uint8), np.arange(13_000) % 2
+    lines = []
+    run = prepare((x, y), out=tmp_path / "run", settings={"epochs": 2}, say=lines.append)
+    assert (run.net, run.recipe.epochs, run.recipe.batch_size) == ("grey_small", 2, 250)
+    (line,) = [line for line in lines if line.startswith("recipe")]
+    assert line.startswith("recipe: quick, 2 epochs of batches of 250")
