@@ -4,7 +4,7 @@ from striate.learning.checkpoint import load_progress, load_state, save_state
 from striate.learning.finder import RateSweep, sweep_rates
 from striate.learning.loop import Epoch, State, Step, fastest, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
-from striate.learning.optim import loss_name, loss_of, optimizer_of, rate_at
+from striate.learning.optim import Muon, loss_name, loss_of, optimizer_of, orthogonalised, rate_at
 from striate.learning.recipe import BALANCE, LOSSES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
 from striate.learning.recipes import RECIPES, NamedRecipe, find_recipe, named_recipe
 from striate.learning.speed import Speed, using_threads
@@ -16,6 +16,7 @@ __all__ = [
     "RECIPES",
     "SCHEDULES",
     "Epoch",
+    "Muon",
     "NamedRecipe",
     "RateSweep",
     "Recipe",
@@ -34,6 +35,7 @@ __all__ = [
     "loss_of",
     "named_recipe",
     "optimizer_of",
+    "orthogonalised",
     "rate_at",
     "read_recipe",
     "save_state",

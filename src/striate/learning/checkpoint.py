@@ -113,13 +113,14 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _memory(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
     """What the optimizer remembered of each weight, by the weight's number."""
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    kinds = [(p, number) for number, group in enumerate(optimizer.param_groups) for p in group["params"]]
     memory: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, _, key = name.partition(".")
-        if value.shape not in (torch.Size(), weights[int(index)].shape):
-            raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(weights[int(index)].shape)}")
+        if value.shape not in (torch.Size(), kinds[int(index)][0].shape):
+            raise ValueError(f"{name} has shape {tuple(value.shape)}, its weight {tuple(kinds[int(index)][0].shape)}")
         memory.setdefault(int(index), {})[key] = value
-    if len({frozenset(remembered) for remembered in memory.values()}) > 1:
+    kept = {(kinds[index][1], frozenset(remembered)) for index, remembered in memory.items()}
+    if len(kept) > len({number for number, _ in kept}):  # within a group all weights are remembered alike
         raise ValueError("some of the optimizer's memory is missing")
     return memory
