@@ -26,6 +26,7 @@ COSTS = [
     ("vgg19_bn", 143_678_248, 19.632, TORCHVISION),
     ("googlenet_torchvision", 6_624_904, 1.498, TORCHVISION),
     ("resnet18", 11_689_512, 1.814, TORCHVISION),
+    ("resnet18_cifar", 11_173_962, None, "K. Liu's ResNet-18 for CIFAR-10, the common PyTorch version"),
     ("resnet34", 21_797_672, 3.664, TORCHVISION),
     ("resnet50", 25_557_032, 4.089, TORCHVISION),
     ("resnet101", 44_549_160, 7.801, TORCHVISION),

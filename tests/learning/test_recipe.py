@@ -64,7 +64,7 @@ WRONG = [
     ({"precision": "fp16"}, "recipe: precision is 'fp16'; "),
     ({"memory_format": "channels"}, "recipe: memory_format is 'channels'; did you mean 'channels_last'?"),
     ({"threads": -1}, "recipe: threads must be a whole number of at least 0, got -1"),
-    ({"compile": True}, "recipe: compile is True; it is one of no, yes, auto"),
+    ({"compile": True}, "recipe: compile is True; it is one of no, yes"),
 ]
 
 

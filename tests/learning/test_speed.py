@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from striate.errors import RecipeError
 from striate.learning import Recipe, Speed, State, Step, fastest, load_state, save_state, speed, training
 from striate.learning.speed import BusyWatch, using_threads
 
@@ -178,6 +179,23 @@ def test_resumed_in_channels_last_it_goes_on_bit_for_bit(optimizer, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.module.parameters(), strict=True))
     with again.averaged():
         assert not any(torch.equal(a, b) for a, b in zip(whole.parameters(), again.module.parameters(), strict=True))
+
+
+def test_where_there_is_no_compiler_that_is_said(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("No C++ compiler found\nand much more")
+
+    monkeypatch.setattr(torch, "compile", lambda module: fails)
+    with pytest.raises(
+        RecipeError, match=r"cannot compile this network here \(No C\+\+ compiler found\); use compile=no"
+    ):
+        losses(Speed.of(Recipe(compile="yes")))
+
+
+@pytest.mark.slow
+def test_compiled_it_has_the_same_losses():
+    plain = losses(Speed(), module=net(drop=0))
+    assert losses(Speed.of(Recipe(compile="yes")), module=net(drop=0)) == pytest.approx(plain, rel=1e-3)
 
 
 def test_threads_are_as_before_afterwards():

@@ -193,7 +193,7 @@ def train_command(
         str | None, _run("--memory-format", help="contiguous, channels_last or auto. [default: auto]")
     ] = None,
     threads: Annotated[int | None, _run(min=0, help="Processor threads; 0: auto. [default: 0]")] = None,
-    compile: Annotated[str | None, _run(help="torch.compile: no, yes or auto (GPU). [default: no]")] = None,
+    compile: Annotated[str | None, _run(help="torch.compile the network: no or yes. [default: no]")] = None,
     json: Json = False,
 ) -> None:
     """Train a network on DATA. Reports test metrics, and writes an HTML report."""

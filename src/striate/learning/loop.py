@@ -334,6 +334,7 @@ class _Stepper:
         self.unread: Tensor | None = None  # the last loss that was not looked at
         self.looked = time.perf_counter()
         self.items = 0  # of the batches whose gradients are summed
+        self.compiled = False  # a batch went through
 
     def gradients(self, x: Tensor, y: Tensor) -> Tensor | float:
         """Adds the gradients of a batch; gives its mean loss."""
@@ -345,6 +346,12 @@ class _Stepper:
                     f"a batch of one item cannot be trained on ({error}); use batch_size=2 or more"
                 ) from None
             raise
+        except Exception as error:
+            if self.speed.compiled and not self.compiled:
+                why = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+                raise RecipeError(f"torch.compile cannot compile this network here ({why}); use compile=no") from error
+            raise
+        self.compiled = True
         data_loss = self.loss(*self.scoring.checked(scores, y))
         loss = data_loss
         if self.recipe.l1:

@@ -18,7 +18,7 @@ LOSSES = ("auto", "crossentropy", "mse", "hinge", "bce", "l1", "huber", "dice", 
 BALANCE = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "float32", "bf16")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
-COMPILE = ("no", "yes", "auto")
+COMPILE = ("no", "yes")
 KEEP = ("best", "last")
 TTA = ("none", "flip")
 
@@ -67,7 +67,7 @@ class Recipe:
     precision: str = "auto"  # float32; bf16: bfloat16 autocast, weights stay float32; auto: the faster, measured
     memory_format: str = "auto"  # contiguous (NCHW), channels_last (NHWC); auto: the faster, measured
     threads: int = 0  # of the processor; 0: as many as are faster, measured
-    compile: str = "no"  # torch.compile: no, yes; auto: on a GPU where that is faster, measured
+    compile: str = "no"  # torch.compile: no or yes; it takes a minute before the first step
 
     def __post_init__(self) -> None:
         for name, choices in (

@@ -23,7 +23,7 @@ from striate.zoo.googlenet import googlenet, googlenet_torchvision
 from striate.zoo.lenet import boat4, harley, lenet5, lenet5_1998
 from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
 from striate.zoo.nin import allconv, nin
-from striate.zoo.resnet import cifar_resnet, resnet, resnext50
+from striate.zoo.resnet import cifar_resnet, resnet, resnet18_cifar, resnext50
 from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015, unet_small
 from striate.zoo.vgg import vgg, vgg_regressor, vgg_small, vgg_small_regressor
 
@@ -73,6 +73,7 @@ ZOO: dict[str, Entry] = {
         f"resnet{d}": Entry(partial(cifar_resnet, d), "He et al., for CIFAR", 2015, CIFAR)
         for d in (20, 32, 44, 56, 110)
     },
+    "resnet18_cifar": Entry(resnet18_cifar, "He et al., for 32x32", 2015, CIFAR),
     "resnext50": Entry(resnext50, "Xie et al., 32x4d", 2016, IMAGENET),
     **{f"densenet{d}": Entry(partial(densenet, d), "Huang et al.", 2016, IMAGENET) for d in (121, 161, 169, 201)},
     "densenet_bc100": Entry(densenet_bc100, "Huang et al., k=12, for CIFAR", 2016, CIFAR),

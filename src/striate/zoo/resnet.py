@@ -50,7 +50,7 @@ def _projection(width: int, stride: int) -> Seq:
     return Seq(conv=Conv(width, 1, stride=stride, bias=False), bn=NORM)
 
 
-def _imagenet(depth: int, block: Block, classes: int) -> Seq:
+def _imagenet(depth: int, block: Block, classes: int, stem: dict[str, Spec] | None = None) -> Seq:
     stages: dict[str, Spec] = {}
     for stage, (blocks, width) in enumerate(zip(TABLE_1[depth], (64, 128, 256, 512), strict=True), start=2):
         first = stage == 2
@@ -58,9 +58,12 @@ def _imagenet(depth: int, block: Block, classes: int) -> Seq:
         stages[f"conv{stage}"] = Seq(
             *(block(width, 1 if i or first else 2, i == 0 and (widens or not first)) for i in range(blocks))
         )
+    stem = stem or {
+        "conv1": Conv(64, 7, stride=2, padding=3, bias=False), "bn1": NORM, "relu1": RELU,
+        "pool1": MaxPool(3, stride=2, padding=1),
+    }  # fmt: skip
     return Seq(
-        conv1=Conv(64, 7, stride=2, padding=3, bias=False), bn1=NORM, relu1=RELU,
-        pool1=MaxPool(3, stride=2, padding=1),
+        **stem,
         **stages,
         avg=AdaptiveAvgPool(1), flat=Flatten(), fc=Linear(classes),
     )  # fmt: skip
@@ -69,6 +72,13 @@ def _imagenet(depth: int, block: Block, classes: int) -> Seq:
 def resnet(depth: int, classes: int = 1000) -> Seq:
     """ResNet of *depth* 18, 34, 50, 101 or 152 for ImageNet: table 1, with torchvision's place of the stride."""
     return _imagenet(depth, _basic if depth < 50 else _bottleneck, classes)
+
+
+def resnet18_cifar(classes: int = 10) -> Seq:
+    """ResNet-18 for images of 32x32, as most reports on CIFAR mean it: its first convolution is 3x3 without a stride, and
+    there is no pooling behind it (Zagoruyko's and Liu's PyTorch versions).
+    """
+    return _imagenet(18, _basic, classes, {"conv1": Conv(64, 3, padding=1, bias=False), "bn1": NORM, "relu1": RELU})
 
 
 def resnext50(classes: int = 1000) -> Seq:
