@@ -182,10 +182,11 @@ def test_resumed_in_channels_last_it_goes_on_bit_for_bit(optimizer, tmp_path):
 
 
 def test_where_there_is_no_compiler_that_is_said(monkeypatch):
-    def fails(*_):
-        raise RuntimeError("No C++ compiler found\nand much more")
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("No C++ compiler found\nand much more")
 
-    monkeypatch.setattr(torch, "compile", lambda module: fails)
+    monkeypatch.setattr(torch, "compile", lambda module: Fails())
     with pytest.raises(
         RecipeError, match=r"cannot compile this network here \(No C\+\+ compiler found\); use compile=no"
     ):

@@ -75,8 +75,8 @@ def resnet(depth: int, classes: int = 1000) -> Seq:
 
 
 def resnet18_cifar(classes: int = 10) -> Seq:
-    """ResNet-18 for images of 32x32, as most reports on CIFAR mean it: its first convolution is 3x3 without a stride, and
-    there is no pooling behind it (Zagoruyko's and Liu's PyTorch versions).
+    """ResNet-18 for images of 32x32, as most reports on CIFAR mean it: its first convolution is 3x3 without a stride,
+    and there is no pooling behind it (K. Liu's PyTorch version).
     """
     return _imagenet(18, _basic, classes, {"conv1": Conv(64, 3, padding=1, bias=False), "bn1": NORM, "relu1": RELU})
 
