@@ -46,6 +46,7 @@ COSTS = [
     ("nin", 966_986, None, "the authors' published Caffe model for CIFAR-10"),
     ("allconv", 1_369_738, None, "Springenberg et al. 2014, results on CIFAR-10: about 1.4 million"),
     ("densenet_bc100", 769_162, None, "Huang et al. 2016, table 2: 0.8 million"),
+    ("airbench94", 1_972_792, None, "Jordan 2024, section 3.1: 1.97 million"),
     ("voxnet", 921_736, None, "Maturana and Scherer 2015, section III-C: about 920,000"),
     ("unet", 31_030_658, None, "Ronneberger et al. 2015: counted from figure 1, for one channel and two classes"),
 ]

@@ -188,6 +188,22 @@ def test_gone_on_with_it_ends_as_if_never_stopped(in_folder, stop):
     assert (resumed.folder / "report.html").is_file()
 
 
+def test_whitened_filters_come_from_the_training_images_and_stay_also_when_resumed(in_folder):
+    net = "conv 8 2; relu; conv 8 3 bias=no; batchnorm; relu; flatten; linear 10"
+    more = {"init": "whiten", "settings": {"epochs": 2, "batch_size": 256, "optimizer": "muon", "lr": 0.1}}
+    whole = start(net, out="whole", finish=False, **more)
+    images = torch.from_numpy(whole.parts["train"].inputs).float().div(255)
+    images = (images - whole.model.contract.mean[0]) / whole.model.contract.std[0]
+    with torch.no_grad():
+        outputs = whole.model.module.conv1(images) - whole.model.module.conv1.bias[:, None, None]
+    values = outputs.movedim(1, 3).reshape(-1, 8)[:, :4].double()
+    assert (values.T @ values / len(values) - torch.eye(4)).abs().max() < 0.01
+    start(net, out="stopped", stop=(1, None), **more)
+    resumed = start(None, out="stopped", resume=True, settings={}, finish=False)
+    assert same(whole.model.module.state_dict(), resumed.model.module.state_dict())
+    assert not resumed.model.module.conv1.weight.requires_grad
+
+
 def test_killed_before_the_first_epoch_it_can_go_on(in_folder):
     whole = start(DROPOUT)
     run = prepare("digits", DROPOUT, settings={"epochs": 2, "batch_size": 128}, out="killed")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from striate.errors import RecipeError
-from striate.net import INITS, build, initialise
+from striate.net import INITS, build, initialise, whiten
 from striate.net.init import fans
 from striate.spec import parse
 
@@ -134,3 +134,46 @@ def test_activations_keep_their_scale_under_he_and_relu() -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(RecipeError, match="init is 'xavier'; it is one of auto, lecun, glorot, he, lenet, alexnet"):
         initialise(nn.Linear(2, 2), "xavier")
+
+
+WHITENED = "input 3x12x12; conv 24 2; gelu; conv 32 3 padding=1 bias=no; maxpool 2; flatten; linear 5 bias=no"
+
+
+def photos(n: int = 200, size: int = 12) -> torch.Tensor:
+    """Noise that is smooth along both axes and alike in all channels, as photos are."""
+    noise = torch.randn(n, 4, size, size, generator=torch.Generator().manual_seed(0))
+    return (noise[:, :1] + 0.3 * noise[:, 1:]).cumsum(2).cumsum(3) / size
+
+
+def test_whitened_outputs_are_uncorrelated_and_of_variance_one() -> None:
+    net, images = build(parse(WHITENED), init="whiten"), photos()
+    whiten(net, images, eps=1e-9)
+    outputs = net.conv1(images).detach().movedim(1, 3).reshape(-1, 24).double()
+    halves = outputs[:, :12], outputs[:, 12:]
+    assert torch.equal(halves[0], -halves[1])
+    torch.testing.assert_close(halves[0].T @ halves[0] / len(outputs), torch.eye(12).double(), atol=2e-3, rtol=0)
+
+
+def test_the_noise_of_a_constant_channel_is_not_blown_up() -> None:
+    net, images = build(parse(WHITENED), init="whiten"), photos()
+    images[:, 2] = 0
+    whiten(net, images)
+    assert net.conv1.weight.isfinite().all()
+    assert net.conv1.weight.abs().max() < 50  # 1 / sqrt(5e-4) is 45
+
+
+def test_a_whitening_layer_is_frozen_and_the_others_begin_as_identities() -> None:
+    net = build(parse(WHITENED), init="whiten", seed=1)
+    trained = {name for name, p in net.named_parameters() if p.requires_grad}
+    assert trained == {"conv1.bias", "conv2.weight", "linear1.weight"}
+    x = torch.randn(2, 24, 7, 7, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(net.conv2(x)[:, :24], x)
+    assert net.conv2.weight[24:].std() > 0.05  # as drawn
+    assert net.linear1.weight.std().item() == pytest.approx(1 / net.linear1.in_features)
+
+
+def test_whitening_wants_a_convolution_first() -> None:
+    with pytest.raises(RecipeError, match=r"init whiten: .* must be a convolution, but it is Linear; use init=auto"):
+        build(parse("input 1x4x4; flatten; linear 3"), init="whiten")
+    with pytest.raises(RecipeError, match="convolution, but there is none"):
+        whiten(nn.Sequential(nn.ReLU()), photos())

@@ -62,7 +62,9 @@ def train_command(
             help="Input size: 3x64x64, or 64. [default: the network's, or the data's]",
         ),
     ] = None,
-    init: Annotated[str, _net(help="Weight initialisation: auto, lecun, glorot, he, lenet or alexnet.")] = "auto",
+    init: Annotated[
+        str, _net(help="Weight initialisation: auto, lecun, glorot, he, lenet, alexnet or whiten.")
+    ] = "auto",
     weights: Annotated[
         str | None,
         _net(

@@ -17,12 +17,14 @@ class NamedRecipe:
         recipe: The settings.
         about: In a line, what it is for.
         net: The network of the zoo that is trained where none is named; "" for that of the data.
+        init: The initialisation of that network's weights.
         evidence: The claim: data, accuracy, n, processor, versions, seconds, and the command that shows it.
     """
 
     recipe: Recipe
     about: str
     net: str = ""
+    init: str = "auto"
     evidence: str = ""
 
 

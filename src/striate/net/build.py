@@ -98,7 +98,8 @@ def build(
     Args:
         net: A spec or a graph.
         input: The shape of one input, ``(C, H, W)``; not needed where the graph says it.
-        init: Weight initialisation: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``.
+        init: Weight initialisation: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``;
+            ``whiten`` is completed by :func:`~striate.net.init.whiten`, which looks at images.
         seed: Random seed of the initial weights.
         device: Device; ``"meta"`` allocates and initialises nothing.
 

@@ -1,4 +1,6 @@
-"""Weight initialisation, by name. Each is a function of a weight and a generator; biases begin at 0."""
+"""Weight initialisation, by name. Each is a function of a weight and a generator; biases begin at 0. ``whiten`` also
+looks at training images, in a step of its own: :func:`whiten`.
+"""
 
 from __future__ import annotations
 
@@ -64,13 +66,14 @@ INITS: dict[str, Callable[[int, int], Draw]] = {
     "lenet": _lenet,
     "alexnet": _alexnet,
 }
+FROM_DATA = ("whiten",)  # the initialisations that a step of their own completes, which looks at training items
 WORDS = Draw("uniform", 0.25)  # about the variance of trained word vectors, as Kim 2014 begins those to be learned
 
 
 def check_init(name: str) -> None:
-    """RecipeError unless *name* is ``auto`` or one of ``INITS``."""
-    if name != "auto" and name not in INITS:
-        raise RecipeError(f"init is {name!r}{nearest(name, ['auto', *INITS])}")
+    """RecipeError unless *name* is ``auto``, one of ``INITS`` or of ``FROM_DATA``."""
+    if name not in (known := ("auto", *INITS, *FROM_DATA)):
+        raise RecipeError(f"init is {name!r}{nearest(name, known)}")
 
 
 @torch.no_grad()
@@ -78,11 +81,14 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
     """Gives every weight of *module* its first value, from *seed* alone (torch's global generator is not touched).
 
     Args:
-        name: One of ``INITS``; ``"auto"`` takes Glorot's where the network has tanh or sigmoid, else He's.
+        name: One of ``INITS``; ``"auto"`` takes Glorot's where the network has tanh or sigmoid, else He's;
+            ``"whiten"`` as auto, but the first convolution is frozen, to be computed by :func:`whiten`, the others
+            begin as the identity of as many channels as come in (Dirac), and a last linear layer small.
 
     Raises:
-        RecipeError: An unknown name.
+        RecipeError: An unknown name; whiten, and the first layer with weights is no convolution.
     """
+    check_init(name)
     generator = torch.Generator().manual_seed(seed)
     for path, some, draw in draws(module, name):
         draw.fill(module.get_parameter(path)[some], generator)
@@ -91,6 +97,59 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
             part.bias.zero_()
         elif isinstance(part, nn.modules.batchnorm._BatchNorm | ChannelNorm | ChannelScale | FixedCodes):
             part.reset_parameters()
+
+    if name in FROM_DATA:
+        _first_convolution(module).weight.requires_grad_(False)
+        later = [part for part in module.modules() if isinstance(part, WEIGHTED)][1:]
+        for part in later:
+            if isinstance(part, nn.modules.conv._ConvNd) and part.groups == 1 and not part.transposed:
+                nn.init.dirac_(part.weight[: part.in_channels])
+            elif part is later[-1]:
+                part.weight.div_(part.weight.std() * part.weight.shape[1])
+
+
+def _first_convolution(module: nn.Module) -> nn.modules.conv._ConvNd:
+    """The convolution that looks at the images; RecipeError where another layer does."""
+    first = next((part for part in module.modules() if isinstance(part, (nn.Embedding, *WEIGHTED))), None)
+    if isinstance(first, nn.Conv1d | nn.Conv2d | nn.Conv3d) and first.groups == 1 and {*first.dilation} == {1}:
+        return first
+    kind = "there is none" if first is None else f"it is {type(first).__name__}"
+    raise RecipeError(f"init whiten: the first layer with weights must be a convolution, but {kind}; use init=auto")
+
+
+@torch.no_grad()
+def whiten(module: nn.Module, images: Tensor, eps: float = 5e-4) -> None:
+    """Computes the filters of the first convolution from *images*: its outputs are uncorrelated and of equal variance
+    (the eigenvectors of the patches' covariance, each divided by the root of its eigenvalue; Page 2018, Jordan 2024).
+    Of so many pairs of filters as there are outputs for, the second is the negative of the first; others stay.
+
+    Args:
+        module: Its first layer with weights is a convolution.
+        images: float ``(N, C, ...)``, prepared training images: a thousand are enough.
+        eps: Added to the eigenvalues, so that noise is not blown up.
+
+    Raises:
+        RecipeError: Another layer is first.
+
+    >>> images, net = torch.randn(50, 1, 8, 8).cumsum(3), nn.Sequential(nn.Conv2d(1, 8, 2, bias=False))
+    >>> whiten(net, images, eps=0)
+    >>> outputs = net(images).movedim(1, -1).flatten(0, -2)[:, :4]
+    >>> torch.allclose(outputs.T @ outputs / len(outputs), torch.eye(4), atol=1e-3)
+    True
+    """
+    first = _first_convolution(module)
+    kernel, size = first.kernel_size, first.weight[0].numel()
+    covariance, patches = torch.zeros(size, size, dtype=torch.float64), 0
+    for some in images.split(256):
+        windows = some
+        for axis, side in enumerate(kernel, start=2):
+            windows = windows.unfold(axis, side, 1)
+        rows = windows.movedim(1, 1 + len(kernel)).reshape(-1, size).double().cpu()
+        covariance, patches = covariance + rows.T @ rows, patches + len(rows)
+    values, vectors = torch.linalg.eigh(covariance / patches)
+    filters = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0)[: len(first.weight) // 2]  # the largest first
+    filters = torch.cat([filters, -filters]).reshape(-1, *first.weight.shape[1:])
+    first.weight[: len(filters)] = filters.to(first.weight)
 
 
 def draws(module: nn.Module, name: str = "auto") -> Iterator[tuple[str, slice, Draw]]:
@@ -101,7 +160,7 @@ def draws(module: nn.Module, name: str = "auto") -> Iterator[tuple[str, slice, D
     ('0.weight', slice(0, 3, None), Draw(kind='normal', scale=0.2))
     """
     check_init(name)
-    if name == "auto":
+    if name in ("auto", *FROM_DATA):
         saturating = any(isinstance(m, nn.Tanh | nn.Sigmoid) for m in module.modules())
         name = "glorot" if saturating else "he"
     for path, part in module.named_modules():

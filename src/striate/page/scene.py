@@ -15,7 +15,7 @@ from striate._version import __version__
 from striate.errors import SeeError
 from striate.inspect.models.inspected import InspectedModel
 from striate.net import Net
-from striate.net.init import draws
+from striate.net.init import FROM_DATA, draws
 from striate.page.answers import Answers
 from striate.page.blocks import blocks
 from striate.page.document import as_json
@@ -95,7 +95,7 @@ class NetworkScene:
         }
         if panels:
             about |= panels.document()
-            if panels.init and isinstance(model.module, Net):
+            if panels.init and panels.init[0] not in FROM_DATA and isinstance(model.module, Net):
                 about["first"] = _first(model.module, about["layers"], *panels.init)
         item = samples[0].item if samples else live.random_item()
         values = answers.run(item)

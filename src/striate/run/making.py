@@ -20,7 +20,7 @@ from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.transfer import Pretrained, freeze_to
 from striate.model.contract import Contract
 from striate.model.model import Model
-from striate.net import build
+from striate.net import FROM_DATA, build, whiten
 from striate.run.choosing import Choice, choose
 from striate.run.folder import (
     EPOCHS,
@@ -37,7 +37,7 @@ from striate.run.folder import (
 )
 from striate.run.measuring import Fetching, Reading, device_named
 from striate.run.options import RunOptions
-from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts
+from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts, sample_of
 from striate.run.running import Run, restore
 from striate.run.splits import check_split, write_split
 from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
@@ -91,7 +91,10 @@ def _prepared(
     undo: ExitStack,
 ) -> Run:
     if isinstance(recipe, NamedRecipe):
-        net, recipe = net or recipe.net * (choice.weights is None) or None, recipe.recipe
+        if net is None and choice.weights is None and recipe.net:
+            net, init = recipe.net, choice.init if choice.init != "auto" else recipe.init
+            choice = replace(choice, init=init)
+        recipe = recipe.recipe
     if not choice.resume:
         check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out)
     device = device_named(choice.device)
@@ -120,7 +123,8 @@ def _prepared(
         say(f"note: {line}")
     dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)
     pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
-    choice = replace(choice, weights=pretrained.path) if pretrained else choice
+    if pretrained:
+        choice = replace(choice, weights=pretrained.path, init="auto" if choice.init in FROM_DATA else choice.init)
     given = before.contract if before else None
     plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)
     check_plan(plan, choice.channels, pretrained.path if pretrained else "")
@@ -147,6 +151,8 @@ def _prepared(
     held, contract = read_parts(dataset, contract, measured=measured, strict=choice.strict, say=say, reading=reading)
     if measured:
         about["contract"] = json.loads(contract.to_json())
+    if choice.init in FROM_DATA and not before:
+        whiten(module, sample_of(held["train"].arrays, contract).to(device))
     about["content"] = content_of(held["train"].arrays)
     if before:
         compare_content(before.folder, before.about, about)

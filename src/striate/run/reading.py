@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, counted, nearest
 from striate.learning import Recipe, loss_of
 from striate.model.contract import IGNORE, RESIZE, Contract
+from striate.model.prepare import normalise
 from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading
 
@@ -44,6 +46,13 @@ def content_of(arrays: Arrays) -> str:
         some = arrays.inputs[start : start + 1024 * step : step]
         found = zlib.crc32(np.ascontiguousarray(some).view(np.uint8).data, found)
     return f"{zlib.crc32(np.ascontiguousarray(arrays.targets).view(np.uint8).data, found):08x}"
+
+
+def sample_of(arrays: Arrays, contract: Contract) -> torch.Tensor:
+    """Some items from all over *arrays*, as the network takes them: all, if their values are 16 million at most."""
+    count = max(1, min(len(arrays), 2**24 // prod(contract.input)))
+    spread = np.linspace(0, len(arrays) - 1, count).round().astype(int)
+    return normalise(arrays.inputs[spread], contract)
 
 
 def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
