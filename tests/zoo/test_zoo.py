@@ -82,9 +82,9 @@ def test_the_small_vggs_take_images_of_any_size(name: str, size: tuple[int, int]
 
 def test_the_small_grey_net_halves_exactly_and_normalises_each_convolution() -> None:
     report = analyse(ZOO["grey_small"].make(), ZOO["grey_small"].input)
-    # 4x4, 5x5 and 3x3 weights, two of each normalisation, and 3x3x64 features into the classes
-    assert report.parameters == 16 * 16 + 25 * 16 * 32 + 9 * 32 * 64 + 2 * (16 + 32 + 64) + 576 * 10 + 10
+    # 4x4 and 3x3 weights, two of each normalisation, and 4x4x64 features into the classes
+    assert report.parameters == 16 * 16 + 9 * (16 * 32 + 32 * 64) + 2 * (16 + 32 + 64) + 1024 * 10 + 10
     assert not report.problems
     assert not report.dropped
     maps = [layer.output for layer in report.layers if layer.name in ("conv1", "conv2", "pool2", "conv3")]
-    assert maps == [(16, 14, 14), (32, 10, 10), (32, 5, 5), (64, 3, 3)]
+    assert maps == [(16, 14, 14), (32, 12, 12), (32, 6, 6), (64, 4, 4)]

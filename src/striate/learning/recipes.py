@@ -35,7 +35,7 @@ RECIPES: dict[str, NamedRecipe] = {
         "what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2",
     ),
     "quick": NamedRecipe(
-        Recipe(epochs=1, batch_size=250, lr=0.02, warmup=0.2, label_smoothing=0.05),
+        Recipe(epochs=1, batch_size=250, optimizer="muon", lr=0.2, momentum=0.6, warmup=0.2),
         "one cycle of a high learning rate over many small grey images (MNIST and its kin)",
         net="grey_small",
     ),

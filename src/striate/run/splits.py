@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,10 @@ def _split_text(dataset: DataSet) -> str:
     writer.writerow(SPLIT_COLUMNS)
     for part, items in dataset.parts.items():
         targets = _targets(items, dataset)
-        names = (name.replace("\r", "\\r") for name in items.names)  # which would end the row for a reader
-        writer.writerows((part, name, target) for name, target in zip(names, targets, strict=True))
+        names = items.names
+        if "\r" in "".join(names):  # which would end the row for a reader
+            names = tuple(name.replace("\r", "\\r") for name in names)
+        writer.writerows(zip(repeat(part), names, targets, strict=False))
     return text.getvalue().encode(errors="backslashreplace").decode()
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
@@ -23,12 +23,14 @@ _FIX_ACROSS = "keep the copies in one split only: metrics on test items that wer
 def _exact(case: Case) -> Iterator[DataProblem]:
     """Copies, byte for byte; of texts, but for case and spaces."""
     seen: Mapping[str, Sequence[Hashable]] = {name: looks.digest for name, looks in case.looks.items()}
+    known = seen or content_keys(case.data.parts, _MAX_QUICK)
+    shared = {key for key, n in Counter(chain(*known.values())).items() if n > 1 and key}  # no file that is broken
     places: dict[Hashable, list[Place]] = defaultdict(list)
-    for name, keys in (seen or content_keys(case.data.parts, _MAX_QUICK)).items():
+    for name, keys in known.items() if shared else ():
         for i, key in enumerate(keys):
-            if key:  # that of a file that cannot be read is nothing
+            if key in shared:
                 places[key].append((name, i))
-    groups = [group for group in places.values() if len(group) > 1]
+    groups = [*places.values()]
     yield from _reported(case, groups, "duplicates", "exact copies", FAULT, WARNING)
 
 
