@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from striate.errors import DataError, RecipeError
-from striate.learning import Epoch, Recipe, State, Step, training, validate
+from striate.learning import Epoch, Recipe, State, Step, loop, training, validate
 
 
 def data(n=4, size=8):
@@ -262,3 +262,25 @@ def test_validation_leaves_every_part_in_its_mode_and_reads_labels():
     with pytest.raises(DataError, match="the targets reach from 0 to 5, the network has 2 outputs"):
         validate(module, [(torch.randn(2, 3), torch.tensor([0, 5]))])
     assert [part.training for part in module] == [True, False, True]
+
+
+def far_away(monkeypatch):
+    """As where losses are on a GPU, and reading one waits for it."""
+    monkeypatch.setattr(loop, "_at_hand", lambda loss: False)
+
+
+def test_losses_far_away_come_to_the_same(monkeypatch):
+    near = run(net(), data(), val=data(2))
+    far_away(monkeypatch)
+    far = run(net(), data(), val=data(2))
+    assert all(isinstance(event.value, torch.Tensor) for event in far if isinstance(event, Step))
+    assert [e.loss for e in far if isinstance(e, Step)] == [e.loss for e in near if isinstance(e, Step)]
+    ends = [[(e.train_loss, e.val_loss) for e in events if isinstance(e, Epoch)] for events in (near, far)]
+    assert ends[1] == [pytest.approx(end, rel=1e-6) for end in ends[0]]
+    assert "loss=" in repr(far[0])
+
+
+def test_a_divergence_far_away_is_found_at_the_end_of_the_epoch_at_the_latest(monkeypatch):
+    far_away(monkeypatch)
+    with pytest.raises(RecipeError, match=r"the loss is (nan|inf): training has diverged"):
+        run(net(), data(), Recipe(epochs=3, optimizer="sgd", lr=1e30, warmup=0))

@@ -357,7 +357,7 @@ class _Stepper:
         if self.recipe.l1:
             loss = loss + self.recipe.l1 * torch.stack([p.abs().sum() for p in self.matrices]).sum()
         value: Tensor | float = data_loss.detach()
-        if data_loss.device.type == "cpu":
+        if _at_hand(data_loss):
             value = float(value)
             self._check(value, x)
         else:
@@ -392,6 +392,11 @@ class _Stepper:
         if x is not None and not math.isfinite(value) and x.is_floating_point() and not x.isfinite().all():
             raise DataError("the inputs of a batch contain NaN or infinity; remove or replace them")
         _check_loss(value, self.recipe)
+
+
+def _at_hand(loss: Tensor) -> bool:
+    """Whether reading *loss* waits for nothing."""
+    return loss.device.type == "cpu"
 
 
 def _resized(x: Tensor, recipe: Recipe, epoch: int) -> Tensor:
