@@ -187,6 +187,10 @@ def train_command(
     page: Annotated[
         bool, _run("--page", help="Write the network's live page too, page.html (see striate view).")
     ] = False,
+    log: Annotated[
+        list[str] | None,
+        _run("--log", metavar="TRACKER", help="tensorboard, or a module with init, log and finish: wandb, trackio."),
+    ] = None,
     device: Annotated[str, _run(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str | None, _run(help="float32, bf16 (autocast) or auto: the faster one, measured. [default: auto]")

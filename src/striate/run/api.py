@@ -59,7 +59,8 @@ def train(
         **settings: Single settings of the :class:`~striate.learning.Recipe` (``epochs=10, lr=0.01, batch_size=64,
             augment="standard"``) and the :class:`~striate.run.options.RunOptions` (``out="runs/mine",
             weights="runs/first", freeze="conv1", resume=True, device="cpu", task="regression", channels=1,
-            resize="crop", input=(3, 64, 64), strict=True, keep_epochs=True, page=True``).
+            resize="crop", input=(3, 64, 64), strict=True, keep_epochs=True, page=True,
+            log="tensorboard"``).
 
     Raises:
         Error: Of the kind that fits (``DataError``, ``SpecError``, ``ShapeError``, ``ModelError``, ``RecipeError``).

@@ -41,6 +41,7 @@ from striate.run.reading import check_choices, check_words, content_of, quick_lo
 from striate.run.running import Run, restore
 from striate.run.splits import check_split, write_split
 from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
+from striate.run.trackers import Trackers
 from striate.spec import Graph, format, lower, parse
 from striate.tasks import CLASSIFICATION
 
@@ -97,6 +98,7 @@ def _prepared(
         recipe = recipe.recipe
     if not choice.resume:
         check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out)
+    trackers = Trackers.of(choice.log, say)
     device = device_named(choice.device)
     if choice.resume and choice.out is not None:
         choice = _Earlier.find(choice.out, "", None, undo).filled(choice)
@@ -172,6 +174,7 @@ def _prepared(
         keep_epochs=choice.keep_epochs,
         init=choice.init,
         page=choice.page,
+        trackers=trackers,
         options=DataOptions(**choice.of_data | {"task": None}).given(),
     )
     if before and (found := Speed.from_dict(before.about.get("speed"))):

@@ -60,6 +60,8 @@ class RunOptions:
         strict: Stop at an item that cannot be read, instead of leaving it out and naming it.
         keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to animate how its kernels change.
         page: Write the network's live page beside the report: ``page.html``, as :func:`striate.view` makes it.
+        log: Experiment trackers: ``"tensorboard"``, the name of an installed module such as ``"wandb"``, an object with
+            ``init``, ``log`` and ``finish``, or a list of these.
     """
 
     out: str | Path | None = None
@@ -82,6 +84,7 @@ class RunOptions:
     strict: bool = False
     keep_epochs: bool = False
     page: bool = False
+    log: object = None
 
     @property
     def of_data(self) -> dict[str, Any]:

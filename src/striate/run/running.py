@@ -39,6 +39,7 @@ from striate.report import report
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.result import Result, facts, made_of, worst_items
+from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
 from striate.tasks import Task
 from striate.tasks.scoring import scoring_of
@@ -74,6 +75,7 @@ class Run:
     speed: Speed = Speed()  # how steps are computed
     page: bool = False  # write the network's live page
     no_page: str = ""  # why there is none, where one was to be written
+    trackers: Trackers = field(default_factory=Trackers)  # that follow it
     lock: FolderLock | None = None  # of the folder, until the run is finished
     verdict: Verdict | None = None  # training, validation and test side by side, once measured
 
@@ -117,7 +119,8 @@ class Run:
             units=self._units(),
             speed=self.speed,
         )
-        for event in events:
+        about = {"data": self.data, "net": self.net, "task": self.task.name, **self.recipe.as_dict()}
+        for event in self.trackers.follow(events, self.folder, about):
             if isinstance(event, Step) and self.first_loss is None and not self.history:
                 self.first_loss = event.loss
             if isinstance(event, Epoch):
@@ -208,6 +211,8 @@ class Run:
         write_safely(self.folder / "report.html", self._report(best, scores))
         self.finished, self.test = True, scores.as_dict().get(self.task.metric.name)
         self._save_progress()
+        self.trackers.log({f"test/{self.task.metric.name}": self.test}, self.state.epoch)
+        self.trackers.finish()
         if self.lock:
             self.lock.release()
         return Result(self, best, scores)
