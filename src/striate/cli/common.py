@@ -75,6 +75,10 @@ Group = Annotated[
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", "-b", "--batch", min=1, help="Batch size.")]
+Tta = Annotated[
+    str | None,
+    typer.Option("--tta", metavar="none|flip", help="Test-time augmentation: none, or the mean with the mirror image."),
+]
 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)
 SAME = {"model": ("net",), "net": ("model",), "source": ("files", "image")}  # other keys for an argument

@@ -20,6 +20,7 @@ from striate.cli.common import (
     ModelArgument,
     Split,
     TextColumn,
+    Tta,
     echo,
     print_json,
     say,
@@ -38,6 +39,7 @@ def evaluate_command(
     group: Group = None,
     batch_size: BatchSize = 256,
     device: Device = "auto",
+    tta: Tta = None,
     json: Json = False,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
@@ -48,7 +50,7 @@ def evaluate_command(
     options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     with ReadingProgress() as reading:
         shown: dict[str, Any] = {"reading": reading.show, "fetching": reading.download.show}
-        how: dict[str, Any] = {"batch_size": batch_size, "device": device}
+        how: dict[str, Any] = {"batch_size": batch_size, "device": device, "tta": tta}
         scores = evaluate(model, data, split=split, say=say, **how, **shown, **options)
     if json:
         print_json(scores.as_dict())
@@ -80,6 +82,7 @@ def predict_command(
     text: TextColumn = None,
     batch_size: BatchSize = 64,
     device: Device = "auto",
+    tta: Tta = None,
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
@@ -87,7 +90,7 @@ def predict_command(
     from striate.run.api import predictions
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
-    columns |= {"batch_size": batch_size, "device": device}
+    columns |= {"batch_size": batch_size, "device": device, "tta": tta}
     failed, documents = 0, []
     for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):
         if isinstance(answer, DataError):

@@ -126,21 +126,21 @@ class Muon(torch.optim.AdamW):
         gradients = {}
         for group in self.param_groups:
             for weight in group["params"] if group["orthogonal"] else ():
-                if weight.grad is not None:
-                    self._turn(weight, group["lr"], group["momentum"])
-                    gradients[weight], weight.grad = weight.grad, None  # AdamW passes over it
+                if (gradient := weight.grad) is not None:
+                    self._turn(weight, gradient, group["lr"], group["momentum"])
+                    gradients[weight], weight.grad = gradient, None  # AdamW passes over it
         inspect.unwrap(torch.optim.AdamW.step)(self)  # the wrappers load torch.compile
         for weight, gradient in gradients.items():
             weight.grad = gradient
         return loss
 
-    def _turn(self, weight: Tensor, lr: float, momentum: float) -> None:
+    def _turn(self, weight: Tensor, gradient: Tensor, lr: float, momentum: float) -> None:
         state, outputs = self.state[weight], len(weight)
         if not state:
             state["step"], state["momentum_buffer"] = torch.zeros(()), torch.zeros_like(weight)
         state["step"] += 1
-        memory = state["momentum_buffer"].mul_(momentum).add_(weight.grad)
-        update = orthogonalised(weight.grad.add(memory, alpha=momentum).reshape(outputs, -1))
+        memory = state["momentum_buffer"].mul_(momentum).add_(gradient)
+        update = orthogonalised(gradient.add(memory, alpha=momentum).reshape(outputs, -1))
         weight.mul_(math.sqrt(outputs) / weight.norm().clamp_min(1e-7)).sub_(lr * update.view(weight.shape))
 
 
@@ -156,9 +156,10 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     if len(matrix) > matrix.shape[1]:
         return orthogonalised(matrix.T, steps).T
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix / matrix.norm().clamp_min(1e-7)
+    x: Tensor = matrix / matrix.norm().clamp_min(1e-7)
     gram = x @ x.T
-    whole = one = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    one = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    whole: Tensor = one
     for _ in range(steps):
         factor = torch.addmm(b * gram + a * one, gram, gram, alpha=c)
         gram, whole = factor @ gram @ factor, factor @ whole

@@ -15,6 +15,7 @@ from striate.tasks.task import IGNORE as IGNORE
 
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")
+TEST_TIME = ("none", "flip")  # test-time augmentation
 LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
 # How an item is read, and its channels: Pillow's names for images; "channels" for bytes of any number of channels,
 # "values" for floating point of any rank (both from arrays alone); "text" for sentences.
@@ -48,6 +49,8 @@ class Contract:
         vocabulary: For texts: the words from number 2 on; 0 is padding, 1 a word that is not here.
         value_range: Of images of more than 8 bits or of floating point: the lowest and the highest value, which become
             0 and 255. None: 0 and 65,535; floating point is refused then.
+        tta: Test-time augmentation: ``"none"``; ``"flip"``: scores are the mean over an image and its mirror image,
+            which takes twice the time (Simonyan and Zisserman 2014, section 3.2).
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -71,12 +74,14 @@ class Contract:
     mask_values: tuple[int, ...] = ()
     vocabulary: tuple[str, ...] = ()
     value_range: tuple[float, ...] = ()
+    tta: str = "none"
 
     def __post_init__(self) -> None:
         for field, choices in (
             ("mode", tuple(MODES)),
             ("resize", RESIZE),
             ("interpolation", INTERPOLATION),
+            ("tta", TEST_TIME),
         ):
             value = getattr(self, field)
             if not isinstance(value, str) or value not in choices:
@@ -87,6 +92,13 @@ class Contract:
         self._check_targets()
         self._check_vocabulary()
         self._check_range()
+        if self.tta != "none" and not self.mirrors:
+            raise ModelError(f"contract: tta {self.tta} {NO_MIRROR}; use tta none")
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether a mirrored item is an item too: of images, unless positions in them are predicted."""
+        return self.mode != "text" and len(self.input) == 3 and not self.positions
 
     def _check_classes(self) -> None:
         if not all(isinstance(c, str) and c for c in self.classes) or len(set(self.classes)) < len(self.classes):
@@ -193,6 +205,7 @@ class Contract:
         return cls(**values)
 
 
+NO_MIRROR = "is of images, and of targets that are the same in the mirror"
 LATE = 8  # the fields from here on are omitted from the JSON where they have their default
 
 

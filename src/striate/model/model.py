@@ -68,8 +68,13 @@ class Model:
         """float32 or wider, before any softmax or sigmoid, for prepared *inputs* ``(N, *contract.input)``."""
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         x = normalise(torch.from_numpy(np.require(inputs, requirements=["C", "W"])).to(device), self.contract)
+        scores_of, mirrored_too = Scorer(self.module, self.contract.task), self.contract.tta == "flip"
         with evaluating(self.module):
-            return Scorer(self.module, self.contract.task)(x).cpu().numpy()
+            scores = scores_of(x)
+            if mirrored_too:
+                mirrored = scores_of(x.flip(-1))
+                scores = (scores + (mirrored.flip(-1) if self.contract.task.per_pixel else mirrored)) / 2
+        return scores.cpu().numpy()
 
     def log_probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """Of every class, in natural logarithms: prepared inputs to float64 ``(N, K)``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,6 +34,7 @@ from striate.run.items import items_of
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, device_named, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
+from striate.run.reading import check_tta
 from striate.run.splits import data_of_run, run_of
 from striate.spec import Shape
 from striate.tasks.scoring import Answer, Mask
@@ -98,6 +100,7 @@ def evaluate(
     split: str = "test",
     batch_size: int = 256,
     device: str | None = None,
+    tta: str | None = None,
     say: Say = to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
@@ -112,6 +115,7 @@ def evaluate(
             items that the run had, those drawn at random too.
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
+        tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
         say: Told, in a line each, which items cannot be read, and what is new since the run.
         reading: Progress callback (items, total).
         fetching: Progress callback (file, bytes, total) of a download.
@@ -132,7 +136,7 @@ def evaluate(
     (360, 360)
     """
     check_options(options, "evaluate")
-    found = _placed(model, device, batch_size)
+    found = _placed(model, device, batch_size, tta)
     if data is None:
         folder = run_of(found.path)
         if folder is None:
@@ -145,13 +149,17 @@ def evaluate(
     return measure(found, *held, batch_size=batch_size)
 
 
-def _placed(model: Given, device: str | None, batch_size: int) -> Model:
-    """The model, on its device; RecipeError where the *batch_size* is none."""
+def _placed(model: Given, device: str | None, batch_size: int, tta: str | None) -> Model:
+    """The model, on its device, with that test-time augmentation; RecipeError where the *batch_size* is none."""
     if not isinstance(batch_size, int) or batch_size < 1:
         raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     found = open_model(model)
     if device is not None:
         found.module.to(device_named(device))
+    if tta is not None:
+        check_tta(tta, found.contract)
+        path, found = found.path, Model(found.module, replace(found.contract, tta=tta))
+        found.path = path
     return found
 
 
@@ -162,6 +170,7 @@ def predict(
     threshold: float = THRESHOLD,
     batch_size: int = 64,
     device: str | None = None,
+    tta: str | None = None,
     out: str | Path | None = None,
     label: str | None = None,
     file: str | None = None,
@@ -178,6 +187,7 @@ def predict(
         threshold: The probability from which on one of several labels is predicted.
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
+        tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
         out: Of segmentation: a folder to which each image's mask is written, as a PNG.
         label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
@@ -195,8 +205,8 @@ def predict(
     (10, 1.0)
     """
     answers = []
-    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "out": out, "say": say}
-    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text):
+    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "tta": tta, "out": out}
+    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text, say=say):
         if isinstance(answer, DataError):
             raise answer
         answers.append(answer)
@@ -210,6 +220,7 @@ def predictions(
     threshold: float = THRESHOLD,
     batch_size: int = 64,
     device: str | None = None,
+    tta: str | None = None,
     out: str | Path | None = None,
     label: str | None = None,
     file: str | None = None,
@@ -217,7 +228,7 @@ def predictions(
     say: Say = to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
-    found = _placed(model, device, batch_size)
+    found = _placed(model, device, batch_size, tta)
     if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
     if out is not None and not found.contract.task.per_pixel:

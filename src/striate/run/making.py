@@ -144,6 +144,7 @@ def _prepared(
         compare_runs(before.folder, before.about, about, say)
         check_split(before.folder, dataset, say)
     augment = check_choices(recipe, contract, say)
+    contract = replace(contract, tta=recipe.tta)
     module = build(graph, init=choice.init, seed=recipe.seed, device=device)
     loaded = pretrained.into(module, contract, say) if pretrained else None if before else ()
     if choice.freeze:

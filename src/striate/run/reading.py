@@ -17,7 +17,7 @@ from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, counted, nearest
 from striate.learning import Recipe, loss_of
-from striate.model.contract import IGNORE, RESIZE, Contract
+from striate.model.contract import IGNORE, NO_MIRROR, RESIZE, TEST_TIME, Contract
 from striate.model.prepare import normalise
 from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading
@@ -48,6 +48,14 @@ def content_of(arrays: Arrays) -> str:
     return f"{zlib.crc32(np.ascontiguousarray(arrays.targets).view(np.uint8).data, found):08x}"
 
 
+def check_tta(tta: str, contract: Contract) -> None:
+    """RecipeError where that is no test-time augmentation, or none for what the *contract* says."""
+    if tta not in TEST_TIME:
+        raise RecipeError(f"tta is {tta!r}{nearest(tta, TEST_TIME)}")
+    if tta != "none" and not contract.mirrors:
+        raise RecipeError(f"tta {tta} {NO_MIRROR}; omit it")
+
+
 def sample_of(arrays: Arrays, contract: Contract) -> torch.Tensor:
     """Some items from all over *arrays*, as the network takes them: all, if their values are 16 million at most."""
     count = max(1, min(len(arrays), 2**24 // prod(contract.input)))
@@ -60,6 +68,7 @@ def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
     check_balance(recipe.balance, contract.task)
     if recipe.balance == "weights":  # which not every loss knows
         loss_of(recipe, contract.task, torch.ones(len(contract.classes)))
+    check_tta(recipe.tta, contract)
     augment, notes = Augment.parse(recipe.augment).suited(contract)
     for note in notes:
         say(note)
