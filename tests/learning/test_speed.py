@@ -37,6 +37,7 @@ def timed(monkeypatch, cost):
 
     monkeypatch.setattr(speed._Trial, "seconds", seconds)
     monkeypatch.setattr(speed, "_bf16_is_no_trap", lambda *_: True)
+    monkeypatch.setattr(speed, "_clocked", lambda work, device: 0.0 * len(str(work())))
     monkeypatch.setattr(speed, "BUDGET", 1e6)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
@@ -93,10 +94,28 @@ def test_where_bf16_is_wrong_float32_is_taken(monkeypatch, wrong):
 
     timed(monkeypatch, fast_bf16)
     module = net()
-    module[0] = Conv(3, 16, 3, padding=1)
-    assert chosen(module).precision == "float32"
-    module[0] = nn.Conv2d(3, 16, 3, padding=1)
     assert chosen(module).precision == "bf16"
+    module[3] = Conv(16, 8, 3)
+    assert chosen(module).precision == "float32"
+
+
+def test_layers_that_are_slower_in_bf16_stay_in_float32(monkeypatch):
+    timed(monkeypatch, fast_bf16)
+    monkeypatch.setattr(
+        speed, "_compare_layer", lambda part, x, how: (True, float(part.weight.ndim == 4 and len(part.weight) == 16))
+    )
+    how = chosen()
+    assert how.float32_layers == ("0",)
+    assert str(how) == "bf16 (0 in float32), channels-last, 2 threads"
+    module, seen = net(drop=0), []
+    hooks = [module[i].register_forward_hook(lambda part, args, out: seen.append(out.dtype)) for i in (0, 3)]
+    close = losses(how, module=module)
+    for hook in hooks:
+        hook.remove()
+    assert set(seen[::2]) == {torch.float32}
+    assert set(seen[1::2]) == {torch.bfloat16}
+    assert close == pytest.approx(losses(Speed(), module=net(drop=0)), rel=0.03)
+    assert "forward" not in vars(module[0])
 
 
 def test_a_network_of_functions_is_compared_as_a_whole(monkeypatch):
@@ -208,7 +227,7 @@ def test_threads_are_as_before_afterwards():
 
 
 @given(st.builds(Speed, st.sampled_from(["float32", "bf16"]), st.sampled_from(["contiguous", "channels_last"]),
-                 st.integers(0, 64), st.booleans()))  # fmt: skip
+                 st.integers(0, 64), st.booleans(), st.lists(st.text()).map(tuple)))  # fmt: skip
 def test_it_comes_back_from_json(how):
     assert Speed.from_dict(json.loads(json.dumps(how.as_dict()))) == how
 

@@ -184,7 +184,7 @@ def training(
     speed.place(module, state.optimizer)
     stepper = _Stepper(module, recipe, scoring, loss_function, state.optimizer, speed)
     watch = BusyWatch(speed.threads) if not recipe.threads else BusyWatch(1)
-    with using_threads(speed.threads) if speed.threads else nullcontext():
+    with using_threads(speed.threads), speed.applied(module):
         while state.epoch < recipe.epochs:
             begun = time.perf_counter()
             _seek(batches, state, recipe)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from striate.errors import listed
 from striate.learning.recipe import MEMORY_FORMATS, PRECISIONS, Recipe
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -40,6 +41,8 @@ class Speed:
         memory_format: ``"contiguous"`` (N, C, H, W in memory) or ``"channels_last"`` (N, H, W, C), of 4-D inputs.
         threads: Of the processor; 0: as many as torch uses.
         compiled: By ``torch.compile``.
+        float32_layers: With bf16: layers that are computed in float32 all the same, since they are faster so (a first
+            convolution of one channel, for example).
         seconds: Of a step, as measured; None where nothing was.
         plain_seconds: Of the same step in float32, contiguous, with all threads.
         items: In that step.
@@ -53,6 +56,7 @@ class Speed:
     memory_format: str = "contiguous"
     threads: int = 0
     compiled: bool = False
+    float32_layers: tuple[str, ...] = ()
     seconds: float | None = None
     plain_seconds: float | None = None
     items: int = 0
@@ -73,7 +77,8 @@ class Speed:
         return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
 
     def __str__(self) -> str:
-        words = [self.precision, self.memory_format.replace("_", "-")]
+        others = f" ({listed(self.float32_layers, 3)} in float32)" if self.float32_layers else ""
+        words = [self.precision + others, self.memory_format.replace("_", "-")]
         words += [f"{self.threads} thread{'s' * (self.threads != 1)}"] * bool(self.threads)
         return ", ".join([*words, *["compiled"] * self.compiled])
 
@@ -100,6 +105,18 @@ class Speed:
         """*x* in the memory format."""
         return x.contiguous(memory_format=self.format) if x.ndim == 4 else x
 
+    @contextmanager
+    def applied(self, module: nn.Module) -> Iterator[None]:
+        """The layers of *module* that are computed in float32 are so, until it ends."""
+        parts = [module.get_submodule(name) for name in self.float32_layers]
+        for part in parts:
+            part.forward = partial(_in_float32, part.forward)
+        try:
+            yield
+        finally:
+            for part in parts:
+                del part.forward
+
     def autocast(self, device: torch.device) -> Any:
         """The context of a forward pass on *device*."""
         return torch.autocast(device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
@@ -107,20 +124,27 @@ class Speed:
     def as_dict(self) -> dict[str, Any]:
         """As ``recipe.json`` has it; only here, since processors differ, with the kind of processor."""
         names = ("precision", "memory_format", "threads", "compiled")
-        return {name: getattr(self, name) for name in names} | {"processor": _processor()}
+        layers = {"float32_layers": list(self.float32_layers)}
+        return {name: getattr(self, name) for name in names} | layers | {"processor": _processor()}
 
     @classmethod
     def from_dict(cls, values: Any) -> Speed | None:
         """What :meth:`as_dict` gave; None where that is nothing, or was measured on another kind of processor."""
         if not isinstance(values, dict) or values.get("processor") != _processor():
             return None
-        found = cls(**{name: values.get(name, getattr(cls, name)) for name in cls().as_dict() if name != "processor"})
+        known = {name: values.get(name, getattr(cls, name)) for name in cls().as_dict() if name != "processor"}
+        found = cls(**known | {"float32_layers": tuple(map(str, known["float32_layers"]))})
         right = found.precision in PRECISIONS and found.memory_format in MEMORY_FORMATS
         return found if right and isinstance(found.threads, int) and 0 <= found.threads <= 4096 else None
 
 
 def _processor() -> str:
     return f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(x.float())
 
 
 @contextmanager
@@ -167,7 +191,7 @@ class _Trial:
     def seconds(self, speed: Speed, left: float) -> float:
         """A step after one that prepares; the shortest of three where there is time *left*."""
         speed.place(self.module)
-        with using_threads(speed.threads):
+        with using_threads(speed.threads), speed.applied(self.module):
             self.step(speed)
             once = _clocked(lambda: self.step(speed), self.x.device)
             more = [
@@ -175,20 +199,23 @@ class _Trial:
             ]
             return min([once, *more])
 
-    def agrees(self, speed: Speed) -> bool:
-        """Whether *speed* gives what float32 gives: each layer by itself, from the same inputs, forward and backward;
-        and the scores of the whole.
+    def slow_layers(self, speed: Speed, step: float) -> tuple[str, ...] | None:
+        """The layers in which *speed* loses more than 3% of a *step* (seconds) against float32; None where something
+        comes out otherwise than in float32: each layer by itself, from the same inputs, forward and backward, or the
+        scores of the whole.
         """
         exact = replace(speed, precision="float32")
         speed.place(self.module)
-        layers = [part for part in self.module.modules() if isinstance(part, LAYERS)]
-        inputs: dict[tuple[object, ...], tuple[nn.Module, Tensor]] = {}
+        names: dict[nn.Module, str] = {p: name for name, p in self.module.named_modules() if isinstance(p, LAYERS)}
+        kinds: dict[tuple[object, ...], tuple[Tensor, list[str]]] = {}
 
         def note(part: nn.Module, args: tuple[Any, ...]) -> None:
-            kind = (str(part), *args[0].shape)
-            inputs.setdefault(kind, (part, args[0].detach().clone()))
+            x = args[0].detach().clone()
+            first = args[0].data_ptr() == self.x.data_ptr()  # the gradient for the data is not needed
+            _, same = kinds.setdefault((str(part), *x.shape, first), (x.requires_grad_(not first), []))
+            same.append(names[part])
 
-        hooks = [part.register_forward_pre_hook(note) for part in layers]
+        hooks = [part.register_forward_pre_hook(note) for part in names]
         try:
             with using_threads(speed.threads), torch.no_grad():
                 torch.manual_seed(0)
@@ -196,31 +223,46 @@ class _Trial:
         finally:
             for hook in hooks:
                 hook.remove()
+        slow: list[str] = []
         with using_threads(speed.threads):
-            same = all(_layer_agrees(part, x, speed) for part, x in inputs.values())
-            if not inputs:  # written with functions alone: then the gradients of the whole, strictly
-                return _near(self.step(exact)[1], self.step(speed)[1], 10 * LAYER_BOUND)
+            for x, same in kinds.values():
+                agrees, lost = _compare_layer(self.module.get_submodule(same[0]), x, speed)
+                if not agrees:
+                    return None
+                slow += same if lost * len(same) > 0.03 * step else []
+            if not kinds:  # written with functions alone: then the gradients of the whole, strictly
+                return () if _near(self.step(exact)[1], self.step(speed)[1], 10 * LAYER_BOUND) else None
             with torch.no_grad():
                 torch.manual_seed(0)
-                return same and _near([scores], [scores_in(speed, self.scores_of, self.x)], NETWORK_BOUND)
+                found = scores_in(speed, self.scores_of, self.x)
+        return tuple(slow) if _near([scores], [found], NETWORK_BOUND) else None
 
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 
 
-def _layer_agrees(part: nn.Module, x: Tensor, speed: Speed) -> bool:
-    """Whether the output of one layer for *x*, and its gradients for a random direction, are float32's."""
-    x = x.requires_grad_(x.is_floating_point())
-    weights = [x, *(p for p in part.parameters() if p.requires_grad)]
-    direction = None
-    found = []
-    for how in (replace(speed, precision="float32"), speed):
+def _compare_layer(part: nn.Module, x: Tensor, speed: Speed) -> tuple[bool, float]:
+    """Whether the output of one layer for *x*, and its gradients for a random direction, are float32's; and how many
+    seconds it takes longer than 1.25 times float32's.
+    """
+    weights = [v for v in (x, *part.parameters()) if v.requires_grad]
+    direction: Tensor | None = None
+    found, seconds = [], []
+
+    def once(how: Speed) -> list[Tensor]:
+        nonlocal direction
         with how.autocast(x.device):
             output = part(x)
         direction = torch.randn_like(output, dtype=torch.float32) if direction is None else direction
-        gradients = torch.autograd.grad(output, weights, direction.to(output.dtype))
-        found.append([output.detach(), *gradients])
-    return all(_near([a], [b], LAYER_BOUND) for a, b in zip(*found, strict=True))
+        return [output.detach(), *torch.autograd.grad(output, weights, direction.to(output.dtype))]
+
+    for how in (replace(speed, precision="float32"), speed):
+        found.append(once(how))
+        seconds.append(_clocked(partial(once, how), x.device))
+        if seconds[-1] < 0.002:  # there is time to be sure
+            seconds[-1] = min(seconds[-1], *(_clocked(partial(once, how), x.device) for _ in range(2)))
+    agrees = all(_near([a], [b], LAYER_BOUND) for a, b in zip(*found, strict=True))
+    return agrees, seconds[1] - 1.25 * seconds[0]
 
 
 def _clocked(work: Callable[[], object], device: torch.device) -> float:
@@ -297,31 +339,37 @@ def _search(
         trial = _Trial(scores_of, module, partial(_loss_of_scores, loss, y), x)
         took = trial.seconds(plain, 0.0)
         budget = min(BUDGET, SHARE * took / count * items * steps)
-        if count == items or took * 4 > budget / 24:
+        if count == items or took * 4 > budget / 12:
             break
         count = min(items, 4 * count)
-    long = took > budget / 20  # there is time for a few steps only
+    long = took > budget / 12  # there is time for a few steps only
 
     def left() -> float:
         return budget - (time.perf_counter() - begun)
 
     times = {plain: took if long else trial.seconds(plain, left())}
     best = plain
+
+    def attempt(speed: Speed, *, always: bool = False) -> None:
+        nonlocal best
+        if always or (speed not in times and left() > 0 and not (long and times[best] * ENOUGH < times[plain])):
+            times[speed] = trial.seconds(speed, left())
+            if times[speed] * GAIN < times[best]:
+                best = speed
+
     formats = ["channels_last"] if recipe.memory_format == "auto" and x.ndim == 4 else []
-    halves = recipe.precision == "auto" and _bf16_is_no_trap(trial, plain, times[plain])
-    ways: list[dict[str, Any]] = [{"memory_format": name} for name in formats]
-    ways += [{"precision": "bf16", "memory_format": name} for name in (*formats, plain.memory_format) if halves]
     if not recipe.threads and plain.threads > 1 and not long:
-        ways.insert(0, {"threads": 1})  # first: on a busy machine threads wait for each other
-    if long:
-        ways.sort(key=len, reverse=True)  # the most promising first
-    for way in ways:
-        speed = replace(best, **({"precision": plain.precision} | way))
-        if speed in times or left() <= 0 or (long and times[best] * ENOUGH < times[plain]):
-            continue
-        times[speed] = trial.seconds(speed, left())
-        if times[speed] * GAIN < times[best] and (speed.precision == plain.precision or trial.agrees(speed)):
-            best = speed
+        attempt(replace(plain, threads=1))  # first: on a busy machine threads wait for each other
+    for name in formats if not long else ():
+        attempt(replace(best, memory_format=name))
+    if recipe.precision == "auto" and left() > 0 and _bf16_is_no_trap(trial, plain, times[plain]):
+        for name in (*formats, plain.memory_format):
+            half = replace(best, precision="bf16", memory_format=name)
+            slow = trial.slow_layers(half, times[plain]) if left() > 0 else None
+            if slow is not None:
+                attempt(replace(half, float32_layers=slow), always=name == (*formats, plain.memory_format)[0])
+    for name in formats:
+        attempt(replace(best, precision=plain.precision, memory_format=name, float32_layers=()))
     rates = ", ".join(f"{speed}: {count / seconds:,.0f}/s" for speed, seconds in times.items())
     return replace(best, seconds=times[best], plain_seconds=times[plain], items=count, note=rates)
 
