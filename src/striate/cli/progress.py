@@ -10,7 +10,7 @@ from striate.cli.common import say
 from striate.errors import printable
 
 if TYPE_CHECKING:
-    from striate.learning import Epoch, Step
+    from striate.learning import Epoch, Recipe, Step
 
 PAUSE = 5.0  # seconds between two lines where there is no bar
 
@@ -39,11 +39,11 @@ class _Bar:
         more = getattr(progress, column)() if column.isidentifier() else progress.TextColumn(column)
         columns = (
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
+            progress.BarColumn(bar_width=None),  # what the numbers leave
             more,
             progress.TimeRemainingColumn(),
         )
-        self.bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+        self.bar = progress.Progress(*columns, console=Console(stderr=True), transient=True, expand=True)
         self.task = self.bar.add_task(text, total=total, **fields)
         self.bar.start()
 
@@ -56,28 +56,45 @@ class _Bar:
 
 
 class TrainingProgress(_Bar):
-    """``show`` takes the events of training in their order: a line for each epoch, and a bar of its steps."""
+    """``show`` takes the events of training in their order: a line for each epoch, and a bar of its steps with the
+    loss, the last validation's metric, the items per second and the time that is left.
+    """
 
-    def __init__(self, epochs: int) -> None:
+    EVERY = 0.1  # seconds between two looks at a step: reading its loss may wait for a GPU
+
+    def __init__(self, recipe: Recipe, what: str = "images") -> None:
         super().__init__()
-        self.epochs = epochs
+        self.epochs, self.step_items, self.what = recipe.epochs, recipe.batch_size * recipe.accumulate, what
+        self.shown = self.begun = monotonic()
+        self.epoch = self.first = 0  # the one in hand, and the number of the step that it begins after
+        self.metric = ""
 
     def __enter__(self) -> Self:
-        self.begin("starting", "{task.fields[loss]}", loss="")
+        self.begin("starting", "{task.fields[numbers]}", numbers="")
         return self
 
     def show(self, event: Step | Epoch) -> None:
         from striate.learning import Epoch
+        from striate.run.pace import items_rate
 
         if isinstance(event, Epoch):
+            if event.val_metric is not None:
+                self.metric = f"val {event.task.metric.text(event.val_metric)}"
             self.say(event.line(self.epochs))
         elif self.bar:
+            now = monotonic()
+            if event.epoch != self.epoch:
+                self.epoch, self.first, self.begun = event.epoch, event.step, now
+            elif now - self.shown < self.EVERY and event.step < event.steps:
+                return
+            self.shown = now
+            rate = items_rate((event.step - self.first) * self.step_items, now - self.begun, self.what)
             self.bar.update(
                 self.task,
                 total=self.epochs * event.steps,
                 completed=(event.epoch - 1) * event.steps + event.step,
                 description=f"epoch {event.epoch}/{self.epochs}",
-                loss=f"loss {event.loss:.4f}",
+                numbers="  ".join(word for word in (f"loss {event.loss:.4f}", self.metric, rate) if word),
             )
 
 

@@ -273,8 +273,9 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
 def _train(run: Run, data: str) -> None:
     """Goes through the events; a signal ends it after the current step, with everything saved."""
     from striate.cli.progress import TrainingProgress
+    from striate.run.result import made_of
 
-    with _signals() as caught, TrainingProgress(run.recipe.epochs) as progress:
+    with _signals() as caught, TrainingProgress(run.recipe, made_of(run.model.contract)) as progress:
         for event in run.events():
             progress.show(event)
             if caught:
@@ -313,13 +314,7 @@ def _conclude(result: Result, data: str) -> None:
         say(f"warning: {text}")
     for line in result.lines():
         echo(line)
-    epochs = f"{len(run.history)} epoch{'s' * (len(run.history) != 1)}"
-    chosen_by = (
-        (run.task.metric.short or run.task.metric.name).replace("_", " ")
-        if run.task.metric.higher_is_better
-        else "loss"
-    )
-    echo(f"trained {epochs} in {run.seconds:.1f} s; best epoch {run.best_epoch}, by validation {chosen_by}")
+    echo(result.effort())
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
         echo(f"{name:<7} {run.folder / file}")
     if run.page_file:

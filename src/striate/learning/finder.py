@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
-from striate.learning.modules import Scorer, fixed_norms
+from striate.learning.modules import Scorer, fixed_norms, restored_modes
 from striate.learning.optim import loss_of, optimizer_of
 from striate.learning.recipe import Recipe
 from striate.tasks import CLASSIFICATION, Task, task_named
@@ -128,14 +128,13 @@ def sweep_rates(
     losses: list[float] = []
     with _untouched(module):
         optimizer = optimizer_of(module, recipe)
-        factors = [group["lr"] / recipe.lr for group in optimizer.param_groups]
         torch.manual_seed(recipe.seed)
         module.train()
         for norm in fixed_norms(module):
             norm.eval()
         for rate, (x, y) in zip(rates, _again(batches), strict=False):
-            for group, factor in zip(optimizer.param_groups, factors, strict=True):
-                group["lr"] = rate * factor
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group.get("lr_factor", 1.0)
             loss = loss_function(*scoring.checked(scores_of(x), y))
             value = float(loss.detach())
             if not math.isfinite(value) or (len(losses) >= LEAST and value > BLOWN * min(losses)):
@@ -167,16 +166,14 @@ def _untouched(module: nn.Module) -> Iterator[None]:
     """Afterwards *module* is as it was, and so is torch's generator."""
     held = [(tensor, tensor.detach().clone()) for tensor in (*module.parameters(), *module.buffers())]
     gradients = [(p, p.grad) for p in module.parameters()]
-    modes = [(part, part.training) for part in module.modules()]
     rng = torch.get_rng_state()
     try:
-        yield
+        with restored_modes(module):
+            yield
     finally:
         with torch.no_grad():
             for tensor, value in held:
                 tensor.copy_(value)
         for p, gradient in gradients:
             p.grad = gradient
-        for part, mode in modes:
-            part.training = mode
         torch.set_rng_state(rng)

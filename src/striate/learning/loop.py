@@ -63,6 +63,8 @@ class Epoch:
     seconds: float
     best: bool  # no epoch before it was better on validation (without one: on training loss)
     task: TaskField = TaskField(CLASSIFICATION)
+    items: int = 0  # trained on
+    waiting: float = 0.0  # of the seconds, those until a batch was there
 
     @property
     def metric(self) -> str:
@@ -116,6 +118,7 @@ class State:
     items: int = 0
     best: tuple[float, ...] = ()  # the larger the better
     seconds: float = 0.0  # of the current epoch
+    waiting: float = 0.0  # of these, those until a batch was there; since a resume
     rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
     average: WeightAverage | None = field(default=None, repr=False)  # of the weights, where the recipe has ``ema``
 
@@ -189,8 +192,9 @@ def training(
             begun = time.perf_counter()
             _seek(batches, state, recipe)
             module.train()
-            fixed, ready = fixed_norms(module), 0
+            fixed, ready, asked = fixed_norms(module), 0, time.perf_counter()
             for x, y in batches:
+                state.waiting += time.perf_counter() - asked
                 for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
                     norm.eval()
                 value = stepper.gradients(_resized(x, recipe, state.epoch), y)
@@ -200,6 +204,7 @@ def training(
                 state.items += len(y)
                 ready += 1
                 if ready < recipe.accumulate and state.step < steps:
+                    asked = time.perf_counter()
                     continue
                 lr = rate_at(recipe, state.epoch * steps + state.step - 1, recipe.epochs * steps)
                 stepper.update(lr, ready)
@@ -211,7 +216,7 @@ def training(
                     torch.set_num_threads(count)
                 state.seconds += now - begun
                 yield Step(state.epoch + 1, -(-state.step // recipe.accumulate), updates, lr, value)
-                begun = time.perf_counter()
+                begun = asked = time.perf_counter()
             seen.warn()
             stepper.read()
             validated = None
@@ -441,8 +446,10 @@ def _finish_epoch(
     seconds = state.seconds + time.perf_counter() - begun
     lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
     state.best = max(rank, state.best) if state.best else rank
-    state.epoch, state.step, state.loss_sum, state.items, state.seconds = state.epoch + 1, 0, 0.0, 0, 0.0
-    return Epoch(state.epoch, train_loss, val_loss, value, lr, seconds, best, task)
+    items, waiting = state.items, state.waiting
+    state.epoch, state.step, state.loss_sum, state.items = state.epoch + 1, 0, 0.0, 0
+    state.seconds = state.waiting = 0.0
+    return Epoch(state.epoch, train_loss, val_loss, value, lr, seconds, best, task, items, waiting)
 
 
 @torch.no_grad()

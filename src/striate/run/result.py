@@ -9,14 +9,16 @@ import numpy as np
 import torch
 
 from striate._version import __version__
+from striate.analysis import format_bytes
 from striate.datasets.augment import Augment
-from striate.errors import shape_text
+from striate.errors import counted, shape_text
 from striate.learning import loss_name
 from striate.metrics import Scores
 from striate.model.contract import Contract
 from striate.model.model import Model, output_context
 from striate.report import ItemView
 from striate.run.measuring import Held
+from striate.run.pace import items_rate, peak_memory
 from striate.tasks.scoring import scoring_of
 
 if TYPE_CHECKING:
@@ -51,11 +53,26 @@ class Result:
         """The headline, and beside it training and validation."""
         return [self.headline(), *([self.run.verdict.line()] if self.run.verdict else [])]
 
+    def effort(self) -> str:
+        """What the training took, in a line, and which epoch is the best."""
+        run, metric = self.run, self.run.task.metric
+        rate = items_rate(run.pace.items, run.pace.seconds, made_of(self.model.contract))
+        memory = peak_memory(run.device)
+        chosen_by = (metric.short or metric.name).replace("_", " ") if metric.higher_is_better else "loss"
+        return "; ".join(
+            [
+                f"trained {counted(len(run.history), 'epoch')} in {run.seconds:.1f} s" + f", {rate}" * bool(rate),
+                f"best epoch {run.best_epoch}, by validation {chosen_by}",
+                *([] if memory is None else [f"peak memory {format_bytes(memory)}"]),
+            ]
+        )
+
     def warnings(self) -> list[str]:
         """What is wrong with the run, a line each."""
         return [
             *[self.run.divergence] * bool(self.run.divergence),
             *(self.run.verdict.warnings() if self.run.verdict else ()),
+            *filter(None, [self.run.pace.note()]),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,6 +86,9 @@ class Result:
             "epochs": len(run.history),
             "best_epoch": run.best_epoch,
             "seconds": run.seconds,
+            "items_per_second": run.pace.items_per_second,
+            "waiting": run.pace.waiting_share,
+            "peak_memory": peak_memory(run.device),
             "parameters": run.table.parameters,
             "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"], **_train(run)},
             "val": {"n": len(run.parts["val"]), **_val(run)},

@@ -38,6 +38,7 @@ from striate.model.placing import point_map
 from striate.report import report
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
+from striate.run.pace import Pace
 from striate.run.result import Result, facts, made_of, worst_items
 from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
@@ -75,6 +76,7 @@ class Run:
     speed: Speed = Speed()  # how steps are computed
     page: bool = False  # write the network's live page
     no_page: str = ""  # why there is none, where one was to be written
+    pace: Pace = field(default_factory=Pace)
     trackers: Trackers = field(default_factory=Trackers)  # that follow it
     lock: FolderLock | None = None  # of the folder, until the run is finished
     verdict: Verdict | None = None  # training, validation and test side by side, once measured
@@ -125,6 +127,7 @@ class Run:
                 self.first_loss = event.loss
             if isinstance(event, Epoch):
                 self.history.append(event.row())
+                self.pace.add(event)
                 if event.best:
                     self.best_epoch = event.epoch
                 self.save_state()  # before the model: what it says of the best epoch is enough to write that again
