@@ -55,20 +55,55 @@ def test_the_steps_tell_the_rate_that_was_used():
     assert [e.lr for e in steps if isinstance(e, Epoch)] == [5 / 8, 1 / 8]
 
 
-def test_best_is_the_highest_validation_accuracy_then_the_lowest_loss():
+def epochs_of(events):
+    return [e for e in events if isinstance(e, Epoch)]
+
+
+def test_best_is_the_highest_mean_accuracy_of_three_epochs():
     events = run(net(), data(), Recipe(epochs=30, lr=0.05), val=data(2))
-    best = (-1.0, -math.inf)
-    for epoch in (e for e in events if isinstance(e, Epoch)):
-        rank = (epoch.val_accuracy, -epoch.val_loss)
-        assert epoch.best == (rank > best)
-        best = max(rank, best)
+    accuracies, best = [], -1.0
+    for epoch in epochs_of(events):
+        accuracies.append(epoch.val_accuracy)
+        mean = sum(accuracies[-3:]) / len(accuracies[-3:])
+        assert epoch.best == (mean > best)
+        best = max(mean, best)
+        assert epoch.kept == (mean >= best - math.sqrt(best * (1 - best) / 16))
 
 
 def test_without_validation_the_training_loss_decides():
-    epochs = [e for e in run(net(), data(), Recipe(epochs=5, lr=0.01)) if isinstance(e, Epoch)]
-    assert [e.best for e in epochs] == [
-        e.train_loss < min((x.train_loss for x in epochs[:i]), default=math.inf) for i, e in enumerate(epochs)
-    ]
+    epochs = epochs_of(run(net(), data(), Recipe(epochs=5, lr=0.01)))
+    losses = [e.train_loss for e in epochs]
+    means = [sum(losses[max(0, i - 2) : i + 1]) / min(3, i + 1) for i in range(5)]
+    assert [e.best for e in epochs] == [mean < min(means[:i], default=math.inf) for i, mean in enumerate(means)]
+    assert [e.kept for e in epochs] == [e.best for e in epochs]
+
+
+def test_keep_last_keeps_every_epoch_in_its_turn():
+    epochs = epochs_of(run(net(), data(), Recipe(epochs=8, lr=3.0, schedule="constant", keep="last"), val=data(2)))
+    assert all(e.kept for e in epochs)
+    assert not all(e.best for e in epochs)
+
+
+def test_patience_ends_the_run_when_nothing_has_become_better():
+    recipe = Recipe(epochs=9, lr=1e-30, schedule="constant", patience=3)  # the first epoch stays the best
+    events = run(net(), data(), recipe, val=data(2))
+    epochs = epochs_of(events)
+    assert [e.best for e in epochs] == [True, False, False, False]
+    assert [e.stopped for e in epochs] == [False, False, False, True]
+    assert isinstance(events[-1], Epoch)
+    assert len(epochs_of(run(net(), data(), Recipe(epochs=4, lr=1e-30, patience=3), val=data(2)))) == 4
+    assert not epochs_of(run(net(), data(), Recipe(epochs=4, lr=1e-30, patience=3), val=data(2)))[-1].stopped
+
+
+def test_patience_counts_on_after_a_resume():
+    module, recipe = net(), Recipe(epochs=9, lr=1e-30, schedule="constant", patience=3)
+    state, steps = State.new(module, recipe), data()
+    for event in training(module, steps, recipe, val=data(2), state=state):
+        if isinstance(event, Epoch) and event.epoch == 2:
+            break
+    rest = epochs_of(training(module, steps, recipe, val=data(2), state=state))
+    assert [e.epoch for e in rest] == [3, 4]
+    assert rest[-1].stopped
 
 
 def test_break_leaves_what_was_trained_so_far():

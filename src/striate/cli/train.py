@@ -314,6 +314,8 @@ def _conclude(result: Result, data: str) -> None:
         say(f"warning: {text}")
     for line in result.lines():
         echo(line)
+    if run.stopped_early:
+        echo(run.stopped_early)
     echo(result.effort())
     for name, file in (("model", "model.safetensors"), ("curves", "metrics.csv"), ("report", "report.html")):
         echo(f"{name:<7} {run.folder / file}")

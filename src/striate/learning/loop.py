@@ -23,6 +23,7 @@ from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
 from striate.learning.speed import BusyWatch, Speed, measure_speed, scores_in, using_threads
 from striate.tasks import CLASSIFICATION, Task, TaskField, task_named
+from striate.tasks.keeping import standings
 from striate.tasks.scoring import Loss, Scoring, Tally, scoring_of
 from striate.tasks.task import IGNORE
 
@@ -61,10 +62,12 @@ class Epoch:
     val_metric: float | None  # the task's: accuracy, mean average precision, mean absolute error, mean IoU
     lr: float
     seconds: float
-    best: bool  # no epoch before it was better on validation (without one: on training loss)
+    best: bool  # no epoch before it was better on validation (without one: on training loss), by the mean of three
     task: TaskField = TaskField(CLASSIFICATION)
     items: int = 0  # trained on
     waiting: float = 0.0  # of the seconds, those until a batch was there
+    kept: bool = True  # its weights become the model, if no later epoch's do: see striate.tasks.keeping
+    stopped: bool = False  # the last one, for there was no better one for as many epochs as the recipe has patience
 
     @property
     def metric(self) -> str:
@@ -116,7 +119,7 @@ class State:
     step: int = 0  # in batches
     loss_sum: Tensor | float = 0.0  # of the current epoch, over its items
     items: int = 0
-    best: tuple[float, ...] = ()  # the larger the better
+    course: tuple[tuple[float | None, float], ...] = ()  # of each epoch: what decides which of them is kept
     seconds: float = 0.0  # of the current epoch
     waiting: float = 0.0  # of these, those until a batch was there; since a resume
     rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
@@ -183,7 +186,7 @@ def training(
     updates = -(-steps // recipe.accumulate)
     task, speed = task_named(task), speed or Speed.of(recipe)
     scoring, loss_function = scoring_of(task), loss_of(recipe, task, weights)
-    tally, seen = scoring.tally(units), _Seen(task, done=state.step > 0)
+    tally, seen = scoring.tally_of(task.metric, units), _Seen(task, done=state.step > 0)
     speed.place(module, state.optimizer)
     stepper = _Stepper(module, recipe, scoring, loss_function, state.optimizer, speed)
     watch = BusyWatch(speed.threads) if not recipe.threads else BusyWatch(1)
@@ -222,8 +225,11 @@ def training(
             validated = None
             if val is not None:
                 with state.averaged():
-                    validated = validate(module, val, loss_function, task, tally, speed)
-            yield _finish_epoch(state, recipe, validated, task, begun, steps)
+                    validated = _validated(module, val, loss_function, task, tally, speed)
+            epoch = _finish_epoch(state, recipe, validated, task, begun, steps)
+            yield epoch
+            if epoch.stopped:
+                return
 
 
 def fastest(
@@ -429,30 +435,40 @@ def _check_loss(value: float, recipe: Recipe) -> None:
 def _finish_epoch(
     state: State,
     recipe: Recipe,
-    validated: tuple[float, float] | None,
+    validated: tuple[float, float, int] | None,
     task: Task,
     begun: float,
     steps: int,
 ) -> Epoch:
     """Ranks the epoch, and moves the state on to the next."""
     train_loss = float(state.loss_sum) / max(1, state.items)
-    val_loss, value = validated or (None, None)
+    val_loss, value, items = validated or (None, None, 0)
     if val_loss is not None:
         _check_loss(val_loss, recipe)
-    rank: tuple[float, ...] = (-train_loss,)
-    if val_loss is not None and value is not None:
-        rank = (value, -val_loss) if task.metric.higher_is_better else (-val_loss,)
-    best = not state.best or rank > state.best
+    state.course += ((value, train_loss if val_loss is None else val_loss),)
+    *_, standing = standings(task.metric, state.course, items, recipe.keep)
     seconds = state.seconds + time.perf_counter() - begun
     lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
-    state.best = max(rank, state.best) if state.best else rank
-    items, waiting = state.items, state.waiting
+    seen, waiting = state.items, state.waiting
     state.epoch, state.step, state.loss_sum, state.items = state.epoch + 1, 0, 0.0, 0
     state.seconds = state.waiting = 0.0
-    return Epoch(state.epoch, train_loss, val_loss, value, lr, seconds, best, task, items, waiting)
+    stopped = 0 < recipe.patience <= standing.stale and state.epoch < recipe.epochs
+    return Epoch(
+        state.epoch,
+        train_loss,
+        val_loss,
+        value,
+        lr,
+        seconds,
+        standing.stale == 0,
+        task,
+        items=seen,
+        waiting=waiting,
+        kept=standing.kept,
+        stopped=stopped,
+    )
 
 
-@torch.no_grad()
 def validate(
     module: nn.Module,
     batches: Iterable[Batch],
@@ -471,6 +487,20 @@ def validate(
     >>> round(loss, 3), accuracy
     (1.127, 0.5)
     """
+    loss_value, value, _ = _validated(module, batches, loss, task, tally, speed)
+    return loss_value, value
+
+
+@torch.no_grad()
+def _validated(
+    module: nn.Module,
+    batches: Iterable[Batch],
+    loss: Loss | None,
+    task: Task | str,
+    tally: Tally | None,
+    speed: Speed | None,
+) -> tuple[float, float, int]:
+    """As :func:`validate`, and how many items there are."""
     scoring, scores_of, speed = scoring_of(task), Scorer(module, task), speed or Speed()
     loss, tally = loss or loss_of(Recipe(label_smoothing=0), task), tally or scoring.tally()
     total, items, counts = 0.0, 0, None
@@ -483,4 +513,4 @@ def validate(
             items += len(y)
     if counts is None:
         raise DataError("there is nothing to validate on: the batches are empty")
-    return total / items, tally.value(counts)
+    return total / items, tally.value(counts), items

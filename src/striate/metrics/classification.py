@@ -79,6 +79,12 @@ class ClassificationScores:
         return int(self.confusion.trace())
 
     @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes that have items (Brodersen et al. 2010)."""
+        recalls = [c.recall for c in self.per_class if c.recall is not None]
+        return sum(recalls) / len(recalls)
+
+    @property
     def commonest(self) -> ClassScore:
         """The class with the most items: predicting it always is right ``n / self.n`` of the time."""
         return max(self.per_class, key=lambda c: c.n)

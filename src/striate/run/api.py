@@ -85,6 +85,8 @@ def train(
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))
     result = run.finish()
+    if run.stopped_early:
+        say(run.stopped_early)
     for line in [*[f"warning: {text}" for text in result.warnings()], *result.lines()]:
         say(line)
     say(f"the run is in {run.folder}")

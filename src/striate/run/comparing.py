@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from striate.errors import Error, ModelError, RecipeError, nearest
 from striate.files import read_json
 from striate.learning.recipe import Recipe
 from striate.run.folder import PROGRESS, STATE, read_about
-from striate.tasks import CLASSIFICATION, task_named
+from striate.tasks import CLASSIFICATION, Task, task_named
 
 SORTS = ("date", "metric", "seconds", "run")
 MARKS = ("recipe.json", "model.safetensors", STATE, PROGRESS)  # what makes a folder a run's
@@ -77,14 +78,14 @@ class RunRow:
 
     def text(self, value: float | None) -> str:
         """*value* with the metric's name; "" where there is none."""
-        return "" if value is None or self.task is None else task_named(self.task).metric.text(value)
+        return "" if value is None or self.task is None else _judged(self.task, self.settings).metric.text(value)
 
     @property
     def rank(self) -> float:
         """The better the metric, the lower."""
         if self.metric is None or self.task is None:
             return math.inf
-        return -self.metric if task_named(self.task).metric.higher_is_better else self.metric
+        return -self.metric if _judged(self.task, self.settings).metric.higher_is_better else self.metric
 
 
 @dataclass(frozen=True)
@@ -200,10 +201,15 @@ def _ordered(rows: list[RunRow], sort: str) -> list[RunRow]:
             return rows
 
 
+def _judged(task: str, settings: Mapping[str, Any]) -> Task:
+    """The task of that name with the metric that counts with these *settings*."""
+    return task_named(task).judged_by(str(settings.get("balance", "none")))
+
+
 def _read(folder: Path) -> RunRow:
     """The row; ModelError or RecipeError where a file is damaged."""
     about = read_about(folder)
-    task = task_named(str(about.get("task", CLASSIFICATION.name)))
+    task = _judged(str(about.get("task", CLASSIFICATION.name)), about)
     path = folder / PROGRESS
     try:
         progress = read_json(path)

@@ -184,7 +184,7 @@ def _prepared(
         run.choose_speed(say)
     about["speed"] = run.speed.as_dict()
     if before:
-        restore(run, int(before.about.get("batch_size", recipe.batch_size)), say)
+        restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
         run.lock = before.lock
         run.mend_files()
     else:

@@ -13,14 +13,14 @@ import numpy as np
 
 from striate.analysis import analyse
 from striate.errors import Error, ModelError
-from striate.files import read_regular
+from striate.files import read_json, read_regular
 from striate.inspect.models.inspected import InspectedModel
 from striate.metrics import Scores
 from striate.model.model import Model, load
 from striate.page import NetworkScene, Sample, View
 from striate.page.panels import Evaluated, Panels
 from striate.report.charts import best_epoch
-from striate.run.folder import read_about
+from striate.run.folder import PROGRESS, read_about
 from striate.run.measuring import Held, measure, parts_for
 from striate.run.result import made_of
 from striate.run.splits import data_of_run, items_of_run, run_of
@@ -80,7 +80,7 @@ def panels_of(model: Model) -> tuple[Panels, str]:
 
 def _course(folder: Path, model: Model) -> Panels:
     """What needs no data: the epochs of the run in *folder*, and how its weights began."""
-    metric = model.contract.task.metric
+    task, best = model.contract.task, None
     rows: list[dict[str, float | None]] = []
     with suppress(OSError, ValueError, csv.Error):  # without its curves a network is as much worth seeing
         text = read_regular(folder / "metrics.csv").decode()
@@ -90,4 +90,7 @@ def _course(folder: Path, model: Model) -> Panels:
     with suppress(ModelError):
         about = read_about(folder)
         init = (str(about["init"]), int(about.get("seed", 0)))
-    return Panels(rows, metric, best_epoch(rows, metric), init=init)
+        task = task.judged_by(str(about.get("balance", "none")))
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        best = int(read_json(folder / PROGRESS)["best_epoch"])
+    return Panels(rows, task.metric, best or best_epoch(rows, task.metric), init=init)

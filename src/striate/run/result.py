@@ -54,15 +54,14 @@ class Result:
         return [self.headline(), *([self.run.verdict.line()] if self.run.verdict else [])]
 
     def effort(self) -> str:
-        """What the training took, in a line, and which epoch is the best."""
-        run, metric = self.run, self.run.task.metric
+        """What the training took, in a line, and which epoch was kept."""
+        run = self.run
         rate = items_rate(run.pace.items, run.pace.seconds, made_of(self.model.contract))
         memory = peak_memory(run.device)
-        chosen_by = (metric.short or metric.name).replace("_", " ") if metric.higher_is_better else "loss"
         return "; ".join(
             [
                 f"trained {counted(len(run.history), 'epoch')} in {run.seconds:.1f} s" + f", {rate}" * bool(rate),
-                f"best epoch {run.best_epoch}, by validation {chosen_by}",
+                run.chosen_by,
                 *([] if memory is None else [f"peak memory {format_bytes(memory)}"]),
             ]
         )

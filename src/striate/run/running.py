@@ -27,6 +27,7 @@ from striate.learning import (
     fastest,
     load_progress,
     load_state,
+    rate_at,
     save_state,
     training,
     using_threads,
@@ -43,6 +44,7 @@ from striate.run.result import Result, facts, made_of, worst_items
 from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
 from striate.tasks import Task
+from striate.tasks.keeping import SPAN, standings
 from striate.tasks.scoring import scoring_of
 
 SHORT = 1e11  # floating-point operations of a run that is over before a measurement would pay; one thread is enough
@@ -83,7 +85,7 @@ class Run:
 
     @property
     def task(self) -> Task:
-        return self.model.contract.task
+        return self.model.contract.task.judged_by(self.recipe.balance)
 
     @property
     def parts(self) -> dict[str, Arrays]:
@@ -128,15 +130,41 @@ class Run:
             if isinstance(event, Epoch):
                 self.history.append(event.row())
                 self.pace.add(event)
-                if event.best:
+                if event.kept:
                     self.best_epoch = event.epoch
                 self.save_state()  # before the model: what it says of the best epoch is enough to write that again
-                if event.best:
+                if event.kept:
                     self._save_model(self.folder / "model.safetensors")
                 self._keep(event.epoch)
             self.seconds += time.perf_counter() - begun
             yield event
             begun = time.perf_counter()
+
+    @property
+    def chosen_by(self) -> str:
+        """Which epoch the model is of, and why that one."""
+        metric, keep = self.task.metric, self.recipe.keep
+        validated = any(row["val/loss"] is not None for row in self.history)
+        if keep == "last":
+            why = "the last"
+        elif metric.higher_is_better and validated:
+            why = f"the last within a standard error of the best validation {metric.words}"
+        else:
+            why = f"the lowest {'validation' if validated else 'training'} loss (mean of {SPAN} epochs)"
+        return f"model of epoch {self.best_epoch}, {why}"
+
+    @property
+    def stopped_early(self) -> str:
+        """What to say where it ended before its last epoch, for none was better for so long; "" where it did not."""
+        if not self.recipe.patience or not self.state.course or self.state.epoch >= self.recipe.epochs:
+            return ""
+        *_, standing = standings(self.task.metric, self.state.course, len(self.parts["val"]))
+        if standing.stale < self.recipe.patience:
+            return ""
+        return (
+            f"stopped after {self.state.epoch} of {self.recipe.epochs} epochs: none of the last {standing.stale} was "
+            f"better on validation (patience {self.recipe.patience})"
+        )
 
     @property
     def divergence(self) -> str:
@@ -212,7 +240,7 @@ class Run:
         if self.page:
             self._write_page(scores)
         write_safely(self.folder / "report.html", self._report(best, scores))
-        self.finished, self.test = True, scores.as_dict().get(self.task.metric.name)
+        self.finished, self.test = True, getattr(scores, self.task.metric.name, None)
         self._save_progress()
         self.trackers.log({f"test/{self.task.metric.name}": self.test}, self.state.epoch)
         self.trackers.finish()
@@ -235,7 +263,9 @@ class Run:
             batch_size=best.at_a_time(256),
             device=self.device,
         )
-        _, train = validate(best.module, batches, task=self.task, tally=scoring_of(self.task).tally(self._units()))
+        _, train = validate(
+            best.module, batches, task=self.task, tally=scoring_of(self.task).tally_of(self.task.metric, self._units())
+        )
         losses = [float(row["val/loss"] or 0) for row in self.history if row["val/loss"] is not None]
         return Verdict(
             metric, train, val, test, (len(some), seen, scores.n), losses, made_of(best.contract), self._advice()
@@ -319,8 +349,10 @@ class Run:
 ENOUGH = 500  # items of the training split that say how well it is known
 
 
-def restore(run: Run, batch: int, say: Say) -> None:
-    """Puts the run where its state says; *batch* is the size of the batches until now. Writes nothing."""
+def restore(run: Run, batch: int, epochs: int, say: Say) -> None:
+    """Puts the run where its state says; *batch* is the size of the batches until now, *epochs* how many there were
+    to be. Writes nothing.
+    """
     run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
     run.finished = finished = _read_progress(run)
     state = run.state
@@ -334,8 +366,19 @@ def restore(run: Run, batch: int, say: Say) -> None:
             f"{run.folder} ({run.net}): complete after {counted(state.epoch, 'epoch')}; continue with, for example, "
             f"--epochs {state.epoch + 10}"
         )
+    if finished and (stopped := run.stopped_early):
+        raise RecipeError(f"{run.folder} ({run.net}): {stopped}; continue with --patience 0")
     at = f", {state.step} steps into epoch {state.epoch + 1}" if state.step else ""
     say(f"resuming {run.folder}: {state.epoch} of {run.recipe.epochs} epochs done{at}")
+    if epochs != run.recipe.epochs and run.recipe.schedule != "constant":
+        before, now = (
+            rate_at(recipe, max(0, 1000 * state.epoch - 1), 1000 * recipe.epochs)
+            for recipe in (replace(run.recipe, epochs=epochs), run.recipe)
+        )
+        say(
+            f"learning rate: the {run.recipe.schedule} schedule now spans {run.recipe.epochs} epochs, not {epochs}: "
+            f"here it is {now:.2g}, where it was {before:.2g}"
+        )
 
 
 def _read_progress(run: Run) -> bool:
@@ -350,8 +393,16 @@ def _read_progress(run: Run) -> bool:
         except (OSError, ValueError, LookupError, TypeError):
             if progress is None:  # in the state of an earlier version
                 raise
-        run.history = [{name: row[name] for name in columns_of(run.task)} for row in progress["history"]]
+        run.history = [
+            {name: row.get(name) if name.startswith("val/") else row[name] for name in columns_of(run.task)}
+            for row in progress["history"]
+        ]
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
+        if not run.state.course and run.history:  # a state of an earlier version
+            metric = run.task.metric.column
+            run.state.course = tuple(
+                (row[metric], float(row["val/loss"] or row["train/loss"] or 0)) for row in run.history
+            )
         return bool(progress["finished"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error!r}); omit --resume to start a new run") from None

@@ -49,7 +49,7 @@ class Verdict:
 
     def line(self) -> str:
         """The two values that stand beside the test's."""
-        return f"training {self._name} {self._text(self.train)}, validation {self._text(self.val)}"
+        return f"training {self.metric.words} {self._text(self.train)}, validation {self._text(self.val)}"
 
     def warnings(self) -> list[str]:
         """A line for each thing that is wrong."""
@@ -73,7 +73,7 @@ class Verdict:
         if not far or not (wide or rise):
             return ""
         return (
-            f"overfits: {self._name} {self._text(self.train)} on the training split, {self._text(self.val)} on "
+            f"overfits: {self.metric.words} {self._text(self.train)} on the training split, {self._text(self.val)} on "
             f"validation{rise}; {self.advice}"
         )
 
@@ -106,10 +106,6 @@ class Verdict:
         """The standard error of the difference of two shares, over so many items each (one more, right and wrong)."""
         share = min(max(self.val, 0.0), 1.0)
         return sqrt(sum((share * (1 - share) + 1 / n) / n for n in items))
-
-    @property
-    def _name(self) -> str:
-        return (self.metric.short or self.metric.name).replace("_", " ")
 
     def _text(self, value: float) -> str:
         return f"{value:.2%}" if self.metric.share else f"{value:.4g}"

@@ -8,7 +8,7 @@ a default that leaves the other tasks as they are; nothing outside ``striate/tas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 from striate.errors import Error, RecipeError, nearest
@@ -39,6 +39,11 @@ class Metric:
         """Of ``metrics.csv``: ``"val/accuracy"``."""
         return f"val/{self.name}"
 
+    @property
+    def words(self) -> str:
+        """Its name in a sentence: ``"mean IoU"``."""
+        return (self.short or self.name).replace("_", " ")
+
     def text(self, value: float) -> str:
         """*value* with the metric's name.
 
@@ -59,6 +64,7 @@ class Task:
         outputs: Several of them.
         description: ``"classification into {}"``; the braces stand for ``"10 classes"``.
         metric: Chooses the best epoch.
+        balanced_metric: Does so where the classes are balanced in training; *metric*, if not given.
         losses: What it can be trained by; the first is the default.
         weighted_losses: Those of them that take a weight for each class.
         exclusive: An item has exactly one class.
@@ -99,6 +105,7 @@ class Task:
     nets: tuple[str, ...] = ()
     default_net: str = "vgg_small"
     default_net_reason: str = ""
+    balanced_metric: Metric | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -179,6 +186,15 @@ class Task:
         weighted = self.weighted_losses if balance == "weights" else ()
         return (weighted or self.losses)[0]
 
+    def judged_by(self, balance: str) -> Task:
+        """This task, its metric the one that counts with that *balance* of a recipe.
+
+        >>> CLASSIFICATION.judged_by("sampling").metric.name, CLASSIFICATION.judged_by("none").metric.name
+        ('balanced_accuracy', 'accuracy')
+        """
+        other = self.balanced_metric if balance != "none" else None
+        return replace(self, metric=other) if other else self
+
     def fits_net_for(self, task: str) -> bool:
         """Whether a net that the zoo has for *task* (a name) suits this one, given its number of outputs."""
         return task in (self.nets or (self.name,))
@@ -197,6 +213,7 @@ CLASSIFICATION = Task(
     activation="softmax",
     min_classes=2,
     balances=("none", "weights", "sampling"),
+    balanced_metric=Metric("balanced_accuracy", "Balanced accuracy"),
 )
 MULTILABEL = Task(
     "multilabel",

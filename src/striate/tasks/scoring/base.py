@@ -14,7 +14,7 @@ from torch import Tensor
 from striate.errors import DataError, counted
 from striate.metrics import Scores
 from striate.report import ItemView, Sections
-from striate.tasks.task import Task
+from striate.tasks.task import Metric, Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # scores before any softmax or sigmoid, and targets, to the batch's mean loss
 
@@ -170,6 +170,10 @@ class Scoring(ABC, Generic[Measured]):
     @abstractmethod
     def tally(self, units: Tensor | None = None) -> Tally:
         """The task's metric; *units*, float ``(V,)``, are what 1 of each standardised value is in the source's."""
+
+    def tally_of(self, metric: Metric, units: Tensor | None = None) -> Tally:
+        """The tally of *metric*, the task's or its balanced one."""
+        return self.tally(units)
 
     @abstractmethod
     def predict(self, scores: np.ndarray, context: OutputContext) -> Answer:

@@ -31,7 +31,7 @@ from striate.tasks.scoring.base import (
     shape_of_targets,
     together,
 )
-from striate.tasks.task import CLASSIFICATION
+from striate.tasks.task import CLASSIFICATION, Metric
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,9 @@ class ClassificationScoring(Scoring[ClassificationScores]):
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_right, lambda counts: float(counts[0] / counts[1]))
 
+    def tally_of(self, metric: Metric, units: Tensor | None = None) -> Tally:
+        return self.tally(units) if metric == self.task.metric else Tally(_right_of_each, _mean_recall)
+
     def predict(self, scores: np.ndarray, context: OutputContext) -> Prediction:
         p = np.exp(log_softmax(scores))
         top = tuple((context.classes[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
@@ -140,6 +143,20 @@ class ClassificationScoring(Scoring[ClassificationScores]):
 def _right(scores: Tensor, targets: Tensor) -> Tensor:
     labels = targets.argmax(1) if targets.is_floating_point() else targets
     return torch.tensor([(scores.argmax(1) == labels).sum(), len(labels)], dtype=torch.float64)
+
+
+def _right_of_each(scores: Tensor, targets: Tensor) -> Tensor:
+    """float64 ``(2, K)``: of each class, how many items were right, and how many there are."""
+    labels = targets.argmax(1) if targets.is_floating_point() else targets
+    k = scores.shape[1]
+    hit = labels[scores.argmax(1) == labels]
+    return torch.stack([torch.bincount(found, minlength=k) for found in (hit, labels)]).double()
+
+
+def _mean_recall(counts: Tensor) -> float:
+    """The balanced accuracy: the mean recall of the classes that have items (Brodersen et al. 2010)."""
+    right, items = counts[:, counts[1] > 0]
+    return float((right / items).mean())
 
 
 def _weighted(each: Loss, weights: Tensor | None) -> Loss:

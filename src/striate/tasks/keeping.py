@@ -1,0 +1,58 @@
+"""Which epoch's weights become the model, by what was measured on the validation split after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from typing import NamedTuple
+
+from striate.tasks.task import Metric
+
+SPAN = 3  # epochs whose mean is compared: one alone may be lucky
+
+
+class Standing(NamedTuple):
+    """Where a run stands after an epoch.
+
+    Args:
+        best: The highest value so far of what is compared, the larger the better.
+        stale: Epochs since then.
+        kept: Whether the weights of this epoch become the model, if no later epoch's do.
+    """
+
+    best: float
+    stale: int
+    kept: bool
+
+
+def standings(
+    metric: Metric, course: Sequence[tuple[float | None, float]], items: int, keep: str = "best"
+) -> Iterator[Standing]:
+    """The standing after each epoch.
+
+    Compared is the mean of the *metric* over the last three epochs. Kept is the last epoch where that is within one
+    standard error of its maximum (the rule of Breiman et al. 1984, section 3.4.3, for choosing among models): what
+    differs by less differs by chance, and then the later epoch, of the smaller learning rate, is the safer choice.
+    Where the metric is an error, compared is the mean loss, and kept the epoch where it is lowest.
+
+    Args:
+        metric: Of the task.
+        course: After each epoch the metric and the loss on the validation split; where there is none, None and the
+            loss on the training split.
+        items: In the validation split.
+        keep: ``"best"``, or ``"last"``: always the last.
+
+    >>> from striate.tasks import CLASSIFICATION
+    >>> course = [(accuracy, 1.0) for accuracy in (0.5, 0.9, 0.8, 0.8, 0.85, 0.5, 0.4)]
+    >>> [standing.kept for standing in standings(CLASSIFICATION.metric, course, items=100)]
+    [True, True, True, True, True, False, False]
+    """
+    by_value = metric.higher_is_better and all(value is not None for value, _ in course)
+    compared = [(value or 0.0) if by_value else -loss for value, loss in course]
+    best, stale = -float("inf"), 0
+    for i in range(len(compared)):
+        recent = compared[max(0, i + 1 - SPAN) : i + 1]
+        mean = sum(recent) / len(recent)
+        best, stale = (mean, 0) if mean > best else (best, stale + 1)
+        margin = sqrt(max(0.0, best * (1 - best)) / max(1, items)) if by_value and metric.share else 0.0
+        yield Standing(best, stale, keep == "last" or mean >= best - margin)
