@@ -81,13 +81,12 @@ def test_the_model_is_the_best_and_the_test_part_is_looked_at_once(in_folder, mo
     best = None
     for event in run.events():
         assert not seen
-        if isinstance(event, Epoch) and event.best:
+        if isinstance(event, Epoch) and event.kept:
             best = {name: value.clone() for name, value in run.model.module.state_dict().items()}
             number = event.epoch
     result = run.finish()
     assert [len(pixels) for pixels in seen] == [360]
     assert same(weights(run.folder), best)
-    assert number < 5  # so rough a run ends with a worse one
     assert run.best_epoch == number == result.as_dict()["best_epoch"]
 
 
@@ -233,9 +232,40 @@ def test_a_finished_run_asks_for_more_epochs_and_takes_them(in_folder):
     run = start(None, resume=True, settings={"epochs": 3}, say=said.append)
     assert said[0] == "newest run: runs/digits-net (net on digits)"
     assert said[2:4] == ["changed: epochs 2 -> 3", "resuming runs/digits-net: 2 of 3 epochs done"]
+    assert said[4].startswith("learning rate: the cosine schedule now spans 3 epochs, not 2: here it is 0.00")
+    assert ", where it was 1.5e-" in said[4]
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
     with pytest.raises(RecipeError, match="complete after 3 epochs"):
         prepare("digits", resume=True)
+
+
+def test_a_run_without_progress_stops_and_says_so(in_folder):
+    run = start(settings={"epochs": 6, "lr": 1e-30, "schedule": "constant", "patience": 2})
+    assert run.finished
+    assert [row["epoch"] for row in run.history] == [1, 2, 3]
+    stopped = "stopped after 3 of 6 epochs: none of the last 2 was better on validation (patience 2)"
+    assert run.stopped_early == stopped
+    assert run.chosen_by == "model of epoch 3, the last within a standard error of the best validation accuracy"
+    with pytest.raises(RecipeError) as caught:
+        prepare("digits", resume=True)
+    assert str(caught.value) == f"runs/digits-net (net): {stopped}; continue with --patience 0"
+    assert len(start(None, resume=True, settings={"patience": 0}).history) == 6
+
+
+def test_with_balance_the_balanced_accuracy_chooses(in_folder):
+    """Of 10 items of one class and 90 of another, a network that knows the second alone is right in 90%, and half."""
+    draw = np.random.default_rng(0)
+    x, y = draw.integers(0, 256, (200, 6, 6), dtype=np.uint8), (np.arange(200) % 10 == 0).astype(int)
+    run = prepare((x, y), "flatten; linear 2", settings={"epochs": 2, "balance": "sampling"})
+    for _ in run.events():
+        pass
+    result = run.finish()
+    recalls = [c.recall for c in result.test.per_class]
+    assert result.test.balanced_accuracy == pytest.approx(sum(recalls) / 2)
+    assert set(run.history[0]) == {"epoch", "train/loss", "val/loss", "val/balanced_accuracy", "lr", "seconds"}
+    assert "best validation balanced accuracy" in run.chosen_by
+    assert result.lines()[1].startswith("training balanced accuracy ")
+    assert (run.folder / "metrics.csv").read_text().startswith("epoch,train/loss,val/loss,val/balanced_accuracy,lr")
 
 
 def test_the_newest_run_of_the_data_and_the_net_is_found(in_folder):

@@ -75,7 +75,7 @@ def test_stopped_anywhere_it_ends_the_same(tmp_path, pixels, name, net, stop):
     state = again(net, recipe, tmp_path / "state")
     module, state = go(net, recipe, pixels, state)
     assert same(module, whole)
-    assert (state.epoch, state.step, state.best) == (whole_state.epoch, 0, whole_state.best)
+    assert (state.epoch, state.step, state.course) == (whole_state.epoch, 0, whole_state.course)
 
 
 def test_the_weights_alone_would_not_be_enough(tmp_path, pixels):
@@ -190,7 +190,16 @@ def changed(saved, **numbers):
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"epoch": -1}, {"epoch": 1.5}, {"step": "2"}, {"items": None}, {"best": 3}, {"best": ["a"]}, {"seconds": []}],
+    [
+        {"epoch": -1},
+        {"epoch": 1.5},
+        {"step": "2"},
+        {"items": None},
+        {"course": 3},
+        {"course": [["a", 1]]},
+        {"course": [1]},
+        {"seconds": []},
+    ],
     ids=str,
 )
 def test_numbers_that_are_none(tmp_path, saved, numbers):
