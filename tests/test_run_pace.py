@@ -65,7 +65,8 @@ def test_train_says_rate_and_memory(cli, in_folder):
     answer = cli("train", "digits", "--net", TINY, "-e", "1", "fraction=0.1")
     line = next(line for line in answer.out.splitlines() if line.startswith("trained"))
     assert re.fullmatch(
-        r"trained 1 epoch in [\d.]+ s, [\d,.]+ images/s; model of epoch 1, the last within a standard error of the best validation accuracy; "
+        r"trained 1 epoch in [\d.]+ s, [\d,.]+ images/s; "
+        r"model of epoch 1, the last within a standard error of the best validation accuracy; "
         r"peak memory [\d.]+ [MG]B",
         line,
     )
