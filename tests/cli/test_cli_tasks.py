@@ -91,6 +91,8 @@ def test_predict_writes_masks_that_hold_the_class_numbers(cli, runs, in_folder):
             assert mask.mode == "P"
             assert (np.asarray(mask) == load(model).predict(path)[0].mask).all()
     assert "-> masks/one.png" in cli("predict", model, "a/one.png", "--out", "masks").out
+    cli("predict", model, "a/one.png", "b/one.png", "-o", "half", "--batch-size", 1, "--shard", "2/2")
+    assert [path.name for path in (in_folder / "half").iterdir()] == ["one-2.png"]  # as in the whole
 
 
 def test_a_mask_keeps_what_was_not_looked_at(tmp_path):

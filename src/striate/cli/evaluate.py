@@ -83,6 +83,9 @@ def predict_command(
     batch_size: BatchSize = 64,
     device: Device = "auto",
     tta: Tta = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Predict the K-th of N equal shares only. [default: all]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
@@ -90,7 +93,7 @@ def predict_command(
     from striate.run.api import predictions
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
-    columns |= {"batch_size": batch_size, "device": device, "tta": tta}
+    columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard}
     failed, documents = 0, []
     for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):
         if isinstance(answer, DataError):

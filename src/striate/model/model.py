@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -115,23 +114,19 @@ class Model:
         """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made."""
         items = [item for source in sources for item in source_items(source, self.contract)]
         batch_size = self.at_a_time(batch_size)
-        with ThreadPoolExecutor(4) as pool:
-            for start in range(0, len(items), batch_size):
-                some = items[start : start + batch_size]
-                read = network_inputs(some, self.contract, pool)
-                good = [found[0] for found in read if not isinstance(found, DataError)]
-                scores = iter(self.scores(np.stack(good)) if good else [])
-                for item, found in zip(some, read, strict=True):
-                    if isinstance(item, DataError):
-                        yield item
-                    elif isinstance(found, DataError):
-                        yield found
-                    else:
-                        size = None if found[1] is None else np.array([found[1]])
-                        context = output_context(
-                            self.contract, size, threshold=threshold, file=item.file, text=item.text
-                        )
-                        yield scoring_of(self.contract.task).predict(next(scores), context)
+        batches = (items[at : at + batch_size] for at in range(0, len(items), batch_size))
+        for some, read in network_inputs(batches, self.contract):
+            good = [found[0] for found in read if not isinstance(found, DataError)]
+            scores = iter(self.scores(np.stack(good)) if good else [])
+            for item, found in zip(some, read, strict=True):
+                if isinstance(item, DataError):
+                    yield item
+                elif isinstance(found, DataError):
+                    yield found
+                else:
+                    size = None if found[1] is None else np.array([found[1]])
+                    context = output_context(self.contract, size, threshold=threshold, file=item.file, text=item.text)
+                    yield scoring_of(self.contract.task).predict(next(scores), context)
 
     @property
     def graph(self) -> Graph | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,36 @@ def image_files(source: str | Path) -> list[str | Path | DataError]:
 Input = tuple[np.ndarray, tuple[int, int] | None]
 
 
-def network_inputs(items: Sequence[Item | DataError], contract: Contract, pool: Executor) -> list[Input | DataError]:
-    """What :func:`network_input` gives for each of *items*, several at a time; the error where one cannot be read."""
-    if contract.mode == "text":  # all at once: the vocabulary is looked through once
+AT_A_TIME = 16  # items that one thread reads: a handover each would take longer than a small image
+
+
+def network_inputs(
+    batches: Iterable[Sequence[Item | DataError]], contract: Contract, ahead: int = 2
+) -> Iterator[tuple[Sequence[Item | DataError], list[Input | DataError]]]:
+    """Each of the *batches* with what :func:`network_input` gives for its items, the error where one cannot be read.
+
+    Threads read so many batches *ahead* of the one that the caller is busy with.
+    """
+    waiting: deque[tuple[Sequence[Item | DataError], list[Future[list[Input | DataError]]]]] = deque()
+    with ThreadPoolExecutor(4) as pool:
+        for batch in batches:
+            each = AT_A_TIME if contract.mode != "text" else max(1, len(batch))  # the vocabulary is looked through once
+            chunks = (batch[at : at + each] for at in range(0, len(batch), each))
+            waiting.append((batch, [pool.submit(_inputs, chunk, contract) for chunk in chunks]))
+            if len(waiting) > ahead:
+                yield _read(*waiting.popleft())
+        while waiting:
+            yield _read(*waiting.popleft())
+
+
+def _read(
+    batch: Sequence[Item | DataError], chunks: Sequence[Future[list[Input | DataError]]]
+) -> tuple[Sequence[Item | DataError], list[Input | DataError]]:
+    return batch, [found for chunk in chunks for found in chunk.result()]
+
+
+def _inputs(items: Sequence[Item | DataError], contract: Contract) -> list[Input | DataError]:
+    if contract.mode == "text":
         texts = [str(item.source) for item in items if isinstance(item, Item)]
         numbers = iter(numbers_of(texts, contract.vocabulary, contract.input[0]))
         return [(next(numbers), None) if isinstance(item, Item) else item for item in items]
@@ -177,7 +205,7 @@ def network_inputs(items: Sequence[Item | DataError], contract: Contract, pool: 
         except DataError as error:
             return error
 
-    return list(pool.map(one, items))
+    return [one(item) for item in items]
 
 
 def network_input(item: Item, contract: Contract) -> Input:

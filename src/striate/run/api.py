@@ -20,14 +20,14 @@ from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
-from striate.learning import Epoch, NamedRecipe, Recipe
+from striate.learning import Epoch, NamedRecipe, Recipe, Speed
 from striate.loading import Given, open_model, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
 from striate.metrics import Scores
 from striate.model.contract import RESIZE
 from striate.model.model import THRESHOLD, Model
-from striate.model.sources import Source
+from striate.model.sources import Item, Source, source_items
 from striate.report.pictures import NOTHING, class_colours
 from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.items import items_of
@@ -35,6 +35,7 @@ from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, device_named, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.reading import check_tta
+from striate.run.shards import Shard
 from striate.run.splits import data_of_run, run_of
 from striate.spec import Shape
 from striate.tasks.scoring import Answer, Mask
@@ -177,6 +178,7 @@ def predict(
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
+    shard: str | tuple[int, int] | None = None,
     say: Say = to_stderr,
 ) -> list[Answer]:
     """The predictions of *model* for *sources*, in their order, under their names.
@@ -194,11 +196,14 @@ def predict(
         label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
+        shard: ``(3, 8)`` or ``"3/8"``: the third of eight equal shares of the *sources*, of which nothing else is
+            read. The shares one after the other are, bit for bit, the whole. Whole batches are shared out.
         say: Told, in a line each, which files of a folder are no images.
 
     Raises:
         ModelError: There is no such model.
         DataError: Naming the first that cannot be read.
+        RecipeError: There is no such share.
 
     >>> from tempfile import mkdtemp
     >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
@@ -208,7 +213,7 @@ def predict(
     """
     answers = []
     how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "tta": tta, "out": out}
-    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text, say=say):
+    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text, shard=shard, say=say):
         if isinstance(answer, DataError):
             raise answer
         answers.append(answer)
@@ -227,6 +232,7 @@ def predictions(
     label: str | None = None,
     file: str | None = None,
     text: str | None = None,
+    shard: str | tuple[int, int] | None = None,
     say: Say = to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
@@ -237,20 +243,37 @@ def predictions(
         raise RecipeError(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
         )
-    taken: set[str] = set()
-    items = items_of(sources, found.contract, ColumnChoice(label=label, file=file, text=text), say)
-    for answer in found.answers(items, batch_size=batch_size, threshold=threshold):
+    if found is not model:  # read for this alone; most layers are faster in this order of the same numbers
+        Speed(memory_format="channels_last").place(found.module)
+    share, contract = Shard.parse(shard), found.contract
+    given = items_of(sources, contract, ColumnChoice(label=label, file=file, text=text), say)
+    items = [item for source in given for item in source_items(source, contract)]
+    own = share.of(range(len(items)), found.at_a_time(batch_size))
+    names = _mask_names(items) if out is not None else []  # of all, so that two shares never write one file
+    answers = found.answers((items[i] for i in own), batch_size=batch_size, threshold=threshold)
+    for i, answer in zip(own, answers, strict=True):
         if isinstance(answer, Mask) and out is not None:
-            yield answer, _write_mask(answer, Path(out), taken, len(found.contract.classes))
+            yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
         else:
             yield answer, None
 
 
-def _write_mask(answer: Mask, folder: Path, taken: set[str], classes: int) -> Path:
+def _mask_names(items: Iterable[Item | DataError]) -> list[str]:
+    """A name for each item's mask, without suffix; where several files have one name, ``name-2`` and so on."""
+    taken: dict[str, int] = {}
+    names: list[str] = []
+    for item in items:
+        stem = name = "" if isinstance(item, DataError) else Path(str(item.file)).stem
+        while name in taken:
+            taken[stem] += 1
+            name = f"{stem}-{taken[stem]}"
+        taken[name] = 1
+        names.append(name)
+    return names
+
+
+def _write_mask(answer: Mask, folder: Path, name: str, classes: int) -> Path:
     """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
-    stem = Path(str(answer.file)).stem
-    name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10**6))) if name not in taken)
-    taken.add(name)
     image = Image.fromarray(answer.mask)
     palette = (*class_colours(classes), *[NOTHING] * (256 - classes))  # all 256: Pillow would cut bits off
     image.putpalette([value for colour in palette for value in colour])
