@@ -128,3 +128,24 @@ def test_up_then_down_and_never_above_lr_nor_at_zero(schedule, warmup, total, lr
     assert values[:warm] == sorted(values[:warm])
     assert values[warm:] == sorted(values[warm:], reverse=True)
     assert max(values) == pytest.approx(lr)
+
+
+def test_the_rate_decays_from_the_last_layer_to_the_first():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    optimizer = optimizer_of(module, Recipe(lr=1.0, layer_decay=0.5))
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    by_layer = [{rates[id(p)] for p in module[i].parameters()} for i in (0, 1, 2, 4)]
+    assert by_layer == [{0.25}, {0.25}, {0.5}, {1.0}]  # the norm is of the layer that it follows
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.01}
+
+
+def test_the_decayed_rates_follow_the_schedule():
+    module = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+    before = copy.deepcopy(module)
+    for _ in training(module, DATA[:1], Recipe(epochs=1, lr=0.1, optimizer="sgd", layer_decay=0.5, **CONSTANT)):
+        pass
+    loss = F.cross_entropy(before(DATA[0][0]), DATA[0][1])
+    loss.backward()
+    for layer, rate in ((0, 0.05), (2, 0.1)):
+        step = before[layer].bias - rate * before[layer].bias.grad
+        assert torch.allclose(module[layer].bias, step, atol=1e-6)

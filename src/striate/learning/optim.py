@@ -69,11 +69,30 @@ def _groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
         ([p for p in trained if p.ndim <= 1 and id(p) not in apart], rest, {"weight_decay": 0.0}),
         ([p for p in trained if id(p) in apart], rest * recipe.norm_bias_lr, {"weight_decay": 0.0}),
     ]
-    return [
-        {"params": some, "lr": recipe.lr * factor, "lr_factor": factor, **settings}
-        for some, factor, settings in kinds
-        if some
-    ]
+    depth = _depth_factors(module, recipe.layer_decay)
+    groups = []
+    for some, factor, settings in kinds:
+        alike: dict[float, list[nn.Parameter]] = {}
+        for p in some:
+            alike.setdefault(factor * depth.get(id(p), 1.0), []).append(p)
+        groups += [{"params": own, "lr": recipe.lr * f, "lr_factor": f, **settings} for f, own in alike.items()]
+    return groups
+
+
+def _depth_factors(module: nn.Module, decay: float) -> dict[int, float]:
+    """What the learning rate of each parameter, by its id, is multiplied with: 1 in the last layer that has weights,
+    times *decay* from each to the one before it (Howard and Ruder 2018; Clark et al. 2020). The scale and the bias of a
+    norm are of the layer that it follows.
+    """
+    if decay == 1:
+        return {}
+    layers: list[list[nn.Parameter]] = [[]]
+    for part in module.modules():
+        own = list(part.parameters(recurse=False))
+        if layers[-1] and any(p.ndim > 1 for p in own):
+            layers.append([])
+        layers[-1] += own
+    return {id(p): decay**depth for depth, layer in enumerate(reversed(layers)) for p in layer}
 
 
 @cache
