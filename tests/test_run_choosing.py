@@ -5,8 +5,9 @@ import pytest
 
 from striate.datasets import DataSet, Part
 from striate.learning import Recipe, find_recipe
+from striate.loading import open_network
 from striate.run import prepare
-from striate.run.choosing import choose
+from striate.run.choosing import choose, smaller_input
 
 
 def images(n, shape=(1, 28, 28), task="classification"):
@@ -51,7 +52,34 @@ def test_many_images_get_fewer_epochs_of_larger_batches_at_a_higher_rate(dataset
 def test_a_network_that_is_given_is_trained_as_the_number_of_images_says():
     choice = choose(images(50_000), net_given=True)
     assert (choice.recipe.batch_size, choice.net) == (128, "")
-    assert choose(images(50_000), fine_tuned=True).recipe.batch_size == 32
+
+
+def test_trained_weights_are_fine_tuned_by_a_recipe_of_their_own():
+    choice = choose(images(50_000), fine_tuned=True)
+    assert (choice.name, choice.recipe, choice.net) == ("finetune", find_recipe("finetune"), "")
+    assert choice.line(choice.recipe).startswith("recipe: finetune, 8 epochs of batches of 32 (since it begins with")
+
+
+@pytest.mark.parametrize(
+    ("n", "shape", "device", "side", "why"),
+    [
+        (1000, (3, 32, 32), "cpu", 128, "the images are small, 32x32"),
+        (300, (3, 40, 60), "cpu", 160, "the images are small, 60x40"),
+        (300, (3, 480, 640), "cpu", 224, ""),
+        (1000, (3, 480, 640), "cpu", 128, "1,000 images of 224x224 take long on a processor"),
+        (1000, (3, 480, 640), "cuda", 224, ""),
+        (10_000, (3, 480, 640), "cpu", 96, "10,000 images of 224x224 take long on a processor"),
+    ],
+    ids=["tiny", "small", "few", "large", "on a GPU", "very many"],
+)
+def test_the_size_at_which_photos_are_fine_tuned(n, shape, device, side, why):
+    graph = open_network("mobilenet_v2").description()
+    assert smaller_input(graph, images(n, shape), 8, device) == (side, why)
+
+
+def test_weights_for_one_size_alone_keep_it():
+    graph = open_network("lenet5", channels=3, input=128).description()  # whose first linear layer is for that size
+    assert smaller_input(graph, images(1000, (3, 32, 32)), 8, "cpu") == (128, "")
 
 
 def test_what_is_said_is_what_is_done(tmp_path):

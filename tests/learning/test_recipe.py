@@ -54,6 +54,7 @@ WRONG = [
     ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
     ({"norm_bias_lr": -1}, "recipe: norm_bias_lr must be a finite number of at least 0, got -1"),
     ({"layer_decay": 0}, "recipe: layer_decay must be a number above 0 and at most 1, got 0"),
+    ({"norm_statistics": "fix"}, "recipe: norm_statistics is 'fix'; did you mean 'fixed'?"),
     ({"head_epochs": -1}, "recipe: head_epochs must be a whole number of at least 0, got -1"),
     ({"accumulate": 0}, "recipe: accumulate must be a whole number of at least 1, got 0"),
     ({"ema": 1.0}, "recipe: ema must be a number of at least 0 and below 1, got 1.0"),
@@ -120,7 +121,7 @@ def test_a_recipe_written_before_a_setting_was_there_is_still_read():
 def test_an_unknown_setting_gets_the_nearest():
     with pytest.raises(RecipeError, match="no setting named 'momenta'; did you mean 'momentum'"):
         Recipe.from_dict({"momenta": 1})
-    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 29 are"):
+    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 30 are"):
         Recipe.from_dict({"nonsense": "sgd"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,7 @@ def first(tmp_path_factory):
 def start(first, data="digits", net=None, stop=None, said=None, **more):
     settings = more.pop("settings", {"epochs": 2, "lr": 0.01})
     say = (said if said is not None else []).append
-    run = prepare(data, net, settings=settings, weights=first, say=say, **more)
+    run = prepare(data, net, more.pop("recipe", Recipe()), settings=settings, weights=first, say=say, **more)
     for event in run.events():
         if stop and not isinstance(event, Epoch) and (event.epoch, event.step) == stop:
             run.save_state()
@@ -103,7 +104,7 @@ def test_a_frozen_beginning_and_a_new_head(first, in_folder):
 
 
 def test_what_is_not_frozen_is_trained_from_where_it_was(first, in_folder):
-    run = prepare("digits", weights=first)
+    run = prepare("digits", recipe=Recipe(), weights=first)
     before, now = load(first).module.state_dict(), run.model.module.state_dict()
     assert all(torch.equal(now[name], before[name]) for name in now if not name.startswith("fc"))
     run = start(first, freeze="bn1")
@@ -124,7 +125,7 @@ def test_the_preparation_is_the_files(first, in_folder):
 def test_the_same_classes_keep_their_head(first, in_folder):
     said = []
     data = write_digits(in_folder / "again", range(5), most=20)
-    run = prepare(data, weights=first, say=said.append)
+    run = prepare(data, recipe=Recipe(), weights=first, say=said.append)
     now = run.model.module.state_dict()
     assert all(torch.equal(now[name], value) for name, value in load(first).module.state_dict().items())
     assert said[1:3] == [
@@ -132,7 +133,7 @@ def test_the_same_classes_keep_their_head(first, in_folder):
         "head kept: same classes",
     ]
     others = write_digits(in_folder / "others", range(5, 10), most=20)  # as many, but others
-    run = prepare(others, weights=first, say=said.append)
+    run = prepare(others, recipe=Recipe(), weights=first, say=said.append)
     assert said[5] == "new layers: fc"
     assert not torch.equal(run.model.module.state_dict()["fc.weight"], now["fc.weight"])
 
@@ -176,9 +177,35 @@ def test_another_size_sees_the_same_share_of_the_picture(in_folder):
 def test_a_net_of_the_zoo_with_the_files_channels(in_folder):
     said = []
     Model(build(open_network("lenet5", classes=2, channels=3).description()), colour((32, 32))).save("a.safetensors")
-    run = prepare("digits", "lenet5", weights="a.safetensors", say=said.append)
+    run = prepare("digits", "lenet5", Recipe(), weights="a.safetensors", say=said.append)
     assert run.model.contract.input == (3, 32, 32)
     assert said[1] == "loaded the weights of 4 of 5 layers from a.safetensors"
+
+
+# --------------------------------------------------------------------------------------------------- by its recipe
+def test_fine_tuning_trains_the_head_first_and_keeps_statistics(first, in_folder):
+    said = []
+    run = prepare("digits", weights=first, say=said.append, settings={"epochs": 1, "lr": 1e-3}, out="run")
+    assert said[1].startswith("recipe: finetune, 1 epoch of batches of 32 (since it begins with trained weights;")
+    assert re.fullmatch(
+        r"head: trained on the features of 1,293 images, computed once, in \d+\.\d s; validation accuracy 9\d\.\d\d%",
+        said[-1],
+    )
+    known, now = load(first).module.state_dict(), run.model.module.state_dict()
+    assert [name for name, value in known.items() if not torch.equal(now[name], value)] == ["fc.weight", "fc.bias"]
+    assert measure(run.model, run.held["test"]).accuracy > 0.85
+    list(run.events())
+    now = run.model.module.state_dict()
+    assert all(torch.equal(now[name], known[name]) for name in known if "running" in name or "tracked" in name)
+    assert not torch.equal(now["conv1.weight"], known["conv1.weight"])
+    assert run.recipe.keep == "last"
+    assert run.finish().test.accuracy > 0.9
+
+
+def test_new_layers_before_the_head_learn_their_statistics(first, in_folder):
+    run = start(first, net=NET.format(10).replace("stage2.bn:", "norm:"), recipe=None, settings={"epochs": 1})
+    assert (run.recipe.head_epochs, run.recipe.norm_statistics, run.recipe.layer_decay) == (0, "batch", 0.95)
+    assert run.model.module.state_dict()["norm.num_batches_tracked"] > 0
 
 
 # ------------------------------------------------------------------------------------------------------- the head
@@ -195,7 +222,7 @@ def test_what_follows_the_head_is_new_too(in_folder):
     assert head_of(parse(text.format(3))) == ("conv2", "batchnorm1", "pool1", "flatten1", "softmax1")
     contract = Contract(tuple("abcdefghij"), (1, 8, 8), "L", (0.5,), (0.5,))
     Model(build(parse(text.format(10))), contract).save("a.safetensors")
-    prepare("digits", weights="a.safetensors", say=said.append)
+    prepare("digits", recipe=Recipe(), weights="a.safetensors", say=said.append)
     assert said[2] == "new layers: conv2, batchnorm1"
 
 
@@ -220,7 +247,7 @@ def test_side_heads_stay_behind(in_folder):
     text = "input 1x8x8; a: conv 4 3; s1: flatten; s2: linear 3; f: flatten <- a; fc: linear 3\ntaps s2"
     graph = parse(text.replace("; ", "\n"))
     Model(build(graph), Contract(("a", "b", "c"), (1, 8, 8), "L", (0.5,), (0.5,))).save("a.safetensors")
-    run = prepare("digits", weights="a.safetensors", say=said.append)
+    run = prepare("digits", recipe=Recipe(), weights="a.safetensors", say=said.append)
     assert run.model.graph.taps == ()
     assert said[1:4] == [
         "loaded the weights of 1 of 2 layers from a.safetensors", "new layers: fc",

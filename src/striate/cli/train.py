@@ -152,7 +152,16 @@ def train_command(
         float | None, _training(help="Learning rate factor from each layer to the one before it. [default: 1]")
     ] = None,
     head_epochs: Annotated[
-        int | None, _training(help="Fine-tuning: first epochs, which train the new head alone. [default: 0]")
+        int | None,
+        _training(help="Fine-tuning: passes over features computed once, which train the new head first. [default: 0]"),
+    ] = None,
+    norm_statistics: Annotated[
+        str | None,
+        _training(
+            "--norm-statistics",
+            help="Batch normalisation in training: batch, or fixed (those of the weights that are fine-tuned). "
+            "[default: batch]",
+        ),
     ] = None,
     accumulate: Annotated[int | None, _training(help="Batches per optimizer step. [default: 1]")] = None,
     ema: Annotated[

@@ -2,6 +2,7 @@
 
 from striate.learning.checkpoint import load_progress, load_state, save_state
 from striate.learning.finder import RateSweep, sweep_rates
+from striate.learning.head import HeadFit, fit_head
 from striate.learning.loop import Epoch, State, Step, fastest, training, validate
 from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
 from striate.learning.optim import Muon, loss_name, loss_of, optimizer_of, orthogonalised, rate_at
@@ -16,6 +17,7 @@ __all__ = [
     "RECIPES",
     "SCHEDULES",
     "Epoch",
+    "HeadFit",
     "Muon",
     "NamedRecipe",
     "RateSweep",
@@ -27,6 +29,7 @@ __all__ = [
     "evaluating",
     "fastest",
     "find_recipe",
+    "fit_head",
     "fixed_norms",
     "freeze",
     "load_progress",

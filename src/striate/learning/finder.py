@@ -130,7 +130,7 @@ def sweep_rates(
         optimizer = optimizer_of(module, recipe)
         torch.manual_seed(recipe.seed)
         module.train()
-        for norm in fixed_norms(module):
+        for norm in fixed_norms(module, recipe.norm_statistics == "fixed"):
             norm.eval()
         for rate, (x, y) in zip(rates, _again(batches), strict=False):
             for group in optimizer.param_groups:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ def fit_head(
 def _minimise(
     tail: nn.Module,
     scores_of: Scorer,
-    scoring: Scoring[object],
+    scoring: Scoring[Any],
     loss: Loss,
     data: Batch,
     penalty: float,
@@ -121,7 +122,7 @@ def _minimise(
         value.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         return value
 
-    optimizer.step(closure)
+    optimizer.step(cast(Any, closure))
 
 
 @torch.no_grad()

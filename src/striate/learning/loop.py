@@ -195,7 +195,8 @@ def training(
             begun = time.perf_counter()
             _seek(batches, state, recipe)
             module.train()
-            fixed, ready, asked = fixed_norms(module), 0, time.perf_counter()
+            fixed = fixed_norms(module, recipe.norm_statistics == "fixed")
+            ready, asked = 0, time.perf_counter()
             for x, y in batches:
                 state.waiting += time.perf_counter() - asked
                 for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
@@ -259,7 +260,7 @@ def fastest(
     scoring, loss = scoring_of(task), loss_of(recipe, task, weights)
     with restored_modes(module):
         module.train()
-        for norm in fixed_norms(module):
+        for norm in fixed_norms(module, recipe.norm_statistics == "fixed"):
             norm.eval()
         return measure_speed(
             module, Scorer(module, task), lambda s, y: loss(*scoring.checked(s, y)), batch, recipe, steps=steps

@@ -123,9 +123,9 @@ def freeze(module: nn.Module, names: Iterable[str]) -> tuple[int, int]:
     return fixed, sum(p.numel() for p in module.parameters()) - fixed
 
 
-def fixed_norms(module: nn.Module) -> list[nn.Module]:
+def fixed_norms(module: nn.Module, every: bool = False) -> list[nn.Module]:
     """The normalisation layers whose weights are all fixed: their running statistics have to stay as well, or what
-    was frozen would change under its own weights.
+    was frozen would change under its own weights. With *every*, all that have such statistics.
 
     >>> net = nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3))
     >>> _ = freeze(net, ["0"])
@@ -133,5 +133,7 @@ def fixed_norms(module: nn.Module) -> list[nn.Module]:
     1
     """
     norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._NormBase)]
+    if every:
+        return [norm for norm in norms if norm.track_running_stats]
     weights = [(norm, list(norm.parameters())) for norm in norms]
     return [norm for norm, own in weights if own and not any(p.requires_grad for p in own)]

@@ -20,6 +20,7 @@ PRECISIONS = ("auto", "float32", "bf16")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
 COMPILE = ("no", "yes")
 KEEP = ("best", "last")
+NORM_STATISTICS = ("batch", "fixed")
 TTA = ("none", "flip")
 
 
@@ -57,7 +58,9 @@ class Recipe:
     fraction: float = 1.0  # of the training split, evenly over the classes, that is trained on
     norm_bias_lr: float = 1.0  # times lr is the learning rate of the biases of normalisation layers
     layer_decay: float = 1.0  # times the learning rate from each layer to the one before it, the last has lr
-    head_epochs: int = 0  # of fine-tuning: first epochs, in which only the new head is trained
+    head_epochs: int = 0  # of fine-tuning: passes over features computed once, in which the new head is trained first
+    # of batch normalisation in training: batch, the statistics of each batch; fixed, those that the weights came with
+    norm_statistics: str = "batch"
     accumulate: int = 1  # batches whose gradients are averaged for one step
     ema: float = 0.0  # decay of the exponential moving average of the weights, which is the model; 0: no average
     keep: str = "best"  # which epoch's weights become the model: best on validation, or last
@@ -79,6 +82,7 @@ class Recipe:
             ("memory_format", MEMORY_FORMATS),
             ("compile", COMPILE),
             ("keep", KEEP),
+            ("norm_statistics", NORM_STATISTICS),
             ("tta", TTA),
         ):
             value = getattr(self, name)

@@ -39,6 +39,20 @@ RECIPES: dict[str, NamedRecipe] = {
         "one cycle of a high learning rate over many small grey images (MNIST and its kin)",
         net="grey_small",
     ),
+    "finetune": NamedRecipe(
+        Recipe(
+            epochs=8,
+            lr=1e-3,
+            warmup=0.2,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            layer_decay=0.95,
+            head_epochs=60,
+            norm_statistics="fixed",
+            keep="last",
+        ),
+        "from trained weights: the head on features computed once, then all layers, the first ones slowest",
+    ),
     "svm": NamedRecipe(Recipe(loss="hinge"), "the multiclass hinge loss of a support vector machine"),
 }
 EARLIER_NAMES = {"standard": "default", "tutorial": "classic"}

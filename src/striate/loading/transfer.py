@@ -32,6 +32,7 @@ class Pretrained:
     module: nn.Module
     graph: Graph
     contract: Contract
+    official: bool = False  # torchvision's, for ImageNet
 
     @classmethod
     def of(
@@ -43,7 +44,7 @@ class Pretrained:
         if isinstance(weights, str | Path) and (official := official_model(weights, fetching, say)):
             name, file, model = official
             assert model.graph is not None
-            return cls(file.name, name, model.module, model.graph, model.contract)
+            return cls(file.name, name, model.module, model.graph, model.contract, official=True)
         network = open_network(weights)
         model = network.model
         if network.graph is None:

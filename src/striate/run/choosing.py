@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from striate.analysis import analyse
 from striate.datasets import DataSet
 from striate.errors import counted
 from striate.learning import RECIPES, Recipe
 from striate.model.contract import IMAGES
+from striate.spec import Graph, lower
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,12 @@ def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = Fals
         net_given: Whether the network is given.
     """
     recipe, items = RECIPES["default"].recipe, len(dataset.train)
-    if fine_tuned or items < MANY or dataset.mode not in IMAGES or not dataset.task.exclusive or dataset.task.per_pixel:
+    if fine_tuned:
+        recipe = RECIPES["finetune"].recipe
+        if net_given:  # whose layers may be new: a head on random features, norms with statistics of nothing
+            recipe = replace(recipe, head_epochs=0, norm_statistics="batch")
+        return Choice(recipe, "finetune", "it begins with trained weights")
+    if items < MANY or dataset.mode not in IMAGES or not dataset.task.exclusive or dataset.task.per_pixel:
         return Choice(recipe)
     if dataset.input[0] == 1 and max(dataset.input[1:]) <= SMALL and not net_given:
         quick = RECIPES["quick"]
@@ -63,3 +70,35 @@ MANY, LARGE = 10_000, 40_000  # images from which on a training split is large, 
 SEEN = 500_000  # images, an image of each epoch counted, after which a network has learned most of what it will
 QUICK = 60_000  # the same of small grey images, in one cycle of a high learning rate
 SMALL = 32  # pixels of the longer side
+SIDES = (96, 128, 160, 192)  # pixels that ImageNet's networks are fine-tuned at where that is enough
+ENLARGED = 4  # times their own size small photos are enlarged to
+WORK = 1e12  # multiplications and additions of all forward passes: a few minutes on two cores
+
+
+def smaller_input(graph: Graph, dataset: DataSet, epochs: int, device: str) -> tuple[int, str]:
+    """The side of the images at which *graph*, a trained network, is fine-tuned if not at its own, and why; with ""
+    where its own is best, or where its weights are for no other.
+
+    Photos that are much smaller gain nothing from being enlarged further; and many large ones take long without a GPU.
+
+    Args:
+        graph: The network, with its own input.
+        dataset: The photos.
+        epochs: How often each is seen.
+        device: ``"cpu"`` or another.
+    """
+    table = analyse(graph)
+    assert graph.input is not None
+    own = min(graph.input[1:])
+    sides = [side for side in SIDES if side < own]
+    least, work = min(dataset.input[1:]), table.macs * len(dataset.train) * epochs
+    fits = [
+        side for side in sides if analyse(lower(graph, (graph.input[0], side, side))).parameters == table.parameters
+    ]
+    enough = next((side for side in fits if side >= ENLARGED * least), own)
+    quick = max([side for side in fits if work * (side / own) ** 2 <= WORK] or fits[:1], default=own)
+    if device == "cpu" and work > WORK and quick < enough:
+        return quick, f"{len(dataset.train):,} images of {own}x{own} take long on a processor"
+    if enough < own:
+        return enough, f"the images are small, {dataset.input[2]}x{dataset.input[1]}"
+    return own, ""

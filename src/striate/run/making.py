@@ -17,11 +17,11 @@ from striate.files import FolderLock, write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
-from striate.loading.transfer import Pretrained, freeze_to
+from striate.loading.transfer import Pretrained, freeze_to, head_of
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import FROM_DATA, build, whiten
-from striate.run.choosing import Choice, choose
+from striate.run.choosing import Choice, choose, smaller_input
 from striate.run.folder import (
     EPOCHS,
     PAGE,
@@ -130,6 +130,11 @@ def _prepared(
     given = before.contract if before else None
     plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)
     check_plan(plan, choice.channels, pretrained.path if pretrained else "")
+    if pretrained and pretrained.official and network is None and choice.input is None:
+        side, why = smaller_input(pretrained.graph, dataset, recipe.epochs, device.type)
+        if why:
+            say(f"input: {side}x{side} (default, since {why}; --input takes another size)")
+            plan = replace(plan, size=side)
 
     name, graph = _graph(network, plan, pretrained, say)
     name = before.name if before else name
@@ -183,6 +188,8 @@ def _prepared(
     else:
         run.choose_speed(say)
     about["speed"] = run.speed.as_dict()
+    if pretrained and recipe.head_epochs and not pretrained.has_head_for(contract.classes, contract.task):
+        run.fit_head(head_of(graph), say)
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
         run.lock = before.lock

@@ -25,6 +25,7 @@ from striate.learning import (
     State,
     Step,
     fastest,
+    fit_head,
     load_progress,
     load_state,
     rate_at,
@@ -225,6 +226,32 @@ class Run:
         weights = self.class_weights()
         self.speed = fastest(self.model.module, batch, recipe, steps=steps, task=self.task, weights=weights)
         say(f"speed: {self.speed}{self.speed.gain}")
+
+    def fit_head(self, head: tuple[str, ...], say: Say) -> None:
+        """Trains the layers *head*, which are new, on the features of all items, computed once; and says it."""
+        begun = time.perf_counter()
+        with using_threads(self.speed.threads):
+            fit = fit_head(
+                self.model.module,
+                head,
+                self.batches("train"),
+                self.batches("val"),
+                self.recipe,
+                task=self.task,
+                weights=self.class_weights(),
+                units=self._units(),
+                speed=self.speed,
+            )
+        self.seconds += time.perf_counter() - begun
+        self.state = State.new(self.model.module, self.recipe)
+        if not fit:
+            say("the features of all items take more memory than 1 GB, so the head begins with random weights")
+            return
+        value = self.task.metric.text(fit.val_metric)
+        say(
+            f"head: trained on the features of {fit.items:,} {made_of(self.model.contract)}, computed once, in "
+            f"{self.seconds:.1f} s; validation {value}"
+        )
 
     def finish(self) -> Result:
         """Measures the best model on the test split, for the first and only time, and writes the report, and the
