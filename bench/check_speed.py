@@ -9,26 +9,17 @@ Evidence: medians of 11 alternating runs, ours each in a new process; the parame
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
+from common import in_turn, machine, ran, seconds
 from striate.analysis import analyse
 from striate.spec import Graph, lower
 from striate.zoo import ZOO
 
 NETS = ("lenet5", "resnet152", "densenet201")
 RUNS = 11
-
-
-def timed(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    call()
-    return (time.perf_counter() - begun) * 1e3
 
 
 CHILD = """
@@ -52,8 +43,8 @@ def ours(name: str) -> tuple[float, float]:
     return first, again
 
 
-def command(*words: str) -> float:
-    return timed(lambda: subprocess.run([sys.executable, "-m", "striate", *words], stdout=subprocess.DEVNULL))
+def striate(*words: str) -> float:
+    return ran(sys.executable, "-m", "striate", *words)[0] * 1e3
 
 
 def importing() -> float:
@@ -63,15 +54,12 @@ def importing() -> float:
 
 
 def main() -> None:
-    import torch
     import torchinfo
 
     from striate.loading.network import check
     from striate.net import build
 
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
-    )
+    print(machine("torch", "torchinfo"))
     print(
         f"{'net':<12} {'check':>7} {'again':>7} {'command':>8} {'module':>7} {'torchinfo':>10} {'ratio':>6}"
         f"   (medians of {RUNS}, ms)"
@@ -80,21 +68,22 @@ def main() -> None:
         graph: Graph = lower(ZOO[name].make(), ZOO[name].input)
         module = build(graph).eval()
         size = (1, *ZOO[name].input)
-        rows = [
-            (
-                *ours(name),
-                command("check", name),
-                timed(lambda module=module, size=size: check(module, size[1:])),
-                timed(lambda module=module, size=size: torchinfo.summary(module, size, verbose=0)),
-            )
-            for _ in range(RUNS)
-        ]
-        static, again, whole, read, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
+        calls = {
+            "ours": lambda name=name: ours(name),
+            "command": lambda name=name: striate("check", name),
+            "module": lambda module=module, size=size: 1e3 * seconds(lambda: check(module, size[1:])),
+            "torchinfo": lambda module=module, size=size: (
+                1e3 * seconds(lambda: torchinfo.summary(module, size, verbose=0))
+            ),
+        }
+        taken = in_turn(calls, RUNS)
+        static, again = map(statistics.median, zip(*taken.pop("ours"), strict=True))
+        whole, read, theirs = map(statistics.median, taken.values())
         summary = torchinfo.summary(module, size, verbose=0)
         report = analyse(graph)
         assert summary.total_params == report.parameters, (name, summary.total_params, report.parameters)
         print(f"{name:<12} {static:7.2f} {again:7.2f} {whole:8.0f} {read:7.0f} {theirs:10.1f} {theirs / static:5.0f}x")
-    for what, once in (("import striate", importing), ("striate --help", lambda: command("--help"))):
+    for what, once in (("import striate", importing), ("striate --help", lambda: striate("--help"))):
         print(f"{what:<15} {statistics.median(once() for _ in range(RUNS)):.0f} ms")
 
 

@@ -10,8 +10,6 @@ CIFAR-10 in class folders; then 200 digits edited four ways and put among the 70
 from __future__ import annotations
 
 import io
-import os
-import platform
 import random
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from common import DATA, machine
 from striate.datasets import DataSet, Part, open_data
 from striate.datasets.doctor import doctor
 
@@ -91,8 +90,8 @@ def recall(mnist: Path) -> None:
 
 
 def main() -> None:
-    shared = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, medians of {RUNS}")
+    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
+    print(f"{machine('numpy', 'Pillow')}, medians of {RUNS}")
     timed(shared / "mnist")
     with tempfile.TemporaryDirectory() as folder:
         timed(five_thousand(shared / "cifar10-jpeg.zip", Path(folder)))

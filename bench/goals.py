@@ -1,7 +1,7 @@
 """Claim: LeNet-5 reaches 98 % on the test part of `digits` (mean of 5 seeds), the whole command within 30 s on two
 cores; and 98.7 % on the 10,000 test digits of MNIST after 3 epochs.
 
-Each run is the command that a person types, in a process of its own, start to end.
+Evidence: each run is the command that a person types, in a process of its own, start to end.
 
     python bench/goals.py            # digits, 5 seeds
     python bench/goals.py mnist      # MNIST as well, from ../shared/data/mnist
@@ -10,18 +10,13 @@ Each run is the command that a person types, in a process of its own, start to e
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-import torch
-
-MNIST = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "mnist"
+from common import DATA, machine
 
 
 def run(data: str, *options: str) -> tuple[float, float]:
@@ -41,10 +36,13 @@ def show(title: str, results: list[tuple[float, float]]) -> None:
 
 
 def main() -> None:
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(machine("torch"))
     show("LeNet-5 on digits, 20 epochs", [run("digits", "--seed", str(seed)) for seed in range(5)])
     if "mnist" in sys.argv[1:]:
-        show("LeNet-5 on MNIST, 3 epochs", [run(str(MNIST), "--epochs", "3", "--seed", str(s)) for s in range(3)])
+        show(
+            "LeNet-5 on MNIST, 3 epochs",
+            [run(str(DATA / "mnist"), "--epochs", "3", "--seed", str(s)) for s in range(3)],
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What inputs cost that were made to do harm: no image costs 400 MB or 5 s beyond what its pixels are due.
+"""Claim: of the inputs that were made to do harm, no image costs 400 MB or 5 s beyond what its pixels are due.
 
-Each case of tests/hostile_inputs.py is run through the command line, each file of tests/model/test_hostile_images.py is
-decoded; the table has, for each kind, how many there are, the most memory (by which the peak rose) and the most
-processor time.
+Evidence: each case of tests/hostile_inputs.py is run through the command line, each file of
+tests/model/test_hostile_images.py is decoded; the table has, for each kind, how many there are, the most memory (by
+which the peak rose) and the most processor time.
 
     python bench/hostile.py
 """
@@ -15,6 +15,8 @@ import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+
+from common import machine
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path += [str(TESTS), str(TESTS / "model")]
@@ -42,6 +44,7 @@ def kind_of(name: str, words: list[str]) -> str:
 
 
 def main() -> None:
+    print(machine("Pillow", "numpy"))
     rows: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         ran = subprocess.run(

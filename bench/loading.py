@@ -23,10 +23,8 @@ medians of 3: 64 against 22 (2.9 times), later 6,201 against 22 (280 times), 393
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -34,9 +32,12 @@ import sys
 import tempfile
 import time
 import zipfile
+from argparse import SUPPRESS
 from pathlib import Path
 
-ZIP = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "cifar10-jpeg.zip"
+from common import DATA, arguments, machine
+
+ZIP = DATA / "cifar10-jpeg.zip"
 LATER = 3  # epochs after the first
 PHOTO = (4032, 3024)
 
@@ -199,22 +200,17 @@ def draw(folder: Path, number: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Loading images: striate beside a plain Dataset and DataLoader.")
+    parser = arguments(__doc__)
     parser.add_argument("what", nargs="?", choices=("jpegs", "photos"), help="if not given both")
     parser.add_argument("--times", type=int, default=5, help="repetitions (5)")
     parser.add_argument("--number", type=int, default=500, help="photos (500)")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
+    for hidden, kind in (("--child", str), ("--folder", Path), ("--size", int)):
+        parser.add_argument(hidden, type=kind, help=SUPPRESS)
     given = parser.parse_args()
     if given.child:
         print(json.dumps({"plain": plain, "striate": striate}[given.child](given.folder, given.size)))
         return
-    import PIL
-    import torch
-
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, ", end="")
-    print(f"Pillow {PIL.__version__}, Python {platform.python_version()}")
+    print(machine("torch", "Pillow"))
     for what, make, title, size in (
         ("jpegs", unpack, "JPEGs of 32x32", 32),
         ("photos", lambda folder: draw(folder, given.number), "photos of 4032x3024", 224),

@@ -1,7 +1,8 @@
 """Claim: Grad-CAM of one image costs at most 1.5 times one forward and backward pass, the choice of the layer and
 all; a hundred calls of any method leave no hook behind, and the memory as it was.
 
-The pass it is compared with is the plain one, from the score back to the input, in the same process, turn by turn.
+Evidence: the pass that it is compared with is the plain one, from the score back to the input, in the same process,
+turn by turn.
 
     python bench/see.py                  # resnet18 and googlenet at 224x224, resnet20 at 32x32
     python bench/see.py vgg16            # another net of the zoo, at its own input
@@ -10,30 +11,21 @@ The pass it is compared with is the plain one, from the score back to the input,
 from __future__ import annotations
 
 import gc
-import os
-import platform
 import resource
 import statistics
 import sys
-import time
-from collections.abc import Callable
 
 import torch
 from torch import nn
 
 import striate
+from common import in_turn, machine, seconds
 from striate.inspect.attribution import METHODS, cam_layer, grad_cam
 from striate.zoo import ZOO
 
 TURNS = 15
 CALLS = 100
 LIMIT = 1.5
-
-
-def seconds(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    call()
-    return time.perf_counter() - begun
 
 
 def cost(name: str) -> float:
@@ -47,16 +39,11 @@ def cost(name: str) -> float:
         torch.autograd.grad(net(leaf)[0].max(), leaf)
 
     calls = {
-        "pass": plain,
-        "grad_cam": lambda: grad_cam(net, x),
-        "its layer given": lambda: grad_cam(net, x, layer=layer),
+        "pass": lambda: seconds(plain),
+        "grad_cam": lambda: seconds(lambda: grad_cam(net, x)),
+        "its layer given": lambda: seconds(lambda: grad_cam(net, x, layer=layer)),
     }
-    taken: dict[str, list[float]] = {what: [] for what in calls}
-    for turn in range(TURNS + 2):  # the first two warm up
-        for what, call in calls.items():
-            took = seconds(call)
-            if turn >= 2:
-                taken[what].append(took)
+    taken = in_turn(calls, TURNS, warm=2)
     middle = {what: statistics.median(each) for what, each in taken.items()}
     ratio, given = (middle[what] / middle["pass"] for what in ("grad_cam", "its layer given"))
     print(
@@ -98,7 +85,7 @@ def left_behind(method: str) -> bool:
 
 def main() -> int:
     torch.set_num_threads(1)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, 1 thread, torch {torch.__version__}")
+    print(machine("torch", threads=1))
     ratios = [cost(name) for name in sys.argv[1:] or ("resnet18", "googlenet", "resnet20")]
     faults = [method for method in METHODS if left_behind(method)]
     good = max(ratios) <= LIMIT and not faults

@@ -13,11 +13,8 @@ nets take turns, so that both have the same machine. The nets were chosen on val
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
+from common import arguments, load, machine
 
 FIGURES = {
     "classification": "accuracy",
@@ -50,13 +47,13 @@ def run(data: str, *options: str) -> tuple[dict[str, float], float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("tasks", nargs="*", help=", ".join(FIGURES))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--options", default="", help="of shapes, such as n=1000,size=64")
     parser.add_argument("--epochs", default="20")
     chosen = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(machine("torch"))
     for task in chosen.tasks or FIGURES:
         data = ",".join(["shapes:" + task, *filter(None, [chosen.options])])
         nets = ("",) if task == "segmentation" else ("", "lenet5")
@@ -71,7 +68,7 @@ def main() -> None:
             rate, seconds = (statistics.median(each[i] for each in done) for i in (1, 2))
             print(
                 f"{data}, {net or 'default'}: {FIGURES[task]} {statistics.mean(figures):.4g}{spread}, n={len(figures)}"
-                f" of {chosen.epochs} epochs; {rate:,.0f} images/s, {seconds:.0f} s; load {os.getloadavg()[0]:.1f}",
+                f" of {chosen.epochs} epochs; {rate:,.0f} images/s, {seconds:.0f} s; {load()}",
                 flush=True,
             )
 
