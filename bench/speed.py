@@ -18,20 +18,17 @@ from memory.
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import striate
+from common import arguments, in_turn, load, machine
 from striate.learning import Recipe, Speed, Step, fastest, using_threads
 from striate.learning.speed import scores_in
 from striate.run import prepare
@@ -43,17 +40,6 @@ NETS = {  # the network, its input, items in a batch, goal
     "resnet18_cifar": ((3, 32, 32), 64, 1.9),
 }
 RECIPE = Recipe(epochs=1, lr=1e-3, schedule="constant", warmup=0, label_smoothing=0.0)
-
-
-def machine() -> str:
-    """Processor flags that decide, threads, versions, load."""
-    with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-        flags = next((line for line in file if line.startswith("flags")), "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    return (
-        f"{platform.machine()} {' '.join(known)}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}"
-    )
 
 
 def bare(module: nn.Module, x: Tensor, y: Tensor, batch: int, how: Speed, *, plain: bool) -> float:
@@ -91,13 +77,13 @@ def product(net: str, x: Tensor, y: Tensor, batch: int, how: Speed) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("nets", nargs="*", default=[*NETS])
     parser.add_argument("--batch", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a loop, about")
     chosen = parser.parse_args()
-    print(machine())
+    print(machine("torch", threads=torch.get_num_threads()))
     for name in chosen.nets:
         shape, batch, goal = NETS[name]
         batch = chosen.batch or batch
@@ -119,10 +105,7 @@ def main() -> None:
             "chosen": lambda of=of, how=how: bare(make(), **of, how=how, plain=False),
             "run": lambda of=of, how=how, name=name: product(name, **of, how=how),
         }
-        seen: dict[str, list[float]] = {loop: [] for loop in loops}
-        for _ in range(chosen.rounds):
-            for loop, go in loops.items():
-                seen[loop].append(go())
+        seen = in_turn(loops, chosen.rounds)
         median = {loop: statistics.median(values) for loop, values in seen.items()}
         rates = ", ".join(f"{loop} {len(x) / value:,.0f}" for loop, value in median.items())
         ratio, over = median["plain"] / median["run"], median["run"] / median["chosen"] - 1
@@ -132,7 +115,7 @@ def main() -> None:
             f"  the run is {ratio:.2f} times as fast as plain (goal {goal}), and takes {over:+.1%} of the bare loop's ",
             end="",
         )
-        print(f"time more (goal 2%); load {os.getloadavg()[0]:.1f}", flush=True)
+        print(f"time more (goal 2%); {load()}", flush=True)
 
 
 if __name__ == "__main__":
