@@ -61,7 +61,20 @@ def test_the_fastest_that_is_right_is_taken(monkeypatch):
 def test_where_bf16_is_slower_float32_is_taken(monkeypatch):
     timed(monkeypatch, lambda how: 90e-4 if how.precision == "bf16" else 1e-4)
     found = chosen()
-    assert (found.precision, found.memory_format, found.threads) == ("float32", "contiguous", 2)
+    assert (found.precision, found.memory_format, found.threads) == ("float32", "channels_last", 2)
+
+
+def test_where_channels_last_is_slower_or_impossible_it_is_not_taken(monkeypatch):
+    timed(monkeypatch, lambda how: fast_bf16(how) * (1.5 if how.memory_format == "channels_last" else 1.0))
+    assert str(chosen()) == "bf16, contiguous, 2 threads"
+
+    class View(nn.Module):
+        def forward(self, x):
+            return x.view(len(x), -1)
+
+    module = net()
+    module[6] = View()
+    assert chosen(module).memory_format == "contiguous"
 
 
 def test_one_thread_is_taken_where_that_is_faster(monkeypatch):

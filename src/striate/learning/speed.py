@@ -24,8 +24,6 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 BUDGET, SHARE = 0.5, 0.02  # seconds to measure in, and the fraction of the expected training time
 GAIN = 1.08  # so many times faster something must be to be preferred to what is simpler
-LIKELY = 0.95  # the same of channels-last, which is rarely slower and often much faster in the whole batch
-ENOUGH = 1.3  # so many times faster than plain, and nothing else is tried where a step is long
 # Of ||bf16 - float32|| / ||float32||. LAYER: of a layer's output, and of its gradients for input and weights, from the
 # same input; rounding to 8 bits comes to 0.005. NETWORK: of the scores; a deep network with batch normalisation
 # multiplies the rounding of its first layers at initialisation (0.24 in ResNet-50), and its gradients' even more.
@@ -294,8 +292,8 @@ def measure_speed(
 ) -> Speed:
     """The fastest way to compute a step of *module* that gives the right numbers, tried on a *batch*.
 
-    Float32 in plain order with all threads is measured first; then one thread, and what is likely to be faster:
-    channels-last, bfloat16, both. It takes at most 0.5 seconds or 2% of the expected training time, whichever is less
+    Float32 in channels-last order with all threads is measured first; then one thread, bfloat16, and plain order, each
+    only where it is faster by ``GAIN``. It takes at most 0.5 seconds or 2% of the expected training time, whichever is less
     (but at least a step or two), on a part of the batch where a step is long. What *recipe* says is kept. Bfloat16 is
     taken only where the outputs and gradients of every layer agree with float32's within ``LAYER_BOUND``, and the
     scores within ``NETWORK_BOUND``. The module, its statistics and torch's generator are as before.
@@ -335,10 +333,12 @@ def _search(
     steps: int,
 ) -> Speed:
     begun, items, count = time.perf_counter(), len(batch[0]), min(2, len(batch[0]))
+    free = recipe.memory_format == "auto" and batch[0].ndim == 4
+    likely = replace(plain, memory_format="channels_last") if free else plain  # rarely slower, often much faster
     while True:  # as many items as there is time for
         x, y = batch[0][:count], batch[1][:count]
         trial = _Trial(scores_of, module, partial(_loss_of_scores, loss, y), x)
-        took = trial.seconds(plain, 0.0)
+        took = trial.seconds(likely, 0.0)
         budget = min(BUDGET, SHARE * took / count * items * steps)
         if count == items or took * 4 > budget / 12:
             break
@@ -348,31 +348,28 @@ def _search(
     def left() -> float:
         return budget - (time.perf_counter() - begun)
 
-    times = {plain: took if long else trial.seconds(plain, left())}
-    best = plain
+    times = {likely: took if long else trial.seconds(likely, left())}
+    best = likely
 
     def attempt(speed: Speed, *, always: bool = False, gain: float = GAIN) -> None:
         nonlocal best
-        if always or (speed not in times and left() > 0 and not (long and times[best] * ENOUGH < times[plain])):
+        if speed not in times and (always or left() > 0):
             times[speed] = trial.seconds(speed, left())
             if times[speed] * gain < times[best]:
                 best = speed
 
-    formats = ["channels_last"] if recipe.memory_format == "auto" and x.ndim == 4 else []
     if not recipe.threads and plain.threads > 1 and not long:
-        attempt(replace(plain, threads=1))  # first: on a busy machine threads wait for each other
-    for name in formats if not long else ():
-        attempt(replace(best, memory_format=name), gain=LIKELY)
-    if recipe.precision == "auto" and left() > 0 and _bf16_is_no_trap(trial, plain, times[plain]):
-        for name in (*formats, plain.memory_format):
-            half = replace(best, precision="bf16", memory_format=name)
-            slow = trial.slow_layers(half, times[plain]) if left() > 0 else None
-            if slow is not None:
-                attempt(replace(half, float32_layers=slow), always=name == (*formats, plain.memory_format)[0])
-    for name in formats:
-        attempt(replace(best, precision=plain.precision, memory_format=name, float32_layers=()))
+        # first: on a busy machine threads wait for each other; in a part of the batch there is less for two to do
+        attempt(replace(likely, threads=1), gain=GAIN if count == items else 1.5)
+    if recipe.precision == "auto" and left() > 0 and _bf16_is_no_trap(trial, best, times[best]):
+        half = replace(best, precision="bf16")
+        slow = trial.slow_layers(half, times[best])
+        if slow is not None:
+            attempt(replace(half, float32_layers=slow), always=True)
+    attempt(replace(best, memory_format=plain.memory_format))
+    attempt(plain)
     rates = ", ".join(f"{speed}: {count / seconds:,.0f}/s" for speed, seconds in times.items())
-    return replace(best, seconds=times[best], plain_seconds=times[plain], items=count, note=rates)
+    return replace(best, seconds=times[best], plain_seconds=times.get(plain), items=count, note=rates)
 
 
 def _loss_of_scores(loss: Loss, y: Tensor, scores: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ from striate.learning import (
 from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
+from striate.net import Net
 from striate.report import report
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
@@ -219,7 +220,8 @@ class Run:
         work = 6 * self.table.macs * len(self.parts["train"]) * recipe.epochs  # forward and backward, 2 a MAC
         if self.device.type == "cpu" and work < SHORT:
             given = Speed.of(recipe)
-            memory_format = "channels_last" if recipe.memory_format == "auto" else given.memory_format
+            free = recipe.memory_format == "auto" and isinstance(self.model.module, Net)  # others may use view
+            memory_format = "channels_last" if free else given.memory_format
             self.speed = replace(given, memory_format=memory_format, threads=given.threads or 1)
             return
         batch = next(iter(self.batches("train", train=True)))
