@@ -294,9 +294,9 @@ def measure_speed(
 
     Float32 in channels-last order with all threads is measured first; then one thread, bfloat16, and plain order, each
     only where it is faster by ``GAIN``. It takes at most 0.5 seconds or 2% of the expected training time, whichever is
-    less (but at least a step or two), on a part of the batch where a step is long. What *recipe* says is kept. Bfloat16 is
-    taken only where the outputs and gradients of every layer agree with float32's within ``LAYER_BOUND``, and the
-    scores within ``NETWORK_BOUND``. The module, its statistics and torch's generator are as before.
+    less (but at least a step or two), on a part of the batch where a step is long. What *recipe* says is kept.
+    Bfloat16 is taken only where the outputs and gradients of every layer agree with float32's within ``LAYER_BOUND``,
+    and the scores within ``NETWORK_BOUND``. The module, its statistics and torch's generator are as before.
 
     Args:
         module: What is trained, in training mode.

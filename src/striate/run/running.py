@@ -427,6 +427,7 @@ def _read_progress(run: Run) -> bool:
             for row in progress["history"]
         ]
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
+        run.test = progress.get("test")
         if not run.state.course and run.history:  # a state of an earlier version
             metric = run.task.metric.column
             run.state.course = tuple(
