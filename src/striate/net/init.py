@@ -140,7 +140,7 @@ def whiten(module: nn.Module, images: Tensor, eps: float = 5e-4) -> None:
     first = _first_convolution(module)
     kernel, size = first.kernel_size, first.weight[0].numel()
     covariance, patches = torch.zeros(size, size, dtype=torch.float64), 0
-    for some in images.tensor_split(range(256, len(images), 256)):
+    for some in images.split(256):
         windows = some
         for axis, side in enumerate(kernel, start=2):
             windows = windows.unfold(axis, side, 1)
