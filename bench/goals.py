@@ -41,7 +41,7 @@ def main() -> None:
     if "mnist" in sys.argv[1:]:
         show(
             "LeNet-5 on MNIST, 3 epochs",
-            [run(str(DATA / "mnist"), "--epochs", "3", "--seed", str(s)) for s in range(3)],
+            [run(str(DATA / "mnist"), "--net", "lenet5", "-b", "32", "-e", "3", "--seed", str(s)) for s in range(3)],
         )
 
 
