@@ -1,10 +1,10 @@
 """Claim: on 2 idle cores `striate train MNIST-FOLDER`, with nothing else said, reaches 99.0 % of the 10,000 test digits
-(mean of 10 seeds) in 5 s from typing the command to the saved model; with `--recipe fast-mnist` 99.5 % in 20 s, and with
-more epochs 99.7 % in 5 minutes.
+(mean of 10 seeds) in 5 s from typing the command to the saved model; with `--recipe fast-mnist` 99.5 % in 20 s, and
+with more epochs 99.7 % in 5 minutes.
 
 Evidence: every run is the command that a person types, in a process of its own, start to end, and nothing is kept from
-the run before. The accuracy is of the test digits, which choose nothing: a tenth of the training digits is set aside for
-validation.
+the run before. The accuracy is of the test digits, which choose nothing: a tenth of the training digits is set aside
+for validation.
 
     python bench/mnist.py                                        # 10 seeds: 1 minute
     python bench/mnist.py --recipe fast-mnist                    # 4 minutes

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import RecipeError
-from striate.run.api import predict
+from striate.run.predicting import predict
 from striate.run.shards import Shard
 
 

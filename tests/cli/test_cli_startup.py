@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 HEAVY = ("torch", "numpy", "PIL", "safetensors")
 
@@ -90,3 +91,10 @@ def test_training_loads_no_compiler(shell, tmp_path):
     code = RUN.format(heavy=("torch", "torch._dynamo", "sympy", "scipy", "matplotlib"))
     words = ["train", "digits", "-e", "1", "-n", "flatten; linear 10", "fraction=0.1", "--out", str(tmp_path / "run")]
     assert python(code, *words, env=shell.environment).splitlines()[-1] == "CODE 0 torch"
+
+
+def test_predicting_loads_nothing_of_training(shell, trained, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    heavy = ("torch", "striate.datasets.open", "striate.run.making", "striate.exporters", "sympy", "torch._dynamo")
+    words = ["predict", str(trained), str(tmp_path / "a.png")]
+    assert python(RUN.format(heavy=heavy), *words, env=shell.environment).splitlines()[-1] == "CODE 0 torch"

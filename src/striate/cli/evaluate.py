@@ -90,7 +90,7 @@ def predict_command(
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
     from striate.errors import DataError, printable
-    from striate.run.api import predictions
+    from striate.run.predicting import predictions
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
     columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard}

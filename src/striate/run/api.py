@@ -1,11 +1,8 @@
-"""What the verbs of the command line do, one Python function each: train, evaluate, predict, export, data."""
+"""What the verbs of the command line do, one Python function each: train, evaluate, export, data."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,29 +13,23 @@ from striate.datasets import BUILT_IN, Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
-from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
-from striate.learning import Epoch, NamedRecipe, Recipe, Speed
-from striate.loading import Given, open_model, open_network
+from striate.learning import Epoch, NamedRecipe, Recipe
+from striate.loading import Given, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
 from striate.metrics import Scores
 from striate.model.contract import RESIZE
-from striate.model.model import THRESHOLD, Model
-from striate.model.sources import Item, Source, source_items
-from striate.report.pictures import NOTHING, class_colours
+from striate.model.model import Model
 from striate.run.folder import Say, say_nothing, to_stderr
-from striate.run.items import items_of
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Reading, device_named, measure, parts_for
+from striate.run.measuring import Fetching, Reading, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
-from striate.run.reading import check_tta
-from striate.run.shards import Shard
+from striate.run.predicting import placed
 from striate.run.splits import data_of_run, run_of
 from striate.spec import Shape
-from striate.tasks.scoring import Answer, Mask
 
 
 def train(
@@ -139,7 +130,7 @@ def evaluate(
     (360, 360)
     """
     check_options(options, "evaluate")
-    found = _placed(model, device, batch_size, tta)
+    found = placed(model, device, batch_size, tta)
     if data is None:
         folder = run_of(found.path)
         if folder is None:
@@ -150,138 +141,6 @@ def evaluate(
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
     return measure(found, *held, batch_size=batch_size)
-
-
-def _placed(model: Given, device: str | None, batch_size: int, tta: str | None) -> Model:
-    """The model, on its device, with that test-time augmentation; RecipeError where the *batch_size* is none."""
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-    found = open_model(model)
-    if device is not None:
-        found.module.to(device_named(device))
-    if tta is not None:
-        check_tta(tta, found.contract)
-        path, found = found.path, Model(found.module, replace(found.contract, tta=tta))
-        found.path = path
-    return found
-
-
-def predict(
-    model: Given,
-    sources: Source | Iterable[Source] | Data,
-    *,
-    threshold: float = THRESHOLD,
-    batch_size: int = 64,
-    device: str | None = None,
-    tta: str | None = None,
-    out: str | Path | None = None,
-    label: str | None = None,
-    file: str | None = None,
-    text: str | None = None,
-    shard: str | tuple[int, int] | None = None,
-    say: Say = to_stderr,
-) -> list[Answer]:
-    """The predictions of *model* for *sources*, in their order, under their names.
-
-    Args:
-        model: A model file, a run's folder or a ``Model``.
-        sources: What :meth:`Model.predict <striate.model.model.Model.predict>` takes: an image file, a folder, an
-            array, a batch, a sentence; or several of them. Also all that :func:`train` takes: a table, an ``.npz``, a
-            DataFrame, ``(X, y)``, a data set, with targets (which are not looked at) or without.
-        threshold: The probability from which on one of several labels is predicted.
-        batch_size: How many items go through the network at a time.
-        device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
-        tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
-        out: Of segmentation: a folder to which each image's mask is written, as a PNG.
-        label: Of a table: the column of the targets, which is not looked at.
-        file: Of a table: the column of the image files.
-        text: Of a table: the column of the texts; several, separated by commas, are joined.
-        shard: ``(3, 8)`` or ``"3/8"``: the third of eight equal shares of the *sources*, of which nothing else is
-            read. The shares one after the other are, bit for bit, the whole. Whole batches are shared out.
-        say: Told, in a line each, which files of a folder are no images.
-
-    Raises:
-        ModelError: There is no such model.
-        DataError: Naming the first that cannot be read.
-        RecipeError: There is no such share.
-
-    >>> from tempfile import mkdtemp
-    >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
-    >>> (prediction,) = predict(model, open_data("digits").test.inputs[0])
-    >>> len(prediction.top), round(sum(probability for _, probability in prediction.top), 6)
-    (10, 1.0)
-    """
-    answers = []
-    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "tta": tta, "out": out}
-    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text, shard=shard, say=say):
-        if isinstance(answer, DataError):
-            raise answer
-        answers.append(answer)
-    return answers
-
-
-def predictions(
-    model: Given,
-    sources: Source | Iterable[Source] | Data,
-    *,
-    threshold: float = THRESHOLD,
-    batch_size: int = 64,
-    device: str | None = None,
-    tta: str | None = None,
-    out: str | Path | None = None,
-    label: str | None = None,
-    file: str | None = None,
-    text: str | None = None,
-    shard: str | tuple[int, int] | None = None,
-    say: Say = to_stderr,
-) -> Iterator[tuple[Answer | DataError, Path | None]]:
-    """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
-    found = _placed(model, device, batch_size, tta)
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
-    if out is not None and not found.contract.task.per_pixel:
-        raise RecipeError(
-            f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
-        )
-    if found is not model:  # read for this alone; most layers are faster in this order of the same numbers
-        Speed(memory_format="channels_last").place(found.module)
-    share, contract = Shard.parse(shard), found.contract
-    given = items_of(sources, contract, ColumnChoice(label=label, file=file, text=text), say)
-    items = [item for source in given for item in source_items(source, contract)]
-    own = share.of(range(len(items)), found.at_a_time(batch_size))
-    names = _mask_names(items) if out is not None else []  # of all, so that two shares never write one file
-    answers = found.answers((items[i] for i in own), batch_size=batch_size, threshold=threshold)
-    for i, answer in zip(own, answers, strict=True):
-        if isinstance(answer, Mask) and out is not None:
-            yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
-        else:
-            yield answer, None
-
-
-def _mask_names(items: Iterable[Item | DataError]) -> list[str]:
-    """A name for each item's mask, without suffix; where several files have one name, ``name-2`` and so on."""
-    taken: dict[str, int] = {}
-    names: list[str] = []
-    for item in items:
-        stem = name = "" if isinstance(item, DataError) else Path(str(item.file)).stem
-        while name in taken:
-            taken[stem] += 1
-            name = f"{stem}-{taken[stem]}"
-        taken[name] = 1
-        names.append(name)
-    return names
-
-
-def _write_mask(answer: Mask, folder: Path, name: str, classes: int) -> Path:
-    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
-    image = Image.fromarray(answer.mask)
-    palette = (*class_colours(classes), *[NOTHING] * (256 - classes))  # all 256: Pillow would cut bits off
-    image.putpalette([value for colour in palette for value in colour])
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_safely(folder / f"{name}.png", stream.getvalue())
-    return folder / f"{name}.png"
 
 
 NOT_YET = {"onnx": "ONNX", "program": "a torch.export program"}

@@ -10,10 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.datasets import BUILT_IN, DataSet
-from striate.datasets.dataset import Inputs
-from striate.datasets.open import open_as_it_is
-from striate.datasets.options import DataOptions
+from striate.datasets.dataset import DataSet, Inputs
 from striate.datasets.sources.array_files import ARRAY_SUFFIXES, loaded_arrays
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.folders import skipped
@@ -82,10 +79,18 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> I
 
 
 def _is_built_in(source: str, contract: Contract) -> bool:
-    return contract.mode != "text" and source.partition(":")[0] in BUILT_IN
+    name = source.partition(":")[0]
+    if contract.mode == "text" or "." in name:  # the name of a file
+        return False
+    from striate.datasets.open import BUILT_IN
+
+    return name in BUILT_IN
 
 
 def _of_data_set(source: Any, contract: Contract) -> Iterator[Item]:
+    from striate.datasets.open import open_as_it_is
+    from striate.datasets.options import DataOptions
+
     for part in open_as_it_is(source, DataOptions()).parts.values():
         yield from _named(part.inputs, part.names, contract)
 

@@ -22,6 +22,7 @@ from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import FROM_DATA, build, whiten
 from striate.run.choosing import Choice, choose, smaller_input
+from striate.run.devices import device_named
 from striate.run.folder import (
     EPOCHS,
     PAGE,
@@ -35,7 +36,7 @@ from striate.run.folder import (
     read_about,
     run_folders,
 )
-from striate.run.measuring import Fetching, Reading, device_named
+from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions
 from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts, sample_of
 from striate.run.running import Run, restore

@@ -17,10 +17,11 @@ from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, counted, nearest
 from striate.learning import Recipe, loss_of
-from striate.model.contract import IGNORE, NO_MIRROR, RESIZE, TEST_TIME, Contract
+from striate.model.contract import IGNORE, RESIZE, Contract
 from striate.model.prepare import normalise
 from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading
+from striate.run.predicting import check_tta
 
 
 def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -> None:
@@ -46,14 +47,6 @@ def content_of(arrays: Arrays) -> str:
         some = arrays.inputs[start : start + 1024 * step : step]
         found = zlib.crc32(np.ascontiguousarray(some).view(np.uint8).data, found)
     return f"{zlib.crc32(np.ascontiguousarray(arrays.targets).view(np.uint8).data, found):08x}"
-
-
-def check_tta(tta: str, contract: Contract) -> None:
-    """RecipeError where that is no test-time augmentation, or none for what the *contract* says."""
-    if tta not in TEST_TIME:
-        raise RecipeError(f"tta is {tta!r}{nearest(tta, TEST_TIME)}")
-    if tta != "none" and not contract.mirrors:
-        raise RecipeError(f"tta {tta} {NO_MIRROR}; omit it")
 
 
 def sample_of(arrays: Arrays, contract: Contract) -> torch.Tensor:
