@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from striate.run.api import export as export
     from striate.run.api import train as train
     from striate.run.comparing import runs as runs
+    from striate.run.finding import find_lr as find_lr
     from striate.run.predicting import predict as predict
-    from striate.run.tuning import find_lr as find_lr
     from striate.run.viewing import view as view
     from striate.spec import *  # noqa: F403
 
@@ -82,8 +82,8 @@ _WHERE = {
     "striate.page": "View",
     "striate.run.api": "data evaluate export train",
     "striate.run.comparing": "runs",
-    "striate.run.tuning": "find_lr",
     "striate.run.predicting": "predict",
+    "striate.run.finding": "find_lr",
     "striate.run.viewing": "view",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}

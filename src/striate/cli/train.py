@@ -121,6 +121,14 @@ def train_command(
             help="Train nothing: sweep the learning rate, suggest one, and draw the losses over the rates.",
         ),
     ] = None,
+    tune: Annotated[
+        str | None,
+        _training(
+            "--tune",
+            metavar="TIME",
+            help="Search lr and weight decay on validation first, for so long: 60s, 5m. [default: none]",
+        ),
+    ] = None,
     schedule: Annotated[
         str | None, _training(help="Learning-rate schedule: constant, step, cosine or linear. [default: cosine]")
     ] = None,
@@ -252,7 +260,7 @@ OURS = ("data", "net", "recipe", "find_lr", "json")  # what is no setting of the
 def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: bool, options: dict[str, Any]) -> None:
     """The sweep of ``--find-lr``, in words or as JSON."""
     from striate.cli.progress import ReadingProgress
-    from striate.run.tuning import find_lr
+    from striate.run.finding import find_lr
 
     for name in ("out", "resume", "page", "keep_epochs"):
         if options.pop(name, None):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
-from striate.learning.modules import Scorer, fixed_norms, restored_modes
+from striate.learning.modules import Scorer, fixed_norms, restored_weights
 from striate.learning.optim import loss_of, optimizer_of
 from striate.learning.recipe import Recipe
 from striate.tasks import CLASSIFICATION, Task, task_named
@@ -126,7 +125,7 @@ def sweep_rates(
     scoring, scores_of, loss_function = scoring_of(task), Scorer(module, task), loss_of(recipe, task, weights)
     rates = np.geomspace(low, high, steps).tolist()
     losses: list[float] = []
-    with _untouched(module):
+    with restored_weights(module):
         optimizer = optimizer_of(module, recipe)
         torch.manual_seed(recipe.seed)
         module.train()
@@ -159,21 +158,3 @@ def _again(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, T
             yield batch
         if batch is None:
             raise DataError("there is nothing to train on: the batches are empty")
-
-
-@contextmanager
-def _untouched(module: nn.Module) -> Iterator[None]:
-    """Afterwards *module* is as it was, and so is torch's generator."""
-    held = [(tensor, tensor.detach().clone()) for tensor in (*module.parameters(), *module.buffers())]
-    gradients = [(p, p.grad) for p in module.parameters()]
-    rng = torch.get_rng_state()
-    try:
-        with restored_modes(module):
-            yield
-    finally:
-        with torch.no_grad():
-            for tensor, value in held:
-                tensor.copy_(value)
-        for p, gradient in gradients:
-            p.grad = gradient
-        torch.set_rng_state(rng)

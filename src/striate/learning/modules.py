@@ -110,6 +110,24 @@ def restored_modes(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
+@contextmanager
+def restored_weights(module: nn.Module) -> Iterator[None]:
+    """Afterwards *module* is as it was, its weights, statistics, gradients and modes, and so is torch's generator."""
+    held = [(tensor, tensor.detach().clone()) for tensor in (*module.parameters(), *module.buffers())]
+    gradients = [(p, p.grad) for p in module.parameters()]
+    rng = torch.get_rng_state()
+    try:
+        with restored_modes(module):
+            yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in held:
+                tensor.copy_(value)
+        for p, gradient in gradients:
+            p.grad = gradient
+        torch.set_rng_state(rng)
+
+
 def freeze(module: nn.Module, names: Iterable[str]) -> tuple[int, int]:
     """Fixes the weights of the submodules called *names*; gives how many numbers are fixed and how many are trained.
 

@@ -217,6 +217,7 @@ ABOUT = (
         "data",
         "source",
         "speed",
+        "tune",
         "task",
         "name",
         "classes",

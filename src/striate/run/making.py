@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,13 @@ from striate.run.folder import (
     run_folders,
 )
 from striate.run.measuring import Fetching, Reading
-from striate.run.options import RunOptions
+from striate.run.options import RunOptions, seconds_of
 from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts, sample_of
 from striate.run.running import Run, restore
 from striate.run.splits import check_split, write_split
 from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
 from striate.run.trackers import Trackers
+from striate.run.tuning import tune
 from striate.spec import Graph, format, lower, parse
 from striate.tasks import CLASSIFICATION
 
@@ -191,6 +192,11 @@ def _prepared(
     about["speed"] = run.speed.as_dict()
     if pretrained and recipe.head_epochs and not pretrained.has_head_for(contract.classes, contract.task):
         run.fit_head(head_of(graph), say)
+    if before and "tune" in before.about:
+        about["tune"] = before.about["tune"]
+    elif choice.tune is not None and not before:
+        about["tune"] = [asdict(tried) for tried in tune(run, seconds_of(choice.tune), say)]
+        about |= {name: getattr(run.recipe, name) for name in ("lr", "weight_decay")}
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
         run.lock = before.lock

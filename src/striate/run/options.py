@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -62,6 +64,8 @@ class RunOptions:
         page: Write the network's live page beside the report: ``page.html``, as :func:`striate.view` makes it.
         log: Experiment trackers: ``"tensorboard"``, the name of an installed module such as ``"wandb"``, an object with
             ``init``, ``log`` and ``finish``, or a list of these.
+        tune: ``"60s"``, ``"5m"``: for how long the learning rate and the weight decay are searched for on validation
+            before the run; not at all, if not given.
     """
 
     out: str | Path | None = None
@@ -85,6 +89,7 @@ class RunOptions:
     keep_epochs: bool = False
     page: bool = False
     log: object = None
+    tune: str | float | None = None
 
     @property
     def of_data(self) -> dict[str, Any]:
@@ -97,6 +102,24 @@ class RunOptions:
                 value = getattr(self, name)
                 if value is not None and not isinstance(value, kind):
                     raise RecipeError(f"{name} must be {what}, got {value!r}")
+        if self.tune is not None:
+            seconds_of(self.tune)
+
+
+def seconds_of(text: str | float) -> float:
+    """A duration that a person gives: ``"60s"``, ``"5m"``, ``"1h"``, or a number of seconds.
+
+    Raises:
+        RecipeError: It is none, or not above 0.
+
+    >>> seconds_of("5m"), seconds_of("90"), seconds_of(2.5)
+    (300.0, 90.0, 2.5)
+    """
+    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(s|sec|m|min|h)?\s*", str(text))
+    seconds = float(found[1]) * {"m": 60, "h": 3600}.get((found[2] or "s")[0], 1) if found else 0.0
+    if not 0 < seconds < math.inf:
+        raise RecipeError(f"tune is {text!r}, expected a time such as 60s or 5m")
+    return seconds
 
 
 def given_recipe(recipe: object) -> Recipe | NamedRecipe | None:

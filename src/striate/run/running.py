@@ -122,7 +122,7 @@ class Run:
             state=self.state,
             task=self.task,
             weights=self.class_weights(),
-            units=self._units(),
+            units=self.units(),
             speed=self.speed,
         )
         about = {"data": self.data, "net": self.net, "task": self.task.name, **self.recipe.as_dict()}
@@ -241,7 +241,7 @@ class Run:
                 self.recipe,
                 task=self.task,
                 weights=self.class_weights(),
-                units=self._units(),
+                units=self.units(),
                 speed=self.speed,
             )
         self.seconds += time.perf_counter() - begun
@@ -293,7 +293,7 @@ class Run:
             device=self.device,
         )
         _, train = validate(
-            best.module, batches, task=self.task, tally=scoring_of(self.task).tally_of(self.task.metric, self._units())
+            best.module, batches, task=self.task, tally=scoring_of(self.task).tally_of(self.task.metric, self.units())
         )
         losses = [float(row["val/loss"] or 0) for row in self.history if row["val/loss"] is not None]
         return Verdict(
@@ -333,7 +333,7 @@ class Run:
         weights = class_weights(self.parts["train"].targets, len(self.model.contract.classes))
         return torch.from_numpy(weights).to(self.device)
 
-    def _units(self) -> torch.Tensor | None:
+    def units(self) -> torch.Tensor | None:
         """Of standardised targets: what one std of each value is in the source's units; of positions, where images
         differ in size, in the pixels of a typical one.
         """
