@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from striate.datasets import DataSet, Part
-from striate.learning import Recipe, find_recipe
+from striate.datasets.augment import Augment
+from striate.learning import RECIPES, Recipe, find_recipe
 from striate.loading import open_network
 from striate.run import prepare
 from striate.run.choosing import choose, smaller_input
@@ -80,6 +81,14 @@ def test_the_size_at_which_photos_are_fine_tuned(n, shape, device, side, why):
 def test_weights_for_one_size_alone_keep_it():
     graph = open_network("lenet5", channels=3, input=128).description()  # whose first linear layer is for that size
     assert smaller_input(graph, images(1000, (3, 32, 32)), 8, "cpu") == (128, "")
+
+
+def test_each_recipe_for_digits_brings_its_net_and_mirrors_none():
+    for name, net in (("quick", "grey_small"), ("fast-mnist", "grey_medium")):
+        named = RECIPES[name]
+        assert named.net == net
+        assert Augment.parse(named.recipe.augment).flip == "no"
+        assert named.recipe.optimizer == "muon"
 
 
 def test_what_is_said_is_what_is_done(tmp_path):

@@ -88,3 +88,5 @@ def test_the_small_grey_net_halves_exactly_and_normalises_each_convolution() -> 
     assert not report.dropped
     maps = [layer.output for layer in report.layers if layer.name in ("conv1", "conv2", "pool2", "conv3")]
     assert maps == [(16, 14, 14), (32, 12, 12), (32, 6, 6), (64, 4, 4)]
+    wider = analyse(ZOO["grey_medium"].make(), (1, 28, 28))
+    assert [layer.output[0] for layer in wider.layers if layer.name in ("conv1", "conv2", "conv3")] == [24, 48, 96]
