@@ -143,7 +143,7 @@ def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
         call(trained)
 
 
-VERBS = """doctor data train evaluate predict check weights export convolve pool activation lab filters maps activity
+VERBS = """doctor data train runs evaluate predict check weights export convolve pool activation lab filters maps activity
     unit field peaks explain imagine view""".split()
 
 
@@ -169,6 +169,7 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
 DRAWN = ("show", "steps", "bare", "html")  # of a figure or a page, which in Python comes from the value
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
+    "train": {"find_lr"},  # striate.find_lr
     "predict": {"files", "top"},
     "view": {"html", "port", "no_browser", "lab"},
     "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "octaves", "ratio", "seed"},  # its **settings

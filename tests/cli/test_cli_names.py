@@ -83,6 +83,11 @@ train digits {none}
 train digits --out {run}
 train digits --resume --out {run}
 train {data} --net 'flatten; linear 2' --epochs 1 --input 8 --out {run}-2
+runs
+runs {run}
+runs {run} --json
+runs {run} {none}
+runs {name}
 evaluate {run} digits
 evaluate {none} digits
 evaluate {run} {data}
