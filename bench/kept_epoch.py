@@ -12,11 +12,11 @@ validation, 360 test items), 12 seeds: highest 95.21 %, this rule 95.28 %, last 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from typing import Any
 
+from common import arguments, machine
 from striate.learning import Epoch, validate
 from striate.run import prepare
 from striate.tasks.keeping import standings
@@ -38,12 +38,13 @@ def run_once(data: str, settings: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("data")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--fraction", type=float, default=1.0)
     chosen = parser.parse_args()
+    print(machine("torch"))
     settings = {"epochs": chosen.epochs, "fraction": chosen.fraction}
     runs = [run_once(chosen.data, settings | {"seed": seed}) for seed in range(chosen.seeds)]
     for rule in runs[0]:

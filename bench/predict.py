@@ -1,6 +1,5 @@
-"""Claims: `striate predict` over a folder of 5,000 small JPEGs is at least as fast as a plain loop (Pillow, DataLoader
-with two workers, the same module); and one image, from typing the command to the answer, takes at most 1.1 times
-what `import torch` takes.
+"""Claim: `striate predict` over a folder of 5,000 small JPEGs is at least as fast as a plain loop (Pillow, DataLoader
+with two workers, the same module). (How soon it answers for one image: start.py.)
 
 Evidence: every figure is a process of its own from start to end, A B A B in one go. The plain loop is a script of
 its own that imports the network's PyTorch source, as `striate export` wrote it, and nothing of striate; it writes the
@@ -12,19 +11,17 @@ same lines. Its answers are compared with those of `striate predict` first.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
-CIFAR = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10-jpeg.zip"
+from common import DATA, arguments, in_turn, load, machine, ran, show
+
+CIFAR = DATA / "cifar10-jpeg.zip"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PLAIN = """
 import json, sys
@@ -83,17 +80,9 @@ def photos(folder: Path, n: int) -> Path:
     return folder / "photos"
 
 
-def seconds(command: list[str], out: Path, folder: Path) -> float:
-    """Of a command from its start to its end, its output in a file."""
-    begun = time.perf_counter()
-    with out.open("w", encoding="utf-8") as file:
-        subprocess.run(command, stdout=file, cwd=folder, check=True)
-    return time.perf_counter() - begun
-
-
-def compare(ours: Path, theirs: Path) -> None:
-    """Ends the bench where the two files do not say the same of the same images."""
-    pairs = list(zip(*(file.read_text(encoding="utf-8").splitlines() for file in (ours, theirs)), strict=True))
+def compare(ours: str, theirs: str) -> None:
+    """Ends the bench where the two do not say the same of the same images."""
+    pairs = list(zip(ours.splitlines(), theirs.splitlines(), strict=True))
     firsts = [[line.rpartition(": ")[2].split()[0] for line in pair] for pair in pairs]
     other = sum(a != b for a, b in firsts)  # a probability may be a rounding apart, and so may two that are alike
     if other > len(pairs) // 1000:
@@ -101,16 +90,15 @@ def compare(ours: Path, theirs: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="of RGB JPEGs of 32x32")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("-n", type=int, default=5000)
     chosen = parser.parse_args()
-    import torch
 
     from striate.run.api import export
 
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(machine("torch", "Pillow"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images = (chosen.folder or photos(folder, chosen.n)).resolve()
@@ -119,29 +107,18 @@ def main() -> None:
         export(model, out=folder / "plain_net.py")
         (folder / "plain.py").write_text(PLAIN, encoding="utf-8")
         settings = json.dumps([CLASSES, (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)])
-        contestants = {
-            "striate predict": [sys.executable, "-m", "striate", "predict", str(model), str(images)],
-            "plain loop": [sys.executable, "plain.py", str(images), settings],
+        commands = {
+            "striate predict": ("-m", "striate", "predict", str(model), str(images)),
+            "plain loop": ("plain.py", str(images), settings),
         }
-        one = str(next(images.rglob("*.jpg")))
-        cold = {
-            "striate predict, 1 image": [sys.executable, "-m", "striate", "predict", str(model), one],
-            "import torch": [sys.executable, "-c", "import torch"],
-        }
-        outs = {name: folder / f"{name.split()[0]}.txt" for name in contestants}
-        for name, command in contestants.items():  # what is read once is in the system's memory from here on
-            seconds(command, outs[name], folder)
-        compare(*outs.values())
-        for group in (contestants, cold):
-            taken: dict[str, list[float]] = {name: [] for name in group}
-            for _ in range(chosen.times):
-                for name, command in group.items():
-                    taken[name].append(seconds(command, folder / "out.txt", folder))
-            ours, theirs = (statistics.median(values) for values in taken.values())
-            for name, values in taken.items():
-                rate = f"  {n / statistics.median(values):7.0f} images/s" if group is contestants else ""
-                print(f"{name:<26} {statistics.median(values):6.2f} s (median of {chosen.times}){rate}")
-            print(f"{'ratio':<26} {ours / theirs:6.2f} (load {os.getloadavg()[0]:.1f})")
+        contestants = {name: partial(ran, sys.executable, *words, cwd=folder) for name, words in commands.items()}
+        compare(*(run()[1] for run in contestants.values()))  # and what is read is in the system's memory from here on
+        turns = in_turn(contestants, chosen.times)
+    taken = {name: [seconds for seconds, _ in of] for name, of in turns.items()}
+    show(taken, beside="striate predict")
+    for name, values in taken.items():
+        print(f"{name}: {n / statistics.median(values):,.0f} images/s")
+    print(load())
 
 
 if __name__ == "__main__":
