@@ -30,13 +30,42 @@ def test_many_small_grey_images_get_a_net_and_one_cycle_of_their_own():
 
 
 @pytest.mark.parametrize(
-    "dataset",
-    [images(1437), images(9999, (3, 32, 32)), images(60_000, task="regression"), images(20_000, task="segmentation")],
+    ("dataset", "name"),
+    [(images(1437), "default"), (images(9999, (3, 32, 32)), "default"),
+     (images(60_000, task="regression"), "regression"), (images(20_000, task="segmentation"), "segmentation")],
     ids=["few", "not so many", "numbers", "masks"],
-)
-def test_others_keep_the_default(dataset):
+)  # fmt: skip
+def test_others_get_the_recipe_of_their_task(dataset, name):
     choice = choose(dataset)
-    assert (choice.recipe, choice.net, choice.line(choice.recipe)) == (Recipe(), "", "")
+    assert (choice.name, choice.recipe, choice.net) == (name, find_recipe(name), "")
+    assert choice.line(choice.recipe) == "" if name == "default" else f"recipe: {name}, " in choice.line(choice.recipe)
+
+
+@pytest.mark.parametrize(
+    ("n", "task", "batch_size", "lr", "epochs"),
+    [(1280, "classification", 32, 2e-3, 20), (400, "classification", 8, 1e-3, 20),
+     (100, "classification", 4, 7.1e-4, 32), (20, "classification", 4, 7.1e-4, 100), (367, "segmentation", 8, 2e-3, 55),
+     (24, "segmentation", 2, 9.9e-4, 100)],
+)  # fmt: skip
+def test_small_data_get_smaller_batches_and_more_epochs(n, task, batch_size, lr, epochs):
+    choice = choose(images(n, (3, 32, 32), task))
+    assert (choice.recipe.batch_size, choice.recipe.epochs) == (batch_size, epochs)
+    assert choice.recipe.lr == pytest.approx(lr)
+    assert (f"the training split is small: {n:,}" in choice.why) == (batch_size != find_recipe(choice.name).batch_size)
+    assert choose(images(10 * n, (3, 32, 32), task), fraction=0.1) == choice
+    assert choose(images(n, (3, 32, 32), task), fine_tuned=True).name == "finetune"
+
+
+def test_the_kind_of_the_data_is_said(tmp_path):
+    lines = []
+    texts = [f"a {'good' if i % 2 else 'bad'} film {i}" for i in range(60)]
+    run = prepare((texts, np.arange(60) % 2), out=tmp_path / "run", say=lines.append)
+    assert (run.net, run.recipe.augment, run.recipe.weight_decay) == ("text_small", "words=0.15", 1.0)
+    (line,) = [line for line in lines if line.startswith("recipe")]
+    assert line == (
+        f"recipe: text, {run.recipe.epochs} epochs of batches of 4 (since the data are texts and the training split "
+        f"is small: 48; change it with --recipe, -e or -b)"
+    )
 
 
 @pytest.mark.parametrize("dataset", [images(50_000, (3, 32, 32)), images(50_000, (1, 28, 40))], ids=["colour", "large"])

@@ -146,11 +146,11 @@ def test_the_words_are_those_of_the_training_part_alone(in_folder):
     assert (run.parts["test"].inputs[:, :2] == [number_of_film, 1]).all()  # 1: a word that training never saw
 
 
-def test_textcnn_is_what_texts_get_and_it_has_their_words(in_folder):
+def test_text_small_is_what_texts_get_and_it_has_their_words(in_folder):
     run = prepare(sentences(in_folder), settings={"epochs": 1})
-    assert run.net == "textcnn"
+    assert run.net == "text_small"
     words = len(run.model.contract.vocabulary) + 2
-    assert run.model.module.state_dict()["embed.weight"].shape == (words, 300)
+    assert run.model.module.state_dict()["embed.weight"].shape == (words, 64)
     assert (run.model.contract.input,) == ((run.held["train"].arrays.inputs.shape[1],),)
 
 

@@ -43,7 +43,7 @@ def data(in_folder):
         "digits": ("digits", "flatten; linear 10", []),
         "names": ("flat photos", "flatten; linear 3", ["--classes-from", "name:{class}.*"]),
         "table": ("photos.csv", "flatten; linear 1", ["--label", "size", "--file", "the file", "--group", "who"]),
-        "texts": ("texts.csv", "textcnn", ["--label", "mood", "--text", "title,said"]),
+        "texts": ("texts.csv", "text_small", ["--label", "mood", "--text", "title,said"]),
         "masks": ("seg", "conv 2 3 padding=1", ["--mask-threshold", "100"]),
         "arrays": ("arrays.npz", "conv 2 3; relu; flatten; linear 3", []),
         "signals": ("signals.csv", "flatten; linear 3", ["--label", "z"]),

@@ -233,11 +233,26 @@ def test_a_balance_that_does_not_go_with_the_task_is_refused(balance, task, mess
     assert message in str(error.value)
 
 
-def test_texts_are_not_augmented():
-    text = Contract(("a", "b"), (2,), "text", (), (), vocabulary=("word",))
-    arrays = Arrays(np.zeros((2, 2), np.int64), np.array([0, 1]), ("p", "q"))
-    with pytest.raises(RecipeError, match="is for images, and these are texts; use augment=none"):
-        Batches(arrays, text, batch_size=1, augment=Augment(shift=1))
+def test_texts_are_augmented_by_unknown_words_alone():
+    text = Contract(("a", "b"), (50,), "text", (), (), vocabulary=("word", "other"))
+    words = np.tile(np.r_[np.full(40, 2), np.zeros(10, np.int64)], (200, 1))
+    arrays = Arrays(words, np.arange(200) % 2, tuple(map(str, range(200))))
+    with pytest.raises(RecipeError, match=r"is for images, and these are texts; use augment=none or words=0\.1"):
+        Batches(arrays, text, batch_size=1, augment=Augment(shift=1, words=0.1))
+    batches = Batches(arrays, text, batch_size=50, augment=Augment(words=0.2), shuffle=True)
+    first, again = (torch.cat([x for x, _ in batches]) for _ in range(2))
+    assert torch.equal(first, again)  # decided by the seed, the epoch and the item alone
+    assert (first[:, 40:] == 0).all()  # padding stays
+    assert set(first[:, :40].unique().tolist()) == {1, 2}
+    assert (first[:, :40] == 1).float().mean().item() == pytest.approx(0.2, abs=0.02)  # 4.5 standard errors
+    batches.set_epoch(1)
+    assert not torch.equal(first, torch.cat([x for x, _ in batches]))
+    assert (words == np.tile(np.r_[np.full(40, 2), np.zeros(10, np.int64)], (200, 1))).all()
+
+
+def test_images_have_no_words():
+    with pytest.raises(RecipeError, match=r"augment: words=0\.1 is for texts, and these are images; omit it"):
+        Batches(numbered(4), CONTRACT, batch_size=1, augment=Augment(words=0.1))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

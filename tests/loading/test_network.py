@@ -210,7 +210,7 @@ def test_a_single_number_is_the_side_of_square_images():
         ((3, 480, 640), "RGB", "regression", "vgg_small_regressor", "numbers are to be predicted"),
         ((1, 28, 28), "L", "segmentation", "unet_small", "every pixel has a class"),
         ((7, 32, 32), "channels", "classification", "vgg_small", "the images have several channels"),
-        ((9,), "text", "classification", "textcnn", "the data are texts"),
+        ((9,), "text", "classification", "text_small", "the data are texts"),
         ((1, 32, 32, 32), "values", "classification", "voxnet", "the data are volumes"),
     ],
 )

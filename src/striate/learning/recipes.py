@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.errors import RecipeError, nearest
@@ -18,6 +19,8 @@ class NamedRecipe:
         about: In a line, what it is for.
         net: The network of the zoo that is trained where none is named; "" for that of the data.
         init: The initialisation of that network's weights.
+        steps: Of the optimizer, that a run has at least: small data get more epochs for it, five times as many at most.
+        smallest: Batch that small data get.
         evidence: The claim: data, accuracy, n, processor, versions, seconds, and the command that shows it.
     """
 
@@ -25,11 +28,37 @@ class NamedRecipe:
     about: str
     net: str = ""
     init: str = "auto"
+    steps: int = 0
+    smallest: int = 4
     evidence: str = ""
+
+    def sized(self, items: int) -> Recipe:
+        """The settings for a training split of so many *items*.
+
+        Where batches would be fewer than 40 in an epoch they become smaller, and the rate with the square root of their
+        size; then there are as many epochs as give ``steps``.
+
+        >>> small = RECIPES["default"].sized(100)
+        >>> small.batch_size, small.lr, small.epochs
+        (4, 0.00071, 32)
+        >>> RECIPES["default"].sized(2000) == RECIPES["default"].recipe
+        True
+        """
+        recipe, size = self.recipe, self.recipe.batch_size
+        if not self.steps:
+            return recipe
+        while size > self.smallest and items < MANY_BATCHES * size:
+            size //= 2
+        epochs = min(5 * recipe.epochs, max(recipe.epochs, math.ceil(self.steps / math.ceil(items / size))))
+        lr = float(f"{recipe.lr * math.sqrt(size / recipe.batch_size):.2g}")
+        return replace(recipe, batch_size=size, lr=lr, epochs=epochs)
+
+
+MANY_BATCHES = 40  # of an epoch
 
 
 RECIPES: dict[str, NamedRecipe] = {
-    "default": NamedRecipe(Recipe(), "AdamW, one cycle of the learning rate, label smoothing"),
+    "default": NamedRecipe(Recipe(), "AdamW, one cycle of the learning rate, label smoothing", steps=800),
     "classic": NamedRecipe(
         Recipe(optimizer="sgd", lr=0.5, schedule="constant", warmup=0, weight_decay=0, loss="mse", batch_size=16),
         "what the tutorials describe: plain gradient descent on 1/2 sum (target - probability)^2",
@@ -67,6 +96,18 @@ RECIPES: dict[str, NamedRecipe] = {
         ),
         "from trained weights: the head on features computed once, then all layers, the first ones slowest",
     ),
+    "text": NamedRecipe(
+        Recipe(epochs=6, batch_size=64, weight_decay=1.0, augment="words=0.15"),
+        "short texts: a strong weight decay, and a part of the words unknown in training",
+        steps=800,
+    ),
+    "segmentation": NamedRecipe(
+        Recipe(batch_size=16, lr=2.8e-3, augment="standard"),
+        "a class for each pixel: small batches, shifted and flipped, and many epochs of few images",
+        steps=2500,
+        smallest=2,
+    ),
+    "regression": NamedRecipe(Recipe(), "numbers from images", steps=800),
     "svm": NamedRecipe(Recipe(loss="hinge"), "the multiclass hinge loss of a support vector machine"),
 }
 EARLIER_NAMES = {"standard": "default", "tutorial": "classic"}

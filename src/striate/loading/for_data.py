@@ -92,7 +92,7 @@ def default_network(input: Shape, mode: str, task: Task = CLASSIFICATION, classe
     ('unet_small', 'every pixel has a class')
     """
     if mode == "text":
-        return "textcnn", "the data are texts"
+        return "text_small", "the data are texts"
     if mode == "values":
         if len(input) == 4 and VOXNET[0] <= min(input[1:]) and max(input[1:]) <= VOXNET[1]:
             return "voxnet", "the data are volumes"

@@ -40,22 +40,30 @@ class Choice:
         return f"recipe: {self.name}, {length} ({how})" if self.why else ""
 
 
-def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = False) -> Choice:
+def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = False, fraction: float = 1.0) -> Choice:
     """The recipe for *dataset* where none is named.
 
     Args:
         dataset: The data, with their training split.
         fine_tuned: Whether it starts from trained weights.
         net_given: Whether the network is given.
+        fraction: Of the training split, that is used.
     """
-    recipe, items = RECIPES["default"].recipe, len(dataset.train)
     if fine_tuned:
         recipe = RECIPES["finetune"].recipe
         if net_given:  # whose layers may be new: a head on random features, norms with statistics of nothing
             recipe = replace(recipe, head_epochs=0, norm_statistics="batch")
         return Choice(recipe, "finetune", "it begins with trained weights")
-    if items < MANY or dataset.mode not in IMAGES or not dataset.task.exclusive or dataset.task.per_pixel:
-        return Choice(recipe)
+    items, task = max(1, round(fraction * len(dataset.train))), dataset.task
+    text = dataset.mode == "text"
+    name = "text" if text else task.default_recipe
+    named = RECIPES[name]
+    kind = "the data are texts" if text else task.default_net_reason if name != "default" else ""
+    if items < MANY or dataset.mode not in IMAGES or not task.exclusive or task.per_pixel:
+        recipe = named.sized(items)
+        small = f"the training split is small: {items:,}" if recipe != named.recipe else ""
+        return Choice(recipe, name, " and ".join(filter(None, [kind, small])), named.net)
+    recipe = named.recipe
     if dataset.input[0] == 1 and max(dataset.input[1:]) <= SMALL and not net_given:
         quick = RECIPES["quick"]
         recipe = replace(quick.recipe, epochs=max(1, round(QUICK / items)))

@@ -117,7 +117,12 @@ def _prepared(
         if choice.of_data != opened or before.other_data(choice, dataset):
             dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
     _announce(dataset, say, quick=before is None)
-    chosen = Choice(recipe) if recipe else choose(dataset, fine_tuned=bool(choice.weights), net_given=bool(network))
+    given_net, share = bool(network), float((settings or {}).get("fraction", 1.0))
+    chosen = (
+        Choice(recipe)
+        if recipe
+        else choose(dataset, fine_tuned=bool(choice.weights), net_given=given_net, fraction=share)
+    )
     recipe = _varied(chosen.recipe, settings)
     if line := chosen.line(recipe):
         say(line)

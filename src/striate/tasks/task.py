@@ -81,6 +81,7 @@ class Task:
         nets: Of which tasks the zoo's nets suit; only its own, if not given.
         default_net: The zoo's net for images when none is named.
         default_net_reason: Why it is that, after "since".
+        default_recipe: The named recipe when none is named.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Task:
     nets: tuple[str, ...] = ()
     default_net: str = "vgg_small"
     default_net_reason: str = ""
+    default_recipe: str = "default"
     balanced_metric: Metric | None = None
 
     def __str__(self) -> str:
@@ -245,6 +247,7 @@ REGRESSION = Task(
     nets=("classification", "regression"),
     default_net="vgg_small_regressor",
     default_net_reason="numbers are to be predicted",
+    default_recipe="regression",
 )
 SEGMENTATION = Task(
     "segmentation",
@@ -263,6 +266,7 @@ SEGMENTATION = Task(
     balances=("none", "weights"),
     default_net="unet_small",
     default_net_reason="every pixel has a class",
+    default_recipe="segmentation",
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION)}

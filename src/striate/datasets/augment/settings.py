@@ -1,4 +1,4 @@
-"""What augmentation may do to an image: a value with a text form."""
+"""What augmentation may do to an image or a text: a value with a text form."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ RANGES = {
     "cutout": 16_384.0,
     "mixup": 1.0,
     "cutmix": 1.0,
+    "words": 0.99,
 }
 
 
 @dataclass(frozen=True)
 class Augment:
-    """What may be changed about a training image, and how far. ``Augment()`` changes nothing.
+    """What may be changed about a training image or text, and how far. ``Augment()`` changes nothing.
 
     Lengths are pixels where they are whole numbers from 1 on, and fractions of the image's side below 1.
 
@@ -34,7 +35,7 @@ class Augment:
     'shift=4 flip=alternate'
     >>> Augment.parse("standard flip=no rotate=10")
     Augment(shift=0.125, flip='no', vflip='no', rotate=10.0, scale=0.0, brightness=0.0, contrast=0.0, colour=0.0, \
-cutout=0.0, mixup=0.0, cutmix=0.0)
+cutout=0.0, mixup=0.0, cutmix=0.0, words=0.0)
     """
 
     shift: float = 0.0  # at most so far left, right, up and down; the edge's pixels are repeated
@@ -48,6 +49,7 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
     cutout: float = 0.0  # the side of a square, anywhere, that is covered with the mean colour
     mixup: float = 0.0  # the fraction of the images that are blended with another, and their targets too
     cutmix: float = 0.0  # the fraction of the images that have a rectangle out of another, likewise
+    words: float = 0.0  # of texts: the fraction of the words that are replaced by the unknown word
 
     def __post_init__(self) -> None:
         for name in ("flip", "vflip"):
@@ -120,9 +122,16 @@ cutout=0.0, mixup=0.0, cutmix=0.0)
         """
         if self == Augment():
             return self, ()
+        if contract.mode == "text" and self == Augment(words=self.words):
+            return self, ()
         if contract.mode in ("text", "values"):
-            what = "texts" if contract.mode == "text" else "values whose meaning is not known"
-            raise RecipeError(f"augment: {self} is for images, and these are {what}; use augment=none")
+            texts = contract.mode == "text"
+            what = "texts" if texts else "values whose meaning is not known"
+            raise RecipeError(
+                f"augment: {self} is for images, and these are {what}; use augment=none{' or words=0.1' * texts}"
+            )
+        if self.words:
+            raise RecipeError(f"augment: words={self.words:g} is for texts, and these are images; omit it")
         self._check_lengths(contract)
         suited, notes = self, []
         for names, why in _left_out(contract):
