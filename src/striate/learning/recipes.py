@@ -8,6 +8,7 @@ from pathlib import Path
 
 from striate.errors import RecipeError, nearest
 from striate.learning.recipe import Recipe, read_recipe
+from striate.tasks import REGRESSION, SEGMENTATION
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,13 @@ RECIPES: dict[str, NamedRecipe] = {
         "short texts: a strong weight decay, and a part of the words unknown in training",
         steps=800,
     ),
-    "segmentation": NamedRecipe(
+    SEGMENTATION.default_recipe: NamedRecipe(
         Recipe(batch_size=16, lr=2.8e-3, augment="standard"),
         "a class for each pixel: small batches, shifted and flipped, and many epochs of few images",
         steps=2500,
         smallest=2,
     ),
-    "regression": NamedRecipe(Recipe(), "numbers from images", steps=800),
+    REGRESSION.default_recipe: NamedRecipe(Recipe(), "numbers from images", steps=800),
     "svm": NamedRecipe(Recipe(loss="hinge"), "the multiclass hinge loss of a support vector machine"),
 }
 EARLIER_NAMES = {"standard": "default", "tutorial": "classic"}
