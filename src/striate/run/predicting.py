@@ -42,6 +42,8 @@ def placed(model: Given, device: str | None, batch_size: int, tta: str | None) -
     if not isinstance(batch_size, int) or batch_size < 1:
         raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     found = open_model(model)
+    if found is not model:  # read for this alone; most layers are faster in this order of the same numbers
+        Speed(memory_format="channels_last").place(found.module)
     if device is not None:
         found.module.to(device_named(device))
     if tta is not None:
@@ -129,8 +131,6 @@ def predictions(
         raise RecipeError(
             f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
         )
-    if found is not model:  # read for this alone; most layers are faster in this order of the same numbers
-        Speed(memory_format="channels_last").place(found.module)
     share, contract = Shard.parse(shard), found.contract
     given = items_of(sources, contract, ColumnChoice(label=label, file=file, text=text), say)
     items = [item for source in given for item in source_items(source, contract)]

@@ -263,6 +263,7 @@ class Run:
 
         best = load(self.folder / "model.safetensors")
         best.module.to(self.device)
+        Speed(memory_format="channels_last").place(best.module)  # faster in most networks, as in evaluate and predict
         with using_threads(self.speed.threads):
             scores = measure(best, self.held["test"])
             self.verdict = self._verdict(best, scores)
