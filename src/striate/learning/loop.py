@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
 from striate.learning.average import WeightAverage
-from striate.learning.modules import Scorer, evaluating, fixed_norms, restored_modes
+from striate.learning.modules import Scorer, evaluating, first_tensor, fixed_norms, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
 from striate.learning.speed import BusyWatch, Speed, measure_speed, scores_in, using_threads
@@ -92,9 +92,9 @@ class Epoch:
 
     def line(self, epochs: int) -> str:
         """The epoch in a line, for people."""
-        val = ""
+        val = "" if self.val_loss is None else f"  val loss {self.val_loss:.4f}"
         if self.val_metric is not None:
-            val = f"  val loss {self.val_loss:.4f}  val {self.task.metric.text(self.val_metric)}"
+            val += f"  val {self.task.metric.text(self.val_metric)}"
         best = "  best" if self.best else ""
         number = f"{self.epoch:>{len(str(epochs))}}/{epochs}"
         return f"epoch {number}  train loss {self.train_loss:.4f}{val}  {self.seconds:.1f} s{best}"
@@ -142,10 +142,11 @@ def training(
     *,
     val: Iterable[Batch] | None = None,
     state: State | None = None,
-    task: Task | str = CLASSIFICATION,
+    task: Task | str | None = CLASSIFICATION,
     weights: Tensor | None = None,
     units: Tensor | None = None,
     speed: Speed | None = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
 ) -> Iterator[Step | Epoch]:
     """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
 
@@ -165,6 +166,10 @@ def training(
         units: float ``(V,)``, in regression: what 1 of each target is in the units to report the error in.
         speed: How steps are computed, such as :func:`fastest` gives; what the recipe says, if not given, and where that
             says ``auto``: float32 in contiguous memory.
+        loss: One's own: ``(outputs, targets) -> mean loss`` of a batch, of the outputs as the module gives them. Inputs
+            and targets may then be several: a tuple of inputs is ``module(*inputs)``, a dict ``module(**inputs)``. The
+            metric of the *task* is counted where outputs and targets are a tensor each; with ``task=None`` none is, and
+            the validation loss finds the best epoch. *weights* and the recipe's ``loss`` are not used.
 
     Raises:
         DataError: No batches; targets that are not the task's, not finite, or outside the network's outputs.
@@ -184,11 +189,15 @@ def training(
     state = state or State.new(module, recipe)
     steps = _count(batches)
     updates = -(-steps // recipe.accumulate)
-    task, speed = task_named(task), speed or Speed.of(recipe)
-    scoring, loss_function = scoring_of(task), loss_of(recipe, task, weights)
-    tally, seen = scoring.tally_of(task.metric, units), _Seen(task, done=state.step > 0)
+    if task is None and loss is None:
+        raise RecipeError("task=None is for a loss of your own: give loss, or one of the tasks")
+    counted, task, speed = task is not None, task_named(task or CLASSIFICATION), speed or Speed.of(recipe)
+    scoring, own = scoring_of(task), loss is not None
+    loss_function = loss or loss_of(recipe, task, weights)
+    tally = scoring.tally_of(task.metric, units) if counted else None
+    seen = _Seen(task, done=own or state.step > 0)
     speed.place(module, state.optimizer)
-    stepper = _Stepper(module, recipe, scoring, loss_function, state.optimizer, speed)
+    stepper = _Stepper(module, recipe, None if own else scoring, loss_function, state.optimizer, speed)
     watch = BusyWatch(speed.threads) if not recipe.threads else BusyWatch(1)
     with using_threads(speed.threads), speed.applied(module):
         while state.epoch < recipe.epochs:
@@ -204,8 +213,9 @@ def training(
                 value = stepper.gradients(_resized(x, recipe, state.epoch), y)
                 seen.look(y)
                 state.step += 1
-                state.loss_sum += value * len(y)
-                state.items += len(y)
+                count = len(first_tensor(y))
+                state.loss_sum += value * count
+                state.items += count
                 ready += 1
                 if ready < recipe.accumulate and state.step < steps:
                     asked = time.perf_counter()
@@ -216,8 +226,10 @@ def training(
                     state.average.update()
                 state.rng, ready = torch.get_rng_state(), 0
                 now = time.perf_counter()
-                if watch.all > 1 and (count := watch.after((now - begun) / x.numel())) != torch.get_num_threads():
-                    torch.set_num_threads(count)
+                if watch.all > 1:
+                    threads = watch.after((now - begun) / first_tensor(x).numel())
+                    if threads != torch.get_num_threads():
+                        torch.set_num_threads(threads)
                 state.seconds += now - begun
                 yield Step(state.epoch + 1, -(-state.step // recipe.accumulate), updates, lr, value)
                 begun = asked = time.perf_counter()
@@ -226,7 +238,7 @@ def training(
             validated = None
             if val is not None:
                 with state.averaged():
-                    validated = _validated(module, val, loss_function, task, tally, speed)
+                    validated = _validated(module, val, loss_function, task, tally, speed, own)
             epoch = _finish_epoch(state, recipe, validated, task, begun, steps)
             yield epoch
             if epoch.stopped:
@@ -333,14 +345,14 @@ class _Stepper:
         self,
         module: nn.Module,
         recipe: Recipe,
-        scoring: Scoring[Any],
-        loss: Loss,
+        scoring: Scoring[Any] | None,
+        loss: Callable[[Any, Any], Tensor],
         optimizer: torch.optim.Optimizer,
         speed: Speed,
     ) -> None:
         self.recipe, self.scoring, self.loss, self.optimizer, self.speed = recipe, scoring, loss, optimizer, speed
         called = torch.compile(module) if speed.compiled else module
-        self.scores_of = Scorer(cast(nn.Module, called), scoring.task)
+        self.scores_of = Scorer(cast(nn.Module, called), scoring.task if scoring else None)
         self.weights = [p for group in optimizer.param_groups for p in group["params"]]
         self.matrices = [p for p in self.weights if p.ndim > 1]
         self.unread: Tensor | None = None  # the last loss that was not looked at
@@ -348,12 +360,13 @@ class _Stepper:
         self.items = 0  # of the batches whose gradients are summed
         self.compiled = False  # a batch went through
 
-    def gradients(self, x: Tensor, y: Tensor) -> Tensor | float:
+    def gradients(self, x: Any, y: Any) -> Tensor | float:
         """Adds the gradients of a batch; gives its mean loss."""
+        count = len(first_tensor(x))
         try:
             scores = scores_in(self.speed, self.scores_of, x)
         except ValueError as error:
-            if len(x) == 1:  # batch normalisation of flat features has no spread to divide by
+            if count == 1:  # batch normalisation of flat features has no spread to divide by
                 raise RecipeError(
                     f"a batch of one item cannot be trained on ({error}); use batch_size=2 or more"
                 ) from None
@@ -364,21 +377,21 @@ class _Stepper:
                 raise RecipeError(f"torch.compile cannot compile this network here ({why}); use compile=no") from error
             raise
         self.compiled = True
-        data_loss = self.loss(*self.scoring.checked(scores, y))
+        data_loss = self.loss(*self.scoring.checked(scores, y)) if self.scoring else _scalar(self.loss(scores, y))
         loss = data_loss
         if self.recipe.l1:
             loss = loss + self.recipe.l1 * torch.stack([p.abs().sum() for p in self.matrices]).sum()
         value: Tensor | float = data_loss.detach()
         if _at_hand(data_loss):
             value = float(value)
-            self._check(value, x)
+            self._check(value, first_tensor(x))
         else:
             self.unread = data_loss.detach()
             if time.perf_counter() - self.looked > self.EVERY:
                 self.read()
-        self.items += len(x)
+        self.items += count
         if self.recipe.accumulate > 1:  # the mean over all the items of the step
-            loss = loss * len(x)
+            loss = loss * count
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         return value
 
@@ -406,16 +419,27 @@ class _Stepper:
         _check_loss(value, self.recipe)
 
 
+def _scalar(loss: object) -> Tensor:
+    """A person's loss; RecipeError where it is not one number with a gradient."""
+    if isinstance(loss, Tensor) and loss.numel() == 1 and loss.requires_grad:
+        return loss.reshape(())
+    came = f"a tensor of shape {(*loss.shape,)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+    why = " without a gradient" if isinstance(loss, Tensor) and not loss.requires_grad else ""
+    raise RecipeError(
+        f"the loss gives {came}{why}; expected one number, computed by torch from the outputs, such as a mean"
+    )
+
+
 def _at_hand(loss: Tensor) -> bool:
     """Whether reading *loss* waits for nothing."""
     return loss.device.type == "cpu"
 
 
-def _resized(x: Tensor, recipe: Recipe, epoch: int) -> Tensor:
+def _resized(x: Any, recipe: Recipe, epoch: int) -> Any:
     """Images ``(N, C, H, W)`` at the size of the *epoch* (from 0): from ``start_size`` of their sides, in steps of 4
     pixels, to the whole size after 3/4 of the epochs (progressive resizing: Howard 2018, for DAWNBench).
     """
-    if recipe.start_size == 1 or x.ndim != 4:
+    if recipe.start_size == 1 or not isinstance(x, Tensor) or x.ndim != 4:
         return x
     done = min(1.0, epoch / max(1.0, 0.75 * (recipe.epochs - 1)))
     share = recipe.start_size + (1 - recipe.start_size) * done
@@ -436,7 +460,7 @@ def _check_loss(value: float, recipe: Recipe) -> None:
 def _finish_epoch(
     state: State,
     recipe: Recipe,
-    validated: tuple[float, float, int] | None,
+    validated: tuple[float, float | None, int] | None,
     task: Task,
     begun: float,
     steps: int,
@@ -488,7 +512,8 @@ def validate(
     >>> round(loss, 3), accuracy
     (1.127, 0.5)
     """
-    loss_value, value, _ = _validated(module, batches, loss, task, tally, speed)
+    loss_value, value, _ = _validated(module, batches, loss, task, tally or scoring_of(task).tally(), speed)
+    assert value is not None
     return loss_value, value
 
 
@@ -496,22 +521,29 @@ def validate(
 def _validated(
     module: nn.Module,
     batches: Iterable[Batch],
-    loss: Loss | None,
+    loss: Callable[[Any, Any], Tensor] | None,
     task: Task | str,
     tally: Tally | None,
     speed: Speed | None,
-) -> tuple[float, float, int]:
-    """As :func:`validate`, and how many items there are."""
-    scoring, scores_of, speed = scoring_of(task), Scorer(module, task), speed or Speed()
-    loss, tally = loss or loss_of(Recipe(label_smoothing=0), task), tally or scoring.tally()
+    own: bool = False,
+) -> tuple[float, float | None, int]:
+    """As :func:`validate`, and how many items there are. With one's *own* loss the metric is None where there is no
+    *tally*, or several outputs or targets.
+    """
+    scoring, scores_of, speed = scoring_of(task), Scorer(module, None if own else task), speed or Speed()
+    loss = loss or loss_of(Recipe(label_smoothing=0), task)
     total, items, counts = 0.0, 0, None
     with evaluating(module):
         for x, y in batches:
-            scores, targets = scoring.checked(scores_in(speed, scores_of, x), y)
-            total += float(loss(scores, targets)) * len(y)
-            some = tally.count(scores, targets)
-            counts = some if counts is None else tally.join(counts, some)
-            items += len(y)
-    if counts is None:
+            outputs, n = scores_in(speed, scores_of, x), len(first_tensor(y))
+            if own and not (isinstance(outputs, Tensor) and isinstance(y, Tensor)):
+                tally = None
+            pair = scoring.checked(outputs, y) if tally else (outputs, y)
+            total += float(loss(outputs, y) if own else loss(*pair)) * n
+            if tally:
+                some = tally.count(*pair)
+                counts = some if counts is None else tally.join(counts, some)
+            items += n
+    if not items:
         raise DataError("there is nothing to validate on: the batches are empty")
-    return total / items, tally.value(counts), items
+    return total / items, tally.value(counts) if tally and counts is not None else None, items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from striate.errors import DataError
 from striate.tasks import CLASSIFICATION, Task, task_named
 from striate.threads import one_at_a_time
 
@@ -27,6 +28,39 @@ _SHAPES = (
 )  # fmt: skip
 
 
+def first_tensor(value: Any) -> Tensor:
+    """The first tensor of a batch's inputs or targets: itself, or of a tuple, a list, a dict.
+
+    Raises:
+        DataError: There is none.
+
+    >>> len(first_tensor({"image": torch.zeros(4, 3), "age": torch.zeros(4)}))
+    4
+    """
+    if isinstance(value, Tensor):
+        return value
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for part in parts:
+        return first_tensor(part)
+    raise DataError(f"a batch has a {type(value).__name__}; expected a tensor, or several in a tuple, list or dict")
+
+
+def each_tensor(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """*value* with every tensor in it, in tuples, lists and dicts, replaced by what *function* gives for it.
+
+    >>> each_tensor(torch.neg, (torch.ones(1), [torch.ones(1)]))
+    (tensor([-1.]), [tensor([-1.])])
+    """
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, Mapping):
+        return {key: each_tensor(function, part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [each_tensor(function, part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    return value
+
+
 class Scorer:
     """Calls a module and gives the scores before its softmax, so that a net that ends in one trains right.
 
@@ -40,12 +74,16 @@ class Scorer:
     True
     """
 
-    def __init__(self, module: nn.Module, task: Task | str = CLASSIFICATION) -> None:
+    def __init__(self, module: nn.Module, task: Task | str | None = CLASSIFICATION) -> None:
         self.module = module
-        self.task = task_named(task)
+        self.task = None if task is None else task_named(task)  # None: the outputs as they are, for a loss of one's own
         self._plain: dict[bool, bool] = {}  # by the module's mode: it was seen to give scores
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Any) -> Tensor:
+        if self.task is None:
+            if isinstance(x, Mapping):
+                return self.module(**x)  # type: ignore[no-any-return]
+            return self.module(*x) if isinstance(x, list | tuple) else self.module(x)  # type: ignore[no-any-return]
         if self._plain.get(self.module.training):
             return self.module(x)  # type: ignore[no-any-return]
         with _Endings(_UNDONE[self.task.activation]) as seen:
