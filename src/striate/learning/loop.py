@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
 from striate.learning.average import WeightAverage
-from striate.learning.modules import Scorer, evaluating, first_tensor, fixed_norms, restored_modes
+from striate.learning.modules import Scorer, evaluating, leading_tensor, fixed_norms, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
 from striate.learning.speed import BusyWatch, Speed, measure_speed, scores_in, using_threads
@@ -213,7 +213,7 @@ def training(
                 value = stepper.gradients(_resized(x, recipe, state.epoch), y)
                 seen.look(y)
                 state.step += 1
-                count = len(first_tensor(y))
+                count = len(leading_tensor(y))
                 state.loss_sum += value * count
                 state.items += count
                 ready += 1
@@ -227,7 +227,7 @@ def training(
                 state.rng, ready = torch.get_rng_state(), 0
                 now = time.perf_counter()
                 if watch.all > 1:
-                    threads = watch.after((now - begun) / first_tensor(x).numel())
+                    threads = watch.after((now - begun) / leading_tensor(x).numel())
                     if threads != torch.get_num_threads():
                         torch.set_num_threads(threads)
                 state.seconds += now - begun
@@ -362,7 +362,7 @@ class _Stepper:
 
     def gradients(self, x: Any, y: Any) -> Tensor | float:
         """Adds the gradients of a batch; gives its mean loss."""
-        count = len(first_tensor(x))
+        count = len(leading_tensor(x))
         try:
             scores = scores_in(self.speed, self.scores_of, x)
         except ValueError as error:
@@ -384,7 +384,7 @@ class _Stepper:
         value: Tensor | float = data_loss.detach()
         if _at_hand(data_loss):
             value = float(value)
-            self._check(value, first_tensor(x))
+            self._check(value, leading_tensor(x))
         else:
             self.unread = data_loss.detach()
             if time.perf_counter() - self.looked > self.EVERY:
@@ -535,7 +535,7 @@ def _validated(
     total, items, counts = 0.0, 0, None
     with evaluating(module):
         for x, y in batches:
-            outputs, n = scores_in(speed, scores_of, x), len(first_tensor(y))
+            outputs, n = scores_in(speed, scores_of, x), len(leading_tensor(y))
             if own and not (isinstance(outputs, Tensor) and isinstance(y, Tensor)):
                 tally = None
             pair = scoring.checked(outputs, y) if tally else (outputs, y)

@@ -28,20 +28,20 @@ _SHAPES = (
 )  # fmt: skip
 
 
-def first_tensor(value: Any) -> Tensor:
+def leading_tensor(value: Any) -> Tensor:
     """The first tensor of a batch's inputs or targets: itself, or of a tuple, a list, a dict.
 
     Raises:
         DataError: There is none.
 
-    >>> len(first_tensor({"image": torch.zeros(4, 3), "age": torch.zeros(4)}))
+    >>> len(leading_tensor({"image": torch.zeros(4, 3), "age": torch.zeros(4)}))
     4
     """
     if isinstance(value, Tensor):
         return value
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     for part in parts:
-        return first_tensor(part)
+        return leading_tensor(part)
     raise DataError(f"a batch has a {type(value).__name__}; expected a tensor, or several in a tuple, list or dict")
 
 

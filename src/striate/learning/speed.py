@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import listed
-from striate.learning.modules import each_tensor, first_tensor
+from striate.learning.modules import each_tensor, leading_tensor
 from striate.learning.recipe import MEMORY_FORMATS, PRECISIONS, Recipe
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -164,7 +164,7 @@ def scores_in(speed: Speed, scores_of: Callable[[Tensor], Any], x: Tensor) -> An
     """What *scores_of* gives for *x*, computed as *speed* says; float32 where it is a tensor."""
     if speed.precision == "float32":
         return scores_of(each_tensor(speed.input, x))
-    with speed.autocast(first_tensor(x).device):
+    with speed.autocast(leading_tensor(x).device):
         scores = scores_of(each_tensor(speed.input, x))
     return each_tensor(lambda part: part.float() if part.dtype is torch.bfloat16 else part, scores)
 
