@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
 from striate.learning.average import WeightAverage
-from striate.learning.modules import Scorer, evaluating, leading_tensor, fixed_norms, restored_modes
+from striate.learning.modules import Scorer, evaluating, fixed_norms, leading_tensor, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
 from striate.learning.speed import BusyWatch, Speed, measure_speed, scores_in, using_threads
