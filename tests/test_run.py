@@ -12,7 +12,7 @@ from PIL import Image
 import striate.run.running
 from striate.datasets import open_data
 from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
-from striate.learning import Epoch, Recipe, Step
+from striate.learning import Epoch, Recipe, Step, named_recipe
 from striate.model.model import load
 from striate.run import COLUMNS, measure, parts_for, prepare
 from striate.run.running import Run
@@ -185,6 +185,18 @@ def test_gone_on_with_it_ends_as_if_never_stopped(in_folder, stop):
     assert [r | {"seconds": 0} for r in resumed.history] == [r | {"seconds": 0} for r in whole.history]
     assert resumed.best_epoch == whole.best_epoch
     assert (resumed.folder / "report.html").is_file()
+
+
+def test_a_named_recipe_brings_its_network_and_initialisation(in_folder):
+    x = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32), np.uint8)
+    named, more = named_recipe("fast-cifar"), {"settings": {"epochs": 1, "batch_size": 40}}
+    run = prepare((x, np.arange(60) % 2), recipe=named, **more)
+    assert (run.net, run.init, run.model.contract.tta) == ("airbench94", "whiten", "flip")
+    assert not run.model.module.whiten.weight.requires_grad
+    assert list(run.events())[-1].epoch == 1
+    other = prepare((x, np.arange(60) % 2), "conv 4 3; relu; flatten; linear 2", recipe=named, **more)
+    assert other.init == "auto"
+    assert all(p.requires_grad for p in other.model.module.parameters())
 
 
 def test_whitened_filters_come_from_the_training_images_and_stay_also_when_resumed(in_folder):

@@ -112,6 +112,22 @@ def test_where_bf16_is_wrong_float32_is_taken(monkeypatch, wrong):
     assert chosen(module).precision == "float32"
 
 
+def test_fixed_weights_that_multiply_rounding_stay_in_float32(monkeypatch):
+    timed(monkeypatch, fast_bf16)
+    module = net()
+    module[0] = nn.Conv2d(3, 16, 3)
+    with torch.no_grad():  # differences of what is nearly the same
+        module[0].weight.sub_(module[0].weight.mean((1, 2, 3), keepdim=True)).mul_(100)
+    x = 1 + 1e-3 * torch.randn(8, 3, 8, 8)
+    assert speed._compare_layer(module[0], x, Speed("bf16"))[0] is False
+    trial = speed._Trial(module, module, lambda scores: scores.square().mean(), x)
+    module[0].weight.requires_grad_(False)
+    assert speed._compare_layer(module[0], x, Speed("bf16"))[0] is False
+    assert trial.slow_layers(Speed("bf16"), 1.0) == ("0",)
+    module[0].weight.requires_grad_(True)
+    assert trial.slow_layers(Speed("bf16"), 1.0) is None
+
+
 def test_layers_that_are_slower_in_bf16_stay_in_float32(monkeypatch):
     timed(monkeypatch, fast_bf16)
     monkeypatch.setattr(

@@ -200,9 +200,9 @@ class _Trial:
             return min([once, *more])
 
     def slow_layers(self, speed: Speed, step: float) -> tuple[str, ...] | None:
-        """The layers in which *speed* loses more than 3% of a *step* (seconds) against float32; None where something
-        comes out otherwise than in float32: each layer by itself, from the same inputs, forward and backward, or the
-        scores of the whole.
+        """The layers in which *speed* loses more than 3% of a *step* (seconds) against float32, or whose fixed weights
+        multiply rounding (whitening does); None where something else comes out otherwise than in float32: each layer by
+        itself, from the same inputs, forward and backward, or the scores of the whole.
         """
         exact = replace(speed, precision="float32")
         speed.place(self.module)
@@ -227,12 +227,13 @@ class _Trial:
         with using_threads(speed.threads):
             for x, same in kinds.values():
                 agrees, lost = _compare_layer(self.module.get_submodule(same[0]), x, speed)
-                if not agrees:
+                fixed = not self.module.get_submodule(same[0]).weight.requires_grad
+                if not agrees and not fixed:
                     return None
-                slow += same if lost * len(same) > 0.03 * step else []
+                slow += same if not agrees or lost * len(same) > 0.03 * step else []
             if not kinds:  # written with functions alone: then the gradients of the whole, strictly
                 return () if _near(self.step(exact)[1], self.step(speed)[1], 10 * LAYER_BOUND) else None
-            with torch.no_grad():
+            with torch.no_grad(), replace(speed, float32_layers=tuple(slow)).applied(self.module):
                 torch.manual_seed(0)
                 found = scores_in(speed, self.scores_of, self.x)
         return tuple(slow) if _near([scores], [found], NETWORK_BOUND) else None
@@ -266,11 +267,14 @@ def _compare_layer(part: nn.Module, x: Tensor, speed: Speed) -> tuple[bool, floa
 
 
 def _clocked(work: Callable[[], object], device: torch.device) -> float:
-    begun = time.perf_counter()
+    """Seconds; of one thread those of the processor, in which other programs do not count."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
+    begun = clock()
     work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - begun
+    return clock() - begun
 
 
 def _near(one: list[Tensor], other: list[Tensor], bound: float) -> bool:
@@ -340,7 +344,8 @@ def _search(
         x, y = batch[0][:count], batch[1][:count]
         trial = _Trial(scores_of, module, partial(_loss_of_scores, loss, y), x)
         took = trial.seconds(likely, 0.0)
-        budget = min(BUDGET, SHARE * took / count * items * steps)
+        expected = took / count * items * steps  # seconds of training
+        budget = min(BUDGET, SHARE * expected)
         if count == items or took * 4 > budget / 12:
             break
         count = min(items, 4 * count)
@@ -362,11 +367,13 @@ def _search(
     if not recipe.threads and plain.threads > 1 and not long:
         # first: on a busy machine threads wait for each other; in a part of the batch there is less for two to do
         attempt(replace(likely, threads=1), gain=GAIN if count == items else 1.5)
-    if recipe.precision == "auto" and left() > 0 and _bf16_is_no_trap(trial, best, times[best]):
+    worth = left() > 0 or expected > 100 * BUDGET  # a busy machine uses the time up; of minutes a few steps are nothing
+    if recipe.precision == "auto" and worth and _bf16_is_no_trap(trial, best, times[best]):
         half = replace(best, precision="bf16")
         slow = trial.slow_layers(half, times[best])
         if slow is not None:
-            attempt(replace(half, float32_layers=slow), always=True)
+            # of a part of the batch, the weights' own conversion to bfloat16 takes a larger part of the time
+            attempt(replace(half, float32_layers=slow), always=True, gain=GAIN if count == items else 1.0)
     attempt(replace(best, memory_format=plain.memory_format))
     attempt(plain)
     rates = ", ".join(f"{speed}: {count / seconds:,.0f}/s" for speed, seconds in times.items())

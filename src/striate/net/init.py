@@ -140,8 +140,8 @@ def whiten(module: nn.Module, images: Tensor, eps: float = 5e-4) -> None:
     first = _first_convolution(module)
     kernel, size = first.kernel_size, first.weight[0].numel()
     covariance, patches = torch.zeros(size, size, dtype=torch.float64), 0
-    for some in images.split(256):
-        windows = some
+    for start in range(0, len(images), 256):
+        windows = images[start : start + 256]
         for axis, side in enumerate(kernel, start=2):
             windows = windows.unfold(axis, side, 1)
         rows = windows.movedim(1, 1 + len(kernel)).reshape(-1, size).double().cpu()

@@ -34,6 +34,7 @@ from striate.learning import (
     using_threads,
     validate,
 )
+from striate.learning.memory import reused_memory
 from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
@@ -126,21 +127,22 @@ class Run:
             speed=self.speed,
         )
         about = {"data": self.data, "net": self.net, "task": self.task.name, **self.recipe.as_dict()}
-        for event in self.trackers.follow(events, self.folder, about):
-            if isinstance(event, Step) and self.first_loss is None and not self.history:
-                self.first_loss = event.loss
-            if isinstance(event, Epoch):
-                self.history.append(event.row())
-                self.pace.add(event)
-                if event.kept:
-                    self.best_epoch = event.epoch
-                self.save_state()  # before the model: what it says of the best epoch is enough to write that again
-                if event.kept:
-                    self._save_model(self.folder / "model.safetensors")
-                self._keep(event.epoch)
-            self.seconds += time.perf_counter() - begun
-            yield event
-            begun = time.perf_counter()
+        with reused_memory():
+            for event in self.trackers.follow(events, self.folder, about):
+                if isinstance(event, Step) and self.first_loss is None and not self.history:
+                    self.first_loss = event.loss
+                if isinstance(event, Epoch):
+                    self.history.append(event.row())
+                    self.pace.add(event)
+                    if event.kept:
+                        self.best_epoch = event.epoch
+                    self.save_state()  # before the model: what it says of the best epoch is enough to write that again
+                    if event.kept:
+                        self._save_model(self.folder / "model.safetensors")
+                    self._keep(event.epoch)
+                self.seconds += time.perf_counter() - begun
+                yield event
+                begun = time.perf_counter()
 
     @property
     def chosen_by(self) -> str:
