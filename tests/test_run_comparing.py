@@ -20,8 +20,8 @@ def trained_runs(tmp_path_factory):
     here = tmp_path_factory.mktemp("here")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        striate.train(TINY, "digits", epochs=1, lr=1e-5, fraction=0.2, out="runs/slow", quiet=True)
-        striate.train(TINY, "digits", epochs=2, lr=0.05, out="runs/good", quiet=True)
+        striate.train(TINY, "digits", epochs=1, lr=1e-5, fraction=0.2, batch_size=32, out="runs/slow", quiet=True)
+        striate.train(TINY, "digits", epochs=2, lr=0.05, batch_size=32, out="runs/good", quiet=True)
         for day, name in enumerate(("good", "slow")):
             os.utime(here / "runs" / name / "state/progress.json", (86_400 * day, 86_400 * day))
     return here

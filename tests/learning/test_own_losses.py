@@ -61,7 +61,7 @@ def test_several_inputs_and_several_heads_are_learned(collected):
     image = kind[:, None, None, None] + 0.1 * torch.randn(16, 1, 6, 6)
     data = [(collected((image, age)), (kind, 2 * age))]
     net = fresh(TwoInTwoOut)
-    recipe = Recipe(epochs=150, lr=0.03, clip=1.0)
+    recipe = Recipe(epochs=80, lr=0.05, clip=1.0)
     found = epochs(training(net, data, recipe, val=data, task=None, loss=both))
     assert found[-1].val_loss < 0.2 * found[0].val_loss
     assert found[-1].train_loss < 0.3 * found[0].train_loss
