@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from striate.datasets import DataSet, Part
+from striate.datasets import DataSet, Part, open_data
 from striate.datasets.augment import Augment
 from striate.learning import RECIPES, Recipe, find_recipe
 from striate.loading import open_network
@@ -128,3 +129,43 @@ def test_what_is_said_is_what_is_done(tmp_path):
     assert (run.net, run.recipe.epochs, run.recipe.batch_size) == ("grey_small", 2, 250)
     (line,) = [line for line in lines if line.startswith("recipe")]
     assert line.startswith("recipe: quick, 2 epochs of batches of 250")
+
+
+def photo_files(root, names, size=(9, 8)):
+    for name in names:
+        (root / name).mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", size, (i * 20, 0, 0)).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("names", "augment", "why"),
+    [
+        (("cat", "dog"), "standard", "these are photos"),
+        (("bright", "dark"), "standard", "these are photos"),
+        (("turn_left", "turn_right"), "standard flip=no", "the class 'turn_left' may be no other in a mirror"),
+        (("00", "01"), "standard flip=no", "the class '00' may be no other in a mirror"),
+        (("b", "d"), "standard flip=no", "the class 'b' may be no other in a mirror"),
+    ],
+)
+def test_photos_are_shifted_and_mirrored_where_that_keeps_their_class(tmp_path, names, augment, why):
+    choice = choose(open_data(photo_files(tmp_path / "photos", names)))
+    assert choice.recipe == Recipe(augment=augment)
+    assert choice.why_augment.endswith(why)
+
+
+def test_what_is_no_photo_of_a_class_is_left_as_it_is():
+    assert choose(images(100, (3, 8, 8))).recipe.augment == "none"  # arrays: drawn, perhaps
+    assert choose(images(100)).recipe.augment == "none"
+
+
+def test_the_augmentation_is_said_and_overruled(tmp_path):
+    photos, said = photo_files(tmp_path / "photos", ("cat", "dog")), []
+    run = prepare(photos, settings={"epochs": 1}, say=said.append, out=tmp_path / "one")
+    assert "augment: standard (default, since these are photos; --augment none turns it off)" in said
+    assert run.augment.flip == "alternate"
+    said.clear()
+    prepare(photos, settings={"epochs": 1, "augment": "none"}, say=said.append, out=tmp_path / "two")
+    prepare(photos, recipe=Recipe(epochs=1), say=said.append, out=tmp_path / "three")
+    assert not [line for line in said if "augment" in line]

@@ -204,7 +204,7 @@ def test_fine_tuning_trains_the_head_first_and_keeps_statistics(first, in_folder
 
 def test_new_layers_before_the_head_learn_their_statistics(first, in_folder):
     run = start(first, net=NET.format(10).replace("stage2.bn:", "norm:"), recipe=None, settings={"epochs": 1})
-    assert (run.recipe.head_epochs, run.recipe.norm_statistics, run.recipe.layer_decay) == (0, "batch", 0.95)
+    assert (run.recipe.head_epochs, run.recipe.norm_statistics, run.recipe.layer_decay) == (0, "batch", 0.9)
     assert run.model.module.state_dict()["norm.num_batches_tracked"] > 0
 
 

@@ -90,7 +90,8 @@ def train_command(
     augment: Annotated[
         str | None,
         of_data(
-            help="none, light, standard, strong, or settings: 'light flip=no' (docs/augmentation.md). [default: none]"
+            help="none, light, standard, strong, or settings: 'light flip=no' (docs/augmentation.md). "
+            "[default: standard for photos, else none]"
         ),
     ] = None,
     fraction: Annotated[

@@ -86,11 +86,11 @@ RECIPES: dict[str, NamedRecipe] = {
     "finetune": NamedRecipe(
         Recipe(
             epochs=8,
-            lr=1e-3,
+            lr=5e-4,
             warmup=0.2,
             weight_decay=0.05,
             label_smoothing=0.1,
-            layer_decay=0.95,
+            layer_decay=0.9,
             head_epochs=60,
             norm_statistics="fixed",
             keep="last",

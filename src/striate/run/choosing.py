@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 
 from striate.analysis import analyse
@@ -22,12 +23,14 @@ class Choice:
         name: The recipe's name.
         why: The reason, after "since"; "" where there is nothing to say.
         net: The network of the zoo, where the recipe or the data ask for one; "" for the default of the data.
+        why_augment: The reason for the recipe's augmentation; "" where there is nothing to say.
     """
 
     recipe: Recipe
     name: str = "default"
     why: str = ""
     net: str = ""
+    why_augment: str = ""
 
     def line(self, recipe: Recipe) -> str:
         """What is said of it, and of the *recipe* that settings made of its own; "" where there is nothing to say.
@@ -49,6 +52,29 @@ def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = Fals
         net_given: Whether the network is given.
         fraction: Of the training split, that is used.
     """
+    choice = _choose(dataset, fine_tuned, net_given, fraction)
+    augment, why = augmentation(dataset)
+    return replace(choice, recipe=replace(choice.recipe, augment=augment), why_augment=why) if why else choice
+
+
+def augmentation(dataset: DataSet) -> tuple[str, str]:
+    """How the training images are changed if nobody says, and why; ``"none"`` and "" of what are no photos.
+
+    Photos of one or several classes are shifted and mirrored, which gained 4 to 8 points of accuracy wherever it was
+    tried. Numbers and masks are left as they are; so are drawn and grey images: digits are no mirror images of each
+    other. Nor are classes whose names say a side or are digits or letters themselves, such as those of traffic signs.
+    """
+    task = dataset.task
+    if dataset.mode != "RGB" or not dataset.train.files or task.per_pixel or task.continuous:
+        return "none", ""
+    sided = [name for name in dataset.classes if len(name) == 1 or name.isdecimal() or SIDED.search(name)]
+    if sided:
+        return "standard flip=no", f"these are photos, and the class {sided[0]!r} may be no other in a mirror"
+    return "standard", "these are photos"
+
+
+def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, fraction: float) -> Choice:
+    """The recipe, but for what is done to images."""
     if fine_tuned:
         recipe = RECIPES["finetune"].recipe
         if net_given:  # whose layers may be new: a head on random features, norms with statistics of nothing
@@ -74,6 +100,7 @@ def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = Fals
     return Choice(recipe, why=f"the images are many: {items:,}")
 
 
+SIDED = re.compile(r"(?i)(?<![a-z])(left|right|(anti|counter)?clockwise|digit|letter)(?![a-z])")  # not so in a mirror
 MANY, LARGE = 10_000, 40_000  # images from which on a training split is large, and very large
 SEEN = 500_000  # images, an image of each epoch counted, after which a network has learned most of what it will
 QUICK = 60_000  # the same of small grey images, in one cycle of a high learning rate

@@ -126,6 +126,8 @@ def _prepared(
     recipe = _varied(chosen.recipe, settings)
     if line := chosen.line(recipe):
         say(line)
+    if chosen.why_augment and recipe.augment == chosen.recipe.augment:
+        say(f"augment: {recipe.augment} (default, since {chosen.why_augment}; --augment none turns it off)")
     if chosen.net and network is None and not choice.weights:
         network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
