@@ -60,7 +60,7 @@ def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = Fals
 def augmentation(dataset: DataSet) -> tuple[str, str]:
     """How the training images are changed if nobody says, and why; ``"none"`` and "" of what are no photos.
 
-    Photos of one or several classes are shifted and mirrored, which gained 4 to 8 points of accuracy wherever it was
+    Photos of one or several classes are shifted and mirrored, which gained 2 to 8 points of accuracy wherever it was
     tried. Numbers and masks are left as they are; so are drawn and grey images: digits are no mirror images of each
     other. Nor are classes whose names say a side or are digits or letters themselves, such as those of traffic signs.
     """
