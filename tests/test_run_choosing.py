@@ -97,7 +97,7 @@ def test_trained_weights_are_fine_tuned_by_a_recipe_of_their_own():
         (1000, (3, 32, 32), "cpu", 128, "the images are small, 32x32"),
         (300, (3, 40, 60), "cpu", 160, "the images are small, 60x40"),
         (300, (3, 480, 640), "cpu", 224, ""),
-        (1000, (3, 480, 640), "cpu", 128, "1,000 images of 224x224 take long on a processor"),
+        (1000, (3, 480, 640), "cpu", 160, "1,000 images of 224x224 take long on a processor"),
         (1000, (3, 480, 640), "cuda", 224, ""),
         (10_000, (3, 480, 640), "cpu", 96, "10,000 images of 224x224 take long on a processor"),
     ],
@@ -151,8 +151,20 @@ def photo_files(root, names, size=(9, 8)):
 )
 def test_photos_are_shifted_and_mirrored_where_that_keeps_their_class(tmp_path, names, augment, why):
     choice = choose(open_data(photo_files(tmp_path / "photos", names)))
-    assert choice.recipe == Recipe(augment=augment)
+    assert choice.recipe.augment == augment
     assert choice.why_augment.endswith(why)
+
+
+def test_few_photos_get_more_epochs(tmp_path):
+    few = open_data(photo_files(tmp_path / "photos", ("cat", "dog")))
+    part = Part(few.train.inputs * 50, np.arange(50 * len(few.train)) % 2, few.train.names * 50)
+    choice = choose(few.with_parts(train=part))
+    assert (len(part), choice.recipe.epochs) == (800, 60)
+    assert choice.line(choice.recipe).startswith("recipe: default, 60 epochs of batches of 16 (since the ")
+    assert "the photos are few: 800;" in choice.line(choice.recipe)
+    assert choose(few.with_parts(train=part), fraction=0.5).recipe.epochs == 60
+    many = Part(part.inputs * 4, np.arange(3200) % 2, part.names * 4)
+    assert choose(few.with_parts(train=many)).recipe.epochs == 20
 
 
 def test_what_is_no_photo_of_a_class_is_left_as_it_is():

@@ -53,8 +53,15 @@ def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = Fals
         fraction: Of the training split, that is used.
     """
     choice = _choose(dataset, fine_tuned, net_given, fraction)
-    augment, why = augmentation(dataset)
-    return replace(choice, recipe=replace(choice.recipe, augment=augment), why_augment=why) if why else choice
+    augment, why_augment = augmentation(dataset)
+    if not why_augment:
+        return choice
+    recipe, why = replace(choice.recipe, augment=augment), choice.why
+    more = min(MORE, round(PHOTOS_SEEN / max(1, fraction * len(dataset.train))))
+    if not fine_tuned and more > recipe.epochs:
+        recipe, few = replace(recipe, epochs=more), f"the photos are few: {len(dataset.train):,}"
+        why = f"{why} and {few}" if why else few
+    return replace(choice, recipe=recipe, why=why, why_augment=why_augment)
 
 
 def augmentation(dataset: DataSet) -> tuple[str, str]:
@@ -104,10 +111,11 @@ SIDED = re.compile(r"(?i)(?<![a-z])(left|right|(anti|counter)?clockwise|digit|le
 MANY, LARGE = 10_000, 40_000  # images from which on a training split is large, and very large
 SEEN = 500_000  # images, an image of each epoch counted, after which a network has learned most of what it will
 QUICK = 60_000  # the same of small grey images, in one cycle of a high learning rate
+MORE, PHOTOS_SEEN = 60, 54_000  # epochs, and images in all of them, that few photos take: each is new every time
 SMALL = 32  # pixels of the longer side
 SIDES = (96, 128, 160, 192)  # pixels that ImageNet's networks are fine-tuned at where that is enough
 ENLARGED = 4  # times their own size small photos are enlarged to
-WORK = 1e12  # multiplications and additions of all forward passes: a few minutes on two cores
+WORK = 1.3e12  # multiplications and additions of all forward passes: a few minutes on two cores
 
 
 def smaller_input(graph: Graph, dataset: DataSet, epochs: int, device: str) -> tuple[int, str]:
