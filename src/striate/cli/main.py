@@ -14,6 +14,7 @@ import typer
 from striate._version import __version__
 from striate.cli import data, evaluate, filtering, inspect, networks, page, runs, train
 from striate.cli.common import Verb, Verbs, echo
+from striate.cli.several import one_of_several, says_it, silent_unless_first
 from striate.errors import Error
 
 HELP = {"help_option_names": ["--help", "-h"]}
@@ -92,12 +93,20 @@ def main() -> Never:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
+    with one_of_several():
+        _run(debug)
+    raise AssertionError
+
+
+def _run(debug: bool) -> Never:
     try:
-        app(prog_name="striate")
+        with silent_unless_first():
+            app(prog_name="striate")
     except Error as error:
         if debug:
             raise
-        echo(f"striate: {error}", error=True)
+        if says_it():
+            echo(f"striate: {error}", error=True)
         sys.exit(next((CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODES), 2))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -113,6 +122,8 @@ def main() -> Never:
         echo(f"striate: {error.filename or 'system'}: {why}", error=True)
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:
+        if not says_it():  # the process that this one waited for is gone, and has said why
+            sys.exit(1)
         if debug or not (isinstance(error, MemoryError) or "memory" in str(error)):
             raise
         first = str(error).splitlines()[0] if str(error) else "MemoryError"

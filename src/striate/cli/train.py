@@ -32,6 +32,7 @@ from striate.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from striate.learning import World
     from striate.run import Result, Run
 
 _net, _training, _run = (
@@ -244,6 +245,9 @@ def train_command(
         )
     echo(f"{run.summary}\n", error=json)
     _train(run, data)
+    if not run.world.first:
+        run.best()
+        return
     result = run.finish()
     if json:
         for text in result.warnings():
@@ -293,10 +297,10 @@ def _train(run: Run, data: str) -> None:
     from striate.cli.progress import TrainingProgress
     from striate.run.result import made_of
 
-    with _signals() as caught, TrainingProgress(run.recipe, made_of(run.model.contract)) as progress:
+    with _signals(run.world) as caught, TrainingProgress(run.recipe, made_of(run.model.contract)) as progress:
         for event in run.events():
             progress.show(event)
-            if caught:
+            if run.world.stopping:
                 break
         else:
             return
@@ -304,18 +308,22 @@ def _train(run: Run, data: str) -> None:
     again = command("striate", "train", data, "--out", run.folder, "--resume")
     at = f"epoch {run.state.epoch + 1}, step {run.state.step}" if run.state.step else f"epoch {run.state.epoch}"
     say(f"stopped after {at}; everything is saved. Resume with:\n  {again}")
-    raise SystemExit(128 + caught[0])
+    raise SystemExit(128 + (caught or [int(signal.SIGTERM)])[0])
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """The numbers of the signals that came: the first only asks to stop, the second does as ever."""
+def _signals(world: World) -> Iterator[list[int]]:
+    """The numbers of the signals that came: the first only asks to stop, the second does as ever; unless it is from
+    ``torchrun``, which passes on what the terminal has sent already.
+    """
     caught: list[int] = []
     before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, frame: FrameType | None) -> None:
         caught.append(number)
-        signal.signal(number, before[number])
+        world.ask_to_stop()
+        if world.size == 1:
+            signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, handle)

@@ -1,6 +1,7 @@
 """Training: the recipe, the losses, the loop. Knows modules, tensors and names, nothing of graphs or files of data."""
 
 from striate.learning.checkpoint import load_progress, load_state, save_state
+from striate.learning.distributed import World
 from striate.learning.finder import RateSweep, sweep_rates
 from striate.learning.head import HeadFit, fit_head
 from striate.learning.loop import Epoch, State, Step, fastest, training, validate
@@ -26,6 +27,7 @@ __all__ = [
     "Speed",
     "State",
     "Step",
+    "World",
     "evaluating",
     "fastest",
     "find_recipe",

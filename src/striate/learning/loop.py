@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
 from striate.learning.average import WeightAverage
+from striate.learning.distributed import Parallel, World
 from striate.learning.modules import Scorer, evaluating, fixed_norms, leading_tensor, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
@@ -147,6 +148,7 @@ def training(
     units: Tensor | None = None,
     speed: Speed | None = None,
     loss: Callable[[Any, Any], Tensor] | None = None,
+    world: World | None = None,
 ) -> Iterator[Step | Epoch]:
     """Trains *module* in place, and yields a ``Step`` after every update and an ``Epoch`` after every pass.
 
@@ -170,6 +172,7 @@ def training(
             and targets may then be several: a tuple of inputs is ``module(*inputs)``, a dict ``module(**inputs)``. The
             metric of the *task* is counted where outputs and targets are a tensor each; with ``task=None`` none is, and
             the validation loss finds the best epoch. *weights* and the recipe's ``loss`` are not used.
+        world: The processes that train the network together; each is given its part of the same *batches*.
 
     Raises:
         DataError: No batches; targets that are not the task's, not finite, or outside the network's outputs.
@@ -191,18 +194,21 @@ def training(
     updates = -(-steps // recipe.accumulate)
     if task is None and loss is None:
         raise RecipeError("task=None is for a loss of your own: give loss, or one of the tasks")
+    world = world or World()
+    if world.size > 1 and loss is not None:
+        raise RecipeError("several processes train with the losses of the tasks alone; give no loss of your own")
     counted, task, speed = task is not None, task_named(task or CLASSIFICATION), speed or Speed.of(recipe)
     scoring, own = scoring_of(task), loss is not None
     loss_function = loss or loss_of(recipe, task, weights)
     tally = scoring.tally_of(task.metric, units) if counted else None
     seen = _Seen(task, done=own or state.step > 0)
     speed.place(module, state.optimizer)
-    stepper = _Stepper(module, recipe, None if own else scoring, loss_function, state.optimizer, speed)
+    stepper = _Stepper(module, recipe, None if own else scoring, loss_function, state.optimizer, speed, world)
     watch = BusyWatch(speed.threads) if not recipe.threads else BusyWatch(1)
     with using_threads(speed.threads), speed.applied(module):
         while state.epoch < recipe.epochs:
             begun = time.perf_counter()
-            _seek(batches, state, recipe)
+            _seek(batches, state, recipe, world)
             module.train()
             fixed = fixed_norms(module, recipe.norm_statistics == "fixed")
             ready, asked = 0, time.perf_counter()
@@ -210,7 +216,7 @@ def training(
                 state.waiting += time.perf_counter() - asked
                 for norm in fixed:  # at every step: whoever looked at the network in between may have set it to train
                     norm.eval()
-                value = stepper.gradients(_resized(x, recipe, state.epoch), y)
+                value, y = stepper.gradients(_resized(x, recipe, state.epoch), y)
                 seen.look(y)
                 state.step += 1
                 count = len(leading_tensor(y))
@@ -238,7 +244,7 @@ def training(
             validated = None
             if val is not None:
                 with state.averaged():
-                    validated = _validated(module, val, loss_function, task, tally, speed, own)
+                    validated = _validated(module, val, loss_function, task, tally, speed, own, world)
             epoch = _finish_epoch(state, recipe, validated, task, begun, steps)
             yield epoch
             if epoch.stopped:
@@ -320,16 +326,16 @@ def _count(batches: Iterable[Batch]) -> int:
     return len(batches)
 
 
-def _seek(batches: Iterable[Batch], state: State, recipe: Recipe) -> None:
+def _seek(batches: Iterable[Batch], state: State, recipe: Recipe, world: World) -> None:
     """Puts the order of the batches and torch's generator where the state says."""
     if hasattr(batches, "set_epoch"):
         cast(_Seekable, batches).set_epoch(state.epoch, state.step)
     elif state.step:
         raise DataError("only batches with set_epoch(epoch, start) can resume inside an epoch")
-    if state.step and state.rng is not None:
+    if state.step and state.rng is not None and world.first:
         torch.set_rng_state(state.rng)
     else:
-        torch.manual_seed(recipe.seed * 1_000_003 + state.epoch)
+        torch.manual_seed(world.seed(recipe.seed * 1_000_003 + state.epoch, state.step))
 
 
 class _Stepper:
@@ -349,10 +355,13 @@ class _Stepper:
         loss: Callable[[Any, Any], Tensor],
         optimizer: torch.optim.Optimizer,
         speed: Speed,
+        world: World,
     ) -> None:
+        self.world = world
         self.recipe, self.scoring, self.loss, self.optimizer, self.speed = recipe, scoring, loss, optimizer, speed
         called = torch.compile(module) if speed.compiled else module
-        self.scores_of = Scorer(cast(nn.Module, called), scoring.task if scoring else None)
+        scores_of = Scorer(cast(nn.Module, called), scoring.task if scoring else None)
+        self.scores_of = Parallel(scores_of, module, world)
         self.weights = [p for group in optimizer.param_groups for p in group["params"]]
         self.matrices = [p for p in self.weights if p.ndim > 1]
         self.unread: Tensor | None = None  # the last loss that was not looked at
@@ -360,8 +369,8 @@ class _Stepper:
         self.items = 0  # of the batches whose gradients are summed
         self.compiled = False  # a batch went through
 
-    def gradients(self, x: Any, y: Any) -> Tensor | float:
-        """Adds the gradients of a batch; gives its mean loss."""
+    def gradients(self, x: Any, y: Any) -> tuple[Tensor | float, Any]:
+        """Adds the gradients of a batch; gives its mean loss, and its targets: those of all processes."""
         count = len(leading_tensor(x))
         try:
             scores = scores_in(self.speed, self.scores_of, x)
@@ -377,8 +386,10 @@ class _Stepper:
                 raise RecipeError(f"torch.compile cannot compile this network here ({why}); use compile=no") from error
             raise
         self.compiled = True
+        scores, y = self.world.gathered(scores, y)
+        count = len(leading_tensor(y)) if self.world.size > 1 else count
         data_loss = self.loss(*self.scoring.checked(scores, y)) if self.scoring else _scalar(self.loss(scores, y))
-        loss = data_loss
+        loss = data_loss * self.world.size if self.world.size > 1 else data_loss  # their gradients are averaged
         if self.recipe.l1:
             loss = loss + self.recipe.l1 * torch.stack([p.abs().sum() for p in self.matrices]).sum()
         value: Tensor | float = data_loss.detach()
@@ -393,7 +404,7 @@ class _Stepper:
         if self.recipe.accumulate > 1:  # the mean over all the items of the step
             loss = loss * count
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
-        return value
+        return value, y
 
     def update(self, lr: float, batches: int) -> None:
         """A step of the optimizer, with the mean of the gradients of so many *batches*."""
@@ -526,6 +537,7 @@ def _validated(
     tally: Tally | None,
     speed: Speed | None,
     own: bool = False,
+    world: World | None = None,
 ) -> tuple[float, float | None, int]:
     """As :func:`validate`, and how many items there are. With one's *own* loss the metric is None where there is no
     *tally*, or several outputs or targets.
@@ -533,9 +545,12 @@ def _validated(
     scoring, scores_of, speed = scoring_of(task), Scorer(module, None if own else task), speed or Speed()
     loss = loss or loss_of(Recipe(label_smoothing=0), task)
     total, items, counts = 0.0, 0, None
+    world = world or World()
+    world.level(module.buffers())  # of batch normalisation: each has its own while it trains
     with evaluating(module):
         for x, y in batches:
-            outputs, n = scores_in(speed, scores_of, x), len(leading_tensor(y))
+            outputs, y = world.gathered(scores_in(speed, scores_of, x), y)
+            n = len(leading_tensor(y))
             if own and not (isinstance(outputs, Tensor) and isinstance(y, Tensor)):
                 tally = None
             pair = scoring.checked(outputs, y) if tally else (outputs, y)
@@ -546,4 +561,7 @@ def _validated(
             items += n
     if not items:
         raise DataError("there is nothing to validate on: the batches are empty")
-    return total / items, tally.value(counts) if tally and counts is not None else None, items
+    value = tally.value(counts) if tally and counts is not None else None
+    found = torch.tensor([total / items, math.nan if value is None else value], dtype=torch.float64)
+    world.level([found])  # to the last bit: what is decided by it is decided alike
+    return float(found[0]), None if value is None else float(found[1]), items

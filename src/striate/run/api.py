@@ -72,10 +72,13 @@ def train(
     say = say_nothing if quiet else to_stderr
     of_recipe, of_run = sorted_settings(settings)
     run = prepare(data, net, given_recipe(recipe), settings=of_recipe, say=say, **of_run)
+    say = say if run.world.first else say_nothing
     say(run.summary)
     for event in run.events():
         if isinstance(event, Epoch):
             say(event.line(run.recipe.epochs))
+    if not run.world.first:
+        return run.best()
     result = run.finish()
     if run.stopped_early:
         say(run.stopped_early)

@@ -7,8 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from striate.datasets import Data
+from striate.errors import RecipeError
 from striate.files import write_safely
 from striate.learning import NamedRecipe, RateSweep, Recipe, sweep_rates
+from striate.learning.distributed import launched
 from striate.loading import Given
 from striate.report.charts import rate_chart
 from striate.run.folder import Say, to_stderr
@@ -57,6 +59,8 @@ def find_lr(
     True
     """
     of_recipe, of_run = sorted_settings(settings)
+    if launched():
+        raise RecipeError("the rates are swept in one process; start --find-lr without torchrun")
     with TemporaryDirectory() as folder:
         of_run["out"] = Path(folder) / "run"
         run = prepare(

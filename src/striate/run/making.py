@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from striate.analysis import analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
 from striate.errors import DataError, ModelError
 from striate.files import FolderLock, write_safely
-from striate.learning import NamedRecipe, Recipe, Speed, State, loss_name, read_recipe
+from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.transfer import Pretrained, freeze_to, head_of
@@ -35,6 +37,7 @@ from striate.run.folder import (
     lock_folder,
     read_about,
     run_folders,
+    say_nothing,
 )
 from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions, seconds_of
@@ -76,8 +79,16 @@ def prepare(
     Raises:
         Error: Of the kind that fits (``DataError``, ``SpecError``, ``ModelError``, ``RecipeError``).
     """
+    choice, world = RunOptions(**options), World.of_environment()
+    device = world.own(device_named(choice.device))
+    world.join(device)
+    if not world.first:
+        say, reading, fetching = say_nothing, None, None
     with ExitStack() as undo:  # a run that cannot begin leaves the lock of its folder to whoever had it
-        run = _prepared(data, net, recipe, settings, say, reading, fetching, RunOptions(**options), undo)
+        run = world.in_turn(
+            lambda: _prepared(data, net, recipe, settings, say, reading, fetching, choice, undo, world, device)
+        )
+        run.follow_first()
         undo.pop_all()
     return run
 
@@ -92,6 +103,8 @@ def _prepared(
     fetching: Fetching | None,
     choice: RunOptions,
     undo: ExitStack,
+    world: World,
+    device: torch.device,
 ) -> Run:
     if isinstance(recipe, NamedRecipe):
         if net is None and choice.weights is None and recipe.net:
@@ -99,24 +112,23 @@ def _prepared(
             choice = replace(choice, init=init)
         recipe = recipe.recipe
     if not choice.resume:
-        check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out)
-    trackers = Trackers.of(choice.log, say)
-    device = device_named(choice.device)
+        check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out if world.first else None)
+    trackers = Trackers.of(choice.log, say) if world.first else Trackers()
     if choice.resume and choice.out is not None:
-        choice = _Earlier.find(choice.out, "", None, undo).filled(choice)
+        choice = _Earlier.find(choice.out, "", None, undo, world).filled(choice)
     dataset, choice = _opened(data, choice, fetching)
     opened = choice.of_data
     network = None if net is None else open_network(net)
     before: _Earlier | None = None
     if choice.resume:
-        before = _Earlier.find(choice.out, dataset.name, network, undo)
+        before = _Earlier.find(choice.out, dataset.name, network, undo, world)
         if choice.out is None:
             say(f"newest run: {before.folder} ({before.name} on {before.about['data']})")
         recipe, choice = recipe or read_recipe(before.folder / "recipe.json"), before.filled(choice)
         network = network or before.network
         if choice.of_data != opened or before.other_data(choice, dataset):
             dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
-    _announce(dataset, say, quick=before is None)
+    _announce(dataset, say, quick=before is None and world.first)
     given_net, share = bool(network), float((settings or {}).get("fraction", 1.0))
     chosen = (
         Choice(recipe)
@@ -191,13 +203,14 @@ def _prepared(
         page=choice.page,
         trackers=trackers,
         options=DataOptions(**choice.of_data | {"task": None}).given(),
+        world=world,
     )
     if before and (found := Speed.from_dict(before.about.get("speed"))):
         run.speed = found
-    else:
+    elif world.first:
         run.choose_speed(say)
     about["speed"] = run.speed.as_dict()
-    if pretrained and recipe.head_epochs and not pretrained.has_head_for(contract.classes, contract.task):
+    if world.first and pretrained and recipe.head_epochs and not pretrained.has_head_for(contract.classes, contract.task):
         run.fit_head(head_of(graph), say)
     if before and "tune" in before.about:
         about["tune"] = before.about["tune"]
@@ -206,6 +219,9 @@ def _prepared(
         about |= {name: getattr(run.recipe, name) for name in ("lr", "weight_decay")}
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
+    if not world.first:
+        return run
+    if before:
         run.lock = before.lock
         run.mend_files()
     else:
@@ -245,14 +261,17 @@ class _Earlier:
     """A run to resume: its folder, and what ``recipe.json`` says of it."""
 
     folder: Path
-    lock: FolderLock
+    lock: FolderLock | None
     about: dict[str, Any]
 
     @classmethod
-    def find(cls, out: str | Path | None, data: str, network: Network | None, undo: ExitStack) -> _Earlier:
+    def find(
+        cls, out: str | Path | None, data: str, network: Network | None, undo: ExitStack, world: World
+    ) -> _Earlier:
         folder = find_run(out, data, network.name if network else None)
-        lock = lock_folder(folder)  # before anything is read: another process may be writing
-        undo.callback(lock.give_back)
+        lock = lock_folder(folder) if world.first else None  # before anything is read: another may be writing
+        if lock:
+            undo.callback(lock.give_back)
         return cls(folder, lock, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
 
     @property

@@ -24,6 +24,7 @@ from striate.learning import (
     Speed,
     State,
     Step,
+    World,
     fastest,
     fit_head,
     load_progress,
@@ -84,6 +85,7 @@ class Run:
     pace: Pace = field(default_factory=Pace)
     trackers: Trackers = field(default_factory=Trackers)  # that follow it
     lock: FolderLock | None = None  # of the folder, until the run is finished
+    world: World = field(default_factory=World)  # the processes that train it, of which the first writes the files
     verdict: Verdict | None = None  # training, validation and test side by side, once measured
 
     @property
@@ -125,6 +127,7 @@ class Run:
             weights=self.class_weights(),
             units=self.units(),
             speed=self.speed,
+            world=self.world,
         )
         about = {"data": self.data, "net": self.net, "task": self.task.name, **self.recipe.as_dict()}
         with reused_memory():
@@ -137,7 +140,7 @@ class Run:
                     if event.kept:
                         self.best_epoch = event.epoch
                     self.save_state()  # before the model: what it says of the best epoch is enough to write that again
-                    if event.kept:
+                    if event.kept and self.world.first:
                         self._save_model(self.folder / "model.safetensors")
                     self._keep(event.epoch)
                 self.seconds += time.perf_counter() - begun
@@ -192,11 +195,14 @@ class Run:
     def save_state(self) -> None:
         """Writes what ``--resume`` needs; called after every epoch, and by whoever stops in between.
 
-        The state is one file with the history and the best epoch in it; the other files follow from it.
+        The state is one file with the history and the best epoch in it; the other files follow from it. Of several
+        processes the first writes.
 
         Raises:
             RecipeError: The run was resumed elsewhere in this process meanwhile.
         """
+        if not self.world.first:
+            return
         if self.lock and not self.lock.held:
             raise RecipeError(f"{self.folder}: this run was resumed meanwhile, by a later one in this process")
         (self.folder / "state").mkdir(exist_ok=True)
@@ -207,7 +213,7 @@ class Run:
     def _keep(self, epoch: int) -> None:
         """Writes ``epochs/003.safetensors``, a model file like any other, with ``keep_epochs``."""
         path = self.folder / EPOCHS / f"{epoch:03}.safetensors"
-        if self.keep_epochs and not path.exists():
+        if self.keep_epochs and self.world.first and not path.exists():
             path.parent.mkdir(exist_ok=True)
             self._save_model(path)
 
@@ -231,6 +237,16 @@ class Run:
         self.speed = fastest(self.model.module, batch, recipe, steps=steps, task=self.task, weights=weights)
         say(f"speed: {self.speed}{self.speed.gain}")
 
+    def follow_first(self) -> None:
+        """Of several processes, the others take from the first what it chose, measured and trained so far."""
+        if self.world.size == 1:
+            return
+        folder, speed = json.loads(self.world.from_first(json.dumps([str(self.folder), self.speed.as_dict()])))
+        self.folder, self.speed = Path(folder), Speed.from_dict(speed) or self.speed
+        self.world.level(self.model.module.state_dict().values())
+        if not self.world.first and not self.state.epoch and not self.state.step:
+            self.state = State.new(self.model.module, self.recipe)  # whose average begins with these weights
+
     def fit_head(self, head: tuple[str, ...], say: Say) -> None:
         """Trains the layers *head*, which are new, on the features of all items, computed once; and says it."""
         begun = time.perf_counter()
@@ -238,8 +254,8 @@ class Run:
             fit = fit_head(
                 self.model.module,
                 head,
-                self.batches("train"),
-                self.batches("val"),
+                self.batches("train", whole=True),
+                self.batches("val", whole=True),
                 self.recipe,
                 task=self.task,
                 weights=self.class_weights(),
@@ -257,14 +273,21 @@ class Run:
             f"{self.seconds:.1f} s; validation {value}"
         )
 
-    def finish(self) -> Result:
-        """Measures the best model on the test split, for the first and only time, and writes the report, and the
-        page, if there is to be one and the network can be shown in one.
-        """
+    def best(self) -> Model:
+        """The best model by validation. Several processes all call this, and have it from the first."""
         from striate.model.model import load
 
-        best = load(self.folder / "model.safetensors")
+        best = load(self.folder / "model.safetensors") if self.world.first else self.model
         best.module.to(self.device)
+        self.world.level(best.module.state_dict().values())
+        return best
+
+    def finish(self) -> Result:
+        """Measures the best model on the test split, for the first and only time, and writes the report, and the
+        page, if there is to be one and the network can be shown in one. Of several processes the first does, while
+        the others call :meth:`best`.
+        """
+        best = self.best()
         Speed(memory_format="channels_last").place(best.module)  # faster in most networks, as in evaluate and predict
         with using_threads(self.speed.threads):
             scores = measure(best, self.held["test"])
@@ -315,8 +338,10 @@ class Run:
     def _save_progress(self) -> None:
         write_safely(self.folder / PROGRESS, json.dumps(self._progress()))
 
-    def batches(self, part: str, train: bool = False) -> Batches:
-        """The batches of a split: of the training split shuffled and augmented, where *train* says so."""
+    def batches(self, part: str, train: bool = False, *, whole: bool = False) -> Batches:
+        """The batches of a split: of the training split shuffled and augmented, where *train* says so; of several
+        processes this one's part, or the *whole*.
+        """
         contract, recipe = self.model.contract, self.recipe
         more: dict[str, Any] = {"augment": self.augment, "balance": recipe.balance} if train else {}
         return Batches(
@@ -326,6 +351,7 @@ class Run:
             seed=recipe.seed,
             shuffle=train,
             device=self.device,
+            share=(0, 1) if whole else self.world.share,
             **more,
         )
 
