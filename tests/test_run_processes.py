@@ -12,7 +12,7 @@ import pytest
 from striate.learning.distributed import launched
 
 pytestmark = pytest.mark.slow
-NET = "conv 6 3; relu; flatten; dropout 0.0; linear 10"
+NET = "conv 6 3; relu; flatten; linear 10"
 LOSSES = """
 import json, sys
 from striate.learning import Step

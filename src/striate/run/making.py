@@ -210,7 +210,12 @@ def _prepared(
     elif world.first:
         run.choose_speed(say)
     about["speed"] = run.speed.as_dict()
-    if world.first and pretrained and recipe.head_epochs and not pretrained.has_head_for(contract.classes, contract.task):
+    if (
+        world.first
+        and pretrained
+        and recipe.head_epochs
+        and not pretrained.has_head_for(contract.classes, contract.task)
+    ):
         run.fit_head(head_of(graph), say)
     if before and "tune" in before.about:
         about["tune"] = before.about["tune"]
