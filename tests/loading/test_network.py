@@ -209,6 +209,7 @@ def test_a_single_number_is_the_side_of_square_images():
         ((3, 32, 32), "RGB", "classification", "vgg_small", "the images are in colour"),
         ((3, 480, 640), "RGB", "regression", "vgg_small_regressor", "numbers are to be predicted"),
         ((1, 28, 28), "L", "segmentation", "unet_small", "every pixel has a class"),
+        ((3, 180, 240), "RGB", "segmentation", "unet_medium", "every pixel has a class"),
         ((7, 32, 32), "channels", "classification", "vgg_small", "the images have several channels"),
         ((9,), "text", "classification", "text_small", "the data are texts"),
         ((1, 32, 32, 32), "values", "classification", "voxnet", "the data are volumes"),

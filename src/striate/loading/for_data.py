@@ -89,7 +89,7 @@ def default_network(input: Shape, mode: str, task: Task = CLASSIFICATION, classe
     >>> default_network((1, 8, 8), "L")
     ('lenet5', 'the images are grey and small')
     >>> default_network((3, 480, 640), "RGB", SEGMENTATION)
-    ('unet_small', 'every pixel has a class')
+    ('unet_medium', 'every pixel has a class')
     """
     if mode == "text":
         return "text_small", "the data are texts"
@@ -98,7 +98,8 @@ def default_network(input: Shape, mode: str, task: Task = CLASSIFICATION, classe
             return "voxnet", "the data are volumes"
         return _small(input, classes), f"the data are {KINDS.get(len(input), 'numbers')}"
     if task.default_net_reason:
-        return task.default_net, task.default_net_reason
+        large = task.large_net if min(input[1:]) >= LARGE else ""
+        return large or task.default_net, task.default_net_reason
     if input[0] > 1:
         return (
             task.default_net,
@@ -109,6 +110,7 @@ def default_network(input: Shape, mode: str, task: Task = CLASSIFICATION, classe
     return "lenet5", "the images are grey and small"
 
 
+LARGE = 128  # pixels of the shorter side
 LENET = 32  # the largest side of the images that it was made for
 VOXNET = (11, 64)  # the smallest side that it takes, and the largest for which its weights are not far too many
 

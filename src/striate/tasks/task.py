@@ -80,6 +80,7 @@ class Task:
         balances: How uneven classes can be balanced.
         nets: Of which tasks the zoo's nets suit; only its own, if not given.
         default_net: The zoo's net for images when none is named.
+        large_net: The zoo's net for images of 128 pixels and more, if it is another.
         default_net_reason: Why it is that, after "since".
         default_recipe: The named recipe when none is named.
     """
@@ -105,6 +106,7 @@ class Task:
     balances: tuple[str, ...] = ("none",)
     nets: tuple[str, ...] = ()
     default_net: str = "vgg_small"
+    large_net: str = ""
     default_net_reason: str = ""
     default_recipe: str = "default"
     balanced_metric: Metric | None = None
@@ -265,6 +267,7 @@ SEGMENTATION = Task(
     contract_fields=("mask_values",),
     balances=("none", "weights"),
     default_net="unet_small",
+    large_net="unet_medium",
     default_net_reason="every pixel has a class",
     default_recipe="segmentation",
 )

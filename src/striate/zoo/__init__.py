@@ -24,7 +24,7 @@ from striate.zoo.lenet import boat4, harley, lenet5, lenet5_1998
 from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
 from striate.zoo.nin import allconv, nin
 from striate.zoo.resnet import cifar_resnet, resnet, resnet18_cifar, resnext50
-from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015, unet_small
+from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015, unet_medium, unet_small
 from striate.zoo.speed import airbench94
 from striate.zoo.vgg import vgg, vgg_regressor, vgg_small, vgg_small_regressor
 
@@ -89,6 +89,7 @@ ZOO: dict[str, Entry] = {
     "voxnet": Entry(voxnet, "Maturana and Scherer", 2015, (1, 32, 32, 32)),
     "unet": Entry(unet, "Ronneberger et al., padded", 2015, (1, 512, 512), "segmentation"),
     "unet_small": Entry(unet_small, "after Ronneberger et al.", 2015, (3, 256, 256), "segmentation"),
+    "unet_medium": Entry(unet_medium, "after Ronneberger et al.", 2015, (3, 256, 256), "segmentation"),
     "unet_2015": Entry(unet_2015, "Ronneberger et al.", 2015, (1, 572, 572), "segmentation"),
     "fcn32": Entry(fcn32, "Long et al.", 2014, IMAGENET, "segmentation"),
     "fcn8": Entry(fcn8, "Long et al.", 2014, IMAGENET, "segmentation"),
