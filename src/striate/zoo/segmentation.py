@@ -45,9 +45,9 @@ def unet_small(classes: int = 2) -> Seq:
 
 
 def unet_medium(classes: int = 2) -> Seq:
-    """A U-Net for photos on an ordinary processor, after Ronneberger et al. 2015: as ``unet_small``, of 32 to 256 channels
-    on half the size, between a convolution with stride 2 and a transposed one, so that it sees twice as far at less cost.
-    Sizes that 16 does not divide do not fit.
+    """A U-Net for photos on an ordinary processor, after Ronneberger et al. 2015: as ``unet_small``, of 32 to 256
+    channels on half the size, between a convolution with stride 2 and a transposed one, so that it sees twice as far
+    at less cost. Sizes that 16 does not divide do not fit.
     """
     return Seq(
         stem=Conv(32, 3, stride=2, padding=1, bias=False), bn=BatchNorm(), relu=ReLU(),
