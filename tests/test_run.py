@@ -12,9 +12,12 @@ from PIL import Image
 import striate.run.running
 from striate.datasets import open_data
 from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
+from striate.files import FolderLock
 from striate.learning import Epoch, Recipe, Step, named_recipe
 from striate.model.model import load
 from striate.run import COLUMNS, measure, parts_for, prepare
+from striate.run.making import _Earlier
+from striate.run.options import RunOptions
 from striate.run.running import Run
 
 TINY = "conv 4 3; relu; flatten; linear 10"
@@ -299,7 +302,8 @@ def test_the_newest_run_of_the_data_and_the_net_is_found(in_folder):
     [
         ({"settings": {"seed": 1}}, "was trained with another seed (0, now 1)"),
         ({"net": "flatten; linear 10"}, "was trained with another net; resume with the same"),
-        ({"data": "others"}, "was trained with another data (digits, now others)"),
+        ({"weights": "mine.safetensors"}, "was trained with other weights (none, now mine.safetensors)"),
+        ({"data": "others"}, "was trained with other data (digits, now others)"),
     ],
 )
 def test_what_cannot_change_in_the_middle(in_folder, photos, changes, text):
@@ -526,3 +530,32 @@ def test_a_setting_without_effect_is_noted(in_folder):
     start(settings={"momentum": 0.5, "loss": "mse", "label_smoothing": 0.1}, say=said.append, finish=False)
     assert "note: momentum is not used by adamw" in said
     assert "note: label_smoothing is not used by the loss mse" in said
+
+
+def test_more_threads_than_processors_and_more_batches_than_an_epoch_has_are_noted(in_folder, monkeypatch):
+    monkeypatch.setattr("striate.run.running.processors", lambda: 2)
+    monkeypatch.setattr("striate.learning.speed.processors", lambda: 2)
+    said = []
+    run = start(settings={"epochs": 1, "threads": 64, "accumulate": 50}, say=said.append, finish=False)
+    assert run.speed.threads == 2
+    assert "note: threads is 64, and there are 2 processors: as many threads are used" in said
+    assert "note: accumulate is 50, and an epoch has 41 batches: one optimizer step per epoch" in said
+
+
+@pytest.mark.parametrize("given", [None, "mobilenet_v2", "there/mobilenet_v2-b0353104.pth"])
+def test_official_weights_are_the_same_by_name_and_by_file_when_resumed(tmp_path, given):
+    begun = _Earlier(tmp_path, FolderLock(tmp_path), {"init": "auto", "weights": "mobilenet_v2-b0353104.pth"})
+    assert begun.filled(RunOptions(weights=given)).weights == "mobilenet_v2-b0353104.pth"
+    assert begun.filled(RunOptions(weights="resnet18")).weights == "resnet18"
+
+
+def test_resumed_with_another_precision_it_is_computed_in_that(in_folder):
+    start(out="run")
+    settings = {"epochs": 3, "batch_size": 128}
+    assert start(out="run", resume=True, settings=settings).speed.precision == "float32"
+    settings = {"epochs": 4, "batch_size": 128, "precision": "bf16"}
+    said = []
+    run = start(out="run", resume=True, settings=settings, tune="9s", say=said.append)
+    assert "note: tune is for a new run; this one keeps lr 0.002 and weight decay 0.01" in said
+    assert run.speed.precision == json.loads((in_folder / "run" / "recipe.json").read_text())["speed"]["precision"]
+    assert run.speed.precision == "bf16"

@@ -38,7 +38,7 @@ def test_find_lr_in_words(cli, in_folder):
     assert third == "plot lr.svg"
 
 
-@pytest.mark.parametrize("option", ["--resume", "--page", "--keep-epochs", "out=run"])
+@pytest.mark.parametrize("option", ["--resume", "--page", "--keep-epochs", "out=run", "--tune=9s", "--log=json"])
 def test_find_lr_takes_no_option_of_a_run(cli, in_folder, option):
     answer = cli("train", "digits", "--find-lr", "lr.svg", option)
     assert answer.code == 2

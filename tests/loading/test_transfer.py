@@ -328,7 +328,7 @@ def test_what_cannot_change_in_the_middle(first, in_folder):
     start(first, freeze="bn1", out="run", stop=(1, 1))
     with pytest.raises(RecipeError, match=r"run: was trained with another freeze \(bn1, now stage2\)"):
         prepare("digits", out="run", resume=True, freeze="stage2")
-    with pytest.raises(RecipeError, match="run: was trained with another weights"):
+    with pytest.raises(RecipeError, match="run: was trained with other weights"):
         prepare("digits", out="run", resume=True, weights="other.safetensors")
     about = json.loads((in_folder / "run" / "recipe.json").read_text())
     about["contract"]["std"] = [0.0]

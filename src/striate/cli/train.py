@@ -267,7 +267,7 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
     from striate.cli.progress import ReadingProgress
     from striate.run.finding import find_lr
 
-    for name in ("out", "resume", "page", "keep_epochs"):
+    for name in ("out", "resume", "tune", "log", "page", "keep_epochs"):
         if options.pop(name, None):
             raise typer.BadParameter(f"--find-lr trains nothing: omit --{name.replace('_', '-')}")
     with ReadingProgress() as reading:

@@ -7,6 +7,7 @@ has instructions for it (AVX512-BF16, AMX), and up to 90 times slower where it h
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -64,11 +65,13 @@ class Speed:
 
     @classmethod
     def of(cls, recipe: Recipe) -> Speed:
-        """What *recipe* says; of what it leaves open the plainest, and torch's threads."""
+        """What *recipe* says; of what it leaves open the plainest, and torch's threads. Threads are no more than there
+        are processors: those beyond would only wait for each other.
+        """
         return cls(
             "float32" if recipe.precision == "auto" else recipe.precision,
             "contiguous" if recipe.memory_format == "auto" else recipe.memory_format,
-            recipe.threads,
+            min(recipe.threads, processors()),
             recipe.compile == "yes",
         )
 
@@ -136,6 +139,15 @@ class Speed:
         found = cls(**known | {"float32_layers": tuple(map(str, known["float32_layers"]))})
         right = found.precision in PRECISIONS and found.memory_format in MEMORY_FORMATS
         return found if right and isinstance(found.threads, int) and 0 <= found.threads <= 4096 else None
+
+
+def processors() -> int:
+    """How many processors this process may use.
+
+    >>> processors() >= 1
+    True
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -167,11 +167,12 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
     """Says what differs from the run so far; refuses what cannot change in the middle of one."""
     for key in FIXED:
         if before.get(key) != now.get(key):
-            which = "" if key == "net" else f" ({_short(before.get(key))}, now {_short(now.get(key))})"
+            which = "" if key == "net" else f" ({_short(before.get(key, 'none'))}, now {_short(now.get(key, 'none'))})"
             if key == "images" and (folder / SPLIT).is_file():
                 continue  # which says what items are new or gone, too
+            other = "other" if key in PLURAL else "another"
             raise RecipeError(
-                f"{folder}: was trained with another {key}{which}; resume with the same, or omit --resume to start a "
+                f"{folder}: was trained with {other} {key}{which}; resume with the same, or omit --resume to start a "
                 f"new run"
             )
     for key, value in now.items():
@@ -180,6 +181,7 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
 
 
 # what cannot change in the middle of a run
+PLURAL = ("data", "classes", "images", "weights", "channels")
 FIXED = ("data", "task", "classes", "fraction", "images", "net", "seed", "weights", "freeze", "channels", "resize")
 
 

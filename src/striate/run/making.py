@@ -19,6 +19,7 @@ from striate.files import FolderLock, write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
+from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, freeze_to, head_of
 from striate.model.contract import Contract
 from striate.model.model import Model
@@ -205,7 +206,8 @@ def _prepared(
         options=DataOptions(**choice.of_data | {"task": None}).given(),
         world=world,
     )
-    if before and (found := Speed.from_dict(before.about.get("speed"))):
+    found = Speed.from_dict(before.about.get("speed")) if before else None
+    if before and found and all(before.about.get(name) == about[name] for name in OF_SPEED):
         run.speed = found
     elif world.first:
         run.choose_speed(say)
@@ -217,9 +219,12 @@ def _prepared(
         and not pretrained.has_head_for(contract.classes, contract.task)
     ):
         run.fit_head(head_of(graph), say)
-    if before and "tune" in before.about:
-        about["tune"] = before.about["tune"]
-    elif choice.tune is not None and not before:
+    if before:
+        about |= {"tune": before.about["tune"]} if "tune" in before.about else {}
+        if choice.tune is not None:
+            kept = f"lr {recipe.lr:g} and weight decay {recipe.weight_decay:g}"
+            say(f"note: tune is for a new run; this one keeps {kept}")
+    elif choice.tune is not None:
         about["tune"] = [asdict(tried) for tried in tune(run, seconds_of(choice.tune), say)]
         about |= {name: getattr(run.recipe, name) for name in ("lr", "weight_decay")}
     if before:
@@ -305,6 +310,9 @@ class _Earlier:
     def filled(self, choice: RunOptions) -> RunOptions:
         """*choice*, with the run's own where it says nothing."""
         same: dict[str, Any] = {name: getattr(choice, name) or self.about.get(name) for name in KEPT}
+        net = official_net(choice.weights)
+        if net and net == official_net(self.about.get("weights")):  # their name, and their file
+            same["weights"] = self.about["weights"]
         kept = choice.keep_epochs or (self.folder / EPOCHS).is_dir()
         page = choice.page or (self.folder / PAGE).is_file()  # which would be of the run as it was
         return replace(choice, **same, init=str(self.about["init"]), keep_epochs=kept, page=page)
@@ -315,6 +323,7 @@ class _Earlier:
         return other_task or choice.channels not in (None, dataset.input[0])
 
 
+OF_SPEED = ("precision", "memory_format", "threads", "compile")  # settings that overrule what was chosen
 KEPT = (  # in recipe.json where given
     "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "resize", "weights",
     "freeze",

@@ -29,6 +29,7 @@ from striate.learning import (
     fit_head,
     load_progress,
     load_state,
+    processors,
     rate_at,
     save_state,
     training,
@@ -224,7 +225,14 @@ class Run:
 
     def choose_speed(self, say: Say) -> None:
         """Works out how steps are computed: for a short run by rule, else by measuring, which is said."""
-        recipe, steps = self.recipe, self.recipe.epochs * len(self.batches("train", train=True))
+        recipe, batches = self.recipe, len(self.batches("train", train=True))
+        if recipe.accumulate > batches:
+            say(
+                f"note: accumulate is {recipe.accumulate}, and an epoch has {counted(batches, 'batch')}: one optimizer "
+                f"step per epoch"
+            )
+        if recipe.threads > processors():
+            say(f"note: threads is {recipe.threads}, and there are {processors()} processors: as many threads are used")
         work = 6 * self.table.macs * len(self.parts["train"]) * recipe.epochs  # forward and backward, 2 a MAC
         if self.device.type == "cpu" and work < SHORT:
             given = Speed.of(recipe)
@@ -234,7 +242,9 @@ class Run:
             return
         batch = next(iter(self.batches("train", train=True)))
         weights = self.class_weights()
-        self.speed = fastest(self.model.module, batch, recipe, steps=steps, task=self.task, weights=weights)
+        self.speed = fastest(
+            self.model.module, batch, recipe, steps=recipe.epochs * batches, task=self.task, weights=weights
+        )
         say(f"speed: {self.speed}{self.speed.gain}")
 
     def follow_first(self) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from striate.errors import RecipeError
+from striate.errors import RecipeError, nearest
 from striate.learning import Epoch, Step
 from striate.run.folder import Say, say_nothing
 
+KNOWN = ("wandb", "trackio")
 NEEDED = ("init", "log", "finish")
 
 
@@ -126,7 +127,8 @@ def _tracker(one: object) -> Any:
         try:
             found = importlib.import_module(one)
         except ImportError as error:
-            raise RecipeError(f"log {one}: cannot be imported ({error}); pip install {one}") from None
+            how = f"; pip install {one}" if one in KNOWN else nearest(one, ["tensorboard", *KNOWN])
+            raise RecipeError(f"log {one}: cannot be imported ({error}){how}") from None
     missing = [name for name in NEEDED if not callable(getattr(found, name, None))]
     if missing:
         what = one if isinstance(one, str) else f"the {type(one).__name__}"
