@@ -559,3 +559,12 @@ def test_resumed_with_another_precision_it_is_computed_in_that(in_folder):
     assert "note: tune is for a new run; this one keeps lr 0.002 and weight decay 0.01" in said
     assert run.speed.precision == json.loads((in_folder / "run" / "recipe.json").read_text())["speed"]["precision"]
     assert run.speed.precision == "bf16"
+
+
+def test_official_weights_of_images_are_refused_for_texts(in_folder, trained, monkeypatch):
+    rows = [f"{'good' if i % 2 else 'bad'} film number {i},{i % 2}" for i in range(40)]
+    (in_folder / "texts.csv").write_text("\n".join(["text,label", *rows]))
+    found = ("lenet5", in_folder / "lenet5.pth", load(trained / "model.safetensors"))
+    monkeypatch.setattr("striate.loading.transfer.official_model", lambda *given: found)
+    with pytest.raises(SpecError, match="takes 1x8x8, but a text is one number of words"):
+        prepare("texts.csv", weights="lenet5")

@@ -52,7 +52,7 @@ def test_every_task_from_data_to_report(in_folder, task):
     assert document["test"][key] == again.as_dict()[key]
     page = (in_folder / "run" / "report.html").read_text()
     assert page.count("<img") >= 1 or task == "classification"
-    assert "best epoch (" in page
+    assert "kept epoch (" in page
     item = open_data(data).test.inputs[0]
     assert type(model.predict(item)[0]).__name__ == {
         "classification": "Prediction", "multilabel": "Labels", "regression": "Values", "segmentation": "Mask",

@@ -129,10 +129,10 @@ def shape_text(shape: Iterable[int]) -> str:
 def counted(n: int, what: str) -> str:
     """So many of something.
 
-    >>> counted(1, "image"), counted(2000, "image"), counted(2, "class"), counted(2, "batch")
-    ('1 image', '2,000 images', '2 classes', '2 batches')
+    >>> counted(1, "image"), counted(2000, "image"), counted(2, "class"), counted(2, "batch"), counted(2, "epoch")
+    ('1 image', '2,000 images', '2 classes', '2 batches', '2 epochs')
     """
-    plural = "" if n == 1 else "es" if what.endswith(("s", "ch")) else "s"
+    plural = "" if n == 1 else "es" if what.endswith(("s", "tch")) else "s"
     return f"{n:,} {what}{plural}"
 
 

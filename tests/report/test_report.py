@@ -147,7 +147,7 @@ def test_any_number_of_epochs(epochs: int) -> None:
     html = page_of(history=history_of(epochs))
     page = Page(html)
     assert page.tags.count("svg") == (2 if epochs else 0)
-    assert (f"best epoch ({epochs})" in page.texts) == bool(epochs)
+    assert (f"kept epoch ({epochs})" in page.texts) == bool(epochs)
     assert "nan" not in html
 
 
@@ -159,7 +159,7 @@ def test_values_that_are_missing_leave_gaps() -> None:
     page = Page(page_of(history=history))
     assert page.tags.count("svg") == 1  # nothing is known of the accuracy
     assert (page.tags.count("polyline"), page.tags.count("circle")) == (1, 3)
-    assert "best epoch" not in page.text
+    assert "kept epoch" not in page.text
 
 
 @pytest.mark.parametrize("loss", [0.0, 1e-14, 1e30, float("inf")])

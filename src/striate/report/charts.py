@@ -222,7 +222,7 @@ def _chart(
     )
     legend = [el("span", el("i", class_=f"key {c.class_}"), c.label) for c in drawn]
     if best is not None:
-        legend.append(el("span", el("i", class_="key best"), f"best epoch ({best})"))
+        legend.append(el("span", el("i", class_="key best"), f"kept epoch ({best})"))
     name = el("b", f"{title}, log scale" if plot.y.log else title)
     return el("figure", el("figcaption", name, *legend), svg, class_="chart")
 

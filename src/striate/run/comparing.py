@@ -33,9 +33,9 @@ class RunRow:
         net: The network's name.
         task: As :mod:`striate.tasks` has it.
         metric_name: What ``metric`` and ``test`` are: ``"accuracy"``.
-        metric: On the validation split, of the best epoch.
+        metric: On the validation split, of the kept epoch.
         test: On the test split, of a run that is finished.
-        loss: On the validation split, of the best epoch.
+        loss: On the validation split, of the kept epoch.
         epochs: Done.
         epochs_in_all: That the recipe asks for.
         best_epoch: By validation.
@@ -130,7 +130,7 @@ class RunTable:
         return "\n".join(lines)
 
 
-HEAD = ("run", "data", "net", "validation", "test", "best epoch", "epochs", "seconds", "date")
+HEAD = ("run", "data", "net", "validation", "test", "kept epoch", "epochs", "seconds", "date")
 
 
 def runs(*folders: str | Path, sort: str = "date") -> RunTable:
@@ -142,7 +142,7 @@ def runs(*folders: str | Path, sort: str = "date") -> RunTable:
             (the fastest first) or ``"run"`` (by name). Runs that are named keep their order unless it is given.
 
     Returns:
-        ``.rows``, each with ``run``, ``data``, ``net``, ``metric`` (on validation, of the best epoch), ``test``,
+        ``.rows``, each with ``run``, ``data``, ``net``, ``metric`` (on validation, of the kept epoch), ``test``,
         ``seconds``...; ``.differences``; ``.problems`` names what is damaged.
 
     Raises:

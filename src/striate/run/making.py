@@ -21,7 +21,7 @@ from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, freeze_to, head_of
-from striate.model.contract import Contract
+from striate.model.contract import IMAGES, Contract
 from striate.model.model import Model
 from striate.net import FROM_DATA, build, whiten
 from striate.run.choosing import Choice, choose, smaller_input
@@ -152,7 +152,8 @@ def _prepared(
     given = before.contract if before else None
     plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)
     check_plan(plan, choice.channels, pretrained.path if pretrained else "")
-    if pretrained and pretrained.official and network is None and choice.input is None:
+    images = dataset.mode in IMAGES
+    if pretrained and pretrained.official and images and network is None and choice.input is None:
         side, why = smaller_input(pretrained.graph, dataset, recipe.epochs, device.type)
         if why:
             say(f"input: {side}x{side} (default, since {why}; --input takes another size)")

@@ -57,14 +57,14 @@ export class Curves {
       at = i
       cursor.setAttribute('visibility', i < 0 ? 'hidden' : 'visible')
       if (i >= 0) { cursor.setAttribute('x1', String(x(epochs[i]))); cursor.setAttribute('x2', String(x(epochs[i]))) }
-      say.textContent = i < 0 ? (best === null ? '' : `best epoch: ${best}`) : `epoch ${epochs[i]}: ${drawn.map(([c, name]) => `${name} ${this.text(rows[i][c], write)}`).join(', ')}${epochs[i] === best ? ' (best)' : ''}`
+      say.textContent = i < 0 ? (best === null ? '' : `kept epoch: ${best}`) : `epoch ${epochs[i]}: ${drawn.map(([c, name]) => `${name} ${this.text(rows[i][c], write)}`).join(', ')}${epochs[i] === best ? ' (kept)' : ''}`
     }
     go(-1)
     picture.addEventListener('pointermove', e => { const r = picture.getBoundingClientRect(), e0 = ((/** @type {PointerEvent} */ (e).clientX - r.left) / r.width) * W; go(epochs.reduce((found, epoch, i) => (Math.abs(x(epoch) - e0) < Math.abs(x(epochs[found]) - e0) ? i : found), 0)) })
     picture.addEventListener('pointerleave', () => go(-1))
     picture.addEventListener('keydown', e => { const key = /** @type {KeyboardEvent} */ (e).key, step = { ArrowLeft: -1, ArrowRight: 1 }[key]; if (!step) return; e.preventDefault(); e.stopPropagation(); go(Math.max(0, Math.min(rows.length - 1, at + step))) })
     const legend = drawn.map(([, name, kind]) => el('span', {}, el('i', { className: `key ${kind}` }), name))
-    if (best !== null) legend.push(el('span', {}, el('i', { className: 'key best' }), 'best epoch'))
+    if (best !== null) legend.push(el('span', {}, el('i', { className: 'key best' }), 'kept epoch'))
     return el('figure', { className: 'chart' }, el('figcaption', {}, el('b', {}, log ? `${title}, log scale` : title), ...legend), picture, say)
   }
 
