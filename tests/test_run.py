@@ -260,6 +260,7 @@ def test_a_run_without_progress_stops_and_says_so(in_folder):
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
     stopped = "stopped after 3 of 6 epochs: none of the last 2 was better on validation (patience 2)"
     assert run.stopped_early == stopped
+    assert "3 of 6 epochs of adamw" in (run.folder / "report.html").read_text()
     assert run.chosen_by == "model of epoch 3, the last within a standard error of the best validation accuracy"
     with pytest.raises(RecipeError) as caught:
         prepare("digits", resume=True)

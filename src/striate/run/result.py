@@ -112,16 +112,14 @@ def facts(run: Run) -> list[tuple[str, str]]:
     counts = {name: f"{len(arrays):,}" for name, arrays in run.parts.items()}
     broken = sum(len(arrays.broken) for arrays in run.parts.values())
     sides = shape_text(contract.input)
-    done = f"{len(run.history)} of " * (len(run.history) < recipe.epochs)  # fewer where it stopped early
+    fewer = f"{len(run.history)} of " * (len(run.history) < recipe.epochs)  # it stopped early
+    epochs = fewer + counted(recipe.epochs, "epoch")
     input = f"{contract.input[0]} words" if contract.mode == "text" else sides
     found = [
         ("network", f"{run.net}, {run.table.parameters:,} parameters"),
         ("data", f"{run.data}: {counts['train']} training, {counts['val']} validation, {counts['test']} test"),
         ("input", f"{input}, {contract.resize}" if contract.mode not in ("text", "values") else input),
-        (
-            "recipe",
-            f"{done}{counted(recipe.epochs, 'epoch')} of {recipe.optimizer}, batch size {recipe.batch_size}, lr {recipe.lr:g}",
-        ),
+        ("recipe", f"{epochs} of {recipe.optimizer}, batch size {recipe.batch_size}, lr {recipe.lr:g}"),
         ("loss", loss_name(recipe, run.task)),
         ("augmentation", str(run.augment) if run.augment != Augment() else ""),
         ("balance", BALANCES[recipe.balance]),
