@@ -90,3 +90,7 @@ def test_the_small_grey_net_halves_exactly_and_normalises_each_convolution() -> 
     assert maps == [(16, 14, 14), (32, 12, 12), (32, 6, 6), (64, 4, 4)]
     wider = analyse(ZOO["grey_medium"].make(), (1, 28, 28))
     assert [layer.output[0] for layer in wider.layers if layer.name in ("conv1", "conv2", "conv3")] == [24, 48, 96]
+    large = analyse(ZOO["grey_large"].make(), (1, 28, 28))
+    widths = (1, 32, 64, 96, 128)
+    weights = 16 * 32 + 9 * sum(a * b for a, b in pairwise(widths[1:])) + 2 * sum(widths[1:])
+    assert (large.parameters, large.problems, large.dropped) == (weights + 25 * 128 * 10 + 10, (), ())

@@ -74,6 +74,8 @@ RECIPES: dict[str, NamedRecipe] = {
         Recipe(epochs=1, batch_size=250, optimizer="muon", lr=0.2, momentum=0.6, warmup=0.2),
         "one cycle of a high learning rate over many small grey images (MNIST and its kin)",
         net="grey_small",
+        evidence="MNIST: 99.22% of the 10,000 test digits after one epoch (mean of n=10, min 99.15%), bf16, AMD Zen 4 "
+        "(avx512_bf16), torch 2.13; python bench/mnist.py",
     ),
     "fast-mnist": NamedRecipe(
         Recipe(

@@ -18,7 +18,7 @@ from striate.zoo.alexnet import alexnet, alexnet_owt, zfnet
 from striate.zoo.beyond_images import text_small, textcnn, voxnet
 from striate.zoo.convnext import convnext_tiny
 from striate.zoo.densenet import densenet, densenet_bc100
-from striate.zoo.digits import grey_medium, grey_small
+from striate.zoo.digits import grey_large, grey_medium, grey_small
 from striate.zoo.googlenet import googlenet, googlenet_torchvision
 from striate.zoo.lenet import boat4, harley, lenet5, lenet5_1998
 from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
@@ -50,6 +50,7 @@ ZOO: dict[str, Entry] = {
     "harley": Entry(harley, "Harley", 2015, (1, 32, 32)),
     "grey_small": Entry(grey_small, "after LeCun et al., Ioffe and Szegedy", 2015, (1, 28, 28)),
     "grey_medium": Entry(grey_medium, "after LeCun et al., Ioffe and Szegedy", 2015, (1, 28, 28)),
+    "grey_large": Entry(grey_large, "after LeCun et al., Ioffe and Szegedy", 2015, (1, 28, 28)),
     "boat4": Entry(boat4, "Karn", 2016, CIFAR),
     "alexnet": Entry(alexnet, "Krizhevsky et al.", 2012, (3, 227, 227)),
     "alexnet_owt": Entry(alexnet_owt, "Krizhevsky, one tower", 2014, IMAGENET),

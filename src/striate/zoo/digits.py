@@ -21,3 +21,14 @@ def grey_small(classes: int = 10, width: int = 16) -> Seq:
 def grey_medium(classes: int = 10) -> Seq:
     """``grey_small`` with maps half as many again in each layer, for more than one epoch: 67,930 parameters."""
     return grey_small(classes, width=24)
+
+
+def grey_large(classes: int = 10) -> Seq:
+    """A layer more, wider, and each on maps of the same size, for ten epochs and more: 217,482 parameters."""
+    return Seq(
+        conv1=Conv(32, 4, stride=2, padding=1, bias=False), bn1=BatchNorm(), relu1=ReLU(),
+        conv2=Conv(64, 3, padding=1, bias=False), bn2=BatchNorm(), relu2=ReLU(), pool2=MaxPool(2),
+        conv3=Conv(96, 3, padding=1, bias=False), bn3=BatchNorm(), relu3=ReLU(),
+        conv4=Conv(128, 3, bias=False), bn4=BatchNorm(), relu4=ReLU(), flat=Flatten(),
+        out=Linear(classes),
+    )  # fmt: skip
