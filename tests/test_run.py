@@ -380,6 +380,20 @@ def test_a_net_that_does_not_suit(in_folder, net, kind, text):
     assert not list(in_folder.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("data", "net", "text"),
+    [
+        ("digits", "lenet5", r"start_size=0.5: lenet5 takes images of 1x32x32 only, not of 1x16x16 to begin with"),
+        ("digits", TINY, r"takes images of 1x8x8 only, not of 1x4x4"),
+        ("shapes:segmentation,n=40,size=16", None, "start_size=0.5: a mask stays as large as its image"),
+    ],
+)
+def test_images_begin_small_only_where_network_and_task_take_it(in_folder, data, net, text):
+    with pytest.raises(RecipeError, match=text):
+        prepare(data, net, settings={"start_size": 0.5}, out="run")
+    assert not (in_folder / "run").exists()
+
+
 def test_a_net_of_the_zoo_takes_the_datas_channels_and_classes(in_folder, photos):
     photos(in_folder / "data", {"cat": 4, "dog": 4, "owl": 4})
     assert prepare("data", "lenet5").model.contract.input == (3, 32, 32)

@@ -96,3 +96,15 @@ def test_images_grow_to_their_size():
     trained, validated = seen[::2], seen[1::2]
     assert trained == [(16, 12), (20, 16), (20, 16), (24, 16), (28, 20), (28, 24), (32, 24), (32, 24), (32, 24)]
     assert set(validated) == {(32, 24)}
+
+
+def test_a_weight_with_two_names_is_swapped_once():
+    tied = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    tied[1].weight = tied[0].weight
+    tied[0].weight.data.fill_(0.0)
+    average = WeightAverage(tied, 0.5)
+    tied[0].weight.data.fill_(10.0)
+    average.update()
+    with average.applied():
+        assert tied[1].weight.tolist() == [[9.0, 9.0]] * 2
+    assert tied[0].weight.tolist() == [[10.0, 10.0]] * 2

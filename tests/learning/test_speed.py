@@ -303,3 +303,19 @@ class TestBusyWatch:
 def test_a_recipe_says_it_in_words():
     assert str(Speed.of(Recipe(precision="bf16", threads=3))) == "bf16, contiguous, 3 threads"
     assert str(replace(Speed(), compiled=True)) == "float32, contiguous, compiled"
+
+
+def test_a_layer_in_float32_is_called_with_all_that_it_takes():
+    class Up(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up = nn.ConvTranspose2d(2, 3, 2, stride=2)
+
+        def forward(self, x):
+            return self.up(x, output_size=(9, 9))
+
+    module, x = Up(), torch.randn(1, 2, 4, 4)
+    how = Speed("bf16", float32_layers=("up",))
+    with how.applied(module), how.autocast(x.device):
+        assert module(x).dtype == torch.float32
+    assert torch.equal(module(x), module.up(x, (9, 9)))

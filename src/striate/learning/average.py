@@ -36,7 +36,10 @@ class WeightAverage:
         self._pairs: tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]] | None = None
 
     def _own(self) -> dict[str, Tensor]:
-        return self.module.state_dict(keep_vars=True)
+        """By name; a tensor that has several names under its first alone, or it would be swapped twice."""
+        named = self.module.state_dict(keep_vars=True).items()
+        first: dict[int, str] = {}
+        return {name: value for name, value in named if first.setdefault(id(value), name) == name}
 
     @torch.no_grad()
     def update(self) -> None:

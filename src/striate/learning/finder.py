@@ -100,7 +100,7 @@ def sweep_rates(
     Args:
         module: As for :func:`~striate.learning.training`.
         batches: ``(inputs, targets)``, gone through again where there are fewer than *steps*.
-        recipe: Its optimizer, loss and regularisation; its rate and schedule are not used.
+        recipe: Its optimizer, weight decay and loss; its rate and schedule are not used.
         task: What the targets are.
         weights: float ``(classes,)``, how much each class counts in the loss.
         low: The first rate.

@@ -447,15 +447,8 @@ def _at_hand(loss: Tensor) -> bool:
 
 
 def _resized(x: Any, recipe: Recipe, epoch: int) -> Any:
-    """Images ``(N, C, H, W)`` at the size of the *epoch* (from 0): from ``start_size`` of their sides, in steps of 4
-    pixels, to the whole size after 3/4 of the epochs (progressive resizing: Howard 2018, for DAWNBench).
-    """
-    if recipe.start_size == 1 or not isinstance(x, Tensor) or x.ndim != 4:
-        return x
-    done = min(1.0, epoch / max(1.0, 0.75 * (recipe.epochs - 1)))
-    share = recipe.start_size + (1 - recipe.start_size) * done
-    size = [min(side, max(4, 4 * round(side * share / 4))) for side in x.shape[2:]]
-    if size == [*x.shape[2:]]:
+    """Images ``(N, C, H, W)`` at the size of the *epoch* (from 0): :meth:`Recipe.sides_at`."""
+    if not isinstance(x, Tensor) or x.ndim != 4 or (size := recipe.sides_at(x.shape[2:], epoch)) == (*x.shape[2:],):
         return x
     return nn.functional.interpolate(x, size=size, mode="bilinear", antialias=True)
 

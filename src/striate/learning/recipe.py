@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -111,6 +111,17 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def sides_at(self, sides: Sequence[int], epoch: int) -> tuple[int, ...]:
+        """The sides, in pixels, of images whose own are *sides*, in the *epoch* (from 0): from ``start_size`` of them,
+        in steps of 4 pixels, to the whole after 3/4 of the epochs (progressive resizing: Howard 2018, for DAWNBench).
+
+        >>> [Recipe(epochs=9, start_size=0.5).sides_at((32, 24), epoch) for epoch in (0, 3, 6)]
+        [(16, 12), (24, 16), (32, 24)]
+        """
+        done = min(1.0, epoch / max(1.0, 0.75 * (self.epochs - 1)))
+        share = self.start_size + (1 - self.start_size) * done
+        return tuple(side if share == 1 else min(side, max(4, 4 * round(side * share / 4))) for side in sides)
 
     def unused(self, given: Iterable[str], loss: str) -> list[str]:
         """What of the settings *given* has no effect with this optimizer and this *loss*, a line each.

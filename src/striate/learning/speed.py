@@ -154,9 +154,9 @@ def _processor() -> str:
     return f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _in_float32(forward: Callable[..., Tensor], x: Tensor, *more: Any, **named: Any) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
-        return forward(x.float())
+        return forward(x.float(), *more, **named)
 
 
 @contextmanager

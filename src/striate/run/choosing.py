@@ -43,13 +43,21 @@ class Choice:
         return f"recipe: {self.name}, {length} ({how})" if self.why else ""
 
 
-def choose(dataset: DataSet, *, fine_tuned: bool = False, net_given: bool = False, fraction: float = 1.0) -> Choice:
+def choose(
+    dataset: DataSet,
+    *,
+    fine_tuned: bool = False,
+    net_given: bool = False,
+    rate_given: bool = False,
+    fraction: float = 1.0,
+) -> Choice:
     """The recipe for *dataset* where none is named.
 
     Args:
         dataset: The data, with their training split.
         fine_tuned: Whether it starts from trained weights.
         net_given: Whether the network is given.
+        rate_given: Whether the optimizer or its learning rate is given: then a cycle made for another is not chosen.
         fraction: Of the training split, that is used.
     """
     choice = _choose(dataset, fine_tuned, net_given, fraction)
@@ -97,7 +105,7 @@ def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, fraction: float
         small = f"the training split is small: {items:,}" if recipe != named.recipe else ""
         return Choice(recipe, name, " and ".join(filter(None, [kind, small])), named.net)
     recipe = named.recipe
-    if dataset.input[0] == 1 and max(dataset.input[1:]) <= SMALL and not net_given:
+    if dataset.input[0] == 1 and max(dataset.input[1:]) <= SMALL and not net_given and not rate_given:
         quick = RECIPES["quick"]
         recipe = replace(quick.recipe, epochs=max(1, round(QUICK / items)))
         return Choice(recipe, "quick", f"the images are grey, small and many: {items:,}", quick.net)

@@ -45,7 +45,15 @@ from striate.run.options import RunOptions, seconds_of
 from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts, sample_of
 from striate.run.running import Run, restore
 from striate.run.splits import check_split, write_split
-from striate.run.suiting import InputPlan, check_plan, first_contract, fitted, vocabulary_for, vocabulary_size
+from striate.run.suiting import (
+    InputPlan,
+    check_plan,
+    check_start_size,
+    first_contract,
+    fitted,
+    vocabulary_for,
+    vocabulary_size,
+)
 from striate.run.trackers import Trackers
 from striate.run.tuning import tune
 from striate.spec import Graph, format, lower, parse
@@ -130,11 +138,17 @@ def _prepared(
         if choice.of_data != opened or before.other_data(choice, dataset):
             dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
     _announce(dataset, say, quick=before is None and world.first)
-    given_net, share = bool(network), float((settings or {}).get("fraction", 1.0))
+    given_settings = settings or {}
     chosen = (
         Choice(recipe)
         if recipe
-        else choose(dataset, fine_tuned=bool(choice.weights), net_given=given_net, fraction=share)
+        else choose(
+            dataset,
+            fine_tuned=bool(choice.weights),
+            net_given=bool(network),
+            rate_given=bool({"optimizer", "lr", "momentum"} & set(given_settings)),
+            fraction=float(given_settings.get("fraction", 1.0)),
+        )
     )
     recipe = _varied(chosen.recipe, settings)
     if line := chosen.line(recipe):
@@ -172,6 +186,7 @@ def _prepared(
         compare_runs(before.folder, before.about, about, say)
         check_split(before.folder, dataset, say)
     augment = check_choices(recipe, contract, say)
+    check_start_size(recipe, graph, contract, name)
     contract = replace(contract, tta=recipe.tta)
     module = build(graph, init=choice.init, seed=recipe.seed, device=device)
     loaded = pretrained.into(module, contract, say) if pretrained else None if before else ()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from striate.analysis import infer
+from striate.analysis import analyse, infer
 from striate.datasets import DataSet
 from striate.errors import RecipeError, SpecError, nearest, shape_text
+from striate.learning import Recipe
 from striate.loading.network import input_shape
 from striate.model.contract import IMAGES, MODES, RESIZE, Contract
 from striate.model.words import FIRST, vocabulary_of
-from striate.spec import Embedding, Graph, Shape, Softmax
+from striate.spec import Embedding, Graph, Shape, Softmax, lower
 
 OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -122,6 +123,23 @@ def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
     if not problems:
         _check_output(graph, shapes[graph.output], dataset, name)
     return graph
+
+
+def check_start_size(recipe: Recipe, graph: Graph, contract: Contract, name: str) -> None:
+    """RecipeError where training is to begin with smaller images, which the network or the task does not take."""
+    if recipe.start_size == 1 or len(contract.input) != 3:
+        return
+    channels, *sides = contract.input
+    small = (channels, *recipe.sides_at(sides, 0))
+    start = f"start_size={recipe.start_size:g}"
+    if contract.task.per_pixel:
+        raise RecipeError(f"{start}: a mask stays as large as its image, which has to keep its size too; omit it")
+    begun = analyse(lower(graph, small))
+    if begun.problems or begun.parameters != analyse(graph).parameters:
+        raise RecipeError(
+            f"{start}: {name} takes images of {shape_text(contract.input)} only, not of {shape_text(small)} to begin "
+            f"with; omit it, or take a network that ends in global pooling, such as vgg_small"
+        )
 
 
 def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> None:
