@@ -72,7 +72,8 @@ def test_chance_alone_is_seldom_called_a_difference():
 
 
 def test_few_items_are_learned_by_heart_and_that_is_said(in_folder, capsys):
-    train("flatten; linear 100; relu; linear 10", "digits", epochs=30, lr=0.01, fraction=0.05, out="run")
+    settings = {"epochs": 30, "lr": 0.01, "batch_size": 32, "fraction": 0.05}
+    train("flatten; linear 100; relu; linear 10", "digits", **settings, out="run")
     said = capsys.readouterr().err
     assert "warning: overfits: accuracy 100.00% on the training split, " in said
     assert "use --augment standard, a larger --weight-decay than 0.01, fewer --epochs, or more data" in said

@@ -60,7 +60,7 @@ def choose(
         rate_given: Whether the optimizer or its learning rate is given: then a cycle made for another is not chosen.
         fraction: Of the training split, that is used.
     """
-    choice = _choose(dataset, fine_tuned, net_given, fraction)
+    choice = _choose(dataset, fine_tuned, net_given, rate_given, fraction)
     augment, why_augment = augmentation(dataset)
     if not why_augment:
         return choice
@@ -88,7 +88,7 @@ def augmentation(dataset: DataSet) -> tuple[str, str]:
     return "standard", "these are photos"
 
 
-def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, fraction: float) -> Choice:
+def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, rate_given: bool, fraction: float) -> Choice:
     """The recipe, but for what is done to images."""
     if fine_tuned:
         recipe = RECIPES["finetune"].recipe
