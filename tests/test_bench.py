@@ -24,7 +24,7 @@ def common(monkeypatch):
 def test_a_bench_has_claim_evidence_and_the_machine_and_is_listed(name):
     source = (BENCH / name).read_text(encoding="utf-8")
     said = ast.get_docstring(ast.parse(source)) or ""
-    assert said.startswith(("Claim: ", "Claims: "))
+    assert said.startswith(("Claim: ", "Goal: "))
     assert "\nEvidence" in said
     assert f"python bench/{name}" in said
     assert "machine(" in source
