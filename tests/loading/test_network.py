@@ -1,9 +1,11 @@
 """NET, wherever it is asked for: five ways to say it, and the nearest name for a misspelt one."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from striate.analysis import infer
+from striate.analysis import analyse, infer
 from striate.errors import ModelError, SpecError
 from striate.loading import open_network
 from striate.loading.for_data import default_network, graph_for_data
@@ -307,3 +309,17 @@ def test_a_net_that_says_its_input_keeps_it_and_one_that_does_not_gets_one_that_
     assert own.input == (3, 8, 8)
     found = graph_for_data("maxpool 8; convtranspose 3 8 stride=8", classes=3, task=SEGMENTATION, **IMAGES)
     assert found.input == (3, 40, 56)
+
+
+@given(st.integers(16, 300), st.integers(16, 300), st.sampled_from(["unet_small", "unet_medium", "unet"]))
+@settings(max_examples=25, deadline=None)
+def test_a_network_for_pixels_gets_a_size_that_fits_and_that_it_gives_back(height, width, net):
+    graph = graph_for_data(net, classes=3, input=(3, height, width), mode="RGB", task=SEGMENTATION)
+    report = analyse(graph)
+    assert not report.problems
+    assert report.layers[-1].output == (3, *graph.input[1:])
+    scale = min(1, 256 / max(height, width))  # of all but unet the largest side
+    assert all(
+        n <= max(16, side * (1 if net == "unet" else scale) + 16)
+        for n, side in zip(graph.input[1:], (height, width), strict=True)
+    )

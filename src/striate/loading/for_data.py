@@ -73,10 +73,18 @@ def _nearest_size(graph: Graph, input: Shape, largest: int) -> Shape:
     scale = min(1.0, largest / max(input[1:]))
     sides = tuple(max(1, round(n * scale)) for n in input[1:])
     legal = analyse(graph, (input[0], *sides)).legal_inputs
-    if legal.smallest is None or legal.step is None:
-        return (input[0], *sides)
+    if legal.smallest is None or legal.step is None:  # the sizes that fit are no arithmetic sequence
+        rounded = ((input[0], *(max(m, m * round(n / m)) for n in sides)) for m in (1, 2, 4, 8, 16, 32, 64))
+        return next((size for size in rounded if _keeps(graph, size)), (input[0], *sides))
     steps = zip(sides, legal.smallest[1:], legal.step, strict=True)
     return (input[0], *(least + step * max(0, round((n - least) / step)) for n, least, step in steps))
+
+
+def _keeps(graph: Graph, size: Shape) -> bool:
+    """Whether the layers fit at *size*, and what comes out has its sides."""
+    report = analyse(graph, size)
+    output = report.layers[-1].output
+    return not report.problems and output is not None and (len(output) < len(size) or output[1:] == size[1:])
 
 
 def default_network(input: Shape, mode: str, task: Task = CLASSIFICATION, classes: int = 2) -> tuple[str, str]:
