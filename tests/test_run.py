@@ -197,7 +197,9 @@ def test_a_named_recipe_brings_its_network_and_initialisation(in_folder):
     assert (run.net, run.init, run.model.contract.tta) == ("airbench94", "whiten", "flip")
     assert not run.model.module.whiten.weight.requires_grad
     assert list(run.events())[-1].epoch == 1
-    other = prepare((x, np.arange(60) % 2), "conv 4 3; relu; flatten; linear 2", recipe=named, **more)
+    other = prepare(
+        (x, np.arange(60) % 2), "conv 4 3; relu; adaptivemaxpool 1; flatten; linear 2", recipe=named, **more
+    )
     assert other.init == "auto"
     assert all(p.requires_grad for p in other.model.module.parameters())
 
@@ -323,7 +325,7 @@ def test_other_images_under_the_same_name_are_other_data(in_folder, photos):
     photos(in_folder / "two" / "data", {"bus": 8, "car": 8})
     net = "flatten; linear 2"
     start(net, "one/data", out="run", stop=(1, None), settings={"epochs": 2})
-    with pytest.raises(RecipeError, match="another classes"):
+    with pytest.raises(RecipeError, match="other classes"):
         start(None, "two/data", out="run", resume=True, settings={})
     photos(in_folder / "more", {"more": 1})
     (in_folder / "more" / "more" / "0.png").rename(in_folder / "one" / "data" / "cat" / "new.png")

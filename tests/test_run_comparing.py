@@ -70,7 +70,6 @@ def test_named_runs_are_compared(folder):
     assert [row.run for row in found.rows] == ["runs/slow", "runs/good"]
     assert found.differences == {
         "epochs": [1, 2],
-        "batch_size": [4, 32],  # by the size of the training split
         "lr": [1e-5, 0.05],
         "fraction": [0.2, 1.0],
     }

@@ -42,7 +42,7 @@ def words_of(verb, given):
 def test_an_input_is_never_written_over(cli, in_folder, verb, option):
     folder = verb in ("train", "predict")
     given = (
-        "photos"
+        "photos" + ".svg" * (option == "find_lr")
         if folder
         else "given" + ENDINGS.get(option, {"export": ".py", "weights": ".safetensors"}.get(verb, ".png"))
     )
@@ -52,9 +52,12 @@ def test_an_input_is_never_written_over(cli, in_folder, verb, option):
     else:
         Path(given).write_bytes(b"a person's photo")
     for spelling in (given, f"./{given}", str(in_folder / given)):
-        answer = cli(verb, *words_of(verb, given), f"--{option}", spelling)
+        answer = cli(verb, *words_of(verb, given), f"--{option.replace('_', '-')}", spelling)
         assert answer.code == 2
-        assert f"--{option} {Path(spelling)}: is an input, and would be overwritten; give another name" in answer.err
+        assert (
+            f"--{option.replace('_', '-')} {Path(spelling)}: is an input, and would be overwritten; give another name"
+            in answer.err
+        )
     assert (in_folder / given / "a.png" if folder else Path(given)).read_bytes() == b"a person's photo"
     assert len(list(in_folder.iterdir())) == 1
 

@@ -141,7 +141,7 @@ def keep_inputs(values: dict[str, Any]) -> None:
                     lost = f"lies in the input {path}, and would be overwritten"
                 else:
                     continue
-                raise typer.BadParameter(f"--{option} {out}: {lost}; give another name")
+                raise typer.BadParameter(f"--{option.replace('_', '-')} {out}: {lost}; give another name")
 
 
 class Verb(typer.core.TyperCommand):

@@ -543,10 +543,10 @@ def _validated(
     with evaluating(module):
         for x, y in batches:
             outputs, y = world.gathered(scores_in(speed, scores_of, x), y)
-            n = len(leading_tensor(y))
             if own and not (isinstance(outputs, Tensor) and isinstance(y, Tensor)):
                 tally = None
             pair = scoring.checked(outputs, y) if tally else (outputs, y)
+            n = len(leading_tensor(y))
             total += float(loss(outputs, y) if own else loss(*pair)) * n
             if tally:
                 some = tally.count(*pair)

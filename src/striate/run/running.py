@@ -302,6 +302,7 @@ class Run:
         with using_threads(self.speed.threads):
             scores = measure(best, self.held["test"])
             self.verdict = self._verdict(best, scores)
+        Speed().place(best.module)  # as the file gives it
         if self.page:
             self._write_page(scores)
         write_safely(self.folder / "report.html", self._report(best, scores))
