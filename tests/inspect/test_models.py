@@ -23,7 +23,8 @@ from striate.zoo import ZOO
 
 SMALL = {  # the nets of the zoo that are quick at these inputs
     "lenet5": None, "lenet5_1998": None, "harley": None, "boat4": None, "resnet20": None, "allconv": None,
-    "textcnn": None, "voxnet": (1, 16, 16, 16), "unet_small": (3, 32, 32), "mobilenet_v2": (3, 32, 32),
+    "textcnn": None, "text_small": None, "voxnet": (1, 16, 16, 16), "unet_small": (3, 32, 32),
+    "mobilenet_v2": (3, 32, 32),
 }  # fmt: skip
 LARGE = {name: (3, 64, 64) for name in ZOO if name not in SMALL} | {
     "alexnet": (3, 67, 67), "googlenet": (3, 79, 79), "unet": (1, 32, 32),

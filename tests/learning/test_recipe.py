@@ -52,6 +52,7 @@ WRONG = [
     ({"fraction": 0}, "recipe: fraction must be a number above 0 and at most 1, got 0"),
     ({"fraction": 1.5}, "recipe: fraction must be a number above 0 and at most 1, got 1.5"),
     ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
+    ({"epochs": 10**400}, "recipe: epochs must be at most 10,000,000,000, got a number of 401 digits"),
     ({"norm_bias_lr": -1}, "recipe: norm_bias_lr must be a finite number of at least 0, got -1"),
     ({"layer_decay": 0}, "recipe: layer_decay must be a number above 0 and at most 1, got 0"),
     ({"norm_statistics": "fix"}, "recipe: norm_statistics is 'fix'; did you mean 'fixed'?"),

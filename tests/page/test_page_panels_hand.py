@@ -432,7 +432,7 @@ def test_the_curves_say_the_numbers_of_the_history(page, about):
     for i, row in enumerate(rows):
         x = area["x"] + area["width"] * (52 + i / (len(rows) - 1) * (440 - 52 - 14)) / 440
         page.mouse.move(x, area["y"] + area["height"] / 2)
-        said = re.fullmatch(r"epoch (\d+): training ([\d.]+), validation ([\d.]+)( \(best\))?",
+        said = re.fullmatch(r"epoch (\d+): training ([\d.]+), validation ([\d.]+)( \(kept\))?",
                             box.locator(".chart p").first.text_content())  # fmt: skip
         assert int(said[1]) == row["epoch"] == i + 1
         assert float(said[2]) == pytest.approx(row["train/loss"], rel=1e-3)
