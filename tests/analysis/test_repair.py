@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from strategies import any_graphs, nets
@@ -72,7 +72,7 @@ def holds(graph: Graph) -> None:
 
 
 @given(broken_nets())
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_net_with_slips_is_repaired(graph: Graph) -> None:
     holds(graph)
     assert repair(graph).complete
