@@ -10,7 +10,7 @@ from PIL import Image
 
 from striate.datasets import open_data
 from striate.errors import DataError, RecipeError, SpecError
-from striate.learning import Epoch, Step
+from striate.learning import Epoch, Speed, Step
 from striate.model.model import load
 from striate.run import measure, parts_for, prepare
 
@@ -47,6 +47,7 @@ def test_every_task_from_data_to_report(in_folder, task):
     assert document["val"].keys() == {"n", figure, "loss"}
     model = load("run/model.safetensors")
     assert model.contract == run.model.contract
+    Speed(memory_format="channels_last").place(model.module)  # as evaluate does
     again = measure(model, *parts_for(model, data))
     assert again.as_dict() == result.test.as_dict()  # what evaluate says is what the run said
     assert document["test"][key] == again.as_dict()[key]
