@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from striate.errors import DataError, RecipeError
 from striate.learning.average import WeightAverage
 from striate.learning.distributed import Parallel, World
+from striate.learning.memory import reused_memory
 from striate.learning.modules import Scorer, evaluating, fixed_norms, leading_tensor, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
@@ -276,7 +277,7 @@ def fastest(
     """
     recipe, task = recipe or Recipe(), task_named(task)
     scoring, loss = scoring_of(task), loss_of(recipe, task, weights)
-    with restored_modes(module):
+    with restored_modes(module), reused_memory():  # as while it is trained
         module.train()
         for norm in fixed_norms(module, recipe.norm_statistics == "fixed"):
             norm.eval()
