@@ -26,6 +26,9 @@ if run.world.first:
     print(json.dumps({"losses": losses, "test": test, "history": run.history}))
 else:
     run.best()
+import os
+sys.stdout.flush()
+os._exit(0)  # leaving as usual, torch 2.13 aborts now and then
 """
 BROKEN = """
 import os, sys
