@@ -1,8 +1,11 @@
-"""Claim: on 2 idle cores `striate train MNIST-FOLDER`, with nothing else said, reaches 99.0 % of the 10,000 test digits
-(mean of 10 seeds) in 5 s from typing the command to the saved model; with `--recipe fast-mnist` 99.5 % in 20 s, and
-with the net `grey_large` and 20 epochs 99.7 % in 5 minutes.
+"""Claim: on 2 idle cores `striate train MNIST-FOLDER`, with nothing else said, reaches 99.0% of the 10,000 test digits
+(mean of 10 seeds) in 5 s from typing the command to the saved model; with `--recipe fast-mnist` 99.5% in 20 s. The goal
+of 99.7% in 5 minutes, with the net `grey_large` and 20 epochs, is not shown yet.
 
-Evidence: every run is the command that a person types, in a process of its own, start to end, and nothing is kept from
+Evidence, two cores of an AMD EPYC (AVX512-BF16), torch 2.13, load 2: 99.20% (n=10, std 0.06, min 99.06) in 4.1 s
+(median; 3.8 to 4.4); fast-mnist 99.55% (n=4, std 0.02, min 99.52) in 16.7 s (16.0 to 17.4).
+
+Every run is the command that a person types, in a process of its own, start to end, and nothing is kept from
 the run before. The accuracy is of the test digits, which choose nothing: a tenth of the training digits is set aside
 for validation.
 
