@@ -34,7 +34,7 @@ def _after(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> Any:
             return out  # whole numbers are exact in any order
         products = reach(module, inputs[0]) if len(inputs) == 1 else None
         terms = 1 if products is None else module.weight[0].numel()
-        if products is None or terms < 2:
+        if products is None or terms < 2 or products.shape != out.shape:  # of a call with a size of its own
             return out
         number = torch.arange(out.numel()).reshape(out.shape)
         seed = sum(size * 1_000_003**k for k, size in enumerate(out.shape)) % (1 << 31)

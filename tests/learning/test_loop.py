@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from striate.errors import DataError, RecipeError
-from striate.learning import Epoch, Recipe, State, Step, loop, training, validate
+from striate.learning import Epoch, Recipe, State, Step, stepper, training, validate
 
 
 def data(n=4, size=8):
@@ -301,7 +301,7 @@ def test_validation_leaves_every_part_in_its_mode_and_reads_labels():
 
 def far_away(monkeypatch):
     """As where losses are on a GPU, and reading one waits for it."""
-    monkeypatch.setattr(loop, "_at_hand", lambda loss: False)
+    monkeypatch.setattr(stepper, "_at_hand", lambda loss: False)
 
 
 def test_losses_far_away_come_to_the_same(monkeypatch):
@@ -319,3 +319,11 @@ def test_a_divergence_far_away_is_found_at_the_end_of_the_epoch_at_the_latest(mo
     far_away(monkeypatch)
     with pytest.raises(RecipeError, match=r"the loss is (nan|inf): training has diverged"):
         run(net(), data(), Recipe(epochs=3, optimizer="sgd", lr=1e30, warmup=0))
+
+
+def test_gradients_from_before_are_not_of_this_training():
+    module, twin = net(), net()
+    module(data()[0][0]).square().sum().backward()
+    run(module, data(), Recipe(epochs=1))
+    run(twin, data(), Recipe(epochs=1))
+    assert torch.equal(weights(module), weights(twin))
