@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from striate.learning import World
     from striate.run import Result, Run
 
-_net, _training, _run = (
+_net, _training, _more, _speed, _run = (
     partial(typer.Option, rich_help_panel=title)  # under which heading of --help an option stands
-    for title in ("The network", "Training", "The run")
+    for title in ("The network", "Training", "Loss, regularisation and fine-tuning", "Speed", "The run")
 )
 
 
@@ -103,16 +103,19 @@ def train_command(
         str | None,
         _training(
             metavar="NAME",
-            help="Settings by name (default, classic, svm, ...: docs/recipes.md) or a recipe.json (config). Other "
-            "options override it. [default: one for the data]",
+            help="Settings by name (default, classic, finetune, ...: docs/recipes.md) or a recipe.json (config). "
+            "Other options override it. [default: one for the data]",
         ),
     ] = None,
-    epochs: Annotated[int | None, _training("--epochs", "-e", help="Number of epochs. [default: 20]")] = None,
+    epochs: Annotated[
+        int | None, _training("--epochs", "-e", help="Number of epochs. [default: the recipe's, often 20]")
+    ] = None,
     batch_size: Annotated[
-        int | None, _training("--batch-size", "-b", "--batch", help="Batch size. [default: 32]")
+        int | None, _training("--batch-size", "-b", "--batch", help="Batch size. [default: the recipe's, often 32]")
     ] = None,
     lr: Annotated[
-        float | None, _training("--lr", "--learning-rate", "--lr0", help="Peak learning rate. [default: 0.002]")
+        float | None,
+        _training("--lr", "--learning-rate", "--lr0", help="Peak learning rate. [default: the recipe's, often 0.002]"),
     ] = None,
     find_lr: Annotated[
         Path | None,
@@ -132,66 +135,70 @@ def train_command(
         ),
     ] = None,
     schedule: Annotated[
-        str | None, _training(help="Learning-rate schedule: constant, step, cosine or linear. [default: cosine]")
+        str | None,
+        _training(
+            help="Learning-rate schedule: constant, step, cosine or linear. [default: the recipe's, often cosine]"
+        ),
     ] = None,
     warmup: Annotated[float | None, _training(help="Warm-up, as a fraction of all steps. [default: 0.1]")] = None,
     optimizer: Annotated[
         str | None,
         _training(
-            "--optimizer", "--optimiser", "--opt", help="sgd, momentum, nesterov, adam, adamw or muon. [default: adamw]"
+            "--optimizer",
+            "--optimiser",
+            "--opt",
+            help="sgd, momentum, nesterov, adam, adamw or muon. [default: the recipe's, often adamw]",
         ),
     ] = None,
     momentum: Annotated[
-        float | None, _training(help="Momentum (optimizers momentum, nesterov and muon). [default: 0.9]")
+        float | None, _more(help="Momentum (optimizers momentum, nesterov and muon). [default: 0.9]")
     ] = None,
-    weight_decay: Annotated[float | None, _training(help="Weight decay (L2). [default: 0.01]")] = None,
-    l1: Annotated[float | None, _training(help="L1 regularisation of the weights. [default: 0]")] = None,
-    label_smoothing: Annotated[float | None, _training(help="Label smoothing, 0 to 1. [default: 0.05]")] = None,
+    weight_decay: Annotated[float | None, _more(help="Weight decay (L2). [default: the recipe's, often 0.01]")] = None,
+    l1: Annotated[float | None, _more(help="L1 regularisation of the weights. [default: 0]")] = None,
+    label_smoothing: Annotated[float | None, _more(help="Label smoothing, 0 to 1. [default: 0.05]")] = None,
     loss: Annotated[
         str | None,
-        _training(
+        _more(
             help="classification: crossentropy, mse, hinge; multilabel: bce; regression: mse, l1, huber; segmentation: "
             "crossentropy+dice, crossentropy, dice. [default: the task's first]"
         ),
     ] = None,
-    clip: Annotated[float | None, _training(help="Maximum gradient norm; 0: no clipping. [default: 0]")] = None,
+    clip: Annotated[float | None, _more(help="Maximum gradient norm; 0: no clipping. [default: 0]")] = None,
     norm_bias_lr: Annotated[
-        float | None, _training(help="Learning rate of normalisation biases, as a multiple of --lr. [default: 1]")
+        float | None, _more(help="Learning rate of normalisation biases, as a multiple of --lr. [default: 1]")
     ] = None,
     layer_decay: Annotated[
-        float | None, _training(help="Learning rate factor from each layer to the one before it. [default: 1]")
+        float | None, _more(help="Learning rate factor from each layer to the one before it. [default: 1]")
     ] = None,
     head_epochs: Annotated[
         int | None,
-        _training(help="Fine-tuning: passes over features computed once, which train the new head first. [default: 0]"),
+        _more(help="Fine-tuning: passes over features computed once, which train the new head first. [default: 0]"),
     ] = None,
     norm_statistics: Annotated[
         str | None,
-        _training(
+        _more(
             "--norm-statistics",
             help="Batch normalisation in training: batch, or fixed (those of the weights that are fine-tuned). "
             "[default: batch]",
         ),
     ] = None,
-    accumulate: Annotated[int | None, _training(help="Batches per optimizer step. [default: 1]")] = None,
+    accumulate: Annotated[int | None, _speed(help="Batches per optimizer step. [default: 1]")] = None,
     ema: Annotated[
-        float | None, _training(help="Decay of averaged weights (EMA), which become the model. [default: 0, none]")
+        float | None, _more(help="Decay of averaged weights (EMA), which become the model. [default: 0, none]")
     ] = None,
     keep: Annotated[
         str | None, _training(help="The model: that of the best epoch, or of the last. [default: best]")
-    ] = (None),
+    ] = None,
     patience: Annotated[
         int | None, _training(help="Stop after so many epochs without improvement; 0: never. [default: 0]")
     ] = None,
     start_size: Annotated[
-        float | None, _training(help="Begin with images of this fraction of the input size. [default: 1]")
+        float | None, _speed(help="Begin with images of this fraction of the input size. [default: 1]")
     ] = None,
     tta: Annotated[str | None, _training(help="Test-time augmentation: none or flip. [default: none]")] = None,
     balance: Annotated[
         str | None,
-        _training(
-            help="Class imbalance: none, weights (class-weighted loss) or sampling (oversampling). [default: none]"
-        ),
+        _more(help="Class imbalance: none, weights (class-weighted loss) or sampling (oversampling). [default: none]"),
     ] = None,
     seed: Annotated[int | None, _training(min=0, help="Random seed. [default: 0]")] = None,
     out: Annotated[
@@ -210,15 +217,17 @@ def train_command(
         list[str] | None,
         _run("--log", metavar="TRACKER", help="tensorboard, or a module with init, log and finish: wandb, trackio."),
     ] = None,
-    device: Annotated[str, _run(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[
+        str, _speed(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")
+    ] = "auto",
     precision: Annotated[
-        str | None, _run(help="float32, bf16 (autocast) or auto: the faster one, measured. [default: auto]")
+        str | None, _speed(help="float32, bf16 (autocast) or auto: the faster one, measured. [default: auto]")
     ] = None,
     memory_format: Annotated[
-        str | None, _run("--memory-format", help="contiguous, channels_last or auto. [default: auto]")
+        str | None, _speed("--memory-format", help="contiguous, channels_last or auto. [default: auto]")
     ] = None,
-    threads: Annotated[int | None, _run(min=0, help="Processor threads; 0: auto. [default: 0]")] = None,
-    compile: Annotated[str | None, _run(help="torch.compile the network: no or yes. [default: no]")] = None,
+    threads: Annotated[int | None, _speed(min=0, help="Processor threads; 0: auto. [default: 0]")] = None,
+    compile: Annotated[str | None, _speed(help="torch.compile the network: no or yes. [default: no]")] = None,
     json: Json = False,
 ) -> None:
     """Train a network on DATA. Reports test metrics, and writes an HTML report."""

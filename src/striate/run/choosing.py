@@ -143,9 +143,8 @@ def smaller_input(graph: Graph, dataset: DataSet, epochs: int, device: str) -> t
     own = min(graph.input[1:])
     sides = [side for side in SIDES if side < own]
     least, work = min(dataset.input[1:]), table.macs * len(dataset.train) * epochs
-    fits = [
-        side for side in sides if analyse(lower(graph, (graph.input[0], side, side))).parameters == table.parameters
-    ]
+    tables = ((side, analyse(lower(graph, (graph.input[0], side, side)))) for side in sides)
+    fits = [side for side, found in tables if found.parameters == table.parameters and not found.problems]
     enough = next((side for side in fits if side >= ENLARGED * least), own)
     quick = max([side for side in fits if work * (side / own) ** 2 <= WORK] or fits[:1], default=own)
     if device == "cpu" and work > WORK and quick < enough:

@@ -180,7 +180,7 @@ def _named(folder: str | Path) -> Path:
     if not path.is_dir() and not inside.is_dir():
         beside = [p.name for p in path.parent.glob("*") if p.is_dir()] if path.parent != Path() else []
         beside += [p.name for p in Path("runs").glob("*") if p.is_dir()]
-        raise ModelError(f"{folder}: no such run{nearest(path.name, beside)}")
+        raise ModelError(f"{folder}: no such run{nearest(path.name, beside) or '; give the folder of a run'}")
     return path if path.is_dir() else inside
 
 

@@ -125,18 +125,13 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("balance", BALANCES[recipe.balance]),
         ("share of the data", f"{recipe.fraction:.3g} of the training split" if recipe.fraction != 1 else ""),
         ("random seed", str(recipe.seed)),
-        ("time", f"{run.seconds:.1f} s on {run.device.type}, {_threads()}"),
+        ("time", f"{run.seconds:.1f} s on {run.device.type}, {run.speed}"),
         ("versions", f"striate {__version__}, torch {torch.__version__}"),
         ("fine-tuned from", run.begun_from),
         ("training and validation", run.verdict.line() if run.verdict else ""),
         ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
     ]
     return [(label, value) for label, value in found if value]
-
-
-def _threads() -> str:
-    n = torch.get_num_threads()
-    return f"{n} thread{'s' * (n != 1)}"
 
 
 def worst_items(model: Model, held: Held, scores: Scores) -> dict[int, ItemView]:
