@@ -356,9 +356,9 @@ def test_evaluate_and_predict_take_a_batch_size_and_a_device(cli, trained, digit
 def test_the_options_of_train_stand_under_headings(cli):
     lines = cli("train", "--help").out.splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    more = ["Loss, regularisation and fine-tuning:", "The run:", "Speed:"]
+    more = ["Loss, regularisation and fine-tuning:", "Speed:", "The run:"]
     assert headings == ["Arguments:", "The network:", "The data:", "Training:", *more, "Options:"]
-    options = ("--net", "--augment", "--lr", "--loss", "--out", "--precision")
+    options = ("--net", "--augment", "--lr", "--loss", "--precision", "--out")
     at = [next(i for i, line in enumerate(lines) if f"{option} " in line) for option in options]
     starts = [lines.index(heading) for heading in headings[1:-1]]
     assert [sum(start < i for start in starts) for i in at] == [1, 2, 3, 4, 5, 6]
