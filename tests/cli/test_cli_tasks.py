@@ -1,5 +1,6 @@
 """The verbs for every task: what is said, what is written, the keys of the JSON, and the new options."""
 
+import csv
 import json
 
 import numpy as np
@@ -60,6 +61,29 @@ def test_evaluate(cli, runs, task, keys, words):
     text = cli("evaluate", model, words_).out
     assert words in text
     assert "\x1b" not in text
+
+
+COLUMNS = {
+    "regression": ["x", "y", "size", "predicted x", "predicted y", "predicted size", "error"],
+    "segmentation": ["mean_iou"],
+    "multilabel": ["labels", "prediction", "right"],
+}
+
+
+@pytest.mark.parametrize("task", COLUMNS)
+def test_evaluate_writes_every_item(cli, runs, in_folder, task):
+    """The metric of the table's rows is the one that is printed."""
+    answer = cli("evaluate", runs[task] / "model.safetensors", NETS[task][0], "-o", "items.csv", "--json")
+    scores = json.loads(answer.out)
+    assert f"wrote items.csv: {scores['n']} items" in answer.err
+    with (in_folder / "items.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert len(rows) == scores["n"]
+    assert [*rows[0]][: 1 + len(COLUMNS[task])] == ["item", *COLUMNS[task]]
+    mean = {name: sum(float(row[name]) for row in rows) / len(rows) for name in ("error", "right") if name in rows[0]}
+    assert mean.get("error", 0) == pytest.approx(scores.get("mae", 0), rel=1e-4)
+    assert mean.get("right", 0) == pytest.approx(scores.get("subset_accuracy", 0))
+    assert sum(column.startswith("p(") for column in rows[0]) == (len(scores["per_class"]) if "right" in mean else 0)
 
 
 def test_predict_numbers_and_labels(cli, runs, digit):

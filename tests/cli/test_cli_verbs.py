@@ -1,5 +1,6 @@
 """The verbs as the interface promises them: what goes to stdout, what to stderr, the keys of the JSON, the codes."""
 
+import csv
 import json
 import re
 import sys
@@ -170,6 +171,21 @@ def test_evaluate_as_json(cli, trained):
     assert sum(map(sum, said["confusion"])) == 360
     whole = document(cli("evaluate", trained / "model.safetensors", "digits", "--part", "all", "--json"))
     assert whole["n"] == 1797
+
+
+def test_evaluate_writes_every_item(cli, trained, in_folder):
+    answer = cli("evaluate", trained, "digits", "-o", "items.csv")
+    assert answer.err == "wrote items.csv: 360 items\n"
+    with (in_folder / "items.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    right = sum(row["label"] == row["prediction"] for row in rows)
+    assert f"{right} of 360;" in answer.out
+    assert right == sum(int(row["right"]) for row in rows)
+    for row in rows:
+        probabilities = [float(row[f"p({digit})"]) for digit in range(10)]
+        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+        assert max(probabilities) == float(row["probability"]) == float(row[f"p({row['prediction']})"])
+    assert "the file must end in .csv" in cli("evaluate", trained, "digits", "-o", "items.txt").err
 
 
 def test_evaluate_says_what_train_said(cli, in_folder):

@@ -59,6 +59,14 @@ class OrdinalScores:
     n: int
     steps_off: float
     worst: tuple = ()
+    each: tuple = ()
+
+    @property
+    def errors(self):
+        return np.array(self.each, float)
+
+    def item_columns(self):
+        return {"steps_off": list(self.each)}
 
     def as_dict(self):
         return asdict(self)
@@ -99,7 +107,8 @@ class OrdinalScoring(Scoring[OrdinalScores]):
 
     def measure(self, batches: Iterable, context):
         scores, targets = together(batches, len(context.classes))
-        return OrdinalScores(len(targets), float(abs(grades(scores) - targets).mean()))
+        off = abs(grades(scores) - targets)
+        return OrdinalScores(len(targets), float(off.mean()), each=tuple(off.tolist()))
 
     def sections(self, scores, shown: Mapping):
         return Sections(f"{scores.steps_off:.2f}", "grades off on average", "", el("section"), el("section"))
@@ -126,7 +135,8 @@ def test_a_new_task_is_trained_evaluated_and_predicted(ordinal, tmp_path):
     model = load("run/model.safetensors")  # by its name in the file
     assert model.contract.task is ORDINAL
     assert measure(model, *parts_for(model, "digits")) == result.test
-    assert str(striate.evaluate("run", "digits", say=print)).startswith("steps off  ")
+    assert str(striate.evaluate("run", "digits", out="items.csv", say=print)).startswith("steps off  ")
+    assert (tmp_path / "items.csv").read_text().startswith("item,steps_off\ndigits test 0,")
     images = open_data("digits").test.inputs[:5]
     scores = model.scores(parts_for(model, "digits")[0].arrays.inputs[:5])
     assert [answer.grade for answer in model.predict(list(images))] == [str(g) for g in grades(scores)]

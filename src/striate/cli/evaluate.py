@@ -24,6 +24,7 @@ from striate.cli.common import (
     echo,
     print_json,
     say,
+    writes,
 )
 
 
@@ -40,18 +41,31 @@ def evaluate_command(
     batch_size: BatchSize = 256,
     device: Device = "auto",
     tta: Tta = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.csv",
+            callback=writes(".csv"),
+            help="Also write every item's label, prediction and probabilities to this table.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
     from striate.cli.progress import ReadingProgress
+    from striate.errors import counted
     from striate.run.api import evaluate
 
     columns = {"label": label, "file": file, "text": text, "group": group}
     options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold} | columns
     with ReadingProgress() as reading:
         shown: dict[str, Any] = {"reading": reading.show, "fetching": reading.download.show}
-        how: dict[str, Any] = {"batch_size": batch_size, "device": device, "tta": tta}
+        how: dict[str, Any] = {"batch_size": batch_size, "device": device, "tta": tta, "out": out}
         scores = evaluate(model, data, split=split, say=say, **how, **shown, **options)
+    if out:
+        say(f"wrote {out}: {counted(scores.n, 'item')}")
     if json:
         print_json(scores.as_dict())
     else:

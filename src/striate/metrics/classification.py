@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.shared import WORST, as_plain, check_items, class_table, item_name, percent
+from striate.metrics.shared import WORST, as_plain, check_items, class_table, item_name, percent, probability_columns
 
 BINS = 15  # of the calibration error
 
@@ -57,6 +57,7 @@ class ClassificationScores:
         predictions: int64 ``(N,)``, its most probable class.
         probabilities: float64 ``(N,)``, the probability of that.
         losses: float64 ``(N,)``, the cross-entropy of each item, in nats.
+        log_probabilities: float64 ``(N, K)``, of every class.
     """
 
     classes: tuple[str, ...]
@@ -72,6 +73,7 @@ class ClassificationScores:
     predictions: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     losses: NDArray[np.float64]
+    log_probabilities: NDArray[np.float64]
 
     @property
     def right(self) -> int:
@@ -93,9 +95,26 @@ class ClassificationScores:
         """The most frequent mistakes as ``(label, prediction, times)``, most frequent first."""
         return confused_pairs(self.confusion, self.classes, limit)
 
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """float64 ``(N,)``: 1 where the prediction is wrong, else 0."""
+        return (self.predictions != self.targets).astype(np.float64)
+
+    def item_columns(self) -> dict[str, list[Any]]:
+        """``label``, ``prediction``, ``right``, ``probability``, ``loss`` and every class's probability, ``p(NAME)``."""
+        names = np.array(self.classes, object)
+        return {
+            "label": names[self.targets].tolist(),
+            "prediction": names[self.predictions].tolist(),
+            "right": (self.errors == 0).astype(int).tolist(),
+            "probability": self.probabilities.tolist(),
+            "loss": self.losses.tolist(),
+            **probability_columns(self.classes, np.exp(self.log_probabilities)),
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, without every single prediction."""
-        return as_plain(self, "classes", "targets", "predictions", "probabilities", "losses")
+        return as_plain(self, "classes", "targets", "predictions", "probabilities", "losses", "log_probabilities")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.accuracy_interval
@@ -177,6 +196,7 @@ def score_classification(
         predictions=predicted,
         probabilities=confidence,
         losses=losses,
+        log_probabilities=log_p,
     )
 
 

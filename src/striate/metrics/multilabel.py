@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
 from striate.metrics.classification import wilson
-from striate.metrics.shared import WORST, as_plain, check_table, class_table, item_name, percent
+from striate.metrics.shared import WORST, as_plain, check_table, class_table, item_name, percent, probability_columns
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class MultilabelScores:
         mean_average_precision: The mean of the labels' average precision; of those that some item has.
         per_class: One :class:`LabelScore` a label.
         worst: The items that are not all right with the highest loss, the highest first; 24 at most.
+        logits: float64 ``(N, K)``, the log-odds of each label.
+        targets: bool ``(N, K)``, which labels each item has.
     """
 
     classes: tuple[str, ...]
@@ -68,15 +70,31 @@ class MultilabelScores:
     mean_average_precision: float | None
     per_class: tuple[LabelScore, ...]
     worst: tuple[LabelMistake, ...]
+    logits: NDArray[np.float64]
+    targets: NDArray[np.bool_]
 
     @property
     def right(self) -> int:
         """How many items have every label right."""
         return round(self.subset_accuracy * self.n)
 
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """float64 ``(N,)``, the share of an item's labels that are wrong."""
+        return ((self.logits >= 0) != self.targets).mean(1)
+
+    def item_columns(self) -> dict[str, list[Any]]:
+        """``labels`` and ``prediction``, separated by ``;``, ``right``, and every label's probability, ``p(NAME)``."""
+        return {
+            "labels": [";".join(_present(row, self.classes)) for row in self.targets],
+            "prediction": [";".join(_present(row, self.classes)) for row in self.logits >= 0],
+            "right": (self.errors == 0).astype(int).tolist(),
+            **probability_columns(self.classes, 1 / (1 + np.exp(-self.logits.clip(-700, 700)))),
+        }
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return as_plain(self)
+        """Plain values, ready for JSON, without every single prediction."""
+        return as_plain(self, "logits", "targets")
 
     def headline(self, items: str = "items") -> str:
         count = f"macro F1 {self.macro_f1:.2%}; every label right: {self.right} of {self.n} {items}"
@@ -141,9 +159,6 @@ def score_multilabel(
         for i, name in enumerate(classes)
     )
 
-    def labels(row: NDArray[np.bool_]) -> tuple[str, ...]:
-        return tuple(name for name, there in zip(classes, row, strict=True) if there)
-
     return MultilabelScores(
         classes=tuple(classes),
         n=len(z),
@@ -157,9 +172,13 @@ def score_multilabel(
         mean_average_precision=_mean([c.average_precision for c in per_class]),
         per_class=per_class,
         worst=tuple(
-            LabelMistake(i, item_name(i, names), labels(true[i]), labels(predicted[i]), float(losses[i]))
+            LabelMistake(
+                i, item_name(i, names), _present(true[i], classes), _present(predicted[i], classes), float(losses[i])
+            )
             for i in wrong[np.argsort(-losses[wrong], kind="stable")][:WORST].tolist()
         ),
+        logits=z,
+        targets=true,
     )
 
 
@@ -175,6 +194,10 @@ def average_precision(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> f
     last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # the end of each run of equal scores
     precision, recall = hits[last] / (last + 1), hits[last] / hits[-1]
     return float((np.diff(recall, prepend=0) * precision).sum())
+
+
+def _present(row: NDArray[np.bool_], classes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name, there in zip(classes, row, strict=True) if there)
 
 
 def _share(part: int, whole: int) -> float | None:

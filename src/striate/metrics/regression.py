@@ -70,6 +70,19 @@ class RegressionScores:
     targets: NDArray[np.float64]
     worst: tuple[Miss, ...]
 
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """float64 ``(N,)``, the mean absolute error of an item's values."""
+        return np.asarray(abs(self.predictions - self.targets).mean(1))
+
+    def item_columns(self) -> dict[str, list[Any]]:
+        """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean of |prediction - target|."""
+        true, predicted = (
+            {f"{what}{name}": column.tolist() for name, column in zip(self.classes, values.T, strict=True)}
+            for what, values in (("", self.targets), ("predicted ", self.predictions))
+        )
+        return {**true, **predicted, "error": self.errors.tolist()}
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, without every single prediction."""
         return as_plain(self, "classes", "predictions", "targets")

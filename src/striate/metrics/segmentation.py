@@ -54,6 +54,8 @@ class SegmentationScores:
         per_class: One :class:`AreaScore` a class.
         confusion: ``(K, K)`` pixels; rows are the labels, columns the predictions.
         worst: The images with the lowest mean IoU, the lowest first; 24 at most.
+        ious: float64 ``(N,)``, of each image the mean IoU of the classes in its labels or predictions; NaN of one
+            without any labelled pixel.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +68,7 @@ class SegmentationScores:
     per_class: tuple[AreaScore, ...]
     confusion: NDArray[np.int64]
     worst: tuple[BadMask, ...]
+    ious: NDArray[np.float64]
 
     @property
     def commonest(self) -> AreaScore:
@@ -76,9 +79,18 @@ class SegmentationScores:
         """Which classes are most often taken for which, ``(label, prediction, pixels)``, most pixels first."""
         return confused_pairs(self.confusion, self.classes, limit)
 
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """float64 ``(N,)``, 1 less the mean IoU of each image."""
+        return 1 - self.ious
+
+    def item_columns(self) -> dict[str, list[Any]]:
+        """``mean_iou``; None where no pixel is labelled."""
+        return {"mean_iou": [None if np.isnan(iou) else iou for iou in self.ious.tolist()]}
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return as_plain(self, "classes")
+        return as_plain(self, "classes", "ious")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.mean_iou_interval
@@ -157,6 +169,7 @@ def score_segmentation(
         per_class=per_class,
         confusion=confusion,
         worst=tuple(BadMask(i, item_name(i, names), float(each[i])) for i in order),
+        ious=each,
     )
 
 

@@ -30,6 +30,13 @@ class Scores(Protocol):
     @property
     def worst(self) -> tuple[Any, ...]: ...
 
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """float64 ``(N,)``, how wrong each item's prediction is: 0 is right. NaN where there was nothing to measure."""
+
+    def item_columns(self) -> dict[str, list[Any]]:
+        """Every item's label, prediction and probabilities, a column each: the columns of ``evaluate -o items.csv``."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
 
@@ -81,6 +88,15 @@ def check_items(n: int, names: Sequence[str] | None, broken: int) -> None:
         raise DataError(
             f"the network's outputs are NaN for {broken} of {n} items: it has diverged; lower the learning rate"
         )
+
+
+def probability_columns(classes: Sequence[str], probabilities: NDArray[np.float64]) -> dict[str, list[Any]]:
+    """A column ``p(NAME)`` for each class, of probabilities ``(N, K)``.
+
+    >>> probability_columns(["cat", "dog"], np.array([[0.75, 0.25]]))
+    {'p(cat)': [0.75], 'p(dog)': [0.25]}
+    """
+    return {f"p({name})": column.tolist() for name, column in zip(classes, probabilities.T, strict=True)}
 
 
 def item_name(i: int, names: Sequence[str] | None) -> str:

@@ -24,6 +24,7 @@ from striate.metrics import Scores
 from striate.model.contract import RESIZE
 from striate.model.model import Model
 from striate.run.folder import Say, say_nothing, to_stderr
+from striate.run.item_table import write_items
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Reading, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
@@ -98,6 +99,7 @@ def evaluate(
     batch_size: int = 256,
     device: str | None = None,
     tta: str | None = None,
+    out: str | Path | None = None,
     say: Say = to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
@@ -113,6 +115,7 @@ def evaluate(
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
         tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
+        out: A file ``items.csv`` for every item's name, label, prediction and probabilities.
         say: Told, in a line each, which items cannot be read, and what is new since the run.
         reading: Progress callback (items, total).
         fetching: Progress callback (file, bytes, total) of a download.
@@ -143,7 +146,10 @@ def evaluate(
     held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
-    return measure(found, *held, batch_size=batch_size)
+    scores = measure(found, *held, batch_size=batch_size)
+    if out is not None:
+        write_items(Path(out), [name for some in held for name in some.arrays.names], scores)
+    return scores
 
 
 NOT_YET = {"onnx": "ONNX", "program": "a torch.export program"}
