@@ -98,10 +98,10 @@ class ClassificationScores:
     @property
     def errors(self) -> NDArray[np.float64]:
         """float64 ``(N,)``: 1 where the prediction is wrong, else 0."""
-        return (self.predictions != self.targets).astype(np.float64)
+        return np.asarray(self.predictions != self.targets, np.float64)
 
     def item_columns(self) -> dict[str, list[Any]]:
-        """``label``, ``prediction``, ``right``, ``probability``, ``loss`` and every class's probability, ``p(NAME)``."""
+        """``label``, ``prediction``, ``right``, ``probability``, ``loss``; and ``p(NAME)`` of each class."""
         names = np.array(self.classes, object)
         return {
             "label": names[self.targets].tolist(),

@@ -81,7 +81,7 @@ class MultilabelScores:
     @property
     def errors(self) -> NDArray[np.float64]:
         """float64 ``(N,)``, the share of an item's labels that are wrong."""
-        return ((self.logits >= 0) != self.targets).mean(1)
+        return np.asarray(((self.logits >= 0) != self.targets).mean(1))
 
     def item_columns(self) -> dict[str, list[Any]]:
         """``labels`` and ``prediction``, separated by ``;``, ``right``, and every label's probability, ``p(NAME)``."""

@@ -76,7 +76,7 @@ class RegressionScores:
         return np.asarray(abs(self.predictions - self.targets).mean(1))
 
     def item_columns(self) -> dict[str, list[Any]]:
-        """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean of |prediction - target|."""
+        """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean absolute error."""
         true, predicted = (
             {f"{what}{name}": column.tolist() for name, column in zip(self.classes, values.T, strict=True)}
             for what, values in (("", self.targets), ("predicted ", self.predictions))
