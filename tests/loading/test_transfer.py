@@ -202,6 +202,32 @@ def test_fine_tuning_trains_the_head_first_and_keeps_statistics(first, in_folder
     assert run.finish().test.accuracy > 0.9
 
 
+def test_epochs_that_spoil_a_good_head_are_not_kept(first, in_folder):
+    """With a rate far too high, or in too few steps: the fitted head on the weights as they came is the model then."""
+    spoiling = {"epochs": 2, "lr": 0.3}
+    run = prepare("digits", weights=first, say=list().append, settings=spoiling, out="run")
+    head = {name: value.clone() for name, value in run.model.module.state_dict().items()}
+    accuracy = measure(run.model, run.held["test"]).accuracy
+    for event in run.events():
+        assert not getattr(event, "kept", False)
+        if isinstance(event, Epoch):
+            break
+    run.lock.release()
+    run = prepare("digits", out="run", resume=True, say=list().append)  # stopped and gone on with, it is so too
+    list(run.events())
+    result = run.finish()
+    kept = load(in_folder / "run" / "model.safetensors").module.state_dict()
+    assert all(torch.equal(head[name], value) for name, value in kept.items())
+    assert result.test.accuracy == accuracy > 0.85
+    assert "model with the fitted head: no epoch after it was as good on validation (accuracy)" in result.effort()
+    row = striate.runs("run").rows[0]
+    found = result.as_dict()
+    assert (found["best_epoch"], row.best_epoch) == (0, 0)
+    assert found["val"]["accuracy"] == row.metric > 0.85
+    assert run.verdict.val == row.metric
+    assert "kept epoch" not in (in_folder / "run" / "report.html").read_text("utf-8")
+
+
 def test_new_layers_before_the_head_learn_their_statistics(first, in_folder):
     run = start(first, net=NET.format(10).replace("stage2.bn:", "norm:"), recipe=None, settings={"epochs": 1})
     assert (run.recipe.head_epochs, run.recipe.norm_statistics, run.recipe.layer_decay) == (0, "batch", 0.9)

@@ -60,3 +60,17 @@ def test_of_an_error_the_mean_loss_decides_and_there_is_no_margin():
     assert [s.best for s in found] == pytest.approx([-min(means[: i + 1]) for i in range(7)])
     assert max(i for i, s in enumerate(found) if s.kept) == 5
     assert [s.stale for s in found] == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_what_is_worse_than_the_beginning_is_not_kept():
+    # one standard error of 0.9 over 100 items is 0.03
+    found = [
+        s.kept
+        for s in standings(CLASSIFICATION.metric, [(v, 1) for v in (0.5, 0.86, 0.875, 0.95)], 100, "last", (0.9, 1))
+    ]
+    assert found == [False, False, True, True]
+    assert [s.kept for s in standings(REGRESSION.metric, [(9, loss) for loss in (2, 1, 0.9)], 100, "last", (9, 1))] == [
+        False,
+        True,
+        True,
+    ]

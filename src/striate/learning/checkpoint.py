@@ -40,7 +40,9 @@ def save_state(state: State, path: Path, progress: Mapping[str, Any] | None = No
                 tensors[f"{MEMORY}.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
     if state.rng is not None:
         tensors["rng"] = state.rng
-    numbers = {name: getattr(state, name) for name in (*NUMBERS, "course")} | {"loss_sum": float(state.loss_sum)}
+    numbers = {name: getattr(state, name) for name in (*NUMBERS, "course", "start")} | {
+        "loss_sum": float(state.loss_sum)
+    }
     if state.average:
         averaged = state.average.tensors().items()
         tensors |= {f"{AVERAGE}.{name}": value.cpu().contiguous() for name, value in averaged}
@@ -80,6 +82,7 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
         numbers, kind = json.loads(about["numbers"]), about[MEMORY]
         state = replace(state, **{name: numbers[name] for name in NUMBERS}, rng=tensors.get("rng"))
         state.course = tuple((value, loss) for value, loss in numbers.get("course", ()))
+        state.start = tuple(start) if (start := numbers.get("start")) else None
         _check_numbers(state)
         if state.rng is not None:
             torch.Generator().set_state(state.rng)  # raises for what is none
@@ -102,7 +105,7 @@ def load_state(path: Path, module: nn.Module, recipe: Recipe) -> State:
 
 def _check_numbers(state: State) -> None:
     whole = (state.epoch, state.step, state.items)
-    of_epochs = [n for pair in state.course for n in pair if n is not None]
+    of_epochs = [n for pair in (*state.course, *filter(None, [state.start])) for n in pair if n is not None]
     others = (state.loss_sum, state.seconds, *of_epochs)
     if not all(type(n) is int and n >= 0 for n in whole) or not all(type(n) in (int, float) for n in others):
         raise ValueError(f"its numbers are {(*whole, *others)}")

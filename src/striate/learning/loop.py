@@ -28,7 +28,7 @@ from striate.learning.speed import Speed, scores_in, using_threads
 from striate.learning.stepper import Stepper, check_loss
 from striate.learning.trial import measure_speed
 from striate.tasks import CLASSIFICATION, Task, TaskField, task_named
-from striate.tasks.keeping import standings
+from striate.tasks.keeping import Point, standings
 from striate.tasks.scoring import Loss, Tally, scoring_of
 from striate.tasks.task import IGNORE
 
@@ -124,7 +124,8 @@ class State:
     step: int = 0  # in batches
     loss_sum: Tensor | float = 0.0  # of the current epoch, over its items
     items: int = 0
-    course: tuple[tuple[float | None, float], ...] = ()  # of each epoch: what decides which of them is kept
+    course: tuple[Point, ...] = ()  # of each epoch: what decides which of them is kept
+    start: Point | None = None  # the same before the first epoch, where these weights are a model already
     seconds: float = 0.0  # of the current epoch
     waiting: float = 0.0  # of these, those until a batch was there; since a resume
     rng: Tensor | None = field(default=None, repr=False)  # torch's, as the next step will find it
@@ -363,7 +364,7 @@ def _finish_epoch(
     if val_loss is not None:
         check_loss(val_loss, recipe)
     state.course += ((value, train_loss if val_loss is None else val_loss),)
-    *_, standing = standings(task.metric, state.course, items, recipe.keep)
+    *_, standing = standings(task.metric, state.course, items, recipe.keep, state.start)
     seconds = state.seconds + time.perf_counter() - begun
     lr = rate_at(recipe, (state.epoch + 1) * steps - 1, recipe.epochs * steps)
     seen, waiting = state.items, state.waiting

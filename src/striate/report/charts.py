@@ -39,12 +39,13 @@ def curves(history: Sequence[Row], metric: Metric, best: int | None) -> Html:
         history: A row per epoch, with ``epoch``, ``train/loss``, ``val/loss`` and the metric's column; a value that is
             None, NaN or infinite leaves a gap.
         metric: The task's.
-        best: The epoch to mark.
+        best: The epoch to mark; 0, before the first, is not.
 
     >>> from striate.tasks import CLASSIFICATION
     >>> "<svg" in curves([{"epoch": 1, "train/loss": 0.5}], CLASSIFICATION.metric, best=1)
     True
     """
+    best = best or None
     fit, write = (_share_axis, lambda v: f"{100 * v:.6g}%") if metric.share else (loss_axis, "{:.4g}".format)
     return el(
         "div",

@@ -214,7 +214,7 @@ def _read(folder: Path) -> RunRow:
     try:
         progress = read_json(path)
         history, best, seconds = progress["history"], progress["best_epoch"], float(progress["seconds"])
-        row: dict[str, Any] = next((row for row in history if row["epoch"] == best), {})
+        row: dict[str, Any] = progress.get("kept_row") or next((row for row in history if row["epoch"] == best), {})
         values = [_number(of) for of in (row.get(task.metric.column), progress.get("test"), row.get("val/loss"))]
         finished = bool(progress["finished"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

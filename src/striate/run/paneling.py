@@ -93,4 +93,4 @@ def _course(folder: Path, model: Model) -> Panels:
         task = task.judged_by(str(about.get("balance", "none")))
     with suppress(OSError, ValueError, LookupError, TypeError):
         best = int(read_json(folder / PROGRESS)["best_epoch"])
-    return Panels(rows, task.metric, best or best_epoch(rows, task.metric), init=init)
+    return Panels(rows, task.metric, best_epoch(rows, task.metric) if best is None else best, init=init)

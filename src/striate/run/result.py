@@ -101,7 +101,7 @@ def _train(run: Run) -> dict[str, float]:
 
 
 def _val(run: Run) -> dict[str, float | None]:
-    row = next((row for row in run.history if row["epoch"] == run.best_epoch), run.history[-1])
+    row = run.kept_row or run.history[-1]
     metric = run.task.metric
     return {metric.name: row[metric.column], "loss": row["val/loss"]}
 

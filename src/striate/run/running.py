@@ -118,6 +118,11 @@ class Run:
         self.finished, self.test = False, None
         if not self.state.step:
             self._keep(self.state.epoch)
+        if self.state.start and self.best_epoch is None:  # the fitted head is a model already
+            self.best_epoch = 0
+            self.save_state()
+            if self.world.first:
+                self._save_model(self.folder / "model.safetensors")
         events = training(
             self.model.module,
             self.batches("train", train=True),
@@ -149,10 +154,20 @@ class Run:
                 begun = time.perf_counter()
 
     @property
+    def kept_row(self) -> dict[str, float | None] | None:
+        """What was measured of the epoch whose weights became the model: its row of the history."""
+        if self.best_epoch == 0 and self.state.start:
+            value, loss = self.state.start
+            return {"epoch": 0, self.task.metric.column: value, "val/loss": loss}
+        return next((row for row in self.history if row["epoch"] == self.best_epoch), None)
+
+    @property
     def chosen_by(self) -> str:
         """Which epoch the model is of, and why that one."""
         metric, keep = self.task.metric, self.recipe.keep
         validated = any(row["val/loss"] is not None for row in self.history)
+        if self.best_epoch == 0:
+            return f"model with the fitted head: no epoch after it was as good on validation ({metric.words})"
         if keep == "last":
             why = "the last"
         elif metric.higher_is_better and validated:
@@ -166,7 +181,7 @@ class Run:
         """What to say where it ended before its last epoch, for none was better for so long; "" where it did not."""
         if not self.recipe.patience or not self.state.course or self.state.epoch >= self.recipe.epochs:
             return ""
-        *_, standing = standings(self.task.metric, self.state.course, len(self.parts["val"]))
+        *_, standing = standings(self.task.metric, self.state.course, len(self.parts["val"]), start=self.state.start)
         if standing.stale < self.recipe.patience:
             return ""
         return (
@@ -274,6 +289,7 @@ class Run:
             )
         self.seconds += time.perf_counter() - begun
         self.state = State.new(self.model.module, self.recipe)
+        self.state.start = (fit.val_metric, fit.val_loss) if fit else None
         if not fit:
             say("the features of all items take more memory than 1 GB, so the head begins with random weights")
             return
@@ -316,8 +332,7 @@ class Run:
 
     def _verdict(self, best: Model, scores: Scores) -> Verdict | None:
         """The metric of the kept model on each split; of the training split over as many items as that costs little."""
-        row = next((row for row in self.history if row["epoch"] == self.best_epoch), None)
-        metric = self.task.metric
+        row, metric = self.kept_row, self.task.metric
         test = getattr(scores, metric.name, None)
         if row is None or (val := row[metric.column]) is None or test is None:
             return None
@@ -344,7 +359,9 @@ class Run:
         return f"use {augment}a larger --weight-decay than {self.recipe.weight_decay:g}, fewer --epochs, or more data"
 
     def _progress(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished", "test")}
+        return {
+            name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished", "test", "kept_row")
+        }
 
     def _save_progress(self) -> None:
         write_safely(self.folder / PROGRESS, json.dumps(self._progress()))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from striate.tasks.task import Metric
 
+Point = tuple[float | None, float]  # the metric and the loss after an epoch
 SPAN = 3  # epochs whose mean is compared: one alone may be lucky
 
 
@@ -26,7 +27,11 @@ class Standing(NamedTuple):
 
 
 def standings(
-    metric: Metric, course: Sequence[tuple[float | None, float]], items: int, keep: str = "best"
+    metric: Metric,
+    course: Sequence[Point],
+    items: int,
+    keep: str = "best",
+    start: Point | None = None,
 ) -> Iterator[Standing]:
     """The standing after each epoch.
 
@@ -41,6 +46,8 @@ def standings(
             loss on the training split.
         items: In the validation split.
         keep: ``"best"``, or ``"last"``: always the last.
+        start: The same of the weights before the first epoch, where these were trained already and are a model too: an
+            epoch that is worse than they are, by more than a standard error, is not kept.
 
     >>> from striate.tasks import CLASSIFICATION
     >>> course = [(accuracy, 1.0) for accuracy in (0.5, 0.9, 0.8, 0.8, 0.85, 0.5, 0.4)]
@@ -48,11 +55,21 @@ def standings(
     [True, True, True, True, True, False, False]
     """
     by_value = metric.higher_is_better and all(value is not None for value, _ in course)
+    share = by_value and metric.share
+
+    def margin(value: float) -> float:
+        """A standard error of a share over so many items."""
+        return sqrt(max(0.0, value * (1 - value)) / max(1, items)) if share else 0.0
+
     compared = [(value or 0.0) if by_value else -loss for value, loss in course]
+    least = -float("inf")
+    if start:
+        least = (start[0] or 0.0) if by_value else -start[1]
+        least -= margin(least)
     best, stale = -float("inf"), 0
     for i in range(len(compared)):
         recent = compared[max(0, i + 1 - SPAN) : i + 1]
         mean = sum(recent) / len(recent)
         best, stale = (mean, 0) if mean > best else (best, stale + 1)
-        margin = sqrt(max(0.0, best * (1 - best)) / max(1, items)) if by_value and metric.share else 0.0
-        yield Standing(best, stale, keep == "last" or mean >= best - margin)
+        kept = keep == "last" or mean >= best - margin(best)
+        yield Standing(best, stale, kept and compared[i] >= least)
