@@ -165,7 +165,8 @@ def _opened(folder: Path, side: int) -> tuple[Any, Any]:
     from striate.datasets import open_data
 
     data = open_data(folder)
-    return data, Contract(data.classes, (3, side, side), "RGB", (0.0,) * 3, (1.0,) * 3, task=data.task)
+    more: dict[str, Any] = {"target_mean": (0.0,), "target_std": (1.0,)} if data.task.standardised else {}
+    return data, Contract(data.classes, (3, side, side), "RGB", (0.0,) * 3, (1.0,) * 3, task=data.task, **more)
 
 
 def _normal(x: Tensor) -> Tensor:

@@ -205,7 +205,7 @@ def test_fine_tuning_trains_the_head_first_and_keeps_statistics(first, in_folder
 def test_epochs_that_spoil_a_good_head_are_not_kept(first, in_folder):
     """With a rate far too high, or in too few steps: the fitted head on the weights as they came is the model then."""
     spoiling = {"epochs": 2, "lr": 0.3}
-    run = prepare("digits", weights=first, say=list().append, settings=spoiling, out="run")
+    run = prepare("digits", weights=first, say=[].append, settings=spoiling, out="run")
     head = {name: value.clone() for name, value in run.model.module.state_dict().items()}
     accuracy = measure(run.model, run.held["test"]).accuracy
     for event in run.events():
@@ -213,7 +213,7 @@ def test_epochs_that_spoil_a_good_head_are_not_kept(first, in_folder):
         if isinstance(event, Epoch):
             break
     run.lock.release()
-    run = prepare("digits", out="run", resume=True, say=list().append)  # stopped and gone on with, it is so too
+    run = prepare("digits", out="run", resume=True, say=[].append)  # stopped and gone on with, it is so too
     list(run.events())
     result = run.finish()
     kept = load(in_folder / "run" / "model.safetensors").module.state_dict()

@@ -138,10 +138,10 @@ def test_the_input_must_be_said(cli, file):
     assert "no input size given; a module needs one, such as --input 3x224x224" in answer.err
 
 
-def test_training_says_what_to_do_instead(file):
+def test_code_has_no_description(file):
     network = open_network("my_net.py:Net")
     assert network.has_weights
-    with pytest.raises(SpecError, match=r"my_net.py:Net is a module, .*; train it in Python with striate.training"):
+    with pytest.raises(SpecError, match=r"my_net.py:Net is a PyTorch module, of which no description is known"):
         network.description()
     assert open_network("my_net.py:words").description() == lower(Seq(Conv(6, 3)))
 

@@ -115,8 +115,10 @@ def test_only_what_can_be_loaded_again_is_saved(tmp_path, model):
         assert not path.exists()
         return str(caught.value).removeprefix(f"{path}: ")
 
-    assert refusal(nn.Linear(64, 3)).startswith("only networks built by striate.build can be saved")
-    assert "float16" in refusal(build(parse(NET)).half())
+    assert refusal(nn.Linear(64, 3)).startswith("not saved: the module does not take inputs of [1, 8, 8]: RuntimeError")
+    four = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    assert "an output of shape [4], the contract has 3 classes" in refusal(four)
+    assert "is F16 of shape [2, 1, 3, 3], the net needs F32" in refusal(build(parse(NET)).half())
     changed = build(parse(NET))
     changed.out = nn.Linear(72, 5)
     assert refusal(changed).startswith("not saved: out.weight is F32 of shape [5, 72], the net needs F32 of [3, 72]")
@@ -256,7 +258,7 @@ def test_a_tensor_of_another_shape(fault, good):
 def test_a_tensor_of_another_type(fault, good):
     tensors, about = tensors_of(good)
     tensors["c1.weight"] = tensors["c1.weight"].half()
-    assert fault(save(tensors, about)) == "the tensor 'c1.weight' has dtype 'F16'; expected F32 or I64"
+    assert fault(save(tensors, about)) == "c1.weight is F16 of shape [2, 1, 3, 3], the net needs F32 of [2, 1, 3, 3]"
     tensors["c1.weight"] = tensors["c1.weight"].long()
     assert fault(save(tensors, about)).startswith("c1.weight is I64 of shape [2, 1, 3, 3], the net needs F32")
 
@@ -290,7 +292,7 @@ def place(good, **fields):
         ({"shape": "2"}, "has shape 2"),
         ({"shape": [2**63]}, "has shape [9223372036854775808]"),
         ({"shape": [1] * 9}, "has shape [1, 1, 1, 1, 1, 1, 1, 1, 1]; expected a few whole numbers"),
-        ({"dtype": "F64"}, "has dtype 'F64'; expected F32 or I64"),
+        ({"dtype": "C64"}, "has dtype 'C64'; expected F32 or I64"),
         ({"dtype": None}, "has dtype None"),
         ({"extra": 1}, "is not described by dtype, shape and data_offsets"),
     ],

@@ -359,14 +359,15 @@ def _conclude(result: Result, data: str) -> None:
     elif run.page:
         say(f"no page: {run.no_page}")
     say("\nnext:")
-    say(
-        "  " + command("striate", "evaluate", run.folder, data, *_said(run, *COLUMNS, "classes_from", "mask_threshold"))
-    )
+    code = run.model.code
+    model = f"{code}@{run.folder}" if ".py:" in code else run.folder
+    said = _said(run, *COLUMNS, "classes_from", "mask_threshold")
+    say("  " + command("striate", "evaluate", model, data, *said))
     if run.model.contract.mode == "text":
-        say("  " + command("striate", "predict", run.folder, "a sentence"))
+        say("  " + command("striate", "predict", model, "a sentence"))
     else:
         what = [run.example] if run.example else [data, *_said(run, *COLUMNS[:3])]
-        say("  " + command("striate", "predict", run.folder, *what))
+        say("  " + command("striate", "predict", model, *what))
 
 
 COLUMNS = ("label", "file", "text", "group")

@@ -238,6 +238,7 @@ ABOUT = (
         "images",
         "content",
         "net",
+        "code",
         "init",
         "weights",
         "freeze",

@@ -64,6 +64,11 @@ class Network:
         return self.origin == "model file" or self.held is not None
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is somebody's own PyTorch module, of which no description is known."""
+        return self.graph is None and self.held is not None
+
+    @property
     def zoo_name(self) -> str | None:
         """Its name in the zoo; of a trained model, that of the network with the same layers, if there is one."""
         if self.origin == "zoo":
@@ -95,8 +100,7 @@ class Network:
         if self.graph is not None:
             return self.graph
         raise SpecError(
-            f"{self.given} is a module, and a model file could not say what it is; train it in Python with "
-            f"striate.training, or describe the network as text or as a Seq"
+            f"{self.given} is a PyTorch module, of which no description is known; give a network as text or a Seq"
         )
 
     @cached_property
@@ -353,6 +357,8 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     if text.endswith(".net"):
         graph = _from_net_file(path)
         return Network(text, _plain(path.stem), "net file", graph, graph.input, path=path)
+    if own := re.fullmatch(r"(.+\.py:\w+)@(.+)", text.strip()):
+        return _own_with_weights(own[1], Path(own[2]))
     if is_code(text):
         return _of_value(load_code(text), text)
     if text.endswith(".safetensors") or _is_there(text):
@@ -366,6 +372,18 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
         raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     graph = parse(text)
     return Network(text, "net", "text", graph, graph.input)
+
+
+def _own_with_weights(code: str, given: Path) -> Network:
+    """Somebody's own module with the weights that a model file has for it: ``my_net.py:Net@runs/mine``."""
+    from striate.model.model import load
+
+    network = _from_model_file(given)
+    if network.graph is not None:
+        raise ModelError(f"{given}: says itself what its network is; omit {code}@")
+    model = load(given, _of_value(load_code(code), code).module)
+    model.code = code
+    return replace(network, given=f"{code}@{given}", origin="model", held=model)
 
 
 def _of_value(value: Any, code: str = "") -> Network:

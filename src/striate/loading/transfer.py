@@ -30,7 +30,7 @@ class Pretrained:
     path: str
     name: str
     module: nn.Module
-    graph: Graph
+    graph: Graph | None  # of somebody's own module: none
     contract: Contract
     official: bool = False  # torchvision's, for ImageNet
 
@@ -43,12 +43,9 @@ class Pretrained:
         """
         if isinstance(weights, str | Path) and (official := official_model(weights, fetching, say)):
             name, file, model = official
-            assert model.graph is not None
             return cls(file.name, name, model.module, model.graph, model.contract, official=True)
         network = open_network(weights)
         model = network.model
-        if network.graph is None:
-            raise ModelError(f"{network.given}: was not built from a description, so its layers cannot be matched")
         return cls(network.given, network.name, model.module, network.graph, model.contract)
 
     def has_head_for(self, classes: tuple[str, ...], task: Task) -> bool:
@@ -66,6 +63,10 @@ class Pretrained:
                 f"{self.path}: is a model for {self.contract.task}, the data for {task}; give a network with --net: "
                 f"layers of the same name and shape get the file's weights"
             )
+        if self.graph is None:
+            raise SpecError(
+                f"{self.path}: the weights are of somebody's own module; name its code too, with --net FILE.py:NAME"
+            )
         if self.has_head_for(classes, task):
             return without_sides(self.graph)
         return with_classes(self.graph, len(classes), self.path)
@@ -77,11 +78,13 @@ class Pretrained:
             contract = replace(contract, target_mean=self.contract.target_mean, target_std=self.contract.target_std)
         return contract
 
-    def into(self, module: Net, contract: Contract, say: Callable[[str], None]) -> tuple[str, ...]:
+    def into(self, module: nn.Module, contract: Contract, say: Callable[[str], None]) -> tuple[str, ...]:
         """Loads its weights into *module*, all but those of the head for the other classes of *contract*; gives the
         layers that were loaded, and says which were and which are new.
         """
-        head = () if self.has_head_for(contract.classes, contract.task) else head_of(module.graph)
+        head: tuple[str, ...] = ()
+        if isinstance(module, Net) and not self.has_head_for(contract.classes, contract.task):
+            head = head_of(module.graph)
         loaded, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
         say(f"loaded the weights of {len(loaded)} of {len(loaded) + len(new)} layers from {self.path}")
         say(f"new layers: {_some(new)}" if new else "head kept: same classes")
@@ -205,15 +208,15 @@ def _by_layer(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
     return layers
 
 
-def freeze_to(module: nn.Module, graph: Graph, layer: str, loaded: tuple[str, ...] | None = None) -> list[str]:
-    """Freezes all layers up to and including *layer* (or the group of that name), in the order of ``striate check``.
+def freeze_to(module: nn.Module, names: list[str], layer: str, loaded: tuple[str, ...] | None = None) -> list[str]:
+    """Freezes all layers up to and including *layer* (or the group of that name), of *names* in the order of
+    ``striate check``.
     Says what that comes to, and which of it, not being among those *loaded* from a file, keeps its random weights.
 
     Raises:
         SpecError: There is no such layer.
         RecipeError: Nothing would be left to train.
     """
-    names = [node.name for node in graph.nodes]
     ends = [i for i, name in enumerate(names) if name == layer or name.startswith(f"{layer}.")]
     if not ends:
         raise SpecError(f"--freeze {layer}: no layer with that name{_nearest_layer(layer, names)}")

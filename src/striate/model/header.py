@@ -29,7 +29,8 @@ LONGEST_LINE = 4_096  # characters of a layer's line
 LARGEST_NUMBER = 2**31  # of a layer's fields, such as a kernel's size
 MOST_AXES = 8  # of a tensor
 LARGEST_INPUT = 16_384  # pixels along a side
-BYTES = {"F32": 4, "I64": 8}  # the dtypes that a model of ours contains
+OURS = ("F32", "I64")  # the dtypes of networks that striate builds
+BYTES = {"F32": 4, "I64": 8, "F64": 8, "F16": 2, "BF16": 2, "I32": 4, "U8": 1, "BOOL": 1}  # of other modules too
 FOREIGN = {
     b"PK\x03\x04": "a zip archive, such as a PyTorch .pth",
     b"\x80\x02": "a Python pickle",
@@ -41,11 +42,15 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class Header:
-    """A checked header: the net, the contract, and each tensor's dtype and shape."""
+    """A checked header: the net, the contract, and each tensor's dtype and shape.
 
-    graph: Graph
+    Of somebody's own module there is no net; *code* says whose weights they are, in words that nothing runs.
+    """
+
+    graph: Graph | None
     contract: Contract
     tensors: dict[str, tuple[str, Shape]]
+    code: str = ""
 
 
 def model_file(path: str | Path) -> Path:
@@ -79,16 +84,19 @@ def read_header(path: Path) -> Header:
             raise ModelError("a safetensors file, but not a model of striate: its metadata do not say so")
         if about["striate"] != FORMAT:
             raise ModelError(f"written as {about['striate']!r}, this version reads {FORMAT!r}; update striate")
-        for key in ("net", "contract"):
+        kind = "code" if "code" in about else "net"
+        for key in (kind, "contract"):
             if not isinstance(about.get(key), str):
                 raise ModelError(f"the metadata contain no {key}")
-        unknown = sorted(about.keys() - {"striate", "net", "contract"})
+        unknown = sorted(about.keys() - {"striate", kind, "contract"})
         if unknown:
             raise ModelError(f"the metadata contain the unknown key {unknown[0]!r}")
-        graph = _read_net(about["net"])
-        contract = Contract.from_json(about["contract"])
+        tensors = {name: (t["dtype"], tuple(t["shape"])) for name, t in raw.items()}
+        if kind == "code":
+            return Header(None, Contract.from_json(about["contract"]), tensors, about["code"][:LONGEST_LINE])
+        graph, contract = _read_net(about["net"]), Contract.from_json(about["contract"])
         check_agree(graph, contract)
-        return Header(graph, contract, {name: (t["dtype"], tuple(t["shape"])) for name, t in raw.items()})
+        return Header(graph, contract, tensors)
     except Error as error:
         raise ModelError(f"{path}: {error}") from None
     except OSError as error:
@@ -156,7 +164,7 @@ def _check_places(raw: dict[str, Any], room: int) -> None:
             raise ModelError(f"the tensor {name!r} is not described by dtype, shape and data_offsets")
         if not isinstance(value["dtype"], str) or value["dtype"] not in BYTES:
             came = repr(value["dtype"])[:80]
-            raise ModelError(f"the tensor {name!r} has dtype {came}; expected {' or '.join(BYTES)}")
+            raise ModelError(f"the tensor {name!r} has dtype {came}; expected {' or '.join(OURS)}")
         for key, count in (("shape", None), ("data_offsets", 2)):
             if not _whole(value[key], count):
                 raise ModelError(f"the tensor {name!r} has {key} {str(value[key])[:80]}; expected a few whole numbers")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import nn
 
+from striate.analysis import infer
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
 from striate.learning import Scorer, evaluating
 from striate.model.contract import Contract
 from striate.model.header import (
+    BYTES,
     FORMAT,
     Header,
     check_agree,
@@ -36,7 +39,10 @@ from striate.tasks.scoring import Answer, Labels, Mask, OutputContext, Predictio
 
 __all__ = ["Labels", "Mask", "Model", "Prediction", "Source", "Values", "load", "output_context"]
 
-DTYPES = {torch.float32: "F32", torch.int64: "I64"}
+DTYPES = {
+    torch.float32: "F32", torch.int64: "I64", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
 MAX_SCORES = 2**24  # that a batch gives at most, where every pixel has some
 THRESHOLD = 0.5  # of a label's probability: from here on it is predicted
 
@@ -61,6 +67,7 @@ class Model:
         self.module = module
         self.contract = contract
         self.path: Path | None = None  # the file that it was loaded from
+        self.code = ""  # of somebody's own module: where it is from, such as my_net.py:Net
 
     @torch.no_grad()
     def scores(self, inputs: np.ndarray) -> np.ndarray:
@@ -128,6 +135,21 @@ class Model:
                     context = output_context(self.contract, size, threshold=threshold, file=item.file, text=item.text)
                     yield scoring_of(self.contract.task).predict(next(scores), context)
 
+    def check_savable(self) -> None:
+        """ModelError, as of :meth:`save`, where the file would be one that nobody could load."""
+        state = self.module.state_dict().items()
+        tensors = {name: (DTYPES.get(value.dtype, str(value.dtype)), tuple(value.shape)) for name, value in state}
+        header = Header(self.graph, self.contract, tensors)
+        if self.graph is None:
+            _check_own(self, header)
+        else:
+            check_agree(self.graph, self.contract)
+            _check_shapes(assemble(self.graph), header)
+
+    def reloaded(self, path: Path) -> Model:
+        """The model in the file at *path*, whose network is this one's."""
+        return load(path, None if self.graph is not None else copy.deepcopy(self.module))
+
     @property
     def graph(self) -> Graph | None:
         """What the module was built from; None for somebody's own module."""
@@ -137,28 +159,33 @@ class Model:
     def save(self, path: str | Path) -> None:
         """Writes the one file that contains everything: weights, net, contract.
 
+        The file of somebody's own module has the weights, and of its code the name alone: see :func:`load`.
+
         Raises:
-            ModelError: The module was not built from a description, or was changed since, so the file could not say
-                what it is.
+            ModelError: The module was built from a description and changed since, so the file could not say what it
+                is; or it does not give what the contract says.
         """
-        if self.graph is None:
-            raise ModelError(
-                f"{path}: only networks built by striate.build can be saved as a model file; "
-                f"save this module's weights with safetensors, or describe it as a net"
-            )
-        tensors = {name: value.detach().cpu().contiguous() for name, value in self.module.state_dict().items()}
-        described = {name: (DTYPES.get(t.dtype, str(t.dtype)), tuple(t.shape)) for name, t in tensors.items()}
         try:
-            check_agree(self.graph, self.contract)
-            _check_shapes(assemble(self.graph), Header(self.graph, self.contract, described))
-        except ModelError as error:  # a file that nobody could load
+            self.check_savable()
+        except ModelError as error:
             raise ModelError(f"{path}: not saved: {error}") from None
-        about = {"striate": FORMAT, "net": format(self.graph), "contract": self.contract.to_json()}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.module.state_dict().items()}
+        about = {"striate": FORMAT, "contract": self.contract.to_json()}
+        if self.graph is None:
+            about["code"] = self.code or type(self.module).__name__
+            tensors = {name: value.clone() for name, value in tensors.items()}  # some may share their memory
+        else:
+            about["net"] = format(self.graph)
         write_safely(Path(path), with_sorted_metadata(to_bytes(tensors, about)))
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, module: nn.Module | None = None) -> Model:
     """The model in the file at *path*, or in the run's folder *path*, on the CPU and ready to predict.
+
+    Args:
+        path: The file, or the folder.
+        module: Of a file with the weights of somebody's own module: such a module, into which they are put. No file
+            brings code along.
 
     Raises:
         ModelError: Naming the file and what is wrong with it; nothing of it is used before all is checked.
@@ -175,22 +202,39 @@ def load(path: str | Path) -> Model:
     path = model_file(path)
     header = read_header(path)
     try:
-        module = assemble(header.graph)
-        _check_shapes(module, header)
+        if (header.graph is None) != (module is not None):
+            raise ModelError(_own_or_not(path, header))
+        net = assemble(header.graph) if header.graph else cast(nn.Module, module)
+        _check_shapes(net, header)
         tensors = from_bytes(path.read_bytes())
         for name, value in tensors.items():
             if not torch.isfinite(value).all():
                 raise ModelError(f"the tensor {name!r} contains values that are not numbers (NaN or infinity)")
-        module.load_state_dict(tensors, assign=True)
+        net.load_state_dict(tensors, assign=header.graph is not None)
+        model = Model(net, header.contract)
+        if header.graph is None:
+            model.code = header.code
+            _check_own(model, header)
     except Error as error:
         first, *more = str(error).splitlines()
         raise ModelError("\n".join([f"{path}: {first}", *more[:5], *["  ..."][: len(more[5:])]])) from None
     except (SafetensorError, RuntimeError, TypeError, LookupError, OverflowError, OSError) as error:
         raise ModelError(f"{path}: the weights cannot be loaded ({str(error).splitlines()[0]})") from None
-    module.eval()
-    model = Model(module, header.contract)
+    net.eval()
     model.path = path
     return model
+
+
+def _own_or_not(path: Path, header: Header) -> str:
+    """What to say where a module was given and none is needed, or the other way round."""
+    if header.graph is not None:
+        return "it says itself what its network is; omit the module"
+    code = header.code if header.code.isprintable() else repr(header.code)
+    named = code if ".py:" in code else f"FILE.py:{code}"
+    return (
+        f"contains the weights of {code}, somebody's own PyTorch module, and no file brings code along; give the "
+        f"module too: {named}@{path}, or in Python striate.load({str(path)!r}, module)"
+    )
 
 
 def output_context(
@@ -230,7 +274,7 @@ def output_context(
 
 def _check_shapes(module: nn.Module, header: Header) -> None:
     """Every weight of the net is there with its shape and dtype, and nothing else is."""
-    expected = {name: (DTYPES[t.dtype], tuple(t.shape)) for name, t in module.state_dict().items()}
+    expected = {name: (DTYPES.get(t.dtype, "?"), tuple(t.shape)) for name, t in module.state_dict().items()}
     missing, extra = sorted(expected.keys() - header.tensors.keys()), sorted(header.tensors.keys() - expected.keys())
     if missing:
         raise ModelError(f"the net needs {_some(missing)}, which the file does not contain")
@@ -240,16 +284,26 @@ def _check_shapes(module: nn.Module, header: Header) -> None:
         if header.tensors[name] != (dtype, shape):
             came: tuple[str, Shape] = header.tensors[name]
             raise ModelError(f"{name} is {came[0]} of shape {list(came[1])}, the net needs {dtype} of {list(shape)}")
-    check_outputs(_outputs(module), header.contract)
+    if header.graph is not None:
+        check_outputs(infer(header.graph)[0][header.graph.output], header.contract)
+
+
+def _check_own(model: Model, header: Header) -> None:
+    """ModelError unless somebody's own module takes what the contract says, and gives it."""
+    odd = next((name for name, (dtype, _) in header.tensors.items() if dtype not in BYTES), None)
+    if odd is not None:
+        raise ModelError(f"{odd} is {header.tensors[odd][0]}; a model file takes {', '.join(BYTES)}")
+    contract = model.contract
+    dtype = {"values": np.float32, "text": np.int64}.get(contract.mode, np.uint8)
+    try:
+        outputs = model.scores(np.zeros((2, *contract.input), dtype)).shape[1:]
+    except Exception as error:  # whatever somebody's code raises
+        why = " ".join(str(error).split())
+        raise ModelError(
+            f"the module does not take inputs of {list(contract.input)}: {type(error).__name__}: {why}"
+        ) from None
+    check_outputs(outputs, contract)
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-
-
-def _outputs(module: nn.Module) -> Shape:
-    from striate.analysis import infer
-
-    graph = module.graph
-    assert isinstance(graph, Graph)
-    return infer(graph)[0][graph.output]

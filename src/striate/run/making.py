@@ -14,7 +14,7 @@ import torch
 from striate.analysis import analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
-from striate.errors import DataError, ModelError
+from striate.errors import DataError, ModelError, SpecError
 from striate.files import FolderLock, write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
@@ -23,7 +23,7 @@ from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, freeze_to, head_of
 from striate.model.contract import IMAGES, Contract
 from striate.model.model import Model
-from striate.net import FROM_DATA, build, whiten
+from striate.net import FROM_DATA, Net, build, whiten
 from striate.run.choosing import Choice, choose, smaller_input
 from striate.run.devices import device_named
 from striate.run.folder import (
@@ -42,6 +42,7 @@ from striate.run.folder import (
 )
 from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions, seconds_of
+from striate.run.own import check_own, code_of, graph_of_own, own_module, table_of_own, words_for
 from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts, sample_of
 from striate.run.running import Run, restore
 from striate.run.splits import check_split, write_split
@@ -168,18 +169,26 @@ def _prepared(
     check_plan(plan, choice.channels, pretrained.path if pretrained else "")
     images = dataset.mode in IMAGES
     if pretrained and pretrained.official and images and network is None and choice.input is None:
+        assert pretrained.graph
         side, why = smaller_input(pretrained.graph, dataset, recipe.epochs, device.type)
         if why:
             say(f"input: {side}x{side} (default, since {why}; --input takes another size)")
             plan = replace(plan, size=side)
 
-    name, graph = _graph(network, plan, pretrained, say)
+    own = own_module(network, recipe.seed) if network and network.is_own else None
+    if network and own:
+        check_own(recipe, choice.init, network.given)
+        name, graph = network.name, graph_of_own(own, network, plan)
+    else:
+        name, graph = _graph(network, plan, pretrained, say)
     name = before.name if before else name
-    vocabulary = vocabulary_for(plan, graph, name)
+    vocabulary = vocabulary_for(plan, graph, name) if own is None else words_for(own, plan)
     contract = given or first_contract(dataset, graph, vocabulary, choice.resize)
     if pretrained:
         contract = pretrained.contract_for(contract, name)
     about = _about(dataset, graph, recipe, choice, name)
+    if network and own:
+        about |= {"net": format(own.graph) if isinstance(own, Net) else "", "code": code_of(network)}
     if isinstance(data, str | Path):
         about["source"] = str(data)
     if before:
@@ -188,13 +197,20 @@ def _prepared(
     augment = check_choices(recipe, contract, say)
     check_start_size(recipe, graph, contract, name)
     contract = replace(contract, tta=recipe.tta)
-    module = build(graph, init=choice.init, seed=recipe.seed, device=device)
+    table = analyse(graph) if own is None else table_of_own(own, graph)
+    module = build(graph, init=choice.init, seed=recipe.seed, device=device) if own is None else own.to(device)
     loaded = pretrained.into(module, contract, say) if pretrained else None if before else ()
     if choice.freeze:
-        for line in freeze_to(module, graph, choice.freeze, loaded):
+        parts = {name for name, _ in module.named_modules()}
+        names = [layer.name for layer in table.layers if layer.name in parts]
+        for line in freeze_to(module, names, choice.freeze, loaded):
             say(line)
     measured = bool(pretrained or given)
     held, contract = read_parts(dataset, contract, measured=measured, strict=choice.strict, say=say, reading=reading)
+    model = Model(module, contract)
+    if own is not None:
+        model.code = about["code"]
+        model.check_savable()
     if measured:
         about["contract"] = json.loads(contract.to_json())
     if choice.init in FROM_DATA and not before:
@@ -207,9 +223,9 @@ def _prepared(
         data=dataset.name,
         net=name,
         recipe=recipe,
-        table=analyse(graph),
+        table=table,
         held=held,
-        model=Model(module, contract),
+        model=model,
         state=State.new(module, recipe),
         device=device,
         augment=augment,
@@ -311,6 +327,11 @@ class _Earlier:
     @property
     def network(self) -> Network:
         """Its network, from the text alone: no file says what code to run."""
+        if not self.about["net"]:
+            code = self.about.get("code")
+            raise SpecError(
+                f"{self.folder}: was trained from {code}, whose code no file brings along; add --net {code}"
+            )
         return open_network(parse(str(self.about["net"])))
 
     @property

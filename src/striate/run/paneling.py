@@ -16,7 +16,7 @@ from striate.errors import Error, ModelError
 from striate.files import read_json, read_regular
 from striate.inspect.models.inspected import InspectedModel
 from striate.metrics import Scores
-from striate.model.model import Model, load
+from striate.model.model import Model
 from striate.page import NetworkScene, Sample, View
 from striate.page.panels import Evaluated, Panels
 from striate.report.charts import best_epoch
@@ -47,7 +47,7 @@ def page_of(run: Run, scores: Scores) -> View:
     Raises:
         SeeError: The network cannot be shown in a page.
     """
-    model, held = load(run.folder / "model.safetensors"), run.held["test"]
+    model, held = run.model.reloaded(run.folder / "model.safetensors"), run.held["test"]
     shown = evaluated_on(model, held, scores)
     contract, targets = model.contract, held.arrays.targets
     labelled = contract.task.exclusive and not contract.task.per_pixel and not shown.text

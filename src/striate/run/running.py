@@ -109,7 +109,8 @@ class Run:
         """The network in a line; ``table`` has its layers."""
         size = shape_text(self.model.contract.input)
         return (
-            f"{self.net} on {self.data}: input {size}, {self.table.parameters:,} parameters, {self.table.macs:,} MACs"
+            f"{self.net} on {self.data}: input {size}, {self.table.parameters:,} parameters, "
+            f"{'at least ' * self.table.partial}{self.table.macs:,} MACs"
         )
 
     def events(self) -> Iterator[Step | Epoch]:
@@ -249,7 +250,7 @@ class Run:
         if recipe.threads > processors():
             say(f"note: threads is {recipe.threads}, and there are {processors()} processors: as many threads are used")
         work = 6 * self.table.macs * len(self.parts["train"]) * recipe.epochs  # forward and backward, 2 a MAC
-        if self.device.type == "cpu" and work < SHORT:
+        if self.device.type == "cpu" and work < SHORT and self.table.macs:
             given = Speed.of(recipe)
             free = recipe.memory_format == "auto" and isinstance(self.model.module, Net)  # others may use view
             memory_format = "channels_last" if free else given.memory_format
@@ -301,9 +302,7 @@ class Run:
 
     def best(self) -> Model:
         """The best model by validation. Several processes all call this, and have it from the first."""
-        from striate.model.model import load
-
-        best = load(self.folder / "model.safetensors") if self.world.first else self.model
+        best = self.model.reloaded(self.folder / "model.safetensors") if self.world.first else self.model
         best.module.to(self.device)
         self.world.level(best.module.state_dict().values())
         return best

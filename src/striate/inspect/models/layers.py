@@ -19,7 +19,6 @@ from striate.inspect.models.saliency import target_text
 from striate.inspect.target import Target, named_target
 from striate.inspect.unit import UnitArithmetic, unit_arithmetic
 from striate.loading import open_network
-from striate.model.model import load
 from striate.model.sources import Source
 
 REACH = 3.0  # stds on each side of the mean, of inputs that are not bytes
@@ -61,13 +60,15 @@ def filters(
 
 
 def _animate(net: Inspectable, layer: str, out: Path) -> None:
-    path = None if isinstance(net, InspectedModel) else open_network(net).path
+    network = None if isinstance(net, InspectedModel) else open_network(net)
+    path = network.path if network else None
     kept = sorted((path.parent / "epochs").glob("*.safetensors")) if path else []
     if not kept:
         where = path.parent / "epochs" if path else "the network"
         raise ModelError(f"{where}: no per-epoch checkpoints; train with --keep-epochs")
     names = [f"epoch {int(p.stem)}" if p.stem.isdecimal() else p.stem for p in kept]
-    moments = [(name, kernels_of(load(p).module, layer)) for name, p in zip(names, kept, strict=True)]
+    assert network
+    moments = [(name, kernels_of(network.model.reloaded(p).module, layer)) for name, p in zip(names, kept, strict=True)]
     write_safely(out, filters_animation(moments))
 
 

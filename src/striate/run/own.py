@@ -1,0 +1,110 @@
+"""Somebody's own PyTorch module as the network of a run: what it takes and gives, found by running it once."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from striate.analysis import Report, analyse
+from striate.errors import RecipeError, SpecError
+from striate.learning import Recipe
+from striate.loading import Network
+from striate.model.words import FIRST
+from striate.net.read import check_module
+from striate.run.suiting import InputPlan, fitted
+from striate.spec import Graph, Node, Shape
+from striate.spec.ops import Opaque
+
+
+def own_module(network: Network, seed: int) -> nn.Module:
+    """A module of one's own for a run, which leaves the one that was given as it is: made anew from the Python file,
+    with *seed*; of a module that was given itself a copy, with the weights that it has.
+    """
+    if network.origin != "Python file":
+        return copy.deepcopy(network.module)
+    from striate.loading.user_code import load_code
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module: nn.Module = load_code(network.given)
+    return module
+
+
+def code_of(network: Network) -> str:
+    """What a model file says of it: ``my_net.py:Net``, or the name of its class."""
+    return network.given if network.origin == "Python file" else type(network.held).__name__
+
+
+def graph_of_own(module: nn.Module, network: Network, plan: InputPlan) -> Graph:
+    """*module* as the one node of a graph: what it takes, and what it gives for the data of *plan*.
+
+    Raises:
+        SpecError: It does not take such inputs, its embedding has other words, or its outputs are not those of the
+            data.
+    """
+    name = network.given
+    if plan.mode == "text":
+        _check_words(module, plan, name)
+    input = plan.input or network.input or plan.item
+    graph = Graph(
+        input, (Node("module", Opaque(type(module).__name__, output_of(module, input, plan.mode, name)), ("input",)),)
+    )
+    return fitted(graph, plan.dataset, name)
+
+
+def output_of(module: nn.Module, input: Shape, mode: str, name: str) -> Shape:
+    """The shape of what *module* gives for one item of the shape *input*, without the batch."""
+    from striate.learning.modules import evaluating, leading_tensor
+
+    x = torch.zeros(2, *input, dtype=torch.int64 if mode == "text" else torch.float32)
+    try:
+        with torch.no_grad(), evaluating(module):
+            return tuple(leading_tensor(module(x)).shape[1:])
+    except Exception as error:  # whatever somebody's code raises
+        why = " ".join(str(error).split())
+        raise SpecError(
+            f"{name}: does not take a batch of shape {tuple(x.shape)} ({type(error).__name__}: {why}); striate check "
+            f"shows where; --input takes another size"
+        ) from None
+
+
+def table_of_own(module: nn.Module, graph: Graph) -> Report:
+    """The layers of *module*, as far as its forward can be followed; else it is one."""
+    assert graph.input is not None
+    try:
+        return replace(check_module(module, graph.input), problems=())
+    except SpecError:
+        op = graph.nodes[0].op
+        assert isinstance(op, Opaque)
+        parameters = sum(p.numel() for p in module.parameters())
+        return analyse(Graph(graph.input, (Node("module", replace(op, parameters=parameters), ("input",)),)))
+
+
+def check_own(recipe: Recipe, init: str, name: str) -> None:
+    """RecipeError where a setting is for networks that striate builds itself."""
+    if init != "auto":
+        raise RecipeError(f"init {init}: {name} brings its own weights; omit it")
+    if recipe.start_size != 1:
+        raise RecipeError(f"start_size={recipe.start_size:g}: which sizes {name} takes is not known; omit it")
+
+
+def _check_words(module: nn.Module, plan: InputPlan, name: str) -> None:
+    first = next((part for part in module.modules() if isinstance(part, nn.Embedding)), None)
+    if first is None:
+        raise SpecError(f"{name}: has no nn.Embedding, but texts are word indices, int64 (N, {plan.item[0]})")
+    if first.num_embeddings <= FIRST:
+        raise SpecError(
+            f"{name}: its embedding has room for {first.num_embeddings} words, {FIRST} of them for padding and unknown "
+            f"words; use more"
+        )
+
+
+def words_for(module: nn.Module, plan: InputPlan) -> tuple[str, ...]:
+    """Of texts, the most frequent words, no more than the embedding of *module* has room for."""
+    if plan.mode != "text":
+        return ()
+    first = next(part for part in module.modules() if isinstance(part, nn.Embedding))
+    return plan.vocabulary[: first.num_embeddings - FIRST]
