@@ -133,7 +133,10 @@ def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
         ),
         (lambda model: striate.predict(model, [], threshold="a"), "threshold must be a number from 0 to 1, got 'a'"),
         (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; did you mean 'source'"),
-        (lambda model: striate.export(torch.nn.Linear(2, 3)), "the Linear is a PyTorch module, of which no description"),
+        (
+            lambda model: striate.export(torch.nn.Linear(2, 3)),
+            "the Linear is a PyTorch module, of which no description",
+        ),
         (lambda model: striate.load(None), "got a NoneType for a model file"),
         (lambda model: striate.check(3), "got a int for a network"),
     ],
