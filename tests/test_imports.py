@@ -34,6 +34,7 @@ WALLS = {
     "metrics": "tasks files",
     "tasks.scoring": "tasks metrics report",
     "learning": "tasks metrics files threads",
+    "baselines": "tasks",  # plain models of arrays
     "plotting": "files",
     "inspect": "tasks learning plotting files threads",  # the half that knows modules only
     "report": "tasks metrics plotting files _version",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -125,8 +126,12 @@ def test_as_dict_is_json_with_the_keys_of_the_interface() -> None:
     )
     assert list(found) == [
         *("n", "accuracy", "accuracy_interval", "loss", "per_class", "confusion", "calibration", "worst"),
+        *("averages", "top5", "top5_interval", "auc"),
     ]
-    assert list(found["per_class"][0]) == ["name", "n", "precision", "recall", "f1"]
+    assert list(found["per_class"][0]) == [
+        *("name", "n", "precision", "recall", "f1"),
+        *("precision_interval", "recall_interval", "auc", "auc_interval", "average_precision"),
+    ]
     assert list(found["worst"][0]) == ["index", "name", "truth", "predicted", "probability"]
 
 
@@ -168,15 +173,19 @@ def four_classes() -> ClassificationScores:
 def test_the_text() -> None:
     assert str(four_classes()).splitlines() == [
         "accuracy     57.1%  (4 of 7; 95% interval 25.0% to 84.2%)",
+        "balanced     53.3%  (mean recall of the classes; 95% bootstrap interval 16.7% to 91.7%)",
+        "macro F1     47.2%  (16.7% to 63.6%; weighted by items 63.1%)",
+        "kappa        0.300  (agreement beyond chance)",
+        "AUC          0.683  (mean of the classes, each against the others)",
         "loss         1.5179  (cross-entropy, nats)",
         "confidence   90.0% on average, calibration error (ECE) 32.9%",
         "baseline     71.4%  (majority class 'cat')",
         "",
-        "class   items  precision  recall     F1",
-        "cat         5     100.0%   60.0%  75.0%",
-        "狗          1       0.0%    0.0%   0.0%",
-        "a?[2Jb      1      50.0%  100.0%  66.7%",
-        "none        0          -       -      -",
+        "class   items  precision  recall     F1    AUC",
+        "cat         5     100.0%   60.0%  75.0%  0.800",
+        "狗          1       0.0%    0.0%   0.0%  0.333",
+        "a?[2Jb      1      50.0%  100.0%  66.7%  0.917",
+        "none        0          -       -      -      -",
         "",
         "most often confused (label -> prediction)",
         "  cat -> 狗: 2 times",
@@ -189,7 +198,8 @@ def test_of_many_classes_the_text_lists_the_weakest() -> None:
     answers[33] = 0
     text = str(score_classification(sure(answers, 40), range(40), names_of(40)))
     assert "(the 30 weakest of 40 classes, by F1)" in text
-    assert text.splitlines()[6].startswith("c33 ")
+    lines = text.splitlines()
+    assert next(after for line, after in pairwise(lines) if line.startswith("class ")).startswith("c33 ")
 
 
 def test_no_mistakes_is_said() -> None:

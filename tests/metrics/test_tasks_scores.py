@@ -204,3 +204,50 @@ def test_colours_are_different_and_none_is_that_of_nothing():
     assert class_colours(3) == every[:3]
     mask = np.array([[0, 2, 255]], np.uint8)
     assert coloured_mask(mask, 3).tolist() == [[list(every[0]), list(every[2]), list(NOTHING)]]
+
+
+# ------------------------------------------------------------------------------------------------- further figures
+def test_the_further_figures_of_labels_are_scikit_learns():
+    rng = np.random.default_rng(3)
+    truth = (rng.random((80, 3)) < [0.5, 0.1, 0.0]).astype(np.uint8)
+    logits = np.round(rng.normal(size=(80, 3)) + truth, 1)
+    ours = score_multilabel(logits, truth, ["a", "b", "c"])
+    areas = [metrics.roc_auc_score(truth[:, i], logits[:, i]) for i in (0, 1)]
+    assert [c.auc for c in ours.per_class] == [*map(pytest.approx, areas), None]
+    assert ours.auc == pytest.approx(np.mean(areas))
+    low, high = ours.per_class[1].auc_interval
+    assert low < areas[1] < high
+    assert ours.per_class[2].recall_interval is None
+    assert f"AUC               {np.mean(areas):.3f}  (the mean of the labels' areas under the ROC curve)" in str(ours)
+
+
+def test_the_further_figures_of_numbers():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(100, 1))
+    scores = score_regression(truth**3 + 5, truth, ["v"])
+    (value,) = scores.per_class
+    assert scores.spearman == value.spearman == 1
+    assert value.r2_interval[0] <= value.r2 <= value.r2_interval[1]
+    assert len(value.groups) == 10
+    assert "rank correlation     1  (Spearman; 1: all items in the right order)" in str(scores)
+    same = score_regression(np.ones((3, 1)), np.ones((3, 1)), ["v"])
+    assert (same.spearman, same.per_class[0].spearman_interval, same.per_class[0].r2_interval) == (None, None, None)
+    assert len(json.dumps(scores.as_dict()["per_class"][0]["groups"])) > 100
+
+
+def test_the_further_figures_of_masks():
+    labels = np.zeros((2, 20, 20), np.uint8)
+    labels[0, 2:8, 2:8] = labels[0, 12:18, 12:18] = 1
+    predicted = labels.copy()
+    predicted[0, 12:18, 12:18] = 0
+    scores = score_segmentation([(predicted, labels)], ["ground", "thing"])
+    ground, thing = scores.per_class
+    assert (thing.objects, thing.predicted_objects, thing.count_error, thing.count_right) == (2, 1, 1, 0)
+    assert (ground.objects, ground.predicted_objects, ground.count_right) == (2, 2, 1)
+    assert thing.boundary_f1 == pytest.approx(2 / 3)  # all of one outline of two
+    assert scores.boundary_f1 == pytest.approx((np.mean([2 / 3, 2 / 3]) + 1) / 2)
+    assert scores.quantiles[0] == scores.worst[0].mean_iou < scores.quantiles[-1] == 1
+    text = str(scores)
+    assert "1 of 2" in text
+    assert "or less, the worst" in text
+    json.dumps(scores.as_dict(), allow_nan=False)

@@ -12,20 +12,43 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.shared import WORST, as_plain, check_items, class_table, item_name, percent, probability_columns
+from striate.metrics.averages import Averages, Interval, averages
+from striate.metrics.curves import auc_interval, threshold_curves
+from striate.metrics.shared import (
+    WORST,
+    as_plain,
+    check_items,
+    class_table,
+    decimal,
+    item_name,
+    percent,
+    probability_columns,
+    share_interval,
+)
 
 BINS = 15  # of the calibration error
+TOP = 5  # guesses of the top-5 accuracy
+MANY = 10  # classes: of more, it is printed
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: ``n`` items have it; a ratio with nothing below the line is None."""
+    """One class: ``n`` items have it; a ratio with nothing below the line is None.
+
+    The intervals of precision and recall are :func:`wilson`'s, that of the area under the ROC curve (this class against
+    all others) is :func:`~striate.metrics.curves.auc_interval`.
+    """
 
     name: str
     n: int
     precision: float | None
     recall: float | None
     f1: float | None
+    precision_interval: Interval | None = None
+    recall_interval: Interval | None = None
+    auc: float | None = None
+    auc_interval: Interval | None = None
+    average_precision: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,11 @@ class ClassificationScores:
         predictions: int64 ``(N,)``, its most probable class.
         probabilities: float64 ``(N,)``, the probability of that.
         losses: float64 ``(N,)``, the cross-entropy of each item, in nats.
-        log_probabilities: float64 ``(N, K)``, of every class.
+        averages: Balanced accuracy, kappa, macro and weighted means, with intervals.
+        top5: Share of the items whose label is among the 5 most probable classes; None of 5 classes and fewer.
+        top5_interval: Its 95% interval (:func:`wilson`).
+        auc: The mean of the classes' areas under the ROC curve, of those that it is defined for.
+        log_probabilities: float64 ``(N, K)``, as they were given.
     """
 
     classes: tuple[str, ...]
@@ -73,6 +100,10 @@ class ClassificationScores:
     predictions: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     losses: NDArray[np.float64]
+    averages: Averages
+    top5: float | None
+    top5_interval: Interval | None
+    auc: float | None
     log_probabilities: NDArray[np.float64]
 
     @property
@@ -83,8 +114,7 @@ class ClassificationScores:
     @property
     def balanced_accuracy(self) -> float:
         """The mean recall of the classes that have items (Brodersen et al. 2010)."""
-        recalls = [c.recall for c in self.per_class if c.recall is not None]
-        return sum(recalls) / len(recalls)
+        return self.averages.balanced_accuracy
 
     @property
     def commonest(self) -> ClassScore:
@@ -124,9 +154,12 @@ class ClassificationScores:
     def __str__(self) -> str:
         n, (low, high), common = self.n, self.accuracy_interval, self.commonest
         rows = [
-            (printable(c.name), f"{c.n:,}", *(percent(v) for v in (c.precision, c.recall, c.f1)))
+            (printable(c.name), f"{c.n:,}", *map(percent, (c.precision, c.recall, c.f1)), decimal(c.auc))
             for c in self.per_class
         ]
+        mean, top = self.averages, []
+        if self.top5 is not None and self.top5_interval is not None and len(self.classes) > MANY:
+            top = [f"top-5        {percent(self.top5, n)}  (95% interval {share_interval(self.top5_interval, n)})"]
         weakness = [np.inf if not c.n else -1.0 if c.f1 is None else c.f1 for c in self.per_class]
         pairs = [
             f"  {printable(label)} -> {printable(predicted)}: {times:,} time{'s' if times > 1 else ''}"
@@ -136,12 +169,19 @@ class ClassificationScores:
             [
                 f"accuracy     {percent(self.accuracy, n)}  ({self.right:,} of {n:,}; "
                 f"95% interval {percent(low, n)} to {percent(high, n)})",
+                *top,
+                f"balanced     {percent(mean.balanced_accuracy)}  (mean recall of the classes; 95% bootstrap interval "
+                f"{share_interval(mean.balanced_accuracy_interval)})",
+                f"macro F1     {percent(mean.macro_f1)}  ({share_interval(mean.macro_f1_interval)}; weighted by items "
+                f"{percent(mean.weighted_f1)})",
+                f"kappa        {decimal(mean.kappa)}  (agreement beyond chance)",
+                f"AUC          {decimal(self.auc)}  (mean of the classes, each against the others)",
                 f"loss         {self.loss:.4f}  (cross-entropy, nats)",
                 f"confidence   {percent(self.calibration['mean_confidence'])} on average, "
                 f"calibration error (ECE) {percent(self.calibration['expected_calibration_error'])}",
                 f"baseline     {percent(common.n / n, n)}  (majority class {printable(common.name)!r})",
                 "",
-                *class_table(("class", "items", "precision", "recall", "F1"), rows, weakness, "F1"),
+                *class_table(("class", "items", "precision", "recall", "F1", "AUC"), rows, weakness, "F1"),
                 "",
                 *(["most often confused (label -> prediction)", *pairs] if pairs else ["no mistakes"]),
             ]
@@ -177,6 +217,10 @@ def score_classification(
     right = int(confusion.trace())
     losses = -log_p[np.arange(n), labels]
 
+    per_class = tuple(_class_score(name, i, confusion, log_p, labels) for i, name in enumerate(classes))
+    areas = [c.auc for c in per_class if c.auc is not None]
+    top = int((_rank(log_p, labels) < TOP).sum()) if k > TOP else None
+
     wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST].tolist()
     return ClassificationScores(
@@ -185,7 +229,7 @@ def score_classification(
         accuracy=right / n,
         accuracy_interval=wilson(right, n),
         loss=float(losses.mean()),
-        per_class=tuple(_class_score(name, i, confusion) for i, name in enumerate(classes)),
+        per_class=per_class,
         confusion=confusion,
         calibration=calibration(confidence, predicted == labels),
         worst=tuple(
@@ -196,8 +240,19 @@ def score_classification(
         predictions=predicted,
         probabilities=confidence,
         losses=losses,
+        averages=averages(confusion),
+        top5=None if top is None else top / n,
+        top5_interval=None if top is None else wilson(top, n),
+        auc=sum(areas) / len(areas) if areas else None,
         log_probabilities=log_p,
     )
+
+
+def _rank(log_p: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many classes come before the label in the order of a prediction; on a tie the first class is first."""
+    of_label = np.take_along_axis(log_p, labels[:, None], 1)
+    earlier = np.arange(log_p.shape[1]) < labels[:, None]
+    return np.asarray(((log_p > of_label) | ((log_p == of_label) & earlier)).sum(1))
 
 
 def confused_pairs(confusion: NDArray[np.int64], classes: Sequence[str], limit: int) -> list[tuple[str, str, int]]:
@@ -226,12 +281,24 @@ def wilson(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return min(p, max(0.0, (middle - half) / scale)), max(p, min(1.0, (middle + half) / scale))
 
 
-def _class_score(name: str, i: int, confusion: NDArray[np.int64]) -> ClassScore:
+def _class_score(
+    name: str, i: int, confusion: NDArray[np.int64], log_p: NDArray[np.float64], labels: NDArray[np.int64]
+) -> ClassScore:
     hits, n, predicted = (int(v) for v in (confusion[i, i], confusion[i].sum(), confusion[:, i].sum()))
-    precision = hits / predicted if predicted else None
-    recall = hits / n if n else None
-    f1 = 2 * hits / (n + predicted) if n and predicted else None
-    return ClassScore(name, n, precision, recall, f1)
+    curves = threshold_curves(log_p[:, i], labels == i)
+    auc = curves.auc
+    return ClassScore(
+        name,
+        n,
+        hits / predicted if predicted else None,
+        hits / n if n else None,
+        2 * hits / (n + predicted) if n and predicted else None,
+        wilson(hits, predicted) if predicted else None,
+        wilson(hits, n) if n else None,
+        auc,
+        None if auc is None else auc_interval(auc, curves.positives, curves.negatives),
+        curves.average_precision,
+    )
 
 
 def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:

@@ -10,13 +10,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
+from striate.metrics.averages import Interval
 from striate.metrics.classification import wilson
-from striate.metrics.shared import WORST, as_plain, check_table, class_table, item_name, percent, probability_columns
+from striate.metrics.curves import auc_interval, threshold_curves
+from striate.metrics.shared import (
+    WORST,
+    as_plain,
+    check_table,
+    class_table,
+    decimal,
+    item_name,
+    percent,
+    probability_columns,
+)
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One label: ``n`` items have it; a ratio with nothing below the line is None."""
+    """One label: ``n`` items have it; a ratio with nothing below the line is None.
+
+    The intervals of precision and recall are Wilson's, that of the area under the ROC curve is
+    :func:`~striate.metrics.curves.auc_interval`.
+    """
 
     name: str
     n: int
@@ -24,6 +39,10 @@ class LabelScore:
     recall: float | None
     f1: float | None
     average_precision: float | None
+    precision_interval: Interval | None = None
+    recall_interval: Interval | None = None
+    auc: float | None = None
+    auc_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,7 @@ class MultilabelScores:
         worst: The items that are not all right with the highest loss, the highest first; 24 at most.
         logits: float64 ``(N, K)``, the log-odds of each label.
         targets: bool ``(N, K)``, which labels each item has.
+        auc: The mean of the labels' areas under the ROC curve, of those that it is defined for.
     """
 
     classes: tuple[str, ...]
@@ -72,6 +92,7 @@ class MultilabelScores:
     worst: tuple[LabelMistake, ...]
     logits: NDArray[np.float64]
     targets: NDArray[np.bool_]
+    auc: float | None
 
     @property
     def right(self) -> int:
@@ -103,13 +124,19 @@ class MultilabelScores:
     def __str__(self) -> str:
         low, high = self.subset_accuracy_interval
         rows = [
-            (printable(c.name), f"{c.n:,}", *map(percent, (c.precision, c.recall, c.f1, c.average_precision)))
+            (
+                printable(c.name),
+                f"{c.n:,}",
+                *map(percent, (c.precision, c.recall, c.f1, c.average_precision)),
+                decimal(c.auc),
+            )
             for c in self.per_class
         ]
         weakness = [c.f1 or 0.0 for c in self.per_class]
         return "\n".join(
             [
                 f"mean AP           {percent(self.mean_average_precision)}  (mean of the labels' average precision)",
+                f"AUC               {decimal(self.auc)}  (the mean of the labels' areas under the ROC curve)",
                 f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1)",
                 f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
                 f"recall {percent(self.micro_recall)} over all labels)",
@@ -117,7 +144,7 @@ class MultilabelScores:
                 f"95% interval {percent(low, self.n)} to {percent(high, self.n)})",
                 f"loss              {self.loss:.4f}  (binary cross-entropy, nats)",
                 "",
-                *class_table(("label", "n", "precision", "recall", "F1", "AP"), rows, weakness, "F1"),
+                *class_table(("label", "n", "precision", "recall", "F1", "AP", "AUC"), rows, weakness, "F1"),
             ]
         )
 
@@ -148,15 +175,7 @@ def score_multilabel(
     every = (predicted == true).all(1)
     wrong = np.flatnonzero(~every)
     per_class = tuple(
-        LabelScore(
-            name,
-            int(n[i]),
-            _share(right[i], positives[i]),
-            _share(right[i], n[i]),
-            _share(2 * right[i], positives[i] + n[i]),
-            average_precision(z[:, i], true[:, i]) if n[i] else None,
-        )
-        for i, name in enumerate(classes)
+        _label_score(name, z[:, i], true[:, i], int(right[i]), int(positives[i])) for i, name in enumerate(classes)
     )
 
     return MultilabelScores(
@@ -179,21 +198,27 @@ def score_multilabel(
         ),
         logits=z,
         targets=true,
+        auc=_mean([c.auc for c in per_class]),
     )
 
 
-def average_precision(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
-    """``sum (recall_i - recall_{i-1}) precision_i`` over the thresholds from the highest score down, without any
-    interpolation; equal scores are one threshold.
-
-    >>> average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))  # doctest: +ELLIPSIS
-    0.833...
-    """
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(true[order])
-    last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # the end of each run of equal scores
-    precision, recall = hits[last] / (last + 1), hits[last] / hits[-1]
-    return float((np.diff(recall, prepend=0) * precision).sum())
+def _label_score(
+    name: str, logits: NDArray[np.float64], true: NDArray[np.bool_], right: int, positives: int
+) -> LabelScore:
+    curves = threshold_curves(logits, true)
+    n, auc = curves.positives, curves.auc
+    return LabelScore(
+        name,
+        n,
+        _share(right, positives),
+        _share(right, n),
+        _share(2 * right, positives + n),
+        curves.average_precision,
+        wilson(right, positives) if positives else None,
+        wilson(right, n) if n else None,
+        auc,
+        None if auc is None else auc_interval(auc, n, curves.negatives),
+    )
 
 
 def _present(row: NDArray[np.bool_], classes: Sequence[str]) -> tuple[str, ...]:

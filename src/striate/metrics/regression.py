@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import printable
+from striate.metrics.averages import Interval
+from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_interval, spearman, spearman_interval
 from striate.metrics.shared import WORST, aligned, as_plain, check_table, item_name
 
 Pairs = tuple[tuple[int, int], ...]
@@ -19,13 +21,21 @@ Pairs = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class ValueScore:
-    """One value: its errors in its own unit; ``r2`` is None where the targets never vary."""
+    """One value: its errors in its own unit; ``r2`` is None where the targets never vary.
+
+    The interval of r2 is a bootstrap over the items, that of Spearman's rank correlation is Bonett and Wright's.
+    ``groups`` are the items in ten groups by their prediction: are predictions right on average, small ones and large?
+    """
 
     name: str
     mae: float
     rmse: float
     r2: float | None
     bias: float  # the mean of prediction - target
+    r2_interval: Interval | None = None
+    spearman: float | None = None
+    spearman_interval: Interval | None = None
+    groups: tuple[QuantileGroup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class RegressionScores:
         mae_interval: 95% interval of it: ``mean +- 1.96 s / sqrt(n)`` of the items' own mean errors.
         rmse: The root of the mean squared error over items and values.
         r2: The mean of the values' coefficients of determination, ``1 - sum (t - y)^2 / sum (t - mean t)^2``.
+        spearman: The mean of the values' rank correlations of prediction and target.
         distance: Of positions: the mean distance between the predicted place and the true one, in pixels.
         baseline_mae: The mean absolute error of always predicting the training split's mean; None if not known.
         per_class: One :class:`ValueScore` a value.
@@ -69,6 +80,7 @@ class RegressionScores:
     predictions: NDArray[np.float64]
     targets: NDArray[np.float64]
     worst: tuple[Miss, ...]
+    spearman: float | None
 
     @property
     def errors(self) -> NDArray[np.float64]:
@@ -99,13 +111,14 @@ class RegressionScores:
             f"mean absolute error  {self.mae:.4g}  (95% interval {low:.4g} to {high:.4g}; {self.n:,} items)",
             f"root mean square     {self.rmse:.4g}",
             f"r2                   {_number(self.r2)}  (1: all of the variance is predicted; 0: none)",
+            f"rank correlation     {_number(self.spearman)}  (Spearman; 1: all items in the right order)",
         ]
         if self.distance is not None:
             lines.append(f"distance             {self.distance:.4g} pixels on average, from the true position")
         if self.baseline_mae is not None:
             lines.append(f"baseline             always predicting the training mean would give {self.baseline_mae:.4g}")
-        rows = [(printable(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias))) for c in self.per_class]
-        table = aligned([("value", "mae", "rmse", "r2", "bias"), *rows])
+        rows = [(printable(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias, c.spearman))) for c in self.per_class]
+        table = aligned([("value", "mae", "rmse", "r2", "bias", "Spearman"), *rows])
         far = [f"  {printable(m.name)}: {_numbers(m.truth)} -> {_numbers(m.predicted)}" for m in self.worst[:5]]
         return "\n".join([*lines, "", *table, "", "largest errors (target -> prediction)", *far])
 
@@ -140,8 +153,9 @@ def score_regression(
     n = len(error)
     each = abs(error).mean(1)
     half = NormalDist().inv_cdf(0.975) * float(each.std(ddof=1)) / sqrt(n) if n > 1 else float("inf")
-    per_class = tuple(_value_score(name, error[:, i], true[:, i]) for i, name in enumerate(classes))
+    per_class = tuple(_value_score(name, predicted[:, i], true[:, i]) for i, name in enumerate(classes))
     known = [c.r2 for c in per_class if c.r2 is not None]
+    orders = [c.spearman for c in per_class if c.spearman is not None]
     spread = true.std(0)
     far = (abs(error) / np.where(spread > 0, spread, 1)).mean(1)
     distances = [np.hypot(error[:, x], error[:, y]).mean() for x, y in positions]
@@ -161,13 +175,25 @@ def score_regression(
             Miss(i, item_name(i, names), tuple(true[i].tolist()), tuple(predicted[i].tolist()))
             for i in np.argsort(-far, kind="stable")[:WORST].tolist()
         ),
+        spearman=float(np.mean(orders)) if orders else None,
     )
 
 
-def _value_score(name: str, error: NDArray[np.float64], true: NDArray[np.float64]) -> ValueScore:
+def _value_score(name: str, predicted: NDArray[np.float64], true: NDArray[np.float64]) -> ValueScore:
+    error = predicted - true
     squares, spread = float((error**2).sum()), float(((true - true.mean()) ** 2).sum())
-    r2 = 1 - squares / spread if spread > 0 else None
-    return ValueScore(name, float(abs(error).mean()), sqrt(squares / len(error)), r2, float(error.mean()))
+    order = spearman(predicted, true)
+    return ValueScore(
+        name,
+        float(abs(error).mean()),
+        sqrt(squares / len(error)),
+        1 - squares / spread if spread > 0 else None,
+        float(error.mean()),
+        r2_interval(predicted, true) if spread > 0 else None,
+        order,
+        None if order is None else spearman_interval(order, len(true)),
+        quantile_groups(predicted, true),
+    )
 
 
 def _number(value: float | None) -> str:

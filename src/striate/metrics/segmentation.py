@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.classification import confused_pairs
-from striate.metrics.shared import WORST, as_plain, class_table, item_name, percent
+from striate.metrics.averages import Interval
+from striate.metrics.classification import confused_pairs, wilson
+from striate.metrics.costs import bootstrap_mean
+from striate.metrics.outlines import boundary_f1, count_objects
+from striate.metrics.shared import WORST, as_plain, class_table, item_name, percent, share_interval
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the interval
@@ -27,6 +30,13 @@ class AreaScore:
     dice: float | None  # twice the intersection over the sum of the two; the F1 of the pixels
     precision: float | None
     recall: float | None
+    boundary_f1: float | None = None  # the mean over the images that have the class in labels or predictions
+    boundary_f1_interval: Interval | None = None  # a bootstrap over these images
+    objects: int = 0  # connected areas, in the labels of all images
+    predicted_objects: int = 0
+    count_error: float | None = None  # mean of |predicted - labelled| objects over these images
+    count_right: float | None = None  # share of these images with as many as labelled
+    count_right_interval: Interval | None = None  # Wilson's
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,10 @@ class SegmentationScores:
         per_class: One :class:`AreaScore` a class.
         confusion: ``(K, K)`` pixels; rows are the labels, columns the predictions.
         worst: The images with the lowest mean IoU, the lowest first; 24 at most.
+        boundary_f1: The mean over the images of how well the outlines of their classes are met
+            (:func:`~striate.metrics.outlines.boundary_f1`); None where no image has an outline.
+        boundary_f1_interval: Its 95% interval, a bootstrap over the images.
+        quantiles: The mean IoU of the worst image, of those at a tenth, a half and nine tenths, of the best.
         ious: float64 ``(N,)``, of each image the mean IoU of the classes in its labels or predictions; NaN of one
             without any labelled pixel.
     """
@@ -69,6 +83,9 @@ class SegmentationScores:
     confusion: NDArray[np.int64]
     worst: tuple[BadMask, ...]
     ious: NDArray[np.float64]
+    boundary_f1: float | None
+    boundary_f1_interval: Interval | None
+    quantiles: tuple[float, ...]
 
     @property
     def commonest(self) -> AreaScore:
@@ -97,20 +114,38 @@ class SegmentationScores:
         pixels = f"pixel accuracy {self.pixel_accuracy:.1%}"
         return f"mean IoU {self.mean_iou:.2%} (95% interval {low:.1%} to {high:.1%}; {pixels})"
 
+    def _more(self) -> list[str]:
+        """The outlines, and the spread of the images."""
+        worst, tenth, half = map(percent, self.quantiles[:3])
+        images = f"half have a mean IoU of {half} or less, a tenth {tenth} or less, the worst {worst}"
+        if self.boundary_f1 is None or self.boundary_f1_interval is None:
+            return [f"images          {images}"]
+        between = share_interval(self.boundary_f1_interval)
+        return [
+            f"boundary F1     {percent(self.boundary_f1)}  (95% bootstrap interval {between}; of the outlines)",
+            f"images          {images}",
+        ]
+
     def __str__(self) -> str:
         low, high = self.mean_iou_interval
         common = self.commonest
         rows = [
-            (printable(c.name), percent(c.pixels / self.pixels), *map(percent, (c.iou, c.dice, c.precision, c.recall)))
+            (
+                printable(c.name),
+                percent(c.pixels / self.pixels),
+                *map(percent, (c.iou, c.dice, c.precision, c.recall, c.boundary_f1)),
+                f"{c.predicted_objects:,} of {c.objects:,}",
+            )
             for c in self.per_class
         ]
-        head = ("class", "of pixels", "IoU", "dice", "precision", "recall")
+        head = ("class", "of pixels", "IoU", "dice", "precision", "recall", "boundary", "objects")
         return "\n".join(
             [
                 f"mean IoU        {percent(self.mean_iou)}  ({self.n:,} images; 95% interval {percent(low)} to "
                 f"{percent(high)})",
                 f"mean dice       {percent(self.mean_dice)}",
                 f"pixel accuracy  {percent(self.pixel_accuracy)}  (of {self.pixels:,} pixels)",
+                *self._more(),
                 f"baseline        always predicting {printable(common.name)!r} would be right for "
                 f"{percent(common.pixels / self.pixels)} of the pixels",
                 "",
@@ -144,18 +179,24 @@ def score_segmentation(
     """
     k = len(classes)
     confusion, parts = np.zeros((k, k), np.int64), []
+    met, counted = [], []  # outlines (K,) and objects (2, K) of each image
     for predictions, targets in masks:
         for predicted, labels in zip(predictions, targets, strict=True):
             counts = _counts(predicted, labels, k)
             confusion += counts
             both = counts.diagonal()
             parts.append(np.stack([both, counts.sum(0) + counts.sum(1) - both]))
+            known = (labels != IGNORE) & (predicted != IGNORE)
+            met.append(boundary_f1(predicted, labels, k, IGNORE))
+            counted.append([count_objects(np.where(known, mask, IGNORE), k, IGNORE) for mask in (labels, predicted)])
     if not confusion.sum():
         raise DataError("there is nothing to measure: no image has a pixel with a class")
     if names is not None and len(names) != len(parts):
         raise DataError(f"{len(parts)} masks, but {len(names)} names: give one name per image, or none")
     shares = np.array(parts)  # (N, 2, K): intersections and unions of each image
-    per_class = tuple(_area(name, i, confusion) for i, name in enumerate(classes))
+    outlines, objects = np.array(met), np.array(counted)
+    per_class = tuple(_area(name, i, confusion, outlines[:, i], objects[:, :, i]) for i, name in enumerate(classes))
+    of_images = [float(np.mean(row[~np.isnan(row)])) for row in outlines if not np.isnan(row).all()]
     each = _mean_iou(shares[:, 0], shares[:, 1])
     order = [i for i in np.argsort(each, kind="stable").tolist() if not np.isnan(each[i])][:WORST]
     return SegmentationScores(
@@ -170,6 +211,9 @@ def score_segmentation(
         confusion=confusion,
         worst=tuple(BadMask(i, item_name(i, names), float(each[i])) for i in order),
         ious=each,
+        boundary_f1=float(np.mean(of_images)) if of_images else None,
+        boundary_f1_interval=bootstrap_mean(np.array(of_images)) if of_images else None,
+        quantiles=tuple(np.nanquantile(each, (0, 0.1, 0.5, 0.9, 1)).tolist()),
     )
 
 
@@ -217,8 +261,12 @@ def _bootstrap(shares: NDArray[np.int64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _area(name: str, i: int, confusion: NDArray[np.int64]) -> AreaScore:
+def _area(
+    name: str, i: int, confusion: NDArray[np.int64], outlines: NDArray[np.float64], objects: NDArray[np.int64]
+) -> AreaScore:
+    """*outlines* ``(N,)`` of each image, *objects* ``(N, 2)`` in labels and predictions."""
     both, n, found = (int(v) for v in (confusion[i, i], confusion[i].sum(), confusion[:, i].sum()))
+    known, off = outlines[~np.isnan(outlines)], abs(objects[:, 1] - objects[:, 0])[objects.any(1)]
     return AreaScore(
         name,
         n,
@@ -226,4 +274,11 @@ def _area(name: str, i: int, confusion: NDArray[np.int64]) -> AreaScore:
         2 * both / (n + found) if n + found else None,
         both / found if found else None,
         both / n if n else None,
+        float(known.mean()) if len(known) else None,
+        bootstrap_mean(known) if len(known) else None,
+        int(objects[:, 0].sum()),
+        int(objects[:, 1].sum()),
+        float(off.mean()) if len(off) else None,
+        float((off == 0).mean()) if len(off) else None,
+        wilson(int((off == 0).sum()), len(off)) if len(off) else None,
     )

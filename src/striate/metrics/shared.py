@@ -115,6 +115,26 @@ def percent(share: float | None, n: int = 0) -> str:
     return f"{100 * share:.{max(1, ceil(log10(n)) - 2) if n else 1}f}%"
 
 
+def share_interval(interval: tuple[float, float], n: int = 0) -> str:
+    """An interval of shares in percent: ``"93.9% to 97.9%"``.
+
+    >>> share_interval((0.5, 0.75))
+    '50.0% to 75.0%'
+    """
+    return " to ".join(percent(end, n) for end in interval)
+
+
+def decimal(value: float | None) -> str:
+    """A number up to 1 with three digits; what is not quite 1 is not written so.
+
+    >>> decimal(0.99996), decimal(1.0), decimal(-0.25), decimal(None)
+    ('0.999', '1.000', '-0.250', '-')
+    """
+    if value is None:
+        return "-"
+    return "0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+
+
 def class_table(
     head: tuple[str, ...], rows: Sequence[tuple[str, ...]], weakness: Sequence[float], by: str
 ) -> list[str]:

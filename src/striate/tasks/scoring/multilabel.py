@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError
-from striate.metrics.multilabel import LabelMistake, MultilabelScores, average_precision, score_multilabel
+from striate.metrics.curves import average_precision
+from striate.metrics.multilabel import LabelMistake, MultilabelScores, score_multilabel
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
