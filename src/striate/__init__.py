@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from striate.run.api import train as train
     from striate.run.comparing import runs as runs
     from striate.run.finding import find_lr as find_lr
+    from striate.run.pairing import compare as compare
     from striate.run.predicting import predict as predict
     from striate.run.viewing import view as view
     from striate.spec import *  # noqa: F403
@@ -82,6 +83,7 @@ _WHERE = {
     "striate.page": "View",
     "striate.run.api": "data evaluate export train",
     "striate.run.comparing": "runs",
+    "striate.run.pairing": "compare",
     "striate.run.predicting": "predict",
     "striate.run.finding": "find_lr",
     "striate.run.viewing": "view",

@@ -65,6 +65,9 @@ class OrdinalScores:
     def errors(self):
         return np.array(self.each, float)
 
+    def resampled(self, times):
+        return times @ self.errors / times.sum(1)
+
     def item_columns(self):
         return {"steps_off": list(self.each)}
 
@@ -137,6 +140,7 @@ def test_a_new_task_is_trained_evaluated_and_predicted(ordinal, tmp_path):
     assert measure(model, *parts_for(model, "digits")) == result.test
     assert str(striate.evaluate("run", "digits", out="items.csv", say=print)).startswith("steps off  ")
     assert (tmp_path / "items.csv").read_text().startswith("item,steps_off\ndigits test 0,")
+    assert striate.compare("run", "run", "digits").paired.first == result.test.steps_off
     images = open_data("digits").test.inputs[:5]
     scores = model.scores(parts_for(model, "digits")[0].arrays.inputs[:5])
     assert [answer.grade for answer in model.predict(list(images))] == [str(g) for g in grades(scores)]

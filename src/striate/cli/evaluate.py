@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,9 +27,16 @@ from striate.cli.common import (
     writes,
 )
 
+if TYPE_CHECKING:
+    from striate.metrics import Scores
+    from striate.run.pairing import Comparison
+
 
 def evaluate_command(
     model: ModelArgument,
+    other: Annotated[
+        str | None, typer.Argument(metavar="MODEL_B", help="Another model: is it better, on the same items?")
+    ] = None,
     data: Annotated[str | None, typer.Argument(metavar="DATA", help=f"{DATA_HELP} [default: the run's]")] = None,
     split: Split = "test",
     classes_from: ClassesFrom = None,
@@ -53,25 +60,38 @@ def evaluate_command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions."""
+    """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions.
+
+    Of two models: whether MODEL_B is better than MODEL, on the same items."""
     from striate.cli.progress import ReadingProgress
     from striate.errors import counted
+    from striate.model.header import is_model
     from striate.run.api import evaluate
+    from striate.run.pairing import compare
 
-    columns = {"label": label, "file": file, "text": text, "group": group}
-    options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold} | columns
+    if data is None and other is not None and not is_model(other):
+        other, data = None, other
+    if other is not None and out:
+        raise typer.BadParameter("--out is for one model; omit MODEL_B, or --out")
+    options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold}
+    options |= {"label": label, "file": file, "text": text, "group": group}
+    options |= {"split": split, "batch_size": batch_size, "device": device, "tta": tta, "say": say}
+    found: Comparison | Scores
     with ReadingProgress() as reading:
-        shown: dict[str, Any] = {"reading": reading.show, "fetching": reading.download.show}
-        how: dict[str, Any] = {"batch_size": batch_size, "device": device, "tta": tta, "out": out}
-        scores = evaluate(model, data, split=split, say=say, **how, **shown, **options)
-    if out:
-        say(f"wrote {out}: {counted(scores.n, 'item')}")
+        options |= {"reading": reading.show, "fetching": reading.download.show}
+        if other is not None:
+            found = compare(model, other, data, **options)
+        else:
+            found = evaluate(model, data, out=out, **options)
+            if out:
+                say(f"wrote {out}: {counted(found.n, 'item')}")
     if json:
-        print_json(scores.as_dict())
+        print_json(found.as_dict())
     else:
-        of = data or "its run's data"
-        echo(f"{model} on {of}" if split == "all" else f"{model} on the {split} split of {of}")
-        echo(f"\n{scores}")
+        of = data or f"{'its' if other is None else 'the'} run's data"
+        which = model if other is None else f"{model} and {other}"
+        echo(f"{which} on {of}" if split == "all" else f"{which} on the {split} split of {of}")
+        echo(f"\n{found}")
 
 
 def predict_command(

@@ -2,6 +2,7 @@
 
 from striate.metrics.classification import ClassificationScores, score_classification
 from striate.metrics.multilabel import MultilabelScores, score_multilabel
+from striate.metrics.paired import PairedDifference, paired_bootstrap
 from striate.metrics.regression import RegressionScores, score_regression
 from striate.metrics.segmentation import SegmentationScores, score_segmentation
 from striate.metrics.shared import Scores
@@ -9,9 +10,11 @@ from striate.metrics.shared import Scores
 __all__ = [
     "ClassificationScores",
     "MultilabelScores",
+    "PairedDifference",
     "RegressionScores",
     "Scores",
     "SegmentationScores",
+    "paired_bootstrap",
     "score_classification",
     "score_multilabel",
     "score_regression",

@@ -130,6 +130,10 @@ class ClassificationScores:
         """float64 ``(N,)``: 1 where the prediction is wrong, else 0."""
         return np.asarray(self.predictions != self.targets, np.float64)
 
+    def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 ``(R,)``, the accuracy when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
+        return np.asarray(1 - times @ self.errors / times.sum(1))
+
     def item_columns(self) -> dict[str, list[Any]]:
         """``label``, ``prediction``, ``right``, ``probability``, ``loss``; and ``p(NAME)`` of each class."""
         names = np.array(self.classes, object)

@@ -104,6 +104,12 @@ class MultilabelScores:
         """float64 ``(N,)``, the share of an item's labels that are wrong."""
         return np.asarray(((self.logits >= 0) != self.targets).mean(1))
 
+    def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 ``(R,)``, the mean AP when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
+        each = [resampled_precision(z, true, times) for z, true in zip(self.logits.T, self.targets.T, strict=True)]
+        there = ~np.isnan(each)
+        return np.asarray(np.where(there, each, 0).sum(0) / np.maximum(there.sum(0), 1))
+
     def item_columns(self) -> dict[str, list[Any]]:
         """``labels`` and ``prediction``, separated by ``;``, ``right``, and every label's probability, ``p(NAME)``."""
         return {
@@ -232,3 +238,21 @@ def _share(part: int, whole: int) -> float | None:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [v for v in values if v is not None]
     return float(np.mean(known)) if known else None
+
+
+def resampled_precision(
+    scores: NDArray[np.float64], true: NDArray[np.bool_], times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``(R,)``: the average precision when item i counts ``times[:, i]`` times; *times* is ``(R, N)``. NaN: nothing is
+    true.
+
+    >>> resampled_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]), np.array([[1.0, 0.0, 2.0]]))
+    array([1.])
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # the end of each run of equal scores
+    times = times[:, order]
+    items, hits = times.cumsum(1)[:, last], (times * true[order]).cumsum(1)[:, last]
+    with np.errstate(invalid="ignore"):
+        recall = hits / hits[:, -1:]
+        return np.asarray((np.diff(recall, axis=1, prepend=0) * (hits / np.maximum(items, 1))).sum(1))

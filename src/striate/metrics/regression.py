@@ -87,6 +87,10 @@ class RegressionScores:
         """float64 ``(N,)``, the mean absolute error of an item's values."""
         return np.asarray(abs(self.predictions - self.targets).mean(1))
 
+    def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 ``(R,)``, the mean absolute error when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
+        return np.asarray(times @ self.errors / times.sum(1))
+
     def item_columns(self) -> dict[str, list[Any]]:
         """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean absolute error."""
         true, predicted = (

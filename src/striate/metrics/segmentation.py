@@ -70,6 +70,7 @@ class SegmentationScores:
         quantiles: The mean IoU of the worst image, of those at a tenth, a half and nine tenths, of the best.
         ious: float64 ``(N,)``, of each image the mean IoU of the classes in its labels or predictions; NaN of one
             without any labelled pixel.
+        areas: int64 ``(N, 2, K)``, of each image the pixels in the intersection and in the union of each class.
     """
 
     classes: tuple[str, ...]
@@ -86,6 +87,7 @@ class SegmentationScores:
     boundary_f1: float | None
     boundary_f1_interval: Interval | None
     quantiles: tuple[float, ...]
+    areas: NDArray[np.int64]
 
     @property
     def commonest(self) -> AreaScore:
@@ -101,13 +103,18 @@ class SegmentationScores:
         """float64 ``(N,)``, 1 less the mean IoU of each image."""
         return 1 - self.ious
 
+    def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 ``(R,)``, the mean IoU when image i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
+        both, union = (times @ self.areas[:, i].astype(np.float64) for i in (0, 1))
+        return _mean_iou(both, union)
+
     def item_columns(self) -> dict[str, list[Any]]:
         """``mean_iou``; None where no pixel is labelled."""
         return {"mean_iou": [None if np.isnan(iou) else iou for iou in self.ious.tolist()]}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return as_plain(self, "classes", "ious")
+        return as_plain(self, "classes", "ious", "areas")
 
     def headline(self, items: str = "items") -> str:
         low, high = self.mean_iou_interval
@@ -214,6 +221,7 @@ def score_segmentation(
         boundary_f1=float(np.mean(of_images)) if of_images else None,
         boundary_f1_interval=bootstrap_mean(np.array(of_images)) if of_images else None,
         quantiles=tuple(np.nanquantile(each, (0, 0.1, 0.5, 0.9, 1)).tolist()),
+        areas=shares,
     )
 
 

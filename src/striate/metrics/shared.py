@@ -34,6 +34,9 @@ class Scores(Protocol):
     def errors(self) -> NDArray[np.float64]:
         """float64 ``(N,)``, how wrong each item's prediction is: 0 is right. NaN where there was nothing to measure."""
 
+    def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 ``(R,)``, the task's metric when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
+
     def item_columns(self) -> dict[str, list[Any]]:
         """Every item's label, prediction and probabilities, a column each: the columns of ``evaluate -o items.csv``."""
 

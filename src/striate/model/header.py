@@ -71,6 +71,16 @@ def model_file(path: str | Path) -> Path:
     return path / MODEL_FILE
 
 
+def is_model(path: str | Path) -> bool:
+    """Whether *path* is a model file or a folder that contains one.
+
+    >>> is_model("digits")
+    False
+    """
+    path = Path(path)
+    return (path / MODEL_FILE).is_file() if path.is_dir() else path.suffix == ".safetensors"
+
+
 def read_header(path: Path) -> Header:
     """The header of the model file at *path*.
 

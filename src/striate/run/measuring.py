@@ -44,6 +44,12 @@ class Held:
         broken = {name for name, _ in self.arrays.broken}
         return np.array([i for i, name in enumerate(self.source.names) if name not in broken], np.int64)
 
+    def take(self, indices: np.ndarray) -> Held:
+        """The items at *indices* of ``arrays`` alone."""
+        a = self.arrays
+        some = Arrays(a.inputs[indices], a.targets[indices], tuple(a.names[i] for i in indices))
+        return Held(some, self.source.take(self.kept[indices]), self.contract)
+
     def masks(self, items: slice) -> list[np.ndarray]:
         """Of some items of ``arrays`` the class number of every pixel, uint8 ``(H, W)`` in each image's own size."""
         targets = self.source.targets

@@ -108,4 +108,4 @@ class Verdict:
         return sqrt(sum((share * (1 - share) + 1 / n) / n for n in items))
 
     def _text(self, value: float) -> str:
-        return f"{value:.2%}" if self.metric.share else f"{value:.4g}"
+        return self.metric.number(value)

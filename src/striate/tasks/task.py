@@ -50,7 +50,23 @@ class Metric:
         >>> CLASSIFICATION.metric.text(0.975), REGRESSION.metric.text(1.23456)
         ('accuracy 97.50%', 'mae 1.235')
         """
-        return f"{self.short or self.name} {f'{value:.2%}' if self.share else f'{value:.4g}'}"
+        return f"{self.short or self.name} {self.number(value)}"
+
+    def number(self, value: float) -> str:
+        """*value* alone.
+
+        >>> CLASSIFICATION.metric.number(0.975), REGRESSION.metric.number(1.23456)
+        ('97.50%', '1.235')
+        """
+        return f"{value:.2%}" if self.share else f"{value:.4g}"
+
+    def change(self, value: float) -> str:
+        """A difference of two values; of shares in points, which are hundredths.
+
+        >>> CLASSIFICATION.metric.change(0.0125), REGRESSION.metric.change(-0.5)
+        ('+1.25 points', '-0.5')
+        """
+        return f"{100 * value:+.2f} points" if self.share else f"{value:+.4g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

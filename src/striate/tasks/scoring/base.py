@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from striate.errors import DataError, counted
-from striate.metrics import Scores
+from striate.metrics import PairedDifference, Scores, paired_bootstrap
 from striate.report import ItemView, Sections
 from striate.tasks.task import Metric, Task
 
@@ -182,6 +182,10 @@ class Scoring(ABC, Generic[Measured]):
     @abstractmethod
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> Measured:
         """The metrics of a split from its ``(scores, targets)``, batch by batch."""
+
+    def compare(self, first: Measured, second: Measured) -> PairedDifference:
+        """Whether the *second* model is better, where both were measured on the same items in the same order."""
+        return paired_bootstrap(first, second, self.task.metric)
 
     @abstractmethod
     def sections(self, scores: Measured, shown: Mapping[int, ItemView]) -> Sections:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
 from striate.metrics.classification import ClassificationScores, Mistake, score_classification
+from striate.metrics.paired import PairedDifference, compare_right
 from striate.metrics.shared import WORST, percent
 from striate.report import ItemView, Sections
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
@@ -106,6 +107,9 @@ class ClassificationScoring(Scoring[ClassificationScores]):
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> ClassificationScores:
         scores, targets = together(batches, len(context.classes))
         return score_classification(log_softmax(scores), targets, context.classes, context.names)
+
+    def compare(self, first: ClassificationScores, second: ClassificationScores) -> PairedDifference:
+        return compare_right(first.errors == 0, second.errors == 0, self.task.metric)
 
     def sections(self, scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Sections:
         n, (low, high), common = scores.n, scores.accuracy_interval, scores.commonest
