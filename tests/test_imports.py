@@ -36,6 +36,7 @@ WALLS = {
     "learning": "tasks metrics files threads",
     "baselines": "tasks",  # plain models of arrays
     "plotting": "files",
+    "diagnosis": "metrics",
     "inspect": "tasks learning plotting files threads",  # the half that knows modules only
     "report": "tasks metrics plotting files _version",
     "filtering": "plotting model files",
@@ -48,8 +49,8 @@ WALLS = {
     "exporters": "spec analysis net tasks model loading files",
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
     "page": "spec analysis drawing net tasks learning filtering model inspect inspect.models files _version",
-    "run": "spec analysis net tasks metrics learning model datasets loading report inspect inspect.models exporters "
-    "page files _version",
+    "run": "spec analysis net tasks metrics diagnosis learning model datasets loading report inspect inspect.models "
+    "exporters page files _version",
 }
 HALVES = ("tasks.scoring", "inspect.models")
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only

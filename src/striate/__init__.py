@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from striate.run.api import evaluate as evaluate
     from striate.run.api import export as export
     from striate.run.api import train as train
+    from striate.run.api import weak_slices as weak_slices
     from striate.run.comparing import runs as runs
     from striate.run.finding import find_lr as find_lr
     from striate.run.pairing import compare as compare
@@ -81,7 +82,7 @@ _WHERE = {
     "striate.net": "build",
     "striate.net.read": "read",
     "striate.page": "View",
-    "striate.run.api": "data evaluate export train",
+    "striate.run.api": "data evaluate export train weak_slices",
     "striate.run.comparing": "runs",
     "striate.run.pairing": "compare",
     "striate.run.predicting": "predict",

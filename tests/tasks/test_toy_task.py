@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import striate
 from striate.datasets import open_data
+from striate.metrics.shared import ItemError
 from striate.model.model import load
 from striate.report import Sections
 from striate.report.markup import el
@@ -60,6 +61,7 @@ class OrdinalScores:
     steps_off: float
     worst: tuple = ()
     each: tuple = ()
+    error = ItemError("grades off", share=False)
 
     @property
     def errors(self):

@@ -28,6 +28,7 @@ from striate.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from striate.diagnosis import SliceSearch
     from striate.metrics import Scores
     from striate.run.pairing import Comparison
 
@@ -66,7 +67,8 @@ def evaluate_command(
     from striate.cli.progress import ReadingProgress
     from striate.errors import counted
     from striate.model.header import is_model
-    from striate.run.api import evaluate
+    from striate.run.api import evaluated
+    from striate.run.diagnosing import slices_of
     from striate.run.pairing import compare
 
     if data is None and other is not None and not is_model(other):
@@ -77,21 +79,25 @@ def evaluate_command(
     options |= {"label": label, "file": file, "text": text, "group": group}
     options |= {"split": split, "batch_size": batch_size, "device": device, "tta": tta, "say": say}
     found: Comparison | Scores
+    weak: SliceSearch | None = None
     with ReadingProgress() as reading:
         options |= {"reading": reading.show, "fetching": reading.download.show}
         if other is not None:
             found = compare(model, other, data, **options)
         else:
-            found = evaluate(model, data, out=out, **options)
+            found, held = evaluated(model, data, out=out, **options)
+            weak = slices_of(held, found)
             if out:
                 say(f"wrote {out}: {counted(found.n, 'item')}")
     if json:
-        print_json(found.as_dict())
+        print_json(found.as_dict() | (weak.as_dict() if weak else {}))
     else:
         of = data or f"{'its' if other is None else 'the'} run's data"
         which = model if other is None else f"{model} and {other}"
         echo(f"{which} on {of}" if split == "all" else f"{which} on the {split} split of {of}")
         echo(f"\n{found}")
+        if weak:
+            echo(f"\n{weak}")
 
 
 def predict_command(

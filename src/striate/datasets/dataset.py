@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -35,6 +35,7 @@ class Part:
             values the data set's ``mask_values`` explain.
         names: What to call each item in a message or a report: its path, or such as ``"digits test 12"``.
         groups: Of each item the patient, video or burst that it is from, which is never split; or ``()``.
+        columns: Of a table, the cells of the columns that are neither input nor target, by title.
 
     >>> split = Part(("a film .", "a play ."), np.array([1, 0]), ("line 2", "line 3"))
     >>> len(split), split.take([1]).names
@@ -45,10 +46,12 @@ class Part:
     targets: np.ndarray | tuple[MaskFile, ...]
     names: tuple[str, ...]
     groups: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert len(self.inputs) == len(self.targets) == len(self.names)
         assert len(self.groups) in (0, len(self.names))
+        assert all(len(cells) == len(self.names) for cells in self.columns.values())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -91,7 +94,8 @@ class Part:
             for values in (self.inputs, self.targets)
         )
         groups = tuple(self.groups[i] for i in indices) if self.groups else ()
-        return Part(inputs, targets, tuple(self.names[i] for i in indices), groups)
+        columns = {title: tuple(cells[i] for i in indices) for title, cells in self.columns.items()}
+        return Part(inputs, targets, tuple(self.names[i] for i in indices), groups, columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,11 @@ from striate.metrics.multilabel import MultilabelScores, score_multilabel
 from striate.metrics.paired import PairedDifference, paired_bootstrap
 from striate.metrics.regression import RegressionScores, score_regression
 from striate.metrics.segmentation import SegmentationScores, score_segmentation
-from striate.metrics.shared import Scores
+from striate.metrics.shared import ItemError, Scores
 
 __all__ = [
     "ClassificationScores",
+    "ItemError",
     "MultilabelScores",
     "PairedDifference",
     "RegressionScores",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from striate.metrics.averages import Averages, Interval, averages
 from striate.metrics.curves import auc_interval, threshold_curves
 from striate.metrics.shared import (
     WORST,
+    ItemError,
     as_plain,
     check_items,
     class_table,
@@ -124,6 +125,8 @@ class ClassificationScores:
     def confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """The most frequent mistakes as ``(label, prediction, times)``, most frequent first."""
         return confused_pairs(self.confusion, self.classes, limit)
+
+    error: ClassVar[ItemError] = ItemError("error rate")
 
     @property
     def errors(self) -> NDArray[np.float64]:

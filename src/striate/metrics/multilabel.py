@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from striate.metrics.classification import wilson
 from striate.metrics.curves import auc_interval, threshold_curves
 from striate.metrics.shared import (
     WORST,
+    ItemError,
     as_plain,
     check_table,
     class_table,
@@ -98,6 +99,8 @@ class MultilabelScores:
     def right(self) -> int:
         """How many items have every label right."""
         return round(self.subset_accuracy * self.n)
+
+    error: ClassVar[ItemError] = ItemError("labels wrong")
 
     @property
     def errors(self) -> NDArray[np.float64]:

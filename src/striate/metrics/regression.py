@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from striate.errors import printable
 from striate.metrics.averages import Interval
 from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_interval, spearman, spearman_interval
-from striate.metrics.shared import WORST, aligned, as_plain, check_table, item_name
+from striate.metrics.shared import WORST, ItemError, aligned, as_plain, check_table, item_name
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -81,6 +81,8 @@ class RegressionScores:
     targets: NDArray[np.float64]
     worst: tuple[Miss, ...]
     spearman: float | None
+
+    error: ClassVar[ItemError] = ItemError("mean absolute error", share=False)
 
     @property
     def errors(self) -> NDArray[np.float64]:

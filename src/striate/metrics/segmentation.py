@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from striate.metrics.averages import Interval
 from striate.metrics.classification import confused_pairs, wilson
 from striate.metrics.costs import bootstrap_mean
 from striate.metrics.outlines import boundary_f1, count_objects
-from striate.metrics.shared import WORST, as_plain, class_table, item_name, percent, share_interval
+from striate.metrics.shared import WORST, ItemError, as_plain, class_table, item_name, percent, share_interval
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the interval
@@ -97,6 +97,8 @@ class SegmentationScores:
     def confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """Which classes are most often taken for which, ``(label, prediction, pixels)``, most pixels first."""
         return confused_pairs(self.confusion, self.classes, limit)
+
+    error: ClassVar[ItemError] = ItemError("1 - mean IoU")
 
     @property
     def errors(self) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from math import ceil, log10
 from typing import Any, Protocol
 from unicodedata import combining, east_asian_width
@@ -15,6 +15,22 @@ from striate.errors import DataError
 
 WORST = 24  # items kept: as many as a page of images can show and a person will look at
 ROWS = 30  # classes that are all listed; of more, the weakest
+
+
+@dataclass(frozen=True)
+class ItemError:
+    """What the error of an item is in a task: its *name*, and whether it is a share.
+
+    >>> ItemError("error rate").text(0.25), ItemError("mean absolute error", share=False).text(12.3456)
+    ('25.0%', '12.35')
+    """
+
+    name: str
+    share: bool = True
+
+    def text(self, value: float) -> str:
+        """A mean of such errors."""
+        return percent(value) if self.share else f"{value:.4g}"
 
 
 class Scores(Protocol):
@@ -29,6 +45,10 @@ class Scores(Protocol):
 
     @property
     def worst(self) -> tuple[Any, ...]: ...
+
+    @property
+    def error(self) -> ItemError:
+        """What the error of an item is."""
 
     @property
     def errors(self) -> NDArray[np.float64]:

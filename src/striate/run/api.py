@@ -13,6 +13,7 @@ from striate.datasets import BUILT_IN, Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
+from striate.diagnosis import SliceSearch
 from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
@@ -23,10 +24,11 @@ from striate.loading.network import input_shape
 from striate.metrics import Scores
 from striate.model.contract import RESIZE
 from striate.model.model import Model
+from striate.run.diagnosing import slices_of
 from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.item_table import write_items
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Reading, measure, parts_for
+from striate.run.measuring import Fetching, Held, Reading, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import placed
 from striate.run.splits import data_of_run, run_of
@@ -135,6 +137,36 @@ def evaluate(
     >>> evaluate(model, "digits").n, evaluate(model).n
     (360, 360)
     """
+    return evaluated(
+        model,
+        data,
+        split=split,
+        batch_size=batch_size,
+        device=device,
+        tta=tta,
+        out=out,
+        say=say,
+        reading=reading,
+        fetching=fetching,
+        **options,
+    )[0]
+
+
+def evaluated(
+    model: Given,
+    data: Data = None,
+    *,
+    split: str = "test",
+    batch_size: int = 256,
+    device: str | None = None,
+    tta: str | None = None,
+    out: str | Path | None = None,
+    say: Say = to_stderr,
+    reading: Reading | None = None,
+    fetching: Fetching | None = None,
+    **options: Any,
+) -> tuple[Scores, list[Held]]:
+    """As :func:`evaluate`, with the items that were measured."""
     check_options(options, "evaluate")
     found = placed(model, device, batch_size, tta)
     if data is None:
@@ -149,7 +181,30 @@ def evaluate(
     scores = measure(found, *held, batch_size=batch_size)
     if out is not None:
         write_items(Path(out), [name for some in held for name in some.arrays.names], scores)
-    return scores
+    return scores, held
+
+
+def weak_slices(model: Given, data: Data = None, **how: Any) -> SliceSearch:
+    """The slices of the data on which *model* is worse than on the others by more than chance.
+
+    Slices are the items of a label, of low or high brightness, contrast, sharpness, size, of a file type or folder, of
+    a length or with a word, of a value in another column of the table; their number is corrected for.
+
+    Args:
+        model: As for :func:`evaluate`.
+        data: Likewise.
+        **how: What else :func:`evaluate` takes.
+
+    Returns:
+        ``.slices``, each with its ``name``, ``n``, ``error``, ``interval``, ``others``, ``p`` and ``items``.
+
+    >>> from tempfile import mkdtemp
+    >>> model = train("flatten; linear 10", "digits", epochs=1, fraction=0.1, out=mkdtemp(), quiet=True)
+    >>> weak_slices(model, "digits").n
+    360
+    """
+    scores, held = evaluated(model, data, **how)
+    return slices_of(held, scores)
 
 
 NOT_YET = {"onnx": "ONNX", "program": "a torch.export program"}

@@ -60,8 +60,11 @@ class Held:
 
     def sizes(self, contract: Contract) -> np.ndarray | None:
         """int64 ``(N, 2)``: width and height of each image as it came; None where there are no positions."""
-        if not contract.positions:
-            return None
+        return self.pixel_sizes if contract.positions else None
+
+    @cached_property
+    def pixel_sizes(self) -> np.ndarray:
+        """int64 ``(N, 2)``: width and height of each image as it came."""
         inputs = self.source.inputs
         if isinstance(inputs, np.ndarray):
             return np.tile([inputs.shape[2], inputs.shape[1]], (len(self.arrays), 1))

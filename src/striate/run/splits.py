@@ -194,5 +194,8 @@ def _joined(parts: Sequence[Part]) -> Part:
 
     if len(parts) == 1:
         return parts[0]
-    inputs, targets, names, groups = (chain([getattr(part, field.name) for part in parts]) for field in fields(Part))
-    return Part(inputs, targets, names, groups)
+    inputs, targets, names, groups = (
+        chain([getattr(part, name) for part in parts]) for name in ("inputs", "targets", "names", "groups")
+    )
+    titles = [title for title in parts[0].columns if all(title in part.columns for part in parts)]
+    return Part(inputs, targets, names, groups, {t: chain([part.columns[t] for part in parts]) for t in titles})

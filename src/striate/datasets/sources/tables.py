@@ -154,7 +154,11 @@ def tables_data_set(
     classes, about_classes = classes_named(whole.path, classes) if not chosen.continuous else (classes, ())
     inputs, names, (mode, shape), about_inputs = _inputs(tables, columns, finder)
     groups = {split: tuple(table.cells(columns.group)) if columns.group else () for split, table in tables.items()}
-    parts = {split: Part(inputs[split], targets[split], names[split], groups[split]) for split in tables}
+    others = {
+        split: {table.title(name): tuple(table.cells(name)) for name in columns.unused if name in table.columns}
+        for split, table in tables.items()
+    }
+    parts = {split: Part(inputs[split], targets[split], names[split], groups[split], others[split]) for split in tables}
     return DataSet(
         table_name(whole.path),
         chosen,
