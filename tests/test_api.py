@@ -147,7 +147,7 @@ def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
 
 
 VERBS = """doctor data train runs evaluate predict check weights export convolve pool activation lab filters maps
-    activity unit field peaks explain imagine view""".split()
+    activity unit field peaks explain imagine view experiment""".split()
 
 
 def test_every_verb_is_a_function_of_that_name_with_the_same_options():

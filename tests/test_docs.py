@@ -35,7 +35,8 @@ FILES = [ROOT / "README.md", *PAGES]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 LEARNED = tuple(
     f"striate {verb}"
-    for verb in "train runs evaluate view predict filters maps activity unit field peaks explain imagine".split()
+    for verb in """train runs evaluate view predict filters maps activity unit field peaks explain imagine
+    experiment""".split()
 )
 
 
@@ -54,6 +55,7 @@ def make_folder(path: Path) -> Path:
 SLOW = (
     "data-sets.md",
     "data.md",
+    "experiments.md",
     "export.md",
     "lab.md",
     "seeing.md",

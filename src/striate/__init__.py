@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from striate.errors import SeeError as SeeError
     from striate.errors import ShapeError as ShapeError
     from striate.errors import SpecError as SpecError
+    from striate.experiments import experiment as experiment
     from striate.filtering import activation as activation
     from striate.filtering import convolve as convolve
     from striate.filtering import lab as lab
@@ -71,6 +72,7 @@ _WHERE = {
     "striate.datasets.doctor": "doctor",
     "striate.datasets.open": "open_data",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
+    "striate.experiments": "experiment",
     "striate.filtering": "activation convolve lab pool",
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
     "striate.learning": "Recipe training",

@@ -140,6 +140,7 @@ data {data} {name}=1
 train digits recipe={none}
 train digits --epochs {name}
 lab {name} {image}
+experiment {name}
 """.strip().splitlines()
 
 

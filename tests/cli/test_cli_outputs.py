@@ -26,8 +26,8 @@ def test_every_option_that_is_a_path_is_known_as_read_or_written():
             if {"-o", "--out"} & {*option.opts}:
                 assert (verb, option.name) in OUTPUTS
     assert {verb for verb, _ in OUTPUTS} == {
-        "activation", "check", "convolve", "data", "explain", "export", "field", "filters", "imagine", "lab", "maps",
-        "peaks", "pool", "predict", "train", "unit", "view", "weights",
+        "activation", "check", "convolve", "data", "experiment", "explain", "export", "field", "filters", "imagine",
+        "lab", "maps", "peaks", "pool", "predict", "train", "unit", "view", "weights",
     }  # fmt: skip
 
 

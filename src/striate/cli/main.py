@@ -12,7 +12,7 @@ from typing import Annotated, Never
 import typer
 
 from striate._version import __version__
-from striate.cli import data, evaluate, filtering, inspect, networks, page, runs, train
+from striate.cli import data, evaluate, experiment, filtering, inspect, networks, page, runs, train
 from striate.cli.common import Verb, Verbs, echo
 from striate.cli.several import one_of_several, says_it, silent_unless_first
 from striate.errors import Error
@@ -60,6 +60,7 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "imagine": inspect.imagine_command,
         "view": page.view_command,
     },
+    "Claims of the tutorials": {"experiment": experiment.experiment_command},
 }
 VERBS = {name: verb for verbs in HEADINGS.values() for name, verb in verbs.items()}
 Verbs.headings = {heading: tuple(verbs) for heading, verbs in HEADINGS.items()}

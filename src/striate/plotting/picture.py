@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -310,6 +310,15 @@ def _draw(panel: Panel, title: Image.Image | None, head: int) -> Image.Image:
         canvas.paste(part, (0, y))
         y += part.height + 4 * DENSITY
     return canvas
+
+
+def panel_image(panel: Panel) -> Image.Image:
+    """The image of *panel* alone, with its numbers, marks and crosses: what a page shows whose text is its own.
+
+    >>> panel_image(Panel(np.zeros((2, 3, 3), np.uint8), "black", side=30)).size
+    (60, 40)
+    """
+    return _draw(replace(panel, title="", note=""), None, 0)
 
 
 def _brief(number: float) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 from striate.report.charts import Row, best_epoch, curves
+from striate.report.document import html_document
 from striate.report.markup import Html, el, join, note, section
 from striate.report.tables import Layer, epochs_table, network_table
 from striate.tasks import Metric
-
-# Even if a name slipped through unescaped, the browser would run and fetch nothing.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 SPLITS = {
     "test": "Measured on the test split, which took no part in training and chose nothing.",
@@ -81,16 +78,7 @@ def report(
         _network(layers),
         el("footer", "Written by striate. This file contains everything it shows; nothing is fetched."),
     )
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("title", title),
-        el("style", Html(files("striate.report").joinpath("page.css").read_text("utf-8"))),
-    )
-    return f"<!doctype html>\n{el('html', head, el('body', el('main', body)), lang='en')}\n"
+    return html_document(title, body)
 
 
 def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, split: str, page: str | None) -> Html:
