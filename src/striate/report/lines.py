@@ -59,7 +59,9 @@ def line_chart(chart: LineChart) -> Html:
     """
     points = [p for line in chart.lines for p in line.points if isfinite(p[1])]
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    plot = _Plot(_across(xs, chart.log), linear(min(0.0, *ys), max(ys)), _writer(chart.y), width=560, height=290, bottom=46)
+    plot = _Plot(
+        _across(xs, chart.log), linear(min(0.0, *ys), max(ys)), _writer(chart.y), width=560, height=290, bottom=46
+    )
     marked = []
     if chart.mark:
         x, y = plot.at(chart.mark[0], (plot.y.ticks[0] + plot.y.ticks[-1]) / 2)
