@@ -172,7 +172,8 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
 DRAWN = ("show", "steps", "bare", "html")  # of a figure or a page, which in Python comes from the value
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
-    "train": {"find_lr"},  # striate.find_lr
+    "train": {"find_lr", "repeats", "folds"},  # striate.find_lr, striate.train_series
+    "evaluate": {"other"},  # striate.compare
     "predict": {"files", "top"},
     "view": {"html", "port", "no_browser", "lab"},
     "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "octaves", "ratio", "seed"},  # its **settings

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from striate.run.finding import find_lr as find_lr
     from striate.run.pairing import compare as compare
     from striate.run.predicting import predict as predict
+    from striate.run.series import train_series as train_series
     from striate.run.viewing import view as view
     from striate.spec import *  # noqa: F403
 
@@ -89,6 +90,7 @@ _WHERE = {
     "striate.run.pairing": "compare",
     "striate.run.predicting": "predict",
     "striate.run.finding": "find_lr",
+    "striate.run.series": "train_series",
     "striate.run.viewing": "view",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -201,6 +201,12 @@ def train_command(
         _more(help="Class imbalance: none, weights (class-weighted loss) or sampling (oversampling). [default: none]"),
     ] = None,
     seed: Annotated[int | None, _training(min=0, help="Random seed. [default: 0]")] = None,
+    repeats: Annotated[
+        int | None, _run(min=2, metavar="N", help="Train N times, with other random seeds: mean and interval.")
+    ] = None,
+    folds: Annotated[
+        int | None, _run(min=2, metavar="K", help="Cross-validation: train K times, each tested on another fold.")
+    ] = None,
     out: Annotated[
         Path | None, _run("--out", "-o", metavar="DIR", help="Output folder. [default: runs/DATA-NET]")
     ] = None,
@@ -241,19 +247,19 @@ def train_command(
         _find_lr(data, net, recipe, find_lr, json, options)
         return
     settings, choices = sorted_settings(options)
-    with ReadingProgress() as reading:
-        run = prepare(
-            data,
-            net,
-            named_recipe(recipe) if recipe else None,
-            settings=settings,
-            say=reading.say,
-            reading=reading.show,
-            fetching=reading.download.show,
-            **choices,
-        )
+    named = named_recipe(recipe) if recipe else None
+
+    def prepared(settings: dict[str, Any], choices: dict[str, Any]) -> Run:
+        with ReadingProgress() as reading:
+            progress: dict[str, Any] = {"say": reading.say, "reading": reading.show, "fetching": reading.download.show}
+            return prepare(data, net, named, settings=settings, **progress, **choices)
+
+    if repeats or folds:
+        _train_series(data, prepared, settings, choices, repeats, folds, json)
+        return
+    run = prepared(settings, choices)
     echo(f"{run.summary}\n", error=json)
-    _train(run, data)
+    _train(run, command("striate", "train", data, "--out", run.folder, "--resume"))
     if not run.world.first:
         run.best()
         return
@@ -268,7 +274,7 @@ def train_command(
         _conclude(result, data)
 
 
-OURS = ("data", "net", "recipe", "find_lr", "json")  # what is no setting of the recipe or the run
+OURS = ("data", "net", "recipe", "find_lr", "repeats", "folds", "json")  # what is no setting of the recipe or the run
 
 
 def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: bool, options: dict[str, Any]) -> None:
@@ -301,8 +307,42 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
     echo(f"plot {path}")
 
 
-def _train(run: Run, data: str) -> None:
-    """Goes through the events; a signal ends it after the current step, with everything saved."""
+def _train_series(
+    data: str,
+    prepared: Callable[[dict[str, Any], dict[str, Any]], Run],
+    settings: dict[str, Any],
+    choices: dict[str, Any],
+    repeats: int | None,
+    folds: int | None,
+    json: bool,
+) -> None:
+    """``--repeats`` and ``--folds``: one training after the other, and what they say together."""
+    from striate.run.series import DATA_WORDS, own, remaining, series_of
+
+    out, resume, seed = choices.pop("out", None), choices.pop("resume", False), settings.pop("seed", 0)
+    told = {name: choices[name] for name in DATA_WORDS if name in choices}
+    series = series_of(data, repeats=repeats, folds=folds, seed=seed, out=out, resume=resume, **told)
+    how_many = ("--repeats", repeats) if repeats else ("--folds", folds)
+    for member in remaining(series, say):
+        run = prepared(settings | {"seed": member.seed}, choices | own(member))
+        echo(f"{run.summary}\n", error=True)
+        _train(run, command("striate", "train", data, *how_many, "--out", series.folder, "--resume"))
+        result = run.finish()
+        for text in result.warnings():
+            say(f"warning: {text}")
+        say(result.headline())
+    if json:
+        print_json(series.as_dict())
+    else:
+        echo(f"\n{series}")
+    say("\nnext:")
+    say("  " + command("striate", "runs", series.folder))
+
+
+def _train(run: Run, again: str) -> None:
+    """Goes through the events; a signal ends it after the current step, with everything saved, and says how it goes on
+    *again*.
+    """
     from striate.cli.progress import TrainingProgress
     from striate.run.result import made_of
 
@@ -314,7 +354,6 @@ def _train(run: Run, data: str) -> None:
         else:
             return
     run.save_state()
-    again = command("striate", "train", data, "--out", run.folder, "--resume")
     at = f"epoch {run.state.epoch + 1}, step {run.state.step}" if run.state.step else f"epoch {run.state.epoch}"
     say(f"stopped after {at}; everything is saved. Resume with:\n  {again}")
     raise SystemExit(128 + (caught or [int(signal.SIGTERM)])[0])

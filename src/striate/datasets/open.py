@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from striate.datasets.dataset import DataSet, Part
+from striate.datasets.folds import in_fold
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.array_files import is_array_files, open_array_files
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
@@ -93,6 +94,7 @@ def open_data(
     file: str | None = None,
     text: str | None = None,
     group: str | None = None,
+    fold: str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """The data set of a built-in name, at a path, or in memory; it always has a test split.
@@ -115,6 +117,8 @@ def open_data(
         text: Of a table: the column of the texts; several, separated by commas, are joined.
         group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
             image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
+        fold: ``"2/5"``: the second of five folds of the training and validation items is the test split; a test split
+            of its own is left out.
         progress: Called with a file's name, its bytes so far and its bytes in all, where one has to be fetched.
 
     Raises:
@@ -135,8 +139,11 @@ def open_data(
         file=file,
         text=text,
         group=group,
+        fold=fold,
     )
     dataset = as_channels(as_task(open_as_it_is(source, options, progress), options.task), channels)
+    if fold is not None:
+        return in_fold(dataset, fold)
     if dataset.test is not None:
         return dataset
     train, test = _set_aside(dataset, TEST_FRACTION, 0, "a test split")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from striate.datasets.folds import parsed_fold
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.folders_names import is_group_pattern
 from striate.errors import RecipeError, nearest
@@ -47,6 +48,7 @@ class DataOptions:
         text: Of a table: the column of the texts; several, separated by commas, are joined.
         group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
             image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
+        fold: ``"2/5"``: the second of five folds of the training and validation items is the test split.
 
     Raises:
         RecipeError: There is no such task, or a value is of the wrong type.
@@ -64,10 +66,13 @@ class DataOptions:
     file: str | None = None
     text: str | None = None
     group: str | None = None
+    fold: str | None = None
 
     def __post_init__(self) -> None:
         if self.task is not None:
             object.__setattr__(self, "task", task_named(self.task))
+        if self.fold is not None:
+            parsed_fold(self.fold)
         if self.classes_from is not None and not isinstance(self.classes_from, str):
             raise RecipeError(f"classes_from must be a text such as 'name:{{class}}_*', got {self.classes_from!r}")
         threshold = self.mask_threshold

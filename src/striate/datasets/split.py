@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def split_off(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
     [('a', 'b', 'c', 'd', 'f', 'g'), ('e', 'h')]
     """
     together = kept_together(part)
-    rest, taken = stratified(strata(part.targets), fraction, seed, together, names=_lasting_names(part))
+    rest, taken = stratified(strata(part.targets), fraction, seed, together, names=lasting_names(part))
     return part.take(rest), part.take(taken)
 
 
@@ -149,10 +150,33 @@ def _file_digest(path: Path) -> bytes | None:
     return None
 
 
-def _lasting_names(part: Part) -> Sequence[object] | None:
+def joined_parts(parts: Sequence[Part]) -> Part:
+    """The items of several splits one after the other.
+
+    >>> one = Part(("a",), np.array([0]), ("1",))
+    >>> joined_parts([one, Part(("b",), np.array([1]), ("2",))]).names
+    ('1', '2')
+    """
+
+    def chain(values: Sequence[Any]) -> Any:
+        return np.concatenate(values) if isinstance(values[0], np.ndarray) else tuple(v for of in values for v in of)
+
+    if len(parts) == 1:
+        return parts[0]
+    inputs, targets, names, groups = (
+        chain([getattr(part, name) for part in parts]) for name in ("inputs", "targets", "names", "groups")
+    )
+    titles = [title for title in parts[0].columns if all(title in part.columns for part in parts)]
+    return Part(inputs, targets, names, groups, {t: chain([part.columns[t] for part in parts]) for t in titles})
+
+
+def lasting_names(part: Part) -> Sequence[object] | None:
     """What an item is called whatever else is added beside it: of a file its folder and name, a text itself.
 
-    So a few more photos move none of the others to another split.
+    So a few more photos move none of the others to another split. None: there is no such name.
+
+    >>> lasting_names(Part((Path("photos/cat/1.png"),), np.array([0]), ("photos/cat/1.png",)))
+    ['cat/1.png']
     """
     return ["/".join(file.parts[-2:]) for file in part.files] or part.texts or None
 
@@ -216,7 +240,7 @@ def stratified(
     members = [np.flatnonzero((targets == c) & alone) for c in np.unique(targets)]
     shares = _shares([len(items) for items in members], fraction)
     names = range(len(targets)) if names is None else names
-    chosen = [i for items, n in zip(members, shares, strict=True) for i in _by_hash(items, seed, names)[:n]]
+    chosen = [i for items, n in zip(members, shares, strict=True) for i in by_hash(items, seed, names)[:n]]
     taken = np.zeros(len(targets), bool)
     taken[chosen] = True
     taken = taken[groups]
@@ -238,7 +262,13 @@ def _shares(counts: list[int], fraction: float) -> list[int]:
     return [min(max(share, 1), n - 1) if n > 1 else 0 for share, n in zip(shares, counts, strict=True)]
 
 
-def _by_hash(items: np.ndarray, seed: int, names: Sequence[object]) -> list[int]:
+def by_hash(items: np.ndarray, seed: int, names: Sequence[object]) -> list[int]:
+    """*items*, which are indices, in the order of the SHA-256 of the seed and the name of each.
+
+    >>> by_hash(np.arange(4), 0, "abcd")
+    [1, 2, 3, 0]
+    """
+
     def sha256(i: int) -> bytes:
         return hashlib.sha256(f"{seed}/{names[i]}".encode(errors="surrogatepass")).digest()
 

@@ -362,8 +362,8 @@ class _Earlier:
 
 OF_SPEED = ("precision", "memory_format", "threads", "compile")  # settings that overrule what was chosen
 KEPT = (  # in recipe.json where given
-    "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "resize", "weights",
-    "freeze",
+    "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "fold", "resize",
+    "weights", "freeze",
 )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ class RunOptions:
         group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
             image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
         channels: What images are read as: 1 (grey), 3 (RGB), 4 (with alpha); as they are, if not given.
+        fold: ``"2/5"``: the second of five folds of the items is the test split, and the others are trained on.
         resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that
             fits the data, if not given.
@@ -83,6 +84,7 @@ class RunOptions:
     file: str | None = None
     text: str | None = None
     group: str | None = None
+    fold: str | None = None
     resize: str | None = None
     input: Shape | str | int | None = None
     strict: bool = False
@@ -139,7 +141,7 @@ def given_recipe(recipe: object) -> Recipe | NamedRecipe | None:
 
 
 KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
-    ("init freeze device resize task classes_from label file text group", str, "a word"),
+    ("init freeze device resize task classes_from label file text group fold", str, "a word"),
     ("out", str | Path, "a folder"),
     ("channels mask_threshold", int, "a number"),
     ("resume strict keep_epochs page", bool, "True or False"),

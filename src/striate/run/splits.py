@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import fields
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from striate.datasets import BUILT_IN, DataSet, Part, open_data
 from striate.datasets.dataset import SPLITS
 from striate.datasets.options import DataOptions
+from striate.datasets.split import joined_parts
 from striate.errors import DataError, ModelError, RecipeError, counted
 from striate.files import read_regular, write_safely
 from striate.run.folder import EPOCHS, SPLIT, Say, read_about
@@ -172,7 +172,7 @@ def in_the_runs_splits(dataset: DataSet, model: Path | None, say: Say) -> DataSe
         if new and read_about(folder).get("fraction", 1) == 1:  # else they are what it left out of its training split
             say(f"note: {counted(new, 'item')} of {dataset.name} in no split of {folder}; --split all has them")
     parts = {
-        split: _joined([dataset.parts[part].take(indices) for part, indices in of.items()])
+        split: joined_parts([dataset.parts[part].take(indices) for part, indices in of.items()])
         for split, of in found.items()
     }
     return dataset.with_parts(**parts)
@@ -186,16 +186,3 @@ def _items(rows: Sequence[dict[str, str]], files: bool) -> list[tuple[str, tuple
         root = os.path.commonpath([os.path.dirname(name) for name in names])
         names = [os.path.relpath(name, root) for name in names]
     return [(row["part"], (name, row["class"])) for row, name in zip(rows, names, strict=True)]
-
-
-def _joined(parts: Sequence[Part]) -> Part:
-    def chain(values: Sequence[Any]) -> Any:
-        return np.concatenate(values) if isinstance(values[0], np.ndarray) else tuple(v for of in values for v in of)
-
-    if len(parts) == 1:
-        return parts[0]
-    inputs, targets, names, groups = (
-        chain([getattr(part, name) for part in parts]) for name in ("inputs", "targets", "names", "groups")
-    )
-    titles = [title for title in parts[0].columns if all(title in part.columns for part in parts)]
-    return Part(inputs, targets, names, groups, {t: chain([part.columns[t] for part in parts]) for t in titles})
