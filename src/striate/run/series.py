@@ -25,7 +25,7 @@ REPEATS, FOLDS = "repeats", "folds"
 
 
 @dataclass(frozen=True)
-class Member:
+class SeriesRun:
     """One run of a series.
 
     Args:
@@ -70,7 +70,7 @@ class Series:
 
     folder: Path
     kind: str
-    members: tuple[Member, ...]
+    members: tuple[SeriesRun, ...]
 
     @property
     def rows(self) -> tuple[RunRow, ...]:
@@ -178,9 +178,9 @@ def series_of(
     elif not folder.is_dir():
         raise ModelError(f"{folder}: no series to resume in it; omit --resume to start one")
     if kind == FOLDS:
-        members = [Member(folder / f"fold-{k}", seed, f"{k}/{n}") for k in range(1, n + 1)]
+        members = [SeriesRun(folder / f"fold-{k}", seed, f"{k}/{n}") for k in range(1, n + 1)]
     else:
-        members = [Member(folder / f"seed-{s}", s, first=seed) for s in range(seed, seed + n)]
+        members = [SeriesRun(folder / f"seed-{s}", s, first=seed) for s in range(seed, seed + n)]
     return Series(folder, kind, tuple(members))
 
 
@@ -258,13 +258,13 @@ DATA_WORDS = (
 )  # fmt: skip
 
 
-def own(member: Member) -> dict[str, Any]:
+def own(member: SeriesRun) -> dict[str, Any]:
     """What of the options of :func:`~striate.run.making.prepare` is of this run alone."""
     fold = {"fold": member.fold} if member.fold else {}
     return {"out": member.folder, "resume": member.begun, **fold}
 
 
-def remaining(series: Series, say: Say) -> Iterator[Member]:
+def remaining(series: Series, say: Say) -> Iterator[SeriesRun]:
     """The runs that are not finished, each announced."""
     for member in series.members:
         title = member.title(len(series.members))
