@@ -65,13 +65,12 @@ def test_an_interrupted_series_keeps_what_is_done(in_folder):
     """The second run stops in its middle, and goes on there; the first is not trained again."""
     from striate.learning import Epoch
     from striate.run import prepare
-    from striate.run.series import own
 
     how = {"repeats": 3, "out": "r", "epochs": 2, "fraction": 0.2, "quiet": True}
     whole = train_series(TINY, "digits", **how | {"out": "whole"})
     series = series_of("digits", repeats=3, out="r")
     for member in series.members[:2]:
-        run = prepare("digits", TINY, settings={"epochs": 2, "fraction": 0.2, "seed": member.seed}, **own(member))
+        run = prepare("digits", TINY, settings={"epochs": 2, "fraction": 0.2, "seed": member.seed}, **member.options)
         for event in run.events():
             if member.seed == 1 and isinstance(event, Epoch):
                 break

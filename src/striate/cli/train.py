@@ -317,14 +317,14 @@ def _train_series(
     json: bool,
 ) -> None:
     """``--repeats`` and ``--folds``: one training after the other, and what they say together."""
-    from striate.run.series import DATA_WORDS, own, remaining, series_of
+    from striate.run.series import DATA_WORDS, remaining, series_of
 
     out, resume, seed = choices.pop("out", None), choices.pop("resume", False), settings.pop("seed", 0)
     told = {name: choices[name] for name in DATA_WORDS if name in choices}
     series = series_of(data, repeats=repeats, folds=folds, seed=seed, out=out, resume=resume, **told)
     how_many = ("--repeats", repeats) if repeats else ("--folds", folds)
     for member in remaining(series, say):
-        run = prepared(settings | {"seed": member.seed}, choices | own(member))
+        run = prepared(settings | {"seed": member.seed}, choices | member.options)
         echo(f"{run.summary}\n", error=True)
         _train(run, command("striate", "train", data, *how_many, "--out", series.folder, "--resume"))
         result = run.finish()

@@ -53,6 +53,12 @@ class SeriesRun:
         """Whether there is something to resume."""
         return (self.folder / STATE).is_file()
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What of the options of :func:`~striate.run.making.prepare` is of this run alone."""
+        fold = {"fold": self.fold} if self.fold else {}
+        return {"out": self.folder, "resume": self.begun, **fold}
+
     def title(self, of: int) -> str:
         """``"fold 2/5"``, ``"seed 3"``."""
         return f"fold {self.fold}" if self.fold else f"seed {self.seed} ({self.seed + 1 - self.first} of {of})"
@@ -244,7 +250,7 @@ def train_series(
     told = {name: of_run[name] for name in DATA_WORDS if name in of_run}
     series = series_of(data, repeats=repeats, folds=folds, seed=first, out=out, resume=resume, **told)
     for member in remaining(series, say):
-        run = prepare(data, net, given, say=say, settings=of_recipe | {"seed": member.seed}, **of_run, **own(member))
+        run = prepare(data, net, given, say=say, settings=of_recipe | {"seed": member.seed}, **of_run, **member.options)
         for event in run.events():
             if isinstance(event, Epoch):
                 say(event.line(run.recipe.epochs))
@@ -256,12 +262,6 @@ def train_series(
 DATA_WORDS = (
     "task", "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group",
 )  # fmt: skip
-
-
-def own(member: SeriesRun) -> dict[str, Any]:
-    """What of the options of :func:`~striate.run.making.prepare` is of this run alone."""
-    fold = {"fold": member.fold} if member.fold else {}
-    return {"out": member.folder, "resume": member.begun, **fold}
 
 
 def remaining(series: Series, say: Say) -> Iterator[SeriesRun]:
