@@ -6,6 +6,7 @@ from PIL import Image
 
 from striate.datasets import DataSet, Part, open_data
 from striate.datasets.augment import Augment
+from striate.errors import RecipeError
 from striate.learning import RECIPES, Recipe, find_recipe
 from striate.loading import open_network
 from striate.run import prepare
@@ -62,6 +63,18 @@ def test_the_kind_of_the_data_is_said(tmp_path):
     texts = [f"a {'good' if i % 2 else 'bad'} film {i}" for i in range(60)]
     run = prepare((texts, np.arange(60) % 2), out=tmp_path / "run", say=lines.append)
     assert (run.net, run.recipe.augment, run.recipe.weight_decay) == ("text_small", "words=0.15", 1.0)
+    words, vectors = run.model.contract.vocabulary, run.model.module.embed.weight
+    assert (run.init, vectors[words.index("good") + 2, 1] > 1, vectors[words.index("good") + 2, 0] < -1) == (
+        "naive_bayes",
+        True,
+        True,
+    )
+    numbers = prepare((texts, np.arange(60.0) / 7), recipe=RECIPES["text"], out=tmp_path / "numbers")
+    assert (numbers.net, numbers.init) == ("text_small", "auto")
+    with pytest.raises(RecipeError, match="init naive_bayes: counts the words of each class, so it is for texts with"):
+        prepare(
+            (texts, np.arange(60.0) / 7), "embedding 70 8; flatten; linear 1", init="naive_bayes", out=tmp_path / "x"
+        )
     (line,) = [line for line in lines if line.startswith("recipe")]
     assert line == (
         f"recipe: text, {run.recipe.epochs} epochs of batches of 4 (since the data are texts and the training split "

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from striate.errors import RecipeError
-from striate.net import INITS, build, initialise, whiten
+from striate.net import INITS, build, initialise, naive_bayes, whiten
 from striate.net.init import fans
 from striate.spec import parse
 
@@ -177,3 +180,44 @@ def test_whitening_wants_a_convolution_first() -> None:
         build(parse("input 1x4x4; flatten; linear 3"), init="whiten")
     with pytest.raises(RecipeError, match="convolution, but there is none"):
         whiten(nn.Sequential(nn.ReLU()), photos())
+
+
+# --------------------------------------------------------------------------------------- word vectors from the texts
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+@settings(max_examples=25, deadline=None)
+def test_log_count_ratios_are_those_of_scikit_learns_naive_bayes(seed: int, classes: int) -> None:
+    """With one class against all others, scikit-learn's log probabilities of a word differ by this ratio."""
+    from sklearn.naive_bayes import MultinomialNB
+
+    rng = np.random.default_rng(seed)
+    words = 12
+    texts = rng.integers(0, words, (30, 7))
+    targets = np.concatenate([np.arange(classes), rng.integers(0, classes, 30 - classes)])
+    net = nn.Sequential(nn.Embedding(words, 10), nn.Flatten(), nn.Linear(70, classes))
+    before = net[0].weight.detach().clone()
+    naive_bayes(net, torch.from_numpy(texts), torch.from_numpy(targets), classes)
+    there = np.stack([np.isin(np.arange(words), text) for text in texts]).astype(float)[:, 2:]
+    for c in range(classes):
+        theirs = MultinomialNB(alpha=1.0).fit(there, targets == c).feature_log_prob_
+        assert net[0].weight[2:, c].detach().numpy() == pytest.approx(theirs[1] - theirs[0], abs=1e-5)
+    labels = torch.nn.functional.one_hot(torch.from_numpy(targets), classes)
+    again = nn.Sequential(nn.Embedding(words, 10))
+    naive_bayes(again, torch.from_numpy(texts), labels, classes)
+    assert torch.equal(again[0].weight[2:, :classes], net[0].weight[2:, :classes])
+    assert torch.equal(net[0].weight[:2], before[:2])
+    assert torch.equal(net[0].weight[:, classes:], before[:, classes:])
+
+
+def test_of_many_classes_half_of_a_vector_is_counted() -> None:
+    net = nn.Sequential(nn.Embedding(5, 4))
+    before = net[0].weight.detach().clone()
+    naive_bayes(net, torch.tensor([[2], [3], [4]]), torch.tensor([0, 1, 2]), 3)
+    assert torch.equal(net[0].weight[:, 2:], before[:, 2:])
+    assert not torch.equal(net[0].weight[2:, :2], before[2:, :2])
+
+
+def test_word_counts_want_an_embedding_first() -> None:
+    with pytest.raises(
+        RecipeError, match=r"init naive_bayes: .* must be an embedding, but it is Linear; use init=auto"
+    ):
+        build(parse("input 4; linear 3"), init="naive_bayes")

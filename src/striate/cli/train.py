@@ -64,7 +64,7 @@ def train_command(
         ),
     ] = None,
     init: Annotated[
-        str, _net(help="Weight initialisation: auto, lecun, glorot, he, lenet, alexnet or whiten.")
+        str, _net(help="Weight initialisation: auto, lecun, glorot, he, lenet, alexnet, whiten or naive_bayes.")
     ] = "auto",
     weights: Annotated[
         str | None,

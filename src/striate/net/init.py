@@ -1,5 +1,5 @@
 """Weight initialisation, by name. Each is a function of a weight and a generator; biases begin at 0. ``whiten`` also
-looks at training images, in a step of its own: :func:`whiten`.
+looks at training images, in a step of its own: :func:`whiten`; ``naive_bayes`` at texts: :func:`naive_bayes`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ INITS: dict[str, Callable[[int, int], Draw]] = {
     "lenet": _lenet,
     "alexnet": _alexnet,
 }
-FROM_DATA = ("whiten",)  # the initialisations that a step of their own completes, which looks at training items
+FROM_DATA = (
+    "whiten",
+    "naive_bayes",
+)  # the initialisations that a step of their own completes, which looks at training items
 WORDS = Draw("uniform", 0.25)  # about the variance of trained word vectors, as Kim 2014 begins those to be learned
 
 
@@ -83,10 +86,12 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
     Args:
         name: One of ``INITS``; ``"auto"`` takes Glorot's where the network has tanh or sigmoid, else He's;
             ``"whiten"`` as auto, but the first convolution is frozen, to be computed by :func:`whiten`, the others
-            begin as the identity of as many channels as come in (Dirac), and a last linear layer small.
+            begin as the identity of as many channels as come in (Dirac), and a last linear layer small;
+            ``"naive_bayes"`` as auto, but some of the word vectors' numbers are computed by :func:`naive_bayes`.
 
     Raises:
-        RecipeError: An unknown name; whiten, and the first layer with weights is no convolution.
+        RecipeError: An unknown name; whiten, and the first layer with weights is no convolution; naive_bayes, and
+            there is no embedding.
     """
     check_init(name)
     generator = torch.Generator().manual_seed(seed)
@@ -98,7 +103,9 @@ def initialise(module: nn.Module, name: str = "auto", seed: int = 0) -> None:
         elif isinstance(part, nn.modules.batchnorm._BatchNorm | ChannelNorm | ChannelScale | FixedCodes):
             part.reset_parameters()
 
-    if name in FROM_DATA:
+    if name == "naive_bayes":
+        _embedding(module)
+    if name == "whiten":
         _first_convolution(module).weight.requires_grad_(False)
         later = [part for part in module.modules() if isinstance(part, WEIGHTED)][1:]
         for part in later:
@@ -150,6 +157,53 @@ def whiten(module: nn.Module, images: Tensor, eps: float = 5e-4) -> None:
     filters = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0)[: len(first.weight) // 2]  # the largest first
     filters = torch.cat([filters, -filters]).reshape(-1, *first.weight.shape[1:])
     first.weight[: len(filters)] = filters.to(first.weight)
+
+
+@torch.no_grad()
+def naive_bayes(module: nn.Module, texts: Tensor, targets: Tensor, classes: int) -> None:
+    """Gives each word vector what a count of the training texts says of the word: its log-count ratio for every class,
+    as the first of its numbers (Wang and Manning 2012, "Baselines and bigrams: simple, good sentiment and topic
+    classification", equation 1); the others stay as they were drawn.
+
+    The ratio is ``log(p / |p|) - log(q / |q|)``, where ``p`` is 1 plus the number of the class's texts with the word,
+    ``q`` that of the other texts, and ``|p|`` the sum over all words. Of more classes than half a vector has numbers,
+    the first get one. Padding and unknown words keep theirs.
+
+    Args:
+        module: Its first layer is an embedding.
+        texts: int ``(N, L)``, word numbers; 0 is padding, 1 a word that is not known.
+        targets: int ``(N,)``, each text's class; or ``(N, K)``, 1 for each label that it has.
+        classes: K.
+
+    Raises:
+        RecipeError: There is no embedding.
+
+    >>> net = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(12, 2))
+    >>> naive_bayes(net, torch.tensor([[2, 3, 0], [2, 4, 0], [4, 4, 3]]), torch.tensor([0, 0, 1]), classes=2)
+    >>> net[0].weight[2:, 0].exp()  # word 2 is in both texts of the first class, and in none of the second
+    tensor([2.1429, 0.7143, 0.7143])
+    """
+    weight = _embedding(module).weight
+    there = torch.zeros(len(texts), len(weight))
+    there.scatter_(1, texts.long().cpu(), 1.0)
+    has = targets.cpu() if targets.ndim == 2 else nn.functional.one_hot(targets.long().cpu(), classes)
+    with_class = 1 + has[:, : weight.shape[1] // 2].float().T @ there
+    without = 1 + (1 - has[:, : weight.shape[1] // 2].float()).T @ there
+    with_class, without = with_class[:, UNKNOWN + 1 :], without[:, UNKNOWN + 1 :]
+    ratios = (with_class / with_class.sum(1, keepdim=True) / (without / without.sum(1, keepdim=True))).log()
+    weight[UNKNOWN + 1 :, : len(ratios)] = ratios.T.to(weight)
+
+
+UNKNOWN = 1  # the number of all words that the vocabulary does not have; 0 is padding
+
+
+def _embedding(module: nn.Module) -> nn.Embedding:
+    """The first layer's word vectors; RecipeError where it has none."""
+    first = next((part for part in module.modules() if isinstance(part, (nn.Embedding, *WEIGHTED))), None)
+    if isinstance(first, nn.Embedding):
+        return first
+    kind = "there is none" if first is None else f"it is {type(first).__name__}"
+    raise RecipeError(f"init naive_bayes: the first layer with weights must be an embedding, but {kind}; use init=auto")
 
 
 def draws(module: nn.Module, name: str = "auto") -> Iterator[tuple[str, slice, Draw]]:

@@ -24,6 +24,7 @@ class Choice:
         why: The reason, after "since"; "" where there is nothing to say.
         net: The network of the zoo, where the recipe or the data ask for one; "" for the default of the data.
         why_augment: The reason for the recipe's augmentation; "" where there is nothing to say.
+        init: How the default network's weights begin.
     """
 
     recipe: Recipe
@@ -31,6 +32,7 @@ class Choice:
     why: str = ""
     net: str = ""
     why_augment: str = ""
+    init: str = "auto"
 
     def line(self, recipe: Recipe) -> str:
         """What is said of it, and of the *recipe* that settings made of its own; "" where there is nothing to say.
@@ -103,7 +105,7 @@ def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, rate_given: boo
     if items < MANY or dataset.mode not in IMAGES or not task.exclusive or task.per_pixel:
         recipe = named.sized(items)
         small = f"the training split is small: {items:,}" if recipe != named.recipe else ""
-        return Choice(recipe, name, " and ".join(filter(None, [kind, small])), named.net)
+        return Choice(recipe, name, " and ".join(filter(None, [kind, small])), named.net, init=named.init)
     recipe = named.recipe
     if dataset.input[0] == 1 and max(dataset.input[1:]) <= SMALL and not net_given and not rate_given:
         quick = RECIPES["quick"]
@@ -113,6 +115,11 @@ def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, rate_given: boo
     lr = round(recipe.lr * math.sqrt(batch_size / recipe.batch_size), 4)
     recipe = replace(recipe, epochs=epochs, batch_size=batch_size, lr=lr)
     return Choice(recipe, why=f"the images are many: {items:,}")
+
+
+def init_suits(init: str, dataset: DataSet) -> bool:
+    """Whether weights can begin so for *dataset*: with counts of words where these are texts with classes."""
+    return init != "naive_bayes" or (dataset.mode == "text" and dataset.task.has_classes)
 
 
 SIDED = re.compile(r"(?i)(?<![a-z])(left|right|(anti|counter)?clockwise|digit|letter)(?![a-z])")  # not so in a mirror

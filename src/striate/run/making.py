@@ -23,8 +23,8 @@ from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, freeze_to, head_of
 from striate.model.contract import IMAGES, Contract
 from striate.model.model import Model
-from striate.net import FROM_DATA, Net, build, whiten
-from striate.run.choosing import Choice, choose, smaller_input
+from striate.net import FROM_DATA, Net, build
+from striate.run.choosing import Choice, choose, init_suits, smaller_input
 from striate.run.devices import device_named
 from striate.run.folder import (
     EPOCHS,
@@ -43,7 +43,7 @@ from striate.run.folder import (
 from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions, seconds_of
 from striate.run.own import check_own, code_of, graph_of_own, own_module, table_of_own, words_for
-from striate.run.reading import check_choices, check_words, content_of, quick_look, read_parts, sample_of
+from striate.run.reading import check_choices, check_words, complete_init, content_of, quick_look, read_parts
 from striate.run.running import Run, restore
 from striate.run.splits import check_split, write_split
 from striate.run.suiting import (
@@ -116,10 +116,10 @@ def _prepared(
     world: World,
     device: torch.device,
 ) -> Run:
+    init = "auto"
     if isinstance(recipe, NamedRecipe):
         if net is None and choice.weights is None and recipe.net:
-            net, init = recipe.net, choice.init if choice.init != "auto" else recipe.init
-            choice = replace(choice, init=init)
+            net, init = recipe.net, recipe.init
         recipe = recipe.recipe
     if not choice.resume:
         check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out if world.first else None)
@@ -156,6 +156,11 @@ def _prepared(
         say(line)
     if chosen.why_augment and recipe.augment == chosen.recipe.augment:
         say(f"augment: {recipe.augment} (default, since {chosen.why_augment}; --augment none turns it off)")
+    if network is None and not choice.weights and before is None:
+        init = chosen.init
+    if init != choice.init == "auto" and init_suits(init, dataset):
+        say(f"init: {init} (of the recipe; --init auto draws all weights at random)")
+        choice = replace(choice, init=init)
     if chosen.net and network is None and not choice.weights:
         network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
@@ -213,8 +218,8 @@ def _prepared(
         model.check_savable()
     if measured:
         about["contract"] = json.loads(contract.to_json())
-    if choice.init in FROM_DATA and not before:
-        whiten(module, sample_of(held["train"].arrays, contract).to(device))
+    if not before:
+        complete_init(choice.init, module, held["train"].arrays, contract)
     about["content"] = content_of(held["train"].arrays)
     if before:
         compare_content(before.folder, before.about, about)

@@ -37,7 +37,8 @@ class RunOptions:
     Args:
         out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
         init: Weight initialisation: ``auto``, ``lecun``, ``glorot``, ``he``, ``lenet``, ``alexnet``; ``whiten``: the
-            first convolution's filters from the training images. With *weights* it is the new head's: ``auto`` always.
+            first convolution's filters from the training images; ``naive_bayes``: word vectors from the training
+            texts. With *weights* it is the new head's: ``auto`` always.
         weights: A model file, a run's folder or a ``Model`` to fine-tune: its weights, with a new head for new
             classes, its preparation of inputs, and its network where none is given. Or the name of a network whose
             official ImageNet weights torchvision has, such as ``"mobilenet_v2"``: fetched once, unless

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from striate.datasets import Arrays, DataSet, channel_statistics, read_part
 from striate.datasets.augment import Augment
@@ -19,6 +20,7 @@ from striate.errors import DataError, RecipeError, counted, nearest
 from striate.learning import Recipe, loss_of
 from striate.model.contract import IGNORE, RESIZE, Contract
 from striate.model.prepare import normalise
+from striate.net import naive_bayes, whiten
 from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading
 from striate.run.predicting import check_tta
@@ -54,6 +56,24 @@ def sample_of(arrays: Arrays, contract: Contract) -> torch.Tensor:
     count = max(1, min(len(arrays), 2**24 // prod(contract.input)))
     spread = np.linspace(0, len(arrays) - 1, count).round().astype(int)
     return normalise(arrays.inputs[spread], contract)
+
+
+def complete_init(init: str, module: nn.Module, arrays: Arrays, contract: Contract) -> None:
+    """The part of an initialisation that looks at training items: of those of :data:`striate.net.FROM_DATA`."""
+    if init == "whiten":
+        device = next(module.parameters()).device
+        whiten(module, sample_of(arrays, contract).to(device))
+    if init == "naive_bayes":
+        if contract.mode != "text" or not contract.task.has_classes:
+            raise RecipeError(
+                "init naive_bayes: counts the words of each class, so it is for texts with classes; use init=auto"
+            )
+        some = slice(0, MOST_TEXTS)
+        texts, targets = (torch.from_numpy(np.array(part[some])) for part in (arrays.inputs, arrays.targets))
+        naive_bayes(module, texts, targets, len(contract.classes))
+
+
+MOST_TEXTS = 20_000  # counted at the beginning of a run
 
 
 def check_choices(recipe: Recipe, contract: Contract, say: Say) -> Augment:
