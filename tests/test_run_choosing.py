@@ -62,7 +62,7 @@ def test_the_kind_of_the_data_is_said(tmp_path):
     lines = []
     texts = [f"a {'good' if i % 2 else 'bad'} film {i}" for i in range(60)]
     run = prepare((texts, np.arange(60) % 2), out=tmp_path / "run", say=lines.append)
-    assert (run.net, run.recipe.augment, run.recipe.weight_decay) == ("text_small", "words=0.15", 1.0)
+    assert (run.net, run.recipe.augment, run.recipe.weight_decay) == ("text_small", "words=0.15", 0.3)
     words, vectors = run.model.contract.vocabulary, run.model.module.embed.weight
     assert (run.init, vectors[words.index("good") + 2, 1] > 1, vectors[words.index("good") + 2, 0] < -1) == (
         "naive_bayes",

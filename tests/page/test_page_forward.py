@@ -145,6 +145,16 @@ def test_receptive_fields_of_random_networks(bench_page, made, seed):
     check_fields(bench_page, net.graph, np.random.default_rng(seed))
 
 
+@pytest.mark.parametrize(
+    "text", ["conv 2 1 padding=0x2; flatten; linear 3", "maxpool 2x3 padding=0x1; conv 2 1 padding=3x0"]
+)
+def test_receptive_fields_where_the_padding_of_one_axis_is_wider(bench_page, text):
+    """The corner of the first layer's maps reads padding alone, and the edges beside it do not."""
+    scene, _, net = random_scene(parse(text), (1, 5, 4), 0)
+    computed(bench_page, scene)
+    check_fields(bench_page, net.graph, np.random.default_rng(0))
+
+
 UNITS = """([name, texts]) => texts.map(text => window.striate.unit(text))"""
 KINDS = {  # networks that together have every kind of layer
     "all sums": (

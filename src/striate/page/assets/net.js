@@ -124,15 +124,24 @@ export class Net {
     return boxes
   }
 
-  /** What the units of a box read near one of its corners: as many of them as windows leave gaps, inwards until one reads. */
+  /**
+   * What the units of a box read near one of its corners: as many of them as windows leave gaps, inwards until one reads,
+   * which those in the padding do not; then along each axis alone, for the padding of the others may be wider.
+   */
   corner(boxes, layer, c, box, end) {
     const { dilation, stride } = layer.settings, gaps = Math.max(2, ...[dilation ?? 1].flat(), ...(layer.op === 'convtranspose' ? [stride].flat() : []))
-    const long = Math.max(...box.map(([a, b]) => b - a + 1)), read = new Set()
-    for (let step = 0; step < long && !read.size; step += gaps) {
-      const near = box.map(([a, b]) => [...new Set(Array.from({ length: gaps }, (_, i) => (end ? Math.max(a, b - step - i) : Math.min(b, a + step + i))))])
+    const long = Math.max(...box.map(([a, b]) => b - a + 1))
+    /** Whether the units so many steps inwards on each axis read anything. */
+    const read = steps => {
+      let any = false
+      const near = box.map(([a, b], axis) => [...new Set(Array.from({ length: gaps }, (_, i) => (end ? Math.max(a, b - steps[axis] - i) : Math.min(b, a + steps[axis] + i))))])
       for (const z of near[0]) for (const y of near[1]) for (const x of near[2])
-        for (const tap of this.reads(layer.name, [c, z, y, x], true).taps) if (tap.index >= 0) { read.add(tap.index); this.grow(boxes, layer, tap) }
+        for (const tap of this.reads(layer.name, [c, z, y, x], true).taps) if (tap.index >= 0) { any = true; this.grow(boxes, layer, tap) }
+      return any
     }
+    let inwards = 0
+    while (inwards < long && !read(box.map(() => inwards))) inwards += gaps
+    if (inwards < long) box.forEach((_, axis) => { for (let step = 0; step < inwards && !read(box.map((_, a) => (a === axis ? step : inwards))); step += gaps); })
   }
 
   concatFirsts(layer) { let n = 0; return layer.inputs.map(input => { const first = n; n += this.values.get(input).shape[0]; return first }) }
