@@ -28,7 +28,7 @@ def picture_features(images: NDArray[np.uint8]) -> Tensor:
 
 
 def _features(images: NDArray[np.uint8]) -> Tensor:
-    x = shrunk(torch.from_numpy(np.ascontiguousarray(images)).float() / 255, LARGEST)
+    x = shrunk(torch.tensor(images).float() / 255, LARGEST)
     small = F.adaptive_avg_pool2d(x, (min(GRID, x.shape[2]), min(GRID, x.shape[3]))).flatten(1)
     return torch.cat([colour_histogram(x).sqrt(), (small - 0.5) * (2 / small.shape[1] ** 0.5), hog(x)], 1)
 

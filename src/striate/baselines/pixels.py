@@ -21,7 +21,7 @@ def pixel_features(images: NDArray[np.uint8]) -> Tensor:
     >>> pixel_features(np.zeros((1, 3, 8, 8), np.uint8)).shape
     torch.Size([1, 22, 8, 8])
     """
-    x = torch.from_numpy(np.ascontiguousarray(images)).float() / 255 - 0.5
+    x = torch.tensor(images).float() / 255 - 0.5
     n, _, h, w = x.shape
     grey = x.mean(1, keepdim=True)
     around = [x, x.square()]
