@@ -52,7 +52,7 @@ WALLS = {
     "run": "spec analysis net tasks metrics diagnosis learning model datasets loading report inspect inspect.models "
     "exporters page files _version",
     "experiments": "spec analysis drawing zoo net tasks metrics learning plotting filtering model datasets loading "
-    "report inspect inspect.models files _version",
+    "report inspect inspect.models files _version baselines",
 }
 HALVES = ("tasks.scoring", "inspect.models")
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only

@@ -219,6 +219,9 @@ def train_command(
     page: Annotated[
         bool, _run("--page", help="Write the network's live page too, page.html (see striate view).")
     ] = False,
+    baseline: Annotated[
+        bool, _run("--baseline/--no-baseline", help="Compare the network with a plain model, fitted in a second.")
+    ] = True,
     log: Annotated[
         list[str] | None,
         _run("--log", metavar="TRACKER", help="tensorboard, or a module with init, log and finish: wandb, trackio."),
@@ -282,6 +285,7 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
     from striate.cli.progress import ReadingProgress
     from striate.run.finding import find_lr
 
+    options.pop("baseline", None)
     for name in ("out", "resume", "tune", "log", "page", "keep_epochs"):
         if options.pop(name, None):
             raise typer.BadParameter(f"--find-lr trains nothing: omit --{name.replace('_', '-')}")

@@ -239,6 +239,7 @@ def _prepared(
         keep_epochs=choice.keep_epochs,
         init=choice.init,
         page=choice.page,
+        baseline=choice.baseline,
         trackers=trackers,
         options=DataOptions(**choice.of_data | {"task": None}).given(),
         world=world,

@@ -76,20 +76,27 @@ def measure(model: Model, *held: Held, batch_size: int = 256) -> Scores:
 
     Masks are measured in the images' own sizes, as they are written to files.
     """
-    contract = model.contract
+    return measure_scores(model.scores, model.contract, *held, batch_size=model.at_a_time(batch_size))
+
+
+def measure_scores(
+    scores_of: Callable[[np.ndarray], np.ndarray], contract: Contract, *held: Held, batch_size: int
+) -> Scores:
+    """The metrics of anything that gives the scores of items as *contract* prepares them."""
     names = tuple(name for part in held for name in part.arrays.names)
     found = [sizes for part in held if (sizes := part.sizes(contract)) is not None]
     context = output_context(contract, np.concatenate(found) if found else None, names=names)
-    scores: Scores = scoring_of(contract.task).measure(_batches(model, held, model.at_a_time(batch_size)), context)
+    batches: Iterator[tuple[np.ndarray, Any]] = (
+        (
+            scores_of(part.arrays.inputs[some]),
+            part.masks(some) if contract.task.per_pixel else part.arrays.targets[some],
+        )
+        for part in held
+        for i in range(0, len(part.arrays), batch_size)
+        for some in [slice(i, i + batch_size)]
+    )
+    scores: Scores = scoring_of(contract.task).measure(batches, context)
     return scores
-
-
-def _batches(model: Model, held: tuple[Held, ...], batch_size: int) -> Iterator[tuple[np.ndarray, Any]]:
-    for part in held:
-        for i in range(0, len(part.arrays), batch_size):
-            some = slice(i, i + batch_size)
-            targets = part.masks(some) if model.contract.task.per_pixel else part.arrays.targets[some]
-            yield model.scores(part.arrays.inputs[some]), targets
 
 
 def parts_for(

@@ -64,6 +64,7 @@ class RunOptions:
         strict: Stop at an item that cannot be read, instead of leaving it out and naming it.
         keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to animate how its kernels change.
         page: Write the network's live page beside the report: ``page.html``, as :func:`striate.view` makes it.
+        baseline: Fit a plain model on the training split too, and say whether the network is better.
         log: Experiment trackers: ``"tensorboard"``, the name of an installed module such as ``"wandb"``, an object with
             ``init``, ``log`` and ``finish``, or a list of these.
         tune: ``"60s"``, ``"5m"``: for how long the learning rate and the weight decay are searched for on validation
@@ -91,6 +92,7 @@ class RunOptions:
     strict: bool = False
     keep_epochs: bool = False
     page: bool = False
+    baseline: bool = True
     log: object = None
     tune: str | float | None = None
 
@@ -145,7 +147,7 @@ KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
     ("init freeze device resize task classes_from label file text group fold", str, "a word"),
     ("out", str | Path, "a folder"),
     ("channels mask_threshold", int, "a number"),
-    ("resume strict keep_epochs page", bool, "True or False"),
+    ("resume strict keep_epochs page baseline", bool, "True or False"),
 )
 
 

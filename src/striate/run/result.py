@@ -17,6 +17,7 @@ from striate.metrics import Scores
 from striate.model.contract import Contract
 from striate.model.model import Model, output_context
 from striate.report import ItemView
+from striate.run.baseline import advice_beside
 from striate.run.measuring import Held
 from striate.run.pace import items_rate, peak_memory
 from striate.tasks.scoring import scoring_of
@@ -50,8 +51,10 @@ class Result:
         return f"test {self.test.headline(made_of(self.model.contract))}"
 
     def lines(self) -> list[str]:
-        """The headline, and beside it training and validation."""
-        return [self.headline(), *([self.run.verdict.line()] if self.run.verdict else [])]
+        """The headline, and beside it training and validation, and a plain model."""
+        run = self.run
+        beside = [run.beside.line()] if run.beside else []
+        return [self.headline(), *([run.verdict.line()] if run.verdict else []), *beside]
 
     def effort(self) -> str:
         """What the training took, in a line, and which epoch was kept."""
@@ -71,8 +74,12 @@ class Result:
         return [
             *[self.run.divergence] * bool(self.run.divergence),
             *(self.run.verdict.warnings() if self.run.verdict else ()),
-            *filter(None, [self.run.pace.note()]),
+            *filter(None, [self._no_better(), self.run.pace.note()]),
         ]
+
+    def _no_better(self) -> str:
+        contract, beside = self.run.model.contract, self.run.beside
+        return beside.warning(advice_beside(contract)) if beside else ""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""
@@ -92,6 +99,7 @@ class Result:
             "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"], **_train(run)},
             "val": {"n": len(run.parts["val"]), **_val(run)},
             "test": {key: value for key, value in self.test.as_dict().items() if key not in LONG},
+            "baseline": run.beside.as_dict() if run.beside else None,
             "warnings": self.warnings(),
         }
 
@@ -129,6 +137,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("versions", f"striate {__version__}, torch {torch.__version__}"),
         ("fine-tuned from", run.begun_from),
         ("training and validation", run.verdict.line() if run.verdict else ""),
+        ("baseline", run.beside.line().partition(" ")[2] if run.beside else ""),
         ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
     ]
     return [(label, value) for label, value in found if value]

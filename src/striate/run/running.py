@@ -42,6 +42,7 @@ from striate.model.model import Model
 from striate.model.placing import point_map
 from striate.net import Net
 from striate.report import report
+from striate.run.baseline import BaselineResult, beside_baseline
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.pace import Pace
@@ -53,6 +54,7 @@ from striate.tasks.keeping import SPAN, standings
 from striate.tasks.scoring import scoring_of
 
 SHORT = 1e11  # floating-point operations of a run that is over before a measurement would pay; one thread is enough
+LONG = 1e13  # of one that takes minutes: the plain model beside it may take seconds
 
 
 @dataclass
@@ -82,6 +84,8 @@ class Run:
     init: str = "auto"  # of the weights that it began with
     speed: Speed = Speed()  # how steps are computed
     page: bool = False  # write the network's live page
+    baseline: bool = True  # compare the network with a plain model at the end
+    beside: BaselineResult | None = None  # what was found, once measured
     no_page: str = ""  # why there is none, where one was to be written
     pace: Pace = field(default_factory=Pace)
     trackers: Trackers = field(default_factory=Trackers)  # that follow it
@@ -239,6 +243,11 @@ class Run:
         with self.state.averaged():
             self.model.save(path)
 
+    @property
+    def work(self) -> int:
+        """The floating-point operations of the training: forward and backward, 2 a multiply-accumulate."""
+        return 6 * self.table.macs * len(self.parts["train"]) * self.recipe.epochs
+
     def choose_speed(self, say: Say) -> None:
         """Works out how steps are computed: for a short run by rule, else by measuring, which is said."""
         recipe, batches = self.recipe, len(self.batches("train", train=True))
@@ -249,8 +258,7 @@ class Run:
             )
         if recipe.threads > processors():
             say(f"note: threads is {recipe.threads}, and there are {processors()} processors: as many threads are used")
-        work = 6 * self.table.macs * len(self.parts["train"]) * recipe.epochs  # forward and backward, 2 a MAC
-        if self.device.type == "cpu" and work < SHORT and self.table.macs:
+        if self.device.type == "cpu" and self.work < SHORT and self.table.macs:
             given = Speed.of(recipe)
             free = recipe.memory_format == "auto" and isinstance(self.model.module, Net)  # others may use view
             memory_format = "channels_last" if free else given.memory_format
@@ -317,6 +325,11 @@ class Run:
         with using_threads(self.speed.threads):
             scores = measure(best, self.held["test"])
             self.verdict = self._verdict(best, scores)
+            if self.baseline:
+                more = 5 if self.work > LONG else 1
+                self.beside = beside_baseline(
+                    best, self.held["train"], self.held["test"], scores, seed=self.recipe.seed, more=more
+                )
         Speed().place(best.module)  # as the file gives it
         if self.page:
             self._write_page(scores)
@@ -358,9 +371,9 @@ class Run:
         return f"use {augment}a larger --weight-decay than {self.recipe.weight_decay:g}, fewer --epochs, or more data"
 
     def _progress(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name) for name in ("history", "best_epoch", "seconds", "finished", "test", "kept_row")
-        }
+        names = ("history", "best_epoch", "seconds", "finished", "test", "kept_row")
+        about = {name: getattr(self, name) for name in names}
+        return about | {"baseline": self.beside.as_dict() if self.beside else None}
 
     def _save_progress(self) -> None:
         write_safely(self.folder / PROGRESS, json.dumps(self._progress()))
