@@ -81,7 +81,9 @@ def test_few_items_are_learned_by_heart_and_that_is_said(in_folder, capsys):
 
 
 def test_the_document_has_the_three_values_and_the_warnings(in_folder, cli):
-    answer = cli("train", "digits", "--net", "flatten; linear 10", "--epochs", "1", "--out", "run", "--json")
+    answer = cli(
+        "train", "digits", "--net", "flatten; linear 10", "--epochs", "1", "--out", "run", "--json", "--no-baseline"
+    )
     document = json.loads(answer.out)
     assert 0 < document["train"]["accuracy"] <= 1
     assert document["warnings"] == []

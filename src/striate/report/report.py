@@ -28,6 +28,7 @@ class Sections:
         beside: What it has to be seen beside: its interval, a baseline.
         worst: The section with the worst items.
         details: The section with every class, label or value.
+        figures: The section of every figure with its interval and what it means.
     """
 
     value: str
@@ -35,6 +36,7 @@ class Sections:
     beside: str
     worst: Html
     details: Html
+    figures: Html | None = None
 
 
 def report(
@@ -72,6 +74,7 @@ def report(
     """
     body = join(
         _headline(title, facts, sections, split, page),
+        sections.figures,
         _training(history, metric, best_epoch(history, metric) if best is None else best),
         sections.worst,
         sections.details,

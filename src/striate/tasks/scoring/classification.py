@@ -13,9 +13,11 @@ from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
 from striate.metrics.classification import ClassificationScores, Mistake, score_classification
+from striate.metrics.curves import threshold_curves
 from striate.metrics.paired import PairedDifference, compare_right
-from striate.metrics.shared import WORST, percent
+from striate.metrics.shared import WORST, decimal, percent
 from striate.report import ItemView, Sections
+from striate.report.figures import LINES, threshold_charts
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
@@ -32,6 +34,7 @@ from striate.tasks.scoring.base import (
     shape_of_targets,
     together,
 )
+from striate.tasks.scoring.figures import classification_figures
 from striate.tasks.task import CLASSIFICATION, Metric
 
 
@@ -120,6 +123,7 @@ class ClassificationScoring(Scoring[ClassificationScores]):
             f"Always predicting “{common.name}” would give {percent(common.n / n)}.",
             _mistakes(scores, shown),
             _classes(scores),
+            classification_figures(scores),
         )
 
     def findings(self, scores: ClassificationScores) -> Findings:
@@ -233,8 +237,11 @@ def _mistake(mistake: Mistake, item: ItemView | None) -> Html:
 
 def _classes(scores: ClassificationScores) -> Html:
     """Every class, and which is taken for which."""
-    rows = class_rows((c.name, (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1)))) for c in scores.per_class)
-    table = html_table(["class", "items", "precision", "recall", "F1"], rows, high=len(rows) > 20)
+    rows = class_rows(
+        (c.name, (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1)), num(decimal(c.auc))))
+        for c in scores.per_class
+    )
+    table = html_table(["class", "items", "precision", "recall", "F1", "AUC"], rows, high=len(rows) > 20)
     many = len(scores.classes) > LARGEST
     return section(
         "Classes",
@@ -244,12 +251,22 @@ def _classes(scores: ClassificationScores) -> Html:
             el("div", el("h3", "Per class"), table),
             class_="pair",
         ),
+        _curves(scores),
         note(
             "Precision: of the predictions of this class, the share that is right. Recall: of the items of this class, "
-            "the share found. F1: their harmonic mean. A dash: there was nothing to take the share of."
+            "the share found. F1: their harmonic mean. AUC: the area under the ROC curve, 1 where every item of the "
+            "class has a higher probability for it than any other. A dash: there was nothing to take the share of."
         ),
         note(_confidence(scores)),
     )
+
+
+def _curves(scores: ClassificationScores) -> Html | None:
+    """Each class against the others; of two classes the second."""
+    log_p, labels = scores.log_probabilities, scores.targets
+    some = list(enumerate(scores.classes))[1 if len(scores.classes) == 2 else 0 :]
+    weakest = sorted(some, key=lambda pair: 2.0 if (auc := scores.per_class[pair[0]].auc) is None else auc)[:LINES]
+    return threshold_charts([(name, threshold_curves(log_p[:, i], labels == i)) for i, name in weakest], of=len(some))
 
 
 def _confidence(scores: ClassificationScores) -> str:

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError
-from striate.metrics.curves import average_precision
+from striate.metrics.curves import average_precision, threshold_curves
 from striate.metrics.multilabel import LabelMistake, MultilabelScores, score_multilabel
-from striate.metrics.shared import percent
+from striate.metrics.shared import decimal, percent
 from striate.report import ItemView, Sections
+from striate.report.figures import LINES, threshold_charts
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.tasks.scoring.base import (
@@ -28,6 +29,7 @@ from striate.tasks.scoring.base import (
     named,
     together,
 )
+from striate.tasks.scoring.figures import multilabel_figures
 from striate.tasks.task import MULTILABEL
 
 
@@ -97,6 +99,7 @@ class MultilabelScoring(Scoring[MultilabelScores]):
             f"to {percent(high, n)}).",
             _mistakes(scores, shown),
             _labels(scores),
+            multilabel_figures(scores),
         )
 
 
@@ -150,15 +153,31 @@ def _mistake(mistake: LabelMistake, item: ItemView | None) -> Html:
     )
 
 
+def _curves(scores: MultilabelScores) -> Html | None:
+    weakest = sorted(
+        range(len(scores.classes)), key=lambda i: 2.0 if (auc := scores.per_class[i].auc) is None else auc
+    )[:LINES]
+    columns = ((i, scores.logits[:, i], scores.targets[:, i]) for i in weakest)
+    return threshold_charts(
+        [(scores.classes[i], threshold_curves(z, true)) for i, z, true in columns],
+        of=len(scores.classes),
+        what="labels",
+    )
+
+
 def _labels(scores: MultilabelScores) -> Html:
     rows = class_rows(
-        (c.name, (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1, c.average_precision))))
+        (
+            c.name,
+            (num(f"{c.n:,}"), *map(ratio, (c.precision, c.recall, c.f1, c.average_precision)), num(decimal(c.auc))),
+        )
         for c in scores.per_class
     )
-    head = ["label", "items", "precision", "recall", "F1", "average precision"]
+    head = ["label", "items", "precision", "recall", "F1", "average precision", "AUC"]
     return section(
         "Labels",
         html_table(head, rows, high=len(rows) > 20),
+        _curves(scores),
         note(
             f"A label is predicted from a probability of a half on. Over all labels together: precision "
             f"{percent(scores.micro_precision)}, recall {percent(scores.micro_recall)}, F1 {percent(scores.micro_f1)}. "

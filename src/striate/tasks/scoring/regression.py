@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from striate.metrics.regression import Miss, RegressionScores, score_regression
 from striate.report import ItemView, Sections
 from striate.report.charts import scatter
+from striate.report.figures import quantile_chart, residual_chart
 from striate.report.markup import Html, class_rows, el, html_table, note, num, section
 from striate.report.pictures import item_figure, items_grid
 from striate.tasks.scoring.base import (
@@ -27,6 +28,7 @@ from striate.tasks.scoring.base import (
     named,
     together,
 )
+from striate.tasks.scoring.figures import regression_figures
 from striate.tasks.task import REGRESSION
 
 LOSSES: dict[str, Loss] = {
@@ -35,6 +37,7 @@ LOSSES: dict[str, Loss] = {
     "huber": F.huber_loss,
 }  # Huber 1964, a line from one std of the target on
 CHARTS = 12  # values that get a chart of their own
+FEW = 4  # values that get three
 NUMBERS = 4  # values of an item that are written out
 
 
@@ -91,7 +94,14 @@ class RegressionScoring(Scoring[RegressionScores]):
         if scores.distance is not None:
             beside += f" Positions are {scores.distance:.4g} pixels off on average."
         what = f"mean absolute error, over {scores.n:,} items"
-        return Sections(f"{scores.mae:.4g}", what, beside, _largest_errors(scores, shown), _values(scores))
+        return Sections(
+            f"{scores.mae:.4g}",
+            what,
+            beside,
+            _largest_errors(scores, shown),
+            _values(scores),
+            regression_figures(scores),
+        )
 
     def findings(self, scores: RegressionScores) -> Findings:
         """The items furthest off."""
@@ -150,20 +160,26 @@ def _miss(names: Sequence[str], miss: Miss, item: ItemView | None) -> Html:
 
 def _values(scores: RegressionScores) -> Html:
     rows = class_rows(
-        (c.name, [num("–" if v is None else f"{v:.4g}") for v in (c.mae, c.rmse, c.r2, c.bias)])
+        (c.name, [num("–" if v is None else f"{v:.4g}") for v in (c.mae, c.rmse, c.r2, c.bias, c.spearman)])
         for c in scores.per_class
     )
-    head = ["value", "mean absolute error", "root mean square error", "r²", "bias"]
-    charts = [
-        scatter(name, scores.targets[:, i], scores.predictions[:, i]) for i, name in enumerate(scores.classes[:CHARTS])
-    ]
+    head = ["value", "mean absolute error", "root mean square error", "r²", "bias", "rank correlation"]
+    charts = []
+    for i, c in enumerate(scores.per_class[:CHARTS]):
+        charts.append(scatter(c.name, scores.targets[:, i], scores.predictions[:, i]))
+        if len(scores.classes) <= FEW:
+            charts.append(residual_chart(c.name, scores.predictions[:, i], scores.targets[:, i]))
+            charts.append(quantile_chart(c.name, c.groups))
     return section(
         "Values",
         el("div", *charts, class_="charts squares"),
         html_table(head, rows, high=len(rows) > 20),
         note(
             "On the dashed line the prediction is the target. r²: the share of the variance that is predicted; 0 is "
-            "what always predicting the mean of these items would give. Bias: the mean of prediction − target. A dash: "
-            "the targets never vary."
+            "what always predicting the mean of these items would give. Bias: the mean of prediction − target. "
+            "Residuals: a band around the dashed line without a slope is good; a funnel means that large values are "
+            "less certain. "
+            "Calibration by quantiles: ten groups of items by their prediction, with 95% of each mean; on the dashed "
+            "line they are right on average. A dash: the targets never vary."
         ),
     )

@@ -16,6 +16,7 @@ from striate.errors import DataError
 from striate.metrics.segmentation import BadMask, SegmentationScores, mean_iou, score_segmentation
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
+from striate.report.figures import share_histogram
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
@@ -30,6 +31,7 @@ from striate.tasks.scoring.base import (
     named,
     shape_of_targets,
 )
+from striate.tasks.scoring.figures import segmentation_figures
 from striate.tasks.task import IGNORE, SEGMENTATION
 
 SHOWN = 12  # images on the page; each is three pictures
@@ -112,6 +114,7 @@ class SegmentationScoring(Scoring[SegmentationScores]):
             f"right; always predicting “{common.name}” would give {percent(common.pixels / scores.pixels)}.",
             _worst_images(scores, shown),
             _classes(scores),
+            segmentation_figures(scores),
         )
 
     def findings(self, scores: SegmentationScores) -> Findings:
@@ -204,18 +207,36 @@ def _triple(bad: BadMask, item: ItemView | None, classes: int) -> Html:
 def _classes(scores: SegmentationScores) -> Html:
     many = len(scores.classes) > LARGEST
     rows = class_rows(
-        (c.name, (num(percent(c.pixels / scores.pixels)), *map(ratio, (c.iou, c.dice, c.precision, c.recall))))
+        (
+            c.name,
+            (
+                num(percent(c.pixels / scores.pixels)),
+                *map(ratio, (c.iou, c.dice, c.precision, c.recall, c.boundary_f1)),
+                num(f"{c.predicted_objects:,} of {c.objects:,}"),
+                ratio(c.count_right),
+            ),
+        )
         for c in scores.per_class
     )
-    table = html_table(["class", "of pixels", "IoU", "dice", "precision", "recall"], rows)
+    table = html_table(
+        ["class", "of pixels", "IoU", "dice", "precision", "recall", "boundary F1", "objects", "number right"], rows
+    )
     return section(
         "Classes",
+        el(
+            "div",
+            share_histogram("Images by their mean IoU", scores.ious[~np.isnan(scores.ious)], "mean IoU"),
+            class_="charts",
+        ),
         el("div", el("h3", "Per class"), table),
         el("h3", "Most often confused" if many else "Confusion matrix: percent of the pixels of each true class"),
         confusion_table(scores, shares=True),
         note(
             "IoU: the pixels that labels and predictions share, over those that either has. Dice: twice the shared, "
-            "over the sum of both. Counted over all images together. A dash: there was nothing to take the share of; a "
+            "over the sum of both. Counted over all images together. Boundary F1: how much of the outlines is met. "
+            "Objects: connected areas that are predicted, of how many in the labels; number right: the share of the "
+            "images that "
+            "have as many as labelled. A dash: there was nothing to take the share of; a "
             "class that neither labels nor predictions have is left out of the means."
         ),
     )
