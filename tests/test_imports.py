@@ -50,9 +50,9 @@ WALLS = {
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
     "page": "spec analysis drawing net tasks learning filtering model inspect inspect.models files _version",
     "run": "spec analysis net tasks metrics diagnosis learning model datasets loading report inspect inspect.models "
-    "exporters page files _version",
+    "exporters page files _version baselines",
     "experiments": "spec analysis drawing zoo net tasks metrics learning plotting filtering model datasets loading "
-    "report inspect inspect.models files _version baselines",
+    "report inspect inspect.models files _version",
 }
 HALVES = ("tasks.scoring", "inspect.models")
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only

@@ -67,13 +67,9 @@ def evaluate_command(
     from striate.cli.progress import ReadingProgress
     from striate.errors import counted
     from striate.model.header import is_model
-<<<<<<< HEAD
     from striate.run.api import evaluated
-    from striate.run.diagnosing import slices_of
-=======
-    from striate.run.api import evaluate
     from striate.run.baseline import baseline_of
->>>>>>> 36d7949 (train compares its network with a plain model of the same splits, and says where it is no better and what to try; evaluate and the report show it)
+    from striate.run.diagnosing import slices_of
     from striate.run.pairing import compare
 
     if data is None and other is not None and not is_model(other):
@@ -96,23 +92,17 @@ def evaluate_command(
                 say(f"wrote {out}: {counted(found.n, 'item')}")
     beside = baseline_of(model) if other is None and split == "test" else None
     if json:
-<<<<<<< HEAD
-        print_json(found.as_dict() | (weak.as_dict() if weak else {}))
-=======
-        print_json(found.as_dict() | ({"baseline": beside.as_dict()} if beside else {}))
->>>>>>> 36d7949 (train compares its network with a plain model of the same splits, and says where it is no better and what to try; evaluate and the report show it)
+        more = weak.as_dict() if weak else {}
+        print_json(found.as_dict() | more | ({"baseline": beside.as_dict()} if beside else {}))
     else:
         of = data or f"{'its' if other is None else 'the'} run's data"
         which = model if other is None else f"{model} and {other}"
         echo(f"{which} on {of}" if split == "all" else f"{which} on the {split} split of {of}")
         echo(f"\n{found}")
-<<<<<<< HEAD
         if weak:
             echo(f"\n{weak}")
-=======
         if beside:
             echo(f"\nof the run: {beside.line()}")
->>>>>>> 36d7949 (train compares its network with a plain model of the same splits, and says where it is no better and what to try; evaluate and the report show it)
 
 
 def predict_command(
