@@ -5,8 +5,8 @@ from typing the command to the report.
 Evidence so far, two cores of an AMD EPYC (AVX512-BF16, no AMX), torch 2.13: 7 epochs 89.6% (two runs, 95% interval
 89.0 to 90.2) in 323 and 337 s, 14 epochs 90.4% in 642 s, all at high priority beside other work; 1,066 and 1,113
 images/s of training with validation, 81% of the rate at which the processor multiplies matrices. By thread, in a
-script with nearly the same settings: 490 images/s of 32 pixels, 870 of 24, which is 347 GFLOP/s, 76% of the rate at which that thread multiplies
-matrices:
+script with nearly the same settings: 490 images/s of 32 pixels, 870 of 24, which is 347 GFLOP/s, 76% of the rate at
+which that thread multiplies matrices:
 
     python bench/cifar.py ../shared/data/cifar10-jpeg.zip           # 5, 10 and 20 minutes
     python bench/cifar.py ../shared/data/cifar10-jpeg.zip -e 6

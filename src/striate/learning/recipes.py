@@ -91,7 +91,8 @@ RECIPES: dict[str, NamedRecipe] = {
         "as quick, a wider net, and digits shifted by up to two pixels; the more epochs, the fewer errors",
         net="grey_medium",
         evidence="MNIST: 99.56% of the 10,000 test digits (mean of n=10, std 0.03, min 99.51%) in 15.3 s, median of "
-        "the whole command; two cores of an AMD EPYC, AVX512-BF16, torch 2.13; python bench/mnist.py --recipe fast-mnist",
+        "the whole command; two cores of an AMD EPYC, AVX512-BF16, torch 2.13; python bench/mnist.py --recipe "
+        "fast-mnist",
     ),
     "finetune": NamedRecipe(
         Recipe(
@@ -148,7 +149,8 @@ RECIPES: dict[str, NamedRecipe] = {
         net="airbench94",
         init="whiten",
         evidence="JPEG copy of CIFAR-10, 7 epochs 89.6% of 10,000 test images (n=2) in 337 s, 14 epochs "
-        "90.4% (n=1) in 642 s, beside other work; two cores of an AMD EPYC, AVX512-BF16, torch 2.13; striate train FOLDER --recipe fast-cifar -e 7",
+        "90.4% (n=1) in 642 s, beside other work; two cores of an AMD EPYC, AVX512-BF16, torch 2.13; "
+        "striate train FOLDER --recipe fast-cifar -e 7",
     ),
     "svm": NamedRecipe(Recipe(loss="hinge"), "the multiclass hinge loss of a support vector machine"),
 }
