@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from striate.run.api import weak_slices as weak_slices
     from striate.run.comparing import runs as runs
     from striate.run.finding import find_lr as find_lr
+    from striate.run.labelling import wrong_labels as wrong_labels
     from striate.run.pairing import compare as compare
     from striate.run.predicting import predict as predict
     from striate.run.series import train_series as train_series
@@ -88,6 +89,7 @@ _WHERE = {
     "striate.run.api": "data evaluate export train weak_slices",
     "striate.run.comparing": "runs",
     "striate.run.pairing": "compare",
+    "striate.run.labelling": "wrong_labels",
     "striate.run.predicting": "predict",
     "striate.run.finding": "find_lr",
     "striate.run.series": "train_series",

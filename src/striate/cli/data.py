@@ -79,6 +79,10 @@ def doctor_command(
     quick: Annotated[
         bool, typer.Option("--quick", help="Decode no images: only counts, labels, headers and exact duplicates.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Also name the labels that look wrong to this model, trained on such data."),
+    ] = None,
     task: Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
@@ -98,6 +102,14 @@ def doctor_command(
     options |= {"value_range": value_range} | columns
     with ReadingProgress("looking at images") as progress:
         diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
+    if model:
+        from striate.run.labelling import with_wrong_labels, wrong_labels
+
+        options |= {"task": None, "value_range": None}  # the model's own
+        given = {name: value for name, value in options.items() if value is not None}
+        with ReadingProgress("looking at labels") as progress:
+            found = wrong_labels(model, data, say=say, reading=progress.show, **given)
+        diagnosis = with_wrong_labels(diagnosis, found)
     print_json(diagnosis.as_dict()) if json else echo(diagnosis)
     if diagnosis.faults:
         raise typer.Exit(1)

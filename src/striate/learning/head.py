@@ -86,7 +86,7 @@ def fit_head(
     with evaluating(tail):
         scores_of = Scorer(tail, task)
         for penalty in PENALTIES:
-            _minimise(tail, scores_of, scoring, loss, train, penalty, recipe.head_epochs)
+            minimise(tail, scores_of, scoring, loss, train, penalty, recipe.head_epochs)
             with torch.no_grad():
                 scores, targets = scoring.checked(scores_of(held[0]), held[1])
                 tally = scoring.tally(units)
@@ -102,7 +102,7 @@ def fit_head(
     return best
 
 
-def _minimise(
+def minimise(
     tail: nn.Module,
     scores_of: Scorer,
     scoring: Scoring[Any],
@@ -111,6 +111,15 @@ def _minimise(
     penalty: float,
     passes: int,
 ) -> None:
+    """Fits *tail*, in place, to the ``(inputs, targets)`` of *data* by L-BFGS, in *passes* at most: the mean loss and
+    *penalty* times half the sum of the squared weights are minimised.
+
+    >>> tail, task = nn.Linear(1, 2), scoring_of("classification").task
+    >>> data = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1])
+    >>> minimise(tail, Scorer(tail, task), scoring_of(task), nn.functional.cross_entropy, data, 0.01, 20)
+    >>> tail(data[0]).argmax(1)
+    tensor([0, 1])
+    """
     x, y = data
     weights = [p for p in tail.parameters() if p.requires_grad]
     optimizer = light(torch.optim.LBFGS)(weights, max_iter=passes, max_eval=passes, line_search_fn="strong_wolfe")

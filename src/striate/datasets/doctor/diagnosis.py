@@ -9,7 +9,7 @@ import stat
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class DataProblem:
         files: All the items concerned, by name.
         groups: Where items belong together (copies of each other): the same names, a group each.
         n: How many items (or classes) it is about; the number of files unless it says another.
+        notes: What to say of each of the files, in their order; or ``()``.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class DataProblem:
     files: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
     n: int = -1
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.severity in SEVERITIES, self.severity
@@ -61,8 +63,8 @@ class DataProblem:
             object.__setattr__(self, "n", len(self.files))
 
     def as_dict(self) -> dict[str, Any]:
-        names = ("kind", "severity", "message", "files", "groups", "n", "fix")
-        return {name: getattr(self, name) for name in names if name != "groups" or self.groups}
+        names = ("kind", "severity", "message", "files", "groups", "notes", "n", "fix")
+        return {name: getattr(self, name) for name in names if name not in ("groups", "notes") or getattr(self, name)}
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,11 @@ class Diagnosis:
     @property
     def warnings(self) -> tuple[DataProblem, ...]:
         return self.of(WARNING)
+
+    def with_problems(self, *problems: DataProblem) -> Diagnosis:
+        """The diagnosis with further *problems*, each among those of its severity."""
+        together = sorted([*self.problems, *problems], key=lambda problem: SEVERITIES.index(problem.severity))
+        return replace(self, problems=tuple(together))
 
     def as_dict(self) -> dict[str, Any]:
         """The diagnosis as JSON has it: tuples become lists."""
@@ -146,6 +153,7 @@ def _problem(problem: DataProblem, width: int, where: str) -> list[str]:
     lines = _hung(f"  {problem.kind}: {problem.message}", width, " " * 4)
     groups = problem.groups or tuple((name,) for name in problem.files)
     shown = [" = ".join(_few([name.removeprefix(f"{where}/") for name in group])) for group in groups]
+    shown = [f"{name}  {note}" for name, note in zip(shown, problem.notes, strict=True)] if problem.notes else shown
     for names in shown[:LISTED]:
         lines += _hung(f"      {names}", width, " " * 8)
     if len(shown) > LISTED:

@@ -1,0 +1,128 @@
+"""Goal: of 5% planted label errors, `striate doctor --model` finds 80% (MNIST, 10,000 items) and 50% (the JPEG copy of
+CIFAR-10, 10,000 items) within the first 10% of its list, by a model that was trained on the wrong labels; no worse than
+the ranks of the package cleanlab given the same probabilities.
+
+A network is trained with its defaults on items of which 5% have a random other label. Then its labels are ranked by
+`striate.wrong_labels`, and the same cross-validated probabilities by cleanlab's three methods, in an environment of its
+own. Found: the share of the planted errors that is within the first 10% of the items. Named: how many labels are said to
+be wrong, and how many of these are (precision) and of the planted (recall).
+
+    python bench/labels.py [--only mnist|cifar]
+
+Evidence (one seed; the columns are found, then named with precision and recall):
+  mnist, lenet5, 20 epochs, validation accuracy 90.8% of the noisy labels
+    striate                            99.2%    440 named, precision 93%, recall 81%
+    cleanlab self_confidence           99.0%    507 named (both), precision 85%, recall 87%
+    cleanlab normalized_margin         99.2%
+    cleanlab confidence_weighted       97.8%
+  cifar, vgg_small, 10 epochs, validation accuracy 57.8% of the noisy labels
+    striate                            68.2%    476 named, precision 52%, recall 49%
+    cleanlab self_confidence           66.2%    1,447 named (both), precision 25%, recall 71%
+    cleanlab normalized_margin         57.4%
+    cleanlab confidence_weighted       62.0%
+  By the features before the last layer, which know the labels by heart, it is 47% instead of 68% on cifar; by the
+  model's own probabilities 36%. The features of 10,000 items take 0.5 s (mnist) and 3.4 s (cifar), the folds 0.4 s and
+  1.6 s, on one core of a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import DATA, environment, machine, ran
+from PIL import Image
+
+import striate
+from striate.learning.features import cross_validated_scores
+from striate.run.labelling import features_of
+
+ITEMS, WRONG = 10_000, 0.05
+CLEANLAB = """
+import json, sys
+import numpy as np
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+data = np.load(sys.argv[1])
+p, labels = data["p"] / data["p"].sum(1, keepdims=True), data["labels"]
+methods = "self_confidence", "normalized_margin", "confidence_weighted_entropy"
+found = {name: get_label_quality_scores(labels, p, method=name).tolist() for name in methods}
+found["named"] = find_label_issues(labels, p, filter_by="both", n_jobs=1).astype(int).tolist()
+print(json.dumps(found))
+"""
+
+
+def mnist() -> tuple[np.ndarray, np.ndarray]:
+    """The first 10,000 training items."""
+    train = striate.open_data(DATA / "mnist").train
+    return train.arrays[:ITEMS], train.labels[:ITEMS].astype(np.int64)
+
+
+def cifar() -> tuple[np.ndarray, np.ndarray]:
+    """10,000 of the training items, at random."""
+    with zipfile.ZipFile(DATA / "cifar10-jpeg.zip") as archive:
+        names = sorted(name for name in archive.namelist() if "train/" in name and name.endswith(".jpg"))
+        classes = sorted({name.split("/")[-2] for name in names})
+        chosen = [names[i] for i in np.random.default_rng(0).choice(len(names), ITEMS, replace=False)]
+        images = [np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB")) for name in chosen]
+    return np.stack(images), np.array([classes.index(name.split("/")[-2]) for name in chosen])
+
+
+def planted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """*labels* with some wrong ones, and which these are."""
+    rng = np.random.default_rng(1)
+    wrong = np.zeros(len(labels), bool)
+    wrong[rng.choice(len(labels), round(WRONG * len(labels)), replace=False)] = True
+    return np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels), wrong
+
+
+def line(name: str, quality: np.ndarray, wrong: np.ndarray, named: np.ndarray | None = None) -> str:
+    """How many of the errors are within the first tenth, and how good those are that were named."""
+    first = np.argsort(quality, kind="stable")[: len(wrong) // 10]
+    text = f"  {name:<34} {wrong[first].sum() / wrong.sum():6.1%}"
+    if named is None:
+        return text
+    return f"{text}  {named.sum():,} named, precision {wrong[named].mean():.0%}, recall {wrong[named].sum() / wrong.sum():.0%}"
+
+
+def measure(name: str, epochs: int | None, python: Path, folder: Path) -> None:
+    """Plants, trains, ranks."""
+    x, true = {"mnist": mnist, "cifar": cifar}[name]()
+    labels, wrong = planted(true)
+    settings = {} if epochs is None else {"epochs": epochs}
+    model = striate.train(None, (x, labels), out=folder / name, quiet=True, **settings)
+    found = striate.wrong_labels(model, (x, labels), say=print)
+    order = np.array([int(item.split()[-1]) for item in found.names])
+    features = features_of(model, found.held).maps
+    p = cross_validated_scores(features, torch.from_numpy(labels[order]), 10, task=model.contract.task).softmax(1)
+    np.savez(folder / "p.npz", p=p.double().numpy(), labels=labels[order])
+    theirs = json.loads(ran(python, "-c", CLEANLAB, folder / "p.npz")[1].splitlines()[-1])
+    wrong = wrong[order]
+    named = np.isin(np.arange(len(wrong)), [suspect.index for suspect in found.errors.wrong])
+    print(f"{name}, {len(wrong):,} items, {wrong.sum():,} wrong labels")
+    print(line("striate", found.errors.quality, wrong, named))
+    both = np.array(theirs.pop("named"), bool)
+    for method, quality in theirs.items():
+        print(line(f"cleanlab {method}", np.array(quality), wrong, both if method == "self_confidence" else None))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["mnist", "cifar"])
+    only = parser.parse_args().only
+    print(machine("torch", "numpy"))
+    python = environment("cleanlab", "cleanlab==2.7.1")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, epochs in (("mnist", None), ("cifar", 10)):
+            if only in (None, name):
+                measure(name, epochs, python, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
