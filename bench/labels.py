@@ -4,8 +4,8 @@ the ranks of the package cleanlab given the same probabilities.
 
 A network is trained with its defaults on items of which 5% have a random other label. Then its labels are ranked by
 `striate.wrong_labels`, and the same cross-validated probabilities by cleanlab's three methods, in an environment of its
-own. Found: the share of the planted errors that is within the first 10% of the items. Named: how many labels are said to
-be wrong, and how many of these are (precision) and of the planted (recall).
+own. Found: the share of the planted errors that is within the first 10% of the items. Named: how many labels are said
+to be wrong, how many of these are (precision), and how many of the planted these are (recall).
 
     python bench/labels.py [--only mnist|cifar]
 
@@ -36,10 +36,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import DATA, environment, machine, ran
 from PIL import Image
 
 import striate
+from common import DATA, environment, machine, ran
 from striate.learning.features import cross_validated_scores
 from striate.run.labelling import features_of
 
@@ -88,7 +88,8 @@ def line(name: str, quality: np.ndarray, wrong: np.ndarray, named: np.ndarray | 
     text = f"  {name:<34} {wrong[first].sum() / wrong.sum():6.1%}"
     if named is None:
         return text
-    return f"{text}  {named.sum():,} named, precision {wrong[named].mean():.0%}, recall {wrong[named].sum() / wrong.sum():.0%}"
+    recall = wrong[named].sum() / wrong.sum()
+    return f"{text}  {named.sum():,} named, precision {wrong[named].mean():.0%}, recall {recall:.0%}"
 
 
 def measure(name: str, epochs: int | None, python: Path, folder: Path) -> None:
