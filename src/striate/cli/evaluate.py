@@ -59,6 +59,15 @@ def evaluate_command(
             help="Also write every item's label, prediction and probabilities to this table.",
         ),
     ] = None,
+    accept_error: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="Answer unknown where needed so that at most this share (1%) of answers is wrong."
+        ),
+    ] = None,
+    coverage: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Answer this share (95%) of the items, unknown for the others.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions.
@@ -74,8 +83,9 @@ def evaluate_command(
 
     if data is None and other is not None and not is_model(other):
         other, data = None, other
-    if other is not None and out:
-        raise typer.BadParameter("--out is for one model; omit MODEL_B, or --out")
+    alone = {"--out": out, "--accept-error": accept_error, "--coverage": coverage}
+    if other is not None and (first := next((name for name, value in alone.items() if value), None)):
+        raise typer.BadParameter(f"{first} is for one model; omit MODEL_B, or {first}")
     options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold}
     options |= {"label": label, "file": file, "text": text, "group": group}
     options |= {"split": split, "batch_size": batch_size, "device": device, "tta": tta, "say": say}
@@ -86,7 +96,8 @@ def evaluate_command(
         if other is not None:
             found = compare(model, other, data, **options)
         else:
-            found, held = evaluated(model, data, out=out, **options)
+            chosen: dict[str, Any] = {"accept_error": accept_error, "coverage": coverage}
+            found, held = evaluated(model, data, out=out, **chosen, **options)
             weak = slices_of(held, found)
             if out:
                 say(f"wrote {out}: {counted(found.n, 'item')}")
@@ -116,9 +127,21 @@ def predict_command(
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to print for each item.")] = 3,
     threshold: Annotated[
-        float,
-        typer.Option("--threshold", "--conf", min=0, max=1, help="Multilabel: minimum probability of a label."),
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--threshold",
+            "--conf",
+            min=0,
+            max=1,
+            help="Minimum probability of a label [0.5]; of a class, below it unknown.",
+        ),
+    ] = None,
+    sets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="Also the classes that contain the right one for this share (90%) of items."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder: the mask of each image, as PNG.")
     ] = None,
@@ -138,7 +161,7 @@ def predict_command(
     from striate.run.predicting import predictions
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
-    columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard}
+    columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
     failed, documents = 0, []
     for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):
         if isinstance(answer, DataError):

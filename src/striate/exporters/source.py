@@ -13,7 +13,7 @@ from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters.classes import Writer
 from striate.exporters.code import HELPERS, WIDTH, quoted, wrapped
 from striate.exporters.groups import groups_of
-from striate.model.contract import IMAGES, Contract
+from striate.model.contract import IMAGES, SURENESS, Contract
 from striate.model.placing import LONGEST
 from striate.spec import Embedding, Graph, Opaque, Shape, Softmax
 
@@ -113,7 +113,7 @@ def _imports(body: str) -> list[str]:
 
 
 FIELDS = fields(Contract)
-KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to"}
+KNOWN = {"classes", "input", "mode", "mean", "std", "resize", "interpolation", "task", "scale_to", *SURENESS}
 
 PREPARE = '''
 def prepare(image: Image.Image) -> Tensor:
@@ -181,7 +181,7 @@ ANSWER = '''
 @torch.no_grad()
 def answer(net: {name}, image: Image.Image) -> list[tuple[str, float]]:
     """Every class with its probability, the likeliest first."""
-    scores = net{scores}(prepare(image)).double()
+    scores = net{scores}(prepare(image)).double(){over}
     probabilities = np.exp(scores.log_softmax(1)[0].numpy())
     return [(CLASSES[i], float(probabilities[i])) for i in np.argsort(-probabilities, kind="stable")]
 
@@ -196,8 +196,10 @@ if __name__ == "__main__":
                 best = answer(trained, opened)[:3]
         except OSError as error:  # missing, a folder, no image, cut short
             sys.exit(f"{{file}}: cannot be read as an image ({{error}})")
-        print(f"{{file}}: " + ", ".join(f"{{name}} {{p:.1%}}" for name, p in best))
+        listed = ", ".join(f"{{name}} {{p:.1%}}" for name, p in best)
+        print(f"{{file}}: {listed}")
 '''
+KNOWN_OR_NOT = "{listed if best[0][1] >= THRESHOLD else f'unknown ({listed})'}"
 
 
 def _constants(contract: Contract, weights: str) -> str:
@@ -215,6 +217,10 @@ def _constants(contract: Contract, weights: str) -> str:
     if contract.target_mean:
         text += f"\nTARGET_MEAN, TARGET_STD = {contract.target_mean!r}, {contract.target_std!r}"
         text += "  # a value is its output times the std, plus the mean"
+    if contract.temperature != 1:
+        text += f"\nTEMPERATURE = {contract.temperature!r}  # of the probabilities, fitted on validation"
+    if contract.threshold is not None:
+        text += f"\nTHRESHOLD = {contract.threshold!r}  # of the probability: below it the class is unknown"
     return text.replace("\0", " ") + f"\nWEIGHTS = Path(__file__).with_name({quoted(weights)})"
 
 
@@ -242,6 +248,11 @@ def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
         resized, helper = f"{image}.resize(({width}, {height}), {method})", ""
     prepare = PREPARE.format(channels=channels, height=height, width=width, resized=resized)
     load = LOAD.format(name=name, inputs="")
-    answer = ANSWER.format(name=name, scores=".scores" if ends_in_softmax else "")
+    answer = ANSWER.format(
+        name=name,
+        scores=".scores" if ends_in_softmax else "",
+        over=" / TEMPERATURE" if contract.temperature != 1 else "",
+        listed="{listed}" if contract.threshold is None else KNOWN_OR_NOT,
+    )
     parts = [helper.format(method=method, longest=LONGEST), prepare, load, answer]
     return "\n\n\n".join(part.strip("\n") for part in parts if part)

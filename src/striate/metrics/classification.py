@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
 from striate.metrics.averages import Averages, Interval, averages
+from striate.metrics.calibration import brier_score, calibration
+from striate.metrics.conformal import Rejection
 from striate.metrics.curves import auc_interval, threshold_curves
 from striate.metrics.shared import (
     WORST,
@@ -27,7 +29,6 @@ from striate.metrics.shared import (
     share_interval,
 )
 
-BINS = 15  # of the calibration error
 TOP = 5  # guesses of the top-5 accuracy
 MANY = 10  # classes: of more, it is printed
 
@@ -75,7 +76,8 @@ class ClassificationScores:
         loss: Mean cross-entropy, in nats.
         per_class: One :class:`ClassScore` a class.
         confusion: ``(K, K)`` counts; rows are the labels, columns the predictions.
-        calibration: See :func:`calibration`.
+        calibration: See :func:`~striate.metrics.calibration.calibration`; ``brier`` is the Brier score; where the
+            scores were divided by a ``temperature``, what it was ``before``.
         worst: The mistakes with the highest probability, the highest first; 24 at most.
         targets: int64 ``(N,)``, the label of each item.
         predictions: int64 ``(N,)``, its most probable class.
@@ -86,6 +88,7 @@ class ClassificationScores:
         top5_interval: Its 95% interval (:func:`wilson`).
         auc: The mean of the classes' areas under the ROC curve, of those that it is defined for.
         log_probabilities: float64 ``(N, K)``, as they were given.
+        rejection: Of a model that answers "unknown" below a probability: how often it answers, and how often wrongly.
     """
 
     classes: tuple[str, ...]
@@ -95,7 +98,7 @@ class ClassificationScores:
     loss: float
     per_class: tuple[ClassScore, ...]
     confusion: NDArray[np.int64]
-    calibration: dict[str, float]
+    calibration: dict[str, Any]
     worst: tuple[Mistake, ...]
     targets: NDArray[np.int64]
     predictions: NDArray[np.int64]
@@ -106,6 +109,7 @@ class ClassificationScores:
     top5_interval: Interval | None
     auc: float | None
     log_probabilities: NDArray[np.float64]
+    rejection: Rejection | None = None
 
     @property
     def right(self) -> int:
@@ -158,6 +162,29 @@ class ClassificationScores:
         count = f"{self.right} of {self.n} {items}"
         return f"accuracy {self.accuracy:.2%} ({count}; 95% interval {low:.1%} to {high:.1%})"
 
+    def _calibration_error(self) -> str:
+        """With what it was before, and what it would be of a perfect model."""
+        found = self.calibration
+        before = (
+            f"{percent(found['before']['expected_calibration_error'])} before temperature {found['temperature']:.2f}; "
+            if "before" in found
+            else ""
+        )
+        chance = f"{percent(found['by_chance'])} by chance alone"
+        return f"{percent(found['expected_calibration_error'])} ({before}{chance})"
+
+    def _answered(self) -> list[str]:
+        """How often a model that may say "unknown" answers."""
+        found = self.rejection
+        if found is None:
+            return []
+        share = f"answered     {percent(found.coverage, self.n)}  ({found.answered:,} of {self.n:,}; "
+        if not found.answered:
+            return [f"{share}no probability reaches {found.threshold:.3g})"]
+        error = f"{percent(found.error, found.answered)} of the answers are wrong"
+        wrong = f"{error}, 95% interval {share_interval(wilson(found.wrong, found.answered))}"
+        return [f'{share}{wrong}; below a probability of {found.threshold:.3g} it answers "unknown")']
+
     def __str__(self) -> str:
         n, (low, high), common = self.n, self.accuracy_interval, self.commonest
         rows = [
@@ -185,7 +212,8 @@ class ClassificationScores:
                 f"AUC          {decimal(self.auc)}  (mean of the classes, each against the others)",
                 f"loss         {self.loss:.4f}  (cross-entropy, nats)",
                 f"confidence   {percent(self.calibration['mean_confidence'])} on average, "
-                f"calibration error (ECE) {percent(self.calibration['expected_calibration_error'])}",
+                f"calibration error (ECE) {self._calibration_error()}",
+                *self._answered(),
                 f"baseline     {percent(common.n / n, n)}  (majority class {printable(common.name)!r})",
                 "",
                 *class_table(("class", "items", "precision", "recall", "F1", "AUC"), rows, weakness, "F1"),
@@ -238,7 +266,7 @@ def score_classification(
         loss=float(losses.mean()),
         per_class=per_class,
         confusion=confusion,
-        calibration=calibration(confidence, predicted == labels),
+        calibration=calibration(confidence, predicted == labels) | {"brier": brier_score(log_p, labels)},
         worst=tuple(
             Mistake(i, item_name(i, names), classes[labels[i]], classes[predicted[i]], float(confidence[i]))
             for i in surest
@@ -306,29 +334,6 @@ def _class_score(
         None if auc is None else auc_interval(auc, curves.positives, curves.negatives),
         curves.average_precision,
     )
-
-
-def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:
-    """How far the probabilities of the predictions are from how often the predictions are right.
-
-    The expected calibration error is the mean over items of |share right - mean confidence| of the item's
-    bin, in 15 bins of equal width, each open below and closed above: C. Guo et al., "On calibration of
-    modern neural networks", ICML 2017, equation 3.
-
-    Args:
-        confidence: ``(N,)`` the probability that the model gave its prediction, 0..1.
-        right: ``(N,)`` whether the prediction was right.
-
-    >>> calibration(np.array([0.9, 0.9]), np.array([True, False]))["expected_calibration_error"]
-    0.4
-    """
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    gap = np.bincount(place, weights=right - confidence, minlength=BINS)
-    return {
-        "expected_calibration_error": float(abs(gap).sum() / len(confidence)),
-        "mean_confidence": float(confidence.mean()),
-        "bins": BINS,
-    }
 
 
 def _check(log_p: NDArray[np.float64], labels: NDArray[Any], k: int, names: Sequence[str] | None) -> None:

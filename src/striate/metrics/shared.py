@@ -11,7 +11,7 @@ from unicodedata import combining, east_asian_width
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import DataError
+from striate.errors import DataError, RecipeError
 
 WORST = 24  # items kept: as many as a page of images can show and a person will look at
 ROWS = 30  # classes that are all listed; of more, the weakest
@@ -156,6 +156,21 @@ def decimal(value: float | None) -> str:
     if value is None:
         return "-"
     return "0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+
+
+def share_of(value: float | str, name: str) -> float:
+    """A share as a person writes it, ``"95%"`` or 0.95; RecipeError where it is none.
+
+    >>> share_of("1%", "accept_error"), share_of(0.95, "coverage")
+    (0.01, 0.95)
+    """
+    try:
+        found = float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 < found < 1 or isinstance(value, bool):
+        raise RecipeError(f"{name} must be a share between 0 and 1, such as 5% or 0.05; got {value!r}")
+    return found
 
 
 def class_table(

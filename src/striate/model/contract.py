@@ -7,9 +7,10 @@ prediction alike, through :mod:`striate.model.prepare`.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
 
-from striate.errors import ModelError, nearest
+from striate.errors import ModelError, RecipeError, listed, nearest
 from striate.tasks import CLASSIFICATION, TaskField
 from striate.tasks.task import IGNORE as IGNORE
 
@@ -51,6 +52,12 @@ class Contract:
             0 and 255. None: 0 and 65,535; floating point is refused then.
         tta: Test-time augmentation: ``"none"``; ``"flip"``: scores are the mean over an image and its mirror image,
             which takes twice the time (Simonyan and Zisserman 2014, section 3.2).
+        temperature: What scores are divided by before they become probabilities, above 0; fitted on validation.
+        threshold: Of one class per item: the probability below which the answer is "unknown"; None: never.
+        sets: Of one class per item: ``(coverage, probability)`` in ascending order: the classes of this probability or
+            more contain the right one for that share of the items.
+        energy: Of one class per item: the ``log sum exp`` of the scores that one ordinary item in a hundred falls
+            below, ``(1,)``; empty where it is not known.
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -75,6 +82,10 @@ class Contract:
     vocabulary: tuple[str, ...] = ()
     value_range: tuple[float, ...] = ()
     tta: str = "none"
+    temperature: float = 1.0
+    threshold: float | None = None
+    sets: tuple[tuple[float, float], ...] = ()
+    energy: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for field, choices in (
@@ -92,6 +103,7 @@ class Contract:
         self._check_targets()
         self._check_vocabulary()
         self._check_range()
+        self._check_sureness()
         if self.tta != "none" and not self.mirrors:
             raise ModelError(f"contract: tta {self.tta} {NO_MIRROR}; use tta none")
 
@@ -178,6 +190,44 @@ class Contract:
         if values and self.mode not in IMAGES:
             raise ModelError(f"contract: value_range is of images, got the mode {self.mode}")
 
+    def _check_sureness(self) -> None:
+        if not _finite(self.temperature) or not self.temperature > 0:
+            raise ModelError(f"contract: temperature must be a number above 0, got {self.temperature!r}")
+        if self.threshold is not None and not _share(self.threshold):
+            raise ModelError(f"contract: threshold must be a probability, from 0 to 1, got {self.threshold!r}")
+        pairs = all(isinstance(pair, tuple) and len(pair) == 2 and all(map(_share, pair)) for pair in self.sets)
+        if not pairs or list(self.sets) != sorted(self.sets):
+            raise ModelError(f"contract: sets must be pairs of a coverage and a probability, got {self.sets}")
+        if not (len(self.energy) < 2 and all(map(_finite, self.energy))):
+            raise ModelError(f"contract: energy must be one number, got {self.energy}")
+        if not self.task.activation and self.temperature != 1:
+            raise ModelError(f"contract: a temperature goes with probabilities, and {self.task} has none")
+        of = next((name for name in SURENESS[1:] if getattr(self, name) not in (None, ())), "")
+        if of and not self.task.exclusive:
+            raise ModelError(f"contract: {of} goes with one class per item, not with {self.task}")
+
+    def least_for(self, coverage: float) -> float:
+        """The probability from which on a class is in the prediction sets of *coverage*, or of the next that is known.
+
+        Raises:
+            RecipeError: None is known.
+        """
+        if not self.task.exclusive:
+            raise RecipeError(f"sets are of models with one class per item, this is for {self.task}; omit it")
+        known = [least for level, least in self.sets if level >= coverage - 1e-9]
+        if known and coverage > 0:
+            return known[0]
+        has = f"those of {listed(f'{level:.0%}' for level, _ in self.sets)}" if self.sets else "none"
+        raise RecipeError(
+            f"sets is {coverage:.3g}; this model knows {has}: sets are fitted at the end of training, the higher their "
+            f"coverage the more validation items they need (14 for 80%, 29 for 90%, 59 for 95%, 299 for 99%)"
+        )
+
+    def unfitted(self) -> Contract:
+        """Without what was fitted on validation: for other weights."""
+        default: dict[str, Any] = {f.name: f.default for f in fields(self) if f.name in SURENESS}
+        return replace(self, **default)
+
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self)} | {"task": self.task.name}
         late = {f.name: f.default for f in fields(self)[LATE:]}
@@ -206,7 +256,12 @@ class Contract:
 
 
 NO_MIRROR = "is of images, and of targets that are the same in the mirror"
+SURENESS = ("temperature", "threshold", "sets", "energy")  # what is fitted on validation, for these weights
 LATE = 8  # the fields from here on are omitted from the JSON where they have their default
+
+
+def _share(value: object) -> bool:
+    return _finite(value) and 0 <= value <= 1  # type: ignore[operator]
 
 
 def _finite(value: object) -> bool:

@@ -44,7 +44,6 @@ DTYPES = {
     torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
 MAX_SCORES = 2**24  # that a batch gives at most, where every pixel has some
-THRESHOLD = 0.5  # of a label's probability: from here on it is predicted
 
 
 class Model:
@@ -84,7 +83,7 @@ class Model:
 
     def log_probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """Of every class, in natural logarithms: prepared inputs to float64 ``(N, K)``."""
-        return log_softmax(self.scores(inputs))
+        return log_softmax(self.scores(inputs), self.contract.temperature)
 
     def at_a_time(self, batch_size: int) -> int:
         """How many items of a batch can go through the network together without filling the memory with scores."""
@@ -92,7 +91,12 @@ class Model:
         return max(1, min(batch_size, MAX_SCORES // prod(outputs)))
 
     def predict(
-        self, source: Source | Iterable[Source], *, batch_size: int = 64, threshold: float = THRESHOLD
+        self,
+        source: Source | Iterable[Source],
+        *,
+        batch_size: int = 64,
+        threshold: float | None = None,
+        sets: float | None = None,
     ) -> list[Any]:
         """The predictions for *source*, in order: each a :class:`Prediction`; for several labels :class:`Labels`, for
         numbers :class:`Values`, for pixels a :class:`Mask`.
@@ -103,22 +107,31 @@ class Model:
                 texts: a sentence, or a file with a sentence per line (a ``Path``, or a name that ends in ``.txt``).
                 For one of values: an array of the contract's input, a batch of them, or a ``.npy`` file.
             batch_size: How many items go through the network at a time.
-            threshold: The probability from which on one of several labels is predicted.
+            threshold: The probability from which on one of several labels is predicted [0.5]; of one class per item
+                that below which the answer is "unknown" [the contract's].
+            sets: With one class per item: also the classes that contain the right one for this share of the items.
 
         Raises:
             DataError: Naming the first that cannot be read.
+            RecipeError: No prediction sets of such a coverage are known.
         """
         answers = []
-        for answer in self.answers(sources_in(source), batch_size=batch_size, threshold=threshold):
+        for answer in self.answers(sources_in(source), batch_size=batch_size, threshold=threshold, sets=sets):
             if isinstance(answer, DataError):
                 raise answer
             answers.append(answer)
         return answers
 
     def answers(
-        self, sources: Iterable[Source | Item | DataError], *, batch_size: int = 64, threshold: float = THRESHOLD
+        self,
+        sources: Iterable[Source | Item | DataError],
+        *,
+        batch_size: int = 64,
+        threshold: float | None = None,
+        sets: float | None = None,
     ) -> Iterator[Answer | DataError]:
         """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made."""
+        least = None if sets is None else self.contract.least_for(sets)
         items = [item for source in sources for item in source_items(source, self.contract)]
         batch_size = self.at_a_time(batch_size)
         batches = (items[at : at + batch_size] for at in range(0, len(items), batch_size))
@@ -132,7 +145,8 @@ class Model:
                     yield found
                 else:
                     size = None if found[1] is None else np.array([found[1]])
-                    context = output_context(self.contract, size, threshold=threshold, file=item.file, text=item.text)
+                    of: dict[str, Any] = {"threshold": threshold, "file": item.file, "text": item.text, "least": least}
+                    context = output_context(self.contract, size, **of)
                     yield scoring_of(self.contract.task).predict(next(scores), context)
 
     def check_savable(self) -> None:
@@ -242,9 +256,10 @@ def output_context(
     sizes: np.ndarray | None = None,
     *,
     names: tuple[str, ...] | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     file: str | None = None,
     text: str | None = None,
+    least: float | None = None,
 ) -> OutputContext:
     """How what *contract* did to items is undone, for :mod:`striate.tasks.scoring`.
 
@@ -253,17 +268,22 @@ def output_context(
         sizes: int ``(N, 2)``, the images' width and height as they came, in whose pixels positions and masks are given;
             those of the network's input, if not given.
         names: Of the items.
-        threshold: The probability from which on a label is predicted.
+        threshold: The probability from which on a label is predicted, or below which a class is "unknown"; the
+            contract's, if not given.
         file: Where one item came from.
         text: One item, where it is a text.
+        least: The probability from which on a class is in the prediction set; None: no sets.
     """
     return OutputContext(
         contract.classes,
         names,
         contract.positions,
-        threshold,
-        file,
-        text,
+        contract.threshold if threshold is None else threshold,
+        contract.temperature,
+        least,
+        contract.energy,
+        file=file,
+        text=text,
         unstandardise=lambda scores: scores.astype(np.float64) * contract.target_std + contract.target_mean,
         in_pixels=lambda values: in_pixels(values, contract, sizes),
         upright=lambda mask, size=None: upright_mask(

@@ -85,6 +85,7 @@ class NetworkScene:
             "output": {
                 "names": list(contract.classes),
                 "activation": task.activation,
+                "temperature": contract.temperature,
                 "perPixel": task.per_pixel,
                 "mean": list(contract.target_mean),
                 "std": list(contract.target_std),

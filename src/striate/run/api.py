@@ -32,6 +32,7 @@ from striate.run.measuring import Fetching, Held, Reading, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import placed
 from striate.run.splits import data_of_run, run_of
+from striate.run.sureness import AFTER_CHOICE, promise_broken, set_threshold
 from striate.spec import Shape
 
 
@@ -102,6 +103,8 @@ def evaluate(
     device: str | None = None,
     tta: str | None = None,
     out: str | Path | None = None,
+    accept_error: float | str | None = None,
+    coverage: float | str | None = None,
     say: Say = to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
@@ -118,6 +121,10 @@ def evaluate(
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
         tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
         out: A file ``items.csv`` for every item's name, label, prediction and probabilities.
+        accept_error: First choose, on the validation split, the threshold below which the model answers "unknown": such
+            that of its answers at most this share (``0.01``, ``"1%"``) is wrong. Kept in the model's file, or in the
+            ``Model`` that was given; ``predict`` and whatever else answers go by it.
+        coverage: Or such that it answers this share of the items.
         say: Told, in a line each, which items cannot be read, and what is new since the run.
         reading: Progress callback (items, total).
         fetching: Progress callback (file, bytes, total) of a download.
@@ -145,6 +152,8 @@ def evaluate(
         device=device,
         tta=tta,
         out=out,
+        accept_error=accept_error,
+        coverage=coverage,
         say=say,
         reading=reading,
         fetching=fetching,
@@ -161,6 +170,8 @@ def evaluated(
     device: str | None = None,
     tta: str | None = None,
     out: str | Path | None = None,
+    accept_error: float | str | None = None,
+    coverage: float | str | None = None,
     say: Say = to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
@@ -175,12 +186,19 @@ def evaluated(
             where = found.path or "the model"
             raise RecipeError(f"{where}: no run's folder says what it was trained on; give the data to evaluate it on")
         data = data_of_run(folder)
+    if accept_error is not None or coverage is not None:
+        val = parts_for(found, data, "val", say=say, reading=reading, fetching=fetching, **options)[0]
+        say(set_threshold(found, model, val, accept_error, coverage))
     held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
+    if split == "val" and run_of(found.path):
+        say(AFTER_CHOICE)
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
     scores = measure(found, *held, batch_size=batch_size)
     if out is not None:
         write_items(Path(out), [name for some in held for name in some.arrays.names], scores)
+    if accept_error is not None and split != "val" and (broken := promise_broken(scores, accept_error)):
+        say(broken)
     return scores, held
 
 

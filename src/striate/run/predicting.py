@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import DataError, RecipeError, nearest
+from striate.errors import DataError, RecipeError, counted, listed, nearest
 from striate.files import write_safely
 from striate.learning import Speed
 from striate.loading import Given, open_model
+from striate.metrics.conformal import more_than_chance
+from striate.metrics.shared import share_of
 from striate.model.contract import NO_MIRROR, TEST_TIME, Contract
-from striate.model.model import THRESHOLD, Model
+from striate.model.model import Model
 from striate.model.sources import Item, Source, source_items
 from striate.report.pictures import NOTHING, class_colours
 from striate.run.devices import device_named
@@ -57,10 +59,11 @@ def predict(
     model: Given,
     sources: Source | Iterable[Source] | Data,
     *,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     batch_size: int = 64,
     device: str | None = None,
     tta: str | None = None,
+    sets: float | str | None = None,
     out: str | Path | None = None,
     label: str | None = None,
     file: str | None = None,
@@ -75,10 +78,13 @@ def predict(
         sources: What :meth:`Model.predict <striate.model.model.Model.predict>` takes: an image file, a folder, an
             array, a batch, a sentence; or several of them. Also all that :func:`train` takes: a table, an ``.npz``, a
             DataFrame, ``(X, y)``, a data set, with targets (which are not looked at) or without.
-        threshold: The probability from which on one of several labels is predicted.
+        threshold: The probability from which on one of several labels is predicted [0.5]; of one class per item that
+            below which the answer is "unknown" [the model's, which evaluate chose].
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
         tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
+        sets: Of one class per item: also the classes that contain the right one for this share of the items (``0.9``,
+            ``"90%"``).
         out: Of segmentation: a folder to which each image's mask is written, as a PNG.
         label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
@@ -100,8 +106,10 @@ def predict(
     (10, 1.0)
     """
     answers = []
-    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "tta": tta, "out": out}
-    for answer, _ in predictions(model, sources, **how, label=label, file=file, text=text, shard=shard, say=say):
+    how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "tta": tta, "sets": sets}
+    for answer, _ in predictions(
+        model, sources, **how, out=out, label=label, file=file, text=text, shard=shard, say=say
+    ):
         if isinstance(answer, DataError):
             raise answer
         answers.append(answer)
@@ -112,10 +120,11 @@ def predictions(
     model: Given,
     sources: Source | Iterable[Source] | Data,
     *,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     batch_size: int = 64,
     device: str | None = None,
     tta: str | None = None,
+    sets: float | str | None = None,
     out: str | Path | None = None,
     label: str | None = None,
     file: str | None = None,
@@ -125,7 +134,7 @@ def predictions(
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
     found = placed(model, device, batch_size, tta)
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+    if threshold is not None and (not isinstance(threshold, int | float) or not 0 <= threshold <= 1):
         raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
     if out is not None and not found.contract.task.per_pixel:
         raise RecipeError(
@@ -136,12 +145,22 @@ def predictions(
     items = [item for source in given for item in source_items(source, contract)]
     own = share.of(range(len(items)), found.at_a_time(batch_size))
     names = _mask_names(items) if out is not None else []  # of all, so that two shares never write one file
-    answers = found.answers((items[i] for i in own), batch_size=batch_size, threshold=threshold)
+    asked = None if sets is None else share_of(sets, "sets")
+    answers = found.answers((items[i] for i in own), batch_size=batch_size, threshold=threshold, sets=asked)
+    rare: list[str] = []
     for i, answer in zip(own, answers, strict=True):
+        if getattr(answer, "out_of_distribution", False):
+            rare.append(str(getattr(items[i], "file", None) or f"item {i}"))
         if isinstance(answer, Mask) and out is not None:
             yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
         else:
             yield answer, None
+    if more_than_chance(len(rare), len(own)):
+        say(
+            f"warning: {len(rare):,} of {counted(len(own), 'item')} may be out of distribution, of a kind that the "
+            f"model was not trained on: their scores are as low as those of 1 ordinary item in 100 (energy score): "
+            f"{listed(rare, 3)}"
+        )
 
 
 def _mask_names(items: Iterable[Item | DataError]) -> list[str]:

@@ -138,6 +138,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("fine-tuned from", run.begun_from),
         ("training and validation", run.verdict.line() if run.verdict else ""),
         ("baseline", run.beside.line().partition(" ")[2] if run.beside else ""),
+        ("calibration", run.sureness.line()),
         ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
     ]
     return [(label, value) for label, value in found if value]

@@ -47,6 +47,7 @@ from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, t
 from striate.run.measuring import Held, measure
 from striate.run.pace import Pace
 from striate.run.result import Result, facts, made_of, worst_items
+from striate.run.sureness import Sureness, fit_sureness
 from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
 from striate.tasks import Task
@@ -91,6 +92,7 @@ class Run:
     trackers: Trackers = field(default_factory=Trackers)  # that follow it
     lock: FolderLock | None = None  # of the folder, until the run is finished
     world: World = field(default_factory=World)  # the processes that train it, of which the first writes the files
+    sureness: Sureness = Sureness()  # what was fitted on validation after training
     verdict: Verdict | None = None  # training, validation and test side by side, once measured
 
     @property
@@ -323,6 +325,9 @@ class Run:
         best = self.best()
         Speed(memory_format="channels_last").place(best.module)  # faster in most networks, as in evaluate and predict
         with using_threads(self.speed.threads):
+            self.sureness = fit_sureness(best, self.held["val"])
+            if self.sureness.items:
+                best.save(self.folder / "model.safetensors")
             scores = measure(best, self.held["test"])
             self.verdict = self._verdict(best, scores)
             if self.baseline:

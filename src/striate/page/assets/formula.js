@@ -190,19 +190,19 @@ const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [vari
 
   /** From the scores of the last layer to the answer that the bars show. @param {{layer: string, unit: number[]}} found */
   answer({ layer, unit }) {
-    const { net } = this, { activation, mean, std, names } = net.scene.output
+    const { net } = this, { activation, mean, std, names, temperature: T } = net.scene.output
     if (layer !== net.output || net.byName.get(layer).op === activation || !(activation || mean.length)) return
     const { shape, data } = net.values.get(layer), plane = size(shape.slice(1)), at = flat([1, ...shape.slice(1)], [0, ...unit.slice(1)]), own = unit[0], name = c => names[c] ?? c
     const scores = Array.from({ length: shape[0] }, (_, c) => data[c * plane + at]), y = net.outputs()[own * plane + at], x = fixed(scores[own])
     const step = el('div', { className: 'step' }), say = (title, text) => step.append(el('h2', {}, title), el('p', { className: 'formula' }, text))
     if (activation === 'softmax') {
-      const max = Math.max(...scores), powers = scores.map(v => Math.exp(v - max)), total = powers.reduce((s, v) => s + v, 0)
+      const max = Math.max(...scores), powers = scores.map(v => Math.exp((v - max) / T)), power = v => (T === 1 ? `exp(${v} \u2212 ${less(max)})` : `exp((${v} \u2212 ${less(max)}) / ${fixed(T)})`), total = powers.reduce((s, v) => s + v, 0)
       const by = scores.map((_, c) => c).sort((a, b) => powers[b] - powers[a]), shown = this.all ? by : by.slice(0, SHOWN), rest = by.slice(shown.length)
-      say(`softmax: the probability of ${name(own)}`, `exp(${x} \u2212 ${less(max)}) / ${fixed(total)} = ${factor(powers[own])} / ${fixed(total)} = ${y < 1e-4 ? factor(y) : result(y, written(factor(powers[own])) / written(fixed(total)))}`)
-      const rows = shown.map(c => [`exp(${fixed(scores[c])} \u2212 ${less(max)}), of ${name(c)}`, powers[c]])
+      say(`softmax: the probability of ${name(own)}`, `${power(x)} / ${fixed(total)} = ${factor(powers[own])} / ${fixed(total)} = ${y < 1e-4 ? factor(y) : result(y, written(factor(powers[own])) / written(fixed(total)))}`)
+      const rows = shown.map(c => [`${power(fixed(scores[c]))}, of ${name(c)}`, powers[c]])
       if (rest.length) rows.push([`the other ${rest.length.toLocaleString('en')} exponentials`, rest.reduce((s, c) => s + powers[c], 0)])
-      step.append(el('p', { className: 'note' }, 'The largest score is subtracted first; the exponentials of all scores add up to what divides:'), this.sums(rows, total))
-    } else if (activation) say(`sigmoid: the probability of ${name(own)}`, `1 / (1 + exp(${fixed(-scores[own])})) = ${fixed(y)}`)
+      step.append(el('p', { className: 'note' }, `The largest score is subtracted first${T === 1 ? '' : `, and the difference divided by the temperature ${fixed(T)}, which was fitted on validation`}; the exponentials of all scores add up to what divides:`), this.sums(rows, total))
+    } else if (activation) say(`sigmoid: the probability of ${name(own)}`, `1 / (1 + exp(${fixed(-scores[own])}${T === 1 ? '' : ` / ${fixed(T)}`})) = ${fixed(y)}`)
     else say(`In the units of ${name(own)}`, `${x} \u00d7 ${factor(std[own])} ${signed(mean[own])} = ${result(y, written(x) * written(factor(std[own])) + written(fixed(mean[own])))}`)
     this.root.append(step)
   }

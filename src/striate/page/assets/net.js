@@ -185,16 +185,17 @@ export class Net {
 
   /** Probabilities (or values) of the outputs; of a segmentation for every pixel, channel after channel. */
   outputs() {
-    const { activation, mean, std } = this.scene.output, last = this.byName.get(this.output), x = this.values.get(this.output)
+    const { activation, mean, std, temperature: T } = this.scene.output, last = this.byName.get(this.output), x = this.values.get(this.output)
     const C = x.shape[0], plane = size(x.shape.slice(1)), y = new Float64Array(x.data)
-    if (activation === 'softmax' && last.op !== 'softmax')
+    if (activation === last.op && T !== 1) for (let i = 0; i < y.length; i++) y[i] = Math.log(y[i]) - (activation === 'sigmoid' ? Math.log(1 - y[i]) : 0)
+    if (activation === 'softmax' && (last.op !== 'softmax' || T !== 1))
       for (let i = 0; i < plane; i++) {
         let max = -Infinity, sum = 0
         for (let c = 0; c < C; c++) max = Math.max(max, y[c * plane + i])
-        for (let c = 0; c < C; c++) sum += y[c * plane + i] = Math.exp(y[c * plane + i] - max)
+        for (let c = 0; c < C; c++) sum += y[c * plane + i] = Math.exp((y[c * plane + i] - max) / T)
         for (let c = 0; c < C; c++) y[c * plane + i] /= sum
       }
-    if (activation === 'sigmoid' && last.op !== 'sigmoid') for (let i = 0; i < y.length; i++) y[i] = 1 / (1 + Math.exp(-y[i]))
+    if (activation === 'sigmoid' && (last.op !== 'sigmoid' || T !== 1)) for (let i = 0; i < y.length; i++) y[i] = 1 / (1 + Math.exp(-y[i] / T))
     if (mean.length) for (let c = 0; c < C; c++) y[c] = y[c] * std[c] + mean[c]
     return y
   }

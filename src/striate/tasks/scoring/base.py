@@ -70,7 +70,11 @@ class OutputContext:
         classes: The names of the outputs.
         names: Of the items.
         positions: Pairs of outputs that are an x and a y in the image.
-        threshold: The probability from which on a label is predicted.
+        threshold: The probability from which on a label is predicted, or below which a class is "unknown"; None: 0.5
+            of labels, and every class is known.
+        temperature: What scores are divided by before they become probabilities.
+        least: The probability from which on a class is in an item's prediction set; None: no sets.
+        energy: The ``log sum exp`` of scores that few ordinary items fall below, ``(1,)``; empty: not known.
         file: Where one item came from.
         text: One item, where it is a text.
         unstandardise: Scores ``(N, V)`` to values in the data's units, positions as shares of the input's sides.
@@ -82,7 +86,10 @@ class OutputContext:
     classes: tuple[str, ...]
     names: tuple[str, ...] | None = None
     positions: tuple[tuple[int, int], ...] = ()
-    threshold: float = 0.5
+    threshold: float | None = None
+    temperature: float = 1.0
+    least: float | None = None
+    energy: tuple[float, ...] = ()
     file: str | None = None
     text: str | None = None
     unstandardise: Callable[[np.ndarray], np.ndarray] = _same
@@ -191,6 +198,12 @@ class Scoring(ABC, Generic[Measured]):
     def sections(self, scores: Measured, shown: Mapping[int, ItemView]) -> Sections:
         """What the report says of *scores*; *shown* are the items of ``scores.worst``, by index."""
 
+    def sureness(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+        """Fields of the contract that say how sure a model is, fitted on items that it was not trained on; none, unless
+        the task says more.
+        """
+        return {}
+
     def findings(self, scores: Measured) -> Findings:
         """What the live page shows of *scores*: nothing, unless the task says more."""
         return Findings()
@@ -207,13 +220,15 @@ def together(batches: Iterable[tuple[np.ndarray, np.ndarray]], outputs: int) -> 
     return np.concatenate([s for s, _ in pairs]), np.concatenate(targets) if targets else np.zeros(0, np.int64)
 
 
-def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """float64, over the last axis.
+def log_softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """float64, over the last axis, of *scores* over a *temperature*.
 
     >>> np.exp(log_softmax(np.zeros(4)))
     array([0.25, 0.25, 0.25, 0.25])
     """
-    return torch.from_numpy(np.asarray(scores, np.float64)).log_softmax(-1).numpy()  # as an exported file computes it
+    return (
+        torch.from_numpy(np.asarray(scores, np.float64) / temperature).log_softmax(-1).numpy()
+    )  # as an exported file computes it
 
 
 def check_range(y: Tensor, outputs: int) -> None:

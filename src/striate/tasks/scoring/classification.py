@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
+from striate.metrics.calibration import calibration, fit_temperature
 from striate.metrics.classification import ClassificationScores, Mistake, score_classification
+from striate.metrics.conformal import energy, lowest_energy, prediction_set, rejection, set_thresholds
 from striate.metrics.curves import threshold_curves
 from striate.metrics.paired import PairedDifference, compare_right
 from striate.metrics.shared import WORST, decimal, percent
@@ -37,25 +40,40 @@ from striate.tasks.scoring.base import (
 from striate.tasks.scoring.figures import classification_figures
 from striate.tasks.task import CLASSIFICATION, Metric
 
+UNKNOWN_CLASS = "unknown"  # what is answered where no class is probable enough
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction for one item: the most probable class, its probability, and all classes from there down."""
+    """The prediction for one item: the most probable class, its probability, and all classes from there down.
+
+    Where the probability is below the model's threshold, ``class_`` is "unknown" and ``known`` False. ``set`` are the
+    classes of its prediction set, where one was asked for. ``out_of_distribution``: its scores are lower than those of
+    ninety-nine ordinary items in a hundred.
+    """
 
     class_: str
     probability: float
     top: tuple[tuple[str, float], ...]
     file: str | None = None  # None for an image, an array or a text that was given itself
     text: str | None = None  # the text that was predicted for, if one
+    known: bool = True
+    set: tuple[str, ...] | None = None
+    out_of_distribution: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """As ``striate predict --json`` prints it."""
         top = [{"class": name, "probability": p} for name, p in self.top]
-        return named(self) | {"class": self.class_, "probability": self.probability, "top": top}
+        more: dict[str, object] = {} if self.known else {"known": False}
+        more |= {} if self.set is None else {"set": list(self.set)}
+        more |= {"out_of_distribution": True} if self.out_of_distribution else {}
+        return named(self) | {"class": self.class_, "probability": self.probability, "top": top} | more
 
     def line(self, top: int = 3) -> str:
-        """The *top* most probable classes."""
-        return ", ".join(f"{name} {p:.1%}" for name, p in self.top[:top])
+        """The *top* most probable classes; before them the prediction set, or that the class is unknown."""
+        listed = ", ".join(f"{name} {p:.1%}" for name, p in self.top[:top])
+        listed = listed if self.set is None else f"{{{', '.join(self.set)}}}  {listed}"
+        return listed if self.known else f"{UNKNOWN_CLASS} ({listed})"
 
 
 class ClassificationScoring(Scoring[ClassificationScores]):
@@ -103,13 +121,34 @@ class ClassificationScoring(Scoring[ClassificationScores]):
         return self.tally(units) if metric == self.task.metric else Tally(_right_of_each, _mean_recall)
 
     def predict(self, scores: np.ndarray, context: OutputContext) -> Prediction:
-        p = np.exp(log_softmax(scores))
+        p = np.exp(log_softmax(scores, context.temperature))
         top = tuple((context.classes[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
-        return Prediction(*top[0], top, context.file, context.text)
+        (name, most), own = top[0], None
+        if context.least is not None:
+            own = tuple(context.classes[i] for i in prediction_set(p, context.least))
+        known = context.threshold is None or most >= context.threshold
+        rare = bool(context.energy) and float(energy(scores[None])[0]) < context.energy[0]
+        given = context.file, context.text
+        return Prediction(name if known else UNKNOWN_CLASS, most, top, *given, known, own, rare)
 
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> ClassificationScores:
         scores, targets = together(batches, len(context.classes))
-        return score_classification(log_softmax(scores), targets, context.classes, context.names)
+        log_p = log_softmax(scores, context.temperature)
+        found = score_classification(log_p, targets, context.classes, context.names)
+        right, more = found.predictions == found.targets, found.calibration
+        if context.temperature != 1:
+            before = calibration(np.exp(log_softmax(scores).max(axis=1)), right)
+            more = more | {"temperature": context.temperature, "before": before}
+        rejected = None if context.threshold is None else rejection(found.probabilities, right, context.threshold)
+        return replace(found, calibration=more, rejection=rejected)
+
+    def sureness(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+        if not len(scores) or not np.isfinite(scores).all():
+            return {}
+        labels = targets.astype(np.int64)
+        temperature = fit_temperature(scores, labels)
+        own = np.exp(log_softmax(scores, temperature)[np.arange(len(labels)), labels])
+        return {"temperature": temperature, "sets": set_thresholds(own), "energy": lowest_energy(scores)}
 
     def compare(self, first: ClassificationScores, second: ClassificationScores) -> PairedDifference:
         return compare_right(first.errors == 0, second.errors == 0, self.task.metric)

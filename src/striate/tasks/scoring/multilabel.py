@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError
+from striate.metrics.calibration import fit_temperature
 from striate.metrics.curves import average_precision, threshold_curves
 from striate.metrics.multilabel import LabelMistake, MultilabelScores, score_multilabel
 from striate.metrics.shared import decimal, percent
@@ -31,6 +33,8 @@ from striate.tasks.scoring.base import (
 )
 from striate.tasks.scoring.figures import multilabel_figures
 from striate.tasks.task import MULTILABEL
+
+THRESHOLD = 0.5  # of a label's probability: from here on it is predicted, where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,20 @@ class MultilabelScoring(Scoring[MultilabelScores]):
         return Tally(_kept, _mean_average_precision, lambda before, batch: torch.cat([before, batch], 1))
 
     def predict(self, scores: np.ndarray, context: OutputContext) -> Labels:
-        p = 1 / (1 + np.exp(-scores.astype(np.float64).clip(-700, 700)))
+        p = 1 / (1 + np.exp(-(scores.astype(np.float64) / context.temperature).clip(-700, 700)))
+        threshold = THRESHOLD if context.threshold is None else context.threshold
         every = tuple(zip(context.classes, p.tolist(), strict=True))
-        return Labels(tuple(n for n, value in every if value >= context.threshold), every, context.file, context.text)
+        return Labels(tuple(n for n, value in every if value >= threshold), every, context.file, context.text)
 
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> MultilabelScores:
-        return score_multilabel(*together(batches, len(context.classes)), context.classes, context.names)
+        scores, targets = together(batches, len(context.classes))
+        return score_multilabel(scores / context.temperature, targets, context.classes, context.names)
+
+    def sureness(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+        if not len(scores) or not np.isfinite(scores).all():
+            return {}
+        pairs = np.stack([np.zeros(scores.size), scores.astype(np.float64).ravel()], axis=1)  # of no and of yes
+        return {"temperature": fit_temperature(pairs, targets.astype(np.int64).ravel())}
 
     def findings(self, scores: MultilabelScores) -> Findings:
         """The items that are not all right, the highest loss first."""
