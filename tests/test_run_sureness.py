@@ -149,7 +149,7 @@ def test_a_share_of_the_items_is_answered(model):
     assert 0.7 < scores.rejection.coverage < 0.9
 
 
-def test_below_the_threshold_the_class_is_unknown(model, cli):
+def test_below_the_threshold_the_class_is_unknown(model, cli, in_folder):
     striate.evaluate(model, coverage=0.8, say=lambda text: None)
     found, items = load(model), open_data("digits").test.inputs
     answers = found.predict(items)

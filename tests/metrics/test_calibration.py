@@ -40,10 +40,14 @@ def test_calibration_by_hand() -> None:
     assert found["expected_calibration_error"] == pytest.approx(by_hand)
     assert found["mean_confidence"] == pytest.approx(0.8025)
     assert found["bins"] == 15
-    assert found["reliability"] == [
-        {"n": 2, "confidence": pytest.approx(0.63), "accuracy": 0.5},
-        {"n": 2, "confidence": pytest.approx(0.975), "accuracy": 1.0},
-    ]
+    assert found["reliability"] == [{"n": 4, "confidence": pytest.approx(0.8025), "accuracy": 0.75}]
+
+
+def test_bins_of_few_items_are_joined_in_the_diagram() -> None:
+    confidence = np.repeat([0.3, 0.5, 0.9, 1.0], [3, 8, 20, 4])
+    bins = calibration(confidence, np.arange(35) % 2 > 0)["reliability"]
+    assert [b["n"] for b in bins] == [11, 20, 4]
+    assert bins[0]["confidence"] == pytest.approx((3 * 0.3 + 8 * 0.5) / 11)
 
 
 def test_a_bin_is_closed_above() -> None:

@@ -110,16 +110,12 @@ def test_as_dict_is_json_with_the_keys_of_the_interface() -> None:
         json.dumps(score_classification(*random_answers(0, 30, 3), names_of(3)).as_dict(), allow_nan=False)
     )
     assert list(found) == [
-<<<<<<< HEAD
         *("n", "accuracy", "accuracy_interval", "loss", "per_class", "confusion", "calibration", "worst"),
-        *("averages", "top5", "top5_interval", "auc"),
+        *("averages", "top5", "top5_interval", "auc", "rejection"),
     ]
     assert list(found["per_class"][0]) == [
         *("name", "n", "precision", "recall", "f1"),
         *("precision_interval", "recall_interval", "auc", "auc_interval", "average_precision"),
-=======
-        *("n", "accuracy", "accuracy_interval", "loss", "per_class", "confusion", "calibration", "worst", "rejection"),
->>>>>>> 264f384 (Probabilities end calibrated: a temperature fitted on validation is kept in the model file; evaluate chooses when the answer is unknown, predict gives prediction sets and warns of items out of distribution)
     ]
     assert list(found["worst"][0]) == ["index", "name", "truth", "predicted", "probability"]
 

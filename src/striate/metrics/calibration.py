@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BINS = 15  # of the calibration error
+FEWEST = 10  # items of a dot in the reliability diagram
 COOLEST, HOTTEST = 0.02, 50.0  # temperatures
 FOLDS = 5  # of validation, in which the methods are compared
 MOST = 50_000  # numbers among which the methods are compared: of more items an even choice
@@ -48,17 +49,27 @@ def calibration(confidence: Floats, right: NDArray[np.bool_]) -> dict[str, Any]:
     """
     place = _bins(confidence)
     gap = np.bincount(place, weights=right - confidence, minlength=BINS)
-    n, sure, hits = (np.bincount(place, weights=w, minlength=BINS) for w in (None, confidence, right))
     return {
         "expected_calibration_error": float(abs(gap).sum() / len(confidence)),
         "by_chance": error_by_chance(confidence),
         "mean_confidence": float(confidence.mean()),
         "bins": BINS,
-        "reliability": [
-            {"n": int(n[i]), "confidence": float(sure[i] / n[i]), "accuracy": float(hits[i] / n[i])}
-            for i in np.flatnonzero(n)
-        ],
+        "reliability": _reliability(confidence, right),
     }
+
+
+def _reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[dict[str, float]]:
+    """The bins from low to high, each joined with those below until it has ten items: fewer say nothing of a share."""
+    found: list[dict[str, float]] = []
+    n, sure, hits = 0, 0.0, 0
+    place = _bins(confidence)
+    counts, sums, rights = (np.bincount(place, weights=w, minlength=BINS) for w in (None, confidence, right))
+    for i in range(BINS):
+        n, sure, hits = n + int(counts[i]), sure + float(sums[i]), hits + int(rights[i])
+        if n >= FEWEST or (n and i == BINS - 1):
+            found.append({"n": n, "confidence": sure / n, "accuracy": hits / n})
+            n, sure, hits = 0, 0.0, 0
+    return found
 
 
 def error_by_chance(confidence: Floats) -> float:

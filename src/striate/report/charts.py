@@ -96,6 +96,52 @@ def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float6
     return el("figure", el("figcaption", el("b", name), some), svg, class_="chart square")
 
 
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Predictions of about one probability: how many, their mean probability, the share right and its interval."""
+
+    n: int
+    confidence: float
+    accuracy: float
+    interval: tuple[float, float]
+
+
+def reliability_diagram(curves: Mapping[str, Sequence[ReliabilityBin]]) -> Html:
+    """A square chart of how often predictions are right over their probability: on the diagonal they are believable.
+
+    Args:
+        curves: Bins by name, such as ``"before"``; two names at most, the last is what counts. A dot's area stands for
+            its share of the items, its line for the interval.
+
+    >>> reliability_diagram({"now": [ReliabilityBin(30, 0.6, 0.5, (0.33, 0.67))]}).count("<circle")
+    1
+    """
+    axis = linear(0, 1, max_ticks=5)
+    plot = _Plot(axis, axis, "{:g}".format, width=340, height=340, left=62, right=14, top=14, bottom=44)
+    (x1, y1), (x2, y2) = plot.at(0, 0), plot.at(1, 1)
+    drawn, said = [], []
+    styles = dict(zip([*curves][::-1], ("val", "train"), strict=False))
+    for name, bins in curves.items():
+        items = sum(b.n for b in bins)
+        for b in bins:
+            (x, y), (_, low), (_, high) = (plot.at(b.confidence, v) for v in (b.accuracy, *b.interval))
+            radius = round(2.5 + 8 * (b.n / items) ** 0.5, 1)
+            what = el("title", f"{name}: {b.n:,} items, probability {b.confidence:.1%}, right {b.accuracy:.1%}")
+            bar = el("polyline", points=f"{x:g},{low:g} {x:g},{high:g}")
+            drawn.append(el("g", bar, el("circle", what, cx=x, cy=y, r=radius), class_=f"curve dot {styles[name]}"))
+        said.append(f"{name}: " + ", ".join(f"{b.accuracy:.0%} right at {b.confidence:.0%}" for b in bins))
+    middle = (plot.height - plot.bottom) / 2
+    svg = plot.draw(
+        "probability of the prediction",
+        el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="best"),
+        *drawn,
+        el("text", "share right", x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle:g})"),
+        label=f"How often predictions are right over their probability; {'; '.join(said)}",
+    )
+    legend = [el("span", el("i", class_=f"key {styles[name]}"), name) for name in curves]
+    return el("figure", el("figcaption", el("b", "Reliability"), *legend), svg, class_="chart square")
+
+
 # what page.css says of a chart, for one that stands alone
 ALONE = """svg { background: #fff; font-family: system-ui, sans-serif; }
 text { font-size: 12px; fill: #5c6873; } .grid { stroke: #dde2e7; }

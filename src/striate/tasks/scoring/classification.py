@@ -14,14 +14,15 @@ from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
 from striate.metrics.calibration import calibration, fit_temperature
-from striate.metrics.classification import ClassificationScores, Mistake, score_classification
+from striate.metrics.classification import ClassificationScores, Mistake, score_classification, wilson
 from striate.metrics.conformal import energy, lowest_energy, prediction_set, rejection, set_thresholds
 from striate.metrics.curves import threshold_curves
 from striate.metrics.paired import PairedDifference, compare_right
 from striate.metrics.shared import WORST, decimal, percent
 from striate.report import ItemView, Sections
+from striate.report.charts import ReliabilityBin, reliability_diagram
 from striate.report.figures import LINES, threshold_charts
-from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
+from striate.report.markup import Html, class_rows, el, html_table, join, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.scoring.base import (
@@ -161,7 +162,7 @@ class ClassificationScoring(Scoring[ClassificationScores]):
             f" 95% interval: {percent(low, n)} to {percent(high, n)}. "
             f"Always predicting “{common.name}” would give {percent(common.n / n)}.",
             _mistakes(scores, shown),
-            _classes(scores),
+            join(_classes(scores), _sureness(scores)),
             classification_figures(scores),
         )
 
@@ -296,7 +297,38 @@ def _classes(scores: ClassificationScores) -> Html:
             "the share found. F1: their harmonic mean. AUC: the area under the ROC curve, 1 where every item of the "
             "class has a higher probability for it than any other. A dash: there was nothing to take the share of."
         ),
-        note(_confidence(scores)),
+    )
+
+
+def _bins(calibration: Mapping[str, Any]) -> list[ReliabilityBin]:
+    return [
+        ReliabilityBin(b["n"], b["confidence"], b["accuracy"], wilson(round(b["accuracy"] * b["n"]), b["n"]))
+        for b in calibration["reliability"]
+    ]
+
+
+def _sureness(scores: ClassificationScores) -> Html:
+    """Whether the probabilities can be believed, before and after the temperature."""
+    found = scores.calibration
+    if "before" not in found:
+        curves, scaled = {"predictions": _bins(found)}, ""
+    else:
+        curves = {"before": _bins(found["before"]), "after": _bins(found)}
+        scaled = (
+            f" All scores are divided by the temperature {found['temperature']:.2f}, fitted on validation, which "
+            f"changes no prediction; before, the calibration error was "
+            f"{percent(found['before']['expected_calibration_error'])}."
+        )
+    return section(
+        "Can the probabilities be believed?",
+        el("p", _confidence(scores), scaled),
+        reliability_diagram(curves),
+        note(
+            "Each dot is the predictions of about one probability, larger where they are more, with the 95% interval "
+            "of the share that is right: above the dashed line more of them are right than their probability says, "
+            "below it fewer. Where a wrong answer costs more than none, let the model answer “unknown”: striate "
+            "evaluate MODEL --accept-error 1%."
+        ),
     )
 
 
@@ -315,5 +347,7 @@ def _confidence(scores: ClassificationScores) -> str:
     return (
         f"Its predictions have a probability of {percent(mean)} on average, and {percent(scores.accuracy, scores.n)} "
         f"of them are right: {verdict}. Expected calibration error "
-        f"{percent(scores.calibration['expected_calibration_error'])}, cross-entropy {scores.loss:.4f} nats."
+        f"{percent(scores.calibration['expected_calibration_error'])} (chance alone makes it "
+        f"{percent(scores.calibration['by_chance'])} with so many items), cross-entropy {scores.loss:.4f} nats, Brier "
+        f"score {scores.calibration['brier']:.4f}."
     )
