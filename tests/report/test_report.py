@@ -157,10 +157,9 @@ def test_values_that_are_missing_leave_gaps() -> None:
     history[3]["train/loss"] = float("nan")
     history = [row | {"val/loss": None, "val/accuracy": None} for row in history]
     html = page_of(history=history)
-    page = Page(html)
     assert html.count(" epochs: ") == 1  # nothing is known of the accuracy
     assert html.count('class="curve train"') == 1
-    assert page.tags.count("circle") == 5  # and two of the reliability diagram
+    assert html.count("<title>epoch ") == 3
     assert "kept epoch" not in page.text
 
 
