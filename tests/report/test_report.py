@@ -160,7 +160,7 @@ def test_values_that_are_missing_leave_gaps() -> None:
     assert html.count(" epochs: ") == 1  # nothing is known of the accuracy
     assert html.count('class="curve train"') == 1
     assert html.count("<title>epoch ") == 3
-    assert "kept epoch" not in page.text
+    assert "kept epoch" not in Page(html).text
 
 
 @pytest.mark.parametrize("loss", [0.0, 1e-14, 1e30, float("inf")])
