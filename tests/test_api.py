@@ -146,7 +146,7 @@ def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
         call(trained)
 
 
-VERBS = """doctor data train runs evaluate predict check weights export convolve pool activation lab filters maps
+VERBS = """doctor data train curve runs evaluate predict check weights export convolve pool activation lab filters maps
     activity unit field peaks explain imagine view experiment""".split()
 
 
@@ -162,7 +162,7 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
         _, *more = inspect.signature(COMMANDS[name]).parameters  # which one is a network has several names
         options = set(more) - {"json", "out", "list_", *DRAWN}
         known = set(inspect.signature(function).parameters)
-        if name == "train":
+        if name in ("train", "curve"):
             known |= {field.name for kind in (Recipe, RunOptions) for field in fields(kind)}
         if name in ("doctor", "data", "evaluate"):
             known |= {field.name for field in fields(DataOptions)}  # its **options

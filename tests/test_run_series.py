@@ -70,9 +70,9 @@ def test_an_interrupted_series_keeps_what_is_done(in_folder):
     whole = train_series(TINY, "digits", **how | {"out": "whole"})
     series = series_of("digits", repeats=3, out="r")
     for member in series.members[:2]:
-        run = prepare("digits", TINY, settings={"epochs": 2, "fraction": 0.2, "seed": member.seed}, **member.options)
+        run = prepare("digits", TINY, settings={"epochs": 2, "fraction": 0.2, **member.settings}, **member.options)
         for event in run.events():
-            if member.seed == 1 and isinstance(event, Epoch):
+            if member.settings["seed"] == 1 and isinstance(event, Epoch):
                 break
         else:
             run.finish()

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from striate.run.api import train as train
     from striate.run.api import weak_slices as weak_slices
     from striate.run.comparing import runs as runs
+    from striate.run.curve import curve as curve
     from striate.run.finding import find_lr as find_lr
     from striate.run.labelling import wrong_labels as wrong_labels
     from striate.run.pairing import compare as compare
@@ -91,6 +92,7 @@ _WHERE = {
     "striate.run.pairing": "compare",
     "striate.run.labelling": "wrong_labels",
     "striate.run.predicting": "predict",
+    "striate.run.curve": "curve",
     "striate.run.finding": "find_lr",
     "striate.run.series": "train_series",
     "striate.run.viewing": "view",

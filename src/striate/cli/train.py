@@ -34,6 +34,7 @@ from striate.cli.common import (
 if TYPE_CHECKING:
     from striate.learning import World
     from striate.run import Result, Run
+    from striate.run.series import Series, SeriesRun
 
 _net, _training, _more, _speed, _run = (
     partial(typer.Option, rich_help_panel=title)  # under which heading of --help an option stands
@@ -321,26 +322,33 @@ def _train_series(
     json: bool,
 ) -> None:
     """``--repeats`` and ``--folds``: one training after the other, and what they say together."""
-    from striate.run.series import DATA_WORDS, remaining, series_of
+    from striate.run.series import DATA_WORDS, series_of
 
     out, resume, seed = choices.pop("out", None), choices.pop("resume", False), settings.pop("seed", 0)
     told = {name: choices[name] for name in DATA_WORDS if name in choices}
     series = series_of(data, repeats=repeats, folds=folds, seed=seed, out=out, resume=resume, **told)
-    how_many = ("--repeats", repeats) if repeats else ("--folds", folds)
-    for member in remaining(series, say):
-        run = prepared(settings | {"seed": member.seed}, choices | member.options)
-        echo(f"{run.summary}\n", error=True)
-        _train(run, command("striate", "train", data, *how_many, "--out", series.folder, "--resume"))
-        result = run.finish()
-        for text in result.warnings():
-            say(f"warning: {text}")
-        say(result.headline())
+    again = ("train", data, *(("--repeats", repeats) if repeats else ("--folds", folds)))
+    train_runs(series, lambda member: prepared(settings | member.settings, choices | member.options), again)
     if json:
         print_json(series.as_dict())
     else:
         echo(f"\n{series}")
     say("\nnext:")
     say("  " + command("striate", "runs", series.folder))
+
+
+def train_runs(series: Series, prepared: Callable[[SeriesRun], Run], again: tuple[object, ...]) -> None:
+    """Trains and measures what of *series* is not finished; a signal ends it, with the words to go on *again*."""
+    from striate.run.series import remaining
+
+    for member in remaining(series, say):
+        run = prepared(member)
+        echo(f"{run.summary}\n", error=True)
+        _train(run, command("striate", *again, "--out", series.folder, "--resume"))
+        result = run.finish()
+        for text in result.warnings():
+            say(f"warning: {text}")
+        say(result.headline())
 
 
 def _train(run: Run, again: str) -> None:

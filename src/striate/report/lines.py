@@ -15,12 +15,13 @@ LINES = 6  # that page.css has a colour, a dash and a marker for
 @dataclass(frozen=True)
 class ChartLine:
     """One line of a :class:`LineChart`: its name in the legend and its points ``(x, y)`` in the order of x; a value of
-    y that is NaN leaves a gap. With *dots* its points are not joined.
+    y that is NaN leaves a gap. With *dots* its points are not joined. *bars* are the ends of each point's interval.
     """
 
     name: str
     points: tuple[Point, ...]
     dots: bool = False
+    bars: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ def line_chart(chart: LineChart) -> Html:
     1
     """
     points = [p for line in chart.lines for p in line.points if isfinite(p[1])]
-    xs, ys = [x for x, _ in points], [y for _, y in points]
+    xs, ys = (
+        [x for x, _ in points],
+        [y for _, y in points] + [y for line in chart.lines for of in line.bars for y in of],
+    )
     plot = _Plot(
         _across(xs, chart.log), linear(min(0.0, *ys), max(ys)), _writer(chart.y), width=560, height=290, bottom=46
     )
@@ -112,7 +116,11 @@ def _drawn(line: ChartLine, plot: _Plot, class_: str) -> Html:
         [] if line.dots else [el("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in run)) for run in runs if run]
     )
     markers = [el("path", d=_marker(number, x, y)) for run in runs for x, y in run]
-    return el("g", *drawn, *markers, class_=f"line {class_}")
+    bars = [
+        el("line", x1=plot.at(x, low)[0], x2=plot.at(x, low)[0], y1=plot.at(x, low)[1], y2=plot.at(x, high)[1])
+        for (x, _), (low, high) in zip(line.points, line.bars, strict=False)
+    ]
+    return el("g", *drawn, *bars, *markers, class_=f"line {class_}")
 
 
 def _marker(number: int, x: float, y: float) -> str:

@@ -19,7 +19,7 @@ from striate.run.comparing import RunRow
 from striate.run.folder import PROGRESS, STATE, Say, check_out, say_nothing, to_stderr
 from striate.run.making import prepare
 from striate.run.options import given_recipe, sorted_settings
-from striate.tasks import Metric, task_named
+from striate.tasks import Metric, Task, task_named
 
 REPEATS, FOLDS = "repeats", "folds"
 
@@ -30,15 +30,15 @@ class SeriesRun:
 
     Args:
         folder: Its own.
-        seed: Of its recipe.
+        title: ``"fold 2/5"``, ``"seed 3 (4 of 5)"``.
+        settings: What of the recipe is of this run alone.
         fold: ``"2/5"``, in cross-validation.
-        first: The seed of the first of the series.
     """
 
     folder: Path
-    seed: int
+    title: str
+    settings: dict[str, Any]
     fold: str | None = None
-    first: int = 0
 
     @property
     def finished(self) -> bool:
@@ -58,10 +58,6 @@ class SeriesRun:
         """What of the options of :func:`~striate.run.making.prepare` is of this run alone."""
         fold = {"fold": self.fold} if self.fold else {}
         return {"out": self.folder, "resume": self.begun, **fold}
-
-    def title(self, of: int) -> str:
-        """``"fold 2/5"``, ``"seed 3"``."""
-        return f"fold {self.fold}" if self.fold else f"seed {self.seed} ({self.seed + 1 - self.first} of {of})"
 
 
 @dataclass(frozen=True)
@@ -84,10 +80,14 @@ class Series:
         return tuple(RunRow.of(member.folder) for member in self.members if member.finished)
 
     @property
+    def task(self) -> Task:
+        """Of the finished runs."""
+        return task_named(str(self.rows[0].task))
+
+    @property
     def metric(self) -> Metric:
-        """That of the task."""
-        row = self.rows[0]
-        return task_named(str(row.task)).judged_by(str(row.settings.get("balance", "none"))).metric
+        """The one that the runs report."""
+        return self.task.judged_by(str(self.rows[0].settings.get("balance", "none"))).metric
 
     def spread(self, split: str = "test") -> Spread | None:
         """The metric on *split*, ``"test"`` or ``"val"``, of the finished runs; None where there is none."""
@@ -173,21 +173,33 @@ def series_of(
     kind, n = (REPEATS, repeats) if repeats is not None else (FOLDS, folds)
     if not isinstance(n, int) or n < 2:
         raise RecipeError(f"{kind} is {n!r}, expected a whole number of at least 2, such as 5")
-    if World.of_environment().size > 1:
-        raise RecipeError(
-            f"{kind} runs one training after the other in one process; omit it, or start without torchrun"
-        )
     dataset = open_data(data, **of_data | ({"fold": f"1/{n}"} if kind == FOLDS else {}))
-    folder = Path(out) if out is not None else _own_folder(f"{dataset.name}-{kind}", resume)
+    folder = series_folder(out, f"{dataset.name}-{kind}", resume)
+    if kind == FOLDS:
+        runs = [SeriesRun(folder / f"fold-{k}", f"fold {k}/{n}", {"seed": seed}, f"{k}/{n}") for k in range(1, n + 1)]
+    else:
+        runs = [
+            SeriesRun(folder / f"seed-{s}", f"seed {s} ({s + 1 - seed} of {n})", {"seed": s})
+            for s in range(seed, seed + n)
+        ]
+    return Series(folder, kind, tuple(runs))
+
+
+def series_folder(out: str | Path | None, name: str, resume: bool) -> Path:
+    """The folder of a series: *out*, or ``runs/NAME`` with the next free number (to *resume*, with the last one).
+
+    Raises:
+        RecipeError: It holds something else, or there are several processes.
+        ModelError: There is nothing to resume.
+    """
+    if World.of_environment().size > 1:
+        raise RecipeError("several trainings run one after the other in one process; start without torchrun")
+    folder = Path(out) if out is not None else _own_folder(name, resume)
     if not resume:
         check_out(folder)
     elif not folder.is_dir():
         raise ModelError(f"{folder}: no series to resume in it; omit --resume to start one")
-    if kind == FOLDS:
-        members = [SeriesRun(folder / f"fold-{k}", seed, f"{k}/{n}") for k in range(1, n + 1)]
-    else:
-        members = [SeriesRun(folder / f"seed-{s}", s, first=seed) for s in range(seed, seed + n)]
-    return Series(folder, kind, tuple(members))
+    return folder
 
 
 def _own_folder(name: str, resume: bool) -> Path:
@@ -245,18 +257,41 @@ def train_series(
     of_recipe, of_run = sorted_settings(settings)
     out, resume = of_run.pop("out", None), of_run.pop("resume", False)
     given = given_recipe(recipe)
-    recipe_seed = given.recipe.seed if isinstance(given, NamedRecipe) else given.seed if given else 0
-    first = int(of_recipe.pop("seed", recipe_seed))
+    first = int(of_recipe.pop("seed", seed_of(given)))
     told = {name: of_run[name] for name in DATA_WORDS if name in of_run}
     series = series_of(data, repeats=repeats, folds=folds, seed=first, out=out, resume=resume, **told)
+    train_all(series, net, data, given, of_recipe, of_run, say)
+    say(series.sentence())
+    return series
+
+
+def train_all(
+    series: Series,
+    net: Given | None,
+    data: Data,
+    recipe: Recipe | NamedRecipe | None,
+    settings: dict[str, Any],
+    options: dict[str, Any],
+    say: Say,
+) -> None:
+    """Trains and measures what of *series* is not finished."""
     for member in remaining(series, say):
-        run = prepare(data, net, given, say=say, settings=of_recipe | {"seed": member.seed}, **of_run, **member.options)
+        how = {"settings": settings | member.settings, **options, **member.options}
+        run = prepare(data, net, recipe, say=say, **how)
         for event in run.events():
             if isinstance(event, Epoch):
                 say(event.line(run.recipe.epochs))
         say(run.finish().headline())
-    say(series.sentence())
-    return series
+
+
+def seed_of(recipe: Recipe | NamedRecipe | None) -> int:
+    """The random seed of a recipe; 0 where there is none.
+
+    >>> seed_of(Recipe(seed=3)), seed_of(None)
+    (3, 0)
+    """
+    plain = recipe.recipe if isinstance(recipe, NamedRecipe) else recipe
+    return plain.seed if plain else 0
 
 
 DATA_WORDS = (
@@ -267,9 +302,8 @@ DATA_WORDS = (
 def remaining(series: Series, say: Say) -> Iterator[SeriesRun]:
     """The runs that are not finished, each announced."""
     for member in series.members:
-        title = member.title(len(series.members))
         if member.finished:
-            say(f"{title}: finished, in {member.folder}")
+            say(f"{member.title}: finished, in {member.folder}")
         else:
-            say(f"\n{title}, in {member.folder}")
+            say(f"\n{member.title}, in {member.folder}")
             yield member

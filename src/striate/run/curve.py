@@ -1,0 +1,379 @@
+"""The learning curve: the same training with more and more of the training split. Would more data help?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.analysis import align_columns
+from striate.datasets import Data, open_data, with_validation
+from striate.errors import RecipeError
+from striate.files import write_safely
+from striate.learning import NamedRecipe, Recipe
+from striate.loading import Given
+from striate.metrics import Scores
+from striate.metrics.paired import drawings
+from striate.model.model import load
+from striate.report.document import html_document
+from striate.report.lines import ChartLine, LineChart, line_chart
+from striate.report.markup import el, html_table, join, note, num, section
+from striate.run.folder import Say, read_about, say_nothing, to_stderr
+from striate.run.measuring import measure, parts_for
+from striate.run.options import given_recipe, sorted_settings
+from striate.run.series import DATA_WORDS, Series, SeriesRun, seed_of, series_folder, train_all
+from striate.tasks import Metric
+
+FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+LEAST = 20  # training items that a fraction leaves; of fewer nothing is learned
+LAST = 3  # points that say how the curve goes on
+PAGE = "curve.html"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Trainings with one part of the training split.
+
+    Args:
+        items: Of the training split that were used.
+        fraction: Of it.
+        value: The task's metric on the test split; the mean over the random seeds.
+        interval: 95% interval of it.
+        folders: Of the runs, one for each random seed.
+    """
+
+    items: int
+    fraction: float
+    value: float
+    interval: tuple[float, float]
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """A metric over the number of training items; ``print`` shows it.
+
+    Args:
+        metric: The task's.
+        n: Test items, the same for all.
+        seeds: Trainings of each point.
+        points: In the order of their items; two or more.
+        gain: The last point less the third last, or the first of fewer.
+        gain_interval: 95% interval of it.
+        forecast: By how much the metric would change with twice the items of the last point, if its error goes on as a
+            power of them, as over the last three points; None where there is no error left.
+        forecast_interval: 95% interval of it.
+        folder: Of the runs.
+    """
+
+    metric: Metric
+    n: int
+    seeds: int
+    points: tuple[CurvePoint, ...]
+    gain: float
+    gain_interval: tuple[float, float]
+    forecast: float | None
+    forecast_interval: tuple[float, float] | None
+    folder: str
+
+    @property
+    def verdict(self) -> str:
+        """Of the last points: ``"helps"`` (the last one is the better for it, too), ``"harms"`` or ``"not
+        distinguishable"``.
+        """
+        low, high = self.gain_interval
+        rises = self.metric.higher_is_better
+        if low <= 0 <= high or ((low > 0) == rises and (self.points[-1].value > self.points[-2].value) != rises):
+            return "not distinguishable"
+        return "helps" if (low > 0) == rises else "harms"
+
+    @property
+    def sentence(self) -> str:
+        """Whether more data would help, as far as these runs say."""
+        before, last = self.points[-LAST:][0], self.points[-1]
+        name = self.metric.words
+        change = f"{self._change(self.gain)} (95% interval {self._ends(self.gain_interval)})"
+        step = f"from {before.items:,} to {last.items:,} training items {name} changed by {change}"
+        if self.verdict == "harms":
+            return f"more of these data made it worse: {step}; look at the labels (striate doctor), or train for longer"
+        if self.verdict == "not distinguishable":
+            return f"no sign that more data of this kind would help: {step}"
+        more = ""
+        if self.forecast is not None and self.forecast_interval is not None:
+            more = (
+                f"; if it goes on like this, {2 * last.items:,} would change it by {self._change(self.forecast)} more "
+                f"({self._ends(self.forecast_interval)})"
+            )
+        return f"more data would probably help: {step}{more}"
+
+    def _change(self, value: float) -> str:
+        return self.metric.change(value)
+
+    def _ends(self, interval: tuple[float, float]) -> str:
+        return " to ".join(self.metric.change(end).removesuffix(" points") for end in interval)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``striate curve --json`` prints it."""
+        return {
+            "metric": self.metric.name,
+            "n": self.n,
+            "seeds": self.seeds,
+            "points": [
+                {
+                    "items": point.items,
+                    "fraction": point.fraction,
+                    "value": point.value,
+                    "interval": list(point.interval),
+                    "runs": list(point.folders),
+                }
+                for point in self.points
+            ],
+            "gain": self.gain,
+            "gain_interval": list(self.gain_interval),
+            "forecast": self.forecast,
+            "forecast_interval": list(self.forecast_interval) if self.forecast_interval else None,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "page": f"{self.folder}/{PAGE}",
+        }
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("training items", "of all", f"test {self.metric.words}", "95% interval")]
+        return "\n".join([*align_columns(rows + self._cells(), left=0), "", self.sentence, *self._caveat()])
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                f"{point.items:,}",
+                f"{point.fraction:.3g}",
+                self.metric.number(point.value),
+                " to ".join(map(self.metric.number, point.interval)),
+            )
+            for point in self.points
+        ]
+
+    def _caveat(self) -> list[str]:
+        one = "each point is one training, and the intervals do not include how another random seed would vary it"
+        return [f"{one}: --repeats 3 does"] if self.seeds == 1 else []
+
+    def page(self) -> str:
+        """The curve, its numbers and the sentence as one HTML file that fetches nothing."""
+        rows = [el("tr", *map(num, cells)) for cells in self._cells()]
+        head = ("training items", "of all", f"test {self.metric.words}", "95% interval")
+        items = f"{self.n:,} test items, {self.seeds} random seed{'s' if self.seeds > 1 else ''} each"
+        body = join(
+            el("header", el("h1", "Would more data help?"), el("p", self.sentence)),
+            section("Learning curve", line_chart(self.chart()), *map(note, self._caveat())),
+            section("In numbers", html_table(head, rows, text=0), note(f"{items}; the runs are in {self.folder}.")),
+            el("footer", "Written by striate. Nothing is fetched."),
+        )
+        return html_document("Learning curve", body)
+
+    def chart(self) -> LineChart:
+        """The error (a share wrong, or the metric where that is an error) over the items."""
+        share = self.metric.share
+        measured = tuple((float(point.items), self._error(point.value)) for point in self.points)
+        bars = tuple((self._error(point.interval[1]), self._error(point.interval[0])) for point in self.points)
+        lines = [ChartLine("measured, with its 95% interval", measured, bars=bars)]
+        last = self.points[-1]
+        if self.forecast is not None and self.verdict == "helps":
+            ahead = (2.0 * last.items, self._error(last.value + self.forecast))
+            lines.append(ChartLine("if it goes on like this", (measured[-1], ahead)))
+        name = f"1 - {self.metric.words}" if self.metric.higher_is_better else self.metric.words
+        return LineChart(
+            f"Test error ({name})", "training items", tuple(lines), y=".3g" if not share else ".0%", log=True
+        )
+
+    def _error(self, value: float) -> float:
+        return 1 - value if self.metric.higher_is_better else value
+
+
+def curve_series(
+    data: Data,
+    *,
+    fractions: Sequence[float] | str | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    **of_data: Any,
+) -> Series:
+    """The runs of a learning curve, the smallest part first, each in a folder of its own.
+
+    Args:
+        data: As for :func:`~striate.train`.
+        fractions: Of the training split, ``(0.1, 0.5, 1)`` or ``"0.1,0.5,1"``; halvings, if not given.
+        repeats: Trainings of each, with other random seeds.
+        seed: Of the first.
+        out: The folder of the runs; ``runs/DATA-curve``, if not given.
+        resume: Go on with the one in *out*, or the newest of the data.
+        **of_data: How the data are to be understood.
+
+    Raises:
+        RecipeError: Fewer than two fractions, or some that are not above 0 and at most 1.
+    """
+    if not isinstance(repeats, int) or repeats < 1:
+        raise RecipeError(f"repeats is {repeats!r}, expected a whole number of at least 1, such as 3")
+    dataset = with_validation(open_data(data, **of_data), seed)
+    chosen = _fractions(fractions, len(dataset.train))
+    folder = series_folder(out, f"{dataset.name}-curve", resume)
+    runs = [
+        SeriesRun(
+            folder / (f"fraction-{f:.4g}" + (f"-seed-{s}" if repeats > 1 else "")),
+            f"{f:.4g} of the training split" + (f", seed {s}" if repeats > 1 else ""),
+            {"fraction": f, "seed": s},
+        )
+        for f in chosen
+        for s in range(seed, seed + repeats)
+    ]
+    return Series(folder, "fractions", tuple(runs))
+
+
+def _fractions(given: Sequence[float] | str | None, items: int) -> list[float]:
+    if given is None:
+        chosen = [fraction for fraction in FRACTIONS if fraction * items >= LEAST]
+        if len(chosen) < 2:
+            raise RecipeError(f"{items} training items are too few for a curve; name the fractions yourself")
+        return chosen
+    try:
+        found = sorted({float(f) for f in (given.split(",") if isinstance(given, str) else given)})
+    except (TypeError, ValueError):
+        found = []
+    if len(found) < 2 or not 0 < found[0] <= found[-1] <= 1:
+        raise RecipeError(f"fractions is {given!r}, expected two or more numbers above 0 and at most 1: 0.1,0.5,1")
+    return found
+
+
+def curve(
+    net: Given | None,
+    data: Data = None,
+    *,
+    fractions: Sequence[float] | str | None = None,
+    repeats: int = 1,
+    recipe: Recipe | NamedRecipe | str | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> LearningCurve:
+    """Trains *net* with more and more of the training split, and says whether more data would help; ``print`` shows it.
+
+    Validation and test split are the same for all. The smaller parts are in the larger ones.
+
+    Args:
+        net: As for :func:`~striate.train`.
+        data: Likewise.
+        fractions: Of the training split: ``(0.1, 0.5, 1)``; 1/16, 1/8, 1/4, 1/2 and all, if not given.
+        repeats: Trainings of each, with other random seeds: the intervals then include how these vary.
+        recipe: As for :func:`~striate.train`; what is chosen for so many items, if not given.
+        quiet: Print nothing.
+        **settings: As for :func:`~striate.train`; ``out`` is the folder that the runs are in, and the page.
+
+    Returns:
+        ``.points`` with ``items``, ``value`` and ``interval``; ``.verdict``, ``.sentence``, ``.gain``, ``.forecast``.
+
+    Raises:
+        Error: Of the kind that fits, as :func:`~striate.train`.
+
+    >>> from tempfile import mkdtemp
+    >>> found = curve("flatten; linear 10", "digits", fractions=(0.1, 1), epochs=1, out=mkdtemp(), quiet=True)
+    >>> [point.items for point in found.points]
+    [130, 1293]
+    """
+    say = say_nothing if quiet else to_stderr
+    of_recipe, of_run = sorted_settings(settings)
+    out, resume = of_run.pop("out", None), of_run.pop("resume", False)
+    given = given_recipe(recipe)
+    seed = int(of_recipe.pop("seed", seed_of(given)))
+    told = {name: of_run[name] for name in DATA_WORDS if name in of_run}
+    where: dict[str, Any] = {"seed": seed, "out": out, "resume": resume}
+    series = curve_series(data, fractions=fractions, repeats=repeats, **where, **told)
+    train_all(series, net, data, given, of_recipe, of_run, say)
+    found = learning_curve(series, data, say=say, **told)
+    say(found.sentence)
+    return found
+
+
+def learning_curve(series: Series, data: Data, *, say: Say = say_nothing, **of_data: Any) -> LearningCurve:
+    """The curve of runs that are finished, measured on the test split of *data*; it also writes the page.
+
+    Raises:
+        ModelError: A run is not finished.
+    """
+    groups: dict[float, list[SeriesRun]] = {}
+    for run in series.members:
+        groups.setdefault(run.settings["fraction"], []).append(run)
+    scores: list[list[Scores]] = []
+    for runs in groups.values():
+        models = [load(run.folder) for run in runs]
+        scores.append([measure(model, *parts_for(model, data, "test", say=say, **of_data)) for model in models])
+    abouts = [read_about(runs[0].folder) for runs in groups.values()]
+    items = [int(about["images"][0]) for about in abouts]
+    metric = series.task.metric
+    drawn = np.stack([_resampled(of) for of in scores], 1)  # (R, points)
+    values = [float(np.mean([getattr(one, metric.name) for one in of])) for of in scores]
+    points = tuple(
+        CurvePoint(n, fraction, value, _interval(of, ends, metric), tuple(str(run.folder) for run in runs))
+        for n, (fraction, runs), value, of, ends in zip(items, groups.items(), values, scores, drawn.T, strict=True)
+    )
+    forecast, ends = _forecast(items, np.array(values), drawn, metric)
+    found = LearningCurve(
+        metric,
+        scores[0][0].n,
+        len(scores[0]),
+        points,
+        values[-1] - values[-LAST:][0],
+        _middle(drawn[:, -1] - drawn[:, -LAST:][:, 0]),
+        forecast,
+        ends,
+        str(series.folder),
+    )
+    write_safely(series.folder / PAGE, found.page())
+    return found
+
+
+def _resampled(scores: list[Scores]) -> NDArray[np.float64]:
+    """``(R,)``: the mean of a metric over random seeds, items and seeds both drawn again with replacement; the same
+    drawings of the items for every point.
+    """
+    each = np.concatenate([np.stack([one.resampled(times) for one in scores]) for times in drawings(scores[0].n)], 1)
+    seeds, drawn = each.shape
+    if seeds == 1:
+        return np.asarray(each[0])
+    chosen = np.random.default_rng(seeds).integers(0, seeds, (seeds, drawn))
+    return np.asarray(np.take_along_axis(each, chosen, 0).mean(0))
+
+
+def _interval(scores: list[Scores], drawn: NDArray[np.float64], metric: Metric) -> tuple[float, float]:
+    """Of one training the metric's own, where it has one; else from the drawings."""
+    own: tuple[float, float] | None = getattr(scores[0], f"{metric.name}_interval", None)
+    return own if own and len(scores) == 1 else _middle(drawn)
+
+
+def _middle(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
+    return low, high
+
+
+def _forecast(
+    items: list[int], values: NDArray[np.float64], drawn: NDArray[np.float64], metric: Metric
+) -> tuple[float | None, tuple[float, float] | None]:
+    """By how much the metric changes with twice the items, if the error goes on as a power of them (J. Hestness et al.
+    2017, arXiv 1712.00409), by the last points; of the measured values, and 95% of the drawn ones.
+    """
+    error = 1 - values if metric.higher_is_better else values
+    errors = 1 - drawn if metric.higher_is_better else drawn
+    known = (errors[:, -LAST:] > 0).all(1)
+    if not (error[-LAST:] > 0).all() or known.mean() < 0.9:
+        return None, None
+    x = np.array([log(n) for n in items[-LAST:]])
+    sign = 1 if metric.higher_is_better else -1
+
+    def change(e: NDArray[np.float64]) -> NDArray[np.float64]:
+        slope = (np.log(e) - np.log(e).mean(-1, keepdims=True)) @ (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+        return np.asarray(sign * e[..., -1] * (1 - 2.0**slope))
+
+    return float(change(error[-LAST:])), _middle(change(errors[known, -LAST:]))
