@@ -5,10 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from striate.errors import SpecError, nearest
-from striate.experiments import translation, weight_sharing
+from striate.experiments import (
+    backprop,
+    captions,
+    detect,
+    features,
+    receptive_field,
+    sentence,
+    translation,
+    weight_sharing,
+)
 from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, listed_experiments
 
-EXPERIMENTS = {found.name: found for found in (translation.EXPERIMENT, weight_sharing.EXPERIMENT)}
+EXPERIMENTS: dict[str, Experiment] = {
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (
+        translation,
+        weight_sharing,
+        receptive_field,
+        backprop,
+        features,
+        sentence,
+        captions,
+        detect,
+    )
+}
 
 __all__ = ["EXPERIMENTS", "Experiment", "Gallery", "Outcome", "ResultTable", "experiment", "listed_experiments"]
 
@@ -29,11 +50,11 @@ def experiment(name: str, *, seed: int = 0, out: str | Path | None = None, say: 
     Raises:
         SpecError: There is no such experiment.
 
-    >>> found = experiment("weight-sharing")
-    >>> found.holds, found.data["difference"] < 1e-12
-    (True, True)
+    >>> found = experiment("receptive-field")
+    >>> found.holds, found.answer, found.data["sides"]["striate check"]
+    (False, 'The claim does not hold: it is 8x8.', 8)
     """
     if name not in EXPERIMENTS:
         raise SpecError(f"no experiment named {name!r}{nearest(name, EXPERIMENTS)}")
-    outcome = EXPERIMENTS[name].run(seed, say)
+    outcome: Outcome = EXPERIMENTS[name].run(seed, say)
     return outcome if out is None else outcome.save(out)

@@ -36,6 +36,7 @@ class LineChart:
         y: How a number of the y axis is written, as Python's ``format`` takes it; ``"%"`` ends those of shares, whose
             axis begins at 0.
         log: The x axis in equal ratios; all x are above 0 then.
+        ratios: The y axis in equal ratios; all y are above 0 then.
         mark: An x with a dashed line, and what is there.
     """
 
@@ -46,6 +47,7 @@ class LineChart:
     y: str = ".4g"
     log: bool = False
     mark: tuple[float, str] | None = None
+    ratios: bool = False
 
     def __post_init__(self) -> None:
         assert 0 < len(self.lines) <= LINES, len(self.lines)
@@ -64,7 +66,7 @@ def line_chart(chart: LineChart) -> Html:
         [y for _, y in points] + [y for line in chart.lines for of in line.bars for y in of],
     )
     plot = _Plot(
-        _across(xs, chart.log), linear(min(0.0, *ys), max(ys)), _writer(chart.y), width=560, height=290, bottom=46
+        _across(xs, chart.log), _up(ys, chart.ratios), _writer(chart.y), width=560, height=290, bottom=46
     )
     marked = []
     if chart.mark:
@@ -87,6 +89,10 @@ def _across(values: Sequence[float], log: bool) -> _Axis:
     if log and 1 < len(known) <= 8:
         return _Axis(tuple(known), log=True)
     return logarithmic(known[0], known[-1]) if log else linear(known[0], known[-1], max_ticks=8)
+
+
+def _up(values: Sequence[float], ratios: bool) -> _Axis:
+    return logarithmic(min(values), max(values)) if ratios else linear(min(0.0, *values), max(values))
 
 
 def _writer(spec: str) -> Callable[[float], str]:
