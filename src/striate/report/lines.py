@@ -65,9 +65,7 @@ def line_chart(chart: LineChart) -> Html:
         [x for x, _ in points],
         [y for _, y in points] + [y for line in chart.lines for of in line.bars for y in of],
     )
-    plot = _Plot(
-        _across(xs, chart.log), _up(ys, chart.ratios), _writer(chart.y), width=560, height=290, bottom=46
-    )
+    plot = _Plot(_across(xs, chart.log), _up(ys, chart.ratios), _writer(chart.y), width=560, height=290, bottom=46)
     marked = []
     if chart.mark:
         x, y = plot.at(chart.mark[0], (plot.y.ticks[0] + plot.y.ticks[-1]) / 2)
