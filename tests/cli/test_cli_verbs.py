@@ -188,6 +188,20 @@ def test_evaluate_writes_every_item(cli, trained, in_folder):
     assert "the file must end in .csv" in cli("evaluate", trained, "digits", "-o", "items.txt").err
 
 
+def test_evaluate_with_the_costs_of_mistakes(cli, trained):
+    text = cli("evaluate", trained, "--cost", "8:1=10, 1:8=0").out
+    assert "\n\ncost         " in text
+    assert " per item, choosing the most probable class  (95% bootstrap interval " in text
+    assert " choosing the class of least expected cost; saves " in text
+    said = document(cli("evaluate", trained, "--cost", "8:1=10", "--json"))["cost"]
+    assert said["saved"] == pytest.approx(said["usual"] - said["least"])
+    answer = cli("evaluate", trained, "--cost", "8:one=10")
+    assert answer.code == 2
+    assert "cost is '8:one=10': there is no class 'one'" in answer.err
+    answer = cli("evaluate", trained, trained, "--cost", "8:1=10")
+    assert "--cost is for one model; omit MODEL_B, or --cost" in answer.err
+
+
 def test_evaluate_says_what_train_said(cli, in_folder):
     trained = document(cli("train", "digits", "--net", TINY, "-e", 1, "--json"))
     said = document(cli("evaluate", trained["model"], "digits", "--json"))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from striate.errors import DataError
+from striate.errors import DataError, RecipeError
 from striate.metrics import score_classification
 from striate.metrics.averages import averages
 from striate.metrics.costs import cost_matrix, score_costs
@@ -156,7 +156,7 @@ def test_costs_by_hand():
     assert (found.usual, found.least, found.saved, found.changed) == (2.5, 0.25, 2.25, 2)
     assert found.always == ("sick", 0.5)
     assert found.usual_interval[0] <= 2.5 <= found.usual_interval[1]
-    assert found.lines(["well", "sick"])[-1].startswith("threshold    'sick' from a probability of 0.09091 on")
+    assert str(found).splitlines()[-1].startswith("threshold    'sick' from a probability of 0.09091 on")
     assert found.as_dict()["threshold"] == pytest.approx(1 / 11)
 
 
@@ -185,7 +185,7 @@ def test_no_decision_costs_less_than_the_best_by_calibrated_probabilities(seed, 
     ],
 )
 def test_costs_that_say_something_else(text, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(RecipeError, match=message):
         cost_matrix(text, ["well", "sick"])
 
 

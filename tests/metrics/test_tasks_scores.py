@@ -218,6 +218,12 @@ def test_the_further_figures_of_labels_are_scikit_learns():
     low, high = ours.per_class[1].auc_interval
     assert low < areas[1] < high
     assert ours.per_class[2].recall_interval is None
+    for name in ("mean_average_precision", "macro_f1"):
+        low, high = getattr(ours, f"{name}_interval")
+        assert low < getattr(ours, name) < high
+        assert ours.as_dict()[f"{name}_interval"] == [low, high]
+        assert f"95% bootstrap interval {low:.1%} to {high:.1%}" in str(ours)
+    assert score_multilabel([[1.0]], [[0]], ["a"]).mean_average_precision_interval is None
     assert f"AUC               {np.mean(areas):.3f}  (the mean of the labels' areas under the ROC curve)" in str(ours)
 
 

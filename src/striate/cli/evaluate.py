@@ -68,6 +68,10 @@ def evaluate_command(
     coverage: Annotated[
         str | None, typer.Option(metavar="SHARE", help="Answer this share (95%) of the items, unknown for the others.")
     ] = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(metavar="COSTS", help="What mistakes cost: 'sick:well=10'; others 1. The best decisions by it."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions.
@@ -75,6 +79,7 @@ def evaluate_command(
     Of two models: whether MODEL_B is better than MODEL, on the same items."""
     from striate.cli.progress import ReadingProgress
     from striate.errors import counted
+    from striate.metrics import ClassificationScores
     from striate.model.header import is_model
     from striate.run.api import evaluated
     from striate.run.baseline import baseline_of
@@ -83,7 +88,7 @@ def evaluate_command(
 
     if data is None and other is not None and not is_model(other):
         other, data = None, other
-    alone = {"--out": out, "--accept-error": accept_error, "--coverage": coverage}
+    alone = {"--out": out, "--accept-error": accept_error, "--coverage": coverage, "--cost": cost}
     if other is not None and (first := next((name for name, value in alone.items() if value), None)):
         raise typer.BadParameter(f"{first} is for one model; omit MODEL_B, or {first}")
     options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold}
@@ -101,15 +106,22 @@ def evaluate_command(
             weak = slices_of(held, found)
             if out:
                 say(f"wrote {out}: {counted(found.n, 'item')}")
+    costs = None
+    if cost:
+        if not isinstance(found, ClassificationScores):
+            raise typer.BadParameter("--cost is for classification")
+        costs = found.costs(cost)
     beside = baseline_of(model) if other is None and split == "test" else None
     if json:
-        more = weak.as_dict() if weak else {}
+        more = (weak.as_dict() if weak else {}) | ({"cost": costs.as_dict()} if costs else {})
         print_json(found.as_dict() | more | ({"baseline": beside.as_dict()} if beside else {}))
     else:
         of = data or f"{'its' if other is None else 'the'} run's data"
         which = model if other is None else f"{model} and {other}"
         echo(f"{which} on {of}" if split == "all" else f"{which} on the {split} split of {of}")
         echo(f"\n{found}")
+        if costs:
+            echo(f"\n{costs}")
         if weak:
             echo(f"\n{weak}")
         if beside:

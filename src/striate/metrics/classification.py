@@ -15,6 +15,7 @@ from striate.errors import DataError, printable
 from striate.metrics.averages import Averages, Interval, averages
 from striate.metrics.calibration import brier_score, calibration
 from striate.metrics.conformal import Rejection
+from striate.metrics.costs import CostScores, cost_matrix, score_costs
 from striate.metrics.curves import auc_interval, threshold_curves
 from striate.metrics.shared import (
     WORST,
@@ -140,6 +141,11 @@ class ClassificationScores:
     def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 ``(R,)``, the accuracy when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
         return np.asarray(1 - times @ self.errors / times.sum(1))
+
+    def costs(self, costs: str | ArrayLike) -> CostScores:
+        """What the predictions cost: by ``"sick:well=10"`` (:func:`~striate.metrics.costs.cost_matrix`) or a matrix."""
+        matrix = cost_matrix(costs, self.classes) if isinstance(costs, str) else costs
+        return score_costs(self.log_probabilities, self.targets, matrix, self.classes)
 
     def item_columns(self) -> dict[str, list[Any]]:
         """``label``, ``prediction``, ``right``, ``probability``, ``loss``; and ``p(NAME)`` of each class."""

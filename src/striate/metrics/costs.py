@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import DataError, nearest, printable
+from striate.errors import DataError, RecipeError, nearest, printable
 from striate.metrics.averages import Interval
 
 RESAMPLES = 1000
@@ -18,9 +18,10 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class CostScores:
-    """What :func:`score_costs` found; costs are per item, in the unit of the matrix.
+    """What :func:`score_costs` found; costs are per item, in the unit of the matrix. ``print`` shows it.
 
     Args:
+        classes: Names.
         usual: The mean cost where the most probable class is chosen.
         usual_interval: Its 95% interval, a bootstrap over the items.
         least: The mean cost where the class with the lowest expected cost is chosen (Elkan 2001).
@@ -32,6 +33,7 @@ class CostScores:
         always: The class that would cost least if it were always chosen, and its mean cost.
     """
 
+    classes: tuple[str, ...]
     usual: float
     usual_interval: Interval
     least: float
@@ -46,10 +48,9 @@ class CostScores:
         """Plain values, ready for JSON."""
         from striate.metrics.shared import as_plain
 
-        return as_plain(self)
+        return as_plain(self, "classes")
 
-    def lines(self, classes: Sequence[str]) -> list[str]:
-        """In words."""
+    def __str__(self) -> str:
         (low, high), (below, above) = self.usual_interval, self.saved_interval
         lines = [
             f"cost         {self.usual:.4g} per item, choosing the most probable class  (95% bootstrap interval "
@@ -58,11 +59,9 @@ class CostScores:
             f"({below:.4g} to {above:.4g}), with other answers for {self.changed:,} items",
         ]
         if self.threshold is not None:
-            lines.append(
-                f"threshold    {printable(classes[1])!r} from a probability of {self.threshold:.4g} on; 0.5 is for "
-                f"equal costs"
-            )
-        return lines
+            second = printable(self.classes[1])
+            lines.append(f"threshold    {second!r} from a probability of {self.threshold:.4g} on (equal costs: 0.5)")
+        return "\n".join(lines)
 
 
 def cost_matrix(text: str, classes: Sequence[str]) -> NDArray[np.float64]:
@@ -70,7 +69,7 @@ def cost_matrix(text: str, classes: Sequence[str]) -> NDArray[np.float64]:
     not named costs 1, what is right nothing.
 
     Raises:
-        DataError: It says something else, or names a class that there is not.
+        RecipeError: It says something else, or names a class that there is not.
 
     >>> cost_matrix("sick:well=10", ["sick", "well"]).tolist()
     [[0.0, 10.0], [1.0, 0.0]]
@@ -84,10 +83,10 @@ def cost_matrix(text: str, classes: Sequence[str]) -> NDArray[np.float64]:
         except ValueError:
             cost = inf
         if not label or not 0 <= cost < inf:
-            raise DataError(f"cost is {part!r}, expected LABEL:PREDICTION=NUMBER, such as {_example(classes)}")
+            raise RecipeError(f"cost is {part!r}, expected LABEL:PREDICTION=NUMBER, such as {_example(classes)}")
         for name in (label.strip(), taken.strip()):
             if name not in classes:
-                raise DataError(f"cost is {part!r}: there is no class {name!r}{nearest(name, classes)}")
+                raise RecipeError(f"cost is {part!r}: there is no class {name!r}{nearest(name, classes)}")
         costs[classes.index(label.strip()), classes.index(taken.strip())] = cost
     return costs
 
@@ -124,6 +123,7 @@ def score_costs(
     means = c[targets].mean(0)
     over = c[1, 0] - c[1, 1] + c[0, 1] - c[0, 0] if k == 2 else 0.0
     return CostScores(
+        tuple(classes),
         float(usual.mean()),
         bootstrap_mean(usual),
         float(least.mean()),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from striate.errors import DataError, printable
 from striate.metrics.averages import Interval
 from striate.metrics.classification import wilson
 from striate.metrics.curves import auc_interval, threshold_curves
+from striate.metrics.paired import drawings
 from striate.metrics.shared import (
     WORST,
     ItemError,
@@ -23,6 +25,7 @@ from striate.metrics.shared import (
     item_name,
     percent,
     probability_columns,
+    share_interval,
 )
 
 
@@ -113,6 +116,29 @@ class MultilabelScores:
         there = ~np.isnan(each)
         return np.asarray(np.where(there, each, 0).sum(0) / np.maximum(there.sum(0), 1))
 
+    @cached_property
+    def mean_average_precision_interval(self) -> Interval | None:
+        """95% interval of the mean AP, a bootstrap over the items (Efron 1979); None where no item has any label."""
+        return None if self.mean_average_precision is None else self._interval(self.resampled)
+
+    @cached_property
+    def macro_f1_interval(self) -> Interval:
+        """Likewise of the macro F1."""
+        said, right = self.logits >= 0, (self.logits >= 0) & self.targets
+
+        def macro(times: NDArray[np.float64]) -> NDArray[np.float64]:
+            below = times @ (said.astype(np.float64) + self.targets)
+            there = below > 0
+            return np.asarray((2 * (times @ right) / np.maximum(below, 1)).sum(1) / np.maximum(there.sum(1), 1))
+
+        return self._interval(macro)
+
+    def _interval(self, metric: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
+        draws = max(100, min(1000, 2_000_000 // self.logits.size))
+        found = np.concatenate([metric(times) for times in drawings(self.n, draws)])
+        low, high = np.percentile(found, (2.5, 97.5))
+        return float(low), float(high)
+
     def item_columns(self) -> dict[str, list[Any]]:
         """``labels`` and ``prediction``, separated by ``;``, ``right``, and every label's probability, ``p(NAME)``."""
         return {
@@ -124,7 +150,11 @@ class MultilabelScores:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, without every single prediction."""
-        return as_plain(self, "logits", "targets")
+        found = as_plain(self, "logits", "targets")
+        for name in ("macro_f1_interval", "mean_average_precision_interval"):
+            interval = getattr(self, name)
+            found[name] = None if interval is None else list(interval)
+        return found
 
     def headline(self, items: str = "items") -> str:
         count = f"macro F1 {self.macro_f1:.2%}; every label right: {self.right} of {self.n} {items}"
@@ -142,11 +172,14 @@ class MultilabelScores:
             for c in self.per_class
         ]
         weakness = [c.f1 or 0.0 for c in self.per_class]
+        between = self.mean_average_precision_interval
+        mean_ap = f"; 95% bootstrap interval {share_interval(between)}" if between else ""
         return "\n".join(
             [
-                f"mean AP           {percent(self.mean_average_precision)}  (mean of the labels' average precision)",
+                f"mean AP           {percent(self.mean_average_precision)}  (mean of the labels' AP{mean_ap})",
                 f"AUC               {decimal(self.auc)}  (the mean of the labels' areas under the ROC curve)",
-                f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1)",
+                f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1; 95% bootstrap interval "
+                f"{share_interval(self.macro_f1_interval)})",
                 f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
                 f"recall {percent(self.micro_recall)} over all labels)",
                 f"all labels right  {percent(self.subset_accuracy, self.n)}  ({self.right:,} of {self.n:,}; "

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from striate.errors import DataError, printable
 from striate.metrics.averages import Interval
 from striate.metrics.classification import confused_pairs, wilson
-from striate.metrics.costs import bootstrap_mean
 from striate.metrics.outlines import boundary_f1, count_objects
 from striate.metrics.shared import WORST, ItemError, as_plain, class_table, item_name, percent, share_interval
 from striate.tasks.task import IGNORE
@@ -203,9 +202,14 @@ def score_segmentation(
     if names is not None and len(names) != len(parts):
         raise DataError(f"{len(parts)} masks, but {len(names)} names: give one name per image, or none")
     shares = np.array(parts)  # (N, 2, K): intersections and unions of each image
-    outlines, objects = np.array(met), np.array(counted)
-    per_class = tuple(_area(name, i, confusion, outlines[:, i], objects[:, :, i]) for i, name in enumerate(classes))
-    of_images = [float(np.mean(row[~np.isnan(row)])) for row in outlines if not np.isnan(row).all()]
+    objects, there = np.array(counted), ~np.isnan(met)
+    of_images = np.where(there.any(1), np.where(there, met, 0).sum(1) / np.maximum(there.sum(1), 1), np.nan)
+    outlines = np.column_stack([met, of_images])  # (N, K + 1): the last is the mean of an image's classes
+    interval, of_outlines = _bootstrap(shares, outlines)
+    per_class = tuple(
+        _area(name, i, confusion, outlines[:, i], of_outlines[i], objects[:, :, i]) for i, name in enumerate(classes)
+    )
+    boundary = _mean(of_images)
     each = _mean_iou(shares[:, 0], shares[:, 1])
     order = [i for i in np.argsort(each, kind="stable").tolist() if not np.isnan(each[i])][:WORST]
     return SegmentationScores(
@@ -213,15 +217,15 @@ def score_segmentation(
         n=len(parts),
         pixels=int(confusion.sum()),
         mean_iou=mean_iou(confusion),
-        mean_iou_interval=_bootstrap(shares),
+        mean_iou_interval=interval,
         mean_dice=float(np.mean([c.dice for c in per_class if c.dice is not None])),
         pixel_accuracy=float(confusion.trace() / confusion.sum()),
         per_class=per_class,
         confusion=confusion,
         worst=tuple(BadMask(i, item_name(i, names), float(each[i])) for i in order),
         ious=each,
-        boundary_f1=float(np.mean(of_images)) if of_images else None,
-        boundary_f1_interval=bootstrap_mean(np.array(of_images)) if of_images else None,
+        boundary_f1=boundary,
+        boundary_f1_interval=None if boundary is None else of_outlines[-1],
         quantiles=tuple(np.nanquantile(each, (0, 0.1, 0.5, 0.9, 1)).tolist()),
         areas=shares,
     )
@@ -259,24 +263,41 @@ def _mean_iou(both: NDArray[Any], union: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(n > 0, iou / np.maximum(n, 1), np.nan)
 
 
-def _bootstrap(shares: NDArray[np.int64]) -> tuple[float, float]:
-    """The middle 95% of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``."""
+def _bootstrap(shares: NDArray[np.int64], outlines: NDArray[np.float64]) -> tuple[Interval, list[Interval]]:
+    """The middle 95% of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``, and of the means
+    of each column of *outlines* ``(N, M)``, NaN where an image has none.
+    """
     rng, n = np.random.default_rng(0), len(shares)
-    found = []
+    there, known = ~np.isnan(outlines), np.nan_to_num(outlines)
+    ious, means = [], []
     for _ in range(RESAMPLES // 100):  # in parts, of which each takes 800 bytes per image
         times = rng.multinomial(n, np.full(n, 1 / n), 100).astype(np.float64)
         both, union = (times @ shares[:, i].astype(np.float64) for i in (0, 1))
-        found.append(_mean_iou(both, union))
-    low, high = np.nanpercentile(found, (2.5, 97.5))
-    return float(low), float(high)
+        ious.append(_mean_iou(both, union))
+        of = times @ there
+        means.append(np.where(of > 0, times @ known / np.maximum(of, 1), np.nan))
+    low, high = np.nanpercentile(ious, (2.5, 97.5))
+    columns = (column[~np.isnan(column)] for column in np.concatenate(means).T)
+    ends = [np.percentile(column, (2.5, 97.5)).tolist() if len(column) else (np.nan,) * 2 for column in columns]
+    return (float(low), float(high)), [(a, b) for a, b in ends]
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
 
 
 def _area(
-    name: str, i: int, confusion: NDArray[np.int64], outlines: NDArray[np.float64], objects: NDArray[np.int64]
+    name: str,
+    i: int,
+    confusion: NDArray[np.int64],
+    outlines: NDArray[np.float64],
+    interval: Interval,
+    objects: NDArray[np.int64],
 ) -> AreaScore:
-    """*outlines* ``(N,)`` of each image, *objects* ``(N, 2)`` in labels and predictions."""
+    """*outlines* ``(N,)`` of each image, the interval of their mean, *objects* ``(N, 2)`` in labels and predictions."""
     both, n, found = (int(v) for v in (confusion[i, i], confusion[i].sum(), confusion[:, i].sum()))
-    known, off = outlines[~np.isnan(outlines)], abs(objects[:, 1] - objects[:, 0])[objects.any(1)]
+    boundary, off = _mean(outlines), abs(objects[:, 1] - objects[:, 0])[objects.any(1)]
     return AreaScore(
         name,
         n,
@@ -284,8 +305,8 @@ def _area(
         2 * both / (n + found) if n + found else None,
         both / found if found else None,
         both / n if n else None,
-        float(known.mean()) if len(known) else None,
-        bootstrap_mean(known) if len(known) else None,
+        boundary,
+        None if boundary is None else interval,
         int(objects[:, 0].sum()),
         int(objects[:, 1].sum()),
         float(off.mean()) if len(off) else None,

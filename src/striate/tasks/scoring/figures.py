@@ -100,8 +100,8 @@ def multilabel_figures(scores: MultilabelScores) -> Html:
         Figure(
             "mean average precision",
             percent(scores.mean_average_precision),
-            "",
-            "",
+            share_interval(between) if (between := scores.mean_average_precision_interval) else "",
+            BOOTSTRAP,
             "How well each label's probabilities put the items that have it first, whatever the threshold.",
             f"The weakest label is “{weakest.name}” ({percent(weakest.average_precision)}, {weakest.n:,} items)."
             if weakest
@@ -118,8 +118,8 @@ def multilabel_figures(scores: MultilabelScores) -> Html:
         Figure(
             "macro F1",
             percent(scores.macro_f1),
-            "",
-            "",
+            share_interval(scores.macro_f1_interval),
+            BOOTSTRAP,
             f"Precision and recall at a probability of a half, the mean over the labels; over all labels together "
             f"{percent(scores.micro_f1)}.",
             "Labels are missed more often than invented: predict with a lower --threshold."
