@@ -38,7 +38,7 @@ WALLS = {
     "plotting": "files",
     "diagnosis": "metrics",
     "inspect": "tasks learning plotting files threads",  # the half that knows modules only
-    "report": "tasks metrics plotting files _version",
+    "report": "tasks metrics diagnosis plotting files _version",
     "filtering": "plotting model files",
     # networks in torch, model files, data
     "net": "spec analysis files threads",

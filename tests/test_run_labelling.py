@@ -1,13 +1,17 @@
 """Wrong labels by a model that was trained on them: the planted ones come first, in every task; ``doctor --model``."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import striate
+from striate.diagnosis.nearest import nearest_items
 from striate.learning.features import _folds as folds
 from striate.learning.features import cross_validated_scores, item_features
 from striate.run.labelling import features_of, wrong_labels_of
@@ -60,6 +64,50 @@ def test_doctor_names_them_with_what_the_model_says(noisy, cli):
     assert f"{suspects['n']} of {len(wrong):,} labels look wrong: a model that has not seen the item" in shown
     assert f"{suspects['files'][0]} {suspects['notes'][0]}" in shown
     assert "wrong-label" not in cli("doctor", folder / "noisy.npz").out
+
+
+def test_doctor_shows_them(noisy, cli, in_folder):
+    folder, _ = noisy
+    answer = cli("doctor", folder / "noisy.npz", "--model", folder / "run", "-o", "labels.html")
+    assert answer.err.endswith("wrote labels.html\n")
+    page = (in_folder / "labels.html").read_text()
+    found = striate.wrong_labels(folder / "run", folder / "noisy.npz", say=print)
+    for suspect in found.errors.wrong:
+        assert f"<b>{suspect.given} → {suspect.suggested}</b>" in page
+        assert f"<small>{found.names[suspect.index]}</small>" in page
+    assert page.count("<img ") == len(found.errors.wrong)
+    answer = cli("doctor", folder / "noisy.npz", "-o", "labels.html")
+    assert answer.code == 2
+    assert "--out shows labels that look wrong to a model; add --model RUN" in " ".join(answer.err.split())
+
+
+def test_the_report_shows_wrong_labels_and_mistakes_beside_what_they_resemble(noisy):
+    folder, wrong = noisy
+    page = (folder / "run" / "report.html").read_text()
+    start, end = page.index("<h2>Labels that look wrong</h2>"), page.index("<h2>Classes</h2>")
+    labels = page[start:end]
+    count, n = re.search(r"<p>(\d+) of ([\d,]+) labels", labels).groups()
+    assert int(n.replace(",", "")) == len(wrong)
+    assert 0.7 * wrong.sum() < int(count) < 1.3 * wrong.sum()
+    shown = [int(name) + (1438 if split == "test" else 0) for split, name in re.findall(r"noisy (\w+) (\d+)<", labels)]
+    assert len(shown) == 24
+    assert wrong[shown].mean() > 0.9
+    beside = page[page.index("Mistakes beside the nearest training items") : start]
+    assert beside.count('class="beside"') == 6
+    assert beside.count("noisy train") == 30
+    assert "Weak slices" in page
+
+
+def test_nearest_items_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    items, queries = rng.normal(3, 2, (300, 12)) * np.arange(1, 13), rng.normal(3, 2, (40, 12)) * np.arange(1, 13)
+    scaler = StandardScaler().fit(items)
+    known = NearestNeighbors(metric="cosine").fit(scaler.transform(items))
+    expected = known.kneighbors(scaler.transform(queries), 5, return_distance=False)
+    assert nearest_items(queries, items, 5).tolist() == expected.tolist()
+    assert nearest_items(queries[:0], items).shape == (0, 4)
+    assert nearest_items(queries, items[:2]).shape == (40, 2)
+    assert nearest_items(items[7:8], items, 1).tolist() == [[7]]
 
 
 def test_doctor_says_what_is_wrong_with_the_model(noisy, cli):

@@ -22,6 +22,7 @@ from striate.cli.common import (
     echo,
     print_json,
     say,
+    writes,
 )
 
 _sheet = partial(typer.Option, rich_help_panel="The contact sheet (with --sheet)")
@@ -83,6 +84,16 @@ def doctor_command(
         str | None,
         typer.Option(metavar="MODEL", help="Also name the labels that look wrong to this model, trained on such data."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.html",
+            callback=writes(".html"),
+            help="Also show the items whose labels look wrong, with what they should be (with --model).",
+        ),
+    ] = None,
     task: Task = None,
     classes_from: ClassesFrom = None,
     mask_threshold: MaskThreshold = None,
@@ -97,6 +108,8 @@ def doctor_command(
     from striate.cli.progress import ReadingProgress
     from striate.datasets.doctor import doctor
 
+    if out and not model:
+        raise typer.BadParameter("--out shows labels that look wrong to a model; add --model RUN")
     columns = {"label": label, "file": file, "text": text, "group": group}
     options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
     options |= {"value_range": value_range} | columns
@@ -110,6 +123,12 @@ def doctor_command(
         with ReadingProgress("looking at labels") as progress:
             found = wrong_labels(model, data, say=say, reading=progress.show, **given)
         diagnosis = with_wrong_labels(diagnosis, found)
+        if out:
+            from striate.files import write_safely
+            from striate.run.reporting import labels_page
+
+            write_safely(out, labels_page(found, f"Labels of {data}"))
+            say(f"wrote {out}")
     print_json(diagnosis.as_dict()) if json else echo(diagnosis)
     if diagnosis.faults:
         raise typer.Exit(1)

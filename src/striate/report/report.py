@@ -50,6 +50,7 @@ def report(
     split: str = "test",
     best: int | None = None,
     page: str | None = None,
+    more: Sequence[Html] = (),
 ) -> str:
     """A page to keep and hand on: how good, how it was trained, where it errs, what it is made of.
 
@@ -63,6 +64,7 @@ def report(
         split: What was measured: ``"test"``, ``"val"``, ``"train"``, or what else to call it.
         best: The epoch whose weights were kept; else the one that was best in validation.
         page: The file beside this one with the network's live page, where there is one.
+        more: Further sections, behind the worst items.
 
     >>> from striate.tasks import CLASSIFICATION
     >>> sections = Sections("97.5%", "39 of 40 right", "", el("section"), el("section"))
@@ -77,6 +79,7 @@ def report(
         sections.figures,
         _training(history, metric, best_epoch(history, metric) if best is None else best),
         sections.worst,
+        *more,
         sections.details,
         _network(layers),
         el("footer", "Written by striate. This file contains everything it shows; nothing is fetched."),

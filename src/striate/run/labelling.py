@@ -34,11 +34,13 @@ class WrongLabels:
         names: Of all items that were looked at.
         errors: Which labels look wrong or ambiguous, by the items' indices.
         held: The items.
+        model: What judged them.
     """
 
     names: tuple[str, ...]
     errors: LabelErrors
     held: tuple[Held, ...]
+    model: Model
 
     def as_dict(self) -> dict[str, Any]:
         """The suspects as ``{item, given, suggested, quality}``."""
@@ -99,7 +101,7 @@ def wrong_labels(
 def wrong_labels_of(model: Model, held: Sequence[Held], features: ItemFeatures | None = None) -> WrongLabels:
     """As :func:`wrong_labels`, of items that are read; *features*, where they were computed already."""
     names = tuple(name for part in held for name in part.arrays.names)
-    return WrongLabels(names, _errors(model, held, features), tuple(held))
+    return WrongLabels(names, _errors(model, held, features), tuple(held), model)
 
 
 def _errors(model: Model, held: Sequence[Held], features: ItemFeatures | None) -> LabelErrors:

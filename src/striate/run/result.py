@@ -146,23 +146,25 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def worst_items(model: Model, held: Held, scores: Scores) -> dict[int, ItemView]:
     """What to show of ``scores.worst``, by index: as the network sees it, with target and prediction drawn in."""
-    contract, scoring = model.contract, scoring_of(model.contract.task)
-    context, kept = output_context(contract), held.kept
-    found = {}
-    for i in (item.index for item in scores.worst):
-        if contract.mode == "text":
-            found[i] = ItemView(text=str(held.source.inputs[kept[i]]))
-            continue
-        pixels = np.asarray(held.arrays.inputs[i])
-        if contract.mode == "values" and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[1] == 1)):
-            found[i] = ItemView(signal=pixels.reshape(len(pixels), -1))
-        elif contract.mode != "values" or pixels.ndim > 2:
-            view = ItemView(_image_of(pixels, contract))
-            marked = contract.task.per_pixel or contract.positions
-            found[i] = (
-                scoring.mark(view, model.scores(pixels[None])[0], held.arrays.targets[i], context) if marked else view
-            )
-    return found
+    views = {item.index: item_view(model, held, item.index) for item in scores.worst}
+    return {i: view for i, view in views.items() if view is not None}
+
+
+def item_view(model: Model, held: Held, i: int) -> ItemView | None:
+    """Item *i* of *held* as the network sees it, with target and prediction drawn in; None of a row of numbers."""
+    contract = model.contract
+    if contract.mode == "text":
+        return ItemView(text=str(held.source.inputs[held.kept[i]]))
+    pixels = np.asarray(held.arrays.inputs[i])
+    if contract.mode == "values" and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[1] == 1)):
+        return ItemView(signal=pixels.reshape(len(pixels), -1))
+    if contract.mode == "values" and pixels.ndim <= 2:
+        return None
+    view = ItemView(_image_of(pixels, contract))
+    if not (contract.task.per_pixel or contract.positions):
+        return view
+    scores, context = model.scores(pixels[None])[0], output_context(contract)
+    return scoring_of(contract.task).mark(view, scores, held.arrays.targets[i], context)
 
 
 def _image_of(pixels: np.ndarray, contract: Contract) -> np.ndarray:

@@ -46,6 +46,7 @@ from striate.run.baseline import BaselineResult, beside_baseline
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.pace import Pace
+from striate.run.reporting import diagnosis_sections
 from striate.run.result import Result, facts, made_of, worst_items
 from striate.run.sureness import Sureness, fit_sureness
 from striate.run.trackers import Trackers
@@ -446,6 +447,7 @@ class Run:
             sections=scoring_of(self.task).sections(scores, worst_items(best, self.held["test"], scores)),
             best=self.best_epoch,
             page=self.page_file.name if self.page_file else None,
+            more=diagnosis_sections(best, self.held, scores, f"striate doctor DATA --model {self.folder}"),
         )
 
 
