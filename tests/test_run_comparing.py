@@ -150,3 +150,36 @@ def test_what_is_no_run(folder):
     assert {row.run for row in striate.runs(folder / "runs").rows} == {
         str(folder / "runs" / n) for n in ("good", "slow")
     }
+
+
+def test_the_page_has_the_table_the_curves_and_what_differs(folder, cli):
+    answer = cli("runs", "good", "slow", "-o", "page.html")
+    assert answer.code == 0
+    assert "wrote page.html" in answer.err
+    page = (folder / "page.html").read_text()
+    assert page == striate.runs("good", "slow").page()
+    assert page.count("<polyline") == 4  # of each run the metric and the loss
+    assert "Validation accuracy of digits" in page
+    assert "2 runs in runs" in page
+    assert ">good<small> (best on validation)</small>" in page
+    assert re.search(r"<th scope=\"row\">slow</th><td>1</td><td>1e-05</td><td>0.2</td>", page)
+    assert "http" not in page.replace("http-equiv", "")
+    refused = cli("runs", "-o", "page.pdf")
+    assert refused.code == 2
+    assert "the file must end in .html" in refused.err
+
+
+def test_a_page_of_other_runs():
+    def row(name, data, values, **more):
+        history = tuple({"epoch": i + 1, "val/accuracy": v, "val/loss": None} for i, v in enumerate(values))
+        given = {"task": "classification", "metric_name": "accuracy", "metric": max(values), "finished": True}
+        return RunRow(name, data, "net", history=history, **given | more)
+
+    many = [row(f"run-{i}", "a", (0.5, 0.5 + i / 100)) for i in range(8)]
+    page = RunTable((*many, row("alone", "b", (0.2,), problem=None), RunRow("broken", problem="is cut"))).page()
+    assert "9 runs" in page
+    assert "the 6 best of 8" in page
+    assert "damaged: broken: is cut" in page
+    assert "Validation loss" not in page  # nobody knows it
+    assert page.count("<polyline") == 7
+    assert "no runs" in RunTable(()).page()

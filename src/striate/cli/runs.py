@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from striate.cli.common import Json, echo, print_json, say
+from striate.cli.common import Json, echo, print_json, say, writes
 
 
 def runs_command(
@@ -17,12 +18,26 @@ def runs_command(
     sort: Annotated[
         str, typer.Option("--sort", metavar="ORDER", help="date (newest first), metric (best first), seconds or run.")
     ] = "date",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PAGE.html",
+            callback=writes(".html"),
+            help="Also write a page: the table, the curves over each other, the settings that differ.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the runs under runs/. Of runs that are named, also which settings differ."""
+    from striate.files import write_safely
     from striate.run.comparing import runs
 
     found = runs(*folders or (), sort=sort)
+    if out:
+        write_safely(out, found.page())
+        say(f"wrote {out}")
     print_json(found.as_dict()) if json else echo(found)
     for problem in found.problems:
         say(f"damaged: {problem}")

@@ -37,6 +37,7 @@ class LineChart:
             axis begins at 0.
         log: The x axis in equal ratios; all x are above 0 then.
         ratios: The y axis in equal ratios; all y are above 0 then.
+        zero: Whether the y axis begins at 0.
         mark: An x with a dashed line, and what is there.
     """
 
@@ -46,6 +47,7 @@ class LineChart:
     note: str = ""
     y: str = ".4g"
     log: bool = False
+    zero: bool = True
     mark: tuple[float, str] | None = None
     ratios: bool = False
 
@@ -65,7 +67,8 @@ def line_chart(chart: LineChart) -> Html:
         [x for x, _ in points],
         [y for _, y in points] + [y for line in chart.lines for of in line.bars for y in of],
     )
-    plot = _Plot(_across(xs, chart.log), _up(ys, chart.ratios), _writer(chart.y), width=560, height=290, bottom=46)
+    up = _up(ys, chart.ratios, chart.zero)
+    plot = _Plot(_across(xs, chart.log), up, _writer(chart.y), width=560, height=290, bottom=46)
     marked = []
     if chart.mark:
         x, y = plot.at(chart.mark[0], (plot.y.ticks[0] + plot.y.ticks[-1]) / 2)
@@ -89,8 +92,9 @@ def _across(values: Sequence[float], log: bool) -> _Axis:
     return logarithmic(known[0], known[-1]) if log else linear(known[0], known[-1], max_ticks=8)
 
 
-def _up(values: Sequence[float], ratios: bool) -> _Axis:
-    return logarithmic(min(values), max(values)) if ratios else linear(min(0.0, *values), max(values))
+def _up(values: Sequence[float], ratios: bool, zero: bool) -> _Axis:
+    low, high = min(values), max(values)
+    return logarithmic(low, high) if ratios else linear(min(0.0, low) if zero else low, high)
 
 
 def _writer(spec: str) -> Callable[[float], str]:

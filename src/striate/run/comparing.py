@@ -13,6 +13,7 @@ from striate.analysis import align_columns
 from striate.errors import Error, ModelError, RecipeError, nearest
 from striate.files import read_json
 from striate.learning.recipe import Recipe
+from striate.run.comparing_page import runs_page
 from striate.run.folder import PROGRESS, STATE, read_about
 from striate.tasks import CLASSIFICATION, Task, task_named
 
@@ -44,6 +45,7 @@ class RunRow:
         date: When its files were last written: ISO 8601, local time.
         problem: What is damaged.
         settings: What ``recipe.json`` says, with the defaults of what it does not.
+        history: A row per epoch, as in ``metrics.csv``.
     """
 
     run: str
@@ -62,6 +64,7 @@ class RunRow:
     date: str | None = None
     problem: str | None = None
     settings: dict[str, Any] = field(default_factory=dict, repr=False)
+    history: tuple[dict[str, float | None], ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, folder: Path) -> RunRow:
@@ -74,18 +77,23 @@ class RunRow:
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate runs --json`` prints it."""
-        return {name: value for name, value in asdict(self).items() if name != "settings"}
+        return {name: value for name, value in asdict(self).items() if name not in ("settings", "history")}
+
+    @property
+    def judged(self) -> Task:
+        """The task, with the metric that counts."""
+        return _judged(str(self.task), self.settings)
 
     def text(self, value: float | None) -> str:
         """*value* with the metric's name; "" where there is none."""
-        return "" if value is None or self.task is None else _judged(self.task, self.settings).metric.text(value)
+        return "" if value is None or self.task is None else self.judged.metric.text(value)
 
     @property
     def rank(self) -> float:
         """The better the metric, the lower."""
         if self.metric is None or self.task is None:
             return math.inf
-        return -self.metric if _judged(self.task, self.settings).metric.higher_is_better else self.metric
+        return -self.metric if self.judged.metric.higher_is_better else self.metric
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,10 @@ class RunTable:
         """As ``striate runs --json`` prints it: a list of rows; of runs that were named, with their differences."""
         rows = [row.as_dict() for row in self.rows]
         return {"runs": rows, "differences": self.differences} if self.compared else rows
+
+    def page(self) -> str:
+        """The table, the curves over each other and what differs, as one HTML file that fetches nothing."""
+        return runs_page(self)
 
     def __str__(self) -> str:
         rows = [row for row in self.rows if not row.problem]
@@ -237,6 +249,7 @@ def _read(folder: Path) -> RunRow:
         date=_date(folder),
         problem="model.safetensors is missing" if lacks else None,
         settings=Recipe().as_dict() | about,  # an earlier version may have had fewer
+        history=tuple(history),
     )
 
 

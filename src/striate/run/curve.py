@@ -159,16 +159,17 @@ class LearningCurve:
 
     def _caveat(self) -> list[str]:
         one = "each point is one training, and the intervals do not include how another random seed would vary it"
-        return [f"{one}: --repeats 3 does"] if self.seeds == 1 else []
+        return [f"{one} (with --repeats 3 they do)"] if self.seeds == 1 else []
 
     def page(self) -> str:
         """The curve, its numbers and the sentence as one HTML file that fetches nothing."""
         rows = [el("tr", *map(num, cells)) for cells in self._cells()]
         head = ("training items", "of all", f"test {self.metric.words}", "95% interval")
+        chart = self.chart()
         items = f"{self.n:,} test items, {self.seeds} random seed{'s' if self.seeds > 1 else ''} each"
         body = join(
-            el("header", el("h1", "Would more data help?"), el("p", self.sentence)),
-            section("Learning curve", line_chart(self.chart()), *map(note, self._caveat())),
+            el("header", el("h1", "Would more data help?"), el("p", self.sentence[0].upper(), self.sentence[1:], ".")),
+            section(chart.title, line_chart(chart), *map(note, self._caveat())),
             section("In numbers", html_table(head, rows, text=0), note(f"{items}; the runs are in {self.folder}.")),
             el("footer", "Written by striate. Nothing is fetched."),
         )
@@ -186,7 +187,11 @@ class LearningCurve:
             lines.append(ChartLine("if it goes on like this", (measured[-1], ahead)))
         name = f"1 - {self.metric.words}" if self.metric.higher_is_better else self.metric.words
         return LineChart(
-            f"Test error ({name})", "training items", tuple(lines), y=".3g" if not share else ".0%", log=True
+            f"Test error ({name}) over training items",
+            "training items",
+            tuple(lines),
+            y=".3g" if not share else ".0%",
+            log=True,
         )
 
     def _error(self, value: float) -> float:
