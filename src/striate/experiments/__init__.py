@@ -8,7 +8,9 @@ from striate.errors import SpecError, nearest
 from striate.experiments import (
     backprop,
     captions,
+    dense_as_conv,
     detect,
+    dropout,
     features,
     receptive_field,
     sentence,
@@ -22,6 +24,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (
         translation,
         weight_sharing,
+        dropout,
+        dense_as_conv,
         receptive_field,
         backprop,
         features,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from base64 import b64encode
 from importlib.resources import files
 from io import BytesIO
@@ -74,7 +75,7 @@ def _table(table: ResultTable) -> Html:
 
 def _share(cell: object, spec: str) -> float | None:
     """*cell*, where it is a share, which gets a bar."""
-    return cell if spec.endswith("%") and isinstance(cell, float) and 0 <= cell <= 1 else None
+    return cell if re.fullmatch(r"\.\d%", spec) and isinstance(cell, float) and 0 <= cell <= 1 else None
 
 
 def _figure(panel: Panel) -> Html:
