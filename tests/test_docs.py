@@ -124,6 +124,8 @@ def matches(shown: str, seen: str, *, exact: bool) -> bool:
 
     def lines(text: str) -> list[str]:
         text = re.sub(r"(peak memory \S+) [MG]B", r"\1", text)  # that of the process, which has done other things too
+        if not exact:
+            text = re.sub(r"\n  (?=\S)", " ", text)  # where a sentence is wrapped depends on the length of its numbers
         plain = text if exact else re.sub(r"\s+best$", "", re.sub(r"-?[\d.,]+(?:e[+-]\d+)?", "#", text), flags=re.M)
         return [re.sub(r"\s+", " ", line).strip() for line in plain.strip().splitlines()]
 
