@@ -60,6 +60,8 @@ def test_from_code_to_predictions(code, in_folder, cli):
     assert scores["n"] == 360
     found = json.loads(cli("predict", f"{code}@run", "digits", "--json").out)
     assert len(found) == 1797
+    both = json.loads(cli("evaluate", f"{code}@run", f"{code}@run", "--json").out)
+    assert (both["difference"], both["verdict"]) == (0, "not distinguishable")
     assert "settings are the same" in cli("runs", "run", "run").out
 
 

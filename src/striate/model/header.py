@@ -72,12 +72,12 @@ def model_file(path: str | Path) -> Path:
 
 
 def is_model(path: str | Path) -> bool:
-    """Whether *path* is a model file or a folder that contains one.
+    """Whether *path* is a model file or a folder that contains one, or somebody's code before such (``FILE.py:NAME@``).
 
-    >>> is_model("digits")
-    False
+    >>> is_model("digits"), is_model("my_net.py:Net@mine.safetensors")
+    (False, True)
     """
-    path = Path(path)
+    path = Path(re.sub(r"^.+\.py:\w+@", "", str(path)))
     return (path / MODEL_FILE).is_file() if path.is_dir() else path.suffix == ".safetensors"
 
 
