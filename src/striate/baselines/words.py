@@ -36,7 +36,7 @@ class TfIdf:
         neighbours that two texts or more have.
 
         >>> TfIdf.of(np.array([[2, 3, 0], [2, 3, 4]])).terms.tolist()
-        [2, 3, 4, 17]
+        [2, 3, 4, 13]
         """
         base = int(texts.max(initial=0)) + 1
         _, terms = _terms(texts, base)

@@ -82,9 +82,9 @@ def fold_numbers(
         names: Of each item, for its hash; its index, if not given.
 
     >>> fold_numbers(np.array([0, 0, 0, 1, 1, 1]), 3).tolist()
-    [1, 2, 0, 0, 1, 2]
+    [0, 2, 1, 2, 0, 1]
     >>> fold_numbers(np.array([0, 0, 0, 1, 1, 1]), 2, groups=np.array([0, 0, 2, 3, 3, 2])).tolist()
-    [1, 1, 0, 1, 1, 0]
+    [0, 0, 1, 0, 0, 1]
     """
     n = len(targets)
     groups = np.arange(n) if groups is None else groups

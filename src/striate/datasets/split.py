@@ -266,7 +266,7 @@ def by_hash(items: np.ndarray, seed: int, names: Sequence[object]) -> list[int]:
     """*items*, which are indices, in the order of the SHA-256 of the seed and the name of each.
 
     >>> by_hash(np.arange(4), 0, "abcd")
-    [1, 2, 3, 0]
+    [2, 1, 3, 0]
     """
 
     def sha256(i: int) -> bytes:

@@ -109,7 +109,7 @@ def threshold_for_error(confidence: Floats, right: NDArray[np.bool_], accept_err
         DataError: No threshold can promise it with so few items; an error that can be promised is said.
 
     >>> round(threshold_for_error(np.linspace(0.5, 1, 1000), np.linspace(0.5, 1, 1000) > 0.6, 0.01), 2)
-    0.61
+    0.6
     """
     order = np.argsort(-confidence, kind="stable")
     sure, wrong = confidence[order], np.cumsum(~right[order])

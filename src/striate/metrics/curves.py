@@ -91,7 +91,7 @@ def auc_interval(auc: float, positives: int, negatives: int, level: float = 0.95
     (2006), part 2, method 5.
 
     >>> "{:.3f} {:.3f}".format(*auc_interval(1.0, 20, 20))
-    '0.871 1.000'
+    '0.899 1.000'
     """
     z, m = NormalDist().inv_cdf((1 + level) / 2), (positives + negatives) / 2
 

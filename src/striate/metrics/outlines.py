@@ -76,7 +76,7 @@ def _bits(classes: NDArray[np.int64]) -> Bits:
 def grown(points: Bits, radius: float) -> Bits:
     """Of each pixel the bits of all pixels ``(H, W)`` within *radius*: along the rows, then across them.
 
-    >>> (grown(np.eye(5, dtype=np.uint64) * (np.arange(5) == 2).astype(np.uint64), 1) > 0).sum()
+    >>> int((grown(np.eye(5, dtype=np.uint64) * (np.arange(5) == 2).astype(np.uint64), 1) > 0).sum())
     5
     """
     h, w = points.shape

@@ -133,7 +133,7 @@ def mcnemar(better: int, worse: int) -> float:
     """The two-sided p of *better* against *worse* of the items that only one of two models has right, each way as
     likely if the models are equally good: Q. McNemar 1947, with the binomial distribution itself.
 
-    >>> mcnemar(0, 6), mcnemar(5, 5)
+    >>> round(mcnemar(0, 6), 5), mcnemar(5, 5)
     (0.03125, 1.0)
     """
     n, fewer = better + worse, min(better, worse)
@@ -230,7 +230,7 @@ def differences(
 def drawings(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Any:
     """Tables ``(R, N)`` of how often each of *n* items counts, as many rows in all as *resamples*.
 
-    >>> [times.sum() for times in drawings(5, 1)]
+    >>> [float(times.sum()) for times in drawings(5, 1)]
     [5.0]
     """
     rng, rows = np.random.default_rng(seed), max(1, AT_ONCE // n)

@@ -82,7 +82,7 @@ def spearman_interval(r: float, n: int, level: float = 0.95) -> Interval:
     estimating Pearson, Kendall and Spearman correlations", Psychometrika 65 (2000). Of 3 items and fewer: anything.
 
     >>> "{:.3f} {:.3f}".format(*spearman_interval(0.5, 30))
-    '0.146 0.739'
+    '0.148 0.740'
     """
     if n <= 3 or abs(r) == 1:
         return (-1.0, 1.0) if n <= 3 else (r, r)

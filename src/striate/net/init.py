@@ -180,7 +180,7 @@ def naive_bayes(module: nn.Module, texts: Tensor, targets: Tensor, classes: int)
 
     >>> net = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(12, 2))
     >>> naive_bayes(net, torch.tensor([[2, 3, 0], [2, 4, 0], [4, 4, 3]]), torch.tensor([0, 0, 1]), classes=2)
-    >>> net[0].weight[2:, 0].exp()  # word 2 is in both texts of the first class, and in none of the second
+    >>> net[0].weight.data[2:, 0].exp()  # word 2 is in both texts of the first class, and in none of the second
     tensor([2.1429, 0.7143, 0.7143])
     """
     weight = _embedding(module).weight
