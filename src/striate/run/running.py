@@ -211,8 +211,9 @@ class Run:
 
     def mend_files(self) -> None:
         """Writes what follows from the state, and may lack where the process was killed between two writes."""
-        if self.best_epoch is not None and self.best_epoch == self.state.epoch and not self.state.step:
-            self._save_model(self.folder / "model.safetensors")
+        path = self.folder / "model.safetensors"
+        if self.best_epoch == self.state.epoch and not self.state.step and not self._is_model(path):
+            self._save_model(path)
         self._save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
@@ -233,6 +234,16 @@ class Run:
         save_state(self.state, self.folder / STATE, self._progress())
         self._save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
+
+    def _is_model(self, path: Path) -> bool:
+        """Whether the file has the weights of now; what was fitted on validation besides, it alone has."""
+        try:
+            kept = self.model.reloaded(path).module.state_dict()
+        except ModelError:
+            return False
+        with self.state.averaged():
+            now = self.model.module.state_dict()
+            return all(torch.equal(value.cpu(), kept[name]) for name, value in now.items())
 
     def _keep(self, epoch: int) -> None:
         """Writes ``epochs/003.safetensors``, a model file like any other, with ``keep_epochs``."""
@@ -504,6 +515,8 @@ def _read_progress(run: Run) -> bool:
         ]
         run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
         run.test = progress.get("test")
+        if progress.get("baseline"):
+            run.beside = BaselineResult.from_dict(progress["baseline"])
         if not run.state.course and run.history:  # a state of an earlier version
             metric = run.task.metric.column
             run.state.course = tuple(
