@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.errors import ModelError
+from striate.errors import ModelError, RecipeError
 from striate.model.contract import INTERPOLATION, RESIZE, Contract
 
 GOOD = Contract(("cat", "dog"), (3, 8, 9), "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
@@ -34,6 +34,27 @@ WRONG = [
     ({"mean": (0.5, 0.5, True)}, "must be numbers, std above 0"),
     ({"mean": (0.5, 0.5, 10**400)}, "must be numbers, std above 0"),
     ({"mean": (0.5, 0.5, [1])}, "must be numbers, std above 0"),
+    ({"temperature": 0}, "temperature must be a number above 0, got 0"),
+    ({"temperature": NAN}, "temperature must be a number above 0, got nan"),
+    ({"temperature": "1"}, "temperature must be a number above 0, got '1'"),
+    ({"threshold": 1.5}, "threshold must be a probability, from 0 to 1, got 1.5"),
+    ({"threshold": True}, "threshold must be a probability, from 0 to 1, got True"),
+    ({"sets": ((0.9, 2),)}, "sets must be pairs of a coverage and a probability, got ((0.9, 2),)"),
+    ({"sets": ((0.9, 0.1), (0.8, 0.2))}, "sets must be pairs"),
+    ({"sets": (0.9, 0.1)}, "sets must be pairs"),
+    ({"energy": (1.0, 2.0)}, "energy must be one number, got (1.0, 2.0)"),
+    ({"energy": (NAN,)}, "energy must be one number"),
+    ({"look": ((0.5, 0.1),)}, "look must be pairs of a lowest and a highest value, got ((0.5, 0.1),)"),
+    ({"look": (0.5,)}, "look must be pairs"),
+    ({"sides": (8,)}, "sides must be two numbers of pixels, got (8,)"),
+    ({"sides": (8, -1)}, "sides must be two numbers"),
+    ({"task": "multilabel", "threshold": 0.5}, "threshold goes with one class per item, not with multilabel"),
+    ({"task": "multilabel", "sets": ((0.9, 0.5),)}, "sets goes with one class per item"),
+    ({"task": "multilabel", "energy": (0.5,)}, "energy goes with one class per item"),
+    (
+        {"task": "regression", "target_mean": (0, 0), "target_std": (1, 1), "temperature": 2.0},
+        "a temperature goes with probabilities, and regression has none",
+    ),
 ]
 
 
@@ -58,6 +79,24 @@ contracts = st.builds(
     st.sampled_from(RESIZE),
     st.sampled_from(INTERPOLATION),
 )  # fmt: skip
+
+
+def test_what_was_fitted_comes_back_and_is_forgotten_for_other_weights():
+    fitted = replace(
+        GOOD, temperature=0.5, threshold=0.9, sets=((0.8, 0.7), (0.9, 0.2)), energy=(-1.5,), look=((0.1, 0.9),) * 4,
+        sides=(20, 500),
+    )  # fmt: skip
+    assert Contract.from_json(fitted.to_json()) == fitted
+    assert fitted.unfitted() == GOOD
+    assert "temperature" not in GOOD.to_json()
+    assert (fitted.least_for(0.75), fitted.least_for(0.8), fitted.least_for(0.81)) == (0.7, 0.7, 0.2)
+    for contract, coverage, text in (
+        (fitted, 0.95, "sets is 0.95; this model knows those of 80%, 90%: sets are fitted at the end of training"),
+        (GOOD, 0.8, "sets is 0.8; this model knows none: sets are fitted"),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            contract.least_for(coverage)
+        assert str(caught.value).startswith(text)
 
 
 @given(contracts)

@@ -58,6 +58,9 @@ class Contract:
             more contain the right one for that share of the items.
         energy: Of one class per item: the ``log sum exp`` of the scores that one ordinary item in a hundred falls
             below, ``(1,)``; empty where it is not known.
+        look: The lowest and the highest that ordinary items have of brightness, contrast, detail and colour, as
+            :mod:`striate.model.ordinary` measures them; empty where it is not known.
+        sides: Of images: the smallest and the largest shorter side of those of training, in pixels.
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -86,6 +89,8 @@ class Contract:
     threshold: float | None = None
     sets: tuple[tuple[float, float], ...] = ()
     energy: tuple[float, ...] = ()
+    look: tuple[tuple[float, float], ...] = ()
+    sides: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field, choices in (
@@ -200,9 +205,14 @@ class Contract:
             raise ModelError(f"contract: sets must be pairs of a coverage and a probability, got {self.sets}")
         if not (len(self.energy) < 2 and all(map(_finite, self.energy))):
             raise ModelError(f"contract: energy must be one number, got {self.energy}")
+        pairs = all(isinstance(pair, tuple) and len(pair) == 2 and all(map(_finite, pair)) for pair in self.look)
+        if not pairs or len(self.look) > 4 or any(low > high for low, high in self.look):
+            raise ModelError(f"contract: look must be pairs of a lowest and a highest value, got {self.look}")
+        if not (len(self.sides) in (0, 2) and all(type(n) is int and n > 0 for n in self.sides)):
+            raise ModelError(f"contract: sides must be two numbers of pixels, got {self.sides}")
         if not self.task.activation and self.temperature != 1:
             raise ModelError(f"contract: a temperature goes with probabilities, and {self.task} has none")
-        of = next((name for name in SURENESS[1:] if getattr(self, name) not in (None, ())), "")
+        of = next((name for name in SURENESS[1:4] if getattr(self, name) not in (None, ())), "")
         if of and not self.task.exclusive:
             raise ModelError(f"contract: {of} goes with one class per item, not with {self.task}")
 
@@ -224,7 +234,7 @@ class Contract:
         )
 
     def unfitted(self) -> Contract:
-        """Without what was fitted on validation: for other weights."""
+        """Without what was fitted after training: for other weights."""
         default: dict[str, Any] = {f.name: f.default for f in fields(self) if f.name in SURENESS}
         return replace(self, **default)
 
@@ -256,7 +266,7 @@ class Contract:
 
 
 NO_MIRROR = "is of images, and of targets that are the same in the mirror"
-SURENESS = ("temperature", "threshold", "sets", "energy")  # what is fitted on validation, for these weights
+SURENESS = ("temperature", "threshold", "sets", "energy", "look", "sides")  # fitted after training, for these weights
 LATE = 8  # the fields from here on are omitted from the JSON where they have their default
 
 

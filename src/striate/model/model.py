@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from striate.model.header import (
     read_header,
     with_sorted_metadata,
 )
+from striate.model.ordinary import unlike
 from striate.model.placing import in_pixels, upright_mask
 from striate.model.prepare import normalise
 from striate.model.sources import Item, Source, network_inputs, source_items, sources_in
@@ -129,8 +130,11 @@ class Model:
         batch_size: int = 64,
         threshold: float | None = None,
         sets: float | None = None,
+        notice: Callable[[Item, tuple[str, ...]], None] | None = None,
     ) -> Iterator[Answer | DataError]:
-        """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made."""
+        """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made; *notice* is
+        told of each item that is unlike those of training, and in what.
+        """
         least = None if sets is None else self.contract.least_for(sets)
         items = [item for source in sources for item in source_items(source, self.contract)]
         batch_size = self.at_a_time(batch_size)
@@ -138,6 +142,12 @@ class Model:
         for some, read in network_inputs(batches, self.contract):
             good = [found[0] for found in read if not isinstance(found, DataError)]
             scores = iter(self.scores(np.stack(good)) if good else [])
+            if notice and good:
+                taken = [(item, found[1]) for item, found in zip(some, read, strict=True) if isinstance(found, tuple)]
+                odd = unlike(np.stack(good), [size for _, size in taken], self.contract)
+                for (item, _), words in zip(taken, odd, strict=True):
+                    if words and isinstance(item, Item):
+                        notice(item, words)
             for item, found in zip(some, read, strict=True):
                 if isinstance(item, DataError):
                     yield item

@@ -145,8 +145,14 @@ def predictions(
     items = [item for source in given for item in source_items(source, contract)]
     own = share.of(range(len(items)), found.at_a_time(batch_size))
     names = _mask_names(items) if out is not None else []  # of all, so that two shares never write one file
+    odd: list[str] = []
+
+    def notice(item: Item, words: tuple[str, ...]) -> None:
+        odd.append(f"{item.file or 'an item'} is {' and '.join(words)}")
+
     asked = None if sets is None else share_of(sets, "sets")
-    answers = found.answers((items[i] for i in own), batch_size=batch_size, threshold=threshold, sets=asked)
+    how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked, "notice": notice}
+    answers = found.answers((items[i] for i in own), **how)
     rare: list[str] = []
     for i, answer in zip(own, answers, strict=True):
         if getattr(answer, "out_of_distribution", False):
@@ -155,6 +161,11 @@ def predictions(
             yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
         else:
             yield answer, None
+    if odd:
+        say(
+            f"warning: {len(odd):,} of {counted(len(own), 'item')} are unlike those of training, and their "
+            f"predictions may be worth little: {listed(odd, 3)}"
+        )
     if more_than_chance(len(rare), len(own)):
         say(
             f"warning: {len(rare):,} of {counted(len(own), 'item')} may be out of distribution, of a kind that the "

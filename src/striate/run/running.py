@@ -48,7 +48,7 @@ from striate.run.measuring import Held, measure
 from striate.run.pace import Pace
 from striate.run.reporting import diagnosis_sections
 from striate.run.result import Result, facts, made_of, worst_items
-from striate.run.sureness import Sureness, fit_sureness
+from striate.run.sureness import Sureness, fit_look, fit_sureness
 from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
 from striate.tasks import Task
@@ -337,9 +337,9 @@ class Run:
         best = self.best()
         Speed(memory_format="channels_last").place(best.module)  # faster in most networks, as in evaluate and predict
         with using_threads(self.speed.threads):
+            fit_look(best, self.held["train"])
             self.sureness = fit_sureness(best, self.held["val"])
-            if self.sureness.items:
-                best.save(self.folder / "model.safetensors")
+            best.save(self.folder / "model.safetensors")
             scores = measure(best, self.held["test"])
             self.verdict = self._verdict(best, scores)
             if self.baseline:

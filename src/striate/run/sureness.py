@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from striate.metrics.calibration import compare_methods
 from striate.metrics.classification import wilson
 from striate.metrics.conformal import threshold_for_coverage, threshold_for_error
 from striate.metrics.shared import percent, share_of
+from striate.model.contract import IMAGES
 from striate.model.header import read_header
+from striate.model.image import header
 from striate.model.model import Model
+from striate.model.ordinary import ordinary_look
 from striate.run.measuring import Held
 from striate.tasks.scoring import log_softmax, scoring_of
 
@@ -65,15 +69,31 @@ def _batches(model: Model, held: Held, most: int | None) -> Iterator[tuple[np.nd
         yield model.scores(arrays.inputs[some]), np.asarray(arrays.targets[some])
 
 
+def fit_look(model: Model, train: Held) -> None:
+    """Puts into the contract of *model* what the training items look like, and how large their images are."""
+    inputs, some = train.source.inputs, np.linspace(0, len(train.arrays) - 1, min(len(train.arrays), 200)).astype(int)
+    sides: list[int] = []
+    if model.contract.mode in IMAGES and isinstance(inputs, np.ndarray):
+        sides = [min(inputs.shape[1:3])]
+    elif model.contract.mode in IMAGES:
+        sides = [min(header(Path(inputs[train.kept[i]]))[1]) for i in some]
+    model.contract = replace(
+        model.contract,
+        look=ordinary_look(train.arrays.inputs, model.contract),
+        sides=(min(sides), max(sides)) if sides else (),
+    )
+
+
 def fit_sureness(model: Model, val: Held) -> Sureness:
     """Puts into the contract of *model* what its task fits on validation: the temperature, and what prediction sets and
-    the look at strange items need. A threshold that it had is gone.
+    the look at items out of distribution need. A threshold that it had is gone.
     """
     task = model.contract.task
     if not task.activation or task.per_pixel or not len(val.arrays):
         return Sureness()
     scores, targets = scored(model, val, most=MOST)
-    model.contract = replace(model.contract.unfitted(), **scoring_of(task).sureness(scores, targets))
+    fitted = scoring_of(task).sureness(scores, targets)
+    model.contract = replace(model.contract, threshold=None, **fitted)
     methods = compare_methods(scores, targets) if task.exclusive else {}
     return Sureness(model.contract.temperature, len(scores), methods)
 
