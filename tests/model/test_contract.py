@@ -46,8 +46,8 @@ WRONG = [
     ({"energy": (NAN,)}, "energy must be one number"),
     ({"look": ((0.5, 0.1),)}, "look must be pairs of a lowest and a highest value, got ((0.5, 0.1),)"),
     ({"look": (0.5,)}, "look must be pairs"),
-    ({"sides": (8,)}, "sides must be two numbers of pixels, got (8,)"),
-    ({"sides": (8, -1)}, "sides must be two numbers"),
+    ({"smallest": 0}, "smallest must be a number of pixels, got 0"),
+    ({"smallest": 8.5}, "smallest must be a number of pixels, got 8.5"),
     ({"task": "multilabel", "threshold": 0.5}, "threshold goes with one class per item, not with multilabel"),
     ({"task": "multilabel", "sets": ((0.9, 0.5),)}, "sets goes with one class per item"),
     ({"task": "multilabel", "energy": (0.5,)}, "energy goes with one class per item"),
@@ -84,7 +84,7 @@ contracts = st.builds(
 def test_what_was_fitted_comes_back_and_is_forgotten_for_other_weights():
     fitted = replace(
         GOOD, temperature=0.5, threshold=0.9, sets=((0.8, 0.7), (0.9, 0.2)), energy=(-1.5,), look=((0.1, 0.9),) * 4,
-        sides=(20, 500),
+        smallest=20,
     )  # fmt: skip
     assert Contract.from_json(fitted.to_json()) == fitted
     assert fitted.unfitted() == GOOD

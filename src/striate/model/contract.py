@@ -60,7 +60,7 @@ class Contract:
             below, ``(1,)``; empty where it is not known.
         look: The lowest and the highest that ordinary items have of brightness, contrast, detail and colour, as
             :mod:`striate.model.ordinary` measures them; empty where it is not known.
-        sides: Of images: the smallest and the largest shorter side of those of training, in pixels.
+        smallest: Of images: the smallest shorter side of those of training, in pixels; None where it is not known.
 
     Raises:
         ModelError: A field is not one of the above, or does not fit the others.
@@ -90,7 +90,7 @@ class Contract:
     sets: tuple[tuple[float, float], ...] = ()
     energy: tuple[float, ...] = ()
     look: tuple[tuple[float, float], ...] = ()
-    sides: tuple[int, ...] = ()
+    smallest: int | None = None
 
     def __post_init__(self) -> None:
         for field, choices in (
@@ -208,8 +208,8 @@ class Contract:
         pairs = all(isinstance(pair, tuple) and len(pair) == 2 and all(map(_finite, pair)) for pair in self.look)
         if not pairs or len(self.look) > 4 or any(low > high for low, high in self.look):
             raise ModelError(f"contract: look must be pairs of a lowest and a highest value, got {self.look}")
-        if not (len(self.sides) in (0, 2) and all(type(n) is int and n > 0 for n in self.sides)):
-            raise ModelError(f"contract: sides must be two numbers of pixels, got {self.sides}")
+        if self.smallest is not None and not (type(self.smallest) is int and self.smallest > 0):
+            raise ModelError(f"contract: smallest must be a number of pixels, got {self.smallest!r}")
         if not self.task.activation and self.temperature != 1:
             raise ModelError(f"contract: a temperature goes with probabilities, and {self.task} has none")
         of = next((name for name in SURENESS[1:4] if getattr(self, name) not in (None, ())), "")
@@ -266,7 +266,14 @@ class Contract:
 
 
 NO_MIRROR = "is of images, and of targets that are the same in the mirror"
-SURENESS = ("temperature", "threshold", "sets", "energy", "look", "sides")  # fitted after training, for these weights
+SURENESS = (
+    "temperature",
+    "threshold",
+    "sets",
+    "energy",
+    "look",
+    "smallest",
+)  # fitted after training, for these weights
 LATE = 8  # the fields from here on are omitted from the JSON where they have their default
 
 

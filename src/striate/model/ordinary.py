@@ -13,7 +13,7 @@ MOST = 2**25  # values of the training items that are looked at, of 1,000 items 
 NAMES = (("darker", "brighter"), ("with less contrast", "with more contrast"), ("smoother", "with finer detail"))
 COLOUR = ("less colourful", "more colourful")  # of images of three channels and more
 MARGIN = 0.5  # of the range of ordinary items, on either side of it
-SMALLER, LARGER = 2, 4  # times the smallest and the largest shorter side of training
+SMALLER = 2  # times smaller than the smallest image of training: what is enlarged so much is blurred
 
 
 def look_of(inputs: NDArray[np.generic], contract: Contract) -> NDArray[np.float64]:
@@ -73,11 +73,7 @@ def unlike(
             for name, number, (low, high) in zip(names, value.tolist(), contract.look, strict=False):
                 if not low <= number <= high:
                     words.append(name[number > high])
-    if contract.sides:
-        low_side, high_side = contract.sides
-        for words, size in zip(found, sizes, strict=True):
-            if size is not None and min(size) * SMALLER < low_side:
-                words.append("smaller")
-            elif size is not None and min(size) > high_side * LARGER:
-                words.append("larger")
+    for words, size in zip(found, sizes, strict=True):
+        if contract.smallest is not None and size is not None and min(size) * SMALLER < contract.smallest:
+            words.append("smaller")
     return [tuple(words) for words in found]

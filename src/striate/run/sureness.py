@@ -70,7 +70,7 @@ def _batches(model: Model, held: Held, most: int | None) -> Iterator[tuple[np.nd
 
 
 def fit_look(model: Model, train: Held) -> None:
-    """Puts into the contract of *model* what the training items look like, and how large their images are."""
+    """Puts into the contract of *model* what the training items look like, and how small their images are."""
     inputs, some = train.source.inputs, np.linspace(0, len(train.arrays) - 1, min(len(train.arrays), 200)).astype(int)
     sides: list[int] = []
     if model.contract.mode in IMAGES and isinstance(inputs, np.ndarray):
@@ -80,7 +80,7 @@ def fit_look(model: Model, train: Held) -> None:
     model.contract = replace(
         model.contract,
         look=ordinary_look(train.arrays.inputs, model.contract),
-        sides=(min(sides), max(sides)) if sides else (),
+        smallest=min(sides, default=None),
     )
 
 
