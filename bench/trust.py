@@ -1,13 +1,19 @@
-"""Claim: on held-out items temperature scaling lowers the calibration error to 1.5 % and changes no prediction; the
-threshold of ``evaluate --accept-error`` keeps the promised error, and prediction sets of 90 % their coverage, for at least
-19 of 20 seeds. What they do to items of another kind is shown beside it.
+"""Claim: on held-out items temperature scaling lowers the calibration error to 1.5 % (shapes, MNIST, CIFAR copy) and
+changes no prediction; the threshold of ``evaluate --accept-error`` keeps the promised error, and prediction sets of
+90 % their coverage, for at least 19 of 20 seeds. What they do to items of another kind is shown beside it.
 
-EVIDENCE
+Evidence, torch 2.13, 20 seeds; figures do not depend on the machine's load. Calibration error before, after and by
+chance: digits 7.95, 1.01, 1.14 %; shapes 10.76, 0.44, 0.37 %; MNIST 6.75, 0.21, 0.16 %; CIFAR copy 5.46, 0.80, 0.83 %;
+polarity 6.31, 2.70, 1.42 %, which is not 1.5 % with 1,000 calibration items of which three in four are right. No
+prediction changed. The promised error (5, 5, 1, 10, 15 %) was kept by 20 of 20 on each, with 99.5, 100, 95.8, 11.6 and
+29.4 % of the items answered: 65 % accuracy on CIFAR leave little to promise 10 % with, and in 11 seeds nothing. Sets
+of 90 % were kept by 20, 20, 20, 19, 20 of 20.
 
-One model per data set is trained on the training items and says its scores for all held-out ones once. A seed draws the
-calibration items (1,000; of digits 300) among these; all others are held out, and the promise counts as kept only if their
-own share, without any tolerance, is inside it. The calibration error of a perfect model with as many items stands beside it
-as "by chance". ``validation`` is what the epoch was chosen on, and no seed draws from it.
+One model per data set is trained on the training items and gives its scores for all held-out ones once. A seed draws
+the calibration items (1,000; of digits 300) among these; all others are held out, and the promise counts as kept only
+if their own share, without any tolerance, is inside it. The calibration error of a perfect model with as many items
+stands beside it as "by chance". The validation items, which chose the epoch, are in no draw. "warned of" are the items
+that ``predict`` names for their energy or for their look.
 
     python bench/trust.py                       # all: 10 minutes
     python bench/trust.py digits shapes --seeds 20
@@ -26,13 +32,14 @@ import numpy as np
 
 from common import DATA, arguments, machine
 from striate.datasets import DataSet, open_data
+from striate.datasets.split import joined_parts
 from striate.errors import DataError
 from striate.metrics.calibration import calibration, fit_temperature, log_softmax_rows
 from striate.metrics.conformal import energy, lowest_energy, rejection, set_thresholds, threshold_for_error
 from striate.model.model import Model
+from striate.model.ordinary import unlike
 from striate.model.prepare import fit
 from striate.run import prepare
-from striate.datasets.split import joined_parts
 from striate.run.sureness import scored
 
 
@@ -77,10 +84,10 @@ def parted(dataset: DataSet, case: Case) -> DataSet:
 
 
 def foreign(model: Model) -> dict[str, np.ndarray]:
-    """The scores of *model* for images of other kinds than its own."""
+    """The scores of *model* for images of other kinds than its own, and whether they look unlike its own."""
     if model.contract.mode not in ("L", "RGB"):
         return {}
-    rng, found = np.random.default_rng(0), {}
+    rng, found = np.random.default_rng(0), dict[str, np.ndarray]()
     kinds: dict[str, Any] = {
         "noise": list(rng.integers(0, 256, (500, 32, 32, 3), dtype=np.uint8)),
         "digits": list(open_data("digits").test.inputs),
@@ -89,10 +96,15 @@ def foreign(model: Model) -> dict[str, np.ndarray]:
     }
     for name, items in kinds.items():
         try:
-            found[name] = model.scores(np.stack([_input(item, model) for item in items]))
+            inputs = np.stack([_input(item, model) for item in items])
+            found[f"of {name}"], found[f"look {name}"] = model.scores(inputs), looks(inputs, model)
         except (DataError, OSError) as error:
             print(f"  {name}: {error}")
     return found
+
+
+def looks(inputs: np.ndarray, model: Model) -> np.ndarray:
+    return np.array([bool(words) for words in unlike(inputs, [None] * len(inputs), model.contract)])
 
 
 def _input(item: Any, model: Model) -> np.ndarray:
@@ -144,8 +156,8 @@ def show(name: str, case: Case, seeds: int, folder: Path) -> None:
             pass
         model = run.finish().model
         scores, labels = scored(model, run.held["test"])
-        others = {f"of {kind}": value for kind, value in foreign(model).items()}
-        np.savez(cache, scores=scores, labels=labels, net=run.net, **others)
+        own = {"own look": looks(run.held["test"].arrays.inputs, model)}
+        np.savez(cache, scores=scores, labels=labels, net=run.net, **own, **foreign(model))
     with np.load(cache) as file:
         saved = dict(file)
     scores, labels = saved["scores"].astype(np.float64), saved["labels"]
@@ -165,8 +177,9 @@ def show(name: str, case: Case, seeds: int, folder: Path) -> None:
     held_to = [one["error"] <= promise for one in found]
     worst = max(one["error"] for one in found)
     print(
-        f"  promised an error of {promise:.0%}: kept by {sum(held_to)} of {seeds} on {held:,} items; mean {mean['error']:.2%}, "
-        f"max {worst:.2%}; answered {mean['answered']:.1%} (in {sum(one['answered'] > 0 for one in found)} seeds some)"
+        f"  promised an error of {promise:.0%}: kept by {sum(held_to)} of {seeds} on {held:,} items; mean "
+        f"{mean['error']:.2%}, max {worst:.2%}; answered {mean['answered']:.1%} (in "
+        f"{sum(one['answered'] > 0 for one in found)} seeds some)"
     )
     covered = [one["covered"] for one in found]
     print(
@@ -174,14 +187,18 @@ def show(name: str, case: Case, seeds: int, folder: Path) -> None:
         f"{min(covered):.2%}; {mean['size']:.2f} classes in a set; energy below 1 in 100: {mean['energy']:.2%}"
     )
     cal = np.random.default_rng(0).permutation(len(labels))[: case.calibrate]
-    floor = lowest_energy(scores[cal])[0]
-    for kind, other in ((key[3:], value) for key, value in saved.items() if key.startswith("of ") and key[3:] != name):
+    floor, least = lowest_energy(scores[cal])[0], found[0]["threshold"]
+    for kind in (key[3:] for key in saved if key.startswith("of ") and key[3:] != name):
+        other, odd = saved[f"of {kind}"], saved[f"look {kind}"]
         sure = np.exp(log_softmax_rows(other / found[0]["temperature"]).max(1))
-        low = energy(other) < floor
+        low, answered = energy(other) < floor, sure >= least
         print(
-            f"  {len(other):4,} {kind}: above 60% {(sure > 0.6).mean():.0%}; answered {(sure >= found[0]['threshold']).mean():.0%}"
-            f"; energy warns of {low.mean():.0%}; neither {((sure >= found[0]['threshold']) & ~low).mean():.0%}"
+            f"  {len(other):4,} {kind}: above 60% {(sure > 0.6).mean():.0%}; answered {answered.mean():.0%}; warned of "
+            f"by energy {low.mean():.0%}, look {odd.mean():.0%}; answered without a warning "
+            f"{(answered & ~low & ~odd).mean():.0%}"
         )
+    if "own look" in saved:
+        print(f"  of its own held-out items look warns of {saved['own look'].mean():.2%}")
 
 
 def main() -> None:
