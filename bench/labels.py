@@ -27,7 +27,6 @@ Evidence (one seed; the columns are found, then named with precision and recall)
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import tempfile
@@ -39,7 +38,7 @@ import torch
 from PIL import Image
 
 import striate
-from common import DATA, environment, machine, ran
+from common import DATA, arguments, environment, load, machine, ran
 from striate.learning.features import cross_validated_scores
 from striate.run.labelling import features_of
 
@@ -74,30 +73,21 @@ def cifar() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array([classes.index(name.split("/")[-2]) for name in chosen])
 
 
-def planted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def planted(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """*labels* with some wrong ones, and which these are."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     wrong = np.zeros(len(labels), bool)
     wrong[rng.choice(len(labels), round(WRONG * len(labels)), replace=False)] = True
     return np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels), wrong
 
 
-def line(name: str, quality: np.ndarray, wrong: np.ndarray, named: np.ndarray | None = None) -> str:
-    """How many of the errors are within the first tenth, and how good those are that were named."""
-    first = np.argsort(quality, kind="stable")[: len(wrong) // 10]
-    text = f"  {name:<34} {wrong[first].sum() / wrong.sum():6.1%}"
-    if named is None:
-        return text
-    recall = wrong[named].sum() / wrong.sum()
-    return f"{text}  {named.sum():,} named, precision {wrong[named].mean():.0%}, recall {recall:.0%}"
-
-
-def measure(name: str, epochs: int | None, python: Path, folder: Path) -> None:
-    """Plants, trains, ranks."""
-    x, true = {"mnist": mnist, "cifar": cifar}[name]()
-    labels, wrong = planted(true)
+def measure(
+    x: np.ndarray, true: np.ndarray, seed: int, epochs: int | None, python: Path, folder: Path
+) -> dict[str, tuple[float, ...]]:
+    """Plants, trains, ranks: by each method what is found; and how many are named, precision and recall."""
+    labels, wrong = planted(true, seed)
     settings = {} if epochs is None else {"epochs": epochs}
-    model = striate.train(None, (x, labels), out=folder / name, quiet=True, **settings)
+    model = striate.train(None, (x, labels), out=folder / f"run{seed}", seed=seed, quiet=True, **settings)
     found = striate.wrong_labels(model, (x, labels), say=print)
     order = np.array([int(item.split()[-1]) for item in found.names])
     features = features_of(model, found.held).maps
@@ -105,24 +95,40 @@ def measure(name: str, epochs: int | None, python: Path, folder: Path) -> None:
     np.savez(folder / "p.npz", p=p.double().numpy(), labels=labels[order])
     theirs = json.loads(ran(python, "-c", CLEANLAB, folder / "p.npz")[1].splitlines()[-1])
     wrong = wrong[order]
-    named = np.isin(np.arange(len(wrong)), [suspect.index for suspect in found.errors.wrong])
-    print(f"{name}, {len(wrong):,} items, {wrong.sum():,} wrong labels")
-    print(line("striate", found.errors.quality, wrong, named))
     both = np.array(theirs.pop("named"), bool)
-    for method, quality in theirs.items():
-        print(line(f"cleanlab {method}", np.array(quality), wrong, both if method == "self_confidence" else None))
+    named = np.isin(np.arange(len(wrong)), [suspect.index for suspect in found.errors.wrong])
+    result = {}
+    for name, quality, of in (
+        ("striate", found.errors.quality, named),
+        *((f"cleanlab {method}", np.array(quality), both) for method, quality in theirs.items()),
+    ):
+        first = np.argsort(quality, kind="stable")[: len(wrong) // 10]
+        hits = wrong[of].sum()
+        result[name] = wrong[first].sum() / wrong.sum(), of.sum(), hits / of.sum(), hits / wrong.sum()
+    return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--only", choices=["mnist", "cifar"])
-    only = parser.parse_args().only
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
     print(machine("torch", "numpy"))
     python = environment("cleanlab", "cleanlab==2.7.1")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, epochs in (("mnist", None), ("cifar", 10)):
-            if only in (None, name):
-                measure(name, epochs, python, Path(folder))
+    for name, items, epochs in (("mnist", mnist, None), ("cifar", cifar, 10)):
+        if given.only not in (None, name):
+            continue
+        x, true = items()
+        with tempfile.TemporaryDirectory() as folder:
+            every = [measure(x, true, seed, epochs, python, Path(folder)) for seed in range(given.seeds)]
+        print(f"{name}, {len(x):,} items, {WRONG:.0%} wrong labels, mean of {given.seeds} seeds (min to max)", load())
+        for method in every[0]:
+            found, count, precision, recall = np.array([result[method] for result in every]).T
+            print(
+                f"  {method:<38} {found.mean():.1%} ({found.min():.1%} to {found.max():.1%})  "
+                f"{count.mean():,.0f} named, "
+                f"precision {precision.mean():.0%}, recall {recall.mean():.0%}"
+            )
 
 
 if __name__ == "__main__":

@@ -78,6 +78,16 @@ def test_shapes_that_do_not_fit_are_said():
         label_errors(np.ones((2, 3)) / 3, [0, 1, 2], NAMES)
 
 
+def test_a_model_that_knows_nothing_calls_no_rare_label_wrong():
+    """It gives every item the shares of the classes."""
+    labels = np.r_[np.zeros(960, int), np.ones(40, int)]
+    p = np.tile([0.96, 0.04], (1000, 1))
+    assert not label_errors(p, labels, ("common", "rare")).wrong
+    p[labels == 1] = 0.3, 0.7
+    p[980] = 0.999, 0.001
+    assert [s.index for s in label_errors(p, labels, ("common", "rare")).wrong] == [980]
+
+
 def test_of_several_labels_each_is_judged_by_itself():
     rng = np.random.default_rng(0)
     true = rng.random((400, 3)) < 0.4

@@ -88,8 +88,8 @@ def nearest_section(rows: Sequence[tuple[CaptionedItem, Sequence[CaptionedItem]]
     shown = [
         el(
             "div",
-            items_grid({}, mistake.figure()),
-            el("div", items_grid({}, *(item.figure() for item in items)), class_="near"),
+            captioned_grid([mistake]),
+            el("div", captioned_grid(items), class_="near"),
             class_="beside",
         )
         for mistake, items in rows
@@ -111,7 +111,7 @@ def labels_section(errors: LabelErrors, shown: Sequence[CaptionedItem], command:
     """The labels that look wrong; *shown* are some of their items, *command* lists all."""
     wrong, n = len(errors.wrong), len(errors.quality)
     if not wrong:
-        return section("Labels", el("p", f"None of {n:,} labels looks wrong to a model that has not seen the item."))
+        return section("Labels that look wrong", el("p", f"None of {n:,}, to a model that has not seen the item."))
     some = f" The {len(shown)} surest are shown" if len(shown) < wrong else ""
     more = ("; ", el("code", command), " lists all.") if some and command else (".",) if some else ()
     ambiguous = len(errors.ambiguous)
@@ -126,7 +126,7 @@ def labels_section(errors: LabelErrors, shown: Sequence[CaptionedItem], command:
         ),
         captioned_grid(shown),
         note(
-            "Judged in five folds by a linear model of the network's last feature maps. "
+            "Judged in five folds by a linear model of what the network makes of the items. "
             + (f"{ambiguous:,} more could be another class too." if ambiguous else "")
         ),
     )

@@ -17,7 +17,7 @@ from striate.errors import counted
 from striate.learning.features import ItemFeatures, cross_validated_scores, item_features
 from striate.loading import Given
 from striate.metrics import SegmentationScores
-from striate.model.model import Model
+from striate.model.model import Model, output_context
 from striate.model.prepare import normalise
 from striate.run.folder import Say, to_stderr
 from striate.run.measuring import Held, Reading, measure, parts_for
@@ -118,7 +118,9 @@ def _errors(model: Model, held: Sequence[Held], features: ItemFeatures | None) -
     known = features or features_of(model, held)
     scores_NK = cross_validated_scores(known.maps, y, len(classes), task=task, groups=_groups(held))
     if task.continuous:
-        return number_errors(scores_NK.double().numpy() * std + mean, targets, classes)
+        sizes = [found for part in held if (found := part.sizes(model.contract)) is not None]
+        in_pixels = output_context(model.contract, np.concatenate(sizes) if sizes else None).in_pixels
+        return number_errors(in_pixels(scores_NK.double().numpy() * std + mean), in_pixels(targets * 1.0), classes)
     if targets.ndim > 1:
         return several_label_errors(scores_NK.double().sigmoid().numpy(), targets, classes)
     return label_errors(scores_NK.double().softmax(1).numpy(), targets, classes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.diagnosis.nearest import nearest_items
 from striate.metrics import Scores
-from striate.model.model import Model
+from striate.model.model import Model, output_context
 from striate.report.diagnosing import CaptionedItem, labels_section, nearest_section, slices_section
 from striate.report.document import html_document
 from striate.report.markup import Html, el, join
@@ -51,8 +51,11 @@ def diagnosis_sections(model: Model, held: Mapping[str, Held], scores: Scores, c
         splits = [held[name] for name in ("train", "val", "test") if len(held[name].arrays)]
         features = features_of(model, splits)
         n = len(train.arrays)
+        near_each = NEAREST if test.contract.mode != "text" else 2
         wrong = [i for i in (item.index for item in scores.worst) if scores.errors[i] > 0][:MISTAKES]
-        near = nearest_items(features.head[len(features.head) - len(test.arrays) :][wrong], features.head[:n], NEAREST)
+        near = nearest_items(
+            features.head[len(features.head) - len(test.arrays) :][wrong], features.head[:n], near_each
+        )
         rows = [
             (of_test(i), [_captioned(model, train, j) for j in others])
             for i, others in zip(wrong, near.tolist(), strict=True)
@@ -89,6 +92,12 @@ def suspect_items(labels: WrongLabels, most: int) -> list[CaptionedItem]:
 
 
 def _captioned(model: Model, held: Held, i: int) -> CaptionedItem:
-    task, target = model.contract.task, held.arrays.targets[i]
-    label = "" if task.per_pixel else ", ".join(task.target_texts(target, model.contract.classes)) or "no label"
+    task, classes, target = model.contract.task, model.contract.classes, held.arrays.targets[i]
+    if task.continuous:
+        sizes = held.sizes(model.contract)
+        context = output_context(model.contract, None if sizes is None else sizes[i : i + 1])
+        values = context.in_pixels(np.asarray(target, np.float64)[None])[0]
+        label = ", ".join(f"{name} {value:.3g}" for name, value in zip(classes, values, strict=True))
+    else:
+        label = "" if task.per_pixel else ", ".join(task.target_texts(target, classes)) or "no label"
     return CaptionedItem(item_view(model, held, i), label, name=held.arrays.names[i])
