@@ -130,3 +130,16 @@ def labels_section(errors: LabelErrors, shown: Sequence[CaptionedItem], command:
             + (f"{ambiguous:,} more could be another class too." if ambiguous else "")
         ),
     )
+
+
+def labels_elsewhere(command: str) -> Html:
+    """What stands in the place of wrong labels where the search would take long beside the training."""
+    return section(
+        "Labels that look wrong",
+        el(
+            "p",
+            "Not looked for: that would have taken more than a twentieth of the training. ",
+            el("code", command),
+            " does.",
+        ),
+    )

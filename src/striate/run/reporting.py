@@ -10,7 +10,7 @@ import numpy as np
 from striate.diagnosis.nearest import nearest_items
 from striate.metrics import Scores
 from striate.model.model import Model, output_context
-from striate.report.diagnosing import CaptionedItem, labels_section, nearest_section, slices_section
+from striate.report.diagnosing import CaptionedItem, labels_elsewhere, labels_section, nearest_section, slices_section
 from striate.report.document import html_document
 from striate.report.markup import Html, el, join
 from striate.run.diagnosing import slices_of
@@ -20,10 +20,24 @@ from striate.run.result import item_view
 from striate.tasks.scoring import scoring_of
 
 SLICES, OF_SLICE, MISTAKES, NEAREST, SUSPECTS, PAGE = 3, 6, 6, 5, 24, 400  # that are shown
-WORK = 3e8  # items times features times outputs: more takes minutes to fit, and is left to striate doctor
+RATE = 5e10  # floating-point operations in a second, of the pass that gives the features; a GPU needs less
+FIT = 8e-8  # seconds for each item, feature and output, of the cross-validated fit
 
 
-def diagnosis_sections(model: Model, held: Mapping[str, Held], scores: Scores, command: str) -> list[Html]:
+def seconds_for(training: float) -> float:
+    """How long the search for wrong labels may take beside a *training* of so many floating-point operations: a
+    twentieth of it, or a third of a second. The estimates are of the work alone, so that a report does not depend on
+    the load of the machine.
+
+    >>> seconds_for(1e13)
+    10.0
+    """
+    return max(0.3, 0.05 * training / RATE)
+
+
+def diagnosis_sections(
+    model: Model, held: Mapping[str, Held], scores: Scores, command: str, *, macs: int, seconds: float
+) -> list[Html]:
     """The sections on weak slices, on mistakes and what they resemble, and on wrong labels.
 
     Args:
@@ -31,6 +45,8 @@ def diagnosis_sections(model: Model, held: Mapping[str, Held], scores: Scores, c
         held: The splits of its run; *scores* are those of ``"test"``.
         scores: What was measured there.
         command: What lists all wrong labels.
+        macs: Of the network, for one item.
+        seconds: That may be spent on features and wrong labels, by estimate; what takes longer is left to *command*.
     """
     test, train = held["test"], held["train"]
     weak = slices_of([test], scores)
@@ -47,8 +63,13 @@ def diagnosis_sections(model: Model, held: Mapping[str, Held], scores: Scores, c
 
     shown = [[of_test(i) for i in found.items[:OF_SLICE].tolist()] for found in weak.slices[:SLICES]]
     found = [slices_section(weak, [*shown, *([[]] * (len(weak.slices) - len(shown)))])]
-    if not model.contract.task.per_pixel and len(train.arrays):
-        splits = [held[name] for name in ("train", "val", "test") if len(held[name].arrays)]
+    splits = [held[name] for name in ("train", "val", "test") if len(held[name].arrays)]
+    forward = 2 * macs * sum(len(part.arrays) for part in splits) / RATE
+    if model.contract.task.per_pixel or not len(train.arrays):
+        pass
+    elif forward > seconds:
+        found.append(labels_elsewhere(command))
+    else:
         features = features_of(model, splits)
         n = len(train.arrays)
         near_each = NEAREST if test.contract.mode != "text" else 2
@@ -61,7 +82,9 @@ def diagnosis_sections(model: Model, held: Mapping[str, Held], scores: Scores, c
             for i, others in zip(wrong, near.tolist(), strict=True)
         ]
         found.append(nearest_section(rows))
-        if features.maps.numel() * len(model.contract.classes) <= WORK:
+        if forward + FIT * features.maps.numel() * len(model.contract.classes) > seconds:
+            found.append(labels_elsewhere(command))
+        else:
             labels = wrong_labels_of(model, splits, features)
             found.append(labels_section(labels.errors, suspect_items(labels, SUSPECTS), command))
     return [part for part in found if part is not None]

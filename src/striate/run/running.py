@@ -46,7 +46,7 @@ from striate.run.baseline import BaselineResult, beside_baseline
 from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
 from striate.run.measuring import Held, measure
 from striate.run.pace import Pace
-from striate.run.reporting import diagnosis_sections
+from striate.run.reporting import diagnosis_sections, seconds_for
 from striate.run.result import Result, facts, made_of, worst_items
 from striate.run.sureness import Sureness, fit_look, fit_sureness
 from striate.run.trackers import Trackers
@@ -458,7 +458,14 @@ class Run:
             sections=scoring_of(self.task).sections(scores, worst_items(best, self.held["test"], scores)),
             best=self.best_epoch,
             page=self.page_file.name if self.page_file else None,
-            more=diagnosis_sections(best, self.held, scores, f"striate doctor DATA --model {self.folder}"),
+            more=diagnosis_sections(
+                best,
+                self.held,
+                scores,
+                f"striate doctor DATA --model {self.folder}",
+                macs=self.table.macs,
+                seconds=seconds_for(self.work),
+            ),
         )
 
 
