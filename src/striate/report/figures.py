@@ -50,7 +50,7 @@ def figures_section(*figures: ReportFigure | None) -> Html:
 
 
 def _figure(figure: ReportFigure) -> Html:
-    between = el("small", f"{figure.interval} ", el("i", figure.how)) if figure.interval else None
+    between = el("small", f"{figure.interval} ", el("i", f"({figure.how})")) if figure.interval else None
     return el(
         "div",
         el("dt", figure.name),

@@ -226,7 +226,7 @@ def _classes(scores: SegmentationScores) -> Html:
         el(
             "div",
             share_histogram("Images by their mean IoU", scores.ious[~np.isnan(scores.ious)], "mean IoU"),
-            class_="charts",
+            class_="charts one",
         ),
         el("div", el("h3", "Per class"), table),
         el("h3", "Most often confused" if many else "Confusion matrix: percent of the pixels of each true class"),
