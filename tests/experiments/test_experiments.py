@@ -111,3 +111,14 @@ def test_every_experiment_says_what_it_tries(name):
         assert text.endswith(".")
     assert found.title
     assert found.source
+
+
+def test_a_chart_in_equal_ratios_has_powers_of_ten():
+    """1e-8 to 1 in equal steps: what is a hundred times smaller lies as far below."""
+    points = ((1, 1e-8), (2, 1e-6), (3, 1e-4))
+    chart = LineChart("sizes", "layer", (ChartLine("net", points),), y=".0e", ratios=True)
+    svg = line_chart(chart)
+    assert ">1e-08<" in svg
+    ys = [float(pair.split(",")[1]) for pair in re.search(r'<polyline points="([^"]+)"', svg)[1].split()]
+    assert ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=0.2)
+    assert ys[0] > ys[1]

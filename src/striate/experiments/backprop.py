@@ -15,7 +15,7 @@ from striate.experiments.drawn import SMALL_PICTURES, small_picture, varied
 from striate.experiments.outcome import Cell, Experiment, Gallery, Outcome, ResultTable, Say
 from striate.experiments.pictures import ink_image
 from striate.net import build
-from striate.plotting import Panel, value_panel
+from striate.plotting import ColourScale, Panel, value_panel
 from striate.report.lines import ChartLine, LineChart
 from striate.spec import parse
 
@@ -310,7 +310,9 @@ def backprop(seed: int, say: Say) -> Outcome:
 
 
 def _numbers(values: np.ndarray, title: str, note: str = "", side: int = 0) -> Panel:
-    return value_panel(values, title=title, note=note, side=side or 36 * max(values.shape))
+    """*values* in red and blue, each panel on its own scale, with the numbers written in."""
+    scale = ColourScale(float(np.nanmax(np.abs(values))), True)
+    return value_panel(values, scale, title=title, note=note, side=side or 36 * max(values.shape))
 
 
 def _both(row: np.ndarray) -> np.ndarray:
@@ -336,7 +338,7 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
     ]
     rows.append(("sum", None, float(p.sum()), TARGET.sum(), update.errors[0], None, None))
     each = [
-        (f"kernel {k + 1}, row {r + 1}, column {c + 1}", ("kernel", (k, r, c)))
+        (f"kernel {k + 1} ({r + 1}, {c + 1})", ("kernel", (k, r, c)))
         for k in range(KERNELS) for r in range(3) for c in range(3)
     ] + [(f"bias of kernel {k + 1}", ("kernel_bias", (k,))) for k in range(KERNELS)]  # fmt: skip
     each += [(f"bias of {name}", ("bias", (i,))) for i, name in enumerate(CLASSES)]
@@ -356,7 +358,7 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
         Gallery(
             "Step 2: the boat goes through the network",
             (
-                _numbers(before["image"], "the boat", "8x8 pixels"),
+                value_panel(before["image"], title="the boat", note="8x8 pixels", side=288),
                 *(
                     _numbers(before[layer][k], f"{what} {k + 1}")
                     for layer, what in (("conv", "convolution"), ("relu", "ReLU"), ("pool", "2x2 max pooling"))
@@ -407,7 +409,7 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
         ResultTable(
             "Step 4, number for number",
             (
-                ("weight", ""),
+                ("weight (row, column)", ""),
                 ("before", ".4f"),
                 ("gradient by hand", ".8f"),
                 ("gradient by PyTorch", ".8f"),

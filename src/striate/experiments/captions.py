@@ -275,7 +275,8 @@ def captions(seed: int, say: Say) -> Outcome:
             "Where it looks for each word",
             tuple(panel for i in (0, 1) for panel in _looking(known, i)),
             "Before each word the decoder chooses how much it attends to each of the 10x10 places of the feature "
-            "map; the darker, the more.",
+            "map, of which each sees 17x17 pixels; the darker, the more. The second object is found and named after "
+            "the first.",
         ),
         ResultTable(
             "How many are right",

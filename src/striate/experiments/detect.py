@@ -377,7 +377,7 @@ def detect(seed: int, say: Say) -> Outcome:
                     _with_boxes(scene.image, [b for b in boxes if b.score >= SURE]),
                     f"scene {i + 1}",
                     _missed(boxes, scene),
-                    side=4 * SCENE,
+                    side=3 * SCENE,
                 )
                 for i, (scene, boxes) in enumerate(list(zip(test, found, strict=True))[:4])
             ),
@@ -449,7 +449,7 @@ def _missed(boxes: Sequence[BoxInScene], scene: DrawnScene) -> str:
     return f"{int(scores.right.sum())} of {len(scene.boxes)} shapes found; wrong boxes: {int((~scores.right).sum())}"
 
 
-def _with_boxes(image: np.ndarray, boxes: Sequence[BoxInScene], scale: int = 8) -> np.ndarray:
+def _with_boxes(image: np.ndarray, boxes: Sequence[BoxInScene], scale: int = 6) -> np.ndarray:
     """*image* enlarged, with its boxes and what they are."""
     canvas = Image.fromarray(image).resize((image.shape[1] * scale, image.shape[0] * scale), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(canvas)

@@ -274,7 +274,7 @@ def _text_panels(module: nn.Module, filters: list[WordFilter], seed: int) -> Ite
         scale = ColourScale.of(*(strength for _, strength in told))
         for (words, strength), place in zip(told, ("first", "last"), strict=True):
             title = f"Filter {found.number}: {phrase}, in the {place} sentence"
-            yield word_panel(words, strength, scale, title=title, side=620)
+            yield word_panel(words, strength, scale, title=title, side=340)
 
 
 EXPERIMENT = Experiment(
