@@ -10,14 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from striate.datasets import open_data
+from striate.errors import counted
 from striate.experiments.drawn import SMALL_PICTURES, small_picture, varied
+from striate.experiments.fitting import built, digits_tensors
 from striate.experiments.outcome import Cell, Experiment, Gallery, Outcome, ResultTable, Say
 from striate.experiments.pictures import ink_image
-from striate.net import build
 from striate.plotting import ColourScale, Panel, value_panel
 from striate.report.lines import ChartLine, LineChart
-from striate.spec import parse
 
 CLASSES = tuple(SMALL_PICTURES)  # dog, cat, boat, bird
 TARGET = np.array([0.0, 0.0, 1.0, 0.0])  # the boat
@@ -249,7 +248,7 @@ def deep_network(activation: str, normalised: bool, seed: int) -> nn.Module:
     12
     """
     layer = f"conv {WIDTH} 3 padding=1; {'batchnorm; ' * normalised}{activation}; "
-    return build(parse(f"input 1x8x8; {layer * DEPTH}flatten; linear 10"), seed=seed)
+    return built(f"input 1x8x8; {layer * DEPTH}flatten; linear 10", seed)
 
 
 def gradient_sizes(activation: str, normalised: bool, seed: int = 0, steps: int = 120) -> GradientSizes:
@@ -259,9 +258,8 @@ def gradient_sizes(activation: str, normalised: bool, seed: int = 0, steps: int 
     >>> len(found.sizes), found.ratio < 1e-3
     (12, True)
     """
-    data = open_data("digits").train
-    x = torch.from_numpy(np.asarray(data.inputs)).float()[:, None] / 255
-    x, y = (x - x.mean()) / x.std(), torch.from_numpy(np.asarray(data.targets))
+    x, y = digits_tensors("train")
+    x = (x - x.mean()) / x.std()
     module = deep_network(activation, normalised, seed)
     convs = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
     torch.autograd.backward(F.cross_entropy(module(x[:256]), y[:256]))
@@ -299,10 +297,10 @@ def backprop(seed: int, say: Say) -> Outcome:
         f"All {sum(v.size for v in update.weights.values())} gradients computed by hand equal PyTorch's to within "
         f"{update.disagreement:.0e}. One update takes the total error from {before:.4f} to {after:.4f} and the boat "
         f"from {p[0]:.3f} to {p[1]:.3f}; to bring it to {WANTED:g}, as tutorials draw it after one update, takes "
-        f"{needed} updates at a learning rate of {RATE:g}. After step 5 the network has {course[-1][1]:.0%} of new "
-        f"pictures right. In {DEPTH} layers of sigmoids the gradient of the first layer is {ratio['sigmoid']:.0e} "
-        f"times that of the last; with ReLU it is {ratio['relu']:.2g} times, with sigmoids and batch normalisation "
-        f"{ratio['sigmoid, batch norm']:.2g} times."
+        f"{counted(needed, 'update')} at a learning rate of {RATE:g}. After step 5 the network has "
+        f"{course[-1][1]:.0%} of new pictures right. In {DEPTH} layers of sigmoids the gradient of the first layer "
+        f"is {ratio['sigmoid']:.0e} times that of the last; with ReLU it is {ratio['relu']:.2g} times, with sigmoids "
+        f"and batch normalisation {ratio['sigmoid, batch norm']:.2g} times."
     )
     parts = (*_steps_shown(update, needed), *_course_shown(course), *_deep_shown(deep))
     data = {"update": update, "course": np.array(course), "gradients": deep}
@@ -432,7 +430,7 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
             tuple(
                 (name, TARGET[i], float(p[i]), float(update.after["probability"][i])) for i, name in enumerate(CLASSES)
             ),
-            f"Nearer to the target, by a little: it takes {needed} such updates until the boat has {WANTED:g}.",
+            f"Nearer to the target, by a little: {needed} such updates bring the boat to {WANTED:g}.",
         ),
     )
 

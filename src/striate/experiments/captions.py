@@ -300,7 +300,9 @@ def captions(seed: int, say: Say) -> Outcome:
         ),
     )
     data = {"module": model, "known": known, "one": one, "two": two}
-    return Outcome(result, known.whole > 0.9, parts, data)
+    holds = known.whole > 0.9
+    verdict = "The claim holds for pairs of colour and shape that it has seen." if holds and two.whole < 0.9 else ""
+    return Outcome(result, holds, parts, data, verdict=verdict)
 
 
 RELATIONS = ("left", "above")

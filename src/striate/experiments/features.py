@@ -24,6 +24,7 @@ NETWORK = (
     f"input 1x{SIDE}x{SIDE}; conv1: conv 8 5; relu1: relu; maxpool 2; conv2: conv 16 3; relu2: relu; maxpool 2; "
     f"conv3: conv 24 3; relu3: relu; maxpool 2; flatten; fc1: linear 24; relu4: relu; out: linear {len(MOODS)}"
 )
+CHANCE = 5 / 24  # of random 5x5 kernels: what smooth_share gives
 PARTS = FACE_PARTS[1:]  # what lies in the head
 LAYERS = ("relu1", "relu2", "relu3", "relu4", "out")
 MEAN, STD = 0.55, 0.25  # of the pixels in 0..1, about
@@ -207,14 +208,13 @@ def layer_features(seed: int, say: Say) -> Outcome:
     parts_of = {name: float(found.parts.mean()) for name, found in layers.items()}
     first, last = parts_of["relu1"], parts_of["out"]
     rises = list(parts_of.values()) == sorted(parts_of.values())
-    holds = learned.accuracy > 0.9 and learned.smooth > 1.5 * learned.smooth_before and last > first + 0.5
+    holds = learned.accuracy > 0.9 and learned.smooth > 1.5 * CHANCE and last > first + 0.5
     course = "from layer to layer it is" if rises else "on the whole, though not from each layer to the next, it is"
     result = (
         f"The network has {learned.accuracy:.1%} of new faces right. Of its first kernels {learned.smooth:.0%} is "
-        f"edges and bars; of the random ones that it began with it was {learned.smooth_before:.0%}. A unit of the "
-        f"first layer depends on {first:.1f} parts of the face, one of the third on {parts_of['relu3']:.1f}, an "
-        f"output on {last:.1f}: "
-        f"{course} more of the face."
+        f"edges and bars; before training it was {learned.smooth_before:.0%}, as of any random numbers. A unit of "
+        f"the first layer depends on {first:.1f} parts of the face, one of the third on {parts_of['relu3']:.1f}, an "
+        f"output on {last:.1f}: {course} more of the face."
     )
     kernels = module.state_dict()["conv1.weight"].double().numpy()[:, 0]
     faces = ((x[:8, 0] * STD + MEAN) * 255).round().clamp(0, 255).numpy().astype(np.uint8)
@@ -237,7 +237,7 @@ def layer_features(seed: int, say: Say) -> Outcome:
                 for i, kernel in enumerate(kernels)
             ),
             f"Red is positive, blue negative: {learned.smooth:.0%} of them is a smooth edge or bar of some "
-            f"direction, against {learned.smooth_before:.0%} before training and {5 / 24:.0%} for random numbers.",
+            f"direction, against {learned.smooth_before:.0%} before training and {CHANCE:.0%} for random numbers.",
             ColourScale.of(kernels),
         ),
         *(_layer_shown(module, name, layers[name], x) for name in ("relu1", "relu2", "relu3", "relu4")),
