@@ -88,3 +88,26 @@ def test_the_document_has_the_three_values_and_the_warnings(in_folder, cli):
     assert 0 < document["train"]["accuracy"] <= 1
     assert document["warnings"] == []
     assert "training accuracy" not in answer.out
+
+
+@pytest.mark.slow
+def test_a_test_of_new_speakers_is_remarked_on(tmp_path, cli):
+    """Each speaker has words of their own for yes and no: of new speakers nothing is known."""
+    rng, rows = np.random.default_rng(0), ["text,label,speaker,split"]
+    for speaker in range(10):
+        for yes in rng.integers(0, 2, 24).tolist():
+            text = f"word{speaker}{'ab'[yes ^ speaker % 2]} {rng.integers(10**6)}"
+            rows.append(f"{text},{yes},s{speaker},{'test' if speaker > 6 else 'train'}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    how = ("--net", "textcnn", "-e", 6, "--label", "label", "--text", "text")
+    answer = cli("train", tmp_path / "t.csv", *how, "-o", tmp_path / "run", "--json")
+    assert answer.code == 0, answer.err
+    said = [text for text in json.loads(answer.out)["warnings"] if "further apart" in text]
+    assert said[0].endswith(
+        "are further apart than chance explains: test is of 3 new values of speaker, validation of those that training "
+        "has; with --group speaker validation, too, is of new ones, and chooses for that"
+    )
+    again = cli("train", tmp_path / "t.csv", *how, "--group", "speaker", "-o", tmp_path / "grouped", "--json")
+    assert not [text for text in json.loads(again.out)["warnings"] if "new values" in text]
+    note = cli("evaluate", tmp_path / "grouped", tmp_path / "t.csv", "--group", "speaker", "--label", "label").err
+    assert "note: the 72 items are of 3 groups; for new groups the 95% interval of the accuracy is " in note

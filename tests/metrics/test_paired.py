@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from striate.metrics import (
     score_regression,
     score_segmentation,
 )
-from striate.metrics.paired import compare_right, differences, mcnemar, tango_interval
+from striate.metrics.paired import compare_right, drawings, group_interval, mcnemar, tango_interval
 from striate.metrics.repeated import spread_of, student_t
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 
@@ -115,11 +117,19 @@ def regression(rng, n, noise):
     return [score_regression(shared + s * rng.normal(size=(n, 1)), np.zeros((n, 1)), ["age"]) for s in noise]
 
 
+@cache
+def segmented(noise, seed):
+    """250 images, some of whose pixels are wrong."""
+    rng, other = np.random.default_rng(0), np.random.default_rng(seed)
+    masks = rng.integers(0, 3, (250, 4, 8))
+    predicted = np.where(other.random(masks.shape) < noise, other.integers(0, 3, masks.shape), masks)
+    return score_segmentation([(predicted, masks)], ["a", "b", "c"])
+
+
 def segmentation(rng, n, noise):
-    masks = rng.integers(0, 3, (n, 4, 16))
-    flips = [rng.random(masks.shape) < s for s in noise]
-    predicted = [np.where(flip, rng.integers(0, 3, masks.shape), masks) for flip in flips]
-    return [score_segmentation([(p, masks)], ["a", "b", "c"]) for p in predicted]
+    chosen = rng.choice(250, n, replace=False)
+    found = [segmented(s, i) for i, s in enumerate(noise, 1)]
+    return [replace(f, n=n, ious=f.ious[chosen], areas=f.areas[chosen], mean_iou=np.nan) for f in found]
 
 
 def multilabel(rng, n, noise):
@@ -156,7 +166,8 @@ def test_the_bootstrap_says_the_right_thing(draw, metric, same, apart):
 def test_drawn_once_each_the_metric_is_the_metric(draw, metric, same, apart):
     scores, _ = draw(np.random.default_rng(3), 30, same)
     whole = np.ones((1, 30))
-    assert scores.resampled(whole)[0] == pytest.approx(getattr(scores, metric.name))
+    if draw is not segmentation:  # whose sample is taken from counts
+        assert scores.resampled(whole)[0] == pytest.approx(getattr(scores, metric.name))
     assert len(scores.errors) == 30
 
 
@@ -213,11 +224,46 @@ def test_degenerate_items():
 
 
 def test_the_bootstrap_is_the_same_every_time():
-    def value(times):
-        return times @ np.arange(9.0)
-
-    once, again = (differences(value, lambda times: -value(times), 9, 50) for _ in range(2))
+    once, again = (np.concatenate([*drawings(9, 50)]) for _ in range(2))
     np.testing.assert_array_equal(once, again)
+    assert (once.sum(1) == 9).all()
+
+
+def test_whole_groups_are_drawn():
+    groups = "aabbbc"
+    for times in drawings(6, 20, groups=groups):
+        assert (times[:, 0] == times[:, 1]).all()
+        assert (times[:, 2:5] == times[:, 2:3]).all()
+        assert (times[:, [0, 2, 5]].sum(1) == 3).all()
+
+
+def speakers(rng, n, each):
+    """Two models that are equally good on the whole, each better with some speakers: 8 items of each have one fate."""
+    fate = rng.random((2, n)) < 0.8
+    sure = [np.log(np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])) for right in np.repeat(fate, each, axis=1)]
+    return [score_classification(log_p, np.zeros(n * each, int), ["a", "b"]) for log_p in sure]
+
+
+def test_items_of_a_group_are_not_independent():
+    """Of models that are alike McNemar's test, which takes items for independent, finds many that are not."""
+    rng, groups = np.random.default_rng(5), np.repeat(np.arange(20), 8).astype(str).tolist()
+    alone = drawn = inside = 0
+    for _ in range(60):
+        one, other = speakers(rng, 20, 8)
+        alone += compare_right(one.errors == 0, other.errors == 0, ACCURACY).verdict != "not distinguishable"
+        found = paired_bootstrap(one, other, ACCURACY, groups=groups, resamples=200)
+        drawn += found.verdict != "not distinguishable"
+        low, high = group_interval(one, one.accuracy, groups)
+        inside += low <= 0.8 <= high
+    assert found.test == "paired bootstrap of 20 groups"
+    assert alone > 20
+    assert drawn <= 8
+    assert inside >= 50
+
+
+def test_of_two_groups_there_is_no_interval():
+    scores = score_regression([[1.0], [2.0]], [[1.0], [1.0]], ["age"])
+    assert group_interval(scores, scores.mae, "ab") is None
 
 
 def test_the_verdict_in_words():

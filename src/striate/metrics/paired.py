@@ -4,7 +4,7 @@ other metrics; and how many items would be needed where the answer is that nobod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10, sqrt
 from statistics import NormalDist
@@ -21,6 +21,7 @@ from striate.tasks.task import Metric
 LEVEL, POWER = 0.95, 0.8  # of the interval; of a study that would find the difference that was seen
 RESAMPLES = 2000  # of the items, in the bootstrap
 AT_ONCE = 4_000_000  # numbers of a table of resamplings: how often each item counts
+FEWEST = 3  # groups of which an interval says something
 EXACT, BOOTSTRAP = "McNemar's exact test", "paired bootstrap"
 
 
@@ -170,9 +171,17 @@ def tango_interval(better: int, worse: int, n: int, level: float = LEVEL) -> tup
 
 
 def paired_bootstrap(
-    first: Scores, second: Scores, metric: Metric, *, resamples: int = RESAMPLES, seed: int = 0
+    first: Scores,
+    second: Scores,
+    metric: Metric,
+    *,
+    groups: Sequence[str] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> PairedDifference:
     """Two models by any metric: the items are drawn again with replacement, the same ones for both (B. Efron 1979).
+
+    With *groups*, the group of each item, whole groups are drawn: the items of one speaker are not independent.
 
     The percentiles are expanded as Student's t is, which few items need (T. Hesterberg 2015, "What Teachers Should Know
     About the Bootstrap", section 5.2).
@@ -187,14 +196,15 @@ def paired_bootstrap(
     n, whole = _paired(first.n, second.n), np.ones((1, first.n))
     values = [float(scores.resampled(whole)[0]) for scores in (first, second)]
     apart = values[1] - values[0]
-    found = differences(first.resampled, second.resampled, n, resamples, seed)
+    found = np.concatenate(
+        [second.resampled(times) - first.resampled(times) for times in drawings(n, resamples, seed, groups)]
+    )
     error = float(np.std(found))
-    t = student_t((1 + LEVEL) / 2, n - 1) if n > 1 else float("inf")
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    wider = t / z * sqrt(n / (n - 1)) if n > 1 else 1.0
-    spread = apart + wider * (found - apart)
+    units = len({*groups}) if groups else n
+    spread = expanded(found, apart, units)
     tails = min(int((spread <= 0).sum()), int((spread >= 0).sum()))
-    p = min(1.0, 2 * (1 + tails) / (1 + len(spread))) if n > 1 else 1.0
+    p = min(1.0, 2 * (1 + tails) / (1 + len(spread))) if units > 1 else 1.0
     low, high = np.percentile(spread, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
     needed = n * ((z + NormalDist().inv_cdf(POWER)) * error / apart) ** 2 if apart else 0.0
     return PairedDifference(
@@ -207,35 +217,56 @@ def paired_bootstrap(
         int((second.errors < first.errors).sum()),
         int((second.errors > first.errors).sum()),
         _rounded(needed),
-        BOOTSTRAP,
+        f"{BOOTSTRAP} of {units:,} groups" if groups else BOOTSTRAP,
     )
 
 
-def differences(
-    first: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    second: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    n: int,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """``(resamples,)``: second less first on as many drawings of *n* items with replacement; the two are given how
-    often each item counts, ``(R, N)``, and give a metric, ``(R,)``.
-
-    >>> differences(lambda times: times[:, 0], lambda times: times[:, 0] + 1, n=3, resamples=2)
-    array([1., 1.])
-    """
-    return np.concatenate([second(times) - first(times) for times in drawings(n, resamples, seed)])
-
-
-def drawings(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Any:
-    """Tables ``(R, N)`` of how often each of *n* items counts, as many rows in all as *resamples*.
+def drawings(
+    n: int, resamples: int = RESAMPLES, seed: int = 0, groups: Sequence[str] = ()
+) -> Iterator[NDArray[np.float64]]:
+    """Tables ``(R, N)`` of how often each of *n* items counts when as many are drawn with replacement, or whole
+    *groups*; as many rows in all as *resamples*.
 
     >>> [float(times.sum()) for times in drawings(5, 1)]
     [5.0]
+    >>> next(drawings(4, 1, groups="aabb")).tolist()
+    [[1.0, 1.0, 1.0, 1.0]]
     """
-    rng, rows = np.random.default_rng(seed), max(1, AT_ONCE // n)
+    names, of = np.unique([*groups], return_inverse=True) if len(groups) else (np.arange(n), np.arange(n))
+    rng, rows, units = np.random.default_rng(seed), max(1, AT_ONCE // n), len(names)
     for begin in range(0, resamples, rows):
-        yield rng.multinomial(n, np.full(n, 1 / n), min(rows, resamples - begin)).astype(np.float64)
+        times = rng.multinomial(units, np.full(units, 1 / units), min(rows, resamples - begin)).astype(np.float64)
+        yield times[:, of] if len(groups) else times
+
+
+def expanded(drawn: NDArray[np.float64], value: float, units: int) -> NDArray[np.float64]:
+    """*drawn* values, further away from the measured *value* by as much as Student's t is wider than the normal
+    distribution for so many *units*.
+
+    >>> expanded(np.array([1.0, 3.0]), 2.0, 5).round(2).tolist()
+    [0.42, 3.58]
+    """
+    if units < 2:
+        return drawn
+    wider = student_t((1 + LEVEL) / 2, units - 1) / NormalDist().inv_cdf((1 + LEVEL) / 2) * sqrt(units / (units - 1))
+    return value + wider * (drawn - value)
+
+
+def group_interval(scores: Scores, value: float, groups: Sequence[str]) -> tuple[float, float] | None:
+    """95% interval of the task's metric, which is *value*, if whole groups were drawn again; None of fewer than three.
+
+    >>> from striate.metrics import score_regression
+    >>> scores = score_regression([[1.0], [1.0], [4.0], [4.0], [2.0], [2.0]], np.zeros((6, 1)), ["age"])
+    >>> low, high = group_interval(scores, scores.mae, "aabbcc")
+    >>> low < 1 < 4 < high
+    True
+    """
+    units = len({*groups})
+    if units < FEWEST:
+        return None
+    drawn = np.concatenate([scores.resampled(times) for times in drawings(len(groups), groups=groups)])
+    low, high = np.percentile(expanded(drawn, value, units), (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
+    return float(low), float(high)
 
 
 def _paired(first: int, second: int) -> int:

@@ -14,7 +14,7 @@ from striate.datasets.augment import Augment
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.diagnosis import SliceSearch
-from striate.errors import DataError, RecipeError, SpecError, nearest, shape_text
+from striate.errors import DataError, RecipeError, SpecError, counted, nearest, shape_text
 from striate.exporters import Exported, export_source
 from striate.files import write_safely
 from striate.learning import Epoch, NamedRecipe, Recipe
@@ -22,18 +22,20 @@ from striate.loading import Given, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
 from striate.metrics import Scores
+from striate.metrics.paired import group_interval
 from striate.model.contract import RESIZE
 from striate.model.model import Model
 from striate.run.diagnosing import slices_of
 from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.item_table import write_items
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Held, Reading, measure, parts_for
+from striate.run.measuring import Fetching, Held, Reading, groups_of, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import placed
 from striate.run.splits import data_of_run, run_of
 from striate.run.sureness import AFTER_CHOICE, promise_broken, set_threshold
 from striate.spec import Shape
+from striate.tasks import Metric
 
 
 def train(
@@ -195,6 +197,8 @@ def evaluated(
     for name, why in (item for some in held for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
     scores = measure(found, *held, batch_size=batch_size)
+    if line := of_groups(scores, held, found.contract.task.metric):
+        say(line)
     if out is not None:
         write_items(Path(out), [name for some in held for name in some.arrays.names], scores)
     if accept_error is not None and split != "val" and (broken := promise_broken(scores, accept_error)):
@@ -223,6 +227,20 @@ def weak_slices(model: Given, data: Data = None, **how: Any) -> SliceSearch:
     """
     scores, held = evaluated(model, data, **how)
     return slices_of(held, scores)
+
+
+def of_groups(scores: Scores, held: list[Held], metric: Metric) -> str:
+    """What to say of the interval where the items are of groups, and so not independent; "" where they are not."""
+    groups, value = groups_of(held), getattr(scores, metric.name, None)
+    if not groups or value is None:
+        return ""
+    n = len({*groups})
+    interval = group_interval(scores, value, groups)
+    items = f"note: the {scores.n:,} items are of {counted(n, 'group')}"
+    if interval is None:
+        return f"{items}: too few to say how the {metric.words} would be on others"
+    low, high = map(metric.number, interval)
+    return f"{items}; for new groups the 95% interval of the {metric.words} is {low} to {high}"
 
 
 NOT_YET = {"onnx": "ONNX", "program": "a torch.export program"}

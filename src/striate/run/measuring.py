@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -69,6 +69,13 @@ class Held:
         if isinstance(inputs, np.ndarray):
             return np.tile([inputs.shape[2], inputs.shape[1]], (len(self.arrays), 1))
         return np.array([header(Path(inputs[i]))[1][::-1] for i in self.kept], np.int64).reshape(-1, 2)
+
+
+def groups_of(held: Sequence[Held]) -> tuple[str, ...]:
+    """The group of each item of several splits together; empty where they have none."""
+    if not all(part.source.groups for part in held):
+        return ()
+    return tuple(part.source.groups[i] for part in held for i in part.kept)
 
 
 def measure(model: Model, *held: Held, batch_size: int = 256) -> Scores:

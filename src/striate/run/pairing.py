@@ -17,7 +17,7 @@ from striate.loading import Given
 from striate.metrics import PairedDifference
 from striate.model.model import Model
 from striate.run.folder import Say, to_stderr
-from striate.run.measuring import Fetching, Held, Reading, measure, parts_for
+from striate.run.measuring import Fetching, Held, Reading, groups_of, measure, parts_for
 from striate.run.predicting import placed
 from striate.run.result import made_of
 from striate.run.splits import data_of_run, run_of
@@ -88,7 +88,8 @@ def compare(
 ) -> Comparison:
     """Whether the model *second* is better than *first*, on the same items; ``print`` shows it.
 
-    In classification by McNemar's exact test; otherwise by a paired bootstrap of the task's metric. Where nobody can
+    In classification by McNemar's exact test; otherwise by a paired bootstrap of the task's metric, and with *group* by
+    one of whole groups. Where nobody can
     tell, it says how many items would be needed. Of two runs that were split in other ways the items are compared that
     neither was trained on.
 
@@ -132,7 +133,8 @@ def compare(
     chosen = _in_both(held, split, say)
     scoring = scoring_of(tasks[0])
     scores = [measure(model, *of, batch_size=batch_size) for model, of in zip(models, chosen, strict=True)]
-    return Comparison(names[0], names[1], made_of(models[0].contract), scoring.compare(*scores))
+    paired = scoring.compare(scores[0], scores[1], groups_of(chosen[0]))
+    return Comparison(names[0], names[1], made_of(models[0].contract), paired)
 
 
 WHICH = ("the first model", "the second model")

@@ -15,6 +15,7 @@ import torch
 from striate.analysis import Report
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
+from striate.datasets.origins import new_origin
 from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError, SeeError, counted, shape_text
 from striate.files import FolderLock, read_json, write_safely
@@ -378,8 +379,25 @@ class Run:
         )
         losses = [float(row["val/loss"] or 0) for row in self.history if row["val/loss"] is not None]
         return Verdict(
-            metric, train, val, test, (len(some), seen, scores.n), losses, made_of(best.contract), self._advice()
+            metric,
+            train,
+            val,
+            test,
+            (len(some), seen, scores.n),
+            losses,
+            made_of(best.contract),
+            self._origin(),
+            self._advice(),
         )
+
+    def _origin(self) -> str:
+        """How the test split differs in kind from validation, where the data show it."""
+        train, val, test = (self.held[name].source for name in ("train", "val", "test"))
+        if train.groups:
+            few = f"{counted(len({*val.groups}), 'group')} in validation and {len({*test.groups})} in test"
+            return f"there are {few}, no group in two splits; --folds says how much groups vary"
+        found = new_origin(train, val, test)
+        return found.remark() if found else ""
 
     def _advice(self) -> str:
         """What helps against overfitting."""

@@ -28,6 +28,7 @@ class Verdict:
         items: Items of each of the three.
         losses: The validation loss of each epoch.
         made_of: What the items are: ``"images"``.
+        origin: How the test split differs in kind from validation, where that is known.
         advice: What helps against overfitting.
 
     >>> from striate.tasks import CLASSIFICATION
@@ -45,6 +46,7 @@ class Verdict:
     items: tuple[int, int, int]
     losses: Sequence[float]
     made_of: str
+    origin: str = ""
     advice: str = "use --augment standard, a larger --weight-decay, fewer --epochs, or more data"
 
     def line(self) -> str:
@@ -88,8 +90,11 @@ class Verdict:
             return ""
         return (
             f"validation {self._text(self.val)} and test {self._text(self.test)} are further apart than chance "
-            f"explains: the {self.made_of} of the two splits differ in kind; look at both with striate doctor, and "
-            f"keep what belongs together in one split (--group)"
+            f"explains: "
+        ) + (
+            self.origin
+            or f"the {self.made_of} of the two splits differ in kind; look at both with striate doctor, and keep what "
+            f"belongs together in one split (--group)"
         )
 
     def _rise(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,7 +151,11 @@ class ClassificationScoring(Scoring[ClassificationScores]):
         own = np.exp(log_softmax(scores, temperature)[np.arange(len(labels)), labels])
         return {"temperature": temperature, "sets": set_thresholds(own), "energy": lowest_energy(scores)}
 
-    def compare(self, first: ClassificationScores, second: ClassificationScores) -> PairedDifference:
+    def compare(
+        self, first: ClassificationScores, second: ClassificationScores, groups: Sequence[str] = ()
+    ) -> PairedDifference:
+        if groups:
+            return super().compare(first, second, groups)
         return compare_right(first.errors == 0, second.errors == 0, self.task.metric)
 
     def sections(self, scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Sections:
