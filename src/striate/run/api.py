@@ -29,7 +29,7 @@ from striate.run.diagnosing import slices_of
 from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.item_table import write_items
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Held, Reading, groups_of, measure, parts_for
+from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import placed
 from striate.run.splits import data_of_run, run_of
@@ -231,7 +231,7 @@ def weak_slices(model: Given, data: Data = None, **how: Any) -> SliceSearch:
 
 def of_groups(scores: Scores, held: list[Held], metric: Metric) -> str:
     """What to say of the interval where the items are of groups, and so not independent; "" where they are not."""
-    groups, value = groups_of(held), getattr(scores, metric.name, None)
+    groups, value = item_groups(held), getattr(scores, metric.name, None)
     if not groups or value is None:
         return ""
     n = len({*groups})

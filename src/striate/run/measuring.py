@@ -71,7 +71,7 @@ class Held:
         return np.array([header(Path(inputs[i]))[1][::-1] for i in self.kept], np.int64).reshape(-1, 2)
 
 
-def groups_of(held: Sequence[Held]) -> tuple[str, ...]:
+def item_groups(held: Sequence[Held]) -> tuple[str, ...]:
     """The group of each item of several splits together; empty where they have none."""
     if not all(part.source.groups for part in held):
         return ()

@@ -17,7 +17,7 @@ from striate.loading import Given
 from striate.metrics import PairedDifference
 from striate.model.model import Model
 from striate.run.folder import Say, to_stderr
-from striate.run.measuring import Fetching, Held, Reading, groups_of, measure, parts_for
+from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
 from striate.run.predicting import placed
 from striate.run.result import made_of
 from striate.run.splits import data_of_run, run_of
@@ -133,7 +133,7 @@ def compare(
     chosen = _in_both(held, split, say)
     scoring = scoring_of(tasks[0])
     scores = [measure(model, *of, batch_size=batch_size) for model, of in zip(models, chosen, strict=True)]
-    paired = scoring.compare(scores[0], scores[1], groups_of(chosen[0]))
+    paired = scoring.compare(scores[0], scores[1], item_groups(chosen[0]))
     return Comparison(names[0], names[1], made_of(models[0].contract), paired)
 
 
