@@ -59,7 +59,7 @@ def product(x: Features, weight: Tensor) -> Tensor:
     return F.embedding_bag(x.ids, weight, x.starts, mode="sum", per_sample_weights=x.weights)
 
 
-def logistic_regression(x: Features, targets: Tensor, outputs: int, c: float = 1.0) -> LinearModel:
+def logistic_regression(x: Features, targets: Tensor, outputs: int, c: float = 1.0, steps: int = STEPS) -> LinearModel:
     """The model that makes ``1/2 sum W^2 + c sum of the losses`` least: scikit-learn's ``LogisticRegression(C=c)``.
 
     Args:
@@ -68,19 +68,17 @@ def logistic_regression(x: Features, targets: Tensor, outputs: int, c: float = 1
             or 1 for each label: it is each label's own.
         outputs: How many classes or labels.
         c: How little the weights are held back.
+        steps: Of the search, at most.
 
     >>> x = torch.tensor([[-1.0], [-2.0], [1.0], [3.0]])
     >>> logistic_regression(x, torch.tensor([0, 0, 1, 1]), 2)(x).argmax(1).tolist()
     [0, 0, 1, 1]
     """
-    if targets.is_floating_point():
-        return _least(
-            x, outputs, c, lambda scores: F.binary_cross_entropy_with_logits(scores, targets, reduction="sum")
-        )
-    return _least(x, outputs, c, lambda scores: F.cross_entropy(scores, targets, reduction="sum"))
+    loss = F.binary_cross_entropy_with_logits if targets.is_floating_point() else F.cross_entropy
+    return _least(x, outputs, c, lambda scores: loss(scores, targets, reduction="sum"), steps)
 
 
-def _least(x: Features, outputs: int, c: float, loss: Callable[[Tensor], Tensor]) -> LinearModel:
+def _least(x: Features, outputs: int, c: float, loss: Callable[[Tensor], Tensor], steps: int = STEPS) -> LinearModel:
     """The least of a convex loss, from zeros: no chance is in it."""
     n, d = (len(x), x.size if isinstance(x, Bags) else x.shape[1])
 
@@ -92,7 +90,7 @@ def _least(x: Features, outputs: int, c: float, loss: Callable[[Tensor], Tensor]
             (gradient,) = torch.autograd.grad(value, w)
         return float(value.detach()), gradient
 
-    found = lbfgs(total, torch.zeros((d + 1) * outputs))
+    found = lbfgs(total, torch.zeros((d + 1) * outputs), steps)
     return LinearModel(found[:-outputs].view(d, outputs), found[-outputs:])
 
 

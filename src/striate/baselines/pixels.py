@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from striate.baselines.linear import LinearModel, logistic_regression
 
-PIXELS = 20_000  # that it is fitted on
+PIXELS = 10_000  # that it is fitted on
+STEPS = 40  # of L-BFGS
 NONE = 255  # a pixel without a class
 WINDOWS = (3, 9, 25)  # pixels a side, of the means around a pixel
 
@@ -57,7 +58,7 @@ def fit_pixels(images: NDArray[np.uint8], masks: NDArray[np.uint8], classes: int
         chosen = known if len(known) <= each else rng.choice(known, each, replace=False)
         rows.append(pixel_features(image[None])[0].flatten(1).T[torch.from_numpy(chosen)])
         labels.append(mask.ravel()[chosen])
-    return logistic_regression(torch.cat(rows), torch.from_numpy(np.concatenate(labels)).long(), classes)
+    return logistic_regression(torch.cat(rows), torch.from_numpy(np.concatenate(labels)).long(), classes, steps=STEPS)
 
 
 def pixel_scores(model: LinearModel, images: NDArray[np.uint8]) -> NDArray[np.float32]:
