@@ -135,6 +135,29 @@ def test_planted_errors_of_other_tasks(task, tmp_path):
     assert (after < after[5]).sum() < 10
 
 
+@pytest.mark.parametrize("task", ["classification", "regression", "segmentation"])
+def test_the_folds_of_a_cross_validation_judge_the_items_that_they_were_tested_on(task, tmp_path, capsys):
+    net = {
+        "classification": "flatten; linear 10",
+        "regression": "flatten; linear 3",
+        "segmentation": "conv 9 3 padding=1",
+    }
+    data = "digits" if task == "classification" else f"shapes:{task},n=60,test=10"
+    striate.train_series(net[task], data, folds=3, epochs=2, out=tmp_path / "series", quiet=True)
+    found = striate.wrong_labels(tmp_path / "series", data)
+    n = {"classification": 1437, "regression": 60, "segmentation": 60}[task]
+    assert len(found.names) == len(set(found.names)) == len(found.errors.quality) == n
+    assert f"note: {n:,} items, each judged by the fold that was tested on it" in capsys.readouterr().err
+    if task == "classification":
+        own = striate.load(tmp_path / "series" / "fold-1")
+        (held,) = parts_for(own, data, "test")
+        assert held.arrays.names == found.held[0].arrays.names
+        p = torch.from_numpy(own.scores(held.arrays.inputs)).double().softmax(1).numpy()
+        at, y = np.arange(len(p)), held.arrays.targets
+        other = np.where(np.eye(10, dtype=bool)[y], 0, p).max(1)
+        assert found.errors.quality[: len(p)] == pytest.approx(p[at, y] / (p[at, y] + other))
+
+
 def test_a_network_without_maps_has_features_too():
     for net, shape, sizes in (
         (nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), nn.Linear(5, 2)), (3, 1, 8, 8), (5, 5)),

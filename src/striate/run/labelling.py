@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def wrong_labels(
     pass through the network and some seconds. Masks are judged by the model itself, image by image.
 
     Args:
-        model: A model file, a run's folder or a ``Model``, trained on these data or on others with the same classes.
+        model: A model file, a run's folder or a ``Model``, trained on these data or on others with the same classes; or
+            the folder of a cross-validation of these data (``train --folds 5``), where each item is judged by the
+            network that was tested on it.
         data: What :func:`~striate.datasets.open_data` takes.
         split: ``"all"``, or the one to look at.
         say: Callback for messages.
@@ -93,6 +96,8 @@ def wrong_labels(
     True
     """
     check_options(options, "wrong_labels")
+    if folds := _folds(model):
+        return _by_folds(folds, data, say, reading, options)
     found = placed(model, None, BATCH, None)
     held = parts_for(found, data, split, say=say, reading=reading, **options)
     return wrong_labels_of(found, held)
@@ -100,30 +105,83 @@ def wrong_labels(
 
 def wrong_labels_of(model: Model, held: Sequence[Held], features: ItemFeatures | None = None) -> WrongLabels:
     """As :func:`wrong_labels`, of items that are read; *features*, where they were computed already."""
-    names = tuple(name for part in held for name in part.arrays.names)
-    return WrongLabels(names, _errors(model, held, features), tuple(held), model)
+    if model.contract.task.per_pixel:
+        predicted = _ious(model, held)
+    else:
+        predicted = _cross_validated(model, held, features or features_of(model, held))
+    return _judged(model, held, predicted)
 
 
-def _errors(model: Model, held: Sequence[Held], features: ItemFeatures | None) -> LabelErrors:
-    task, classes = model.contract.task, model.contract.classes
-    if task.per_pixel:
-        scores = measure(model, *held)
-        assert isinstance(scores, SegmentationScores)
-        return mask_errors(scores.ious)
-    targets = np.concatenate([part.arrays.targets for part in held])
-    mean, std = np.zeros(len(classes)), np.ones(len(classes))
+def _folds(model: Given) -> list[Path]:
+    """The runs of a cross-validation (``train --folds``) in the folder *model*; none where it is no such folder."""
+    return sorted(Path(model).glob("fold-*/model.safetensors")) if isinstance(model, str | Path) else []
+
+
+def _by_folds(
+    folds: Sequence[Path], data: Data, say: Say, reading: Reading | None, options: dict[str, Any]
+) -> WrongLabels:
+    """Each item judged by the network that was tested on it."""
+    held, predicted = [], []
+    for path in folds:
+        model = placed(path, None, BATCH, None)
+        (part,) = parts_for(model, data, "test", reading=reading, **options)
+        if not len(part.arrays):
+            continue
+        held.append(part)
+        if model.contract.task.per_pixel:
+            predicted.append(_ious(model, [part]))
+            continue
+        at = range(0, len(part.arrays), BATCH)
+        scores = np.concatenate([model.scores(part.arrays.inputs[i : i + BATCH]) for i in at])
+        predicted.append(_unstandardised(scores, model) if model.contract.task.continuous else scores)
+    n = sum(len(part.arrays) for part in held)
+    say(f"note: {counted(n, 'item')}, each judged by the fold that was tested on it")
+    return _judged(model, held, np.concatenate(predicted))
+
+
+def _unstandardised(scores: np.ndarray, model: Model) -> np.ndarray:
+    return scores.astype(np.float64) * model.contract.target_std + model.contract.target_mean
+
+
+def _ious(model: Model, held: Sequence[Held]) -> np.ndarray:
+    scores = measure(model, *held)
+    assert isinstance(scores, SegmentationScores)
+    return scores.ious
+
+
+def _cross_validated(model: Model, held: Sequence[Held], features: ItemFeatures) -> np.ndarray:
+    """``(N, K)`` scores, or predicted values, of models that have not seen the item."""
+    task, targets = model.contract.task, _targets(held)
+    mean, std = np.zeros(1), np.ones(1)
     if task.continuous:
         mean, std = targets.mean(axis=0), np.maximum(targets.std(axis=0), 1e-12)
-    y = torch.from_numpy(((targets - mean) / std).astype(np.float32) if targets.ndim > 1 else targets.astype(np.int64))
-    known = features or features_of(model, held)
-    scores_NK = cross_validated_scores(known.maps, y, len(classes), task=task, groups=_groups(held))
-    if task.continuous:
-        sizes = [found for part in held if (found := part.sizes(model.contract)) is not None]
-        in_pixels = output_context(model.contract, np.concatenate(sizes) if sizes else None).in_pixels
-        return number_errors(in_pixels(scores_NK.double().numpy() * std + mean), in_pixels(targets * 1.0), classes)
-    if targets.ndim > 1:
-        return several_label_errors(scores_NK.double().sigmoid().numpy(), targets, classes)
-    return label_errors(scores_NK.double().softmax(1).numpy(), targets, classes)
+    y = ((targets - mean) / std).astype(np.float32) if targets.ndim > 1 else targets.astype(np.int64)
+    scores_NK = cross_validated_scores(
+        features.maps, torch.from_numpy(y), len(model.contract.classes), task=task, groups=_groups(held)
+    )
+    return np.asarray(scores_NK.double().numpy() * std + mean)
+
+
+def _targets(held: Sequence[Held]) -> np.ndarray:
+    return np.concatenate([part.arrays.targets for part in held])
+
+
+def _judged(model: Model, held: Sequence[Held], predicted: np.ndarray) -> WrongLabels:
+    """The labels of the items beside what is *predicted* for them: scores, values or IoUs."""
+    contract, names = model.contract, tuple(name for part in held for name in part.arrays.names)
+    if contract.task.per_pixel:
+        errors = mask_errors(predicted)
+    elif contract.task.continuous:
+        sizes = [found for part in held if (found := part.sizes(contract)) is not None]
+        in_pixels = output_context(contract, np.concatenate(sizes) if sizes else None).in_pixels
+        errors = number_errors(in_pixels(predicted), in_pixels(_targets(held) * 1.0), contract.classes)
+    else:
+        scores, targets = torch.from_numpy(predicted).double(), _targets(held)
+        if targets.ndim > 1:
+            errors = several_label_errors(scores.sigmoid().numpy(), targets, contract.classes)
+        else:
+            errors = label_errors(scores.softmax(1).numpy(), targets, contract.classes)
+    return WrongLabels(names, errors, tuple(held), model)
 
 
 def features_of(model: Model, held: Sequence[Held]) -> ItemFeatures:
