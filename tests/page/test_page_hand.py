@@ -2,14 +2,21 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from axe_playwright_python.base import AXE_FILE_PATH
+from PIL import Image
 
 from pages import opened, until
+from striate.model.contract import Contract
+from striate.model.model import Model
+from striate.net import build
 from striate.run.viewing import view
+from striate.spec import parse
 
 pytestmark = pytest.mark.slow
+RESULT = r"= \S+ / [\d.]+ = ([\d.]+(?:e[-\u2212]\d+)?)"  # of a softmax
 SEVEN = [(0.15, 0.1), (0.8, 0.1), (0.6, 0.5), (0.4, 0.95)]  # shares of the pad
 
 
@@ -172,8 +179,27 @@ def test_an_output_leads_to_the_answer_that_is_shown(page):
     page.evaluate("striate.open('out:3')")
     text = page.locator("#arithmetic .step").last.inner_text()
     assert text.startswith("softmax: the probability of 3")
-    share = float(re.search(r"/ [\d.]+ = ([\d.]+)", text).group(1))
+    share = numbers([re.search(RESULT, text).group(1)])[0]
     assert share == pytest.approx(page.evaluate("striate.probabilities()[3]"), abs=6e-5)
+
+
+@pytest.mark.parametrize("end", ["", "; softmax"])
+def test_the_bars_are_the_probabilities_of_predict_with_its_temperature(browser, tmp_path, end):
+    contract = Contract(("a", "b", "c"), (1, 4, 4), "L", (0.5,), (0.5,), temperature=0.4)
+    model = Model(build(parse(f"input 1x4x4; flatten; linear 3{end}"), seed=0), contract)
+    model.save(tmp_path / "m.safetensors")
+    item = np.random.default_rng(0).integers(0, 256, (4, 4), dtype=np.uint8)
+    Image.fromarray(item).save(tmp_path / "one.png")
+    expected = dict(model.predict(item)[0].top)
+    shown = view(tmp_path / "m.safetensors", tmp_path / "one.png").save(tmp_path / "p.html")
+    with opened(browser, shown.as_uri()) as page:
+        shares = page.evaluate("striate.probabilities()")
+        assert shares == pytest.approx([expected[name] for name in "abc"], abs=1e-5)
+        if not end:
+            page.evaluate("striate.open('linear1:1')")
+            text = page.locator("#arithmetic .step").last.inner_text()
+            assert "divided by the temperature 0.4" in text
+            assert numbers([re.search(RESULT, text).group(1)])[0] == pytest.approx(shares[1], abs=6e-5)
 
 
 def test_a_formula_gives_what_it_says(browser, tmp_path):

@@ -12,7 +12,7 @@ from striate.model.contract import Contract
 MOST = 2**25  # values of the training items that are looked at, of 1,000 items at most
 NAMES = (("darker", "brighter"), ("with less contrast", "with more contrast"), ("smoother", "with finer detail"))
 COLOUR = ("less colourful", "more colourful")  # of images of three channels and more
-MARGIN = 0.5  # of the range of ordinary items, on either side of it
+MARGIN, FEW = 0.1, 5  # of the range of ordinary items, on either side of it; and this over their number
 SMALLER = 2  # times smaller than the smallest image of training: what is enlarged so much is blurred
 
 
@@ -40,7 +40,7 @@ def look_of(inputs: NDArray[np.generic], contract: Contract) -> NDArray[np.float
 
 def ordinary_look(inputs: NDArray[np.generic], contract: Contract) -> tuple[tuple[float, float], ...]:
     """Of each number of :func:`look_of` the range that ordinary items have: all but 1% of the training items *inputs*,
-    and half as much again on either side. Of texts none.
+    and a tenth of it (more of few items) on either side: fewer than 1 in 100 ordinary items are outside. Of texts none.
     """
     if contract.mode == "text" or not len(inputs):
         return ()
@@ -48,7 +48,7 @@ def ordinary_look(inputs: NDArray[np.generic], contract: Contract) -> tuple[tupl
     some = np.linspace(0, len(inputs) - 1, count).astype(np.int64)
     look = np.concatenate([look_of(inputs[chunk], contract) for chunk in np.array_split(some, -(-count // 64))])
     low, high = np.quantile(look, [0.005, 0.995], axis=0)
-    room = MARGIN * (high - low)
+    room = (MARGIN + FEW / count) * (high - low)
     return tuple(zip((low - room).tolist(), (high + room).tolist(), strict=True)) if np.isfinite(look).all() else ()
 
 

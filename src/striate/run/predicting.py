@@ -161,10 +161,10 @@ def predictions(
             yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
         else:
             yield answer, None
-    if odd:
+    if more_than_chance(len(odd), len(own)):
         say(
-            f"warning: {len(odd):,} of {counted(len(own), 'item')} are unlike those of training, and their "
-            f"predictions may be worth little: {listed(odd, 3)}"
+            f"warning: {len(odd):,} of {counted(len(own), 'item')} are unlike those of training (of ordinary "
+            f"items fewer than 1 in 100 are), and their predictions may be worth little: {listed(odd, 3)}"
         )
     if more_than_chance(len(rare), len(own)):
         say(
