@@ -91,7 +91,7 @@ def _lines(
 ) -> Html:
     """A square chart of shares over shares."""
     axis = linear(0, 100, max_ticks=5)
-    plot = Plot(axis, axis, "{:g}".format, width=340, height=340, left=52, right=12, top=12, bottom=44)
+    plot = Plot(axis, axis, "{:g}".format, width=340, height=340, left=52, right=20, top=12, bottom=44)
     ends = [plot.at(0, 0), plot.at(100, 100)]
     drawn = []
     for number, (name, x, y) in enumerate(lines):
@@ -130,7 +130,7 @@ def residual_chart(name: str, predicted: Floats, target: Floats, most: int = 200
     chosen = np.linspace(0, len(target) - 1, min(len(target), most)).astype(int)
     x, y = predicted[chosen], (predicted - target)[chosen]
     across, up = (linear(float(v.min()), float(v.max()), max_ticks=5) for v in (x, np.r_[y, 0.0]))
-    plot = Plot(across, up, "{:.4g}".format, width=340, height=340, left=62, right=12, top=12, bottom=44)
+    plot = Plot(across, up, "{:.4g}".format, width=340, height=340, left=62, right=20, top=12, bottom=44)
     zero = plot.at(across.ticks[0], 0.0)[1]
     dots = [el("circle", cx=a, cy=b, r=2.5 if len(chosen) > 200 else 4) for a, b in map(plot.at, x, y)]
     svg = plot.draw(
@@ -152,7 +152,7 @@ def quantile_chart(name: str, groups: Sequence[QuantileGroup]) -> Html:
     halves = [1.96 * (g.error or 0.0) for g in groups]
     ends = [v for g, half in zip(groups, halves, strict=True) for v in (g.prediction, g.target - half, g.target + half)]
     axis = linear(min(ends), max(ends), max_ticks=5)
-    plot = Plot(axis, axis, "{:.4g}".format, width=340, height=340, left=62, right=12, top=12, bottom=44)
+    plot = Plot(axis, axis, "{:.4g}".format, width=340, height=340, left=62, right=20, top=12, bottom=44)
     (x1, y1), (x2, y2) = (plot.at(axis.ticks[i], axis.ticks[i]) for i in (0, -1))
     marks = []
     for group, half in zip(groups, halves, strict=True):
