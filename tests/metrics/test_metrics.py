@@ -159,7 +159,7 @@ def test_the_text() -> None:
     assert str(four_classes()).splitlines() == [
         "accuracy     57.1%  (4 of 7; 95% interval 25.0% to 84.2%)",
         "balanced     53.3%  (mean recall of the classes; 95% bootstrap interval 16.7% to 91.7%)",
-        "macro F1     47.2%  (16.7% to 63.6%; weighted by items 63.1%)",
+        "macro F1     47.2%  (weighted by items 63.1%; 95% bootstrap interval 16.7% to 63.6%)",
         "kappa        0.300  (agreement beyond chance)",
         "AUC          0.683  (mean of the classes, each against the others)",
         "loss         1.5179  (cross-entropy, nats)",

@@ -21,6 +21,7 @@ from striate.metrics.shared import (
     WORST,
     ItemError,
     as_plain,
+    bootstrap_interval,
     check_items,
     class_table,
     decimal,
@@ -210,10 +211,10 @@ class ClassificationScores:
                 f"accuracy     {percent(self.accuracy, n)}  ({self.right:,} of {n:,}; "
                 f"95% interval {percent(low, n)} to {percent(high, n)})",
                 *top,
-                f"balanced     {percent(mean.balanced_accuracy)}  (mean recall of the classes; 95% bootstrap interval "
-                f"{share_interval(mean.balanced_accuracy_interval)})",
-                f"macro F1     {percent(mean.macro_f1)}  ({share_interval(mean.macro_f1_interval)}; weighted by items "
-                f"{percent(mean.weighted_f1)})",
+                f"balanced     {percent(mean.balanced_accuracy)}  (mean recall of the classes"
+                f"{bootstrap_interval(mean.balanced_accuracy_interval)})",
+                f"macro F1     {percent(mean.macro_f1)}  (weighted by items {percent(mean.weighted_f1)}"
+                f"{bootstrap_interval(mean.macro_f1_interval)})",
                 f"kappa        {decimal(mean.kappa)}  (agreement beyond chance)",
                 f"AUC          {decimal(self.auc)}  (mean of the classes, each against the others)",
                 f"loss         {self.loss:.4f}  (cross-entropy, nats)",

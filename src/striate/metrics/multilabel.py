@@ -19,13 +19,13 @@ from striate.metrics.shared import (
     WORST,
     ItemError,
     as_plain,
+    bootstrap_interval,
     check_table,
     class_table,
     decimal,
     item_name,
     percent,
     probability_columns,
-    share_interval,
 )
 
 
@@ -173,13 +173,13 @@ class MultilabelScores:
         ]
         weakness = [c.f1 or 0.0 for c in self.per_class]
         between = self.mean_average_precision_interval
-        mean_ap = f"; 95% bootstrap interval {share_interval(between)}" if between else ""
+        mean_ap = bootstrap_interval(between) if between else ""
         return "\n".join(
             [
                 f"mean AP           {percent(self.mean_average_precision)}  (mean of the labels' AP{mean_ap})",
                 f"AUC               {decimal(self.auc)}  (the mean of the labels' areas under the ROC curve)",
-                f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1; 95% bootstrap interval "
-                f"{share_interval(self.macro_f1_interval)})",
+                f"macro F1          {percent(self.macro_f1)}  (the mean of the labels' F1"
+                f"{bootstrap_interval(self.macro_f1_interval)})",
                 f"micro F1          {percent(self.micro_f1)}  (precision {percent(self.micro_precision)}, "
                 f"recall {percent(self.micro_recall)} over all labels)",
                 f"all labels right  {percent(self.subset_accuracy, self.n)}  ({self.right:,} of {self.n:,}; "

@@ -13,7 +13,7 @@ from striate.errors import DataError, printable
 from striate.metrics.averages import Interval
 from striate.metrics.classification import confused_pairs, wilson
 from striate.metrics.outlines import boundary_f1, count_objects
-from striate.metrics.shared import WORST, ItemError, as_plain, class_table, item_name, percent, share_interval
+from striate.metrics.shared import WORST, ItemError, as_plain, bootstrap_interval, class_table, item_name, percent
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the interval
@@ -128,9 +128,9 @@ class SegmentationScores:
         images = f"half have a mean IoU of {half} or less, a tenth {tenth} or less, the worst {worst}"
         if self.boundary_f1 is None or self.boundary_f1_interval is None:
             return [f"images          {images}"]
-        between = share_interval(self.boundary_f1_interval)
+        between = bootstrap_interval(self.boundary_f1_interval)
         return [
-            f"boundary F1     {percent(self.boundary_f1)}  (95% bootstrap interval {between}; of the outlines)",
+            f"boundary F1     {percent(self.boundary_f1)}  (of the outlines{between})",
             f"images          {images}",
         ]
 

@@ -147,6 +147,16 @@ def share_interval(interval: tuple[float, float], n: int = 0) -> str:
     return " to ".join(percent(end, n) for end in interval)
 
 
+def bootstrap_interval(interval: tuple[float, float]) -> str:
+    """A 95% interval by resampling, to stand behind what is said of a figure; "" where all resamples gave the same, as
+    of predictions that are all right: that tells nothing of other items.
+
+    >>> bootstrap_interval((0.5, 0.75)), bootstrap_interval((1.0, 1.0))
+    ('; 95% bootstrap interval 50.0% to 75.0%', '')
+    """
+    return f"; 95% bootstrap interval {share_interval(interval)}" if interval[0] < interval[1] else ""
+
+
 def decimal(value: float | None) -> str:
     """A number up to 1 with three digits; what is not quite 1 is not written so.
 
