@@ -139,6 +139,12 @@ view {name}
 data {data} {name}=1
 train digits recipe={none}
 train digits --epochs {name}
+evaluate {run} {run} {data}
+evaluate {run} {none} {data}
+curve {data} --net {name}
+curve {none}
+curve digits --fractions {name}
+train {data} --folds 50
 lab {name} {image}
 experiment {name}
 """.strip().splitlines()
