@@ -9,20 +9,21 @@ to be wrong, how many of these are (precision), and how many of the planted thes
 
     python bench/labels.py [--only mnist|cifar]
 
-Evidence (one seed; the columns are found, then named with precision and recall):
-  mnist, lenet5, 20 epochs, validation accuracy 90.8% of the noisy labels
-    striate                            99.2%    440 named, precision 93%, recall 81%
-    cleanlab self_confidence           99.0%    507 named (both), precision 85%, recall 87%
-    cleanlab normalized_margin         99.2%
-    cleanlab confidence_weighted       97.8%
-  cifar, vgg_small, 10 epochs, validation accuracy 57.8% of the noisy labels
-    striate                            68.2%    476 named, precision 52%, recall 49%
-    cleanlab self_confidence           66.2%    1,447 named (both), precision 25%, recall 71%
-    cleanlab normalized_margin         57.4%
-    cleanlab confidence_weighted       62.0%
-  By the features before the last layer, which know the labels by heart, it is 47% instead of 68% on cifar; by the
-  model's own probabilities 36%. The features of 10,000 items take 0.5 s (mnist) and 3.4 s (cifar), the folds 0.4 s and
-  1.6 s, on one core of a busy machine.
+Evidence: AMD EPYC, avx2/avx512f/avx512_bf16, 2 cores, Python 3.11.7, torch 2.13.0+cpu, numpy 2.4.6, load 5 to 9
+  mnist, 10,000 items, 5% wrong labels, mean of 3 seeds (min to max)
+    striate                                98.7% (98.2% to 99.6%)  434 named, precision 93%, recall 80%
+    cleanlab self_confidence               98.4% (97.6% to 99.2%)  485 named, precision 86%, recall 84%
+    cleanlab normalized_margin             98.7% (98.2% to 99.4%)
+    cleanlab confidence_weighted_entropy   97.9% (97.4% to 98.4%)
+  cifar, 10,000 items, 5% wrong labels, mean of 3 seeds (min to max)
+    striate                                70.1% (67.8% to 73.4%)  487 named, precision 54%, recall 52%
+    cleanlab self_confidence               71.1% (69.2% to 73.0%)  1,485 named, precision 24%, recall 71%
+    cleanlab normalized_margin             60.1% (56.8% to 62.2%)
+    cleanlab confidence_weighted_entropy   69.5% (68.0% to 71.6%)
+  The ranks of striate and of self_confidence differ by less than seeds do: with five other sets of errors planted in
+  the same 10,000 items, striate has 65.9% and self_confidence 65.5% on cifar, 93.3% and 92.1% on mnist. By features
+  before the last layer, which know the labels by heart, cifar has 47% in place of 68% (seed 0); by the model's own
+  probabilities 36%.
 """
 
 from __future__ import annotations
