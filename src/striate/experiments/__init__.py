@@ -12,6 +12,8 @@ from striate.experiments import (
     detect,
     dropout,
     features,
+    one_by_one,
+    pooling,
     receptive_field,
     sentence,
     translation,
@@ -24,6 +26,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (
         translation,
         weight_sharing,
+        pooling,
+        one_by_one,
         dropout,
         dense_as_conv,
         receptive_field,

@@ -101,3 +101,20 @@ def digits_tensors(split: str) -> tuple[Tensor, Tensor]:
     part = open_data("digits").parts[split]
     x = torch.from_numpy(np.asarray(part.inputs, np.float32) / 255)[:, None]
     return x, torch.from_numpy(np.asarray(part.targets, np.int64))
+
+
+def shape_tensors(seed: int, *, n: int, test: int, size: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Drawn shapes of eight kinds to train on and to test on: grey, float32 ``(N, 1, size, size)`` of about mean 0 and
+    std 1, and int64 ``(N,)``.
+
+    >>> (x, y), (test_x, test_y) = shape_tensors(0, n=16, test=8, size=24)
+    >>> x.shape, len(test_y)
+    (torch.Size([16, 1, 24, 24]), 8)
+    """
+    from striate.datasets.shapes import open_shapes
+
+    data = open_shapes(n=n, test=test, size=size, channels=1, seed=seed)
+    x, test_x = (torch.from_numpy(np.asarray(data.parts[s].inputs, np.float32))[:, None] for s in ("train", "test"))
+    y, test_y = (torch.from_numpy(np.asarray(data.parts[s].targets, np.int64)) for s in ("train", "test"))
+    mean, std = x.mean(), x.std()
+    return ((x - mean) / std, y), ((test_x - mean) / std, test_y)
