@@ -108,7 +108,7 @@ def test_every_experiment_says_what_it_tries(name):
     found = EXPERIMENTS[name]
     assert found.name == name
     for text in (found.claim, found.method):
-        assert text.endswith(".")
+        assert text.endswith((".", "?"))
     assert found.title
     assert found.source
 
