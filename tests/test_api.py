@@ -174,6 +174,7 @@ OTHERS = {  # what is another argument in Python, or what the value that comes b
     "check": {"diff", "svg"},
     "train": {"find_lr", "repeats", "folds"},  # striate.find_lr, striate.train_series
     "evaluate": {"other"},  # striate.compare
+    "doctor": {"model"},  # striate.wrong_labels
     "predict": {"files", "top"},
     "view": {"html", "port", "no_browser", "lab"},
     "imagine": {"steps", "lr", "basis", "jitter", "variation", "blur", "octaves", "ratio", "seed"},  # its **settings
