@@ -173,7 +173,7 @@ DRAWN = ("show", "steps", "bare", "html")  # of a figure or a page, which in Pyt
 OTHERS = {  # what is another argument in Python, or what the value that comes back does
     "check": {"diff", "svg"},
     "train": {"find_lr", "repeats", "folds"},  # striate.find_lr, striate.train_series
-    "evaluate": {"other"},  # striate.compare
+    "evaluate": {"other", "cost"},  # striate.compare; scores.costs(...)
     "doctor": {"model"},  # striate.wrong_labels
     "predict": {"files", "top"},
     "view": {"html", "port", "no_browser", "lab"},
