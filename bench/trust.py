@@ -3,13 +3,14 @@ changes no prediction; the threshold of ``evaluate --accept-error`` keeps the pr
 90 % their coverage, for at least 19 of 20 seeds. What they do to items of another kind is shown beside it.
 
 Evidence, torch 2.13, 20 seeds; figures do not depend on the machine's load. Calibration error before, after and by
-chance: digits 7.95, 1.01, 1.14 %; shapes 10.76, 0.44, 0.37 %; MNIST 6.75, 0.21, 0.16 %; CIFAR copy 5.46, 0.80, 0.83 %;
-polarity 6.31, 2.70, 1.42 %, which is not 1.5 % with 1,000 calibration items of which three in four are right. No
-prediction changed. The promised error (5, 5, 1, 10, 15 %) was kept by 20 of 20 on each, with 99.5, 100, 95.8, 11.6 and
-29.4 % of the items answered: 65 % accuracy on CIFAR leave little to promise 10 % with, and in 11 seeds nothing. Sets
-of 90 % were kept by 20, 20, 20, 19, 20 of 20. Of items of another kind "answered without a warning": noise 0
-(digits), 0 (shapes), 0 (MNIST) %; street scenes 19, 73, 0 %. By their look fewer than 1 % of a model's own held-out
-items are warned of.
+chance: digits 7.95, 1.01, 1.14 %; shapes 10.76, 0.44, 0.37 %; MNIST 6.75, 0.21, 0.16 %; CIFAR copy 5.28, 0.96, 0.83 %;
+polarity 6.31, 2.70, 1.42 %, which is not 1.5 %: there 1,000 calibration items, three in four right, say too little. No
+prediction changed. The promised error (5, 5, 1, 25, 20 %) was kept by 20 of 20 on each (of 200 seeds: 200, 200, 200,
+200, 198), with 100, 100, 96, 61 and 61 % of the items answered; sets of 90 % by 20 of 20 on each (of 200: 200, 200,
+200, 194, 187: on 4,062 held-out items of polarity a share of 90 % has a standard error of half a percent of its own).
+A tenth cannot be promised of CIFAR at 65 % accuracy by most draws of 1,000 items, and evaluate says so. Of items of
+another kind "answered without a warning": noise none; street scenes 19 (digits), 73 (shapes), 0 % (MNIST). By their
+look fewer than 1 % of a model's own held-out items are warned of.
 
 One model per data set is trained on the training items and gives its scores for all held-out ones once. A seed draws
 the calibration items (1,000; of digits 300) among these; all others are held out, and the promise counts as kept only
@@ -71,8 +72,8 @@ CASES = {
     "digits": Case(lambda: open_data("digits"), 900, 150, 0.05, calibrate=300, epochs=12),
     "shapes": Case(lambda: open_data("shapes:n=4000,size=32,test=6000"), 3600, 400, 0.05, epochs=10),
     "mnist": Case(lambda: open_data(DATA / "mnist"), 10_000, 1000, 0.01, epochs=4),
-    "polarity": Case(lambda: open_data(DATA / "polarity"), 5000, 600, 0.15, epochs=6),
-    "cifar": Case(cifar, 10_000, 1000, 0.10),
+    "polarity": Case(lambda: open_data(DATA / "polarity"), 5000, 600, 0.20, epochs=6),
+    "cifar": Case(cifar, 10_000, 1000, 0.25),
 }
 
 
