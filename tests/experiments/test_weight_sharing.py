@@ -50,5 +50,5 @@ def test_the_claim_holds():
     assert found.holds
     assert found.data["difference"] < 1e-12
     accuracy = found.data["accuracy"]
-    assert accuracy[0, 0] > 0.6
-    assert accuracy[-1].min() > 0.93
+    assert accuracy[0, 0] > accuracy[0, 1] + 0.3  # few items: sharing makes the most of them
+    assert accuracy[-1, 0] > max(0.8, accuracy[-1, 1] + 0.1)
