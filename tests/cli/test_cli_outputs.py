@@ -16,7 +16,15 @@ PATHS = {
     for verb, function in VERBS.items()
 }
 OUTPUTS = [(verb, name) for verb, names in PATHS.items() for name in sorted(names - READ)]
-OF_VERBS = {"export": ".py", "weights": ".safetensors", "evaluate": ".csv", "experiment": ".html", "runs": ".html"}
+OF_VERBS = {
+    "export": ".py",
+    "weights": ".safetensors",
+    "doctor": ".html",
+    "evaluate": ".csv",
+    "experiment": ".html",
+    "runs": ".html",
+}
+NO_FILES = ("experiment", "runs")  # that are read: a name, and folders
 ENDINGS = {"animation": ".gif", "html": ".html", "steps": ".gif", "svg": ".svg"}  # of a drawing: .png
 
 
@@ -27,9 +35,9 @@ def test_every_option_that_is_a_path_is_known_as_read_or_written():
             if {"-o", "--out"} & {*option.opts}:
                 assert (verb, option.name) in OUTPUTS
     assert {verb for verb, _ in OUTPUTS} == {
-        "activation", "check", "convolve", "curve", "data", "evaluate", "experiment", "explain", "export", "field",
-        "filters", "imagine",
-        "lab", "maps", "peaks", "pool", "predict", "train", "unit", "view", "weights",
+        "activation", "check", "convolve", "curve", "data", "doctor", "evaluate", "experiment", "explain", "export",
+        "field", "filters", "imagine", "lab", "maps", "peaks", "pool", "predict", "runs", "train", "unit", "view",
+        "weights",
     }  # fmt: skip
 
 
@@ -40,7 +48,7 @@ def words_of(verb, given):
             yield "2" if parameter.name == "size" else "sobel" if parameter.name == "kernel" else given
 
 
-@pytest.mark.parametrize(("verb", "option"), [found for found in OUTPUTS if found[0] != "experiment"])  # reads nothing
+@pytest.mark.parametrize(("verb", "option"), [found for found in OUTPUTS if found[0] not in NO_FILES])
 def test_an_input_is_never_written_over(cli, in_folder, verb, option):
     folder = verb in ("train", "predict")
     given = (
