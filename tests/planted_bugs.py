@@ -88,7 +88,7 @@ BUGS = (
     Bug("weighted losses are divided by the number of items", "tasks/scoring/classification.py",
         "* counts).sum() / counts.sum()", "* counts).sum() / len(counts)", "tests/learning/test_tasks.py"),
     Bug("precision is divided by the items of the class", "metrics/classification.py",
-        "precision = hits / predicted if predicted else None", "precision = hits / n if predicted else None",
+        "        hits / predicted if predicted else None,", "        hits / n if predicted else None,",
         "tests/metrics/test_metrics.py"),
     Bug("the interval of the error divides by n", "metrics/regression.py",
         "float(each.std(ddof=1)) / sqrt(n)", "float(each.std()) / sqrt(n)", "tests/metrics"),

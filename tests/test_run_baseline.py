@@ -1,6 +1,7 @@
 """A run says whether its network is better than a plain model of the same splits."""
 
 import json
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -96,9 +97,20 @@ def test_the_words():
 
 def test_what_to_try_suits_the_items():
     text = Contract(("a", "b"), (20,), "text", (), (), vocabulary=("film",))
-    assert advice_beside(text) == "use more --epochs, --tune 5m or more data, or stay with the plain model"
+    tuned = "--tune 5m or more data, or stay with the plain model"
+    assert advice_beside(text, "none", overfits=False) == f"use more --epochs, {tuned}"
+    assert advice_beside(text, "none", overfits=True) == f"use {tuned}"  # more epochs would make that worse
     photos = Contract(("a", "b"), (3, 128, 128), "RGB", (0.5,) * 3, (0.25,) * 3)
-    assert "pretrained weights (--weights mobilenet_v2)" in advice_beside(photos)
+    said = advice_beside(photos, "none", overfits=False)
+    assert "--augment standard" in said
+    assert "pretrained weights (--weights mobilenet_v2)" in said
+    assert "--augment" not in advice_beside(photos, "shift=2", overfits=False)  # there is some already
+
+
+def test_nobody_is_warned_of_a_network_that_makes_no_mistake():
+    found = BaselineResult("classification", "HOG", 90, 90, 50, 1.0, 1.0, (0.0, 0.0), "not distinguishable", 0.1)
+    assert found.warning("use more data") == ""
+    assert "no better than a plain model" in replace(found, value=0.9, network=0.9).warning("use more data")
 
 
 def test_of_a_large_test_split_some_items_are_compared(tmp_path, monkeypatch):

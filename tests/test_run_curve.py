@@ -121,8 +121,13 @@ def test_several_seeds_are_drawn_too():
     assert set(_resampled([Scores(0.4), Scores(0.6)]).round(6)) == {0.4, 0.5, 0.6}
 
 
+def test_fractions_are_written_as_people_write_them(in_folder):
+    series = curve_series("digits", fractions="1/4, 0.5,1")
+    assert [member.settings["fraction"] for member in series.members] == [0.25, 0.5, 1]
+
+
 def test_what_cannot_be_drawn(in_folder):
-    for fractions in ("0.5", "0,1", "a,b", (0.5, 2)):
+    for fractions in ("0.5", "0,1", "a,b", "1/0,1", (0.5, 2)):
         with pytest.raises(RecipeError, match=r"expected two or more numbers above 0 and at most 1: 0.1,0.5,1"):
             curve_series("digits", fractions=fractions)
     with pytest.raises(RecipeError, match="repeats is 0, expected a whole number of at least 1"):

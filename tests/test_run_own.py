@@ -32,6 +32,10 @@ class Net(nn.Module):
             return x
         return self.head2(torch.relu(self.norm(self.first(x))).flatten(1))
 
+class Two(Net):
+    def forward(self, x):
+        return super().forward(x), x
+
 class Wrong(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(64, 7))
@@ -52,7 +56,7 @@ def test_from_code_to_predictions(code, in_folder, cli):
     done = cli("train", "digits", "--net", code, "-e", "2", "--fraction", "0.3", "--out", "run")
     assert f"striate evaluate {code}@run digits" in done.err
     about = json.loads((in_folder / "run" / "recipe.json").read_text())
-    assert (about["net"], about["code"], about["name"]) == ("", code, "net")
+    assert (about["net"], about["code"], about["name"]) == ("", code, "Net")
     header = read_header(in_folder / "run" / "model.safetensors")
     assert (header.graph, header.code) == (None, code)
     scores = json.loads(cli("evaluate", f"{code}@run", "--json").out)
@@ -172,10 +176,16 @@ def test_texts_get_as_many_words_as_its_embedding_has(in_folder):
             SpecError,
             r"the Conv2d: does not take a batch of shape \(2, 1, 8, 8\) \(RuntimeError: .*; striate check shows where",
         ),
+        (
+            "my_net.py:Two",
+            {},
+            ModelError,
+            "the network gives a tuple; expected one tensor of scores, so return that alone",
+        ),
         ("my_net.py:Net", {"init": "he"}, RecipeError, "init he: my_net.py:Net brings its own weights; omit it"),
         ("my_net.py:Net", {"start_size": 0.5}, RecipeError, "start_size=0.5: which sizes my_net.py:Net takes is not"),
     ],
-    ids=["outputs", "inputs", "init", "start size"],
+    ids=["outputs", "inputs", "two outputs", "init", "start size"],
 )
 def test_mistakes(code, net, more, kind, text):
     with pytest.raises(kind, match=text):

@@ -399,7 +399,8 @@ def _of_value(value: Any, code: str = "") -> Network:
     if _is_a(value, "torch.nn", "Module"):
         built = getattr(value, "graph", None)  # of striate.build; layers may have been exchanged since, the input not
         input = built.input if isinstance(built, Graph) else None
-        return Network(given, "net", "Python file" if code else "module", input=input, path=path, held=value)
+        name = _plain(code.rpartition(":")[2] or kind)
+        return Network(given, name, "Python file" if code else "module", input=input, path=path, held=value)
     if code:
         raise SpecError(f"{code} is of the type {kind}; expected an nn.Module, or a class or function that makes one")
     hint = f"; make one of it first: {value.__name__}()" if isinstance(value, type) else ""

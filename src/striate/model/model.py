@@ -77,6 +77,10 @@ class Model:
         scores_of, mirrored_too = Scorer(self.module, self.contract.task), self.contract.tta == "flip"
         with evaluating(self.module):
             scores = scores_of(x)
+            if not isinstance(scores, torch.Tensor):
+                raise DataError(
+                    f"the network gives a {type(scores).__name__}; expected one tensor of scores, so return that alone"
+                )
             if mirrored_too:
                 mirrored = scores_of(x.flip(-1))
                 scores = (scores + (mirrored.flip(-1) if self.contract.task.per_pixel else mirrored)) / 2
@@ -327,6 +331,8 @@ def _check_own(model: Model, header: Header) -> None:
     dtype = {"values": np.float32, "text": np.int64}.get(contract.mode, np.uint8)
     try:
         outputs = model.scores(np.zeros((2, *contract.input), dtype)).shape[1:]
+    except DataError as error:
+        raise ModelError(str(error)) from None
     except Exception as error:  # whatever somebody's code raises
         why = " ".join(str(error).split())
         raise ModelError(

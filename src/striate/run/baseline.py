@@ -81,7 +81,8 @@ class BaselineResult:
         """What to say where the network is no better; "" where it is, or where the items are too few to say."""
         metric = self.metric
         behind = self.network < self.value if metric.higher_is_better else self.network > self.value
-        if self.n < LEAST or self.verdict == "better" or not (behind or self.network == self.value):
+        perfect = metric.share and self.network == 1
+        if self.n < LEAST or self.verdict == "better" or perfect or not (behind or self.network == self.value):
             return ""
         return (
             f"no better than a plain model: {self.name} has {metric.words} {metric.number(self.value)} on {self.n:,} "
@@ -146,11 +147,14 @@ def baseline_of(model: str) -> BaselineResult | None:
     return None
 
 
-def advice_beside(contract: Contract) -> str:
-    """What to try where a plain model is as good."""
-    steps = ["more --epochs"]
+def advice_beside(contract: Contract, augment: str, *, overfits: bool) -> str:
+    """What to try where a plain model is as good as a network that was trained with *augment*; of one that *overfits*
+    no more of what makes it do so.
+    """
+    steps = [] if overfits else ["more --epochs"]
     if contract.mode not in ("text", "values"):
-        steps += ["--augment standard"]
+        if augment == "none":
+            steps += ["--augment standard"]
         if min(contract.input[1:]) >= LARGE:
             steps += ["pretrained weights (--weights mobilenet_v2)"]
     return f"use {', '.join([*steps, '--tune 5m'])} or more data, or stay with the plain model"

@@ -20,7 +20,7 @@ from striate.tasks import CLASSIFICATION, Task, task_named
 SORTS = ("date", "metric", "seconds", "run")
 MARKS = ("recipe.json", "model.safetensors", STATE, PROGRESS)  # what makes a folder a run's
 # what recipe.json says that is no setting, or says nothing to a reader
-NO_SETTINGS = ("code", "content", "contract", "classes", "images", "source", "speed", "tune")
+NO_SETTINGS = ("content", "contract", "classes", "images", "source", "speed", "tune")
 LONG = 24  # characters of a setting in the table
 
 

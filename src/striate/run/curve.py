@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import log
 from pathlib import Path
 from typing import Any
@@ -246,8 +247,8 @@ def _fractions(given: Sequence[float] | str | None, items: int) -> list[float]:
             raise RecipeError(f"{items} training items are too few for a curve; name the fractions yourself")
         return chosen
     try:
-        found = sorted({float(f) for f in (given.split(",") if isinstance(given, str) else given)})
-    except (TypeError, ValueError):
+        found = sorted({float(Fraction(f)) for f in (given.split(",") if isinstance(given, str) else given)})
+    except (TypeError, ValueError, ArithmeticError):
         found = []
     if len(found) < 2 or not 0 < found[0] <= found[-1] <= 1:
         raise RecipeError(f"fractions is {given!r}, expected two or more numbers above 0 and at most 1: 0.1,0.5,1")

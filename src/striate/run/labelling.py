@@ -156,9 +156,18 @@ def _cross_validated(model: Model, held: Sequence[Held], features: ItemFeatures)
     if task.continuous:
         mean, std = targets.mean(axis=0), np.maximum(targets.std(axis=0), 1e-12)
     y = ((targets - mean) / std).astype(np.float32) if targets.ndim > 1 else targets.astype(np.int64)
-    scores_NK = cross_validated_scores(
-        features.maps, torch.from_numpy(y), len(model.contract.classes), task=task, groups=_groups(held)
+    names = [name for part in held for name in part.arrays.names]
+    order = torch.tensor(sorted(range(len(names)), key=names.__getitem__))  # in which splits they are decides nothing
+    groups = _groups(held)
+    sorted_NK = cross_validated_scores(
+        features.maps[order],
+        torch.from_numpy(y)[order],
+        len(model.contract.classes),
+        task=task,
+        groups=None if groups is None else groups[order],
     )
+    scores_NK = torch.empty_like(sorted_NK)
+    scores_NK[order] = sorted_NK
     return np.asarray(scores_NK.double().numpy() * std + mean)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import DataError, RecipeError, counted, listed, nearest
+from striate.errors import DataError, RecipeError, listed, nearest
 from striate.files import write_safely
 from striate.learning import Speed
 from striate.loading import Given, open_model
@@ -148,28 +148,30 @@ def predictions(
     odd: list[str] = []
 
     def notice(item: Item, words: tuple[str, ...]) -> None:
-        odd.append(f"{item.file or 'an item'} is {' and '.join(words)}")
+        odd.append(f"{item.file or 'an item'} ({', '.join(words)})")
 
     asked = None if sets is None else share_of(sets, "sets")
     how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked, "notice": notice}
     answers = found.answers((items[i] for i in own), **how)
     rare: list[str] = []
+    read = 0
     for i, answer in zip(own, answers, strict=True):
+        read += not isinstance(answer, DataError)
         if getattr(answer, "out_of_distribution", False):
             rare.append(str(getattr(items[i], "file", None) or f"item {i}"))
         if isinstance(answer, Mask) and out is not None:
             yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
         else:
             yield answer, None
-    if more_than_chance(len(odd), len(own)):
+    if more_than_chance(len(odd), read):
         say(
-            f"warning: {len(odd):,} of {counted(len(own), 'item')} are unlike those of training (of ordinary "
-            f"items fewer than 1 in 100 are), and their predictions may be worth little: {listed(odd, 3)}"
+            f"warning: unlike the items of training are {len(odd):,} of {read:,} (of ordinary ones fewer than 1 in 100 "
+            f"are), and predictions for them may be worth little: {listed(odd, 3)}"
         )
-    if more_than_chance(len(rare), len(own)):
+    if more_than_chance(len(rare), read):
         say(
-            f"warning: {len(rare):,} of {counted(len(own), 'item')} may be out of distribution, of a kind that the "
-            f"model was not trained on: their scores are as low as those of 1 ordinary item in 100 (energy score): "
+            f"warning: out of distribution, of a kind that the model was not trained on, may be {len(rare):,} of "
+            f"{read:,}: their scores are as low as those of 1 ordinary item in 100 (energy score): "
             f"{listed(rare, 3)}"
         )
 

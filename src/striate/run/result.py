@@ -78,8 +78,9 @@ class Result:
         ]
 
     def _no_better(self) -> str:
-        contract, beside = self.run.model.contract, self.run.beside
-        return beside.warning(advice_beside(contract)) if beside else ""
+        contract, beside, verdict = self.run.model.contract, self.run.beside, self.run.verdict
+        overfits = bool(verdict and verdict.overfitting())
+        return beside.warning(advice_beside(contract, str(self.run.augment), overfits=overfits)) if beside else ""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""

@@ -78,7 +78,7 @@ class Run:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_epoch: int | None = None
     seconds: float = 0.0
-    first_loss: float | None = None  # of the first step, before anything was learned
+    first_loss: float | None = None  # the largest of the first steps, before anything was learned
     finished: bool = False  # measured and reported, after all of its epochs
     test: float | None = None  # the task's metric on the test split, once it is finished
     begun_from: str = ""  # a model file that it is fine-tuned from, and what is frozen
@@ -147,8 +147,8 @@ class Run:
         about = {"data": self.data, "net": self.net, "task": self.task.name, **self.recipe.as_dict()}
         with reused_memory():
             for event in self.trackers.follow(events, self.folder, about):
-                if isinstance(event, Step) and self.first_loss is None and not self.history:
-                    self.first_loss = event.loss
+                if isinstance(event, Step) and event.epoch == 1 and event.step <= FIRST:
+                    self.first_loss = max(self.first_loss or 0.0, event.loss)
                 if isinstance(event, Epoch):
                     self.history.append(event.row())
                     self.pace.add(event)
@@ -403,7 +403,8 @@ class Run:
         """What helps against overfitting."""
         images = self.model.contract.mode not in ("text", "values")
         augment = f"--augment {'standard' if self.augment == Augment() else 'strong'}, " if images else ""
-        return f"use {augment}a larger --weight-decay than {self.recipe.weight_decay:g}, fewer --epochs, or more data"
+        fewer = "fewer --epochs, " * (len(self.history) > 5)
+        return f"use {augment}a larger --weight-decay than {self.recipe.weight_decay:g}, {fewer}or more data"
 
     def _progress(self) -> dict[str, Any]:
         names = ("history", "best_epoch", "seconds", "finished", "test", "kept_row")
@@ -487,6 +488,7 @@ class Run:
         )
 
 
+FIRST = 3  # steps: the loss of one small batch may be small by chance
 ENOUGH = 500  # items of the training split that say how well it is known
 
 

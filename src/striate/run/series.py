@@ -106,7 +106,8 @@ class Series:
         if test.interval is None or test.std is None:
             return f"test {metric.text(test.mean)}, of {of} {what}: of one run there is no interval"
         std = metric.change(test.std).lstrip("+")
-        low, high = map(metric.number, test.interval)
+        ends = [min(max(end, 0.0), 1.0) for end in test.interval] if metric.share else test.interval
+        low, high = map(metric.number, ends)
         return (
             f"test {metric.text(test.mean)}, mean of {of} {what} (std {std}; 95% interval of the mean {low} to {high})"
         )
