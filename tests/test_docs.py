@@ -53,6 +53,7 @@ def make_folder(path: Path) -> Path:
 
 
 SLOW = (
+    "comparing.md",
     "data-sets.md",
     "data.md",
     "experiments.md",

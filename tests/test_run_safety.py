@@ -79,7 +79,9 @@ def whole(tmp_path_factory):
     return weights_of(folder), run, writes.count
 
 
-@pytest.mark.parametrize("when", ["before", "in", "after"])
+@pytest.mark.parametrize(
+    "when", [pytest.param("before", marks=pytest.mark.slow), "in", pytest.param("after", marks=pytest.mark.slow)]
+)
 def test_a_kill_at_any_write_loses_nothing(tmp_path, monkeypatch, whole, when):
     expected, run, count = whole
     assert count > 12

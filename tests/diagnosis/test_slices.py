@@ -59,6 +59,7 @@ RANDOM = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RANDOM)
 def test_where_there_is_none_one_is_named_in_at_most_5_percent_of_the_runs(kind):
     runs, named = 200, 0

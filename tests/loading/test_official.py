@@ -197,6 +197,7 @@ def test_fine_tuning_by_name(random_weights, monkeypatch, in_folder, cli):
     assert (contract.input, contract.resize, contract.scale_to) == ((3, 32, 32), "crop", 37)
 
 
+@pytest.mark.slow
 def test_the_official_file_itself(random_weights, in_folder):
     file, photos = random_weights
     model = train(None, photos, weights=file, input=32, epochs=1, freeze="last", out="run", quiet=True)
