@@ -18,7 +18,7 @@ BINS = 15  # of the calibration error
 FEWEST = 10  # items of a dot in the reliability diagram
 COOLEST, HOTTEST = 0.02, 50.0  # temperatures
 FOLDS = 5  # of validation, in which the methods are compared
-MOST = 50_000  # numbers among which the methods are compared: of more items an even choice
+MOST = 10_000  # numbers among which the methods are compared: of more items an even choice
 
 
 def log_softmax_rows(scores: Floats) -> Floats:

@@ -367,7 +367,7 @@ class Run:
         if row is None or (val := row[metric.column]) is None or test is None:
             return None
         arrays, seen = self.parts["train"], len(self.parts["val"])
-        some = np.linspace(0, len(arrays) - 1, min(len(arrays), max(seen, ENOUGH))).astype(np.int64)
+        some = np.linspace(0, len(arrays) - 1, min(len(arrays), max(min(seen, MOST), ENOUGH))).astype(np.int64)
         batches = Batches(
             Arrays(arrays.inputs[some], arrays.targets[some], tuple(arrays.names[i] for i in some)),
             best.contract,
@@ -489,7 +489,7 @@ class Run:
 
 
 FIRST = 3  # steps: the loss of one small batch may be small by chance
-ENOUGH = 500  # items of the training split that say how well it is known
+ENOUGH, MOST = 500, 2_000  # items of the training split that say how well it is known
 
 
 def restore(run: Run, batch: int, epochs: int, say: Say) -> None:

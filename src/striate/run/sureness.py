@@ -22,7 +22,7 @@ from striate.model.ordinary import ordinary_look
 from striate.run.measuring import Held
 from striate.tasks.scoring import log_softmax, scoring_of
 
-MOST = 5_000  # items that it is fitted on: more change nothing that could be seen
+MOST = 2_000  # items that it is fitted on: more change nothing that could be seen
 METHODS = {"none": "none", "temperature": "temperature", "vector": "vector scaling", "isotonic": "isotonic regression"}
 
 
