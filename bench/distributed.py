@@ -2,7 +2,7 @@
 second as one process of one thread, the same batches. Seen: 1.74 times (medians of 3, 0.70 and 0.40 epochs a second,
 two idle cores of an AMD EPYC, torch 2.13).
 
-Seconds are those of the median epoch after the first (training and validation), as `striate train` measures them,
+Evidence: seconds of the median epoch after the first (training and validation), as `striate train` measures them,
 A B A B in one go. What both learn is compared: after four epochs the losses are 0.0015 apart, since sums are rounded in
 another order; over the first 50 steps a test holds them to 1e-5 (the network has no batch normalisation, whose
 statistics would be each process's own).

@@ -2,7 +2,7 @@
 digits (mean of 10 seeds) 12 times sooner than Keras's `mnist_convnet` and 20 times sooner than the network of
 pytorch/examples/mnist, each stopped at its first epoch of at least 99.0 %; on two idle cores within 5 s.
 
-Seen, two rounds on two cores of an AMD EPYC (AVX512-BF16), torch 2.13, beside a little other work: striate 99.21 % in
+Evidence: two rounds on two cores of an AMD EPYC (AVX512-BF16), torch 2.13, beside other work: striate 99.21 % in
 6.7 and 5.2 s, Keras 99.00 % in 55 and 46 s (8.3 and 8.8 times, the goal is missed), PyTorch 99.13 % in 302 and 315 s
 (45 and 60 times).
 
