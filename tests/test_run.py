@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-import striate.run.running
+import striate.run.finishing
 from striate.datasets import open_data
 from striate.errors import DataError, ModelError, RecipeError, ShapeError, SpecError
 from striate.files import FolderLock
@@ -77,7 +77,7 @@ def test_folders_are_numbered(in_folder):
 def test_the_model_is_the_best_and_the_test_part_is_looked_at_once(in_folder, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        striate.run.running, "measure", lambda model, held: (seen.append(held.arrays), measure(model, held))[1]
+        striate.run.finishing, "measure", lambda model, held: (seen.append(held.arrays), measure(model, held))[1]
     )
     settings = {"epochs": 5, "lr": 2.0, "optimizer": "sgd", "schedule": "constant", "warmup": 0.0, "batch_size": 128}
     run = prepare("digits", TINY, settings=settings)

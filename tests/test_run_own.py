@@ -145,6 +145,26 @@ def test_its_weights_begin_another_run(code):
         prepare("digits", weights=f"{code}@run")
 
 
+def test_it_is_taken_wherever_several_runs_are(code, in_folder, cli):
+    few = {"epochs": 1, "fraction": 0.3, "quiet": True}
+    found = striate.curve(code, "digits", fractions=(0.2, 0.5), epochs=1, quiet=True, out="curve")
+    assert [point.items for point in found.points] == [259, 647]
+    striate.train_series(code, "digits", folds=2, out="folds", **few)
+    judged = striate.wrong_labels(f"{code}@folds", "digits")
+    assert len(judged.names) == 1437  # the folds are of the training split
+    trained(code)
+    assert "\n\nof the run: baseline accuracy" in cli("evaluate", f"{code}@run").out
+
+
+def test_as_a_network_code_is_made_anew_and_a_module_keeps_its_weights(code):
+    model = trained(code)
+    run = prepare("digits", f"{code}@run", settings={"epochs": 1}, out="again")
+    assert run.model.code == code
+    assert not torch.equal(run.model.module.first.weight, model.module.first.weight)
+    again = prepare("digits", striate.load("run", type(model.module)()), settings={"epochs": 1}, out="third")
+    assert again.model.code == code
+
+
 class Words(nn.Module):
     def __init__(self, words=12):
         super().__init__()
@@ -183,7 +203,12 @@ def test_texts_get_as_many_words_as_its_embedding_has(in_folder):
             "the network gives a tuple; expected one tensor of scores, so return that alone",
         ),
         ("my_net.py:Net", {"init": "he"}, RecipeError, "init he: my_net.py:Net brings its own weights; omit it"),
-        ("my_net.py:Net", {"start_size": 0.5}, RecipeError, "start_size=0.5: which sizes my_net.py:Net takes is not"),
+        (
+            "my_net.py:Net",
+            {"start_size": 0.5},
+            RecipeError,
+            "start_size=0.5: which sizes my_net.py:Net takes .* use start_size=1",
+        ),
     ],
     ids=["outputs", "inputs", "two outputs", "init", "start size"],
 )

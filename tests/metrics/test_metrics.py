@@ -164,7 +164,7 @@ def test_the_text() -> None:
         "AUC          0.683  (mean of the classes, each against the others)",
         "loss         1.5179  (cross-entropy, nats)",
         "confidence   90.0% on average, calibration error (ECE) 32.9% (9.6% by chance alone)",
-        "baseline     71.4%  (majority class 'cat')",
+        "majority     71.4%  (always 'cat')",
         "",
         "class   items  precision  recall     F1    AUC",
         "cat         5     100.0%   60.0%  75.0%  0.800",

@@ -100,7 +100,7 @@ def test_positions_the_baseline_and_the_words():
     assert scores.per_class[2].r2 is None  # the truth never varies
     assert [m.name for m in scores.worst] == ["a", "b"]
     text = str(scores)
-    assert "always predicting the training mean would give 1.167" in text
+    assert "always predicting it would give 1.167" in text
     assert "distance             2.5 pixels on average" in text
     assert "  a: 3, 4, 7 -> 0, 0, 7" in text
     assert json.loads(json.dumps(scores.as_dict()))["per_class"][2]["r2"] is None

@@ -92,7 +92,7 @@ def curve_command(
 
     again = [("--fractions", fractions)] * bool(fractions) + [("--repeats", repeats)] * (repeats > 1)
     train_runs(series, prepared, ("curve", data, *(word for pair in again for word in pair)))
-    found = learning_curve(series, data, say=say, **told)
+    found = learning_curve(series, data, net, say=say, **told)
     if json:
         print_json(found.as_dict())
     else:

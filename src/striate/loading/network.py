@@ -357,8 +357,8 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     if text.endswith(".net"):
         graph = _from_net_file(path)
         return Network(text, _plain(path.stem), "net file", graph, graph.input, path=path)
-    if own := re.fullmatch(r"(.+\.py:\w+)@(.+)", text.strip()):
-        return _own_with_weights(own[1], Path(own[2]))
+    if "@" in text and (own := _code_and_path(text)):
+        return _own_with_weights(*own)
     if is_code(text):
         return _of_value(load_code(text), text)
     if text.endswith(".safetensors") or _is_there(text):
@@ -372,6 +372,13 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
         raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     graph = parse(text)
     return Network(text, "net", "text", graph, graph.input)
+
+
+def _code_and_path(text: str) -> tuple[str, Path] | None:
+    from striate.model.header import code_and_path
+
+    code, path = code_and_path(text)
+    return (code, Path(path)) if code else None
 
 
 def _own_with_weights(code: str, given: Path) -> Network:

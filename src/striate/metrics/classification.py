@@ -221,7 +221,7 @@ class ClassificationScores:
                 f"confidence   {percent(self.calibration['mean_confidence'])} on average, "
                 f"calibration error (ECE) {self._calibration_error()}",
                 *self._answered(),
-                f"baseline     {percent(common.n / n, n)}  (majority class {printable(common.name)!r})",
+                f"majority     {percent(common.n / n, n)}  (always {printable(common.name)!r})",
                 "",
                 *class_table(("class", "items", "precision", "recall", "F1", "AUC"), rows, weakness, "F1"),
                 "",

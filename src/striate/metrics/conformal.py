@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 RISK = 0.05  # that a promise is not kept: 95% confidence
 STARTS, STEP = (0.25, 0.5, 0.75, 1.0), 0.025  # shares of the items that are answered by the thresholds tested
+WORTH = 0.5  # an error that is promised above this is worth nothing
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99)  # coverages of prediction sets that a model keeps
 RARE = 0.01  # of ordinary items that are taken for out of distribution
 
@@ -127,9 +128,12 @@ def threshold_for_error(confidence: Floats, right: NDArray[np.bool_], accept_err
         return 0.0 if found == n else float(sure[found - 1])
     least = int(np.ceil(log(risk) / np.log1p(-accept_error)))
     why = f"at least {least:,} without a mistake are needed" if n < least else "too many of the surest are wrong"
+    least_error = percent(np.ceil(best * 1000) / 1000)
+    way = f"they can promise {least_error}: give that, or more validation items"
+    if best > WORTH:
+        way = f"the least that they can promise is {least_error}; take more validation items"
     raise DataError(
-        f"{n:,} validation items cannot promise an error of at most {percent(accept_error, 1000)}: {why}; they can "
-        f"promise {percent(np.ceil(best * 1000) / 1000)}: give that, or more validation items"
+        f"{n:,} validation items cannot promise an error of at most {percent(accept_error, 1000)}: {why}; {way}"
     )
 
 

@@ -122,7 +122,7 @@ class RegressionScores:
         if self.distance is not None:
             lines.append(f"distance             {self.distance:.4g} pixels on average, from the true position")
         if self.baseline_mae is not None:
-            lines.append(f"baseline             always predicting the training mean would give {self.baseline_mae:.4g}")
+            lines.append(f"training mean        always predicting it would give {self.baseline_mae:.4g}")
         rows = [(printable(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias, c.spearman))) for c in self.per_class]
         table = aligned([("value", "mae", "rmse", "r2", "bias", "Spearman"), *rows])
         far = [f"  {printable(m.name)}: {_numbers(m.truth)} -> {_numbers(m.predicted)}" for m in self.worst[:5]]

@@ -154,7 +154,7 @@ class SegmentationScores:
                 f"mean dice       {percent(self.mean_dice)}",
                 f"pixel accuracy  {percent(self.pixel_accuracy)}  (of {self.pixels:,} pixels)",
                 *self._more(),
-                f"baseline        always predicting {printable(common.name)!r} would be right for "
+                f"majority        always predicting {printable(common.name)!r} would be right for "
                 f"{percent(common.pixels / self.pixels)} of the pixels",
                 "",
                 *class_table(head, rows, [c.iou or 0.0 for c in self.per_class], "IoU"),

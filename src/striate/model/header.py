@@ -71,13 +71,23 @@ def model_file(path: str | Path) -> Path:
     return path / MODEL_FILE
 
 
+def code_and_path(given: str | Path) -> tuple[str, str]:
+    """Somebody's code and the model file (or folder) behind it, as a person writes both; the code is "" of ours.
+
+    >>> code_and_path("my_net.py:Net@runs/mine"), code_and_path("runs/ours")
+    (('my_net.py:Net', 'runs/mine'), ('', 'runs/ours'))
+    """
+    both = re.fullmatch(r"(?s)(.+\.py:\w+)@(.+)", str(given).strip())
+    return (both[1], both[2]) if both else ("", str(given))
+
+
 def is_model(path: str | Path) -> bool:
     """Whether *path* is a model file or a folder that contains one, or somebody's code before such (``FILE.py:NAME@``).
 
     >>> is_model("digits"), is_model("my_net.py:Net@mine.safetensors")
     (False, True)
     """
-    path = Path(re.sub(r"^.+\.py:\w+@", "", str(path)))
+    path = Path(code_and_path(path)[1])
     return (path / MODEL_FILE).is_file() if path.is_dir() else path.suffix == ".safetensors"
 
 

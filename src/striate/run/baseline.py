@@ -15,6 +15,7 @@ from striate.errors import DataError
 from striate.files import read_json
 from striate.metrics import Scores
 from striate.model.contract import Contract
+from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.run.folder import PROGRESS
 from striate.run.measuring import Held, measure, measure_scores
@@ -141,7 +142,8 @@ def beside_baseline(
 
 def baseline_of(model: str) -> BaselineResult | None:
     """What the run that *model* (its file, or its folder) is of was measured beside; None where that is not known."""
-    folder = Path(model) if Path(model).is_dir() else Path(model).parent
+    path = Path(code_and_path(model)[1])
+    folder = path if path.is_dir() else path.parent
     with suppress(OSError, ValueError, LookupError, TypeError):
         return BaselineResult.from_dict(read_json(folder / PROGRESS)["baseline"])
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,13 @@ from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics import Scores
 from striate.metrics.paired import drawings
-from striate.model.model import load
 from striate.report.document import html_document
 from striate.report.lines import ChartLine, LineChart, line_chart
 from striate.report.markup import el, html_table, join, note, num, section
 from striate.run.folder import Say, read_about, say_nothing, to_stderr
 from striate.run.measuring import measure, parts_for
-from striate.run.options import given_recipe, sorted_settings
-from striate.run.series import DATA_WORDS, Series, SeriesRun, seed_of, series_folder, train_all
+from striate.run.own import load_for
+from striate.run.series import Series, SeriesRun, series_folder, trained_series
 from striate.tasks import Metric
 
 FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -290,21 +290,17 @@ def curve(
     [130, 1293]
     """
     say = say_nothing if quiet else to_stderr
-    of_recipe, of_run = sorted_settings(settings)
-    out, resume = of_run.pop("out", None), of_run.pop("resume", False)
-    given = given_recipe(recipe)
-    seed = int(of_recipe.pop("seed", seed_of(given)))
-    told = {name: of_run[name] for name in DATA_WORDS if name in of_run}
-    where: dict[str, Any] = {"seed": seed, "out": out, "resume": resume}
-    series = curve_series(data, fractions=fractions, repeats=repeats, **where, **told)
-    train_all(series, net, data, given, of_recipe, of_run, say)
-    found = learning_curve(series, data, say=say, **told)
+    planned = partial(curve_series, fractions=fractions, repeats=repeats)
+    series, told = trained_series(planned, net, data, recipe, settings, say)
+    found = learning_curve(series, data, net, say=say, **told)
     say(found.sentence)
     return found
 
 
-def learning_curve(series: Series, data: Data, *, say: Say = say_nothing, **of_data: Any) -> LearningCurve:
-    """The curve of runs that are finished, measured on the test split of *data*; it also writes the page.
+def learning_curve(
+    series: Series, data: Data, net: Given | None = None, *, say: Say = say_nothing, **of_data: Any
+) -> LearningCurve:
+    """The curve of runs of *net* that are finished, measured on the test split of *data*; it also writes the page.
 
     Raises:
         ModelError: A run is not finished.
@@ -314,7 +310,7 @@ def learning_curve(series: Series, data: Data, *, say: Say = say_nothing, **of_d
         groups.setdefault(run.settings["fraction"], []).append(run)
     scores: list[list[Scores]] = []
     for runs in groups.values():
-        models = [load(run.folder) for run in runs]
+        models = [load_for(net, run.folder) for run in runs]
         scores.append([measure(model, *parts_for(model, data, "test", say=say, **of_data)) for model in models])
     abouts = [read_about(runs[0].folder) for runs in groups.values()]
     items = [int(about["images"][0]) for about in abouts]

@@ -18,6 +18,7 @@ from striate.errors import counted
 from striate.learning.features import ItemFeatures, cross_validated_scores, item_features
 from striate.loading import Given
 from striate.metrics import SegmentationScores
+from striate.model.header import code_and_path
 from striate.model.model import Model, output_context
 from striate.model.prepare import normalise
 from striate.run.folder import Say, to_stderr
@@ -112,13 +113,17 @@ def wrong_labels_of(model: Model, held: Sequence[Held], features: ItemFeatures |
     return _judged(model, held, predicted)
 
 
-def _folds(model: Given) -> list[Path]:
+def _folds(model: Given) -> list[str]:
     """The runs of a cross-validation (``train --folds``) in the folder *model*; none where it is no such folder."""
-    return sorted(Path(model).glob("fold-*/model.safetensors")) if isinstance(model, str | Path) else []
+    if not isinstance(model, str | Path):
+        return []
+    code, folder = code_and_path(model)
+    paths = sorted(Path(folder).glob("fold-*/model.safetensors"))
+    return [f"{code}@{path}" if code else str(path) for path in paths]
 
 
 def _by_folds(
-    folds: Sequence[Path], data: Data, say: Say, reading: Reading | None, options: dict[str, Any]
+    folds: Sequence[str], data: Data, say: Say, reading: Reading | None, options: dict[str, Any]
 ) -> WrongLabels:
     """Each item judged by the network that was tested on it."""
     held, predicted = [], []

@@ -44,7 +44,8 @@ from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions, seconds_of
 from striate.run.own import check_own, code_of, graph_of_own, own_module, table_of_own, words_for
 from striate.run.reading import check_choices, check_words, complete_init, content_of, quick_look, read_parts
-from striate.run.running import Run, restore
+from striate.run.resuming import restore
+from striate.run.running import Run
 from striate.run.splits import check_split, write_split
 from striate.run.suiting import (
     InputPlan,
@@ -159,7 +160,7 @@ def _prepared(
     if network is None and not choice.weights and before is None:
         init = chosen.init
     if init != choice.init == "auto" and init_suits(init, dataset):
-        say(f"init: {init} (of the recipe; --init auto draws all weights at random)")
+        say(f"init: {init} (of the recipe; --init he draws all weights at random)")
         choice = replace(choice, init=init)
     if chosen.net and network is None and not choice.weights:
         network = open_network(chosen.net)

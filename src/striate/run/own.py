@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,7 +12,9 @@ from torch import nn
 from striate.analysis import Report, analyse
 from striate.errors import RecipeError, SpecError
 from striate.learning import Recipe
-from striate.loading import Network
+from striate.loading import Given, Network, open_network
+from striate.model.header import model_file, read_header
+from striate.model.model import Model, load
 from striate.model.words import FIRST
 from striate.net.read import check_module
 from striate.run.suiting import InputPlan, fitted
@@ -23,19 +26,30 @@ def own_module(network: Network, seed: int) -> nn.Module:
     """A module of one's own for a run, which leaves the one that was given as it is: made anew from the Python file,
     with *seed*; of a module that was given itself a copy, with the weights that it has.
     """
-    if network.origin != "Python file":
+    code = code_of(network)
+    if ".py:" not in code:
         return copy.deepcopy(network.module)
     from striate.loading.user_code import load_code
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module: nn.Module = load_code(network.given)
+        module: nn.Module = load_code(code)
     return module
+
+
+def load_for(net: Given | None, path: Path) -> Model:
+    """The model in *path*, which was trained from *net*: somebody's own module, or what says itself what it is."""
+    if net is None or read_header(model_file(path)).graph is not None:
+        return load(path)
+    return load(path, own_module(open_network(net), 0))
 
 
 def code_of(network: Network) -> str:
     """What a model file says of it: ``my_net.py:Net``, or the name of its class."""
-    return network.given if network.origin == "Python file" else type(network.held).__name__
+    if network.origin == "Python file":
+        return network.given
+    named = network.model.code if network.contract else ""
+    return named or type(network.module).__name__
 
 
 def graph_of_own(module: nn.Module, network: Network, plan: InputPlan) -> Graph:
@@ -88,7 +102,7 @@ def check_own(recipe: Recipe, init: str, name: str) -> None:
     if init != "auto":
         raise RecipeError(f"init {init}: {name} brings its own weights; omit it")
     if recipe.start_size != 1:
-        raise RecipeError(f"start_size={recipe.start_size:g}: which sizes {name} takes is not known; omit it")
+        raise RecipeError(f"start_size={recipe.start_size:g}: which sizes {name} takes is not known; use start_size=1")
 
 
 def _check_words(module: nn.Module, plan: InputPlan, name: str) -> None:

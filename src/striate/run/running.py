@@ -9,16 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from striate.analysis import Report
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
-from striate.datasets.origins import new_origin
 from striate.datasets.statistics import class_weights
-from striate.errors import ModelError, RecipeError, SeeError, counted, shape_text
-from striate.files import FolderLock, read_json, write_safely
+from striate.errors import ModelError, RecipeError, counted, shape_text
+from striate.files import FolderLock, write_safely
 from striate.learning import (
     Epoch,
     Recipe,
@@ -28,36 +26,28 @@ from striate.learning import (
     World,
     fastest,
     fit_head,
-    load_progress,
-    load_state,
     processors,
-    rate_at,
     save_state,
     training,
     using_threads,
-    validate,
 )
 from striate.learning.memory import reused_memory
-from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.placing import point_map
 from striate.net import Net
-from striate.report import report
-from striate.run.baseline import BaselineResult, beside_baseline
-from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, to_csv
-from striate.run.measuring import Held, measure
+from striate.run.baseline import BaselineResult
+from striate.run.finishing import finish
+from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, to_csv
+from striate.run.measuring import Held
 from striate.run.pace import Pace
-from striate.run.reporting import diagnosis_sections, seconds_for
-from striate.run.result import Result, facts, made_of, worst_items
-from striate.run.sureness import Sureness, fit_look, fit_sureness
+from striate.run.result import Result, made_of
+from striate.run.sureness import Sureness
 from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
 from striate.tasks import Task
 from striate.tasks.keeping import SPAN, standings
-from striate.tasks.scoring import scoring_of
 
 SHORT = 1e11  # floating-point operations of a run that is over before a measurement would pay; one thread is enough
-LONG = 1e13  # of one that takes minutes: the plain model beside it may take seconds
 
 
 @dataclass
@@ -215,7 +205,7 @@ class Run:
         path = self.folder / "model.safetensors"
         if self.best_epoch == self.state.epoch and not self.state.step and not self._is_model(path):
             self._save_model(path)
-        self._save_progress()
+        self.save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
     def save_state(self) -> None:
@@ -233,7 +223,7 @@ class Run:
             raise RecipeError(f"{self.folder}: this run was resumed meanwhile, by a later one in this process")
         (self.folder / "state").mkdir(exist_ok=True)
         save_state(self.state, self.folder / STATE, self._progress())
-        self._save_progress()
+        self.save_progress()
         write_safely(self.folder / "metrics.csv", to_csv(self.history, self.task))
 
     def _is_model(self, path: Path) -> bool:
@@ -335,83 +325,14 @@ class Run:
         page, if there is to be one and the network can be shown in one. Of several processes the first does, while
         the others call :meth:`best`.
         """
-        best = self.best()
-        Speed(memory_format="channels_last").place(best.module)  # faster in most networks, as in evaluate and predict
-        with using_threads(self.speed.threads):
-            fit_look(best, self.held["train"])
-            self.sureness = fit_sureness(best, self.held["val"])
-            best.save(self.folder / "model.safetensors")
-            scores = measure(best, self.held["test"])
-            self.verdict = self._verdict(best, scores)
-            if self.baseline:
-                more = 5 if self.work > LONG else 1
-                self.beside = beside_baseline(
-                    best, self.held["train"], self.held["test"], scores, seed=self.recipe.seed, more=more
-                )
-        Speed().place(best.module)  # as the file gives it
-        if self.page:
-            self._write_page(scores)
-        write_safely(self.folder / "report.html", self._report(best, scores))
-        self.finished, self.test = True, getattr(scores, self.task.metric.name, None)
-        self._save_progress()
-        self.trackers.log({f"test/{self.task.metric.name}": self.test}, self.state.epoch)
-        self.trackers.finish()
-        if self.lock:
-            self.lock.release()
-        return Result(self, best, scores)
-
-    def _verdict(self, best: Model, scores: Scores) -> Verdict | None:
-        """The metric of the kept model on each split; of the training split over as many items as that costs little."""
-        row, metric = self.kept_row, self.task.metric
-        test = getattr(scores, metric.name, None)
-        if row is None or (val := row[metric.column]) is None or test is None:
-            return None
-        arrays, seen = self.parts["train"], len(self.parts["val"])
-        some = np.linspace(0, len(arrays) - 1, min(len(arrays), max(min(seen, MOST), ENOUGH))).astype(np.int64)
-        batches = Batches(
-            Arrays(arrays.inputs[some], arrays.targets[some], tuple(arrays.names[i] for i in some)),
-            best.contract,
-            batch_size=best.at_a_time(256),
-            device=self.device,
-        )
-        _, train = validate(
-            best.module, batches, task=self.task, tally=scoring_of(self.task).tally_of(self.task.metric, self.units())
-        )
-        losses = [float(row["val/loss"] or 0) for row in self.history if row["val/loss"] is not None]
-        return Verdict(
-            metric,
-            train,
-            val,
-            test,
-            (len(some), seen, scores.n),
-            losses,
-            made_of(best.contract),
-            self._origin(),
-            self._advice(),
-        )
-
-    def _origin(self) -> str:
-        """How the test split differs in kind from validation, where the data show it."""
-        train, val, test = (self.held[name].source for name in ("train", "val", "test"))
-        if train.groups:
-            few = f"{counted(len({*val.groups}), 'group')} in validation and {len({*test.groups})} in test"
-            return f"there are {few}, no group in two splits; --folds says how much groups vary"
-        found = new_origin(train, val, test)
-        return found.remark() if found else ""
-
-    def _advice(self) -> str:
-        """What helps against overfitting."""
-        images = self.model.contract.mode not in ("text", "values")
-        augment = f"--augment {'standard' if self.augment == Augment() else 'strong'}, " if images else ""
-        fewer = "fewer --epochs, " * (len(self.history) > 5)
-        return f"use {augment}a larger --weight-decay than {self.recipe.weight_decay:g}, {fewer}or more data"
+        return finish(self)
 
     def _progress(self) -> dict[str, Any]:
         names = ("history", "best_epoch", "seconds", "finished", "test", "kept_row")
         about = {name: getattr(self, name) for name in names}
         return about | {"baseline": self.beside.as_dict() if self.beside else None}
 
-    def _save_progress(self) -> None:
+    def save_progress(self) -> None:
         write_safely(self.folder / PROGRESS, json.dumps(self._progress()))
 
     def batches(self, part: str, train: bool = False, *, whole: bool = False) -> Batches:
@@ -453,102 +374,10 @@ class Run:
                 units[y] *= contract.input[1] / scale_y
         return units
 
-    def _write_page(self, scores: Scores) -> None:
-        from striate.run.paneling import page_of
-
-        try:
-            page_of(self, scores).save(self.folder / PAGE)
-        except SeeError as error:  # the model is as good without it
-            self.no_page = str(error)
-            (self.folder / PAGE).unlink(missing_ok=True)
-
     @property
     def page_file(self) -> Path | None:
         """The page that :meth:`finish` wrote."""
         return self.folder / PAGE if self.page and not self.no_page else None
 
-    def _report(self, best: Model, scores: Scores) -> str:
-        return report(
-            title=f"{self.net} on {self.data}",
-            facts=facts(self),
-            layers=self.table.as_dict()["layers"],
-            history=self.history,
-            metric=self.task.metric,
-            sections=scoring_of(self.task).sections(scores, worst_items(best, self.held["test"], scores)),
-            best=self.best_epoch,
-            page=self.page_file.name if self.page_file else None,
-            more=diagnosis_sections(
-                best,
-                self.held,
-                scores,
-                f"striate doctor DATA --model {self.folder}",
-                macs=self.table.macs,
-                seconds=seconds_for(self.work),
-            ),
-        )
-
 
 FIRST = 3  # steps: the loss of one small batch may be small by chance
-ENOUGH, MOST = 500, 2_000  # items of the training split that say how well it is known
-
-
-def restore(run: Run, batch: int, epochs: int, say: Say) -> None:
-    """Puts the run where its state says; *batch* is the size of the batches until now, *epochs* how many there were
-    to be. Writes nothing.
-    """
-    run.state = load_state(run.folder / STATE, run.model.module, run.recipe)
-    run.finished = finished = _read_progress(run)
-    state = run.state
-    if state.step and batch != run.recipe.batch_size:  # the place in the epoch is counted in batches
-        raise RecipeError(
-            f"{run.folder}: stopped inside an epoch of batches of {batch}, got {run.recipe.batch_size}; resume with "
-            f"--batch-size {batch}, or omit --resume to start a new run"
-        )
-    if finished and state.epoch >= run.recipe.epochs:
-        raise RecipeError(
-            f"{run.folder} ({run.net}): complete after {counted(state.epoch, 'epoch')}; continue with, for example, "
-            f"--epochs {state.epoch + 10}"
-        )
-    if finished and (stopped := run.stopped_early):
-        raise RecipeError(f"{run.folder} ({run.net}): {stopped}; continue with --patience 0")
-    at = f", {state.step} steps into epoch {state.epoch + 1}" if state.step else ""
-    say(f"resuming {run.folder}: {state.epoch} of {run.recipe.epochs} epochs done{at}")
-    if epochs != run.recipe.epochs and run.recipe.schedule != "constant":
-        before, now = (
-            rate_at(recipe, max(0, 1000 * state.epoch - 1), 1000 * recipe.epochs)
-            for recipe in (replace(run.recipe, epochs=epochs), run.recipe)
-        )
-        say(
-            f"learning rate: the {run.recipe.schedule} schedule now spans {run.recipe.epochs} epochs, not {epochs}: "
-            f"here it is {now:.2g}, where it was {before:.2g}"
-        )
-
-
-def _read_progress(run: Run) -> bool:
-    """Takes up the run's history; says whether all its epochs of then are done and measured."""
-    path = run.folder / PROGRESS
-    try:
-        progress = load_progress(run.folder / STATE)
-        try:
-            written = read_json(path)
-            if progress is None or written["history"] == progress["history"]:
-                progress = written  # which says whether the run was measured since
-        except (OSError, ValueError, LookupError, TypeError):
-            if progress is None:  # in the state of an earlier version
-                raise
-        run.history = [
-            {name: row.get(name) if name.startswith("val/") else row[name] for name in columns_of(run.task)}
-            for row in progress["history"]
-        ]
-        run.best_epoch, run.seconds = progress["best_epoch"], float(progress["seconds"])
-        run.test = progress.get("test")
-        if progress.get("baseline"):
-            run.beside = BaselineResult.from_dict(progress["baseline"])
-        if not run.state.course and run.history:  # a state of an earlier version
-            metric = run.task.metric.column
-            run.state.course = tuple(
-                (row[metric], float(row["val/loss"] or row["train/loss"] or 0)) for row in run.history
-            )
-        return bool(progress["finished"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error!r}); omit --resume to start a new run") from None

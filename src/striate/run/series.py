@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -255,15 +256,31 @@ def train_series(
     (3, ['fold-1', 'fold-2', 'fold-3'])
     """
     say = say_nothing if quiet else to_stderr
+    planned = partial(series_of, repeats=repeats, folds=folds)
+    series, _ = trained_series(planned, net, data, recipe, settings, say)
+    say(series.sentence())
+    return series
+
+
+def trained_series(
+    planned: Callable[..., Series],
+    net: Given | None,
+    data: Data,
+    recipe: Recipe | NamedRecipe | str | None,
+    settings: dict[str, Any],
+    say: Say,
+) -> tuple[Series, dict[str, Any]]:
+    """The series that *planned* gives for *data*, a seed, a folder and whether it is gone on with, all of it trained;
+    and what the *settings* say of how the data are to be understood.
+    """
     of_recipe, of_run = sorted_settings(settings)
     out, resume = of_run.pop("out", None), of_run.pop("resume", False)
     given = given_recipe(recipe)
-    first = int(of_recipe.pop("seed", seed_of(given)))
+    seed = int(of_recipe.pop("seed", seed_of(given)))
     told = {name: of_run[name] for name in DATA_WORDS if name in of_run}
-    series = series_of(data, repeats=repeats, folds=folds, seed=first, out=out, resume=resume, **told)
+    series = planned(data, seed=seed, out=out, resume=resume, **told)
     train_all(series, net, data, given, of_recipe, of_run, say)
-    say(series.sentence())
-    return series
+    return series, told
 
 
 def train_all(

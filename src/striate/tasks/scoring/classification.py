@@ -331,7 +331,7 @@ def _sureness(scores: ClassificationScores) -> Html:
             "Each dot is the predictions of about one probability, larger where they are more, with the 95% interval "
             "of the share that is right: above the dashed line more of them are right than their probability says, "
             "below it fewer. Where a wrong answer costs more than none, let the model answer “unknown”: striate "
-            "evaluate MODEL --accept-error 1%."
+            "evaluate MODEL --accept-error 5%."
         ),
     )
 
