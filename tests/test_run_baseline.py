@@ -130,3 +130,36 @@ def test_evaluate_shows_the_baseline_of_the_run(tmp_path, cli):
 def test_python_says_it_too(tmp_path, capsys):
     striate.train("flatten; linear 10", "digits", epochs=1, out=tmp_path / "run")
     assert "baseline accuracy" in capsys.readouterr().err
+
+
+def test_balanced_training_is_compared_by_the_balanced_metric(tmp_path):
+    """Of rare classes: the plain model answers with the common one, which its accuracy rewards."""
+    x = np.random.default_rng(0).normal(size=(400, 16)).astype(np.float32)
+    y = (x[:, 0] + x[:, 1] > 2.2).astype(int)  # one in twenty
+    result = run_of(tmp_path, (x, y), net="flatten; linear 16; relu; linear 2", epochs=3, balance="weights")
+    found = result.run.beside
+    assert found.metric.name == "balanced_accuracy"
+    assert found.network == pytest.approx(result.test.balanced_accuracy)
+    assert "balanced accuracy" in found.line()
+    assert BaselineResult.from_dict(found.as_dict()) == found
+
+
+def test_of_groups_whole_groups_are_drawn(tmp_path, monkeypatch):
+    import striate.run.baseline as module
+
+    seen = []
+    scoring = module.scoring_of("classification")
+    real = scoring.compare
+
+    def watched(first, second, groups=(), metric=None):
+        seen.append(groups)
+        return real(first, second, groups, metric)
+
+    monkeypatch.setattr(type(scoring), "compare", lambda self, *args: watched(*args))
+    rng = np.random.default_rng(0)
+    lines = [f"{'good' if i % 2 else 'bad'} film {rng.integers(99)} {i},{'np'[i % 2]},{i // 10}" for i in range(120)]
+    (tmp_path / "t.csv").write_text("text,label,speaker\n" + "\n".join(lines) + "\n")
+    run = prepare(tmp_path / "t.csv", out=tmp_path / "run", settings={"epochs": 1}, group="speaker")
+    list(run.events())
+    run.finish()
+    assert len({*seen[0]}) == len({*run.held["test"].source.groups}) > 1

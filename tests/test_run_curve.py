@@ -117,8 +117,8 @@ def test_several_seeds_are_drawn_too():
         def resampled(self, times):
             return np.full(len(times), self.value)
 
-    assert np.ptp(_resampled([Scores(0.5)])) == 0
-    assert set(_resampled([Scores(0.4), Scores(0.6)]).round(6)) == {0.4, 0.5, 0.6}
+    assert np.ptp(_resampled([Scores(0.5)], ACCURACY)) == 0
+    assert set(_resampled([Scores(0.4), Scores(0.6)], ACCURACY).round(6)) == {0.4, 0.5, 0.6}
 
 
 def test_fractions_are_written_as_people_write_them(in_folder):

@@ -165,6 +165,23 @@ def test_as_a_network_code_is_made_anew_and_a_module_keeps_its_weights(code):
     assert again.model.code == code
 
 
+class Held(nn.Module):
+    """Its weights are in no part of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(64, 10))
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.act(x.flatten(1)) @ self.weight
+
+
+def test_weights_that_are_in_no_part_of_its_own(in_folder):
+    trained(Held(), out="run")
+    assert "Labels that look wrong" in (in_folder / "run" / "report.html").read_text("utf-8")
+
+
 class Words(nn.Module):
     def __init__(self, words=12):
         super().__init__()

@@ -312,3 +312,21 @@ def test_of_one_run_there_is_no_interval():
     assert spread_of([0.5]).as_dict() == {"values": [0.5], "mean": 0.5, "std": None, "interval": None}
     with pytest.raises(RecipeError, match="there are no runs"):
         spread_of([])
+
+
+def test_the_balanced_accuracy_of_drawn_items_is_scikit_learns():
+    from sklearn.metrics import balanced_accuracy_score
+
+    from striate.metrics.paired import resampled_metric
+
+    rng = np.random.default_rng(0)
+    truth, said = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
+    scores = score_classification(np.log(np.full((60, 3), 0.05) + 0.85 * np.eye(3)[said]), truth, ["a", "b", "c"])
+    times = np.concatenate([next(drawings(60, 20)), np.eye(60)[:3]])  # of one item alone there is one class
+    found = resampled_metric(scores, times, CLASSIFICATION.balanced_metric)
+    for counts, value in zip(times.astype(int), found, strict=True):
+        some = np.repeat(np.arange(60), counts)
+        theirs = np.mean([np.mean(said[some][truth[some] == c] == c) for c in {*truth[some].tolist()}])
+        assert value == pytest.approx(theirs)
+        if len({*truth[some].tolist()}) == 3:
+            assert value == pytest.approx(balanced_accuracy_score(truth[some], said[some]))

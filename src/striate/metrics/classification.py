@@ -143,6 +143,13 @@ class ClassificationScores:
         """float64 ``(R,)``, the accuracy when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
         return np.asarray(1 - times @ self.errors / times.sum(1))
 
+    def resampled_balanced_accuracy(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Likewise the balanced accuracy: the mean recall of the classes of which an item counts."""
+        of = np.eye(len(self.classes))[self.targets]
+        right, items = times @ (of * (self.errors == 0)[:, None]), times @ of
+        there = items > 0
+        return np.asarray((np.where(there, right / np.maximum(items, 1), 0)).sum(1) / there.sum(1))
+
     def costs(self, costs: str | ArrayLike) -> CostScores:
         """What the predictions cost: by ``"sick:well=10"`` (:func:`~striate.metrics.costs.cost_matrix`) or a matrix."""
         matrix = cost_matrix(costs, self.classes) if isinstance(costs, str) else costs

@@ -194,10 +194,13 @@ def paired_bootstrap(
     'better'
     """
     n, whole = _paired(first.n, second.n), np.ones((1, first.n))
-    values = [float(scores.resampled(whole)[0]) for scores in (first, second)]
+    values = [float(resampled_metric(scores, whole, metric)[0]) for scores in (first, second)]
     apart = values[1] - values[0]
     found = np.concatenate(
-        [second.resampled(times) - first.resampled(times) for times in drawings(n, resamples, seed, groups)]
+        [
+            resampled_metric(second, times, metric) - resampled_metric(first, times, metric)
+            for times in drawings(n, resamples, seed, groups)
+        ]
     )
     error = float(np.std(found))
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -219,6 +222,14 @@ def paired_bootstrap(
         _rounded(needed),
         f"{BOOTSTRAP} of {units:,} groups" if groups else BOOTSTRAP,
     )
+
+
+def resampled_metric(scores: Scores, times: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    """float64 ``(R,)``, *metric* of the task when item i counts ``times[:, i]`` times: the task's own, or one of its
+    others that *scores* can resample by name, as the balanced accuracy.
+    """
+    found: NDArray[np.float64] = getattr(scores, f"resampled_{metric.name}", scores.resampled)(times)
+    return found
 
 
 def drawings(

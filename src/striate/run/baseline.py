@@ -18,7 +18,7 @@ from striate.model.contract import Contract
 from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.run.folder import PROGRESS
-from striate.run.measuring import Held, measure, measure_scores
+from striate.run.measuring import Held, item_groups, measure, measure_scores
 from striate.tasks import Metric, task_named
 from striate.tasks.scoring import scoring_of
 
@@ -43,6 +43,7 @@ class BaselineResult:
         interval: 95% interval of network less baseline.
         verdict: Of the network: ``"better"``, ``"worse"`` or ``"not distinguishable"``.
         seconds: That it took in all.
+        balance: Of the recipe: where it balances the classes, the balanced metric is compared.
     """
 
     task: str
@@ -55,11 +56,12 @@ class BaselineResult:
     interval: tuple[float, float]
     verdict: str
     seconds: float
+    balance: str = "none"
 
     @property
     def metric(self) -> Metric:
         """What is compared."""
-        return task_named(self.task).metric
+        return task_named(self.task).judged_by(self.balance).metric
 
     def line(self) -> str:
         """In a line, for people.
@@ -101,7 +103,7 @@ class BaselineResult:
 
 
 def beside_baseline(
-    best: Model, train: Held, test: Held, scores: Scores, *, seed: int = 0, more: int = 1
+    best: Model, train: Held, test: Held, scores: Scores, *, seed: int = 0, more: int = 1, balance: str = "none"
 ) -> BaselineResult | None:
     """Fits a plain model on *train*, and compares the network, whose metrics on *test* are *scores*, with it.
 
@@ -125,7 +127,7 @@ def beside_baseline(
         found = measure_scores(plain.scores, contract, test, batch_size=256)
     except DataError:  # its scores are no numbers
         return None
-    paired = scoring_of(task).compare(found, scores)
+    paired = scoring_of(task).compare(found, scores, item_groups([test]), task.judged_by(balance).metric)
     return BaselineResult(
         task.name,
         plain.name,
@@ -137,6 +139,7 @@ def beside_baseline(
         paired.interval,
         paired.verdict,
         time.perf_counter() - begun,
+        balance,
     )
 
 

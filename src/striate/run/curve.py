@@ -20,12 +20,12 @@ from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics import Scores
-from striate.metrics.paired import drawings
+from striate.metrics.paired import drawings, resampled_metric
 from striate.report.document import html_document
 from striate.report.lines import ChartLine, LineChart, line_chart
 from striate.report.markup import el, html_table, join, note, num, section
 from striate.run.folder import Say, read_about, say_nothing, to_stderr
-from striate.run.measuring import measure, parts_for
+from striate.run.measuring import item_groups, measure, parts_for
 from striate.run.own import load_for
 from striate.run.series import Series, SeriesRun, series_folder, trained_series
 from striate.tasks import Metric
@@ -309,13 +309,16 @@ def learning_curve(
     for run in series.members:
         groups.setdefault(run.settings["fraction"], []).append(run)
     scores: list[list[Scores]] = []
+    groups_of: Sequence[str] = ()
     for runs in groups.values():
         models = [load_for(net, run.folder) for run in runs]
-        scores.append([measure(model, *parts_for(model, data, "test", say=say, **of_data)) for model in models])
+        held = [parts_for(model, data, "test", say=say, **of_data) for model in models]
+        scores.append([measure(model, *parts) for model, parts in zip(models, held, strict=True)])
+        groups_of = item_groups(held[0])
     abouts = [read_about(runs[0].folder) for runs in groups.values()]
     items = [int(about["images"][0]) for about in abouts]
-    metric = series.task.metric
-    drawn = np.stack([_resampled(of) for of in scores], 1)  # (R, points)
+    metric = series.metric
+    drawn = np.stack([_resampled(of, metric, groups_of) for of in scores], 1)  # (R, points)
     values = [float(np.mean([getattr(one, metric.name) for one in of])) for of in scores]
     points = tuple(
         CurvePoint(n, fraction, value, _interval(of, ends, metric), tuple(str(run.folder) for run in runs))
@@ -337,11 +340,12 @@ def learning_curve(
     return found
 
 
-def _resampled(scores: list[Scores]) -> NDArray[np.float64]:
-    """``(R,)``: the mean of a metric over random seeds, items and seeds both drawn again with replacement; the same
-    drawings of the items for every point.
+def _resampled(scores: list[Scores], metric: Metric, groups: Sequence[str] = ()) -> NDArray[np.float64]:
+    """``(R,)``: the mean of a *metric* over random seeds, items and seeds both drawn again with replacement; the same
+    drawings of the items (of whole *groups*, where they have some) for every point.
     """
-    each = np.concatenate([np.stack([one.resampled(times) for one in scores]) for times in drawings(scores[0].n)], 1)
+    draws = drawings(scores[0].n, groups=groups)
+    each = np.concatenate([np.stack([resampled_metric(one, times, metric) for one in scores]) for times in draws], 1)
     seeds, drawn = each.shape
     if seeds == 1:
         return np.asarray(each[0])

@@ -47,7 +47,13 @@ def finish(run: Run) -> Result:
         if run.baseline:
             more = 5 if run.work > LONG else 1
             run.beside = beside_baseline(
-                best, run.held["train"], run.held["test"], scores, seed=run.recipe.seed, more=more
+                best,
+                run.held["train"],
+                run.held["test"],
+                scores,
+                seed=run.recipe.seed,
+                more=more,
+                balance=run.recipe.balance,
             )
     Speed().place(best.module)  # as the file gives it
     if run.page:

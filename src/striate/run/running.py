@@ -168,7 +168,7 @@ class Run:
         if self.best_epoch == 0:
             return f"model with the fitted head: no epoch after it was as good on validation ({metric.words})"
         if keep == "last":
-            why = "the last"
+            why = "the last" if self.best_epoch == len(self.history) else "the last that is as good as the fitted head"
         elif metric.higher_is_better and validated:
             why = f"the last within a standard error of the best validation {metric.words}"
         else:

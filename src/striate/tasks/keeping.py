@@ -45,9 +45,9 @@ def standings(
         course: After each epoch the metric and the loss on the validation split; where there is none, None and the
             loss on the training split.
         items: In the validation split.
-        keep: ``"best"``, or ``"last"``: always the last.
+        keep: ``"best"``, or ``"last"``: always the last, but for *start*.
         start: The same of the weights before the first epoch, where these were trained already and are a model too: an
-            epoch that is worse than they are, by more than a standard error, is not kept.
+            epoch that is worse than they are, by more than a standard error, is not kept, whatever *keep* is.
 
     >>> from striate.tasks import CLASSIFICATION
     >>> course = [(accuracy, 1.0) for accuracy in (0.5, 0.9, 0.8, 0.8, 0.85, 0.5, 0.4)]

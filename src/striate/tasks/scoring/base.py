@@ -190,11 +190,13 @@ class Scoring(ABC, Generic[Measured]):
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> Measured:
         """The metrics of a split from its ``(scores, targets)``, batch by batch."""
 
-    def compare(self, first: Measured, second: Measured, groups: Sequence[str] = ()) -> PairedDifference:
+    def compare(
+        self, first: Measured, second: Measured, groups: Sequence[str] = (), metric: Metric | None = None
+    ) -> PairedDifference:
         """Whether the *second* model is better, where both were measured on the same items in the same order; *groups*
-        are those of the items, where they have some.
+        are those of the items, where they have some. By *metric*, one of the task's: its own, if not given.
         """
-        return paired_bootstrap(first, second, self.task.metric, groups=groups)
+        return paired_bootstrap(first, second, metric or self.task.metric, groups=groups)
 
     @abstractmethod
     def sections(self, scores: Measured, shown: Mapping[int, ItemView]) -> Sections:

@@ -152,10 +152,14 @@ class ClassificationScoring(Scoring[ClassificationScores]):
         return {"temperature": temperature, "sets": set_thresholds(own), "energy": lowest_energy(scores)}
 
     def compare(
-        self, first: ClassificationScores, second: ClassificationScores, groups: Sequence[str] = ()
+        self,
+        first: ClassificationScores,
+        second: ClassificationScores,
+        groups: Sequence[str] = (),
+        metric: Metric | None = None,
     ) -> PairedDifference:
-        if groups:
-            return super().compare(first, second, groups)
+        if groups or (metric and metric != self.task.metric):
+            return super().compare(first, second, groups, metric)
         return compare_right(first.errors == 0, second.errors == 0, self.task.metric)
 
     def sections(self, scores: ClassificationScores, shown: Mapping[int, ItemView]) -> Sections:
