@@ -85,6 +85,9 @@ def test_the_words():
     assert FOUND.warning("do it") == (
         "no better than a plain model: HOG has accuracy 90.00% on 50 test items, the network 70.00%; do it"
     )
+    some = replace(FOUND, test_items=1200)
+    assert "(HOG, fitted on 90 of 100 items, measured on 50 of 1,200 test items); the" in some.line()
+    assert "has accuracy 90.00% on 50 of 1,200 test items, the" in some.warning("do it")
     few = BaselineResult.from_dict(FOUND.as_dict() | {"n": 20})
     assert few.warning("do it") == ""
     level = BaselineResult.from_dict(FOUND.as_dict() | {"verdict": "not distinguishable", "network": 0.92})
@@ -117,6 +120,7 @@ def test_of_a_large_test_split_some_items_are_compared(tmp_path, monkeypatch):
     monkeypatch.setattr("striate.run.baseline.TESTED", 50)
     result = run_of(tmp_path, "digits", epochs=1)
     assert result.run.beside.n == 50
+    assert "measured on 50 of 360 test items" in result.run.beside.line()
     assert result.test.n == 360
 
 

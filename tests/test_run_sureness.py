@@ -273,6 +273,6 @@ def test_items_whose_scores_are_too_low_are_warned_of():
     assert answers[1].as_dict()["out_of_distribution"] is True
     assert "out_of_distribution" not in answers[0].as_dict()
     assert said == [
-        "warning: out of distribution, of a kind that the model was not trained on, may be 1 of 2: their scores are as "
-        "low as those of 1 ordinary item in 100 (energy score): item 1"
+        "warning: 1 of 2 items may be out of distribution, of a kind that the model was not trained on: their scores "
+        "are as low as those of 1 ordinary item in 100 (energy score): item 1"
     ]

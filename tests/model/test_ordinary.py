@@ -73,8 +73,8 @@ def test_training_keeps_what_its_items_look_like_and_predict_warns(in_folder):
     Image.fromarray(255 - test[0]).save("inverted.png")
     predict("run", ["inverted.png"], say=said.append)
     assert said[-1] == (
-        "warning: unlike the items of training are 1 of 1 (of ordinary ones fewer than 1 in 100 are), and predictions "
-        "for them may be worth little: inverted.png (brighter)"
+        "warning: 1 of 1 items are unlike the training items (fewer than 1 in 100 ordinary items are); predictions for "
+        "them may be wrong: inverted.png (brighter)"
     )
 
 

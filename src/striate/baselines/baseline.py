@@ -25,7 +25,7 @@ from striate.baselines.pixels import fit_pixels, pixel_scores
 from striate.baselines.words import TfIdf
 from striate.tasks import Task
 
-# the largest number of items: with these each kind takes some tenths of a second on one processor
+# the largest number of items: with these each kind takes a second or two at most on one processor
 ITEMS, TEXTS, MASKS = 2_000, 20_000, 50
 VALUES = 1_024  # of an item; a longer signal is made shorter by means
 AT_ONCE = 256  # items whose features are in memory at a time

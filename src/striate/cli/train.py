@@ -221,7 +221,7 @@ def train_command(
         bool, _run("--page", help="Write the network's live page too, page.html (see striate view).")
     ] = False,
     baseline: Annotated[
-        bool, _run("--baseline/--no-baseline", help="Compare the network with a plain model, fitted in a second.")
+        bool, _run("--baseline/--no-baseline", help="Compare the network with a plain model, fitted in seconds.")
     ] = True,
     log: Annotated[
         list[str] | None,

@@ -44,6 +44,7 @@ class BaselineResult:
         verdict: Of the network: ``"better"``, ``"worse"`` or ``"not distinguishable"``.
         seconds: That it took in all.
         balance: Of the recipe: where it balances the classes, the balanced metric is compared.
+        test_items: Items of the test split that there were.
     """
 
     task: str
@@ -57,6 +58,7 @@ class BaselineResult:
     verdict: str
     seconds: float
     balance: str = "none"
+    test_items: int = 0
 
     @property
     def metric(self) -> Metric:
@@ -72,6 +74,7 @@ class BaselineResult:
         """
         metric = self.metric
         some = f", fitted on {self.fitted:,} of {self.of:,} items" if self.fitted < self.of else ""
+        some += f", measured on {self._measured}" if self.n < self.test_items else ""
         said = f"'s {metric.number(self.network)} is not distinguishable from it with {self.n:,} items"
         if self.verdict in ("better", "worse"):
             ends = (abs(self.network - self.value), *sorted(map(abs, self.interval)))
@@ -79,6 +82,11 @@ class BaselineResult:
             low, high = (end.removesuffix(" points") for end in (low, high))
             said = f" is {self.verdict} by {change} (95% interval {low} to {high})"
         return f"baseline {metric.words} {metric.number(self.value)} ({self.name}{some}); the network{said}"
+
+    @property
+    def _measured(self) -> str:
+        of = f" of {self.test_items:,}" if self.n < self.test_items else ""
+        return f"{self.n:,}{of} test items"
 
     def warning(self, advice: str) -> str:
         """What to say where the network is no better; "" where it is, or where the items are too few to say."""
@@ -88,8 +96,8 @@ class BaselineResult:
         if self.n < LEAST or self.verdict == "better" or perfect or not (behind or self.network == self.value):
             return ""
         return (
-            f"no better than a plain model: {self.name} has {metric.words} {metric.number(self.value)} on {self.n:,} "
-            f"test items, the network {metric.number(self.network)}; {advice}"
+            f"no better than a plain model: {self.name} has {metric.words} {metric.number(self.value)} on "
+            f"{self._measured}, the network {metric.number(self.network)}; {advice}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,16 +115,16 @@ def beside_baseline(
 ) -> BaselineResult | None:
     """Fits a plain model on *train*, and compares the network, whose metrics on *test* are *scores*, with it.
 
-    It takes some tenths of a second on one processor: of more than 2,000 items (20,000 texts, 50 masks), or of *more*
+    It takes a second or two at most on one processor: of more than 2,000 items (20,000 texts, 50 masks), or of *more*
     times as many, some are chosen at random. None where there is no plain model for such items.
     """
     begun, contract, task = time.perf_counter(), best.contract, best.contract.task
     targets = train.arrays.targets
     if task.standardised:
         targets = (np.asarray(targets, np.float64) - contract.target_mean) / contract.target_std
-    most = IMAGES if task.per_pixel else TESTED
-    if len(test.arrays) > most:
-        test = test.take(np.sort(np.random.default_rng(seed).choice(len(test.arrays), most, replace=False)))
+    most, there = IMAGES if task.per_pixel else TESTED, len(test.arrays)
+    if there > most:
+        test = test.take(np.sort(np.random.default_rng(seed).choice(there, most, replace=False)))
         scores = measure(best, test)
     plain = fit_baseline(
         train.arrays.inputs, targets, task=task, outputs=len(contract.classes), mode=contract.mode, seed=seed, more=more
@@ -140,6 +148,7 @@ def beside_baseline(
         paired.verdict,
         time.perf_counter() - begun,
         balance,
+        there,
     )
 
 

@@ -165,14 +165,13 @@ def predictions(
             yield answer, None
     if more_than_chance(len(odd), read):
         say(
-            f"warning: unlike the items of training are {len(odd):,} of {read:,} (of ordinary ones fewer than 1 in 100 "
-            f"are), and predictions for them may be worth little: {listed(odd, 3)}"
+            f"warning: {len(odd):,} of {read:,} items are unlike the training items (fewer than 1 in 100 ordinary items "
+            f"are); predictions for them may be wrong: {listed(odd, 3)}"
         )
     if more_than_chance(len(rare), read):
         say(
-            f"warning: out of distribution, of a kind that the model was not trained on, may be {len(rare):,} of "
-            f"{read:,}: their scores are as low as those of 1 ordinary item in 100 (energy score): "
-            f"{listed(rare, 3)}"
+            f"warning: {len(rare):,} of {read:,} items may be out of distribution, of a kind that the model was not "
+            f"trained on: their scores are as low as those of 1 ordinary item in 100 (energy score): {listed(rare, 3)}"
         )
 
 
