@@ -2,8 +2,8 @@
 and fewer errors than a logistic regression on the same network's frozen features, in at most 3 minutes for the whole
 command on 2 cores; and training from nothing has no more errors than a hand-written plain loop of the same time.
 
-Seen: 0.51 (objects), 0.67 (patches) and 0.76 (counts) of the error of training from nothing, so half of it on one set of
-three only; the rest of the goal on objects and patches, where patches from nothing and their plain loop are equal.
+Seen: 0.51 (objects), 0.67 (patches) and 0.76 (counts) of the error of training from nothing, so half of it on one set
+of three only; the rest of the goal on objects and patches, where patches from nothing and their plain loop are equal.
 
 Evidence: one round, seed 0; two cores of an AMD EPYC with AVX512-BF16, torch 2.13, at high priority beside other work;
 errors and seconds of the whole command:

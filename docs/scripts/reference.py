@@ -293,7 +293,8 @@ def _option(p: Any, kind: Any) -> str:
     number = {int: "N", float: "FLOAT"}
     word = next((number[k] for k in number if k in _members(kind)), first[0].lstrip("-").replace("-", "_").upper())
     value = "" if p.is_flag else f" {p.metavar or word}"
-    default = f" [default: {'on' if p.is_flag else p.default}]" if p.default and getattr(p, "show_default", True) else ""
+    shown = p.default if p.default and getattr(p, "show_default", True) else None
+    default = "" if shown is None else f" [default: {'on' if shown is True else shown}]"
     return f"| `{', '.join(first)}{value}` | {_cell(p.help)}{default}{also} |"
 
 

@@ -165,8 +165,8 @@ def predictions(
             yield answer, None
     if more_than_chance(len(odd), read):
         say(
-            f"warning: {len(odd):,} of {read:,} items are unlike the training items (fewer than 1 in 100 ordinary items "
-            f"are); predictions for them may be wrong: {listed(odd, 3)}"
+            f"warning: {len(odd):,} of {read:,} items are unlike the training items (fewer than 1 in 100 ordinary "
+            f"items are); predictions for them may be wrong: {listed(odd, 3)}"
         )
     if more_than_chance(len(rare), read):
         say(
