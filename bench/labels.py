@@ -22,7 +22,7 @@ Evidence: AMD EPYC, avx2/avx512f/avx512_bf16, 2 cores, Python 3.11.7, torch 2.13
     cleanlab confidence_weighted_entropy   69.5% (68.0% to 71.6%)
   The ranks of striate and of self_confidence differ by less than seeds do: with five other sets of errors planted in
   the same 10,000 items, striate has 65.9% and self_confidence 65.5% on cifar, 93.3% and 92.1% on mnist. By features
-  before the last layer, which know the labels by heart, cifar has 47% in place of 68% (seed 0); by the model's own
+  before the last layer, which have memorised the labels, cifar has 47% in place of 68% (seed 0); by the model's own
   probabilities 36%.
 """
 

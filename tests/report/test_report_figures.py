@@ -88,6 +88,9 @@ def test_what_masks_are_told():
     html = segmentation_figures(score_segmentation([(specks, labels)], ["ground", "thing"]))
     assert "Lower than the areas: the outlines are blurred; try a larger --input." in html
     assert "there are many more than labelled: small specks" in html
+    assert "where the labels have 6; of each class below" in html
+    named = segmentation_figures(score_segmentation([(specks, labels)], ["background", "thing"]))
+    assert "where the labels have 3, without “background”; of each class below" in named
     none = segmentation_figures(score_segmentation([(np.ones_like(labels), labels)], ["ground", "thing"]))
     assert "It is below that: the network has learned little yet." in none
     assert "The weakest class is “ground” (0.0%)" in none

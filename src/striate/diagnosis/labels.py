@@ -1,7 +1,7 @@
 """Labels that look wrong: items whose out-of-sample prediction contradicts their label with confidence.
 
-Out-of-sample: predicted by a model that did not learn from the item, as by cross-validation; a model knows by heart
-what it has learned from.
+Out-of-sample: predicted by a model that did not learn from the item, as by cross-validation; a model has memorised
+what it was trained on.
 """
 
 from __future__ import annotations

@@ -456,13 +456,45 @@ def _with_boxes(image: np.ndarray, boxes: Sequence[BoxInScene], scale: int = 6) 
     for box in boxes:
         edges = [scale * v for v in (box.left, box.top, box.right, box.bottom)]
         draw.rectangle(edges, outline=COLOURS[box.kind], width=4)
-        text = f"{KINDS_FOUND[box.kind]} {box.score:.0%}"
-        x, y = max(2, min(edges[0], canvas.width - text_length(text, SMALL) - 8)), max(2, edges[1] - 26)
-        draw.rectangle((x, y, x + text_length(text, SMALL) + 6, y + 24), fill=COLOURS[box.kind])
+    texts = [f"{KINDS_FOUND[box.kind]} {box.score:.0%}" for box in boxes]
+    sizes = [(text_length(text, SMALL) + 7.0, LABEL) for text in texts]
+    for box, text, (x, y) in zip(boxes, texts, label_places(boxes, sizes, scale, canvas.size), strict=True):
+        draw.rectangle((x, y, x + text_length(text, SMALL) + 6, y + LABEL - 1), fill=COLOURS[box.kind])
         write(canvas, (x + 3, y + 1), text, SMALL, (0, 0, 0))
     return np.asarray(canvas)
 
 
+def label_places(
+    boxes: Sequence[BoxInScene], sizes: Sequence[tuple[float, float]], scale: int, room: tuple[int, int]
+) -> list[tuple[float, float]]:
+    """Where labels of these *sizes* (width, height) stand, ``(left, top)``, in a picture of *room* (width, height).
+
+    Above their box, below it or inside, wherever they cover no other label and least of the other boxes.
+
+    >>> label_places([BoxInScene(0, 0, 0, 10, 10)], [(40, 25)], 6, (100, 100))
+    [(0, 60)]
+    """
+    large = [BoxInScene(b.kind, *(scale * v for v in (b.top, b.left, b.bottom, b.right))) for b in boxes]
+    placed: list[BoxInScene] = []
+    for box, (wide, high) in zip(large, sizes, strict=True):
+        others = [other for other in large if other is not box]
+
+        def covers(label: BoxInScene, others: Sequence[BoxInScene] = others) -> tuple[float, bool, float]:
+            outside = label.top < 0 or label.bottom > room[1]
+            return _covered(label, placed), outside, _covered(label, others)
+
+        tops = (box.top - high, box.bottom, box.top, box.bottom - high)
+        lefts = [max(0, min(x, room[0] - wide)) for x in (box.left, box.right - wide)]
+        free = [BoxInScene(box.kind, y, x, y + high, x + wide) for y in tops for x in lefts]
+        placed.append(min(free, key=covers))
+    return [(label.left, label.top) for label in placed]
+
+
+def _covered(label: BoxInScene, others: Sequence[BoxInScene]) -> float:
+    return sum(box_overlap(label, other) for other in others)
+
+
+LABEL = 25  # pixels of the picture: the height of a label
 COLOURS = tuple(BASE[i] for i in (1, 4, 2, 3, 6))  # light enough for dark text
 
 EXPERIMENT = Experiment(

@@ -46,53 +46,48 @@ def dropped(p: float, seed: int = 0) -> tuple[float, float, float]:
 def dropout_experiment(seed: int, say: Say) -> Outcome:
     """The experiment; see ``EXPERIMENT``."""
     found = _measured(seed, say)
-    train, test, wrong, train_loss, test_loss = found.mean(axis=1).T
-    best = int(test.argmax())
-    numbers = np.stack([train, test, train - test, wrong, train_loss, test_loss], axis=1).tolist()
+    train, wrong, test, train_loss, test_loss = found.mean(axis=1).T
+    best, gap = int(test.argmax()), 100 * (train - test)
+    numbers = np.stack([train, wrong, test, gap, train_loss, test_loss], axis=1).tolist()
     rows = tuple((f"{keep:g}", f"{1 - keep:.2g}", *row) for keep, row in zip(KEEP, numbers, strict=True))
     names, losses = (("keep probability", ""), ("drop p", "")), (("training loss", ".3f"), ("test loss", ".3f"))
-    shares = (("training", ".1%"), ("test", ".1%"), ("gap", "+.1%"), ("wrong labels learned", ".1%"))
+    shares = (("training, right labels", ".1%"), ("training, wrong labels", ".1%"), ("test", ".1%"))
     parts = (
         LineChart(
             "Accuracy",
             "keep probability",
             (
                 ChartLine("test", _points(test)),
-                ChartLine("training", _points(train)),
-                ChartLine("wrong labels learned", _points(wrong)),
+                ChartLine("training, right labels", _points(train)),
+                ChartLine("training, wrong labels", _points(wrong)),
             ),
-            f"The right end is no dropout. There the network has learned all {ITEMS} labels by heart, the wrong ones "
-            "too, and pays for it on digits that it has not seen. The more is dropped, the less it can learn by "
-            "heart; in the end too little is left to learn at all.",
+            f"The right end is no dropout. There the network has memorised all {ITEMS} labels, the wrong ones too, "
+            "which costs accuracy on digits that it has not seen. The more is dropped, the less it can memorise; in "
+            "the end too little is left to learn at all.",
             y=".0%",
         ),
         ResultTable(
             f"{ITEMS} digits to train on, {WRONG:.0%} of the labels wrong; means of {REPEATS} networks",
-            (*names, *shares, *losses),
+            (*names, *shares, ("gap in points", ".1f"), *losses),
             rows,
-            "Accuracy and cross-entropy, measured without dropout, as in use. A gap below 0: the network contradicts "
-            "the wrong labels.",
+            "Accuracy and cross-entropy, measured without dropout, as in use. The gap is that between the training "
+            "digits whose label is right and the test digits. Of the wrong labels the network should predict none.",
         ),
         _two_meanings(seed),
         _thinned(seed),
     )
-    holds = bool(best > 0 and train[best] - test[best] < train[0] - test[0] and test[best] > test[0])
+    holds = bool(best > 0 and gap[best] < gap[0] and test[best] > test[0])
     result = (
-        f"Without dropout the network has {train[0]:.1%} of its training labels right, {wrong[0]:.0%} of the wrong "
-        f"ones among them, and {test[0]:.1%} of new digits. Keeping each unit with probability {KEEP[best]:g} (p = "
-        f"{1 - KEEP[best]:.2g} in PyTorch) it is {train[best]:.1%}, {wrong[best]:.0%} and {test[best]:.1%}: the gap "
-        f"between training and test goes from {_points_apart(train[0] - test[0])} to "
-        f"{_points_apart(train[best] - test[best])}. With a keep probability of {KEEP[-1]:g} it has {test[-1]:.1%} "
-        "of new digits right."
+        f"Without dropout the network has learned {train[0]:.1%} of the right labels of its training digits, "
+        f"{wrong[0]:.0%} of the wrong ones, and has {test[0]:.1%} of new digits right. Keeping each unit with "
+        f"probability {KEEP[best]:g} (p = {1 - KEEP[best]:.2g} in PyTorch) it is {train[best]:.1%}, {wrong[best]:.0%} "
+        f"and {test[best]:.1%}: the gap between training and test, both with right labels, goes from {gap[0]:.1f} to "
+        f"{gap[best]:.1f} points. With a keep probability of {KEEP[-1]:g} it has {test[-1]:.1%} of new digits right."
     )
     return Outcome(result, holds, parts, {"keep": np.array(KEEP), "measured": found, "columns": COLUMNS})
 
 
-COLUMNS = ("training accuracy", "test accuracy", "wrong labels learned", "training loss", "test loss")
-
-
-def _points_apart(gap: float) -> str:
-    return f"{100 * gap:.1f} points"
+COLUMNS = ("right training labels", "wrong training labels", "test accuracy", "training loss", "test loss")
 
 
 def _measured(seed: int, say: Say) -> np.ndarray:
@@ -110,12 +105,12 @@ def _measured(seed: int, say: Say) -> np.ndarray:
             net = dropout_net(keep, seed + repeat)
             settings = {"epochs": EPOCHS, "lr": 3e-3, "batch_size": 50, "weight_decay": 0.0}
             fit_tensors(net, x[chosen], labels, seed=seed + repeat, **settings)
-            right, loss = _scored(net, x[chosen], labels)
-            learned, _ = _scored(net, x[chosen][wrong], labels[wrong])
+            _, loss = _scored(net, x[chosen], labels)
+            right, learned = (_scored(net, x[chosen][some], labels[some])[0] for some in (~wrong, wrong))
             test, test_loss = _scored(net, torch.cat([x[others], test_x]), torch.cat([y[others], test_y]))
-            found[i, repeat] = right, test, learned, loss, test_loss
+            found[i, repeat] = right, learned, test, loss, test_loss
         mean = found[i].mean(axis=0)
-        say(f"keep probability {keep:g}: training {mean[0]:.1%}, test {mean[1]:.1%}")
+        say(f"keep probability {keep:g}: right labels {mean[0]:.1%}, wrong labels {mean[1]:.1%}, test {mean[2]:.1%}")
     return found
 
 
@@ -145,7 +140,7 @@ def _two_meanings(seed: int) -> ResultTable:
         ),
         tuple(rows),
         f"Measured on {VALUES:,} ones. PyTorch's p is the probability that a unit is dropped; older texts name the "
-        "probability that it is kept. Who copies 0.8 from such a text into PyTorch keeps a fifth of the network. "
+        "probability that it is kept. Copying 0.8 from such a text into PyTorch keeps a fifth of the network. "
         "What is kept is divided by the keep probability, so that the mean stays and nothing need be changed in use.",
     )
 
@@ -169,12 +164,12 @@ def _thinned(seed: int) -> Gallery:
 
 EXPERIMENT = Experiment(
     "dropout",
-    "Dropout: less learned by heart",
+    "Dropout: less memorised",
     "Dropout sets random activations to zero in training, so that the network does not fit its training data too "
     "closely: the gap between training and test becomes smaller.",
     "Srivastava et al. 2014, Dropout; CS231n, Neural Networks, part 2",
     f"A network with two hidden layers of 256 units, far too large for {ITEMS} digits, is trained on them, "
-    f"{WRONG:.0%} of the labels wrong on purpose: who gets all labels right has learned by heart. Dropout stands "
+    f"{WRONG:.0%} of the labels wrong on purpose: a network with all of them has memorised. Dropout stands "
     f"behind both layers; each of {len(KEEP)} keep probabilities is tried {REPEATS} times, with other digits and "
     "other initial weights. The test is of all digits that were not trained on, with their right labels.",
     dropout_experiment,

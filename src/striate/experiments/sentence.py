@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,6 +211,7 @@ def sentence(seed: int, say: Say) -> Outcome:
     )
     named = [f"{SENTENCE_NAMES[i]} sentence" for i in range(SENTENCES)]
     best = [next(f for f in filters if (f.speaks > 0) == (side > 0)) for side in (1, -1)]
+    panels, scale = _text_panels(module, best, seed)
     parts = (
         ResultTable(
             "Accuracy on new texts",
@@ -228,10 +228,11 @@ def sentence(seed: int, say: Say) -> Outcome:
         ),
         Gallery(
             "One filter, the same phrase, two places",
-            tuple(_text_panels(module, best, seed)),
+            panels,
             "Each word is coloured by how strongly the filter answers to the three words that begin there. The "
             "phrase moves, the answer moves with it, and its strength is the same: the largest value over the text "
             "does not change.",
+            scale,
         ),
         ResultTable(
             "What the filters look for",
@@ -263,18 +264,17 @@ def sentence(seed: int, say: Say) -> Outcome:
 SENTENCE_NAMES = ("first", "second", "third", "last")
 
 
-def _text_panels(module: nn.Module, filters: list[WordFilter], seed: int) -> Iterator[Panel]:
+def _text_panels(module: nn.Module, filters: list[WordFilter], seed: int) -> tuple[tuple[Panel, ...], ColourScale]:
     rng = np.random.default_rng(seed)
     others = [FILLERS[i] for i in rng.choice(len(FILLERS), SENTENCES - 1, replace=False)]
+    told = []
     for found, answer in zip(filters, (1, 0), strict=True):
         phrase = f"{ANSWERS[answer]} chased {ANSWERS[1 - answer]}"
-        told = [
-            responses_in(module, ". ".join(some) + ".", found.number) for some in ([phrase, *others], [*others, phrase])
-        ]
-        scale = ColourScale.of(*(strength for _, strength in told))
-        for (words, strength), place in zip(told, ("first", "last"), strict=True):
+        for place, some in (("first", [phrase, *others]), ("last", [*others, phrase])):
             title = f"Filter {found.number}: {phrase}, in the {place} sentence"
-            yield word_panel(words, strength, scale, title=title, side=340)
+            told.append((title, *responses_in(module, ". ".join(some) + ".", found.number)))
+    scale = ColourScale.of(*(strength for _, _, strength in told))
+    return tuple(word_panel(words, some, scale, title=title, side=340) for title, words, some in told), scale
 
 
 EXPERIMENT = Experiment(

@@ -19,7 +19,7 @@ from striate.tasks.scoring import scoring_of
 
 SIDE, MOST = 2, 1024  # places by which maps are described, and the numbers that this may come to; else one place
 FOLDS = 5
-# Times half the sum of the squared weights. Strong: a weak one fits the labels that the network has learned by heart.
+# Times half the sum of the squared weights. Strong: a weak one fits the labels that the network has memorised.
 PENALTY = 0.1
 PASSES = 60
 
@@ -31,7 +31,7 @@ class ItemFeatures:
     Args:
         head: float32 ``(N, D)``, what goes into the last layer with weights; of maps the mean over their places.
         maps: float32 ``(N, M)``, the last maps of more than one place before it, as means over 2x2 parts of them (or
-            over all); *head* where there are none. They know less of the training items by heart.
+            over all); *head* where there are none. They have memorised less of the training items.
     """
 
     head: Tensor

@@ -72,7 +72,7 @@ def wrong_labels(
 ) -> WrongLabels:
     """The labels of *data* that look wrong to *model*, the least fitting first.
 
-    A model knows the labels that it was trained on by heart, wrong ones too. So a linear model is fitted to what the
+    A model has memorised the labels that it was trained on, wrong ones too. So a linear model is fitted to what the
     network computes of the items (its last feature maps), in five folds, and judges the items that it has not seen: one
     pass through the network and some seconds. Masks are judged by the model itself, image by image.
 
