@@ -39,7 +39,7 @@ from common import DATA, arguments, machine
 from striate.datasets import DataSet, open_data
 from striate.datasets.split import joined_parts
 from striate.errors import DataError
-from striate.metrics.calibration import calibration, fit_temperature, log_softmax_rows
+from striate.metrics.calibration import calibration, fit_temperature, log_softmax
 from striate.metrics.conformal import energy, lowest_energy, rejection, set_thresholds, threshold_for_error
 from striate.model.model import Model
 from striate.model.ordinary import unlike
@@ -127,10 +127,10 @@ def kept(scores: np.ndarray, labels: np.ndarray, case: Case, seed: int) -> dict[
     order = np.random.default_rng(seed).permutation(len(labels))
     cal, rest = order[: case.calibrate], order[case.calibrate :]
     t = fit_temperature(scores[cal], labels[cal])
-    log_p = log_softmax_rows(scores / t)
+    log_p = log_softmax(scores / t)
     confidence, right = np.exp(log_p.max(1)), log_p.argmax(1) == labels
     after = calibration(confidence[rest], right[rest])
-    before = calibration(np.exp(log_softmax_rows(scores[rest]).max(1)), right[rest])
+    before = calibration(np.exp(log_softmax(scores[rest]).max(1)), right[rest])
     own = np.exp(log_p[np.arange(len(labels)), labels])
     ((_, least),) = set_thresholds(own[cal], (0.9,))
     try:
@@ -195,7 +195,7 @@ def show(name: str, case: Case, seeds: int, folder: Path) -> None:
     floor, least = lowest_energy(scores[cal])[0], found[0]["threshold"]
     for kind in (key[3:] for key in saved if key.startswith("of ") and key[3:] != name):
         other, odd = saved[f"of {kind}"], saved[f"look {kind}"]
-        sure = np.exp(log_softmax_rows(other / found[0]["temperature"]).max(1))
+        sure = np.exp(log_softmax(other / found[0]["temperature"]).max(1))
         low, answered = energy(other) < floor, sure >= least
         print(
             f"  {len(other):4,} {kind}: above 60% {(sure > 0.6).mean():.0%}; answered {answered.mean():.0%}; warned of "

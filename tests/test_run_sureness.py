@@ -11,7 +11,7 @@ from PIL import Image
 import striate
 from striate.datasets import open_data
 from striate.errors import DataError, RecipeError
-from striate.metrics.calibration import fit_temperature, log_softmax_rows
+from striate.metrics.calibration import fit_temperature, log_softmax
 from striate.model.contract import Contract
 from striate.model.model import Model, load
 from striate.net import build
@@ -72,7 +72,7 @@ def test_all_that_answers_has_the_same_probabilities(run, tmp_path):
     item = open_data("digits").test.inputs[3]
     (prediction,) = striate.load(made.folder).predict(item)
     scores, _ = scored(result.model, made.held["test"])
-    expected = np.exp(log_softmax_rows(scores / result.model.contract.temperature))[3]
+    expected = np.exp(log_softmax(scores / result.model.contract.temperature))[3]
     assert dict(prediction.top) == pytest.approx(dict(zip("0123456789", expected, strict=True)), rel=1e-4)
     assert result.test.probabilities[3] == pytest.approx(prediction.probability, rel=1e-4)
     x = made.held["test"].arrays.inputs[3:4]

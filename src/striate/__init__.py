@@ -45,11 +45,7 @@ if TYPE_CHECKING:
     from striate.loading.official import weights as weights
     from striate.loading.torchvision import from_torchvision as from_torchvision
     from striate.model.contract import Contract as Contract
-    from striate.model.model import Labels as Labels
-    from striate.model.model import Mask as Mask
     from striate.model.model import Model as Model
-    from striate.model.model import Prediction as Prediction
-    from striate.model.model import Values as Values
     from striate.model.model import load as load
     from striate.net import build as build
     from striate.net.read import read as read
@@ -68,6 +64,10 @@ if TYPE_CHECKING:
     from striate.run.series import train_series as train_series
     from striate.run.viewing import view as view
     from striate.spec import *  # noqa: F403
+    from striate.tasks.answers import Labels as Labels
+    from striate.tasks.answers import Mask as Mask
+    from striate.tasks.answers import Prediction as Prediction
+    from striate.tasks.answers import Values as Values
 
 # module -> its public names
 _WHERE = {
@@ -83,7 +83,7 @@ _WHERE = {
     "striate.loading.official": "weights",
     "striate.loading.torchvision": "from_torchvision",
     "striate.model.contract": "Contract",
-    "striate.model.model": "Labels Mask Model Prediction Values load",
+    "striate.model.model": "Model load",
     "striate.net": "build",
     "striate.net.read": "read",
     "striate.page": "View",
@@ -96,6 +96,7 @@ _WHERE = {
     "striate.run.finding": "find_lr",
     "striate.run.series": "train_series",
     "striate.run.viewing": "view",
+    "striate.tasks.answers": "Labels Mask Prediction Values",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
 _INNER = {"Join", "OPS", "Op", "Pool", "Shape", "Spec"}  # of striate.spec: what its own code is written with

@@ -121,7 +121,7 @@ def test_predict_writes_masks_that_hold_the_class_numbers(cli, runs, in_folder):
 
 def test_a_mask_keeps_what_was_not_looked_at(tmp_path):
     from striate.run.predicting import _write_mask
-    from striate.tasks.scoring import Mask
+    from striate.tasks.answers import Mask
 
     numbers = np.array([[0, 1, 255]], np.uint8)
     path = _write_mask(Mask(numbers, file="a.jpg"), tmp_path, set(), 2)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax as of_scipy
 from scipy.stats import binom
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss
@@ -19,7 +19,7 @@ from striate.metrics.calibration import (
     fit_isotonic,
     fit_temperature,
     fit_vector,
-    log_softmax_rows,
+    log_softmax,
 )
 
 seeds = st.integers(0, 10**6)
@@ -74,8 +74,8 @@ def test_a_perfect_model_has_the_error_that_is_said_to_be_chance() -> None:
 @given(seeds, st.integers(1, 60))
 def test_brier_is_twice_scikit_learns_of_two_classes(seed: int, n: int) -> None:
     scores, labels = drawn(seed, n, 2)
-    log_p = log_softmax_rows(scores)
-    assert log_p == pytest.approx(log_softmax(scores, axis=1))
+    log_p = log_softmax(scores)
+    assert log_p == pytest.approx(of_scipy(scores, axis=1))
     assert brier_score(log_p, labels) == pytest.approx(
         2 * brier_score_loss(labels, np.exp(log_p[:, 1]), labels=[0, 1], scale_by_half=True)
     )
@@ -93,7 +93,7 @@ def test_it_is_the_minimum_that_scipy_finds(seed: int, n: int, k: int, scale: fl
     scores = scores * scale
 
     def loss(u: float) -> float:
-        return -log_softmax(scores * np.exp(u), axis=1)[np.arange(n), labels].sum() + u * u / 2
+        return -of_scipy(scores * np.exp(u), axis=1)[np.arange(n), labels].sum() + u * u / 2
 
     found = fit_temperature(scores, labels)
     assert 0.02 <= found <= 50
@@ -114,7 +114,7 @@ def test_vector_scaling_comes_near_the_minimum_that_scipy_finds() -> None:
 
     def loss(v: np.ndarray) -> float:
         a, b = v[:4], v[4:]
-        own = -log_softmax(a * scores + b, axis=1)[np.arange(500), labels].sum()
+        own = -of_scipy(a * scores + b, axis=1)[np.arange(500), labels].sum()
         return float(own + ((a - 1) ** 2).sum() / 2 + (b * b).sum() / 2)
 
     best = minimize(loss, np.r_[np.ones(4), np.zeros(4)])

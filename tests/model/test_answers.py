@@ -13,14 +13,15 @@ from torch import nn
 from bounds import near, scores_bound
 from striate.errors import DataError, ModelError
 from striate.model.contract import RESIZE, Contract
-from striate.model.model import Model, load, output_context
+from striate.model.model import Model, load
 from striate.model.placing import in_pixels, point_map, upright_mask
+from striate.model.predictor import output_context
 from striate.model.prepare import fit, fit_mask, normalise
 from striate.model.sources import Item, network_input, source_items
 from striate.model.words import numbers_of
 from striate.net import build
 from striate.spec import parse
-from striate.tasks.scoring import Labels, Mask, Prediction, Values, scoring_of
+from striate.tasks.answers import Labels, Mask, Prediction, Values, answer_of
 
 GREY = Contract(("a", "b", "c"), (1, 6, 8), "L", (0.5,), (0.25,))
 MASKS = replace(GREY, task="segmentation", mask_values=(0, 1, 2))
@@ -253,7 +254,7 @@ def test_the_answer_is_that_of_the_prepared_input():
     model = Model(build(parse("input 1x6x8; flatten; linear 3"), seed=1), GREY)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 13), dtype=np.uint8))
     scores = model.scores(fit(image, GREY)[None])[0]
-    assert model.predict(image)[0].top == scoring_of("classification").predict(scores, output_context(GREY)).top
+    assert model.predict(image)[0].top == answer_of("classification", scores, output_context(GREY)).top
 
 
 @pytest.mark.parametrize("resize", RESIZE)

@@ -22,6 +22,7 @@ from striate.report import Sections
 from striate.report.markup import el
 from striate.run import measure, parts_for, prepare
 from striate.tasks import TASKS, Metric, Task
+from striate.tasks.answers import ANSWERS
 from striate.tasks.scoring import SCORING, Scoring, Tally
 from striate.tasks.scoring.base import together
 
@@ -91,6 +92,10 @@ def grades(scores, axis=-1):
     return np.maximum((scores > 0).sum(axis) - 1, 0)
 
 
+def grade_of(scores, context):
+    return Grade(context.classes[int(grades(scores))], context.file, context.text)
+
+
 class OrdinalScoring(Scoring[OrdinalScores]):
     task = ORDINAL
 
@@ -107,9 +112,6 @@ class OrdinalScoring(Scoring[OrdinalScores]):
 
         return Tally(count, lambda counts: float(counts[0] / counts[1]))
 
-    def predict(self, scores, context):
-        return Grade(context.classes[int(grades(scores))], context.file, context.text)
-
     def measure(self, batches: Iterable, context):
         scores, targets = together(batches, len(context.classes))
         off = abs(grades(scores) - targets)
@@ -122,6 +124,7 @@ class OrdinalScoring(Scoring[OrdinalScores]):
 @pytest.fixture
 def ordinal(monkeypatch, tmp_path):
     monkeypatch.setitem(TASKS, "ordinal", ORDINAL)
+    monkeypatch.setitem(ANSWERS, "ordinal", grade_of)
     monkeypatch.setitem(SCORING, "ordinal", OrdinalScoring())
     monkeypatch.chdir(tmp_path)
 

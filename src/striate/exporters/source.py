@@ -181,8 +181,9 @@ ANSWER = '''
 @torch.no_grad()
 def answer(net: {name}, image: Image.Image) -> list[tuple[str, float]]:
     """Every class with its probability, the likeliest first."""
-    scores = net{scores}(prepare(image)).double(){over}
-    probabilities = np.exp(scores.log_softmax(1)[0].numpy())
+    scores = net{scores}(prepare(image))[0].double().numpy(){over}
+    scores -= scores.max()
+    probabilities = np.exp(scores - np.log(np.exp(scores).sum()))
     return [(CLASSES[i], float(probabilities[i])) for i in np.argsort(-probabilities, kind="stable")]
 
 

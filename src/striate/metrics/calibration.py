@@ -21,15 +21,16 @@ FOLDS = 5  # of validation, in which the methods are compared
 MOST = 10_000  # numbers among which the methods are compared: of more items an even choice
 
 
-def log_softmax_rows(scores: Floats) -> Floats:
-    """float64 ``(N, K)``: the logarithms of the probabilities.
+def log_softmax(scores: NDArray[np.floating[Any]], temperature: float = 1.0) -> Floats:
+    """float64, the logarithms of the probabilities: over the last axis, of *scores* over a *temperature*.
 
-    >>> np.exp(log_softmax_rows(np.zeros((1, 4))))
+    >>> np.exp(log_softmax(np.zeros((1, 4))))
     array([[0.25, 0.25, 0.25, 0.25]])
     """
-    z = np.asarray(scores, np.float64)
-    z = z - z.max(axis=1, keepdims=True)
-    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
+    z = np.asarray(scores, np.float64) / temperature
+    with np.errstate(invalid="ignore"):  # of infinite scores: NaN
+        z = z - z.max(axis=-1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
 
 
 # -------------------------------------------------------------------------------------------------------- the figures
@@ -134,7 +135,7 @@ def fit_temperature(scores: Floats, labels: NDArray[np.integer[Any]]) -> float:
 
     >>> rng = np.random.default_rng(0)
     >>> z = 3 * rng.normal(size=(4000, 3))
-    >>> y = np.array([rng.choice(3, p=np.exp(row)) for row in log_softmax_rows(z / 3)])
+    >>> y = np.array([rng.choice(3, p=np.exp(row)) for row in log_softmax(z / 3)])
     >>> 2.7 < fit_temperature(z, y) < 3.3
     True
     """
@@ -183,7 +184,7 @@ def fit_vector(scores: Floats, labels: NDArray[np.integer[Any]], steps: int = 10
     at = momentum = np.stack([np.full(k, size), np.zeros(k)])
     start, rate = at, 2.0  # 1 over the largest curvature: softmax has 1/2 at most, inputs are 1 at most
     for step in range(steps):
-        p = np.exp(log_softmax_rows(momentum[0] * x + momentum[1]))
+        p = np.exp(log_softmax(momentum[0] * x + momentum[1]))
         off = (p - truth) / n
         slope = np.stack([(off * x).sum(axis=0), off.sum(axis=0)]) + (momentum - start) / np.array([[size**2], [1]]) / n
         before, at = at, momentum - rate * slope
@@ -239,14 +240,14 @@ def compare_methods(scores: Floats, labels: NDArray[np.integer[Any]]) -> dict[st
         t = fit_temperature(z[fit], labels[fit])
         factor, constant = fit_vector(z[fit], labels[fit])
         log_p = {
-            "none": log_softmax_rows(z[held]),
-            "temperature": log_softmax_rows(z[held] / t),
-            "vector": log_softmax_rows(factor * z[held] + constant),
+            "none": log_softmax(z[held]),
+            "temperature": log_softmax(z[held], t),
+            "vector": log_softmax(factor * z[held] + constant),
         }
         found = {
             name: (np.exp(values.max(axis=1)), values.argmax(axis=1) == labels[held]) for name, values in log_p.items()
         }
-        known = log_softmax_rows(z[fit] / t)
+        known = log_softmax(z[fit], t)
         steps = fit_isotonic(np.exp(known.max(axis=1)), known.argmax(axis=1) == labels[fit])
         found["isotonic"] = (np.interp(found["temperature"][0], *steps), found["temperature"][1])
         for name, (confidence, right) in found.items():

@@ -19,7 +19,8 @@ from striate.learning.features import ItemFeatures, cross_validated_scores, item
 from striate.loading import Given
 from striate.metrics import SegmentationScores
 from striate.model.header import code_and_path
-from striate.model.model import Model, output_context
+from striate.model.model import Model
+from striate.model.predictor import output_context
 from striate.model.prepare import normalise
 from striate.run.folder import Say, to_stderr
 from striate.run.measuring import Held, Reading, measure, parts_for

@@ -17,7 +17,8 @@ from striate.errors import DataError, RecipeError, listed, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
-from striate.model.model import Model, output_context
+from striate.model.model import Model
+from striate.model.predictor import output_context
 from striate.model.prepare import class_numbers
 from striate.run.folder import Say
 from striate.run.splits import in_the_runs_splits

@@ -25,7 +25,7 @@ from striate.run.devices import device_named
 from striate.run.folder import Say, to_stderr
 from striate.run.items import items_of
 from striate.run.shards import Shard
-from striate.tasks.scoring import Answer, Mask
+from striate.tasks.answers import Answer, Mask
 
 if TYPE_CHECKING:
     from striate.datasets import Data

@@ -9,7 +9,8 @@ import numpy as np
 
 from striate.diagnosis.nearest import nearest_items
 from striate.metrics import Scores
-from striate.model.model import Model, output_context
+from striate.model.model import Model
+from striate.model.predictor import output_context
 from striate.report.diagnosing import CaptionedItem, labels_elsewhere, labels_section, nearest_section, slices_section
 from striate.report.document import html_document
 from striate.report.markup import Html, el, join

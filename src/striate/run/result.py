@@ -15,7 +15,8 @@ from striate.errors import counted, shape_text
 from striate.learning import loss_name
 from striate.metrics import Scores
 from striate.model.contract import Contract
-from striate.model.model import Model, output_context
+from striate.model.model import Model
+from striate.model.predictor import output_context
 from striate.report import ItemView
 from striate.run.baseline import advice_beside
 from striate.run.measuring import Held

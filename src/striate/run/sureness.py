@@ -10,7 +10,7 @@ import numpy as np
 
 from striate.errors import RecipeError
 from striate.metrics import Scores
-from striate.metrics.calibration import compare_methods
+from striate.metrics.calibration import compare_methods, log_softmax
 from striate.metrics.classification import wilson
 from striate.metrics.conformal import threshold_for_coverage, threshold_for_error
 from striate.metrics.shared import percent, share_of
@@ -20,7 +20,7 @@ from striate.model.image import header
 from striate.model.model import Model
 from striate.model.ordinary import ordinary_look
 from striate.run.measuring import Held
-from striate.tasks.scoring import log_softmax, scoring_of
+from striate.tasks.scoring import scoring_of
 
 MOST = 2_000  # items that it is fitted on: more change nothing that could be seen
 METHODS = {"none": "none", "temperature": "temperature", "vector": "vector scaling", "isotonic": "isotonic regression"}

@@ -1,4 +1,4 @@
-"""Task implementations: a file for each task with its losses, its metric, its predictions, its report.
+"""Task implementations: a file for each task with its losses, its metric, its report.
 
 ``scoring_of(task)`` gives a task's :class:`Scoring`; ``SCORING`` has them by the tasks' names.
 """
@@ -7,25 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate.tasks.scoring.base import Answer, Loss, OutputContext, Scoring, Tally, log_softmax
-from striate.tasks.scoring.classification import ClassificationScoring, Prediction
-from striate.tasks.scoring.multilabel import Labels, MultilabelScoring
-from striate.tasks.scoring.regression import RegressionScoring, Values
-from striate.tasks.scoring.segmentation import Mask, SegmentationScoring
+from striate.tasks.scoring.base import Loss, Scoring, Tally
+from striate.tasks.scoring.classification import ClassificationScoring
+from striate.tasks.scoring.multilabel import MultilabelScoring
+from striate.tasks.scoring.regression import RegressionScoring
+from striate.tasks.scoring.segmentation import SegmentationScoring
 from striate.tasks.task import Task, task_named
 
 __all__ = [
     "SCORING",
-    "Answer",
-    "Labels",
     "Loss",
-    "Mask",
-    "OutputContext",
-    "Prediction",
     "Scoring",
     "Tally",
-    "Values",
-    "log_softmax",
     "scoring_of",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from striate.errors import DataError, counted
 from striate.metrics import PairedDifference, Scores, paired_bootstrap
 from striate.report import ItemView, Sections
+from striate.tasks.answers import OutputContext
 from striate.tasks.task import Metric, Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # scores before any softmax or sigmoid, and targets, to the batch's mean loss
@@ -32,69 +33,6 @@ class Tally:
     count: Callable[[Tensor, Tensor], Tensor]
     value: Callable[[Tensor], float]
     join: Callable[[Tensor, Tensor], Tensor] = torch.add
-
-
-class Answer(Protocol):
-    """What a model predicts for one item: ``striate.Prediction`` in classification, and its likes."""
-
-    @property
-    def file(self) -> str | None:
-        """Where the item came from; None for an image, an array or a text that was given itself."""
-
-    @property
-    def text(self) -> str | None:
-        """The item, if it is a text."""
-
-    def as_dict(self) -> dict[str, object]:
-        """As ``striate predict --json`` prints it."""
-
-    def line(self, top: int = 3) -> str:
-        """In a line, for people; *top* of its parts where there are many."""
-
-
-def named(answer: Answer) -> dict[str, object]:
-    """What the dictionaries of all answers begin with."""
-    values: dict[str, object] = {"file": answer.file}
-    return values if answer.text is None else values | {"text": answer.text}
-
-
-def _same(values: np.ndarray, *_: Any) -> np.ndarray:
-    return values
-
-
-@dataclass(frozen=True)
-class OutputContext:
-    """What besides the scores of items decides what they mean: names, and how their preparation is undone.
-
-    Args:
-        classes: The names of the outputs.
-        names: Of the items.
-        positions: Pairs of outputs that are an x and a y in the image.
-        threshold: The probability from which on a label is predicted, or below which a class is "unknown"; None: 0.5
-            of labels, and every class is known.
-        temperature: What scores are divided by before they become probabilities.
-        least: The probability from which on a class is in an item's prediction set; None: no sets.
-        energy: The ``log sum exp`` of scores that few ordinary items fall below, ``(1,)``; empty: not known.
-        file: Where one item came from.
-        text: One item, where it is a text.
-        unstandardise: Scores ``(N, V)`` to values in the data's units, positions as shares of the input's sides.
-        in_pixels: Such values to those with the positions in pixels of the images as they came.
-        upright: A mask ``(h, w)`` of the network's input to one of the image as it came, of the (width, height) that
-            is given behind it or else is known; 255 where nothing is known.
-    """
-
-    classes: tuple[str, ...]
-    names: tuple[str, ...] | None = None
-    positions: tuple[tuple[int, int], ...] = ()
-    threshold: float | None = None
-    temperature: float = 1.0
-    least: float | None = None
-    energy: tuple[float, ...] = ()
-    file: str | None = None
-    text: str | None = None
-    unstandardise: Callable[[np.ndarray], np.ndarray] = _same
-    in_pixels: Callable[[np.ndarray], np.ndarray] = _same
-    upright: Callable[..., np.ndarray] = _same
 
 
 @dataclass(frozen=True)
@@ -183,10 +121,6 @@ class Scoring(ABC, Generic[Measured]):
         return self.tally(units)
 
     @abstractmethod
-    def predict(self, scores: np.ndarray, context: OutputContext) -> Answer:
-        """What the network's *scores* for one item mean, as floats before any softmax or sigmoid."""
-
-    @abstractmethod
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> Measured:
         """The metrics of a split from its ``(scores, targets)``, batch by batch."""
 
@@ -222,17 +156,6 @@ def together(batches: Iterable[tuple[np.ndarray, np.ndarray]], outputs: int) -> 
     pairs = [(np.zeros((0, outputs), np.float32), None), *batches]
     targets = [t for _, t in pairs if t is not None]
     return np.concatenate([s for s, _ in pairs]), np.concatenate(targets) if targets else np.zeros(0, np.int64)
-
-
-def log_softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """float64, over the last axis, of *scores* over a *temperature*.
-
-    >>> np.exp(log_softmax(np.zeros(4)))
-    array([0.25, 0.25, 0.25, 0.25])
-    """
-    return (
-        torch.from_numpy(np.asarray(scores, np.float64) / temperature).log_softmax(-1).numpy()
-    )  # as an exported file computes it
 
 
 def check_range(y: Tensor, outputs: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.errors import DataError, RecipeError
-from striate.metrics.calibration import calibration, fit_temperature
+from striate.metrics.calibration import calibration, fit_temperature, log_softmax
 from striate.metrics.classification import ClassificationScores, Mistake, score_classification, wilson
-from striate.metrics.conformal import energy, lowest_energy, prediction_set, rejection, set_thresholds
+from striate.metrics.conformal import lowest_energy, rejection, set_thresholds
 from striate.metrics.curves import threshold_curves
 from striate.metrics.paired import PairedDifference, compare_right
 from striate.metrics.shared import WORST, decimal, percent
@@ -25,56 +25,19 @@ from striate.report.figures import LINES, threshold_charts
 from striate.report.markup import Html, class_rows, el, html_table, join, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
+from striate.tasks.answers import OutputContext
 from striate.tasks.scoring.base import (
     Finding,
     Findings,
     Loss,
-    OutputContext,
     Scoring,
     Tally,
     check_range,
-    log_softmax,
-    named,
     shape_of_targets,
     together,
 )
 from striate.tasks.scoring.figures import classification_figures
 from striate.tasks.task import CLASSIFICATION, Metric
-
-UNKNOWN_CLASS = "unknown"  # what is answered where no class is probable enough
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for one item: the most probable class, its probability, and all classes from there down.
-
-    Where the probability is below the model's threshold, ``class_`` is "unknown" and ``known`` False. ``set`` are the
-    classes of its prediction set, where one was asked for. ``out_of_distribution``: its scores are lower than those of
-    ninety-nine ordinary items in a hundred.
-    """
-
-    class_: str
-    probability: float
-    top: tuple[tuple[str, float], ...]
-    file: str | None = None  # None for an image, an array or a text that was given itself
-    text: str | None = None  # the text that was predicted for, if one
-    known: bool = True
-    set: tuple[str, ...] | None = None
-    out_of_distribution: bool = False
-
-    def as_dict(self) -> dict[str, object]:
-        """As ``striate predict --json`` prints it."""
-        top = [{"class": name, "probability": p} for name, p in self.top]
-        more: dict[str, object] = {} if self.known else {"known": False}
-        more |= {} if self.set is None else {"set": list(self.set)}
-        more |= {"out_of_distribution": True} if self.out_of_distribution else {}
-        return named(self) | {"class": self.class_, "probability": self.probability, "top": top} | more
-
-    def line(self, top: int = 3) -> str:
-        """The *top* most probable classes; before them the prediction set, or that the class is unknown."""
-        listed = ", ".join(f"{name} {p:.1%}" for name, p in self.top[:top])
-        listed = listed if self.set is None else f"{{{', '.join(self.set)}}}  {listed}"
-        return listed if self.known else f"{UNKNOWN_CLASS} ({listed})"
 
 
 class ClassificationScoring(Scoring[ClassificationScores]):
@@ -120,17 +83,6 @@ class ClassificationScoring(Scoring[ClassificationScores]):
 
     def tally_of(self, metric: Metric, units: Tensor | None = None) -> Tally:
         return self.tally(units) if metric == self.task.metric else Tally(_right_of_each, _mean_recall)
-
-    def predict(self, scores: np.ndarray, context: OutputContext) -> Prediction:
-        p = np.exp(log_softmax(scores, context.temperature))
-        top = tuple((context.classes[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
-        (name, most), own = top[0], None
-        if context.least is not None:
-            own = tuple(context.classes[i] for i in prediction_set(p, context.least))
-        known = context.threshold is None or most >= context.threshold
-        rare = bool(context.energy) and float(energy(scores[None])[0]) < context.energy[0]
-        given = context.file, context.text
-        return Prediction(name if known else UNKNOWN_CLASS, most, top, *given, known, own, rare)
 
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> ClassificationScores:
         scores, targets = together(batches, len(context.classes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,39 +19,18 @@ from striate.report import ItemView, Sections
 from striate.report.figures import LINES, threshold_charts
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
+from striate.tasks.answers import OutputContext
 from striate.tasks.scoring.base import (
     Finding,
     Findings,
     Loss,
-    OutputContext,
     Scoring,
     Tally,
     checked_columns,
-    named,
     together,
 )
 from striate.tasks.scoring.figures import multilabel_figures
 from striate.tasks.task import MULTILABEL
-
-THRESHOLD = 0.5  # of a label's probability: from here on it is predicted, where nothing else is said
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The prediction where an item may have several labels: those predicted, and every label's probability."""
-
-    labels: tuple[str, ...]
-    probabilities: tuple[tuple[str, float], ...]  # in the order of the contract
-    file: str | None = None
-    text: str | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        every = [{"class": name, "probability": p} for name, p in self.probabilities]
-        return named(self) | {"labels": list(self.labels), "probabilities": every}
-
-    def line(self, top: int = 3) -> str:
-        known = dict(self.probabilities)
-        return ", ".join(f"{name} {known[name]:.1%}" for name in self.labels) or "no label"
 
 
 class MultilabelScoring(Scoring[MultilabelScores]):
@@ -74,12 +52,6 @@ class MultilabelScoring(Scoring[MultilabelScores]):
 
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_kept, _mean_average_precision, lambda before, batch: torch.cat([before, batch], 1))
-
-    def predict(self, scores: np.ndarray, context: OutputContext) -> Labels:
-        p = 1 / (1 + np.exp(-(scores.astype(np.float64) / context.temperature).clip(-700, 700)))
-        threshold = THRESHOLD if context.threshold is None else context.threshold
-        every = tuple(zip(context.classes, p.tolist(), strict=True))
-        return Labels(tuple(n for n, value in every if value >= threshold), every, context.file, context.text)
 
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> MultilabelScores:
         scores, targets = together(batches, len(context.classes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,14 @@ from striate.report.charts import scatter
 from striate.report.figures import quantile_chart, residual_chart
 from striate.report.markup import Html, class_rows, el, html_table, note, num, section
 from striate.report.pictures import item_figure, items_grid
+from striate.tasks.answers import OutputContext
 from striate.tasks.scoring.base import (
     Finding,
     Findings,
     Loss,
-    OutputContext,
     Scoring,
     Tally,
     checked_columns,
-    named,
     together,
 )
 from striate.tasks.scoring.figures import regression_figures
@@ -39,21 +38,6 @@ LOSSES: dict[str, Loss] = {
 CHARTS = 12  # values that get a chart of their own
 FEW = 4  # values that get three
 NUMBERS = 4  # values of an item that are written out
-
-
-@dataclass(frozen=True)
-class Values:
-    """Predicted numbers, in the data's own units; positions in pixels of the image as it came."""
-
-    values: tuple[tuple[str, float], ...]
-    file: str | None = None
-    text: str | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        return named(self) | {"values": dict(self.values)}
-
-    def line(self, top: int = 3) -> str:
-        return ", ".join(f"{name} {value:.6g}" for name, value in self.values)
 
 
 class RegressionScoring(Scoring[RegressionScores]):
@@ -70,10 +54,6 @@ class RegressionScoring(Scoring[RegressionScores]):
     def tally(self, units: Tensor | None = None) -> Tally:
         of = torch.ones(()) if units is None else torch.as_tensor(units).double().cpu()
         return Tally(_errors, lambda counts: float((counts[:-1] * of).mean() / counts[-1]))
-
-    def predict(self, scores: np.ndarray, context: OutputContext) -> Values:
-        values = context.in_pixels(context.unstandardise(scores[None]))[0]
-        return Values(tuple(zip(context.classes, values.tolist(), strict=True)), context.file, context.text)
 
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> RegressionScores:
         scores, targets = together(batches, len(context.classes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +20,21 @@ from striate.report.figures import share_histogram
 from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
+from striate.tasks.answers import OutputContext
+from striate.tasks.answers.segmentation import classes_of_pixels
 from striate.tasks.scoring.base import (
     Finding,
     Findings,
     Loss,
-    OutputContext,
     Scoring,
     Tally,
     check_range,
-    named,
     shape_of_targets,
 )
 from striate.tasks.scoring.figures import segmentation_figures
 from striate.tasks.task import IGNORE, SEGMENTATION
 
 SHOWN = 12  # images on the page; each is three pictures
-
-
-@dataclass(frozen=True)
-class Mask:
-    """The prediction for every pixel: class numbers, uint8 ``(H, W)`` in the image's own size; 255 where the network
-    does not look (beyond a crop). ``shares`` are the classes that occur, with their share of the pixels, largest first.
-    """
-
-    mask: np.ndarray = field(repr=False, compare=False)
-    shares: tuple[tuple[str, float], ...] = ()
-    file: str | None = None
-    text: str | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        shares = [{"class": name, "share": share} for name, share in self.shares]
-        return named(self) | {"size": list(self.mask.shape), "classes": shares}
-
-    def line(self, top: int = 3) -> str:
-        return ", ".join(f"{name} {share:.1%}" for name, share in self.shares[:top]) + " of the pixels"
 
 
 class SegmentationScoring(Scoring[SegmentationScores]):
@@ -90,18 +71,11 @@ class SegmentationScoring(Scoring[SegmentationScores]):
     def tally(self, units: Tensor | None = None) -> Tally:
         return Tally(_confusion, lambda counts: mean_iou(counts.numpy()))
 
-    def predict(self, scores: np.ndarray, context: OutputContext) -> Mask:
-        mask = context.upright(_classes_of(scores, 0))
-        counts = np.bincount(mask[mask != IGNORE], minlength=len(context.classes))
-        order = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]]
-        shares = tuple((context.classes[i], float(counts[i] / mask.size)) for i in order)
-        return Mask(mask, shares, context.file, context.text)
-
     def measure(self, batches: Iterable[tuple[np.ndarray, np.ndarray]], context: OutputContext) -> SegmentationScores:
         """The targets may be of the images' own sizes, any for each: predictions are brought to them as for a file."""
         masks = (
-            ([context.upright(m, t.shape[::-1]) for m, t in zip(_classes_of(scores, 1), targets, strict=True)], targets)
-            for scores, targets in batches
+            ([context.upright(m, t.shape[::-1]) for m, t in zip(found, targets, strict=True)], targets)
+            for found, targets in ((classes_of_pixels(scores, 1), targets) for scores, targets in batches)
         )
         return score_segmentation(masks, context.classes, context.names)
 
@@ -123,12 +97,7 @@ class SegmentationScoring(Scoring[SegmentationScores]):
         return Findings("Images with the lowest mean IoU", worst, scores.confusion, "pixels")
 
     def mark(self, view: ItemView, scores: np.ndarray, target: Any, context: OutputContext) -> ItemView:
-        return replace(view, target=np.asarray(target), predicted=_classes_of(scores, 0))
-
-
-def _classes_of(scores: np.ndarray, axis: int) -> np.ndarray:
-    """uint8: of every pixel the class with the highest score."""
-    return np.asarray(scores.argmax(axis), np.uint8)
+        return replace(view, target=np.asarray(target), predicted=classes_of_pixels(scores, 0))
 
 
 def _confusion(scores: Tensor, targets: Tensor) -> Tensor:
