@@ -8,7 +8,7 @@ import pytest
 
 import striate
 from striate.errors import ModelError, RecipeError
-from striate.run.curve import CurvePoint, LearningCurve, _forecast, _resampled, curve_series, learning_curve
+from striate.run.curve import CurvePoint, LearningCurve, _forecast, _resampled, curve_plan, learning_curve
 from striate.tasks import CLASSIFICATION, REGRESSION
 
 TINY = "flatten; linear 10"
@@ -122,21 +122,50 @@ def test_several_seeds_are_drawn_too():
 
 
 def test_fractions_are_written_as_people_write_them(in_folder):
-    series = curve_series("digits", fractions="1/4, 0.5,1")
+    series = curve_plan(None, "digits", fractions="1/4, 0.5,1").series
     assert [member.settings["fraction"] for member in series.members] == [0.25, 0.5, 1]
 
 
 def test_what_cannot_be_drawn(in_folder):
     for fractions in ("0.5", "0,1", "a,b", "1/0,1", (0.5, 2)):
         with pytest.raises(RecipeError, match=r"expected two or more numbers above 0 and at most 1: 0.1,0.5,1"):
-            curve_series("digits", fractions=fractions)
+            curve_plan(None, "digits", fractions=fractions)
     with pytest.raises(RecipeError, match="repeats is 0, expected a whole number of at least 1"):
-        curve_series("digits", repeats=0)
+        curve_plan(None, "digits", repeats=0)
     x = (
         np.arange(20 * 64, dtype=np.uint16).astype(np.uint8).reshape(20, 8, 8)
         + np.arange(20, dtype=np.uint8)[:, None, None]
     )
     with pytest.raises(RecipeError, match="training items are too few for a curve; name the fractions yourself"):
-        curve_series((x, np.arange(20) % 2))
+        curve_plan(None, (x, np.arange(20) % 2))
     with pytest.raises(ModelError, match=r"none/fraction-0.5: .*"):
-        learning_curve(curve_series("digits", fractions="0.5,1", out="none"), "digits")
+        learning_curve(curve_plan(None, "digits", fractions="0.5,1", out="none").series, "digits")
+
+
+def test_fractions_whose_short_forms_are_the_same_are_runs_of_their_own(in_folder):
+    plan = curve_plan(None, "digits", fractions="0.33331,0.33333,1")
+    assert [member.folder.name for member in plan.series.members] == [
+        "fraction-0.33331",
+        "fraction-0.33333",
+        "fraction-1.0",
+    ]
+
+
+def test_an_interrupted_curve_goes_on_as_it_was_begun(in_folder, cli):
+    """Only the first point is trained; the others get its network and settings without their being said again."""
+    plan = curve_plan(TINY, "digits", fractions="0.1,0.5", repeats=2, epochs=2, lr=0.05, out="c")
+    member = plan.series.members[0]
+    run = plan.prepare(member)
+    list(run.events())
+    run.finish()
+    answer = cli("curve", "digits", "--out", "c", "--resume", "--json")
+    assert answer.code == 0
+    assert [len(point["runs"]) for point in json.loads(answer.out)["points"]] == [2, 2]
+    rows = striate.runs("c").rows
+    assert {(row.settings["net"], row.settings["lr"], row.settings["epochs"]) for row in rows} == {
+        (rows[0].settings["net"], 0.05, 2)
+    }
+    with pytest.raises(RecipeError, match=r"c: was begun with another fractions \(\[0.1, 0.5\], now \[0.1, 1.0\]\)"):
+        striate.curve(None, "digits", fractions=(0.1, 1), out="c", resume=True)
+    with pytest.raises(RecipeError, match=r"c: was begun with another repeats \(2, now 3\)"):
+        striate.curve(None, "digits", repeats=3, out="c", resume=True)

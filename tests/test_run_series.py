@@ -1,6 +1,7 @@
 """``train --repeats`` and ``--folds``: each run a folder of its own, the mean with its interval, and interruption."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import striate
 from striate import train_series
 from striate.errors import DataError, ModelError, RecipeError
 from striate.metrics.repeated import spread_of
-from striate.run.series import series_of
+from striate.run.series import series_plan
+from striate.run.series_start import SeriesStart
 
 TINY = "flatten; linear 10"
-QUICK = {"epochs": 1, "fraction": 0.2, "lr": 0.01, "quiet": True}
+QUICK = {"epochs": 1, "fraction": 0.2, "lr": 0.01, "baseline": False, "quiet": True}
 
 
 def test_repeats_are_runs_with_other_seeds(cli, in_folder):
@@ -61,38 +63,172 @@ def test_every_item_is_tested_once_by_a_network_that_has_not_seen_it(in_folder):
     )  # without data: its own fold
 
 
-def test_an_interrupted_series_keeps_what_is_done(in_folder):
-    """The second run stops in its middle, and goes on there; the first is not trained again."""
+def interrupted(plan, finished):
+    """Trains *finished* runs of the plan, and the first epoch of the next."""
     from striate.learning import Epoch
-    from striate.run import prepare
 
-    how = {"repeats": 3, "out": "r", "epochs": 2, "fraction": 0.2, "quiet": True}
-    whole = train_series(TINY, "digits", **how | {"out": "whole"})
-    series = series_of("digits", repeats=3, out="r")
-    for member in series.members[:2]:
-        run = prepare("digits", TINY, settings={"epochs": 2, "fraction": 0.2, **member.settings}, **member.options)
+    for i, member in enumerate(plan.series.members[: finished + 1]):
+        run = plan.prepare(member)
         for event in run.events():
-            if member.settings["seed"] == 1 and isinstance(event, Epoch):
+            if i == finished and isinstance(event, Epoch):
                 break
         else:
             run.finish()
-    before = (in_folder / "r/seed-0/model.safetensors").stat().st_mtime_ns
-    assert [member.finished for member in series.members] == [True, False, False]
-    with pytest.raises(RecipeError, match="r: is not empty; use another --out"):
-        train_series(TINY, "digits", **how)
-    again = train_series(TINY, "digits", resume=True, **how)
-    assert (in_folder / "r/seed-0/model.safetensors").stat().st_mtime_ns == before
+        run.lock.give_back()
+
+
+def test_an_interrupted_series_goes_on_as_it_was_begun(in_folder):
+    """The second run stops in its middle, and goes on there; the first is not trained again; the third, which had not
+    begun, gets the network and the settings of the first without their being said again.
+    """
+    how = {"repeats": 3, "epochs": 2, "fraction": 0.2, "lr": 0.05, "recipe": "classic", "seed": 4, "baseline": False}
+    whole = train_series(TINY, "digits", out="whole", quiet=True, **how)
+    interrupted(series_plan(TINY, "digits", out="r", **how), 1)
+    before = (in_folder / "r/seed-4/model.safetensors").stat().st_mtime_ns
+    plan = series_plan(None, "digits", out="r", resume=True)
+    assert [member.finished for member in plan.series.members] == [True, False, False]
+    with pytest.raises(RecipeError, match="r: is not empty; use another --out, or --resume to resume the series in it"):
+        train_series(TINY, "digits", out="r", **how)
+    again = train_series(None, "digits", out="r", resume=True, quiet=True)
+    assert (in_folder / "r/seed-4/model.safetensors").stat().st_mtime_ns == before
     assert again.spread().values == whole.spread().values
+    told = [json.loads((member.folder / "recipe.json").read_text()) for member in again.members]
+    other = ("seed", "speed", "content", "contract")
+    assert len({json.dumps({n: v for n, v in one.items() if n not in other}) for one in told}) == 1
     assert "test accuracy" in str(again)
 
 
+def test_a_signal_says_how_to_go_on_and_that_is_enough(in_folder, cli, monkeypatch):
+    """What is printed at an interruption, as it is, trains the same as without an interruption."""
+    import shlex
+
+    from striate.run.running import Run
+
+    words = ("--net", TINY, "-e", 2, "--fraction", 0.2, "--lr", 0.05, "--batch-size", 8, "--no-baseline")
+    cli("train", "digits", *words, "--folds", 2, "-o", "whole", "--json")
+    events = Run.events
+
+    def stopped(run):
+        for event in events(run):
+            run.world.ask_to_stop()
+            yield event
+
+    monkeypatch.setattr(Run, "events", stopped)
+    answer = cli("train", "digits", *words, "--folds", 2, "-o", "cv")
+    monkeypatch.undo()
+    monkeypatch.chdir(in_folder)
+    assert answer.code > 128
+    again = answer.err.strip().splitlines()[-1].strip()
+    assert again == "striate train digits --out cv --resume"
+    found = json.loads(cli(*shlex.split(again)[1:], "--json").out)
+    assert found["kind"] == "folds"
+    assert (
+        tuple(found["test"]["values"])
+        == train_series(None, "digits", out="whole", resume=True, quiet=True).spread().values
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            {"net": "flatten; linear 12; linear 10"},
+            r"another net \(layers flatten linear 10, now layers flatten linear 12",
+        ),
+        ({"net": "lenet5"}, "another net .*, now lenet5"),
+        ({"lr": 0.5}, r"another lr \(0.01, now 0.5\)"),
+        ({"clip": 1.0}, r"another clip \(none, now 1.0\)"),
+        ({"recipe": "classic"}, r"another recipe \(none, now "),
+        ({"folds": 4}, r"another folds \(2, now 4\)"),
+        ({"repeats": 2}, r"another repeats \(none, now 2\)"),
+        ({"seed": 1}, r"another seed \(0, now 1\)"),
+        ({"resize": "fit"}, r"another resize \(none, now fit\)"),
+        ({"data": "shapes"}, r"another data \(name digits, "),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_a_series_goes_on_with_nothing_else(begun, said, message):
+    with pytest.raises(RecipeError, match=f"cv: was begun with {message}"):
+        series_plan(**{"net": TINY, "data": "digits", "out": begun, "resume": True, **said})
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A finished cross-validation."""
+    folder = tmp_path_factory.mktemp("begun") / "cv"
+    train_series(TINY, "digits", folds=2, out=folder, **QUICK)
+    return folder
+
+
+def test_what_a_run_of_a_series_keeps_is_no_setting_of_its_recipe():
+    from striate.learning.recipe import ABOUT
+    from striate.run.making import KEPT
+
+    assert set(KEPT) <= set(ABOUT)
+
+
+def test_the_same_said_again_is_no_difference(begun):
+    plan = series_plan(TINY, "digits", folds=2, out=begun, resume=True, epochs=1, lr=0.01, device="cpu")
+    assert all(member.finished for member in plan.series.members)
+    assert plan.start.how["options"]["device"] == "cpu"
+
+
+def test_items_that_are_others_are_a_difference(in_folder):
+    x, y = np.random.default_rng(0).integers(0, 255, (40, 8, 8)).astype(np.uint8), np.arange(40) % 2
+    train_series(TINY.replace("10", "2"), (x, y), repeats=2, out="r", **QUICK | {"fraction": 1.0})
+    assert series_plan(None, (x, y), out="r", resume=True).series.rows
+    with pytest.raises(
+        RecipeError, match=r"r: was begun with another data \(train 32, test 8, .*, now train 24, test 6"
+    ):
+        series_plan(None, (x[:30], y[:30]), out="r", resume=True)
+
+
+def test_code_of_ones_own_is_given_again(in_folder):
+    from torch import nn
+
+    def own():
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+    (in_folder / "r").mkdir()
+    start = SeriesStart.of(("repeats",), own(), "digits", None, {"out": "elsewhere", "epochs": 2}, repeats=2)
+    replace(start, folder=in_folder / "r", words=start.words | {"kind": "repeats"}).write()
+    said = {"out": "r", "resume": True}
+    with pytest.raises(
+        RecipeError, match="r: was begun with net Sequential, which no file brings along; give it again"
+    ):
+        SeriesStart.of(("repeats",), None, "digits", None, said)
+    net = own()
+    again = SeriesStart.of(("repeats",), net, "digits", None, said)
+    assert again.how["net"] is net
+    assert again.how["settings"] == {"epochs": 2}
+
+
+def test_a_net_file_that_changed_is_a_difference_and_is_not_needed(in_folder):
+    (in_folder / "mine.net").write_text(TINY.replace("; ", "\n"))
+    interrupted(series_plan("mine.net", "digits", repeats=2, out="r", epochs=2, fraction=0.2, baseline=False), 0)
+    (in_folder / "mine.net").write_text("flatten\nlinear 5\nlinear 10")
+    with pytest.raises(RecipeError, match="r: was begun with another net"):
+        series_plan("mine.net", "digits", out="r", resume=True)
+    rows = train_series(None, "digits", out="r", resume=True, quiet=True).rows
+    assert {row.net for row in rows} == {"mine"}
+    assert len({row.settings["net"] for row in rows}) == 1
+
+
 def test_without_out_the_newest_series_is_resumed(in_folder):
-    with pytest.raises(ModelError, match="runs/digits-folds: no series to resume in it"):
-        series_of("digits", folds=2, resume=True)
-    for name in ("digits-folds", "digits-folds-2"):
-        (in_folder / "runs" / name).mkdir(parents=True)
-    assert str(series_of("digits", folds=2, resume=True).folder) == "runs/digits-folds-2"
-    assert str(series_of("digits", folds=2).folder) == "runs/digits-folds-3"
+    with pytest.raises(ModelError, match="runs: no series of digits to resume; omit --resume to start one"):
+        series_plan(None, "digits", folds=2, resume=True)
+    with pytest.raises(ModelError, match="elsewhere: no series to resume in it; omit --resume to start one"):
+        series_plan(None, "digits", out="elsewhere", resume=True)
+    for _ in range(2):
+        series = train_series(TINY, "digits", folds=2, **QUICK)
+    assert str(series.folder) == "runs/digits-folds-2"
+    assert str(series_plan(None, "digits", folds=2, resume=True).series.folder) == "runs/digits-folds-2"
+    assert str(series_plan(None, "digits", folds=2).series.folder) == "runs/digits-folds-3"
+    with pytest.raises(RecipeError, match=r"is a series of another kind \(folds\); resume it with striate train DATA"):
+        striate.curve(None, "digits", out=series.folder, resume=True)
+    (series.folder / "series.json").write_text("{")
+    with pytest.raises(ModelError, match=r"digits-folds-2/series.json: cannot be read"):
+        series_plan(None, "digits", out=series.folder, resume=True)
 
 
 def test_nothing_is_trained_where_the_folds_cannot_be_made(in_folder, cli):
@@ -116,4 +252,18 @@ def test_a_series_of_one_finished_run_has_no_interval(in_folder):
     one = Series(series.folder, series.kind, series.members[:1])
     assert "of one run there is no interval" in one.sentence()
     assert one.as_dict()["test"]["interval"] is None
-    assert str(Series(series.folder, series.kind, ())) == "no run is finished"
+    none = Series(series.folder, series.kind, ())
+    assert str(none) == none.sentence() == "no run is finished"
+    assert none.as_dict()["metric"] is none.as_dict()["test"] is None
+
+
+def test_the_files_of_a_series_are_read_once(in_folder, monkeypatch):
+    from striate.run import series as module
+
+    series = train_series(TINY, "digits", repeats=2, out="r", **QUICK)
+    fresh, read = module.Series(series.folder, series.kind, series.members), []
+    of = module.RunRow.of
+    monkeypatch.setattr(module.RunRow, "of", lambda folder: read.append(folder) or of(folder))
+    assert str(fresh)
+    assert fresh.as_dict()
+    assert len(read) == 2

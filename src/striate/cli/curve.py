@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,10 +24,6 @@ from striate.cli.common import (
 )
 from striate.cli.train import train_runs
 
-if TYPE_CHECKING:
-    from striate.run import Run
-    from striate.run.series import SeriesRun
-
 
 def curve_command(
     data: DataArgument,
@@ -38,7 +34,9 @@ def curve_command(
         str | None,
         typer.Option(metavar="F,F,...", help="Fractions of the training split. [default: 1/16, 1/8, 1/4, 1/2, 1]"),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of each, with other random seeds.")] = 1,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Trainings of each, with other random seeds. [default: 1]")
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="As for train. [default: for so many items]")
     ] = None,
@@ -71,33 +69,16 @@ def curve_command(
 ) -> None:
     """Learning curve: train with more and more of the data. Says whether more data would help, and draws the curve."""
     given = {name: value for name, value in locals().items() if name not in OURS and value is not None}
-    from striate.cli.progress import ReadingProgress
-    from striate.learning import named_recipe
-    from striate.run import prepare
-    from striate.run.curve import PAGE, curve_series, learning_curve
-    from striate.run.options import sorted_settings
-    from striate.run.series import DATA_WORDS, seed_of
+    from striate.run.curve import PAGE, curve_plan, learning_curve
 
-    settings, choices = sorted_settings(given)
-    named = named_recipe(recipe) if recipe else None
-    told = {name: choices[name] for name in DATA_WORDS if name in choices}
-    where: dict[str, Any] = {"out": out, "resume": resume, "seed": seed_of(named) if seed is None else seed}
-    series = curve_series(data, fractions=fractions, repeats=repeats, **where, **told)
-
-    def prepared(member: SeriesRun) -> Run:
-        with ReadingProgress() as reading:
-            progress: dict[str, Any] = {"say": reading.say, "reading": reading.show, "fetching": reading.download.show}
-            how = {"settings": settings | member.settings, **progress, **choices, **member.options}
-            return prepare(data, net, named, **how)
-
-    again = [("--fractions", fractions)] * bool(fractions) + [("--repeats", repeats)] * (repeats > 1)
-    train_runs(series, prepared, ("curve", data, *(word for pair in again for word in pair)))
-    found = learning_curve(series, data, net, say=say, **told)
+    plan = curve_plan(net, data, fractions=fractions, repeats=repeats, recipe=recipe, **given)
+    train_runs(plan, "curve")
+    found = learning_curve(plan.series, data, net, say=say, **plan.start.of_data)
     if json:
         print_json(found.as_dict())
     else:
         echo(f"\n{found}")
-        echo(f"page {series.folder / PAGE}")
+        echo(f"page {plan.series.folder / PAGE}")
 
 
-OURS = ("data", "net", "fractions", "repeats", "recipe", "seed", "out", "resume", "json")
+OURS = ("data", "net", "fractions", "repeats", "recipe", "json")

@@ -130,6 +130,11 @@ class ReadingProgress(_Bar):
         self.done = 0
         self.said = monotonic()
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What functions that read data take: where they say something, and how far they are."""
+        return {"say": self.say, "reading": self.show, "fetching": self.download.show}
+
     def __exit__(self, *error: object) -> None:
         self.download.__exit__()
         super().__exit__()

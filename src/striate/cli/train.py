@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from striate.cli.common import (
 if TYPE_CHECKING:
     from striate.learning import World
     from striate.run import Result, Run
-    from striate.run.series import Series, SeriesRun
+    from striate.run.series import SeriesPlan
 
 _net, _training, _more, _speed, _run = (
     partial(typer.Option, rich_help_panel=title)  # under which heading of --help an option stands
@@ -245,25 +245,27 @@ def train_command(
     from striate.cli.progress import ReadingProgress
     from striate.learning import named_recipe
     from striate.run import prepare
+    from striate.run.folder import SERIES
     from striate.run.options import sorted_settings
 
     if find_lr:
         _find_lr(data, net, recipe, find_lr, json, options)
         return
+    if repeats or folds or (resume and out and (out / SERIES).is_file()):
+        from striate.run.series import series_plan
+
+        plan = series_plan(net, data, repeats=repeats, folds=folds, recipe=recipe, **options)
+        train_runs(plan, "train")
+        print_json(plan.series.as_dict()) if json else echo(f"\n{plan.series}")
+        say("\nnext:")
+        say("  " + command("striate", "runs", plan.series.folder))
+        return
     settings, choices = sorted_settings(options)
     named = named_recipe(recipe) if recipe else None
-
-    def prepared(settings: dict[str, Any], choices: dict[str, Any]) -> Run:
-        with ReadingProgress() as reading:
-            progress: dict[str, Any] = {"say": reading.say, "reading": reading.show, "fetching": reading.download.show}
-            return prepare(data, net, named, settings=settings, **progress, **choices)
-
-    if repeats or folds:
-        _train_series(data, prepared, settings, choices, repeats, folds, json)
-        return
-    run = prepared(settings, choices)
+    with ReadingProgress() as reading:
+        run = prepare(data, net, named, settings=settings, **reading.told, **choices)
     echo(f"{run.summary}\n", error=json)
-    _train(run, command("striate", "train", data, "--out", run.folder, "--resume"))
+    _train(run, _again(run, "train", data, run.folder))
     if not run.world.first:
         run.best()
         return
@@ -296,9 +298,7 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
             data,
             out=path,
             recipe=recipe,
-            say=reading.say,
-            reading=reading.show,
-            fetching=reading.download.show,
+            **reading.told,
             **options,
         )
     if json:
@@ -312,43 +312,25 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
     echo(f"plot {path}")
 
 
-def _train_series(
-    data: str,
-    prepared: Callable[[dict[str, Any], dict[str, Any]], Run],
-    settings: dict[str, Any],
-    choices: dict[str, Any],
-    repeats: int | None,
-    folds: int | None,
-    json: bool,
-) -> None:
-    """``--repeats`` and ``--folds``: one training after the other, and what they say together."""
-    from striate.run.series import DATA_WORDS, series_of
+def train_runs(plan: SeriesPlan, verb: str) -> None:
+    """Trains and measures what of a series is not finished; a signal ends it, with the words to go on."""
+    from striate.cli.progress import ReadingProgress
 
-    out, resume, seed = choices.pop("out", None), choices.pop("resume", False), settings.pop("seed", 0)
-    told = {name: choices[name] for name in DATA_WORDS if name in choices}
-    series = series_of(data, repeats=repeats, folds=folds, seed=seed, out=out, resume=resume, **told)
-    again = ("train", data, *(("--repeats", repeats) if repeats else ("--folds", folds)))
-    train_runs(series, lambda member: prepared(settings | member.settings, choices | member.options), again)
-    if json:
-        print_json(series.as_dict())
-    else:
-        echo(f"\n{series}")
-    say("\nnext:")
-    say("  " + command("striate", "runs", series.folder))
-
-
-def train_runs(series: Series, prepared: Callable[[SeriesRun], Run], again: tuple[object, ...]) -> None:
-    """Trains and measures what of *series* is not finished; a signal ends it, with the words to go on *again*."""
-    from striate.run.series import remaining
-
-    for member in remaining(series, say):
-        run = prepared(member)
+    for member in plan.remaining(say):
+        with ReadingProgress() as reading:
+            run = plan.prepare(member, **reading.told)
         echo(f"{run.summary}\n", error=True)
-        _train(run, command("striate", *again, "--out", series.folder, "--resume"))
+        _train(run, _again(run, verb, plan.data, plan.series.folder))
         result = run.finish()
         for text in result.warnings():
             say(f"warning: {text}")
         say(result.headline())
+
+
+def _again(run: Run, verb: str, data: object, folder: Path) -> str:
+    """The command that resumes it: what it does not say is in the folder, but code of one's own."""
+    own = ["--net", run.model.code] if ".py:" in run.model.code else []
+    return command("striate", verb, data, *own, "--out", folder, "--resume")
 
 
 def _train(run: Run, again: str) -> None:

@@ -244,5 +244,5 @@ ABOUT = (
         "freeze",
         "contract",
     ),
-    *("channels", "resize", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group"),
+    *("channels", "resize", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "fold"),
 )

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from math import log
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.analysis import align_columns
-from striate.datasets import Data, open_data, with_validation
+from striate.datasets import Data, with_validation
 from striate.errors import RecipeError
 from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe
@@ -27,10 +25,12 @@ from striate.report.markup import el, html_table, join, note, num, section
 from striate.run.folder import Say, read_about, say_nothing, to_stderr
 from striate.run.measuring import item_groups, measure, parts_for
 from striate.run.own import load_for
-from striate.run.series import Series, SeriesRun, series_folder, trained_series
+from striate.run.series import Series, SeriesPlan, SeriesRun
+from striate.run.series_start import SeriesStart
 from striate.tasks import Metric
 
 FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+CURVE = "curve"  # the kind of series
 LEAST = 20  # training items that a fraction leaves; of fewer nothing is learned
 LAST = 3  # points that say how the curve goes on
 PAGE = "curve.html"
@@ -199,53 +199,62 @@ class LearningCurve:
         return 1 - value if self.metric.higher_is_better else value
 
 
-def curve_series(
+def curve_plan(
+    net: Given | None,
     data: Data,
     *,
     fractions: Sequence[float] | str | None = None,
-    repeats: int = 1,
-    seed: int = 0,
-    out: str | Path | None = None,
-    resume: bool = False,
-    **of_data: Any,
-) -> Series:
+    repeats: int | None = None,
+    recipe: Recipe | NamedRecipe | str | None = None,
+    **settings: Any,
+) -> SeriesPlan:
     """The runs of a learning curve, the smallest part first, each in a folder of its own.
 
     Args:
-        data: As for :func:`~striate.train`.
+        net: As for :func:`~striate.train`.
+        data: Likewise.
         fractions: Of the training split, ``(0.1, 0.5, 1)`` or ``"0.1,0.5,1"``; halvings, if not given.
-        repeats: Trainings of each, with other random seeds.
-        seed: Of the first.
-        out: The folder of the runs; ``runs/DATA-curve``, if not given.
-        resume: Go on with the one in *out*, or the newest of the data.
-        **of_data: How the data are to be understood.
+        repeats: Trainings of each, with other random seeds; 1, if not given.
+        recipe: As for :func:`~striate.train`.
+        **settings: Likewise; with ``resume``, what is not said is as it was said at the start of the curve in ``out``
+            or, without that, of the newest curve of the data.
 
     Raises:
-        RecipeError: Fewer than two fractions, or some that are not above 0 and at most 1.
+        RecipeError: Fewer than two fractions, or some that are not above 0 and at most 1; to resume, something is said
+            that is not so in the curve.
+        ModelError: There is nothing to resume.
     """
-    if not isinstance(repeats, int) or repeats < 1:
-        raise RecipeError(f"repeats is {repeats!r}, expected a whole number of at least 1, such as 3")
-    dataset = with_validation(open_data(data, **of_data), seed)
-    chosen = _fractions(fractions, len(dataset.train))
-    folder = series_folder(out, f"{dataset.name}-curve", resume)
+    said = {"fractions": None if fractions is None else _numbers(fractions), "repeats": repeats}
+    start = SeriesStart.of((CURVE,), net, data, recipe, settings, **said)
+    n, seed = start.words.get("repeats", 1), start.seed
+    if not isinstance(n, int) or n < 1:
+        raise RecipeError(f"repeats is {n!r}, expected a whole number of at least 1, such as 3")
+    dataset, start = start.opened(data, CURVE)
+    chosen = start.words.get("fractions") or _halvings(len(with_validation(dataset, seed).train))
+    assert start.folder
+    texts = [f"{f:.4g}" for f in chosen]
+    if len(set(texts)) < len(texts):
+        texts = [repr(f) for f in chosen]
     runs = [
         SeriesRun(
-            folder / (f"fraction-{f:.4g}" + (f"-seed-{s}" if repeats > 1 else "")),
-            f"{f:.4g} of the training split" + (f", seed {s}" if repeats > 1 else ""),
+            start.folder / (f"fraction-{text}" + f"-seed-{s}" * (n > 1)),
+            f"{text} of the training split" + f", seed {s}" * (n > 1),
             {"fraction": f, "seed": s},
         )
-        for f in chosen
-        for s in range(seed, seed + repeats)
+        for f, text in zip(chosen, texts, strict=True)
+        for s in range(seed, seed + n)
     ]
-    return Series(folder, "fractions", tuple(runs))
+    return SeriesPlan(Series(start.folder, CURVE, tuple(runs)), data, start)
 
 
-def _fractions(given: Sequence[float] | str | None, items: int) -> list[float]:
-    if given is None:
-        chosen = [fraction for fraction in FRACTIONS if fraction * items >= LEAST]
-        if len(chosen) < 2:
-            raise RecipeError(f"{items} training items are too few for a curve; name the fractions yourself")
-        return chosen
+def _halvings(items: int) -> list[float]:
+    chosen = [fraction for fraction in FRACTIONS if fraction * items >= LEAST]
+    if len(chosen) < 2:
+        raise RecipeError(f"{items} training items are too few for a curve; name the fractions yourself")
+    return chosen
+
+
+def _numbers(given: Sequence[float] | str) -> list[float]:
     try:
         found = sorted({float(Fraction(f)) for f in (given.split(",") if isinstance(given, str) else given)})
     except (TypeError, ValueError, ArithmeticError):
@@ -260,7 +269,7 @@ def curve(
     data: Data = None,
     *,
     fractions: Sequence[float] | str | None = None,
-    repeats: int = 1,
+    repeats: int | None = None,
     recipe: Recipe | NamedRecipe | str | None = None,
     quiet: bool = False,
     **settings: Any,
@@ -273,7 +282,8 @@ def curve(
         net: As for :func:`~striate.train`.
         data: Likewise.
         fractions: Of the training split: ``(0.1, 0.5, 1)``; 1/16, 1/8, 1/4, 1/2 and all, if not given.
-        repeats: Trainings of each, with other random seeds: the intervals then include how these vary.
+        repeats: Trainings of each, with other random seeds; 1, if not given. The points are then means over the seeds,
+            and the intervals include how these vary.
         recipe: As for :func:`~striate.train`; what is chosen for so many items, if not given.
         quiet: Print nothing.
         **settings: As for :func:`~striate.train`; ``out`` is the folder that the runs are in, and the page.
@@ -290,9 +300,8 @@ def curve(
     [130, 1293]
     """
     say = say_nothing if quiet else to_stderr
-    planned = partial(curve_series, fractions=fractions, repeats=repeats)
-    series, told = trained_series(planned, net, data, recipe, settings, say)
-    found = learning_curve(series, data, net, say=say, **told)
+    plan = curve_plan(net, data, fractions=fractions, repeats=repeats, recipe=recipe, **settings)
+    found = learning_curve(plan.train(say), data, net, say=say, **plan.start.of_data)
     say(found.sentence)
     return found
 

@@ -19,6 +19,7 @@ from striate.tasks import Task, task_named
 STATE = "state/state.safetensors"
 PROGRESS = "state/progress.json"
 SPLIT = "split.csv"
+SERIES = "series.json"  # of several runs: what defines them, in the folder that theirs are in
 LEFT = (SPLIT, "recipe.json", "state")  # what there is before the first state is written
 PAGE = "page.html"  # the network's live page, with --page
 EPOCHS = "epochs"  # where the models of all epochs are, with --keep-epochs
@@ -43,13 +44,13 @@ def check_out(out: str | Path) -> Path:
         RecipeError: It holds something else.
     """
     folder = Path(out)
-    if folder.exists() and (
-        not folder.is_dir() or any(path.name not in LEFT and path.suffix != ".part" for path in folder.iterdir())
+    whole = next((what for name, what in ((STATE, "run"), (SERIES, "series")) if (folder / name).is_file()), None)
+    resume = f", or --resume to resume the {whole} in it" if whole else ""
+    if whole or (
+        folder.exists()
+        and (not folder.is_dir() or any(path.name not in LEFT and path.suffix != ".part" for path in folder.iterdir()))
     ):
-        resume = ", or --resume to resume the run in it" if (folder / STATE).is_file() else ""
         raise RecipeError(f"{folder}: is not empty; use another --out{resume}")
-    if (folder / STATE).is_file():
-        raise RecipeError(f"{folder}: is not empty; use another --out, or --resume to resume the run in it")
     return folder
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from striate.analysis import align_columns
-from striate.datasets import Data, open_data
-from striate.errors import ModelError, RecipeError
+from striate.datasets import Data
+from striate.errors import RecipeError
 from striate.files import read_json
-from striate.learning import Epoch, NamedRecipe, Recipe, World
+from striate.learning import Epoch, NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics.repeated import Spread, spread_of
 from striate.run.comparing import RunRow
-from striate.run.folder import PROGRESS, STATE, Say, check_out, say_nothing, to_stderr
+from striate.run.folder import PROGRESS, STATE, Say, say_nothing, to_stderr
 from striate.run.making import prepare
-from striate.run.options import given_recipe, sorted_settings
-from striate.tasks import Metric, Task, task_named
+from striate.run.running import Run
+from striate.run.series_start import SeriesStart
+from striate.tasks import Metric, Task
 
 REPEATS, FOLDS = "repeats", "folds"
 
@@ -75,20 +75,20 @@ class Series:
     kind: str
     members: tuple[SeriesRun, ...]
 
-    @property
+    @cached_property
     def rows(self) -> tuple[RunRow, ...]:
-        """What the files of the runs say, of those that are finished."""
+        """What the files of the runs say, of those that are finished when it is first asked for."""
         return tuple(RunRow.of(member.folder) for member in self.members if member.finished)
 
     @property
     def task(self) -> Task:
-        """Of the finished runs."""
-        return task_named(str(self.rows[0].task))
+        """Of the finished runs, with the metric that counts."""
+        return self.rows[0].judged
 
     @property
     def metric(self) -> Metric:
         """The one that the runs report."""
-        return self.task.judged_by(str(self.rows[0].settings.get("balance", "none"))).metric
+        return self.task.metric
 
     def spread(self, split: str = "test") -> Spread | None:
         """The metric on *split*, ``"test"`` or ``"val"``, of the finished runs; None where there is none."""
@@ -98,9 +98,10 @@ class Series:
 
     def sentence(self) -> str:
         """The mean and its interval, and what they are about."""
-        test, metric = self.spread(), self.metric
+        test = self.spread()
         if test is None:
-            return "no run is finished"
+            return "no run is finished" if not self.rows else "no finished run has a test split"
+        metric = self.metric
         n, planned = len(test.values), len(self.members)
         of = f"{n} of {planned}" if n < planned else f"{n}"
         what = "folds" if self.kind == FOLDS else "random seeds"
@@ -144,39 +145,85 @@ class Series:
         return "\n".join([*align_columns(cells, left=1), "", self.sentence()])
 
 
-def series_of(
+@dataclass(frozen=True)
+class SeriesPlan:
+    """A series to train.
+
+    Args:
+        series: Its runs.
+        data: As for :func:`~striate.train`.
+        start: What they are trained with.
+    """
+
+    series: Series
+    data: Data
+    start: SeriesStart
+
+    def prepare(self, member: SeriesRun, **progress: Any) -> Run:
+        """The run of *member*, as :func:`~striate.run.making.prepare` makes it; with the first the series is begun."""
+        how = self.start.how
+        settings, options = how["settings"] | member.settings, how["options"] | member.options
+        run = prepare(self.data, how["net"], how["recipe"], settings=settings, **progress, **options)
+        self.start.write()
+        return run
+
+    def remaining(self, say: Say) -> Iterator[SeriesRun]:
+        """The runs that are not finished, each announced."""
+        for member in self.series.members:
+            if member.finished:
+                say(f"{member.title}: finished, in {member.folder}")
+            else:
+                say(f"\n{member.title}, in {member.folder}")
+                yield member
+
+    def train(self, say: Say) -> Series:
+        """Trains and measures the runs that are not finished."""
+        for member in self.remaining(say):
+            run = self.prepare(member, say=say)
+            for event in run.events():
+                if isinstance(event, Epoch):
+                    say(event.line(run.recipe.epochs))
+            say(run.finish().headline())
+        return self.series
+
+
+def series_plan(
+    net: Given | None,
     data: Data,
     *,
     repeats: int | None = None,
     folds: int | None = None,
-    seed: int = 0,
-    out: str | Path | None = None,
-    resume: bool = False,
-    **of_data: Any,
-) -> Series:
-    """The runs to make, each with its own folder in *out* (or in ``runs/DATA-repeats``, ``runs/DATA-folds``).
+    recipe: Recipe | NamedRecipe | str | None = None,
+    **settings: Any,
+) -> SeriesPlan:
+    """The runs to make, each with its own folder in ``out`` (or in ``runs/DATA-repeats``, ``runs/DATA-folds``).
 
     Args:
-        data: As for :func:`~striate.train`; it is opened, so that nothing is trained if there are too few items.
-        repeats: As many random seeds, from *seed* on.
+        net: As for :func:`~striate.train`.
+        data: Likewise; it is opened, so that nothing is trained if there are too few items.
+        repeats: As many random seeds, from ``seed`` (0) on.
         folds: As many folds, each of which is the test split of one run.
-        seed: Of the first run; with folds of every run.
-        out: The folder; a new one, if not given.
-        resume: Go on with the series in *out*, or with the newest one of the data.
-        **of_data: How the data are to be understood.
+        recipe: As for :func:`~striate.train`.
+        **settings: Likewise; with ``resume``, what is not said is as it was said at the start of the series in ``out``
+            or, without that, of the newest series of the data.
 
     Raises:
-        RecipeError: Neither or both of *repeats* and *folds*, or fewer than 2; a folder that holds something else.
+        RecipeError: Neither or both of *repeats* and *folds*, or fewer than 2; a folder that holds something else; to
+            resume, something is said that is not so in the series.
         ModelError: There is nothing to resume.
         DataError: Too few items for so many folds.
     """
-    if (repeats is None) == (folds is None):
+    counts = {name: n for name, n in ((REPEATS, repeats), (FOLDS, folds)) if n is not None}
+    if len(counts) > 1 or not (counts or settings.get("resume")):
         raise RecipeError("give one of repeats and folds: other random seeds, or other folds of the items")
-    kind, n = (REPEATS, repeats) if repeats is not None else (FOLDS, folds)
+    start = SeriesStart.of((REPEATS, FOLDS), net, data, recipe, settings, **counts)
+    kind = next(iter(counts), str(start.words.get("kind")))
+    n, seed = start.words[kind], start.seed
     if not isinstance(n, int) or n < 2:
         raise RecipeError(f"{kind} is {n!r}, expected a whole number of at least 2, such as 5")
-    dataset = open_data(data, **of_data | ({"fold": f"1/{n}"} if kind == FOLDS else {}))
-    folder = series_folder(out, f"{dataset.name}-{kind}", resume)
+    _, start = start.opened(data, kind, **({"fold": f"1/{n}"} if kind == FOLDS else {}))
+    assert start.folder
+    folder = start.folder
     if kind == FOLDS:
         runs = [SeriesRun(folder / f"fold-{k}", f"fold {k}/{n}", {"seed": seed}, f"{k}/{n}") for k in range(1, n + 1)]
     else:
@@ -184,37 +231,7 @@ def series_of(
             SeriesRun(folder / f"seed-{s}", f"seed {s} ({s + 1 - seed} of {n})", {"seed": s})
             for s in range(seed, seed + n)
         ]
-    return Series(folder, kind, tuple(runs))
-
-
-def series_folder(out: str | Path | None, name: str, resume: bool) -> Path:
-    """The folder of a series: *out*, or ``runs/NAME`` with the next free number (to *resume*, with the last one).
-
-    Raises:
-        RecipeError: It holds something else, or there are several processes.
-        ModelError: There is nothing to resume.
-    """
-    if World.of_environment().size > 1:
-        raise RecipeError("several trainings run one after the other in one process; start without torchrun")
-    folder = Path(out) if out is not None else _own_folder(name, resume)
-    if not resume:
-        check_out(folder)
-    elif not folder.is_dir():
-        raise ModelError(f"{folder}: no series to resume in it; omit --resume to start one")
-    return folder
-
-
-def _own_folder(name: str, resume: bool) -> Path:
-    """``runs/NAME``, ``runs/NAME-2`` and so on: the first that does not exist, or the last that does."""
-    last = Path("runs") / name
-    for n in count(2):
-        if not last.exists():
-            return last
-        following = Path("runs") / f"{name}-{n}"
-        if resume and not following.exists():
-            return last
-        last = following
-    raise AssertionError
+    return SeriesPlan(Series(folder, kind, tuple(runs)), data, start)
 
 
 def train_series(
@@ -231,8 +248,8 @@ def train_series(
 
     *repeats* trains with other random seeds: initial weights, order of the batches, augmentation, validation split.
     *folds* is cross-validation: the items are shared out to so many folds, of every class and, with *group*, group by
-    group, and each fold is the test split of one run. An interrupted series goes on with ``out`` and ``resume=True``;
-    what is finished stays.
+    group, and each fold is the test split of one run. An interrupted series goes on with ``out`` and ``resume=True``,
+    nothing else said: its ``series.json`` says how it was begun, and what is finished stays.
 
     Args:
         net: As for :func:`~striate.train`.
@@ -256,72 +273,6 @@ def train_series(
     (3, ['fold-1', 'fold-2', 'fold-3'])
     """
     say = say_nothing if quiet else to_stderr
-    planned = partial(series_of, repeats=repeats, folds=folds)
-    series, _ = trained_series(planned, net, data, recipe, settings, say)
+    series = series_plan(net, data, repeats=repeats, folds=folds, recipe=recipe, **settings).train(say)
     say(series.sentence())
     return series
-
-
-def trained_series(
-    planned: Callable[..., Series],
-    net: Given | None,
-    data: Data,
-    recipe: Recipe | NamedRecipe | str | None,
-    settings: dict[str, Any],
-    say: Say,
-) -> tuple[Series, dict[str, Any]]:
-    """The series that *planned* gives for *data*, a seed, a folder and whether it is gone on with, all of it trained;
-    and what the *settings* say of how the data are to be understood.
-    """
-    of_recipe, of_run = sorted_settings(settings)
-    out, resume = of_run.pop("out", None), of_run.pop("resume", False)
-    given = given_recipe(recipe)
-    seed = int(of_recipe.pop("seed", seed_of(given)))
-    told = {name: of_run[name] for name in DATA_WORDS if name in of_run}
-    series = planned(data, seed=seed, out=out, resume=resume, **told)
-    train_all(series, net, data, given, of_recipe, of_run, say)
-    return series, told
-
-
-def train_all(
-    series: Series,
-    net: Given | None,
-    data: Data,
-    recipe: Recipe | NamedRecipe | None,
-    settings: dict[str, Any],
-    options: dict[str, Any],
-    say: Say,
-) -> None:
-    """Trains and measures what of *series* is not finished."""
-    for member in remaining(series, say):
-        how = {"settings": settings | member.settings, **options, **member.options}
-        run = prepare(data, net, recipe, say=say, **how)
-        for event in run.events():
-            if isinstance(event, Epoch):
-                say(event.line(run.recipe.epochs))
-        say(run.finish().headline())
-
-
-def seed_of(recipe: Recipe | NamedRecipe | None) -> int:
-    """The random seed of a recipe; 0 where there is none.
-
-    >>> seed_of(Recipe(seed=3)), seed_of(None)
-    (3, 0)
-    """
-    plain = recipe.recipe if isinstance(recipe, NamedRecipe) else recipe
-    return plain.seed if plain else 0
-
-
-DATA_WORDS = (
-    "task", "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group",
-)  # fmt: skip
-
-
-def remaining(series: Series, say: Say) -> Iterator[SeriesRun]:
-    """The runs that are not finished, each announced."""
-    for member in series.members:
-        if member.finished:
-            say(f"{member.title}: finished, in {member.folder}")
-        else:
-            say(f"\n{member.title}, in {member.folder}")
-            yield member
