@@ -199,14 +199,16 @@ def make_pictures() -> None:
         browser.close()
 
 
+def make_all() -> None:
+    """The page, and all pictures of pages."""
+    for make in (make_page, make_pictures, make_networks, make_lab, make_words):
+        make()
+
+
 if __name__ == "__main__":
     if "--assets" in sys.argv:
         if not is_readable(PAGE.read_text(encoding="utf-8")):
             make_page()
         PAGE.write_text(with_todays_assets(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     else:
-        make_page()
-        make_pictures()
-        make_networks()
-        make_lab()
-        make_words()
+        make_all()
