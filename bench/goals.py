@@ -5,6 +5,7 @@ Evidence: each run is the command that a person types, in a process of its own, 
 
     python bench/goals.py            # digits, 5 seeds
     python bench/goals.py mnist      # MNIST as well, from ../shared/data/mnist
+    python bench/goals.py polarity   # and the film reviews, 10 seeds, from ../shared/data/polarity
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def show(title: str, results: list[tuple[float, float]]) -> None:
 def main() -> None:
     print(machine("torch"))
     show("LeNet-5 on digits, 20 epochs", [run("digits", "--seed", str(seed)) for seed in range(5)])
+    if "polarity" in sys.argv[1:]:
+        show("text_small on polarity", [run(str(DATA / "polarity"), "--seed", str(seed)) for seed in range(10)])
     if "mnist" in sys.argv[1:]:
         show(
             "LeNet-5 on MNIST, 3 epochs",
