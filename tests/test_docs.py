@@ -3,8 +3,8 @@
 Console output is compared word for word, except that numbers stand for any numbers where a command trains, times or
 looks into what was trained (`striate train`, `predict`, `explain` ...): the last bits of a float differ between
 processors, and training makes the first digits of a probability of them. Accuracies, which end up close to each other,
-must be within 15 points of what is shown. A line ``...`` stands for any lines. ``python tests/test_docs.py [FILE...]`` writes the output that it sees
-into the files.
+must be within 15 points of what is shown. A line ``...`` stands for any lines.
+``python tests/test_docs.py [FILE...]`` writes the output that it sees into the files.
 
 The rest holds the site together: links lead somewhere, every page is in the index, the generated pages say what the
 docstrings and the help say, no page names an option that no verb has, and Sphinx builds it all without a warning.
