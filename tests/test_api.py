@@ -132,7 +132,7 @@ def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
             "batch_size must be a whole number of at least 1, got 0",
         ),
         (lambda model: striate.predict(model, [], threshold="a"), "threshold must be a number from 0 to 1, got 'a'"),
-        (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; did you mean 'source'"),
+        (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; it is one of source"),
         (
             lambda model: striate.export(torch.nn.Linear(2, 3)),
             "the Linear is a PyTorch module, of which no description",
@@ -200,7 +200,7 @@ def test_export_of_a_network_and_of_models(trained, in_folder):
     by_file, by_value = striate.export(trained, out="a.py"), striate.export(striate.load(trained), out="b.py")
     assert [len(done.files) for done in (by_file, by_value)] == [2, 2]
     assert [by_file.max_difference, by_value.max_difference] == [0, 0]
-    with pytest.raises(striate.SpecError, match="--to onnx: ONNX is not written yet"):
+    with pytest.raises(striate.ModelError, match="lenet5 is an untrained network"):
         striate.export("lenet5", to="onnx")
 
 

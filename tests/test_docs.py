@@ -36,7 +36,7 @@ FILES = [ROOT / "README.md", *PAGES]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 LEARNED = tuple(
     f"striate {verb}"
-    for verb in """train curve runs evaluate view predict filters maps activity unit field peaks explain imagine
+    for verb in """train curve runs evaluate view predict export filters maps activity unit field peaks explain imagine
     experiment""".split()
 )
 

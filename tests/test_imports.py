@@ -47,7 +47,7 @@ WALLS = {
     "datasets": "tasks model plotting report fetching files",
     "loading": "spec analysis drawing zoo net tasks learning model fetching files",
     # what people do
-    "exporters": "spec analysis net tasks model loading files",
+    "exporters": "spec analysis net tasks learning model loading files",
     "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
     "page": "spec analysis drawing net tasks tasks.scoring learning filtering model inspect inspect.models files "
     "_version",

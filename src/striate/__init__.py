@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from striate.page import View as View
     from striate.run.api import data as data
     from striate.run.api import evaluate as evaluate
-    from striate.run.api import export as export
     from striate.run.api import train as train
     from striate.run.api import weak_slices as weak_slices
     from striate.run.comparing import runs as runs
     from striate.run.curve import curve as curve
+    from striate.run.exporting import export as export
     from striate.run.finding import find_lr as find_lr
     from striate.run.labelling import wrong_labels as wrong_labels
     from striate.run.pairing import compare as compare
@@ -87,12 +87,13 @@ _WHERE = {
     "striate.net": "build",
     "striate.net.read": "read",
     "striate.page": "View",
-    "striate.run.api": "data evaluate export train weak_slices",
+    "striate.run.api": "data evaluate train weak_slices",
     "striate.run.comparing": "runs",
     "striate.run.pairing": "compare",
     "striate.run.labelling": "wrong_labels",
     "striate.run.predicting": "predict",
     "striate.run.curve": "curve",
+    "striate.run.exporting": "export",
     "striate.run.finding": "find_lr",
     "striate.run.series": "train_series",
     "striate.run.viewing": "view",

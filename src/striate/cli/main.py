@@ -12,7 +12,7 @@ from typing import Annotated, Never
 import typer
 
 from striate._version import __version__
-from striate.cli import curve, data, evaluate, experiment, filtering, inspect, networks, page, runs, train
+from striate.cli import curve, data, evaluate, experiment, export, filtering, inspect, networks, page, runs, train
 from striate.cli.common import Verb, Verbs, echo
 from striate.cli.several import one_of_several, says_it, silent_unless_first
 from striate.errors import Error
@@ -42,7 +42,7 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "check": networks.check_command,
         "zoo": networks.zoo_command,
         "weights": networks.weights_command,
-        "export": networks.export_command,
+        "export": export.export_command,
     },
     "Filters by hand": {
         "convolve": filtering.convolve_command,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import Input, Json, command, echo, print_json, say, writes
+from striate.cli.common import Json, command, echo, print_json, say, writes
 from striate.errors import shape_text
 
 if TYPE_CHECKING:
@@ -111,34 +111,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["name"], row["paper"], str(row["year"]), shape_text(row["input"]), *counts,
         shape_text(row["receptive_field"]),
     )  # fmt: skip
-
-
-def export_command(
-    net: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="A run's folder or model file; or a network: zoo name, .net file, text."),
-    ],
-    to: Annotated[
-        str, typer.Option("--to", "--format", metavar="FORMAT", help="source: a stand-alone PyTorch file.")
-    ] = "source",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="OUT.py", help="Output file. [default: NET.py]")
-    ] = None,
-    input: Input = None,
-    json: Json = False,
-) -> None:
-    """Export a network or model to a stand-alone file. Verified to give identical outputs before it is written."""
-    from striate.run.api import export
-
-    done = export(net, to, out=out, input=input)
-    if json:
-        print_json(done.as_dict())
-        return
-    echo(f"wrote {' and '.join(map(str, done.files))}")
-    trained = "weights, preprocessing and outputs" if done.predicts else "weights and outputs"
-    echo(f"verified: identical {trained if len(done.files) > 1 else 'outputs, with random weights'}")
-    if done.predicts:
-        say("\nnext:\n  " + command("python", done.path, "IMAGE"))
 
 
 def weights_command(

@@ -1,5 +1,7 @@
-"""Export of a network to a stand-alone file, verified against the original before it is written."""
+"""Export of a network or model to a file that needs no striate, compared with the original before it is kept."""
 
-from striate.exporters.write import Exported, ExportError, export_source
+from striate.exporters.exported import Exported, ExportError, FileComparison
+from striate.exporters.formats import FORMATS, export_model
+from striate.exporters.write import export_source
 
-__all__ = ["ExportError", "Exported", "export_source"]
+__all__ = ["FORMATS", "ExportError", "Exported", "FileComparison", "export_model", "export_source"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -16,30 +15,14 @@ from PIL import Image
 from torch import Tensor
 
 from striate.analysis import analyse, infer
-from striate.errors import Error, SpecError
+from striate.errors import SpecError
+from striate.exporters.exported import Exported, ExportError
 from striate.exporters.source import MARK, answers_images, source
 from striate.files import write_safely
 from striate.model.model import Model, load
 from striate.model.prepare import fit, normalise
 from striate.net.build import Net, assemble
 from striate.spec import RBF, Embedding, Graph, Linear, Shape, Spec, lower
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written, and how far its answers are from the module's: 0, or it would not be there. ``predicts``: of a
-    trained model the file prepares images and says their class too.
-    """
-
-    path: Path
-    files: tuple[Path, ...]
-    max_difference: float
-    label_flips: int
-    predicts: bool = False
-
-    def as_dict(self) -> dict[str, object]:
-        """As ``striate export --json`` prints it."""
-        return asdict(self) | {"path": str(self.path), "files": [str(file) for file in self.files]}
 
 
 def export_source(
@@ -132,10 +115,6 @@ AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
 IMAGES = (  # mode, width, height
     ("L", 40, 30), ("RGB", 64, 48), ("RGBA", 33, 57), ("P", 20, 20), ("I;16", 31, 45), ("1", 9, 200), ("LA", 5, 5),
 )  # fmt: skip
-
-
-class ExportError(Error):
-    """What was written does not answer as the module that it was written from: a fault of striate."""
 
 
 class Mismatch(NamedTuple):

@@ -1,10 +1,9 @@
-"""What the verbs of the command line do, one Python function each: train, evaluate, export, data."""
+"""What the verbs of the command line do, one Python function each: train, evaluate, data."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
@@ -15,10 +14,9 @@ from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.diagnosis import SliceSearch
 from striate.errors import DataError, RecipeError, SpecError, counted, nearest, shape_text
-from striate.exporters import Exported, export_source
 from striate.files import write_safely
 from striate.learning import Epoch, NamedRecipe, Recipe
-from striate.loading import Given, open_network
+from striate.loading import Given
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
 from striate.metrics import Scores
@@ -241,48 +239,6 @@ def of_groups(scores: Scores, held: list[Held], metric: Metric) -> str:
         return f"{items}: too few to say how the {metric.words} would be on others"
     low, high = map(metric.number, interval)
     return f"{items}; for new groups the 95% interval of the {metric.words} is {low} to {high}"
-
-
-NOT_YET = {"onnx": "ONNX", "program": "a torch.export program"}
-
-
-def export(
-    net: Given, to: str = "source", *, out: str | Path | None = None, input: Shape | str | int | None = None
-) -> Exported:
-    """Writes a network or a trained model as a stand-alone file, once its outputs are equal to the network's.
-
-    Args:
-        net: What :func:`striate.loading.open_network` takes; of a model file the weights are written beside.
-        to: ``"source"``: a PyTorch file that needs no striate.
-        out: ``"my_net.py"``; named after the network, if not given.
-        input: The input's shape, where the network does not say it.
-
-    Returns:
-        ``path``, ``files``, ``max_difference`` and ``label_flips`` (both 0).
-
-    Raises:
-        SpecError: There is no such network or format, or a file that is not ours would be overwritten.
-        ExportError: The outputs differ; nothing is written.
-
-    >>> from tempfile import mkdtemp
-    >>> export("lenet5", out=mkdtemp() + "/lenet5.py").max_difference
-    0.0
-    """
-    if to in NOT_YET:
-        raise SpecError(f"--to {to}: {NOT_YET[to]} is not written yet; use --to source, a stand-alone PyTorch file")
-    if to != "source":
-        raise SpecError(f"--to {to}: no such format; did you mean 'source'? It writes a stand-alone PyTorch file")
-    network = open_network(net, input=input)
-    trained = network.contract is not None
-    name = network.zoo_name or ("net" if trained else network.name)
-    path = Path(out) if out is not None else Path(f"{name.replace('-', '_')}.py")
-    if not trained:
-        return export_source(network.description(), path, name=name, origin=network.describe())
-    with TemporaryDirectory() as folder:
-        file = network.path or Path(folder) / "model.safetensors"
-        if network.path is None:
-            network.model.save(file)
-        return export_source(file, path, name=name, origin=network.describe())
 
 
 def data(

@@ -115,6 +115,7 @@ def parts_for(
     say: Say = lambda text: None,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
+    most: int | None = None,
     **options: Any,
 ) -> list[Held]:
     """A *split* of *data* (test, val, train or all), prepared and numbered by the model's own contract.
@@ -126,6 +127,7 @@ def parts_for(
         say: Told, in a line each, what is noticed about them.
         reading: Called with how many items are read, of how many.
         fetching: Called with what of which file is fetched, where one has to be.
+        most: Of each split at most so many items, from all over it.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
 
     Raises:
@@ -140,7 +142,7 @@ def parts_for(
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)
     dataset = in_the_runs_splits(dataset, model.path, say) if split != "all" else dataset
-    chosen = _chosen(dataset, split, where)
+    chosen = [_spread(part, most) for part in _chosen(dataset, split, where)]
     own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
     return [Held(read_part(p, own, progress=reading), p, own) for p in renumbered]
@@ -155,6 +157,13 @@ def _chosen(dataset: DataSet, split: str, data: str) -> list[Part]:
         own = "" if split != "val" else " (a run draws it from training: give the run's folder and its data)"
         raise DataError(f"{data}: has no {split} split of its own{own}; use --split {[*dataset.parts][-1]}")
     return chosen
+
+
+def _spread(part: Part, most: int | None) -> Part:
+    """*part*, or *most* of its items from all over it."""
+    if most is None or len(part) <= most:
+        return part
+    return part.take(np.linspace(0, len(part) - 1, most).round().astype(int))
 
 
 def _check_same_kind(dataset: DataSet, contract: Contract, data: str) -> None:

@@ -1,0 +1,135 @@
+"""An exported file beside the model: the same prepared items through both, before the file is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from striate.errors import counted, listed
+from striate.exporters.exported import ExportError, FileComparison
+from striate.model.contract import Contract
+from striate.model.model import Model
+
+Runner = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # prepared items to probabilities (values) and scores
+BATCHES = (7, 1)
+ALONE = 70  # items that also go through the exported file one at a time
+TOLERANCE = 1e-4  # of probabilities; of values, in standard deviations of the targets
+SCORES_TOLERANCE = 1e-3  # of scores, as a share of the largest
+
+
+def compare_file(model: Model, theirs: Runner, inputs: np.ndarray, names: Sequence[str], on: str) -> FileComparison:
+    """What *theirs* gives for the prepared *inputs* ``(N, *contract.input)``, beside what *model* gives.
+
+    All go through it in batches of 7, the first 70 also one at a time.
+    """
+    seen = _Differences(model.contract)
+    for start in range(0, len(inputs), BATCHES[0]):
+        batch = inputs[start : start + BATCHES[0]]
+        scores = model.scores(batch)
+        seen.add(start, scores, *theirs(batch))
+        if start < ALONE:
+            alone = [theirs(item[None]) for item in batch]
+            seen.add(start, scores, *(np.concatenate(outputs) for outputs in zip(*alone, strict=True)))
+    flipped = [i for i, _ in sorted(seen.flipped.items(), key=lambda item: -item[1])]
+    return FileComparison(
+        on=on,
+        items=len(inputs),
+        outputs=seen.outputs,
+        max_difference=seen.largest,
+        scores_difference=seen.scores_gap / max(seen.scores_largest, 1e-12),
+        label_flips=sum(seen.flipped.values()),
+        where=tuple(names[i] for i in (flipped or [seen.worst])[:10]),
+        batch_sizes=BATCHES,
+    )
+
+
+class _Differences:
+    """What was seen of the differences so far."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.outputs = self.worst = 0
+        self.largest = self.scores_gap = self.scores_largest = 0.0
+        self.flipped: dict[int, int] = {}  # by the item's number: how many of its predictions changed
+
+    def add(self, start: int, ours: np.ndarray, probabilities: np.ndarray, scores: np.ndarray) -> None:
+        for name, output in (("scores", scores), ("first output", probabilities)):
+            if output.shape != ours.shape:
+                raise ExportError(f"its {name} are {output.shape}, expected {ours.shape}")
+        expected, std = meaning(ours, self.contract), np.array(self.contract.target_std or (1.0,))
+        gaps = _gaps(expected / std, probabilities / std)
+        if gaps.max() > self.largest:
+            self.largest, self.worst = float(gaps.max()), start + int(gaps.argmax())
+        self.scores_gap = max(self.scores_gap, float(_gaps(ours, scores).max()))
+        self.scores_largest = max(self.scores_largest, float(np.abs(ours).max()))
+        before, now = (decided(p, self.contract) for p in (expected, probabilities))
+        self.outputs = (start + len(ours)) * (before.size // len(ours))
+        for i, changed in enumerate((before != now).reshape(len(ours), -1).sum(1).tolist(), start):
+            if changed:
+                self.flipped[i] = max(changed, self.flipped.get(i, 0))
+
+
+def _gaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The largest difference in each item; a value that is no number is infinitely far."""
+    gaps = np.abs(np.asarray(one, np.float64) - other).reshape(len(one), -1).max(1)
+    return np.asarray(np.nan_to_num(gaps, nan=np.inf))
+
+
+def meaning(scores: np.ndarray, contract: Contract) -> np.ndarray:
+    """Probabilities, float64, of *scores* ``(N, K, ...)``; values in the data's own units."""
+    scores = np.asarray(scores, np.float64)
+    if not contract.task.activation:
+        return np.asarray(scores * contract.target_std + contract.target_mean)
+    scores = scores / contract.temperature
+    if contract.task.activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-scores.clip(-700, 700))))
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def decided(probabilities: np.ndarray, contract: Contract) -> np.ndarray:
+    """The class of each item or pixel, or whether each label is there; nothing of values."""
+    if not contract.task.has_classes:
+        return np.zeros((len(probabilities), 0), np.int64)
+    if contract.task.several:
+        return np.asarray(probabilities >= 0.5)
+    return np.asarray(probabilities.argmax(1))
+
+
+def check_same(found: FileComparison) -> None:
+    """ExportError where the file does not answer as the model does."""
+    if found.max_difference <= TOLERANCE and found.scores_difference <= SCORES_TOLERANCE:
+        return
+    flips = f", {counted(found.label_flips, 'label')} flipped" if found.label_flips else ""
+    raise ExportError(
+        f"it does not answer as the model does: on {found.on} ({counted(found.items, 'item')}) probabilities differ by "
+        f"up to {found.max_difference:.2g} (tolerance {TOLERANCE:g}), scores by {found.scores_difference:.2g} of the "
+        f"largest (tolerance {SCORES_TOLERANCE:g}){flips}; the worst: {listed(found.where, 3)}"
+    )
+
+
+def generated(contract: Contract, items: int = 32) -> np.ndarray:
+    """Inputs in the contract's range, where no data are at hand: noise, coarse and fine, and all that is constant.
+
+    >>> contract = Contract(("dark", "bright"), (1, 2, 2), "L", (0.5,), (0.5,))
+    >>> generated(contract, 4).shape, generated(contract, 4).dtype
+    ((4, 1, 2, 2), dtype('uint8'))
+    """
+    rng, shape = np.random.default_rng(0), (items, *contract.input)
+    if contract.mode == "text":
+        words = rng.integers(0, len(contract.vocabulary) + 2, shape)
+        lengths = rng.integers(1, contract.input[0] + 1, items)
+        return np.where(np.arange(contract.input[0]) < lengths[:, None], words, 0).astype(np.int64)
+    fine = rng.random(shape)
+    coarse = rng.random((*shape[:2], *(-(-side // 8) for side in shape[2:])))
+    for axis in range(2, len(shape)):
+        coarse = coarse.repeat(8, axis).take(range(shape[axis]), axis)
+    fine[1::2] = coarse[1::2]
+    if contract.mode == "values":
+        per_channel = (1, -1, *[1] * (len(shape) - 2))
+        mean, std = (np.reshape(v, per_channel) for v in (contract.mean, contract.std))
+        return (mean + std * (4 * fine - 2)).astype(np.float32)
+    pixels = (255 * fine).round().astype(np.uint8)
+    pixels[0], pixels[1:2] = 0, 255
+    return pixels

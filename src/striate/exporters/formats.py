@@ -1,0 +1,106 @@
+"""The formats of exported models, and :func:`export_model`, which writes one when it answers as the model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import numpy as np
+
+from striate.errors import SpecError
+from striate.exporters.comparing import check_same, compare_file
+from striate.exporters.exported import Exported, ExportError
+from striate.exporters.onnx import OPSET, OnnxRunner, write_onnx
+from striate.exporters.program import ProgramRunner, write_program
+from striate.files import write_safely
+from striate.model.model import Model
+
+
+class Running(Protocol):
+    """An exported file in its own runtime."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself: ``contract``, ``striate``."""
+
+    def __call__(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Prepared items to probabilities (values) and scores."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: how its files end, the first being what is asked for, how they are written and run."""
+
+    endings: tuple[str, ...]
+    write: Callable[[Model, Path], None]
+    run: Callable[[Path], Running]
+    opset: int | None = None
+
+
+FORMATS = {
+    "onnx": Format((".onnx",), write_onnx, OnnxRunner, OPSET),
+    "program": Format((".pt2",), write_program, ProgramRunner),
+}
+
+
+def export_model(
+    model: Model, path: str | Path, to: str, *, inputs: np.ndarray, names: Sequence[str], on: str
+) -> Exported:
+    """Writes *model* to *path* in the format *to* of ``FORMATS``, once it answers as the model does.
+
+    Args:
+        model: The model.
+        path: The file; an existing one is replaced if it was written by this function.
+        to: ``"onnx"``, ``"program"``.
+        inputs: What is compared: prepared items ``(N, *contract.input)``.
+        names: Of these items, for messages.
+        on: What they are: ``"the test split of digits"``.
+
+    Raises:
+        SpecError: Another's file would be lost.
+        ExportError: Torch cannot express the network, a package is missing, or the answers differ by more than the
+            tolerance; nothing is written.
+
+    >>> from striate.net import build
+    >>> from striate.spec import parse
+    >>> from striate.model.contract import Contract
+    >>> contract = Contract(("dark", "bright"), (1, 2, 2), "L", (0.5,), (0.5,))
+    >>> model = Model(build(parse("input 1x2x2; flatten; linear 2")), contract)
+    >>> with TemporaryDirectory() as folder:
+    ...     some = np.zeros((3, 1, 2, 2), np.uint8)
+    ...     done = export_model(model, folder + "/a.pt2", "program", inputs=some, names="abc", on="three items")
+    >>> done.label_flips, done.comparison.items
+    (0, 3)
+    """
+    path, how = Path(path), FORMATS[to]
+    _check_free(path, how)
+    with TemporaryDirectory() as folder:
+        trial = Path(folder) / f"model{how.endings[0]}"
+        try:
+            how.write(model, trial)
+            running = how.run(trial)
+            if running.metadata.get("contract") != model.contract.to_json():
+                raise ExportError("it does not say the model's contract")
+            found = compare_file(model, running, inputs, names, on)
+            check_same(found)
+        except ExportError as error:
+            raise ExportError(f"{path}: not written: {error}") from error.__cause__
+        files = tuple(path.with_suffix(ending) for ending in how.endings)
+        for file in files:
+            write_safely(file, trial.with_suffix(file.suffix).read_bytes())
+    return Exported(
+        path, files, found.max_difference, found.label_flips, to=to, opset=how.opset, comparison=found
+    )  # fmt: skip
+
+
+def _check_free(path: Path, how: Format) -> None:
+    """SpecError where the name is none of the format, or somebody else's file would be lost."""
+    if path.suffix != how.endings[0]:
+        raise SpecError(f"{path}: give a name that ends in {how.endings[0]}")
+    if not path.parent.is_dir():
+        raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not (path.is_file() and b"striate" in path.read_bytes()):
+        raise SpecError(f"{path}: already exists, and was not written by this command; give another name with -o")

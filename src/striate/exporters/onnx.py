@@ -1,0 +1,77 @@
+"""A model as an ONNX file, by torch's own exporter, and such a file in onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.exporters.needed import needed
+from striate.exporters.standalone import dynamic_batch, metadata, standalone
+from striate.model.model import Model
+
+OPSET = 20  # onnxruntime 1.17 and later, with its browser and phone editions
+
+
+def write_onnx(model: Model, path: Path) -> None:
+    """Writes *model* to *path*: its weights, its preparation after resizing, its contract as metadata.
+
+    Args:
+        model: The model.
+        path: ``model.onnx``. Its input ``input`` is ``(batch, *contract.input)``, uint8 of images, float32 of values,
+            int64 of texts; its outputs are ``probabilities`` (``values`` in regression) and ``scores``, float32.
+
+    Raises:
+        ExportError: torch cannot express the network, or a package is missing.
+    """
+    for package in ("onnx", "onnxscript"):  # which torch imports
+        needed(package, "export")
+    first = "probabilities" if model.contract.task.activation else "values"
+    with standalone(model) as whole:
+        program = torch.onnx.export(
+            whole,
+            (whole.example(),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=[first, "scores"],
+            dynamic_shapes=dynamic_batch(),
+            verbose=False,
+        )
+        assert program is not None
+        _strip(program.model)
+        program.model.producer_name = "striate"
+        program.model.metadata_props.update(metadata(model))
+        program.save(path, external_data=False)
+
+
+def _strip(model: Any) -> None:
+    """Without what torch notes of where each node comes from: the files of this machine, and more than the graph."""
+    for part in (model.graph, *model.graph.all_nodes(), *model.graph.initializers.values()):
+        part.metadata_props.clear()
+        part.doc_string = None
+    for node in model.graph.all_nodes():
+        for value in node.outputs:
+            value.metadata_props.clear()
+
+
+class OnnxRunner:
+    """The file at *path* in onnxruntime, on the CPU: prepared items to the file's two outputs."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        onnxruntime = needed("onnxruntime", "export")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        first, scores = self.session.run(None, {"input": inputs})
+        return first, scores
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself."""
+        return dict(self.session.get_modelmeta().custom_metadata_map)

@@ -1,0 +1,109 @@
+"""A model as one module: from what the contract's resizing gives to probabilities (or values) and scores.
+
+This is what every exported file computes. Scaling, mean and standard deviation, the mirror image of test-time
+augmentation, the temperature and the softmax or sigmoid are inside, so that nobody does them again by hand.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from striate.exporters.exported import ExportError
+from striate.learning import Scorer, evaluating
+from striate.model.contract import Contract
+from striate.model.model import Model
+from striate.model.prepare import normalise
+
+DTYPES = {"values": torch.float32, "text": torch.int64}  # of the inputs, by the contract's mode; else bytes
+
+
+class Standalone(nn.Module):
+    """*model* on the CPU, in evaluation mode. ``(N, *contract.input)`` to two outputs: probabilities (values, in
+    regression) and scores, as ``Model.scores`` gives them; both float32 ``(N, ...)``.
+
+    >>> from striate.net import build
+    >>> from striate.spec import parse
+    >>> contract = Contract(("dark", "bright"), (1, 2, 2), "L", (0.5,), (0.5,))
+    >>> both = Standalone(Model(build(parse("input 1x2x2; flatten; linear 2")), contract))
+    >>> probabilities, scores = both(both.example())
+    >>> probabilities.shape, torch.equal(scores.softmax(1), probabilities)
+    (torch.Size([2, 2]), True)
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.contract = model.contract
+        self.net = model.module
+        if any(p.device.type != "cpu" for p in model.module.parameters()):
+            self.net = copy.deepcopy(model.module).cpu()
+        self.eval()
+        self._scores = (Scorer(self.net, model.contract.task),)  # in a tuple: it is no part of the module
+        with torch.no_grad():
+            self(self.example())  # after which it is known whether the net ends in a softmax
+
+    def example(self, items: int = 2) -> Tensor:
+        """Inputs of the right shape and type."""
+        return torch.zeros((items, *self.contract.input), dtype=DTYPES.get(self.contract.mode, torch.uint8))
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        contract, (scores_of,) = self.contract, self._scores
+        x = normalise(input, contract)
+        scores = scores_of(x)
+        if contract.tta == "flip":
+            mirrored = scores_of(x.flip(-1))
+            scores = (scores + (mirrored.flip(-1) if contract.task.per_pixel else mirrored)) / 2
+        return _meaning(scores, contract), scores
+
+
+def _meaning(scores: Tensor, contract: Contract) -> Tensor:
+    """Probabilities; values in the data's own units, positions as shares of the input's sides."""
+    if contract.task.activation:
+        scores = scores / contract.temperature
+        return scores.softmax(1) if contract.task.activation == "softmax" else scores.sigmoid()
+    return scores * scores.new_tensor(contract.target_std) + scores.new_tensor(contract.target_mean)
+
+
+@contextmanager
+def standalone(model: Model) -> Iterator[Standalone]:
+    """*model* as a :class:`Standalone`, its own module in evaluation mode meanwhile, and then as it was; torch's
+    exporters, inside, neither warn nor print.
+
+    Raises:
+        ExportError: With the first line of what they raise.
+    """
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    try:
+        with evaluating(model.module), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # theirs: deprecations inside torch, packages that it would have used
+            log.setLevel(logging.ERROR)
+            yield Standalone(model)
+    except (ExportError, MemoryError, OSError):
+        raise
+    except Exception as error:  # whatever torch's exporters, or somebody's own forward, raise
+        cause = error.__cause__ or error
+        why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
+        raise ExportError(f"torch cannot express the network ({why}); --to source writes it as PyTorch code") from error
+    finally:
+        log.setLevel(level)
+
+
+def dynamic_batch() -> tuple[dict[int, torch.export.Dim]]:
+    """The first axis of the input is free."""
+    return ({0: torch.export.Dim("batch")},)
+
+
+def metadata(model: Model) -> dict[str, str]:
+    """What the file says of itself: the format's number, the contract, the net as text where it is known."""
+    from striate.model.header import FORMAT
+    from striate.spec import format
+
+    about = {"striate": FORMAT, "contract": model.contract.to_json()}
+    return about if model.graph is None else about | {"net": format(model.graph)}
