@@ -12,10 +12,13 @@ from torch import nn
 
 import striate
 from striate.diagnosis.nearest import nearest_items
+from striate.errors import ModelError, RecipeError
+from striate.learning import Epoch
 from striate.learning.features import _folds as folds
 from striate.learning.features import cross_validated_scores, item_features
 from striate.run.labelling import features_of, wrong_labels_of
 from striate.run.measuring import parts_for
+from striate.run.series import series_plan
 from striate.tasks import CLASSIFICATION
 
 
@@ -156,6 +159,30 @@ def test_the_folds_of_a_cross_validation_judge_the_items_that_they_were_tested_o
         at, y = np.arange(len(p)), held.arrays.targets
         other = np.where(np.eye(10, dtype=bool)[y], 0, p).max(1)
         assert found.errors.quality[: len(p)] == pytest.approx(p[at, y] / (p[at, y] + other))
+        with pytest.raises(RecipeError, match="split is 'val': the folds of a cross-validation judge all items"):
+            striate.wrong_labels(tmp_path / "series", data, split="val")
+
+
+def test_only_finished_folds_judge(tmp_path, capsys):
+    """An interrupted fold has a model too: of an epoch in its middle."""
+    plan = series_plan("flatten; linear 10", "digits", folds=3, epochs=2, baseline=False, out=tmp_path / "cv")
+    with pytest.raises(ModelError, match="cv: file not found; a trained model is what striate train writes"):
+        striate.wrong_labels(tmp_path / "cv", "digits")
+    for member in plan.series.members[:2]:
+        run = plan.prepare(member)
+        if member.fold == "1/3":
+            next(event for event in run.events() if isinstance(event, Epoch))
+            run.lock.give_back()
+            with pytest.raises(ModelError, match=r"fold-1: no fold is finished; go on with striate train DATA --out"):
+                striate.wrong_labels(tmp_path / "cv", "digits")
+        else:
+            list(run.events())
+            run.finish()
+    found = striate.wrong_labels(tmp_path / "cv", "digits")
+    (held,) = parts_for(striate.load(tmp_path / "cv/fold-2"), "digits", "test")
+    assert found.names == held.arrays.names
+    said = capsys.readouterr().err
+    assert f"note: not finished, so that nothing judges their items: {tmp_path}/cv/fold-1, {tmp_path}/cv/fold-3" in said
 
 
 def test_a_network_without_maps_has_features_too():

@@ -164,6 +164,14 @@ def read_about(folder: Path) -> dict[str, Any]:
     return current_names(about)
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether the run in *folder* is trained and measured."""
+    try:
+        return bool(read_json(folder / PROGRESS)["finished"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say: Say) -> None:
     """Says what differs from the run so far; refuses what cannot change in the middle of one."""
     for key in FIXED:

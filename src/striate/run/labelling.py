@@ -14,7 +14,7 @@ from striate.datasets import Data
 from striate.datasets.doctor.diagnosis import NOTE, WARNING, DataProblem, Diagnosis
 from striate.datasets.options import check_options
 from striate.diagnosis import LabelErrors, Suspect, label_errors, mask_errors, number_errors, several_label_errors
-from striate.errors import counted
+from striate.errors import ModelError, RecipeError, counted, listed
 from striate.learning.features import ItemFeatures, cross_validated_scores, item_features
 from striate.loading import Given
 from striate.metrics import SegmentationScores
@@ -22,9 +22,10 @@ from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.model.predictor import output_context
 from striate.model.prepare import normalise
-from striate.run.folder import Say, to_stderr
+from striate.run.folder import SERIES, Say, is_finished, to_stderr
 from striate.run.measuring import Held, Reading, measure, parts_for
 from striate.run.predicting import placed
+from striate.run.series_start import read_series
 
 BATCH = 256
 
@@ -80,9 +81,9 @@ def wrong_labels(
     Args:
         model: A model file, a run's folder or a ``Model``, trained on these data or on others with the same classes; or
             the folder of a cross-validation of these data (``train --folds 5``), where each item is judged by the
-            network that was tested on it.
+            network that was tested on it; of folds that are not finished the items are left out.
         data: What :func:`~striate.datasets.open_data` takes.
-        split: ``"all"``, or the one to look at.
+        split: ``"all"``, or the one to look at; of a cross-validation always all.
         say: Callback for messages.
         reading: Progress callback (items, total).
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
@@ -99,6 +100,8 @@ def wrong_labels(
     """
     check_options(options, "wrong_labels")
     if folds := _folds(model):
+        if split != "all":
+            raise RecipeError(f"split is {split!r}: the folds of a cross-validation judge all items; omit it")
         return _by_folds(folds, data, say, reading, options)
     found = placed(model, None, BATCH, None)
     held = parts_for(found, data, split, say=say, reading=reading, **options)
@@ -114,34 +117,45 @@ def wrong_labels_of(model: Model, held: Sequence[Held], features: ItemFeatures |
     return _judged(model, held, predicted)
 
 
-def _folds(model: Given) -> list[str]:
-    """The runs of a cross-validation (``train --folds``) in the folder *model*; none where it is no such folder."""
+def _folds(model: Given) -> list[tuple[str, Path]]:
+    """The runs of a cross-validation (``train --folds``) in the folder *model*, as :func:`open_model` takes them, and
+    their folders; none where it is no such folder.
+    """
     if not isinstance(model, str | Path):
         return []
     code, folder = code_and_path(model)
-    paths = sorted(Path(folder).glob("fold-*/model.safetensors"))
-    return [f"{code}@{path}" if code else str(path) for path in paths]
+    if not (Path(folder) / SERIES).is_file():
+        return []
+    n = read_series(Path(folder)).get("folds") or 0
+    paths = [Path(folder) / f"fold-{k}" for k in range(1, n + 1)]
+    return [(f"{code}@{path}" if code else str(path), path) for path in paths]
 
 
 def _by_folds(
-    folds: Sequence[str], data: Data, say: Say, reading: Reading | None, options: dict[str, Any]
+    folds: Sequence[tuple[str, Path]], data: Data, say: Say, reading: Reading | None, options: dict[str, Any]
 ) -> WrongLabels:
-    """Each item judged by the network that was tested on it."""
+    """Each item judged by the network that was tested on it, of the folds that are finished."""
+    done = [model for model, folder in folds if is_finished(folder)]
+    missing = [str(folder) for _, folder in folds if not is_finished(folder)]
+    if not done:
+        raise ModelError(f"{missing[0]}: no fold is finished; go on with striate train DATA --out FOLDER --resume")
     held, predicted = [], []
-    for path in folds:
+    for path in done:
         model = placed(path, None, BATCH, None)
-        (part,) = parts_for(model, data, "test", reading=reading, **options)
-        if not len(part.arrays):
-            continue
-        held.append(part)
-        if model.contract.task.per_pixel:
-            predicted.append(_ious(model, [part]))
-            continue
-        at = range(0, len(part.arrays), BATCH)
-        scores = np.concatenate([model.scores(part.arrays.inputs[i : i + BATCH]) for i in at])
-        predicted.append(_unstandardised(scores, model) if model.contract.task.continuous else scores)
+        for part in parts_for(model, data, "test", reading=reading, **options):
+            if not len(part.arrays):
+                continue
+            held.append(part)
+            if model.contract.task.per_pixel:
+                predicted.append(_ious(model, [part]))
+                continue
+            at = range(0, len(part.arrays), BATCH)
+            scores = np.concatenate([model.scores(part.arrays.inputs[i : i + BATCH]) for i in at])
+            predicted.append(_unstandardised(scores, model) if model.contract.task.continuous else scores)
     n = sum(len(part.arrays) for part in held)
     say(f"note: {counted(n, 'item')}, each judged by the fold that was tested on it")
+    if missing:
+        say(f"note: not finished, so that nothing judges their items: {listed(missing)}")
     return _judged(model, held, np.concatenate(predicted))
 
 

@@ -11,12 +11,11 @@ from typing import Any
 from striate.analysis import align_columns
 from striate.datasets import Data
 from striate.errors import RecipeError
-from striate.files import read_json
 from striate.learning import Epoch, NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics.repeated import Spread, spread_of
 from striate.run.comparing import RunRow
-from striate.run.folder import PROGRESS, STATE, Say, say_nothing, to_stderr
+from striate.run.folder import STATE, Say, is_finished, say_nothing, to_stderr
 from striate.run.making import prepare
 from striate.run.running import Run
 from striate.run.series_start import SeriesStart
@@ -44,10 +43,7 @@ class SeriesRun:
     @property
     def finished(self) -> bool:
         """Whether it is trained and measured."""
-        try:
-            return bool(read_json(self.folder / PROGRESS)["finished"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return False
+        return is_finished(self.folder)
 
     @property
     def begun(self) -> bool:

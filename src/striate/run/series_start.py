@@ -71,7 +71,7 @@ class SeriesStart:
         if not resume:
             return cls(said, _how(given), out=out)
         folder = _found(kinds, data, out)
-        before = _read(folder)
+        before = read_series(folder)
         if before.get("kind") not in kinds:
             verb = "curve" if before.get("kind") == "curve" else "train"
             raise RecipeError(
@@ -201,7 +201,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:60] + "..."
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read_series(folder: Path) -> dict[str, Any]:
+    """What the ``series.json`` in *folder* says; ModelError where there is none."""
     path = folder / SERIES
     if not path.is_file():
         raise ModelError(f"{folder}: no series to resume in it; omit --resume to start one")
@@ -217,7 +218,7 @@ def _found(kinds: tuple[str, ...], data: Data, out: str | Path | None) -> Path:
         return Path(out)
     source = str(data) if isinstance(data, str | Path) else open_data(data).name
     for path in sorted(Path("runs").glob(f"*/{SERIES}"), key=lambda path: path.stat().st_mtime, reverse=True):
-        words = _read(path.parent)
+        words = read_series(path.parent)
         if words.get("kind") in kinds and words.get("source", words["data"]["name"]) == source:
             return path.parent
     raise ModelError(f"runs: no series of {source} to resume; omit --resume to start one")
