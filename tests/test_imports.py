@@ -38,7 +38,7 @@ WALLS = {
     "baselines": "tasks",  # plain models of arrays
     "plotting": "files",
     "diagnosis": "metrics",
-    "inspect": "tasks learning plotting files threads",  # the half that knows modules only
+    "inspect": "tasks metrics learning plotting files threads",  # the half that knows modules only
     "report": "tasks metrics diagnosis plotting files _version",
     "filtering": "plotting model files",
     # networks in torch, model files, data

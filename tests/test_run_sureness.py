@@ -19,6 +19,7 @@ from striate.run import parts_for, prepare
 from striate.run.predicting import predict
 from striate.run.sureness import AFTER_CHOICE, Sureness, scored
 from striate.spec import parse
+from unfitted import unfitted
 
 NET = "conv 16 3; relu; maxpool 2; flatten; linear 10"
 
@@ -49,7 +50,7 @@ def test_training_ends_calibrated_and_changes_no_label(run):
     found = result.test.calibration
     assert found["temperature"] < 0.8
     assert found["expected_calibration_error"] < 0.5 * found["before"]["expected_calibration_error"]
-    plain = Model(result.model.module, result.model.contract.unfitted())
+    plain = Model(result.model.module, unfitted(result.model.contract))
     assert plain.contract.temperature == 1
     test = open_data("digits").test.inputs
     mine, before = result.model.predict(test), plain.predict(test)
@@ -118,7 +119,7 @@ def test_several_labels_have_a_temperature_too(in_folder):
 def test_other_weights_begin_without_it(run, in_folder):
     fine = striate.train(None, "digits", weights=run[0].folder, epochs=1, fraction=0.05, out="fine", quiet=True)
     begun = prepare("digits", None, weights=run[0].folder, out="again", settings={"epochs": 1})
-    assert begun.model.contract == begun.model.contract.unfitted()
+    assert begun.model.contract == unfitted(begun.model.contract)
     assert fine.contract.temperature != run[1].model.contract.temperature
 
 

@@ -25,6 +25,7 @@ from striate.net import build
 from striate.run import measure, prepare
 from striate.spec import lower, parse
 from striate.zoo import ZOO
+from unfitted import unfitted
 
 NET = """input 1x8x8
 conv1: conv 8 3 padding=1 bias=no
@@ -115,10 +116,10 @@ def test_what_is_not_frozen_is_trained_from_where_it_was(first, in_folder):
 
 
 def test_the_preparation_is_the_files(first, in_folder):
-    known = load(first).contract.unfitted()
+    known = unfitted(load(first).contract)
     run = start(first, out="here")
     assert run.model.contract == replace(known, classes=tuple("0123456789"))
-    assert load("here/model.safetensors").contract.unfitted() == run.model.contract
+    assert unfitted(load("here/model.safetensors").contract) == run.model.contract
     assert prepare("digits", NET.format(10)).model.contract.mean != known.mean
 
 

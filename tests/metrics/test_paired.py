@@ -21,8 +21,10 @@ from striate.metrics import (
     score_regression,
     score_segmentation,
 )
-from striate.metrics.paired import compare_right, drawings, group_interval, mcnemar, tango_interval
+from striate.metrics.multilabel import PrecisionRanking
+from striate.metrics.paired import compare_right, group_interval, mcnemar, tango_interval
 from striate.metrics.repeated import spread_of, student_t
+from striate.metrics.resampling import drawings
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 
 ACCURACY = CLASSIFICATION.metric
@@ -192,17 +194,28 @@ def test_an_item_that_counts_twice_is_an_item_that_is_there_twice(draw):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_average_precision_of_drawn_items_is_scikit_learns(seed, n):
-    from striate.metrics.multilabel import resampled_precision
-
     rng = np.random.default_rng(seed)
-    scores, true = rng.integers(0, 6, n).astype(float), rng.random(n) < 0.5
-    times = rng.integers(0, 3, (3, n)).astype(float)
-    for row, value in zip(times, resampled_precision(scores, true, times), strict=True):
+    scores, true = rng.integers(0, 6, n).astype(float), rng.random(n) < rng.choice([0.1, 0.5, 1])
+    times = rng.integers(0, 3, (3, n)).astype(np.float32)
+    for row, value in zip(times, PrecisionRanking.of(scores, true).resampled(times.T), strict=True):
         drawn = np.repeat(np.arange(n), row.astype(int))
         if true[drawn].any():
             assert value == pytest.approx(average_precision_score(true[drawn], scores[drawn]))
+            assert value == pytest.approx(average_precision_score(true, scores, sample_weight=row))
         else:
             assert np.isnan(value)
+
+
+def test_the_mean_average_precision_of_every_resampling_is_scikit_learns():
+    """Of several labels at once, one of which no item has."""
+    rng = np.random.default_rng(3)
+    logits, true = rng.normal(size=(50, 4)).round(1), rng.random((50, 4)) < [0.1, 0.5, 0.9, 0]
+    scores = score_multilabel(logits, true.astype(int), list("abcd"))
+    times = next(drawings(50, 20))
+    for row, value in zip(times, scores.resampled(times), strict=True):
+        there = [k for k in range(4) if true[row > 0, k].any()]
+        each = [average_precision_score(true[:, k], logits[:, k], sample_weight=row) for k in there]
+        assert value == pytest.approx(np.mean(each))
 
 
 def test_accuracy_of_drawn_items():

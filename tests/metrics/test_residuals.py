@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.calibration import calibration_curve
+from sklearn.metrics import r2_score
 
-from striate.metrics.residuals import quantile_groups, r2_interval, ranks, spearman, spearman_interval
+from striate.metrics.resampling import drawings
+from striate.metrics.residuals import quantile_groups, r2_intervals, ranks, spearman, spearman_interval
 
 seeds = st.integers(0, 2**20)
 
@@ -66,8 +68,22 @@ def test_the_interval_of_r2_covers_what_is_true():
     rng, hits = np.random.default_rng(0), 0
     for _ in range(100):
         y = rng.normal(size=150) * 3**0.5
-        low, high = r2_interval(y + rng.normal(size=150), y)
+        ((low, high),) = r2_intervals((y + rng.normal(size=150))[:, None], y[:, None])
         hits += low <= 2 / 3 <= high
     assert 88 <= hits <= 99
-    assert r2_interval(np.zeros(3), np.ones(3)) is None
-    assert r2_interval(np.zeros(1), np.ones(1)) is None
+    for n in (1, 3):
+        assert r2_intervals(np.zeros((n, 2)), np.ones((n, 2))) == (None, None)
+
+
+def test_the_intervals_of_r2_of_several_values_are_those_of_each():
+    """On the same drawings, written out item by item, with scikit-learn's r2 of each."""
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=(40, 3)) * [1, 10, 0] + [0, 5, 2]
+    predicted = y + rng.normal(size=y.shape)
+    found = r2_intervals(predicted, y)
+    assert found[2] is None
+    items = [np.repeat(np.arange(40), row.astype(int)) for times in drawings(40, 1000) for row in times]
+    for value in (0, 1):
+        each = [r2_score(y[drawn, value], predicted[drawn, value]) for drawn in items]
+        np.testing.assert_allclose(found[value], np.percentile(each, (2.5, 97.5)))
+        assert r2_intervals(predicted[:, [value]], y[:, [value]])[0] == pytest.approx(found[value])

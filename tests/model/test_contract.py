@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from striate.errors import ModelError, RecipeError
 from striate.model.contract import INTERPOLATION, RESIZE, Contract
+from unfitted import unfitted
 
 GOOD = Contract(("cat", "dog"), (3, 8, 9), "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 NAN = float("nan")
@@ -87,7 +88,7 @@ def test_what_was_fitted_comes_back_and_is_forgotten_for_other_weights():
         smallest=20,
     )  # fmt: skip
     assert Contract.from_json(fitted.to_json()) == fitted
-    assert fitted.unfitted() == GOOD
+    assert unfitted(fitted) == GOOD
     assert "temperature" not in GOOD.to_json()
     assert (fitted.least_for(0.75), fitted.least_for(0.8), fitted.least_for(0.81)) == (0.7, 0.7, 0.2)
     for contract, coverage, text in (

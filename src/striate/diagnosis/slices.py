@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import printable
 from striate.metrics.classification import wilson
+from striate.metrics.residuals import ranks
 from striate.metrics.shared import ItemError, aligned, as_plain
 
 ERROR_RATE = ItemError("error rate")
@@ -182,9 +183,7 @@ def _ranked(error: NDArray[np.float64]) -> NDArray[np.float32]:
     """Errors of 0 and 1 as they are; others as ranks between 0 and 1, the same for equal ones."""
     if np.isin(error, (0, 1)).all():
         return error.astype(np.float32)
-    _, place, times = np.unique(error, return_inverse=True, return_counts=True)
-    last = np.cumsum(times)
-    return ((last - (times - 1) / 2 - 0.5)[place] / len(error)).astype(np.float32)
+    return ((ranks(error) - 0.5) / len(error)).astype(np.float32)
 
 
 def _signed_roots(sums: NDArray[Any], n: NDArray[np.float64], u: NDArray[np.float32]) -> NDArray[np.float64]:

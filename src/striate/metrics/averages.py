@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 1000  # of the items, for the intervals
-CELLS = 2_000_000  # numbers drawn at most for them: of very many classes fewer resamples
-
-Interval = tuple[float, float]
+from striate.metrics.resampling import Interval, counts_drawn, middle, resamples_of
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,12 @@ def averages(confusion: NDArray[np.int64]) -> Averages:
     """
     rows, columns = np.nonzero(confusion)
     counts, k = confusion[rows, columns], len(confusion)
-    n = int(counts.sum())
-    draws = max(100, min(RESAMPLES, CELLS // len(counts)))
-    drawn = np.random.default_rng(0).multinomial(n, counts / n, draws)
     found = _each(counts[None].astype(np.float64), rows, columns, k)
-    spread = _each(drawn.astype(np.float64), rows, columns, k)
+    (drawn,) = counts_drawn(counts, resamples_of(len(counts)))
+    spread = _each(drawn, rows, columns, k)
 
     def interval(name: str) -> Interval:
-        """The middle 95% of the resamples: what is found lies in it, whatever the rounding."""
-        values = spread[name][np.isfinite(spread[name])]
-        value = float(found[name][0])
-        low, high = np.percentile(values, (2.5, 97.5)) if len(values) else (value, value)
-        return min(float(low), value), max(float(high), value)
+        return middle(spread[name], float(found[name][0]))
 
     value = {name: float(values[0]) for name, values in found.items()}
     known = np.isfinite(value["kappa"])

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.averages import Averages, Interval, averages
+from striate.metrics.averages import Averages, averages
 from striate.metrics.calibration import brier_score, calibration
 from striate.metrics.conformal import Rejection
 from striate.metrics.costs import CostScores, cost_matrix, score_costs
 from striate.metrics.curves import auc_interval, threshold_curves
+from striate.metrics.resampling import Interval
 from striate.metrics.shared import (
     WORST,
     ItemError,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import DataError
+from striate.metrics.calibration import log_softmax
 from striate.metrics.shared import percent
 
 Floats = NDArray[np.float64]
@@ -190,9 +191,7 @@ def energy(scores: Floats) -> Floats:
     >>> energy(np.zeros((1, 1)))
     array([0.])
     """
-    z = np.asarray(scores, np.float64)
-    high = z.max(axis=1, keepdims=True)
-    return np.asarray((high + np.log(np.exp(z - high).sum(axis=1, keepdims=True)))[:, 0])
+    return np.asarray(np.asarray(scores, np.float64).max(axis=1) - log_softmax(scores).max(axis=1))
 
 
 def lowest_energy(scores: Floats) -> tuple[float, ...]:

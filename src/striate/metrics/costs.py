@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, RecipeError, nearest, printable
-from striate.metrics.averages import Interval
-
-RESAMPLES = 1000
+from striate.metrics.resampling import Interval, counts_drawn, middle, resamples_of
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,5 @@ def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
     (1.0, 1.0)
     """
     levels, counts = np.unique(values, return_counts=True)  # few in most cases: as few numbers are drawn
-    draws = max(100, min(RESAMPLES, 5_000_000 // len(levels)))
-    drawn = np.random.default_rng(0).multinomial(len(values), counts / len(values), draws)
-    low, high = np.percentile(drawn @ levels / len(values), (2.5, 97.5))
-    mean = float(values.mean())
-    return min(float(low), mean), max(float(high), mean)
+    (drawn,) = counts_drawn(counts, resamples_of(len(levels), 5_000_000))
+    return middle(drawn @ levels / len(values), float(values.mean()))

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.averages import Interval
 from striate.metrics.classification import wilson
 from striate.metrics.curves import auc_interval, threshold_curves
-from striate.metrics.paired import drawings
+from striate.metrics.resampling import Interval, drawings, middle, resamples_of
 from striate.metrics.shared import (
     WORST,
     ItemError,
@@ -112,9 +111,15 @@ class MultilabelScores:
 
     def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 ``(R,)``, the mean AP when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
-        each = [resampled_precision(z, true, times) for z, true in zip(self.logits.T, self.targets.T, strict=True)]
+        counts = np.ascontiguousarray(times.T, np.float32)
+        each = np.stack([label.resampled(counts) for label in self._rankings])
         there = ~np.isnan(each)
         return np.asarray(np.where(there, each, 0).sum(0) / np.maximum(there.sum(0), 1))
+
+    @cached_property
+    def _rankings(self) -> tuple[PrecisionRanking, ...]:
+        """Of each label, its items in order, sorted once for all resamplings."""
+        return tuple(PrecisionRanking.of(z, true) for z, true in zip(self.logits.T, self.targets.T, strict=True))
 
     @cached_property
     def mean_average_precision_interval(self) -> Interval | None:
@@ -134,10 +139,8 @@ class MultilabelScores:
         return self._interval(macro)
 
     def _interval(self, metric: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
-        draws = max(100, min(1000, 2_000_000 // self.logits.size))
-        found = np.concatenate([metric(times) for times in drawings(self.n, draws)])
-        low, high = np.percentile(found, (2.5, 97.5))
-        return float(low), float(high)
+        draws = drawings(self.n, resamples_of(self.logits.size))
+        return middle(np.concatenate([metric(times) for times in draws]))
 
     def item_columns(self) -> dict[str, list[Any]]:
         """``labels`` and ``prediction``, separated by ``;``, ``right``, and every label's probability, ``p(NAME)``."""
@@ -276,19 +279,44 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def resampled_precision(
-    scores: NDArray[np.float64], true: NDArray[np.bool_], times: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """``(R,)``: the average precision when item i counts ``times[:, i]`` times; *times* is ``(R, N)``. NaN: nothing is
-    true.
+@dataclass(frozen=True, eq=False)
+class PrecisionRanking:
+    """The items of one label by falling score, from which the average precision of any resampling is two sums.
 
-    >>> resampled_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]), np.array([[1.0, 0.0, 2.0]]))
-    array([1.])
+    Args:
+        items: int ``(M,)``, in order, up to the last of a score that a positive item has.
+        starts: int ``(T,)``, where in *items* begins what a threshold adds: those scores that a positive item has.
+        positives: int ``(P,)``, the positive items in that order.
+        begins: int ``(T,)``, likewise in *positives*.
     """
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # the end of each run of equal scores
-    times = times[:, order]
-    items, hits = times.cumsum(1)[:, last], (times * true[order]).cumsum(1)[:, last]
-    with np.errstate(invalid="ignore"):
-        recall = hits / hits[:, -1:]
-        return np.asarray((np.diff(recall, axis=1, prepend=0) * (hits / np.maximum(items, 1))).sum(1))
+
+    items: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    positives: NDArray[np.int64]
+    begins: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64], true: NDArray[np.bool_]) -> PrecisionRanking:
+        """Of *scores* ``(N,)`` against *true* ``(N,)``."""
+        order = np.argsort(-scores, kind="stable")
+        ordered, hit = scores[order], np.flatnonzero(true[order])
+        begins = np.flatnonzero(np.diff(ordered[hit], prepend=np.inf))  # the first positive of each equal score
+        ends = np.searchsorted(-ordered, -ordered[hit[begins]], "right")  # where its run of equal scores is over
+        last = int(ends[-1]) if len(ends) else 0
+        return cls(order[:last], np.r_[0, ends[:-1]][: len(ends)], order[hit], begins)
+
+    def resampled(self, counts: NDArray[np.float32]) -> NDArray[np.float64]:
+        """float64 ``(R,)``: the average precision when item i counts ``counts[i]`` times; *counts* is ``(N, R)``. NaN:
+        nothing is positive.
+
+        >>> ranking = PrecisionRanking.of(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))
+        >>> ranking.resampled(np.array([[1.0], [0.0], [2.0]], np.float32))
+        array([1.])
+        """
+        if not len(self.starts):
+            return np.full(counts.shape[1], np.nan)
+        hits = np.add.reduceat(counts[self.positives], self.begins, axis=0).astype(np.float64)
+        called = np.add.reduceat(counts[self.items], self.starts, axis=0).astype(np.float64).cumsum(axis=0)
+        with np.errstate(invalid="ignore"):
+            found = (hits * hits.cumsum(axis=0) / np.maximum(called, 1)).sum(axis=0) / hits.sum(axis=0)
+        return np.asarray(found)

@@ -4,7 +4,7 @@ other metrics; and how many items would be needed where the answer is that nobod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10, sqrt
 from statistics import NormalDist
@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from striate.errors import DataError
 from striate.metrics.repeated import student_t
+from striate.metrics.resampling import RESAMPLES, drawings, middle
 from striate.metrics.shared import Scores
 from striate.tasks.task import Metric
 
 LEVEL, POWER = 0.95, 0.8  # of the interval; of a study that would find the difference that was seen
-RESAMPLES = 2000  # of the items, in the bootstrap
-AT_ONCE = 4_000_000  # numbers of a table of resamplings: how often each item counts
 FEWEST = 3  # groups of which an interval says something
 EXACT, BOOTSTRAP = "McNemar's exact test", "paired bootstrap"
 
@@ -208,14 +207,13 @@ def paired_bootstrap(
     spread = expanded(found, apart, units)
     tails = min(int((spread <= 0).sum()), int((spread >= 0).sum()))
     p = min(1.0, 2 * (1 + tails) / (1 + len(spread))) if units > 1 else 1.0
-    low, high = np.percentile(spread, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
     needed = n * ((z + NormalDist().inv_cdf(POWER)) * error / apart) ** 2 if apart else 0.0
     return PairedDifference(
         metric,
         n,
         values[0],
         values[1],
-        _with_zero((float(low), float(high)), p),
+        _with_zero(middle(spread), p),
         p,
         int((second.errors < first.errors).sum()),
         int((second.errors > first.errors).sum()),
@@ -230,24 +228,6 @@ def resampled_metric(scores: Scores, times: NDArray[np.float64], metric: Metric)
     """
     found: NDArray[np.float64] = getattr(scores, f"resampled_{metric.name}", scores.resampled)(times)
     return found
-
-
-def drawings(
-    n: int, resamples: int = RESAMPLES, seed: int = 0, groups: Sequence[str] = ()
-) -> Iterator[NDArray[np.float64]]:
-    """Tables ``(R, N)`` of how often each of *n* items counts when as many are drawn with replacement, or whole
-    *groups*; as many rows in all as *resamples*.
-
-    >>> [float(times.sum()) for times in drawings(5, 1)]
-    [5.0]
-    >>> next(drawings(4, 1, groups="aabb")).tolist()
-    [[1.0, 1.0, 1.0, 1.0]]
-    """
-    names, of = np.unique([*groups], return_inverse=True) if len(groups) else (np.arange(n), np.arange(n))
-    rng, rows, units = np.random.default_rng(seed), max(1, AT_ONCE // n), len(names)
-    for begin in range(0, resamples, rows):
-        times = rng.multinomial(units, np.full(units, 1 / units), min(rows, resamples - begin)).astype(np.float64)
-        yield times[:, of] if len(groups) else times
 
 
 def expanded(drawn: NDArray[np.float64], value: float, units: int) -> NDArray[np.float64]:
@@ -276,8 +256,7 @@ def group_interval(scores: Scores, value: float, groups: Sequence[str]) -> tuple
     if units < FEWEST:
         return None
     drawn = np.concatenate([scores.resampled(times) for times in drawings(len(groups), groups=groups)])
-    low, high = np.percentile(expanded(drawn, value, units), (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
-    return float(low), float(high)
+    return middle(expanded(drawn, value, units))
 
 
 def _paired(first: int, second: int) -> int:

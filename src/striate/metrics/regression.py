@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import printable
-from striate.metrics.averages import Interval
-from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_interval, spearman, spearman_interval
+from striate.metrics.resampling import Interval
+from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_intervals, spearman, spearman_interval
 from striate.metrics.shared import WORST, ItemError, aligned, as_plain, check_table, item_name
 
 Pairs = tuple[tuple[int, int], ...]
@@ -159,7 +159,8 @@ def score_regression(
     n = len(error)
     each = abs(error).mean(1)
     half = NormalDist().inv_cdf(0.975) * float(each.std(ddof=1)) / sqrt(n) if n > 1 else float("inf")
-    per_class = tuple(_value_score(name, predicted[:, i], true[:, i]) for i, name in enumerate(classes))
+    intervals = r2_intervals(predicted, true)
+    per_class = tuple(_value_score(name, predicted[:, i], true[:, i], intervals[i]) for i, name in enumerate(classes))
     known = [c.r2 for c in per_class if c.r2 is not None]
     orders = [c.spearman for c in per_class if c.spearman is not None]
     spread = true.std(0)
@@ -185,7 +186,9 @@ def score_regression(
     )
 
 
-def _value_score(name: str, predicted: NDArray[np.float64], true: NDArray[np.float64]) -> ValueScore:
+def _value_score(
+    name: str, predicted: NDArray[np.float64], true: NDArray[np.float64], r2_interval: Interval | None
+) -> ValueScore:
     error = predicted - true
     squares, spread = float((error**2).sum()), float(((true - true.mean()) ** 2).sum())
     order = spearman(predicted, true)
@@ -195,7 +198,7 @@ def _value_score(name: str, predicted: NDArray[np.float64], true: NDArray[np.flo
         sqrt(squares / len(error)),
         1 - squares / spread if spread > 0 else None,
         float(error.mean()),
-        r2_interval(predicted, true) if spread > 0 else None,
+        r2_interval if spread > 0 else None,
         order,
         None if order is None else spearman_interval(order, len(true)),
         quantile_groups(predicted, true),

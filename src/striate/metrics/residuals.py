@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.averages import Interval
+from striate.metrics.resampling import Interval, drawings, middle, resamples_of
 
 Floats = NDArray[np.float64]
 GROUPS = 10  # of items by their prediction
@@ -90,23 +90,21 @@ def spearman_interval(r: float, n: int, level: float = 0.95) -> Interval:
     return tanh(atanh(r) - half), tanh(atanh(r) + half)
 
 
-def r2_interval(predictions: Floats, targets: Floats) -> Interval | None:
-    """95% interval of the coefficient of determination of one value ``(N,)``: a bootstrap over the items (Efron 1979).
-    None where the targets never vary.
+def r2_intervals(predictions: Floats, targets: Floats) -> tuple[Interval | None, ...]:
+    """95% interval of the coefficient of determination of each value, both ``(N, V)``: a bootstrap over the items
+    (Efron 1979), of all values on the same drawings. None where the targets never vary.
 
-    >>> y = np.arange(50.0)
-    >>> r2_interval(y, y)
-    (1.0, 1.0)
+    >>> y = np.arange(50.0)[:, None]
+    >>> r2_intervals(y, y), r2_intervals(y, 0 * y)
+    (((1.0, 1.0),), (None,))
     """
-    n = len(targets)
-    true = targets - targets.mean()
-    if not true.any():
-        return None
-    draws, rng = max(100, min(1000, 2_000_000 // n)), np.random.default_rng(0)
-    times = rng.multinomial(n, np.full(n, 1 / n), draws).astype(np.float64)
-    spread = times @ true**2 - (times @ true) ** 2 / n
-    there = spread > 1e-12 * float(true @ true)  # the same item n times has no variance to be explained
-    if not there.any():
-        return None
-    low, high = np.percentile(1 - (times @ (targets - predictions) ** 2)[there] / spread[there], (2.5, 97.5))
-    return float(low), float(high)
+    n, true = len(targets), targets - targets.mean(axis=0)
+    squares, whole = true**2, (true**2).sum(axis=0)
+    found = []
+    for times in drawings(n, resamples_of(n)):
+        spread = times @ squares - (times @ true) ** 2 / n
+        there = spread > 1e-12 * whole  # the same item n times has no variance to be explained
+        ratio = times @ (targets - predictions) ** 2 / np.where(there, spread, 1)
+        found.append(np.where(there, 1 - ratio, np.nan))
+    ends = map(middle, np.concatenate(found).T)
+    return tuple(None if np.isnan(low) else (low, high) for low, high in ends)

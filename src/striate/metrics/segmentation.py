@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.averages import Interval
 from striate.metrics.classification import confused_pairs, wilson
 from striate.metrics.outlines import boundary_f1, count_objects
+from striate.metrics.resampling import Interval, drawings, middle
 from striate.metrics.shared import WORST, ItemError, as_plain, bootstrap_interval, class_table, item_name, percent
 from striate.tasks.task import IGNORE
 
-RESAMPLES = 1000  # of the images, for the interval
+RESAMPLES = 1000  # of the images, for the intervals
 
 
 @dataclass(frozen=True)
@@ -267,19 +267,14 @@ def _bootstrap(shares: NDArray[np.int64], outlines: NDArray[np.float64]) -> tupl
     """The middle 95% of the mean IoUs of N images drawn with replacement from *shares* ``(N, 2, K)``, and of the means
     of each column of *outlines* ``(N, M)``, NaN where an image has none.
     """
-    rng, n = np.random.default_rng(0), len(shares)
     there, known = ~np.isnan(outlines), np.nan_to_num(outlines)
     ious, means = [], []
-    for _ in range(RESAMPLES // 100):  # in parts, of which each takes 800 bytes per image
-        times = rng.multinomial(n, np.full(n, 1 / n), 100).astype(np.float64)
+    for times in drawings(len(shares), RESAMPLES):
         both, union = (times @ shares[:, i].astype(np.float64) for i in (0, 1))
         ious.append(_mean_iou(both, union))
         of = times @ there
         means.append(np.where(of > 0, times @ known / np.maximum(of, 1), np.nan))
-    low, high = np.nanpercentile(ious, (2.5, 97.5))
-    columns = (column[~np.isnan(column)] for column in np.concatenate(means).T)
-    ends = [np.percentile(column, (2.5, 97.5)).tolist() if len(column) else (np.nan,) * 2 for column in columns]
-    return (float(low), float(high)), [(a, b) for a, b in ends]
+    return middle(np.concatenate(ious)), [middle(column) for column in np.concatenate(means).T]
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

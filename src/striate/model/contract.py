@@ -7,8 +7,7 @@ prediction alike, through :mod:`striate.model.prepare`.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any
+from dataclasses import MISSING, dataclass, fields
 
 from striate.errors import ModelError, RecipeError, listed, nearest
 from striate.tasks import CLASSIFICATION, TaskField
@@ -232,11 +231,6 @@ class Contract:
             f"sets is {coverage:.3g}; this model knows {has}: sets are fitted at the end of training, the higher their "
             f"coverage the more validation items they need (14 for 80%, 29 for 90%, 59 for 95%, 299 for 99%)"
         )
-
-    def unfitted(self) -> Contract:
-        """Without what was fitted after training: for other weights."""
-        default: dict[str, Any] = {f.name: f.default for f in fields(self) if f.name in SURENESS}
-        return replace(self, **default)
 
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self)} | {"task": self.task.name}

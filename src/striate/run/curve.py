@@ -18,7 +18,8 @@ from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics import Scores
-from striate.metrics.paired import drawings, resampled_metric
+from striate.metrics.paired import resampled_metric
+from striate.metrics.resampling import drawings, middle
 from striate.report.document import html_document
 from striate.report.lines import ChartLine, LineChart, line_chart
 from striate.report.markup import el, html_table, join, note, num, section
@@ -340,7 +341,7 @@ def learning_curve(
         len(scores[0]),
         points,
         values[-1] - values[-LAST:][0],
-        _middle(drawn[:, -1] - drawn[:, -LAST:][:, 0]),
+        middle(drawn[:, -1] - drawn[:, -LAST:][:, 0]),
         forecast,
         ends,
         str(series.folder),
@@ -365,12 +366,7 @@ def _resampled(scores: list[Scores], metric: Metric, groups: Sequence[str] = ())
 def _interval(scores: list[Scores], drawn: NDArray[np.float64], metric: Metric) -> tuple[float, float]:
     """Of one training the metric's own, where it has one; else from the drawings."""
     own: tuple[float, float] | None = getattr(scores[0], f"{metric.name}_interval", None)
-    return own if own and len(scores) == 1 else _middle(drawn)
-
-
-def _middle(drawn: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
-    return low, high
+    return own if own and len(scores) == 1 else middle(drawn)
 
 
 def _forecast(
@@ -391,4 +387,4 @@ def _forecast(
         slope = (np.log(e) - np.log(e).mean(-1, keepdims=True)) @ (x - x.mean()) / ((x - x.mean()) ** 2).sum()
         return np.asarray(sign * e[..., -1] * (1 - 2.0**slope))
 
-    return float(change(error[-LAST:])), _middle(change(errors[known, -LAST:]))
+    return float(change(error[-LAST:])), middle(change(errors[known, -LAST:]))

@@ -16,6 +16,7 @@ from striate.inspect.attribution.probe import Probe, probing
 from striate.inspect.attribution.result import Attribution, resize_to_input
 from striate.inspect.capture import hooked, takes_hooks
 from striate.inspect.target import TargetLike
+from striate.metrics.residuals import spearman
 from striate.tasks import CLASSIFICATION, Task
 from striate.threads import one_at_a_time
 
@@ -325,21 +326,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([1.0, 4.0, 5.0]))
     1.0
     """
-    a, b = (_ranks(values) - (values.size - 1) / 2 for values in (one, other))
-    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return round(float((a * b).sum()) / spread, 12) if spread else float("nan")
+    found = spearman(one.ravel(), other.ravel())
+    return float("nan") if found is None else round(found, 12)
 
 
 def _means(runs: list[list[float]]) -> tuple[float, ...]:
     """The mean over the runs, stage by stage, of what is a number."""
     stages = ([value for value in stage if value == value] for stage in zip(*runs, strict=True))
     return tuple(sum(known) / len(known) if known else float("nan") for known in stages)
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, at, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
-    ranks: np.ndarray = (np.cumsum(counts) - (counts + 1) / 2)[at.ravel()]
-    return ranks
 
 
 def _weighted(module: nn.Module, x: Tensor) -> list[str]:
