@@ -45,6 +45,7 @@ WALLS = {
     "net": "spec analysis files threads",
     "model": "spec analysis net tasks tasks.answers metrics learning files",
     "datasets": "tasks model plotting report fetching files",
+    "runtime": "model threads files",  # prediction from an exported file: no torch
     "loading": "spec analysis drawing zoo net tasks learning model fetching files",
     # what people do
     "exporters": "spec analysis net tasks learning model loading files",
@@ -52,12 +53,21 @@ WALLS = {
     "page": "spec analysis drawing net tasks tasks.scoring learning filtering model inspect inspect.models files "
     "_version",
     "run": "spec analysis net tasks tasks.answers tasks.scoring metrics diagnosis learning model datasets loading "
-    "report inspect inspect.models exporters page files _version baselines",
+    "report inspect inspect.models exporters runtime page threads files _version baselines",
     "experiments": "spec analysis drawing zoo net tasks metrics learning plotting filtering model datasets loading "
     "report inspect inspect.models files _version",
 }
 HALVES = ("tasks.answers", "tasks.scoring", "inspect.models")
-TORCHLESS = ("tasks.answers", "metrics", "diagnosis", "plotting", "report", "filtering", "cli")  # numpy, and so on
+TORCHLESS = (
+    "tasks.answers",
+    "metrics",
+    "diagnosis",
+    "plotting",
+    "report",
+    "filtering",
+    "runtime",
+    "cli",
+)  # numpy, and so on
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only
 FRONT = ("cli", "serve")  # imported by cli alone
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from striate._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from striate import runtime as runtime
     from striate import zoo as zoo
     from striate.analysis import Report as Report
     from striate.datasets.doctor import doctor as doctor
@@ -104,11 +105,11 @@ _INNER = {"Join", "OPS", "Op", "Pool", "Shape", "Spec"}  # of striate.spec: what
 
 
 def __getattr__(name: str) -> Any:
-    if name == "zoo":
-        return import_module("striate.zoo")
+    if name in ("runtime", "zoo"):
+        return import_module(f"striate.{name}")
     found = import_module(_PLACES.get(name, "striate.spec"))  # the ops, and what they are composed with
     if name == "__all__":
-        return sorted({*_PLACES, *found.__all__, "zoo"} - _INNER)
+        return sorted({*_PLACES, *found.__all__, "runtime", "zoo"} - _INNER)
     if name not in _PLACES and (name not in found.__all__ or name in _INNER):
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
     value = getattr(found, name)

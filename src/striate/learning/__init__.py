@@ -9,7 +9,7 @@ from striate.learning.modules import Scorer, evaluating, fixed_norms, freeze
 from striate.learning.optim import Muon, loss_name, loss_of, optimizer_of, orthogonalised, rate_at
 from striate.learning.recipe import BALANCE, LOSSES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
 from striate.learning.recipes import RECIPES, NamedRecipe, find_recipe, named_recipe
-from striate.learning.speed import Speed, processors, using_threads
+from striate.learning.speed import Speed, using_threads
 
 __all__ = [
     "BALANCE",
@@ -41,7 +41,6 @@ __all__ = [
     "named_recipe",
     "optimizer_of",
     "orthogonalised",
-    "processors",
     "rate_at",
     "read_recipe",
     "save_state",

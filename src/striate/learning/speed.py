@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from striate.errors import listed
 from striate.learning.modules import each_tensor, leading_tensor
 from striate.learning.recipe import MEMORY_FORMATS, PRECISIONS, Recipe
+from striate.threads import processors
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,6 @@ class Speed:
         found = cls(**known | {"float32_layers": tuple(map(str, known["float32_layers"]))})
         right = found.precision in PRECISIONS and found.memory_format in MEMORY_FORMATS
         return found if right and isinstance(found.threads, int) and 0 <= found.threads <= 4096 else None
-
-
-def processors() -> int:
-    """How many processors this process may use.
-
-    >>> processors() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -13,6 +13,7 @@ from striate.errors import ModelError, RecipeError, listed, nearest
 from striate.tasks import CLASSIFICATION, TaskField
 from striate.tasks.task import IGNORE as IGNORE
 
+FORMAT = "striate 1"  # what the files that contain a contract say of themselves
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")
 TEST_TIME = ("none", "flip")  # test-time augmentation
@@ -257,6 +258,14 @@ class Contract:
                     raise ModelError(f"contract: {name} must be a list, got {value!r}")
                 values[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
         return cls(**values)
+
+
+def check_tta(tta: str, contract: Contract) -> None:
+    """RecipeError where that is no test-time augmentation, or none for what the *contract* says."""
+    if tta not in TEST_TIME:
+        raise RecipeError(f"tta is {tta!r}{nearest(tta, TEST_TIME)}")
+    if tta != "none" and not contract.mirrors:
+        raise RecipeError(f"tta {tta} {NO_MIRROR}; omit it")
 
 
 NO_MIRROR = "is of images, and of targets that are the same in the mirror"

@@ -16,11 +16,11 @@ from typing import Any
 
 from striate.errors import Error, ModelError
 from striate.files import check_regular
+from striate.model.contract import FORMAT as FORMAT
 from striate.model.contract import Contract
 from striate.spec import Graph, Shape, parse
 from striate.spec.op import shown, word
 
-FORMAT = "striate 1"
 MODEL_FILE = "model.safetensors"  # its name in a run's folder
 MOST = 16 * 2**20  # bytes of a header: thousands of layers fit in a tenth of it
 MOST_LAYERS = 2_000

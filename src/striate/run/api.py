@@ -29,7 +29,7 @@ from striate.run.item_table import write_items
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
-from striate.run.predicting import placed
+from striate.run.predicting import opened
 from striate.run.splits import data_of_run, run_of
 from striate.run.sureness import AFTER_CHOICE, promise_broken, set_threshold
 from striate.spec import Shape
@@ -179,7 +179,7 @@ def evaluated(
 ) -> tuple[Scores, list[Held]]:
     """As :func:`evaluate`, with the items that were measured."""
     check_options(options, "evaluate")
-    found = placed(model, device, batch_size, tta)
+    found = opened(model, device, batch_size, tta)
     if data is None:
         folder = run_of(found.path)
         if folder is None:
@@ -187,6 +187,10 @@ def evaluated(
             raise RecipeError(f"{where}: no run's folder says what it was trained on; give the data to evaluate it on")
         data = data_of_run(folder)
     if accept_error is not None or coverage is not None:
+        if not isinstance(found, Model):
+            raise RecipeError(
+                f"{found.path} is an exported file; choose the threshold of the model file, and export that"
+            )
         val = parts_for(found, data, "val", say=say, reading=reading, fetching=fetching, **options)[0]
         say(set_threshold(found, model, val, accept_error, coverage))
     held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from striate.errors import RecipeError
+from striate.learning import Speed
+from striate.loading import Given, open_model
+from striate.model.contract import check_tta
+from striate.model.model import Model
 
 
 def device_named(name: str) -> torch.device:
@@ -26,3 +32,21 @@ def device_named(name: str) -> torch.device:
         why = "unknown device type" if "Expected one of" in why else why[:100]
         raise RecipeError(f"device {name!r} is not available ({why}); use cpu or auto") from None
     return place
+
+
+def placed(model: Given, device: str | None = None, tta: str | None = None) -> Model:
+    """The model, on its device, with that test-time augmentation.
+
+    Raises:
+        ModelError: There is no such model. RecipeError: No such device, or no such augmentation of its items.
+    """
+    found = open_model(model)
+    if found is not model:  # read for this alone; most layers are faster in this order of the same numbers
+        Speed(memory_format="channels_last").place(found.module)
+    if device is not None:
+        found.module.to(device_named(device))
+    if tta is not None:
+        check_tta(tta, found.contract)
+        path, found = found.path, Model(found.module, replace(found.contract, tta=tta))
+        found.path = path
+    return found

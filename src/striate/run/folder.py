@@ -13,7 +13,6 @@ from typing import Any
 
 from striate.errors import ModelError, RecipeError, printable
 from striate.files import FolderLock, read_json
-from striate.learning.recipe import current_names
 from striate.tasks import Task, task_named
 
 STATE = "state/state.safetensors"
@@ -161,6 +160,8 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot be read ({error}); omit --resume to start a new run") from None
     if not isinstance(about, dict) or not {"data", "name", "net", "init"} <= about.keys():
         raise ModelError(f"{path}: does not describe a run; omit --resume to start a new run")
+    from striate.learning.recipe import current_names
+
     return current_names(about)
 
 

@@ -22,9 +22,9 @@ from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.model.predictor import output_context
 from striate.model.prepare import normalise
+from striate.run.devices import placed
 from striate.run.folder import SERIES, Say, is_finished, to_stderr
 from striate.run.measuring import Held, Reading, measure, parts_for
-from striate.run.predicting import placed
 from striate.run.series_start import read_series
 
 BATCH = 256
@@ -103,7 +103,7 @@ def wrong_labels(
         if split != "all":
             raise RecipeError(f"split is {split!r}: the folds of a cross-validation judge all items; omit it")
         return _by_folds(folds, data, say, reading, options)
-    found = placed(model, None, BATCH, None)
+    found = placed(model)
     held = parts_for(found, data, split, say=say, reading=reading, **options)
     return wrong_labels_of(found, held)
 
@@ -140,6 +140,7 @@ def _by_folds(
     if not done:
         raise ModelError(f"{missing[0]}: no fold is finished; go on with striate train DATA --out FOLDER --resume")
     held, predicted = [], []
+from striate.run.devices import placed
     for path in done:
         model = placed(path, None, BATCH, None)
         for part in parts_for(model, data, "test", reading=reading, **options):

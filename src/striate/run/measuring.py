@@ -17,8 +17,7 @@ from striate.errors import DataError, RecipeError, listed, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
-from striate.model.model import Model
-from striate.model.predictor import output_context
+from striate.model.predictor import Predictor, output_context
 from striate.model.prepare import class_numbers
 from striate.run.folder import Say
 from striate.run.splits import in_the_runs_splits
@@ -79,7 +78,7 @@ def item_groups(held: Sequence[Held]) -> tuple[str, ...]:
     return tuple(part.source.groups[i] for part in held for i in part.kept)
 
 
-def measure(model: Model, *held: Held, batch_size: int = 256) -> Scores:
+def measure(model: Predictor, *held: Held, batch_size: int = 256) -> Scores:
     """The metrics of *model* on what its own contract prepared; of several splits together.
 
     Masks are measured in the images' own sizes, as they are written to files.
@@ -108,7 +107,7 @@ def measure_scores(
 
 
 def parts_for(
-    model: Model,
+    model: Predictor,
     data: Data,
     split: str = "test",
     *,

@@ -15,10 +15,10 @@ from striate.datasets.options import check_options
 from striate.errors import DataError, RecipeError
 from striate.loading import Given
 from striate.metrics import PairedDifference
-from striate.model.model import Model
+from striate.model.predictor import Predictor
 from striate.run.folder import Say, to_stderr
 from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
-from striate.run.predicting import placed
+from striate.run.predicting import opened
 from striate.run.result import made_of
 from striate.run.splits import data_of_run, run_of
 from striate.tasks.scoring import scoring_of
@@ -122,7 +122,7 @@ def compare(
     'not distinguishable'
     """
     check_options(options, "compare")
-    models = [placed(model, device, batch_size, tta) for model in (first, second)]
+    models = [opened(model, device, batch_size, tta) for model in (first, second)]
     tasks = [model.contract.task for model in models]
     names = [_called(given, model, which) for given, model, which in zip((first, second), models, WHICH, strict=True)]
     if tasks[0] != tasks[1]:
@@ -140,11 +140,11 @@ def compare(
 WHICH = ("the first model", "the second model")
 
 
-def _called(given: Given, model: Model, otherwise: str) -> str:
+def _called(given: Given, model: Predictor, otherwise: str) -> str:
     return str(given) if isinstance(given, str | Path) else str(model.path or otherwise)
 
 
-def _data_of(models: list[Model]) -> DataSet:
+def _data_of(models: list[Predictor]) -> DataSet:
     folder = next((folder for model in models if (folder := run_of(model.path))), None)
     if folder is None:
         raise RecipeError("no run's folder says what the models were trained on; give the data to compare them on")

@@ -4,59 +4,60 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image
 
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import DataError, RecipeError, listed, nearest
+from striate.errors import DataError, RecipeError, listed
 from striate.files import write_safely
-from striate.learning import Speed
-from striate.loading import Given, open_model
 from striate.metrics.conformal import more_than_chance
 from striate.metrics.shared import share_of
-from striate.model.contract import NO_MIRROR, TEST_TIME, Contract
-from striate.model.model import Model
+from striate.model.contract import check_tta
+from striate.model.predictor import Predictor
 from striate.model.sources import Item, Source, source_items
 from striate.report.pictures import NOTHING, class_colours
-from striate.run.devices import device_named
 from striate.run.folder import Say, to_stderr
 from striate.run.items import items_of
 from striate.run.shards import Shard
+from striate.runtime import OnnxModel, is_exported, load
 from striate.tasks.answers import Answer, Mask
 
 if TYPE_CHECKING:
     from striate.datasets import Data
+    from striate.loading import Given
 
 
-def check_tta(tta: str, contract: Contract) -> None:
-    """RecipeError where that is no test-time augmentation, or none for what the *contract* says."""
-    if tta not in TEST_TIME:
-        raise RecipeError(f"tta is {tta!r}{nearest(tta, TEST_TIME)}")
-    if tta != "none" and not contract.mirrors:
-        raise RecipeError(f"tta {tta} {NO_MIRROR}; omit it")
+def opened(
+    model: Given | Predictor, device: str | None = None, batch_size: int = 1, tta: str | None = None
+) -> Predictor:
+    """Whatever predicts, ready: an exported file in its own runtime, without torch; all else as a ``Model``.
 
+    Args:
+        model: A model file, a run's folder, an ``.onnx`` file, a ``Model``, an ``OnnxModel``.
+        device: Where it goes first; None: where it is.
+        batch_size: That is asked for.
+        tta: Test-time augmentation instead of the model's own; an exported file has its own inside.
 
-def placed(model: Given, device: str | None, batch_size: int, tta: str | None) -> Model:
-    """The model, on its device, with that test-time augmentation; RecipeError where the *batch_size* is none."""
+    Raises:
+        ModelError: There is no such model. RecipeError: What is asked of it does not fit it.
+    """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise RecipeError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-    found = open_model(model)
-    if found is not model:  # read for this alone; most layers are faster in this order of the same numbers
-        Speed(memory_format="channels_last").place(found.module)
-    if device is not None:
-        found.module.to(device_named(device))
-    if tta is not None:
-        check_tta(tta, found.contract)
-        path, found = found.path, Model(found.module, replace(found.contract, tta=tta))
-        found.path = path
+    if not isinstance(model, OnnxModel) and not is_exported(model):
+        from striate.run.devices import placed
+
+        return placed(cast("Given", model), device, tta)
+    found = model if isinstance(model, OnnxModel) else load(cast(str, model), device=device or "cpu")
+    if tta not in (None, found.contract.tta):
+        check_tta(str(tta), found.contract)
+        raise RecipeError(f"tta is {tta!r}, and {found.path} was exported with {found.contract.tta!r}; export it anew")
     return found
 
 
 def predict(
-    model: Given,
+    model: Given | Predictor,
     sources: Source | Iterable[Source] | Data,
     *,
     threshold: float | None = None,
@@ -74,7 +75,7 @@ def predict(
     """The predictions of *model* for *sources*, in their order, under their names.
 
     Args:
-        model: A model file, a run's folder or a ``Model``.
+        model: A model file, a run's folder, an ``.onnx`` file that ``striate export`` wrote, or a ``Model``.
         sources: What :meth:`Model.predict <striate.model.model.Model.predict>` takes: an image file, a folder, an
             array, a batch, a sentence; or several of them. Also all that :func:`train` takes: a table, an ``.npz``, a
             DataFrame, ``(X, y)``, a data set, with targets (which are not looked at) or without.
@@ -117,7 +118,7 @@ def predict(
 
 
 def predictions(
-    model: Given,
+    model: Given | Predictor,
     sources: Source | Iterable[Source] | Data,
     *,
     threshold: float | None = None,
@@ -133,7 +134,7 @@ def predictions(
     say: Say = to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
-    found = placed(model, device, batch_size, tta)
+    found = opened(model, device, batch_size, tta)
     if threshold is not None and (not isinstance(threshold, int | float) or not 0 <= threshold <= 1):
         raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
     if out is not None and not found.contract.task.per_pixel:

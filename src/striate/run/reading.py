@@ -18,12 +18,11 @@ from striate.datasets.batches import check_balance
 from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, counted, nearest
 from striate.learning import Recipe, loss_of
-from striate.model.contract import IGNORE, RESIZE, Contract
+from striate.model.contract import IGNORE, RESIZE, Contract, check_tta
 from striate.model.prepare import normalise
 from striate.net import naive_bayes, whiten
 from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading
-from striate.run.predicting import check_tta
 
 
 def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -> None:

@@ -26,7 +26,6 @@ from striate.learning import (
     World,
     fastest,
     fit_head,
-    processors,
     save_state,
     training,
     using_threads,
@@ -46,6 +45,7 @@ from striate.run.trackers import Trackers
 from striate.run.verdict import Verdict
 from striate.tasks import Task
 from striate.tasks.keeping import SPAN, standings
+from striate.threads import processors
 
 SHORT = 1e11  # floating-point operations of a run that is over before a measurement would pay; one thread is enough
 

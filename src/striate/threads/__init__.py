@@ -1,7 +1,8 @@
-"""Locks: what must not happen in two threads at once, such as two hooks on one module."""
+"""Locks: what must not happen in two threads at once, such as two hooks on one module; and the processors there are."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,3 +27,12 @@ def one_at_a_time(thing: Any) -> Iterator[None]:
         lock = _locks.setdefault(thing, threading.RLock())
     with lock:
         yield
+
+
+def processors() -> int:
+    """How many processors this process may use.
+
+    >>> processors() >= 1
+    True
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

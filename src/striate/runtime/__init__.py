@@ -1,0 +1,5 @@
+"""Prediction from an exported ``.onnx`` file: numpy, Pillow and onnxruntime, no torch. :func:`load` opens the file."""
+
+from striate.runtime.onnx_model import OnnxModel, is_exported, load
+
+__all__ = ["OnnxModel", "is_exported", "load"]

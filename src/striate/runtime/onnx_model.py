@@ -1,0 +1,149 @@
+"""An exported network in onnxruntime: what ``striate export --to onnx`` writes, answering as the model that it was."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.errors import Error, ModelError, RecipeError, nearest
+from striate.files import check_regular
+from striate.model.contract import FORMAT, Contract
+from striate.model.predictor import Predictor
+from striate.threads import processors
+
+SUFFIX = ".onnx"
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+TAKES = {"text": ("tensor(int64)", np.int64), "values": ("tensor(float)", np.float32)}  # all else: bytes
+
+
+class OnnxModel(Predictor):
+    """The network in an ``.onnx`` file with its contract; it predicts as the ``.safetensors`` that it is from.
+
+    Args:
+        session: Of onnxruntime.
+        contract: What the file says of itself.
+        path: The file.
+    """
+
+    def __init__(self, session: Any, contract: Contract, path: Path) -> None:
+        super().__init__(contract)
+        self.session = session
+        self.path = path
+        self._dtype = TAKES.get(contract.mode, ("", np.uint8))[1]
+
+    def scores(self, inputs: np.ndarray) -> np.ndarray:
+        outputs = self.session.run(["scores"], {"input": np.ascontiguousarray(inputs, self._dtype)})
+        return np.asarray(outputs[0])
+
+
+def is_exported(given: object) -> bool:
+    """Whether *given* names an exported file, by its ending.
+
+    >>> is_exported("photos.onnx"), is_exported("runs/photos")
+    (True, False)
+    """
+    return isinstance(given, str | Path) and Path(given).suffix.lower() == SUFFIX
+
+
+def load(path: str | Path, *, device: str = "cpu", threads: int = 0) -> OnnxModel:
+    """The network in the ``.onnx`` file at *path*, ready to predict, without torch.
+
+    Args:
+        path: What ``striate export --to onnx`` wrote.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` (with the package onnxruntime-gpu), ``"auto"``.
+        threads: That compute; 0: as many as there are processors for this process, or as ``OMP_NUM_THREADS`` says.
+
+    Raises:
+        ModelError: Naming the file: missing, damaged, not written by striate; or onnxruntime is not installed.
+        RecipeError: There is no such device.
+    """
+    path = Path(path)
+    try:
+        check_regular(path)
+        if find_spec("onnxruntime") is None:
+            raise ModelError("needs the package onnxruntime: pip install 'striate[runtime]'")
+        onnxruntime = import_module("onnxruntime")
+        providers = _providers(device, onnxruntime.get_available_providers())
+        session = _session(onnxruntime, path, providers, threads or _processors())
+        contract = _contract(session.get_modelmeta().custom_metadata_map)
+        _check(session, contract)
+    except RecipeError:
+        raise
+    except FileNotFoundError:
+        raise ModelError(f"{path}: file not found; striate export MODEL --to onnx writes one") from None
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    except Error as error:
+        raise ModelError(f"{path}: {error}") from None
+    return OnnxModel(session, contract, path)
+
+
+def _session(onnxruntime: Any, path: Path, providers: list[Any], threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is raised; nothing is written to stderr by itself
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # while files are decoded
+    try:
+        return onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+    except Exception as error:  # each kind of damage is another class, of no common base
+        why = " ".join(str(error).split())
+        raise ModelError(f"onnxruntime cannot read it ({why[:200]}); export it again") from None
+
+
+def _contract(metadata: dict[str, str]) -> Contract:
+    if "contract" not in metadata or "striate" not in metadata:
+        raise ModelError("an ONNX file that was not written by striate export: its metadata contain no contract")
+    if metadata["striate"] != FORMAT:
+        raise ModelError(f"written as {metadata['striate'][:40]!r}, this version reads {FORMAT!r}; update striate")
+    return Contract.from_json(metadata["contract"])
+
+
+def _check(session: Any, contract: Contract) -> None:
+    """ModelError unless the graph takes what the contract prepares, and gives its scores."""
+    kind = TAKES.get(contract.mode, ("tensor(uint8)", np.uint8))[0]
+    inputs = [(i.name, i.type, tuple(i.shape[1:])) for i in session.get_inputs()]
+    expected = ("input", kind, contract.input)
+    if [i[:2] for i in inputs] != [expected[:2]] or not _agrees(inputs[0][2], contract.input):
+        raise ModelError(f"takes {_words(inputs)}, and by its contract it should be {_words([expected])}")
+    outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
+    shape = contract.task.outputs_of(len(contract.classes), contract.input)
+    if not _agrees(outputs.get("scores", ()), shape):
+        raise ModelError(f"gives {outputs}, and by its contract there should be scores of shape {list(shape)}")
+
+
+def _agrees(shape: tuple[int | str, ...], expected: tuple[int, ...]) -> bool:
+    """Axes that the file gives a name instead of a number may be of any length."""
+    sides = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(isinstance(n, str) or n == m for n, m in sides)
+
+
+def _words(inputs: list[tuple[str, str, tuple[Any, ...]]]) -> str:
+    return ", ".join(f"{name}: {kind} of shape {list(shape)}" for name, kind, shape in inputs)
+
+
+def _providers(device: str, there: list[str]) -> list[Any]:
+    """Of onnxruntime, for a *device* by its name."""
+    kind, _, number = device.partition(":")
+    if kind == "auto":
+        kind = "cuda" if PROVIDERS["cuda"] in there else "cpu"
+    if kind not in PROVIDERS or (number and not number.isdecimal()):
+        raise RecipeError(f"device {device!r} is unknown{nearest(device, [*PROVIDERS, 'auto'])}")
+    if PROVIDERS[kind] not in there:
+        raise RecipeError(
+            f"device {device!r} is not available to onnxruntime; use cpu or auto, or install onnxruntime-gpu"
+        )
+    first = (PROVIDERS[kind], {"device_id": number}) if number and kind == "cuda" else PROVIDERS[kind]
+    return [first, *[PROVIDERS["cpu"]] * (kind != "cpu")]
+
+
+def _processors() -> int:
+    """As many as this process may use, or as it was told to."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    return processors()
