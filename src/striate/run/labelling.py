@@ -140,9 +140,8 @@ def _by_folds(
     if not done:
         raise ModelError(f"{missing[0]}: no fold is finished; go on with striate train DATA --out FOLDER --resume")
     held, predicted = [], []
-from striate.run.devices import placed
     for path in done:
-        model = placed(path, None, BATCH, None)
+        model = placed(path)
         for part in parts_for(model, data, "test", reading=reading, **options):
             if not len(part.arrays):
                 continue
