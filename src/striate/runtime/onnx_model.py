@@ -50,7 +50,7 @@ def is_exported(given: object) -> bool:
     return isinstance(given, str | Path) and Path(given).suffix.lower() == SUFFIX
 
 
-def load(path: str | Path, *, device: str = "cpu", threads: int = 0) -> OnnxModel:
+def load_exported(path: str | Path, *, device: str = "cpu", threads: int = 0) -> OnnxModel:
     """The network in the ``.onnx`` file at *path*, ready to predict, without torch.
 
     Args:
