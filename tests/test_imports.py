@@ -54,6 +54,7 @@ WALLS = {
     "_version",
     "run": "spec analysis net tasks tasks.answers tasks.scoring metrics diagnosis learning model datasets loading "
     "report inspect inspect.models exporters runtime page threads files _version baselines",
+    "estimators": "spec tasks model datasets loading run files",
     "experiments": "spec analysis drawing zoo net tasks metrics learning plotting filtering model datasets loading "
     "report inspect inspect.models files _version",
 }

@@ -7,6 +7,7 @@ torch comes in with the first name that needs it.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from striate._version import __version__ as __version__
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from striate.errors import SeeError as SeeError
     from striate.errors import ShapeError as ShapeError
     from striate.errors import SpecError as SpecError
+    from striate.estimators import Classifier as Classifier
+    from striate.estimators import Regressor as Regressor
     from striate.experiments import experiment as experiment
     from striate.filtering import activation as activation
     from striate.filtering import convolve as convolve
@@ -76,6 +79,7 @@ _WHERE = {
     "striate.datasets.doctor": "doctor",
     "striate.datasets.open": "open_data",
     "striate.errors": "DataError Error ModelError RecipeError SeeError ShapeError SpecError",
+    "striate.estimators": "Classifier Regressor",
     "striate.experiments": "experiment",
     "striate.filtering": "activation convolve lab pool",
     "striate.inspect.models": "activity explain field filters imagine maps peaks unit",
@@ -109,7 +113,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"striate.{name}")
     found = import_module(_PLACES.get(name, "striate.spec"))  # the ops, and what they are composed with
     if name == "__all__":
-        return sorted({*_PLACES, *found.__all__, "runtime", "zoo"} - _INNER)
+        missing = set() if find_spec("sklearn") else {"Classifier", "Regressor"}  # whose base classes are its
+        return sorted({*_PLACES, *found.__all__, "runtime", "zoo"} - _INNER - missing)
     if name not in _PLACES and (name not in found.__all__ or name in _INNER):
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
     value = getattr(found, name)

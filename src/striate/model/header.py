@@ -45,12 +45,14 @@ class Header:
     """A checked header: the net, the contract, and each tensor's dtype and shape.
 
     Of somebody's own module there is no net; *code* says whose weights they are, in words that nothing runs.
+    *estimator* is what :meth:`striate.Classifier.save` adds: its parameters and classes, as JSON.
     """
 
     graph: Graph | None
     contract: Contract
     tensors: dict[str, tuple[str, Shape]]
     code: str = ""
+    estimator: str = ""
 
 
 def model_file(path: str | Path) -> Path:
@@ -105,18 +107,19 @@ def read_header(path: Path) -> Header:
         if about["striate"] != FORMAT:
             raise ModelError(f"written as {about['striate']!r}, this version reads {FORMAT!r}; update striate")
         kind = "code" if "code" in about else "net"
-        for key in (kind, "contract"):
+        estimator = about.setdefault("estimator", "")
+        for key in (kind, "contract", "estimator"):
             if not isinstance(about.get(key), str):
                 raise ModelError(f"the metadata contain no {key}")
-        unknown = sorted(about.keys() - {"striate", kind, "contract"})
+        unknown = sorted(about.keys() - {"striate", kind, "contract", "estimator"})
         if unknown:
             raise ModelError(f"the metadata contain the unknown key {unknown[0]!r}")
         tensors = {name: (t["dtype"], tuple(t["shape"])) for name, t in raw.items()}
         if kind == "code":
-            return Header(None, Contract.from_json(about["contract"]), tensors, about["code"][:LONGEST_LINE])
+            return Header(None, Contract.from_json(about["contract"]), tensors, about["code"][:LONGEST_LINE], estimator)
         graph, contract = _read_net(about["net"]), Contract.from_json(about["contract"])
         check_agree(graph, contract)
-        return Header(graph, contract, tensors)
+        return Header(graph, contract, tensors, estimator=estimator)
     except Error as error:
         raise ModelError(f"{path}: {error}") from None
     except OSError as error:

@@ -59,6 +59,7 @@ class Model(Predictor):
         super().__init__(contract)
         self.module = module
         self.code = ""  # of somebody's own module: where it is from, such as my_net.py:Net
+        self.estimator = ""  # what an estimator keeps in the file besides: its parameters and classes, as JSON
 
     @torch.no_grad()
     def scores(self, inputs: np.ndarray) -> np.ndarray:
@@ -113,6 +114,7 @@ class Model(Predictor):
             raise ModelError(f"{path}: not saved: {error}") from None
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.module.state_dict().items()}
         about = {"striate": FORMAT, "contract": self.contract.to_json()}
+        about |= {"estimator": self.estimator} if self.estimator else {}
         if self.graph is None:
             about["code"] = self.code or type(self.module).__name__
             tensors = {name: value.clone() for name, value in tensors.items()}  # some may share their memory
@@ -154,6 +156,7 @@ def load(path: str | Path, module: nn.Module | None = None) -> Model:
                 raise ModelError(f"the tensor {name!r} contains values that are not numbers (NaN or infinity)")
         net.load_state_dict(tensors, assign=header.graph is not None)
         model = Model(net, header.contract)
+        model.estimator = header.estimator
         if header.graph is None:
             model.code = header.code
             _check_own(model, header)

@@ -98,10 +98,18 @@ def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, rate_given: boo
             recipe = replace(recipe, head_epochs=0, norm_statistics="batch")
         return Choice(recipe, "finetune", "it begins with trained weights")
     items, task = max(1, round(fraction * len(dataset.train))), dataset.task
-    text = dataset.mode == "text"
-    name = "text" if text else task.default_recipe
+    text, table = dataset.mode == "text", dataset.mode == "values" and len(dataset.input) == 1
+    name = "text" if text else "table" if table else task.default_recipe
     named = RECIPES[name]
-    kind = "the data are texts" if text else task.default_net_reason if name != "default" else ""
+    kind = (
+        "the data are texts"
+        if text
+        else "the data are a table"
+        if table
+        else task.default_net_reason
+        if name != "default"
+        else ""
+    )
     if items < MANY or dataset.mode not in IMAGES or not task.exclusive or task.per_pixel:
         recipe = named.sized(items)
         small = f"the training split is small: {items:,}" if recipe != named.recipe else ""

@@ -71,6 +71,7 @@ def prepare(
     say: Say = lambda text: None,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
+    as_split: bool = False,
     **options: Any,
 ) -> Run:
     """Reads the data, works out the network, builds it, and makes the run's folder (or finds it, to resume).
@@ -85,6 +86,8 @@ def prepare(
         say: Callback for messages, one string each.
         reading: Progress callback (items, total).
         fetching: Told what of which file is fetched, where one has to be: its name, bytes done, bytes in all.
+        as_split: *data* is a data set whose splits are used as they are: where it has no validation or test split, none
+            is taken from its training split. Such a run has no ``finish``, and no folder unless *out* names one.
         **options: Those of :class:`~striate.run.options.RunOptions`.
 
     Raises:
@@ -97,7 +100,9 @@ def prepare(
         say, reading, fetching = say_nothing, None, None
     with ExitStack() as undo:  # a run that cannot begin leaves the lock of its folder to whoever had it
         run = world.in_turn(
-            lambda: _prepared(data, net, recipe, settings, say, reading, fetching, choice, undo, world, device)
+            lambda: _prepared(
+                data, net, recipe, settings, say, reading, fetching, choice, undo, world, device, as_split
+            )
         )
         run.follow_first()
         undo.pop_all()
@@ -116,6 +121,7 @@ def _prepared(
     undo: ExitStack,
     world: World,
     device: torch.device,
+    as_split: bool,
 ) -> Run:
     init = "auto"
     if isinstance(recipe, NamedRecipe):
@@ -127,7 +133,11 @@ def _prepared(
     trackers = Trackers.of(choice.log, say) if world.first else Trackers()
     if choice.resume and choice.out is not None:
         choice = _Earlier.find(choice.out, "", None, undo, world).filled(choice)
-    dataset, choice = _opened(data, choice, fetching)
+    if as_split:
+        assert isinstance(data, DataSet)
+        dataset = data
+    else:
+        dataset, choice = _opened(data, choice, fetching)
     opened = choice.of_data
     network = None if net is None else open_network(net)
     before: _Earlier | None = None
@@ -166,7 +176,8 @@ def _prepared(
         network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
         say(f"note: {line}")
-    dataset = sampled(with_validation(dataset, recipe.seed), recipe.fraction, recipe.seed)
+    dataset = dataset if as_split else with_validation(dataset, recipe.seed)
+    dataset = sampled(dataset, recipe.fraction, recipe.seed)
     pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
     if pretrained:
         choice = replace(choice, weights=pretrained.path, init="auto" if choice.init in FROM_DATA else choice.init)
@@ -240,6 +251,7 @@ def _prepared(
         keep_epochs=choice.keep_epochs,
         init=choice.init,
         page=choice.page,
+        in_memory=as_split and choice.out is None,
         baseline=choice.baseline,
         trackers=trackers,
         options=DataOptions(**choice.of_data | {"task": None}).given(),
@@ -268,7 +280,7 @@ def _prepared(
         about |= {name: getattr(run.recipe, name) for name in ("lr", "weight_decay")}
     if before:
         restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
-    if not world.first:
+    if not world.first or run.in_memory:
         return run
     if before:
         run.lock = before.lock

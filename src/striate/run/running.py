@@ -77,6 +77,8 @@ class Run:
     init: str = "auto"  # of the weights that it began with
     speed: Speed = Speed()  # how steps are computed
     page: bool = False  # write the network's live page
+    in_memory: bool = False  # there is no folder: the best weights are kept here, and nothing is measured at the end
+    kept_weights: dict[str, torch.Tensor] = field(default_factory=dict)  # where it is in memory
     baseline: bool = True  # compare the network with a plain model at the end
     beside: BaselineResult | None = None  # what was found, once measured
     no_page: str = ""  # why there is none, where one was to be written
@@ -126,7 +128,7 @@ class Run:
             self.model.module,
             self.batches("train", train=True),
             self.recipe,
-            val=self.batches("val"),
+            val=self.batches("val") if "val" in self.parts else None,
             state=self.state,
             task=self.task,
             weights=self.class_weights(),
@@ -217,7 +219,7 @@ class Run:
         Raises:
             RecipeError: The run was resumed elsewhere in this process meanwhile.
         """
-        if not self.world.first:
+        if not self.world.first or self.in_memory:
             return
         if self.lock and not self.lock.held:
             raise RecipeError(f"{self.folder}: this run was resumed meanwhile, by a later one in this process")
@@ -246,7 +248,11 @@ class Run:
     def _save_model(self, path: Path) -> None:
         """The model as it is now: with the averaged weights, where they are kept."""
         with self.state.averaged():
-            self.model.save(path)
+            if self.in_memory:
+                state = self.model.module.state_dict()
+                self.kept_weights = {name: value.detach().clone() for name, value in state.items()}
+            else:
+                self.model.save(path)
 
     @property
     def work(self) -> int:
@@ -315,6 +321,11 @@ class Run:
 
     def best(self) -> Model:
         """The best model by validation. Several processes all call this, and have it from the first."""
+        if self.in_memory:
+            Speed().place(self.model.module)
+            self.model.module.load_state_dict(self.kept_weights)
+            self.model.module.eval()
+            return self.model
         best = self.model.reloaded(self.folder / "model.safetensors") if self.world.first else self.model
         best.module.to(self.device)
         self.world.level(best.module.state_dict().values())

@@ -149,5 +149,6 @@ def _check_ordered(arrays: Mapping[str, np.ndarray]) -> None:
         if key.lower().startswith("x") and array.ndim == 2 and array.shape[1] < LEAST:
             raise DataError(
                 f"{key} has the shape {array.shape}: a table of {array.shape[1]} columns, whose order means nothing to "
-                f"a convolution; expected images (N, H, W) or (N, H, W, C), or signals (N, L) of {LEAST} numbers up"
+                f"a convolution; expected images (N, H, W) or (N, H, W, C), or signals (N, L) of {LEAST} numbers up; "
+                f"for a table there are striate.Classifier and striate.Regressor"
             )

@@ -246,7 +246,7 @@ class ArrayInputs:
     axis: int  # of the channels, in the array as it came; 0 where there are none
 
 
-def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None) -> ArrayInputs:
+def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None, *, table: bool = False) -> ArrayInputs:
     """*array* as images or values, by its type and its axes.
 
     Bytes ``(N, H, W)`` are grey images, ``(N, H, W, C)`` or ``(N, C, H, W)`` images of C channels: the smaller of the
@@ -258,6 +258,7 @@ def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None)
         where: What the array is called in a message.
         array: Numbers, finite.
         like: The training split, whose axes and, of values, sides this one must share.
+        table: ``(N, F)`` is a table of F columns whose order means nothing: an item is ``(F,)``, each a channel.
 
     Raises:
         DataError: Too few or too many axes, or others than the training split's.
@@ -270,9 +271,16 @@ def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None)
         raise DataError(f"{where} is {array.dtype} {array.shape}, unlike the training split; save both the same way")
     if axis >= array.ndim:
         raise DataError(f"{where} has the shape {array.shape}, the items of the training split have more axes")
-    first = np.moveaxis(array, axis, 1) if axis else array[:, None]
+    table = table and array.ndim == 2
+    first = np.moveaxis(array, axis, 1) if axis else array if table else array[:, None]
     shape = first.shape[1:]
-    channels = f"axis {axis} is taken for the channels ({shape[0]})" if axis else "there is one channel"
+    channels = (
+        f"a column is a channel ({shape[0]})"
+        if table
+        else f"axis {axis} is taken for the channels ({shape[0]})"
+        if axis
+        else "there is one channel"
+    )
     what = "images" if image else "volumes" if first.ndim == 5 else "values"
     note = f"{array.dtype} {array.shape}: {what}; {channels}, so an item is {'x'.join(map(str, shape))}"
     if like and (like.shape[:1] != shape[:1] if image else like.shape != shape):
