@@ -49,7 +49,7 @@ def test_a_network_that_is_worse_is_warned_of_and_says_what_to_try(tmp_path):
     (warning,) = (text for text in result.warnings() if "plain model" in text)
     assert warning.startswith("no better than a plain model: colour histogram + HOG + linear classifier has accuracy 9")
     assert warning.endswith(
-        "use more --epochs, --augment standard, --tune 5m or more data, or stay with the plain model"
+        'use more --epochs, --augment "standard flip=no", --tune 5m or more data, or stay with the plain model'
     )
 
 
@@ -103,7 +103,7 @@ def test_what_to_try_suits_the_items():
     tuned = "--tune 5m or more data, or stay with the plain model"
     assert advice_beside(text, "none", overfits=False) == f"use more --epochs, {tuned}"
     assert advice_beside(text, "none", overfits=True) == f"use {tuned}"  # more epochs would make that worse
-    photos = Contract(("a", "b"), (3, 128, 128), "RGB", (0.5,) * 3, (0.25,) * 3)
+    photos = Contract(("cat", "dog"), (3, 128, 128), "RGB", (0.5,) * 3, (0.25,) * 3)
     said = advice_beside(photos, "none", overfits=False)
     assert "--augment standard" in said
     assert "pretrained weights (--weights mobilenet_v2)" in said

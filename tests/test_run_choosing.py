@@ -184,7 +184,7 @@ def test_few_photos_get_more_epochs(tmp_path):
     choice = choose(few.with_parts(train=part))
     assert (len(part), choice.recipe.epochs) == (800, 60)
     assert choice.line(choice.recipe).startswith("recipe: default, 60 epochs of batches of 16 (since the ")
-    assert "the photos are few: 800;" in choice.line(choice.recipe)
+    assert "the training split is small: 800 photos;" in choice.line(choice.recipe)
     assert choose(few.with_parts(train=part), fraction=0.5).recipe.epochs == 60
     many = Part(part.inputs * 4, np.arange(3200) % 2, part.names * 4)
     assert choose(few.with_parts(train=many)).recipe.epochs == 20

@@ -121,7 +121,7 @@ def experiments(browser: Any, folder: Path, wanted: set[str]) -> None:
         striate(f"experiment {name}", "--out", folder / f"{name}.html", folder=folder)
         page = browser.new_page(viewport={"width": WIDTH, "height": 100})
         page.goto((folder / f"{name}.html").as_uri())
-        page.add_style_tag(content="section { padding: 1rem; margin: 0; border: 0 }")
+        page.add_style_tag(content="section { padding: 1rem; margin: 0 }")
         photographed(
             page,
             f"experiment-{name}",

@@ -214,6 +214,13 @@ def test_several_columns_that_may_be_meant(tmp_path, columns):
     assert open_data(path, label=columns[1]).classes == ("u", "v", "w")
 
 
+@pytest.mark.parametrize("date", ["2026-03-{:02}", "{}/3/2026", "2026-03-{:02}T12:30:00Z", "{}.3.2026 08:15"])
+def test_dates_are_no_classes(tmp_path, date):
+    rows = [[date.format(1 + i % 5), f"a message of {i} words", ["refund", "account"][i % 2]] for i in range(20)]
+    data = open_data(written(tmp_path / "t.csv", [["created", "message", "team"], *rows]))
+    assert data.why == "from the column 'team' of t.csv"
+
+
 @pytest.mark.parametrize(
     "names",
     [

@@ -90,7 +90,7 @@ def test_an_image_with_almost_nothing_on_it(pets, image):
     path = save(image, pets / "train/cat/blank.png")
     problem = the(doctor(pets), "low-information")
     assert (problem.severity, problem.files) == ("warning", (str(path),))
-    assert problem.message == "1 image with almost nothing on it: 99% of each is of one brightness"
+    assert problem.message == "1 almost empty image: 99% of each is of one brightness"
     assert "remove those that do not show their label" in problem.fix
 
 

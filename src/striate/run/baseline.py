@@ -17,6 +17,7 @@ from striate.metrics import Scores
 from striate.model.contract import Contract
 from striate.model.header import code_and_path
 from striate.model.model import Model
+from striate.run.choosing import sided_class
 from striate.run.folder import PROGRESS
 from striate.run.measuring import Held, item_groups, measure, measure_scores
 from striate.tasks import Metric, task_named
@@ -168,7 +169,7 @@ def advice_beside(contract: Contract, augment: str, *, overfits: bool) -> str:
     steps = [] if overfits else ["more --epochs"]
     if contract.mode not in ("text", "values"):
         if augment == "none":
-            steps += ["--augment standard"]
+            steps += ['--augment "standard flip=no"' if sided_class(contract.classes) else "--augment standard"]
         if min(contract.input[1:]) >= LARGE:
             steps += ["pretrained weights (--weights mobilenet_v2)"]
     return f"use {', '.join([*steps, '--tune 5m'])} or more data, or stay with the plain model"

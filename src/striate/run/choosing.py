@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from striate.analysis import analyse
@@ -69,8 +70,8 @@ def choose(
     recipe, why = replace(choice.recipe, augment=augment), choice.why
     more = min(MORE, round(PHOTOS_SEEN / max(1, fraction * len(dataset.train))))
     if not fine_tuned and more > recipe.epochs:
-        recipe, few = replace(recipe, epochs=more), f"the photos are few: {len(dataset.train):,}"
-        why = f"{why} and {few}" if why else few
+        recipe = replace(recipe, epochs=more)
+        why = f"{why} photos" if why else f"the photos are few: {len(dataset.train):,}"
     return replace(choice, recipe=recipe, why=why, why_augment=why_augment)
 
 
@@ -84,10 +85,19 @@ def augmentation(dataset: DataSet) -> tuple[str, str]:
     task = dataset.task
     if dataset.mode != "RGB" or not dataset.train.files or task.per_pixel or task.continuous:
         return "none", ""
-    sided = [name for name in dataset.classes if len(name) == 1 or name.isdecimal() or SIDED.search(name)]
-    if sided:
-        return "standard flip=no", f"these are photos, and the class {sided[0]!r} may be no other in a mirror"
+    if sided := sided_class(dataset.classes):
+        return "standard flip=no", f"these are photos, and the class {sided!r} may be no other in a mirror"
     return "standard", "these are photos"
+
+
+def sided_class(classes: Sequence[str]) -> str:
+    """The first of *classes* that may be another one in a mirror: its name says a side, or it is a digit or a letter;
+    "" where there is none.
+
+    >>> sided_class(("stop", "turn left")), sided_class(("cat", "dog"))
+    ('turn left', '')
+    """
+    return next((name for name in classes if len(name) == 1 or name.isdecimal() or SIDED.search(name)), "")
 
 
 def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, rate_given: bool, fraction: float) -> Choice:

@@ -61,7 +61,7 @@ def _blurred(case: Case) -> Iterator[DataProblem]:
 def _nearly_empty(case: Case) -> Iterator[DataProblem]:
     empty = _images(case, lambda looks: (looks.spread > FLAT) & _little_on(looks.thumb)) == 1
     if empty.any() and empty.mean() <= BY_NATURE:
-        message = f"{counted(int(empty.sum()), 'image')} with almost nothing on it: 99% of each is of one brightness"
+        message = f"{counted(int(empty.sum()), 'almost empty image')}: 99% of each is of one brightness"
         fix = "look at them, and remove those that do not show their label"
         yield DataProblem("low-information", WARNING, message, fix, _names(case, empty))
 

@@ -32,6 +32,7 @@ _GROUPS = set(
     "writer".split()
 )
 _ABOUT_PEOPLE = ("age", "sex", "gender", "alter", "geschlecht", "ethnicity", "race")  # seldom what is to be learned
+_DATE = re.compile(r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})([ T]\d\d?:\d\d.*)?$")
 _MOST_CLASSES = 0.5  # of the rows: a column with more different values than that is no column of classes
 Found = Callable[[str], bool]  # whether a cell names a file
 
@@ -204,6 +205,7 @@ def _targets(table: CsvTable, taken: Sequence[str], source: str) -> tuple[tuple[
         return ((words or weak)[0],), True  # of a number and a name for the same, the name
     left = [name for name in others if name and not (_is_numbering(table, name) or is_group(table, name))]
     left = [name for name in left if not is_empty(table, name)]
+    left = [name for name in left if not _is_dates(table, name)] or left
     if not left:
         raise DataError(
             f"{table.heading}: no column of targets beside {source!r}; add one called label "
@@ -305,6 +307,11 @@ def _are_labels(table: CsvTable, column: str) -> bool:
         or not _is_numeric(table, column)
         or {*_sample(table, column)} <= {"0", "1", ""}
     )
+
+
+def _is_dates(table: CsvTable, column: str) -> bool:
+    cells = [cell for cell in _sample(table, column) if cell]
+    return bool(cells) and all(_DATE.match(cell) for cell in cells)
 
 
 def _is_numbering(table: CsvTable, column: str) -> bool:
