@@ -93,6 +93,25 @@ def test_tf_idf_is_scikit_learns(seed, n, length):
     assert {word for word in full.vocabulary_ if " " not in word} == {word for word in vocabulary if " " not in word}
 
 
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.integers(1, 8), st.integers(1, 9))
+def test_words_that_training_did_not_see_are_in_no_term(seed, n, length):
+    """Others than were fitted on, with higher numbers and unknown ones between: scikit-learn's, with our terms."""
+    rng = np.random.default_rng(seed)
+    end = rng.integers(0, length, n)[:, None] < np.arange(length)  # behind it, padding
+    seen, other = (np.where(end, 0, rng.integers(1, most, (n, length))) for most in (6, 40))
+    seen[0, 0] = 2
+    texts, new = ([" ".join("unknown" if w == 1 else f"w{w}" for w in t if w) for t in some] for some in (seen, other))
+    ours = TfIdf.of(seen)
+    names = [f"w{t}" if t < ours.base else f"w{t // ours.base} w{t % ours.base}" for t in ours.terms.tolist()]
+    theirs = TfidfVectorizer(ngram_range=(1, 2), vocabulary=names, token_pattern=r"\S+").fit(texts)
+    bags, matrix = ours.bags(other), np.zeros((n, len(names)))
+    ends = [*bags.starts.tolist()[1:], len(bags.ids)]
+    for row, (start, end) in enumerate(zip(bags.starts.tolist(), ends, strict=True)):
+        matrix[row, bags.ids[start:end]] = bags.weights[start:end]
+    np.testing.assert_allclose(matrix, theirs.transform(new).toarray(), atol=1e-6)
+
+
 def test_bags_and_a_matrix_give_the_same_model():
     rng = np.random.default_rng(0)
     dense = tensor((rng.random((30, 5)) < 0.4) * rng.random((30, 5)))
@@ -149,6 +168,18 @@ def test_pixels_are_told_by_colour_and_by_place():
         masks[0, :3] = 255
         found = pixel_scores(fit_pixels(images, masks, 2), images).argmax(1)
         assert (found == masks)[masks != 255].mean() > 0.97
+
+
+def test_one_image_at_a_time_has_pixel_features(monkeypatch):
+    from striate.baselines import pixels
+
+    images = np.random.default_rng(0).integers(0, 255, (5, 3, 16, 12)).astype(np.uint8)
+    model = fit_pixels(images, images[:, 0] // 128, 2)
+    whole = (pixel_features(images).movedim(1, -1) @ model.weight + model.bias).movedim(-1, 1).numpy()
+    sizes = []
+    monkeypatch.setattr(pixels, "pixel_features", lambda some: sizes.append(len(some)) or pixel_features(some))
+    np.testing.assert_allclose(pixel_scores(model, images), whole, atol=1e-4)
+    assert sizes == [1] * 5
 
 
 def test_the_mean_around_a_pixel_is_of_the_image_alone():

@@ -208,6 +208,26 @@ def test_log_count_ratios_are_those_of_scikit_learns_naive_bayes(seed: int, clas
     assert torch.equal(net[0].weight[:, classes:], before[:, classes:])
 
 
+def test_the_words_of_many_texts_are_counted_without_a_table_of_texts_and_words() -> None:
+    """4,000 texts of a vocabulary of 50,000 words: the table alone would have 800 MB."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    largest = 0
+
+    class Largest(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            nonlocal largest
+            found = func(*args, **(kwargs or {}))
+            for one in found if isinstance(found, tuple) else [found]:
+                largest = max(largest, one.numel() if isinstance(one, torch.Tensor) else 0)
+            return found
+
+    net = nn.Sequential(nn.Embedding(50_000, 4))
+    with Largest():
+        naive_bayes(net, torch.randint(0, 50_000, (4_000, 10)), torch.arange(4_000) % 2, 2)
+    assert largest <= 4 * 50_000
+
+
 def test_of_many_classes_half_of_a_vector_is_counted() -> None:
     net = nn.Sequential(nn.Embedding(5, 4))
     before = net[0].weight.detach().clone()

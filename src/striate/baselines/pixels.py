@@ -62,7 +62,11 @@ def fit_pixels(images: NDArray[np.uint8], masks: NDArray[np.uint8], classes: int
 
 
 def pixel_scores(model: LinearModel, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """float32 ``(N, K, H, W)``: the scores of every pixel of *images* ``(N, C, H, W)``."""
+    """float32 ``(N, K, H, W)``: the scores of every pixel of *images* ``(N, C, H, W)``, of one after the other: their
+    features take 22 numbers a pixel.
+    """
     kernel = model.weight.T[:, :, None, None]
-    scores: NDArray[np.float32] = F.conv2d(pixel_features(images), kernel, model.bias).numpy()
+    scores = np.empty((len(images), len(kernel), *images.shape[2:]), np.float32)
+    for image, into in zip(images, scores, strict=True):
+        into[:] = F.conv2d(pixel_features(image[None]), kernel, model.bias)[0].numpy()
     return scores

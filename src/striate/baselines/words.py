@@ -23,7 +23,7 @@ class TfIdf:
     Args:
         terms: int64, rising: the words and pairs that were seen, as numbers.
         idf: float64, how much each counts.
-        base: What the first word of a pair is multiplied by.
+        base: One more than the largest word that was seen; what the first word of a pair is multiplied by.
     """
 
     terms: Integers
@@ -66,8 +66,10 @@ class TfIdf:
 
 
 def _terms(texts: Integers, base: int, *, counted: bool = False) -> tuple[Integers, ...]:
-    """Of each text its different terms: the rows (rising) and the terms, and how often each is there."""
-    words = texts >= WORDS
+    """Of each text its different terms: the rows (rising) and the terms, and how often each is there. Words from *base*
+    on were never seen, and are in no pair.
+    """
+    words = (texts >= WORDS) & (texts < base)
     pairs = words[:, :-1] & words[:, 1:]
     rows = np.concatenate([np.nonzero(words)[0], np.nonzero(pairs)[0]])
     terms = np.concatenate([texts[words], (texts[:, :-1] * base + texts[:, 1:])[pairs]])

@@ -184,12 +184,14 @@ def naive_bayes(module: nn.Module, texts: Tensor, targets: Tensor, classes: int)
     tensor([2.1429, 0.7143, 0.7143])
     """
     weight = _embedding(module).weight
-    there = torch.zeros(len(texts), len(weight))
-    there.scatter_(1, texts.long().cpu(), 1.0)
+    words = len(weight)
+    once = torch.unique(texts.long().cpu() + words * torch.arange(len(texts))[:, None])  # each word of a text once
+    text, word = once // words, once % words
     has = targets.cpu() if targets.ndim == 2 else nn.functional.one_hot(targets.long().cpu(), classes)
-    with_class = 1 + has[:, : weight.shape[1] // 2].float().T @ there
-    without = 1 + (1 - has[:, : weight.shape[1] // 2].float()).T @ there
-    with_class, without = with_class[:, UNKNOWN + 1 :], without[:, UNKNOWN + 1 :]
+    columns = has[:, : weight.shape[1] // 2].double().T
+    with_class = torch.stack([torch.bincount(word, column[text], minlength=words) for column in columns])
+    without = torch.bincount(word, minlength=words) - with_class
+    with_class, without = 1 + with_class[:, UNKNOWN + 1 :], 1 + without[:, UNKNOWN + 1 :]
     ratios = (with_class / with_class.sum(1, keepdim=True) / (without / without.sum(1, keepdim=True))).log()
     weight[UNKNOWN + 1 :, : len(ratios)] = ratios.T.to(weight)
 
