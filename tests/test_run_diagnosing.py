@@ -75,10 +75,10 @@ def test_a_folder_is_named_first_by_evaluate(model, digits, cli, tmp_path):
 
 def test_the_other_columns_of_a_table_are_properties(model, digits, tmp_path):
     x, y = digits
-    rows = ["file,label,camera,iso"]
+    rows = ["file,label,camera,iso,brightness"]
     for i in range(40):
         Image.fromarray(x[i]).save(tmp_path / f"{i}.png")
-        rows.append(f"{i}.png,{y[i]},{'ab'[i % 2]},{i * 100 or ''}")
+        rows.append(f"{i}.png,{y[i]},{'ab'[i % 2]},{i * 100 or ''},{'cd'[i % 2]}")
     (tmp_path / "table.csv").write_text("\n".join(rows))
     (held,) = parts_for(model, tmp_path / "table.csv", "train")
     found, which = item_properties([held]), [int(name.split("/")[-1][:-4]) for name in held.arrays.names]
@@ -86,6 +86,8 @@ def test_the_other_columns_of_a_table_are_properties(model, digits, tmp_path):
     assert found["camera"].tolist() == ["ab"[i % 2] for i in which]
     assert found["iso"] == pytest.approx([i * 100 if i else np.nan for i in which], nan_ok=True)
     assert found["label"].tolist() == [str(y[i]) for i in which]
+    assert found["column brightness"].tolist() == ["cd"[i % 2] for i in which]  # beside the image's own
+    assert found["brightness"].dtype == np.float32
     assert set(found["pixels"]) == {64}
     assert set(found["file type"]) == {"png"}
 

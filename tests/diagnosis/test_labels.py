@@ -100,6 +100,9 @@ def test_of_several_labels_each_is_judged_by_itself():
     first = next(s for s in found.wrong if s.index == 7)
     assert {first.given, first.suggested} == {"dog", "no dog"}
     assert found.quality[[7, 91]].max() < WRONG
+    assert found.n == 400 * 3  # labels, as the suspects are
+    both = (true ^ np.array([[True, True, False]])).astype(np.uint8)[:1]
+    assert [s.index for s in several_label_errors(p[:1], both, NAMES).wrong] == [0, 0]
 
 
 def test_numbers_far_from_their_prediction_are_wrong_and_noise_is_not():

@@ -257,3 +257,16 @@ def test_the_further_figures_of_masks():
     assert "1 of 2" in text
     assert "or less, the worst" in text
     json.dumps(scores.as_dict(), allow_nan=False)
+
+
+def test_values_that_are_called_as_another_column_keep_their_targets():
+    values = ["error", "item", "x", "predicted x", "target error"]
+    predicted, true = np.arange(10.0).reshape(2, 5), np.arange(10.0, 20).reshape(2, 5)
+    columns = score_regression(predicted, true, values).item_columns()
+    assert "item" not in columns  # which is the item's name
+    assert len(columns) == 2 * len(values) + 1
+    titles = ["target target error", "target item", "x", "target predicted x", "target error"]
+    for i, (name, title) in enumerate(zip(values, titles, strict=True)):
+        assert columns[title] == true[:, i].tolist()
+        assert columns[f"predicted {name}"] == predicted[:, i].tolist()
+    assert columns["error"] == [10.0, 10.0]

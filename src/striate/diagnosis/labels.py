@@ -45,11 +45,18 @@ class LabelErrors:
         quality: float64 ``(N,)``, how well each item's label fits, 0 to 1: sorted by it, wrong labels come first.
         wrong: The items whose labels look wrong, the least fitting first.
         ambiguous: Those that could be of two classes, and whose label is one of the two.
+        labels_of_each: How many labels of an item are judged, each by itself and a suspect of its own.
     """
 
     quality: NDArray[np.float64]
     wrong: tuple[Suspect, ...]
     ambiguous: tuple[Suspect, ...] = ()
+    labels_of_each: int = 1
+
+    @property
+    def n(self) -> int:
+        """How many labels were judged."""
+        return len(self.quality) * self.labels_of_each
 
 
 def label_errors(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str]) -> LabelErrors:
@@ -87,14 +94,14 @@ def label_errors(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[
     wrong = (quality < WRONG) & (_part(own / shares[y], others[each, best] / shares[best]) < WRONG)
     second = np.sort(p, axis=1)[:, -2]
     ambiguous = ~wrong & (second >= AMBIGUOUS) & (own >= second)
-    found = [
+    unfit, doubtful = (
         tuple(
             Suspect(i, classes[y[i]], classes[best[i]], float(quality[i]))
             for i in np.flatnonzero(which)[np.argsort(quality[which], kind="stable")].tolist()
         )
         for which in (wrong, ambiguous)
-    ]
-    return LabelErrors(quality, *found)
+    )
+    return LabelErrors(quality, unfit, doubtful)
 
 
 def _part(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,7 +130,7 @@ def several_label_errors(probabilities: ArrayLike, labels: ArrayLike, classes: S
         tuple(sorted((s for found in each for s in getattr(found, name)), key=lambda s: s.quality))
         for name in ("wrong", "ambiguous")
     )
-    return LabelErrors(quality, wrong, ambiguous)
+    return LabelErrors(quality, wrong, ambiguous, len(each))
 
 
 def number_errors(predictions: ArrayLike, targets: ArrayLike, classes: Sequence[str]) -> LabelErrors:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from striate.errors import printable
 from striate.metrics.resampling import Interval
 from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_intervals, spearman, spearman_interval
-from striate.metrics.shared import WORST, ItemError, aligned, as_plain, check_table, item_name
+from striate.metrics.shared import ITEM, WORST, ItemError, aligned, as_plain, check_table, free_names, item_name
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -94,12 +94,12 @@ class RegressionScores:
         return np.asarray(times @ self.errors / times.sum(1))
 
     def item_columns(self) -> dict[str, list[Any]]:
-        """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean absolute error."""
-        true, predicted = (
-            {f"{what}{name}": column.tolist() for name, column in zip(self.classes, values.T, strict=True)}
-            for what, values in (("", self.targets), ("predicted ", self.predictions))
-        )
-        return {**true, **predicted, "error": self.errors.tolist()}
+        """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean absolute error. A value
+        that is called as another column is has ``target NAME``.
+        """
+        predicted = {f"predicted {name}": column for name, column in zip(self.classes, self.predictions.T, strict=True)}
+        true = dict(zip(free_names(self.classes, {ITEM, "error", *predicted}), self.targets.T, strict=True))
+        return {name: column.tolist() for name, column in (true | predicted | {"error": self.errors}).items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, without every single prediction."""

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, RecipeError
 
+ITEM = "item"  # the first column of every table of items
 WORST = 24  # items kept: as many as a page of images can show and a person will look at
 ROWS = 30  # classes that are all listed; of more, the weakest
 
@@ -120,6 +121,21 @@ def probability_columns(classes: Sequence[str], probabilities: NDArray[np.float6
     {'p(cat)': [0.75], 'p(dog)': [0.25]}
     """
     return {f"p({name})": column.tolist() for name, column in zip(classes, probabilities.T, strict=True)}
+
+
+def free_names(names: Sequence[str], taken: set[str]) -> list[str]:
+    """The titles of columns called *names*, "target " before those that are *taken*, or each other's.
+
+    >>> free_names(["age", "error", "target error"], {"item", "error"})
+    ['age', 'target target error', 'target error']
+    """
+    found = []
+    for name in names:
+        title = name
+        while title in taken or (title != name and title in names):
+            title = f"target {title}"
+        found.append(title)
+    return found
 
 
 def item_name(i: int, names: Sequence[str] | None) -> str:

@@ -109,7 +109,7 @@ def nearest_section(rows: Sequence[tuple[CaptionedItem, Sequence[CaptionedItem]]
 
 def labels_section(errors: LabelErrors, shown: Sequence[CaptionedItem], command: str = "") -> Html:
     """The labels that look wrong; *shown* are some of their items, *command* lists all."""
-    wrong, n = len(errors.wrong), len(errors.quality)
+    wrong, n = len(errors.wrong), errors.n
     if not wrong:
         return section("Labels that look wrong", el("p", f"None of {n:,}, to a model that has not seen the item."))
     some = f" The {len(shown)} surest are shown" if len(shown) < wrong else ""

@@ -58,7 +58,7 @@ def _properties(held: Held) -> Properties:
     if part.groups:
         found["group"] = np.array(part.groups)
     columns = {title: column_property(cells) for title, cells in part.columns.items()}
-    return found | {title: values for title, values in columns.items() if values is not None}
+    return found | {f"column {title}" if title in found else title: v for title, v in columns.items() if v is not None}
 
 
 def _of_images(inputs: NDArray[Any], contract: Contract) -> Properties:

@@ -10,6 +10,7 @@ from typing import Any
 
 from striate.files import write_safely
 from striate.metrics import Scores
+from striate.metrics.shared import ITEM
 
 
 def write_items(path: Path, names: Sequence[str], scores: Scores) -> None:
@@ -29,7 +30,7 @@ def write_items(path: Path, names: Sequence[str], scores: Scores) -> None:
     a.png,30,31.5,1.5
     <BLANKLINE>
     """
-    columns = {"item": list(names)} | scores.item_columns()
+    columns = {ITEM: list(names)} | scores.item_columns()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -260,5 +260,5 @@ def _problems(found: WrongLabels, told: set[str]) -> Iterator[DataProblem]:
         if shown:
             names = tuple(found.names[suspect.index] for suspect in shown)
             notes = tuple(f"{suspect.given} -> {suspect.suggested}" for suspect in shown)
-            message = f"{len(shown):,} of {counted(len(found.names), 'label')} {what}"
+            message = f"{len(shown):,} of {counted(found.errors.n, 'label')} {what}"
             yield DataProblem(kind, severity, message, fix, names, notes=notes)
