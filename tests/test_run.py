@@ -542,6 +542,15 @@ def test_a_loss_that_only_grew_is_warned_of(first, losses, grew):
         )
 
 
+def test_a_run_that_diverges_in_its_first_steps_is_warned_of(tmp_path):
+    run = prepare(
+        "shapes:n=60,test=20,size=24", out=tmp_path / "run", settings={"epochs": 2, "lr": 10.0}, say=lambda text: None
+    )
+    list(run.events())
+    assert run.divergence.startswith("the loss grew from ")
+    assert "training diverged; use a smaller learning rate than lr=10," in run.divergence
+
+
 def test_a_setting_without_effect_is_noted(in_folder):
     said = []
     start(settings={"momentum": 0.5, "loss": "mse", "label_smoothing": 0.1}, say=said.append, finish=False)

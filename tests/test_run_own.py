@@ -74,13 +74,13 @@ def test_the_file_alone_says_whose_it_is_and_runs_nothing(code, in_folder, cli):
     with pytest.raises(ModelError) as error:
         striate.load("run")
     assert str(error.value) == (
-        "run/model.safetensors: contains the weights of my_net.py:Net, somebody's own PyTorch module, and no file "
-        "brings code along; give the module too: my_net.py:Net@run/model.safetensors, or in Python "
+        "run/model.safetensors: contains the weights of the PyTorch module my_net.py:Net; model files contain no code, "
+        "so name the module too: my_net.py:Net@run/model.safetensors, or in Python "
         "striate.load('run/model.safetensors', module)"
     )
     failed = cli("evaluate", "run")
     assert failed.code == 4
-    assert "contains the weights of my_net.py:Net" in failed.err
+    assert "contains the weights of the PyTorch module my_net.py:Net" in failed.err
     with pytest.raises(ModelError, match="the net needs bias, weight, which the file does not contain"):
         striate.load("run", nn.Linear(2, 2))
     trained("flatten; linear 10", out="ours")

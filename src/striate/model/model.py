@@ -128,8 +128,8 @@ def load(path: str | Path, module: nn.Module | None = None) -> Model:
 
     Args:
         path: The file, or the folder.
-        module: Of a file with the weights of somebody's own module: such a module, into which they are put. No file
-            brings code along.
+        module: Of a file with the weights of your own PyTorch module: such a module, into which they are put. Model
+            files contain no code.
 
     Raises:
         ModelError: Naming the file and what is wrong with it; nothing of it is used before all is checked.
@@ -177,8 +177,8 @@ def _own_or_not(path: Path, header: Header) -> str:
     code = header.code if header.code.isprintable() else repr(header.code)
     named = code if ".py:" in code else f"FILE.py:{code}"
     return (
-        f"contains the weights of {code}, somebody's own PyTorch module, and no file brings code along; give the "
-        f"module too: {named}@{path}, or in Python striate.load({str(path)!r}, module)"
+        f"contains the weights of the PyTorch module {code}; model files contain no code, so name the module too: "
+        f"{named}@{path}, or in Python striate.load({str(path)!r}, module)"
     )
 
 

@@ -140,7 +140,9 @@ class Run:
         with reused_memory():
             for event in self.trackers.follow(events, self.folder, about):
                 if isinstance(event, Step) and event.epoch == 1 and event.step <= FIRST:
-                    self.first_loss = max(self.first_loss or 0.0, event.loss)
+                    before = self.first_loss or event.loss
+                    if event.loss < BURST * before:
+                        self.first_loss = max(before, event.loss)
                 if isinstance(event, Epoch):
                     self.history.append(event.row())
                     self.pace.add(event)
@@ -392,3 +394,4 @@ class Run:
 
 
 FIRST = 3  # steps: the loss of one small batch may be small by chance
+BURST = 5  # times the loss before it: then training has diverged already
