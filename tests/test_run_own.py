@@ -141,7 +141,9 @@ def test_its_weights_begin_another_run(code):
     run = prepare("digits", code, weights=f"{code}@run", freeze="first", **more)
     assert "loaded the weights of 4 of 4 layers from my_net.py:Net@run" in said
     assert not run.model.module.first.weight.requires_grad
-    with pytest.raises(SpecError, match="the weights are of somebody's own module; name its code too, with --net"):
+    with pytest.raises(
+        SpecError, match="the weights are of a PyTorch module of your own; name its code too, with --net"
+    ):
         prepare("digits", weights=f"{code}@run")
 
 

@@ -65,7 +65,8 @@ class Pretrained:
             )
         if self.graph is None:
             raise SpecError(
-                f"{self.path}: the weights are of a PyTorch module of your own; name its code too, with --net FILE.py:NAME"
+                f"{self.path}: the weights are of a PyTorch module of your own; name its code too, with "
+                "--net FILE.py:NAME"
             )
         if self.has_head_for(classes, task):
             return without_sides(self.graph)

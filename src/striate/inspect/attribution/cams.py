@@ -48,7 +48,7 @@ def grad_cam(
         module: Any module; it is left as it was.
         x: One input with its batch axis, ``(1, C, H, W)``.
         target: As in :func:`~striate.inspect.attribution.gradient`; a unit must come after *layer*.
-        layer: Whose output is weighed; None for the one that :func:`cam_layer` picks. ``"relu#2"`` is the second
+        layer: Whose output is weighted; None for the one that :func:`cam_layer` picks. ``"relu#2"`` is the second
             call of a layer that is called more often.
         relu: Set negative values to zero, as the paper's equation 2 does in the end; without it the cells that
             contribute against the target are shown too.
@@ -86,7 +86,7 @@ def grad_cam_pp(module: nn.Module, x: Tensor, target: TargetLike = None, **optio
 
 
 def layer_cam(module: nn.Module, x: Tensor, target: TargetLike = None, **options: Unpack[CamOptions]) -> Attribution:
-    """LayerCAM: ``sum over k of ReLU(dS/dA_k) * A_k``, each cell weighed by its own gradient: Jiang et al. 2021,
+    """LayerCAM: ``sum over k of ReLU(dS/dA_k) * A_k``, each cell weighted by its own gradient: Jiang et al. 2021,
     equations 4 to 6. Takes and gives what :func:`grad_cam` does; made for early layers as well.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))

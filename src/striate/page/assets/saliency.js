@@ -7,7 +7,7 @@ import { size } from 'striate/ops'
 
 const SIDE = 280  // pixels of the picture, at most
 
-/** The layers whose maps can be weighed: with positions, before the scores, and not too far from them. */
+/** The layers whose maps can be weighted: with positions, before the scores, and not too far from them. */
 export function camLayers(net, score) {
   const before = new Set(), names = []
   const walk = name => { for (const input of net.byName.get(name)?.inputs ?? []) if (!before.has(input)) { before.add(input); walk(input) } }
@@ -20,7 +20,7 @@ export function camLayers(net, score) {
   return names
 }
 
-/** The one that is weighed if none is chosen: the last that is no pooling. */
+/** The one that is weighted if none is chosen: the last that is no pooling. */
 export const camLayer = (net, names) => [...names].reverse().find(name => !/pool|flatten|dropout/.test(net.byName.get(name).op)) ?? names.at(-1)
 
 export class Saliency {
@@ -159,7 +159,7 @@ export class Saliency {
     this.cells = Array.from(values, (value, i) => ({ value, x: x0 + (i % w) * sx - sx / 2 + 0.5, y: y0 + Math.floor(i / w) * sy - sy / 2 + 0.5, w: sx, h: sy, name: `cell ${Math.floor(i / w)}:${i % w}` }))
     for (const cell of this.cells) { g.globalAlpha = 0.25 + 0.5 * Math.abs(cell.value / (limit || 1)); g.fillStyle = css(cell.value, limit); g.fillRect(cell.x * zoom, cell.y * zoom, cell.w * zoom, cell.h * zoom) }
     g.globalAlpha = 1
-    this.say(score, limit, `Grad-CAM of ${score.name} at ${at}: its maps, weighed by the mean gradient of the score (Selvaraju et al. 2017). Each of the ${layer.shape[1]}\u00d7${layer.shape[2]} cells is drawn round the centre of its receptive field (${layer.field.join('\u00d7')}), as large as the step to the next.`)
+    this.say(score, limit, `Grad-CAM of ${score.name} at ${at}: its maps, weighted by the mean gradient of the score (Selvaraju et al. 2017). Each of the ${layer.shape[1]}\u00d7${layer.shape[2]} cells is drawn round the centre of its receptive field (${layer.field.join('\u00d7')}), as large as the step to the next.`)
   }
 
   say(score, limit, text) {
