@@ -34,10 +34,13 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 FILES = [ROOT / "README.md", *PAGES]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-LEARNED = tuple(
-    f"striate {verb}"
-    for verb in """train curve runs evaluate view predict export filters maps activity unit field peaks explain imagine
-    experiment""".split()
+LEARNED = (
+    *(
+        f"striate {verb}"
+        for verb in """train curve runs evaluate view predict export filters maps activity unit field peaks explain
+        imagine experiment""".split()
+    ),
+    "curl",  # of a service
 )
 
 
@@ -61,6 +64,7 @@ SLOW = (
     "export.md",
     "lab.md",
     "seeing.md",
+    "serve.md",
     "tutorial.md",
     "weights.md",
 )  # they train, or draw much

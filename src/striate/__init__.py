@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from striate.run.predicting import predict as predict
     from striate.run.series import train_series as train_series
     from striate.run.viewing import view as view
+    from striate.service import serve as serve
     from striate.spec import *  # noqa: F403
     from striate.tasks.answers import Labels as Labels
     from striate.tasks.answers import Mask as Mask
@@ -102,6 +103,7 @@ _WHERE = {
     "striate.run.finding": "find_lr",
     "striate.run.series": "train_series",
     "striate.run.viewing": "view",
+    "striate.service": "serve",
     "striate.tasks.answers": "Labels Mask Prediction Values",
 }
 _PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}

@@ -12,7 +12,20 @@ from typing import Annotated, Never
 import typer
 
 from striate._version import __version__
-from striate.cli import curve, data, evaluate, experiment, export, filtering, inspect, networks, page, runs, train
+from striate.cli import (
+    curve,
+    data,
+    evaluate,
+    experiment,
+    export,
+    filtering,
+    inspect,
+    networks,
+    page,
+    runs,
+    serve,
+    train,
+)
 from striate.cli.common import Verb, Verbs, echo
 from striate.cli.several import one_of_several, says_it, silent_unless_first
 from striate.errors import Error
@@ -35,6 +48,7 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "train": train.train_command,
         "evaluate": evaluate.evaluate_command,
         "predict": evaluate.predict_command,
+        "serve": serve.serve_command,
         "runs": runs.runs_command,
         "curve": curve.curve_command,
     },

@@ -12,7 +12,7 @@ from PIL import Image, TiffImagePlugin
 
 from striate.errors import DataError
 from striate.model.limits import overlapping_tags
-from striate.model.opening import has_metadata_behind, open_image, plain_jpeg
+from striate.model.opening import Encoded, has_metadata_behind, open_image, plain_jpeg
 
 _BAND = 1 << 19  # pixels that are converted at a time
 _ORIENTATION = 0x0112  # the EXIF tag: how the camera was held
@@ -60,14 +60,14 @@ def decode(source: Path | str, mode: str, value_range: ValueRange = ()) -> Image
 
 
 def decode_reduced(
-    source: Path | str, mode: str, factor: Callable[[tuple[int, int]], int], value_range: ValueRange = ()
+    source: Encoded, mode: str, factor: Callable[[tuple[int, int]], int], value_range: ValueRange = ()
 ) -> Decoded:
     """As :func:`decode`, but 2, 4 or 8 times smaller where the format can, which saves most of the time.
 
     Only JPEG can: libjpeg reconstructs each block of 8x8 pixels as one of 4x4, 2x2 or 1x1.
 
     Args:
-        source: The file.
+        source: The file, or its content.
         mode: As in :func:`decode`.
         factor: From the (width, height) of the upright image to 1, 2, 4 or 8, at most the shorter side.
         value_range: As in :func:`canonical`.
@@ -120,7 +120,7 @@ def _mask_values(image: Image.Image) -> np.ndarray:
     return values[..., 0] if values.ndim == 3 else values
 
 
-def header(source: Path | str) -> tuple[str, tuple[int, int]]:
+def header(source: Encoded) -> tuple[str, tuple[int, int]]:
     """``("L", "RGB" or "RGBA", (height, width))`` of a file when upright, without decoding it.
 
     ``"RGBA"`` where there is an alpha channel or a transparent colour, used or not (:func:`alpha_is_used` knows).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from striate.errors import DataError
 from striate.model.foreign import DICOM, open_dicom, open_other_tiff
 from striate.model.limits import check_cost, many_scans
 
+Encoded = Path | str | bytes  # an image file by its name, or its content
 Image.preinit()
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 SUFFIXES = {
@@ -114,40 +116,47 @@ def _images_under(folder: Path, seen: set[tuple[int, int]], deep: int) -> Iterat
 
 
 @contextmanager
-def open_image(source: Path | str) -> Iterator[Image.Image]:
-    """The image file *source*, open; whatever goes wrong inside is a DataError that names it."""
+def open_image(source: Encoded) -> Iterator[Image.Image]:
+    """The image file *source*, or that with the content *source*, open; whatever goes wrong inside is a DataError,
+    which names the file.
+    """
     try:
+        if isinstance(source, bytes):
+            with _opened(io.BytesIO(source), len(source), source) as image:
+                yield image
+            return
         status = os.stat(source)
         if not stat.S_ISREG(status.st_mode):  # nothing else is opened: a pipe would wait for ever
             folder = stat.S_ISDIR(status.st_mode)
             raise DataError("this is a folder; name the image files in it" if folder else "this is not a regular file")
-        if not status.st_size:
-            raise DataError("the file is empty (0 bytes); copy it again or remove it")
-        if os.path.splitext(source)[1].lower() == DICOM:
+        if os.path.splitext(source)[1].lower() == DICOM and status.st_size:
             yield open_dicom(source)
             return
-        with open(source, "rb") as stream:
-            check_cost(stream, status.st_size)
-            with _opened(stream, source) as image:
-                _check_area(image)
-                yield image
+        with open(source, "rb") as stream, _opened(stream, status.st_size, source) as image:
+            yield image
     except Exception as error:
         # Pillow's decoders meet damage with a dozen kinds of exception (OSError, SyntaxError, struct.error,
         # IndexError, ...). One broken file must never end a run, so each of them becomes the file's reason.
-        raise DataError(f"{source}: {_reason(error)}") from None
+        named = "" if isinstance(source, bytes) else f"{source}: "
+        raise DataError(named + _reason(error)) from None
 
 
-def _opened(stream: BinaryIO, source: Path | str) -> Image.Image:
+def _opened(stream: BinaryIO, size: int, source: Encoded) -> Image.Image:
+    if not size:
+        raise DataError("the file is empty (0 bytes); copy it again or remove it")
+    check_cost(stream, size)
     try:
-        return Image.open(stream, formats=FORMATS)
+        image: Image.Image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
         stream.seek(4)
         if stream.read(4) == b"ftyp" and stream.read(4) in _HEIC:
             raise DataError("this is HEIC or AVIF, as phones write it, which is not read; convert it to JPEG") from None
-        other = open_other_tiff(source)
+        other = None if isinstance(source, bytes) else open_other_tiff(source)
         if other is None:
             raise
-        return other
+        image = other
+    _check_area(image)
+    return image
 
 
 def has_metadata_behind(image: Image.Image) -> bool:
@@ -203,6 +212,19 @@ def _reason(error: Exception) -> str:
             )
 
 
+def pixels_in(data: bytes) -> int:
+    """How many pixels an image file of this content has, by its header alone.
+
+    Raises:
+        DataError: It is no image that can be read.
+    """
+    with suppress(IndexError):
+        if (found := _mode_and_size(data)) is not None:
+            return found[1][0] * found[1][1]
+    with open_image(data) as image:
+        return image.width * image.height
+
+
 # ------------------------------------------------------------------------------------------------- small JPEGs
 _SMALL_JPEG = 1 << 17  # bytes of a file, and pixels: above it the decoder takes the time, not the way to it
 _PIXELS = b"\xff\xda"
@@ -211,7 +233,7 @@ _TABLES = (b"\xff\xdb", b"\xff\xc4", b"\xff\xdd")  # the decoder's own matter
 _MODES = {1: "L", 3: "RGB"}
 
 
-def plain_jpeg(path: Path | str, factor: Callable[[tuple[int, int]], int]) -> Image.Image | None:
+def plain_jpeg(path: Encoded, factor: Callable[[tuple[int, int]], int]) -> Image.Image | None:
     """The pixels of a small JPEG without metadata (JFIF, grey or colour, 8 bits, whole); None for any other file.
 
     Bit for bit what ``PIL.Image.open`` gives, whose own parser takes half of the time that an image of 32x32 needs.
@@ -228,8 +250,10 @@ def plain_jpeg(path: Path | str, factor: Callable[[tuple[int, int]], int]) -> Im
         return None
 
 
-def _content(path: Path | str) -> bytes | None:
+def _content(path: Encoded) -> bytes | None:
     """All of a file, if it is an ordinary and small one."""
+    if isinstance(path, bytes):
+        return path if len(path) <= _SMALL_JPEG else None
     file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))  # a pipe: no waiting
     try:
         status = os.fstat(file)

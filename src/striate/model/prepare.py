@@ -9,7 +9,6 @@ torch, so that helper processes which decode files start fast.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL import Image
 from striate.errors import DataError
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import Decoded, canonical, decode_reduced
+from striate.model.opening import Encoded
 from striate.model.placing import placement, reduction
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ _RESAMPLING = {
 }
 
 
-def prepared(path: Path | str, contract: Contract) -> np.ndarray:
-    """The image file at *path* as the contract's bytes: uint8 ``(C, H, W)``. The one way in for files.
+def prepared(path: Encoded, contract: Contract) -> np.ndarray:
+    """The image file at *path*, or of that content, as the contract's bytes: uint8 ``(C, H, W)``. The one way in for
+    files.
 
     A JPEG much larger than the contract's input is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that still
     has twice the pixels that the input needs along both sides; where it lies does not change by that. All else is
@@ -43,7 +44,7 @@ def prepared(path: Path | str, contract: Contract) -> np.ndarray:
     try:
         _check_takes_images(contract)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(str(error) if isinstance(path, bytes) else f"{path}: {error}") from None
     decoded = decode_reduced(path, contract.mode, partial(reduction, contract=contract), contract.value_range)
     return _channels_first(_resize(decoded, contract))
 

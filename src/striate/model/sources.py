@@ -20,7 +20,9 @@ from striate.model.opening import images_under
 from striate.model.prepare import fit, fit_array, prepared
 from striate.model.words import numbers_of
 
-Source = str | Path | Image.Image | np.ndarray  # or a tensor, which is not imported for it
+Source = (
+    str | Path | bytes | Image.Image | np.ndarray
+)  # bytes: an image file's content; or a tensor, which is not imported for it
 
 
 def array_of(value: object, what: str = "the array") -> np.ndarray:
@@ -68,7 +70,7 @@ def sources_in(source: Any) -> Iterable[Source]:
     """*source* itself, or those in it where it is a list or the like."""
     if isinstance(source, np.ndarray) and source.ndim == 1 and source.dtype.kind in "UO":  # of texts or paths
         return [*source.tolist()]
-    one = isinstance(source, str | np.ndarray | Image.Image | Path) or hasattr(source, "detach")
+    one = isinstance(source, str | bytes | np.ndarray | Image.Image | Path) or hasattr(source, "detach")
     several: Iterable[Source] = [source] if one or not isinstance(source, Iterable) else source
     return several
 
@@ -215,9 +217,11 @@ def network_input(item: Item, contract: Contract) -> Input:
         DataError: It cannot be read, or is not what the contract takes.
     """
     source = item.source
+    if contract.mode == "text":
+        return numbers_of([str(source)], contract.vocabulary, contract.input[0])[0], None
     if contract.mode in ("values", "channels"):
         return _array(source, contract)
-    if isinstance(source, str | Path):
+    if isinstance(source, str | Path | bytes):
         size = header(source)[1][::-1] if contract.positions or contract.task.per_pixel else None
         return prepared(source, contract), size
     try:
@@ -255,7 +259,8 @@ def _array(source: Source, contract: Contract) -> Input:
         raise DataError(
             f"the array is {array.dtype} of shape {array.shape}; expected numbers of shape {contract.input}"
         )
-    values = array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
     if not np.isfinite(values).all():
         raise DataError("the array contains NaN or infinity, expected finite numbers")
     return values, None

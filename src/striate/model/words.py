@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -62,12 +62,17 @@ def numbers_of(texts: Sequence[str], vocabulary: Sequence[str], length: int) -> 
     array([[2, 1, 3, 0],
            [3, 0, 0, 0]])
     """
-    known = {word: number for number, word in enumerate(vocabulary, FIRST)}
+    known = _numbered(tuple(vocabulary))
     numbers = np.full((len(texts), length), PADDING, np.int64)
     for row, text in zip(numbers, texts, strict=True):
         words = words_of(text)[:length]
         row[: len(words)] = [known.get(word, UNKNOWN) for word in words]
     return numbers
+
+
+@lru_cache(4)
+def _numbered(vocabulary: tuple[str, ...]) -> dict[str, int]:
+    return {word: number for number, word in enumerate(vocabulary, FIRST)}
 
 
 @cache

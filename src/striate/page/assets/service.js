@@ -1,0 +1,114 @@
+// The page of the prediction service: an image is dropped, or a sentence typed, and the service's own answer is shown.
+
+const MOST = 5  // rows of an answer
+const byId = id => /** @type {HTMLElement} */ (document.getElementById(id))
+/** @param {string} tag @param {Record<string, any>} [attributes] @param {(Node|string)[]} [children] */
+const make = (tag, attributes = {}, children = []) => { const made = Object.assign(document.createElement(tag), attributes); made.append(...children); return made }
+/** A share as a percentage, with more digits near its ends. @param {number} p */
+const percent = p => `${(100 * p).toFixed(p > 0.999 && p < 1 ? 2 : 1)}%`
+
+class Client {
+  constructor() {
+    this.token = decodeURIComponent(location.hash.slice(1))
+    this.about = /** @type {any} */ (null)
+  }
+  /** @param {string} path @param {RequestInit} [how] */
+  async ask(path, how = {}) {
+    /** @type {Record<string, string>} */
+    const headers = { ...(this.token && { Authorization: `Bearer ${this.token}` }), .../** @type {Record<string, string>} */ (how.headers) }
+    let reply
+    try { reply = await fetch(path, { ...how, headers }) } catch { throw new Error('the service does not answer; is it still running?') }
+    const body = await reply.json().catch(() => ({ error: `the service answers ${reply.status}` }))
+    if (!reply.ok) throw Object.assign(new Error(body.error), { status: reply.status })
+    return body
+  }
+}
+
+/** The rows of an answer: a name, a number between 0 and 1 or null, and what is written. @param {any} answer @returns {[string, number|null, string][]} */
+function rows(answer) {
+  const of = (/** @type {any[]} */ list, /** @type {string} */ key) => list.map(one => /** @type {[string, number, string]} */ ([one.class ?? one.label, one[key], percent(one[key])]))
+  if (answer.top) return of(answer.top, 'probability')
+  if (answer.probabilities) return of(answer.probabilities, 'probability').sort((a, b) => (b[1] ?? 0) - (a[1] ?? 0))
+  if (answer.classes) return of(answer.classes, 'share')
+  if (answer.values) return Object.entries(answer.values).map(([name, value]) => [name, null, Number(value).toPrecision(5)])
+  return []
+}
+
+/** What an answer says, in a few words. @param {any} answer */
+function says(answer) {
+  if (answer.known === false) return `unknown (perhaps ${answer.class})`
+  if (answer.class !== undefined) return answer.class
+  if (answer.labels) return answer.labels.join(', ') || 'none of the labels'
+  return ''
+}
+
+/** @param {any} answer @param {File|undefined} file */
+function shown(answer, file) {
+  const text = make('div', {}, [make('h2', { textContent: answer.text ?? file?.name ?? answer.file ?? '' })])
+  if (answer.error) text.append(make('p', { className: 'message', textContent: answer.error }))
+  if (says(answer)) text.append(make('p', { className: 'says', textContent: says(answer) }))
+  const all = rows(answer)
+  if (all.length) text.append(make('table', {}, all.slice(0, MOST).map(([name, share, written]) => {
+    const bar = make('div')
+    bar.style.width = `${100 * (share ?? 0)}%`
+    return make('tr', {}, [make('td', { textContent: name }), make('td', {}, share === null ? [] : [make('div', { className: 'track' }, [bar])]), make('td', { textContent: written })])
+  })))
+  const notes = [all.length > MOST ? `${all.length - MOST} more` : '', answer.out_of_distribution ? 'unlike what the model was trained on' : '', answer.classes ? 'of the pixels' : '']
+  if (notes.some(Boolean)) text.append(make('p', { className: 'note', textContent: notes.filter(Boolean).join('; ') }))
+  if (!file?.type.startsWith('image/')) return make('article', { className: 'answer plain' }, [text])
+  const image = /** @type {HTMLImageElement} */ (make('img', { alt: '', src: URL.createObjectURL(file) }))
+  image.onload = () => { image.classList.toggle('small', image.naturalWidth < 100); URL.revokeObjectURL(image.src) }
+  return make('article', { className: 'answer' }, [image, text])
+}
+
+export async function start() {
+  const client = new Client(), fault = byId('fault'), answers = byId('answers'), key = byId('key')
+  const dark = (/** @type {boolean} */ on) => { document.documentElement.dataset.theme = on ? 'dark' : 'light'; byId('theme').textContent = on ? 'Light' : 'Dark' }
+  dark(matchMedia('(prefers-color-scheme: dark)').matches)
+  byId('theme').onclick = () => dark(document.documentElement.dataset.theme !== 'dark')
+  byId('address').textContent = `${location.origin}/predict`
+
+  /** @param {() => Promise<void>} does */
+  const trying = async does => {
+    fault.textContent = ''
+    document.body.setAttribute('aria-busy', 'true')
+    try { await does() } catch (error) { fault.textContent = error.message; if (error.status === 401) key.hidden = false }
+    document.body.removeAttribute('aria-busy')
+  }
+  const about = () => trying(async () => {
+    client.about = await client.ask('/model')
+    const { contract } = client.about, text = contract.mode === 'text', images = ['L', 'RGB', 'RGBA'].includes(contract.mode)
+    const of = contract.classes.slice(0, 6).join(', ') + (contract.classes.length > 6 ? ` and ${contract.classes.length - 6} more` : '')
+    byId('facts').textContent = `${contract.task ?? 'classification'}: ${of}`
+    byId('ask').hidden = false
+    key.hidden = true
+    byId('drop').hidden = text
+    byId('sentence').hidden = !text
+    if (text) byId('address').parentElement?.replaceChildren(`curl -H "Content-Type: text/plain" -d "a sentence" ${location.origin}/predict`)
+    if (!text && !images) byId('drop').children[1].textContent = 'Drop a .npy file here'
+  })
+  /** @param {File[]} files */
+  const predict = files => trying(async () => {
+    if (!files.length) return
+    const most = client.about.limits.max_bytes, size = files.reduce((sum, file) => sum + file.size, 0)
+    if (size > most) throw new Error(`this is ${(size / 1e6).toFixed(1)} MB; the service takes ${(most / 1e6).toFixed(1)} MB at most`)
+    const form = new FormData()
+    for (const file of files) form.append('file', file)
+    const found = await client.ask('/predict', { method: 'POST', body: form })
+    answers.prepend(...found.map((/** @type {any} */ answer, /** @type {number} */ i) => shown(answer, files[i])))
+  })
+
+  const file = /** @type {HTMLInputElement} */ (byId('file')), drop = byId('drop')
+  file.onchange = async () => { await predict([...file.files ?? []]); file.value = '' }
+  const over = (/** @type {DragEvent} */ event) => { event.preventDefault(); drop.classList.toggle('over', event.type === 'dragover') }
+  document.ondragover = document.ondragleave = over
+  document.ondrop = event => { over(event); if (!drop.hidden) predict([...event.dataTransfer?.files ?? []]) }
+  document.onpaste = event => { if (!drop.hidden && event.clipboardData?.files.length) predict([...event.clipboardData.files]) }
+  byId('sentence').onsubmit = event => {
+    event.preventDefault()
+    const text = /** @type {HTMLTextAreaElement} */ (byId('text')).value
+    trying(async () => { answers.prepend(...(await client.ask('/predict', { method: 'POST', body: JSON.stringify({ text }), headers: { 'Content-Type': 'application/json' } })).map((/** @type {any} */ answer) => shown(answer, undefined))) })
+  }
+  key.onsubmit = event => { event.preventDefault(); client.token = /** @type {HTMLInputElement} */ (byId('token')).value.trim(); about() }
+  await about()
+}

@@ -1,0 +1,138 @@
+"""uvicorn with what it lacks: an end to requests that do not come, and a stop that loses none that did."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+HEADER_SECONDS = 10.0  # until the header of a request is there, from when the connection is
+IDLE_SECONDS = 30  # of a connection between two requests
+LARGEST_HEADER = 1 << 15  # bytes
+CONNECTIONS = 1000
+SPARE_FILES = 64
+STOPPING_SECONDS = 1.0  # in which a connection that is kept open may still bring a request, after the signal to stop
+
+
+class Connection(H11Protocol):
+    """A connection that is closed where a request does not come to its end in time, or where there are too many."""
+
+    longest = 30.0  # seconds, for the body of a request
+    most = CONNECTIONS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.end: asyncio.TimerHandle | None = None
+        self.due = ""  # what has to come until then
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+        else:
+            self._expect("header", HEADER_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect("", 0)
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        state = self.conn.their_state
+        if self.transport.is_closing() or state not in (h11.SEND_BODY, h11.IDLE):
+            self._expect("", 0)
+        elif state is h11.SEND_BODY:
+            self._expect("body", self.longest + 1)  # the guard answers before
+        elif self.conn.trailing_data[0]:
+            self._expect("header", HEADER_SECONDS)
+        else:
+            self._expect("request", IDLE_SECONDS)
+
+    def _expect(self, due: str, seconds: float) -> None:
+        """The connection ends unless something else is *due* in so many seconds."""
+        if due != self.due:
+            if self.end is not None:
+                self.end.cancel()
+            self.end = self.loop.call_later(seconds, self.transport.abort) if due else None
+            self.due = due
+
+
+class GracefulServer(uvicorn.Server):
+    """Ends by SIGTERM or SIGINT with what is in flight answered, and without the signal being raised again.
+
+    Args:
+        config: uvicorn's.
+        hung_up: What SIGHUP does.
+    """
+
+    def __init__(self, config: uvicorn.Config, hung_up: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.hung_up = hung_up
+        self.stopping = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        meant: dict[int, Callable[..., object]] = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop}
+        if hasattr(signal, "SIGHUP"):
+            meant[signal.SIGHUP] = lambda *_: self.hung_up()
+        before = {number: signal.signal(number, does) for number, does in meant.items()}
+        try:
+            yield
+        finally:
+            for number, did in before.items():
+                signal.signal(number, did)
+
+    def _stop(self, *_: object) -> None:
+        self.force_exit = self.should_exit  # a second time: now
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No new connections; those that are kept open may bring what they are about to bring, and are told to end."""
+        self.stopping = True
+        await asyncio.sleep(0.05)  # whoever has connected is let in
+        for server in self.servers:
+            server.close()
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STOPPING_SECONDS
+        while self.server_state.connections and loop.time() < until and not self.force_exit:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+
+def most_connections() -> int:
+    """As many as there may be open files for, CONNECTIONS at most."""
+    if resource is None:
+        return CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + SPARE_FILES
+    if soft < wanted:
+        soft = min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(CONNECTIONS, soft - SPARE_FILES))
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        OSError: The port is taken, or the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
