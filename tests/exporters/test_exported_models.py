@@ -57,6 +57,7 @@ MODELS = {  # of every task and kind of item: a net, and its contract
         "input 2x30; conv 4 5; relu; maxpool 2; flatten; linear 3",
         Contract(AB, (2, 30), "values", (0.1, -3.0), (1.5, 20.0)),
     ),
+    "sums": ("input 1x8x8; sumpool 2; flatten; linear 3", Contract(AB, (1, 8, 8), "L", (0.5,), (0.25,))),
     "volume": (
         "input 1x6x6x6; conv 3 3; leakyrelu; maxpool 2; flatten; linear 3",
         Contract(AB, (1, 6, 6, 6), "values", (0.1,), (0.5,)),
@@ -304,3 +305,86 @@ def test_own_modules_and_formats_that_are_none(trained: Path, tmp_path: Path, mo
     done = striate.export("mine.py:net@run", "onnx", out="mine.onnx", compare="digits")
     assert (done.label_flips, done.comparison and done.comparison.items) == (0, 360)
     assert "net" not in OnnxRunner(done.path).metadata
+
+
+def test_int8_is_written_with_what_it_costs_and_gains(trained: Path, cli, in_folder) -> None:
+    done = striate.export(trained, "onnx", out="small.onnx", quantise="int8", min_gain=0, max_loss=0.05)
+    assert done.reduction is not None
+    written = onnx.load("small.onnx")
+    assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in written.graph.node}
+    assert {entry.key for entry in written.metadata_props} >= {"striate", "contract", "net"}
+    model = striate.load(trained)
+    assert done.reduction.before == striate.evaluate(model, "digits").accuracy
+    digits = striate.open_data("digits").test
+    probabilities, _ = OnnxRunner(done.path)(digits.arrays[:, None])
+    assert done.reduction.after == pytest.approx((probabilities.argmax(1) == digits.targets).mean())
+    assert done.label_flips == (probabilities.argmax(1) != model.scores(digits.arrays[:, None]).argmax(1)).sum()
+    assert done.reduction.loss == pytest.approx(done.reduction.before - done.reduction.after)
+    assert done.as_dict()["reduction"]["metric"] == "accuracy"
+    assert done.reduction.bytes == done.path.stat().st_size
+    answer = cli("export", trained, "--to", "onnx", "--quantize", "int8", "--min-gain", "1e6", "-o", "other.onnx")
+    assert answer.code == 1
+    assert "other.onnx: not written: int8 is not worth it: it is " in answer.err
+    assert " times as fast (--min-gain 1e+06); omit it" in answer.err
+    with pytest.raises(
+        ExportError, match=r"its accuracy is .*%, in float32 .* .--max-loss -2. and it is .* times as sm"
+    ):
+        striate.export(trained, "onnx", out="other.onnx", half=True, min_gain=9, max_loss=-2)
+    assert [path.name for path in in_folder.iterdir()] == ["small.onnx"]
+
+
+def test_half_of_the_bytes(tmp_path: Path, trained: Path) -> None:
+    whole = striate.export(trained, "onnx", out=tmp_path / "a.onnx")
+    half = striate.export(trained, "onnx", out=tmp_path / "b.onnx", half=True)
+    assert half.reduction is not None
+    assert half.reduction.size == whole.path.stat().st_size / half.path.stat().st_size > 1.3
+    weights = {w.name: w.data_type for w in onnx.load(str(half.path)).graph.initializer}
+    assert weights["net.linear1.weight.half"] == onnx.TensorProto.FLOAT16
+    x = generated(striate.load(trained).contract)
+    for one, other in zip(OnnxRunner(whole.path)(x), OnnxRunner(half.path)(x), strict=True):
+        assert 0 < np.abs(one - other).max() < 0.01
+
+
+def test_openvino(tmp_path: Path, trained: Path, cli) -> None:
+    done = striate.export(trained, "openvino", out=tmp_path / "a.xml")
+    assert [path.name for path in done.files] == ["a.xml", "a.bin"]
+    assert done.label_flips == 0
+    import openvino
+
+    read = openvino.Core().read_model(done.path)
+    assert (str(read.input().get_element_type()), str(read.input().partial_shape)) == ("<Type: 'uint8_t'>", "[?,1,8,8]")
+    half = striate.export(trained, "openvino", out=tmp_path / "b.xml", half=True, min_gain=0)
+    assert half.files[1].stat().st_size < 0.6 * done.files[1].stat().st_size
+    answer = cli("export", trained, "--to", "program", "--half", "-o", tmp_path / "c.pt2")
+    assert (answer.code, answer.err) == (2, "striate: --to program: has no half; use --to onnx or openvino\n")
+
+
+def test_what_does_not_go_together(trained: Path, tmp_path: Path) -> None:
+    model = striate.load(trained)
+    model.path = None
+    for options, said in (
+        ({"quantise": "int4"}, "quantise is 'int4'; did you mean 'int8'"),
+        ({"quantise": "int8", "half": True}, "--quantise and --half exclude each other"),
+        (
+            {"quantise": "int8"},
+            "--quantise int8 is measured on labelled data, and the run's are not at hand; give -",
+        ),
+        ({"half": True, "to": "source"}, "--half is for --to onnx and its like"),
+    ):
+        with pytest.raises(striate.RecipeError, match=said):
+            striate.export(model, **{"to": "onnx", "out": tmp_path / "a.onnx", **options})
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+def test_averages_with_a_divisor_are_the_same_in_other_words(ceil: bool) -> None:
+    """What torch's ONNX exporter leaves out without a word; torch's own average is the other witness."""
+    for side in range(3, 9):
+        for kernel, step, margin in ((2, 2, 0), (3, 2, 1), (2, 3, 1), (3, 3, 0), ([2, 3], [1, 2], [1, 0])):
+            x = torch.randn(2, 3, side, 9)
+            words = (x, kernel, step, margin, ceil, True, 5)
+            expected = torch.nn.functional.avg_pool2d(*words)
+            torch.testing.assert_close(standalone._average(torch.nn.functional.avg_pool2d, *words), expected)
+    x = torch.randn(1, 2, 5, 6, 7)
+    expected = torch.nn.functional.avg_pool3d(x, 2, divisor_override=1, ceil_mode=ceil)
+    ours = standalone._average(torch.nn.functional.avg_pool3d, x, 2, divisor_override=1, ceil_mode=ceil)
+    torch.testing.assert_close(ours, expected)

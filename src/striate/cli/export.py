@@ -25,7 +25,7 @@ def export_command(
             "--to",
             "--format",
             metavar="FORMAT",
-            help="source: a stand-alone PyTorch file. onnx. program: a torch.export program (.pt2).",
+            help="source: a stand-alone PyTorch file. onnx. openvino. program: a torch.export program (.pt2).",
         ),
     ] = "source",
     out: Annotated[
@@ -40,13 +40,39 @@ def export_command(
             help="Data to compare the file's answers on. [default: the run's test split, else generated inputs]",
         ),
     ] = None,
+    quantise: Annotated[
+        str | None,
+        typer.Option(
+            "--quantise", "--quantize", metavar="int8", help="8-bit weights and activations, calibrated on the data."
+        ),
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", "--fp16", help="Weights as float16.")] = False,
+    min_gain: Annotated[
+        float,
+        typer.Option(help="Refuse int8 unless so many times as fast; half, unless so many times as small.", min=0),
+    ] = 1.2,
+    max_loss: Annotated[
+        float,
+        typer.Option(help="Refuse a smaller file whose metric is worse by more (0.01: a point; of errors, 1%).", min=0),
+    ] = 0.01,
     input: Input = None,
     json: Json = False,
 ) -> None:
     """Export a network or model to a stand-alone file. Its answers are compared with the model's before it is kept."""
     from striate.run.exporting import export
 
-    done = export(net, to, out=out, input=input, compare=compare, say=say)
+    done = export(
+        net,
+        to,
+        out=out,
+        input=input,
+        compare=compare,
+        quantise=quantise,
+        half=half,
+        min_gain=min_gain,
+        max_loss=max_loss,
+        say=say,
+    )
     if json:
         print_json(done.as_dict())
         return
@@ -65,8 +91,11 @@ def _verified(done: Exported) -> list[str]:
         trained = "weights, preprocessing and outputs" if done.predicts else "weights and outputs"
         return [f"verified: identical {trained if len(done.files) > 1 else 'outputs, with random weights'}"]
     where = f" ({listed(found.where, 3)})" if found.label_flips else ""
-    return [
+    lines = [
         f"compared on {found.items:,} items of {found.on}, in batches of 7 and of 1",
         f"largest difference of probabilities {found.max_difference:.1g}; label flips {found.label_flips:,} of "
         f"{found.outputs:,}{where}",
     ]
+    if done.reduction:
+        lines.append(done.reduction.line())
+    return lines

@@ -2,6 +2,7 @@
 
 from striate.exporters.exported import Exported, ExportError, FileComparison
 from striate.exporters.formats import FORMATS, export_model
+from striate.exporters.smaller import Smaller
 from striate.exporters.write import export_source
 
-__all__ = ["FORMATS", "ExportError", "Exported", "FileComparison", "export_model", "export_source"]
+__all__ = ["FORMATS", "ExportError", "Exported", "FileComparison", "Smaller", "export_model", "export_source"]

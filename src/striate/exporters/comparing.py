@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +18,17 @@ BATCHES = (7, 1)
 ALONE = 70  # items that also go through the exported file one at a time
 TOLERANCE = 1e-4  # of probabilities; of values, in standard deviations of the targets
 SCORES_TOLERANCE = 1e-3  # of scores, as a share of the largest
+
+
+class Running(Protocol):
+    """An exported file in its own runtime."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself: ``contract``, ``striate``."""
+
+    def __call__(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Prepared items to probabilities (values) and scores."""
 
 
 def compare_file(model: Model, theirs: Runner, inputs: np.ndarray, names: Sequence[str], on: str) -> FileComparison:
@@ -107,6 +120,20 @@ def check_same(found: FileComparison) -> None:
         f"up to {found.max_difference:.2g} (tolerance {TOLERANCE:g}), scores by {found.scores_difference:.2g} of the "
         f"largest (tolerance {SCORES_TOLERANCE:g}){flips}; the worst: {listed(found.where, 3)}"
     )
+
+
+def times_as_fast(one: Runner, other: Runner, inputs: np.ndarray, rounds: int = 15) -> float:
+    """How many times as fast as *one* the *other* is: the median of rounds in which both take the same batch of 16."""
+    batch = np.ascontiguousarray(np.resize(inputs, (16, *inputs.shape[1:])))
+    seconds = []
+    for _ in range(rounds):
+        times = []
+        for runner in (one, other):
+            start = perf_counter()
+            runner(batch)
+            times.append(perf_counter() - start)
+        seconds.append(times[0] / times[1])
+    return float(np.median(seconds))
 
 
 def generated(contract: Contract, items: int = 32) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from striate.errors import Error
+from striate.tasks import Metric
 
 
 class ExportError(Error):
@@ -38,6 +39,43 @@ class FileComparison:
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """What a smaller file costs and gains beside the one in float32, both measured, on the same items.
+
+    Args:
+        kind: ``"int8"`` or ``"half"``.
+        metric: What was measured of both.
+        before: It, in float32.
+        after: It, of the smaller file.
+        loss: How much worse that is: of shares the difference, of errors the share by which they are larger.
+        speed: How many times as fast it is, on this machine, items in batches of 16.
+        size: How many times as small.
+        bytes: Of the smaller file.
+    """
+
+    kind: str
+    metric: Metric
+    before: float
+    after: float
+    loss: float
+    speed: float
+    size: float
+    bytes: int
+
+    def line(self) -> str:
+        """In a line, for people."""
+        before, after = map(self.metric.number, (self.before, self.after))
+        return (
+            f"{self.kind}: {self.metric.words} {after} (float32: {before}); {self.speed:.1f} times as fast, "
+            f"{self.size:.1f} times as small ({self.bytes / 1e6:,.2f} MB)"
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """The metric by its name."""
+        return asdict(self) | {"metric": self.metric.name}
+
+
+@dataclass(frozen=True)
 class Exported:
     """What was written, and how far its answers are from the module's: within the tolerance, or it would not be there.
 
@@ -50,6 +88,7 @@ class Exported:
         to: The format.
         opset: Of ONNX: the version of the operators.
         comparison: What was compared; None of source.
+        reduction: Of a smaller file, what it costs and gains.
         snippet: Code that uses the file, where it was asked for.
     """
 
@@ -61,11 +100,14 @@ class Exported:
     to: str = "source"
     opset: int | None = None
     comparison: FileComparison | None = None
+    reduction: Reduction | None = None
     snippet: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """As ``striate export --json`` prints it."""
         values = asdict(self) | {"path": str(self.path), "files": [str(file) for file in self.files]}
+        if self.reduction is not None:
+            values["reduction"] = self.reduction.as_dict()
         if self.comparison is None:
             return {name: value for name, value in values.items() if name in SOURCE}
         return {name: value for name, value in values.items() if name != "predicts" and value not in (None, "")}

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
 import numpy as np
 
 from striate.errors import SpecError
-from striate.exporters.comparing import check_same, compare_file
+from striate.exporters.comparing import Running, check_same, compare_file
 from striate.exporters.exported import Exported, ExportError
-from striate.exporters.onnx import OPSET, OnnxRunner, write_onnx
+from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, quantise_onnx, write_onnx
+from striate.exporters.openvino import OpenvinoRunner, halve_openvino, write_openvino
 from striate.exporters.program import ProgramRunner, write_program
+from striate.exporters.smaller import Smaller
 from striate.files import write_safely
 from striate.model.model import Model
-
-
-class Running(Protocol):
-    """An exported file in its own runtime."""
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the file says of itself: ``contract``, ``striate``."""
-
-    def __call__(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prepared items to probabilities (values) and scores."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +28,45 @@ class Format:
     write: Callable[[Model, Path], None]
     run: Callable[[Path], Running]
     opset: int | None = None
+    smaller: Mapping[str, Callable[[Path, Path, np.ndarray], None]] = field(default_factory=dict)  # by the kind
+
+    def size(self, path: Path) -> int:
+        """Bytes of the files at *path*."""
+        return sum(path.with_suffix(ending).stat().st_size for ending in self.endings)
 
 
 FORMATS = {
-    "onnx": Format((".onnx",), write_onnx, OnnxRunner, OPSET),
+    "onnx": Format((".onnx",), write_onnx, OnnxRunner, OPSET, {"int8": quantise_onnx, "half": halve_onnx}),
+    "openvino": Format((".xml", ".bin"), write_openvino, OpenvinoRunner, OPSET, {"half": halve_openvino}),
     "program": Format((".pt2",), write_program, ProgramRunner),
 }
 
 
 def export_model(
-    model: Model, path: str | Path, to: str, *, inputs: np.ndarray, names: Sequence[str], on: str
+    model: Model,
+    path: str | Path,
+    to: str,
+    *,
+    inputs: np.ndarray,
+    names: Sequence[str],
+    on: str,
+    smaller: Smaller | None = None,
 ) -> Exported:
     """Writes *model* to *path* in the format *to* of ``FORMATS``, once it answers as the model does.
 
     Args:
         model: The model.
         path: The file; an existing one is replaced if it was written by this function.
-        to: ``"onnx"``, ``"program"``.
+        to: ``"onnx"``, ``"openvino"`` or ``"program"``.
         inputs: What is compared: prepared items ``(N, *contract.input)``.
         names: Of these items, for messages.
         on: What they are: ``"the test split of digits"``.
+        smaller: A file in int8 or with weights as float16 instead, compared with the one in float32.
 
     Raises:
-        SpecError: Another's file would be lost.
-        ExportError: Torch cannot express the network, a package is missing, or the answers differ by more than the
-            tolerance; nothing is written.
+        SpecError: Another's file would be lost, or the format has no such smaller file.
+        ExportError: Torch cannot express the network, a package is missing, the answers differ by more than the
+            tolerance, or the smaller file is not worth it; nothing is written.
 
     >>> from striate.net import build
     >>> from striate.spec import parse
@@ -77,8 +81,11 @@ def export_model(
     """
     path, how = Path(path), FORMATS[to]
     _check_free(path, how)
+    if smaller is not None and smaller.kind not in how.smaller:
+        others = [name for name, other in FORMATS.items() if smaller.kind in other.smaller]
+        raise SpecError(f"--to {to}: has no {smaller.kind}; use --to {' or '.join(others)}")
     with TemporaryDirectory() as folder:
-        trial = Path(folder) / f"model{how.endings[0]}"
+        trial, reduction = Path(folder) / f"model{how.endings[0]}", None
         try:
             how.write(model, trial)
             running = how.run(trial)
@@ -86,14 +93,27 @@ def export_model(
                 raise ExportError("it does not say the model's contract")
             found = compare_file(model, running, inputs, names, on)
             check_same(found)
+            if smaller is not None:
+                before, trial = trial, trial.with_stem("smaller")
+                how.smaller[smaller.kind](before, trial, smaller.calibration)
+                after = how.run(trial)
+                found = compare_file(model, after, inputs, names, on)
+                reduction = smaller.judged(running, after, (how.size(before), how.size(trial)), inputs)
         except ExportError as error:
             raise ExportError(f"{path}: not written: {error}") from error.__cause__
         files = tuple(path.with_suffix(ending) for ending in how.endings)
         for file in files:
             write_safely(file, trial.with_suffix(file.suffix).read_bytes())
     return Exported(
-        path, files, found.max_difference, found.label_flips, to=to, opset=how.opset, comparison=found
-    )  # fmt: skip
+        path,
+        files,
+        found.max_difference,
+        found.label_flips,
+        to=to,
+        opset=how.opset,
+        comparison=found,
+        reduction=reduction,
+    )
 
 
 def _check_free(path: Path, how: Format) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,56 @@ def _strip(model: Any) -> None:
     for node in model.graph.all_nodes():
         for value in node.outputs:
             value.metadata_props.clear()
+
+
+def halve_onnx(path: Path, smaller: Path, calibration: np.ndarray) -> None:
+    """Writes the ONNX file at *path* to *smaller*, its weights as float16. They become float32 when the file is loaded,
+    so that it is as fast as before: processors compute float16 no faster.
+    """
+    onnx = needed("onnx", "export")
+    model = onnx.load(str(path))
+    graph, casts = model.graph, []
+    for weight in graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.size >= LARGE and np.abs(values).max() < np.finfo(np.float16).max:
+            name = weight.name
+            weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, str(smaller))
+
+
+LARGE = 64  # numbers of a weight that is worth it
+
+
+def quantise_onnx(path: Path, smaller: Path, calibration: np.ndarray) -> None:
+    """Writes the ONNX file at *path* to *smaller*, its weights and activations as int8, their ranges from the prepared
+    items *calibration*. Weights take 7 bits: with 8, processors without VNNI clip sums that others do not.
+    """
+    needed("onnx", "export")
+    quantization = needed("onnxruntime.quantization", "export")
+    pre_process = needed("onnxruntime.quantization.shape_inference", "export").quant_pre_process
+    rows = iter([{"input": item[None]} for item in calibration])
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined, unused-ignore]
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(rows, None)
+
+    with TemporaryDirectory() as folder:
+        prepared = f"{folder}/prepared.onnx"
+        pre_process(str(path), prepared, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            prepared,
+            str(smaller),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
 
 
 class OnnxRunner:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from striate.exporters.exported import ExportError
 from striate.learning import Scorer, evaluating
@@ -55,10 +59,11 @@ class Standalone(nn.Module):
     def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
         contract, (scores_of,) = self.contract, self._scores
         x = normalise(input, contract)
-        scores = scores_of(x)
-        if contract.tta == "flip":
-            mirrored = scores_of(x.flip(-1))
-            scores = (scores + (mirrored.flip(-1) if contract.task.per_pixel else mirrored)) / 2
+        with _Expressible():
+            scores = scores_of(x)
+            if contract.tta == "flip":
+                mirrored = scores_of(x.flip(-1))
+                scores = (scores + (mirrored.flip(-1) if contract.task.per_pixel else mirrored)) / 2
         return _meaning(scores, contract), scores
 
 
@@ -68,6 +73,47 @@ def _meaning(scores: Tensor, contract: Contract) -> Tensor:
         scores = scores / contract.temperature
         return scores.softmax(1) if contract.task.activation == "softmax" else scores.sigmoid()
     return scores * scores.new_tensor(contract.target_std) + scores.new_tensor(contract.target_mean)
+
+
+class _Expressible(TorchFunctionMode):
+    """What torch's ONNX exporter leaves out without a word, said with what it knows: the divisor of an average."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (F.avg_pool2d, F.avg_pool3d):
+            return _average(func, *args, **kwargs or {})
+        return func(*args, **kwargs or {})
+
+
+def _average(
+    pool: Callable[..., Tensor],
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """An average pooling whose sums are divided by *divisor_override*: the padding done before, and a factor behind."""
+    if divisor_override is None:
+        return pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    rank = 2 if pool is F.avg_pool2d else 3
+    kernels, strides, margins = (_each(value, rank) for value in (kernel_size, stride or kernel_size, padding))
+    pads: list[int] = []
+    for side, kernel, step, margin in zip(input.shape[-rank:], kernels, strides, margins, strict=True):
+        end = margin
+        if ceil_mode:  # to the end of the last window, which begins before the padding behind
+            last = -(-(side + 2 * margin - kernel) // step) * step
+            end = (last if last < side + margin else last - step) + kernel - side - margin
+        pads = [margin, end, *pads]  # of the last axis first
+    return pool(F.pad(input, pads), kernels, strides) * (prod(kernels) / divisor_override)
+
+
+def _each(value: int | Sequence[int], rank: int) -> list[int]:
+    values = [value] if isinstance(value, int) else [*value]
+    return values * rank if len(values) == 1 else values
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,16 +12,17 @@ import numpy as np
 
 from striate.datasets import Data
 from striate.errors import DataError, ModelError, RecipeError, SpecError, nearest
-from striate.exporters import FORMATS, Exported, export_model, export_source
-from striate.exporters.comparing import generated
+from striate.exporters import FORMATS, Exported, Smaller, export_model, export_source
+from striate.exporters.comparing import Running, generated
 from striate.loading import Given, Network, open_network
 from striate.model.model import Model
 from striate.run.folder import Say, to_stderr
-from striate.run.measuring import Held, parts_for
+from striate.run.measuring import Held, measure_scores, parts_for
 from striate.run.splits import data_of_run, run_of
 from striate.spec import Shape
 
 MOST = 1000  # items that are compared
+CALIBRATION = 256  # of training, by which the ranges of int8 are set
 
 
 def export(
@@ -30,6 +32,10 @@ def export(
     out: str | Path | None = None,
     input: Shape | str | int | None = None,
     compare: Data = None,
+    quantise: str | None = None,
+    half: bool = False,
+    min_gain: float = 1.2,
+    max_loss: float = 0.01,
     say: Say = to_stderr,
     **options: Any,
 ) -> Exported:
@@ -38,11 +44,18 @@ def export(
     Args:
         net: What :func:`striate.loading.open_network` takes; for all formats but source a trained model.
         to: ``"source"``: a PyTorch file, of a model with its weights beside. ``"onnx"``: an ONNX file with weights,
-            preparation after resizing, and contract. ``"program"``: the same as a program of ``torch.export``.
+            preparation after resizing, and contract. ``"openvino"``: the same for OpenVINO, as ``.xml`` and ``.bin``.
+            ``"program"``: the same as a program of ``torch.export``.
         out: The file; named after the network, if not given.
         input: Of source: the input's shape, where the network does not say it.
         compare: Data on whose test split (else validation, else training split; 1,000 items at most) the file is
             compared with the model. [the test split of the run, where that is at hand; else generated inputs]
+        quantise: ``"int8"``: weights and activations of 8 bits, their ranges from 256 items of the training split of
+            *compare*.
+        half: Weights as float16 in the file; computed is in float32.
+        min_gain: A smaller file is refused that is not so many times as fast (int8), or as small (half).
+        max_loss: Likewise one whose metric on the compared items is worse by more: of shares the difference, of errors
+            the share by which they are larger.
         say: Told, in a line each, what is noticed about the data.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
 
@@ -63,11 +76,40 @@ def export(
     network = open_network(net, input=input)
     if to != "source":
         path = Path(out) if out is not None else Path(f"{network.name}{FORMATS[to].endings[0]}")
+        kind = _kind(quantise, half)
         items = comparison_items(network.model, compare, say, **options)
-        return export_model(network.model, path, to, inputs=items.inputs, names=items.names, on=items.on)
-    if compare is not None:
-        raise RecipeError("--compare is for --to onnx and its like; source is compared bit for bit as it is")
+        smaller = None
+        if kind:
+            smaller = _smaller(network.model, items, kind, min_gain, max_loss)
+        return export_model(
+            network.model, path, to, inputs=items.inputs, names=items.names, on=items.on, smaller=smaller
+        )
+    unused = {"compare": compare, "quantise": quantise, "half": half}
+    for option in (name for name, value in unused.items() if value not in (None, False)):
+        raise RecipeError(f"--{option} is for --to onnx and its like; source is compared bit for bit as it is")
     return _source(network, out)
+
+
+def _kind(quantise: str | None, half: bool) -> str:
+    """Which smaller file is asked for; "" for none."""
+    if quantise not in (None, "int8"):
+        raise RecipeError(f"quantise is {quantise!r}{nearest(str(quantise), ['int8'])}")
+    if quantise and half:
+        raise RecipeError("--quantise and --half exclude each other; use one")
+    return quantise or ("half" if half else "")
+
+
+def _smaller(model: Model, items: Items, kind: str, min_gain: float, max_loss: float) -> Smaller:
+    held, contract = items.held, model.contract
+    if held is None:
+        option = "--half" if kind == "half" else f"--quantise {kind}"
+        raise RecipeError(f"{option} is measured on labelled data, and the run's are not at hand; give --compare DATA")
+
+    def measured(running: Running) -> float:
+        scores = measure_scores(lambda inputs: running(inputs)[1], contract, held, batch_size=16)
+        return float(getattr(scores, contract.task.metric.name))
+
+    return Smaller(kind, items.calibration(), contract.task.metric, measured, min_gain, max_loss)
 
 
 def _source(network: Network, out: str | Path | None) -> Exported:
@@ -85,12 +127,15 @@ def _source(network: Network, out: str | Path | None) -> Exported:
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """What an exported file is compared on: prepared inputs, their names, what they are; the split, where it is one."""
+    """What an exported file is compared on: prepared inputs, their names, what they are; the split, where it is one,
+    and what int8 is calibrated on.
+    """
 
     inputs: np.ndarray
     names: tuple[str, ...]
     on: str
     held: Held | None = None
+    calibration: Callable[[], np.ndarray] = lambda: np.zeros(0)
 
 
 def comparison_items(model: Model, data: Data, say: Say, **options: Any) -> Items:
@@ -112,7 +157,14 @@ def comparison_items(model: Model, data: Data, say: Say, **options: Any) -> Item
     held, split = _some_split(model, found, say, **options)
     arrays = held.arrays
     name = found if isinstance(found, str | Path) else getattr(found, "name", "the data")
-    return Items(np.ascontiguousarray(arrays.inputs), arrays.names, f"the {split} split of {name}", held)
+
+    def calibration() -> np.ndarray:
+        if split == "train":
+            return arrays.inputs[:CALIBRATION]
+        return parts_for(model, found, "train", most=CALIBRATION, **options)[0].arrays.inputs
+
+    said = "training" if split == "train" else split
+    return Items(np.ascontiguousarray(arrays.inputs), arrays.names, f"the {said} split of {name}", held, calibration)
 
 
 def _some_split(model: Model, data: Any, say: Say, **options: Any) -> tuple[Held, str]:
@@ -123,4 +175,4 @@ def _some_split(model: Model, data: Any, say: Say, **options: Any) -> tuple[Held
         except DataError as error:
             if "split of its own" not in str(error):
                 raise
-    return parts_for(model, data, "train", say=say, most=MOST, **options)[0], "training"
+    return parts_for(model, data, "train", say=say, most=MOST, **options)[0], "train"
