@@ -42,8 +42,8 @@ CLASSES = tuple(f"class {i}" for i in range(10))
 OFFLINE = """
 import sys, time
 from pathlib import Path
-from striate.run.predicting import placed
-model = placed(sys.argv[1], "cpu", 64, None)
+from striate.run.predicting import opened
+model = opened(sys.argv[1], "cpu", 64)
 files = sorted(Path(sys.argv[2]).glob("*.jpg"))
 for _ in model.answers(files[:128]):
     pass

@@ -68,6 +68,7 @@ TORCHLESS = (
     "report",
     "filtering",
     "runtime",
+    "service",
     "cli",
 )  # numpy, and so on
 LIGHT = ("errors", "tasks", "spec", "analysis", "drawing", "zoo")  # the standard library only

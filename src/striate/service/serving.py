@@ -15,7 +15,9 @@ from typing import Any
 import uvicorn
 
 from striate.errors import Error
+from striate.model.header import code_and_path, model_file
 from striate.model.predictor import Predictor
+from striate.run.predicting import opened
 from striate.service.app import Service
 from striate.service.connection import (
     IDLE_SECONDS,
@@ -122,11 +124,11 @@ def service_of(
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     **settings: Any,
 ) -> Serving:
-    """A service of *model* (a model file, a run's folder, or a model), which listens and does not run yet.
+    """A service of *model* (a file, an exported ``.onnx``, a run's folder, or a model), which listens and does not run.
 
     Args:
         model: A file's is loaded again when it changes.
-        device: Of a model that computes with torch: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``.
         say: Told, in a line each, of new model files.
         settings: As :class:`ServiceSettings` has them.
 
@@ -135,18 +137,17 @@ def service_of(
         RecipeError: A setting is out of its range.
         Error: The port cannot be had.
     """
-    from striate.model.header import model_file
-    from striate.run.predicting import placed
-
     given = ServiceSettings(**settings)
-    if isinstance(model, str | Path):
-        file = model_file(model)
-        return Serving(lambda: placed(file, device, given.batch_size, None), file, given, say)
-    return Serving(lambda: placed(model, device, given.batch_size, None), None, given, say)
+
+    def load() -> Predictor:
+        return opened(model, device, given.batch_size)
+
+    file = model_file(code_and_path(model)[1]) if isinstance(model, str | Path) else None
+    return Serving(load, file, given, say)
 
 
 def serve(model: Any, **settings: Any) -> None:
-    """Answers for *model* (a model file, a run's folder, or a model) over HTTP, until the process is told to stop.
+    """Answers for *model* (a file, a run's folder, or a model) over HTTP until the process is told to stop.
 
     Args:
         model: A file's is loaded again when it changes.
