@@ -104,7 +104,7 @@ def test_a_data_set_is_taken_as_it_is():
     [
         (
             X,
-            "got a ndarray for data; expected a built-in name, a path, (X, y), ((X, y), (X_val, y_val)), a dict of",
+            "got an array without its labels for data; expected a built-in name, a path, (X, y), ((X, y), (X_val",
         ),
         ((X, Y, Y), "got 3 things for data; expected"),
         ([(1, 2, 3)], "got 1 things for data; expected"),
@@ -122,7 +122,7 @@ def test_a_data_set_is_taken_as_it_is():
         ({"test": (X, Y)}, "the keys are 'test'; there is no training split (train)"),
         ({"val": (X, Y), "valid": (X, Y)}, "the keys 'val', 'valid' name one split twice"),
         ({"train": (X, Y), "val": (TEXTS, Y)}, "the splits are of different kinds; give DataFrames, arrays, or texts"),
-        ({"train": (X, Y), "val": X}, "got a ndarray for the val split; expected"),
+        ({"train": (X, Y), "val": X}, "got an array without its labels for the val split; expected"),
         ({3: X}, "the keys are 3; expected train, val, test"),
         ((TEXTS, Y[:9]), "X has 60 items, but y is int64 (9,); they must belong together"),
     ],

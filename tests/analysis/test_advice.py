@@ -69,6 +69,23 @@ def test_a_slip_is_named_with_its_way_out(slip: str) -> None:
     assert any(w["layer"] == layer and rest.startswith(w["message"]) for w in report.as_dict()["warnings"])
 
 
+@pytest.mark.parametrize(
+    ("input", "said"),
+    [
+        ((28, 28, 1), "conv1: it reads 28 channels of 28x1 pixels: sizes are channels x height x width; for an image "
+         "of 28x28 pixels the input is 1x28x28"),
+        ((224, 320, 3), "conv1: it reads 224 channels of 320x3 pixels: sizes are channels x height x width; for an "
+         "image of 224x320 pixels the input is 3x224x320"),
+        ((64, 28, 28), ""),
+        ((3, 28, 4), ""),
+        ((16, 1, 1), ""),
+    ],
+)  # fmt: skip
+def test_an_input_with_its_channels_last_is_named(input: tuple[int, ...], said: str) -> None:
+    warnings = [str(w) for w in analyse("conv 8 1; relu", input).warnings if "channels x height" in str(w)]
+    assert warnings == [said] * bool(said)
+
+
 @pytest.mark.parametrize("net", FINE.values(), ids=FINE)
 def test_what_is_no_slip_is_left_alone(net: str) -> None:
     assert analyse(net, (3, 20, 20)).warnings == ()

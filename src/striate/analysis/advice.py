@@ -33,6 +33,8 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
             readers.setdefault(name, []).append(node)
     found: list[Problem] = []
     for node in graph.nodes:
+        if isinstance(node.op, ops.Conv) and node.inputs == ("input",):
+            found += _channels_first(node, graph.input)
         match node.op:
             case ops.Linear() | ops.Conv():
                 if not _attends(node, readers):
@@ -47,6 +49,17 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
             case _:
                 pass
     return found
+
+
+def _channels_first(node: Node, input: Shape | None) -> Iterator[Problem]:
+    """An image's size as Keras writes it, with the channels last."""
+    if input is not None and len(input) == 3 and input[-1] in (1, 3, 4) and min(input[:-1]) > 4:
+        what = f"it reads {input[0]} channels of {input[1]}x{input[2]} pixels: sizes are channels x height x width"
+        yield Problem(
+            node.name,
+            what,
+            f"for an image of {input[0]}x{input[1]} pixels the input is {input[2]}x{input[0]}x{input[1]}",
+        )
 
 
 ATTENTION = ("bmm", "matmul", "rmatmul", "baddbmm", "einsum", "scaled_dot_product_attention", "MultiheadAttention")

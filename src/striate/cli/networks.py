@@ -134,8 +134,8 @@ def weights_command(
     scale_to: Annotated[
         int | None,
         typer.Option(
-            "--scale-to",
             "--resize-size",
+            "--scale-to",
             min=1,
             help="Shorter side before the centre crop, in pixels (IMAGENET1K_V2: 232). [default: IMAGENET1K_V1's]",
         ),

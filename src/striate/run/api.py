@@ -70,7 +70,7 @@ def train(
     """
     if isinstance(net, str) and net.partition(":")[0] in BUILT_IN:
         raise SpecError(
-            f"{net!r} is a data set and no network; the data come second: train(NET, DATA), such as "
+            f"{net!r} is a data set, not a network; the data come second: train(NET, DATA), such as "
             f"train('lenet5', {net!r}), or train(None, {net!r}) for the default network"
         )
     say = say_nothing if quiet else to_stderr

@@ -121,7 +121,8 @@ def _splits(source: object) -> dict[str, Any]:
 def _pair(value: object, what: str) -> Any:
     if is_frame(value) or (isinstance(value, tuple | list) and len(value) == 2):
         return value
-    came = f"{len(value)} things" if isinstance(value, tuple | list) else f"a {type(value).__name__}"
+    kind = "an array without its labels" if hasattr(value, "shape") else f"a {type(value).__name__}"
+    came = f"{len(value)} things" if isinstance(value, tuple | list) else kind
     raise DataError(f"got {came} for {what}; expected a built-in name, a path, {IN_MEMORY}")
 
 
