@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 import zlib
@@ -79,6 +80,19 @@ def read_json(path: Path | str, most: int = MOST) -> Any:
         return json.loads(read_regular(path, most))
     except RecursionError:
         raise ValueError("its lists are nested too deeply") from None
+
+
+def finite(value: Any) -> Any:
+    """*value* as JSON can say it: NaN and infinity in it are None.
+
+    >>> finite({"a": [1.5, float("nan")]})
+    {'a': [1.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def write_safely(path: Path, content: bytes | str) -> None:

@@ -120,11 +120,11 @@ def test_predict_writes_masks_that_hold_the_class_numbers(cli, runs, in_folder):
 
 
 def test_a_mask_keeps_what_was_not_looked_at(tmp_path):
-    from striate.run.predicting import _write_mask
+    from striate.run.mask_files import write_mask
     from striate.tasks.answers import Mask
 
     numbers = np.array([[0, 1, 255]], np.uint8)
-    path = _write_mask(Mask(numbers, file="a.jpg"), tmp_path, set(), 2)
+    path = write_mask(Mask(numbers, file="a.jpg"), tmp_path, "a", 2)
     with Image.open(path) as mask:
         assert (np.asarray(mask) == numbers).all()
         assert mask.convert("RGB").getpixel((2, 0)) == (0, 0, 0)
@@ -145,7 +145,8 @@ def test_masks_are_written_by_a_model_of_masks(cli, trained, digit):
     answer = cli("predict", trained / "model.safetensors", digit, "-o", "masks")
     assert answer.code == 2
     assert answer.err == (
-        "striate: --out masks: masks are written by a model for segmentation, this is for classification\n"
+        "striate: --out masks: masks are written by a model for segmentation, this is for classification; a table "
+        "ends in .csv, .jsonl or .parquet\n"
     )
 
 

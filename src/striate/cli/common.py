@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 import sys
@@ -17,6 +16,7 @@ import typer
 import typer.core
 
 from striate.errors import closest, nearest, printable
+from striate.files import finite
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 ModelArgument = Annotated[
@@ -302,18 +302,10 @@ class Verbs(typer.core.TyperGroup):
 def print_json(document: Any) -> None:
     """The document on one line; NaN and infinity are null, as JSON has no word for them."""
     plain = "utf" not in (sys.stdout.encoding or "").lower()
-    text = json.dumps(_finite(document), ensure_ascii=plain, allow_nan=False)
+    text = json.dumps(finite(document), ensure_ascii=plain, allow_nan=False)
     if not text.isprintable():  # marks that turn the writing round, and the like: escaped too
         text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     print(text)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def command(*words: object) -> str:

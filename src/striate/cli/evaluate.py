@@ -137,7 +137,7 @@ def predict_command(
             help="Images, folders, tables, .npz or .npy arrays; for a model of texts 'a sentence' or a .txt file.",
         ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="Classes to print for each item.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Classes to print for each item, or columns of an --out table.")] = 3,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -155,8 +155,15 @@ def predict_command(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Output folder: the mask of each image, as PNG.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="A table, written as predictions come: .csv, .jsonl or .parquet; or, of masks, a folder of PNGs.",
+        ),
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished --out table.")] = False,
     label: Label = None,
     file: FileColumn = None,
     text: TextColumn = None,
@@ -171,14 +178,20 @@ def predict_command(
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
     from striate.errors import DataError, printable
     from striate.run.predicting import predictions
+    from striate.run.rows import SUFFIXES
 
     columns: dict[str, Any] = {"label": label, "file": file, "text": text}
     columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
+    columns |= {"resume": resume, "top": top}
+    table = out is not None and out.suffix.lower() in SUFFIXES
     failed, documents = 0, []
     for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):
         if isinstance(answer, DataError):
             failed += 1
-            say(f"striate: {answer}")
+            if not table:
+                say(f"striate: {answer}")
+            continue
+        if table:
             continue
         if json:
             documents.append(answer.as_dict() | ({"mask": str(mask)} if mask else {}))
@@ -186,7 +199,7 @@ def predict_command(
         called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
         written = f"  -> {printable(str(mask))}" if mask else ""
         echo(f"{printable(called)}: {printable(answer.line(top))}{written}")
-    if json:
+    if json and not table:
         print_json(documents)
     if failed:
         raise typer.Exit(3)

@@ -72,14 +72,23 @@ def _begins_as_image(path: Path | str) -> bool:
 
 def folder_contents(folder: Path) -> tuple[list[Path], list[Path]]:
     """``(folders, files)`` in *folder*, without hidden ones, sorted; DataError where it cannot be read."""
+    folders, files = _names_in(folder)
+    return [folder / name for name in folders], [folder / name for name in files]
+
+
+def _names_in(folder: Path) -> tuple[list[str], list[str]]:
+    folders: list[str] = []
+    files: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            found = sorted((e.name, _is_folder(e)) for e in entries if not is_hidden(e.name))
+            for entry in entries:
+                if not is_hidden(entry.name):
+                    (folders if _is_folder(entry) else files).append(entry.name)
     except PermissionError:
         raise DataError(f"{folder}: no permission to read this folder; change its permissions") from None
     except OSError as error:
         raise DataError(f"{folder}: this folder cannot be read ({error.strerror})") from None
-    return [folder / name for name, is_dir in found if is_dir], [folder / name for name, is_dir in found if not is_dir]
+    return sorted(folders), sorted(files)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -105,14 +114,14 @@ def each_image_under(folder: Path) -> Iterator[Path]:
 def _images_under(folder: Path, seen: set[tuple[int, int]], deep: int) -> Iterator[Path]:
     if not deep:
         raise DataError(f"{folder}: more than {_DEEP} folders deep; move its images up")
-    folders, files = folder_contents(folder)
+    folders, files = _names_in(folder)
     here = os.stat(folder)
     seen.add((here.st_dev, here.st_ino))
-    yield from filter(is_image, files)
+    yield from (path for name in files if is_image(path := folder / name))
     for inner in folders:
-        there = os.stat(inner)
+        there = os.stat(folder / inner)
         if (there.st_dev, there.st_ino) not in seen:
-            yield from _images_under(inner, seen, deep - 1)
+            yield from _images_under(folder / inner, seen, deep - 1)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,10 @@ class Predictor(ABC):
             answers.append(answer)
         return answers
 
+    def least(self, sets: float | None) -> float | None:
+        """The probability from which on a class is in the prediction sets of that coverage; None: of no sets."""
+        return None if sets is None else self.contract.least_for(sets)
+
     def answers(
         self,
         sources: Iterable[Source | Item | DataError],
@@ -90,10 +95,10 @@ class Predictor(ABC):
         """As :meth:`predict`, one by one, with the error in place of a prediction that cannot be made; *notice* is
         told of each item that is unlike those of training, and in what.
         """
-        least = None if sets is None else self.contract.least_for(sets)
-        items = [item for source in sources for item in source_items(source, self.contract)]
+        least = self.least(sets)
+        items = (item for source in sources for item in source_items(source, self.contract))
         batch_size = self.at_a_time(batch_size)
-        batches = (items[at : at + batch_size] for at in range(0, len(items), batch_size))
+        batches = iter(lambda: [*islice(items, batch_size)], [])
         for some, read in network_inputs(batches, self.contract):
             good = [found[0] for found in read if not isinstance(found, DataError)]
             scores = iter(self.scores(np.stack(good)) if good else [])

@@ -16,7 +16,7 @@ from striate.errors import DataError, listed
 from striate.files import check_regular, read_regular_text
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import canonical, from_array, header
-from striate.model.opening import images_under
+from striate.model.opening import each_image_under
 from striate.model.prepare import fit, fit_array, prepared
 from striate.model.words import numbers_of
 
@@ -75,25 +75,28 @@ def sources_in(source: Any) -> Iterable[Source]:
     return several
 
 
-def source_items(source: Source | Item | DataError, contract: Contract) -> list[Item | DataError]:
-    """The items in *source*: the files of a folder, the lines of a text file, the rows of a batch, or *source* itself.
+def source_items(source: Source | Item | DataError, contract: Contract) -> Iterator[Item | DataError]:
+    """The items in *source*: the files of a folder, the lines of a text file, the rows of a batch, or *source* itself;
+    one by one, so that a folder may have millions.
 
     For a model of texts, a text that ends in ``.txt`` and every ``Path`` is a file with a sentence per line (empty
     lines are skipped); any other text is the sentence itself.
     """
     if isinstance(source, Item | DataError):
-        return [source]
+        yield source
+        return
     if hasattr(source, "detach"):
         source = array_of(source)
     if contract.mode == "text":
-        return _sentences(source)
-    if isinstance(source, np.ndarray):
-        return [*array_items(source, contract)]
-    if not isinstance(source, str | Path):
-        return [Item(source)]
-    if contract.mode in IMAGES:
-        return [f if isinstance(f, DataError) else Item(f, str(f)) for f in image_files(source)]
-    return [Item(source, str(source))]
+        yield from _sentences(source)
+    elif isinstance(source, np.ndarray):
+        yield from array_items(source, contract)
+    elif not isinstance(source, str | Path):
+        yield Item(source)
+    elif contract.mode in IMAGES:
+        yield from (f if isinstance(f, DataError) else Item(f, str(f)) for f in image_files(source))
+    else:
+        yield Item(source, str(source))
 
 
 def array_items(array: np.ndarray, contract: Contract, name: str = "item") -> list[Item]:
@@ -154,14 +157,21 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def image_files(source: str | Path) -> list[str | Path | DataError]:
-    """*source*, or the image files in it where it is a folder."""
+def image_files(source: str | Path) -> Iterator[str | Path | DataError]:
+    """*source*, or the image files in it where it is a folder; then the error, where it cannot be read to its end."""
     if not Path(source).is_dir():
-        return [source]
+        yield source
+        return
+    none = True
     try:
-        return list(images_under(Path(source))) or [DataError(f"{source}: no images in this folder")]
+        for path in each_image_under(Path(source)):
+            none = False
+            yield path
     except DataError as error:
-        return [error]
+        yield error
+    else:
+        if none:
+            yield DataError(f"{source}: no images in this folder")
 
 
 Input = tuple[np.ndarray, tuple[int, int] | None]

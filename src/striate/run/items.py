@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from striate.datasets.sources.tables import SUFFIXES, rows_alone
 from striate.errors import DataError
 from striate.model.contract import IMAGES, Contract
 from striate.model.opening import each_image_under
-from striate.model.sources import Item, Source, array_items, array_of, sources_in
-from striate.run.folder import Say
+from striate.model.sources import Item, Source, array_items, array_of, source_items, sources_in
+from striate.run.folder import Say, say_nothing
+from striate.run.shards import Shard
 
 Found = Source | Item | DataError
 
@@ -38,15 +40,33 @@ def items_of(given: Any, contract: Contract, choice: ColumnChoice, say: Say) -> 
         choice: The columns of a table that were named.
         say: Told, in a line each, what is passed over in a folder of images.
     """
-    if is_frame(given) or isinstance(given, Mapping | DataSet):
-        sources = [given]
-    else:
-        sources = [*sources_in(given[0] if _is_labelled(given) else given)]
+    sources: Iterable[Any] = [given]
+    if not is_frame(given) and not isinstance(given, Mapping | DataSet):
+        sources = sources_in(given[0] if _is_labelled(given) else given)
     for source in sources:
         try:
             yield from _items(source, contract, choice, say)
         except DataError as error:
             yield error
+
+
+class Items:
+    """The items of what was given, one by one; where they are needed *again*, as often as that."""
+
+    def __init__(self, sources: Any, contract: Contract, choice: ColumnChoice, say: Say, *, again: bool) -> None:
+        self.sources = [*sources] if again and isinstance(sources, Iterator) else sources
+        self.contract, self.choice, self.say = contract, choice, say
+        self.first = 0  # of the share
+
+    def all(self, say: Say = say_nothing) -> Iterator[Item | DataError]:
+        given = items_of(self.sources, self.contract, self.choice, say)
+        return (item for source in given for item in source_items(source, self.contract))
+
+    def share(self, shard: Shard, batch_size: int) -> Iterator[Item | DataError]:
+        if shard.count == 1:
+            return self.all(self.say)
+        self.first, end = shard.bounds(sum(1 for _ in self.all()), batch_size)
+        return islice(self.all(self.say), self.first, end)
 
 
 def _is_labelled(given: Any) -> bool:

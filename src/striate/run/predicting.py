@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import io
+import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PIL import Image
+import numpy as np
 
 from striate.datasets.sources.columns import ColumnChoice
-from striate.errors import DataError, RecipeError, listed
-from striate.files import write_safely
+from striate.errors import DataError, RecipeError, counted
 from striate.metrics.conformal import more_than_chance
 from striate.metrics.shared import share_of
-from striate.model.contract import check_tta
-from striate.model.predictor import Predictor
-from striate.model.sources import Item, Source, source_items
-from striate.report.pictures import NOTHING, class_colours
+from striate.model.contract import Contract, check_tta
+from striate.model.predictor import Predictor, output_context
+from striate.model.sources import Item, Source
 from striate.run.folder import Say, to_stderr
-from striate.run.items import items_of
+from striate.run.items import Items
+from striate.run.rows import SUFFIXES, RowFile, note_of
 from striate.run.shards import Shard
 from striate.runtime import OnnxModel, is_exported, load
-from striate.tasks.answers import Answer, Mask
+from striate.tasks.answers import Answer, Mask, answer_of
 
 if TYPE_CHECKING:
     from striate.datasets import Data
     from striate.loading import Given
+
+FEW = 3  # items that a warning names
 
 
 def opened(
@@ -70,6 +73,8 @@ def predict(
     file: str | None = None,
     text: str | None = None,
     shard: str | tuple[int, int] | None = None,
+    resume: bool = False,
+    top: int = 3,
     say: Say = to_stderr,
 ) -> list[Answer]:
     """The predictions of *model* for *sources*, in their order, under their names.
@@ -86,18 +91,22 @@ def predict(
         tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
         sets: Of one class per item: also the classes that contain the right one for this share of the items (``0.9``,
             ``"90%"``).
-        out: Of segmentation: a folder to which each image's mask is written, as a PNG.
+        out: A table that is written as the predictions come: ``.csv``, ``.jsonl`` (all that is known of each item) or
+            ``.parquet``; what cannot be read is a row with the reason. Of segmentation: or a folder to which each
+            image's mask is written, as a PNG.
         label: Of a table: the column of the targets, which is not looked at.
         file: Of a table: the column of the image files.
         text: Of a table: the column of the texts; several, separated by commas, are joined.
         shard: ``(3, 8)`` or ``"3/8"``: the third of eight equal shares of the *sources*, of which nothing else is
             read. The shares one after the other are, bit for bit, the whole. Whole batches are shared out.
+        resume: Of a table: go on with what was written before an interruption.
+        top: Of a table: so many of the classes of each item.
         say: Told, in a line each, which files of a folder are no images.
 
     Raises:
         ModelError: There is no such model.
-        DataError: Naming the first that cannot be read.
-        RecipeError: There is no such share.
+        DataError: Naming the first that cannot be read, unless a table is written, where it is a row.
+        RecipeError: There is no such share, or no such table to go on with.
 
     >>> from tempfile import mkdtemp
     >>> from striate import open_data, train
@@ -109,11 +118,12 @@ def predict(
     answers = []
     how: dict[str, Any] = {"threshold": threshold, "batch_size": batch_size, "device": device, "tta": tta, "sets": sets}
     for answer, _ in predictions(
-        model, sources, **how, out=out, label=label, file=file, text=text, shard=shard, say=say
+        model, sources, **how, out=out, label=label, file=file, text=text, shard=shard, resume=resume, top=top, say=say
     ):
-        if isinstance(answer, DataError):
+        if not isinstance(answer, DataError):
+            answers.append(answer)
+        elif out is None or Path(out).suffix.lower() not in SUFFIXES:
             raise answer
-        answers.append(answer)
     return answers
 
 
@@ -131,72 +141,117 @@ def predictions(
     file: str | None = None,
     text: str | None = None,
     shard: str | tuple[int, int] | None = None,
+    resume: bool = False,
+    top: int = 3,
     say: Say = to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
     found = opened(model, device, batch_size, tta)
     if threshold is not None and (not isinstance(threshold, int | float) or not 0 <= threshold <= 1):
         raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
-    if out is not None and not found.contract.task.per_pixel:
+    path, contract = None if out is None else Path(out), found.contract
+    table = path if path is not None and path.suffix.lower() in SUFFIXES else None
+    if path is not None and table is None and not contract.task.per_pixel:
         raise RecipeError(
-            f"--out {out}: masks are written by a model for segmentation, this is for {found.contract.task}"
+            f"--out {out}: masks are written by a model for segmentation, this is for {contract.task}; a table ends in "
+            f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         )
-    share, contract = Shard.parse(shard), found.contract
-    given = items_of(sources, contract, ColumnChoice(label=label, file=file, text=text), say)
-    items = [item for source in given for item in source_items(source, contract)]
-    own = share.of(range(len(items)), found.at_a_time(batch_size))
-    names = _mask_names(items) if out is not None else []  # of all, so that two shares never write one file
-    odd: list[str] = []
+    if resume and table is None:
+        raise RecipeError(f"resume goes with a table, such as --out answers.csv, got {out!r}")
+    if resume and table and table.exists() and not note_of(table).exists():
+        say(f"{table} is complete")
+        return
+    asked = None if sets is None else share_of(sets, "sets")
+    how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked}
+    share, columns = Shard.parse(shard), ColumnChoice(label=label, file=file, text=text)
+    again = share.count > 1 or (path is not None and table is None)
+    items = Items(sources, contract, columns, say, again=again)
+    size = found.at_a_time(batch_size)
+    own = items.share(share, size)
+    if table is None:
+        answered = (answer for _, answer in _answered(found, own, items.first, how, say))
+        yield from ((answer, None) for answer in answered) if path is None else _with_masks(answered, path, items)
+        return
+    about = how | {"shard": shard and str(shard), "tta": contract.tta, "top": top, "model": _checksum(found)}
+    with RowFile(
+        table, _example(contract, found.least(asked), top), about, batch_size=size, resume=resume, top=top,
+        texts=contract.mode == "text",
+    ) as rows:  # fmt: skip
+        for item, answer in _answered(found, rows.remaining(own), items.first + rows.rows, how, say):
+            rows.add(item, answer)
+            yield answer, None
+    failed = f", {rows.failed:,} of them with the reason why there is no prediction" if rows.failed else ""
+    say(f"wrote {table}: {counted(rows.rows, 'row')}{failed}")
+
+
+def _with_masks(
+    answers: Iterable[Answer | DataError], folder: Path, items: Items
+) -> Iterator[tuple[Answer | DataError, Path | None]]:
+    from striate.run.mask_files import mask_names, write_mask
+
+    names = islice(mask_names(items.all()), items.first, None)  # of all, so that two shares never write one file
+    for answer, name in zip(answers, names, strict=False):
+        written = isinstance(answer, Mask) and write_mask(answer, folder, name, len(items.contract.classes))
+        yield answer, written or None
+
+
+def _answered(
+    model: Predictor, items: Iterator[Item | DataError], first: int, how: dict[str, Any], say: Say
+) -> Iterator[tuple[Item | DataError, Answer | DataError]]:
+    """Each item with its answer, of which the *first* has that number; at the end, where many are odd, that is said."""
+    kept, given = tee(items)  # what is read ahead, and no more, is kept between them
+    unlike, rare = _Some(), _Some()
 
     def notice(item: Item, words: tuple[str, ...]) -> None:
-        odd.append(f"{item.file or 'an item'} ({', '.join(words)})")
+        unlike.add(f"{item.file or 'an item'} ({', '.join(words)})")
 
-    asked = None if sets is None else share_of(sets, "sets")
-    how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked, "notice": notice}
-    answers = found.answers((items[i] for i in own), **how)
-    rare: list[str] = []
     read = 0
-    for i, answer in zip(own, answers, strict=True):
+    answers = model.answers(given, **how, notice=notice)
+    for i, (item, answer) in enumerate(zip(kept, answers, strict=True), first):
         read += not isinstance(answer, DataError)
         if getattr(answer, "out_of_distribution", False):
-            rare.append(str(getattr(items[i], "file", None) or f"item {i}"))
-        if isinstance(answer, Mask) and out is not None:
-            yield answer, _write_mask(answer, Path(out), names[i], len(contract.classes))
-        else:
-            yield answer, None
-    if more_than_chance(len(odd), read):
+            rare.add(str(getattr(item, "file", None) or f"item {i}"))
+        yield item, answer
+    if more_than_chance(unlike.count, read):
         say(
-            f"warning: {len(odd):,} of {read:,} items are unlike the training items (fewer than 1 in 100 ordinary "
-            f"items are); predictions for them may be wrong: {listed(odd, 3)}"
+            f"warning: {unlike.count:,} of {read:,} items are unlike the training items (fewer than 1 in 100 ordinary "
+            f"items are); predictions for them may be wrong: {unlike}"
         )
-    if more_than_chance(len(rare), read):
+    if more_than_chance(rare.count, read):
         say(
-            f"warning: {len(rare):,} of {read:,} items may be out of distribution, of a kind that the model was not "
-            f"trained on: their scores are as low as those of 1 ordinary item in 100 (energy score): {listed(rare, 3)}"
+            f"warning: {rare.count:,} of {read:,} items may be out of distribution, of a kind that the model was not "
+            f"trained on: their scores are as low as those of 1 ordinary item in 100 (energy score): {rare}"
         )
 
 
-def _mask_names(items: Iterable[Item | DataError]) -> list[str]:
-    """A name for each item's mask, without suffix; where several files have one name, ``name-2`` and so on."""
-    taken: dict[str, int] = {}
-    names: list[str] = []
-    for item in items:
-        stem = name = "" if isinstance(item, DataError) else Path(str(item.file)).stem
-        while name in taken:
-            taken[stem] += 1
-            name = f"{stem}-{taken[stem]}"
-        taken[name] = 1
-        names.append(name)
-    return names
+@dataclass
+class _Some:
+    """How many there were, and what the first are called."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        self.count += 1
+        if self.count <= FEW:
+            self.first.append(name)
+
+    def __str__(self) -> str:
+        return ", ".join(self.first) + (f" and {self.count - FEW:,} more" if self.count > FEW else "")
 
 
-def _write_mask(answer: Mask, folder: Path, name: str, classes: int) -> Path:
-    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
-    image = Image.fromarray(answer.mask)
-    palette = (*class_colours(classes), *[NOTHING] * (256 - classes))  # all 256: Pillow would cut bits off
-    image.putpalette([value for colour in palette for value in colour])
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_safely(folder / f"{name}.png", stream.getvalue())
-    return folder / f"{name}.png"
+def _example(contract: Contract, least: float | None, top: int) -> dict[str, Any]:
+    """The row of some answer: the columns of all of them."""
+    zeros = np.zeros(contract.task.outputs_of(len(contract.classes), contract.input))
+    return answer_of(contract.task, zeros, output_context(contract, least=least)).row(top)
+
+
+def _checksum(model: Predictor) -> str:
+    """Of the model's file, or, where it has none, of its contract."""
+    if model.path is None or not model.path.is_file():
+        return f"{zlib.crc32(model.contract.to_json().encode()):08x}"
+    found = 0
+    with model.path.open("rb") as stream:
+        while chunk := stream.read(2**20):
+            found = zlib.crc32(chunk, found)
+    return f"{found:08x}"

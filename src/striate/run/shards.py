@@ -48,6 +48,15 @@ class Shard:
 
     def of(self, items: Sequence[T], batch_size: int) -> Sequence[T]:
         """Its share of *items*, in their order."""
-        batches = -(-len(items) // batch_size)
-        begin, end = (batches * n // self.count * batch_size for n in (self.number - 1, self.number))
+        begin, end = self.bounds(len(items), batch_size)
         return items[begin:end]
+
+    def bounds(self, count: int, batch_size: int) -> tuple[int, int]:
+        """Where its share of *count* items begins and ends, if these are all.
+
+        >>> Shard(2, 3).bounds(7, batch_size=2)
+        (2, 4)
+        """
+        batches = -(-count // batch_size)
+        begin, end = (batches * n // self.count * batch_size for n in (self.number - 1, self.number))
+        return begin, end

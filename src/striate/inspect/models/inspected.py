@@ -55,7 +55,7 @@ class InspectedModel:
         Raises:
             DataError: It cannot be read, or contains several items.
         """
-        items = source_items(source, self.contract)
+        items = [*source_items(source, self.contract)]
         if len(items) != 1:
             raise DataError(f"{source}: contains {len(items)} items; name one of them")
         (item,) = items
@@ -87,7 +87,7 @@ class InspectedModel:
 
     def words(self, source: Source) -> tuple[str, ...]:
         """For a model of texts: the words of the sentence that *source* is, or its file contains; else none."""
-        item = source_items(source, self.contract)[0] if self.contract.mode == "text" else None
+        item = next(source_items(source, self.contract)) if self.contract.mode == "text" else None
         return tuple(words_of(str(item.source))) if isinstance(item, Item) else ()
 
     @cached_property

@@ -26,6 +26,9 @@ class Answer(Protocol):
     def line(self, top: int = 3) -> str:
         """In a line, for people; *top* of its parts where there are many."""
 
+    def row(self, top: int = 3) -> dict[str, Any]:
+        """As a row of a table, under the same names for every item; *top* of the classes."""
+
 
 def named(answer: Answer) -> dict[str, object]:
     """What the dictionaries of all answers begin with."""

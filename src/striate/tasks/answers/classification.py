@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,14 @@ class Prediction:
         more |= {} if self.set is None else {"set": list(self.set)}
         more |= {"out_of_distribution": True} if self.out_of_distribution else {}
         return named(self) | {"class": self.class_, "probability": self.probability, "top": top} | more
+
+    def row(self, top: int = 3) -> dict[str, Any]:
+        """``class``, ``probability``, then the next classes to the number *top*; what else is known."""
+        found: dict[str, Any] = {"class": self.class_, "probability": self.probability}
+        for i, (name, p) in enumerate(self.top[1:top], 2):
+            found |= {f"class_{i}": name, f"probability_{i}": p}
+        found |= {} if self.set is None else {"set": json.dumps(self.set, ensure_ascii=False)}
+        return found | {"out_of_distribution": self.out_of_distribution}
 
     def line(self, top: int = 3) -> str:
         """The *top* most probable classes; before them the prediction set, or that the class is unknown."""

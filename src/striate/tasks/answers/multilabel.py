@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,9 @@ class Labels:
     def as_dict(self) -> dict[str, object]:
         every = [{"class": name, "probability": p} for name, p in self.probabilities]
         return named(self) | {"labels": list(self.labels), "probabilities": every}
+
+    def row(self, top: int = 3) -> dict[str, Any]:
+        return {"labels": json.dumps(self.labels, ensure_ascii=False)} | dict(self.probabilities)
 
     def line(self, top: int = 3) -> str:
         known = dict(self.probabilities)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ class Values:
 
     def as_dict(self) -> dict[str, object]:
         return named(self) | {"values": dict(self.values)}
+
+    def row(self, top: int = 3) -> dict[str, Any]:
+        return dict(self.values)
 
     def line(self, top: int = 3) -> str:
         return ", ".join(f"{name} {value:.6g}" for name, value in self.values)

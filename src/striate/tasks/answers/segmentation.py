@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,15 @@ class Mask:
     shares: tuple[tuple[str, float], ...] = ()
     file: str | None = None
     text: str | None = None
+    classes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def as_dict(self) -> dict[str, object]:
         shares = [{"class": name, "share": share} for name, share in self.shares]
         return named(self) | {"size": list(self.mask.shape), "classes": shares}
+
+    def row(self, top: int = 3) -> dict[str, Any]:
+        """The share of the pixels of every class."""
+        return dict.fromkeys(self.classes, 0.0) | dict(self.shares)
 
     def line(self, top: int = 3) -> str:
         return ", ".join(f"{name} {share:.1%}" for name, share in self.shares[:top]) + " of the pixels"
@@ -39,7 +45,7 @@ def mask_of(scores: np.ndarray, context: OutputContext) -> Mask:
     counts = np.bincount(mask[mask != IGNORE], minlength=len(context.classes))
     order = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]]
     shares = tuple((context.classes[i], float(counts[i] / mask.size)) for i in order)
-    return Mask(mask, shares, context.file, context.text)
+    return Mask(mask, shares, context.file, context.text, context.classes)
 
 
 def classes_of_pixels(scores: np.ndarray, axis: int) -> np.ndarray:

@@ -1,0 +1,39 @@
+"""The masks that a model predicts, as PNG files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from striate.errors import DataError
+from striate.files import write_safely
+from striate.model.sources import Item
+from striate.report.pictures import NOTHING, class_colours
+from striate.tasks.answers import Mask
+
+
+def mask_names(items: Iterable[Item | DataError]) -> Iterator[str]:
+    """A name for each item's mask, without suffix; where several files have one name, ``name-2`` and so on."""
+    taken: dict[str, int] = {}
+    for item in items:
+        stem = name = "" if isinstance(item, DataError) else Path(str(item.file)).stem
+        while name in taken:
+            taken[stem] += 1
+            name = f"{stem}-{taken[stem]}"
+        taken[name] = 1
+        yield name
+
+
+def write_mask(answer: Mask, folder: Path, name: str, classes: int) -> Path:
+    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
+    image = Image.fromarray(answer.mask)
+    palette = (*class_colours(classes), *[NOTHING] * (256 - classes))  # all 256: Pillow would cut bits off
+    image.putpalette([value for colour in palette for value in colour])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_safely(folder / f"{name}.png", stream.getvalue())
+    return folder / f"{name}.png"
