@@ -50,7 +50,7 @@ def items_of(given: Any, contract: Contract, choice: ColumnChoice, say: Say) -> 
             yield error
 
 
-class Items:
+class GivenItems:
     """The items of what was given, one by one; where they are needed *again*, as often as that."""
 
     def __init__(self, sources: Any, contract: Contract, choice: ColumnChoice, say: Say, *, again: bool) -> None:

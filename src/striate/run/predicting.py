@@ -19,7 +19,7 @@ from striate.model.contract import Contract, check_tta
 from striate.model.predictor import Predictor, output_context
 from striate.model.sources import Item, Source
 from striate.run.folder import Say, to_stderr
-from striate.run.items import Items
+from striate.run.items import GivenItems
 from striate.run.rows import SUFFIXES, RowFile, note_of
 from striate.run.shards import Shard
 from striate.runtime import OnnxModel, is_exported, load
@@ -165,7 +165,7 @@ def predictions(
     how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked}
     share, columns = Shard.parse(shard), ColumnChoice(label=label, file=file, text=text)
     again = share.count > 1 or (path is not None and table is None)
-    items = Items(sources, contract, columns, say, again=again)
+    items = GivenItems(sources, contract, columns, say, again=again)
     size = found.at_a_time(batch_size)
     own = items.share(share, size)
     if table is None:
@@ -185,7 +185,7 @@ def predictions(
 
 
 def _with_masks(
-    answers: Iterable[Answer | DataError], folder: Path, items: Items
+    answers: Iterable[Answer | DataError], folder: Path, items: GivenItems
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     from striate.run.mask_files import mask_names, write_mask
 
