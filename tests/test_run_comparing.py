@@ -4,12 +4,15 @@ import csv
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 import striate
 from striate.errors import ModelError, RecipeError
+from striate.metrics.repeated import spread_of
 from striate.run.comparing import RunRow, RunTable
+from striate.run.series import series_plan
 
 TINY = "flatten; linear 10"
 
@@ -183,3 +186,70 @@ def test_a_page_of_other_runs():
     assert "Validation loss" not in page  # nobody knows it
     assert page.count("<polyline") == 7
     assert "no runs" in RunTable(()).page()
+
+
+# ------------------------------------------------------------------------------------------------------------- series
+@pytest.fixture
+def series(in_folder):
+    """A cross-validation of two folds, an interrupted series, a curve and a run."""
+    quick = {"epochs": 1, "fraction": 0.1, "baseline": False, "quiet": True}
+    striate.train_series(TINY, "digits", folds=2, **quick)
+    striate.curve(TINY, "digits", fractions=(0.05, 0.1), **{n: v for n, v in quick.items() if n != "fraction"})
+    plan = series_plan(TINY, "digits", repeats=3, **{n: v for n, v in quick.items() if n != "quiet"})
+    run = plan.prepare(plan.series.members[0])
+    list(run.events())
+    run.finish()
+    striate.train(TINY, "digits", **quick)
+
+
+def test_a_series_is_a_line_with_its_mean_and_interval(series, cli):
+    rows = {row.run: row for row in striate.runs().rows}
+    assert rows.keys() == {"runs/digits-folds", "runs/digits-curve", "runs/digits-repeats", "runs/digits-net"}
+    folds, members = rows["runs/digits-folds"], striate.runs("runs/digits-folds").rows
+    tests = [row.test for row in members]
+    assert len(members) == 2
+    assert (folds.series, folds.finished, folds.net, folds.data) == ("2 folds", True, "net", "digits")
+    assert folds.test == pytest.approx(sum(tests) / 2)
+    assert folds.metric == pytest.approx(sum(row.metric for row in members) / 2)
+    low, high = spread_of(tests, folds=True).interval
+    assert folds.interval == pytest.approx((max(0, low), min(1, high)))
+    assert folds.seconds == pytest.approx(sum(row.seconds for row in members))
+    assert folds.settings["lr"] == members[0].settings["lr"]
+    begun = rows["runs/digits-repeats"]
+    assert (begun.series, begun.finished, begun.interval) == ("1 of 3 random seeds", False, None)
+    assert begun.test == striate.runs("runs/digits-repeats").rows[0].test
+    curve = rows["runs/digits-curve"]
+    assert (curve.series, curve.test, curve.metric) == ("2 runs of a curve", None, None)
+    line = next(line for line in cli("runs").out.splitlines() if "digits-folds" in line)
+    assert re.search(r"accuracy [\d.]+% \([\d.]+% to [\d.]+%\) +2 folds", line)
+    found = {row["run"]: row for row in json.loads(cli("runs", "--json").out)}
+    assert found["runs/digits-folds"]["interval"] == list(folds.interval)
+    assert found["runs/digits-net"]["series"] is None
+    named = striate.runs("digits-folds", "digits-net")
+    assert [row.series for row in named.rows] == ["2 folds", None]
+    assert "2 folds" in striate.runs().page()
+
+
+def test_a_damaged_series_is_named(series, cli):
+    Path("runs/digits-folds/series.json").write_text("[]")
+    answer = cli("runs")
+    assert "damaged: runs/digits-folds: series.json: cannot be read" in answer.err
+    assert "digits-net" in answer.out
+
+
+def test_the_axis_of_one_epoch_has_whole_numbers(folder):
+    slow = next(row for row in striate.runs().rows if row.run == "runs/slow")
+    page = RunTable((slow,)).page()
+    assert page.count("<svg") > 0
+    assert "0.98</text>" not in page
+    assert page.count(">0</text>") == 2  # of two charts from 0 to 1
+
+
+def test_the_head_says_the_metric_that_all_have(folder):
+    page = striate.runs("good", "slow").page()
+    assert "validation accuracy</th>" in page
+    assert "<td>accuracy" not in page
+    other = RunRow("b", "d", "net", task="regression", metric_name="mae", metric=3.0, finished=True)
+    mixed = RunTable((*striate.runs("good").rows, other)).page()
+    assert ">validation</th>" in mixed
+    assert ">mae 3</td>" in mixed

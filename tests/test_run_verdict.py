@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from striate import train
+from striate.report.markup import breakable
 from striate.run.verdict import Verdict
 from striate.tasks import CLASSIFICATION, REGRESSION, SEGMENTATION
 
@@ -26,12 +27,12 @@ def test_training_and_validation_stand_beside_the_test():
 def test_overfitting_is_said_with_the_loss_that_rose_and_what_helps():
     (said,) = verdict(0.99, 0.9, losses=RISING).warnings()
     assert said == (
-        "overfits: accuracy 99.00% on the training split, 90.00% on validation, and the validation loss rose from 0.5 "
-        "(epoch 2) to 0.9; use --augment standard, a larger --weight-decay, fewer --epochs, or more data"
+        "overfits: accuracy 99.00% on the training split, 90.00% on validation (500 images), and the validation loss "
+        "rose from 0.5 (epoch 2) to 0.9; use --augment standard, a larger --weight-decay, fewer --epochs, or more data"
     )
     assert verdict(0.99, 0.9).warnings() == []  # a difference that every network has
     (wide,) = verdict(0.99, 0.8).warnings()
-    assert wide.startswith("overfits: accuracy 99.00% on the training split, 80.00% on validation; use")
+    assert wide.startswith("overfits: accuracy 99.00% on the training split, 80.00% on validation (500 images); use")
 
 
 @pytest.mark.parametrize(
@@ -46,17 +47,20 @@ def test_what_is_no_overfitting(train, val, items):
 def test_errors_that_are_no_shares_are_compared_by_their_ratio():
     assert verdict(1.0, 1.4, losses=RISING, metric=REGRESSION.metric).warnings() == []
     (said,) = verdict(1.0, 1.6, losses=RISING, metric=REGRESSION.metric).warnings()
-    assert said.startswith("overfits: mae 1 on the training split, 1.6 on validation, and the validation loss rose")
+    assert said.startswith(
+        "overfits: mae 1 on the training split, 1.6 on validation (500 images), and the validation loss rose"
+    )
     (apart,) = verdict(1.0, 1.0, 1.6, metric=REGRESSION.metric).warnings()
-    assert apart.startswith("validation 1 and test 1.6 are further apart than chance explains")
+    assert apart.startswith("validation 1 (500 images) and test 1.6 (500) are further apart than chance explains")
     assert verdict(1.0, 1.0, 1.6, items=(9, 9, 9), metric=REGRESSION.metric).warnings() == []
 
 
 def test_a_validation_split_that_does_not_speak_for_the_test_is_said():
     (said,) = verdict(0.97, 0.96, 0.84).warnings()
     assert said == (
-        "validation 96.00% and test 84.00% are further apart than chance explains: the images of the two splits differ "
-        "in kind; look at both with striate doctor, and keep what belongs together in one split (--group)"
+        "validation 96.00% (500 images) and test 84.00% (500) are further apart than chance explains: the images of "
+        "the two splits differ in kind; look at both with striate doctor, and keep what belongs together in one split "
+        "(--group)"
     )
     assert verdict(0.97, 0.96, 0.93).warnings() == []
     assert verdict(0.97, 0.96, 0.84, items=(500, 30, 30)).warnings() == []
@@ -78,6 +82,11 @@ def test_few_items_are_learned_by_heart_and_that_is_said(in_folder, capsys):
     assert "warning: overfits: accuracy 100.00% on the training split, " in said
     assert "use --augment standard, a larger --weight-decay than 0.01, fewer --epochs, or more data" in said
     assert "training accuracy 100.00%, validation " in said
+    page = (in_folder / "run" / "report.html").read_text()
+    warnings = [line.removeprefix("warning: ") for line in said.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 2  # no better than a plain model, too
+    for text in warnings:  # what the terminal shows the report shows
+        assert f"<dt>warning</dt><dd>{breakable(text)}</dd>" in page
 
 
 def test_the_document_has_the_three_values_and_the_warnings(in_folder, cli):

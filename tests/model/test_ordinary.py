@@ -88,3 +88,22 @@ def test_of_files_the_sizes_are_those_of_the_files(in_folder):
             Image.fromarray(rng.integers(top - 100, top, (40 + i, 90), dtype=np.uint8)).save(path)
     model = striate.train("flatten; linear 2", "photos", epochs=1, input=(1, 8, 8), quiet=True)
     assert 40 <= model.contract.smallest <= 44
+
+
+def test_texts_without_a_word_that_training_saw_are_named(in_folder, cli):
+    lines = [
+        "label,text",
+        *(f"{'good' if i % 2 else 'bad'},the {'fine' if i % 2 else 'dull'} film {i}" for i in range(40)),
+    ]
+    (in_folder / "films.csv").write_text("\n".join(lines))
+    striate.train(None, "films.csv", epochs=1, out="run", baseline=False, quiet=True)
+    said = []
+    predict("run", ["the fine film", "a dull one"], say=said.append)
+    assert said == []
+    predict("run", ["the fine film", "\u767e\u5e74\u306e\u5b64\u72ec", ""], say=said.append)
+    assert said == [
+        "warning: 2 of 3 texts have no word that training saw; what is predicted for them says nothing of them: "
+        "'\u767e\u5e74\u306e\u5b64\u72ec', ''"
+    ]
+    answer = cli("predict", "run", "xyzzy")
+    assert "warning: 1 of 1 texts have no word" in answer.err

@@ -59,12 +59,16 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.texts: list[str] = []
+        self.goes_on = False
         self.attributes: list[tuple[str, str | None]] = []
         self.feed(html)
         self.close()
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "wbr":  # a line may end here, the text goes on
+            self.goes_on = True
+            return
         self.tags.append(tag)
         self.attributes += attrs
         if tag not in VOID:
@@ -74,7 +78,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        if self.goes_on and self.texts:
+            data = self.texts.pop() + data
         self.texts.append(data)
+        self.goes_on = False
 
     @property
     def text(self) -> str:

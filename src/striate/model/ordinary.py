@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.model.contract import Contract
+from striate.model.contract import UNKNOWN, Contract
 
 MOST = 2**25  # values of the training items that are looked at, of 1,000 items at most
 NAMES = (("darker", "brighter"), ("with less contrast", "with more contrast"), ("smoother", "with finer detail"))
 COLOUR = ("less colourful", "more colourful")  # of images of three channels and more
 MARGIN, FEW = 0.1, 5  # of the range of ordinary items, on either side of it; and this over their number
+NO_WORD = "without a word that training saw"  # of a text
 SMALLER = 2  # times smaller than the smallest image of training: what is enlarged so much is blurred
 
 
@@ -73,6 +74,10 @@ def unlike(
             for name, number, (low, high) in zip(names, value.tolist(), contract.look, strict=False):
                 if not low <= number <= high:
                     words.append(name[number > high])
+    if contract.mode == "text":
+        known_words = [bool((row > UNKNOWN).any()) for row in np.asarray(inputs, np.int64)]
+        for words, known in zip(found, known_words, strict=True):
+            words += [] if known else [NO_WORD]
     for words, size in zip(found, sizes, strict=True):
         if contract.smallest is not None and size is not None and min(size) * SMALLER < contract.smallest:
             words.append("smaller")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from striate.diagnosis import LabelErrors, SliceSearch
-from striate.report.markup import Html, el, html_table, note, num, section
+from striate.report.markup import Html, el, html_table, item_caption, note, num, section
 from striate.report.pictures import ItemView, item_figure, items_grid
 
 
@@ -28,7 +28,7 @@ class CaptionedItem:
                 "figcaption",
                 el("b", self.bold),
                 el("span", self.plain) if self.plain else None,
-                el("small", self.name) if self.name else None,
+                item_caption(self.name) if self.name else None,
             ),
         )
 

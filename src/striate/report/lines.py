@@ -89,7 +89,8 @@ def _across(values: Sequence[float], log: bool) -> _Axis:
     known = sorted(set(values))
     if log and 1 < len(known) <= 8:
         return _Axis(tuple(known), log=True)
-    return logarithmic(known[0], known[-1]) if log else linear(known[0], known[-1], max_ticks=8)
+    whole = all(x == round(x) for x in known)
+    return logarithmic(known[0], known[-1]) if log else linear(known[0], known[-1], max_ticks=8, whole=whole)
 
 
 def _up(values: Sequence[float], ratios: bool, zero: bool) -> _Axis:

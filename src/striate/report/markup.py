@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from striate.metrics.shared import percent
 
-VOID = frozenset({"meta", "img", "br"})
+VOID = frozenset({"meta", "img", "br", "wbr"})
 
 Child = str | int | None
 
@@ -33,6 +34,20 @@ def el(tag: str, *children: Child, **attributes: str | float | bool | None) -> H
 def join(*children: Child) -> Html:
     """*children* one after the other, without an element around them."""
     return Html("".join(c if isinstance(c, Html) else _safe(str(c)) for c in children if c is not None))
+
+
+def breakable(text: str) -> Html:
+    """A *text* with names of files, whose lines end after a slash or an underline before they end inside a word.
+
+    >>> breakable("a/b_c.png")
+    'a/<wbr>b_<wbr>c.png'
+    """
+    return join(*(part if i % 2 == 0 else join(part, el("wbr")) for i, part in enumerate(re.split(r"([/_\\]+)", text))))
+
+
+def item_caption(name: str) -> Html:
+    """What an item is called, in small letters."""
+    return el("small", breakable(name))
 
 
 def _attribute(name: str, value: str | float | bool) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from striate.report.charts import Row, best_epoch, curves
 from striate.report.document import html_document
-from striate.report.markup import Html, el, join, note, section
+from striate.report.markup import Html, breakable, el, join, note, section
 from striate.report.tables import Layer, epochs_table, network_table
 from striate.tasks import Metric
 
@@ -90,7 +90,7 @@ def report(
 def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, split: str, page: str | None) -> Html:
     return el(
         "header",
-        el("h1", title),
+        el("h1", breakable(title)),
         el(
             "div",
             el("p", sections.value, el("small", sections.what), class_="metric"),
@@ -98,7 +98,7 @@ def _headline(title: str, facts: Sequence[tuple[str, str]], sections: Sections, 
             class_="result",
         ),
         el("p", el("a", "Live page: change the input, watch every layer, open any unit", href=page)) if page else None,
-        el("dl", *(el("div", el("dt", label), el("dd", value)) for label, value in facts)),
+        el("dl", *(el("div", el("dt", label), el("dd", breakable(value))) for label, value in facts)),
     )
 
 

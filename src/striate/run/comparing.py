@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from striate.analysis import align_columns
 from striate.errors import Error, ModelError, RecipeError, nearest
 from striate.files import read_json
 from striate.learning.recipe import Recipe
+from striate.metrics.repeated import spread_of
 from striate.run.comparing_page import runs_page
-from striate.run.folder import PROGRESS, STATE, read_about
+from striate.run.folder import PROGRESS, SERIES, STATE, read_about
 from striate.tasks import CLASSIFICATION, Task, task_named
 
 SORTS = ("date", "metric", "seconds", "run")
@@ -44,6 +45,9 @@ class RunRow:
         seconds: Of training.
         date: When its files were last written: ISO 8601, local time.
         problem: What is damaged.
+        series: Of several runs together (``--repeats``, ``--folds``, ``curve``): ``"5 folds"``. Its metrics are the
+            means of the finished runs, and its seconds their sum.
+        interval: 95% interval of the mean of ``test``.
         settings: What ``recipe.json`` says, with the defaults of what it does not.
         history: A row per epoch, as in ``metrics.csv``.
     """
@@ -63,6 +67,8 @@ class RunRow:
     seconds: float | None = None
     date: str | None = None
     problem: str | None = None
+    series: str | None = None
+    interval: tuple[float, float] | None = None
     settings: dict[str, Any] = field(default_factory=dict, repr=False)
     history: tuple[dict[str, float | None], ...] = field(default=(), repr=False)
 
@@ -70,7 +76,7 @@ class RunRow:
     def of(cls, folder: Path) -> RunRow:
         """The row of the run in *folder*, whatever is damaged in it."""
         try:
-            return _read(folder)
+            return _read(folder) if _is_run(folder) else _series(folder)
         except Error as error:
             why = str(error).removeprefix(f"{folder}/").partition("; omit --resume")[0]
             return cls(str(folder), date=_date(folder), problem=why)
@@ -87,6 +93,18 @@ class RunRow:
     def text(self, value: float | None) -> str:
         """*value* with the metric's name; "" where there is none."""
         return "" if value is None or self.task is None else self.judged.metric.text(value)
+
+    @property
+    def interval_text(self) -> str:
+        """The interval of a series; "" where there is none."""
+        return " to ".join(map(self.judged.metric.number, self.interval)) if self.interval else ""
+
+    @property
+    def epochs_text(self) -> str:
+        """How many epochs are done, of how many; of a series how many runs."""
+        if self.series:
+            return self.series
+        return str(self.epochs) if self.finished else f"{self.epochs} of {self.epochs_in_all}"
 
     @property
     def rank(self) -> float:
@@ -150,6 +168,7 @@ def runs(*folders: str | Path, sort: str = "date") -> RunTable:
 
     Args:
         *folders: Folders of runs, or their names under ``runs/``. One that is no run itself stands for the runs in it.
+            A series of runs (``--folds 5``) among others is a row: its means, with the interval of the test's.
         sort: ``"date"`` (the newest first), ``"metric"`` (the best first, of each data set and metric), ``"seconds"``
             (the fastest first) or ``"run"`` (by name). Runs that are named keep their order unless it is given.
 
@@ -175,13 +194,13 @@ def runs(*folders: str | Path, sort: str = "date") -> RunTable:
     named = [_named(folder) for folder in folders]
     inside = Path("runs") if not named else named[0] if len(named) == 1 and not _is_run(named[0]) else None
     for folder in named if inside is None else ():
-        if not _is_run(folder):
+        if not _is_listed(folder):
             raise ModelError(f"{folder}: is not the folder of a run; it has none of {', '.join(MARKS[:2])}")
     if inside is None:
         rows = [RunRow.of(folder) for folder in named]
         return RunTable(tuple(_ordered(rows, sort) if sort != "date" else rows), compared=True)
     found = sorted(inside.iterdir()) if inside.is_dir() else []
-    return RunTable(tuple(_ordered([RunRow.of(folder) for folder in found if _is_run(folder)], sort)))
+    return RunTable(tuple(_ordered([RunRow.of(folder) for folder in found if _is_listed(folder)], sort)))
 
 
 def _named(folder: str | Path) -> Path:
@@ -198,6 +217,10 @@ def _named(folder: str | Path) -> Path:
 
 def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in MARKS)
+
+
+def _is_listed(folder: Path) -> bool:
+    return _is_run(folder) or (folder / SERIES).is_file()
 
 
 def _ordered(rows: list[RunRow], sort: str) -> list[RunRow]:
@@ -253,6 +276,42 @@ def _read(folder: Path) -> RunRow:
     )
 
 
+def _series(folder: Path) -> RunRow:
+    """The runs of a series together; ModelError where its ``series.json`` is damaged."""
+    try:
+        words = read_json(folder / SERIES)
+        kind, data = str(words["kind"]), str(words["data"]["name"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{folder / SERIES}: cannot be read ({error!r})") from None
+    runs = [RunRow.of(one) for one in sorted(folder.iterdir()) if _is_run(one)]
+    done = [run for run in runs if run.finished and not run.problem]
+    planned = words.get(kind, len(runs))
+    what = {"repeats": "random seeds", "curve": "runs of a curve"}.get(kind, kind)
+    row = RunRow(
+        run=str(folder),
+        data=data,
+        series=f"{len(done)} of {planned} {what}" if len(done) < planned else f"{planned} {what}",
+        finished=bool(done) and len(done) == planned,
+        seconds=sum(run.seconds or 0 for run in runs),
+        date=max((run.date or "" for run in runs), default=_date(folder)),
+    )
+    if not done:
+        return row
+    same = {name: v for name, v in done[0].settings.items() if all(run.settings.get(name) == v for run in done)}
+    row = replace(row, net=done[0].net, task=done[0].task, metric_name=done[0].metric_name, settings=same)
+    if kind == "curve":  # of different numbers of items: a mean says nothing
+        return row
+    val, test = ([v for run in done if (v := getattr(run, name)) is not None] for name in ("metric", "test"))
+    spread = spread_of(test, folds=kind == "folds") if test else None
+    share, ends = row.judged.metric.share, spread.interval if spread else None
+    return replace(
+        row,
+        metric=sum(val) / len(val) if val else None,
+        test=spread.mean if spread else None,
+        interval=(max(ends[0], 0.0), min(ends[1], 1.0)) if ends and share else ends,
+    )
+
+
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
@@ -264,11 +323,11 @@ def _date(folder: Path) -> str | None:
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    epochs = str(row.epochs) if row.finished else f"{row.epochs} of {row.epochs_in_all}"
     best, seconds = "" if row.best_epoch is None else str(row.best_epoch), f"{row.seconds or 0:.1f}"
     date = (row.date or "").replace("T", " ")[:16]
+    val, test = row.text(row.metric), row.text(row.test) + f" ({row.interval_text})" * bool(row.interval)
     return (
-        row.run, str(row.data), str(row.net), row.text(row.metric), row.text(row.test), best, epochs, seconds, date,
+        row.run, str(row.data), row.net or "", val, test, best, row.epochs_text, seconds, date,
     )  # fmt: skip
 
 

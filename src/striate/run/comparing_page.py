@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from striate.errors import counted
 from striate.report.document import html_document
 from striate.report.lines import LINES, ChartLine, LineChart, line_chart
-from striate.report.markup import Html, el, html_table, join, note, num, section
+from striate.report.markup import Html, breakable, el, html_table, join, note, num, section
 
 if TYPE_CHECKING:
     from striate.run.comparing import RunRow, RunTable
@@ -60,20 +60,29 @@ def _groups(rows: list[RunRow]) -> list[list[RunRow]]:
 
 def _table(rows: list[RunRow]) -> Html:
     best = {id(min(group, key=lambda row: row.rank)) for group in _groups(rows) if len(group) > 1}
-    head = ("run", "data", "network", "validation", "test", "kept epoch", "epochs", "seconds", "date")
+    words = {row.judged.metric.words for row in rows if row.task}
+    of = f" {words.pop()}" if len(words) == 1 else ""  # what all have stands in the head
+    head = ("run", "data", "network", f"validation{of}", f"test{of}", "kept epoch", "epochs", "seconds", "date")
     cells = []
     for row in rows:
-        name = join(row.run, el("small", " (best on validation)") if id(row) in best else None)
-        epochs = str(row.epochs) if row.finished else f"{row.epochs} of {row.epochs_in_all}"
+        name = join(breakable(row.run), el("small", " (best on validation)") if id(row) in best else None)
         numbers = (
-            *(num(row.text(value) or "–") for value in (row.metric, row.test)),
+            _value(row, row.metric, of),
+            _value(row, row.test, of, row.interval_text),
             num("–" if row.best_epoch is None else str(row.best_epoch)),
-            num(epochs),
+            num(row.epochs_text),
             num(f"{row.seconds or 0:.1f}"),
             num((row.date or "").replace("T", " ")[:16]),
         )
-        cells.append(el("tr", el("th", name, scope="row"), el("td", row.data), el("td", row.net), *numbers))
+        cells.append(el("tr", el("th", name, scope="row"), el("td", row.data), el("td", row.net or "–"), *numbers))
     return html_table(head, cells, text=3, high=len(rows) > 24)
+
+
+def _value(row: RunRow, value: float | None, of: str, interval: str = "") -> Html:
+    if value is None or not row.task:
+        return num("–")
+    text = row.judged.metric.number(value) if of else row.text(value)
+    return num(join(text, el("br"), el("small", interval)) if interval else text)
 
 
 def _curves(rows: list[RunRow]) -> Html:

@@ -16,6 +16,7 @@ from striate.errors import DataError, RecipeError, counted
 from striate.metrics.conformal import more_than_chance
 from striate.metrics.shared import share_of
 from striate.model.contract import Contract, check_tta
+from striate.model.ordinary import NO_WORD
 from striate.model.predictor import Predictor, output_context
 from striate.model.sources import Item, Source
 from striate.run.folder import Say, to_stderr
@@ -200,10 +201,13 @@ def _answered(
 ) -> Iterator[tuple[Item | DataError, Answer | DataError]]:
     """Each item with its answer, of which the *first* has that number; at the end, where many are odd, that is said."""
     kept, given = tee(items)  # what is read ahead, and no more, is kept between them
-    unlike, rare = _Some(), _Some()
+    unlike, rare, blank = _Some(), _Some(), _Some()
 
     def notice(item: Item, words: tuple[str, ...]) -> None:
-        unlike.add(f"{item.file or 'an item'} ({', '.join(words)})")
+        if NO_WORD in words:
+            blank.add(repr(item.text))
+        else:
+            unlike.add(f"{item.file or 'an item'} ({', '.join(words)})")
 
     read = 0
     answers = model.answers(given, **how, notice=notice)
@@ -212,6 +216,11 @@ def _answered(
         if getattr(answer, "out_of_distribution", False):
             rare.add(str(getattr(item, "file", None) or f"item {i}"))
         yield item, answer
+    if blank.count:
+        say(
+            f"warning: {blank.count:,} of {read:,} texts have no word that training saw; what is predicted for them "
+            f"says nothing of them: {blank}"
+        )
     if more_than_chance(unlike.count, read):
         say(
             f"warning: {unlike.count:,} of {read:,} items are unlike the training items (fewer than 1 in 100 ordinary "

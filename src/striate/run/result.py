@@ -72,16 +72,7 @@ class Result:
 
     def warnings(self) -> list[str]:
         """What is wrong with the run, a line each."""
-        return [
-            *[self.run.divergence] * bool(self.run.divergence),
-            *(self.run.verdict.warnings() if self.run.verdict else ()),
-            *filter(None, [self._no_better(), self.run.pace.note()]),
-        ]
-
-    def _no_better(self) -> str:
-        contract, beside, verdict = self.run.model.contract, self.run.beside, self.run.verdict
-        overfits = bool(verdict and verdict.overfitting())
-        return beside.warning(advice_beside(contract, str(self.run.augment), overfits=overfits)) if beside else ""
+        return [*_wrong(self.run), *filter(None, [self.run.pace.note()])]
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""
@@ -104,6 +95,15 @@ class Result:
             "baseline": run.beside.as_dict() if run.beside else None,
             "warnings": self.warnings(),
         }
+
+
+def _wrong(run: Run) -> list[str]:
+    """What is wrong with the model of a run, a line each."""
+    beside, verdict = run.beside, run.verdict
+    overfits = bool(verdict and verdict.overfitting())
+    advice = advice_beside(run.model.contract, str(run.augment), overfits=overfits)
+    no_better = beside.warning(advice) if beside else ""
+    return [text for text in (run.divergence, *(verdict.warnings() if verdict else ()), no_better) if text]
 
 
 def _train(run: Run) -> dict[str, float]:
@@ -143,7 +143,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("calibration", run.sureness.line()),
         ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
     ]
-    return [(label, value) for label, value in found if value]
+    warnings = [("warning", text) for text in _wrong(run)]
+    return [*warnings, *((label, value) for label, value in found if value)]
 
 
 def worst_items(model: Model, held: Held, scores: Scores) -> dict[int, ItemView]:

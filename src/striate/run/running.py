@@ -174,10 +174,17 @@ class Run:
         if keep == "last":
             why = "the last" if self.best_epoch == len(self.history) else "the last that is as good as the fitted head"
         elif metric.higher_is_better and validated:
-            why = f"the last within a standard error of the best validation {metric.words}"
+            best = self._best_validated()
+            of = f" (of epoch {best})" if best != self.best_epoch else ""
+            why = f"the last within a standard error of the best validation {metric.words}{of}"
         else:
             why = f"the lowest {'validation' if validated else 'training'} loss (mean of {SPAN} epochs)"
         return f"model of epoch {self.best_epoch}, {why}"
+
+    def _best_validated(self) -> int:
+        """The last epoch whose line says "best"."""
+        found = standings(self.task.metric, self.state.course, len(self.parts["val"]), start=self.state.start)
+        return max(epoch for epoch, standing in enumerate(found, 1) if not standing.stale)
 
     @property
     def stopped_early(self) -> str:

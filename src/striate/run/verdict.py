@@ -76,7 +76,7 @@ class Verdict:
             return ""
         return (
             f"overfits: {self.metric.words} {self._text(self.train)} on the training split, {self._text(self.val)} on "
-            f"validation{rise}; {self.advice}"
+            f"validation ({self.items[1]:,} {self.made_of}){rise}; {self.advice}"
         )
 
     def disagreement(self) -> str:
@@ -89,8 +89,8 @@ class Verdict:
         if not apart:
             return ""
         return (
-            f"validation {self._text(self.val)} and test {self._text(self.test)} are further apart than chance "
-            f"explains: "
+            f"validation {self._text(self.val)} ({self.items[1]:,} {self.made_of}) and test {self._text(self.test)} "
+            f"({self.items[2]:,}) are further apart than chance explains: "
         ) + (
             self.origin
             or f"the {self.made_of} of the two splits differ in kind; look at both with striate doctor, and keep what "

@@ -22,7 +22,7 @@ from striate.metrics.shared import WORST, decimal, percent
 from striate.report import ItemView, Sections
 from striate.report.charts import ReliabilityBin, reliability_diagram
 from striate.report.figures import LINES, threshold_charts
-from striate.report.markup import Html, class_rows, el, html_table, join, note, num, ratio, section
+from striate.report.markup import Html, class_rows, el, html_table, item_caption, join, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.answers import OutputContext
@@ -230,7 +230,7 @@ def _mistake(mistake: Mistake, item: ItemView | None) -> Html:
             "figcaption",
             el("b", f"{mistake.truth} → {mistake.predicted}"),
             el("span", percent(mistake.probability)),
-            el("small", mistake.name),
+            item_caption(mistake.name),
         ),
     )
 

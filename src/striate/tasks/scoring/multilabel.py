@@ -17,7 +17,7 @@ from striate.metrics.multilabel import LabelMistake, MultilabelScores, score_mul
 from striate.metrics.shared import decimal, percent
 from striate.report import ItemView, Sections
 from striate.report.figures import LINES, threshold_charts
-from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
+from striate.report.markup import Html, class_rows, el, html_table, item_caption, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.tasks.answers import OutputContext
 from striate.tasks.scoring.base import (
@@ -132,7 +132,7 @@ def _mistake(mistake: LabelMistake, item: ItemView | None) -> Html:
             el("span", "missed ", el("b", missed)) if missed else None,
             el("span", "wrong ", el("b", wrong)) if wrong else None,
             el("span", f"right {right}") if right else None,
-            el("small", mistake.name),
+            item_caption(mistake.name),
         ),
     )
 

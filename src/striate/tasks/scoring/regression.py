@@ -15,7 +15,7 @@ from striate.metrics.regression import Miss, RegressionScores, score_regression
 from striate.report import ItemView, Sections
 from striate.report.charts import scatter
 from striate.report.figures import quantile_chart, residual_chart
-from striate.report.markup import Html, class_rows, el, html_table, note, num, section
+from striate.report.markup import Html, class_rows, el, html_table, item_caption, note, num, section
 from striate.report.pictures import item_figure, items_grid
 from striate.tasks.answers import OutputContext
 from striate.tasks.scoring.base import (
@@ -135,7 +135,7 @@ def _miss(names: Sequence[str], miss: Miss, item: ItemView | None) -> Html:
         el("b" if single else "span", None if single else f"{name} ", f"{true:.3g} → {predicted:.3g}")
         for name, true, predicted in list(pairs)[:NUMBERS]
     ]
-    return el("figure", item_figure(item, miss.name), el("figcaption", *lines, el("small", miss.name)))
+    return el("figure", item_figure(item, miss.name), el("figcaption", *lines, item_caption(miss.name)))
 
 
 def _values(scores: RegressionScores) -> Html:

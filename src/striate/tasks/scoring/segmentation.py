@@ -17,7 +17,7 @@ from striate.metrics.segmentation import BadMask, SegmentationScores, mean_iou, 
 from striate.metrics.shared import percent
 from striate.report import ItemView, Sections
 from striate.report.figures import share_histogram
-from striate.report.markup import Html, class_rows, el, html_table, note, num, ratio, section
+from striate.report.markup import Html, class_rows, el, html_table, item_caption, note, num, ratio, section
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.answers import OutputContext
@@ -169,7 +169,7 @@ def _triple(bad: BadMask, item: ItemView | None, classes: int) -> Html:
     return el(
         "figure",
         el("div", *images, class_="triple"),
-        el("figcaption", el("b", percent(bad.mean_iou)), " ", el("small", bad.name)),
+        el("figcaption", el("b", percent(bad.mean_iou)), " ", item_caption(bad.name)),
     )
 
 
