@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import hostile_inputs
-from conftest import TOKEN, assert_clean, png, read_reply
 from image_files import chunk
+from served import TOKEN, assert_clean, png, read_reply
 
 GOOD = {
     "sentences": (b'{"text": "a good film"}', "Content-Type: application/json"),

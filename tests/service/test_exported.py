@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import model_of, png
+from served import model_of, png
 
 PROGRAM = """
 import sys

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import COLOURS, TOKEN, assert_clean, model_of, png
+from served import COLOURS, TOKEN, assert_clean, model_of, png
 from striate.errors import Error, RecipeError
 from striate.model.model import Model
 from striate.net import build
@@ -103,6 +103,10 @@ def test_sentences_and_values_and_masks(service):
     (mask,) = service("masks").predict(png(2, (40, 30))).json
     assert_alike(mask, said("masks", png(2, (40, 30))))
     assert mask["size"] == [30, 40]
+    (mask,) = service("masks").ask("POST", "/predict?mask=yes", png(2, (40, 30))).json
+    (expected,) = model_of("masks").predict(png(2, (40, 30)))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(mask["mask"])))), expected.mask)
+    assert service("colours").ask("POST", "/predict?mask=yes", png()).status == 400
 
 
 def test_what_it_says_of_itself(service):
@@ -211,7 +215,7 @@ def test_a_failing_network_says_nothing_of_itself_and_fails_one_item_alone(capfd
     model.scores = lambda x: whole(x) if (x != 7).any() else 1 / 0
     serving = Serving(lambda: model, None, ServiceSettings(port=0, name="m"), print)
     with serving.in_thread():
-        from conftest import Client
+        from served import Client
 
         client = Client(serving)
         sevens = io.BytesIO()
@@ -307,7 +311,7 @@ def test_a_newer_file_is_taken_and_a_broken_one_is_not(tmp_path):
 
 
 def test_the_refusal_of_a_newer_file_stands_in_what_the_service_says(tmp_path):
-    from conftest import Client
+    from served import Client
 
     file = tmp_path / "m.safetensors"
     saved(file, 0)

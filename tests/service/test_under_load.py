@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import COLOURS, Client, png, read_reply
+from served import COLOURS, Client, png, read_reply
 from striate.model.model import Model
 from striate.net import build
 from striate.service import service_of

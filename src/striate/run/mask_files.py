@@ -27,13 +27,23 @@ def mask_names(items: Iterable[Item | DataError]) -> Iterator[str]:
         yield name
 
 
-def write_mask(answer: Mask, folder: Path, name: str, classes: int) -> Path:
-    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class."""
+def mask_png(answer: Mask, classes: int) -> bytes:
+    """A mask of class numbers with a palette, so that it is seen as colours and read as numbers; 255 is no class.
+
+    >>> import numpy as np
+    >>> mask_png(Mask(np.zeros((2, 3), np.uint8), ()), 2)[1:4]
+    b'PNG'
+    """
     image = Image.fromarray(answer.mask)
     palette = (*class_colours(classes), *[NOTHING] * (256 - classes))  # all 256: Pillow would cut bits off
     image.putpalette([value for colour in palette for value in colour])
     stream = io.BytesIO()
     image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_mask(answer: Mask, folder: Path, name: str, classes: int) -> Path:
+    """Writes :func:`mask_png` to *folder*; the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_safely(folder / f"{name}.png", stream.getvalue())
+    write_safely(folder / f"{name}.png", mask_png(answer, classes))
     return folder / f"{name}.png"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import math
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from striate.model.opening import pixels_in
 from striate.model.predictor import output_context
 from striate.model.sources import Item, network_input
 from striate.page.document import POLICY, filled
+from striate.run.mask_files import mask_png
 from striate.service import tensors
 from striate.service.batching import Batcher, QueueFullError
 from striate.service.current import CurrentModel, Loaded
@@ -28,7 +30,7 @@ from striate.service.guard import HEADERS, Guard, busy
 from striate.service.measures import Measures
 from striate.service.reading import Items, RefusedError, items_in, json_in
 from striate.service.settings import ServiceSettings
-from striate.tasks.answers import answer_of
+from striate.tasks.answers import Mask, answer_of
 
 EACH = 8  # items that one thread prepares, one after the other
 LOOK_SECONDS = 1.0  # between two looks whether there is a newer model file
@@ -178,6 +180,7 @@ class Service:
         loaded = self.current.loaded
         limits = {name: getattr(self.settings, name) for name in ("max_bytes", "max_pixels", "queue", "timeout")}
         about = {"name": loaded.name, "version": loaded.version, "contract": json.loads(loaded.contract.to_json())}
+        about |= {"masks": loaded.contract.task.per_pixel}
         more = {"refused": self.current.refused} if self.current.refused else {}
         return _json(about | {"limits": limits} | more)
 
@@ -273,10 +276,10 @@ def _question(body: bytes, contract: Contract, most: int) -> tensors.Question:
 
 
 def _options(request: Request, contract: Contract) -> dict[str, Any]:
-    """``?threshold=0.7&sets=90%&top=3``, as the options of ``striate predict``."""
+    """``?threshold=0.7&sets=90%&top=3&mask=yes``, as the options of ``striate predict``."""
     given = request.query_params
-    if unknown := [name for name in given if name not in ("threshold", "sets", "top")]:
-        raise RefusedError(400, f"there is no parameter {unknown[0][:40]!r}; there are threshold, sets and top")
+    if unknown := [name for name in given if name not in ("threshold", "sets", "top", "mask")]:
+        raise RefusedError(400, f"there is no parameter {unknown[0][:40]!r}; there are threshold, sets, top and mask")
     numbers: dict[str, float | None] = {"threshold": None, "top": None}
     for name in numbers:
         if name in given:
@@ -289,8 +292,11 @@ def _options(request: Request, contract: Contract) -> dict[str, Any]:
         raise RefusedError(400, "threshold is not a number from 0 to 1")
     if top is not None and not (1 <= top < math.inf and top == int(top)):
         raise RefusedError(400, "top is not a whole number of at least 1")
+    mask = given.get("mask", "no")
+    if mask not in ("yes", "no") or (mask == "yes" and not contract.task.per_pixel):
+        raise RefusedError(400, "mask is yes or no, and yes where the model gives a class to each pixel")
     least = contract.least_for(share_of(given["sets"], "sets")) if "sets" in given else None
-    return {"threshold": threshold, "least": least, "top": None if top is None else int(top)}
+    return {"threshold": threshold, "least": least, "top": None if top is None else int(top), "mask": mask == "yes"}
 
 
 def _answers(
@@ -306,7 +312,10 @@ def _answers(
         item, _, size = one
         of = {"threshold": options["threshold"], "least": options["least"], "file": item.file, "text": item.text}
         context = output_context(contract, None if size is None else np.array([size]), **of)
-        answer = answer_of(contract.task, next(each), context).as_dict()
+        given = answer_of(contract.task, next(each), context)
+        answer = given.as_dict()
+        if options["mask"] and isinstance(given, Mask):
+            answer["mask"] = base64.b64encode(mask_png(given, len(contract.classes))).decode()
         listed = answer.get("top")
         found.append(answer | {"top": listed[:top]} if top and isinstance(listed, list) else answer)
     return found

@@ -4,8 +4,8 @@ const MOST = 5  // rows of an answer
 const byId = id => /** @type {HTMLElement} */ (document.getElementById(id))
 /** @param {string} tag @param {Record<string, any>} [attributes] @param {(Node|string)[]} [children] */
 const make = (tag, attributes = {}, children = []) => { const made = Object.assign(document.createElement(tag), attributes); made.append(...children); return made }
-/** A share as a percentage, with more digits near its ends. @param {number} p */
-const percent = p => `${(100 * p).toFixed(p > 0.999 && p < 1 ? 2 : 1)}%`
+/** A share as a percentage, never quite 0 or 1 where it is not. @param {number} p */
+const percent = p => p > 0 && p < 0.0005 ? '< 0.1%' : p < 1 && p > 0.9995 ? '> 99.9%' : `${(100 * p).toFixed(1)}%`
 
 class Client {
   constructor() {
@@ -45,7 +45,7 @@ function says(answer) {
 /** @param {any} answer @param {File|undefined} file */
 function shown(answer, file) {
   const text = make('div', {}, [make('h2', { textContent: answer.text ?? file?.name ?? answer.file ?? '' })])
-  if (answer.error) text.append(make('p', { className: 'message', textContent: answer.error }))
+  if (answer.error) text.append(make('p', { className: 'message', textContent: answer.error.replace(`${file?.name}: `, '') }))
   if (says(answer)) text.append(make('p', { className: 'says', textContent: says(answer) }))
   const all = rows(answer)
   if (all.length) text.append(make('table', {}, all.slice(0, MOST).map(([name, share, written]) => {
@@ -58,7 +58,8 @@ function shown(answer, file) {
   if (!file?.type.startsWith('image/')) return make('article', { className: 'answer plain' }, [text])
   const image = /** @type {HTMLImageElement} */ (make('img', { alt: '', src: URL.createObjectURL(file) }))
   image.onload = () => { image.classList.toggle('small', image.naturalWidth < 100); URL.revokeObjectURL(image.src) }
-  return make('article', { className: 'answer' }, [image, text])
+  const mask = answer.mask ? [make('img', { alt: 'The class of each pixel', src: `data:image/png;base64,${answer.mask}` })] : []
+  return make('article', { className: 'answer' }, [make('div', { className: 'pictures' }, [image, ...mask]), text])
 }
 
 export async function start() {
@@ -66,13 +67,15 @@ export async function start() {
   const dark = (/** @type {boolean} */ on) => { document.documentElement.dataset.theme = on ? 'dark' : 'light'; byId('theme').textContent = on ? 'Light' : 'Dark' }
   dark(matchMedia('(prefers-color-scheme: dark)').matches)
   byId('theme').onclick = () => dark(document.documentElement.dataset.theme !== 'dark')
-  byId('address').textContent = `${location.origin}/predict`
 
   /** @param {() => Promise<void>} does */
   const trying = async does => {
     fault.textContent = ''
     document.body.setAttribute('aria-busy', 'true')
-    try { await does() } catch (error) { fault.textContent = error.message; if (error.status === 401) key.hidden = false }
+    try { await does() } catch (error) {
+      fault.textContent = error.status !== 401 ? error.message : client.token ? 'this is not the token of this service' : ''
+      if (error.status === 401) key.hidden = false
+    }
     document.body.removeAttribute('aria-busy')
   }
   const about = () => trying(async () => {
@@ -84,7 +87,8 @@ export async function start() {
     key.hidden = true
     byId('drop').hidden = text
     byId('sentence').hidden = !text
-    if (text) byId('address').parentElement?.replaceChildren(`curl -H "Content-Type: text/plain" -d "a sentence" ${location.origin}/predict`)
+    const token = client.token && '-H "Authorization: Bearer TOKEN" '
+    byId('command').textContent = `curl ${token}${text ? '-d "a sentence"' : `-F file=@${images ? 'photo.jpg' : 'item.npy'}`} ${location.origin}/predict`
     if (!text && !images) byId('drop').children[1].textContent = 'Drop a .npy file here'
   })
   /** @param {File[]} files */
@@ -94,7 +98,7 @@ export async function start() {
     if (size > most) throw new Error(`this is ${(size / 1e6).toFixed(1)} MB; the service takes ${(most / 1e6).toFixed(1)} MB at most`)
     const form = new FormData()
     for (const file of files) form.append('file', file)
-    const found = await client.ask('/predict', { method: 'POST', body: form })
+    const found = await client.ask(client.about.masks ? '/predict?mask=yes' : '/predict', { method: 'POST', body: form })
     answers.prepend(...found.map((/** @type {any} */ answer, /** @type {number} */ i) => shown(answer, files[i])))
   })
 
