@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from striate.errors import DataError, RecipeError, counted
 from striate.metrics.conformal import more_than_chance
 from striate.metrics.shared import share_of
 from striate.model.contract import Contract, check_tta
+from striate.model.opening import is_image
 from striate.model.ordinary import NO_WORD
 from striate.model.predictor import Predictor, output_context
 from striate.model.sources import Item, Source
@@ -30,11 +32,16 @@ if TYPE_CHECKING:
     from striate.datasets import Data
     from striate.loading import Given
 
-FEW = 3  # items that a warning names
+FEW = 3  # items that a warning names, and for which an exported file is made ready sooner
 
 
 def opened(
-    model: Given | Predictor, device: str | None = None, batch_size: int = 1, tta: str | None = None
+    model: Given | Predictor,
+    device: str | None = None,
+    batch_size: int = 1,
+    tta: str | None = None,
+    *,
+    few: bool = False,
 ) -> Predictor:
     """Whatever predicts, ready: an exported file in its own runtime, without torch; all else as a ``Model``.
 
@@ -43,6 +50,7 @@ def opened(
         device: Where it goes first; None: where it is.
         batch_size: That is asked for.
         tta: Test-time augmentation instead of the model's own; an exported file has its own inside.
+        few: A few items will be predicted: an exported file is made ready for these sooner, and for many slower.
 
     Raises:
         ModelError: There is no such model. RecipeError: What is asked of it does not fit it.
@@ -53,7 +61,7 @@ def opened(
         from striate.run.devices import placed
 
         return placed(cast("Given", model), device, tta)
-    found = model if isinstance(model, OnnxModel) else load(cast(str, model), device=device or "cpu")
+    found = model if isinstance(model, OnnxModel) else load(cast(str, model), device=device or "cpu", few=few)
     if tta not in (None, found.contract.tta):
         check_tta(str(tta), found.contract)
         raise RecipeError(f"tta is {tta!r}, and {found.path} was exported with {found.contract.tta!r}; export it anew")
@@ -147,7 +155,7 @@ def predictions(
     say: Say = to_stderr,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
     """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
-    found = opened(model, device, batch_size, tta)
+    found = opened(model, device, batch_size, tta, few=_few(sources))
     if threshold is not None and (not isinstance(threshold, int | float) or not 0 <= threshold <= 1):
         raise RecipeError(f"threshold must be a number from 0 to 1, got {threshold!r}")
     path, contract = None if out is None else Path(out), found.contract
@@ -183,6 +191,14 @@ def predictions(
             yield answer, None
     failed = f", {rows.failed:,} of them with the reason why there is no prediction" if rows.failed else ""
     say(f"wrote {table}: {counted(rows.rows, 'row')}{failed}")
+
+
+def _few(sources: Any) -> bool:
+    """Whether these are a few images or sentences: no folders, tables, arrays."""
+    given = [sources] if isinstance(sources, str | Path) else sources
+    if not isinstance(given, list | tuple) or len(given) > FEW or not all(isinstance(s, str | Path) for s in given):
+        return False
+    return not any(os.path.exists(s) and not (os.path.isfile(s) and is_image(s)) for s in given)
 
 
 def _with_masks(

@@ -56,8 +56,9 @@ class InspectedModel:
             DataError: It cannot be read, or contains several items.
         """
         items = [*source_items(source, self.contract)]
+        called = "the image" if isinstance(source, bytes) else source
         if len(items) != 1:
-            raise DataError(f"{source}: contains {len(items)} items; name one of them")
+            raise DataError(f"{called}: contains {len(items)} items; name one of them")
         (item,) = items
         if isinstance(item, DataError):
             raise item
@@ -69,7 +70,7 @@ class InspectedModel:
             return network_input(item, self.contract)[0]
         except DataError as error:
             named = isinstance(source, str | Path) and str(source) not in str(error)
-            raise DataError(f"{source}: {error}" if named else str(error)) from None
+            raise DataError(f"{called}: {error}" if named else str(error)) from None
 
     def tensor(self, source: Source) -> Tensor:
         """*source* as the network takes it: ``(1, *contract.input)``, on its device."""
