@@ -57,7 +57,7 @@ def read(path):
 @pytest.fixture
 def opened_as_given(monkeypatch):
     """A predictor of the tests' own goes where a model does."""
-    monkeypatch.setattr("striate.run.predicting.opened", lambda model, *_: model)
+    monkeypatch.setattr("striate.run.predicting.opened", lambda model, *_, **more: model)
 
 
 def written(model, given, path, **more):

@@ -193,3 +193,21 @@ def test_the_command_line_predicts_every_task_where_torch_cannot_be_imported(tmp
     run = subprocess.run([sys.executable, "-c", BLOCKED, "predict", str(path), "good"], capture_output=True, text=True)
     assert run.stdout.startswith('"good": '), run.stderr
     assert run.returncode == 0
+
+
+def test_a_few_files_are_answered_sooner_and_the_same(tmp_path, photos, monkeypatch):
+    import onnxruntime
+
+    _, path = both("grey", tmp_path)
+    asked, session = [], onnxruntime.InferenceSession
+
+    def noted(file, options, **more):
+        asked.append(options.graph_optimization_level.name)
+        return session(file, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", noted)
+    (one,) = striate.predict(path, photos / "a.jpg")
+    (photos / "e.jpg").unlink()
+    many = striate.predict(path, photos)
+    assert asked == ["ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"]
+    assert same(one.as_dict(), many[0].as_dict())
