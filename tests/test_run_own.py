@@ -246,3 +246,12 @@ def test_weights_of_other_kinds_are_kept_or_refused_by_name(in_folder):
     assert striate.load("run", Odd(torch.float64)).module.odd.dtype == torch.float64
     with pytest.raises(ModelError, match=r"odd is torch.complex64; a model file takes F32, I64"):
         trained(Odd(torch.complex64), out="other")
+
+
+def test_its_source_is_not_exported(code, in_folder, cli):
+    trained(code)
+    failed = cli("export", "my_net.py:Net@run")
+    assert failed.err == (
+        "striate: my_net.py:Net@run: a PyTorch module has its source already; export the trained model with --to onnx "
+        "or --to program\n"
+    )

@@ -118,6 +118,11 @@ def _source(network: Network, out: str | Path | None) -> Exported:
     path = Path(out) if out is not None else Path(f"{name.replace('-', '_')}.py")
     if not trained:
         return export_source(network.description(), path, name=name, origin=network.describe())
+    if network.is_own:
+        raise SpecError(
+            f"{network.given}: a PyTorch module has its source already; export the trained model with --to onnx or "
+            "--to program"
+        )
     with TemporaryDirectory() as folder:
         file = network.path or Path(folder) / "model.safetensors"
         if network.path is None:
