@@ -103,6 +103,19 @@ NONE_SUCH = {  # settings of other tools that there is no need of
 }
 
 
+# the names of the options above that say how data are to be understood
+OF_DATA = ("task", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group")
+
+
+def options_of_data(values: dict[str, Any]) -> dict[str, Any]:
+    """What of a command's *values*, all its arguments by name, says how the data are to be understood.
+
+    >>> options_of_data({"data": "photos", "label": "kind", "group": None})
+    {'label': 'kind', 'group': None}
+    """
+    return {name: values[name] for name in OF_DATA if name in values}
+
+
 def writes(*endings: str) -> Callable[[Path | None], Path | None]:
     """The callback of an option that says where a file of one of *endings* goes: refused before any work is done."""
 

@@ -20,6 +20,7 @@ from striate.cli.common import (
     TextColumn,
     ValueRange,
     echo,
+    options_of_data,
     print_json,
     say,
     writes,
@@ -62,9 +63,7 @@ def data_command(
     """Describe a data set: task, classes, counts and sizes. With --sheet, show what a network will see."""
     from striate.run.api import data as describe
 
-    columns = {"label": label, "file": file, "text": text, "group": group}
-    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
-    options |= {"value_range": value_range} | columns
+    options = options_of_data(locals())
     of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
     found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
     if sheet:
@@ -105,14 +104,12 @@ def doctor_command(
     json: Json = False,
 ) -> None:
     """Check a data set for problems before training. Lists files and fixes; exit code 1 if there are errors."""
+    options = options_of_data(locals())
     from striate.cli.progress import ReadingProgress
     from striate.datasets.doctor import doctor
 
     if out and not model:
         raise typer.BadParameter("--out shows labels that look wrong to a model; add --model RUN")
-    columns = {"label": label, "file": file, "text": text, "group": group}
-    options: dict[str, Any] = {"task": task, "classes_from": classes_from, "mask_threshold": mask_threshold}
-    options |= {"value_range": value_range} | columns
     with ReadingProgress("looking at images") as progress:
         diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
     if model:

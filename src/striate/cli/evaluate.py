@@ -22,6 +22,7 @@ from striate.cli.common import (
     TextColumn,
     Tta,
     echo,
+    options_of_data,
     print_json,
     say,
     writes,
@@ -30,6 +31,7 @@ from striate.cli.common import (
 if TYPE_CHECKING:
     from striate.diagnosis import SliceSearch
     from striate.metrics import Scores
+    from striate.run.measuring import Held
     from striate.run.pairing import Comparison
 
 
@@ -77,11 +79,12 @@ def evaluate_command(
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions.
 
     Of two models: whether MODEL_B is better than MODEL, on the same items."""
+    options = options_of_data(locals()) | {"split": split, "batch_size": batch_size, "device": device, "tta": tta}
     from striate.cli.progress import ReadingProgress
     from striate.errors import counted
     from striate.metrics import ClassificationScores
     from striate.model.header import is_model
-    from striate.run.api import evaluated
+    from striate.run.api import evaluate
     from striate.run.baseline import baseline_of
     from striate.run.diagnosing import slices_of
     from striate.run.pairing import compare
@@ -91,18 +94,16 @@ def evaluate_command(
     alone = {"--out": out, "--accept-error": accept_error, "--coverage": coverage, "--cost": cost}
     if other is not None and (first := next((name for name, value in alone.items() if value), None)):
         raise typer.BadParameter(f"{first} is for one model; omit MODEL_B, or {first}")
-    options: dict[str, Any] = {"classes_from": classes_from, "mask_threshold": mask_threshold}
-    options |= {"label": label, "file": file, "text": text, "group": group}
-    options |= {"split": split, "batch_size": batch_size, "device": device, "tta": tta, "say": say}
     found: Comparison | Scores
     weak: SliceSearch | None = None
     with ReadingProgress() as reading:
-        options |= {"reading": reading.show, "fetching": reading.download.show}
+        options |= {"say": say, **reading.read}
         if other is not None:
             found = compare(model, other, data, **options)
         else:
-            chosen: dict[str, Any] = {"accept_error": accept_error, "coverage": coverage}
-            found, held = evaluated(model, data, out=out, **chosen, **options)
+            held: list[Held] = []
+            options |= {"accept_error": accept_error, "coverage": coverage}
+            found = evaluate(model, data, out=out, held=held, **options)
             weak = slices_of(held, found)
             if out:
                 say(f"wrote {out}: {counted(found.n, 'item')}")
@@ -180,7 +181,7 @@ def predict_command(
     from striate.run.predicting import predictions
     from striate.run.rows import SUFFIXES
 
-    columns: dict[str, Any] = {"label": label, "file": file, "text": text}
+    columns = options_of_data(locals())
     columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
     columns |= {"resume": resume, "top": top}
     table = out is not None and out.suffix.lower() in SUFFIXES

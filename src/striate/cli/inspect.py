@@ -82,8 +82,7 @@ def activity_command(
     from striate.inspect.models import activity
 
     with ReadingProgress() as bar:
-        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.download.show}
-        found = activity(model, data, split=split, max_items=max_items, **how)
+        found = activity(model, data, split=split, max_items=max_items, **bar.read)
     _show(found, None, json)
 
 
@@ -118,8 +117,7 @@ def field_command(
     from striate.inspect.models import field
 
     with ReadingProgress() as bar:
-        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.download.show}
-        found = field(model, data, unit, split=split, max_items=max_items, **how)
+        found = field(model, data, unit, split=split, max_items=max_items, **bar.read)
     _show(found, out, json)
 
 
@@ -145,8 +143,7 @@ def peaks_command(
     from striate.inspect.models import peaks
 
     with ReadingProgress() as bar:
-        how: dict[str, Any] = {"reading": bar.show, "fetching": bar.download.show}
-        found = peaks(model, data, layer, split=split, top=top, max_items=max_items, **how)
+        found = peaks(model, data, layer, split=split, top=top, max_items=max_items, **bar.read)
     _show(found, out, json)
 
 

@@ -133,7 +133,12 @@ class ReadingProgress(_Bar):
     @property
     def told(self) -> dict[str, Any]:
         """What functions that read data take: where they say something, and how far they are."""
-        return {"say": self.say, "reading": self.show, "fetching": self.download.show}
+        return {"say": self.say, **self.read}
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """Of these, how far they are."""
+        return {"reading": self.show, "fetching": self.download.show}
 
     def __exit__(self, *error: object) -> None:
         self.download.__exit__()

@@ -108,6 +108,7 @@ def evaluate(
     say: Say = to_stderr,
     reading: Reading | None = None,
     fetching: Fetching | None = None,
+    held: list[Held] | None = None,
     **options: Any,
 ) -> Scores:
     """The metrics of *model* on a *split* of *data*, with confidence intervals; ``print`` shows them.
@@ -128,6 +129,7 @@ def evaluate(
         say: Told, in a line each, which items cannot be read, and what is new since the run.
         reading: Progress callback (items, total).
         fetching: Progress callback (file, bytes, total) of a download.
+        held: A list that the items are added to, as they were read.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it
             (``classes_from``, ``mask_threshold``).
 
@@ -144,40 +146,6 @@ def evaluate(
     >>> evaluate(model, "digits").n, evaluate(model).n
     (360, 360)
     """
-    return evaluated(
-        model,
-        data,
-        split=split,
-        batch_size=batch_size,
-        device=device,
-        tta=tta,
-        out=out,
-        accept_error=accept_error,
-        coverage=coverage,
-        say=say,
-        reading=reading,
-        fetching=fetching,
-        **options,
-    )[0]
-
-
-def evaluated(
-    model: Given,
-    data: Data = None,
-    *,
-    split: str = "test",
-    batch_size: int = 256,
-    device: str | None = None,
-    tta: str | None = None,
-    out: str | Path | None = None,
-    accept_error: float | str | None = None,
-    coverage: float | str | None = None,
-    say: Say = to_stderr,
-    reading: Reading | None = None,
-    fetching: Fetching | None = None,
-    **options: Any,
-) -> tuple[Scores, list[Held]]:
-    """As :func:`evaluate`, with the items that were measured."""
     check_options(options, "evaluate")
     found = opened(model, device, batch_size, tta)
     if data is None:
@@ -193,19 +161,21 @@ def evaluated(
             )
         val = parts_for(found, data, "val", say=say, reading=reading, fetching=fetching, **options)[0]
         say(set_threshold(found, model, val, accept_error, coverage))
-    held = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
+    parts = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     if split == "val" and run_of(found.path):
         say(AFTER_CHOICE)
-    for name, why in (item for some in held for item in some.arrays.broken):
+    for name, why in (item for some in parts for item in some.arrays.broken):
         say(f"skipped {name}: {why}")
-    scores = measure(found, *held, batch_size=batch_size)
-    if line := of_groups(scores, held, found.contract.task.metric):
+    scores = measure(found, *parts, batch_size=batch_size)
+    if line := of_groups(scores, parts, found.contract.task.metric):
         say(line)
     if out is not None:
-        write_items(Path(out), [name for some in held for name in some.arrays.names], scores)
+        write_items(Path(out), [name for some in parts for name in some.arrays.names], scores)
     if accept_error is not None and split != "val" and (broken := promise_broken(scores, accept_error)):
         say(broken)
-    return scores, held
+    if held is not None:
+        held += parts
+    return scores
 
 
 def weak_slices(model: Given, data: Data = None, **how: Any) -> SliceSearch:
@@ -227,7 +197,8 @@ def weak_slices(model: Given, data: Data = None, **how: Any) -> SliceSearch:
     >>> weak_slices(model, "digits").n
     360
     """
-    scores, held = evaluated(model, data, **how)
+    held: list[Held] = []
+    scores = evaluate(model, data, held=held, **how)
     return slices_of(held, scores)
 
 
