@@ -205,6 +205,27 @@ def test_what_was_seen_is_counted() -> None:
     assert found.batch_sizes == (7, 1)
 
 
+def test_what_could_be_either_is_a_tie_and_no_flip() -> None:
+    contract = MODELS["classification"][1]
+    scores = np.array([[1.0, 1.0 + 1e-6, 0.0], [1.0, 1.1, 0.0]], np.float32)
+
+    class Stub:
+        def __init__(self) -> None:
+            self.contract = contract
+
+        def scores(self, inputs: np.ndarray) -> np.ndarray:
+            return scores[inputs[:, 0, 0, 0]]
+
+    def theirs(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        swapped = scores[x[:, 0, 0, 0]][:, [1, 0, 2]]
+        return meaning(swapped, contract), swapped
+
+    inputs = np.zeros((2, 3, 8, 8), np.uint8)
+    inputs[1] = 1
+    found = compare_file(Stub(), theirs, inputs, ["equal", "not"], "these")
+    assert (found.label_flips, found.ties, found.where) == (1, 1, ("not",))
+
+
 def test_predictions_by_task() -> None:
     p = np.array([[0.2, 0.5, 0.3]])
     assert decided(p, MODELS["classification"][1]).tolist() == [1]

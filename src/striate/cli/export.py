@@ -55,6 +55,10 @@ def export_command(
         float,
         typer.Option(help="Refuse a smaller file whose metric is worse by more (0.01: a point; of errors, 1%).", min=0),
     ] = 0.01,
+    snippet: Annotated[
+        str | None,
+        typer.Option("--snippet", metavar="LANGUAGE", help="Print a program that uses the file: python, js or cpp."),
+    ] = None,
     input: Input = None,
     json: Json = False,
 ) -> None:
@@ -71,13 +75,18 @@ def export_command(
         half=half,
         min_gain=min_gain,
         max_loss=max_loss,
+        snippet=snippet,
         say=say,
     )
     if json:
         print_json(done.as_dict())
         return
-    echo(f"wrote {' and '.join(map(str, done.files))}")
-    echo("\n".join(_verified(done)))
+    tell = say if done.snippet else echo  # the program alone is the result, to be redirected to a file
+    tell(f"wrote {' and '.join(map(str, done.files))}")
+    tell("\n".join(_verified(done)))
+    if done.snippet:
+        print(done.snippet, end="")
+        return
     if done.predicts:
         say("\nnext:\n  " + command("python", done.path, "IMAGE"))
     elif done.to == "onnx":
@@ -91,10 +100,11 @@ def _verified(done: Exported) -> list[str]:
         trained = "weights, preprocessing and outputs" if done.predicts else "weights and outputs"
         return [f"verified: identical {trained if len(done.files) > 1 else 'outputs, with random weights'}"]
     where = f" ({listed(found.where, 3)})" if found.label_flips else ""
+    ties = f"; {found.ties:,} of two classes as probable" if found.ties else ""
     lines = [
         f"compared on {found.items:,} items of {found.on}, in batches of 7 and of 1",
         f"largest difference of probabilities {found.max_difference:.1g}; label flips {found.label_flips:,} of "
-        f"{found.outputs:,}{where}",
+        f"{found.outputs:,}{where}{ties}",
     ]
     if done.reduction:
         lines.append(done.reduction.line())

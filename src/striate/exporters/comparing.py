@@ -17,6 +17,7 @@ Runner = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # prepared items
 BATCHES = (7, 1)
 ALONE = 70  # items that also go through the exported file one at a time
 TOLERANCE = 1e-4  # of probabilities; of values, in standard deviations of the targets
+TIE = 1e-5  # probabilities that differ by less are equal: which is larger is the rounding's matter
 SCORES_TOLERANCE = 1e-3  # of scores, as a share of the largest
 
 
@@ -52,6 +53,7 @@ def compare_file(model: Model, theirs: Runner, inputs: np.ndarray, names: Sequen
         max_difference=seen.largest,
         scores_difference=seen.scores_gap / max(seen.scores_largest, 1e-12),
         label_flips=sum(seen.flipped.values()),
+        ties=sum(seen.tied.values()),
         where=tuple(names[i] for i in (flipped or [seen.worst])[:10]),
         batch_sizes=BATCHES,
     )
@@ -65,6 +67,7 @@ class _Differences:
         self.outputs = self.worst = 0
         self.largest = self.scores_gap = self.scores_largest = 0.0
         self.flipped: dict[int, int] = {}  # by the item's number: how many of its predictions changed
+        self.tied: dict[int, int] = {}  # likewise, of predictions that could be either
 
     def add(self, start: int, ours: np.ndarray, probabilities: np.ndarray, scores: np.ndarray) -> None:
         for name, output in (("scores", scores), ("first output", probabilities)):
@@ -78,9 +81,16 @@ class _Differences:
         self.scores_largest = max(self.scores_largest, float(np.abs(ours).max()))
         before, now = (decided(p, self.contract) for p in (expected, probabilities))
         self.outputs = (start + len(ours)) * (before.size // len(ours))
-        for i, changed in enumerate((before != now).reshape(len(ours), -1).sum(1).tolist(), start):
-            if changed:
-                self.flipped[i] = max(changed, self.flipped.get(i, 0))
+        changed = before != now
+        if not changed.any():
+            return
+        equal = _margins(expected, before, now) < TIE
+        for i, item in enumerate(zip(changed & ~equal, changed & equal, strict=True), start):
+            flips, ties = (int(part.sum()) for part in item)
+            if flips:
+                self.flipped[i] = max(flips, self.flipped.get(i, 0))
+            if ties:
+                self.tied[i] = max(ties, self.tied.get(i, 0))
 
 
 def _gaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -108,6 +118,14 @@ def decided(probabilities: np.ndarray, contract: Contract) -> np.ndarray:
     if contract.task.several:
         return np.asarray(probabilities >= 0.5)
     return np.asarray(probabilities.argmax(1))
+
+
+def _margins(probabilities: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """By how much the predicted class (axis 1) is more probable than the other one; a label, than its threshold."""
+    if before.dtype == bool:
+        return np.asarray(np.abs(probabilities - 0.5))
+    of_each = (np.take_along_axis(probabilities, numbers[:, None], 1)[:, 0] for numbers in (before, now))
+    return np.asarray(next(of_each) - next(of_each))
 
 
 def check_same(found: FileComparison) -> None:

@@ -24,6 +24,7 @@ class FileComparison:
         max_difference: The largest of two probabilities; of values, in standard deviations of the targets.
         scores_difference: The largest of two scores, as a share of the largest score.
         label_flips: Predictions that are another class, or another side of a label's threshold.
+        ties: Changed predictions of classes whose probabilities are equal to 0.00001: either is right.
         where: The items with a flip, the worst first; without one, that with the largest difference. Ten at most.
         batch_sizes: In which the items went through the exported file.
     """
@@ -34,6 +35,7 @@ class FileComparison:
     max_difference: float
     scores_difference: float
     label_flips: int
+    ties: int
     where: tuple[str, ...]
     batch_sizes: tuple[int, ...]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,7 @@ from striate.datasets import Data
 from striate.errors import DataError, ModelError, RecipeError, SpecError, nearest
 from striate.exporters import FORMATS, Exported, Smaller, export_model, export_source
 from striate.exporters.comparing import Running, generated
+from striate.exporters.snippets import write_snippet
 from striate.loading import Given, Network, open_network
 from striate.model.model import Model
 from striate.run.folder import Say, to_stderr
@@ -36,6 +37,7 @@ def export(
     half: bool = False,
     min_gain: float = 1.2,
     max_loss: float = 0.01,
+    snippet: str | None = None,
     say: Say = to_stderr,
     **options: Any,
 ) -> Exported:
@@ -56,6 +58,7 @@ def export(
         min_gain: A smaller file is refused that is not so many times as fast (int8), or as small (half).
         max_loss: Likewise one whose metric on the compared items is worse by more: of shares the difference, of errors
             the share by which they are larger.
+        snippet: Of ONNX: ``"python"``, ``"js"`` or ``"cpp"``: the result's ``snippet`` is a program that uses the file.
         say: Told, in a line each, what is noticed about the data.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
 
@@ -77,17 +80,25 @@ def export(
     if to != "source":
         path = Path(out) if out is not None else Path(f"{network.name}{FORMATS[to].endings[0]}")
         kind = _kind(quantise, half)
+        program = "" if snippet is None else _program(network.model, path, to, snippet)
         items = comparison_items(network.model, compare, say, **options)
         smaller = None
         if kind:
             smaller = _smaller(network.model, items, kind, min_gain, max_loss)
-        return export_model(
+        done = export_model(
             network.model, path, to, inputs=items.inputs, names=items.names, on=items.on, smaller=smaller
         )
-    unused = {"compare": compare, "quantise": quantise, "half": half}
+        return replace(done, snippet=program)
+    unused = {"compare": compare, "quantise": quantise, "half": half, "snippet": snippet}
     for option in (name for name, value in unused.items() if value not in (None, False)):
         raise RecipeError(f"--{option} is for --to onnx and its like; source is compared bit for bit as it is")
     return _source(network, out)
+
+
+def _program(model: Model, path: Path, to: str, language: str) -> str:
+    if to != "onnx":
+        raise RecipeError(f"--snippet {language} is for --to onnx")
+    return write_snippet(model.contract, path.name, language)
 
 
 def _kind(quantise: str | None, half: bool) -> str:
