@@ -174,6 +174,16 @@ def predict_command(
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Predict the K-th of N equal shares only. [default: all]")
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of .onnx files: onnxruntime, openvino or auto (measured once). [default: onnxruntime]",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="float32, or bf16: less exact. [default: float32]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
@@ -183,7 +193,7 @@ def predict_command(
 
     columns = options_of_data(locals())
     columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
-    columns |= {"resume": resume, "top": top}
+    columns |= {"resume": resume, "top": top, "engine": engine, "precision": precision}
     table = out is not None and out.suffix.lower() in SUFFIXES
     failed, documents = 0, []
     for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):

@@ -16,7 +16,7 @@ from torch import nn
 from striate.analysis import infer
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
-from striate.learning import Scorer, evaluating
+from striate.learning import Scorer, Speed, evaluating
 from striate.model.contract import Contract
 from striate.model.header import (
     BYTES,
@@ -58,6 +58,7 @@ class Model(Predictor):
     def __init__(self, module: nn.Module, contract: Contract) -> None:
         super().__init__(contract)
         self.module = module
+        self.precision = "float32"  # in which scores are computed, or "bf16"
         self.code = ""  # of somebody's own module: where it is from, such as my_net.py:Net
         self.estimator = ""  # what an estimator keeps in the file besides: its parameters and classes, as JSON
 
@@ -67,7 +68,7 @@ class Model(Predictor):
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         x = normalise(torch.from_numpy(np.require(inputs, requirements=["C", "W"])).to(device), self.contract)
         scores_of, mirrored_too = Scorer(self.module, self.contract.task), self.contract.tta == "flip"
-        with evaluating(self.module):
+        with evaluating(self.module), Speed(precision=self.precision).autocast(device):
             scores = scores_of(x)
             if not isinstance(scores, torch.Tensor):
                 raise DataError(
@@ -76,7 +77,7 @@ class Model(Predictor):
             if mirrored_too:
                 mirrored = scores_of(x.flip(-1))
                 scores = (scores + (mirrored.flip(-1) if self.contract.task.per_pixel else mirrored)) / 2
-        return scores.cpu().numpy()
+        return (scores.float() if scores.dtype is torch.bfloat16 else scores).cpu().numpy()
 
     def check_savable(self) -> None:
         """ModelError, as of :meth:`save`, where the file would be one that nobody could load."""

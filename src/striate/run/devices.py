@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import torch
 
-from striate.errors import RecipeError
+from striate.errors import RecipeError, nearest
 from striate.learning import Speed
+from striate.learning.recipe import PRECISIONS
 from striate.loading import Given, open_model
 from striate.model.contract import check_tta
 from striate.model.model import Model
@@ -34,8 +36,8 @@ def device_named(name: str) -> torch.device:
     return place
 
 
-def placed(model: Given, device: str | None = None, tta: str | None = None) -> Model:
-    """The model, on its device, with that test-time augmentation.
+def placed(model: Given, device: str | None = None, tta: str | None = None, precision: str | None = None) -> Model:
+    """The model, on its device, with that test-time augmentation, computed in that precision.
 
     Raises:
         ModelError: There is no such model. RecipeError: No such device, or no such augmentation of its items.
@@ -49,4 +51,9 @@ def placed(model: Given, device: str | None = None, tta: str | None = None) -> M
         check_tta(tta, found.contract)
         path, found = found.path, Model(found.module, replace(found.contract, tta=tta))
         found.path = path
+    if precision is not None:
+        if precision not in PRECISIONS[1:]:
+            raise RecipeError(f"precision is {precision!r}{nearest(precision, PRECISIONS[1:])}")
+        found = copy(found)
+        found.precision = precision
     return found
