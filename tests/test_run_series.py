@@ -203,6 +203,19 @@ def test_code_of_ones_own_is_given_again(in_folder):
     assert again.how["settings"] == {"epochs": 2}
 
 
+def test_trackers_that_no_file_holds_are_not_asked_for(in_folder):
+    (in_folder / "r").mkdir()
+    start = SeriesStart.of(
+        ("repeats",), TINY, "digits", None, {"log": [object(), "tensorboard"], "epochs": 2}, repeats=2
+    )
+    replace(start, folder=in_folder / "r", words=start.words | {"kind": "repeats"}).write()
+    again = SeriesStart.of(("repeats",), None, "digits", None, {"out": "r", "resume": True})
+    assert again.how["options"] == {}
+    assert again.how["settings"] == {"epochs": 2}
+    with pytest.raises(ModelError, match="r: is a series of runs; resume it with train_series"):
+        striate.train(TINY, "digits", out="r", resume=True, quiet=True)
+
+
 def test_a_net_file_that_changed_is_a_difference_and_is_not_needed(in_folder):
     (in_folder / "mine.net").write_text(TINY.replace("; ", "\n"))
     interrupted(series_plan("mine.net", "digits", repeats=2, out="r", epochs=2, fraction=0.2, baseline=False), 0)

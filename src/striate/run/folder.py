@@ -119,6 +119,10 @@ def _not_made(folder: Path, error: OSError) -> RecipeError:
 def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
     """The run to resume: *out*, or the newest of *data* (and of *net*) under runs/."""
     if out is not None:
+        if (Path(out) / SERIES).is_file():
+            raise ModelError(
+                f"{out}: is a series of runs; resume it with train_series(None, DATA, out=..., resume=True)"
+            )
         if not (Path(out) / STATE).is_file():
             raise ModelError(f"{out}: no run to resume in it; omit --resume to start one")
         return Path(out)

@@ -79,13 +79,12 @@ class SeriesStart:
                 f"--out {folder} --resume"
             )
         _compare(folder, before, said)
-        missing = [name for name, value in before.items() if _is_object(value) and name not in given]
-        if missing:
-            what = before[missing[0]]["object"]
-            raise RecipeError(
-                f"{folder}: was begun with {missing[0]} {what}, which no file brings along; give it again"
-            )
-        kept = {name: _value(name, value) for name, value in before.items() if name not in given}
+        kept = {name: value for name, value in before.items() if name not in given}
+        lost = {name: value["object"] for name, value in kept.items() if _is_object(value)}
+        for name, what in lost.items():
+            if name not in FREE:
+                raise RecipeError(f"{folder}: was begun with {name} {what}, which no file brings along; give it again")
+        kept = {name: _value(name, value) for name, value in kept.items() if name not in lost}
         return cls(before | said, _how(kept | given), folder)
 
     @property
@@ -153,7 +152,8 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Recipe):
         return _plain(name, NamedRecipe(value, ""))
     if isinstance(value, tuple | list):
-        return [_plain("", one) for one in value]
+        found = [_plain("", one) for one in value]
+        return next((one for one in found if _is_object(one)), found)
     if isinstance(value, Path):
         return str(value)
     return value if isinstance(value, str | int | float | None) else {"object": type(value).__name__}
