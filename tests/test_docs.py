@@ -21,6 +21,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from difflib import SequenceMatcher
 from pathlib import Path
 from unittest import mock
@@ -285,8 +286,10 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert all(f'href="{page.stem}.html"' in index for page in PAGES if page.stem != "index")
 
 
-def write_outputs(files: list[Path]) -> None:
-    """Puts what the commands print into the files; of a block with lines ``...``, those that it shows."""
+def write_outputs(files: list[Path], after: Callable[[Path, Path], None] = lambda file, folder: None) -> None:
+    """Puts what the commands print into the files; of a block with lines ``...``, those that it shows. *after* is told
+    each file, and the folder in which its commands ran.
+    """
     import tempfile
 
     import torch
@@ -314,6 +317,7 @@ def write_outputs(files: list[Path]) -> None:
 
             file.write_text(BLOCK.sub(filled, text), encoding="utf-8")
             os.chdir(ROOT)
+            after(file, folder)
 
 
 def picked(shown: str, seen: str) -> str:

@@ -1,24 +1,20 @@
-"""Makes the pictures of docs/seeing.md and docs/lab.md, by running what stands there.
+"""Makes the pictures of docs/seeing.md and docs/lab.md, by running what stands there, and writes what it prints.
 
     python docs/scripts/gallery.py [PAGE.md]
 
-So each of them is what its command draws, and nothing else; the largest in 256 colours, which halves it.
+So each of them is what its command draws, in the run whose numbers the page shows; the largest in 256 colours, which
+halves it.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from PIL import Image
 
 DOCS = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.M | re.S)
 PICTURES = {  # by page: the files that become pictures, and their names there
     "seeing.md": {},  # see-*, by their own names
     "lab.md": {
@@ -43,19 +39,10 @@ def smaller(path: Path) -> None:
 
 
 def make(page: str, names: dict[str, str]) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "docs/pictures").mkdir(parents=True)
-        for picture in ("scene.jpg", "seven.png"):
-            shutil.copy(DOCS / "pictures" / picture, folder / "docs/pictures" / picture)
-        for language, body in BLOCK.findall(text):
-            commands = [body] if language == "python" else re.findall(r"^\$ (.*)$", body, re.M)
-            for command in commands:
-                words = [sys.executable, "-c", command] if language == "python" else ["bash", "-c", command]
-                print(command if language == "console" else "python ...", flush=True)
-                subprocess.run(words, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    sys.path.insert(0, str(DOCS.parent / "tests"))
+    from test_docs import write_outputs
+
+    def take(file: Path, folder: Path) -> None:
         for path in sorted(folder.iterdir()):
             if path.name in names or path.name.startswith("see-"):
                 picture = DOCS / "pictures" / names.get(path.name, path.name)
@@ -63,6 +50,8 @@ def make(page: str, names: dict[str, str]) -> None:
                 if path.name == "table.png":  # it has no scale bar, whose steps would be seen
                     smaller(picture)
                 print(f"written {picture.relative_to(DOCS)}, {picture.stat().st_size / 1000:.0f} kB")
+
+    write_outputs([DOCS / page], take)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,35 +104,33 @@ def photographed(page: Any, picture: str, where: Any = None) -> None:
     print(f"written {path.name}, {path.stat().st_size / 1000:.0f} kB")
 
 
-def reports(browser: Any, folder: Path, wanted: set[str]) -> None:
+def reports(folder: Path, wanted: set[str]) -> None:
     for name, (command, colours, headings) in REPORTS.items():
         if wanted and name not in wanted:
             continue
         striate(command, "--out", folder / name, folder=folder)
-        page = browser.new_page(viewport={"width": WIDTH, "height": 100}, color_scheme=colours)
-        page.goto((folder / name / "report.html").as_uri())
-        page.evaluate(ONLY, headings)
-        photographed(page, name)
-        page.close()
+        with window(color_scheme=colours) as page:
+            page.goto((folder / name / "report.html").as_uri())
+            page.evaluate(ONLY, headings)
+            photographed(page, name)
 
 
-def experiments(browser: Any, folder: Path, wanted: set[str]) -> None:
+def experiments(folder: Path, wanted: set[str]) -> None:
     for name, heading in EXPERIMENTS.items():
         if wanted and f"experiment-{name}" not in wanted:
             continue
         striate(f"experiment {name}", "--out", folder / f"{name}.html", folder=folder)
-        page = browser.new_page(viewport={"width": WIDTH, "height": 100})
-        page.goto((folder / f"{name}.html").as_uri())
-        page.add_style_tag(content="section { padding: 1rem; margin: 0 }")
-        photographed(
-            page,
-            f"experiment-{name}",
-            page.locator("main > section", has=page.get_by_role("heading", name=heading, exact=True)),
-        )
-        page.close()
+        with window() as page:
+            page.goto((folder / f"{name}.html").as_uri())
+            page.add_style_tag(content="section { padding: 1rem; margin: 0 }")
+            photographed(
+                page,
+                f"experiment-{name}",
+                page.locator("main > section", has=page.get_by_role("heading", name=heading, exact=True)),
+            )
 
 
-def drawings(browser: Any, folder: Path, wanted: set[str]) -> None:
+def drawings(folder: Path, wanted: set[str]) -> None:
     for name, command in DRAWINGS.items():
         striate(command, PICTURES / name, folder=folder)
     dataset, how = with_validation(open_data("shapes"), 0), Augment.parse("strong cutmix=0.5")
@@ -144,11 +144,11 @@ def drawings(browser: Any, folder: Path, wanted: set[str]) -> None:
     sheet.save(PICTURES / "shapes.jpg", quality=90)
 
 
-def all_pages(browser: Any, folder: Path, wanted: set[str]) -> None:
+def all_pages(folder: Path, wanted: set[str]) -> None:
     live_page.make_all()
 
 
-def galleries(browser: Any, folder: Path, wanted: set[str]) -> None:
+def galleries(folder: Path, wanted: set[str]) -> None:
     gallery.main([])
 
 
@@ -156,19 +156,26 @@ GROUPS = {"reports": reports, "experiments": experiments, "drawings": drawings, 
 OF_GROUP = {"reports": set(REPORTS), "experiments": {f"experiment-{name}" for name in EXPERIMENTS}}
 
 
-def main(words: list[str]) -> None:
+@contextmanager
+def window(**how: Any) -> Iterator[Any]:
+    """A page of a Chromium without a window, WIDTH pixels wide."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser.new_page(viewport={"width": WIDTH, "height": 100}, **how)
+        browser.close()
+
+
+def main(words: list[str]) -> None:
     names = {word for word in words if word not in GROUPS}
     groups = [group for group, made in OF_GROUP.items() if names & made] + [word for word in words if word in GROUPS]
     if unknown := names - set().union(*OF_GROUP.values()):
         sys.exit(f"no such picture: {', '.join(sorted(unknown))}")
     for group in groups or GROUPS:
-        with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-            browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            GROUPS[group](browser, Path(folder), names)
-            browser.close()
+        with tempfile.TemporaryDirectory() as folder:
+            GROUPS[group](Path(folder), names)
 
 
 if __name__ == "__main__":

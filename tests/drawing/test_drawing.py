@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import strategies
@@ -19,6 +20,7 @@ from striate.analysis.report import Report
 from striate.cli.main import app
 from striate.drawing import Drawing, draw_svg, lay_out
 from striate.drawing.cells import cells
+from striate.drawing.flow import _cut
 from striate.drawing.scene import COLOURS, PAPER, TONES, Bounds, Box, Line, Text, svg, text_width, wrap_text
 from striate.drawing.tree import Tangle, cells_in, tree
 from striate.zoo import ZOO
@@ -237,3 +239,15 @@ def test_a_place_that_cannot_be_written_to_is_one_message(tmp_path):
     assert done.returncode == 2
     assert "Invalid value for '--svg'" in done.stderr
     assert f"{Path('none') / 'a.svg'}: no folder" in done.stderr
+
+
+@given(st.lists(st.floats(1, 300), min_size=1, max_size=12))
+@settings(deadline=None)
+def test_one_line_takes_all_whatever_their_sum_rounds_to(lengths: list[float]) -> None:
+    assert _cut(lengths, 1) == [(0, len(lengths))]
+
+
+def test_lenet_stands_in_one_row() -> None:
+    drawn = lay_out(analyse(ZOO["lenet5"].make(), ZOO["lenet5"].input))
+    assert drawn.width > 900
+    assert drawn.height < 320

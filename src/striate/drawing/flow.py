@@ -19,6 +19,7 @@ from striate.spec.ops import Concat
 
 GAP, LEAD = 16.0, 14.0  # between a branch and what follows; before an item with side heads, and before a row
 MAX_LINES = 6  # rows or columns
+ROUNDING = 1e-6  # pixels: sums of lengths in another order
 
 Canvas = tuple[Elements, float, float]  # elements whose left top corner is (0, 0), their width and height
 
@@ -243,7 +244,7 @@ def _filled(lengths: list[float], limit: float) -> list[tuple[int, int]]:
     """The same, for lines that are *limit* long at most."""
     ends, total = [0], 0.0
     for i, length in enumerate(lengths):
-        if total + length > limit and i:
+        if total + length > limit + ROUNDING and i:
             ends, total = [*ends, i], 0.0
         total += length
     return list(zip(ends, [*ends[1:], len(lengths)], strict=True))
