@@ -60,8 +60,8 @@ def opened_as_given(monkeypatch):
     monkeypatch.setattr("striate.run.predicting.opened", lambda model, *_, **more: model)
 
 
-def written(model, given, path, **more):
-    said = []
+def written(model, given, path, said=None, **more):
+    said = [] if said is None else said
     for _ in predictions(model, given, out=path, say=said.append, **more):
         pass
     return said
@@ -153,7 +153,8 @@ def test_what_was_interrupted_goes_on_and_is_the_same_to_the_byte(suffix, many, 
     whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
     written(Brightness(), str(many), whole)
     with pytest.raises(KeyboardInterrupt):
-        written(Brightness(batches=20), str(many), cut)  # of 24 of 64 items
+        written(Brightness(batches=20), str(many), cut, said := [])  # of 24 of 64 items
+    assert said == [f"{cut} is unfinished; --resume goes on with it"]
     lines = cut if suffix != ".parquet" else tmp_path / "cut.parquet.rows"
     assert json.loads(note_of(cut).read_text())["rows"] == 1024
     with lines.open("ab") as stream:

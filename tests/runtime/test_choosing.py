@@ -9,6 +9,7 @@ import striate
 from small_onnx import CASES, both
 from striate.errors import ModelError, RecipeError
 from striate.runtime import OnnxModel, choosing, load, load_fastest
+from striate.runtime.onnx_model import ENGINES
 
 FAST, SLOW = 0.001, 0.002
 
@@ -107,3 +108,16 @@ def test_engines_and_precisions_that_there_are_not(tmp_path):
     ]:
         with pytest.raises(RecipeError, match=message):
             striate.predict(given, image, **more)
+
+
+def test_an_engine_may_be_asked_by_several_threads(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    _, path = both("classification", tmp_path)
+    for engine in ENGINES:
+        model = load(path, engine=engine)
+        batches = [np.full((2, 3, 8, 8), i, np.uint8) for i in range(40)]
+        with ThreadPoolExecutor(8) as pool:
+            found = [*pool.map(model.scores, batches)]
+        for scores, batch in zip(found, batches, strict=True):
+            np.testing.assert_allclose(scores, model.scores(batch), rtol=1e-5, atol=1e-5)

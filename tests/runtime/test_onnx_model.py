@@ -153,6 +153,13 @@ def test_weights_outside_the_file_are_refused(tmp_path):
         striate.runtime.load(tmp_path / "out.onnx")
 
 
+def test_what_takes_no_exported_file_says_who_does(tmp_path):
+    _, path = both("grey", tmp_path)
+    for call in (striate.load, striate.check, striate.filters, lambda p: striate.wrong_labels(p, "digits")):
+        with pytest.raises(ModelError, match=r"grey.onnx: is an exported file, which predict, evaluate and serve take"):
+            call(path)
+
+
 def test_devices_and_augmentation_that_do_not_fit(tmp_path):
     _, path = both("grey", tmp_path)
     with pytest.raises(RecipeError, match="device 'cuda' is not available to onnxruntime; use cpu or auto, or install"):

@@ -13,6 +13,7 @@ from striate.errors import ModelError, RecipeError, listed, nearest
 from striate.tasks import CLASSIFICATION, TaskField
 from striate.tasks.task import IGNORE as IGNORE
 
+EXPORTED = ".onnx"  # how the files end that striate.runtime opens
 FORMAT = "striate 1"  # what the files that contain a contract say of themselves
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")

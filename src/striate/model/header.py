@@ -16,8 +16,8 @@ from typing import Any
 
 from striate.errors import Error, ModelError
 from striate.files import check_regular
+from striate.model.contract import EXPORTED, Contract
 from striate.model.contract import FORMAT as FORMAT
-from striate.model.contract import Contract
 from striate.spec import Graph, Shape, parse
 from striate.spec.op import shown, word
 
@@ -59,11 +59,16 @@ def model_file(path: str | Path) -> Path:
     """The model file that *path* means: itself, or the one in a run's folder.
 
     Raises:
-        ModelError: The folder contains none.
+        ModelError: The folder contains none; it is an exported file.
     """
     if not isinstance(path, str | Path):
         raise ModelError(f"got a {type(path).__name__} for a model file; expected its path")
     path = Path(path)
+    if path.suffix.lower() == EXPORTED:
+        raise ModelError(
+            f"{path}: is an exported file, which predict, evaluate and serve take, and striate.runtime.load; for all "
+            f"else give the model that it was exported from"
+        )
     if not path.is_dir():
         return path
     if not (path / MODEL_FILE).is_file():
@@ -84,13 +89,14 @@ def code_and_path(given: str | Path) -> tuple[str, str]:
 
 
 def is_model(path: str | Path) -> bool:
-    """Whether *path* is a model file or a folder that contains one, or somebody's code before such (``FILE.py:NAME@``).
+    """Whether *path* is a model file, an exported one, a folder that contains one, or somebody's code before such
+    (``FILE.py:NAME@``).
 
     >>> is_model("digits"), is_model("my_net.py:Net@mine.safetensors")
     (False, True)
     """
     path = Path(code_and_path(path)[1])
-    return (path / MODEL_FILE).is_file() if path.is_dir() else path.suffix == ".safetensors"
+    return (path / MODEL_FILE).is_file() if path.is_dir() else path.suffix in (".safetensors", EXPORTED)
 
 
 def read_header(path: Path) -> Header:

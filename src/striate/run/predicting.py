@@ -215,9 +215,13 @@ def predictions(
         table, _example(contract, found.least(asked), top), about, batch_size=size, resume=resume, top=top,
         texts=contract.mode == "text",
     ) as rows:  # fmt: skip
-        for item, answer in _answered(found, rows.remaining(own), items.first + rows.rows, how, say):
-            rows.add(item, answer)
-            yield answer, None
+        try:
+            for item, answer in _answered(found, rows.remaining(own), items.first + rows.rows, how, say):
+                rows.add(item, answer)
+                yield answer, None
+        except KeyboardInterrupt:
+            say(f"{table} is unfinished; --resume goes on with it")
+            raise
     failed = f", {rows.failed:,} of them with the reason why there is no prediction" if rows.failed else ""
     say(f"wrote {table}: {counted(rows.rows, 'row')}{failed}")
 

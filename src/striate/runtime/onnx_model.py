@@ -13,11 +13,10 @@ import numpy as np
 
 from striate.errors import Error, ModelError, RecipeError, nearest
 from striate.files import check_regular
-from striate.model.contract import FORMAT, Contract
+from striate.model.contract import EXPORTED, FORMAT, Contract
 from striate.model.predictor import Predictor
-from striate.threads import processors
+from striate.threads import one_at_a_time, processors
 
-SUFFIX = ".onnx"
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS = ("float32", "bf16")
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -59,7 +58,7 @@ def is_exported(given: object) -> bool:
     >>> is_exported("photos.onnx"), is_exported("runs/photos")
     (True, False)
     """
-    return isinstance(given, str | Path) and Path(given).suffix.lower() == SUFFIX
+    return isinstance(given, str | Path) and Path(given).suffix.lower() == EXPORTED
 
 
 def load_exported(
@@ -128,7 +127,12 @@ def _openvino(path: Path, threads: int, precision: str) -> Callable[[np.ndarray]
     }
     compiled = openvino.Core().compile_model(os.fspath(path), "CPU", how)
     scores = compiled.output("scores")
-    return lambda x: compiled({"input": x})[scores]
+
+    def run(inputs: np.ndarray) -> np.ndarray:
+        with one_at_a_time(compiled):  # it has one place for inputs and outputs
+            return np.array(compiled({"input": inputs})[scores])
+
+    return run
 
 
 def _session(onnxruntime: Any, path: Path, providers: list[Any], threads: int, few: bool) -> Any:
