@@ -30,6 +30,11 @@ class Answer:
     err: str
 
 
+# Where the environment keeps compiled files from being written, each worker would compile and rewrite all tests again (10 s
+# of CPU), and each command that a test starts all of striate (0.3 s).
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 if os.environ.get("STRIATE_TEST_BITS") == "other":
     import other_bits
 

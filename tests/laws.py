@@ -402,7 +402,8 @@ def one_thread() -> Iterator[None]:
 # Deeper and wider sisters of nets that the fast tests have: .ci/run has them all
 SISTERS = (
     "vgg11 vgg11_bn vgg13 vgg13_bn vgg19 vgg19_bn vgg16_bn resnet34 resnet101 resnet152 resnet32 resnet44 resnet56 "
-    "resnet110 densenet161 densenet169 densenet201 unet_2015 fcn32"
+    "resnet110 densenet121 densenet161 densenet169 densenet201 unet unet_2015 fcn32 googlenet_torchvision resnet50 "
+    "alexnet_owt"
 ).split()
 
 
