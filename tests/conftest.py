@@ -30,8 +30,8 @@ class Answer:
     err: str
 
 
-# Where the environment keeps compiled files from being written, each worker would compile and rewrite all tests again (10 s
-# of CPU), and each command that a test starts all of striate (0.3 s).
+# Where the environment keeps compiled files from being written, each worker would compile and rewrite all tests again
+# (10 s of CPU), and each command that a test starts all of striate (0.3 s).
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
