@@ -4,12 +4,13 @@ import base64
 import io
 import json
 import re
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from served import COLOURS, TOKEN, assert_clean, model_of, png
+from served import COLOURS, TOKEN, assert_clean, model_of, png, read_reply
 from striate.errors import Error, RecipeError
 from striate.model.model import Model
 from striate.net import build
@@ -228,6 +229,36 @@ def test_a_failing_network_says_nothing_of_itself_and_fails_one_item_alone(capfd
         model.scores = lambda x: whole(x) * np.nan
         reply = client.predict()
         assert (reply.status, reply.json["error"][:40]) == (422, "the network gives NaN or infinity for th")
+
+
+def test_a_full_queue_is_answered_by_503_and_no_other_address_is(service):
+    client = service("masks")
+    batcher = client.serving.service.batcher
+    batcher.admit(batcher.queue)  # nobody's
+    try:
+        whole = client.raw("POST", "/predict", png())
+        with client.connect() as connection:
+            stream = connection.makefile("rb")
+            for parts in ([whole], [whole[:60], whole[60:]], [whole + whole], [whole]):  # the usual way, and others
+                for part in parts:
+                    connection.sendall(part)
+                    time.sleep(0.05)
+                for _ in range(2 if parts == [whole + whole] else 1):
+                    reply = read_reply(stream)
+                    assert reply.status == 503
+                    assert reply.headers["retry-after"] == "1"
+                    assert reply.headers["content-type"] == "application/json"
+                    assert reply.json == {"error": "too many requests are waiting; try again later"}
+            connection.sendall(client.raw("GET", "/health"))
+            assert read_reply(stream).status == 200
+        assert client.ask("POST", "/v2/models/masks/infer", b"{}", JSON).status == 503
+        assert client.ask("POST", "/v2/models/other/infer", b"{}", JSON).status in (404, 503)
+        assert client.ask("POST", "/model", b"{}", JSON).status == 405
+        metrics = client.ask("GET", "/metrics").body.decode()
+        assert 'striate_requests_total{route="/predict",status="503"} 5.0' in metrics
+    finally:
+        batcher.give_up(batcher.queue)
+    assert client.predict().status == 200
 
 
 def test_a_network_that_gives_no_numbers_is_not_served():

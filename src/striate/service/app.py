@@ -64,12 +64,13 @@ class Service:
         self.measures.loaded.set(current.loaded.since)
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="prepare")
         routes = self._routes()
-        self.app = Guard(routes, settings, self._is_full, self.measures, port)
+        self.app = Guard(routes, settings, self.is_full, self.measures, port)
         self.app.routes = {path: path for path in PLAIN}
         for path in ("", "/ready", "/infer"):
             self.app.routes[f"/v2/models/{current.loaded.name}{path}"] = f"/v2/models/NAME{path}"
 
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether the queue has no room."""
         return self.batcher.waiting >= self.settings.queue
 
     # ------------------------------------------------------------------------------------------------- an item's way

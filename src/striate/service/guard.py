@@ -86,6 +86,11 @@ class Guard:
             self.measures.requests.labels(route, str(status)).inc()
             self.measures.seconds.labels(route).observe(time.monotonic() - begun)
 
+    def refused(self, path: str) -> bytes:
+        """The whole answer to a prediction for which the queue has no room, counted: see :class:`Connection`."""
+        self.measures.requests.labels(self.routes.get(path, "other"), "503").inc()
+        return BUSY
+
     def _checked(self, scope: Scope, *, predicts: bool) -> int:
         """The bytes of the body that comes; RefusedError where the request may not be made, or is too large."""
         headers: dict[bytes, list[bytes]] = {}
@@ -173,6 +178,16 @@ class _GoneError(Exception):
 def busy() -> RefusedError:
     """The answer where there is no room for a request now."""
     return RefusedError(503, "too many requests are waiting; try again later", Retry_After=RETRY)
+
+
+def _busy() -> bytes:
+    body = json.dumps({"error": str(busy())}).encode()
+    headers = [*HEADERS, (b"content-length", b"%d" % len(body)), (b"retry-after", RETRY.encode())]
+    lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+    return b"HTTP/1.1 503 Service Unavailable\r\n" + lines + b"\r\n" + body
+
+
+BUSY = _busy()
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

@@ -64,7 +64,13 @@ class Serving:
         self.port = int(self.socket.getsockname()[1])
         self.service = Service(current, settings, self.port, lambda: self.server.stopping)
         longest = settings.timeout
-        protocol = type("Limited", (Connection,), {"longest": longest, "most": most_connections()})
+        own = {
+            "longest": longest,
+            "most": most_connections(),
+            "is_full": staticmethod(lambda: self.service.is_full() and not self.server.stopping),
+            "refused": staticmethod(self.service.app.refused),
+        }
+        protocol = type("Limited", (Connection,), own)
         config = uvicorn.Config(
             self.service.app,
             http=protocol,
