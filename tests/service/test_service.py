@@ -356,3 +356,16 @@ def test_the_refusal_of_a_newer_file_stands_in_what_the_service_says(tmp_path):
         assert about.json["refused"]
         assert str(tmp_path) not in about.body.decode()
         assert client.predict().status == 200
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    import striate.service
+
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name="uvicorn")
+
+    monkeypatch.setattr(striate.service, "import_module", missing)
+    with pytest.raises(Error, match=r'the service needs the package uvicorn; pip install "striate\[serve\]"'):
+        striate.service.__getattr__("service_of")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        striate.service.__getattr__("nothing")
