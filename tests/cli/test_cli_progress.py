@@ -1,7 +1,7 @@
 import sys
 
 import striate.cli.progress
-from striate.cli.progress import DownloadProgress, ReadingProgress, TrainingProgress
+from striate.cli.progress import CountProgress, DownloadProgress, ReadingProgress, TrainingProgress
 from striate.learning import Epoch, Recipe, Step
 
 
@@ -109,3 +109,12 @@ def test_training_elsewhere_is_a_plain_line_an_epoch(capsys):
     err = capsys.readouterr().err
     assert [line.split("  ")[0] for line in err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
     assert "\x1b" not in err
+
+
+def test_of_an_unknown_number_it_is_said_how_many_are_done(capsys):
+    with CountProgress("predicting", every=0) as progress:
+        progress.show(1_000)
+    assert capsys.readouterr().err == "predicting: 1,000\n"
+    with CountProgress("predicting") as progress:
+        progress.show(1_000)  # a line now and then
+    assert capsys.readouterr().err == ""

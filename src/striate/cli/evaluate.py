@@ -187,6 +187,7 @@ def predict_command(
     json: Json = False,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
+    from striate.cli.progress import CountProgress
     from striate.errors import DataError, printable
     from striate.run.predicting import predictions
     from striate.run.rows import SUFFIXES
@@ -196,20 +197,20 @@ def predict_command(
     columns |= {"resume": resume, "top": top, "engine": engine, "precision": precision}
     table = out is not None and out.suffix.lower() in SUFFIXES
     failed, documents = 0, []
-    for answer, mask in predictions(model, files, threshold=threshold, out=out, say=say, **columns):
-        if isinstance(answer, DataError):
-            failed += 1
-            if not table:
+    with CountProgress("predicting") as progress:
+        found = predictions(model, files, threshold=threshold, out=out, say=progress.say, **columns)
+        for done, (answer, mask) in enumerate(found, 1):
+            failed += isinstance(answer, DataError)
+            if table:
+                progress.show(done)
+            elif isinstance(answer, DataError):
                 say(f"striate: {answer}")
-            continue
-        if table:
-            continue
-        if json:
-            documents.append(answer.as_dict() | ({"mask": str(mask)} if mask else {}))
-            continue
-        called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
-        written = f"  -> {printable(str(mask))}" if mask else ""
-        echo(f"{printable(called)}: {printable(answer.line(top))}{written}")
+            elif json:
+                documents.append(answer.as_dict() | ({"mask": str(mask)} if mask else {}))
+            else:
+                called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
+                written = f"  -> {printable(str(mask))}" if mask else ""
+                echo(f"{printable(called)}: {printable(answer.line(top))}{written}")
     if json and not table:
         print_json(documents)
     if failed:

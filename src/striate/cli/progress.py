@@ -158,6 +158,25 @@ class ReadingProgress(_Bar):
             say(f"{self.what}: {done:,} of {total:,}")
 
 
+class CountProgress(_Bar):
+    """``show`` is told how many are done of a number that is not known: elsewhere than on a terminal, a line now and
+    then.
+    """
+
+    def __init__(self, what: str, every: float = 6 * PAUSE) -> None:
+        super().__init__()
+        self.what, self.every = what, every
+        self.said = monotonic()
+
+    def show(self, done: int) -> None:
+        self.begin(self.what, "{task.completed:,.0f}")
+        if self.bar:
+            self.bar.update(self.task, completed=done)
+        elif monotonic() - self.said > self.every:
+            self.said = monotonic()
+            say(f"{self.what}: {done:,}")
+
+
 class StepProgress(_Bar):
     """``show`` is told how many optimisation steps are done, and the score; it shows a bar alone."""
 
