@@ -75,7 +75,10 @@ def write(model: Model, path: Path, to: str = "onnx") -> striate.exporters.Expor
     return export_model(model, path, to, inputs=inputs, names=[str(i) for i in range(15)], on="generated inputs")
 
 
-@pytest.mark.parametrize("kind", MODELS)
+FAST = ("classification", "multilabel", "segmentation", "text")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=() if k in FAST else pytest.mark.slow) for k in MODELS])
 def test_every_task_answers_as_the_model(kind: str, tmp_path: Path) -> None:
     """By this test's own onnxruntime session and float64, with the mean and mirror image done by hand."""
     model, path = model_of(kind), tmp_path / "a.onnx"
@@ -162,7 +165,9 @@ def without_mean(inputs: torch.Tensor, contract: Contract) -> torch.Tensor:
     return inputs.float() / 255
 
 
-@pytest.mark.parametrize("fault", ["weights", "mean", "channels", "contract", "softmax twice"])
+@pytest.mark.parametrize(
+    "fault", ["weights", "mean", "channels", pytest.param("contract", marks=pytest.mark.slow), "softmax twice"]
+)
 def test_a_broken_export_is_caught(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if fault == "mean":
         monkeypatch.setattr(standalone, "normalise", without_mean)
@@ -281,6 +286,18 @@ def test_the_command_line(trained: Path, cli, in_folder) -> None:
     assert cli("export", trained, "--to", "onnx", "--compare", "shapes").code == 3
     assert "--compare is for --to onnx" in cli("export", trained, "--compare", "digits").err
     assert sorted(path.name for path in in_folder.iterdir()) == ["a.onnx", "b.onnx"]
+
+
+def test_numbers_have_no_labels_and_weights_may_lie_in_another_order(cli, in_folder) -> None:
+    model = model_of("regression")
+    model.save("ages.safetensors")
+    answer = cli("export", "ages.safetensors", "--to", "program")
+    assert answer.out.startswith("wrote ages.pt2\ncompared on 32 items of generated inputs, in batches of 7 and of 1\n")
+    assert "largest difference of values " in answer.out
+    assert answer.out.endswith(" of their standard deviation\n")
+    images = model_of("classification")
+    images.module.to(memory_format=torch.channels_last)
+    assert write(images, in_folder / "b.pt2", "program").max_difference < 1e-5
 
 
 def test_without_the_runs_data_inputs_are_generated(trained: Path, monkeypatch, capsys) -> None:

@@ -66,7 +66,10 @@ def test_the_python_program_prepares_bit_for_bit(rule: str, tmp_path: Path) -> N
         assert np.array_equal(names["prepare"](tmp_path / "turned.png"), fit(image, contract))
 
 
-@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression", "segmentation", "text", "signal"])
+OTHERS = ["multilabel", "regression", "segmentation", "text", "signal"]
+
+
+@pytest.mark.parametrize("kind", ["classification", *[pytest.param(k, marks=pytest.mark.slow) for k in OTHERS]])
 def test_the_python_program_says_what_the_model_says(kind: str, tmp_path: Path) -> None:
     model, items = model_of(kind), [tmp_path / "a.npy"]
     if kind == "text":

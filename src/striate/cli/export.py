@@ -101,11 +101,12 @@ def _verified(done: Exported) -> list[str]:
         return [f"verified: identical {trained if len(done.files) > 1 else 'outputs, with random weights'}"]
     where = f" ({listed(found.where, 3)})" if found.label_flips else ""
     ties = f"; {found.ties:,} of two classes as probable" if found.ties else ""
-    lines = [
-        f"compared on {found.items:,} items of {found.on}, in batches of 7 and of 1",
-        f"largest difference of probabilities {found.max_difference:.1g}; label flips {found.label_flips:,} of "
-        f"{found.outputs:,}{where}{ties}",
-    ]
+    lines = [f"compared on {found.items:,} items of {found.on}, in batches of 7 and of 1"]
+    if found.outputs:
+        flips = f"label flips {found.label_flips:,} of {found.outputs:,}{where}{ties}"
+        lines.append(f"largest difference of probabilities {found.max_difference:.1g}; {flips}")
+    else:
+        lines.append(f"largest difference of values {found.max_difference:.1g} of their standard deviation")
     if done.reduction:
         lines.append(done.reduction.line())
     return lines

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from striate.exporters.exported import ExportError
 from striate.learning import Scorer, evaluating
 from striate.model.contract import Contract
-from striate.model.model import Model
+from striate.model.model import Model, scores_with_mirror
 from striate.model.prepare import normalise
 
 DTYPES = {"values": torch.float32, "text": torch.int64}  # of the inputs, by the contract's mode; else bytes
@@ -57,14 +57,9 @@ class Standalone(nn.Module):
         return torch.zeros((items, *self.contract.input), dtype=DTYPES.get(self.contract.mode, torch.uint8))
 
     def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
-        contract, (scores_of,) = self.contract, self._scores
-        x = normalise(input, contract)
         with _Expressible():
-            scores = scores_of(x)
-            if contract.tta == "flip":
-                mirrored = scores_of(x.flip(-1))
-                scores = (scores + (mirrored.flip(-1) if contract.task.per_pixel else mirrored)) / 2
-        return _meaning(scores, contract), scores
+            scores = scores_with_mirror(*self._scores, normalise(input, self.contract), self.contract)
+        return _meaning(scores, self.contract), scores
 
 
 def _meaning(scores: Tensor, contract: Contract) -> Tensor:

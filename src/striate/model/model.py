@@ -67,16 +67,8 @@ class Model(Predictor):
         """float32 or wider, before any softmax or sigmoid, for prepared *inputs* ``(N, *contract.input)``."""
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         x = normalise(torch.from_numpy(np.require(inputs, requirements=["C", "W"])).to(device), self.contract)
-        scores_of, mirrored_too = Scorer(self.module, self.contract.task), self.contract.tta == "flip"
         with evaluating(self.module), Speed(precision=self.precision).autocast(device):
-            scores = scores_of(x)
-            if not isinstance(scores, torch.Tensor):
-                raise DataError(
-                    f"the network gives a {type(scores).__name__}; expected one tensor of scores, so return that alone"
-                )
-            if mirrored_too:
-                mirrored = scores_of(x.flip(-1))
-                scores = (scores + (mirrored.flip(-1) if self.contract.task.per_pixel else mirrored)) / 2
+            scores = scores_with_mirror(Scorer(self.module, self.contract.task), x, self.contract)
         return (scores.float() if scores.dtype is torch.bfloat16 else scores).cpu().numpy()
 
     def check_savable(self) -> None:
@@ -122,6 +114,23 @@ class Model(Predictor):
         else:
             about["net"] = format(self.graph)
         write_safely(Path(path), with_sorted_metadata(to_bytes(tensors, about)))
+
+
+def scores_with_mirror(scores_of: Scorer, x: torch.Tensor, contract: Contract) -> torch.Tensor:
+    """The scores of a batch as the network takes it; with test-time augmentation the mean with the mirror image's.
+
+    Raises:
+        DataError: The network gives something else.
+    """
+    scores = scores_of(x)
+    if not isinstance(scores, torch.Tensor):
+        raise DataError(
+            f"the network gives a {type(scores).__name__}; expected one tensor of scores, so return that alone"
+        )
+    if contract.tta == "flip":
+        mirrored = scores_of(x.flip(-1))
+        scores = (scores + (mirrored.flip(-1) if contract.task.per_pixel else mirrored)) / 2
+    return scores
 
 
 def load(path: str | Path, module: nn.Module | None = None) -> Model:
