@@ -1,6 +1,6 @@
-"""Claim: exported files answer as the model does: ONNX in onnxruntime, OpenVINO and programs of `torch.export` differ by
-0.00001 at most in every probability, and no label flips, on real data of every task. What int8 and half cost and gain is
-printed with them.
+"""Claim: exported files answer as the model does: ONNX in onnxruntime, OpenVINO and programs of `torch.export` differ
+by 0.00001 at most in every probability, and no label flips, on real data of every task. What int8 and half cost and
+gain is printed with them.
 
 Evidence: each model is trained for a moment (its accuracy does not matter here), exported, and compared on its test
 split, 1,000 items of it at most. Prints the tables of docs/export.md.
