@@ -193,11 +193,13 @@ def test_a_killed_process_goes_on_from_the_command_line(many, tmp_path):
     def run(batches, out, *more):
         words = ["predict", str(model), str(many), "-o", str(tmp_path / out), *more]
         code = [sys.executable, "-c", KILLED, str(batches)]
-        return subprocess.run([*code, *words], capture_output=True).returncode
+        done = subprocess.run([*code, *words], capture_output=True, text=True)
+        return done.returncode, done.stdout
 
-    assert run(1000, "whole.csv") == 3  # one file cannot be read
-    assert run(20, "cut.csv") == -signal.SIGKILL
-    assert run(1000, "cut.csv", "--resume") == 0  # all of what was left can
+    counted = {"out": str(tmp_path / "whole.csv"), "predicted": 1500, "failed": 1}
+    assert run(1000, "whole.csv", "--json") == (3, json.dumps(counted) + "\n")  # one file cannot be read
+    assert run(20, "cut.csv") == (-signal.SIGKILL, "")
+    assert run(1000, "cut.csv", "--resume") == (0, "")  # all of what was left can
     assert (tmp_path / "cut.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert len(read(tmp_path / "cut.csv")) == 1500
 
@@ -232,6 +234,8 @@ def test_what_cannot_be_gone_on_with_is_said(many, tmp_path):
     refused("is shorter than it was; remove a.csv.unfinished, and predict anew")
     note_of(out).write_text("{")
     refused("a.csv.unfinished: cannot be read; remove it")
+    with pytest.raises(RecipeError, match=r"--out \S+none/a.csv: no folder \S+none; create it first"):
+        written(Brightness(), str(many), tmp_path / "none" / "a.csv")
     with pytest.raises(RecipeError, match=r"resume goes with a table, such as --out answers.csv, got None"):
         written(Brightness(), str(many), None, resume=True)
 

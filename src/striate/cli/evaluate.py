@@ -196,7 +196,7 @@ def predict_command(
     columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
     columns |= {"resume": resume, "top": top, "engine": engine, "precision": precision}
     table = out is not None and out.suffix.lower() in SUFFIXES
-    failed, documents = 0, []
+    done, failed, documents = 0, 0, []
     with CountProgress("predicting") as progress:
         found = predictions(model, files, threshold=threshold, out=out, say=progress.say, **columns)
         for done, (answer, mask) in enumerate(found, 1):
@@ -211,7 +211,7 @@ def predict_command(
                 called = f'"{answer.text}"' if answer.text is not None else str(answer.file)
                 written = f"  -> {printable(str(mask))}" if mask else ""
                 echo(f"{printable(called)}: {printable(answer.line(top))}{written}")
-    if json and not table:
-        print_json(documents)
+    if json:
+        print_json({"out": str(out), "predicted": done, "failed": failed} if table else documents)
     if failed:
         raise typer.Exit(3)

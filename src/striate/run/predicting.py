@@ -193,6 +193,8 @@ def predictions(
             f"--out {out}: masks are written by a model for segmentation, this is for {contract.task}; a table ends in "
             f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         )
+    if table is not None and not table.parent.is_dir():
+        raise RecipeError(f"--out {table}: no folder {table.parent}; create it first")
     if resume and table is None:
         raise RecipeError(f"resume goes with a table, such as --out answers.csv, got {out!r}")
     if resume and table and table.exists() and not note_of(table).exists():
