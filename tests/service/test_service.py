@@ -91,6 +91,9 @@ def test_sentences_and_values_and_masks(service):
     assert_alike(sentences.predict(b"a good film", "Content-Type: text/plain").json, [answer])
     assert [one["text"] for one in sentences.predict(b'{"text": ["a", "b"]}', JSON).json] == ["a", "b"]
 
+    (answer,) = sentences.predict(b'{"text": "zzz qqq"}', JSON).json
+    assert answer["unlike_training"] == ["without a word that training saw"]
+
     signals, x = service("signals"), np.arange(12, dtype=np.float32).reshape(2, 6)
     expected = said("signals", x)
     assert_alike(signals.predict(json.dumps({"values": x.tolist()}).encode(), JSON).json, [expected])

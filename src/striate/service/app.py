@@ -19,6 +19,7 @@ from striate.errors import DataError, Error, RecipeError
 from striate.metrics.shared import share_of
 from striate.model.contract import Contract
 from striate.model.opening import pixels_in
+from striate.model.ordinary import unlike
 from striate.model.predictor import output_context
 from striate.model.sources import Item, network_input
 from striate.page.document import POLICY, filled
@@ -36,7 +37,9 @@ EACH = 8  # items that one thread prepares, one after the other
 LOOK_SECONDS = 1.0  # between two looks whether there is a newer model file
 HEAD = {name.decode(): value.decode() for name, value in HEADERS}
 Size = tuple[int, int] | None
-Prepared = tuple[Item, np.ndarray, Size] | DataError
+Prepared = (
+    tuple[Item, np.ndarray, Size, tuple[str, ...]] | DataError
+)  # the last: in what it is unlike the training items
 T = TypeVar("T")
 
 
@@ -266,7 +269,8 @@ def _prepared(items: Items, contract: Contract, most: int) -> list[Prepared]:
         try:
             if isinstance(item.source, bytes) and (pixels := pixels_in(item.source)) > most:
                 raise DataError(f"the image has {pixels:,} pixels; expected {most:,} at most")
-            found.append((item, *network_input(item, contract)))
+            inputs, size = network_input(item, contract)
+            found.append((item, inputs, size, unlike(inputs[None], [size], contract)[0]))
         except DataError as error:
             found.append(DataError(f"{item.file}: {error}" if item.file else str(error)))
     return found
@@ -310,11 +314,11 @@ def _answers(
         if isinstance(one, DataError):
             found.append({"error": str(one)})
             continue
-        item, _, size = one
+        item, _, size, odd = one
         of = {"threshold": options["threshold"], "least": options["least"], "file": item.file, "text": item.text}
         context = output_context(contract, None if size is None else np.array([size]), **of)
         given = answer_of(contract.task, next(each), context)
-        answer = given.as_dict()
+        answer = given.as_dict() | ({"unlike_training": [*odd]} if odd else {})
         if options["mask"] and isinstance(given, Mask):
             answer["mask"] = base64.b64encode(mask_png(given, len(contract.classes))).decode()
         listed = answer.get("top")

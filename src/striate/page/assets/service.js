@@ -53,7 +53,7 @@ function shown(answer, file) {
     bar.style.width = `${100 * (share ?? 0)}%`
     return make('tr', {}, [make('td', { textContent: name }), make('td', {}, share === null ? [] : [make('div', { className: 'track' }, [bar])]), make('td', { textContent: written })])
   })))
-  const notes = [all.length > MOST ? `${all.length - MOST} more` : '', answer.out_of_distribution ? 'unlike what the model was trained on' : '', answer.classes ? 'of the pixels' : '']
+  const notes = [all.length > MOST ? `${all.length - MOST} more` : '', answer.unlike_training ? `unlike the training items: ${answer.unlike_training.join(', ')}` : answer.out_of_distribution ? 'unlike what the model was trained on' : '', answer.classes ? 'of the pixels' : '']
   if (notes.some(Boolean)) text.append(make('p', { className: 'note', textContent: notes.filter(Boolean).join('; ') }))
   if (!file?.type.startsWith('image/')) return make('article', { className: 'answer plain' }, [text])
   const image = /** @type {HTMLImageElement} */ (make('img', { alt: '', src: URL.createObjectURL(file) }))
