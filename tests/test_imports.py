@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from syntax import parsed
+
 SOURCE = Path(__file__).parents[1] / "src" / "striate"
 
 # Who imports whom: a package (or half of one) -> what of striate it may import besides errors and itself. Imports
@@ -107,7 +109,7 @@ def trees(root: Path) -> Iterator[tuple[str, str, ast.Module]]:
         inside = path.relative_to(root)
         unit = inside.parts[0] if len(inside.parts) > 1 else inside.stem
         unit = _half(".".join(("striate", *inside.with_suffix("").parts))) or unit
-        yield unit, f"striate/{inside.as_posix()}", ast.parse(path.read_text(encoding="utf-8"))
+        yield unit, f"striate/{inside.as_posix()}", parsed(path.read_text(encoding="utf-8"))
 
 
 def imports(root: Path) -> Iterator[Import]:

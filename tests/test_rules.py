@@ -11,13 +11,13 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from types import GenericAlias, UnionType
 
 import pytest
 
 from striate.tasks import TASKS
+from syntax import parsed
 
 SOURCE = Path(__file__).parents[1] / "src" / "striate"
 TESTS = Path(__file__).parent
@@ -29,12 +29,6 @@ def modules(root: Path) -> Iterator[tuple[str, Path, ast.Module]]:
         parts = path.relative_to(root).with_suffix("").parts
         name = ".".join(["striate", *(part for part in parts if part != "__init__")])
         yield name, path, parsed(path.read_text(encoding="utf-8"))
-
-
-@cache
-def parsed(text: str) -> ast.Module:
-    """The syntax tree of *text*, which nobody changes: most rules read all of the package."""
-    return ast.parse(text)
 
 
 def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
