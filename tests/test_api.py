@@ -147,7 +147,7 @@ def test_values_of_the_wrong_type_are_named(trained, in_folder, call, text):
 
 
 VERBS = """doctor data train curve runs evaluate predict check weights export convolve pool activation lab filters maps
-    activity unit field peaks explain imagine view experiment""".split()
+    activity unit field peaks explain imagine view serve experiment""".split()
 
 
 def test_every_verb_is_a_function_of_that_name_with_the_same_options():
@@ -155,6 +155,7 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
     from striate.datasets.options import DataOptions
     from striate.learning import Recipe
     from striate.run.options import RunOptions
+    from striate.service.settings import ServiceSettings
 
     assert sorted(COMMANDS) == sorted([*VERBS, "zoo"])
     for name in VERBS:
@@ -164,6 +165,8 @@ def test_every_verb_is_a_function_of_that_name_with_the_same_options():
         known = set(inspect.signature(function).parameters)
         if name in ("train", "curve"):
             known |= {field.name for kind in (Recipe, RunOptions) for field in fields(kind)}
+        if name == "serve":
+            known |= {field.name for field in fields(ServiceSettings)} | {"device"}  # its **settings
         if name in ("doctor", "data", "evaluate"):
             known |= {field.name for field in fields(DataOptions)}  # its **options
         assert options - known <= OTHERS.get(name, set()), name

@@ -134,6 +134,8 @@ explain {run} {image} --target {name}
 explain {run} {image} --method {name}
 imagine {run} {name}
 view {none}
+serve {none}
+serve {image}
 view {name}
 {name}
 data {data} {name}=1
