@@ -301,6 +301,8 @@ DOCUMENTS = {
     "base64 with a surrogate": (b'{"image": "\\ud800"}', {400}),
     "1,000 images": (json.dumps({"image": ["AAAA"] * 1_000}).encode(), {413}),
     "200,000 images of nothing": (b'{"image": [' + b"0," * 200_000 + b"0]}", {413}),
+    "600,000 lists": (b'{"image": [' + b"[]," * 600_000 + b"0]}", {413}),
+    "300,000 fields and more": (b'{"image": {' + b'"":0,' * 300_000 + b'"a":0}}', {413}),
     "200,000 fields": (json.dumps({f"image{i}": 0 for i in range(50_000)}).encode(), {400}),
     "pickled": (pickle.dumps({"image": "x"}), {400}),
 }  # fmt: skip

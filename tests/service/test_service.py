@@ -5,12 +5,13 @@ import io
 import json
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from served import COLOURS, TOKEN, assert_clean, model_of, png, read_reply
+from served import COLOURS, MASKS, TOKEN, assert_clean, model_of, png, read_reply
 from striate.errors import Error, RecipeError
 from striate.model.model import Model
 from striate.net import build
@@ -117,7 +118,10 @@ def test_what_it_says_of_itself(service):
     client = service("colours")
     about = client.ask("GET", "/model").json
     assert (about["name"], about["version"], about["contract"]["classes"]) == ("colours", 1, ["red", "green", "blue"])
-    assert about["limits"] == {"max_bytes": 2_000_000, "max_pixels": 10_000_000, "queue": 64, "timeout": 3.0}
+    assert about["limits"] == {"max_bytes": 2_000_000, "max_pixels": 10_000_000, "timeout": 3.0} | {
+        "queue": 64,
+        "max_items": 64,
+    }
     assert client.ask("GET", "/health").json == {"status": "ok"}
     assert client.ask("GET", "/ready").json == {"ready": True}
     page = client.ask("GET", "/")
@@ -269,6 +273,21 @@ def test_a_network_that_gives_no_numbers_is_not_served():
     next(model.module.parameters()).data.fill_(np.nan)
     with pytest.raises(Error, match="gives NaN or infinity for an input of zeros"):
         CurrentModel(lambda: model, None)
+
+
+def test_the_queue_is_shorter_where_items_are_large():
+    contract = replace(MASKS, input=(3, 2048, 2048))
+    model = Model(build(parse("input 3x2048x2048; conv 2 1 stride=1")), contract)
+    model.scores = lambda x: np.zeros((len(x), 2, 2048, 2048), np.float32)
+    serving = Serving(lambda: model, None, ServiceSettings(port=0), print)
+    serving.socket.close()
+    assert serving.service.most == 2  # 2**24 scores
+    assert serving.service.batcher.queue == 8
+    model.contract = replace(COLOURS, input=(3, 4096, 4096))
+    model.scores = lambda x: np.zeros((len(x), 3), np.float32)
+    serving.service.current.loaded.predictor.contract = model.contract
+    serving.service._model_changed()
+    assert serving.service.batcher.queue == 10  # 50 MB each
 
 
 def test_a_port_that_is_taken_is_said(service):

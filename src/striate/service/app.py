@@ -6,9 +6,10 @@ import asyncio
 import base64
 import json
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,13 +27,15 @@ from striate.page.document import POLICY, filled
 from striate.run.mask_files import mask_png
 from striate.service import tensors
 from striate.service.batching import Batcher, QueueFullError
-from striate.service.current import CurrentModel, Loaded
+from striate.service.current import DTYPES, CurrentModel, Loaded
 from striate.service.guard import HEADERS, Guard, busy
 from striate.service.measures import Measures
 from striate.service.reading import Items, RefusedError, items_in, json_in
 from striate.service.settings import ServiceSettings
 from striate.tasks.answers import Mask, answer_of
 
+INPUTS = 1 << 29  # bytes of all prepared inputs
+BATCHES = 4  # whose scores, at their largest, may be held at once
 EACH = 8  # items that one thread prepares, one after the other
 LOOK_SECONDS = 1.0  # between two looks whether there is a newer model file
 HEAD = {name.decode(): value.decode() for name, value in HEADERS}
@@ -64,7 +67,7 @@ class Service:
             queue=settings.queue,
             seen=self.measures.batch.observe,
         )
-        self.measures.loaded.set(current.loaded.since)
+        self._model_changed()
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="prepare")
         routes = self._routes()
         self.app = Guard(routes, settings, self.is_full, self.measures, port)
@@ -74,7 +77,7 @@ class Service:
 
     def is_full(self) -> bool:
         """Whether the queue has no room."""
-        return self.batcher.waiting >= self.settings.queue
+        return self.batcher.waiting >= self.batcher.queue
 
     # ------------------------------------------------------------------------------------------------- an item's way
     async def scores(self, loaded: Loaded, items_of: Callable[[], Items]) -> tuple[list[Prepared], list[np.ndarray]]:
@@ -134,11 +137,12 @@ class Service:
         loaded = self.current.loaded
         options = _options(request, loaded.contract)
         body, kind = await request.body(), request.headers.get("content-type", "")
-        prepared, scores = await self.scores(loaded, lambda: items_in(body, kind, loaded.contract, self.settings.queue))
+        prepared, scores = await self.scores(loaded, lambda: items_in(body, kind, loaded.contract, self.most))
         if not scores:
             raise RefusedError(400, next(str(one) for one in prepared if isinstance(one, DataError)))
         if loaded.contract.task.per_pixel or len(scores) > EACH:
-            answers = await self._in_thread(_answers, loaded.contract, prepared, scores, options)
+            with self._held(len(scores)):
+                answers = await self._in_thread(_answers, loaded.contract, prepared, scores, options)
         else:
             answers = _answers(loaded.contract, prepared, scores, options)
         return _json(answers)
@@ -147,7 +151,7 @@ class Service:
         """``POST /v2/models/NAME/infer``."""
         loaded = self._named(request)
         body = await request.body()
-        asked = await self._in_thread(_question, body, loaded.contract, self.settings.queue)
+        asked = await self._in_thread(_question, body, loaded.contract, self.most)
         if asked.inputs is not None:
             scores = await self.tensor_scores(loaded, asked.inputs)
         else:
@@ -156,7 +160,16 @@ class Service:
             if bad is not None:
                 raise RefusedError(400, bad)
             scores = np.stack(found)
-        return _json(await self._in_thread(tensors.reply_of, loaded, asked, scores))
+        with self._held(len(scores)):
+            return _json(await self._in_thread(tensors.reply_of, loaded, asked, scores))
+
+    @contextmanager
+    def _held(self, items: int) -> Iterator[None]:
+        self.batcher.answering += items
+        try:
+            yield
+        finally:
+            self.batcher.answering -= items
 
     # -------------------------------------------------------------------------------------------------- other routes
     async def page(self, request: Request) -> Response:
@@ -182,7 +195,8 @@ class Service:
     async def model(self, request: Request) -> Response:
         """``GET /model``: the contract, the limits, and whether a newer file was refused."""
         loaded = self.current.loaded
-        limits = {name: getattr(self.settings, name) for name in ("max_bytes", "max_pixels", "queue", "timeout")}
+        limits = {name: getattr(self.settings, name) for name in ("max_bytes", "max_pixels", "timeout")}
+        limits |= {"queue": self.batcher.queue, "max_items": self.most}
         about = {"name": loaded.name, "version": loaded.version, "contract": json.loads(loaded.contract.to_json())}
         about |= {"masks": loaded.contract.task.per_pixel}
         more = {"refused": self.current.refused} if self.current.refused else {}
@@ -230,7 +244,16 @@ class Service:
         taken = await asyncio.to_thread(self.current.look, anyway=anyway)
         if taken is not None:
             self.measures.reloads.labels("taken" if taken else "refused").inc()
-            self.measures.loaded.set(self.current.loaded.since)
+            self._model_changed()
+
+    def _model_changed(self) -> None:
+        """The queue has room for no more items than there may be memory for their inputs and scores."""
+        predictor, most = self.current.loaded.predictor, self.settings.queue
+        self.measures.loaded.set(self.current.loaded.since)
+        self.most = min(most, predictor.at_a_time(most))
+        size = prod(predictor.contract.input) * np.dtype(DTYPES.get(predictor.contract.mode, np.uint8)).itemsize
+        self.batcher.queue = max(1, min(most, BATCHES * self.most, INPUTS // size))
+        self.most = min(self.most, self.batcher.queue)
 
     def _routes(self) -> FastAPI:
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._life)

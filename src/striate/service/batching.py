@@ -71,7 +71,9 @@ class Batcher:
         self.max_wait = max_wait / 1000
         self.queue = queue
         self.seen = seen
-        self.preparing = 0  # items that were admitted and are on their way; changed by the event loop alone
+        # changed by the event loop alone:
+        self.preparing = 0  # items that were admitted and are on their way
+        self.answering = 0  # items whose scores are held until something is made of them
         self._waiting: deque[_Waiting[Engine]] = deque()
         self._ready = threading.Condition()
         self._stopped = False
@@ -90,8 +92,8 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Items in the queue: that are being prepared or wait for the network."""
-        return self.preparing + len(self._waiting)
+        """Items in the queue: that are being prepared, wait for the network, or hold much memory behind it."""
+        return self.preparing + len(self._waiting) + self.answering
 
     def admit(self, items: int = 1) -> None:
         """Takes places in the queue; QueueFullError where there are not so many."""

@@ -18,6 +18,7 @@ from striate.model.sources import Item, array_items
 
 LONGEST_TEXT = 100_000  # characters: far more than the words that any network reads
 LONGEST_NAME = 255
+MOST_PARTS = 200_000  # lists, objects and fields of JSON, each of which takes a hundred bytes of memory
 Items = list[Item | DataError]
 
 
@@ -136,6 +137,8 @@ def json_in(body: bytes) -> Any:
     def no_number(word: str) -> NoReturn:
         raise RefusedError(400, f"the JSON contains {word}; expected finite numbers")
 
+    if body.count(b"[") + body.count(b"{") + body.count(b'":') > MOST_PARTS:
+        raise RefusedError(413, f"the JSON has more than {MOST_PARTS:,} lists, objects and fields; send fewer items")
     try:
         return json.loads(body, parse_constant=no_number)
     except RecursionError:
