@@ -69,7 +69,7 @@ def _words(contract: Contract, language: str) -> dict[str, str]:
 def _of_images(contract: Contract, language: str) -> dict[str, str]:
     channels, height, width = contract.input
     words = {
-        "MODE": contract.mode,
+        "MODE": ("" if contract.mode == "RGBA" else _ON_BLACK) + f'image = image.convert("{contract.mode}")',
         "METHOD": contract.interpolation.upper(),
         "CHANNELS": str(channels),
         "HEIGHT": str(height),
@@ -85,6 +85,10 @@ def _of_images(contract: Contract, language: str) -> dict[str, str]:
 
 
 # ------------------------------------------------------------------------------------------------------------- Python
+_ON_BLACK = """if image.has_transparency_data:  # what is transparent shows black behind it
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    image = Image.alpha_composite(black, image.convert("RGBA"))
+"""
 _PYTHON = {
     "stretch": "image = image.resize(($W, $H), method)",
     "crop": """w, h = min(width, height * $W / $H), min(height, width * $H / $W)

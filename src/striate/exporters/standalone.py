@@ -131,7 +131,10 @@ def standalone(model: Model) -> Iterator[Standalone]:
     except Exception as error:  # whatever torch's exporters, or somebody's own forward, raise
         cause = error.__cause__ or error
         why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
-        raise ExportError(f"torch cannot express the network ({why}); --to source writes it as PyTorch code") from error
+        way_out = (
+            "--to source writes it as PyTorch code" if model.graph else "change its forward to what torch.export takes"
+        )
+        raise ExportError(f"torch cannot express the network ({why}); {way_out}") from error
     finally:
         log.setLevel(level)
 
