@@ -18,6 +18,7 @@ from striate.errors import Error
 from striate.model.header import code_and_path, model_file
 from striate.model.predictor import Predictor
 from striate.run.predicting import opened
+from striate.runtime import is_exported
 from striate.service.app import Service
 from striate.service.connection import (
     IDLE_SECONDS,
@@ -148,7 +149,9 @@ def service_of(
     def load() -> Predictor:
         return opened(model, device, given.batch_size)
 
-    file = model_file(code_and_path(model)[1]) if isinstance(model, str | Path) else None
+    file = None
+    if isinstance(model, str | Path):
+        file = Path(model) if is_exported(model) else model_file(code_and_path(model)[1])
     return Serving(load, file, given, say)
 
 
