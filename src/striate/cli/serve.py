@@ -35,12 +35,17 @@ def serve_command(
     ] = "",
     batch_size: Annotated[int, typer.Option(min=1, help="The most items that go through the network together.")] = 32,
     max_wait: Annotated[
-        float, typer.Option(min=0, help="Milliseconds that an item waits at most for others that are on their way.")
+        float,
+        typer.Option(
+            metavar="MS", min=0, help="Milliseconds that an item waits at most for others that are on their way."
+        ),
     ] = 5,
     queue: Annotated[int, typer.Option(min=1, help="Items that wait at most; beyond it the answer is 503.")] = 256,
     max_bytes: Annotated[int, typer.Option(min=1, help="Largest request, in bytes.")] = 20_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="Largest image, in pixels.")] = 50_000_000,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for a request to come, and to be answered.")] = 30,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="For a request to come, and to be answered.")
+    ] = 30,
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = 2,
     device: Device = "auto",
     json: Json = False,

@@ -59,9 +59,8 @@ class Serving:
             self.socket = listening(settings.host, settings.port)
         except OSError as error:
             where = f"{settings.host}, port {settings.port}"
-            raise Error(
-                f"{where}: {error.strerror or error}; give another --port (0: any that is free) or --host"
-            ) from None
+            why = str(error.strerror or error).partition(" (while")[0]  # the address once more
+            raise Error(f"{where}: {why}; give another --port (0: any that is free) or --host") from None
         self.port = int(self.socket.getsockname()[1])
         self.service = Service(current, settings, self.port, lambda: self.server.stopping)
         longest = settings.timeout
