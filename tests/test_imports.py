@@ -57,7 +57,7 @@ WALLS = {
     "run": "spec analysis net tasks tasks.answers tasks.scoring metrics diagnosis learning model datasets loading "
     "report inspect inspect.models exporters runtime page threads files _version baselines",
     "estimators": "spec tasks model datasets loading run files",
-    "service": "tasks tasks.answers metrics model page files run runtime _version",
+    "service": "tasks tasks.answers metrics model page report files run runtime _version",
     "experiments": "spec analysis drawing zoo net tasks metrics learning plotting filtering model datasets loading "
     "report inspect inspect.models files _version",
 }

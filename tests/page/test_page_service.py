@@ -65,6 +65,9 @@ def test_a_sentence_and_a_mask_are_answered(browser, tmp_path):
         page.set_input_files("#file", tmp_path / "a.png")
         page.wait_for_selector(".answer")
         assert page.locator(".pictures img").count() == 2
+        bars = page.locator(".track div")
+        colours = [bars.nth(i).evaluate("bar => getComputedStyle(bar).backgroundColor") for i in range(bars.count())]
+        assert len({*colours}) == len(colours) == len(model_of("masks").contract.classes)  # those of the mask
 
 
 def test_the_token_is_asked_for_or_taken_from_the_address(browser):

@@ -24,6 +24,7 @@ from striate.model.ordinary import unlike
 from striate.model.predictor import output_context
 from striate.model.sources import Item, network_input
 from striate.page.document import POLICY, filled
+from striate.report.pictures import class_colours
 from striate.run.mask_files import mask_png
 from striate.service import tensors
 from striate.service.batching import Batcher, QueueFullError
@@ -198,7 +199,9 @@ class Service:
         limits = {name: getattr(self.settings, name) for name in ("max_bytes", "max_pixels", "timeout")}
         limits |= {"queue": self.batcher.queue, "max_items": self.most}
         about = {"name": loaded.name, "version": loaded.version, "contract": json.loads(loaded.contract.to_json())}
-        about |= {"masks": loaded.contract.task.per_pixel}
+        classes = loaded.contract.classes if loaded.contract.task.per_pixel else ()
+        colours = zip(classes, class_colours(len(classes)), strict=True)
+        about |= {"mask_colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in colours}}
         more = {"refused": self.current.refused} if self.current.refused else {}
         return _json(about | {"limits": limits} | more)
 

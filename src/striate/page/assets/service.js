@@ -42,8 +42,8 @@ function says(answer) {
   return ''
 }
 
-/** @param {any} answer @param {File|undefined} file */
-function shown(answer, file) {
+/** @param {any} answer @param {File|undefined} file @param {Record<string, string>} [colours] of the classes in a mask */
+function shown(answer, file, colours = {}) {
   const text = make('div', {}, [make('h2', { textContent: answer.text ?? file?.name ?? answer.file ?? '' })])
   if (answer.error) text.append(make('p', { className: 'message', textContent: answer.error.replace(`${file?.name}: `, '') }))
   if (says(answer)) text.append(make('p', { className: 'says', textContent: says(answer) }))
@@ -51,6 +51,7 @@ function shown(answer, file) {
   if (all.length) text.append(make('table', {}, all.slice(0, MOST).map(([name, share, written]) => {
     const bar = make('div')
     bar.style.width = `${100 * (share ?? 0)}%`
+    bar.style.background = colours[name] ?? ''
     return make('tr', {}, [make('td', { textContent: name }), make('td', {}, share === null ? [] : [make('div', { className: 'track' }, [bar])]), make('td', { textContent: written })])
   })))
   const notes = [all.length > MOST ? `${all.length - MOST} more` : '', answer.unlike_training ? `unlike the training items: ${answer.unlike_training.join(', ')}` : answer.out_of_distribution ? 'unlike what the model was trained on' : '', answer.classes ? 'of the pixels' : '']
@@ -98,8 +99,8 @@ export async function start() {
     if (size > most) throw new Error(`this is ${(size / 1e6).toFixed(1)} MB; the service takes ${(most / 1e6).toFixed(1)} MB at most`)
     const form = new FormData()
     for (const file of files) form.append('file', file)
-    const found = await client.ask(client.about.masks ? '/predict?mask=yes' : '/predict', { method: 'POST', body: form })
-    answers.prepend(...found.map((/** @type {any} */ answer, /** @type {number} */ i) => shown(answer, files[i])))
+    const found = await client.ask(Object.keys(client.about.mask_colours).length ? '/predict?mask=yes' : '/predict', { method: 'POST', body: form })
+    answers.prepend(...found.map((/** @type {any} */ answer, /** @type {number} */ i) => shown(answer, files[i], client.about.mask_colours)))
   })
 
   const file = /** @type {HTMLInputElement} */ (byId('file')), drop = byId('drop')
