@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import socket
 import time
 from dataclasses import replace
 
@@ -391,3 +392,16 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
         striate.service.__getattr__("service_of")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         striate.service.__getattr__("nothing")
+
+
+def test_no_answer_waits_for_the_receipt_of_its_header(service):
+    client = service("colours")
+    with client.connect() as connection:
+        connection.sendall(client.raw("GET", "/health"))
+        assert read_reply(connection.makefile("rb")).status == 200
+        (own, *_) = [
+            one.transport.get_extra_info("socket")
+            for one in client.serving.server.server_state.connections
+            if one.client == connection.getsockname()
+        ]
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
