@@ -1,4 +1,4 @@
-"""Claims: a cold `striate predict photos.onnx cat.jpg` answers within 0.5 s (median), imports no torch and takes 150 MB
+"""Claim: a cold `striate predict photos.onnx cat.jpg` answers within 0.5 s (median), imports no torch and takes 150 MB
 at most; `striate predict photos.onnx FOLDER` over 5,000 JPEGs has at least 0.95 of the throughput of the best of torch
 eager, channels-last bfloat16, torch.compile, onnxruntime and OpenVINO in float32, and with --precision bf16 of OpenVINO
 in bfloat16, which changes labels; a folder of many files is predicted

