@@ -257,13 +257,17 @@ def test_a_full_queue_is_answered_by_503_and_no_other_address_is(service):
                     assert reply.headers["retry-after"] == "1"
                     assert reply.headers["content-type"] == "application/json"
                     assert reply.json == {"error": "too many requests are waiting; try again later"}
+            for _ in range(10):  # the second comes while the refusal of the first is about to go out
+                connection.sendall(whole)
+                connection.sendall(whole)
+                assert [read_reply(stream).status for _ in range(2)] == [503, 503]
             connection.sendall(client.raw("GET", "/health"))
             assert read_reply(stream).status == 200
         assert client.ask("POST", "/v2/models/masks/infer", b"{}", JSON).status == 503
         assert client.ask("POST", "/v2/models/other/infer", b"{}", JSON).status in (404, 503)
         assert client.ask("POST", "/model", b"{}", JSON).status == 405
         metrics = client.ask("GET", "/metrics").body.decode()
-        assert 'striate_requests_total{route="/predict",status="503"} 5.0' in metrics
+        assert 'striate_requests_total{route="/predict",status="503"} 25.0' in metrics
     finally:
         batcher.give_up(batcher.queue)
     assert client.predict().status == 200

@@ -7,8 +7,11 @@ import re
 import signal
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from math import ceil
 from typing import Any
 
 import h11
@@ -25,6 +28,8 @@ IDLE_SECONDS = 30  # of a connection between two requests
 LARGEST_HEADER = 1 << 15  # bytes
 CONNECTIONS = 1000
 SPARE_FILES = 64
+REFUSED_WITHIN = 0.05  # seconds, in which a refusal goes out
+TICK = 0.002  # seconds between two times that some do
 STOPPING_SECONDS = 1.0  # in which a connection that is kept open may still bring a request, after the signal to stop
 
 
@@ -33,12 +38,46 @@ LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d{1,12})(?=\r\n|$)")
 UNUSUAL = re.compile(rb"(?i)\r\n(?:transfer-encoding|expect|upgrade)\s*:|\r\nconnection:[^\r]*close")
 
 
+class Refusals:
+    """Sends refusals a few at a time, so that hundreds do not hold up the answers of those who were accepted.
+
+    Each goes out *within* so many seconds; where the loop is busy, all that are late at once. Who asks again at once
+    is slowed down by as much.
+    """
+
+    def __init__(self, within: float = REFUSED_WITHIN) -> None:
+        self.within = within
+        self.waiting: deque[tuple[float, Callable[[], None]]] = deque()  # until when
+        self.each = 1  # that are sent at a time
+        self.timer: asyncio.TimerHandle | None = None
+
+    def add(self, send: Callable[[], None]) -> None:
+        """*send* is called soon."""
+        loop = asyncio.get_running_loop()
+        self.waiting.append((loop.time() + self.within, send))
+        self.each = max(self.each, ceil(len(self.waiting) * TICK / self.within))
+        if self.timer is None:
+            self.timer = loop.call_later(TICK, self._some)
+
+    def _some(self) -> None:
+        loop, sent = asyncio.get_running_loop(), 0
+        while self.waiting and (sent < self.each or self.waiting[0][0] < loop.time()):
+            self.waiting.popleft()[1]()
+            sent += 1
+        if self.waiting:
+            self.timer = loop.call_later(TICK, self._some)
+        else:
+            self.timer, self.each = None, 1
+
+
 class Connection(H11Protocol):
     """A connection that is closed where a request does not come to its end in time, or where there are too many.
 
     While the queue is full, a prediction is refused before it is parsed: where there are ten times too many requests,
     this costs less than a tenth of what their parsing would, which the others need.
     """
+
+    refusals: Refusals  # of all connections of a service
 
     longest = 30.0  # seconds, for the body of a request
     most = CONNECTIONS
@@ -49,6 +88,8 @@ class Connection(H11Protocol):
         super().__init__(*args, **kwargs)
         self.end: asyncio.TimerHandle | None = None
         self.due = ""  # what has to come until then
+        self.refusing = False  # a refusal is about to go out
+        self.early = b""  # what came meanwhile
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -64,13 +105,27 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.is_full() and (path := self._one_prediction(data)):
+        if self.refusing:  # the next request of one who does not wait for answers
+            self.early += data
+            self.transport.pause_reading()
+        elif self.is_full() and (path := self._one_prediction(data)):
             self._unset_keepalive_if_required()
             self._expect("", 0)
-            self._expect("request", IDLE_SECONDS)
-            self.transport.write(self.refused(path))
+            self.refusing = True
+            self.refusals.add(partial(self._refuse, self.refused(path)))
         else:
             super().data_received(data)
+
+    def _refuse(self, answer: bytes) -> None:
+        self.refusing = False
+        if self.transport.is_closing():
+            return
+        self._expect("request", IDLE_SECONDS)
+        self.transport.write(answer)
+        if self.early:
+            early, self.early = self.early, b""
+            self.transport.resume_reading()
+            self.data_received(early)
 
     def _one_prediction(self, data: bytes) -> str:
         """The path, where *data* is one whole, plain request for a prediction and nothing else was begun; else ""."""

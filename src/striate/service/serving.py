@@ -25,6 +25,7 @@ from striate.service.connection import (
     LARGEST_HEADER,
     Connection,
     GracefulServer,
+    Refusals,
     listening,
     most_connections,
 )
@@ -69,6 +70,7 @@ class Serving:
             "most": most_connections(),
             "is_full": staticmethod(lambda: self.service.is_full() and not self.server.stopping),
             "refused": staticmethod(self.service.app.refused),
+            "refusals": Refusals(),
         }
         protocol = type("Limited", (Connection,), own)
         config = uvicorn.Config(
