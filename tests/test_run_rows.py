@@ -132,6 +132,10 @@ def test_names_of_classes_may_be_those_of_columns(tmp_path):
     written(Brightness(contract), [np.full((1, 1), 51, np.uint8)], tmp_path / "a.parquet")
     (row,) = pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist()
     assert [*row] == ["file", "labels", "file_", "error_", "error"]
+    contract = Contract(("labels", "other"), (1, 1, 1), "L", (0.5,), (0.5,), task="multilabel")
+    written(Brightness(contract), [np.full((1, 1), 255 * 3 // 4, np.uint8)], tmp_path / "a.csv")
+    (row,) = read(tmp_path / "a.csv")  # their odds are 64/255 and 191/255
+    assert (row["labels"], row["labels_"], row["other"]) == ("[]", f"{64 / 319:.6g}", f"{191 / 446:.6g}")
 
 
 # ------------------------------------------------------------------------------------------------------ interrupted

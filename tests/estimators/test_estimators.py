@@ -1,5 +1,6 @@
 """The estimators do what scikit-learn expects of one, and train as ``striate.train`` does."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import striate
 from striate import Classifier, Regressor
 from striate.datasets import with_validation
 from striate.datasets.sources.items import items_data_set
+from striate.files import FolderLock
 from striate.tasks import CLASSIFICATION
 
 FLOATS = (
@@ -264,7 +266,44 @@ def test_somebodys_own_module(iris, in_folder):
     assert torch.equal(module.last.weight, before)  # the parameter is not what was fitted
     assert (pickle.loads(pickle.dumps(model)).predict(X) == model.predict(X)).all()
     model.save("own.safetensors")
-    assert (Classifier.load("own.safetensors", Two()).predict(X) == model.predict(X)).all()
+    loaded = Classifier.load("own.safetensors", module)
+    assert (loaded.predict(X) == model.predict(X)).all()
+    assert torch.equal(module.last.weight, before)  # nor what a file is read into
+
+
+@pytest.mark.parametrize("again", [copy.copy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copy", "pickle"])
+def test_a_copy_of_somebodys_own_module_begins_where_the_first_did(iris, again):
+    """Otherwise the folds of a cross-validation would begin with weights that saw all of the items."""
+    module = Two()
+    before = module.last.weight.clone()
+    model = Classifier(module, epochs=5).fit(*iris)
+    other = again(model)
+    assert torch.equal(module.last.weight, before)
+    assert torch.equal(clone(other).net.last.weight, before)
+    assert (clone(other).fit(*iris).predict_proba(iris[0]) == model.predict_proba(iris[0])).all()
+
+
+def test_training_that_fails_gives_its_folder_and_its_trackers_back(iris, in_folder, monkeypatch):
+    calls = []
+
+    class Log:
+        def init(self, **about):
+            calls.append("init")
+
+        def log(self, values, step):
+            pass
+
+        def finish(self):
+            calls.append("finish")
+
+    def fails(run, *_, **__):
+        raise RuntimeError("no space")
+
+    monkeypatch.setattr("striate.run.fitting.fit_look", fails)
+    with pytest.raises(RuntimeError, match="no space"):
+        Classifier(epochs=1, out="run", settings={"log": Log()}).fit(*iris)
+    assert calls == ["init", "finish"]
+    assert str(in_folder / "run") not in FolderLock._ours
 
 
 def test_a_folder_and_words_where_asked_for(iris, in_folder, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from abc import abstractmethod
@@ -158,7 +159,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         Raises:
             ModelError: There is no such file, or its task is another.
         """
-        model = load(path, module)
+        model = load(path, copy.deepcopy(module))  # which stays as it is: it is the network of other fits
         try:
             about = json.loads(model.estimator or "{}")
             found = cls(**{name: value for name, value in about.get("params", {}).items() if _is_plain(value)})
@@ -186,7 +187,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             with TemporaryDirectory() as folder:
                 path = Path(folder) / "model.safetensors"
                 write_safely(path, content)
-                self.model_ = load(path, network.module if network and network.is_own else None)
+                self.model_ = load(path, copy.deepcopy(network.module) if network and network.is_own else None)
             self.model_.path = None
 
     def _input(self) -> tuple[int, ...] | None:

@@ -37,19 +37,21 @@ def trained_model(
     recipe = given_recipe(settings.pop("recipe", None))
     of_recipe, of_run = sorted_settings(settings)
     run = prepare(dataset, net, recipe, settings=of_recipe, say=say, as_split=True, **of_run)
-    say(run.summary)
-    for event in run.events():
-        if isinstance(event, Epoch):
-            say(event.line(run.recipe.epochs))
-    best = run.best()
-    with using_threads(run.speed.threads):
-        fit_look(best, run.held["train"])
-        if "val" in run.held:
-            fit_sureness(best, run.held["val"])
-    if not run.in_memory:
-        best.save(run.folder / "model.safetensors")
-        say(f"the run is in {run.folder}")
-    run.trackers.finish()
-    if run.lock:
-        run.lock.release()
+    try:
+        say(run.summary)
+        for event in run.events():
+            if isinstance(event, Epoch):
+                say(event.line(run.recipe.epochs))
+        best = run.best()
+        with using_threads(run.speed.threads):
+            fit_look(best, run.held["train"])
+            if "val" in run.held:
+                fit_sureness(best, run.held["val"])
+        if not run.in_memory:
+            best.save(run.folder / "model.safetensors")
+            say(f"the run is in {run.folder}")
+    finally:
+        run.trackers.finish()
+        if run.lock:
+            run.lock.release()
     return best, run.divergence

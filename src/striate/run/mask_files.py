@@ -16,14 +16,19 @@ from striate.tasks.answers import Mask
 
 
 def mask_names(items: Iterable[Item | DataError]) -> Iterator[str]:
-    """A name for each item's mask, without suffix; where several files have one name, ``name-2`` and so on."""
-    taken: dict[str, int] = {}
+    """A name for each item's mask, without suffix; where several files have one name, ``name-2`` and so on. Names that
+    differ in capitals alone are one: on Windows and macOS they are one file.
+
+    >>> [*mask_names([Item("", "in/A.png"), Item("", "out/a.png"), Item("", "b.png")])]
+    ['A', 'a-2', 'b']
+    """
+    taken: dict[str, int] = {}  # names in lower case
     for item in items:
         stem = name = "" if isinstance(item, DataError) else Path(str(item.file)).stem
-        while name in taken:
-            taken[stem] += 1
-            name = f"{stem}-{taken[stem]}"
-        taken[name] = 1
+        while name.casefold() in taken:
+            taken[stem.casefold()] += 1
+            name = f"{stem}-{taken[stem.casefold()]}"
+        taken[name.casefold()] = 1
         yield name
 
 

@@ -27,7 +27,8 @@ class Labels:
         return named(self) | {"labels": list(self.labels), "probabilities": every}
 
     def row(self, top: int = 3) -> dict[str, Any]:
-        return {"labels": json.dumps(self.labels, ensure_ascii=False)} | dict(self.probabilities)
+        every = {"labels_" if name == "labels" else name: p for name, p in self.probabilities}
+        return {"labels": json.dumps(self.labels, ensure_ascii=False)} | every
 
     def line(self, top: int = 3) -> str:
         known = dict(self.probabilities)
