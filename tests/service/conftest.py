@@ -14,7 +14,7 @@ SETTINGS = {
     "signals": {"max_bytes": 1_000_000},
     "masks": {},
     "token": {"token": TOKEN},
-    "open": {"host": "0.0.0.0", "token": "none", "allow_host": ("model.example",)},
+    "open": {"host": "0.0.0.0", "token": "none", "allow_host": ("model.example", "B.Example")},
 }
 
 

@@ -68,7 +68,7 @@ def test_a_name_is_refused_where_addresses_may_ask(service, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["10.0.0.7:9000", "[fe80::1]:80", "localhost:99", "model.example", "model.example:8000"]
+    "host", ["10.0.0.7:9000", "[fe80::1]:80", "localhost:99", "model.example", "Model.Example:8000", "b.example"]
 )
 def test_an_address_or_an_allowed_name_may_ask(service, host):
     assert service("open").predict(None, f"Host: {host}").status == 200
@@ -125,6 +125,17 @@ def test_without_the_token_nothing_is_told(service, header, path):
     client = service("token")
     method, body = ("GET", b"") if path in ("/model", "/metrics") else ("POST", png())
     refused(client, client.ask(method, path, body, header), "token", {401, 400})
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/v2/health/live", "/v2/health/ready"])
+def test_a_body_is_not_read_where_none_is_taken(service, path):
+    client = service("token")
+    with client.connect() as connection:
+        connection.sendall(client.raw("POST", path, b"x", "Content-Length: 20000000"))
+        reply = read_reply(connection.makefile("rb"))  # before the body is there
+    refused(client, reply, "token", {405})
+    assert reply.headers["allow"] == "GET"
+    assert client.serving.service.app.held == 0
 
 
 def test_a_token_in_the_address_or_given_twice_is_none(service):
@@ -473,6 +484,8 @@ VALUES = {
     "a sentence": (b'{"text": "a"}', JSON),
     "npy of 2**60 numbers": (hostile_inputs.array((2**60,), "'<f4'"), ""),
     "npy of a negative shape": (hostile_inputs.array((-1, 6), "'<f4'", bytes(48)), ""),
+    "npy of two negative sides": (hostile_inputs.array((-2, -6), "'<f4'", bytes(48)), ""),
+    "npy of more sides than an array has": (hostile_inputs.array((1,) * 70, "'<f4'", bytes(4)), ""),
     "npy of objects": (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", pickle.dumps([1])), ""),
     "npy of a program": (npy("__import__('os').system('true')"), ""),
     "npy of a long header": (npy("{" + " " * 60_000 + "}"), ""),
@@ -512,6 +525,30 @@ SENTENCES = {
 def test_sentences_that_are_none_are_refused(service, kind):
     client = service("sentences")
     refused(client, client.predict(*SENTENCES[kind]), "sentences", {400})
+
+
+URLENCODED = "Content-Type: application/x-www-form-urlencoded"  # as `curl -d` says of everything
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [(b'{"text": "a good film"}', URLENCODED), (b' {"text": "a"}', "X: no type"), (b"text=a+good+film", URLENCODED)],
+)
+def test_json_and_forms_of_no_type_are_not_taken_for_sentences(service, body, header):
+    client = service("sentences")
+    reply = client.predict(body, header)
+    refused(client, reply, "sentences", {415})
+    assert "send Content-Type: application/json" in reply.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [("a good film", URLENCODED), ("{a} good film", "Content-Type: text/plain"), ("text=a", "X: no type")],
+)
+def test_other_bodies_are_sentences(service, body, header):
+    reply = service("sentences").predict(body.encode(), header)
+    assert reply.status == 200
+    assert reply.json[0]["text"] == body
 
 
 @pytest.mark.parametrize(

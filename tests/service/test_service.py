@@ -5,6 +5,7 @@ import io
 import json
 import re
 import socket
+import threading
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from served import COLOURS, MASKS, TOKEN, assert_clean, model_of, png, read_reply
-from striate.errors import Error, RecipeError
+from striate.errors import Error, ModelError, RecipeError
 from striate.model.model import Model
 from striate.net import build
 from striate.service import ServiceSettings, service_of
@@ -383,6 +384,74 @@ def test_the_refusal_of_a_newer_file_stands_in_what_the_service_says(tmp_path):
         assert about.json["refused"]
         assert str(tmp_path) not in about.body.decode()
         assert client.predict().status == 200
+
+
+FAILURES = {
+    "memory": (RuntimeError("out of memory at /opt/x"), "it could not be computed"),
+    "nothing said": (ValueError(), "it could not be computed"),
+    "an error without words": (ModelError(""), "it cannot be loaded"),
+    "paths": (ModelError("FILE: cannot read it (FILE failed: REAL)"), "cannot read it (m.onnx failed: m.onnx)"),
+    "a file": (PermissionError(13, "Permission denied", "FILE"), "Permission denied"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_whatever_a_newer_model_fails_with_the_model_before_it_stays(tmp_path, kind):
+    error, why = FAILURES[kind]
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    file, told, models = tmp_path / "link" / "m.onnx", [], [model_of("colours")]
+    file.write_bytes(b"1")
+    if isinstance(error, ModelError):
+        error = ModelError(str(error).replace("FILE", str(file)).replace("REAL", str(file.resolve())))
+
+    def load():
+        if not models:
+            raise error
+        return models.pop()
+
+    current = CurrentModel(load, file, "m", told.append)
+    file.write_bytes(b"22")
+    assert current.look() is False
+    assert current.refused == why
+    assert current.loaded.version == 1
+    (line,) = told
+    assert line.startswith(f"the new m.onnx is not taken, the model before it stays: {why}")
+    assert (type(error).__name__ in line) == ("computed" in why)  # the log says more
+    models.append(model_of("colours"))
+    assert current.look(anyway=True) is True
+
+
+def test_the_end_is_clean_although_the_look_for_newer_files_failed(monkeypatch):
+    monkeypatch.setattr("striate.service.app.LOOK_SECONDS", 0)
+    model, looked = model_of("colours"), threading.Event()
+    serving = Serving(lambda: model, None, ServiceSettings(port=0), print)
+
+    def look(**_):
+        looked.set()
+        raise RuntimeError
+
+    monkeypatch.setattr(serving.service.current, "look", look)
+    with serving.in_thread():
+        assert looked.wait(20)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        serving.service.pool.submit(int)
+
+
+def test_a_token_that_was_given_is_not_printed(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(Serving, "run", lambda self: self.socket.close())
+    file = tmp_path / "m.safetensors"
+    saved(file, 0)
+    asked = ("serve", file, "--host", "0.0.0.0", "--port", 0)
+    made = json.loads(cli(*asked, "--json").out)
+    assert made["url"].endswith(f"/#{made['token']}")
+    assert "/#" in cli(*asked).err
+    monkeypatch.setenv("STRIATE_TOKEN", TOKEN)
+    for words in (asked, (*asked, "--json")):
+        answer = cli(*words)
+        assert answer.code == 0
+        assert "http://0.0.0.0:" in answer.out + answer.err
+        assert TOKEN not in answer.out + answer.err
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):

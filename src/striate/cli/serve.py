@@ -61,9 +61,10 @@ def serve_command(
     settings |= {"max_pixels": max_pixels, "timeout": timeout, "threads": threads}
     service = service_of(model, device=device, say=say, **settings)
     loaded = service.service.current.loaded
-    if json:
-        print_json({"url": service.url, "name": loaded.name, "token": service.settings.token})
+    url, made = (service.url, service.settings.token) if token is None else (service.url.partition("#")[0], None)
+    if json:  # a token that was given is known, and belongs in no log
+        print_json({"url": url, "name": loaded.name, "token": made})
     else:
-        say(f"{service.url}\n{loaded.name} ({loaded.contract.task}) answers. Press Ctrl-C to end.")
+        say(f"{url}\n{loaded.name} ({loaded.contract.task}) answers. Press Ctrl-C to end.")
     sys.stdout.flush()
     service.run()

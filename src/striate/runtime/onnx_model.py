@@ -146,7 +146,7 @@ def _session(onnxruntime: Any, path: Path, providers: list[Any], threads: int, f
     try:
         return onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
     except Exception as error:  # each kind of damage is another class, of no common base
-        why = " ".join(str(error).split())
+        why = " ".join(str(error).replace(os.fspath(path), path.name).split())
         raise ModelError(f"onnxruntime cannot read it ({why[:200]}); export it again") from None
 
 

@@ -232,7 +232,7 @@ class Service:
             yield
         finally:
             looking.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, Exception):
                 await looking
             await asyncio.to_thread(self.batcher.stop)
             self.pool.shutdown(wait=False, cancel_futures=True)

@@ -83,10 +83,9 @@ class CurrentModel:
             self._seen = mark
             try:
                 predictor = _tried(self._load)
-            except (Error, OSError) as error:
-                why = error.strerror or "cannot be read" if isinstance(error, OSError) else str(error)
-                self.refused = why.removeprefix(f"{self.file}: ").splitlines()[0]
-                self._say(f"the new {self.file.name} is not taken, the model before it stays: {self.refused}")
+            except Exception as error:  # of the network's own code, or of what computes: no memory is left
+                self.refused, more = _why(error, self.file)
+                self._say(f"the new {self.file.name} is not taken, the model before it stays: {self.refused}{more}")
                 return False
             self.refused = ""
             self.loaded = Loaded(predictor, self.loaded.name, self.loaded.version + 1)
@@ -103,6 +102,24 @@ def _tried(load: Callable[[], Predictor]) -> Predictor:
         if not np.isfinite(predictor.scores(zeros)).all():
             raise ModelError("the network gives NaN or infinity for an input of zeros; train or export it again")
     return predictor
+
+
+def _why(error: Exception, file: Path) -> tuple[str, str]:
+    """Why *file* is not taken, for everyone, without where it lies; and what more the log says.
+
+    >>> _why(ModelError("models/a.onnx: cut short"), Path("models/a.onnx"))
+    ('cut short', '')
+    >>> _why(RuntimeError("out of memory"), Path("models/a.onnx"))
+    ('it could not be computed', ' (RuntimeError: out of memory)')
+    """
+    if isinstance(error, OSError):
+        return error.strerror or "cannot be read", ""
+    if not isinstance(error, Error):
+        return "it could not be computed", f" ({type(error).__name__}: {error})"
+    why = str(error).removeprefix(f"{file}: ").partition("\n")[0]
+    for path in sorted({str(file), str(file.absolute()), str(file.resolve())}, key=len, reverse=True):
+        why = why.replace(path, file.name)
+    return why or "it cannot be loaded", ""
 
 
 def _name_of(file: Path | None) -> str:

@@ -51,7 +51,8 @@ class Guard:
         self.app, self.settings, self.full, self.measures = app, settings, full, measures
         self.held = 0  # bytes of all bodies
         self.routes: dict[str, str] = {}  # the path of each route that is counted by itself
-        names = {"127.0.0.1", "localhost", "[::1]", settings.host}
+        names = {"127.0.0.1", "localhost", "[::1]", settings.host.lower()}
+        self.allowed = {name.lower() for name in settings.allow_host}
         self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +70,7 @@ class Guard:
         try:
             async with asyncio.timeout(self.settings.timeout):
                 body = b""
-                if self._checked(scope, predicts=route in PREDICTS):
+                if self._checked(scope, route):
                     body = await self._body(receive)
                     taken = len(body)
                 await self.app(scope, _once(body, receive), counted)
@@ -91,7 +92,7 @@ class Guard:
         self.measures.requests.labels(self.routes.get(path, "other"), "503").inc()
         return BUSY
 
-    def _checked(self, scope: Scope, *, predicts: bool) -> int:
+    def _checked(self, scope: Scope, route: str) -> int:
         """The bytes of the body that comes; RefusedError where the request may not be made, or is too large."""
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
@@ -106,11 +107,13 @@ class Guard:
         length = int(lengths[0])
         if length and scope["method"] != "POST":
             raise RefusedError(400, f"{scope['method']} has a body; send it by POST")
+        if length and route not in PREDICTS and route != "other":
+            raise RefusedError(405, "this address does not take that method", Allow="GET")
         if length > self.settings.max_bytes:
             raise RefusedError(413, f"the request has {length:,} bytes; send {self.settings.max_bytes:,} at most")
         if headers.get(b"content-encoding", [b"identity"]) != [b"identity"]:
             raise RefusedError(415, "the request is compressed (Content-Encoding); send it as it is")
-        if (predicts and self.full()) or (length and self.held + length > BODIES * self.settings.max_bytes):
+        if (route in PREDICTS and self.full()) or (length and self.held + length > BODIES * self.settings.max_bytes):
             raise busy()
         return length
 
@@ -130,7 +133,7 @@ class Guard:
 
     def _is_known(self, host: str) -> bool:
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if host in self.hosts or name in self.settings.allow_host or host in self.settings.allow_host:
+        if host in self.hosts or not self.allowed.isdisjoint({name, host}):
             return True
         if self.settings.loopback:
             return False

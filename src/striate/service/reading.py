@@ -50,9 +50,18 @@ def items_in(body: bytes, content_type: str, contract: Contract, most: int) -> I
         found = [_file(data, name, contract) for name, data in _parts(body, options.get(b"boundary", b""), most)]
     elif kind == b"application/json":
         found = _of_json(json_in(body), contract, most)
+    elif contract.mode == "text" and _is_no_sentence(kind, body):
+        why = "the body is an object or a form, no sentence; send Content-Type: application/json"
+        raise RefusedError(415, f"{why}, or a sentence as text/plain")
     else:
         found = [_file(body, None, contract)]
     return checked_count(found, most)
+
+
+def _is_no_sentence(kind: bytes, body: bytes) -> bool:
+    """Whether *body* is JSON, or a field of a form, whose type was forgotten: ``curl -d`` says that all is a form's."""
+    form = kind == b"application/x-www-form-urlencoded" and body.startswith(b"text=")
+    return form or (not kind.startswith(b"text/") and body.lstrip().startswith(b"{"))
 
 
 def checked_count(items: Items, most: int) -> Items:
@@ -121,13 +130,14 @@ def array_in(data: bytes, contract: Contract) -> np.ndarray:
         count = 1
         for side in shape:
             count *= side
-        if dtype.kind not in "biuf" or len(data) - stream.tell() != count * dtype.itemsize or not count:
+        size = len(data) - stream.tell()
+        if dtype.kind not in "biuf" or min(shape, default=1) < 1 or size != count * dtype.itemsize:
             raise ValueError
         flat = np.frombuffer(data, dtype, offset=stream.tell())
+        return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
     except Exception:  # the header is read as a Python literal: many kinds of damage
         expected = shape_text(contract.input)
         raise DataError(f"not an array that can be read; expected a .npy file of numbers, {expected}") from None
-    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 
 # ------------------------------------------------------------------------------------------------------------ JSON
