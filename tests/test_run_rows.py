@@ -3,10 +3,12 @@
 import csv
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
@@ -15,11 +17,12 @@ from PIL import Image
 
 import striate
 from small_onnx import both
-from striate.errors import RecipeError
+from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.predictor import Predictor
+from striate.model.sources import Item
 from striate.run.predicting import predictions
-from striate.run.rows import note_of
+from striate.run.rows import RowFile, _write_parquet, note_of
 
 GREY = Contract(("dark", "bright"), (1, 1, 1), "L", (0.5,), (0.5,))
 
@@ -242,6 +245,81 @@ def test_what_cannot_be_gone_on_with_is_said(many, tmp_path):
         written(Brightness(), str(many), tmp_path / "none" / "a.csv")
     with pytest.raises(RecipeError, match=r"resume goes with a table, such as --out answers.csv, got None"):
         written(Brightness(), str(many), None, resume=True)
+
+
+@pytest.mark.usefixtures("opened_as_given")
+def test_two_processes_do_not_write_one_table(many, tmp_path):
+    written(Brightness(), str(many), tmp_path / "whole.csv")
+    first = predictions(Brightness(), str(many), out=tmp_path / "a.csv", say=print)
+    for _ in range(1100):
+        next(first)
+    lying = {path: path.read_bytes() for path in tmp_path.glob("a.csv*")}
+    for resume in (True, False):
+        with pytest.raises(RecipeError, match=r"a.csv: another process is writing it; wait for it"):
+            written(Brightness(), str(many), tmp_path / "a.csv", resume=resume)
+    assert {path: path.read_bytes() for path in tmp_path.glob("a.csv*")} == lying
+    first.close()
+    written(Brightness(), str(many), tmp_path / "a.csv", resume=True)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert [*tmp_path.glob("a.csv*")] == [tmp_path / "a.csv"]
+
+
+@pytest.mark.usefixtures("opened_as_given")
+def test_rows_are_on_the_disk_before_the_note_that_tells_of_them(many, tmp_path, monkeypatch):
+    order, sizes = [], {}
+
+    def on_disk(file):
+        about = os.fstat(file)
+        sizes[about.st_ino] = about.st_size
+
+    def noted(path, content):
+        order.append((json.loads(content)["bytes"], sizes.get((tmp_path / "a.parquet.rows").stat().st_ino)))
+        path.write_text(content)
+
+    (tmp_path / "a.parquet.rows").touch()
+    monkeypatch.setattr("os.fsync", on_disk)
+    monkeypatch.setattr("striate.run.rows.write_safely", noted)
+    written(Brightness(), str(many), tmp_path / "a.parquet")
+    assert order[0] == (0, None)
+    assert len(order) == 2
+    assert order[1][0] == order[1][1] > 1024  # bytes
+    assert sizes[(tmp_path / "a.parquet").stat().st_ino] == (tmp_path / "a.parquet").stat().st_size
+
+
+@pytest.mark.usefixtures("opened_as_given")
+def test_killed_between_the_last_steps_a_complete_table_is_not_gone_on_with(photos, tmp_path, monkeypatch):
+    removed, unlink = [], Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, **more: removed.append(path.name) or unlink(path, **more))
+    written(Brightness(), str(photos), tmp_path / "a.parquet")
+    assert [name for name in removed if name.startswith("a.") and not name.endswith(".part")] == [
+        "a.parquet.unfinished",
+        "a.parquet.rows",
+        "a.parquet.lock",
+    ]
+
+
+@pytest.mark.usefixtures("opened_as_given")
+def test_a_table_that_cannot_be_opened_leaves_no_note(photos, tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    (tmp_path / "b.parquet.rows").mkdir()
+    lying = {*tmp_path.iterdir()}
+    with pytest.raises(RecipeError, match=r"a.csv is a folder; name a file"):
+        written(Brightness(), str(photos), tmp_path / "a.csv")
+    with pytest.raises(OSError):
+        written(Brightness(), str(photos), tmp_path / "b.parquet")
+    assert {*tmp_path.iterdir()} == lying
+
+
+def test_names_that_are_no_utf_8_cost_a_character_and_not_the_table(tmp_path):
+    path = tmp_path / "a.parquet"
+    with RowFile(path, {"class": ""}, {}, batch_size=1) as rows:
+        rows.add(Item("", "caf\udce9.png"), DataError("caf\udce9.png: is none"))
+    (row,) = pyarrow.parquet.read_table(path).to_pylist()
+    assert row == {"file": r"caf\udce9.png", "class": None, "error": "is none"}
+    (tmp_path / "b.rows").write_text("[1]\n")
+    with pytest.raises(pyarrow.ArrowException):
+        _write_parquet(tmp_path / "b.rows", tmp_path / "b.parquet", {"file": ""})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.rows"]
 
 
 def test_parquet_without_pyarrow(photos, tmp_path, monkeypatch):

@@ -183,6 +183,40 @@ class FolderLock:
 LOCK = "state/lock"
 
 
+class FileLock:
+    """A file that lies there, locked, until ``release`` or the end of this process, however that comes.
+
+    >>> import tempfile
+    >>> lock = FileLock(Path(tempfile.mkdtemp()) / "a.lock")
+    >>> lock.path.exists(), lock.release(), lock.path.exists()
+    (True, None, False)
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises BlockingIOError where it is locked already, and OSError where it cannot be."""
+        self.path = path
+        while True:
+            self.file = path.open("ab")
+            try:
+                _lock(self.file)
+                if os.name == "nt" or os.path.samestat(os.fstat(self.file.fileno()), path.stat()):
+                    return
+            except FileNotFoundError:  # removed by whoever had it, between opening and locking
+                pass
+            except BaseException:
+                self.file.close()
+                raise
+            self.file.close()
+
+    def release(self) -> None:
+        """Removes it, while it is still locked where the system allows that."""
+        if os.name == "nt":
+            self.file.close()
+        with suppress(OSError):
+            self.path.unlink()
+        self.file.close()
+
+
 def _is_running(process: str) -> bool:
     """Whether there is a process of this number; where that cannot be asked, there is none."""
     if os.name == "nt" or not process.isdecimal():

@@ -1,7 +1,8 @@
 """The rows of predictions in a file that is written as they come, and gone on with after an interruption.
 
-Beside an unfinished ``a.csv`` lies ``a.csv.unfinished``: what was asked, and how far the file is known to be whole. It
-is written anew every few batches and removed at the end: a killed process costs some batches, and no row comes twice.
+Beside an unfinished ``a.csv`` lies ``a.csv.unfinished``: what was asked, and how far the file is known to be whole, on
+the disk itself. It is written anew every few batches and removed at the end: a killed process costs some batches, and
+no row comes twice. While a process writes, ``a.csv.lock`` lies there as well.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from striate.errors import DataError, RecipeError, listed
-from striate.files import finite, read_json, write_safely
+from striate.files import FileLock, finite, read_json, write_safely
 from striate.model.sources import Item
 from striate.tasks.answers import Answer
 
@@ -42,7 +44,8 @@ class RowFile:
         texts: Whether the items are texts.
 
     Raises:
-        RecipeError: It was begun with something else; or is unfinished, and *resume* is not asked for.
+        RecipeError: It was begun with something else; or is unfinished, and *resume* is not asked for; or another
+            process is writing it.
     """
 
     def __init__(
@@ -66,16 +69,38 @@ class RowFile:
         self.rows, self.failed, self.names = 0, 0, 0
         if whole and find_spec("pyarrow") is None:
             raise RecipeError(f"{path}: needs the package pyarrow: pip install pyarrow; or write .csv or .jsonl")
-        self.done = self._begun(resume)
+        if path.is_dir():
+            raise RecipeError(f"{path} is a folder; name a file")
+        try:
+            self.lock = FileLock(path.with_name(path.name + ".lock"))
+        except BlockingIOError:
+            raise RecipeError(f"{path}: another process is writing it; wait for it, or name another file") from None
+        except OSError as error:
+            raise RecipeError(f"{path} cannot be written ({error.strerror or error}); name another file") from None
+        try:
+            self.done = self._begun(resume)
+            self.stream = self._opened()
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def _opened(self) -> IO[bytes]:
+        """The file, and the note of it."""
         if not self.done:
             self._note(0)
-        self.stream: IO[bytes] = self.lines.open("ab" if self.done else "wb")
+        try:
+            stream: IO[bytes] = self.lines.open("ab" if self.done else "wb")
+        except OSError:
+            if not self.done:
+                self.note.unlink()
+            raise
         if self.done:
-            self.stream.truncate(self.done["bytes"])
-            self.stream.seek(0, io.SEEK_END)
+            stream.truncate(self.done["bytes"])
+            stream.seek(0, io.SEEK_END)
             self.rows, self.failed = self.done["rows"], self.done["failed"]
-        if self.kind == SUFFIXES[0] and not self.stream.tell():
-            self.stream.write(_csv([*self.columns]))
+        if self.kind == SUFFIXES[0] and not stream.tell():
+            stream.write(_csv([*self.columns]))
+        return stream
 
     def _begun(self, resume: bool) -> dict[str, Any]:
         """How far it is; empty for a new file."""
@@ -133,8 +158,13 @@ class RowFile:
         self.rows += 1
         self.names = _name_added(self.names, item)
         if self.rows % self.every == 0:
-            self.stream.flush()
+            self._flush()
             self._note(self.stream.tell())
+
+    def _flush(self) -> None:
+        """To the disk itself: a note of rows that a power cut took would be worth nothing."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
 
     def _note(self, size: int) -> None:
         about = {"asked": self.asked, "rows": self.rows, "bytes": size, "names": self.names, "failed": self.failed}
@@ -144,12 +174,17 @@ class RowFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self.stream.close()
-        if kind is None:
-            if self.lines != self.path:
-                _write_parquet(self.lines, self.path, self.columns)
-                self.lines.unlink()
-            self.note.unlink()
+        try:
+            with self.stream:
+                self._flush()
+            if kind is None:
+                if self.lines != self.path:
+                    _write_parquet(self.lines, self.path, self.columns)
+                self.note.unlink()  # first: without a note the table is complete, with one it is gone on with
+                if self.lines != self.path:
+                    self.lines.unlink()
+        finally:
+            self.lock.release()
 
 
 def note_of(path: Path) -> Path:
@@ -194,8 +229,19 @@ def _write_parquet(lines: Path, path: Path, columns: dict[str, Any]) -> None:
     types = {float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema([(name, types.get(type(v), pyarrow.string())) for name, v in columns.items()])
     part = path.with_name(path.name + ".part")
-    with lines.open("rb") as stream, parquet.ParquetWriter(part, schema) as writer:
-        while rows := [json.loads(line) for line in islice(stream, 10 * ROWS)]:
-            arrays = [pyarrow.array(c, t) for c, t in zip(zip(*rows, strict=True), schema.types, strict=True)]
-            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
-    part.replace(path)
+    try:
+        with part.open("wb") as sink:
+            with lines.open("rb") as stream, parquet.ParquetWriter(sink, schema) as writer:
+                while rows := [map(_utf8, json.loads(line)) for line in islice(stream, 10 * ROWS)]:
+                    arrays = [pyarrow.array(c, t) for c, t in zip(zip(*rows, strict=True), schema.types, strict=True)]
+                    writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+            sink.flush()
+            os.fsync(sink.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _utf8(cell: Any) -> Any:
+    """A name that is no UTF-8 may cost a character, not the table."""
+    return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
