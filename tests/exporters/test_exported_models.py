@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -397,6 +400,43 @@ def test_openvino(tmp_path: Path, trained: Path, cli) -> None:
     assert half.files[1].stat().st_size < 0.6 * done.files[1].stat().st_size
     answer = cli("export", trained, "--to", "program", "--half", "-o", tmp_path / "c.pt2")
     assert (answer.code, answer.err) == (2, "striate: --to program: has no half; use --to onnx or openvino\n")
+
+
+def test_somebody_elses_weights_are_kept(tmp_path: Path) -> None:
+    model = model_of("regression")
+    (tmp_path / "weights.bin").write_text("mine")
+    with pytest.raises(SpecError, match=r"weights.bin: already exists, and was not written by this command; give anot"):
+        write(model, tmp_path / "weights.xml", "openvino")
+    assert (tmp_path / "weights.bin").read_text() == "mine"
+    write(model, tmp_path / "own.xml", "openvino")
+    write(model, tmp_path / "own.xml", "openvino")  # over its own
+
+
+def test_files_that_are_still_mapped_do_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows does it, no file of a temporary folder can be deleted while a runtime has it."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    unlink = os.unlink
+
+    def mapped(path: str, **more: object) -> None:
+        if str(path).endswith(("model.onnx", "model.xml", "model.bin")):
+            raise PermissionError(13, "used by another process", path)
+        unlink(path, **more)
+
+    monkeypatch.setattr(os, "unlink", mapped)
+    done = write(model_of("regression"), tmp_path / "a.xml", "openvino")
+    assert all(path.exists() for path in done.files)
+    assert {path.name for path in (tmp_path / "temporary").rglob("model.*")} == {"model.onnx", "model.xml", "model.bin"}
+
+
+@pytest.mark.parametrize("count", [300, 10])
+def test_int8_is_calibrated_on_all_classes(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a training split sorted by class, the first and the last item and those between."""
+    arrays = SimpleNamespace(inputs=np.arange(count)[:, None], names=tuple(map(str, range(count))))
+    monkeypatch.setattr(exporting, "_some_split", lambda *_, **__: (SimpleNamespace(arrays=arrays), "train"))
+    found = exporting.comparison_items(model_of("classification"), "photos", print).calibration()[:, 0]
+    assert len(found) == min(count, 256)
+    assert (found[0], found[-1], np.diff(found).max()) == (0, count - 1, 2 if count == 300 else 1)
 
 
 def test_what_does_not_go_together(trained: Path, tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,9 +29,11 @@ RULES = {
     "fit, grey, bicubic": {"resize": "fit", "mode": "L", "interpolation": "bicubic"},
     "crop, nearest": {"resize": "crop", "interpolation": "nearest"},
     "scaled": {"resize": "crop", "scale_to": 32},
-    "alpha": {"resize": "fit", "mode": "RGBA"},  # in Python alone
+    "alpha": {"resize": "fit", "mode": "RGBA"},  # in Python alone, as what follows
+    "of 12 bits": {"mode": "L", "value_range": (0.0, 4095.0)},
+    "of a range, RGB": {"resize": "fit", "value_range": (-1.5, 50000.0)},
 }
-WITHOUT_ALPHA = [rule for rule in RULES if rule != "alpha"]
+OF_BYTES = [*RULES][:4]
 
 
 def contract_of(rule: str) -> Contract:
@@ -40,7 +46,7 @@ def images(alpha: bool = True) -> list[Image.Image]:
     """Larger, smaller, odd, exactly as large; smooth and noisy; with and without what is transparent."""
     rng = np.random.default_rng(0)
     found = []
-    for width, height in ((91, 64), (64, 91), (13, 9), (28, 20), (200, 33)):
+    for width, height in ((91, 64), (64, 91), (13, 9), (28, 20), (200, 33), (56, 5)):  # 2.5 becomes 2 in "fit"
         pixels = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
         image = Image.fromarray(pixels)
         found += [image.convert("RGB"), image.resize((5, 5)).resize((width, height)).convert("RGB")]
@@ -54,10 +60,17 @@ def test_the_python_program_prepares_bit_for_bit(rule: str, tmp_path: Path) -> N
     program = write_snippet(contract, "a.onnx", "python")
     body = program[program.index("def prepare") : program.index("images = ")]
     names = {"np": np, **{name: __import__("PIL", fromlist=[name]).__dict__[name] for name in ("Image", "ImageOps")}}
+    names["contract"] = json.loads(contract.to_json())
     exec(body, names)
-    for i, image in enumerate([*images(), Image.new("P", (40, 30), 3), Image.new("LA", (9, 9), (200, 100))]):
+    deep = np.random.default_rng(1).integers(0, 65536, (2, 50, 61)) >> [[[0]], [[4]]]  # of 16 bits, and of 12
+    deep = [Image.fromarray(values.astype(np.uint16)) for values in deep]
+    for i, image in enumerate([*images(), Image.new("P", (40, 30), 3), Image.new("LA", (9, 9), (200, 100)), *deep]):
         image.save(tmp_path / f"{i}.png")
         assert np.array_equal(names["prepare"](tmp_path / f"{i}.png"), fit(image, contract)), (rule, i)
+    values = np.array([[-9.0, np.nan, 2047.5, 60000.0, 3.0, np.inf]], np.float32)
+    Image.fromarray(values).save(tmp_path / "values.tif")
+    if contract.value_range:
+        assert np.array_equal(names["prepare"](tmp_path / "values.tif"), fit(Image.fromarray(values), contract))
     turned = images(alpha=False)[0]
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -99,6 +112,30 @@ def test_the_python_program_says_what_the_model_says(kind: str, tmp_path: Path) 
             assert said == f"{answer.class_} {answer.probability:.4f}"
 
 
+def test_what_is_unknown_is_said_once(tmp_path: Path) -> None:
+    contract = replace(MODELS["classification"][1], threshold=0.123456789)
+    program = write_snippet(contract, "a.onnx", "python")
+    answer = program[program.index("for path, output") :]
+    for output, said in (([0.12345678, 0, 0], "x unknown\n"), ([0, 0.12345679, 0], "x b 0.1235\n")):
+        names = {"contract": json.loads(contract.to_json()), "probabilities": np.array([output])}
+        with redirect_stdout(StringIO()) as printed:
+            exec(answer, names | {"sys": SimpleNamespace(argv=["", "x"])})
+        assert printed.getvalue() == said
+
+
+def test_programs_that_there_are_not() -> None:
+    with pytest.raises(SpecError, match="--snippet js: of images with transparency there is a program in python alone"):
+        write_snippet(contract_of("alpha"), "a.onnx", "js")
+    for language in ("js", "cpp"):
+        with pytest.raises(SpecError, match=rf"--snippet {language}: of images with a range of values \(--range\) th"):
+            write_snippet(contract_of("of 12 bits"), "a.onnx", language)
+    points = replace(MODELS["regression"][1], positions=((0, 2),))
+    for language in ENDINGS:
+        said = f"--snippet {language}: no such program for positions, which .* gives them in pixels of the image"
+        with pytest.raises(SpecError, match=said):
+            write_snippet(points, "a.onnx", language)
+
+
 def test_words_come_apart_as_in_training() -> None:
     contract = MODELS["text"][1]
     program = write_snippet(contract, "a.onnx", "python")
@@ -132,7 +169,7 @@ def check_close(found: bytes, expected: np.ndarray) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
-@pytest.mark.parametrize("rule", WITHOUT_ALPHA)
+@pytest.mark.parametrize("rule", OF_BYTES)
 def test_the_javascript_program_prepares_as_the_contract_says(rule: str, tmp_path: Path) -> None:
     contract = contract_of(rule)
     (tmp_path / "node_modules/onnxruntime-node").mkdir(parents=True)
@@ -151,7 +188,7 @@ def test_the_javascript_program_prepares_as_the_contract_says(rule: str, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
-@pytest.mark.parametrize("rule", WITHOUT_ALPHA)
+@pytest.mark.parametrize("rule", OF_BYTES)
 def test_the_cpp_program_prepares_as_the_contract_says(rule: str, tmp_path: Path) -> None:
     contract = contract_of(rule)
     (tmp_path / "use.cpp").write_text(write_snippet(contract, "a.onnx", "cpp"))
@@ -178,6 +215,7 @@ def test_no_word_is_left_to_be_put_in(kind: str) -> None:
     for language in ENDINGS:
         text = write_snippet(MODELS[kind][1], "my file.onnx", language)
         assert "my file.onnx" in text
+        assert language != "cpp" or 'session(env, ORT_TSTR("my file.onnx"), ' in text  # as wide letters on Windows
         assert not any(f"@{word}" in text or f"${word}" in text for word in ("FILE", "PLACE", "W", "H", "S", "AREA"))
 
 
@@ -188,7 +226,5 @@ def test_the_command_prints_the_program_alone(trained: Path, cli, in_folder) -> 
     said = cli("export", trained, "--to", "onnx", "-o", "a.onnx", "--snippet", "rust").err
     assert said == "striate: --snippet rust: no such language; it is one of python, js, cpp\n"
     assert "--snippet js is for --to onnx" in cli("export", trained, "--to", "program", "--snippet", "js").err
-    with pytest.raises(SpecError, match="--snippet js: of images with transparency there is a program in python alone"):
-        write_snippet(contract_of("alpha"), "a.onnx", "js")
     with pytest.raises(SpecError, match="did you mean 'python'"):
         write_snippet(MODELS["signal"][1], "a.onnx", "pyhton")

@@ -84,7 +84,7 @@ def export_model(
     if smaller is not None and smaller.kind not in how.smaller:
         others = [name for name, other in FORMATS.items() if smaller.kind in other.smaller]
         raise SpecError(f"--to {to}: has no {smaller.kind}; use --to {' or '.join(others)}")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps files that a runtime has mapped
         trial, reduction = Path(folder) / f"model{how.endings[0]}", None
         try:
             how.write(model, trial)
@@ -124,3 +124,6 @@ def _check_free(path: Path, how: Format) -> None:
         raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
     if path.exists() and not (path.is_file() and b"striate" in path.read_bytes()):
         raise SpecError(f"{path}: already exists, and was not written by this command; give another name with -o")
+    for beside in (path.with_suffix(ending) for ending in how.endings[1:]):
+        if beside.exists() and not (path.exists() and beside.is_file()):
+            raise SpecError(f"{beside}: already exists, and was not written by this command; give another name with -o")

@@ -20,7 +20,7 @@ def write_openvino(model: Model, path: Path) -> None:
         ExportError: torch cannot express the network, or a package is missing.
     """
     openvino = needed("openvino", "openvino")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps files that are mapped
         write_onnx(model, Path(folder) / "model.onnx")
         read = openvino.Core().read_model(Path(folder) / "model.onnx")
         openvino.save_model(read, path, compress_to_fp16=False)

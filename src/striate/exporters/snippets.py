@@ -20,7 +20,7 @@ def write_snippet(contract: Contract, name: str, language: str) -> str:
     """The program in *language* (``"python"``, ``"js"`` or ``"cpp"``) for a file called *name*.
 
     Raises:
-        SpecError: There is no such language, or none for images with transparency.
+        SpecError: There is no such language, none for such images, or none for positions.
 
     >>> contract = Contract(("cat", "dog"), (3, 32, 32), "RGB", (0.5,) * 3, (0.25,) * 3)
     >>> print(write_snippet(contract, "pets.onnx", "python").splitlines()[0])
@@ -28,8 +28,14 @@ def write_snippet(contract: Contract, name: str, language: str) -> str:
     """
     if language not in ENDINGS:
         raise SpecError(f"--snippet {language}: no such language{nearest(language, ENDINGS)}")
-    if contract.mode == "RGBA" and language != "python":  # whose colours are weighed by their opacity in resizing
-        raise SpecError(f"--snippet {language}: of images with transparency there is a program in python alone")
+    if contract.positions:
+        raise SpecError(
+            f"--snippet {language}: no such program for positions, which the file gives as shares of the input's "
+            "sides; striate predict, or striate.runtime in Python, gives them in pixels of the image"
+        )
+    alone = "transparency" if contract.mode == "RGBA" else "a range of values (--range)" if contract.value_range else ""
+    if alone and language != "python":  # colours are weighed by their opacity in resizing; the others read bytes
+        raise SpecError(f"--snippet {language}: of images with {alone} there is a program in python alone")
     kind = "image" if contract.mode in IMAGES else "other"
     template = Path(__file__).parent / "templates" / f"{kind}.{ENDINGS[language]}.txt"
     words = _words(contract, language) | {"FILE": name.replace("\\", "\\\\").replace('"', '\\"')}
@@ -69,7 +75,9 @@ def _words(contract: Contract, language: str) -> dict[str, str]:
 def _of_images(contract: Contract, language: str) -> dict[str, str]:
     channels, height, width = contract.input
     words = {
-        "MODE": ("" if contract.mode == "RGBA" else _ON_BLACK) + f'image = image.convert("{contract.mode}")',
+        "MODE": (_IN_RANGE if contract.value_range else _DEEP)
+        + ("" if contract.mode == "RGBA" else _ON_BLACK)
+        + f'image = image.convert("{contract.mode}")',
         "METHOD": contract.interpolation.upper(),
         "CHANNELS": str(channels),
         "HEIGHT": str(height),
@@ -89,6 +97,15 @@ _ON_BLACK = """if image.has_transparency_data:  # what is transparent shows blac
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     image = Image.alpha_composite(black, image.convert("RGBA"))
 """
+_DEEP = """if image.mode.startswith("I"):  # 16 bits become 8
+    image = Image.fromarray(((np.asarray(image).astype(np.int32) + 128) // 257).astype(np.uint8))
+"""
+_IN_RANGE = """if image.mode.startswith(("I", "F")):  # more than 8 bits: the range becomes 0 to 255
+    low, high = contract["value_range"]
+    values = (np.asarray(image).astype(np.float64) - low) * (255 / (high - low))
+    values = np.clip(np.nan_to_num(values, nan=0, posinf=255, neginf=0), 0, 255)
+    image = Image.fromarray(np.rint(values).astype(np.uint8))
+"""
 _PYTHON = {
     "stretch": "image = image.resize(($W, $H), method)",
     "crop": """w, h = min(width, height * $W / $H), min(height, width * $H / $W)
@@ -99,7 +116,10 @@ inside = max(1, round(width * scale)), max(1, round(height * scale))
 canvas = Image.new("$MODE", ($W, $H))  # black around it
 canvas.paste(image.resize(inside, method), (($W - inside[0]) // 2, ($H - inside[1]) // 2))
 image = canvas""",
-    "scale": """longer = int($S * max(width, height) / min(width, height))
+    "scale": """w, h = min(width, 8 * height), min(height, 8 * width)  # of a strip its middle
+left, top = round((width - w) / 2), round((height - h) / 2)
+image, width, height = image.crop((left, top, left + w, top + h)), w, h
+longer = int($S * max(width, height) / min(width, height))
 width, height = ($S, longer) if width <= height else (longer, $S)
 left, top = round((width - $W) / 2), round((height - $H) / 2)
 image = image.resize((width, height), method).crop((left, top, left + $W, top + $H))""",
@@ -126,10 +146,11 @@ def _answer(contract: Contract, language: str) -> str:
         return """mask = output.argmax(0)  # the class number of every pixel
 print(path, {contract["classes"][i]: f"{(mask == i).mean():.1%}" for i in np.unique(mask)})"""
     if task.exclusive:
-        unknown = (
-            f'if output.max() < {contract.threshold:g}:\n    print(path, "unknown")\n' if contract.threshold else ""
-        )
-        return unknown + 'best = output.argmax()\nprint(path, contract["classes"][best], f"{output[best]:.4f}")'
+        said = 'print(path, contract["classes"][best], f"{output[best]:.4f}")'
+        if contract.threshold:
+            unknown = 'if output[best] < contract["threshold"]:\n    print(path, "unknown")'
+            said = f"{unknown}\nelse:\n    {said}"
+        return f"best = output.argmax()\n{said}"
     return 'print(path, dict(zip(contract["classes"], output.tolist())))'
 
 
@@ -158,11 +179,13 @@ _PLACES = {  # of JavaScript; of C++ the same with its own declarations
 const x = (width - w) / 2, y = (height - h) / 2;
 const box = [x, y, x + w, y + h], inside = [W, H], at = [0, 0];""",
     "fit": """const scale = Math.min(W / width, H / height), box = [0, 0, width, height];
-const inside = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+const even = (n) => n % 1 === 0.5 ? 2 * Math.round(n / 2) : Math.round(n); // a half goes to the even number
+const inside = [width, height].map((side) => Math.max(1, even(side * scale)));
 const at = [(W - inside[0]) >> 1, (H - inside[1]) >> 1];""",
-    "scale": """const longer = Math.floor($S * Math.max(width, height) / Math.min(width, height));
-const box = [0, 0, width, height], inside = width <= height ? [$S, longer] : [longer, $S];
-const half = (n) => n % 2 ? 2 * Math.floor((n + 1) / 4) : n / 2; // of margins that differ by one the even one is first
+    "scale": """const half = (n) => n % 2 ? 2 * Math.floor((n + 1) / 4) : n / 2; // of two margins the even one is first
+const w = Math.min(width, 8 * height), h = Math.min(height, 8 * width); // of a strip its middle
+const x = half(width - w), y = half(height - h), longer = Math.floor($S * Math.max(w, h) / Math.min(w, h));
+const box = [x, y, x + w, y + h], inside = w <= h ? [$S, longer] : [longer, $S];
 const at = [-half(inside[0] - W), -half(inside[1] - H)];""",
 }
 _PLACES_CPP = {
@@ -175,13 +198,14 @@ const std::array<double, 4> box{left, top, left + w, top + h};
 const std::array<int, 2> inside{W, H}, at{0, 0};""",
     "fit": """const double scale = std::min(double(W) / width, double(H) / height);
 const std::array<double, 4> box{0, 0, double(width), double(height)};
-const auto scaled = [&](int side) { return std::max(1, int(std::lround(side * scale))); };
+const auto scaled = [&](int side) { return std::max(1, int(std::nearbyint(side * scale))); };
 const std::array<int, 2> inside{scaled(width), scaled(height)};
 const std::array<int, 2> at{(W - inside[0]) / 2, (H - inside[1]) / 2};""",
-    "scale": """const int longer = int(double($S) * std::max(width, height) / std::min(width, height));
-const std::array<double, 4> box{0, 0, double(width), double(height)};
-const std::array<int, 2> inside{width <= height ? $S : longer, width <= height ? longer : $S};
-const auto half = [](int n) { return n % 2 ? 2 * ((n + 1) / 4) : n / 2; }; // of two margins the even one is first
+    "scale": """const auto half = [](int n) { return n % 2 ? 2 * ((n + 1) / 4) : n / 2; }; // of margins the even one
+const int w = std::min(width, 8 * height), h = std::min(height, 8 * width); // of a strip its middle
+const int left = half(width - w), top = half(height - h), longer = int(double($S) * std::max(w, h) / std::min(w, h));
+const std::array<double, 4> box{double(left), double(top), double(left + w), double(top + h)};
+const std::array<int, 2> inside{w <= h ? $S : longer, w <= h ? longer : $S};
 const std::array<int, 2> at{-half(inside[0] - W), -half(inside[1] - H)};""",
 }
 _FILTERS = {  # name: how far it reaches, in output pixels, and its value at the distance x

@@ -176,7 +176,9 @@ def comparison_items(model: Model, data: Data, say: Say, **options: Any) -> Item
 
     def calibration() -> np.ndarray:
         if split == "train":
-            return arrays.inputs[:CALIBRATION]
+            count = len(arrays.inputs)  # which may be sorted by class
+            spread = np.linspace(0, count - 1, min(CALIBRATION, count)).round().astype(int)
+            return np.asarray(arrays.inputs[spread])
         return parts_for(model, found, "train", most=CALIBRATION, **options)[0].arrays.inputs
 
     said = "training" if split == "train" else split
