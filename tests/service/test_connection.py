@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
+from unittest.mock import Mock
 
-from striate.service.connection import Refusals
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from striate.service.connection import Connection, Refusals
 
 
 def sent(within: float, count: int, blocked: float = 0) -> tuple[list[int], list[int]]:
@@ -46,3 +54,98 @@ def test_refusals_that_are_late_go_out_at_once():
     found, after = sent(within=0.1, count=150, blocked=0.3)
     assert found == [*range(151)]
     assert after == [150, 151]
+
+
+# ------------------------------------------------------------------------------------------- who asks and never reads
+PREDICTION = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
+REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 10000\r\n\r\n" + bytes(10_000)
+
+
+async def large(scope, receive, send):
+    """An application that answers everything with 8 MB."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8000000")]})
+    await send({"type": "http.response.body", "body": bytes(8_000_000)})
+
+
+@asynccontextmanager
+async def connected(*, full: bool = False) -> AsyncIterator[tuple[socket.socket, Connection]]:
+    """A client's end and the service's of one connection, with little room in the system's own buffers."""
+    own = {"refusals": Refusals(), "is_full": staticmethod(lambda: full), "refused": staticmethod(lambda _: REFUSAL)}
+    protocol, state = type("Own", (Connection,), own), ServerState()
+    config = uvicorn.Config(large, http=protocol, ws="none", lifespan="off", log_config=None)
+    config.load()
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    server = await asyncio.get_running_loop().create_server(lambda: protocol(config, state, {}), sock=listening)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listening.getsockname())
+        while not state.connections:
+            await asyncio.sleep(0)
+        (one,) = state.connections
+        yield client, one
+        async with asyncio.timeout(20):
+            while state.connections:
+                await asyncio.sleep(0.01)
+    server.close()
+
+
+@pytest.mark.parametrize("header", [b"", b"Connection: close\r\n"])
+def test_a_client_that_never_reads_its_answer_is_not_kept(header, monkeypatch):
+    monkeypatch.setattr("striate.service.connection.IDLE_SECONDS", 0.2)
+
+    async def go():
+        async with connected() as (client, _):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n")
+
+    asyncio.run(go())
+
+
+def test_a_client_that_reads_slowly_is_kept():
+    one = Connection.__new__(Connection)
+    one.loop, one.transport, one.unread = Mock(), Mock(), None
+    one.transport.get_write_buffer_size.return_value = 50
+    one._end_unless_read(100)
+    one.transport.abort.assert_not_called()
+    assert one.loop.call_later.call_args.args[1:] == (one._end_unless_read, 50)
+    one._end_unless_read(50)
+    one.transport.abort.assert_called_once()
+
+
+def test_refusals_to_a_client_that_never_reads_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr("striate.service.connection.IDLE_SECONDS", 0.2)
+
+    async def go():
+        async with connected(full=True) as (_, one):
+            most = one.transport.get_write_buffer_limits()[1]
+            for _ in range(100):
+                one.data_received(PREDICTION)
+                while one.refusing:
+                    await asyncio.sleep(0)
+            assert most < one.transport.get_write_buffer_size() <= most + len(REFUSAL)
+            assert one.flow.read_paused
+
+    asyncio.run(go())
+
+
+def test_what_comes_while_a_refusal_is_about_to_go_out_is_not_read_on(monkeypatch):
+    monkeypatch.setattr("striate.service.connection.IDLE_SECONDS", 0.2)
+
+    async def go():
+        async with connected(full=True) as (client, one):
+            one.refusals.within = 1e9  # it stays about to
+            one.refusals.timer = Mock()
+            client.sendall(PREDICTION)
+            while not one.refusing:
+                await asyncio.sleep(0)
+            client.sendall(PREDICTION)
+            while not one.early:
+                await asyncio.sleep(0)
+            assert not one.transport.is_reading()
+            client.sendall(PREDICTION)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert one.early == PREDICTION
+            one.transport.abort()
+
+    asyncio.run(go())

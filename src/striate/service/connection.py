@@ -90,6 +90,7 @@ class Connection(H11Protocol):
         self.due = ""  # what has to come until then
         self.refusing = False  # a refusal is about to go out
         self.early = b""  # what came meanwhile
+        self.unread: asyncio.TimerHandle | None = None  # the next look whether the client reads
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -102,13 +103,45 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect("", 0)
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_watching()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch()
+
+    def _watch(self) -> None:
+        """The connection ends where the client takes nothing of its answers for IDLE_SECONDS."""
+        self._stop_watching()
+        left = self.transport.get_write_buffer_size()
+        self.unread = self.loop.call_later(IDLE_SECONDS, self._end_unless_read, left)
+
+    def _end_unless_read(self, left: int) -> None:
+        if self.transport.get_write_buffer_size() < left:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self.unread is not None:
+            self.unread.cancel()
+            self.unread = None
 
     def data_received(self, data: bytes) -> None:
         if self.refusing:  # the next request of one who does not wait for answers
             self.early += data
             self.transport.pause_reading()
-        elif self.is_full() and (path := self._one_prediction(data)):
+        elif not self.flow.write_paused and self.is_full() and (path := self._one_prediction(data)):
             self._unset_keepalive_if_required()
             self._expect("", 0)
             self.refusing = True
@@ -139,6 +172,8 @@ class Connection(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
+        if self.transport.is_closing():
+            self._watch()
         state = self.conn.their_state
         if self.transport.is_closing() or state not in (h11.SEND_BODY, h11.IDLE):
             self._expect("", 0)
