@@ -126,11 +126,10 @@ export class Net {
 
   /**
    * What the units of a box read near one of its corners: as many of them as windows leave gaps, inwards until one reads,
-   * which those in the padding do not; then along each axis alone, for the padding of the others may be wider.
+   * which those in the padding of any axis do not; then outwards along each axis alone, for its padding may be narrower.
    */
   corner(boxes, layer, c, box, end) {
     const { dilation, stride } = layer.settings, gaps = Math.max(2, ...[dilation ?? 1].flat(), ...(layer.op === 'convtranspose' ? [stride].flat() : []))
-    const long = Math.max(...box.map(([a, b]) => b - a + 1))
     /** Whether the units so many steps inwards on each axis read anything. */
     const read = steps => {
       let any = false
@@ -139,9 +138,19 @@ export class Net {
         for (const tap of this.reads(layer.name, [c, z, y, x], true).taps) if (tap.index >= 0) { any = true; this.grow(boxes, layer, tap) }
       return any
     }
-    let inwards = 0
-    while (inwards < long && !read(box.map(() => inwards))) inwards += gaps
-    if (inwards < long) box.forEach((_, axis) => { for (let step = 0; step < inwards && !read(box.map((_, a) => (a === axis ? step : inwards))); step += gaps); })
+    const most = box.map(([a, b]) => Math.floor((b - a) / gaps)), all = most[0] + most[1] + most[2]
+    /** The nearest units to the corner that read. */
+    const nearest = () => {
+      for (let sum = 0; sum <= all; sum++)
+        for (let z = 0; z <= Math.min(sum, most[0]); z++)
+          for (let y = Math.max(0, sum - z - most[2]); y <= Math.min(sum - z, most[1]); y++) {
+            const steps = [z, y, sum - z - y].map(n => n * gaps)
+            if (read(steps)) return steps
+          }
+      return null
+    }
+    const inwards = nearest()
+    inwards?.forEach((n, axis) => { for (let step = 0; step < n && !read(inwards.map((other, a) => (a === axis ? step : other))); step += gaps); })
   }
 
   concatFirsts(layer) { let n = 0; return layer.inputs.map(input => { const first = n; n += this.values.get(input).shape[0]; return first }) }
