@@ -175,7 +175,9 @@ def test_what_was_interrupted_goes_on_and_is_the_same_to_the_byte(suffix, many, 
     assert said[-1].endswith("1,500 rows, 1 of them with the reason why there is no prediction")
     assert not note_of(cut).exists()
     assert lines == cut or not lines.exists()
-    assert written(Brightness(batches=0), str(many), cut, resume=True) == [f"{cut} is complete"]
+    assert written(Brightness(batches=0), str(many), cut, resume=True) == [
+        f"{cut} exists and is not unfinished; it was not compared with this model and these items"
+    ]
 
 
 KILLED = """
@@ -206,7 +208,8 @@ def test_a_killed_process_goes_on_from_the_command_line(many, tmp_path):
     counted = {"out": str(tmp_path / "whole.csv"), "predicted": 1500, "failed": 1}
     assert run(1000, "whole.csv", "--json") == (3, json.dumps(counted) + "\n")  # one file cannot be read
     assert run(20, "cut.csv") == (-signal.SIGKILL, "")
-    assert run(1000, "cut.csv", "--resume") == (0, "")  # all of what was left can
+    counted["out"] = str(tmp_path / "cut.csv")  # that file was before the interruption
+    assert run(1000, "cut.csv", "--resume", "--json") == (3, json.dumps(counted) + "\n")
     assert (tmp_path / "cut.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert len(read(tmp_path / "cut.csv")) == 1500
 
@@ -219,6 +222,16 @@ def test_shares_are_gone_on_with_by_themselves_and_are_the_whole(many, tmp_path)
     for k in (1, 2):
         written(Brightness(), str(many), tmp_path / f"part-{k}.csv", shard=f"{k}/2", resume=True)
     assert read(tmp_path / "part-1.csv") + read(tmp_path / "part-2.csv") == read(tmp_path / "whole.csv")
+
+
+@pytest.mark.usefixtures("opened_as_given")
+def test_a_share_of_more_files_than_before_is_refused(many, tmp_path):
+    """Its bounds may be others: files would be missing between two shares, or come twice."""
+    with pytest.raises(KeyboardInterrupt):
+        written(Brightness(batches=8), str(many), tmp_path / "a.csv", shard="1/2")
+    (many / "9999.pgm").write_bytes(b"P5 1 1 255\n\7")
+    with pytest.raises(RecipeError, match=r"a.csv was begun with items 1500, now 1501; ask for the same"):
+        written(Brightness(), str(many), tmp_path / "a.csv", shard="1/2", resume=True)
 
 
 @pytest.mark.usefixtures("opened_as_given")

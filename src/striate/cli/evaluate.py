@@ -197,9 +197,15 @@ def predict_command(
     columns |= {"resume": resume, "top": top, "engine": engine, "precision": precision}
     table = out is not None and out.suffix.lower() in SUFFIXES
     done, failed, documents = 0, 0, []
+
+    def resumed(rows: int, without: int) -> None:
+        nonlocal done, failed
+        done, failed = rows, without
+
     with CountProgress("predicting") as progress:
-        found = predictions(model, files, threshold=threshold, out=out, say=progress.say, **columns)
-        for done, (answer, mask) in enumerate(found, 1):
+        found = predictions(model, files, threshold=threshold, out=out, say=progress.say, resumed=resumed, **columns)
+        for answer, mask in found:
+            done += 1
             failed += isinstance(answer, DataError)
             if table:
                 progress.show(done)

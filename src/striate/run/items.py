@@ -57,6 +57,7 @@ class GivenItems:
         self.sources = [*sources] if again and isinstance(sources, Iterator) else sources
         self.contract, self.choice, self.say = contract, choice, say
         self.first = 0  # of the share
+        self.count: int | None = None  # of all, where they are shared out
 
     def all(self, say: Say = say_nothing) -> Iterator[Item | DataError]:
         given = items_of(self.sources, self.contract, self.choice, say)
@@ -65,7 +66,8 @@ class GivenItems:
     def share(self, shard: Shard, batch_size: int) -> Iterator[Item | DataError]:
         if shard.count == 1:
             return self.all(self.say)
-        self.first, end = shard.bounds(sum(1 for _ in self.all()), batch_size)
+        self.count = sum(1 for _ in self.all())
+        self.first, end = shard.bounds(self.count, batch_size)
         return islice(self.all(self.say), self.first, end)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, tee
 from pathlib import Path
@@ -180,8 +180,12 @@ def predictions(
     engine: str | None = None,
     precision: str | None = None,
     say: Say = to_stderr,
+    resumed: Callable[[int, int], None] = lambda rows, failed: None,
 ) -> Iterator[tuple[Answer | DataError, Path | None]]:
-    """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file."""
+    """As :func:`predict`, one by one: the prediction, or the error in its place, and the mask's file.
+
+    Of a table that is gone on with, *resumed* is told the number of its rows, and of those without a prediction.
+    """
     how_computed: dict[str, Any] = {"engine": engine, "precision": precision, "say": say}
     found = opened(model, device, batch_size, tta, few=_few(sources), **how_computed)
     if threshold is not None and (not isinstance(threshold, int | float) or not 0 <= threshold <= 1):
@@ -198,7 +202,7 @@ def predictions(
     if resume and table is None:
         raise RecipeError(f"resume goes with a table, such as --out answers.csv, got {out!r}")
     if resume and table and table.exists() and not note_of(table).exists():
-        say(f"{table} is complete")
+        say(f"{table} exists and is not unfinished; it was not compared with this model and these items")
         return
     asked = None if sets is None else share_of(sets, "sets")
     how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked}
@@ -212,11 +216,13 @@ def predictions(
         yield from ((answer, None) for answer in answered) if path is None else _with_masks(answered, path, items)
         return
     about = how | {"shard": shard and str(shard), "tta": contract.tta, "top": top, "model": _checksum(found)}
+    about["items"] = items.count  # of one share: others would make its bounds others
     about |= {name: getattr(found, name, None) for name in ("engine", "precision")}
     with RowFile(
         table, _example(contract, found.least(asked), top), about, batch_size=size, resume=resume, top=top,
         texts=contract.mode == "text",
     ) as rows:  # fmt: skip
+        resumed(rows.rows, rows.failed)
         try:
             for item, answer in _answered(found, rows.remaining(own), items.first + rows.rows, how, say):
                 rows.add(item, answer)
