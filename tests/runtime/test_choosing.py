@@ -52,6 +52,23 @@ def test_the_fastest_is_chosen_said_and_kept(engines):
     assert chosen(path)[0].engine == "onnxruntime"
 
 
+def test_for_other_threads_it_is_measured_anew(engines):
+    path, taken = engines
+    assert chosen(path, threads=1)[0].engine == "openvino"
+    taken["openvino"] = 9.0
+    assert chosen(path, threads=1)[0].engine == "openvino"
+    assert chosen(path, threads=2)[0].engine == "onnxruntime"
+    here = [choosing._here(path, "float32", {"device": device}) for device in ("cpu", "cuda")]
+    assert here[0] != here[1]
+    assert here[0] == choosing._here(path, "float32", {})
+
+
+def test_on_another_device_openvino_is_not_tried(engines, monkeypatch):
+    path, _ = engines
+    monkeypatch.setattr("striate.runtime.onnx_model._providers", lambda device, there: ["CPUExecutionProvider"])
+    assert chosen(path, device="cuda")[0].engine == "onnxruntime"
+
+
 def test_a_little_faster_is_not_enough(engines):
     path, taken = engines
     taken["openvino"] = SLOW / 1.05
@@ -99,6 +116,18 @@ def test_engines_and_precisions_that_there_are_not(tmp_path):
         (path, {"engine": "openvin"}, "engine is 'openvin'; did you mean 'openvino'"),
         (path, {"precision": "fp64"}, "precision is 'fp64'; it is one of float32, bf16"),
         (path, {"precision": "bf16"}, "precision bf16 is of the engine openvino; use both, or neither"),
+        (
+            path,
+            {"engine": "openvino", "device": "cuda"},
+            "device 'cuda' is of the engine onnxruntime; openvino computes on the cpu; omit one",
+        ),
+        (
+            load(path),
+            {"engine": "auto"},
+            "engine auto is chosen when an exported file is loaded, and .*grey.onnx is; om",
+        ),
+        (load(path), {"precision": "bf16"}, "precision bf16 is chosen when an exported file is loaded, "),
+        (load(path), {"device": "cuda"}, "device cuda is chosen when an exported file is loaded, "),
         (model, {"precision": "fp64"}, "precision is 'fp64'; it is one of float32, bf16"),
         (
             model.path,

@@ -71,6 +71,12 @@ def opened(
         if engine is not None:
             raise RecipeError(f"engine {engine} is of an exported file (.onnx), and {model} is none; omit it")
         return placed(cast("Given", model), device, tta, precision)
+    if isinstance(model, OnnxModel):
+        for name, value in (("device", device), ("engine", engine), ("precision", precision)):
+            if value is not None:
+                raise RecipeError(
+                    f"{name} {value} is chosen when an exported file is loaded, and {model.path} is; omit it"
+                )
     found = model if isinstance(model, OnnxModel) else _exported(str(model), engine, precision, say, device, few)
     if tta not in (None, found.contract.tta):
         check_tta(str(tta), found.contract)

@@ -17,7 +17,7 @@ import numpy as np
 
 from striate.files import read_json, read_regular, write_safely
 from striate.model.contract import Contract
-from striate.runtime.onnx_model import ENGINES, PRECISIONS, OnnxModel, load_exported
+from striate.runtime.onnx_model import ANY_CPU, ENGINES, PRECISIONS, OnnxModel, default_threads, load_exported
 from striate.threads import processors
 
 ITEMS = 64  # that are computed to measure
@@ -30,10 +30,12 @@ KEPT = ".engine.json"
 def load_fastest(path: str | Path, *, say: Callable[[str], None] = lambda text: None, **how: Any) -> OnnxModel:
     """The network in the ``.onnx`` file at *path*, computed by the engine that is the fastest here and right.
 
+    In float32 its scores must be those of onnxruntime.
+
     Args:
         path: As of :func:`~striate.runtime.load`.
         say: Told, in a line, what was chosen, and on which grounds.
-        **how: What else :func:`~striate.runtime.load` takes; with ``precision="bf16"`` that is tried too.
+        **how: What else :func:`~striate.runtime.load` takes; with ``precision="bf16"`` that is tried too, which rounds.
 
     Raises:
         ModelError: As of :func:`~striate.runtime.load`.
@@ -41,7 +43,7 @@ def load_fastest(path: str | Path, *, say: Callable[[str], None] = lambda text: 
     path, precision = Path(path), how.pop("precision", PRECISIONS[0])
     first = load_exported(path, **how)
     note = path.with_name(path.name + KEPT)
-    here = _here(path, precision)
+    here = _here(path, precision, how)
     found: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         kept = read_json(note)
@@ -62,11 +64,11 @@ def load_fastest(path: str | Path, *, say: Callable[[str], None] = lambda text: 
 
 
 def _measured(first: OnnxModel, precision: str, how: dict[str, Any]) -> dict[str, float]:
-    """Seconds of each engine that gives the scores of the first, by its name and precision."""
+    """Seconds of each engine that gives the scores of the first (in float32: others round), by name and precision."""
     assert first.path is not None
     inputs = _some(first.contract)
     models = {" ".join((first.engine, first.precision)): first}
-    if find_spec(ENGINES[1]) is not None:
+    if find_spec(ENGINES[1]) is not None and how.get("device", ANY_CPU[0]) in ANY_CPU:
         for some in dict.fromkeys((PRECISIONS[0], precision)):
             models[f"{ENGINES[1]} {some}"] = load_exported(first.path, **how, engine=ENGINES[1], precision=some)
     expected = first.scores(inputs)
@@ -96,14 +98,16 @@ def _clocked(model: OnnxModel, inputs: np.ndarray) -> float:
     return time.perf_counter() - begun
 
 
-def _here(path: Path, precision: str) -> dict[str, Any]:
-    """What the choice depends on: the file, the machine, the engines."""
+def _here(path: Path, precision: str, how: dict[str, Any]) -> dict[str, Any]:
+    """What the choice depends on: the file, the machine, what is asked for, the engines."""
     versions = {}
     for name in ENGINES:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     machine = f"{platform.machine()} {_processor()}, {processors()} processors"
-    return {"file": zlib.crc32(read_regular(path)), "machine": machine, "precision": precision} | versions
+    asked = {"precision": precision, "device": how.get("device", ANY_CPU[0])}
+    asked["threads"] = how.get("threads") or default_threads()
+    return {"file": zlib.crc32(read_regular(path)), "machine": machine} | asked | versions
 
 
 def _processor() -> str:

@@ -20,6 +20,7 @@ from striate.threads import one_at_a_time, processors
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS = ("float32", "bf16")
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+ANY_CPU = ("cpu", "auto")  # what says or allows it
 TAKES = {"text": ("tensor(int64)", np.int64), "values": ("tensor(float)", np.float32)}  # all else: bytes
 
 
@@ -84,14 +85,16 @@ def load_exported(
 
     Raises:
         ModelError: Naming the file: missing, damaged, not written by striate; or a package is not installed.
-        RecipeError: There is no such device or engine.
+        RecipeError: There is no such device or engine, or they do not go together.
     """
-    path, threads = Path(path), threads or _processors()
+    path, threads = Path(path), threads or default_threads()
     for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if value not in known:
             raise RecipeError(f"{name} is {value!r}{nearest(value, known)}")
     if engine == ENGINES[0] and precision != PRECISIONS[0]:
         raise RecipeError(f"precision {precision} is of the engine {ENGINES[1]}; use both, or neither")
+    if engine != ENGINES[0] and device not in ANY_CPU:
+        raise RecipeError(f"device {device!r} is of the engine {ENGINES[0]}; {engine} computes on the cpu; omit one")
     try:
         check_regular(path)
         onnxruntime = _needed("onnxruntime", "pip install 'striate[runtime]'")
@@ -196,8 +199,12 @@ def _providers(device: str, there: list[str]) -> list[Any]:
     return [first, *[PROVIDERS["cpu"]] * (kind != "cpu")]
 
 
-def _processors() -> int:
-    """As many as this process may use, or as it was told to."""
+def default_threads() -> int:
+    """As many as there are processors for this process, or as ``OMP_NUM_THREADS`` says.
+
+    >>> default_threads() > 0
+    True
+    """
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told) > 0:
         return int(told)
