@@ -73,7 +73,7 @@ def opened(
         return placed(cast("Given", model), device, tta, precision)
     if isinstance(model, OnnxModel):
         for name, value in (("device", device), ("engine", engine), ("precision", precision)):
-            if value is not None:
+            if value not in (None, AUTO):
                 raise RecipeError(
                     f"{name} {value} is chosen when an exported file is loaded, and {model.path} is; omit it"
                 )
