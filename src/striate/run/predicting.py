@@ -72,8 +72,12 @@ def opened(
             raise RecipeError(f"engine {engine} is of an exported file (.onnx), and {model} is none; omit it")
         return placed(cast("Given", model), device, tta, precision)
     if isinstance(model, OnnxModel):
-        for name, value in (("device", device), ("engine", engine), ("precision", precision)):
-            if value not in (None, AUTO):
+        for name, value in (
+            ("device", None if device == AUTO else device),
+            ("engine", engine),
+            ("precision", precision),
+        ):
+            if value is not None:
                 raise RecipeError(
                     f"{name} {value} is chosen when an exported file is loaded, and {model.path} is; omit it"
                 )
