@@ -15,6 +15,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+collect_ignore_glob = ["*/conftest.py"]  # they have no doctests, and one name
+
 settings.register_profile("striate", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("striate")
 
