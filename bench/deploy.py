@@ -1,10 +1,15 @@
-"""Claim: a cold `striate predict photos.onnx cat.jpg` answers within 0.5 s (median), imports no torch and takes 150 MB
+"""Goal: a cold `striate predict photos.onnx cat.jpg` answers within 0.5 s (median), imports no torch and takes 150 MB
 at most; `striate predict photos.onnx FOLDER` over 5,000 JPEGs has at least 0.95 of the throughput of the best of torch
 eager, channels-last bfloat16, torch.compile, onnxruntime and OpenVINO in float32, and with --precision bf16 of OpenVINO
-in bfloat16, which changes labels; a folder of many files is predicted
-in constant memory.
+in bfloat16, which changes labels; a folder of many files is predicted in constant memory.
 
-Evidence: every figure is a process of its own from start to end, the contestants in turn. The other engines are driven
+Evidence, two cores of an AMD EPYC (AVX512-BF16), load 1.4: cold 0.24 s and 86 MB (LeNet-5), 0.30 s and 136 MB
+(ResNet-18 at 64; at 224 0.31 s), 0.28 s and 106 MB (MobileNetV2), n = 7. Throughput, n = 1: LeNet-5 (3,000 images)
+onnxruntime 5,089 images/s, OpenVINO 4,362, torch.compile 590, `predict` 4,655 (0.91 of the best); ResNet-18 at 64
+(2,000) onnxruntime 955, OpenVINO 879 (1,255 in bfloat16), channels-last 528, `predict` 906 (0.95). `--engine auto` is
+slower where few files are predicted, as it measures first. ResNet-18 at 224 and MobileNetV2 were not run to the end.
+
+Every figure is a process of its own from start to end, the contestants in turn. The other engines are driven
 by the same code that prepares inputs, reads ahead and writes the rows, so that engines are compared and nothing else;
 torch.compile's time to compile counts, as a person waits for it. Labels that differ from those of torch eager are
 counted. Images: those of CIFAR-10 as JPEG, ../shared/data, enlarged to each network's input.

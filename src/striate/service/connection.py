@@ -28,7 +28,7 @@ IDLE_SECONDS = 30  # of a connection between two requests
 LARGEST_HEADER = 1 << 15  # bytes
 CONNECTIONS = 1000
 SPARE_FILES = 64
-REFUSED_WITHIN = 0.05  # seconds, in which a refusal goes out
+REFUSED_WITHIN = 0.06  # seconds, in which a refusal goes out
 TICK = 0.002  # seconds between two times that some do
 STOPPING_SECONDS = 1.0  # in which a connection that is kept open may still bring a request, after the signal to stop
 
