@@ -232,7 +232,7 @@ def test_a_file_that_cannot_be_read_stops_no_other(cli, trained, digit, in_folde
     assert answer.err.splitlines() == [
         "striate: notes.txt: not an image that can be read (PNG, JPEG, BMP, GIF, TIFF, WebP, PPM); "
         "convert or remove it",
-        "striate: missing.png: file not found",
+        "striate: missing.png: file not found; expected an image file",
     ]
 
 

@@ -109,8 +109,8 @@ def test_every_door_gives_the_same_message(tmp_path, door):
     assert of_bytes(tmp_path, b"Dear diary", door) == NO_IMAGE
     assert of_bytes(tmp_path, b"", door) == "the file is empty (0 bytes); copy it again or remove it"
     assert fault(tmp_path, door) == "this is a folder; name the image files in it"
-    assert fault(tmp_path / "missing.png", door) == "file not found"
-    assert fault(tmp_path / "a.jpg" / "b.png", door) == "file not found"
+    assert fault(tmp_path / "missing.png", door) == "file not found; expected an image file"
+    assert fault(tmp_path / "a.jpg" / "b.png", door) == "file not found; expected an image file"
 
 
 def test_what_is_no_file(tmp_path):
@@ -119,7 +119,7 @@ def test_what_is_no_file(tmp_path):
     (tmp_path / "b.png").symlink_to(tmp_path / "b.png")
     assert fault(tmp_path / "b.png") == "cannot be opened (Too many levels of symbolic links)"
     (tmp_path / "c.png").symlink_to(tmp_path / "gone.png")
-    assert fault(tmp_path / "c.png") == "file not found"
+    assert fault(tmp_path / "c.png") == "file not found; expected an image file"
     assert fault(tmp_path / ("x" * 300)) == "cannot be opened (File name too long)"
 
 

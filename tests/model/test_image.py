@@ -146,9 +146,9 @@ def test_an_animation_gives_its_first_frame(tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    assert fault(tmp_path / "a.png") == "file not found"
+    assert fault(tmp_path / "a.png") == "file not found; expected an image file"
     (tmp_path / "file").write_bytes(b"?")
-    assert fault(tmp_path / "file" / "a.png") == "file not found"
+    assert fault(tmp_path / "file" / "a.png") == "file not found; expected an image file"
 
 
 def test_a_folder(tmp_path):

@@ -43,15 +43,21 @@ def ask(batcher, net, *values):
     return [batcher.compute(net, np.array([value])) for value in values]
 
 
+async def busy(batcher, net):
+    """The answer of an item that the network, which waits at its gate, has taken."""
+    first = ask(batcher, net, 0)
+    while batcher._waiting:
+        await asyncio.sleep(0.001)
+    return first
+
+
 def test_what_comes_while_the_network_is_busy_goes_together():
     gate = threading.Event()
     net = Net(gate)
 
     async def asks(batcher):
         batcher.admit(12)
-        first = ask(batcher, net, 0)
-        while batcher._waiting:
-            await asyncio.sleep(0.001)
+        first = await busy(batcher, net)
         rest = ask(batcher, net, *range(1, 12))
         gate.set()
         return await asyncio.gather(*first, *rest)
@@ -119,9 +125,7 @@ def test_what_nobody_waits_for_is_not_computed():
 
     async def asks(batcher):
         batcher.admit(4)
-        first = ask(batcher, net, 0)
-        while batcher._waiting:
-            await asyncio.sleep(0.001)
+        first = await busy(batcher, net)
         gone, stays = ask(batcher, net, 1, 2)
         gone.cancel()
         gate.set()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -90,32 +92,33 @@ def test_a_new_model_file_under_load_fails_no_request(tmp_path):
     assert len(load.statuses) >= 300
 
 
-@pytest.mark.slow
-def test_a_process_takes_a_new_file_by_itself_and_stops_by_a_signal_with_every_request_answered(tmp_path):
-    file = tmp_path / "m.safetensors"
-    saved(file, 0)
+@contextmanager
+def process_of(file):
+    """`striate serve` of *file* in a process of its own, and a client of it."""
     words = [sys.executable, "-m", "striate", "serve", str(file), "--port", "0", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = json.loads(process.stdout.readline())["url"]
-
-            class Remote:
-                port = int(url.rsplit(":", 1)[1].strip("/"))
-
-            client = Client(Remote)
-            with Load(client, 16) as load:
-                for seed, version in ((1, 2), (2, 3)):
-                    load.wait_for(100)
-                    saved(file, seed)
-                    if seed == 2:
-                        process.send_signal(signal.SIGHUP)
-                    while client.ask("GET", "/model").json["version"] < version:
-                        time.sleep(0.05)
-                load.wait_for(200)
-                process.send_signal(signal.SIGTERM)
-                out, err = process.communicate(timeout=30)
+            yield process, Client(SimpleNamespace(port=int(url.rsplit(":", 1)[1].strip("/"))))
         finally:
             process.kill()
+
+
+@pytest.mark.slow
+def test_a_process_takes_a_new_file_by_itself_and_stops_by_a_signal_with_every_request_answered(tmp_path):
+    file = tmp_path / "m.safetensors"
+    saved(file, 0)
+    with process_of(file) as (process, client), Load(client, 16) as load:
+        for seed, version in ((1, 2), (2, 3)):
+            load.wait_for(100)
+            saved(file, seed)
+            if seed == 2:
+                process.send_signal(signal.SIGHUP)
+            while client.ask("GET", "/model").json["version"] < version:
+                time.sleep(0.05)
+        load.wait_for(200)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert load.lost == []
     assert set(load.statuses) == {200}
@@ -130,24 +133,13 @@ def test_a_process_takes_a_new_file_by_itself_and_stops_by_a_signal_with_every_r
 def test_a_second_signal_ends_at_once(tmp_path):
     file = tmp_path / "m.safetensors"
     saved(file, 0)
-    words = [sys.executable, "-m", "striate", "serve", str(file), "--port", "0", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            url = json.loads(process.stdout.readline())["url"]
-
-            class Remote:
-                port = int(url.rsplit(":", 1)[1].strip("/"))
-
-            client = Client(Remote)
-            with client.connect() as connection:
-                connection.sendall(client.raw("POST", "/predict", b"x", "Content-Length: 1000"))  # never whole
-                time.sleep(0.2)
-                process.send_signal(signal.SIGINT)
-                time.sleep(0.5)
-                assert process.poll() is None
-                process.send_signal(signal.SIGINT)
-                process.communicate(timeout=15)
-        finally:
-            process.kill()
+    with process_of(file) as (process, client), client.connect() as connection:
+        connection.sendall(client.raw("POST", "/predict", b"x", "Content-Length: 1000"))  # never whole
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=15)
     assert process.returncode == 0
     assert os.path.exists(file)

@@ -32,7 +32,7 @@ LARGEST_INPUT = 16_384  # pixels along a side
 OURS = ("F32", "I64")  # the dtypes of networks that striate builds
 BYTES = {"F32": 4, "I64": 8, "F64": 8, "F16": 2, "BF16": 2, "I32": 4, "U8": 1, "BOOL": 1}  # of other modules too
 FOREIGN = {
-    b"PK\x03\x04": "a zip archive, such as a PyTorch .pth",
+    b"PK\x03\x04": "a zip archive, such as a PyTorch .pth or .pt2",
     b"\x80\x02": "a Python pickle",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -163,7 +163,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         start, brace = file.read(8), file.read(1)
         for magic, what in FOREIGN.items():
             if start.startswith(magic) and brace != b"{":  # a header's length may begin with the same bytes
-                raise ModelError(f"this is {what}, not a striate model file (.safetensors)")
+                raise ModelError(f"this is {what}, not a striate model file (.safetensors) or an exported .onnx")
         if len(start) < 8:
             raise ModelError(f"only {size} bytes long; the file was truncated or never written")
         (length,) = struct.unpack("<Q", start)

@@ -202,7 +202,7 @@ def _reason(error: Exception) -> str:
         case DataError():
             return str(error)
         case FileNotFoundError() | NotADirectoryError():
-            return "file not found"
+            return "file not found; expected an image file"
         case PermissionError():
             return "no permission to read it; change the file's permissions"
         case UnidentifiedImageError():
