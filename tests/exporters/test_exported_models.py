@@ -27,6 +27,12 @@ from striate.run import exporting
 from striate.spec import parse
 
 AB, HALF = ("a", "b", "c"), (0.4, 0.5, 0.6)
+ALL = (-1, 0, 1)
+VIEWS = {  # share, mirrored, rows down, columns right
+    "flip": [(0.5, False, 0, 0), (0.5, True, 0, 0)],
+    "shift": [(1 / 9, False, down, right) for down in ALL for right in ALL],
+    "flip+shift": [(0.25 if by == 0 else 0.125, mirror, by, by) for by in ALL for mirror in (False, True)],
+}
 MODELS = {  # of every task and kind of item: a net, and its contract
     "classification": ("input 3x8x8; conv 4 3; relu; flatten; linear 3", Contract(AB, (3, 8, 8), "RGB", HALF, HALF)),
     "softmax at its end": (
@@ -36,6 +42,10 @@ MODELS = {  # of every task and kind of item: a net, and its contract
     "mirrored": (
         "input 3x8x8; conv 4 3 stride=2; tanh; flatten; linear 3",
         Contract(AB, (3, 8, 8), "RGB", HALF, HALF, tta="flip"),
+    ),
+    "mirrored and shifted": (
+        "input 3x8x8; conv 4 3 stride=2; tanh; flatten; linear 3",
+        Contract(AB, (3, 8, 8), "RGB", HALF, HALF, tta="flip+shift"),
     ),
     "multilabel": (
         "input 1x8x8; flatten; linear 3",
@@ -51,6 +61,10 @@ MODELS = {  # of every task and kind of item: a net, and its contract
     "segmentation": (
         "input 3x8x8; c: conv 4 3 padding=1; relu; maxpool 2; u: upsample 2; concat <- c, u; conv 3 1",
         Contract(AB, (3, 8, 8), "RGB", HALF, HALF, task="segmentation", mask_values=(0, 1, 2), tta="flip"),
+    ),
+    "segmentation, shifted": (
+        "input 3x8x8; conv 4 3 padding=1; relu; conv 3 1",
+        Contract(AB, (3, 8, 8), "RGB", HALF, HALF, task="segmentation", mask_values=(0, 1, 2), tta="shift"),
     ),
     "text": (
         "input 7; embedding 6 5; conv 4 3; relu; adaptivemaxpool 1; flatten; linear 3",
@@ -97,9 +111,8 @@ def test_every_task_answers_as_the_model(kind: str, tmp_path: Path) -> None:
     net = build(parse(MODELS[kind][0].removesuffix("; softmax")), seed=1).double().eval()
     with torch.no_grad():
         scores = net(values)
-        if c.tta == "flip":
-            mirrored = net(values.flip(-1))
-            scores = (scores + (mirrored.flip(-1) if c.task.per_pixel else mirrored)) / 2
+        if c.tta != "none":
+            scores = sum(share * _view(net, values, c, *view) for share, *view in VIEWS[c.tta])
     expected = {"softmax": (scores / c.temperature).softmax(1), "sigmoid": (scores / c.temperature).sigmoid()}.get(
         c.task.activation, scores * torch.tensor(c.target_std or 0.0) + torch.tensor(c.target_mean or 0.0)
     )
@@ -107,6 +120,21 @@ def test_every_task_answers_as_the_model(kind: str, tmp_path: Path) -> None:
     assert (first.dtype, second.dtype) == (np.float32, np.float32)
     np.testing.assert_allclose(second, scores, atol=1e-5)
     np.testing.assert_allclose(first, expected, rtol=1e-6, atol=1e-6)
+
+
+def _view(net: nn.Module, x: torch.Tensor, c: Contract, mirror: bool, down: int, right: int) -> torch.Tensor:
+    """The scores of one view, by indices: of a pixel over the border the border's."""
+
+    def moved(a: torch.Tensor, down: int, right: int) -> torch.Tensor:
+        rows = (torch.arange(a.shape[-2]) - down).clamp(0, a.shape[-2] - 1)
+        columns = (torch.arange(a.shape[-1]) - right).clamp(0, a.shape[-1] - 1)
+        return a[..., rows, :][..., columns]
+
+    x = moved(x, down, right)
+    scores = net(x.flip(-1) if mirror else x)
+    if not c.task.per_pixel:
+        return scores
+    return moved(scores.flip(-1) if mirror else scores, -down, -right)
 
 
 def test_the_file_says_what_it_is_and_nothing_of_this_machine(trained: Path, tmp_path: Path) -> None:

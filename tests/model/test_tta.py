@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of the scores over an item and its mirror image, wherever a model is used."""
+"""Test-time augmentation: the mean of the scores over views of an item, wherever a model is used."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,8 @@ from torch import nn
 import striate
 from striate.datasets import open_data
 from striate.errors import ModelError, RecipeError
-from striate.model.contract import Contract
+from striate.learning.recipe import TTA
+from striate.model.contract import TEST_TIME, Contract
 from striate.model.model import Model
 
 CONTRACT = Contract(("left", "right"), (1, 1, 4), "L", (0.0,), (1.0,))
@@ -48,6 +49,25 @@ def test_scores_of_pixels_are_turned_back():
     assert scores[0, 1, 0].tolist() == [1.5] * 4
 
 
+def test_shifted_views_repeat_the_border():
+    shifted = Model(Ends(), replace(CONTRACT, tta="shift")).scores(IMAGE)  # 3 of 9 views each: left, as it is, right
+    np.testing.assert_allclose(shifted, [[2 * (0 + 0 + 0.2) / 3, 2 * (0.4 + 1 + 1) / 3]], atol=1e-6)
+    both = Model(Ends(), replace(CONTRACT, tta="flip+shift")).scores(
+        IMAGE
+    )  # the image twice, to the left, to the right
+    np.testing.assert_allclose(both, [[(2 * (0 + 1) + (0.2 + 1) + (0 + 0.4)) / 4] * 2], atol=1e-6)
+
+
+def test_scores_of_pixels_are_shifted_back():
+    for tta in ("shift", "flip+shift"):
+        scores = Model(Places(), replace(MASKS, tta=tta)).scores(IMAGE)
+        np.testing.assert_allclose(scores[0, 0, 0, 1:3], [0.2, 0.4], atol=1e-6)  # away from the border as they are
+
+
+def test_the_settings_of_a_recipe_are_those_of_the_contract():
+    assert tuple(TEST_TIME) == TTA
+
+
 def test_the_contract_says_it_only_where_it_is_so():
     assert "tta" not in json.loads(CONTRACT.to_json())
     flipped = replace(CONTRACT, tta="flip")
@@ -58,8 +78,12 @@ def test_the_contract_says_it_only_where_it_is_so():
     ("contract", "tta", "text"),
     [
         (CONTRACT, "flop", "contract: tta is 'flop'"),
-        (POINTS, "flip", "tta flip is of images, and of targets that are the same in the mirror; use tta none"),
-        (Contract(("a", "b"), (5,), "text", (), (), vocabulary=("x",)), "flip", "tta flip is of images"),
+        (
+            POINTS,
+            "flip",
+            "tta flip is for images, and for targets that stay .* mirrored or shifted; use tta none",
+        ),
+        (Contract(("a", "b"), (5,), "text", (), (), vocabulary=("x",)), "flip", "tta flip is for images"),
     ],
     ids=["word", "positions", "text"],
 )
@@ -84,5 +108,5 @@ def test_from_training_to_prediction(in_folder):
 
 
 def test_training_on_positions_refuses_it(in_folder):
-    with pytest.raises(RecipeError, match=r"tta flip is of images, and of targets that are .*; omit it"):
+    with pytest.raises(RecipeError, match=r"tta flip is for images, and for targets that stay .*; omit it"):
         striate.train(None, "shapes:regression,n=60,test=20", tta="flip", epochs=1, quiet=True)

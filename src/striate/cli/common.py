@@ -77,7 +77,11 @@ Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if ther
 BatchSize = Annotated[int, typer.Option("--batch-size", "-b", "--batch", min=1, help="Batch size.")]
 Tta = Annotated[
     str | None,
-    typer.Option("--tta", metavar="none|flip", help="Test-time augmentation: none, or the mean with the mirror image."),
+    typer.Option(
+        "--tta",
+        metavar="none|flip|shift|flip+shift",
+        help="Test-time augmentation: mean over mirrored or shifted views.",
+    ),
 ]
 
 KEY = re.compile(r"([A-Za-z]\w*(?:-\w+)*)=(.*)", re.DOTALL)

@@ -196,7 +196,9 @@ def train_command(
     start_size: Annotated[
         float | None, _speed(help="Begin with images of this fraction of the input size. [default: 1]")
     ] = None,
-    tta: Annotated[str | None, _training(help="Test-time augmentation: none or flip. [default: none]")] = None,
+    tta: Annotated[
+        str | None, _training(help="Test-time augmentation: none, flip, shift or flip+shift. [default: none]")
+    ] = None,
     balance: Annotated[
         str | None,
         _more(help="Class imbalance: none, weights (class-weighted loss) or sampling (oversampling). [default: none]"),

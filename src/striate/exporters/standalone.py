@@ -1,6 +1,6 @@
 """A model as one module: from what the contract's resizing gives to probabilities (or values) and scores.
 
-This is what every exported file computes. Scaling, mean and standard deviation, the mirror image of test-time
+This is what every exported file computes. Scaling, mean and standard deviation, the views of test-time
 augmentation, the temperature and the softmax or sigmoid are inside, so that nobody does them again by hand.
 """
 
@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from striate.exporters.exported import ExportError
 from striate.learning import Scorer, evaluating
 from striate.model.contract import Contract
-from striate.model.model import Model, scores_with_mirror
+from striate.model.model import Model, averaged_scores
 from striate.model.prepare import normalise
 
 DTYPES = {"values": torch.float32, "text": torch.int64}  # of the inputs, by the contract's mode; else bytes
@@ -58,7 +58,7 @@ class Standalone(nn.Module):
 
     def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
         with _Expressible():
-            scores = scores_with_mirror(*self._scores, normalise(input, self.contract), self.contract)
+            scores = averaged_scores(*self._scores, normalise(input, self.contract), self.contract)
         return _meaning(scores, self.contract), scores
 
 

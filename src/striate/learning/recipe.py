@@ -21,7 +21,7 @@ MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
 COMPILE = ("no", "yes")
 KEEP = ("best", "last")
 NORM_STATISTICS = ("batch", "fixed")
-TTA = ("none", "flip")
+TTA = ("none", "flip", "shift", "flip+shift")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Recipe:
     keep: str = "best"  # which epoch's weights become the model: best on validation, or last
     patience: int = 0  # stop after so many epochs without improvement on validation; 0: never
     start_size: float = 1.0  # fraction of the input's sides in the first epochs; grows to 1 (progressive resizing)
-    tta: str = "none"  # test-time augmentation: none; flip: the mean over the image and its mirror image
+    tta: str = "none"  # test-time augmentation: none, flip, shift, flip+shift: the mean over mirrored, shifted images
     precision: str = "auto"  # float32; bf16: bfloat16 autocast, weights stay float32; auto: the faster, measured
     memory_format: str = "auto"  # contiguous (NCHW), channels_last (NHWC); auto: the faster, measured
     threads: int = 0  # of the processor; 0: as many as are faster, measured

@@ -17,7 +17,15 @@ EXPORTED = ".onnx"  # how the files end that striate.runtime opens
 FORMAT = "striate 1"  # what the files that contain a contract say of themselves
 RESIZE = ("stretch", "fit", "crop")
 INTERPOLATION = ("nearest", "bilinear", "bicubic")
-TEST_TIME = ("none", "flip")  # test-time augmentation
+_SHIFTS = tuple((down, right) for down in (0, -1, 1) for right in (0, -1, 1))
+_DIAGONAL = {(0, 0): 2, (-1, -1): 1, (1, 1): 1}
+# test-time augmentation: the views of an image over which scores are averaged: weight, mirrored, pixels down, right
+TEST_TIME: dict[str, tuple[tuple[int, bool, int, int], ...]] = {
+    "none": ((1, False, 0, 0),),
+    "flip": ((1, False, 0, 0), (1, True, 0, 0)),
+    "shift": tuple((1, False, *by) for by in _SHIFTS),
+    "flip+shift": tuple((weight, mirrored, *by) for by, weight in _DIAGONAL.items() for mirrored in (False, True)),
+}
 LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
 # How an item is read, and its channels: Pillow's names for images; "channels" for bytes of any number of channels,
 # "values" for floating point of any rank (both from arrays alone); "text" for sentences.
@@ -51,8 +59,10 @@ class Contract:
         vocabulary: For texts: the words from number 2 on; 0 is padding, 1 a word that is not here.
         value_range: Of images of more than 8 bits or of floating point: the lowest and the highest value, which become
             0 and 255. None: 0 and 65,535; floating point is refused then.
-        tta: Test-time augmentation: ``"none"``; ``"flip"``: scores are the mean over an image and its mirror image,
-            which takes twice the time (Simonyan and Zisserman 2014, section 3.2).
+        tta: Test-time augmentation: scores are the mean over ``"none"``: the image; ``"flip"``: it and its mirror image
+            (twice the time; Simonyan and Zisserman 2014, section 3.2); ``"shift"``: it and the eight that are shifted
+            by a pixel (nine times); ``"flip+shift"``: it, counted twice, and two shifted by a pixel along the diagonal,
+            each with its mirror image (six times; Jordan 2024, "94% on CIFAR-10 in 3.29 seconds").
         temperature: What scores are divided by before they become probabilities, above 0; fitted on validation.
         threshold: Of one class per item: the probability below which the answer is "unknown"; None: never.
         sets: Of one class per item: ``(coverage, probability)`` in ascending order: the classes of this probability or
@@ -98,7 +108,7 @@ class Contract:
             ("mode", tuple(MODES)),
             ("resize", RESIZE),
             ("interpolation", INTERPOLATION),
-            ("tta", TEST_TIME),
+            ("tta", tuple(TEST_TIME)),
         ):
             value = getattr(self, field)
             if not isinstance(value, str) or value not in choices:
@@ -115,7 +125,7 @@ class Contract:
 
     @property
     def mirrors(self) -> bool:
-        """Whether a mirrored item is an item too: of images, unless positions in them are predicted."""
+        """Whether a mirrored or shifted item is an item too: of images, unless positions in them are predicted."""
         return self.mode != "text" and len(self.input) == 3 and not self.positions
 
     def _check_classes(self) -> None:
@@ -269,7 +279,7 @@ def check_tta(tta: str, contract: Contract) -> None:
         raise RecipeError(f"tta {tta} {NO_MIRROR}; omit it")
 
 
-NO_MIRROR = "is of images, and of targets that are the same in the mirror"
+NO_MIRROR = "is for images, and for targets that stay the same when an image is mirrored or shifted"
 SURENESS = (
     "temperature",
     "threshold",

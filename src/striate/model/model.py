@@ -12,12 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import nn
+from torch.nn import functional as F
 
 from striate.analysis import infer
 from striate.errors import DataError, Error, ModelError
 from striate.files import write_safely
 from striate.learning import Scorer, Speed, evaluating
-from striate.model.contract import Contract
+from striate.model.contract import TEST_TIME, Contract
 from striate.model.header import (
     BYTES,
     FORMAT,
@@ -68,7 +69,7 @@ class Model(Predictor):
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         x = normalise(torch.from_numpy(np.require(inputs, requirements=["C", "W"])).to(device), self.contract)
         with evaluating(self.module), Speed(precision=self.precision).autocast(device):
-            scores = scores_with_mirror(Scorer(self.module, self.contract.task), x, self.contract)
+            scores = averaged_scores(Scorer(self.module, self.contract.task), x, self.contract)
         return (scores.float() if scores.dtype is torch.bfloat16 else scores).cpu().numpy()
 
     def check_savable(self) -> None:
@@ -116,8 +117,8 @@ class Model(Predictor):
         write_safely(Path(path), with_sorted_metadata(to_bytes(tensors, about)))
 
 
-def scores_with_mirror(scores_of: Scorer, x: torch.Tensor, contract: Contract) -> torch.Tensor:
-    """The scores of a batch as the network takes it; with test-time augmentation the mean with the mirror image's.
+def averaged_scores(scores_of: Scorer, x: torch.Tensor, contract: Contract) -> torch.Tensor:
+    """The scores of a batch as the network takes it; with test-time augmentation the mean over the views of each item.
 
     Raises:
         DataError: The network gives something else.
@@ -127,10 +128,24 @@ def scores_with_mirror(scores_of: Scorer, x: torch.Tensor, contract: Contract) -
         raise DataError(
             f"the network gives a {type(scores).__name__}; expected one tensor of scores, so return that alone"
         )
-    if contract.tta == "flip":
-        mirrored = scores_of(x.flip(-1))
-        scores = (scores + (mirrored.flip(-1) if contract.task.per_pixel else mirrored)) / 2
-    return scores
+    first, *others = TEST_TIME[contract.tta]
+    total, weights = scores * first[0], first[0]
+    for weight, mirrored, down, right in others:
+        view = _shifted(x, down, right)
+        part = scores_of(view.flip(-1) if mirrored else view)
+        if contract.task.per_pixel:
+            part = _shifted(part.flip(-1) if mirrored else part, -down, -right)
+        total, weights = total + weight * part, weights + weight
+    return total / weights if others else scores
+
+
+def _shifted(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
+    """*images* ``(N, C, H, W)`` moved by as many pixels, -1 to 1; the border repeats."""
+    if not (down or right):
+        return images
+    height, width = images.shape[-2:]
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    return padded[..., 1 - down : 1 - down + height, 1 - right : 1 - right + width]
 
 
 def load(path: str | Path, module: nn.Module | None = None) -> Model:

@@ -120,7 +120,7 @@ def evaluate(
             items that the run had, those drawn at random too.
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
-        tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
+        tta: Test-time augmentation (``none``, ``flip``, ``shift``, ``flip+shift``); the model's own, if not given.
         out: A file ``items.csv`` for every item's name, label, prediction and probabilities.
         accept_error: First choose, on the validation split, the threshold below which the model answers "unknown": such
             that of its answers at most this share (``0.01``, ``"1%"``) is wrong. Kept in the model's file, or in the

@@ -100,7 +100,7 @@ def compare(
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``.
         batch_size: How many items go through the network at a time.
         device: Where the models go first: ``"auto"``, ``"cpu"``, ``"cuda"``; they stay where they are, if not given.
-        tta: Test-time augmentation: ``"none"`` or ``"flip"``; the models' own, if not given.
+        tta: Test-time augmentation (``none``, ``flip``, ``shift``, ``flip+shift``); the models' own, if not given.
         say: Told, in a line each, what is noticed about the data.
         reading: Progress callback (items, total).
         fetching: Progress callback (file, bytes, total) of a download.

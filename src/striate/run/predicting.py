@@ -128,7 +128,7 @@ def predict(
             below which the answer is "unknown" [the model's, which evaluate chose].
         batch_size: How many items go through the network at a time.
         device: Where the model goes first: ``"auto"``, ``"cpu"``, ``"cuda"``; it stays where it is, if not given.
-        tta: Test-time augmentation: ``"none"`` or ``"flip"``; the model's own, if not given.
+        tta: Test-time augmentation (``none``, ``flip``, ``shift``, ``flip+shift``); the model's own, if not given.
         sets: Of one class per item: also the classes that contain the right one for this share of the items (``0.9``,
             ``"90%"``).
         out: A table that is written as the predictions come: ``.csv``, ``.jsonl`` (all that is known of each item) or
