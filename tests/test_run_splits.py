@@ -52,6 +52,12 @@ def test_each_split_is_exactly_the_items_of_the_run(images, settings):
         assert striate.evaluate("run", "photos", split=split).n == len(items)
 
 
+def test_the_validation_split_is_as_large_as_was_asked_for(images):
+    model = train("photos", validation_fraction=0.25)
+    assert {split: len(items) for split, items in written().items()} == {"train": 54, "val": 18, "test": 18}
+    assert measured(model, "photos", "val") == written()["val"]
+
+
 @pytest.mark.parametrize("form", ["npz", "arrays", "table", "digits"])
 def test_whatever_the_data(in_folder, form):
     np.savez("x.npz", x=X, y=Y)

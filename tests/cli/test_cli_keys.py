@@ -18,11 +18,11 @@ TINY = "conv 4 3; relu; flatten; linear 10"
     ids=("keys", "other keys", "mixed", "options"),
 )
 def test_the_same_run_in_four_ways(cli, in_folder, words):
-    answer = cli(*words, "--out", "run", "fraction=0.2", "resume=False")
+    answer = cli(*words, "--out", "run", "fraction=0.2", "validation_split=0.2", "resume=False")
     assert answer.code == 0, answer.err
     about = json.loads((in_folder / "run" / "recipe.json").read_text())
-    settings = ("data", "epochs", "batch_size", "lr", "seed", "fraction")
-    assert [about[name] for name in settings] == ["digits", 1, 64, 0.01, 3, 0.2]
+    settings = ("data", "epochs", "batch_size", "lr", "seed", "fraction", "validation_fraction")
+    assert [about[name] for name in settings] == ["digits", 1, 64, 0.01, 3, 0.2, 0.2]
     assert about["net"].startswith("input 1x8x8\nconv 4 3")
 
 

@@ -50,6 +50,8 @@ WRONG = [
     ({"augment": None}, "recipe: augment must be a word such as none or standard, got None"),
     ({"balance": "weight"}, "recipe: balance is 'weight'; did you mean 'weights'?"),
     ({"fraction": 0}, "recipe: fraction must be a number above 0 and at most 1, got 0"),
+    ({"validation_fraction": 0}, "recipe: validation_fraction must be a number above 0 and below 1, got 0"),
+    ({"validation_fraction": 1}, "recipe: validation_fraction must be a number above 0 and below 1, got 1"),
     ({"fraction": 1.5}, "recipe: fraction must be a number above 0 and at most 1, got 1.5"),
     ({"seed": 2**32}, "recipe: seed must be below 2**32, got 4294967296"),
     ({"epochs": 10**400}, "recipe: epochs must be at most 10,000,000,000, got a number of 401 digits"),
@@ -122,7 +124,7 @@ def test_a_recipe_written_before_a_setting_was_there_is_still_read():
 def test_an_unknown_setting_gets_the_nearest():
     with pytest.raises(RecipeError, match="no setting named 'momenta'; did you mean 'momentum'"):
         Recipe.from_dict({"momenta": 1})
-    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 30 are"):
+    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 31 are"):
         Recipe.from_dict({"nonsense": "sgd"})
 
 

@@ -99,6 +99,15 @@ def train_command(
     fraction: Annotated[
         float | None, of_data(help="Fraction of the training split to use, stratified. [default: 1]")
     ] = None,
+    validation_fraction: Annotated[
+        float | None,
+        of_data(
+            "--validation-fraction",
+            "--val-fraction",
+            "--validation-split",
+            help="Without a validation split: this fraction of the training split becomes one. [default: 0.1]",
+        ),
+    ] = None,
     strict: Annotated[bool, of_data("--strict", help="Stop at an unreadable file. [default: skip it]")] = False,
     recipe: Annotated[
         str | None,

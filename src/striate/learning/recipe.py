@@ -56,6 +56,7 @@ class Recipe:
     augment: str = "none"  # of the training images: none, light, standard, strong, ...
     balance: str = "none"  # weights: rare classes count for more; sampling: they come more often
     fraction: float = 1.0  # of the training split, evenly over the classes, that is trained on
+    validation_fraction: float = 0.1  # of the training split, set aside where the data have no validation split
     norm_bias_lr: float = 1.0  # times lr is the learning rate of the biases of normalisation layers
     layer_decay: float = 1.0  # times the learning rate from each layer to the one before it, the last has lr
     head_epochs: int = 0  # of fine-tuning: passes over features computed once, in which the new head is trained first
@@ -196,13 +197,14 @@ RANGES = (
     ("label_smoothing", 0, 1),
     ("clip", 0, math.inf),
     ("fraction", 0, 1),
+    ("validation_fraction", 0, 1),
     ("norm_bias_lr", 0, math.inf),
     ("layer_decay", 0, 1),
     ("ema", 0, 1),
     ("start_size", 0, 1),
 )
-POSITIVE = ("lr", "fraction", "layer_decay", "start_size")  # not 0 either
-BELOW = ("ema",)  # not 1 either
+POSITIVE = ("lr", "fraction", "validation_fraction", "layer_decay", "start_size")  # not 0 either
+BELOW = ("ema", "validation_fraction")  # not 1 either
 MOST = 10**10  # of all whole numbers but the seed
 WHOLE = (
     ("epochs", 1), ("batch_size", 1), ("seed", 0), ("head_epochs", 0), ("accumulate", 1), ("patience", 0),

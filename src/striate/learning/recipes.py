@@ -94,6 +94,23 @@ RECIPES: dict[str, NamedRecipe] = {
         "the whole command; two cores of an AMD EPYC, AVX512-BF16, torch 2.13; python bench/mnist.py --recipe "
         "fast-mnist",
     ),
+    "best-mnist": NamedRecipe(
+        Recipe(
+            epochs=28,
+            batch_size=250,
+            optimizer="muon",
+            lr=0.1,
+            momentum=0.6,
+            schedule="linear",
+            warmup=0.2,
+            augment="shift=3 rotate=15 scale=0.15",
+            keep="last",
+            validation_fraction=0.05,
+            tta="shift",
+        ),
+        "as fast-mnist, with the fewest errors in a few minutes: wider, turned and scaled digits, nine views of each",
+        net="grey_large",
+    ),
     "finetune": NamedRecipe(
         Recipe(
             epochs=8,
@@ -153,7 +170,8 @@ RECIPES: dict[str, NamedRecipe] = {
             augment="shift=2 flip=alternate",
             start_size=0.75,
             keep="last",
-            tta="flip",
+            validation_fraction=0.02,
+            tta="flip+shift",
         ),
         "airbench94 with Muon for small colour photos, thousands of each class (CIFAR-10 and its kin)",
         net="airbench94",

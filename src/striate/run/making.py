@@ -176,7 +176,7 @@ def _prepared(
         network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
         say(f"note: {line}")
-    dataset = dataset if as_split else with_validation(dataset, recipe.seed)
+    dataset = dataset if as_split else with_validation(dataset, recipe.seed, recipe.validation_fraction)
     dataset = sampled(dataset, recipe.fraction, recipe.seed)
     pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
     if pretrained:

@@ -27,6 +27,8 @@ ALIASES = {
     "optimiser": "optimizer",
     "pretrained": "weights",
     "range": "value_range",
+    "val_fraction": "validation_fraction",
+    "validation_split": "validation_fraction",
 }
 
 
