@@ -194,7 +194,7 @@ def test_a_named_recipe_brings_its_network_and_initialisation(in_folder):
     x = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32), np.uint8)
     named, more = named_recipe("fast-cifar"), {"settings": {"epochs": 1, "batch_size": 40}}
     run = prepare((x, np.arange(60) % 2), recipe=named, **more)
-    assert (run.net, run.init, run.model.contract.tta) == ("airbench94", "whiten", "flip+shift")
+    assert (run.net, run.init, run.model.contract.tta) == ("airbench94", "whiten", "flip")
     assert not run.model.module.whiten.weight.requires_grad
     assert list(run.events())[-1].epoch == 1
     other = prepare(

@@ -171,7 +171,7 @@ RECIPES: dict[str, NamedRecipe] = {
             start_size=0.75,
             keep="last",
             validation_fraction=0.02,
-            tta="flip+shift",
+            tta="flip",
         ),
         "airbench94 with Muon for small colour photos, thousands of each class (CIFAR-10 and its kin)",
         net="airbench94",
