@@ -9,7 +9,7 @@ from PIL import Image
 
 import striate
 from striate.model.model import load
-from striate.run import parts_for
+from striate.run import parts_for, prepare
 
 RNG = np.random.default_rng(0)
 Y = np.arange(90) % 3
@@ -56,6 +56,13 @@ def test_the_validation_split_is_as_large_as_was_asked_for(images):
     model = train("photos", validation_fraction=0.25)
     assert {split: len(items) for split, items in written().items()} == {"train": 54, "val": 18, "test": 18}
     assert measured(model, "photos", "val") == written()["val"]
+
+
+def test_a_validation_split_of_the_data_stays_as_large_as_it_is(in_folder):
+    said = []
+    data = {"train": (X[:60], Y[:60]), "val": (X[60:75], Y[60:75]), "test": (X[75:], Y[75:])}
+    prepare(data, settings={"validation_fraction": 0.25}, say=said.append)
+    assert "note: validation_fraction is not used, since the data have a validation split of their own" in said
 
 
 @pytest.mark.parametrize("form", ["npz", "arrays", "table", "digits"])

@@ -176,6 +176,8 @@ def _prepared(
         network = open_network(chosen.net)
     for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
         say(f"note: {line}")
+    if dataset.val is not None and not as_split and "validation_fraction" in given_settings:
+        say("note: validation_fraction is not used, since the data have a validation split of their own")
     dataset = dataset if as_split else with_validation(dataset, recipe.seed, recipe.validation_fraction)
     dataset = sampled(dataset, recipe.fraction, recipe.seed)
     pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
