@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, Never
@@ -128,7 +127,7 @@ def _run(debug: bool) -> Never:
         sys.exit(130)
     except BrokenPipeError:  # the reader of the output has gone, as in `striate zoo | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(128 + 13)  # as a shell reports SIGPIPE, which Windows has not
     except OSError as error:
         if debug:
             raise
