@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from unittest.mock import Mock
@@ -61,18 +61,26 @@ PREDICTION = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 10000\r\n\r\n" + bytes(10_000)
 
 
-async def large(scope, receive, send):
-    """An application that answers everything with 8 MB."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8000000")]})
-    await send({"type": "http.response.body", "body": bytes(8_000_000)})
+def large(size, asked):
+    """An application that answers everything with so many bytes, and counts in *asked*."""
+
+    async def app(scope, receive, send):
+        asked.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
+        await send({"type": "http.response.body", "body": bytes(size)})
+
+    return app
 
 
 @asynccontextmanager
-async def connected(*, full: bool = False) -> AsyncIterator[tuple[socket.socket, Connection]]:
+async def connected(
+    *, room: Callable[[], int] = lambda: 1, size: int = 8_000_000, asked: list[str] | None = None
+) -> AsyncIterator[tuple[socket.socket, Connection]]:
     """A client's end and the service's of one connection, with little room in the system's own buffers."""
-    own = {"refusals": Refusals(), "is_full": staticmethod(lambda: full), "refused": staticmethod(lambda _: REFUSAL)}
+    own = {"refusals": Refusals(), "room": staticmethod(room), "refused": staticmethod(lambda _: REFUSAL)}
     protocol, state = type("Own", (Connection,), own), ServerState()
-    config = uvicorn.Config(large, http=protocol, ws="none", lifespan="off", log_config=None)
+    app = large(size, [] if asked is None else asked)
+    config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None)
     config.load()
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -112,11 +120,32 @@ def test_a_client_that_reads_slowly_is_kept():
     one.transport.abort.assert_called_once()
 
 
+def test_a_client_that_reads_one_large_answer_slowly_gets_all_of_it(monkeypatch):
+    monkeypatch.setattr("striate.service.connection.IDLE_SECONDS", 0.2)
+
+    async def go():
+        async with connected(size=300_000) as (client, one):
+            client.setblocking(False)
+            loop, got = asyncio.get_running_loop(), b""
+            await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            while one.due != "request":
+                await asyncio.sleep(0)
+            for _ in range(20):  # 1 second: the answer is complete for the service, and none of it idle
+                got += await loop.sock_recv(client, 5000)
+                await asyncio.sleep(0.05)
+            while (length := got.find(b"\r\n\r\n") + 4 + 300_000 - len(got)) > 0:
+                more = await loop.sock_recv(client, length)
+                assert more, f"the connection ended {length} bytes before the end of the answer"
+                got += more
+
+    asyncio.run(go())
+
+
 def test_refusals_to_a_client_that_never_reads_do_not_pile_up(monkeypatch):
     monkeypatch.setattr("striate.service.connection.IDLE_SECONDS", 0.2)
 
     async def go():
-        async with connected(full=True) as (_, one):
+        async with connected(room=lambda: 0) as (_, one):
             most = one.transport.get_write_buffer_limits()[1]
             for _ in range(100):
                 one.data_received(PREDICTION)
@@ -132,7 +161,7 @@ def test_what_comes_while_a_refusal_is_about_to_go_out_is_not_read_on(monkeypatc
     monkeypatch.setattr("striate.service.connection.IDLE_SECONDS", 0.2)
 
     async def go():
-        async with connected(full=True) as (client, one):
+        async with connected(room=lambda: 0) as (client, one):
             one.refusals.within = 1e9  # it stays about to
             one.refusals.timer = Mock()
             client.sendall(PREDICTION)
@@ -147,5 +176,36 @@ def test_what_comes_while_a_refusal_is_about_to_go_out_is_not_read_on(monkeypatc
                 await asyncio.sleep(0)
             assert one.early == PREDICTION
             one.transport.abort()
+
+    asyncio.run(go())
+
+
+def test_one_free_place_lets_one_request_in():
+    async def go():
+        asked = []
+        async with connected(size=1, room=lambda: 1, asked=asked) as (_, one):
+            other = type(one)(one.config, ServerState(), {})
+            other.connection_made(Mock(get_write_buffer_size=lambda: 0, is_closing=lambda: False))
+            one.data_received(PREDICTION)
+            other.data_received(PREDICTION)  # before the first has taken the place
+            assert (one.refusing, other.refusing) == (False, True)
+            while not asked:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert (one.coming, asked) == (0, ["/predict"])
+            other.connection_lost(None)
+            one.transport.abort()
+
+    asyncio.run(go())
+
+
+def test_a_request_that_is_none_gives_its_place_back():
+    async def go():
+        asked = []
+        async with connected(asked=asked) as (_, one):
+            one.data_received(PREDICTION.replace(b"Host: x", b"Host: \0"))
+            assert one.coming == 1
+            await asyncio.sleep(0)
+            assert (one.coming, asked) == (0, [])
 
     asyncio.run(go())

@@ -71,14 +71,14 @@ class Service:
         self._model_changed()
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="prepare")
         routes = self._routes()
-        self.app = Guard(routes, settings, self.is_full, self.measures, port)
+        self.app = Guard(routes, settings, lambda: self.room() < 1, self.measures, port)
         self.app.routes = {path: path for path in PLAIN}
         for path in ("", "/ready", "/infer"):
             self.app.routes[f"/v2/models/{current.loaded.name}{path}"] = f"/v2/models/NAME{path}"
 
-    def is_full(self) -> bool:
-        """Whether the queue has no room."""
-        return self.batcher.waiting >= self.batcher.queue
+    def room(self) -> int:
+        """Places in the queue that nobody has."""
+        return self.batcher.queue - self.batcher.waiting
 
     # ------------------------------------------------------------------------------------------------- an item's way
     async def scores(self, loaded: Loaded, items_of: Callable[[], Items]) -> tuple[list[Prepared], list[np.ndarray]]:

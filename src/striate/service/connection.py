@@ -74,14 +74,17 @@ class Connection(H11Protocol):
     """A connection that is closed where a request does not come to its end in time, or where there are too many.
 
     While the queue is full, a prediction is refused before it is parsed: where there are ten times too many requests,
-    this costs less than a tenth of what their parsing would, which the others need.
+    this costs less than a tenth of what their parsing would, which the others need. One that is let in takes its place
+    in the queue a moment later; until then nobody else is let in for the same place, only to be refused after all.
     """
 
-    refusals: Refusals  # of all connections of a service
+    # of all connections of a service:
+    refusals: Refusals
+    coming = 0  # predictions that were let in and have not taken their places yet
 
     longest = 30.0  # seconds, for the body of a request
     most = CONNECTIONS
-    is_full: Callable[[], bool] = staticmethod(lambda: False)
+    room: Callable[[], int] = staticmethod(lambda: CONNECTIONS)  # places in the queue
     refused: Callable[[str], bytes] = staticmethod(lambda path: b"")  # told which; gives the whole answer
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -141,13 +144,20 @@ class Connection(H11Protocol):
         if self.refusing:  # the next request of one who does not wait for answers
             self.early += data
             self.transport.pause_reading()
-        elif not self.flow.write_paused and self.is_full() and (path := self._one_prediction(data)):
+        elif self.flow.write_paused or not (path := self._one_prediction(data)):
+            super().data_received(data)
+        elif self.coming < self.room():
+            type(self).coming += 1
+            super().data_received(data)  # whose task takes the place in its first step
+            self.loop.call_soon(self._came)  # which is behind that step
+        else:
             self._unset_keepalive_if_required()
             self._expect("", 0)
             self.refusing = True
             self.refusals.add(partial(self._refuse, self.refused(path)))
-        else:
-            super().data_received(data)
+
+    def _came(self) -> None:
+        type(self).coming -= 1
 
     def _refuse(self, answer: bytes) -> None:
         self.refusing = False
@@ -189,8 +199,17 @@ class Connection(H11Protocol):
         if due != self.due:
             if self.end is not None:
                 self.end.cancel()
-            self.end = self.loop.call_later(seconds, self.transport.abort) if due else None
+            left = self.transport.get_write_buffer_size()
+            self.end = self.loop.call_later(seconds, self._overdue, left) if due else None
             self.due = due
+
+    def _overdue(self, left: int) -> None:
+        """The connection ends, but for a client that still reads the last answer, and need not ask before."""
+        now = self.transport.get_write_buffer_size()
+        if self.due == "request" and now < left:
+            self.end = self.loop.call_later(IDLE_SECONDS, self._overdue, now)
+        else:
+            self.transport.abort()
 
 
 class GracefulServer(uvicorn.Server):

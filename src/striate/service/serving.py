@@ -21,6 +21,7 @@ from striate.run.predicting import opened
 from striate.runtime import is_exported
 from striate.service.app import Service
 from striate.service.connection import (
+    CONNECTIONS,
     IDLE_SECONDS,
     LARGEST_HEADER,
     Connection,
@@ -68,7 +69,7 @@ class Serving:
         own = {
             "longest": longest,
             "most": most_connections(),
-            "is_full": staticmethod(lambda: self.service.is_full() and not self.server.stopping),
+            "room": staticmethod(lambda: CONNECTIONS if self.server.stopping else self.service.room()),
             "refused": staticmethod(self.service.app.refused),
             "refusals": Refusals(),
         }
