@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.files import cache_folder, write_safely
+from striate.files import cache_folder, near_path, write_safely
 
 
 def folder_of(path):
@@ -89,7 +89,7 @@ def test_killed_between_writing_and_renaming(tmp_path):
     path = tmp_path / "model"
     write_safely(path, "old")
     script = (
-        "import os, signal, sys; from pathlib import Path; from striate.files import cache_folder, write_safely\n"
+        "import os, signal, sys; from pathlib import Path; from striate.files import write_safely\n"
         "Path.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_safely(Path(sys.argv[1]), 'new')"
     )
@@ -141,3 +141,14 @@ def test_a_cache_beside_the_work_stays_where_it_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRIATE_CACHE", "kept")
     assert cache_folder() == tmp_path / "kept"
+
+
+def test_a_misspelt_part_of_a_path_is_found(tmp_path):
+    (tmp_path / "photos" / "train").mkdir(parents=True)
+    (tmp_path / "photos" / "train" / "a.png").write_bytes(b"")
+    there = tmp_path / "photos" / "train" / "a.png"
+    assert near_path(there) == ""  # what is there means itself
+    assert near_path(tmp_path / "phtos" / "train" / "a.png") == str(there)
+    assert near_path(tmp_path / "photos" / "trian") == str(tmp_path / "photos" / "train")
+    assert near_path(tmp_path / "photo" / "test") == str(tmp_path / "photos")  # what is behind it is not there either
+    assert near_path(tmp_path / "holidays") == near_path("x" * 5000) == near_path("a\0b") == near_path("") == ""

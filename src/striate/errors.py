@@ -86,9 +86,18 @@ def _slips(one: str, other: str) -> int:
 FEW = 12  # choices that a message lists whole
 
 
-def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
-    """The end of an error message about an unknown *word*: those that it begins, or the :func:`closest`; else all of a
-    few choices; else *where* they are listed, or the three nearest.
+def did_you_mean(*names: str) -> str:
+    """The end of an error message: the *names* that may have been meant, empty ones apart.
+
+    >>> did_you_mean("conv", "", "conv1"), did_you_mean("")
+    ("; did you mean 'conv' or 'conv1'?", '')
+    """
+    return f"; did you mean {' or '.join(repr(name) for name in names if name)}?" if any(names) else ""
+
+
+def nearest(word: str, choices: Iterable[str], where: str = "", also: str = "") -> str:
+    """The end of an error message about an unknown *word*: those that it begins, or the :func:`closest`, and what is
+    *also* near; else all of a few choices; else *where* they are listed, or the three nearest.
 
     >>> nearest("cnov", ["conv", "relu"]), nearest("vgg", ["vgg11", "vgg16", "lenet5"])
     ("; did you mean 'conv'?", "; did you mean 'vgg11' or 'vgg16'?")
@@ -100,8 +109,8 @@ def nearest(word: str, choices: Iterable[str], where: str = "") -> str:
     choices, word = [*map(str, choices)], str(word)
     begun = sorted((c for c in choices if c.startswith(word.lower())), key=len) if len(word) > 2 else []
     near = begun[:4] if len(begun) > 1 and word.lower() not in begun else [closest(word, choices)]
-    if any(near):
-        return f"; did you mean {' or '.join(map(repr, near))}?"
+    if any((*near, also)):
+        return did_you_mean(*near, also)
     if len(choices) > FEW:
         return f"; {where or f'the nearest of {len(choices)} are ' + ', '.join(get_close_matches(word, choices, 3, 0))}"
     return f"; it is one of {', '.join(choices)}" if choices else ""

@@ -11,8 +11,11 @@ import os
 import stat
 import zlib
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, ClassVar
+
+from striate.errors import closest
 
 MOST = 1 << 30  # bytes of a file that is read at once
 
@@ -80,6 +83,29 @@ def read_json(path: Path | str, most: int = MOST) -> Any:
         return json.loads(read_regular(path, most))
     except RecursionError:
         raise ValueError("its lists are nested too deeply") from None
+
+
+LOOKED_AT = 1000  # names in a folder, among which a misspelt one is looked for
+
+
+def near_path(path: Path | str) -> str:
+    """What a *path* that is not there may have meant: the most like it that is, one part of it being misspelt; else "".
+
+    >>> Path(near_path(Path(__file__).parent / "eror.py")).name
+    'errors.py'
+    """
+    wanted = Path(path)
+    with suppress(OSError, ValueError, StopIteration):  # a name longer than any can be, a folder that may not be read
+        if wanted.exists():
+            return ""
+        there = next(folder for folder in wanted.parents if folder.is_dir())
+        name, *rest = wanted.relative_to(there).parts
+        with os.scandir(there) as entries:
+            names = [e.name for e in islice(entries, LOOKED_AT) if not e.name.startswith(".") and e.name != name]
+        if near := closest(name, sorted(names)):
+            found = there.joinpath(near, *rest)
+            return str(found if found.exists() else there / near)
+    return ""
 
 
 def finite(value: Any) -> Any:

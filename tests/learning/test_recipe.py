@@ -154,7 +154,7 @@ def test_an_unknown_recipe_gets_the_nearest():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "cannot be read (No such file or directory)"),
+        (None, "file not found"),
         (b"{", "is not JSON"),
         (b"\xff\xfe\x00", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),

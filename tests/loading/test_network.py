@@ -69,7 +69,8 @@ def test_a_misspelt_name_gets_the_nearest(tmp_path):
         "not a zoo name, a file, a run's folder or a layer's text; did you mean 'lenet5' or 'lenet5_1998'?"
     )
     (tmp_path / "mine.net").write_text("relu")
-    assert fault(tmp_path / "mien.net") == f"{tmp_path / 'mien.net'}: file not found; did you mean 'mine.net'?"
+    near = tmp_path / "mine.net"
+    assert fault(tmp_path / "mien.net") == f"{tmp_path / 'mien.net'}: file not found; did you mean '{near}'?"
     assert fault(tmp_path / "no such" / "a.net").endswith("a.net: file not found")
 
 

@@ -130,7 +130,7 @@ def test_only_what_can_be_loaded_again_is_saved(tmp_path, model):
 
 # ------------------------------------------------------------------------------------------ files of other kinds
 def test_a_missing_file(fault, tmp_path):
-    assert fault(None, tmp_path / "no such.safetensors").startswith("file not found; a model is what striate")
+    assert fault(None, tmp_path / "no such.safetensors").startswith("file not found; a trained model is what striate")
 
 
 def test_a_folder(fault, tmp_path):

@@ -218,3 +218,22 @@ def test_a_few_files_are_answered_sooner_and_the_same(tmp_path, photos, monkeypa
     many = striate.predict(path, photos)
     assert asked == ["ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"]
     assert same(one.as_dict(), many[0].as_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "a.safetensors",
+            r"a.safetensors: is a model file, which striate.load opens; expected an .onnx that",
+        ),
+        ("run", r"run: is a folder; striate.load opens that of a run; expected an .onnx"),
+        ("a.pt2", r"a.pt2: is a program of torch.export, which torch.export.load opens"),
+        ("a.xml", r"a.xml: is an OpenVINO model, which the package openvino reads"),
+    ],
+)
+def test_another_kind_of_file_is_named_before_any_package(tmp_path, monkeypatch, name, text):
+    monkeypatch.setattr("striate.runtime.onnx_model.find_spec", lambda name: None)
+    (tmp_path / name).write_text("") if "." in name else (tmp_path / name).mkdir()
+    with pytest.raises(ModelError, match=text):
+        striate.runtime.load(tmp_path / name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +29,9 @@ from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
-from striate.errors import DataError, closest, counted
+from striate.errors import DataError, closest, counted, did_you_mean
 from striate.fetching import Progress
+from striate.files import near_path
 from striate.model.opening import each_image_under, folder_contents, is_image
 from striate.tasks import Task, task_named
 
@@ -191,7 +191,7 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
     except OSError:  # such as a name longer than any can be
         exists = False
     if not exists:
-        raise DataError(f"{path}: file not found; {_nearest(path) or _ACCEPTED}")
+        raise DataError(f"{path}: file not found{_nearest(path) or f'; {_ACCEPTED}'}")
     place, source = _place_and_source(path, options)
     if source is None:
         what = "a single image is not a data set" if is_image(path) else "not a format of data sets"
@@ -248,10 +248,7 @@ def _recognised(path: Path, options: DataOptions) -> Source | None:
 def _nearest(path: Path) -> str:
     """What a missing *path* may have meant: the built-in name or the existing path most like it; "" where none is."""
     near = closest(str(path).partition(":")[0], BUILT_IN)
-    if not near and os.path.isdir(path.parent):
-        names = [there.name for kind in folder_contents(path.parent) for there in kind]
-        near = str(path.parent / name) if (name := closest(path.name, names)) else ""
-    return f"did you mean {near!r}?" if near else ""
+    return did_you_mean(near or near_path(path))
 
 
 def with_validation(dataset: DataSet, seed: int, fraction: float = 0.1) -> DataSet:

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from striate.errors import SeeError, counted, nearest, shape_text
+from striate.errors import DataError, SeeError, counted, did_you_mean, nearest, shape_text
+from striate.files import near_path
 from striate.filtering import sliding
 from striate.filtering.kernels import COMBINED, NAMED, SIZED, Kernel, find_kernel, typed_numbers
 from striate.filtering.sliding import Padding, SlidingWindow, Stride, sliding_window
@@ -369,6 +370,8 @@ def read_pixels(image: Filterable, channels: str) -> tuple[np.ndarray, float, bo
         return array.astype(np.float64), WHITE * photo, photo
     if TYPED.fullmatch(str(image)) and not Path(image).exists():
         return typed_numbers(str(image), "image"), 0.0, False
+    if near := near_path(image):
+        raise DataError(f"{image}: file not found{did_you_mean(near)}")
     return np.asarray(decode(image, "L" if channels == "grey" else "RGB"), np.float64), WHITE, True
 
 

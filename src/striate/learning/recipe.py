@@ -9,8 +9,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from striate.errors import RecipeError, listed, nearest
-from striate.files import read_json
+from striate.errors import RecipeError, did_you_mean, listed, nearest
+from striate.files import near_path, read_json
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "cosine", "linear")
@@ -221,6 +221,8 @@ def read_recipe(path: Path) -> Recipe:
         return Recipe.from_dict({name: value for name, value in values.items() if name not in ABOUT})
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: file not found{did_you_mean(near_path(path))}") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror or error})") from None
     except ValueError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.errors import RecipeError, nearest
+from striate.files import near_path
 from striate.learning.recipe import Recipe, read_recipe
 from striate.tasks import REGRESSION, SEGMENTATION
 
@@ -198,7 +199,8 @@ def named_recipe(name: str) -> NamedRecipe:
     if name in RECIPES:
         return RECIPES[name]
     if not name.endswith(".json"):
-        near = nearest(name, [*RECIPES, *EARLIER_NAMES])
+        file = near_path(name)
+        near = nearest(name, [*RECIPES, *EARLIER_NAMES], also=file if file.endswith(".json") else "")
         raise RecipeError(f"recipe {name!r}: no recipe has this name, and it is not a .json file{near}")
     return NamedRecipe(read_recipe(Path(name)), f"the settings in {name}")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from striate.analysis import Report, analyse
-from striate.errors import ModelError, SpecError, nearest, shape_text
-from striate.files import read_regular_text
+from striate.errors import ModelError, SpecError, did_you_mean, nearest, shape_text
+from striate.files import near_path, read_regular_text
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
 from striate.spec.op import Base
@@ -246,10 +246,9 @@ def open_model(given: Given) -> Model:
     except SpecError as error:
         if not isinstance(given, str | Path) or _is_there(str(given)):
             raise ModelError(f"{error}; expected a trained model") from None
-        raise ModelError(
-            f"{given}: file not found; a trained model is what striate train writes: runs/NAME, or its "
-            f"model.safetensors"
-        ) from None
+        from striate.model.header import WRITES, near_model
+
+        raise ModelError(f"{given}: file not found{did_you_mean(near_model(str(given))) or WRITES}") from None
 
 
 def input_shape(input: Shape | str | int, channels: int, *, text: bool = False) -> Shape:
@@ -363,11 +362,14 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
         return _of_value(load_code(text), text)
     if text.endswith(".safetensors") or _is_there(text):
         return _from_model_file(path)
+    is_path = "/" in text and not re.search("[;\n]", text)
+    if is_path and (near := near_path(text)):
+        raise SpecError(f"{text}: file not found{did_you_mean(near)}")
     if _is_name(text):
-        raise SpecError(
-            f"unknown network {text!r}: not a zoo name, a file, a run's folder or a layer's text"
-            f"{nearest(text, ZOO, 'striate zoo lists the networks')}"
-        )
+        from striate.model.header import near_model
+
+        near = nearest(text, ZOO, "striate zoo lists the networks", "" if is_path else near_model(text))
+        raise SpecError(f"unknown network {text!r}: not a zoo name, a file, a run's folder or a layer's text{near}")
     if other := re.match(r"(timm|torchvision|keras):", text):
         raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     graph = parse(text)
@@ -450,8 +452,7 @@ def _from_net_file(path: Path) -> Graph:
     try:
         return parse(read_regular_text(path))
     except FileNotFoundError:
-        beside = [p.name for p in path.parent.glob("*.net")] if path.parent.is_dir() else []
-        raise SpecError(f"{path}: file not found{nearest(path.name, beside)}") from None
+        raise SpecError(f"{path}: file not found{did_you_mean(near_path(path))}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read as text ({error})") from None
     except SpecError as error:

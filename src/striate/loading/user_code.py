@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from striate.errors import SpecError, closest, listed
-from striate.files import read_regular_text
+from striate.errors import SpecError, closest, did_you_mean, listed
+from striate.files import near_path, read_regular_text
 
 
 def is_code(net: object) -> bool:
@@ -40,8 +40,8 @@ def load_code(text: str) -> Any:
     path = Path(file)
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        near, here = closest(path.name, beside), f" (Python files here: {listed(beside)})" if beside else ""
-        raise SpecError(f"{path}: file not found{f'; did you mean {near!r}?' if near else here}")
+        here = f" (Python files here: {listed(beside)})" if beside else ""
+        raise SpecError(f"{path}: file not found{did_you_mean(near_path(path)) or here}")
     if not name:
         raise SpecError(f"{text}: name the network in the file, as in {path}:{next(iter(_named(path)), 'Net')}")
     module = _run(path)

@@ -14,14 +14,15 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from striate.errors import Error, ModelError
-from striate.files import check_regular
+from striate.errors import Error, ModelError, did_you_mean
+from striate.files import check_regular, near_path
 from striate.model.contract import EXPORTED, Contract
 from striate.model.contract import FORMAT as FORMAT
 from striate.spec import Graph, Shape, parse
 from striate.spec.op import shown, word
 
 MODEL_FILE = "model.safetensors"  # its name in a run's folder
+WRITES = f"; a trained model is what striate train writes: runs/NAME, or its {MODEL_FILE}"
 MOST = 16 * 2**20  # bytes of a header: thousands of layers fit in a tenth of it
 MOST_LAYERS = 2_000
 MOST_TENSORS = 10_000
@@ -78,6 +79,16 @@ def model_file(path: str | Path) -> Path:
     return path / MODEL_FILE
 
 
+def near_model(path: str | Path) -> str:
+    """What a *path* that is not there may have meant: a run of that name or one like it, else what is near; or "".
+
+    >>> near_model("no such model")
+    ''
+    """
+    run = Path("runs") / path
+    return str(run) if run.exists() else near_path(run) or near_path(path)
+
+
 def code_and_path(given: str | Path) -> tuple[str, str]:
     """Somebody's code and the model file (or folder) behind it, as a person writes both; the code is "" of ours.
 
@@ -129,7 +140,7 @@ def read_header(path: Path) -> Header:
     except Error as error:
         raise ModelError(f"{path}: {error}") from None
     except OSError as error:
-        raise ModelError(f"{path}: {_why(error)}") from None
+        raise ModelError(f"{path}: {_why(path, error)}") from None
 
 
 def _read_net(text: str) -> Graph:
@@ -147,9 +158,9 @@ def _read_net(text: str) -> Graph:
     return graph
 
 
-def _why(error: OSError) -> str:
+def _why(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "file not found; a model is what striate train writes: runs/NAME/model.safetensors"
+        return f"file not found{did_you_mean(near_model(path)) or WRITES}"
     if isinstance(error, IsADirectoryError):
         return f"this is a folder; name the {MODEL_FILE} in it"
     return error.strerror or str(error)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from striate.errors import DataError, listed
-from striate.files import check_regular, read_regular_text
+from striate.errors import DataError, did_you_mean, listed
+from striate.files import check_regular, near_path, read_regular_text
 from striate.model.contract import IMAGES, Contract
 from striate.model.image import canonical, from_array, header
 from striate.model.opening import each_image_under
@@ -93,6 +93,8 @@ def source_items(source: Source | Item | DataError, contract: Contract) -> Itera
         yield from array_items(source, contract)
     elif not isinstance(source, str | Path):
         yield Item(source)
+    elif near := near_path(source):
+        yield DataError(f"{source}: file not found{did_you_mean(near)}")
     elif contract.mode in IMAGES:
         yield from (f if isinstance(f, DataError) else Item(f, str(f)) for f in image_files(source))
     else:

@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from striate.errors import ModelError, shape_text
-from striate.files import check_regular
+from striate.errors import ModelError, did_you_mean, shape_text
+from striate.files import check_regular, near_path
 from striate.net.build import assemble
 from striate.net.weights_tables import Table, their_shape, translate
 from striate.spec import Graph, Shape
@@ -182,7 +182,8 @@ def open_weights(path: str | Path) -> Stored:
         return _from_safetensors(path)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        raise ModelError(f"{path}: {'file not found' if missing else error.strerror or error}") from None
+        why = f"file not found{did_you_mean(near_path(path))}" if missing else error.strerror or error
+        raise ModelError(f"{path}: {why}") from None
 
 
 def _check_zip(path: Path) -> list[int]:

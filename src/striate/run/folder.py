@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from striate.errors import ModelError, RecipeError, printable
-from striate.files import FolderLock, read_json
+from striate.errors import ModelError, RecipeError, did_you_mean, printable
+from striate.files import FolderLock, near_path, read_json
 from striate.tasks import Task, task_named
 
 STATE = "state/state.safetensors"
@@ -124,7 +124,8 @@ def find_run(out: str | Path | None, data: str, net: str | None) -> Path:
                 f"{out}: is a series of runs; resume it with train_series(None, DATA, out=..., resume=True)"
             )
         if not (Path(out) / STATE).is_file():
-            raise ModelError(f"{out}: no run to resume in it; omit --resume to start one")
+            way = did_you_mean(near_path(out)) or "; omit --resume to start one"
+            raise ModelError(f"{out}: no run to resume in it{way}")
         return Path(out)
     matching = []
     for folder in run_folders():

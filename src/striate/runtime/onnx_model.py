@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import Error, ModelError, RecipeError, nearest
-from striate.files import check_regular
+from striate.errors import Error, ModelError, RecipeError, did_you_mean, nearest
+from striate.files import check_regular, near_path
 from striate.model.contract import EXPORTED, FORMAT, Contract
 from striate.model.predictor import Predictor
 from striate.threads import one_at_a_time, processors
@@ -20,6 +20,12 @@ from striate.threads import one_at_a_time, processors
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS = ("float32", "bf16")
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+OTHERS = {  # by their ending
+    "/": "a folder; striate.load opens that of a run",
+    ".safetensors": "a model file, which striate.load opens",
+    ".pt2": "a program of torch.export, which torch.export.load opens",
+    ".xml": "an OpenVINO model, which the package openvino reads",
+}
 ANY_CPU = ("cpu", "auto")  # what says or allows it
 TAKES = {"text": ("tensor(int64)", np.int64), "values": ("tensor(float)", np.float32)}  # all else: bytes
 
@@ -97,6 +103,8 @@ def load_exported(
         raise RecipeError(f"device {device!r} is of the engine {ENGINES[0]}; {engine} computes on the cpu; omit one")
     try:
         check_regular(path)
+        if other := OTHERS.get("/" if path.is_dir() else path.suffix.lower()):
+            raise ModelError(f"is {other}; expected an .onnx that striate export --to onnx wrote")
         onnxruntime = _needed("onnxruntime", "pip install 'striate[runtime]'")
         providers = _providers(device, onnxruntime.get_available_providers())
         session = _session(onnxruntime, path, providers, threads, few or engine != ENGINES[0])
@@ -108,7 +116,8 @@ def load_exported(
     except RecipeError:
         raise
     except FileNotFoundError:
-        raise ModelError(f"{path}: file not found; striate export MODEL --to onnx writes one") from None
+        near = did_you_mean(near_path(path)) or "; striate export MODEL --to onnx writes one"
+        raise ModelError(f"{path}: file not found{near}") from None
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from None
     except Error as error:
