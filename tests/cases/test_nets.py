@@ -112,7 +112,9 @@ def test_of_a_dict_the_logits_are_the_output():
     report = striate.check(DictOut(), input=(3, 32, 32))
     assert report.layers[-1].output == (4,)
     assert report.parameters == 260
-    assert report.notes == ("the module has 2 outputs; analysed is logits, choose with --output; the others: b",)
+    assert report.notes == (
+        "the module has 2 outputs; analysed is logits, choose with --output; the others: features (b)",
+    )
 
 
 class TwoInputs(nn.Module):

@@ -7,6 +7,7 @@ import pytest
 from test_tables_cases import pictures, written
 
 from striate.datasets import open_data
+from striate.datasets.sources.rows import read_table
 from striate.errors import DataError
 
 
@@ -77,6 +78,20 @@ def test_a_spreadsheets_first_sheet_and_its_empty_rows(tmp_path):
     assert data.classes == ("a", "b")
     assert "t.xlsx has 2 sheets; the first is read: 'Daten'" in data.notes
     assert open_data(tmp_path).classes == ("a", "b")  # the folder of it
+
+
+def test_a_sheet_of_remarks_before_the_table_is_passed_over(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "read me"
+    book.active.append(["What the columns mean"])
+    sheet = book.create_sheet("data")
+    for row in (["Review", "Sentiment"], ["a fine film", "pos"], ["a bad film", "neg"], ["so fine", "pos"]):
+        sheet.append(row)
+    book.save(tmp_path / "t.xlsx")
+    table = read_table(tmp_path / "t.xlsx")
+    assert (table.titles, len(table.rows)) == (("Review", "Sentiment"), 3)
+    assert table.notes == ("t.xlsx has 2 sheets; the first that is a table is read: 'data'",)
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".parquet", ".h5"])

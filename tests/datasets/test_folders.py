@@ -285,3 +285,12 @@ def test_a_share_too_small_to_round_is_said_as_such(tmp_path, class_folders, cle
     class_folders(tmp_path, cat=120, dog=120)
     clear("cat/z.png", 9)
     assert open_folders(tmp_path).notes == ("less than 1% of the images have transparent pixels; they become black",)
+
+
+def test_eval_beside_test_is_the_validation_split(tmp_path, class_folders):
+    for split, n in (("train", 3), ("eval", 2), ("test", 1)):
+        class_folders(tmp_path / split, cat=n, dog=n)
+    data = open_folders(tmp_path)
+    assert (len(data.train), len(data.val), len(data.test)) == (6, 4, 2)
+    class_folders(tmp_path / "validation", cat=1, dog=1)
+    assert message(tmp_path) == "FOLDER: both eval/ and test/ look like the test split; keep one"

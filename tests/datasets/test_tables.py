@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -473,3 +474,117 @@ def test_a_json_beside_a_table_names_the_numbers_of_its_classes(table, said, cla
     assert ("the classes are called as in label_map.json" in data.notes) == (classes[0] == "blight")
     assert {*data.train.targets} == {0, 1}
     assert open_data(path, task="regression").train.targets.max() == 10
+
+
+ROWS = [{"text": f"a film {i}", "label": "pos" if i % 2 else "neg"} for i in range(6)]
+SPOKEN = {
+    "lines": ("a.jsonl", "\n".join(map(json.dumps, ROWS)) + "\n"),
+    "lines in .json": ("a.json", "\ufeff" + "\n\n".join(map(json.dumps, ROWS))),
+    "a list": ("a.json", json.dumps(ROWS)),
+    "columns": ("a.json", json.dumps({key: [row[key] for row in ROWS] for key in ROWS[0]})),
+}
+
+
+@pytest.mark.parametrize("which", SPOKEN)
+def test_records_of_json_are_a_table(table, which):
+    name, text = SPOKEN[which]
+    data = open_tables(table(text, name))
+    assert (data.task, data.classes, data.mode) == ("classification", ("neg", "pos"), "text")
+    assert [*data.train.inputs] == [row["text"] for row in ROWS]
+    assert data.train.targets.tolist() == [0, 1] * 3
+    assert data.train.names[2] == f"{name} row 2"
+
+
+def test_a_list_in_a_record_is_several_labels(table):
+    rows = [
+        {"file": "a.png", "tags": ["red", "round"]},
+        {"file": "b.png", "tags": ["red"]},
+        {"file": "a.png", "tags": []},
+    ]
+    data = open_tables(table(json.dumps(rows), "a.json", files=TWO))
+    assert (data.task, data.classes) == ("multilabel", ("red", "round"))
+    assert data.train.targets.tolist() == [[1, 1], [1, 0], [0, 0]]
+
+
+def test_json_that_names_the_label_of_each_file(table, tmp_path, picture):
+    for i in range(3):
+        picture(tmp_path / "images" / f"{i}.png", i)
+    table(json.dumps({f"{i}.png": "cat" if i else "dog" for i in range(3)}), "labels.json")
+    data = open_data(tmp_path, task="classification")
+    assert (data.classes, data.why) == (("cat", "dog"), "from the column 'label' of labels.json")
+
+
+NO_RECORDS = {
+    "other": ('{"info": {}, "images": [1]}', "TABLE: it is JSON, but no table; expected records, such as "),
+    "a number": ('{"file": "a.png"}\n3\n', "TABLE: line 2: '3' is no record; expected records, such as "),
+    "cut": ('{"file": "a.png", "label": 1}\n{"file": "b.', "TABLE: line 2: it is no JSON (Unterminated string"),
+    "empty": ("\n", "TABLE: there is no record in it; expected records, such as "),
+    "not utf-8": (b"\xff\xe9{}", "TABLE: it is not UTF-8, as JSON is; save it as UTF-8"),
+}
+
+
+@pytest.mark.parametrize("which", NO_RECORDS)
+def test_json_without_records(table, which):
+    text, said = NO_RECORDS[which]
+    assert message(table(text, "a.json")).startswith(said)
+
+
+def test_a_row_that_is_no_text_is_named_by_its_number(table):
+    rows = [*ROWS, {"text": "so it is", "label": None}]
+    with pytest.raises(DataError, match=r"a\.json: row 6: the label in the column .label. is empty"):
+        open_tables(table(json.dumps(rows), "a.json"))
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "_classes.csv"])
+def test_a_table_in_the_folder_of_each_split(table, picture, tmp_path, name):
+    for split, n in (("train", 6), ("valid", 3), ("test", 3)):
+        rows = [{"file_name": f"{i}.png", "label": "cat" if i % 3 else "dog"} for i in range(n)]
+        csv_text = "file_name,label\n" + "".join(f"{row['file_name']},{row['label']}\n" for row in rows)
+        if name == "_classes.csv":
+            csv_text = "filename, cat, dog\n" + "".join(
+                f"{i}.png, {int(i % 3 > 0)}, {int(i % 3 == 0)}\n" for i in range(n)
+            )
+        for i in range(n):
+            picture(tmp_path / split / f"{i}.png", i)
+        table("\n".join(map(json.dumps, rows)) if name.endswith("jsonl") else csv_text, f"{split}/{name}")
+    data = open_data(tmp_path)
+    assert (data.name, data.classes, len(data.train), len(data.val), len(data.test)) == (
+        tmp_path.name,
+        ("cat", "dog"),
+        6,
+        3,
+        3,
+    )
+    assert data.test.inputs[0] == tmp_path / "test" / "0.png"
+    assert data.test.targets.tolist() == [1, 0, 0]
+
+
+def test_a_table_in_the_folders_of_splits_with_class_folders_is_not_needed(table, class_folders, tmp_path):
+    for split in ("train", "test"):
+        class_folders(tmp_path / split, cat=2, dog=2)
+        table("file,label\ncat/0.png,a\ndog/0.png,b\n", f"{split}/notes.csv")
+    assert open_data(tmp_path).why == "from class folders"
+
+
+def test_numbers_that_lost_their_zeros_find_their_files(table, picture, tmp_path):
+    for i in range(4):
+        picture(tmp_path / "train" / f"{i:03}.png", i)
+    picture(tmp_path / "train" / "2.png", 9)
+    table("id,label\n0,cat\n1,dog\n2,cat\n3,dog\n", "labels.csv")
+    data = open_data(tmp_path)
+    found = {path.name for part in (data.train, data.test) for path in part.inputs}
+    assert found == {"000.png", "001.png", "2.png", "003.png"}  # the exact name first
+    assert "'id' is matched by number: 0 is 000.png" in data.notes
+
+
+def test_cells_that_join_others_by_commas_are_several_labels(table):
+    text = "text,label\n" + "".join(f'it is {i},"{("joy", "anger", "anger,joy")[i % 3]}"\n' for i in range(6))
+    data = opened(table(text))
+    assert (data.task, data.classes) == ("multilabel", ("anger", "joy"))
+    assert data.train.targets.tolist() == [[0, 1], [1, 0], [1, 1]] * 2
+    assert (
+        "the labels of a cell are separated by commas; if each cell is one class: --task classification" in data.notes
+    )
+    assert opened(table(text), "classification").classes == ("anger", "anger,joy", "joy")
+    other = text.replace("anger,joy", "joy, of sorts")
+    assert opened(table(other)).task == "classification"

@@ -223,7 +223,9 @@ def test_further_outputs_are_taps():
     graph = graph_of("many outputs")
     assert (graph.output, graph.taps) == ("a", ("body.1", "b"))  # the first is read by the others
     report = striate.check(AWKWARD["many outputs"][0](), (3, 8, 8))
-    assert report.notes == ("the module has 3 outputs; analysed is heads, choose with --output; the others: body.1, b",)
+    assert report.notes == (
+        "the module has 3 outputs; analysed is heads, choose with --output; the others: features (body.1), b",
+    )
 
 
 def test_names_that_cannot_be_names_get_an_underscore():

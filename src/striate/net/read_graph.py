@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -111,7 +112,9 @@ def graph_of(
         what += ": its forward has no return" if out is None else ""
         raise SpecError(f"{type(module).__name__} gives {what}; expected a tensor that is computed from the input")
     first = next(iter(ends), "")
-    return assembled(trace, module, list(dict.fromkeys(results)), "" if first in ("0", "") else first)
+    kept = list(dict.fromkeys(results))
+    keys = {value.record.now(): key for key, t in reversed(ends.items()) if (value := trace.value(t))}
+    return assembled(trace, module, kept, "" if first in ("0", "") else first, keys)
 
 
 def all_of(trace: Trace, module: nn.Module) -> tuple[Graph, dict[Record, str]]:
@@ -128,9 +131,13 @@ def tensors_in(out: Any) -> bool:
 
 
 def assembled(
-    trace: Trace, module: nn.Module, ends: list[Record], chosen: str = ""
+    trace: Trace,
+    module: nn.Module,
+    ends: list[Record],
+    chosen: str = "",
+    keys: Mapping[Record, str] = MappingProxyType({}),
 ) -> tuple[Graph, list[str], dict[Record, str]]:
-    """The graph whose output is the first of *ends* (called *chosen*), and whose taps are the others."""
+    """The graph whose output is the first of *ends* (called *chosen*), and whose taps are the others; their *keys*."""
     end = ends[0]
     needed = _needed(ends)
     order = [r for r in trace.records if r in needed]
@@ -141,7 +148,7 @@ def assembled(
     elif order[-1] is not end:
         order.remove(end)
         order.append(end)
-    return _named(trace, module, order, [e for e in ends[1:] if e is not trace.input], chosen)
+    return _named(trace, module, order, [e for e in ends[1:] if e is not trace.input], chosen, keys)
 
 
 def _needed(ends: list[Record]) -> set[Record]:
@@ -155,7 +162,7 @@ def _needed(ends: list[Record]) -> set[Record]:
 
 
 def _named(
-    trace: Trace, module: nn.Module, order: list[Record], taps: list[Record], chosen: str
+    trace: Trace, module: nn.Module, order: list[Record], taps: list[Record], chosen: str, keys: Mapping[Record, str]
 ) -> tuple[Graph, list[str], dict[Record, str]]:
     names, notes = Names(module), list[str]()
     known = [(name, p, trace.made_of.get(id(p))) for name, p in module.named_parameters()]
@@ -183,7 +190,7 @@ def _named(
     if taps:
         notes.append(
             f"the module has {len(taps) + 1} outputs; analysed is {chosen or 'the first'}, choose with --output; "
-            f"the others: {name_list(graph.taps)}"
+            f"the others: {name_list([_key_and_name(keys.get(t, ''), called[t]) for t in taps])}"
         )
     for tables in trace.idle.values():
         seen |= tables
@@ -193,6 +200,11 @@ def _named(
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
         notes.append(f"{count:,} parameters are not used for this output and not counted: {name_list(owners)}")
     return _known(graph, {called[r]: r.shape for r in order}), notes, called
+
+
+def _key_and_name(key: str, name: str) -> str:
+    """An output as ``--output`` takes it, with its layer; the layer alone where it has no key."""
+    return name if key in ("", name) else f"{key} ({name})"
 
 
 def _known(graph: Graph, shapes: dict[str, Shape]) -> Graph:

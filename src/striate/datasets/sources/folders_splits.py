@@ -118,6 +118,9 @@ def _found(
 def _one_each(folder: Path, roles: dict[Path, str], places: dict[Path, Path]) -> dict[str, Path]:
     """The folder of each split, train first."""
     found: dict[str, Path] = {}
+    evaluated = [path for path in roles if re.search("eval", path.name, re.IGNORECASE) and roles[path] == "test"]
+    if len(evaluated) == 1 and "val" not in roles.values() and [*roles.values()].count("test") == 2:
+        roles = {**roles, evaluated[0]: "val"}  # beside test/ it is what the best epoch is chosen by
     for path, role in sorted(roles.items(), key=lambda item: item[1] != "train"):
         if role in found:
             first = next(other for other, its in roles.items() if its == role)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS
 from striate.datasets.sources.idx import RATIO, UNPACKED
+from striate.datasets.sources.records import RECORDS, records_text
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.files import read_regular
 from striate.model.foreign import needed_package
@@ -65,7 +66,7 @@ class CsvTable:
         comma: Whether numbers may be written with a decimal comma: where cells are separated by something else.
         notes: What was noticed while reading it and may surprise.
         headed: Whether it has a header; else the titles are ``column 1``, ``column 2``, ...
-        in_memory: Whether it is no file, but a DataFrame or a list.
+        in_memory: Whether it has rows and no lines: a DataFrame, a list, records of JSON.
     """
 
     path: Path
@@ -152,7 +153,8 @@ def read_table(path: Path | TableText) -> CsvTable:
     Text may be UTF-8, with or without a byte-order mark, UTF-16, or else cp1252 (which is noted). Cells are separated
     by comma, semicolon, tab, a vertical bar or blanks (see :class:`TableText`); quoted ones may contain separators and
     line ends. Empty rows are skipped. Without a header the columns are called ``column 1``, ``column 2``, ... A
-    spreadsheet (``.xlsx``) or ``.parquet`` is read where its package is installed.
+    spreadsheet (``.xlsx``) or ``.parquet`` is read where its package is installed; of JSON the records
+    (:func:`~.records.records_text`).
 
     Raises:
         DataError: The file cannot be read, is empty or no text; a name is in the header twice; a row has too
@@ -205,7 +207,7 @@ class TableText:
             most cells.
         headed: Whether the first row is a header: it names a known column, or is unlike the rows below it.
         notes: What was noticed.
-        in_memory: Whether it is no file, but a DataFrame or a list.
+        in_memory: Whether it has rows and no lines: a DataFrame, a list, records of JSON.
     """
 
     path: Path
@@ -224,6 +226,8 @@ class TableText:
         """
         if isinstance(path, TableText):
             return path
+        if path.suffix.lower() in RECORDS:
+            return cls(path, records_text(path), ",", True, (), in_memory=True)
         text, notes = table_text(path)
         delimiters = [d for d in _DELIMITERS if d != " " or path.suffix.lower() not in (".csv", ".tsv")]
         heads = {delimiter: _head(text, delimiter) for delimiter in delimiters}
@@ -408,9 +412,10 @@ def _package_table(path: Path) -> CsvTable:
         if path.suffix.lower() == ".xlsx":
             with path.open("rb") as stream:
                 book = module.load_workbook(stream, read_only=True, data_only=True)
-                rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
+                sheet, rows = _sheet(book)
             if (n := len(book.sheetnames)) > 1:
-                notes = (f"{path.name} has {n} sheets; the first is read: {book.sheetnames[0]!r}",)
+                which = "the first" if sheet == book.sheetnames[0] else "the first that is a table"
+                notes = (f"{path.name} has {n} sheets; {which} is read: {sheet!r}",)
         else:
             _check_parquet(path, module.ParquetFile(path).metadata)
             table = module.read_table(path)
@@ -425,6 +430,17 @@ def _package_table(path: Path) -> CsvTable:
         raise _empty(path)
     (titles, header), *below = full
     return CsvTable(path, tuple(titles), [row for row, _ in below], [line for _, line in below], header, notes=notes)
+
+
+def _sheet(book: Any) -> tuple[str, list[list[object]]]:
+    """The title and the rows of the first sheet that has columns and more than a header; of none such, of the first."""
+    read: list[tuple[str, list[list[object]]]] = []
+    for sheet in book.worksheets:
+        read.append((sheet.title, [list(row) for row in sheet.iter_rows(values_only=True)]))
+        full = [sum(cell is not None for cell in row) for row in read[-1][1]]
+        if sum(cells > 1 for cells in full) > 1:
+            return read[-1]
+    return read[0]
 
 
 def _check_parquet(path: Path, about: Any) -> None:

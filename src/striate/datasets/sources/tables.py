@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import SPLIT_NAMES, DataSet, Inputs, Part
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Inputs, Part
 from striate.datasets.sources.columns import ColumnChoice, TableColumns, input_columns, is_group
 from striate.datasets.sources.folders import similar_names, typical
+from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
 from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
 from striate.datasets.sources.tables_files import FileFinder
@@ -29,8 +31,8 @@ from striate.model.opening import folder_contents, is_image
 from striate.model.words import words_of
 from striate.tasks import REGRESSION, Task
 
-SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
-_LISTS = (".txt", ".lst", ".data", ".tab", "")  # of files that may be tables, by what is in them
+SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl", ".ndjson")
+_LISTS = (".txt", ".lst", ".data", ".tab", ".json", "")  # of files that may be tables, by what is in them
 _NO_TABLE = re.compile(r"submission|readme|licen[cs]e|class_?dict", re.IGNORECASE)
 _FEW = 12  # different numbers: more are amounts
 _LONG = 16  # cells separated by blanks: fewer may be a sentence
@@ -54,11 +56,17 @@ def _tables(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         suffix = folder.suffix.lower()
-        return {"train": folder} if suffix in SUFFIXES or (suffix in _LISTS and _is_list(folder)) else {}
+        whole = suffix in (*SUFFIXES, ".json") or (suffix in _LISTS and _is_list(folder))
+        return {"train": folder} if whole else {}
     folders, files = folder_contents(folder)
     files = [path for path in files if not _NO_TABLE.search(path.stem)]
     tables = [path for path in files if path.suffix.lower() in SUFFIXES]
-    tables = tables or [path for path in files if path.suffix.lower() in _LISTS and _is_list(path)]
+    if not tables and not files:
+        return _in_splits(folders)
+    if not tables:
+        many = sum(path.suffix.lower() == ".json" for path in files) > _FEW  # they are of an image each
+        lists = [path for path in files if path.suffix.lower() in _LISTS and not (many and path.suffix)]
+        tables = [path for path in lists if _is_list(path)]
     found: dict[str, Path] = {}
     for path in tables:
         split = _split_of(path)
@@ -81,6 +89,19 @@ def _tables(folder: Path) -> dict[str, Path]:
             "rename one or name the file"
         )
     return {}
+
+
+def _in_splits(folders: Sequence[Path]) -> dict[str, Path]:
+    """The only table in each split's folder that describes what is in it: ``train/metadata.csv``."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        role = split_role(folder.name)
+        if role in SPLITS and role not in found:
+            inner, files = folder_contents(folder)
+            tables = [path for path in files if path.suffix.lower() in SUFFIXES and _describes(path)]
+            if len(inner) < 2 and len(tables) == 1:
+                found[role] = tables[0]
+    return found if "train" in found else {}
 
 
 def _split_of(path: Path) -> str:
@@ -127,7 +148,10 @@ def open_tables(path: Path, task: Task | None = None, choice: ColumnChoice | Non
         DataError: As :func:`~.rows.read_table` and :func:`table_targets`; no such column, a file that does not exist,
             no words at all.
     """
-    return tables_data_set(_tables(path), task, choice)
+    files = _tables(path)
+    dataset = tables_data_set(files, task, choice)
+    inside = path.is_dir() and files["train"].parent != path
+    return replace(dataset, name=path.resolve().name) if inside else dataset
 
 
 def tables_data_set(
@@ -139,8 +163,8 @@ def tables_data_set(
         return open_numeric(files, numbers, task)
     tables = {split: read_table(file) for split, file in files.items()}
     whole, notes = tables["train"], [note for table in tables.values() for note in table.notes]
-    finder = FileFinder(whole.path.parent)
-    columns = TableColumns.of(whole, choice, finder.has)
+    finders = {place: FileFinder(place) for place in dict.fromkeys(table.path.parent for table in tables.values())}
+    columns = TableColumns.of(whole, choice, finders[whole.path.parent].has)
     if "test" in tables and columns.lacking_in(tables["test"]):
         notes.append(f"{tables.pop('test').path.name} skipped: no labels (use it with striate predict)")
     for table in tables.values():
@@ -152,7 +176,7 @@ def tables_data_set(
         chosen = task
     classes, targets = table_targets(tables, columns.targets, chosen)
     classes, about_classes = classes_named(whole.path, classes) if not chosen.continuous else (classes, ())
-    inputs, names, (mode, shape), about_inputs = _inputs(tables, columns, finder)
+    inputs, names, (mode, shape), about_inputs = _inputs(tables, columns, finders)
     groups = {split: tuple(table.cells(columns.group)) if columns.group else () for split, table in tables.items()}
     others = {
         split: {table.title(name): tuple(table.cells(name)) for name in columns.unused if name in table.columns}
@@ -175,7 +199,7 @@ def tables_data_set(
 
 
 def _inputs(
-    tables: dict[str, CsvTable], columns: TableColumns, finder: FileFinder
+    tables: dict[str, CsvTable], columns: TableColumns, finders: Mapping[Path, FileFinder]
 ) -> tuple[dict[str, Inputs], dict[str, tuple[str, ...]], tuple[str, tuple[int, ...]], tuple[str, ...]]:
     """By split the inputs and their names; the mode and the typical shape of an item; notes."""
     path = tables["train"].path
@@ -185,10 +209,12 @@ def _inputs(
         words, note = words_seen(path, [str(text) for text in texts["train"]])
         joined = (f"a text is the columns {listed_quoted(columns.source)}",) if len(columns.source) > 1 else ()
         return texts, names, ("text", (words,)), (note, *joined)
-    files = {split: finder.files(table, columns.source[0], split) for split, table in tables.items()}
+    files = {s: finders[table.path.parent].files(table, columns.source[0], s) for s, table in tables.items()}
     mode, shape, notes = typical(path, files["train"])
-    if finder.elsewhere:
-        notes += (f"the files of {columns.source[0]!r} are in {listed(sorted(finder.elsewhere))}",)
+    if elsewhere := {place for finder in finders.values() for place in finder.elsewhere}:
+        notes += (f"the files of {columns.source[0]!r} are in {listed(sorted(elsewhere))}",)
+    if padded := next((pair for finder in finders.values() for pair in finder.padded.items()), None):
+        notes += (f"{columns.source[0]!r} is matched by number: {padded[0]} is {padded[1]}",)
     return {**files}, {split: tuple(map(str, paths)) for split, paths in files.items()}, (mode, shape), notes
 
 
@@ -233,7 +259,8 @@ def _notes(
         several = "is of 0 and 1, so each column is a label; if they are amounts: --task regression"
         notes += (f"every row of {listed_quoted(columns.targets)} {one if task.exclusive else several}",)
     elif task.several and (separator := label_separator(table, columns.targets[0])) in (",", " "):
-        notes += (f"the labels of a cell are separated by {'commas' if separator == ',' else 'blanks'}",)
+        by = "commas" if separator == "," else "blanks"
+        notes += (f"the labels of a cell are separated by {by}; if each cell is one class: --task classification",)
     notes += amounts_note(classes, columns.targets[0]) if task.exclusive and len(columns.targets) == 1 else ()
     if task.continuous and len(columns.targets) == 1 and _are_few(targets):
         notes += (

@@ -23,6 +23,9 @@ class FileFinder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.elsewhere: set[str] = set()  # the folders, where files were found that the cells did not name
+        self.padded: dict[
+            str, str
+        ] = {}  # files whose number has zeros before it, which a spreadsheet took from the cell
         self._index: dict[str, list[str]] | None = None
 
     def has(self, cell: str) -> bool:
@@ -74,9 +77,13 @@ class FileFinder:
                 folders[:] = sorted(name for name in folders if not is_hidden(name))
                 for name in sorted(names):
                     if is_image(name):
-                        for key in {name, os.path.splitext(name)[0]}:
+                        stem = os.path.splitext(name)[0]
+                        short = {"#" + (stem.lstrip("0") or "0")} if stem.isdecimal() else set()
+                        for key in {name, stem} | short:
                             self._index.setdefault(key, []).append(os.path.join(root, name))
         found = self._index.get(base_name(cell), [])
+        if not found and (found := self._index.get("#" + cell, [])):
+            self.padded.setdefault(cell, os.path.basename(found[0]))
         inner = os.path.dirname(cell.replace("\\", "/"))
         return [path for path in found if os.path.dirname(path).endswith(inner)] if inner else found
 

@@ -53,7 +53,8 @@ def _of_flags(table: CsvTable, columns: Sequence[str]) -> Task | None:
 def label_separator(table: CsvTable, column: str) -> str:
     """What separates several labels in the cells of a *column*; "" where there is one in each.
 
-    Blanks and commas do so only in a column that is called so, and only where parts come again in other cells.
+    Blanks and commas do so only in a column that is called so, and only where parts come again in other cells; commas
+    also where every part is the whole of another cell.
     """
     cells = {*table.cells(column)}
     for separator in ("|", ";"):
@@ -64,7 +65,13 @@ def label_separator(table: CsvTable, column: str) -> str:
         several = [_pieces(cell, separator) for cell in cells]
         if len({piece for row in several for piece in row}) < sum(map(len, several)) and max(map(len, several)) > 1:
             return separator
-    return ""
+    return "," if _are_joined(cells) else ""
+
+
+def _are_joined(cells: set[str]) -> bool:
+    """Whether some cells are others joined by commas: ``anger,joy`` beside ``anger`` and ``joy``."""
+    joined = [pieces for cell in cells if len(pieces := _pieces(cell, ",")) > 1]
+    return bool(joined) and all({*pieces} <= cells for pieces in joined)
 
 
 def _pieces(cell: str, separator: str) -> list[str]:
