@@ -22,7 +22,7 @@ from striate.model.contract import Contract
 from striate.model.predictor import Predictor
 from striate.model.sources import Item
 from striate.run.predicting import predictions
-from striate.run.rows import RowFile, _write_parquet, note_of
+from striate.run.rows import FINISHED, RowFile, _write_parquet, note_of
 
 GREY = Contract(("dark", "bright"), (1, 1, 1), "L", (0.5,), (0.5,))
 
@@ -103,7 +103,10 @@ def test_json_lines_say_all_and_parquet_what_the_csv_says(photos, tmp_path):
     )
     assert table[0]["probability"] == pytest.approx(0.8, abs=1e-6)
     assert table[0]["out_of_distribution"] is False
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.jsonl", "a.parquet", "photos"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.csv", "a.csv.settings.json", "a.jsonl", "a.jsonl.settings.json", "a.parquet", "a.parquet.settings.json",
+        "photos",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -175,9 +178,55 @@ def test_what_was_interrupted_goes_on_and_is_the_same_to_the_byte(suffix, many, 
     assert said[-1].endswith("1,500 rows, 1 of them with the reason why there is no prediction")
     assert not note_of(cut).exists()
     assert lines == cut or not lines.exists()
-    assert written(Brightness(batches=0), str(many), cut, resume=True) == [
-        f"{cut} exists and is not unfinished; it was not compared with this model and these items"
+    counts = []
+    said = written(Brightness(batches=0), str(many), cut, resume=True, resumed=lambda *n: counts.append(n))
+    assert said == [f"{cut} is finished: 1,500 rows of this model and these items; nothing to do"]
+    assert counts == [(1500, 1)]  # so that it ends with the code of the first time
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.usefixtures("opened_as_given")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_finished_table_is_compared_as_an_unfinished_one_is(suffix, photos, tmp_path):
+    out = tmp_path / f"a{suffix}"
+    written(Brightness(), str(photos), out)
+    before = out.read_bytes()
+
+    def refused(message, model=None, given=photos, **more):
+        with pytest.raises(RecipeError, match=message):
+            written(model or Brightness(), str(given), out, resume=True, **more)
+        assert out.read_bytes() == before
+
+    refused("was begun with threshold None, now 0.7; ask for the same, or name another file", threshold=0.7)
+    refused(
+        "was begun with model '.*', now '.*'", Brightness(Contract(("low", "high"), (1, 1, 1), "L", (0.5,), (0.5,)))
+    )
+    Image.new("L", (3, 3), 9).save(photos / "z.png")
+    refused(r"was made of other items \(3, now 4\); predict anew, to another file")
+    (photos / "z.png").unlink()
+    (photos / "a.png").rename(photos / "a0.png")
+    refused(r"was made of other items \(3, now 3\)")
+    (photos / "a0.png").rename(photos / "a.png")
+    assert written(Brightness(batches=0), str(photos), out, resume=True)[0].endswith("nothing to do")
+    before = b"somebody's own"
+    out.write_bytes(before)
+    refused(r"was changed since it was written; remove a\S+settings.json to keep it, or predict anew")
+    note_of(out, FINISHED).write_text("{")
+    refused("settings.json: cannot be read; remove it, and predict anew")
+    note_of(out, FINISHED).unlink()
+    assert written(Brightness(batches=0), str(photos), out, resume=True) == [
+        f"{out}: left as it is; nothing beside it says with which model and settings it was made"
     ]
+    written(Brightness(), str(photos), out, threshold=0.7)  # anew, without --resume
+    assert written(Brightness(batches=0), str(photos), out, resume=True, threshold=0.7)[0].endswith("nothing to do")
+
+
+@pytest.mark.usefixtures("opened_as_given")
+def test_a_table_begun_anew_is_no_finished_one_in_between(many, tmp_path):
+    written(Brightness(), str(many), tmp_path / "a.csv")
+    with pytest.raises(KeyboardInterrupt):
+        written(Brightness(batches=20), str(many), tmp_path / "a.csv")
+    assert not note_of(tmp_path / "a.csv", FINISHED).exists()
 
 
 KILLED = """
@@ -274,7 +323,7 @@ def test_two_processes_do_not_write_one_table(many, tmp_path):
     first.close()
     written(Brightness(), str(many), tmp_path / "a.csv", resume=True)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert [*tmp_path.glob("a.csv*")] == [tmp_path / "a.csv"]
+    assert sorted(tmp_path.glob("a.csv*")) == [tmp_path / "a.csv", tmp_path / "a.csv.settings.json"]
 
 
 @pytest.mark.usefixtures("opened_as_given")
@@ -294,7 +343,8 @@ def test_rows_are_on_the_disk_before_the_note_that_tells_of_them(many, tmp_path,
     monkeypatch.setattr("striate.run.rows.write_safely", noted)
     written(Brightness(), str(many), tmp_path / "a.parquet")
     assert order[0] == (0, None)
-    assert len(order) == 2
+    assert len(order) == 3
+    assert order[2][0] == order[2][1]
     assert order[1][0] == order[1][1] > 1024  # bytes
     assert sizes[(tmp_path / "a.parquet").stat().st_ino] == (tmp_path / "a.parquet").stat().st_size
 
@@ -305,7 +355,7 @@ def test_killed_between_the_last_steps_a_complete_table_is_not_gone_on_with(phot
     monkeypatch.setattr(Path, "unlink", lambda path, **more: removed.append(path.name) or unlink(path, **more))
     written(Brightness(), str(photos), tmp_path / "a.parquet")
     assert [name for name in removed if name.startswith("a.") and not name.endswith(".part")] == [
-        "a.parquet.unfinished",
+        "a.parquet.settings.json",  # none was there
         "a.parquet.rows",
         "a.parquet.lock",
     ]
@@ -332,7 +382,7 @@ def test_names_that_are_no_utf_8_cost_a_character_and_not_the_table(tmp_path):
     (tmp_path / "b.rows").write_text("[1]\n")
     with pytest.raises(pyarrow.ArrowException):
         _write_parquet(tmp_path / "b.rows", tmp_path / "b.parquet", {"file": ""})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.rows"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "a.parquet.settings.json", "b.rows"]
 
 
 def test_parquet_without_pyarrow(photos, tmp_path, monkeypatch):

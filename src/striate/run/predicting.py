@@ -23,7 +23,7 @@ from striate.model.predictor import Predictor, output_context
 from striate.model.sources import Item, Source
 from striate.run.folder import Say, to_stderr
 from striate.run.items import GivenItems
-from striate.run.rows import SUFFIXES, RowFile, note_of
+from striate.run.rows import SUFFIXES, RowFile, finished_rows, note_of
 from striate.run.shards import Shard
 from striate.runtime import OnnxModel, is_exported, load, load_fastest
 from striate.tasks.answers import Answer, Mask, answer_of
@@ -211,9 +211,6 @@ def predictions(
         raise RecipeError(f"--out {table}: no folder {table.parent}; create it first")
     if resume and table is None:
         raise RecipeError(f"resume goes with a table, such as --out answers.csv, got {out!r}")
-    if resume and table and table.exists() and not note_of(table).exists():
-        say(f"{table} exists and is not unfinished; it was not compared with this model and these items")
-        return
     asked = None if sets is None else share_of(sets, "sets")
     how: dict[str, Any] = {"batch_size": batch_size, "threshold": threshold, "sets": asked}
     share, columns = Shard.parse(shard), ColumnChoice(label=label, file=file, text=text)
@@ -228,6 +225,14 @@ def predictions(
     about = how | {"shard": shard and str(shard), "tta": contract.tta, "top": top, "model": _checksum(found)}
     about["items"] = items.count  # of one share: others would make its bounds others
     about |= {name: getattr(found, name, None) for name in ("engine", "precision")}
+    if resume and table.exists() and not note_of(table).exists():
+        done = finished_rows(table, about, own)
+        if done is None:
+            say(f"{table}: left as it is; nothing beside it says with which model and settings it was made")
+            return
+        resumed(*done)
+        say(f"{table} is finished: {counted(done[0], 'row')} of this model and these items; nothing to do")
+        return
     with RowFile(
         table, _example(contract, found.least(asked), top), about, batch_size=size, resume=resume, top=top,
         texts=contract.mode == "text",

@@ -1,8 +1,9 @@
 """The rows of predictions in a file that is written as they come, and gone on with after an interruption.
 
 Beside an unfinished ``a.csv`` lies ``a.csv.unfinished``: what was asked, and how far the file is known to be whole, on
-the disk itself. It is written anew every few batches and removed at the end: a killed process costs some batches, and
-no row comes twice. While a process writes, ``a.csv.lock`` lies there as well.
+the disk itself. It is written anew every few batches: a killed process costs some batches, and no row comes twice. At
+the end it is renamed to ``a.csv.settings.json``, so that a finished table can be compared too. While a process writes,
+``a.csv.lock`` lies there as well.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from striate.model.sources import Item
 from striate.tasks.answers import Answer
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-UNFINISHED = ".unfinished"
+UNFINISHED, FINISHED = ".unfinished", ".settings.json"
 OWN = ("file", "text", "error")  # columns of every table, before and behind those of the task
 ROWS = 1000  # at least, between two notes of how far the file is
 
@@ -61,7 +62,7 @@ class RowFile:
     ) -> None:
         self.path, self.asked, self.top = path, asked, top
         self.columns = {"file": ""} | ({"text": ""} if texts else {}) | _named(example) | {"error": ""}
-        self.note = note_of(path)
+        self.note, self.settings = note_of(path), note_of(path, FINISHED)
         self.kind = path.suffix.lower()
         whole = self.kind == SUFFIXES[2]  # a Parquet file that is cut short is none
         self.lines = path.with_name(path.name + ".rows") if whole else path
@@ -88,6 +89,7 @@ class RowFile:
         """The file, and the note of it."""
         if not self.done:
             self._note(0)
+            self.settings.unlink(missing_ok=True)  # of the table before
         try:
             stream: IO[bytes] = self.lines.open("ab" if self.done else "wb")
         except OSError:
@@ -108,15 +110,7 @@ class RowFile:
             return {}
         if not resume:
             raise RecipeError(f"{self.path} is unfinished; go on with --resume, or remove {self.note.name}")
-        try:
-            done: dict[str, Any] = read_json(self.note)
-            known = {name: done[name] for name in ("asked", "rows", "bytes", "names", "failed")}
-            before = known["asked"].get
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            raise RecipeError(f"{self.note}: cannot be read; remove it, and predict anew") from None
-        others = [f"{name} {before(name)!r}, now {v!r}" for name, v in self.asked.items() if before(name) != v]
-        if others:
-            raise RecipeError(f"{self.path} was begun with {listed(others)}; ask for the same, or name another file")
+        known = _known(self.path, self.note, self.asked)
         if (self.lines.stat().st_size if self.lines.exists() else 0) < known["bytes"]:
             raise RecipeError(f"{self.path} is shorter than it was; remove {self.note.name}, and predict anew")
         return known
@@ -166,9 +160,9 @@ class RowFile:
         self.stream.flush()
         os.fsync(self.stream.fileno())
 
-    def _note(self, size: int) -> None:
+    def _note(self, size: int, table: int | None = None) -> None:
         about = {"asked": self.asked, "rows": self.rows, "bytes": size, "names": self.names, "failed": self.failed}
-        write_safely(self.note, json.dumps(about))
+        write_safely(self.note, json.dumps(about | {"table": table}))
 
     def __enter__(self) -> Self:
         return self
@@ -180,20 +174,58 @@ class RowFile:
             if kind is None:
                 if self.lines != self.path:
                     _write_parquet(self.lines, self.path, self.columns)
-                self.note.unlink()  # first: without a note the table is complete, with one it is gone on with
+                self._note(self.lines.stat().st_size, self.path.stat().st_size)
+                self.note.replace(self.settings)  # first: by that name the table is finished, else it is gone on with
                 if self.lines != self.path:
                     self.lines.unlink()
         finally:
             self.lock.release()
 
 
-def note_of(path: Path) -> Path:
-    """The file beside an unfinished *path* that says how far it is.
+def note_of(path: Path, ending: str = UNFINISHED) -> Path:
+    """The file beside an unfinished *path* that says how far it is; with ``FINISHED``, how a finished one was made.
 
-    >>> note_of(Path("out/a.csv")).name
-    'a.csv.unfinished'
+    >>> note_of(Path("out/a.csv")).name, note_of(Path("a.csv"), FINISHED).name
+    ('a.csv.unfinished', 'a.csv.settings.json')
     """
-    return path.with_name(path.name + UNFINISHED)
+    return path.with_name(path.name + ending)
+
+
+def finished_rows(path: Path, asked: dict[str, Any], items: Iterator[Item | DataError]) -> tuple[int, int] | None:
+    """The number of rows of the finished table at *path*, and of those without a prediction; None where nothing beside
+    it says how it was made.
+
+    Raises:
+        RecipeError: It was made with something else than *asked*, or of other *items*.
+    """
+    note = note_of(path, FINISHED)
+    if not note.exists():
+        return None
+    known, names, count = _known(path, note, asked), 0, 0
+    if path.stat().st_size != known["table"]:
+        raise RecipeError(f"{path}: was changed since it was written; remove {note.name} to keep it, or predict anew")
+    for item in items:
+        names, count = _name_added(names, item), count + 1
+    if (count, names) != (known["rows"], known["names"]):
+        raise RecipeError(
+            f"{path}: was made of other items ({known['rows']:,}, now {count:,}); predict anew, to another file"
+        )
+    return known["rows"], known["failed"]
+
+
+def _known(path: Path, note: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the *note* of the table *path* says, if that was begun with the same as what is *asked* now."""
+    try:
+        done: dict[str, Any] = read_json(note)
+        known = {name: done[name] for name in ("asked", "rows", "bytes", "names", "failed")}
+        known["table"] = done.get("table")  # bytes, once it is finished
+        before = known["asked"].get
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise RecipeError(f"{note}: cannot be read; remove it, and predict anew") from None
+    others = [f"{name} {before(name)!r}, now {v!r}" for name, v in asked.items() if before(name) != v]
+    if others:
+        raise RecipeError(f"{path} was begun with {listed(others)}; ask for the same, or name another file")
+    return known
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:
