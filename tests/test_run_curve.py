@@ -114,8 +114,9 @@ def test_several_seeds_are_drawn_too():
         def __init__(self, value):
             self.value = value
 
-        def resampled(self, times):
-            return np.full(len(times), self.value)
+        @property
+        def resamplings(self):
+            return {"accuracy": lambda times: np.full(len(times), self.value)}
 
     assert np.ptp(_resampled([Scores(0.5)], ACCURACY)) == 0
     assert set(_resampled([Scores(0.4), Scores(0.6)], ACCURACY).round(6)) == {0.4, 0.5, 0.6}

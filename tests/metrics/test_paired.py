@@ -25,7 +25,7 @@ from striate.metrics.multilabel import PrecisionRanking
 from striate.metrics.paired import compare_right, group_interval, mcnemar, tango_interval
 from striate.metrics.repeated import spread_of, student_t
 from striate.metrics.resampling import drawings
-from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
+from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, Metric
 
 ACCURACY = CLASSIFICATION.metric
 counts = st.integers(0, 400)
@@ -170,6 +170,7 @@ def test_drawn_once_each_the_metric_is_the_metric(draw, metric, same, apart):
     whole = np.ones((1, 30))
     if draw is not segmentation:  # whose sample is taken from counts
         assert scores.resampled(whole)[0] == pytest.approx(getattr(scores, metric.name))
+    assert metric.name in scores.resamplings
     assert len(scores.errors) == 30
 
 
@@ -343,3 +344,16 @@ def test_the_balanced_accuracy_of_drawn_items_is_scikit_learns():
         assert value == pytest.approx(theirs)
         if len({*truth[some].tolist()}) == 3:
             assert value == pytest.approx(balanced_accuracy_score(truth[some], said[some]))
+
+
+def test_a_metric_that_cannot_be_resampled_is_named():
+    """No other metric is taken in its place."""
+    scores = score_classification(np.log(np.eye(3) * 0.7 + 0.1), np.arange(3), ["a", "b", "c"])
+    with pytest.raises(
+        DataError, match="macro_f1 cannot be compared by resampling; it is one of accuracy, balanced_acc"
+    ):
+        paired_bootstrap(scores, scores, Metric("macro_f1", "Macro F1"))
+    with pytest.raises(DataError, match="accuraci cannot be compared by resampling; did you mean 'accuracy'"):
+        paired_bootstrap(scores, scores, Metric("accuraci", "Accuracy"))
+    with pytest.raises(DataError, match="mae cannot be compared"):
+        paired_bootstrap(scores, scores, REGRESSION.metric)

@@ -71,6 +71,10 @@ class OrdinalScores:
     def resampled(self, times):
         return times @ self.errors / times.sum(1)
 
+    @property
+    def resamplings(self):
+        return {"steps_off": self.resampled}
+
     def item_columns(self):
         return {"steps_off": list(self.each)}
 

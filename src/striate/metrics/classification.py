@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -21,6 +21,7 @@ from striate.metrics.resampling import Interval
 from striate.metrics.shared import (
     WORST,
     ItemError,
+    Resampling,
     as_plain,
     bootstrap_interval,
     check_items,
@@ -144,7 +145,7 @@ class ClassificationScores:
         """float64 ``(R,)``, the accuracy when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
         return np.asarray(1 - times @ self.errors / times.sum(1))
 
-    def resampled_balanced_accuracy(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _resampled_balanced(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Likewise the balanced accuracy: the mean recall of the classes of which an item counts."""
         of = np.eye(len(self.classes))[self.targets]
         right, items = times @ (of * (self.errors == 0)[:, None]), times @ of
@@ -155,6 +156,11 @@ class ClassificationScores:
         """What the predictions cost: by ``"sick:well=10"`` (:func:`~striate.metrics.costs.cost_matrix`) or a matrix."""
         matrix = cost_matrix(costs, self.classes) if isinstance(costs, str) else costs
         return score_costs(self.log_probabilities, self.targets, matrix, self.classes)
+
+    @property
+    def resamplings(self) -> Mapping[str, Resampling]:
+        """Of each metric that can be resampled, by name, the function that does it."""
+        return {"accuracy": self.resampled, "balanced_accuracy": self._resampled_balanced}
 
     def item_columns(self) -> dict[str, list[Any]]:
         """``label``, ``prediction``, ``right``, ``probability``, ``loss``; and ``p(NAME)`` of each class."""

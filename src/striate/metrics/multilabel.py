@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from striate.metrics.resampling import Interval, drawings, middle, resamples_of
 from striate.metrics.shared import (
     WORST,
     ItemError,
+    Resampling,
     as_plain,
     bootstrap_interval,
     check_table,
@@ -141,6 +142,11 @@ class MultilabelScores:
     def _interval(self, metric: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
         draws = drawings(self.n, resamples_of(self.logits.size))
         return middle(np.concatenate([metric(times) for times in draws]))
+
+    @property
+    def resamplings(self) -> Mapping[str, Resampling]:
+        """Of each metric that can be resampled, by name, the function that does it."""
+        return {"mean_average_precision": self.resampled}
 
     def item_columns(self) -> dict[str, list[Any]]:
         """``labels`` and ``prediction``, separated by ``;``, ``right``, and every label's probability, ``p(NAME)``."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import DataError
+from striate.errors import DataError, nearest
 from striate.metrics.repeated import student_t
 from striate.metrics.resampling import RESAMPLES, drawings, middle
 from striate.metrics.shared import Scores
@@ -223,11 +223,15 @@ def paired_bootstrap(
 
 
 def resampled_metric(scores: Scores, times: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """float64 ``(R,)``, *metric* of the task when item i counts ``times[:, i]`` times: the task's own, or one of its
-    others that *scores* can resample by name, as the balanced accuracy.
+    """float64 ``(R,)``, *metric* when item i counts ``times[:, i]`` times: one that *scores* can resample.
+
+    Raises:
+        DataError: It is none of these.
     """
-    found: NDArray[np.float64] = getattr(scores, f"resampled_{metric.name}", scores.resampled)(times)
-    return found
+    known = scores.resamplings
+    if metric.name not in known:
+        raise DataError(f"{metric.name} cannot be compared by resampling{nearest(metric.name, known)}")
+    return known[metric.name](times)
 
 
 def expanded(drawn: NDArray[np.float64], value: float, units: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -14,7 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from striate.errors import printable
 from striate.metrics.resampling import Interval
 from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_intervals, spearman, spearman_interval
-from striate.metrics.shared import ITEM, WORST, ItemError, aligned, as_plain, check_table, free_names, item_name
+from striate.metrics.shared import (
+    ITEM,
+    WORST,
+    ItemError,
+    Resampling,
+    aligned,
+    as_plain,
+    check_table,
+    free_names,
+    item_name,
+)
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -92,6 +102,11 @@ class RegressionScores:
     def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 ``(R,)``, the mean absolute error when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
         return np.asarray(times @ self.errors / times.sum(1))
+
+    @property
+    def resamplings(self) -> Mapping[str, Resampling]:
+        """Of each metric that can be resampled, by name, the function that does it."""
+        return {"mae": self.resampled}
 
     def item_columns(self) -> dict[str, list[Any]]:
         """Of each value its target, ``NAME``, and ``predicted NAME``; and ``error``, the mean absolute error. A value

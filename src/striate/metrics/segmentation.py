@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +13,16 @@ from striate.errors import DataError, printable
 from striate.metrics.classification import confused_pairs, wilson
 from striate.metrics.outlines import boundary_f1, count_objects
 from striate.metrics.resampling import Interval, drawings, middle
-from striate.metrics.shared import WORST, ItemError, as_plain, bootstrap_interval, class_table, item_name, percent
+from striate.metrics.shared import (
+    WORST,
+    ItemError,
+    Resampling,
+    as_plain,
+    bootstrap_interval,
+    class_table,
+    item_name,
+    percent,
+)
 from striate.tasks.task import IGNORE
 
 RESAMPLES = 1000  # of the images, for the intervals
@@ -108,6 +117,11 @@ class SegmentationScores:
         """float64 ``(R,)``, the mean IoU when image i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
         both, union = (times @ self.areas[:, i].astype(np.float64) for i in (0, 1))
         return _mean_iou(both, union)
+
+    @property
+    def resamplings(self) -> Mapping[str, Resampling]:
+        """Of each metric that can be resampled, by name, the function that does it."""
+        return {"mean_iou": self.resampled}
 
     def item_columns(self) -> dict[str, list[Any]]:
         """``mean_iou``; None where no pixel is labelled."""

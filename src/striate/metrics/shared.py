@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from math import ceil, log10
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from unicodedata import combining, east_asian_width
 
 import numpy as np
@@ -34,6 +34,9 @@ class ItemError:
         return percent(value) if self.share else f"{value:.4g}"
 
 
+Resampling: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # (R, N) to (R,)
+
+
 class Scores(Protocol):
     """What was measured on a split. ``str()`` is the text of ``striate evaluate``.
 
@@ -57,6 +60,10 @@ class Scores(Protocol):
 
     def resampled(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 ``(R,)``, the task's metric when item i counts ``times[:, i]`` times; *times* is ``(R, N)``."""
+
+    @property
+    def resamplings(self) -> Mapping[str, Resampling]:
+        """As ``resampled``, for each metric that can be: the task's own and others, by name."""
 
     def item_columns(self) -> dict[str, list[Any]]:
         """Every item's label, prediction and probabilities, a column each: the columns of ``evaluate -o items.csv``."""
