@@ -430,6 +430,30 @@ def test_openvino(tmp_path: Path, trained: Path, cli) -> None:
     assert (answer.code, answer.err) == (2, "striate: --to program: has no half; use --to onnx or openvino\n")
 
 
+@pytest.mark.parametrize(("to", "ending"), [("onnx", ".onnx"), ("program", ".pt2"), ("openvino", ".xml")])
+def test_somebody_elses_model_that_names_striate_is_kept(tmp_path: Path, to: str, ending: str) -> None:
+    """Such as one that torch exported from a module of striate: the path of a source file is in it."""
+    model, path = model_of("regression"), tmp_path / f"own{ending}"
+    for _ in range(2):
+        write(model, path, to)
+    if to == "onnx":
+        foreign = onnx.load(str(path))
+        del foreign.metadata_props[:]
+        foreign.doc_string = "site-packages/striate/net/build.py"
+        onnx.save(foreign, str(tmp_path / "b.onnx"))
+    elif to == "program":
+        program = torch.export.export(nn.Linear(2, 2), (torch.zeros(1, 2),))
+        torch.export.save(program, tmp_path / "b.pt2", extra_files={"notes": "made with striate"})
+    else:
+        (tmp_path / "b.xml").write_text('<net><rt_info><notes value="striate" /></rt_info></net>')
+    (tmp_path / f"c{ending}").write_text("striate")
+    for name in ("b", "c"):
+        before = (tmp_path / f"{name}{ending}").read_bytes()
+        with pytest.raises(SpecError, match=rf"{name}{ending}: already exists, and was not written by this command"):
+            write(model, tmp_path / f"{name}{ending}", to)
+        assert (tmp_path / f"{name}{ending}").read_bytes() == before
+
+
 def test_somebody_elses_weights_are_kept(tmp_path: Path) -> None:
     model = model_of("regression")
     (tmp_path / "weights.bin").write_text("mine")

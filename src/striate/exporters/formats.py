@@ -12,9 +12,9 @@ import numpy as np
 from striate.errors import SpecError
 from striate.exporters.comparing import Running, check_same, compare_file
 from striate.exporters.exported import Exported, ExportError
-from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, quantise_onnx, write_onnx
-from striate.exporters.openvino import OpenvinoRunner, halve_openvino, write_openvino
-from striate.exporters.program import ProgramRunner, write_program
+from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, is_own_onnx, quantise_onnx, write_onnx
+from striate.exporters.openvino import OpenvinoRunner, halve_openvino, is_own_openvino, write_openvino
+from striate.exporters.program import ProgramRunner, is_own_program, write_program
 from striate.exporters.smaller import Smaller
 from striate.files import write_safely
 from striate.model.model import Model
@@ -27,6 +27,7 @@ class Format:
     endings: tuple[str, ...]
     write: Callable[[Model, Path], None]
     run: Callable[[Path], Running]
+    is_own: Callable[[Path], bool]  # whether a file of this format is one that striate wrote
     opset: int | None = None
     smaller: Mapping[str, Callable[[Path, Path, np.ndarray], None]] = field(default_factory=dict)  # by the kind
 
@@ -36,9 +37,11 @@ class Format:
 
 
 FORMATS = {
-    "onnx": Format((".onnx",), write_onnx, OnnxRunner, OPSET, {"int8": quantise_onnx, "half": halve_onnx}),
-    "openvino": Format((".xml", ".bin"), write_openvino, OpenvinoRunner, OPSET, {"half": halve_openvino}),
-    "program": Format((".pt2",), write_program, ProgramRunner),
+    "onnx": Format((".onnx",), write_onnx, OnnxRunner, is_own_onnx, OPSET, {"int8": quantise_onnx, "half": halve_onnx}),
+    "openvino": Format(
+        (".xml", ".bin"), write_openvino, OpenvinoRunner, is_own_openvino, OPSET, {"half": halve_openvino}
+    ),
+    "program": Format((".pt2",), write_program, ProgramRunner, is_own_program),
 }
 
 
@@ -122,7 +125,7 @@ def _check_free(path: Path, how: Format) -> None:
         raise SpecError(f"{path}: give a name that ends in {how.endings[0]}")
     if not path.parent.is_dir():
         raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
-    if path.exists() and not (path.is_file() and b"striate" in path.read_bytes()):
+    if path.exists() and not (path.is_file() and how.is_own(path)):
         raise SpecError(f"{path}: already exists, and was not written by this command; give another name with -o")
     for beside in (path.with_suffix(ending) for ending in how.endings[1:]):
         if beside.exists() and not (path.exists() and beside.is_file()):

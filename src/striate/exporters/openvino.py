@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -30,6 +31,15 @@ def halve_openvino(path: Path, smaller: Path, calibration: np.ndarray) -> None:
     """Writes the file at *path* to *smaller*, its weights as float16."""
     openvino = needed("openvino", "openvino")
     openvino.save_model(openvino.Core().read_model(path), smaller, compress_to_fp16=True)
+
+
+def is_own_openvino(path: Path) -> bool:
+    """Whether the file at *path* is an OpenVINO model whose runtime information contains a contract of striate."""
+    try:
+        about = ElementTree.parse(path).find("rt_info/framework")
+    except (ElementTree.ParseError, UnicodeDecodeError, ValueError):
+        return False
+    return about is not None and {"striate", "contract"} <= {entry.tag for entry in about}
 
 
 class OpenvinoRunner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -20,6 +21,16 @@ def write_program(model: Model, path: Path) -> None:
     with standalone(model) as whole:
         program = torch.export.export(whole, (whole.example(),), dynamic_shapes=dynamic_batch())
         torch.export.save(program, path, extra_files=metadata(model))
+
+
+def is_own_program(path: Path) -> bool:
+    """Whether the file at *path* is a program of torch.export with a contract of striate beside it."""
+    try:
+        with ZipFile(path) as archive:
+            names = {name.partition("/")[2] for name in archive.namelist()}
+    except BadZipFile:
+        return False
+    return {"extra/striate", "extra/contract"} <= names
 
 
 class ProgramRunner:
