@@ -1,5 +1,7 @@
 """What `train` chooses where nobody said, by the kind and the number of the items."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,15 +84,30 @@ def test_the_kind_of_the_data_is_said(tmp_path):
     )
 
 
-@pytest.mark.parametrize("dataset", [images(50_000, (3, 32, 32)), images(50_000, (1, 28, 40))], ids=["colour", "large"])
+def test_many_small_colour_images_get_a_net_and_a_recipe_of_their_own(tmp_path):
+    choice = choose(images(50_000, (3, 32, 32)))
+    assert (choice.net, choice.init) == ("rgb_small", "whiten")
+    assert choice.recipe == replace(find_recipe("quick-rgb"), augment="shift=2", tta="none")  # photos? nobody knows
+    assert choice.line(choice.recipe).startswith(
+        "recipe: quick-rgb, 8 epochs of batches of 500 (since the images are in colour, small and many: 50,000;"
+    )
+    assert [choose(images(n, (3, 32, 32))).recipe.epochs for n in (10_000, 20_000, 10**6)] == [30, 20, 3]
+    assert choose(images(9_999, (3, 32, 32))).name == choose(images(10_000, (3, 32, 33))).name == "default"
+    for names, augment, tta in (("cat", "dog"), "shift=2 flip=alternate", "flip"), (("6", "9"), "shift=2", "none"):
+        photos = open_data(photo_files(tmp_path / names[0], names))
+        choice = choose(replace(photos, train=photos.train.take(np.arange(20_000) % len(photos.train))))
+        assert (choice.recipe.augment, choice.recipe.tta) == (augment, tta)
+
+
+@pytest.mark.parametrize("dataset", [images(50_000, (3, 48, 48)), images(50_000, (1, 28, 40))], ids=["colour", "large"])
 def test_many_images_get_fewer_epochs_of_larger_batches_at_a_higher_rate(dataset):
     choice = choose(dataset)
     assert (choice.recipe, choice.net) == (Recipe(epochs=10, batch_size=128, lr=0.004), "")
     assert choice.line(choice.recipe).startswith(
         "recipe: default, 10 epochs of batches of 128 (since the images are many: 50,000;"
     )
-    assert choose(images(10_000, (3, 32, 32))).recipe == Recipe(batch_size=64, lr=0.0028)
-    assert choose(images(10**6, (3, 32, 32))).recipe.epochs == 3  # each is seen a few times at least
+    assert choose(images(10_000, (3, 48, 48))).recipe == Recipe(batch_size=64, lr=0.0028)
+    assert choose(images(10**6, (3, 48, 48))).recipe.epochs == 3  # each is seen a few times at least
 
 
 def test_a_network_that_is_given_is_trained_as_the_number_of_images_says():

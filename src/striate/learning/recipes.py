@@ -59,6 +59,24 @@ class NamedRecipe:
 MANY_BATCHES = 40  # of an epoch
 
 
+_SMALL_PHOTOS = Recipe(  # Jordan 2024 and what became of it
+    epochs=8,
+    batch_size=500,
+    optimizer="muon",
+    lr=0.1,
+    momentum=0.6,
+    norm_bias_lr=2.0,
+    weight_decay=0.0,
+    schedule="linear",
+    warmup=0.0,
+    label_smoothing=0.2,
+    augment="shift=2 flip=alternate",
+    start_size=0.75,
+    keep="last",
+    validation_fraction=0.05,
+    tta="flip",
+)
+
 RECIPES: dict[str, NamedRecipe] = {
     "default": NamedRecipe(
         Recipe(),
@@ -156,24 +174,14 @@ RECIPES: dict[str, NamedRecipe] = {
         "2.13; striate train CAMVID",
     ),
     REGRESSION.default_recipe: NamedRecipe(Recipe(), "numbers from images, as default", steps=800),
+    "quick-rgb": NamedRecipe(
+        _SMALL_PHOTOS,
+        "a few epochs of many small colour images, mirrored and shifted, with Muon",
+        net="rgb_small",
+        init="whiten",
+    ),
     "fast-cifar": NamedRecipe(
-        Recipe(
-            epochs=10,
-            batch_size=500,
-            optimizer="muon",
-            lr=0.1,
-            momentum=0.6,
-            norm_bias_lr=2.0,
-            weight_decay=0.0,
-            schedule="linear",
-            warmup=0.0,
-            label_smoothing=0.2,
-            augment="shift=2 flip=alternate",
-            start_size=0.75,
-            keep="last",
-            validation_fraction=0.02,
-            tta="flip",
-        ),
+        replace(_SMALL_PHOTOS, epochs=10, validation_fraction=0.02),
         "airbench94 with Muon for small colour photos, thousands of each class (CIFAR-10 and its kin)",
         net="airbench94",
         init="whiten",

@@ -65,6 +65,10 @@ def choose(
     """
     choice = _choose(dataset, fine_tuned, net_given, rate_given, fraction)
     augment, why_augment = augmentation(dataset)
+    if choice.net == "rgb_small":  # shifted anyway, mirrored where that is known to keep the class
+        mirrored = choice.recipe
+        recipe = mirrored if augment == "standard" else replace(mirrored, augment="shift=2", tta="none")
+        return replace(choice, recipe=recipe, why_augment=why_augment)
     if not why_augment:
         return choice
     recipe, why = replace(choice.recipe, augment=augment), choice.why
@@ -129,6 +133,11 @@ def _choose(dataset: DataSet, fine_tuned: bool, net_given: bool, rate_given: boo
         quick = RECIPES["quick"]
         recipe = replace(quick.recipe, epochs=max(1, round(QUICK / items)))
         return Choice(recipe, "quick", f"the images are grey, small and many: {items:,}", quick.net)
+    if dataset.mode == "RGB" and max(dataset.input[1:]) <= SMALL and not net_given and not rate_given:
+        named = RECIPES["quick-rgb"]
+        recipe = replace(named.recipe, epochs=min(MOST_RGB, max(3, round(QUICK_RGB / items))))
+        why = f"the images are in colour, small and many: {items:,}"
+        return Choice(recipe, "quick-rgb", why, named.net, init=named.init)
     epochs, batch_size = min(recipe.epochs, max(3, round(SEEN / items))), 64 if items < LARGE else 128
     lr = round(recipe.lr * math.sqrt(batch_size / recipe.batch_size), 4)
     recipe = replace(recipe, epochs=epochs, batch_size=batch_size, lr=lr)
@@ -143,6 +152,7 @@ def init_suits(init: str, dataset: DataSet) -> bool:
 SIDED = re.compile(r"(?i)(?<![a-z])(left|right|(anti|counter)?clockwise|digit|letter)(?![a-z])")  # not so in a mirror
 MANY, LARGE = 10_000, 40_000  # images from which on a training split is large, and very large
 SEEN = 500_000  # images, an image of each epoch counted, after which a network has learned most of what it will
+QUICK_RGB, MOST_RGB = 400_000, 30  # likewise of small colour images; epochs of them at most
 QUICK = 60_000  # the same of small grey images, in one cycle of a high learning rate
 MORE, PHOTOS_SEEN = 60, 54_000  # epochs, and images in all of them, that few photos take: each is new every time
 SMALL = 32  # pixels of the longer side

@@ -25,7 +25,7 @@ from striate.zoo.mobile import efficientnet_b0, mobilenet_v2, mobilenet_v3_large
 from striate.zoo.nin import allconv, nin
 from striate.zoo.resnet import cifar_resnet, resnet, resnet18_cifar, resnext50
 from striate.zoo.segmentation import fcn8, fcn32, unet, unet_2015, unet_medium, unet_small
-from striate.zoo.speed import airbench94
+from striate.zoo.speed import airbench94, rgb_small
 from striate.zoo.vgg import vgg, vgg_regressor, vgg_small, vgg_small_regressor
 
 IMAGENET: Shape = (3, 224, 224)
@@ -85,6 +85,7 @@ ZOO: dict[str, Entry] = {
     "efficientnet_b0": Entry(efficientnet_b0, "Tan and Le", 2019, IMAGENET),
     "convnext_tiny": Entry(convnext_tiny, "Liu et al.", 2022, IMAGENET),
     "airbench94": Entry(airbench94, "Jordan", 2024, CIFAR),
+    "rgb_small": Entry(rgb_small, "after Jordan", 2024, CIFAR),
     "textcnn": Entry(textcnn, "Kim", 2014, (59,)),
     "text_small": Entry(text_small, "after Iyyer et al.", 2015, (59,)),
     "voxnet": Entry(voxnet, "Maturana and Scherer", 2015, (1, 32, 32, 32)),

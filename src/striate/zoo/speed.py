@@ -27,3 +27,10 @@ def airbench94(classes: int = 10, widths: tuple[int, int, int] = (64, 256, 256))
         whiten=Conv(24, 2), gelu0=GELU(), **groups, pool=AdaptiveMaxPool(1), flat=Flatten(),
         head=Linear(classes, bias=False),
     )  # fmt: skip
+
+
+def rgb_small(classes: int = 10) -> Seq:
+    """``airbench94`` with fewer maps, for small colour photos on an ordinary processor: a quarter of its work, 498,104
+    parameters for ten classes.
+    """
+    return airbench94(classes, widths=(32, 128, 128))
