@@ -74,6 +74,46 @@ def test_a_seven_is_a_seven(page):
     )
 
 
+def answers(page):
+    return page.locator(".answers button").all_text_contents()
+
+
+def test_the_prediction_stands_beside_the_input(page):
+    """Also in 3-D and on a phone, where the last layer is out of sight; it leads to the arithmetic."""
+    draw_seven(page)
+    shares = page.evaluate("striate.probabilities()")
+    order = sorted(range(10), key=lambda c: -shares[c])[:3]
+    assert answers(page) == [f"{c} {100 * shares[c]:.1f}%" for c in order]
+    assert order[0] == 7
+    page.locator(".answers button").nth(1).click()
+    assert state(page)["unit"] == f"out:{order[1]}"
+
+
+def test_a_small_drawing_is_fitted_to_the_size_of_the_samples(page):
+    """A digit of half their size is not what the network has learned from; that is said, and Fit mends it."""
+    page.get_by_role("button", name="Clear").click()
+    page.locator("input[type=range]").fill("1.5")
+    advice = page.locator("#input .note[role=status]")
+    draw(page, [(0.12 + 0.42 * x, 0.3 + 0.42 * y) for x, y in SEVEN])
+    assert advice.text_content() == "Smaller than what the network has learned from: Fit enlarges it."
+    before = page.evaluate("striate.values('input').data")
+    page.get_by_role("button", name="Fit").click()
+    assert top(page) == "7"
+    assert not advice.text_content()
+    fitted = np.array(page.evaluate("striate.values('input').data")).reshape(32, 32)
+    rows, columns = np.nonzero(fitted > fitted.min() + 0.25 * np.ptp(fitted))
+    assert np.ptp(rows) + 1 >= 28  # as the samples, which fill the height
+    assert abs((rows.min() + rows.max() + 1) / 2 - 16) <= 1.5
+    assert abs((columns.min() + columns.max() + 1) / 2 - 16) <= 1.5
+    page.keyboard.press("u")
+    assert page.evaluate("striate.values('input').data") == before
+    page.keyboard.press("g")
+    assert np.array_equal(np.array(page.evaluate("striate.values('input').data")).reshape(32, 32), fitted)
+    page.get_by_role("button", name="Clear").click()
+    page.keyboard.press("g")  # of an empty pad nothing is fitted
+    assert len(set(page.evaluate("striate.values('input').data"))) == 1
+
+
 def test_it_agrees_with_pytorch_and_says_so(page):
     assert page.evaluate("striate.check.share") <= 1e-4
     assert page.locator("#banner").text_content().startswith("Checked: this page computes what PyTorch computed")
@@ -254,8 +294,7 @@ def test_in_space_and_back(page):
     assert page.locator(".space-label").first.bounding_box() != before
     assert state(page)["space"] is True
     page.keyboard.press("f")
-    page.wait_for_timeout(700)
-    assert canvas.is_hidden()
+    until(page, "getComputedStyle(document.getElementById('space-canvas')).display === 'none'")
     assert page.locator(".stage canvas").first.is_visible()
     assert state(page)["space"] is False
 
@@ -549,3 +588,60 @@ def test_everything_is_reached_by_keyboard(browser, lenet_file):
             page.keyboard.press("Tab")
             seen.add(page.evaluate(f"{controls}.indexOf(document.activeElement)"))
         assert len(seen - {-1}) == wanted
+
+
+WINDOWS = "conv 4 3 stride=2 padding=2 dilation=2; avgpool 3 stride=2 padding=1 ceil=yes; conv 4 3x5 padding=1x2 groups=2; maxpool 2; flatten; linear 2"
+
+
+def test_a_window_says_its_settings_and_the_size_by_the_formula(browser, tmp_path):
+    """The formula is that of the textbooks, (W - K + 2P) / S + 1, with the numbers put in; what is rounded says which way."""
+    expected = {
+        "conv1:0:0:0": "4 kernels of 3\u00d73\u00d73 weights, stride 2, padding 2, dilation 2 (so it reaches over 5). "
+        "Output: (17 \u2212 5 + 2\u00b72) / 2 + 1 = 9; (19 \u2212 5 + 2\u00b72) / 2 + 1 = 10.",
+        "pool1:0:0:0": "Windows of 3\u00d73, stride 2, padding 1. "
+        "Output: (9 \u2212 3 + 2\u00b71) / 2 + 1 = 5; \u2308(10 \u2212 3 + 2\u00b71) / 2\u2309 + 1 = 6.",
+        "conv2:0:0:0": "4 kernels of 3\u00d75\u00d72 weights, stride 1, padding 1\u00d72, 2 groups. "
+        "Output: (5 \u2212 3 + 2\u00b71) / 1 + 1 = 5; (6 \u2212 5 + 2\u00b72) / 1 + 1 = 6.",
+        "pool2:0:0:0": "Windows of 2\u00d72, stride 2, padding 0. "
+        "Output: \u230a(5 \u2212 2 + 2\u00b70) / 2\u230b + 1 = 2; (6 \u2212 2 + 2\u00b70) / 2 + 1 = 3.",
+    }
+    path = view(WINDOWS, input=(3, 17, 19)).save(tmp_path / "w.html")
+    with opened(browser, path.as_uri()) as page:
+        for unit, text in expected.items():
+            page.evaluate("unit => striate.open(unit)", unit)
+            assert page.locator("#arithmetic .step .note").first.text_content() == text
+
+
+def test_window_kernel_and_products_stand_in_one_row(browser, lenet_file):
+    """Of a kernel of 5x5, on a laptop's screen; no number is wider than its cell."""
+    with opened(browser, lenet_file.as_uri(), viewport={"width": 1280, "height": 800}) as page:
+        page.evaluate("striate.open('c3:3:5:5')")
+        tops = page.evaluate("[...document.querySelector('.three').querySelectorAll('table')].map(t => t.offsetTop)")
+        assert len(tops) == 3
+        assert len(set(tops)) == 1
+        assert page.evaluate(
+            "[...document.querySelectorAll('#arithmetic td, #arithmetic input')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+        )
+
+
+def test_on_a_phone_the_arithmetic_is_seen_at_once(browser, lenet_file):
+    """It lies over the lower part of the screen, and the kept cell above it."""
+    with opened(browser, lenet_file.as_uri(), viewport={"width": 390, "height": 844}, has_touch=True) as page:
+        page.locator(".stage canvas").first.tap(position={"x": 40, "y": 300})
+        page.wait_for_timeout(300)
+        sheet = page.locator("#arithmetic").bounding_box()
+        cell = page.locator(".diagram > svg").last.locator("rect").last.bounding_box()
+        assert sheet["y"] + sheet["height"] == pytest.approx(844, abs=1)
+        assert 844 / 3 < sheet["y"]
+        assert 0 < cell["y"]
+        assert cell["y"] + cell["height"] < sheet["y"]
+        page.get_by_role("button", name="Close").tap()
+        assert page.locator("#arithmetic").is_hidden()
+
+
+def test_ten_outputs_are_one_column_beside_their_names(browser, lenet_file):
+    """Also while a panel leaves the network less height."""
+    with opened(browser, lenet_file.as_uri(), viewport={"width": 1280, "height": 800}) as page:
+        page.evaluate("striate.panel('kernels')")
+        page.wait_for_timeout(300)
+        assert page.locator(".bars span").all_text_contents() == [str(c) for c in range(10)]

@@ -283,6 +283,17 @@ def test_samples_of_texts_are_the_texts(in_folder):
         np.testing.assert_array_equal(sample.item, same.item)
 
 
+def test_a_network_of_signals_has_drawn_ones():
+    """A sine, a step and a pulse: a signal of zeros would show nothing."""
+    samples = view("conv 4 5; relu; flatten; linear 3", input=(2, 40)).scene.samples
+    assert [sample.name for sample in samples] == ["sine", "step", "pulse"]
+    for sample in samples:
+        assert sample.item.shape == (2, 40)
+        assert np.ptp(sample.item) > 0.9
+    sine = samples[0].item[0]
+    assert np.sum(sine[:-1] * sine[1:] < 0) == 5  # three periods cross zero five times
+
+
 def test_inputs_of_ones_own(trained, digit):
     scene = view(trained, digit).scene
     assert [sample["name"] for sample in scene.about["samples"]] == ["one.png"]

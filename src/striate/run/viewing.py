@@ -73,8 +73,10 @@ def _title(net: Inspectable, model: InspectedModel) -> str:
 
 
 def _drawn(model: InspectedModel) -> list[Sample]:
-    """Drawn shapes, for a network of large images or of volumes that has no others."""
+    """Drawn shapes, for a network of large images, of signals or of volumes that has no others."""
     contract = model.contract
+    if contract.mode == "values" and len(contract.input) == 2:
+        return _signals(contract.input)
     if contract.mode == "values" and len(contract.input) == 4:
         return _solids(contract.input)
     if contract.mode not in ("L", "RGB") or contract.input[1] * contract.input[2] < 64 * 64:
@@ -86,6 +88,13 @@ def _drawn(model: InspectedModel) -> list[Sample]:
         return []
     part = shapes.parts["test"]
     return [Sample(f"shapes {i + 1}", model.item(np.asarray(image))) for i, image in enumerate(part.inputs)]
+
+
+def _signals(input: Shape) -> list[Sample]:
+    """A sine, a step and a pulse from -1 to 1, the same in every channel."""
+    t = np.linspace(0, 1, input[1])
+    signals = {"sine": np.sin(6 * np.pi * t), "step": np.sign(t - 0.5), "pulse": np.exp(-((t - 0.5) ** 2) / 0.01)}
+    return [Sample(name, np.broadcast_to(signal, input).astype(np.float32)) for name, signal in signals.items()]
 
 
 def _solids(input: Shape) -> list[Sample]:

@@ -212,7 +212,7 @@ export class Diagram {
     const [n, d, h, w] = this.net.values.get(stage.shown).shape, coarse = room > 0.75 * this.room ? this.room : room  // stages alike look alike
     if (h * w * d === 1) {
       const last = stage === this.last
-      const tall = last && n <= 30 ? Math.min(26, Math.max(12, Math.floor(room / n))) : Math.min(n <= 30 ? 14 : 11, Math.max(3, Math.floor(Math.sqrt((room * 1.6 * WIDE) / n))))
+      const tall = last && n <= 30 ? Math.min(26, Math.max(12, Math.floor((room + 1) / n) - 1)) : Math.min(n <= 30 ? 14 : 11, Math.max(3, Math.floor(Math.sqrt((room * 1.6 * WIDE) / n))))
       const gap = tall > 10 ? 1 : 0, rows = Math.min(n, Math.max(1, Math.floor((room + gap) / (tall + gap))))
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall < 11 ? tall : Math.min(tall, 16), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
@@ -336,9 +336,12 @@ export class Diagram {
       name.textContent = names[c]
       bar.style.width = '100%'
       bar.style.transform = `scaleX(${activation ? y[c] : Math.abs(y[c]) / most})`
-      number.textContent = activation ? `${(100 * y[c]).toFixed(1)}%` : short4(y[c])
+      number.textContent = this.share(y[c])
     })
   }
+
+  /** An output as a person reads it. @param {number} y */
+  share(y) { return Number.isNaN(y) ? '\u2026' : this.net.scene.output.activation ? `${(100 * y).toFixed(1)}%` : short4(y) }
 
   /** The thin lines between columns. */
   links() {

@@ -30,6 +30,25 @@ const result = (exact, shown) => fixed(exact) + (fixed(exact) === fixed(shown) ?
 const less = v => (v < 0 ? `(${fixed(v)})` : fixed(v))
 const signed = v => (v < 0 ? `\u2212 ${fixed(-v)}` : `+ ${fixed(v)}`)
 
+const both = (/** @type {any[]} */ values, sign = '\u00d7') => (values.every(v => v === values[0]) ? `${values[0]}` : values.join(sign))
+
+/** Kernels or windows of a layer in words, and the size of its output by the formula of the textbooks: (W - K + 2P) / S + 1. @param {any} layer @param {number[]} before the shape of its input, of four axes */
+export function facts(layer, before) {
+  const { op, rank, settings: { kernel, stride = kernel, padding, dilation, groups = 1, ceil = false } } = layer
+  if (!['conv', 'maxpool', 'avgpool'].includes(op) || !Array.isArray(kernel)) return ''
+  const all = (/** @type {any} */ v, /** @type {number} */ missing) => (Array.isArray(v) ? v : Array(rank).fill(v ?? missing)), [s, p, d] = [all(stride, 1), all(padding, 0), all(dilation, 1)]
+  if (![...s, ...p, ...d].every(Number.isInteger)) return ''
+  const sizes = before.slice(4 - rank), out = layer.shape.slice(1)
+  const parts = kernel.map((k, a) => {
+    const reach = d[a] * (k - 1) + 1, over = sizes[a] - reach + 2 * p[a], text = `(${sizes[a]} \u2212 ${reach} + 2\u00b7${p[a]}) / ${s[a]}`
+    const [left, right, round] = over % s[a] === 0 ? ['', '', Math.floor] : ceil ? ['\u2308', '\u2309', Math.ceil] : ['\u230a', '\u230b', Math.floor]
+    return round(over / s[a]) + 1 === out[a] ? `${left}${text}${right} + 1 = ${out[a]}` : ''
+  })
+  const what = op === 'conv' ? `${layer.shape[0]} kernels of ${[...kernel, before[0] / groups].join('\u00d7')} weights` : `windows of ${kernel.join('\u00d7')}`
+  const set = `stride ${both(s)}, padding ${both(p)}${d.some(v => v > 1) ? `, dilation ${both(d)} (so it reaches over ${both(kernel.map((k, a) => d[a] * (k - 1) + 1))})` : ''}${groups > 1 ? `, ${groups} groups` : ''}`
+  return `${what[0].toUpperCase()}${what.slice(1)}, ${set}.${parts.every(Boolean) ? ` Output: ${both(parts, '; ')}.` : ''}`
+}
+
 export class Arithmetic {
   /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, step: Function, toggle: Function, edit: Function, open: Function, beside: Function}} on */
   constructor(net, root, on) {
@@ -89,6 +108,8 @@ export class Arithmetic {
     this.reading = layer
     const step = el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`))
     this.root.append(step)
+    const about = facts(layer, inputs[0].shape)
+    if (about) step.append(el('p', { className: 'note' }, about))
     if (reads.kind === 'sum') this.sum(step, layer, unit, reads, x, total)
     else if (reads.kind === 'max') this.max(step, layer, reads, x, total)
     else this.line(step, layer, unit, reads, x, total)

@@ -2,7 +2,7 @@
 import { fill } from 'striate/colour'
 import { OwnImages } from 'striate/images'
 import { item } from 'striate/net'
-import { prepared } from 'striate/resample'
+import { prepared, resized } from 'striate/resample'
 import { packed, unpacked } from 'striate/state'
 import { svg } from 'striate/diagram'
 
@@ -18,7 +18,7 @@ export function el(tag, properties = {}, ...children) {
 function caption(name, samples) {
   let n = 0
   while (n < name.length && samples.length > 1 && samples.every(s => s.name[n] === name[n])) n++
-  return n > 3 && n < name.length && name.length > 10 ? `\u2026${name.slice(n)}` : name
+  return n > 3 && n < name.length && name.length > 6 ? `\u2026${name.slice(n)}` : name
 }
 
 /** The pixels of a prepared image or array, for a canvas. */
@@ -86,10 +86,11 @@ export class Pad {
     const nudges = moves.map(([sign, word, x, y]) => el('button', { title: `Move the drawing ${word} by a pixel`, ariaLabel: `Move ${word}`, onclick: () => this.nudge(x, y) }, sign))
     if (image) this.own = new OwnImages({ take: (pixels, name) => this.take(pixels, name), begin: () => this.remember(), live: pixels => this.become(pixels), say: text => this.say(text), alpha: C === 4 })
     this.message = el('p', { className: 'message' })
+    this.advice = el('p', { className: 'note', role: 'status' })
     this.message.setAttribute('role', 'status')
     this.root.append(el('h2', {}, image ? 'Input: draw, drop or paste an image' : 'Input: draw here'), box, this.message,
-      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One step back (u)', () => this.undo()), this.eraser, ...(photo ? [this.colour] : []), ...(image ? this.own.buttons : [])),
-      el('div', { className: 'row tight' }, this.size, ...nudges))
+      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One step back (u)', () => this.undo()), this.eraser, ...(this.usual ? [button('Fit', 'Make the drawing as large as the samples are, and put it where they are (g)', () => this.fit())] : []), ...(photo ? [this.colour] : []), ...(image ? this.own.buttons : [])),
+      el('div', { className: 'row tight' }, this.size, ...nudges), this.advice)
     let last = null
     const at = e => { const [, H, W] = this.about.shape, r = this.canvas.getBoundingClientRect(); return [((e.clientX - r.left) / r.width) * W, ((e.clientY - r.top) / r.height) * H] }
     const width = e => Number(this.size.value) * (e.pointerType === 'pen' && e.pressure ? 0.4 + 1.2 * e.pressure : 1)
@@ -106,7 +107,40 @@ export class Pad {
       for (const each of e.getCoalescedEvents?.().length ? e.getCoalescedEvents() : [e]) { const now = at(each); this.line(last, now, width(each)); last = now }
       this.done()
     })
-    for (const name of ['pointerup', 'pointercancel']) this.canvas.addEventListener(name, () => { last = null })
+    for (const name of ['pointerup', 'pointercancel']) this.canvas.addEventListener(name, () => { last = null; this.advise() })
+  }
+
+  /** Where a drawing on black has its ink: its middle and its longer side; null of an empty pad, and of what is no drawing on black. */
+  ink(item) {
+    const [, H, W] = this.about.shape, dark = [0, W - 1, (H - 1) * W, H * W - 1].every(i => item[i] < 64)
+    let [x0, y0, x1, y1] = [W, H, 0, 0]
+    if (dark) for (let y = 0, i = 0; y < H; y++) for (let x = 0; x < W; x++, i++) if (item[i] >= 64) { x0 = Math.min(x0, x); x1 = Math.max(x1, x + 1); y0 = Math.min(y0, y); y1 = Math.max(y1, y + 1) }
+    return x1 > x0 ? { middle: [(x0 + x1) / 2, (y0 + y1) / 2], long: Math.max(x1 - x0, y1 - y0) } : null
+  }
+
+  /** The usual place and size of the samples' drawings; null where most of them are no drawings on black. */
+  get usual() {
+    if (this.about.kind !== 'image' || this.about.shape[0] !== 1 || this.about.limit || this.about.room) return null
+    const some = this.samples.slice(0, this.scene.samples.length), found = some.map(item => this.ink(item)).filter(Boolean), mean = of => found.reduce((s, f) => s + of(f), 0) / found.length
+    return found.length > 0.8 * some.length ? { middle: [mean(f => f.middle[0]), mean(f => f.middle[1])], long: mean(f => f.long) } : null
+  }
+
+  /** A network knows drawings of the size and at the place of those that it learned from: the drawing gets both. */
+  fit() {
+    const own = this.ink(this.item), { usual } = this
+    if (!own || !usual) return
+    this.keep()
+    const [, H, W] = this.about.shape, s = usual.long / own.long, [w, h] = [W, H].map(v => Math.round(v * s)), large = resized(this.item, W, H, [0, 0, W, H], w, h, 'bilinear'), [dx, dy] = [0, 1].map(a => Math.round(usual.middle[a] - own.middle[a] * s))
+    const fitted = this.item.slice().fill(0)
+    for (let y = Math.max(0, dy); y < Math.min(H, dy + h); y++) for (let x = Math.max(0, dx); x < Math.min(W, dx + w); x++) fitted[y * W + x] = large[(y - dy) * w + x - dx]
+    this.item = fitted
+    this.done()
+  }
+
+  /** Says of a drawing that is much smaller than the samples what helps. */
+  advise() {
+    const own = this.ink(this.item), { usual } = this
+    this.advice.textContent = own && usual && own.long < 0.8 * usual.long ? 'Smaller than what the network has learned from: Fit enlarges it.' : ''
   }
 
   // ------------------------------------------------------------------------------------------------------ volumes
@@ -283,7 +317,7 @@ export class Pad {
   }
 
   // --------------------------------------------------------------------------------------------------- for the page
-  done() { this.paint(); this.changed() }
+  done() { if (this.advice) this.advice.textContent = ''; this.paint(); this.changed() }
 
   paint() {
     if (!this.canvas) return

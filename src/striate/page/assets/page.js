@@ -52,6 +52,10 @@ class Page {
       const unit = at => at && { layer: this.diagram.last.shown, unit: at }
       this.mask = new Mask(this.net, this.pad, byId('input'), { click: at => this.pin(unit(at)), hover: (at, event) => this.hover(unit(at), event) })
     }
+    if (this.diagram.listed()) {
+      this.answers = el('p', { className: 'answers' })
+      byId('input').insertBefore(el('div', {}, el('h2', {}, 'Prediction'), this.answers), this.pad.grid?.previousSibling ?? null)
+    }
     scene.offered = scene.samples.length  // behind them, unseen until a panel offers them, items of the test split
     if (scene.tested) { this.pad.samples.push(...testedItems(scene)); scene.samples = [...scene.samples, ...scene.tested.items.map(name => ({ name }))] }
     this.panels = new Panels(this, byId('panels'))
@@ -166,6 +170,7 @@ class Page {
 
   paint() {
     this.diagram.paint(this.state.scale, this.panels.compare.maps())
+    this.answer()
     this.tell()
     this.legend()
     this.remark()
@@ -173,6 +178,14 @@ class Page {
     this.mask?.paint()
     this.panels.refresh()
     if (this.space.goal || this.space.share) { this.space.upload(); this.space.draw() }
+  }
+
+  /** The likeliest classes beside the input, where they are seen while the last layer is not: on a phone, in 3-D, of a long network. */
+  answer() {
+    if (!this.answers) return
+    const { names, activation } = this.scene.output, y = this.diagram.source.outputs(), order = names.map((_, i) => i), { last } = this.diagram
+    if (activation) order.sort((a, b) => y[b] - y[a])
+    this.answers.replaceChildren(...order.slice(0, 3).map(c => el('button', { title: `${names[c]}: open its arithmetic`, onclick: () => this.pin({ layer: last.shown, unit: [c, 0, 0, 0] }) }, el('b', {}, names[c]), ` ${this.diagram.share(y[c])}`)))
   }
 
   legend() {
@@ -233,7 +246,7 @@ class Page {
     this.arithmetic.show(found)
     this.panels.refresh()
     this.resized(true)
-    if (found) this.bring(this.diagram.stageOf.get(found.layer))
+    if (found) { this.bring(this.diagram.stageOf.get(found.layer)); this.uncover(found) }
     this.remark()
     this.legend()
     this.store()
@@ -252,6 +265,14 @@ class Page {
   bring(stage) {
     const box = byId('network')
     if (stage.x < box.scrollLeft + 60 || stage.x + stage.width > box.scrollLeft + box.clientWidth - 60) box.scrollLeft = stage.x + stage.width / 2 - box.clientWidth / 2
+  }
+
+  /** On a narrow screen the arithmetic lies over the lower part: what is kept moves above it. */
+  uncover(found) {
+    const sheet = byId('arithmetic'), box = byId('network'), cell = this.diagram.cell(found)
+    if (!cell || this.state.space || getComputedStyle(sheet).position !== 'fixed') return
+    const under = box.getBoundingClientRect().top + cell.y + cell.height + 24 - box.scrollTop - sheet.getBoundingClientRect().top
+    if (under > 0) scrollBy(0, under)
   }
 
   /** The kernel's slide over the map: every place of a small map, coarse steps on a large one. */
@@ -359,6 +380,7 @@ class Page {
     else if (e.key === 'x' && this.pinned && this.net.switches) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
     else if (e.key === 'c' && this.pad.canvas) this.pad.clear()
     else if (e.key === 'u' && this.pad.canvas) this.pad.undo()
+    else if (e.key === 'g' && this.pad.advice) this.pad.fit()
     else if (e.key === 'e' && this.pad.eraser) this.pad.erase(!this.pad.erasing)
   }
 

@@ -22,7 +22,7 @@ function shares(from, start, end, to, kind) {
 const long = (start, end) => Math.fround(Math.fround(end) - Math.fround(start))
 
 /** One channel, bytes, from a box [left, top, right, bottom] of it to width x height. */
-function resized(bytes, w, h, box, width, height, kind) {
+export function resized(bytes, w, h, box, width, height, kind) {
   if (kind === 'nearest') {
     const out = new Uint8Array(width * height), across = nearest(box[0], box[2], width), down = nearest(box[1], box[3], height)
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[y * width + x] = bytes[down[y] * w + across[x]]
