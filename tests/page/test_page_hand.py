@@ -590,11 +590,18 @@ def test_everything_is_reached_by_keyboard(browser, lenet_file):
         assert len(seen - {-1}) == wanted
 
 
-WINDOWS = "conv 4 3 stride=2 padding=2 dilation=2; avgpool 3 stride=2 padding=1 ceil=yes; conv 4 3x5 padding=1x2 groups=2; maxpool 2; flatten; linear 2"
+WINDOWS = """
+conv 4 3 stride=2 padding=2 dilation=2
+avgpool 3 stride=2 padding=1 ceil=yes
+conv 4 3x5 padding=1x2 groups=2
+maxpool 2
+flatten
+linear 2
+"""
 
 
 def test_a_window_says_its_settings_and_the_size_by_the_formula(browser, tmp_path):
-    """The formula is that of the textbooks, (W - K + 2P) / S + 1, with the numbers put in; what is rounded says which way."""
+    """The textbooks' formula, (W - K + 2P) / S + 1, with the numbers put in; rounding says which way."""
     expected = {
         "conv1:0:0:0": "4 kernels of 3\u00d73\u00d73 weights, stride 2, padding 2, dilation 2 (so it reaches over 5). "
         "Output: (17 \u2212 5 + 2\u00b72) / 2 + 1 = 9; (19 \u2212 5 + 2\u00b72) / 2 + 1 = 10.",
@@ -620,7 +627,7 @@ def test_window_kernel_and_products_stand_in_one_row(browser, lenet_file):
         assert len(tops) == 3
         assert len(set(tops)) == 1
         assert page.evaluate(
-            "[...document.querySelectorAll('#arithmetic td, #arithmetic input')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+            "[...document.querySelectorAll('#arithmetic :is(td, input)')].every(e => e.scrollWidth <= e.clientWidth + 1)"
         )
 
 
@@ -632,8 +639,8 @@ def test_on_a_phone_the_arithmetic_is_seen_at_once(browser, lenet_file):
         sheet = page.locator("#arithmetic").bounding_box()
         cell = page.locator(".diagram > svg").last.locator("rect").last.bounding_box()
         assert sheet["y"] + sheet["height"] == pytest.approx(844, abs=1)
-        assert 844 / 3 < sheet["y"]
-        assert 0 < cell["y"]
+        assert sheet["y"] > 844 / 3
+        assert cell["y"] > 0
         assert cell["y"] + cell["height"] < sheet["y"]
         page.get_by_role("button", name="Close").tap()
         assert page.locator("#arithmetic").is_hidden()
