@@ -400,6 +400,15 @@ def test_nothing_serious_and_never_too_wide(browser, tmp_path, colours, width):
         assert len(seen - {-1}) == wanted
 
 
+@pytest.mark.slow
+def test_on_a_phone_the_arithmetic_stands_below_its_output(browser, tmp_path):
+    """It lies over nothing: in the lab it is a part of the page, whose formula of the size stands beside the output."""
+    path = LabPage.of(convolve("1 0 1; 0 1 0; 1 1 1", "1 0; 0 1")).save(tmp_path / "lab.html")
+    with opened(browser, path.as_uri(), viewport={"width": 390, "height": 844}) as page:
+        assert page.evaluate("getComputedStyle(document.getElementById('arithmetic')).position") == "static"
+        assert "Output:" not in page.locator("#arithmetic").text_content()
+
+
 def test_what_it_shows_is_text(tmp_path):
     page = LabPage.of(convolve("1 0; 0 1", "1"))
     page.scene["image"]["name"] = "</script><img src=x>"

@@ -38,6 +38,14 @@ BROKEN: dict[str, tuple[str, str]] = {
         "conv 6 5; rleu",
         "layer 2: unknown layer 'rleu'; did you mean 'relu'?\n    rleu",
     ),
+    "another name of global pooling": (
+        "conv 6 5; globalavgpool; linear 2",
+        "layer 2: unknown layer 'globalavgpool'; did you mean 'adaptiveavgpool 1'?\n    globalavgpool",
+    ),
+    "another name of global pooling, short": (
+        "conv 6 5; gap",
+        "layer 2: unknown layer 'gap'; did you mean 'adaptiveavgpool 1'?\n    gap",
+    ),
     "an unknown layer on a line": (
         "input 1x28x28\n\nconv 6 5  # first\nmaxpol 2\n",
         "line 4: unknown layer 'maxpol'; did you mean 'maxpool'?\n    maxpol 2",

@@ -44,7 +44,7 @@ export function facts(layer, before) {
     const [left, right, round] = over % s[a] === 0 ? ['', '', Math.floor] : ceil ? ['\u2308', '\u2309', Math.ceil] : ['\u230a', '\u230b', Math.floor]
     return round(over / s[a]) + 1 === out[a] ? `${left}${text}${right} + 1 = ${out[a]}` : ''
   })
-  const what = op === 'conv' ? `${layer.shape[0]} kernels of ${[...kernel, before[0] / groups].join('\u00d7')} weights` : `windows of ${kernel.join('\u00d7')}`
+  const what = op === 'conv' ? `${layer.shape[0]} kernel${layer.shape[0] === 1 ? '' : 's'} of ${[...kernel, before[0] / groups].join('\u00d7')} weights` : `windows of ${kernel.join('\u00d7')}`
   const set = `stride ${both(s)}, padding ${both(p)}${d.some(v => v > 1) ? `, dilation ${both(d)} (so it reaches over ${both(kernel.map((k, a) => d[a] * (k - 1) + 1))})` : ''}${groups > 1 ? `, ${groups} groups` : ''}`
   return `${what[0].toUpperCase()}${what.slice(1)}, ${set}.${parts.every(Boolean) ? ` Output: ${both(parts, '; ')}.` : ''}`
 }
@@ -108,7 +108,7 @@ export class Arithmetic {
     this.reading = layer
     const step = el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`))
     this.root.append(step)
-    const about = facts(layer, inputs[0].shape)
+    const about = digits.whole ? '' : facts(layer, inputs[0].shape)  // the lab says it beside its output
     if (about) step.append(el('p', { className: 'note' }, about))
     if (reads.kind === 'sum') this.sum(step, layer, unit, reads, x, total)
     else if (reads.kind === 'max') this.max(step, layer, reads, x, total)
