@@ -74,7 +74,7 @@ LIKE = {  # words for the same, written otherwise
     "layer norm": "layernorm", "drop out": "dropout", "max_pool": "maxpool", "avg_pool": "avgpool", "sum": "add",
     "batch_norm": "batchnorm", "conv2d": "conv", "conv1d": "conv", "conv3d": "conv", "maxpool2d": "maxpool",
     "gap": "adaptiveavgpool 1", "globalavgpool": "adaptiveavgpool 1", "global average": "adaptiveavgpool 1",
-    "globalaveragepooling2d": "adaptiveavgpool 1", "global max": "adaptivemaxpool 1", "globalmaxpool": "adaptivemaxpool 1",
+    "globalaveragepooling2d": "adaptiveavgpool 1", "global max": "adaptivemaxpool 1",
     "mul": "multiply", "reshape": "flatten", "interpolate": "upsample", "upsampling": "upsample",
 }  # fmt: skip
 
