@@ -69,7 +69,7 @@ def test_arrays_and_tensors_are_what_an_npz_of_them_is(tmp_path, x, mode, input)
         (np.stack([Y, Y % 2], 1) + 0.5, "regression", ("y0", "y1")),
         (np.stack([Y > 0, Y > 1], 1), "multilabel", ("0", "1")),
         (np.eye(3)[Y], "classification", ("0", "1", "2")),
-        (MASKS, "segmentation", ("0", "1")),
+        (MASKS, "segmentation", ("background", "foreground")),
     ],
     ids=["ints", "words", "objects", "floats", "values", "flags", "one-hot", "masks"],
 )

@@ -16,6 +16,7 @@ from striate.datasets.show.items import sheet_contract
 from striate.errors import DataError
 
 SIDE = 12
+BINARY = ("background", "foreground")
 
 
 def photo(path, seed=0, side=SIDE, format=None):
@@ -285,7 +286,7 @@ def pairs(root, image, mask, n=5, **how):
     return root
 
 
-def is_segmentation(data, classes=("0", "1"), items=5):
+def is_segmentation(data, classes=BINARY, items=5):
     assert (data.task.name, data.classes, sum(counts(data).values())) == ("segmentation", classes, items)
     assert data.input == (3, SIDE, SIDE)
     return True
@@ -358,7 +359,7 @@ def test_where_both_readings_are_possible_both_commands_are_given(tmp_path, name
         (tmp_path / names[1]).mkdir(exist_ok=True)
         Image.fromarray(rng.integers(0, 2, (SIDE, SIDE), np.uint8) * 255).save(tmp_path / names[1] / f"{i}.png")
     text = message(tmp_path)
-    for task, classes in (("classification", tuple(sorted(names))), ("segmentation", ("0", "255"))):
+    for task, classes in (("classification", tuple(sorted(names))), ("segmentation", BINARY)):
         assert f"striate data {shlex.quote(str(tmp_path))} --task {task}" in text
         data = open_data(tmp_path, task=task)
         assert (data.task, data.classes) == (task, classes)
@@ -367,10 +368,10 @@ def test_where_both_readings_are_possible_both_commands_are_given(tmp_path, name
 @pytest.mark.parametrize(
     ("names", "classes"),
     [
-        (("#_0", "#_1"), ("0", "255")), (("#_0", "#_1", "#_2"), ("0", "255")), (("#-a1", "#-a2"), ("0", "255")),
+        (("#_0", "#_1"), BINARY), (("#_0", "#_1", "#_2"), BINARY), (("#-a1", "#-a2"), BINARY),
         (("#_cat", "#_dog"), ("background", "cat", "dog")),
         (("#_mask_left", "#_mask_right"), ("background", "left", "right")),
-        (("lungs/#", "heart/#"), ("background", "heart", "lungs")), (("#.mask.1", "#.mask.2"), ("0", "255")),
+        (("lungs/#", "heart/#"), ("background", "heart", "lungs")), (("#.mask.1", "#.mask.2"), BINARY),
     ],
 )  # fmt: skip
 def test_several_masks_of_an_image_are_put_together(tmp_path, names, classes):
@@ -426,7 +427,7 @@ def test_a_folder_for_each_item(tmp_path, top, images, masks, n):
     if top == "stage1_train/":
         build(tmp_path, "stage1_test/a/images/a.png", "stage1_test/b/images/b.png")
     data = open_data(tmp_path)
-    assert is_segmentation(data, ("0", "255"), 6)
+    assert is_segmentation(data, BINARY, 6)
     part = read_part(data.train, sheet_contract(data, (3, SIDE, SIDE)))
     assert all((mask == 1).sum() == 2 * SIDE * n for mask in part.targets)
     noted = [note for note in data.notes if "stage1_test/ has 2 images and no masks" in note]
@@ -486,8 +487,7 @@ def test_the_field_of_view_is_no_target(tmp_path, image, manual, view, masked):
                 blob(tmp_path / name[1], (0, 255), seed=i)
             blob(tmp_path / name[2], (0, 255))
     data = open_data(tmp_path)
-    classes = ("0", "1") if manual.endswith(".gif") else ("0", "255")
-    assert is_segmentation(data, classes, 7 if masked else 4)
+    assert is_segmentation(data, BINARY, 7 if masked else 4)
     assert data.why.endswith(f"{manual.partition('/')[0]}/")
     assert masked or data.notes[0].startswith(f"test/{image.partition('/')[0]}/ has 3 images and no masks")
 
@@ -624,7 +624,7 @@ def test_smoothed_edges_are_a_fault_with_the_threshold_that_mends_it(tmp_path, l
     threshold = int(text.partition("--mask-threshold ")[2].partition(",")[0])
     assert abs(threshold - (low + high) / 2) < 12
     data = open_data(tmp_path, mask_threshold=threshold)
-    assert (data.task, data.classes) == ("segmentation", ("0", "255"))
+    assert (data.task, data.classes) == ("segmentation", BINARY)
     assert not doctor(tmp_path, mask_threshold=threshold).faults
 
 

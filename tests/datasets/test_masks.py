@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import striate
 from striate.datasets import open_data
+from striate.datasets.sources.mask_values import with_earlier_names
 from striate.datasets.sources.masks import open_masks
 from striate.datasets.sources.masks_places import is_masks
 from striate.errors import DataError
+from striate.model.contract import Contract
+from striate.model.model import Model
+from striate.net.build import build
+from striate.spec import parse
 
 CAMVID = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "camvid"
 
@@ -95,7 +101,7 @@ def test_what_has_no_partner_is_left_out_and_noted(tmp_path, pairs, picture, mas
     mask(tmp_path / "masks" / "over.png", [[0, 9]])
     data = open_masks(tmp_path)
     assert len(data.train) == 1
-    assert data.classes == ("0", "1")
+    assert data.classes == ("background", "foreground")
     assert data.notes == (
         "train: 7 images without a mask skipped: a0.png, a1.png, a2.png, a3.png, a4.png and 2 more",
         "train: 1 mask without an image skipped: over.png",
@@ -139,7 +145,6 @@ def test_no_training_part_or_two(tmp_path, pairs):
 @pytest.mark.parametrize(
     ("values", "classes", "note"),
     [
-        ([0, 255], ("0", "255"), ()),
         ([0, 1, 2, 255], ("0", "1", "2"), ("pixels of value 255 are ignored",)),
         ([1, 2, 4, 255], ("1", "2", "4"), ("pixels of value 255 are ignored",)),
         ([0, 128, 255], ("0", "128", "255"), ()),
@@ -151,6 +156,41 @@ def test_the_values_are_the_classes(tmp_path, pairs, values, classes, note):
     assert data.classes == classes
     assert data.mask_values == tuple(map(int, classes))
     assert data.notes == note
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "found"),
+    [
+        ([0, 255], "L", (0, 255)), ([0, 1], "L", (0, 1)), ([0, 1, 255], "L", (0, 1)),
+        ([0, 0xFFFFFF], "RGB", (0, 0xFFFFFF)),
+    ],
+)  # fmt: skip
+def test_black_and_white_masks_have_a_background_and_a_foreground(tmp_path, pairs, values, mode, found):
+    """As tools for segmentation call them; 255 beside 0 and 1 is ignored, as ever."""
+    data = open_masks(pairs(tmp_path, [[values], [values]], mode=mode))
+    assert (data.classes, data.mask_values) == (("background", "foreground"), found)
+    (tmp_path / "classes.txt").write_text("soil\nleaf")
+    assert open_masks(tmp_path).classes == ("soil", "leaf")
+
+
+def test_models_that_call_the_two_as_their_values_still_know_them(tmp_path, pairs):
+    white = open_masks(pairs(tmp_path / "white", [[[0, 255]]]))
+    ones = open_masks(pairs(tmp_path / "ones", [[[0, 1]]]))
+    assert with_earlier_names(white, ("0", "255")).classes == ("0", "255")
+    assert with_earlier_names(ones, ("0", "1")).classes == ("0", "1")
+    assert with_earlier_names(ones, ("0", "1", "2")).classes == ("0", "1")
+    assert with_earlier_names(white, ("0", "1", "2")).classes == ("background", "foreground")  # it knows no 255
+    assert with_earlier_names(white, ("background", "foreground")) is white
+    assert with_earlier_names(white, ("soil", "leaf")) is white
+
+
+def test_a_model_of_an_earlier_version_is_evaluated_under_its_own_names(tmp_path, pairs):
+    pairs(tmp_path / "data" / "train", [[[0, 255]]])
+    pairs(tmp_path / "data" / "test", [[[0, 255]], [[255, 255]]])
+    contract = Contract(("0", "255"), (1, 1, 2), "L", (0.5,), (0.5,), task="segmentation", mask_values=(0, 255))
+    model = Model(build(parse("input 1x1x2; conv 2 1")), contract)
+    scores = striate.evaluate(model, tmp_path / "data", split="test")
+    assert [(c.name, c.pixels) for c in scores.per_class] == [("0", 1), ("255", 3)]
 
 
 def test_colours(tmp_path, pairs):
@@ -294,7 +334,7 @@ def test_masks_of_another_size(tmp_path, pairs, mask):
     mask(tmp_path / "masks" / "1.png", [[0, 1, 5]])
     data = open_masks(tmp_path)
     assert len(data.train) == 1
-    assert data.classes == ("0", "1")
+    assert data.classes == ("background", "foreground")
     assert "train: 1 mask not of the image's size skipped, the first 1.png: 3x1 pixels, its image 2x1" in data.notes
     mask(tmp_path / "masks" / "0.png", [[0], [1]])
     assert message(tmp_path) == (

@@ -135,7 +135,7 @@ KINDS = ["folders", "idx", "masks", "files", "texts", "arrays", "values"]
 def test_every_source_gives_a_data_set_that_a_contract_takes(each_source, kind):
     data = open_data(each_source[kind])
     assert data.task == ("segmentation" if kind == "masks" else "classification")
-    assert data.classes == ("0", "1")
+    assert data.classes == (("background", "foreground") if kind == "masks" else ("0", "1"))
     assert len(data.train) + len(data.test) == 24
     assert data.why
     channels = 0 if data.mode == "text" else data.input[0]

@@ -270,3 +270,12 @@ def test_values_that_are_called_as_another_column_keep_their_targets():
         assert columns[title] == true[:, i].tolist()
         assert columns[f"predicted {name}"] == predicted[:, i].tolist()
     assert columns["error"] == [10.0, 10.0]
+
+
+def test_of_a_background_and_a_foreground_the_line_has_the_foregrounds_iou():
+    """2 of 3 pixels of the foreground's union, 1 of 2 of the background's."""
+    masks = [(np.array([[[0, 1, 1, 1]]]), np.array([[[0, 0, 1, 1]]]))]
+    said = score_segmentation(masks, ["background", "foreground"]).headline()
+    assert said.startswith("mean IoU 58.33% (95% interval ")
+    assert said.endswith("IoU of foreground 66.7%; pixel accuracy 75.0%)")
+    assert "IoU of" not in score_segmentation(masks, ["sky", "sea"]).headline()

@@ -25,6 +25,7 @@ from striate.metrics.shared import (
 )
 from striate.tasks.task import IGNORE
 
+BACKGROUND = "background"  # the class of what is no object, where masks have one
 RESAMPLES = 1000  # of the images, for the intervals
 
 
@@ -134,6 +135,9 @@ class SegmentationScores:
     def headline(self, items: str = "items") -> str:
         low, high = self.mean_iou_interval
         pixels = f"pixel accuracy {self.pixel_accuracy:.1%}"
+        if len(self.classes) == 2 and BACKGROUND in self.classes:  # what most tools show alone
+            (object,) = (c for c in self.per_class if c.name != BACKGROUND)
+            pixels = f"IoU of {printable(object.name)} {percent(object.iou)}; {pixels}"
         return f"mean IoU {self.mean_iou:.2%} (95% interval {low:.1%} to {high:.1%}; {pixels})"
 
     def _more(self) -> list[str]:

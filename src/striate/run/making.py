@@ -14,6 +14,7 @@ import torch
 from striate.analysis import analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
+from striate.datasets.sources.mask_values import with_earlier_names
 from striate.errors import DataError, ModelError, SpecError
 from striate.files import FolderLock, write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
@@ -149,6 +150,7 @@ def _prepared(
         network = network or before.network
         if choice.of_data != opened or before.other_data(choice, dataset):
             dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
+        dataset = with_earlier_names(dataset, before.about.get("classes", ()))
     _announce(dataset, say, quick=before is None and world.first)
     given_settings = settings or {}
     chosen = (
@@ -182,6 +184,7 @@ def _prepared(
     dataset = sampled(dataset, recipe.fraction, recipe.seed)
     pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
     if pretrained:
+        dataset = with_earlier_names(dataset, pretrained.contract.classes)
         choice = replace(choice, weights=pretrained.path, init="auto" if choice.init in FROM_DATA else choice.init)
     given = before.contract if before else None
     plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)

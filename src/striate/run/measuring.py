@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
 from striate.datasets.mask_recipe import read_mask
+from striate.datasets.sources.mask_values import with_earlier_names
 from striate.errors import DataError, RecipeError, listed, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
@@ -137,6 +138,7 @@ def parts_for(
         **options | {"task": model.contract.task, "value_range": model.contract.value_range or None},
         progress=fetching,
     )
+    dataset = with_earlier_names(dataset, model.contract.classes)
     contract, where = model.contract, str(data) if isinstance(data, str | Path) else dataset.name
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)

@@ -7,11 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from striate.datasets.dataset import DataSet
 from striate.datasets.mask_recipe import MaskFile, MaskRecipe, read_mask
 from striate.errors import DataError, listed, listed_quoted
 from striate.files import read_regular_text
@@ -21,6 +22,7 @@ from striate.model.image import header
 NAMES = "classes.txt"
 NAME_FILES = (NAMES, "class_dict.csv", "labelmap.txt", "label_colors.txt")
 IGNORED = {"unlabelled", "unlabeled", "unlabel", "void", "ignore", "ignored", "don't care", "dont care"}
+BINARY = ("background", "foreground")  # the classes of masks of 0 and 1, or 0 and 255, that nothing names
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".webp"}
 _FEW = 16  # values: above it a mask from a lossy file has been blurred
 _GREY = 0x010101  # white saved in colour is 255 times this
@@ -197,7 +199,8 @@ def mask_meaning(
     named in their order (0 and 255, say). A name such as ``unlabelled`` or ``void`` is no class: its pixels are
     ignored, as are those of 255; any other value beyond the names is an error. Without: each value of the training
     masks is a class, except for 255 beside small numbers, which is ignored, as Pascal VOC does. What is only in
-    ``val`` or ``test`` is then ignored too, and noted. Grey saved in colour (``0x010101`` times a number) counts as
+    ``val`` or ``test`` is then ignored too, and noted. A class is called as its value; 0 and 1, or 0 and 255, if
+    these are all, ``background`` and ``foreground``. Grey saved in colour (``0x010101`` times a number) counts as
     grey.
 
     Raises:
@@ -240,13 +243,33 @@ def _by_names(path: Path, train: Sequence[int], everywhere: Sequence[int]) -> tu
 def _by_themselves(
     train: Sequence[int], everywhere: Sequence[int], grey: bool = False
 ) -> tuple[dict[str, int], list[str]]:
-    """The classes, each called as its value; and notes."""
+    """The classes, each called as its value, or as ``BINARY``; and notes."""
     kept = _without_ignored(train)
     notes = [f"pixels of value {IGNORE} are ignored"] if len(kept) < len(train) else []
     beside = [0] if grey else everywhere
     unseen = [_as_text(value, beside) for value in everywhere if value not in train and value != IGNORE]
     notes += [f"pixels of {listed(unseen)}, which no training mask contains, are ignored"] if unseen else []
-    return {_as_text(value, beside): value for value in kept}, notes
+    names = binary_names(kept) or [_as_text(value, beside) for value in kept]
+    return dict(zip(names, kept, strict=True)), notes
+
+
+def binary_names(values: Sequence[int]) -> tuple[str, ...]:
+    """What the classes of black and white masks are called where nothing names them; none of other *values*.
+
+    >>> binary_names([0, 255]), binary_names([0, 1]), binary_names([0, 1, 2])
+    (('background', 'foreground'), ('background', 'foreground'), ())
+    """
+    return BINARY if [*values] in ([0, 1], [0, IGNORE]) else ()
+
+
+def with_earlier_names(dataset: DataSet, classes: Sequence[str]) -> DataSet:
+    """*dataset*, the two classes of its masks called as their values (``"0"``, ``"255"``), if a model has such
+    *classes*: one of an earlier version, or of masks with more values.
+    """
+    if dataset.classes != BINARY or {*BINARY} <= {*classes}:
+        return dataset
+    names = (("0", "1"),) * (dataset.mask_values == (0, 1)) + (("0", "255"),)
+    return next((replace(dataset, classes=pair) for pair in names if {*pair} <= {*classes}), dataset)
 
 
 def _without_ignored(values: Sequence[int]) -> list[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets.dataset import DataSet
+from striate.datasets.sources.mask_values import binary_names
 from striate.datasets.sources.rows import is_whole, parse_number
 from striate.errors import DataError, RecipeError, listed
 from striate.model.contract import IGNORE, IMAGES
@@ -175,7 +176,8 @@ def _masks(path: Path, arrays: Keyed, names: tuple[str, ...]) -> ArrayTargets:
             f"{path}: {key} contains {listed(sorted(unknown - {IGNORE}))}, but there are {len(names)} class names"
         )
     note = f"pixels of {listed(sorted(unknown))} are ignored"
-    return ArrayTargets(SEGMENTATION, names or tuple(map(str, known)), targets, (note,) if unknown else ())
+    classes = names or binary_names(known.tolist()) or tuple(map(str, known))
+    return ArrayTargets(SEGMENTATION, classes, targets, (note,) if unknown else ())
 
 
 def as_task(dataset: DataSet, task: Task | None) -> DataSet:

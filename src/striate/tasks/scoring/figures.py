@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from striate.metrics import ClassificationScores, MultilabelScores, RegressionScores, SegmentationScores
 from striate.metrics.classification import wilson
+from striate.metrics.segmentation import BACKGROUND
 from striate.metrics.shared import decimal, percent, share_interval
 from striate.report.figures import ReportFigure, figures_section
 from striate.report.markup import Html
 
 WILSON, BOOTSTRAP = "95%, Wilson", "95%, bootstrap"
-GROUND = "background"  # the class of what is no object, where masks have one
 CLOSE = 0.03  # of two shares: less is no difference to act on
 Figure = ReportFigure
 
@@ -196,7 +196,7 @@ def segmentation_figures(scores: SegmentationScores) -> Html:
     known = [c for c in scores.per_class if c.iou is not None]
     weakest = min(known, key=lambda c: c.iou or 0.0)
     worst, tenth, half, *_ = map(percent, scores.quantiles)
-    counted = [c for c in scores.per_class if c.name != GROUND]
+    counted = [c for c in scores.per_class if c.name != BACKGROUND]
     specks = max(counted or scores.per_class, key=lambda c: c.predicted_objects / max(1, c.objects))
     share = scores.commonest.pixels / scores.pixels
     missed = (weakest.recall or 0.0) < (weakest.precision or 0.0)
@@ -246,7 +246,7 @@ def segmentation_figures(scores: SegmentationScores) -> Html:
             "",
             "",
             f"Connected areas that are predicted, where the labels have {sum(c.objects for c in counted):,}"
-            f"{'' if len(counted) == len(scores.per_class) else f', without “{GROUND}”'}; of each class below.",
+            f"{'' if len(counted) == len(scores.per_class) else f', without “{BACKGROUND}”'}; of each class below.",
             f"Of “{specks.name}” there are many more than labelled: small specks; train longer, or leave out small "
             f"areas."
             if specks.predicted_objects > 2 * specks.objects + 5
