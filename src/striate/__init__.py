@@ -6,6 +6,7 @@ torch comes in with the first name that needs it.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ if TYPE_CHECKING:
     from striate.tasks.answers import Mask as Mask
     from striate.tasks.answers import Prediction as Prediction
     from striate.tasks.answers import Values as Values
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime would tell its maker what it is used for
 
 # module -> its public names
 _WHERE = {

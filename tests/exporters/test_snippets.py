@@ -153,7 +153,7 @@ def test_words_come_apart_as_in_training() -> None:
 def program_inputs(contract: Contract, tmp_path: Path) -> tuple[list[dict], list[np.ndarray]]:
     """Images as raw bytes in files, and what they should become."""
     given, expected = [], []
-    for i, image in enumerate(images(alpha=False)):
+    for i, image in enumerate(images()):
         raw = np.asarray(image)
         (tmp_path / f"{i}.raw").write_bytes(raw.tobytes())
         given.append({"file": f"{i}.raw", "width": image.width, "height": image.height, "channels": raw.shape[2]})

@@ -1,8 +1,11 @@
 """Prediction from an ONNX file: the answers of the model file that it is from, its messages, and no torch."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import onnx
@@ -106,7 +109,7 @@ def test_evaluate_and_compare_take_the_file(tmp_path):
 
 
 # -------------------------------------------------------------------------------------------------- what is refused
-def test_files_that_are_none_of_ours(tmp_path):
+def test_files_that_are_none_of_ours(tmp_path, monkeypatch):
     def why(path):
         with pytest.raises(ModelError) as caught:
             striate.runtime.load(path)
@@ -120,6 +123,10 @@ def test_files_that_are_none_of_ours(tmp_path):
         assert "onnxruntime cannot read it (" in why(tmp_path / f"{name}.onnx")
     (tmp_path / "folder.onnx").mkdir()
     why(tmp_path / "folder.onnx")
+    denied = Mock(side_effect=PermissionError(13, "Permission denied"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", denied)
+        assert why(path).endswith("grey.onnx: Permission denied")
 
     def saved(name, about):
         onnx.save(by_hand(model, about), tmp_path / f"{name}.onnx")
@@ -197,9 +204,14 @@ def test_the_command_line_predicts_every_task_where_torch_cannot_be_imported(tmp
         assert len(json.loads(run.stdout)) == 5
         assert run.stderr.startswith(f"striate: {photos}/e.jpg: ")
     _, path = both("text", tmp_path)
-    run = subprocess.run([sys.executable, "-c", BLOCKED, "predict", str(path), "good"], capture_output=True, text=True)
+    words = [sys.executable, "-c", BLOCKED, "predict", str(path), "good"]
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    env |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    (tmp_path / "home").mkdir()
+    run = subprocess.run(words, capture_output=True, text=True, check=False, env=env)
     assert run.stdout.startswith('"good": '), run.stderr
     assert run.returncode == 0
+    assert not [*(tmp_path / "home").rglob("*onnxruntime*")]  # the mark of a machine whose use is told to its maker
 
 
 def test_a_few_files_are_answered_sooner_and_the_same(tmp_path, photos, monkeypatch):

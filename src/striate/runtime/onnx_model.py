@@ -105,6 +105,7 @@ def load_exported(
         check_regular(path)
         if other := OTHERS.get("/" if path.is_dir() else path.suffix.lower()):
             raise ModelError(f"is {other}; expected an .onnx that striate export --to onnx wrote")
+        path.open("rb").close()  # what the system says, where it may not be read
         onnxruntime = _needed("onnxruntime", "pip install 'striate[runtime]'")
         providers = _providers(device, onnxruntime.get_available_providers())
         session = _session(onnxruntime, path, providers, threads, few or engine != ENGINES[0])
