@@ -3,18 +3,29 @@ over the same files; at ten times its capacity the p99 of what is accepted is at
 service, and what is refused gets its 503 within 100 ms; the memory after 20,000 requests is within 5% of that after
 1,000.
 
-Evidence, two cores of an AMD EPYC (AVX512-BF16), torch 2.13, onnxruntime 1.32, one run each, load 2, --queue 1
---batch-size 1 in the overload. Exported file: 0.79 of offline (970 of 1,223 a second; 0.84 in another run), memory
-after 10,000 requests +0.3%; at ten times capacity p99 15.4 ms, 4.2 times the unloaded 3.5 ms (missed), 503 within 71
-ms. Model file (torch): 0.68 of offline (542 of 800: missed), memory after 7,000 +2.6%; p99 33.9 ms, 2.3 times the
-unloaded 14.8 ms, 503 within 70 ms. With --queue 4 --batch-size 4 the exported file has 5.9 times. Refusing 8,000
-requests a second takes most of a core of the two.
+Evidence, two cores of an AMD EPYC (AVX512-BF16), torch 2.13, onnxruntime 1.32. One run each at load 2: the exported
+file has 0.79 of offline (970 of 1,223 a second; 0.84 in another run), the model file (torch) 0.68 (542 of 800: missed).
+Of the 1.95 ms of processor time that a request takes (exported; offline 1.66) 0.32 are the event loop's, h11 0.05 of
+it. One run each at load 13 to 17, where others had most of both cores: 0.89 and 0.75 of offline, memory after 20,000
+requests +0.9% and +1.8%.
+
+Overload, --queue 1 --batch-size 1. The exported file had 4.2 times the unloaded p99 (15.4 of 3.5 ms, load 2) while all
+that came before the free place was taken were parsed, to be refused after all: 18 to 62 for each that was accepted.
+Since one place lets one in these are 0. In four turns of each, one after the other, at load 12 to 17 and 6,000 requests
+a second (24,000 a turn, 400 connections): 1.5 times (0.6, 1.4, 1.6, 1.8) where it was 5.4 (3.0, 5.1, 5.7, 7.4), 114
+accepted a second where there were 32 (medians). The runs at load 13 to 17: 1.7 times (exported) and 1.2 (torch), all
+of ten times the capacity sent, 503 within 81 and 70 ms. Others' work raises the unloaded p99 too: the ratio on a quiet
+machine, 2.3 of torch before (33.9 of 14.8 ms, load 2), is yet to be measured.
+
+A refusal takes 25 to 30 microseconds of the loop and 13 to 18 of the client. No gain: uvloop, a loop that looks at its
+sockets once in a millisecond while the queue is full, decoding in the loop instead of the threads, Starlette alone
+instead of FastAPI, lower priority of the loop.
 
 The service is a process of its own, and so are the clients, which speak HTTP over raw sockets in one thread
 (select), so that they take little of the two cores that both share; what they take is printed beside. The offline
 throughput is that of `Model.answers` over the same JPEGs (64x64) in a process of its own, decoding included. Under 64
 clients each asks again as soon as it is answered. Ten times capacity is an open load: requests are sent at ten times
-the rate that 64 clients got, each on a free one of 400 connections, whether or not answers come; the service is started
+the rate that 64 clients got, each on a free one of 800 connections, whether or not answers come; the service is started
 with a short queue and small batches for it (1 and 1), since a queue is the longest wait: queue / throughput.
 
     python bench/serve.py
@@ -294,7 +305,7 @@ def main() -> None:
             f"unloaded           {p(alone.accepted, 0.5)} median, p99 {p(alone.accepted, 0.99)} (one client, n = "
             f"{len(alone.accepted):,})"
         )
-        clients = Clients(service.port, 400, bodies)
+        clients = Clients(service.port, 800, bodies)
         clients.open(served, 2)
         over = clients.open(given.overload * served, given.seconds)
         clients.close()

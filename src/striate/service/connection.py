@@ -148,8 +148,8 @@ class Connection(H11Protocol):
             super().data_received(data)
         elif self.coming < self.room():
             type(self).coming += 1
-            super().data_received(data)  # whose task takes the place in its first step
-            self.loop.call_soon(self._came)  # which is behind that step
+            self.loop.call_soon(self._came)  # just before the first step of the request's task, which takes the place
+            super().data_received(data)
         else:
             self._unset_keepalive_if_required()
             self._expect("", 0)
