@@ -152,7 +152,7 @@ def init_suits(init: str, dataset: DataSet) -> bool:
 SIDED = re.compile(r"(?i)(?<![a-z])(left|right|(anti|counter)?clockwise|digit|letter)(?![a-z])")  # not so in a mirror
 MANY, LARGE = 10_000, 40_000  # images from which on a training split is large, and very large
 SEEN = 500_000  # images, an image of each epoch counted, after which a network has learned most of what it will
-QUICK_RGB, MOST_RGB = 400_000, 30  # likewise of small colour images; epochs of them at most
+QUICK_RGB, MOST_RGB = 400_000, 12  # likewise of small colour images; epochs of them at most
 QUICK = 60_000  # the same of small grey images, in one cycle of a high learning rate
 MORE, PHOTOS_SEEN = 60, 54_000  # epochs, and images in all of them, that few photos take: each is new every time
 SMALL = 32  # pixels of the longer side
