@@ -38,7 +38,7 @@ def whole(tmp_path_factory):
     return run.folder
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)])
 def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number, code):
     command = [sys.executable, "-m", "striate", *WORDS, "--out", "my run", "--json"]
     process = subprocess.Popen(

@@ -6,7 +6,8 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Never
+from functools import cache
+from typing import Annotated, Any, Never
 
 import typer
 
@@ -113,10 +114,16 @@ def main() -> Never:
     raise AssertionError
 
 
+@cache
+def _commands() -> Any:
+    """The verbs with their options, which take longer to put together than most verbs to run."""
+    return typer.main.get_command(app)
+
+
 def _run(debug: bool) -> Never:
     try:
         with silent_unless_first():
-            app(prog_name="striate")
+            _commands()(prog_name="striate")
     except Error as error:
         if debug:
             raise
