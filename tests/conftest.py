@@ -1,5 +1,6 @@
 """What all tests share: one thread, small data, a small trained net, and two ways to the command line."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -39,6 +40,18 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # No test takes the power away, so nothing need be on the disk itself, and runs of seconds flush their files hundreds of
 # times. The commands that tests start do flush, and tests/test_files.py sees that it is asked for.
 os.fsync = lambda file: None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What lives as long as the tests, 10,000 of them and torch, is not looked through for garbage again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
 
 if os.environ.get("STRIATE_TEST_BITS") == "other":
     import other_bits

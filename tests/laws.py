@@ -399,11 +399,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-# Deeper and wider sisters of nets that the fast tests have: .ci/run has them all
+# Deeper, wider and larger sisters of nets that the fast tests have: .ci/run has them all
 SISTERS = (
     "vgg11 vgg11_bn vgg13 vgg13_bn vgg19 vgg19_bn vgg16_bn resnet34 resnet101 resnet152 resnet32 resnet44 resnet56 "
     "resnet110 densenet121 densenet161 densenet169 densenet201 unet unet_2015 fcn32 googlenet_torchvision resnet50 "
-    "alexnet_owt"
+    "alexnet_owt densenet_bc100 resnext50 vgg16 zfnet"
 ).split()
 
 

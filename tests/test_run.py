@@ -20,6 +20,7 @@ from striate.run.making import _Earlier
 from striate.run.options import RunOptions
 from striate.run.running import Run
 
+SLOW = pytest.mark.slow
 TINY = "conv 4 3; relu; flatten; linear 10"
 DROPOUT = "conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
 
@@ -177,7 +178,12 @@ def test_one_seed_one_net_another_seed_another(in_folder):
 
 
 # ------------------------------------------------------------------------------------------------ stop and go on
-@pytest.mark.parametrize("stop", [(1, 1), (1, 10), (1, None), (2, 3), (2, 10)], ids=str)
+STOPS = [(1, 1), (1, 10), (1, None), (2, 3), (2, 10)]  # epoch and step
+
+
+@pytest.mark.parametrize(
+    "stop", [pytest.param(s, marks=() if s in ((1, 10), (2, 3)) else SLOW) for s in STOPS], ids=str
+)
 def test_gone_on_with_it_ends_as_if_never_stopped(in_folder, stop):
     whole = start(DROPOUT)
     stopped = start(DROPOUT, out="stopped", stop=stop)

@@ -21,6 +21,8 @@ from striate.run.measuring import parts_for
 from striate.run.series import series_plan
 from striate.tasks import CLASSIFICATION
 
+SLOW = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def noisy(tmp_path_factory):
@@ -119,7 +121,7 @@ def test_doctor_says_what_is_wrong_with_the_model(noisy, cli):
     assert "none of the model's classes" in answer.err
 
 
-@pytest.mark.parametrize("task", ["regression", "multilabel", "segmentation"])
+@pytest.mark.parametrize("task", [pytest.param("regression", marks=SLOW), "multilabel", "segmentation"])
 def test_planted_errors_of_other_tasks(task, tmp_path):
     net = {"segmentation": "conv 9 3 padding=1", "regression": "conv 8 5; relu; adaptiveavgpool 4; flatten; linear 3"}
     net["multilabel"] = net["regression"].replace("linear 3", "linear 8")
@@ -138,7 +140,9 @@ def test_planted_errors_of_other_tasks(task, tmp_path):
     assert (after < after[5]).sum() < 10
 
 
-@pytest.mark.parametrize("task", ["classification", "regression", "segmentation"])
+@pytest.mark.parametrize(
+    "task", ["classification", pytest.param("regression", marks=SLOW), pytest.param("segmentation", marks=SLOW)]
+)
 def test_the_folds_of_a_cross_validation_judge_the_items_that_they_were_tested_on(task, tmp_path, capsys):
     net = {
         "classification": "flatten; linear 10",

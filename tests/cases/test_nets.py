@@ -313,7 +313,12 @@ def test_a_clean_module_has_no_fault_and_its_legal_inputs_are_those_of_trying_al
         assert [by for by in range(1 - own[0], least + 1) if takes(module, together(shapes, by))] == [least]
 
 
-@pytest.mark.parametrize("name", [*SLIPS, *SLIPPED])
+LONG = ("u-net without padding or crops", "causal, nothing cut off")  # many sizes are tried
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in (*SLIPS, *SLIPPED)]
+)
 def test_a_slip_has_the_fix_that_makes_it_run(name):
     make, input, wanted, mended = (SLIPS | SLIPPED)[name]
     report = striate.check(make(), input=input)

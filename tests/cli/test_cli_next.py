@@ -13,6 +13,7 @@ from PIL import Image
 import striate
 from striate.run import prepare
 
+SLOW = pytest.mark.slow
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
 X = (RNG.integers(0, 100, (60, 8, 8)) + 70 * Y[:, None, None]).astype(np.uint8)
@@ -54,7 +55,10 @@ def commands(text):
     return [shlex.split(line) for line in text.splitlines() if line.startswith("  striate ")]
 
 
-@pytest.mark.parametrize("form", ["digits", "names", "table", "texts", "masks", "arrays", "signals"])
+@pytest.mark.parametrize(
+    "form",
+    ["names", "table", "texts", "masks", *(pytest.param(f, marks=SLOW) for f in ("digits", "arrays", "signals"))],
+)
 def test_what_follows_on_training_works_as_printed(data, cli, form):
     name, net, said = data[form]
     done = cli("train", name, "--net", net, "--epochs", 1, *said)

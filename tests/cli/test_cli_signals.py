@@ -12,6 +12,7 @@ from safetensors import safe_open
 
 from striate.model.model import load
 
+SLOW = pytest.mark.slow
 NET = "conv 4 3; batchnorm; relu; flatten; dropout; linear 10"
 WORDS = ["train", "digits", "--net", NET, "--epochs", "12", "--seed", "3"]
 
@@ -38,7 +39,7 @@ def whole(tmp_path_factory):
     return run.folder
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=SLOW)])
 def test_a_signal_saves_and_resume_goes_on(cli, shell, in_folder, whole, number, code):
     command = [sys.executable, "-m", "striate", *WORDS, "--out", "my run", "--json"]
     process = subprocess.Popen(

@@ -86,6 +86,7 @@ def test_python_dash_m(shell):
     assert shell("--version").out.startswith("striate 0.")
 
 
+@pytest.mark.slow
 def test_training_loads_no_compiler(shell, tmp_path):
     """What torch's optimizers would load for themselves, and ``to_empty``: 1,500 modules, most of a second."""
     code = RUN.format(heavy=("torch", "torch._dynamo", "sympy", "scipy", "matplotlib"))
