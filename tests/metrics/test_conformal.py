@@ -84,7 +84,8 @@ def test_too_few_items_say_what_they_can_promise() -> None:
         threshold_for_error(*few, 0.01)
     assert str(caught.value) == (
         "144 validation items cannot promise an error of at most 1.0%: at least 437 without a mistake are needed; they "
-        "can promise 3.0%: give that, or more validation items"
+        "can promise 3.0%: give that, or train with more of them (striate train DATA --validation-fraction 0.2, or a "
+        "larger val/)"
     )
     assert threshold_for_error(*few, 0.03) == 0
     with pytest.raises(DataError, match="too many of the surest are wrong"):

@@ -92,8 +92,22 @@ def test_what_was_fitted_comes_back_and_is_forgotten_for_other_weights():
     assert "temperature" not in GOOD.to_json()
     assert (fitted.least_for(0.75), fitted.least_for(0.8), fitted.least_for(0.81)) == (0.7, 0.7, 0.2)
     for contract, coverage, text in (
-        (fitted, 0.95, "sets is 0.95; this model knows those of 80%, 90%: sets are fitted at the end of training"),
-        (GOOD, 0.8, "sets is 0.8; this model knows none: sets are fitted"),
+        (
+            fitted,
+            0.95,
+            "sets is 0.95; this model has sets of 80%, 90% (29 to 58 validation items); sets of 95% need 59: train with "
+            "more of them (striate train DATA --validation-fraction 0.2, or a larger val/)",
+        ),
+        (
+            GOOD,
+            0.8,
+            "sets is 0.8; this model has no sets (fewer than 14 validation items); sets of 80% need 14: train",
+        ),
+        (
+            replace(GOOD, sets=((0.99, 0.1),)),
+            0.995,
+            "sets is 0.995; the highest coverage that a model keeps sets of is 99%",
+        ),
     ):
         with pytest.raises(RecipeError) as caught:
             contract.least_for(coverage)

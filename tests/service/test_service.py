@@ -84,7 +84,7 @@ def test_options_are_those_of_predict(service):
     assert len(client.ask("POST", "/predict?top=2", data).json[0]["top"]) == 2
     reply = client.ask("POST", "/predict?sets=90%25", data)
     assert reply.status == 400
-    assert reply.json["error"].startswith("sets is 0.9; this model knows none")
+    assert reply.json["error"].startswith("sets is 0.9; this model has no sets (fewer than 14")
 
 
 def test_sentences_and_values_and_masks(service):

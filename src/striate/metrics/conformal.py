@@ -14,7 +14,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import DataError
+from striate.errors import DataError, listed
 from striate.metrics.calibration import log_softmax
 from striate.metrics.shared import percent
 
@@ -130,9 +130,9 @@ def threshold_for_error(confidence: Floats, right: NDArray[np.bool_], accept_err
     least = int(np.ceil(log(risk) / np.log1p(-accept_error)))
     why = f"at least {least:,} without a mistake are needed" if n < least else "too many of the surest are wrong"
     least_error = percent(np.ceil(best * 1000) / 1000)
-    way = f"they can promise {least_error}: give that, or more validation items"
+    way = f"they can promise {least_error}: give that, or {MORE}"
     if best > WORTH:
-        way = f"the least that they can promise is {least_error}; take more validation items"
+        way = f"the least that they can promise is {least_error}; {MORE}"
     raise DataError(
         f"{n:,} validation items cannot promise an error of at most {percent(accept_error, 1000)}: {why}; {way}"
     )
@@ -172,6 +172,36 @@ def set_thresholds(own: Floats, levels: Sequence[float] = LEVELS) -> tuple[tuple
         if n and allowed:
             found.append((level, float(ordered[allowed - 1])))
     return tuple(found)
+
+
+def items_needed(level: float) -> int:
+    """How many calibration items prediction sets of that *level* need: so many that hardly all are in their sets if
+    the sets contain the right class less often.
+
+    >>> [items_needed(level) for level in LEVELS]
+    [14, 29, 59, 149, 299]
+    """
+    return int(np.ceil(log(RISK) / log(level)))
+
+
+MORE = "train with more of them (striate train DATA --validation-fraction 0.2, or a larger val/)"
+
+
+def why_no_sets(coverage: float, known: Sequence[float]) -> str:
+    """What to say where prediction sets of *coverage* are asked of a model that has those of the *known* levels.
+
+    >>> why_no_sets(0.99, [0.8, 0.9])[:77]
+    'sets is 0.99; this model has sets of 80%, 90% (29 to 58 validation items); se'
+    """
+    if known and known[-1] >= LEVELS[-1]:
+        return f"sets is {coverage:.3g}; the highest coverage that a model keeps sets of is {LEVELS[-1]:.0%}; use that"
+    wanted = next((level for level in LEVELS if level >= coverage - 1e-9), LEVELS[-1])
+    if known:
+        above = items_needed(next(level for level in LEVELS if level > known[-1])) - 1
+        has = f"sets of {listed(f'{level:.0%}' for level in known)} ({items_needed(known[-1])} to {above} validation items)"
+    else:
+        has = f"no sets (fewer than {items_needed(LEVELS[0])} validation items)"
+    return f"sets is {coverage:.3g}; this model has {has}; sets of {wanted:.0%} need {items_needed(wanted)}: {MORE}"
 
 
 def prediction_set(p: Floats, least: float) -> list[int]:

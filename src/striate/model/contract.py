@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, dataclass, fields
 
-from striate.errors import ModelError, RecipeError, listed, nearest
+from striate.errors import ModelError, RecipeError, nearest
 from striate.tasks import CLASSIFICATION, TaskField
 from striate.tasks.task import IGNORE as IGNORE
 
@@ -238,11 +238,9 @@ class Contract:
         known = [least for level, least in self.sets if level >= coverage - 1e-9]
         if known and coverage > 0:
             return known[0]
-        has = f"those of {listed(f'{level:.0%}' for level, _ in self.sets)}" if self.sets else "none"
-        raise RecipeError(
-            f"sets is {coverage:.3g}; this model knows {has}: sets are fitted at the end of training, the higher their "
-            f"coverage the more validation items they need (14 for 80%, 29 for 90%, 59 for 95%, 299 for 99%)"
-        )
+        from striate.metrics.conformal import why_no_sets
+
+        raise RecipeError(why_no_sets(coverage, [level for level, _ in self.sets]))
 
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self)} | {"task": self.task.name}
