@@ -95,8 +95,8 @@ def test_what_was_fitted_comes_back_and_is_forgotten_for_other_weights():
         (
             fitted,
             0.95,
-            "sets is 0.95; this model has sets of 80%, 90% (29 to 58 validation items); sets of 95% need 59: train with "
-            "more of them (striate train DATA --validation-fraction 0.2, or a larger val/)",
+            "sets is 0.95; this model has sets of 80%, 90% (29 to 58 validation items); sets of 95% need 59: train "
+            "with more of them (striate train DATA --validation-fraction 0.2, or a larger val/)",
         ),
         (
             GOOD,

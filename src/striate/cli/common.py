@@ -22,6 +22,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A run's folder, such as runs/digits-lenet5, or a model file.")
 ]
+ModelOrExported = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run's folder, such as runs/digits-lenet5, a model file (.safetensors), or an .onnx file.",
+    ),
+]
 DATA_HELP = "A built-in name (digits, shapes, mnist, fashion-mnist, cifar10), or a folder or table (docs/data.md)."
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Input = Annotated[
@@ -44,7 +51,7 @@ ClassesFrom = Annotated[
     of_data(metavar="WHERE", help="Class from the file name, such as 'name:{class}_*', or from the folder ('parent')."),
 ]
 MaskThreshold = Annotated[
-    int | None, of_data(min=1, max=65535, help="Binarise masks: a value of at least this is class 1.")
+    int | None, of_data(min=1, max=65535, help="Binarise masks: this value and above is foreground.")
 ]
 ValueRange = Annotated[
     str | None,
@@ -80,7 +87,7 @@ Tta = Annotated[
     typer.Option(
         "--tta",
         metavar="none|flip|shift|flip+shift",
-        help="Test-time augmentation: mean over mirrored or shifted views.",
+        help="Test-time augmentation: mean over mirrored or shifted views. [default: the model's]",
     ),
 ]
 

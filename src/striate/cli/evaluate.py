@@ -17,7 +17,7 @@ from striate.cli.common import (
     Json,
     Label,
     MaskThreshold,
-    ModelArgument,
+    ModelOrExported,
     Split,
     TextColumn,
     Tta,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_command(
-    model: ModelArgument,
+    model: ModelOrExported,
     other: Annotated[
         str | None, typer.Argument(metavar="MODEL_B", help="Another model: is it better, on the same items?")
     ] = None,
@@ -64,15 +64,20 @@ def evaluate_command(
     accept_error: Annotated[
         str | None,
         typer.Option(
-            metavar="SHARE", help="Answer unknown where needed so that at most this share (1%) of answers is wrong."
+            metavar="SHARE",
+            help="Keep a threshold in the model file, below which it answers unknown: at most this share (1%) of its "
+            "answers is wrong.",
         ),
     ] = None,
     coverage: Annotated[
-        str | None, typer.Option(metavar="SHARE", help="Answer this share (95%) of the items, unknown for the others.")
+        str | None, typer.Option(metavar="SHARE", help="The same, so that this share (95%) of the items is answered.")
     ] = None,
     cost: Annotated[
         str | None,
-        typer.Option(metavar="COSTS", help="What mistakes cost: 'sick:well=10'; others 1. The best decisions by it."),
+        typer.Option(
+            metavar="COSTS",
+            help="Costs of mistakes, such as 'sick:well=10' (others 1): what they come to, and the cheapest decisions.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -130,7 +135,7 @@ def evaluate_command(
 
 
 def predict_command(
-    model: ModelArgument,
+    model: ModelOrExported,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -138,7 +143,7 @@ def predict_command(
             help="Images, folders, tables, .npz or .npy arrays; for a model of texts 'a sentence' or a .txt file.",
         ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="Classes to print for each item, or columns of an --out table.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Classes to show for each item.")] = 3,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -146,13 +151,15 @@ def predict_command(
             "--conf",
             min=0,
             max=1,
-            help="Minimum probability of a label [0.5]; of a class, below it unknown.",
+            help="Several labels: the probability from which one is predicted. [default: 0.5] One class: below it, the "
+            "answer is unknown. [default: the model's]",
         ),
     ] = None,
     sets: Annotated[
         str | None,
         typer.Option(
-            metavar="SHARE", help="Also the classes that contain the right one for this share (90%) of items."
+            metavar="SHARE",
+            help="Prediction sets: the classes among which the right one is for this share (90%) of items.",
         ),
     ] = None,
     out: Annotated[
@@ -161,10 +168,11 @@ def predict_command(
             "--out",
             "-o",
             metavar="FILE",
-            help="A table, written as predictions come: .csv, .jsonl or .parquet; or, of masks, a folder of PNGs.",
+            help="Write a table as predictions come (.csv, .jsonl or .parquet); or, of a segmentation model, a folder "
+            "of PNG masks.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished --out table.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an --out table that was interrupted.")] = False,
     label: Label = None,
     file: FileColumn = None,
     text: TextColumn = None,
@@ -172,17 +180,21 @@ def predict_command(
     device: Device = "auto",
     tta: Tta = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Predict the K-th of N equal shares only. [default: all]")
+        str | None,
+        typer.Option(metavar="K/N", help="Only the K-th of N equal shares, for N machines or jobs. [default: all]"),
     ] = None,
     engine: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Of .onnx files: onnxruntime, openvino or auto (measured once). [default: onnxruntime]",
+            help="For an .onnx file: onnxruntime, openvino, or auto: the faster, measured once. [default: onnxruntime]",
         ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="float32, or bf16: less exact. [default: float32]")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="float32, or bf16: faster on some processors, less exact. [default: float32]"
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

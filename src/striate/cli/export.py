@@ -25,11 +25,11 @@ def export_command(
             "--to",
             "--format",
             metavar="FORMAT",
-            help="source: a stand-alone PyTorch file. onnx. openvino. program: a torch.export program (.pt2).",
+            help="onnx, openvino, program (torch.export, .pt2), or source: a PyTorch file that needs no striate.",
         ),
     ] = "source",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="OUT", help="Output file. [default: named after the network]")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Output file. [default: named after the network]")
     ] = None,
     compare: Annotated[
         str | None,
@@ -43,17 +43,27 @@ def export_command(
     quantise: Annotated[
         str | None,
         typer.Option(
-            "--quantise", "--quantize", metavar="int8", help="8-bit weights and activations, calibrated on the data."
+            "--quantise",
+            "--quantize",
+            metavar="int8",
+            help="8-bit weights and activations, calibrated on the data; for onnx.",
         ),
     ] = None,
-    half: Annotated[bool, typer.Option("--half", "--fp16", help="Weights as float16.")] = False,
+    half: Annotated[
+        bool,
+        typer.Option("--half", "--fp16", help="Weights as float16: half the size, no faster; for onnx and openvino."),
+    ] = False,
     min_gain: Annotated[
         float,
-        typer.Option(help="Refuse int8 unless so many times as fast; half, unless so many times as small.", min=0),
+        typer.Option(
+            help="Refuse --quantise unless so many times as fast, --half unless so many times as small.", min=0
+        ),
     ] = 1.2,
     max_loss: Annotated[
         float,
-        typer.Option(help="Refuse a smaller file whose metric is worse by more (0.01: a point; of errors, 1%).", min=0),
+        typer.Option(
+            help="Refuse either if its metric is worse by more: 0.01 is 1 percentage point, of an error 1%.", min=0
+        ),
     ] = 0.01,
     snippet: Annotated[
         str | None,

@@ -48,6 +48,7 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "train": train.train_command,
         "evaluate": evaluate.evaluate_command,
         "predict": evaluate.predict_command,
+        "export": export.export_command,
         "serve": serve.serve_command,
         "runs": runs.runs_command,
         "curve": curve.curve_command,
@@ -56,7 +57,6 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "check": networks.check_command,
         "zoo": networks.zoo_command,
         "weights": networks.weights_command,
-        "export": export.export_command,
     },
     "Filters by hand": {
         "convolve": filtering.convolve_command,

@@ -7,44 +7,45 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.common import Device, Json, ModelArgument, print_json, say
+from striate.cli.common import Device, Json, ModelOrExported, print_json, say
 
 
 def serve_command(
-    model: ModelArgument,
+    model: ModelOrExported,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="0.0.0.0: other machines may ask too, with a token.")
+        str,
+        typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0: all, for other machines, with a token."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="STRIATE_TOKEN",
             metavar="TOKEN",
             show_envvar=False,
-            help="That requests must bring; better in the variable STRIATE_TOKEN. none: not even from other machines. "
-            "[default: none on this machine, else a random one]",
+            help="Token that requests must send; safer in the variable STRIATE_TOKEN. none: no token, whoever asks. "
+            "[default: none on 127.0.0.1, else a random one]",
         ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A name by which the service may be asked without a token. Repeatable."),
+        typer.Option(
+            metavar="NAME", help="Host name, besides localhost, that requests without a token may use. Repeatable."
+        ),
     ] = None,
     name: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the model in /v2/models/NAME. [default: the run's or the file's]")
+        str, typer.Option(metavar="NAME", help="Model name in /v2/models/NAME. [default: the run's or the file's]")
     ] = "",
-    batch_size: Annotated[int, typer.Option(min=1, help="The most items that go through the network together.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Largest batch.")] = 32,
     max_wait: Annotated[
         float,
-        typer.Option(
-            metavar="MS", min=0, help="Milliseconds that an item waits at most for others that are on their way."
-        ),
+        typer.Option(metavar="MS", min=0, help="Longest wait of an item for others, to form a batch, in milliseconds."),
     ] = 5,
-    queue: Annotated[int, typer.Option(min=1, help="Items that wait at most; beyond it the answer is 503.")] = 256,
+    queue: Annotated[int, typer.Option(min=1, help="Most waiting items; beyond it requests are refused (503).")] = 256,
     max_bytes: Annotated[int, typer.Option(min=1, help="Largest request, in bytes.")] = 20_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="Largest image, in pixels.")] = 50_000_000,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="For a request to come, and to be answered.")
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Limit for receiving a request, and for answering it.")
     ] = 30,
     threads: Annotated[int, typer.Option(min=1, help="Threads that decode images.")] = 2,
     device: Device = "auto",

@@ -188,6 +188,7 @@ def train_command(
         str | None,
         _more(
             "--norm-statistics",
+            metavar="MODE",
             help="Batch normalisation in training: batch, or fixed (those of the weights that are fine-tuned). "
             "[default: batch]",
         ),
@@ -197,7 +198,8 @@ def train_command(
         float | None, _more(help="Decay of averaged weights (EMA), which become the model. [default: 0, none]")
     ] = None,
     keep: Annotated[
-        str | None, _training(help="The model: that of the best epoch, or of the last. [default: best]")
+        str | None,
+        _training(help="Which epoch's weights become the model: best, on validation, or last. [default: best]"),
     ] = None,
     patience: Annotated[
         int | None, _training(help="Stop after so many epochs without improvement; 0: never. [default: 0]")
@@ -245,10 +247,13 @@ def train_command(
         str | None, _speed(help="float32, bf16 (autocast) or auto: the faster one, measured. [default: auto]")
     ] = None,
     memory_format: Annotated[
-        str | None, _speed("--memory-format", help="contiguous, channels_last or auto. [default: auto]")
+        str | None,
+        _speed("--memory-format", metavar="FORMAT", help="contiguous, channels_last or auto. [default: auto]"),
     ] = None,
     threads: Annotated[int | None, _speed(min=0, help="Processor threads; 0: auto. [default: 0]")] = None,
-    compile: Annotated[str | None, _speed(help="torch.compile the network: no or yes. [default: no]")] = None,
+    compile: Annotated[
+        str | None, _speed(metavar="yes|no", help="Compile the network with torch.compile. [default: no]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a network on DATA. Reports test metrics, and writes an HTML report."""

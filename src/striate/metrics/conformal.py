@@ -198,7 +198,8 @@ def why_no_sets(coverage: float, known: Sequence[float]) -> str:
     wanted = next((level for level in LEVELS if level >= coverage - 1e-9), LEVELS[-1])
     if known:
         above = items_needed(next(level for level in LEVELS if level > known[-1])) - 1
-        has = f"sets of {listed(f'{level:.0%}' for level in known)} ({items_needed(known[-1])} to {above} validation items)"
+        levels = listed(f"{level:.0%}" for level in known)
+        has = f"sets of {levels} ({items_needed(known[-1])} to {above} validation items)"
     else:
         has = f"no sets (fewer than {items_needed(LEVELS[0])} validation items)"
     return f"sets is {coverage:.3g}; this model has {has}; sets of {wanted:.0%} need {items_needed(wanted)}: {MORE}"
