@@ -43,7 +43,7 @@ def test_a_value_with_an_equals_sign_is_left_alone(cli, in_folder, digit, traine
     assert cli("data", "shapes:n=20,test=8", "--sheet", "s.png", "--augment", "shift=4").code == 0
     (in_folder / "a=b.png").write_bytes(digit.read_bytes())
     assert cli("predict", trained, "a=b.png").out.startswith("a=b.png: ")
-    assert cli("predict", trained, "--", "a=c.png").err == "striate: a=c.png: file not found; expected an image file\n"
+    assert cli("predict", trained, "--", "a=c.png").err == "striate: a=c.png: file not found; did you mean 'a=b.png'?\n"
 
 
 @pytest.mark.parametrize(
