@@ -294,3 +294,33 @@ def test_eval_beside_test_is_the_validation_split(tmp_path, class_folders):
     assert (len(data.train), len(data.val), len(data.test)) == (6, 4, 2)
     class_folders(tmp_path / "validation", cat=1, dog=1)
     assert message(tmp_path) == "FOLDER: both eval/ and test/ look like the test split; keep one"
+
+
+def test_splits_inside_the_class_folders(tmp_path, class_folders):
+    for name, n in (("cat", 3), ("dog", 2)):
+        class_folders(tmp_path / name, train=n, test=1)
+    data = open_folders(tmp_path)
+    assert (data.classes, data.val) == (("cat", "dog"), None)
+    assert data.train.targets.tolist() == [0, 0, 0, 1, 1]
+    assert {path.parent.name for path in data.test.inputs} == {"test"}
+    assert "the splits are in the class folders: cat/train/ and so on" in data.notes
+    class_folders(tmp_path / "dog", others=1)  # now the folders say something else
+    assert len(open_folders(tmp_path).train) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("cat/1.wav", "save each item as an array, CLASS/ITEM.npy"), ("a.zip", "unpack")]
+)
+def test_a_folder_of_other_things_says_the_way_out(tmp_path, name, way):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert message(tmp_path).startswith("FOLDER: no images in it (.jpg, .png, ...); skipped 1 file that is no image (")
+    assert way in message(tmp_path)
+
+
+def test_a_list_of_labels_without_files_is_named(tmp_path, class_folders):
+    class_folders(tmp_path, images=3)
+    (tmp_path / "labels.txt").write_text("0\n1\n0\n")
+    assert message(tmp_path).endswith(
+        "labels.txt beside it does not say which file has which class: a table with the header file,label does"
+    )

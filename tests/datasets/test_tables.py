@@ -588,3 +588,28 @@ def test_cells_that_join_others_by_commas_are_several_labels(table):
     assert opened(table(text), "classification").classes == ("anger", "anger,joy", "joy")
     other = text.replace("anger,joy", "joy, of sorts")
     assert opened(table(other)).task == "classification"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "2 rows name an image again, 1 with another target; each row is an item"),
+        (
+            "xmin,ymin",
+            "2 rows name an image again, 1 with another target: its objects, whose places ('xmin') are not read; write "
+            "one row for each image, with all its labels (cat|dog), or masks as images",
+        ),
+    ],
+)
+def test_an_image_in_several_rows_is_said(table, more, said):
+    rows = [("a.png", "cat"), ("a.png", "dog"), ("b.png", "dog"), ("b.png", "dog")]
+    cells = ",3,4" if more else ""
+    text = f"file,label{',' if more else ''}{more}\n" + "".join(f"{file},{label}{cells}\n" for file, label in rows)
+    assert said in opened(table(text, files=TWO)).notes
+
+
+def test_flags_are_no_names_of_files(table, tmp_path, picture):
+    for i in range(2):
+        picture(tmp_path / "old" / f"{i}.png", i)
+    text = "kind,flag\n" + "".join(f"the {'red' if i % 3 else 'blue'} one of them {i},{i % 2}\n" for i in range(60))
+    assert opened(table(text)).mode == "text"

@@ -1,6 +1,7 @@
 """NET, wherever it is asked for: five ways to say it, and the nearest name for a misspelt one."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -13,6 +14,7 @@ from striate.loading.network import check, input_shape
 from striate.model.contract import Contract
 from striate.model.model import Model, load
 from striate.net import build
+from striate.net.weights import open_weights
 from striate.spec import Conv, Flatten, Graph, Linear, Seq, format, lower, parse
 from striate.tasks import SEGMENTATION, TASKS
 from striate.zoo import ZOO
@@ -173,7 +175,27 @@ def test_a_trained_model_keeps_its_input(trained):
 
 def test_weights_of_pytorch_are_told_how_to_become_a_model(tmp_path):
     (tmp_path / "a.pth").touch()
-    assert "make a model of it first: striate weights NET" in fault(tmp_path / "a.pth", ModelError)
+    said = fault(tmp_path / "a.pth", ModelError)
+    assert "make a model of it first: striate weights NET" in said
+    assert said.endswith("weights of your own network: name a function that loads them, my_net.py:loaded")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_programs_of_pytorch_are_told_from_weights_and_can_be_analysed(tmp_path):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    script, program = tmp_path / "a.pt", tmp_path / "a.pt2"
+    torch.jit.trace(module, torch.zeros(1, 3, 8, 8)).save(script)
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 8, 8),)), program)
+    said = "it is a TorchScript program of PyTorch; to analyse it, if it is from somebody you trust: "
+    assert f"{said}striate.check(torch.jit.load('{script}')" in fault(script, ModelError)
+    assert f"striate.check(torch.export.load('{program}').module(), input=" in fault(program, ModelError)
+    for path in (script, program):
+        with pytest.raises(ModelError, match=r"contains no weights alone: it is an? .* program of PyTorch"):
+            open_weights(path)
+    report = check(torch.export.load(program).module(), (3, 8, 8))
+    assert (report.parameters, report.macs) == (3 * 4 * 9 + 4 + 8, 4 * 27 * 36)
+    assert [layer.op for layer in report.layers] == ["conv 4 3", "batchnorm", "relu"]
+    assert report.layers[-1].receptive_field == (3, 3)
 
 
 def test_what_a_model_is_called_in_the_zoo(trained, in_folder):

@@ -440,9 +440,16 @@ def _from_model_file(given: Path) -> Network:
     try:
         header = read_header(path)
     except ModelError as error:
-        if path.suffix not in (".pth", ".pt"):
+        if path.suffix.lower() not in (".pth", ".pt", ".ckpt", ".bin", ".pt2"):
             raise
-        way = f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}"
+        from striate.net.weights import program_in
+
+        if program := program_in(path):
+            raise ModelError(f"{path}: {program}") from None
+        way = (
+            f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}, with NET of "
+            "the zoo; weights of your own network: name a function that loads them, my_net.py:loaded"
+        )
         raise ModelError(f"{error}; {way}") from None
     name = _plain((given if given.is_dir() else path.with_suffix("")).name) or "model"
     return Network(str(given), name, "model file", header.graph, header.contract.input, header.contract, path)

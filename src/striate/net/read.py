@@ -25,7 +25,7 @@ from striate.net.read_call import Record
 from striate.net.read_faults import Fault, fault_of
 from striate.net.read_graph import all_of, graph_of, legal, results_of
 from striate.net.read_modules import Compiled, unwrapped, wrap_compiled
-from striate.net.read_run import Inputs, examples, materialised, quiet, untouched, without_numbers
+from striate.net.read_run import Inputs, examples, in_evaluation, materialised, quiet, untouched, without_numbers
 from striate.net.read_sizes import legal_inputs
 from striate.net.read_strays import adopted
 from striate.net.read_trace import Slip, Trace
@@ -225,7 +225,7 @@ def _follow(
 ) -> tuple[Trace, Reading | Fault]:
     """Runs the forward once, without numbers (*mode*) or, with None, on random numbers."""
     with one_at_a_time(module), torch.no_grad(), untouched(module, mode is None), ExitStack() as stack:
-        module.eval()
+        in_evaluation(module)
         wrap_compiled(module)
         stack.enter_context(quiet())
         if mode:

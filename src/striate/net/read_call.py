@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from striate.analysis import infer
@@ -172,8 +173,14 @@ def spread(value: Any, rank: int) -> tuple[int, ...]:
 
 
 def name_of(func: Any) -> str:
-    """``relu`` for F.relu, torch.relu, x.relu and x.relu_; ``iadd`` for +=; ``shape`` for x.shape."""
+    """``relu`` for F.relu, torch.relu, x.relu, x.relu_ and torch.ops.aten.relu.default; ``iadd`` for +=; ``shape`` for
+    x.shape.
+    """
     name = getattr(func, "__name__", type(func).__name__)
+    if isinstance(
+        func, torch._ops.OpOverload
+    ):  # as programs of torch.export call it: the arguments are those of torch's
+        name = name.partition(".")[0]
     if name == "__get__":
         name = getattr(getattr(func, "__self__", None), "__name__", name)
     return str(name).strip("_")

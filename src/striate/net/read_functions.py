@@ -185,12 +185,11 @@ TAPS = {"nearest": 1, "linear": 2, "bicubic": 4}  # positions that a resized map
 
 # ------------------------------------------------------------------------------------------------ normalisation
 def _batch_norm(call: Call) -> Any:
-    from_functional = call.own == "torch.nn.functional"  # torch.batch_norm has its arguments in another order
-    if not from_functional or call.get(5, "training", False) or call.get(3, "weight") is None:
+    first = 3 if call.own == "torch.nn.functional" else 1  # torch.batch_norm has the weights before the statistics
+    weights = call.get(first, "weight"), call.get(first + 1, "bias")
+    if call.get(5, "training", False) or any(weight is None for weight in weights):
         return None
-    return (
-        BatchNorm(call.get(7, "eps", 1e-5), call.get(6, "momentum", 0.1)) if call.get(4, "bias") is not None else None
-    )
+    return BatchNorm(call.get(7, "eps", 1e-5), call.get(6, "momentum", 0.1))
 
 
 def _layer_norm(call: Call) -> Any:

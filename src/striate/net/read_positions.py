@@ -326,7 +326,7 @@ def _over_channels(call: Call) -> bool:
 
 def _norm_reach(call: Call) -> str:
     """Statistics of a whole map are read from all of it."""
-    if call.name == "batch_norm" and call.own == "torch.nn.functional":
+    if call.name == "batch_norm":
         return "map" if call.get(5, "training", False) else "place"
     if call.name == "local_response_norm":
         return "place"

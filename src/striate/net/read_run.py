@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -22,6 +22,12 @@ from striate.threads import one_at_a_time
 
 Inputs = tuple[Shape, ...]  # of one input each, without the batch
 BATCH = (11, 13, 17, 19, 23, 29, 31, 37)  # sizes of the batch that is followed: no other axis shall have it
+
+
+def in_evaluation(module: nn.Module) -> None:
+    """``module.eval()``; a program of torch.export, which was made in one mode or the other, stays as it is."""
+    with suppress(NotImplementedError):
+        module.eval()
 
 
 def materialised(module: nn.Module, shapes: Inputs) -> tuple[nn.Module, list[str]]:
@@ -152,7 +158,7 @@ def gets_through(module: nn.Module, inputs: Iterable[Inputs]) -> dict[Inputs, bo
     found: dict[Inputs, bool] = {}
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     with one_at_a_time(module), torch.no_grad(), untouched(module, False), fake as mode, quiet():
-        module.eval()
+        in_evaluation(module)
         without_numbers(module, mode)
         for shapes in inputs:
             if shapes not in found:

@@ -186,6 +186,25 @@ def open_weights(path: str | Path) -> Stored:
         raise ModelError(f"{path}: {why}") from None
 
 
+def program_in(path: Path) -> str:
+    """What a file of PyTorch is that contains a program instead of weights, and how it is analysed; "" of another."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
+        return ""
+    if any("/models/" in name and name.endswith(".json") for name in names):
+        kind, loaded = "an exported program", f"torch.export.load({str(path)!r}).module()"
+    elif any(name.endswith("/constants.pkl") for name in names):
+        kind, loaded = "a TorchScript program", f"torch.jit.load({str(path)!r})"
+    else:
+        return ""
+    return (
+        f"it is {kind} of PyTorch; to analyse it, if it is from somebody you trust: striate.check({loaded}, "
+        "input=(3, 224, 224)) in Python, with the input's own size"
+    )
+
+
 def _check_zip(path: Path) -> list[int]:
     """The sizes of its members; ModelError unless *path* is a whole zip archive whose members lie in it as they are, as
     torch.save writes it.
@@ -198,6 +217,8 @@ def _check_zip(path: Path) -> list[int]:
             f"{path}: a damaged file, or one cut short ({error}: the table at the end of the zip archive cannot be "
             f"read); fetch it again"
         ) from None
+    if program := program_in(path):
+        raise ModelError(f"{path}: contains no weights alone: {program}")
     if not any(member.filename.endswith("/data.pkl") for member in members):
         raise ModelError(f"{path}: a zip archive, but not one that torch.save wrote (it has no data.pkl)")
     for member in members:

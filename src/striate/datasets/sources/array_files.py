@@ -191,7 +191,8 @@ def _of_items(folder: Path) -> DataSet:
         if odd:
             (file, item), first = odd[0], items[0]
             raise DataError(
-                f"{file}: it is {item.dtype} {item.shape}, others are {first.dtype} {first.shape}; save all items alike"
+                f"{file}: it is {item.dtype} {item.shape}, others are {first.dtype} {first.shape}; save all items in "
+                "one type and shape: pad or cut them"
             )
         inputs = array_inputs(str(places[split]), np.stack(items), like)
         notes.append(inputs.note) if like is None else None

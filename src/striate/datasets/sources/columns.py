@@ -26,6 +26,7 @@ from striate.model.opening import is_image
 
 _SAMPLE = 1000  # rows that are looked at to tell what a column is
 _COUNTED = 8, 100  # rows whose numbers, from 0 or 1 on, are one more each: so many at least, and so many are looked at
+_REPEATED = 25  # rows of one image, as tables of objects have them, at most on average
 _SENTENCE = 4  # words of a cell on average: a class has fewer
 _GROUPS = set(
     "patient subject person participant case study series session video clip burst sequence donor user speaker "
@@ -158,7 +159,7 @@ def input_columns(
         return (*headings, _only(table, texts, "text")), True
     if images := [name for name in columns if not is_image(name) and all(map(is_image, _sample(table, name)))]:
         return (images[0],), False  # under whatever name, in whatever language
-    if ids := [name for name in columns if found and _are_files(table, name, found)]:
+    if ids := [name for name in columns if found and _is_varied(table, name) and _are_files(table, name, found)]:
         return (ids[0],), False
     if headings and _words(table, headings[0]) >= 2:
         return (headings[0],), True
@@ -268,6 +269,12 @@ def _sample(table: CsvTable, column: str) -> list[str]:
 def _are_files(table: CsvTable, column: str, found: Found | None) -> bool:
     cells = [cell for cell in _sample(table, column) if cell][:50]
     return bool(cells) and sum(found(cell) if found else is_image(cell) for cell in cells) > len(cells) / 2
+
+
+def _is_varied(table: CsvTable, column: str) -> bool:
+    """Whether a column has too many different cells for classes or flags, whose numbers may be names of files too."""
+    cells = _sample(table, column)
+    return _REPEATED * len({*cells}) >= len(cells)
 
 
 def _words(table: CsvTable, column: str) -> float:

@@ -16,9 +16,9 @@ from statistics import median_low
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import SPLITS, DataSet, Part
 from striate.datasets.sources.folders_names import PARENT, by_class, offer
-from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed
+from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed, split_role
 from striate.datasets.sources.masks_pairs import masks_beside
 from striate.errors import DataError, counted, listed
 from striate.model.image import alpha_is_used, header
@@ -28,7 +28,15 @@ from striate.tasks import CLASSIFICATION
 FROM_FOLDERS = "from class folders"
 _LAYOUT = "arrange the images as FOLDER/CLASS/IMAGE, one folder for each class"
 
+_OTHER_KINDS = {  # what is in a folder without images, and the way out
+    (".wav", ".mp3", ".flac", ".ogg", ".csv", ".tsv", ".edf", ".mat", ".nii", ".nii.gz", ".nrrd", ".mha", ".pt"): (
+        "of signals, series and volumes save each item as an array, CLASS/ITEM.npy (numpy.save), channels first "
+        "(2x16000, 1x64x64x64), padded or cut to one shape"
+    ),
+    (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"): "unpack what is packed, and name the folder that it makes",
+}
 Classes = dict[str, list[Path]]  # the images of each class folder, both sorted
+_LABEL_FILES = (".txt", ".npy", ".json", ".xml", ".mat", ".csv")  # which may say the labels, in a way that is not read
 _FEW_CLASSES = 1000  # folders beside each other: above it nobody looks for classes there
 _SAMPLE = 200  # files whose headers are read to learn the typical size
 _DECODED = 16  # files with an alpha channel that are decoded to see whether it is used
@@ -51,6 +59,8 @@ def open_folders(folder: Path, classes_from: str | None = None) -> DataSet:
     if classes_from:
         return _from_names(folder, found, classes_from)
     splits = found.splits
+    if splits == {"train": folder} and (inner := _splits_in_classes(folder)):
+        return inner
     if found.flat:
         images = images_under(splits.get("train", folder))
         there = f"no class folders in {slashed(sorted(splits.values()))}{offer(folder, images)}"
@@ -69,6 +79,23 @@ def open_folders(folder: Path, classes_from: str | None = None) -> DataSet:
     notes = (*found.notes, *found.unlabelled_notes, *notes, *similar_names(train), *_outside(folder, found))
     notes += (*shared_names_note(splits["train"], list(train)), *skipped(folder))
     return of_classes(folder, {"train": train, **held_out}, mode, shape, notes)
+
+
+def _splits_in_classes(folder: Path) -> DataSet | None:
+    """The data set of class folders that contain the split folders (``cat/train/``, ``cat/test/``); None of others."""
+    places = {path.name: folder_contents(path) for path in folder_contents(folder)[0]}
+    roles = {name: {split_role(path.name): path for path in inner} for name, (inner, _) in places.items()}
+    kept = [role for role in SPLITS if all(role in of for of in roles.values())]
+    if len(places) < 2 or len(kept) < 2 or "train" not in kept:
+        return None
+    if any({*of} != {*kept} or len(of) < len(places[name][0]) for name, of in roles.items()):
+        return None
+    names = sorted(roles, key=natural_order)
+    splits = {role: {name: images_under(roles[name][role]) for name in names} for role in kept}
+    _check_train(folder, splits["train"])
+    mode, shape, notes = typical(folder, [path for images in splits["train"].values() for path in images])
+    notes += (f"the splits are in the class folders: {names[0]}/{roles[names[0]]['train'].name}/ and so on",)
+    return of_classes(folder, splits, mode, shape, (*notes, *similar_names(names), *skipped(folder)))
 
 
 def _copy_inside(folder: Path, classes: Classes) -> str:
@@ -177,16 +204,27 @@ def _check_train(folder: Path, classes: Classes) -> None:
             there += _parent_of_classes(folder)
             raise DataError(f"{folder}: {there}; {_LAYOUT}")
         there = "".join(f"; {note}" for note in skipped(folder))
-        raise DataError(f"{folder}: no images in it (.jpg, .png, ...){there}; {_LAYOUT}")
+        way = next((way for kinds, way in _OTHER_KINDS.items() if _contains(folder, kinds)), _LAYOUT)
+        raise DataError(f"{folder}: no images in it (.jpg, .png, ...){there}; {way}")
     if len(classes) == 1:
         ((name, images),) = classes.items()
+        beside = [path.name for path in folder_contents(folder)[1] if path.suffix.lower() in _LABEL_FILES]
+        lists = (
+            f"; {listed(beside, 3)} beside it does not say which file has which class: a table with the header "
+            "file,label does"
+        )
         raise DataError(
             f"{folder}: only one class folder, {name!r}{offer(folder, images)}; learning needs two or more classes"
+            f"{lists if beside else ''}"
         )
     empty = [name for name, images in classes.items() if not images]
     if empty:
         there = "".join(f"; in {name}: {note}" for name in empty for note in skipped(folder / name))
         raise DataError(f"{folder}: no images in the class folder(s) {_quoted(empty)}{there}; fill or remove them")
+
+
+def _contains(folder: Path, suffixes: Sequence[str]) -> bool:
+    return any(name.lower().endswith((*suffixes,)) for _, _, names in os.walk(folder) for name in names)
 
 
 def _parent_of_classes(folder: Path) -> str:

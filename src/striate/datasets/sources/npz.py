@@ -283,6 +283,8 @@ def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None,
     )
     what = "images" if image else "volumes" if first.ndim == 5 else "values"
     note = f"{array.dtype} {array.shape}: {what}; {channels}, so an item is {'x'.join(map(str, shape))}"
+    if axis and array.ndim == 4 and shape[0] > max(_MODES):
+        note += f"; if they are volumes, save each as 1x{'x'.join(map(str, array.shape[1:]))}"
     if like and (like.shape[:1] != shape[:1] if image else like.shape != shape):
         raise DataError(f"{where}: an item is {shape}, in the training split {like.shape}; save both the same way")
     if image:

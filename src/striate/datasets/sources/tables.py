@@ -34,6 +34,7 @@ from striate.tasks import REGRESSION, Task
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl", ".ndjson")
 _LISTS = (".txt", ".lst", ".data", ".tab", ".json", "")  # of files that may be tables, by what is in them
 _NO_TABLE = re.compile(r"submission|readme|licen[cs]e|class_?dict", re.IGNORECASE)
+_OBJECT = re.compile(r"^(x_?min|x1|left|bbox|box|xmax|encoded_?pixels|rle.*|.*_rle|segmentation|polygon)$")
 _FEW = 12  # different numbers: more are amounts
 _LONG = 16  # cells separated by blanks: fewer may be a sentence
 _SHORTEST = 5  # words: the widest kernel of Kim's text networks
@@ -269,8 +270,24 @@ def _notes(
         )
     if not columns.group and (groups := [name for name in columns.unused if is_group(table, name)]):
         notes += (f"to keep the rows of one {table.title(groups[0])!r} in one split: --group {groups[0]}",)
+    if not columns.is_text and (repeated := len(table.rows) - len({*table.cells(columns.source[0])})):
+        notes += (_several_rows(table, columns, repeated),)
     unused = listed_quoted(map(table.title, columns.unused))
     return notes + ((f"columns not used: {unused}",) if columns.unused else ())
+
+
+def _several_rows(table: CsvTable, columns: TableColumns, repeated: int) -> str:
+    """What is to be known of images that stand in several rows."""
+    source = table.cells(columns.source[0])
+    unlike = len({*zip(source, *map(table.cells, columns.targets), strict=True)}) - len({*source})
+    note = f"{counted(repeated, 'row')} name an image again" + (f", {unlike:,} with another target" if unlike else "")
+    objects = [name for name in columns.unused if _OBJECT.search(name)]
+    if not objects:
+        return f"{note}; each row is an item"
+    return (
+        f"{note}: its objects, whose places ({table.title(objects[0])!r}) are not read; write one row for each image, "
+        "with all its labels (cat|dog), or masks as images"
+    )
 
 
 def _are_few(values: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from striate.datasets.dataset import SPLIT_NAMES
 from striate.datasets.sources.columns import base_name
-from striate.datasets.sources.rows import CsvTable
+from striate.datasets.sources.rows import CsvTable, Fault
 from striate.errors import listed
 from striate.model.opening import is_hidden, is_image
 
@@ -38,7 +38,10 @@ class FileFinder:
         Raises:
             DataError: Some are not there, or may be several.
         """
-        paths, missing, several = [], [], []
+        paths: list[Path] = []
+        missing: list[Fault] = []
+        several: list[Fault] = []
+        looked: dict[str, list[str]] = {}  # a cell may stand in a hundred thousand rows
         for line, cell in zip(table.lines, table.cells(column), strict=True):
             if not cell:
                 missing.append((line, f"the {column!r} is empty"))
@@ -46,14 +49,15 @@ class FileFinder:
             if direct := self._direct(cell):
                 paths.append(Path(direct))
                 continue
-            found = [] if _is_foreign(cell) else self._preferred(self._below(cell), split)
+            if cell not in looked:
+                looked[cell] = [] if _is_foreign(cell) else self._preferred(self._below(cell), split)
+            found = looked[cell]
             if len(found) == 1:
                 paths.append(Path(found[0]))
                 self.elsewhere.add(os.path.relpath(os.path.dirname(found[0]), self.folder) + "/")
             elif found:
-                several.append(
-                    (line, f"{cell!r} is ambiguous: found as {listed(os.path.relpath(p, self.folder) for p in found)}")
-                )
+                where = "" if several else listed(os.path.relpath(p, self.folder) for p in found)  # the first is shown
+                several.append((line, f"{cell!r} is ambiguous: found as {where}"))
             else:
                 missing.append((line, f"no file {cell!r} in {self.folder}"))
         if missing:
