@@ -324,3 +324,9 @@ def test_a_list_of_labels_without_files_is_named(tmp_path, class_folders):
     assert message(tmp_path).endswith(
         "labels.txt beside it does not say which file has which class: a table with the header file,label does"
     )
+
+
+def test_a_link_to_the_whole_brings_no_other_class_in(tmp_path, class_folders):
+    class_folders(tmp_path, cat=3, dog=2)
+    (tmp_path / "cat" / "all").symlink_to(tmp_path)
+    assert open_folders(tmp_path).train.targets.tolist() == [0, 0, 0, 1, 1]

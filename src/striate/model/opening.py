@@ -98,7 +98,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def images_under(folder: Path) -> list[Path]:
-    """The image files anywhere below *folder*; links to folders are followed, but in no circle.
+    """The image files anywhere below *folder*; links to folders are followed, but in no circle and
+    to no folder that *folder* lies in.
 
     Raises:
         DataError: A folder cannot be read, or lies too deep.
@@ -108,7 +109,10 @@ def images_under(folder: Path) -> list[Path]:
 
 def each_image_under(folder: Path) -> Iterator[Path]:
     """As :func:`images_under`, one by one: who wants a few looks no further."""
-    return _images_under(folder, set(), _DEEP)
+    above = set[tuple[int, int]]()  # a link to one of these leads to the folders beside, which are other classes
+    with suppress(OSError):
+        above |= {(there.st_dev, there.st_ino) for there in map(os.stat, folder.resolve().parents)}
+    return _images_under(folder, above, _DEEP)
 
 
 def _images_under(folder: Path, seen: set[tuple[int, int]], deep: int) -> Iterator[Path]:
