@@ -71,6 +71,11 @@ def test_the_python_program_prepares_bit_for_bit(rule: str, tmp_path: Path) -> N
     Image.fromarray(values).save(tmp_path / "values.tif")
     if contract.value_range:
         assert np.array_equal(names["prepare"](tmp_path / "values.tif"), fit(Image.fromarray(values), contract))
+    else:  # as predict does
+        Image.fromarray(np.full((4, 4), 65536, np.int32)).save(tmp_path / "large.tif")
+        for name in ("values.tif", "large.tif"):
+            with pytest.raises(ValueError, match=f"{name}: the range of its values is unknown; save it with 8 or 16"):
+                names["prepare"](tmp_path / name)
     turned = images(alpha=False)[0]
     exif = Image.Exif()
     exif[0x0112] = 6

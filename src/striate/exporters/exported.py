@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from striate.errors import Error
+from striate.errors import Error, SpecError
 from striate.tasks import Metric
 
 
 class ExportError(Error):
     """What was written does not answer as the module that it was written from, or could not be written at all."""
+
+
+def check_free(files: Sequence[Path], ending: str, is_own: Callable[[Path], bool]) -> None:
+    """SpecError where the first of *files* does not end in *ending*, or another's file would be lost: one that is
+    there, and the first is not, or *is_own* does not know it.
+    """
+    path = files[0]
+    if path.suffix != ending:
+        raise SpecError(f"{path}: give a name that ends in {ending}")
+    if not path.parent.is_dir():
+        raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
+    ours = path.is_file() and is_own(path)
+    for file in files:
+        if file.exists() and not (ours and file.is_file()):
+            raise SpecError(f"{file}: already exists, and was not written by this command; give another name with -o")
 
 
 @dataclass(frozen=True)

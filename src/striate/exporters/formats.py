@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.errors import SpecError
 from striate.exporters.comparing import Running, check_same, compare_file
-from striate.exporters.exported import Exported, ExportError
+from striate.exporters.exported import Exported, ExportError, check_free
 from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, is_own_onnx, quantise_onnx, write_onnx
 from striate.exporters.openvino import OpenvinoRunner, halve_openvino, is_own_openvino, write_openvino
 from striate.exporters.program import ProgramRunner, is_own_program, write_program
@@ -83,7 +83,8 @@ def export_model(
     (0, 3)
     """
     path, how = Path(path), FORMATS[to]
-    _check_free(path, how)
+    files = (path, *(path.with_suffix(ending) for ending in how.endings[1:]))
+    check_free(files, how.endings[0], how.is_own)
     if smaller is not None and smaller.kind not in how.smaller:
         others = [name for name, other in FORMATS.items() if smaller.kind in other.smaller]
         raise SpecError(f"--to {to}: has no {smaller.kind}; use --to {' or '.join(others)}")
@@ -104,7 +105,6 @@ def export_model(
                 reduction = smaller.judged(running, after, (how.size(before), how.size(trial)), inputs)
         except ExportError as error:
             raise ExportError(f"{path}: not written: {error}") from error.__cause__
-        files = tuple(path.with_suffix(ending) for ending in how.endings)
         for file in files:
             write_safely(file, trial.with_suffix(file.suffix).read_bytes())
     return Exported(
@@ -117,16 +117,3 @@ def export_model(
         comparison=found,
         reduction=reduction,
     )
-
-
-def _check_free(path: Path, how: Format) -> None:
-    """SpecError where the name is none of the format, or somebody else's file would be lost."""
-    if path.suffix != how.endings[0]:
-        raise SpecError(f"{path}: give a name that ends in {how.endings[0]}")
-    if not path.parent.is_dir():
-        raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
-    if path.exists() and not (path.is_file() and how.is_own(path)):
-        raise SpecError(f"{path}: already exists, and was not written by this command; give another name with -o")
-    for beside in (path.with_suffix(ending) for ending in how.endings[1:]):
-        if beside.exists() and not (path.exists() and beside.is_file()):
-            raise SpecError(f"{beside}: already exists, and was not written by this command; give another name with -o")

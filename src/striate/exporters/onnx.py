@@ -121,11 +121,10 @@ def is_own_onnx(path: Path) -> bool:
 class OnnxRunner:
     """The file at *path* in onnxruntime, on the CPU: prepared items to the file's two outputs."""
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         onnxruntime = needed("onnxruntime", "export")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

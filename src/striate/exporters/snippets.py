@@ -97,7 +97,9 @@ _ON_BLACK = """if image.has_transparency_data:  # what is transparent shows blac
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     image = Image.alpha_composite(black, image.convert("RGBA"))
 """
-_DEEP = """if image.mode.startswith("I"):  # 16 bits become 8
+_DEEP = """if image.mode == "F" or (image.mode == "I" and not 0 <= np.min(image) <= np.max(image) <= 65535):
+    raise ValueError(f"{path}: the range of its values is unknown; save it with 8 or 16 bits")
+if image.mode.startswith("I"):  # 16 bits become 8
     image = Image.fromarray(((np.asarray(image).astype(np.int32) + 128) // 257).astype(np.uint8))
 """
 _IN_RANGE = """if image.mode.startswith(("I", "F")):  # more than 8 bits: the range becomes 0 to 255

@@ -15,8 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from striate.analysis import analyse, infer
-from striate.errors import SpecError
-from striate.exporters.exported import Exported, ExportError
+from striate.exporters.exported import Exported, ExportError, check_free
 from striate.exporters.source import MARK, answers_images, source
 from striate.files import write_safely
 from striate.model.model import Model, load
@@ -56,20 +55,18 @@ def export_source(
     (0.0, True)
     """
     path, weights = Path(path), Path(path).with_suffix(".safetensors")
-    model, graph = None, None
     if isinstance(net, str | Path):
-        model = load(net)
+        model, given = load(net), Path(net)
         graph = model.graph
         assert graph is not None
-    apart = isinstance(net, str | Path) and not (weights.exists() and weights.samefile(net))
-    _check_free(path, [path, weights] if apart else [path])
-    if graph is None:
-        assert not isinstance(net, str | Path)
-        graph = lower(net, input)
+        files = [path] if weights.exists() and weights.samefile(given) else [path, weights]
+    else:
+        model, given, graph, files = None, path, lower(net, input), [path]
+    check_free(files, ".py", lambda file: MARK in file.read_text(encoding="utf-8", errors="replace")[:2000])
     text, called = source(graph, name, origin, model.contract if model else None, weights.name)
-    found = _compared(path, text, called, graph, model, Path(str(net)))
-    if apart:
-        write_safely(weights, Path(str(net)).read_bytes())
+    found = _compared(path, text, called, graph, model, given)
+    if weights in files:
+        write_safely(weights, given.read_bytes())
     write_safely(path, text)
     predicts = model is not None and answers_images(model.contract)
     return Exported(path, (path, weights) if model else (path,), *found, predicts)
@@ -97,18 +94,6 @@ def _refusal(path: Path, why: str) -> str:
         f"{path}: not written: as a file the net does not answer as it does here ({why}). "
         f"This is a fault of striate, not of the net; please report it with the net's text"
     )
-
-
-def _check_free(path: Path, files: list[Path]) -> None:
-    """SpecError where somebody else's file would be lost."""
-    if path.suffix != ".py":
-        raise SpecError(f"{path}: the source of a net is a Python file; give a name that ends in .py")
-    if not path.parent.is_dir():
-        raise SpecError(f"{path}: there is no folder {path.parent}; make it first")
-    ours = path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")[:2000]
-    for file in files:
-        if file.exists() and not ours:
-            raise SpecError(f"{file}: already exists, and was not written by this command; give another name with -o")
 
 
 AFFORDABLE = 3e8  # multiply-accumulates of a pass for a comparison
