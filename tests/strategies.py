@@ -6,9 +6,12 @@ Branches are drawn with one common stride and with paddings that keep their size
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
+from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -54,6 +57,14 @@ from striate.spec import (
     Upsample,
     lower,
 )
+
+ALL = os.environ.get("STRIATE_TEST_EXAMPLES") == "all"  # .ci/run
+
+
+def examples(n: int, **more: Any) -> settings:
+    """*n* random examples, of which the fast tests alone try a third, others every time."""
+    return settings(max_examples=n if ALL else -(-n // 3), deadline=None, **more)
+
 
 LARGEST = {1: 200, 2: 48, 3: 20}  # of an axis, by the number of axes: what a test can afford
 ACTIVATIONS = [op for op in OPS.values() if issubclass(op, Activation)]

@@ -58,6 +58,7 @@ def make_folder(path: Path) -> Path:
 
 
 SLOW = (
+    "README.md",
     "comparing.md",
     "data-sets.md",
     "data.md",
@@ -69,7 +70,6 @@ SLOW = (
     "run-folder.md",
     "seeing.md",
     "serve.md",
-    "start.md",
     "train-photos.md",
     "tutorial.md",
     "weights.md",

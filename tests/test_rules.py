@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import GenericAlias, UnionType
@@ -217,7 +218,8 @@ def clocks(root: Path) -> list[str]:
     """Where a test reads a clock. (Sleeping, and giving up on a process that hangs, are no measurements.)"""
     found = []
     for path in sorted(root.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if re.search(r"\btime\b|timeit|perf_counter", text) else ():
             match node:
                 case ast.Attribute(value=ast.Name("time" | "timeit"), attr=name) if name in CLOCKS:
                     pass

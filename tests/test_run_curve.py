@@ -152,6 +152,7 @@ def test_fractions_whose_short_forms_are_the_same_are_runs_of_their_own(in_folde
     ]
 
 
+@pytest.mark.slow
 def test_an_interrupted_curve_goes_on_as_it_was_begun(in_folder, cli):
     """Only the first point is trained; the others get its network and settings without their being said again."""
     plan = curve_plan(TINY, "digits", fractions="0.1,0.5", repeats=2, epochs=2, lr=0.05, out="c")

@@ -147,6 +147,7 @@ def test_its_weights_begin_another_run(code):
         prepare("digits", weights=f"{code}@run")
 
 
+@pytest.mark.slow
 def test_it_is_taken_wherever_several_runs_are(code, in_folder, cli):
     few = {"epochs": 1, "fraction": 0.3, "quiet": True}
     found = striate.curve(code, "digits", fractions=(0.2, 0.5), epochs=1, quiet=True, out="curve")

@@ -124,7 +124,7 @@ class Changed(torch.nn.Module):
         return self.change(self.module(x))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [pytest.param(t, marks=pytest.mark.slow if t == "regression" else ()) for t in TASKS])
 def test_every_task(task, tmp_path):
     """Beside itself, and beside one that knows less."""
     data, net, change = TASKS[task]

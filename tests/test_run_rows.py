@@ -245,6 +245,7 @@ start()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_from_the_command_line(many, tmp_path):
     _, model = both("grey", tmp_path)
 

@@ -80,13 +80,14 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "when", [pytest.param("before", marks=pytest.mark.slow), "in", pytest.param("after", marks=pytest.mark.slow)]
+    ("when", "step"),
+    [("in", 5), *(pytest.param(when, 1, marks=pytest.mark.slow) for when in ("before", "in", "after"))],
 )
-def test_a_kill_at_any_write_loses_nothing(tmp_path, monkeypatch, whole, when):
+def test_a_kill_at_any_write_loses_nothing(tmp_path, monkeypatch, whole, when, step):
     expected, run, count = whole
     assert count > 12
     writes = Writes(monkeypatch)
-    for number in range(1, count + (when != "after")):  # after the last one it is finished
+    for number in range(1, count + (when != "after"), step):  # after the last one it is finished
         folder = tmp_path / str(number)
         writes.count, writes.die, writes.when = 0, number, when
         with pytest.raises(KilledError):

@@ -314,7 +314,9 @@ def test_targets_that_are_all_the_same_end_a_run_before_it_begins(in_folder, y, 
     assert not (in_folder / "runs").exists()
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", ["classification", *(pytest.param(t, marks=pytest.mark.slow) for t in TASKS if t != "classification")]
+)
 def test_the_models_of_identical_runs_are_the_same_bytes(in_folder, task):
     data, net, *_ = TASKS[task]
     files = []

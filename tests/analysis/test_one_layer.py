@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from laws import one_thread  # noqa: F401
-from strategies import each_axis, ranks
+from strategies import each_axis, examples, ranks
 from striate.analysis import analyse, infer
 from striate.errors import SpecError
 from striate.net.layers import layer
@@ -51,7 +51,7 @@ def refused(module: torch.nn.Module, x: torch.Tensor) -> None:
 
 
 @given(layers((Conv, ConvTranspose, MaxPool, AvgPool, SumPool)))
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_a_layer_fits_exactly_where_torch_runs_it(case: tuple[Op, Shape]) -> None:
     op, input = case
     shapes, problems = infer(lower(op, input))
@@ -79,7 +79,7 @@ def reached(op: Conv | AvgPool | SumPool, input: Shape, axis: int) -> list[bool]
 
 
 @given(layers((Conv, AvgPool, SumPool), st.just(1)))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_dropped_is_what_only_a_longer_input_has_read(case: tuple[Op, Shape]) -> None:
     """Along one axis: the others have a window each of their own."""
     op, input = case

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
-from strategies import any_graphs
+from strategies import any_graphs, examples
 from striate.analysis import analyse
 from striate.errors import ShapeError
 from striate.net import build
@@ -203,7 +203,7 @@ def test_the_table_marks_the_faulty_rows_and_lists_the_faults() -> None:
 
 
 @given(any_graphs())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_no_net_however_broken_makes_the_check_fail(graph: Graph) -> None:
     """Every net gets its full table and its JSON; and what has no problem can be built."""
     if graph.input is None:

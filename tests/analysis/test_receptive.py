@@ -8,13 +8,13 @@ from operator import or_
 
 import pytest
 import torch
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from published_nets import resnet
 
 import laws
 from laws import Span, blends, box, kept, one_thread, without_hiding  # noqa: F401
-from strategies import nets
+from strategies import examples, nets
 from striate.analysis import analyse, infer, receptive
 from striate.analysis.footprint import complete
 from striate.analysis.footprint import footprints as unit_by_unit
@@ -58,7 +58,7 @@ def leaves_holes(op: Op, rank: int) -> bool:
 @example(
     (Seq(MaxPool(2, stride=2, dilation=3, ceil=True), Cat(Seq(MaxPool(2), Upsample(2)), MaxPool(3, 1, 1))), (1, 5))
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
     """On an input so large that the middle units see no padding: size and place, for several phases."""
     spec, asked = net
@@ -111,7 +111,7 @@ def test_the_field_is_the_gradients_footprint(net: tuple[Seq, Shape]) -> None:
 
 
 @given(nets())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_field_on_a_small_input_too(net: tuple[Seq, Shape]) -> None:
     """Where paddings, uneven adaptive pooling and linear layers show: no gradient leaves the field."""
     graph = lower(*net)
@@ -120,7 +120,7 @@ def test_the_field_on_a_small_input_too(net: tuple[Seq, Shape]) -> None:
 
 
 @given(nets(rank=1, embeddings=False, heads=False), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_uneven_adaptive_pooling_lists_its_units(net: tuple[Seq, Shape], side: int, out: int, more: int) -> None:
     """Windows of unequal length have no stride; what comes after them is still exact, unit by unit."""
     rest = ["relu", "convtranspose 1 5 stride=2 padding=1", "upsample 2 mode=linear; conv 1 3 padding=1"][more]
@@ -139,7 +139,7 @@ def test_uneven_adaptive_pooling_lists_its_units(net: tuple[Seq, Shape], side: i
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@examples(80)
 def test_behind_crops_and_gaps_every_unit_is_exact(data: st.DataObject) -> None:
     """Where a span with a stride does not say all: padding behind a crop, dilations, strides above the kernel."""
     some = st.integers
@@ -164,7 +164,7 @@ def test_behind_crops_and_gaps_every_unit_is_exact(data: st.DataObject) -> None:
 
 
 @given(st.one_of(nets(), st.tuples(nets().map(lambda net: net[0]), st.just((2, 9, 7)))))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_layers_that_are_said_to_read_every_pixel_do(net: tuple[Seq, Shape]) -> None:
     """The quick answer against the pixels that every unit reads, one by one."""
     graph = lower(*net)

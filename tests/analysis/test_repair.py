@@ -9,7 +9,7 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from strategies import any_graphs, nets
+from strategies import any_graphs, examples, nets
 from striate.analysis import analyse, faults, repair
 from striate.analysis.changes import apply_changes
 from striate.analysis.repair import kind_of
@@ -72,7 +72,7 @@ def holds(graph: Graph) -> None:
 
 
 @given(broken_nets())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.filter_too_much])
+@examples(40, suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_net_with_slips_is_repaired(graph: Graph) -> None:
     holds(graph)
     assert repair(graph).complete

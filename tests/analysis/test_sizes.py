@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import nets
+from strategies import examples, nets
 from striate.analysis import analyse
 from striate.analysis.sizes import Sizes
 from striate.errors import ShapeError
@@ -57,7 +57,7 @@ def agrees(graph: Graph, square: bool = False) -> None:
 
 
 @given(nets(heads=False))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_legal_sizes_are_those_that_trying_finds(net: tuple[Seq, Shape]) -> None:
     spec, input = net
     agrees(lower(spec, input))
@@ -95,7 +95,7 @@ def test_legal_sizes_of_known_kinds(text: str, input: Shape) -> None:
 
 
 @given(nets(), st.data())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_what_a_report_calls_legal_is(net: tuple[Seq, Shape], data: st.DataObject) -> None:
     """Below and above fit with nothing dropped; the smallest builds and runs, and one less of any axis does not."""
     spec, input = net

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 
 from laws import costs_are_torchs, no_faults, one_thread  # noqa: F401
-from strategies import nets
+from strategies import examples, nets
 from striate.analysis import analyse
 from striate.net import build
 from striate.spec import Embedding, MaxPool, Seq, Shape, lower
 
 
 @given(nets())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_shapes_parameters_and_macs_are_torchs(net: tuple[Seq, Shape]) -> None:
     no_faults(*net)
     costs_are_torchs(*net)
 
 
 @given(nets())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_what_fits_also_runs_with_values(net: tuple[Seq, Shape]) -> None:
     """Some of torch's refusals come only on a real device."""
     spec, input = net

@@ -81,7 +81,7 @@ def applied(layers, problems):
 
 
 @given(broken())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_printed_fixes_make_it_run(case):
     holds(*case)
 

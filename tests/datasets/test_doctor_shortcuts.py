@@ -86,7 +86,10 @@ PLANTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("classes", [("cat", "dog"), ("benign", "malignant"), ("ok", "defect")])
+@pytest.mark.parametrize(
+    "classes",
+    [("cat", "dog"), *(pytest.param(c, marks=pytest.mark.slow) for c in (("benign", "malignant"), ("ok", "defect")))],
+)
 @pytest.mark.parametrize("feature", PLANTED)
 def test_a_planted_shortcut_is_named(tmp_path, feature, classes):
     problem = the(doctor(_set(tmp_path, PLANTED[feature], classes)), "shortcut")
@@ -98,7 +101,7 @@ def test_a_planted_shortcut_is_named(tmp_path, feature, classes):
 
 
 @pytest.mark.parametrize("feature", ["the file format", "the resolution", "the camera", "the aspect ratio"])
-@pytest.mark.parametrize("share", [0.8, 0.9])
+@pytest.mark.parametrize("share", [0.8, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_a_shortcut_of_files_that_not_all_follow(tmp_path, feature, share):
     assert feature in the(doctor(_set(tmp_path, PLANTED[feature], share=share)), "shortcut").message
 
@@ -123,7 +126,7 @@ def test_one_of_several_labels(tmp_path):
     assert "tells whether it is 'sun'" in the(doctor(data), "shortcut").message
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, *(pytest.param(s, marks=pytest.mark.slow) for s in range(4, 20))])
 def test_clean_sets_raise_none(seed):
     """Random images and labels, of 2 to 6 classes; sizes that change what chance can do."""
     rng = np.random.default_rng(seed)

@@ -121,13 +121,13 @@ def test_other_nets(text):
     looks_right(analyse(text))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@strategies.examples(40, suppress_health_check=list(HealthCheck))
 @given(strategies.nets())
 def test_random_nets_that_fit(net):
     looks_right(analyse(*net))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@strategies.examples(60, suppress_health_check=list(HealthCheck))
 @given(strategies.any_graphs().filter(lambda graph: graph.input is not None))
 def test_random_nets_that_need_not_fit(graph):
     looks_right(analyse(graph))

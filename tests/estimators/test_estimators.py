@@ -58,7 +58,7 @@ def fitted(iris):
 
 
 @pytest.mark.filterwarnings("ignore")  # scikit-learn's checks fit on noise, columns and constants
-@pytest.mark.parametrize("kind", [Classifier, Regressor])
+@pytest.mark.parametrize("kind", [Classifier, pytest.param(Regressor, marks=pytest.mark.slow)])
 def test_what_scikit_learn_checks(kind):
     results = check_estimator(
         kind(**QUICK, learning_rate=0.02), expected_failed_checks=NOT_MET, on_fail=None, on_skip=None

@@ -92,7 +92,7 @@ def write(model: Model, path: Path, to: str = "onnx") -> striate.exporters.Expor
     return export_model(model, path, to, inputs=inputs, names=[str(i) for i in range(15)], on="generated inputs")
 
 
-FAST = ("classification", "multilabel", "segmentation", "text")
+FAST = ("classification", "text")
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=() if k in FAST else pytest.mark.slow) for k in MODELS])
@@ -197,7 +197,8 @@ def without_mean(inputs: torch.Tensor, contract: Contract) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "fault", ["weights", "mean", "channels", pytest.param("contract", marks=pytest.mark.slow), "softmax twice"]
+    "fault",
+    ["weights", "mean", *(pytest.param(f, marks=pytest.mark.slow) for f in ("channels", "contract", "softmax twice"))],
 )
 def test_a_broken_export_is_caught(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if fault == "mean":

@@ -110,7 +110,9 @@ PUBLISHED = {  # torchvision's model pages: parameters, GMACs; receptive field: 
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n == "densenet121" else ()) for n in PUBLISHED]
+)
 def test_the_published_numbers(name):
     make, parameters, gmacs, field = PUBLISHED[name]
     with torch.device("meta"):

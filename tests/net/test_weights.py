@@ -161,7 +161,9 @@ def same_answers(name, tmp_path):
     return model
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "densenet121", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v2", "efficientnet_b0", pytest.param("densenet121", marks=pytest.mark.slow)]
+)
 def test_the_same_answers_as_torchvisions_own_module(name, tmp_path):
     same_answers(name, tmp_path)
 

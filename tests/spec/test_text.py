@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
-from strategies import any_graphs, any_ops, nets
+from strategies import any_graphs, any_ops, examples, nets
 from striate.errors import SpecError
 from striate.spec import (
     OPS,
@@ -216,7 +216,7 @@ def test_broken_text_is_answered_with_its_place_reason_and_way_out(kind: str) ->
 
 
 @given(any_graphs())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_text_of_a_graph_is_the_graph(graph: Graph) -> None:
     text = format(graph)
     assert parse(text) == graph
@@ -225,7 +225,7 @@ def test_the_text_of_a_graph_is_the_graph(graph: Graph) -> None:
 
 
 @given(any_ops())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_the_text_of_an_op_is_its_line(op: Op) -> None:
     joins = op_text(op) in ("add", "multiply", "concat")
     net = f"a: relu; b: relu; x: {op_text(op)}" + (" <- a, b" if joins else "")
@@ -233,7 +233,7 @@ def test_the_text_of_an_op_is_its_line(op: Op) -> None:
 
 
 @given(nets())
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_the_text_of_a_spec_is_its_graph(net: tuple[Seq, Shape]) -> None:
     spec, input = net
     graph = lower(spec, input)
