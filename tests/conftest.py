@@ -66,6 +66,8 @@ def _threads():
         import torch
 
         torch.set_num_threads(int(THREADS))
+        if not torch.accelerator.is_available():  # seeding those that there are not formats the whole stack three times
+            torch.random._manual_seed_impl = lambda seed: torch.default_generator.manual_seed(int(seed))
 
 
 @pytest.fixture(scope="session")
