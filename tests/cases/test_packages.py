@@ -94,6 +94,19 @@ def test_a_sheet_of_remarks_before_the_table_is_passed_over(tmp_path):
     assert table.notes == ("t.xlsx has 2 sheets; the first that is a table is read: 'data'",)
 
 
+@pytest.mark.parametrize("wrap", [lambda content: content, lambda content: {"bytes": content, "path": "1.png"}])
+def test_a_parquet_file_of_images_themselves_says_the_way_out(tmp_path, wrap):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    contents = [wrap(b"\x89PNG\r\n\x1a\n" + bytes(900)) for _ in range(4)]
+    parquet.write_table(arrow.table({"image": contents, "label": [0, 1, 0, 1]}), tmp_path / "t.parquet")
+    with pytest.raises(
+        DataError, match="the column 'image' contains the images themselves; write each into a file"
+    ) as caught:
+        open_data(tmp_path / "t.parquet")
+    assert len(str(caught.value)) < 400 + 2 * len(str(tmp_path))
+
+
 @pytest.mark.parametrize("suffix", [".xlsx", ".parquet", ".h5"])
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more", b"PAR1", b"\x89HDF\r\n\x1a\n", bytes(5000)])
 def test_damage_is_one_message(tmp_path, suffix, content):

@@ -50,6 +50,7 @@ _HEAD = 4000  # bytes from which an encoding is told
 _CELLS = 1_000_000  # of a Parquet file, whatever its size; beyond it one for each bit
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
 _PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
+CONTENT = "(bytes)"  # stands for the content of a file
 Fault = tuple[int, str]  # a line and what is wrong with it
 
 
@@ -456,6 +457,8 @@ def _check_parquet(path: Path, about: Any) -> None:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes)):
+        return CONTENT
     if isinstance(value, float) and is_whole(value):
         return str(int(value))
     return "" if value is None else str(value).strip()

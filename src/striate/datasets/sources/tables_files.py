@@ -8,7 +8,7 @@ from pathlib import Path
 
 from striate.datasets.dataset import SPLIT_NAMES
 from striate.datasets.sources.columns import base_name
-from striate.datasets.sources.rows import CsvTable, Fault
+from striate.datasets.sources.rows import CONTENT, CsvTable, Fault
 from striate.errors import listed
 from striate.model.opening import is_hidden, is_image
 
@@ -102,6 +102,11 @@ class FileFinder:
 
     def _way_out(self, table: CsvTable, column: str) -> str:
         cells = [cell for cell in table.cells(column) if cell]
+        if CONTENT in cells:
+            return (
+                f"the column {column!r} contains the images themselves; write each into a file (in Python: "
+                "Path(f'{i}.png').write_bytes(row['image']['bytes'])), and its name into this column"
+            )
         cell = next((cell for cell in cells if _is_foreign(cell)), "")
         if cell:
             there = self._below(base_name(cell))
