@@ -346,3 +346,18 @@ def test_a_network_for_pixels_gets_a_size_that_fits_and_that_it_gives_back(heigh
         n <= max(16, side * (1 if net == "unet" else scale) + 16)
         for n, side in zip(graph.input[1:], (height, width), strict=True)
     )
+
+
+class ImageAndNumbers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(12, 2)
+
+    def forward(self, x, numbers):
+        return self.head(torch.cat([self.conv(x).mean((2, 3)), numbers], 1))
+
+
+@pytest.mark.parametrize("numbers", ["(4)", "(4,)", (4,)])
+def test_an_input_of_a_few_numbers_beside_an_image(numbers):
+    report = check(ImageAndNumbers(), ["3x8x8", numbers])
+    assert (report.problems, report.parameters, report.layers[-1].output) == ((), 224 + 26, (2,))

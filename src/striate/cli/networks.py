@@ -33,8 +33,8 @@ def check_command(
             "-i",
             "--imgsz",
             metavar="CxHxW",
-            help="Input size, such as 3x224x224, or 224; repeat it for each input of a module. [default: the network's "
-            "own]",
+            help="Input size, such as 3x224x224, or 224; '(4)' for 4 numbers; repeat it for each input of a module. "
+            "[default: the network's own]",
         ),
     ] = None,
     output: Annotated[

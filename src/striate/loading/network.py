@@ -256,18 +256,20 @@ def input_shape(input: Shape | str | int, channels: int, *, text: bool = False) 
 
     Args:
         input: ``(C, H, W)`` and the like, ``"3x224x224"``, or a single number, as a value or a text: the side of square
-            images, or the length of texts.
+            images, or the length of texts; ``"(4)"`` is four numbers, as modules take beside images.
         channels: Of square images.
         text: Whether the inputs are texts.
 
     Raises:
         SpecError: It is none of these.
 
-    >>> input_shape("224", 3), input_shape("1x28x28", 3), input_shape(59, 1, text=True)
-    ((3, 224, 224), (1, 28, 28), (59,))
+    >>> input_shape("224", 3), input_shape("1x28x28", 3), input_shape(59, 1, text=True), input_shape("(4)", 3)
+    ((3, 224, 224), (1, 28, 28), (59,), (4,))
     """
     if not isinstance(input, str | int | tuple | list):
         raise SpecError(f"got a {type(input).__name__} for an input size; expected (3, 224, 224), '3x224x224' or 224")
+    if isinstance(input, str) and (numbers := re.fullmatch(r"\(([1-9]\d{0,8}),?\)", input.strip())):
+        return (int(numbers[1]),)
     shape = read_shape(str(input)) if isinstance(input, str | int) else tuple(input)
     if len(shape) > 1 or text or not isinstance(input, str | int):
         return shape
