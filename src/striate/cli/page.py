@@ -58,7 +58,10 @@ def view_command(
         from striate.run.folder import newest_run
         from striate.run.viewing import view
 
-        page = view(model if model is not None else newest_run(), source or None, data=data, input=input)
+        model = model if model is not None else str(newest_run())
+        if sys.stderr.isatty():  # VGG-16 takes ten seconds
+            say(f"{model}: computing every layer's maps ...")
+        page = view(model, source or None, data=data, input=input)
     if html is not None:
         page.save(html)
         size = html.stat().st_size
