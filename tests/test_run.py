@@ -471,7 +471,7 @@ def test_the_parts_of_the_data(trained):
     }
     assert counts == {"train": 1293, "val": 144, "test": 360, "all": 1797}  # those of the run
     model.path = None
-    with pytest.raises(DataError, match=r"digits: has no val split of its own .*; use --split test"):
+    with pytest.raises(DataError, match=r"digits: has no val split of its own; a run draws one .* or data with a val/"):
         parts_for(model, "digits", "val")
     with pytest.raises(RecipeError, match=r"split is 'tset'; did you mean 'test'\?"):
         parts_for(model, "digits", "tset")

@@ -103,7 +103,9 @@ def test_other_data_have_their_own_splits(images):
     model, said = train("photos"), []
     assert {*measured(model, "photos", "test")} == {*written()["test"]}
     shutil.move("photos/a/00.png", "photos/b/00.png")
-    with pytest.raises(striate.DataError, match=r"photos: has no val split of its own .*; use --split test"):
+    with pytest.raises(
+        striate.DataError, match=r"photos: has no val split of its own; a run draws one .* or data with a val/"
+    ):
         measured(model, "photos", "val", say=said.append)
     (note,) = said
     assert note.startswith("note: not what run was trained on: 1 of its 90 items are not here or have another target, ")

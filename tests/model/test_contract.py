@@ -104,9 +104,14 @@ def test_what_was_fitted_comes_back_and_is_forgotten_for_other_weights():
             "sets is 0.8; this model has no sets (fewer than 14 validation items); sets of 80% need 14: train",
         ),
         (
-            replace(GOOD, sets=((0.99, 0.1),)),
+            GOOD,
             0.995,
             "sets is 0.995; the highest coverage that a model keeps sets of is 99%",
+        ),
+        (
+            replace(GOOD, sets=((0.99, 0.1),)),
+            0,
+            "sets must be a share between 0 and 1, such as 5% or 0.05; got 0",
         ),
     ):
         with pytest.raises(RecipeError) as caught:

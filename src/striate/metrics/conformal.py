@@ -193,9 +193,9 @@ def why_no_sets(coverage: float, known: Sequence[float]) -> str:
     >>> why_no_sets(0.99, [0.8, 0.9])[:77]
     'sets is 0.99; this model has sets of 80%, 90% (29 to 58 validation items); se'
     """
-    if known and known[-1] >= LEVELS[-1]:
+    if coverage > LEVELS[-1]:
         return f"sets is {coverage:.3g}; the highest coverage that a model keeps sets of is {LEVELS[-1]:.0%}; use that"
-    wanted = next((level for level in LEVELS if level >= coverage - 1e-9), LEVELS[-1])
+    wanted = next(level for level in LEVELS if level >= coverage - 1e-9)
     if known:
         above = items_needed(next(level for level in LEVELS if level > known[-1])) - 1
         levels = listed(f"{level:.0%}" for level in known)

@@ -239,7 +239,9 @@ class Contract:
         if known and coverage > 0:
             return known[0]
         from striate.metrics.conformal import why_no_sets
+        from striate.metrics.shared import share_of
 
+        coverage = share_of(coverage, "sets")
         raise RecipeError(why_no_sets(coverage, [level for level, _ in self.sets]))
 
     def to_json(self) -> str:

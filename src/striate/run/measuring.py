@@ -155,8 +155,12 @@ def _chosen(dataset: DataSet, split: str, data: str) -> list[Part]:
         raise RecipeError(f"split is {split!r}{nearest(split, SPLITS)}")
     chosen = [part for name, part in dataset.parts.items() if split in (name, "all")]
     if not chosen:
-        own = "" if split != "val" else " (a run draws it from training: give the run's folder and its data)"
-        raise DataError(f"{data}: has no {split} split of its own{own}; use --split {[*dataset.parts][-1]}")
+        if split == "val":
+            raise DataError(
+                f"{data}: has no val split of its own; a run draws one from training: give the run's folder and its "
+                f"data, or data with a val/"
+            )
+        raise DataError(f"{data}: has no {split} split of its own; use --split {[*dataset.parts][-1]}")
     return chosen
 
 
