@@ -1,5 +1,6 @@
 """Data in memory and in files, the same the whole way: opened, trained on, measured, predicted for."""
 
+import json
 import subprocess
 import sys
 
@@ -220,6 +221,11 @@ def test_texts_are_predicted_from_every_form(in_folder, cli):
         answers = striate.predict(model, source)
         assert sorted(answer.text for answer in answers) == sorted(TEXTS)
         assert {answer.text: answer.top for answer in answers} == dict(zip(TEXTS, top, strict=True))
+    records = [{"text": text} for text in TEXTS[:2]]
+    (in_folder / "c.json").write_text(json.dumps(records))
+    (in_folder / "c.jsonl").write_text("\n".join(map(json.dumps, records)))
+    for source in ("c.json", "c.jsonl"):
+        assert names(striate.predict(model, source)) == [f"{source} row 0", f"{source} row 1"]
     answers = striate.predict(model, "b.csv", text="words")
     assert [answer.text for answer in answers] == TEXTS
     assert names(answers)[::59] == ["b.csv line 2", "b.csv line 61"]

@@ -19,7 +19,7 @@ from striate.datasets.sources.in_memory import frame_text, is_frame
 from striate.datasets.sources.npz import inputs_alone
 from striate.datasets.sources.numeric_tables import image_sides, numeric_columns, numeric_items
 from striate.datasets.sources.rows import TableText, table_text
-from striate.datasets.sources.tables import SUFFIXES, rows_alone
+from striate.datasets.sources.tables import NAMED, rows_alone
 from striate.errors import DataError
 from striate.model.contract import IMAGES, Contract
 from striate.model.opening import each_image_under
@@ -88,7 +88,7 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> I
         yield from _of_data_set(source, contract)
     elif not isinstance(source, str | Path) or not os.path.exists(source):
         yield source
-    elif (path := Path(source)).suffix.lower() in SUFFIXES and path.is_file():
+    elif (path := Path(source)).suffix.lower() in NAMED and path.is_file():
         yield from _of_table(path, contract, choice)
     elif path.suffix.lower() in ARRAY_SUFFIXES and path.is_file():
         yield from _of_arrays(path, contract)

@@ -32,6 +32,7 @@ from striate.model.words import words_of
 from striate.tasks import REGRESSION, Task
 
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl", ".ndjson")
+NAMED = (*SUFFIXES, ".json")  # of a file that somebody names: in a folder JSON may be anything
 _LISTS = (".txt", ".lst", ".data", ".tab", ".json", "")  # of files that may be tables, by what is in them
 _NO_TABLE = re.compile(r"submission|readme|licen[cs]e|class_?dict", re.IGNORECASE)
 _OBJECT = re.compile(r"^(x_?min|x1|left|bbox|box|xmax|encoded_?pixels|rle.*|.*_rle|segmentation|polygon)$")
@@ -57,7 +58,7 @@ def _tables(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         suffix = folder.suffix.lower()
-        whole = suffix in (*SUFFIXES, ".json") or (suffix in _LISTS and _is_list(folder))
+        whole = suffix in NAMED or (suffix in _LISTS and _is_list(folder))
         return {"train": folder} if whole else {}
     folders, files = folder_contents(folder)
     files = [path for path in files if not _NO_TABLE.search(path.stem)]
