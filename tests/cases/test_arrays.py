@@ -114,7 +114,7 @@ def test_an_npy_for_each_item(tmp_path, layout, shape, type_, mode, item):
     data = open_data(tmp_path / "set")
     assert (data.mode, data.input, data.classes) == (mode, item, ("a", "b"))
     np.save(path, np.zeros((3, 3, 3, 3)))
-    assert "save all items alike" in refused(tmp_path / "set")
+    assert "save all items in one type and shape" in refused(tmp_path / "set")
     np.save(path, np.array([{}]), allow_pickle=True)
     assert "which may run code when they are read" in refused(tmp_path / "set")
 

@@ -365,7 +365,7 @@ def test_no_wrong_advice_between_layers_that_others_read_too():
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 def test_a_note_says_what_a_scripted_module_hides():
     report = striate.check(torch.jit.script(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())), input=(3, 9, 9))
-    assert (report.parameters, report.layers[-1].output, report.partial) == (224, (8, 7, 7), True)
+    assert (report.parameters, report.macs, report.layers[-1].output) == (224, 8 * 7 * 7 * 27, (8, 7, 7))
     assert report.notes == (
         "a scripted module is read as one part; check the module before torch.jit.script or trace for its layers",
     )
