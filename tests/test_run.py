@@ -251,6 +251,9 @@ def test_a_finished_run_asks_for_more_epochs_and_takes_them(in_folder):
     assert (
         str(caught.value) == "runs/digits-net (net): complete after 2 epochs; continue with, for example, --epochs 12"
     )
+    about = json.loads(Path("runs/digits-net/recipe.json").read_text())
+    del about["validation_fraction"]  # as a version wrote it that had no such setting
+    Path("runs/digits-net/recipe.json").write_text(json.dumps(about))
     said = []
     run = start(None, resume=True, settings={"epochs": 3}, say=said.append)
     assert said[0] == "newest run: runs/digits-net (net on digits)"

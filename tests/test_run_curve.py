@@ -171,3 +171,16 @@ def test_an_interrupted_curve_goes_on_as_it_was_begun(in_folder, cli):
         striate.curve(None, "digits", fractions=(0.1, 1), out="c", resume=True)
     with pytest.raises(RecipeError, match=r"c: was begun with another repeats \(2, now 3\)"):
         striate.curve(None, "digits", repeats=3, out="c", resume=True)
+
+
+def test_every_part_gets_the_network_that_the_whole_training_split_would_get(in_folder):
+    """Of few small colour images train takes another network than of many; a curve compares one."""
+    x = np.random.default_rng(0).integers(0, 256, (11_200, 4, 4, 3), np.uint8)
+    data = {"train": (x, np.arange(len(x)) % 2), "test": (x[:40], np.arange(40) % 2)}
+    plan = curve_plan(None, data, fractions=(0.01, 1), epochs=1, out="c")
+    small, whole = plan.series.members
+    for member in small, whole:
+        run = plan.prepare(member)
+        assert (run.net, run.recipe.validation_fraction, run.recipe.optimizer) == ("rgb_small", 0.1, "adamw")
+    grey = curve_plan("flatten; linear 2", data, fractions=(0.01, 1), epochs=1, out="d")
+    assert grey.prepare(grey.series.members[0]).net.startswith("net")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -280,3 +281,16 @@ def test_the_files_of_a_series_are_read_once(in_folder, monkeypatch):
     assert str(fresh)
     assert fresh.as_dict()
     assert len(read) == 2
+
+
+def test_a_series_of_masks_named_by_their_values_is_resumed(in_folder):
+    """Of an earlier version, which called black and white masks 0 and 255."""
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    np.savez("m.npz", x=x, y=np.where(x > 128, 255, 0).astype(np.uint8))
+    words = {"folds": 2, "epochs": 1, "out": "f", "task": "segmentation"}
+    plan = series_plan("conv 4 3 padding=1; conv 2 1", "m.npz", **words)
+    plan.prepare(plan.series.members[0])
+    about = json.loads(Path("f/series.json").read_text())
+    assert about["data"]["classes"] == ["background", "foreground"]
+    Path("f/series.json").write_text(json.dumps(about | {"data": about["data"] | {"classes": ["0", "255"]}}))
+    assert len(series_plan(None, "m.npz", out="f", folds=2, resume=True).series.members) == 2

@@ -361,3 +361,10 @@ class ImageAndNumbers(nn.Module):
 def test_an_input_of_a_few_numbers_beside_an_image(numbers):
     report = check(ImageAndNumbers(), ["3x8x8", numbers])
     assert (report.problems, report.parameters, report.layers[-1].output) == ((), 224 + 26, (2,))
+
+
+def test_no_folder_of_runs_is_no_hint(tmp_path, monkeypatch):
+    """``run`` is like the word ``runs`` that striate puts before a name, not like what was typed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    assert "did you mean" not in fault("qqqqq")

@@ -85,8 +85,13 @@ def test_the_prediction_stands_beside_the_input(page):
     order = sorted(range(10), key=lambda c: -shares[c])[:3]
     assert answers(page) == [f"{c} {100 * shares[c]:.1f}%" for c in order]
     assert order[0] == 7
-    page.locator(".answers button").nth(1).click()
+    second = page.locator(".answers button").nth(1)
+    same = second.element_handle()
+    second.click()
     assert state(page)["unit"] == f"out:{order[1]}"
+    page.get_by_role("button", name="Undo").click()  # the buttons stay at every stroke, and with them the focus
+    assert answers(page)[0][:1] != "7"
+    assert same.evaluate("it => it === document.querySelectorAll('.answers button')[1]")
 
 
 def test_a_small_drawing_is_fitted_to_the_size_of_the_samples(page):

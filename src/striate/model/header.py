@@ -86,7 +86,7 @@ def near_model(path: str | Path) -> str:
     ''
     """
     run = Path("runs") / path
-    return str(run) if run.exists() else near_path(run) or near_path(path)
+    return str(run) if run.exists() else (near_path(run) if Path("runs").is_dir() else "") or near_path(path)
 
 
 def code_and_path(given: str | Path) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import log
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.analysis import align_columns
-from striate.datasets import Data, with_validation
+from striate.datasets import Data, DataSet, with_validation
 from striate.errors import RecipeError
 from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe
@@ -23,6 +23,7 @@ from striate.metrics.resampling import drawings, middle
 from striate.report.document import html_document
 from striate.report.lines import ChartLine, LineChart, line_chart
 from striate.report.markup import el, html_table, join, note, num, section
+from striate.run.choosing import choose
 from striate.run.folder import Say, read_about, say_nothing, to_stderr
 from striate.run.measuring import item_groups, measure, parts_for
 from striate.run.own import load_for
@@ -231,7 +232,9 @@ def curve_plan(
     if not isinstance(n, int) or n < 1:
         raise RecipeError(f"repeats is {n!r}, expected a whole number of at least 1, such as 3")
     dataset, start = start.opened(data, CURVE)
-    chosen = start.words.get("fractions") or _halvings(len(with_validation(dataset, seed).train))
+    for_validation = start.how["settings"].get("validation_fraction", Recipe.validation_fraction)
+    chosen = start.words.get("fractions") or _halvings(len(with_validation(dataset, seed, for_validation).train))
+    start = _with_one_net(start, dataset, min(chosen))
     assert start.folder
     texts = [f"{f:.4g}" for f in chosen]
     if len(set(texts)) < len(texts):
@@ -246,6 +249,18 @@ def curve_plan(
         for s in range(seed, seed + n)
     ]
     return SeriesPlan(Series(start.folder, CURVE, tuple(runs)), data, start)
+
+
+def _with_one_net(start: SeriesStart, dataset: DataSet, smallest: float) -> SeriesStart:
+    """*start* with the network of the whole training split, where nobody named one and the *smallest* fraction would
+    get another recipe, and so another network.
+    """
+    how = start.how
+    if how["net"] is not None or how["recipe"] is not None or how["options"].get("weights") is not None:
+        return start
+    rate_given = bool({"optimizer", "lr", "momentum"} & set(how["settings"]))
+    whole, part = (choose(dataset, rate_given=rate_given, fraction=fraction) for fraction in (1, smallest))
+    return start if whole.name == part.name or not whole.net else replace(start, how=how | {"net": whole.net})
 
 
 def _halvings(items: int) -> list[float]:

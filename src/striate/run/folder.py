@@ -191,8 +191,8 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
                 f"new run"
             )
     for key, value in now.items():
-        if before.get(key) != value and key not in ("images", "content", "source", "speed"):
-            say(f"changed: {key} {before.get(key)} -> {value}")
+        if before.get(key, value) != value and key not in ("images", "content", "source", "speed"):
+            say(f"changed: {key} {before[key]} -> {value}")
 
 
 # what cannot change in the middle of a run

@@ -89,13 +89,14 @@ class RowFile:
         """The file, and the note of it."""
         if not self.done:
             self._note(0)
-            self.settings.unlink(missing_ok=True)  # of the table before
         try:
             stream: IO[bytes] = self.lines.open("ab" if self.done else "wb")
         except OSError:
             if not self.done:
                 self.note.unlink()
             raise
+        if not self.done:
+            self.settings.unlink(missing_ok=True)  # of the table before
         if self.done:
             stream.truncate(self.done["bytes"])
             stream.seek(0, io.SEEK_END)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.datasets import Data, DataSet, open_data
+from striate.datasets.sources.mask_values import with_earlier_names
 from striate.errors import ModelError, RecipeError
 from striate.files import read_json, write_safely
 from striate.learning import NamedRecipe, Recipe, World
@@ -105,7 +106,8 @@ class SeriesStart:
             DataError: As :func:`~striate.datasets.open_data`.
             RecipeError: The data are others than at the start, or the folder holds something else.
         """
-        dataset = open_data(data, **self.of_data, **options)
+        earlier = (self.words.get("data") or {}).get("classes", ())
+        dataset = with_earlier_names(open_data(data, **self.of_data, **options), earlier)
         names = "\n".join(name for part in dataset.parts.values() for name in part.names)
         facts = {
             "kind": kind,

@@ -113,6 +113,8 @@ def load_exported(
         _check(session, contract)
         if engine == ENGINES[0]:
             return OnnxModel(lambda x: session.run(["scores"], {"input": x})[0], contract, path)
+        if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()[:4] in ("SSE4", "AVX", "AVX2"):
+            precision = PRECISIONS[0]  # its bfloat16 ends the process where oneDNN is told not to use AVX-512
         return OnnxModel(_openvino(path, threads, precision), contract, path, engine, precision)
     except RecipeError:
         raise
@@ -133,11 +135,9 @@ def _needed(package: str, command: str) -> Any:
 
 def _openvino(path: Path, threads: int, precision: str) -> Callable[[np.ndarray], np.ndarray]:
     openvino = _needed("openvino", "pip install openvino")
-    # OpenVINO's bfloat16 ends the process where oneDNN is told not to use AVX-512
-    able = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()[:4] not in ("SSE4", "AVX", "AVX2")
     how = {
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == PRECISIONS[1] and able else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == PRECISIONS[1] else "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
     compiled = openvino.Core().compile_model(os.fspath(path), "CPU", how)

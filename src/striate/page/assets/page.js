@@ -185,7 +185,12 @@ class Page {
     if (!this.answers) return
     const { names, activation } = this.scene.output, y = this.diagram.source.outputs(), order = names.map((_, i) => i), { last } = this.diagram
     if (activation) order.sort((a, b) => y[b] - y[a])
-    this.answers.replaceChildren(...order.slice(0, 3).map(c => el('button', { title: `${names[c]}: open its arithmetic`, onclick: () => this.pin({ layer: last.shown, unit: [c, 0, 0, 0] }) }, el('b', {}, names[c]), ` ${this.diagram.share(y[c])}`)))
+    order.slice(0, 3).forEach((c, i) => {  // the same buttons at every stroke: one that has the focus keeps it
+      const button = /** @type {HTMLElement} */ (this.answers.children[i] ?? this.answers.appendChild(el('button')))
+      button.title = `${names[c]}: open its arithmetic`
+      button.onclick = () => this.pin({ layer: last.shown, unit: [c, 0, 0, 0] })
+      button.replaceChildren(el('b', {}, names[c]), ` ${this.diagram.share(y[c])}`)
+    })
   }
 
   legend() {
