@@ -3,7 +3,7 @@ by 0.00001 at most in every probability, and no label flips, on real data of eve
 gain is printed with them.
 
 Evidence: each model is trained for a moment (its accuracy does not matter here), exported, and compared on its test
-split, 1,000 items of it at most. Prints the tables of docs/export.md.
+split, 1,000 items of it at most; as TFLite where litert-torch is installed. Prints the tables of docs/export.md.
 
     python bench/export.py   # about 5 min
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def main() -> None:
             data = some_of_cifar(Path(folder) / "cifar") if data == "cifar" else data
             model = striate.train(net, data, out=where, quiet=True, epochs=1, **settings)
             for to, how in FORMATS.items():
+                if to == "tflite" and find_spec("litert_torch") is None:  # 1 GB, which not everybody has
+                    continue
                 done = striate.export(where, to, compare=data, out=where.with_suffix(how.endings[0]))
                 show(name, str(model.contract.task), to, done)
             for option in ({"quantise": "int8"}, {"half": True}) if name in SMALLER else ():

@@ -241,6 +241,7 @@ def test_a_few_files_are_answered_sooner_and_the_same(tmp_path, photos, monkeypa
         ),
         ("run", r"run: is a folder; striate.load opens that of a run; expected an .onnx"),
         ("a.pt2", r"a.pt2: is a program of torch.export, which torch.export.load opens"),
+        ("a.tflite", r"a.tflite: is a TFLite model, which the package ai-edge-litert runs"),
         ("a.xml", r"a.xml: is an OpenVINO model, which the package openvino reads"),
     ],
 )

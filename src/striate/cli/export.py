@@ -25,7 +25,7 @@ def export_command(
             "--to",
             "--format",
             metavar="FORMAT",
-            help="onnx, openvino, program (torch.export, .pt2), or source: a PyTorch file that needs no striate.",
+            help="onnx, openvino, tflite, program (torch.export, .pt2), or source: PyTorch code that needs no striate.",
         ),
     ] = "source",
     out: Annotated[
@@ -111,7 +111,8 @@ def _verified(done: Exported) -> list[str]:
         return [f"verified: identical {trained if len(done.files) > 1 else 'outputs, with random weights'}"]
     where = f" ({listed(found.where, 3)})" if found.label_flips else ""
     ties = f"; {found.ties:,} of two classes as probable" if found.ties else ""
-    lines = [f"compared on {found.items:,} items of {found.on}, in batches of 7 and of 1"]
+    sizes = "in batches of 7 and of 1" if len(found.batch_sizes) > 1 else "one at a time"
+    lines = [f"compared on {found.items:,} items of {found.on}, {sizes}"]
     if found.outputs:
         flips = f"label flips {found.label_flips:,} of {found.outputs:,}{where}{ties}"
         lines.append(f"largest difference of probabilities {found.max_difference:.1g}; {flips}")

@@ -32,17 +32,25 @@ class Running(Protocol):
         """Prepared items to probabilities (values) and scores."""
 
 
-def compare_file(model: Model, theirs: Runner, inputs: np.ndarray, names: Sequence[str], on: str) -> FileComparison:
+def compare_file(
+    model: Model,
+    theirs: Runner,
+    inputs: np.ndarray,
+    names: Sequence[str],
+    on: str,
+    batch_sizes: tuple[int, ...] = BATCHES,
+) -> FileComparison:
     """What *theirs* gives for the prepared *inputs* ``(N, *contract.input)``, beside what *model* gives.
 
-    All go through it in batches of 7, the first 70 also one at a time.
+    All go through it in batches of 7, the first 70 also one at a time; *batch_sizes* ``(1,)`` is said of a file that
+    takes one item, whatever it is given.
     """
     seen = _Differences(model.contract)
     for start in range(0, len(inputs), BATCHES[0]):
         batch = inputs[start : start + BATCHES[0]]
         scores = model.scores(batch)
         seen.add(start, scores, *theirs(batch))
-        if start < ALONE:
+        if start < ALONE and len(batch_sizes) > 1:
             alone = [theirs(item[None]) for item in batch]
             seen.add(start, scores, *(np.concatenate(outputs) for outputs in zip(*alone, strict=True)))
     flipped = [i for i, _ in sorted(seen.flipped.items(), key=lambda item: -item[1])]
@@ -55,7 +63,7 @@ def compare_file(model: Model, theirs: Runner, inputs: np.ndarray, names: Sequen
         label_flips=sum(seen.flipped.values()),
         ties=sum(seen.tied.values()),
         where=tuple(names[i] for i in (flipped or [seen.worst])[:10]),
-        batch_sizes=BATCHES,
+        batch_sizes=batch_sizes,
     )
 
 

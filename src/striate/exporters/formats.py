@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from striate.errors import SpecError
-from striate.exporters.comparing import Running, check_same, compare_file
+from striate.exporters.comparing import BATCHES, Running, check_same, compare_file
 from striate.exporters.exported import Exported, ExportError, check_free
 from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, is_own_onnx, quantise_onnx, write_onnx
 from striate.exporters.openvino import OpenvinoRunner, halve_openvino, is_own_openvino, write_openvino
 from striate.exporters.program import ProgramRunner, is_own_program, write_program
 from striate.exporters.smaller import Smaller
+from striate.exporters.tflite import TfliteRunner, is_own_tflite, write_tflite
 from striate.files import write_safely
 from striate.model.model import Model
 
@@ -30,6 +31,7 @@ class Format:
     is_own: Callable[[Path], bool]  # whether a file of this format is one that striate wrote
     opset: int | None = None
     smaller: Mapping[str, Callable[[Path, Path, np.ndarray], None]] = field(default_factory=dict)  # by the kind
+    batch_sizes: tuple[int, ...] = BATCHES  # in which its files are compared
 
     def size(self, path: Path) -> int:
         """Bytes of the files at *path*."""
@@ -42,6 +44,7 @@ FORMATS = {
         (".xml", ".bin"), write_openvino, OpenvinoRunner, is_own_openvino, OPSET, {"half": halve_openvino}
     ),
     "program": Format((".pt2",), write_program, ProgramRunner, is_own_program),
+    "tflite": Format((".tflite",), write_tflite, TfliteRunner, is_own_tflite, batch_sizes=(1,)),
 }
 
 
@@ -60,7 +63,7 @@ def export_model(
     Args:
         model: The model.
         path: The file; an existing one is replaced if it was written by this function.
-        to: ``"onnx"``, ``"openvino"`` or ``"program"``.
+        to: ``"onnx"``, ``"openvino"``, ``"program"`` or ``"tflite"``.
         inputs: What is compared: prepared items ``(N, *contract.input)``.
         names: Of these items, for messages.
         on: What they are: ``"the test split of digits"``.
@@ -95,7 +98,7 @@ def export_model(
             running = how.run(trial)
             if running.metadata.get("contract") != model.contract.to_json():
                 raise ExportError("it does not say the model's contract")
-            found = compare_file(model, running, inputs, names, on)
+            found = compare_file(model, running, inputs, names, on, how.batch_sizes)
             check_same(found)
             if smaller is not None:
                 before, trial = trial, trial.with_stem("smaller")

@@ -71,14 +71,35 @@ def _meaning(scores: Tensor, contract: Contract) -> Tensor:
 
 
 class _Expressible(TorchFunctionMode):
-    """What torch's ONNX exporter leaves out without a word, said with what it knows: the divisor of an average."""
+    """What exporters lack, in operators that they have: the divisor of an average, which torch's ONNX exporter leaves
+    out without a word; adaptive max pooling, which litert-torch refuses.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in (F.avg_pool2d, F.avg_pool3d):
             return _average(func, *args, **kwargs or {})
+        if func in MAX_POOLS:
+            return _adaptive_max(func, *args, **kwargs or {})
         return func(*args, **kwargs or {})
+
+
+MAX_POOLS: dict[Any, tuple[Any, int]] = {
+    F.adaptive_max_pool1d: (F.max_pool1d, 1),
+    F.adaptive_max_pool2d: (F.max_pool2d, 2),
+    F.adaptive_max_pool3d: (F.max_pool3d, 3),
+}
+
+
+def _adaptive_max(adaptive: Any, input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """A max pooling with windows of one size, where the sides can be divided so; else as it is."""
+    pool, rank = MAX_POOLS[adaptive]
+    sides = input.shape[-rank:]
+    outs = [side if out is None else out for side, out in zip(sides, _each(output_size, rank), strict=True)]
+    if return_indices or any(side % out for side, out in zip(sides, outs, strict=True)):
+        return adaptive(input, output_size, return_indices)
+    return pool(input, [side // out for side, out in zip(sides, outs, strict=True)])
 
 
 def _average(
@@ -112,12 +133,12 @@ def _each(value: int | Sequence[int], rank: int) -> list[int]:
 
 
 @contextmanager
-def standalone(model: Model) -> Iterator[Standalone]:
+def standalone(model: Model, by: str = "torch") -> Iterator[Standalone]:
     """*model* as a :class:`Standalone`, its own module in evaluation mode meanwhile, and then as it was; torch's
-    exporters, inside, neither warn nor print.
+    exporters, inside, neither warn nor print. *by* is what converts it.
 
     Raises:
-        ExportError: With the first line of what they raise.
+        ExportError: With the first paragraph of what they raise.
     """
     log = logging.getLogger("torch.onnx")
     level = log.level
@@ -130,11 +151,12 @@ def standalone(model: Model) -> Iterator[Standalone]:
         raise
     except Exception as error:  # whatever torch's exporters, or somebody's own forward, raise
         cause = error.__cause__ or error
-        why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
+        first = str(cause).strip().partition("\n\n")[0]
+        why = f"{type(cause).__name__}: {' '.join(first.split())[:300]}"
         way_out = (
             "--to source writes it as PyTorch code" if model.graph else "change its forward to what torch.export takes"
         )
-        raise ExportError(f"torch cannot express the network ({why}); {way_out}") from error
+        raise ExportError(f"{by} cannot express the network ({why}); {way_out}") from error
     finally:
         log.setLevel(level)
 

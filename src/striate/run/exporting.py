@@ -47,7 +47,7 @@ def export(
         net: What :func:`striate.loading.open_network` takes; for all formats but source a trained model.
         to: ``"source"``: a PyTorch file, of a model with its weights beside. ``"onnx"``: an ONNX file with weights,
             preparation after resizing, and contract. ``"openvino"``: the same for OpenVINO, as ``.xml`` and ``.bin``.
-            ``"program"``: the same as a program of ``torch.export``.
+            ``"program"``: the same as a program of ``torch.export``. ``"tflite"``: the same for LiteRT, for one item.
         out: The file; named after the network, if not given.
         input: Of source: the input's shape, where the network does not say it.
         compare: Data on whose test split (else validation, else training split; 1,000 items at most) the file is

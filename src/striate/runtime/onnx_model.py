@@ -24,6 +24,7 @@ OTHERS = {  # by their ending
     "/": "a folder; striate.load opens that of a run",
     ".safetensors": "a model file, which striate.load opens",
     ".pt2": "a program of torch.export, which torch.export.load opens",
+    ".tflite": "a TFLite model, which the package ai-edge-litert runs",
     ".xml": "an OpenVINO model, which the package openvino reads",
 }
 ANY_CPU = ("cpu", "auto")  # what says or allows it
