@@ -17,6 +17,8 @@ from typing import IO, Any, ClassVar
 
 from striate.errors import closest
 
+# endings of what lies beside a table of predictions: how far it is, and how a finished one was made
+PREDICTED_NOTES = UNFINISHED, FINISHED = ".unfinished", ".settings.json"
 MOST = 1 << 30  # bytes of a file that is read at once
 
 

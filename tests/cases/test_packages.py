@@ -1,6 +1,7 @@
 """Spreadsheets, Parquet and HDF5, written by the packages that people write them with."""
 
 import datetime
+import json
 
 import numpy as np
 import pytest
@@ -105,6 +106,29 @@ def test_a_parquet_file_of_images_themselves_says_the_way_out(tmp_path, wrap):
     ) as caught:
         open_data(tmp_path / "t.parquet")
     assert len(str(caught.value)) < 400 + 2 * len(str(tmp_path))
+
+
+def test_a_first_sheet_of_one_column_is_a_table(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["file"], ["a.png"], ["b.png"]):
+        book.active.append(row)
+    notes = book.create_sheet("notes")
+    for row in (["who", "when"], ["Ada", "May"], ["Bob", "June"]):
+        notes.append(row)
+    book.save(tmp_path / "t.xlsx")
+    table = read_table(tmp_path / "t.xlsx")
+    assert (table.titles, table.rows) == (("file",), [["a.png"], ["b.png"]])
+
+
+def test_numbers_of_parquet_and_json_are_the_same_cells(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    values = [1.0, 2.5, float("nan"), None]
+    parquet.write_table(pyarrow.table({"label": pyarrow.array(values), "n": [1, 2, 3, 4]}), tmp_path / "t.parquet")
+    lines = (json.dumps({"label": value, "n": n}) for n, value in enumerate(values, 1))
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    for name in ("t.parquet", "t.jsonl"):
+        assert read_table(tmp_path / name).rows == [["1", "1"], ["2.5", "2"], ["", "3"], ["", "4"]]
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".parquet", ".h5"])

@@ -613,3 +613,117 @@ def test_flags_are_no_names_of_files(table, tmp_path, picture):
         picture(tmp_path / "old" / f"{i}.png", i)
     text = "kind,flag\n" + "".join(f"the {'red' if i % 3 else 'blue'} one of them {i},{i % 2}\n" for i in range(60))
     assert opened(table(text)).mode == "text"
+
+
+@pytest.fixture
+def padded(picture, tmp_path):
+    """Two class folders of images called 00001.png to 00060.png."""
+    for i in range(1, 61):
+        picture(tmp_path / ("a" if i <= 30 else "b") / f"{i:05}.png", i)
+    return tmp_path
+
+
+STRAYS = {
+    "training logs": {
+        "stats.csv": "epoch,loss,accuracy\n" + "".join(f"{i},{1 / i},{1 - 1 / i}\n" for i in range(1, 31)),
+        "metrics.jsonl": "".join(json.dumps({"epoch": i, "loss": 1 / i}) + "\n" for i in range(1, 31)),
+        "history.json": json.dumps({"epoch": [*range(1, 31)], "loss": [1 / i for i in range(1, 31)]}),
+    },
+    "what the numbers of classes mean": {"info.json": '[{"name": "cat", "id": 1}, {"name": "dog", "id": 2}]'},
+    "rows that are called ids": {"stats.csv": "id,loss\n" + "".join(f"{i},{1 / i}\n" for i in range(1, 31))},
+    "files that are not there": {"a.json": '[{"file": "a", "label": 1}, {"file": "b", "label": 2}]'},
+    "lines of them": {"a.jsonl": '{"file": "a", "label": 1}\n{"file": "b", "label": 2}\n'},
+    "captions": {"a.jsonl": '{"text": "so it is", "label": 1}\n{"text": "so be it", "label": 2}\n'},
+    "settings": {"config.json": '{"description": "images of two kinds", "epochs": 5}'},
+    "predictions": {"p.csv": "file,class,probability,error\na/00001.png,a,0.9,\na/00002.png,a,0.9,\n"},
+    "predictions of numbers": {"p.csv": "file,Age,error\na/00001.png,3,\na/00002.png,4,\n"},
+    "lines of predictions": {
+        "p.jsonl": '{"file": "a/00001.png", "class": "a", "top": [{"class": "a", "probability": 1}]}\n'
+    },
+    "a table with a note of predictions": {
+        "p.csv": "file,Age\na/00001.png,3\na/00002.png,4\n",
+        "p.csv.settings.json": '{"asked": {}}',
+    },
+    "one that is unfinished": {"p.csv": "file,Age\na/00001.png,3\na/00002.png,4\n", "p.csv.unfinished": "{}"},
+}
+
+
+@pytest.mark.parametrize("which", STRAYS)
+def test_what_lies_beside_class_folders_is_no_table_of_them(padded, table, which):
+    for name, text in STRAYS[which].items():
+        table(text, name)
+    data = open_data(padded)
+    assert (data.why, data.classes, len(data.train) + len(data.test)) == ("from class folders", ("a", "b"), 60)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "labels.json"])
+def test_json_beside_class_folders_whose_files_are_there_is_their_table(padded, table, name):
+    rows = [{"file": f"a/{i:05}.png", "label": "xy"[i % 2]} for i in range(1, 21)]
+    table("\n".join(map(json.dumps, rows)) if name == "a.jsonl" else json.dumps(rows), name)
+    assert open_data(padded).why == f"from the column 'label' of {name}"
+
+
+def test_a_table_of_predictions_that_is_named_is_one(padded, table):
+    path = table("file,class,error\na/00001.png,x,\na/00002.png,y,\n", "p.csv")
+    assert opened(path).classes == ("x", "y")
+
+
+def test_cells_that_are_the_files_names_come_before_numbers(table, picture, tmp_path):
+    for i in range(1, 21):
+        picture(tmp_path / "images" / f"{i:05}.png", i)
+    text = "age,id,label\n" + "".join(f"{1 + i % 15},{i:05},{'xy'[i % 2]}\n" for i in range(1, 21))
+    data = opened(table(text))
+    assert [path.name for path in data.train.inputs] == [f"{i:05}.png" for i in range(1, 21)]
+    assert not any("matched by number" in note for note in data.notes)
+    lost = table(text.replace(",0000", ",").replace(",000", ","))
+    assert [path.name for path in opened(lost).train.inputs] == [f"{i:05}.png" for i in range(1, 21)]
+
+
+def test_only_a_column_that_is_named_as_files_is_matched_by_number(table, picture, tmp_path):
+    for i in range(1, 21):
+        picture(tmp_path / "images" / f"{i:05}.png", i)
+    path = table("scan,label\n" + "".join(f"{i},{'xy'[i % 2]}\n" for i in range(1, 21)))
+    assert message(path).startswith("TABLE: line 1: no header that names a column of files or texts")
+    data = open_data(path, file="scan")
+    assert "'scan' is matched by number: 1 is 00001.png" in data.notes
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085", "\r", "\r\n", "\n", '"', ","])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_text_of_json_may_contain_any_mark(table, mark, name):
+    rows = [{"text": f"a{mark}film {i}", "label": "pn"[i % 2]} for i in range(4)]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    data = opened(table("\r\n".join(lines) if name == "a.jsonl" else f"[{','.join(lines)}]", name))
+    assert [*data.train.inputs] == [row["text"] for row in rows]
+    assert data.train.targets.tolist() == [1, 0, 1, 0]
+
+
+def test_numbers_of_json_are_written_as_those_of_other_tables(table):
+    rows = (
+        '{"text": "a", "label": 1.0}\n{"text": "b", "label": 2.5}\n{"text": "c", "label": NaN, "more": [3.0, null]}\n'
+    )
+    found = read_table(table(rows + '{"text": "d", "label": null}\n{"text": "e", "label": true}', "a.jsonl"))
+    assert found.cells("label") == ["1", "2.5", "", "", "True"]
+    assert found.cells("more") == ["", "", "3|", "", ""]
+
+
+def test_one_record_of_json_is_a_table_and_a_map_of_files_another(table, tmp_path):
+    found = read_table(table('{"text": "hello world", "label": "a"}', "a.json"))
+    assert (found.titles, found.rows) == (("text", "label"), [["hello world", "a"]])
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(b"")
+    found = read_table(table('{"one": "cat", "two": "dog"}', "b.json"))
+    assert (found.titles, found.rows) == (("file", "label"), [["one", "cat"], ["two", "dog"]])
+    found = read_table(table('{"1.jpg": "cat"}', "c.json"))
+    assert found.rows == [["1.jpg", "cat"]]
+
+
+@pytest.mark.parametrize("beside", ["data.yaml", "notes.txt", "classes.json", "answers.csv"])
+def test_tables_of_splits_are_found_beside_other_files(table, picture, tmp_path, beside):
+    for split in ("train", "test"):
+        for i in range(4):
+            picture(tmp_path / split / f"{i}.png", i)
+        table("file,label\n" + "".join(f"{i}.png,{'xy'[i % 2]}\n" for i in range(4)), f"{split}/labels.csv")
+    table("file,class,error\ntrain/0.png,x,\n" if beside == "answers.csv" else '{"0": "x"}', beside)
+    data = open_data(tmp_path)
+    assert (data.classes, len(data.train), len(data.test)) == (("x", "y"), 4, 4)

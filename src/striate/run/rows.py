@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from striate.errors import DataError, RecipeError, listed
-from striate.files import FileLock, finite, read_json, write_safely
+from striate.files import FINISHED, UNFINISHED, FileLock, finite, read_json, write_safely
 from striate.model.sources import Item
 from striate.tasks.answers import Answer
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-UNFINISHED, FINISHED = ".unfinished", ".settings.json"
 OWN = ("file", "text", "error")  # columns of every table, before and behind those of the task
 ROWS = 1000  # at least, between two notes of how far the file is
 

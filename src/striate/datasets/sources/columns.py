@@ -35,7 +35,7 @@ _GROUPS = set(
 _ABOUT_PEOPLE = ("age", "sex", "gender", "alter", "geschlecht", "ethnicity", "race")  # seldom what is to be learned
 _DATE = re.compile(r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})([ T]\d\d?:\d\d.*)?$")
 _MOST_CLASSES = 0.5  # of the rows: a column with more different values than that is no column of classes
-Found = Callable[[str], bool]  # whether a cell names a file
+Found = Callable[[str, bool], bool]  # whether a cell names a file, or is its number without the zeros before it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +144,8 @@ def input_columns(
     files = [name for name in columns if name in FILES]
     texts = [name for name in columns if name in TEXTS]
     if len(files) > 1:
-        files = [name for name in files if _are_files(table, name, found)][:1] or files
-    if files and texts and not _are_files(table, files[0], found) and _are_files(table, texts[0], found):
+        files = [name for name in files if are_files(table, name, found, by_number=True)][:1] or files
+    if files and texts and not are_files(table, files[0], found, True) and are_files(table, texts[0], found):
         files, texts = texts, []
     if files and texts:
         raise DataError(
@@ -159,7 +159,10 @@ def input_columns(
         return (*headings, _only(table, texts, "text")), True
     if images := [name for name in columns if not is_image(name) and all(map(is_image, _sample(table, name)))]:
         return (images[0],), False  # under whatever name, in whatever language
-    if ids := [name for name in columns if found and _is_varied(table, name) and _are_files(table, name, found)]:
+    varied = [name for name in columns if found and _is_varied(table, name)]
+    if ids := [name for name in varied if are_files(table, name, found)]:
+        return (ids[0],), False
+    if ids := [name for name in varied if is_called_file(name) and are_files(table, name, found, by_number=True)]:
         return (ids[0],), False
     if headings and _words(table, headings[0]) >= 2:
         return (headings[0],), True
@@ -266,9 +269,19 @@ def _sample(table: CsvTable, column: str) -> list[str]:
     return table.cells(column)[:: max(1, len(table.rows) // _SAMPLE)]
 
 
-def _are_files(table: CsvTable, column: str, found: Found | None) -> bool:
+def are_files(table: CsvTable, column: str, found: Found | None, by_number: bool = False) -> bool:
+    """Whether most cells of a column name files."""
     cells = [cell for cell in _sample(table, column) if cell][:50]
-    return bool(cells) and sum(found(cell) if found else is_image(cell) for cell in cells) > len(cells) / 2
+    return bool(cells) and sum(found(cell, by_number) if found else is_image(cell) for cell in cells) > len(cells) / 2
+
+
+def is_called_file(column: str) -> bool:
+    """Whether a column's title says that it names the items: any column of numbers may look as if it did.
+
+    >>> [is_called_file(name) for name in ("id", "image", "slide_id", "age", "class_id")]
+    [True, True, True, False, False]
+    """
+    return column not in OTHER_LABELS and (column in FILES or column == "id" or column.endswith(("_id", " id")))
 
 
 def _is_varied(table: CsvTable, column: str) -> bool:

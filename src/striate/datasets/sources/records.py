@@ -13,6 +13,7 @@ from striate.errors import DataError
 from striate.files import read_regular
 from striate.model.opening import is_image
 
+CONTENT = "(bytes)"  # stands for the content of a file
 RECORDS = (".jsonl", ".ndjson", ".json")
 _WANTED = 'expected records, such as {"file": "1.jpg", "label": "cat"}, in a list or one in each line'
 
@@ -21,7 +22,8 @@ def records_text(path: Path) -> str:
     """The records of a file as a CSV text, a column for each key; of a list the parts are joined by ``|``.
 
     Records are a JSON object in each line, a list of objects, or an object of lists of one length, by column. An object
-    whose keys are image files says the label of each.
+    whose keys are all called as images, or are files beside it, says the label of each; another of values that are
+    neither lists nor objects is one record.
 
     Raises:
         DataError: It cannot be read, is no JSON, or has no records.
@@ -35,9 +37,9 @@ def records_text(path: Path) -> str:
     rows = _rows(path, said)
     titles = [*dict.fromkeys(key for row in rows for key in row)]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else a lone "\r" would end a row
     writer.writerow(titles)
-    writer.writerows([_cell(row.get(title)) for title in titles] for row in rows)
+    writer.writerows([cell_text(row.get(title)) for title in titles] for row in rows)
     return text.getvalue()
 
 
@@ -48,11 +50,11 @@ def _rows(path: Path, said: str) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             whole = None  # many programs write lines into a file of that name
         if whole is not None:
-            if rows := _in_one(whole):
+            if rows := _in_one(whole, path.parent):
                 return rows
             raise DataError(f"{path}: it is JSON, but no table; {_WANTED}")
     rows = []
-    for n, line in enumerate(said.splitlines(), 1):
+    for n, line in enumerate(said.split("\n"), 1):  # a text may contain other ends of lines
         if not line.strip():
             continue
         try:
@@ -67,21 +69,35 @@ def _rows(path: Path, said: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _in_one(whole: object) -> list[dict[str, Any]]:
+def _in_one(whole: object, folder: Path) -> list[dict[str, Any]]:
     """The records of one JSON value; nothing where it is of something else."""
     if isinstance(whole, Sequence) and whole and all(isinstance(row, dict) for row in whole):
         return [*whole]
     if not isinstance(whole, Mapping) or not whole:
         return []
-    if all(map(is_image, whole)) and not any(isinstance(value, Mapping) for value in whole.values()):
+    named = all(map(is_image, whole)) or all((folder / key).is_file() for key in whole)
+    if named and not any(isinstance(value, Mapping) for value in whole.values()):
         return [{"file": key, "label": value} for key, value in whole.items()]
     columns = [*whole.values()]
+    if not any(isinstance(value, list | dict) for value in columns):
+        return [{**whole}]
     if all(isinstance(column, list) for column in columns) and len({*map(len, columns)}) == 1:
         return [dict(zip(whole, row, strict=True)) for row in zip(*columns, strict=True)]
     return []
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """A value of JSON, Parquet or a spreadsheet as the cell of a table; of a list the parts, joined by ``|``.
+
+    >>> [cell_text(value) for value in (1.0, 0.5, float("nan"), None, " a ", ["a", 2.0])]
+    ['1', '0.5', '', '', 'a', 'a|2']
+    """
+    if isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes)):
+        return CONTENT
     if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
-        return "|".join(map(str, value))
-    return "" if value is None else json.dumps(value) if isinstance(value, list | dict) else str(value)
+        return "|".join(map(cell_text, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=str)
+    if value is None or value != value:
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS
 from striate.datasets.sources.idx import RATIO, UNPACKED
-from striate.datasets.sources.records import RECORDS, records_text
+from striate.datasets.sources.records import RECORDS, cell_text, records_text
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.files import read_regular
 from striate.model.foreign import needed_package
@@ -50,7 +50,6 @@ _HEAD = 4000  # bytes from which an encoding is told
 _CELLS = 1_000_000  # of a Parquet file, whatever its size; beyond it one for each bit
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
 _PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
-CONTENT = "(bytes)"  # stands for the content of a file
 Fault = tuple[int, str]  # a line and what is wrong with it
 
 
@@ -426,7 +425,7 @@ def _package_table(path: Path) -> CsvTable:
         raise
     except Exception as error:  # these packages meet damage with many kinds
         raise DataError(f"{path}: damaged or not readable ({str(error) or type(error).__name__})") from None
-    full = [([_cell(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
+    full = [([cell_text(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
     if not full:
         raise _empty(path)
     (titles, header), *below = full
@@ -434,12 +433,11 @@ def _package_table(path: Path) -> CsvTable:
 
 
 def _sheet(book: Any) -> tuple[str, list[list[object]]]:
-    """The title and the rows of the first sheet that has columns and more than a header; of none such, of the first."""
+    """The title and the rows of the first sheet that has more than one row; of none such, of the first."""
     read: list[tuple[str, list[list[object]]]] = []
     for sheet in book.worksheets:
         read.append((sheet.title, [list(row) for row in sheet.iter_rows(values_only=True)]))
-        full = [sum(cell is not None for cell in row) for row in read[-1][1]]
-        if sum(cells > 1 for cells in full) > 1:
+        if sum(any(cell is not None for cell in row) for row in read[-1][1]) > 1:
             return read[-1]
     return read[0]
 
@@ -454,11 +452,3 @@ def _check_parquet(path: Path, about: Any) -> None:
             f"{path}: {cells:,} cells of {unpacked:,} bytes, expected fewer in a file of {size:,}; if they are right, "
             "save it as .csv"
         )
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes)):
-        return CONTENT
-    if isinstance(value, float) and is_whole(value):
-        return str(int(value))
-    return "" if value is None else str(value).strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Inputs, Part
-from striate.datasets.sources.columns import ColumnChoice, TableColumns, input_columns, is_group
+from striate.datasets.sources.columns import (
+    ColumnChoice,
+    TableColumns,
+    are_files,
+    input_columns,
+    is_called_file,
+    is_group,
+)
 from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
+from striate.datasets.sources.records import RECORDS
 from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
 from striate.datasets.sources.tables_files import FileFinder
 from striate.datasets.sources.tables_targets import (
@@ -26,8 +36,8 @@ from striate.datasets.sources.tables_targets import (
 )
 from striate.datasets.sources.targets import amounts_note
 from striate.errors import DataError, counted, listed, listed_quoted
-from striate.files import check_regular
-from striate.model.opening import folder_contents, is_image
+from striate.files import PREDICTED_NOTES, check_regular
+from striate.model.opening import each_image_under, folder_contents, is_image
 from striate.model.words import words_of
 from striate.tasks import REGRESSION, Task
 
@@ -35,8 +45,11 @@ SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl", ".ndjson")
 NAMED = (*SUFFIXES, ".json")  # of a file that somebody names: in a folder JSON may be anything
 _LISTS = (".txt", ".lst", ".data", ".tab", ".json", "")  # of files that may be tables, by what is in them
 _NO_TABLE = re.compile(r"submission|readme|licen[cs]e|class_?dict", re.IGNORECASE)
+_OF_LABELS = {"metadata", "labels", *SPLIT_NAMES}  # what JSON beside class folders is called that describes them
+_PREDICTED = (".csv", ".jsonl", ".parquet")  # what predictions are written as
 _OBJECT = re.compile(r"^(x_?min|x1|left|bbox|box|xmax|encoded_?pixels|rle.*|.*_rle|segmentation|polygon)$")
 _FEW = 12  # different numbers: more are amounts
+_LINE = 1 << 16  # bytes of a table's first rows
 _LONG = 16  # cells separated by blanks: fewer may be a sentence
 _SHORTEST = 5  # words: the widest kernel of Kim's text networks
 _FIT = 99  # of a hundred training texts fit whole
@@ -51,7 +64,8 @@ def _tables(folder: Path) -> dict[str, Path]:
     """The tables of *folder* by split: ``train.csv`` and its ``val.csv`` and ``test.csv``, or the only table.
 
     A table itself is its own training split. Nothing where there are other things in *folder* that its only table, by
-    its header, does not describe.
+    its header, does not describe. Beside class folders of images a column of numbers describes nothing, and JSON only
+    where most of its files exist. What predictions are written to is no table of labels.
 
     Raises:
         DataError: Two tables for one split; several tables, none called train, and nothing else.
@@ -61,14 +75,15 @@ def _tables(folder: Path) -> dict[str, Path]:
         whole = suffix in NAMED or (suffix in _LISTS and _is_list(folder))
         return {"train": folder} if whole else {}
     folders, files = folder_contents(folder)
-    files = [path for path in files if not _NO_TABLE.search(path.stem)]
+    files = [path for path in files if not _NO_TABLE.search(path.stem) and not _is_predicted(path)]
     tables = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not tables and not files:
-        return _in_splits(folders)
     if not tables:
         many = sum(path.suffix.lower() == ".json" for path in files) > _FEW  # they are of an image each
         lists = [path for path in files if path.suffix.lower() in _LISTS and not (many and path.suffix)]
         tables = [path for path in lists if _is_list(path)]
+    classes = bool(tables) and _are_classes(folders)
+    if classes:
+        tables = [path for path in tables if path.stem.lower() in SPLIT_NAMES or _describes(path, classes)]
     found: dict[str, Path] = {}
     for path in tables:
         split = _split_of(path)
@@ -79,10 +94,12 @@ def _tables(folder: Path) -> dict[str, Path]:
             found[split] = exact[0]
         elif split:
             found[split] = path
-    if "train" in found and (found["train"].stem.lower() in SPLIT_NAMES or not folders or _describes(found["train"])):
-        return found
+    if "train" in found:
+        train = found["train"]
+        if train.stem.lower() in SPLIT_NAMES or not folders or _describes(train, classes):
+            return found
     if folders:
-        tables = [path for path in tables if _describes(path)]
+        tables = [path for path in tables if _describes(path, classes)]
     if len(tables) == 1:
         return {"train": tables[0]}
     if tables:
@@ -90,7 +107,7 @@ def _tables(folder: Path) -> dict[str, Path]:
             f"{folder}: several tables ({listed(path.name for path in tables)}), none called train{tables[0].suffix}; "
             "rename one or name the file"
         )
-    return {}
+    return _in_splits(folders)
 
 
 def _in_splits(folders: Sequence[Path]) -> dict[str, Path]:
@@ -100,10 +117,37 @@ def _in_splits(folders: Sequence[Path]) -> dict[str, Path]:
         role = split_role(folder.name)
         if role in SPLITS and role not in found:
             inner, files = folder_contents(folder)
-            tables = [path for path in files if path.suffix.lower() in SUFFIXES and _describes(path)]
+            tables = [path for path in files if path.suffix.lower() in SUFFIXES and not _is_predicted(path)]
+            tables = [path for path in tables if _describes(path)]
             if len(inner) < 2 and len(tables) == 1:
                 found[role] = tables[0]
     return found if "train" in found else {}
+
+
+def _are_classes(folders: Sequence[Path]) -> bool:
+    """Whether several *folders*, or several in a split's folder among them, have images: they may be classes."""
+    places = [[folder for folder in folders if not split_role(folder.name)]]
+    places += [folder_contents(folder)[0] for folder in folders if split_role(folder.name)]
+    return any(sum(any(each_image_under(folder)) for folder in place) > 1 for place in places)
+
+
+def _is_predicted(path: Path) -> bool:
+    """Whether ``predict`` wrote a table: by the note beside it, or by its first rows."""
+    if path.suffix.lower() not in _PREDICTED:
+        return False
+    if any(path.with_name(path.name + ending).exists() for ending in PREDICTED_NOTES):
+        return True
+    try:
+        check_regular(path)
+        with path.open("rb") as stream:
+            first, second = (stream.readline(_LINE).decode() for _ in range(2))
+        if path.suffix.lower() == ".jsonl":
+            row = json.loads(first)
+            return "file" in row and any("{" in json.dumps(row.get(key)) for key in ("top", "probabilities", "values"))
+        titles, cells = next(csv.reader([first])), next(csv.reader([second]), None) or [""]
+    except (ValueError, OSError, csv.Error, StopIteration, TypeError, AttributeError):
+        return False
+    return len(titles) > 2 and (titles[0], titles[-1]) == ("file", "error") and parse_number(cells[-1]) is None
 
 
 def _split_of(path: Path) -> str:
@@ -123,6 +167,8 @@ def _is_list(path: Path) -> bool:
             return False
         text = TableText.open(path)
         rows = text.head()
+        if text.in_memory and len(rows) < 3:
+            return False  # one object: settings, or what somebody says of the data
         if text.delimiter == " " and not any(map(is_image, rows[0])):
             words = [cell for cell in rows[-1] if parse_number(cell) is None]
             return text.regular and len(rows[0]) > _LONG and len(words) < 2
@@ -299,14 +345,20 @@ def _are_few(values: np.ndarray) -> bool:
     )
 
 
-def _describes(path: Path) -> bool:
-    """Whether a table's header names a column of files or texts."""
+def _describes(path: Path, classes: bool = False) -> bool:
+    """Whether a table's header names a column of files or texts; and beside class folders, more than that."""
+    finder = FileFinder(path.parent)
     try:
-        if numeric_columns(path):
+        if not classes:
+            if numeric_columns(path):
+                return True
+            input_columns(read_table(path), found=finder.has)
             return True
         table = read_table(path)
-        (source, *_), is_text = input_columns(table, found=FileFinder(path.parent).has)
-        return is_text or bool(source)
+        (source, *_), is_text = input_columns(table, found=lambda cell, _: finder.has(cell))
+        if path.suffix.lower() in RECORDS and path.stem.lower() not in _OF_LABELS:
+            return not is_text and are_files(table, source, lambda cell, _: finder.has(cell))
+        return is_text or is_called_file(source) or not all(map(str.isdecimal, table.cells(source)))
     except DataError:
         return False
 

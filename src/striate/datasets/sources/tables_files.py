@@ -8,7 +8,8 @@ from pathlib import Path
 
 from striate.datasets.dataset import SPLIT_NAMES
 from striate.datasets.sources.columns import base_name
-from striate.datasets.sources.rows import CONTENT, CsvTable, Fault
+from striate.datasets.sources.records import CONTENT
+from striate.datasets.sources.rows import CsvTable, Fault
 from striate.errors import listed
 from striate.model.opening import is_hidden, is_image
 
@@ -28,9 +29,9 @@ class FileFinder:
         ] = {}  # files whose number has zeros before it, which a spreadsheet took from the cell
         self._index: dict[str, list[str]] | None = None
 
-    def has(self, cell: str) -> bool:
-        """Whether *cell* names an image file, with or without its folder and suffix."""
-        return bool(cell) and ((is_image(cell) and bool(self._direct(cell))) or bool(self._below(cell)))
+    def has(self, cell: str, by_number: bool = False) -> bool:
+        """Whether *cell* names an image file, with or without its folder and suffix, or the zeros before its number."""
+        return bool(cell) and ((is_image(cell) and bool(self._direct(cell))) or bool(self._below(cell, by_number)))
 
     def files(self, table: CsvTable, column: str, split: str) -> tuple[Path, ...]:
         """The files of a *column*.
@@ -73,7 +74,7 @@ class FileFinder:
                 return path
         return ""
 
-    def _below(self, cell: str) -> list[str]:
+    def _below(self, cell: str, by_number: bool = True) -> list[str]:
         """The images anywhere below the folder of that name, with or without suffix."""
         if self._index is None:
             self._index = {}
@@ -86,7 +87,7 @@ class FileFinder:
                         for key in {name, stem} | short:
                             self._index.setdefault(key, []).append(os.path.join(root, name))
         found = self._index.get(base_name(cell), [])
-        if not found and (found := self._index.get("#" + cell, [])):
+        if not found and by_number and (found := self._index.get("#" + cell, [])):
             self.padded.setdefault(cell, os.path.basename(found[0]))
         inner = os.path.dirname(cell.replace("\\", "/"))
         return [path for path in found if os.path.dirname(path).endswith(inner)] if inner else found
