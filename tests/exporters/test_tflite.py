@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 import striate
 from exporters.test_exported_models import MODELS, heavier, model_of, write
+from striate.cli.export import _verified
 from striate.errors import SpecError
 from striate.exporters import FORMATS, ExportError, needed, standalone
-from striate.exporters.comparing import compare_file, generated, meaning
+from striate.exporters.comparing import generated, meaning
 from striate.exporters.tflite import is_own_tflite, write_tflite
 from striate.model.contract import Contract
 
@@ -72,19 +73,29 @@ def test_only_its_own_file_is_overwritten(head: bytes, names: tuple[str, ...], o
         assert path.read_bytes() == content.getvalue()
 
 
-def test_of_a_file_for_one_item_no_batches_are_claimed(trained: Path, cli, in_folder, monkeypatch) -> None:
-    monkeypatch.setitem(FORMATS, "program", replace(FORMATS["program"], batch_sizes=FORMATS["tflite"].batch_sizes))
-    answer = cli("export", trained, "--to", "program")
-    assert "compared on 360 items of the test split of digits, one at a time\n" in answer.out
-    model, taken = model_of("regression"), []
+class Itself:
+    """In place of a runtime: the model's own answers."""
 
-    def theirs(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        taken.append(len(x))
-        scores = model.scores(x)
-        return meaning(scores, model.contract), scores
+    def __init__(self, model: striate.Model) -> None:
+        self.model, self.metadata = model, {"contract": model.contract.to_json()}
+        self.taken: list[int] = []
 
-    found = compare_file(model, theirs, generated(model.contract, 9), "abcdefghi", "these", (1,))
-    assert (found.items, found.batch_sizes, taken) == (9, (1,), [7, 2])  # each once
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.taken.append(len(x))
+        scores = self.model.scores(x)
+        return meaning(scores, self.model.contract), scores
+
+
+def test_of_a_file_for_one_item_no_batches_are_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of("multilabel")
+    stub = replace(FORMATS["tflite"], write=lambda model, path: path.touch(), run=lambda path: running)
+    monkeypatch.setitem(FORMATS, "tflite", stub)
+    running = Itself(model)
+    done = write(model, tmp_path / "a.tflite", "tflite")
+    assert done.comparison is not None
+    assert (done.comparison.items, done.comparison.batch_sizes) == (15, (1,))
+    assert running.taken == [7, 7, 1]  # which the file's own runner takes apart; each item once
+    assert _verified(done)[0] == "compared on 15 items of generated inputs, one at a time"
 
 
 @pytest.mark.parametrize(("rank", "adaptive"), [*enumerate(standalone.MAX_POOLS, 1)], ids=["1d", "2d", "3d"])
