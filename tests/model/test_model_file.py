@@ -155,6 +155,7 @@ def archive():
         (archive(), "this is a zip archive, such as a PyTorch .pth"),
         (pickle.dumps({"a": 1}, 2), "this is a Python pickle"),
         (b"\x1f\x8b" + b"0" * 99, "this is a gzip file"),
+        (b"\x1c\0\0\0TFL3" + b"0" * 99, "this is a TFLite model, not a striate model file"),
         (b"just a text, longer than eight bytes", "not a safetensors file"),
         (struct.pack("<Q", 2**63) + b"{}", "not a safetensors file: its first 8 bytes are not a header's length"),
         (struct.pack("<Q", 100) + b"{}", "cut short: the header should end at byte 108, the file ends at 10"),

@@ -38,6 +38,7 @@ FOREIGN = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"\x1f\x8b": "a gzip file",
+    b"TFL3": "a TFLite model",  # behind four bytes
 }
 
 
@@ -173,7 +174,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         start, brace = file.read(8), file.read(1)
         for magic, what in FOREIGN.items():
-            if start.startswith(magic) and brace != b"{":  # a header's length may begin with the same bytes
+            if magic in (start[: len(magic)], start[4:8]) and brace != b"{":  # a header's length may begin with the same bytes
                 raise ModelError(f"this is {what}, not a striate model file (.safetensors) or an exported .onnx")
         if len(start) < 8:
             raise ModelError(f"only {size} bytes long; the file was truncated or never written")
