@@ -174,7 +174,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         start, brace = file.read(8), file.read(1)
         for magic, what in FOREIGN.items():
-            if magic in (start[: len(magic)], start[4:8]) and brace != b"{":  # a header's length may begin with the same bytes
+            # a header's length may begin with the same bytes, but a brace follows
+            if magic in (start[: len(magic)], start[4:8]) and brace != b"{":
                 raise ModelError(f"this is {what}, not a striate model file (.safetensors) or an exported .onnx")
         if len(start) < 8:
             raise ModelError(f"only {size} bytes long; the file was truncated or never written")
