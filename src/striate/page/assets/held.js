@@ -109,7 +109,11 @@ export class Held extends Net {
     if (!whole && !pictures.length && !values.length && !weights.length) return
     this.busy = true
     const slow = setTimeout(() => this.changed(true), 300)
-    try { await this.question(pictures, whole ? [...out, ...values] : values, weights, whole) } catch (error) { this.failed(error.message); this.waiting.splice(0).forEach(({ fail }) => fail(error)); return } finally { this.busy = false; clearTimeout(slow) }
+    try { await this.question(pictures, whole ? [...out, ...values] : values, weights, whole) } catch (error) {
+      if (version !== this.version) this.later()  // of an input that is not there any more
+      else { this.failed(error.message); this.waiting.splice(0).forEach(({ fail }) => fail(error)) }
+      return
+    } finally { this.busy = false; clearTimeout(slow) }
     this.changed(false)
     if (this.arrived === this.version) this.waiting.splice(0).forEach(({ done }) => done())
     this.later()
