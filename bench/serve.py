@@ -3,19 +3,17 @@ over the same files; at ten times its capacity the p99 of what is accepted is at
 service, and what is refused gets its 503 within 100 ms; the memory after 20,000 requests is within 5% of that after
 1,000.
 
-Evidence, two cores of an AMD EPYC (AVX512-BF16), torch 2.13, onnxruntime 1.32. One run each at load 2: the exported
-file has 0.79 of offline (970 of 1,223 a second; 0.84 in another run), the model file (torch) 0.68 (542 of 800: missed).
-Of the 1.95 ms of processor time that a request takes (exported; offline 1.66) 0.32 are the event loop's, h11 0.05 of
-it. One run each at load 13 to 17, where others had most of both cores: 0.89 and 0.75 of offline, memory after 20,000
-requests +0.9% and +1.8%.
+Evidence, two cores of an AMD EPYC (AVX512-BF16), torch 2.13, onnxruntime 1.32, nothing else running (load 1.7 and 2.1),
+one run of each with --seconds 5:
 
-Overload, --queue 1 --batch-size 1. The exported file had 4.2 times the unloaded p99 (15.4 of 3.5 ms, load 2) while all
-that came before the free place was taken were parsed, to be refused after all: 18 to 62 for each that was accepted.
-Since one place lets one in these are 0. In four turns of each, one after the other, at load 12 to 17 and 6,000 requests
-a second (24,000 a turn, 400 connections): 1.5 times (0.6, 1.4, 1.6, 1.8) where it was 5.4 (3.0, 5.1, 5.7, 7.4), 114
-accepted a second where there were 32 (medians). The runs at load 13 to 17: 1.7 times (exported) and 1.2 (torch), all
-of ten times the capacity sent, 503 within 81 and 70 ms. Others' work raises the unloaded p99 too: the ratio on a quiet
-machine, 2.3 of torch before (33.9 of 14.8 ms, load 2), is yet to be measured.
+exported file: 64 clients 963 a second, 0.79 of offline (1,222; 0.84 in another run); memory after 20,000 requests
++0.1%; at ten times capacity (9,632 a second) p99 12.3 ms, 2.6 times the unloaded 4.6, 503 after 69 ms at most.
+model file (torch): 548 a second, 0.73 of offline (755: missed); memory +1.8%; at ten times capacity (5,483 a second)
+p99 39.5 ms, 2.1 times the unloaded 18.5, 503 after 67 ms at most.
+
+Of the 1.95 ms of processor time that a request takes (exported; offline 1.66) 0.32 are the event loop's, h11 0.05 of
+it. Overload is with --queue 1 --batch-size 1. One free place in the queue lets one request in; before, all that came
+until it was taken were parsed, to be refused after all (18 to 62 for each that was accepted), and the ratio was 4.2.
 
 A refusal takes 25 to 30 microseconds of the loop and 13 to 18 of the client. No gain: uvloop, a loop that looks at its
 sockets once in a millisecond while the queue is full, decoding in the loop instead of the threads, Starlette alone
