@@ -7,8 +7,8 @@ Evidence, two cores of an AMD EPYC (AVX512-BF16), torch 2.13, load 1.3: 99.17% (
 in 246 and 258 s at load 2 (n=2), and 99.77% (seed 1, one thread beside other work).
 
 Every run is the command that a person types, in a process of its own, start to end, and nothing is kept from
-the run before. The accuracy is of the test digits, which choose nothing: a tenth of the training digits (of best-mnist a
-twentieth) is set aside for validation.
+the run before. The accuracy is of the test digits, which choose nothing: a tenth of the training digits (of best-mnist
+a twentieth) is set aside for validation.
 
     python bench/mnist.py                                        # 10 seeds: 1 minute
     python bench/mnist.py --recipe fast-mnist                    # 4 minutes

@@ -129,7 +129,7 @@ RECIPES: dict[str, NamedRecipe] = {
         ),
         "as fast-mnist, with the fewest errors in a few minutes: wider, turned and scaled digits, nine views of each",
         net="grey_large",
-        evidence="MNIST: 99.74 and 99.70% of the 10,000 test digits (seeds 0 and 1) in 246 and 258 s, the whole command; "
+        evidence="MNIST: 99.74 and 99.70% of 10,000 test digits (seeds 0 and 1) in 246 and 258 s, the whole command, "
         "two cores of an AMD EPYC, AVX512-BF16, torch 2.13; python bench/mnist.py --recipe best-mnist",
     ),
     "finetune": NamedRecipe(
