@@ -361,7 +361,7 @@ def test_a_value_has_a_word_and_not_a_type(cli):
         (["train", "digits", "--lr", "foo"], "Invalid value for '--lr': 'foo' is not a number"),
         (["train", "digits", "--epochs", "1.5"], "Invalid value for '--epochs': '1.5' is not a whole number"),
         (["predict", "m", "i", "--top", "0"], "Invalid value for '--top': must be at least 1, got 0"),
-        (["predict", "m", "i", "--threshold", "2"], "Invalid value for '--threshold': must be at most 1.0, got 2"),
+        (["predict", "m", "i", "--threshold", "2"], "Invalid value for '--threshold': must be from 0 to 1, got 2.0"),
         (["check", "lenet5", "--svg", "out.png"], "out.png: the file must end in .svg"),
     ],
 )

@@ -99,12 +99,13 @@ NUMBERS = re.compile(r"[-\N{MINUS SIGN}][.\d]")  # how typed numbers may begin, 
 # the options that say where something is written
 WRITTEN = ("out", "find_lr", "steps", "animation", "sheet", "svg", "html")
 EARLIER = ("--film", "--most", "--part", "--optimiser")  # names of earlier versions: still taken, no longer shown
-FAULTS = {  # what of a value is wrong, by pydantic's name for it
-    "float_parsing": "{input!r} is not a number",
-    "int_parsing": "{input!r} is not a whole number",
-    "greater_than_equal": "must be at least {ge}, got {input}",
-    "less_than_equal": "must be at most {le}, got {input}",
-}
+FAULTS = (  # what click says of a value, and what we say
+    (r"(.+) is not a valid (?:float|number)\.?", r"\1 is not a number"),
+    (r"(.+) is not a valid int(?:eger)?\.?", r"\1 is not a whole number"),
+    (r"(.+) is not in the range x>=(.+?)\.?", r"must be at least \2, got \1"),
+    (r"(.+) is not in the range x<=(.+?)\.?", r"must be at most \2, got \1"),
+    (r"(.+) is not in the range (.+)<=x<=(.+?)\.?", r"must be from \2 to \3, got \1"),
+)
 VALUES = {"int": "N", "int range": "N", "float": "FLOAT", "float range": "FLOAT"}  # in --help
 NONE_SUCH = {  # settings of other tools that there is no need of
     "workers": "loading chooses its own number of processes",
@@ -150,8 +151,8 @@ def keep_inputs(values: dict[str, Any]) -> None:
         if isinstance(one, str | Path)
     ]
     for option in WRITTEN:
-        out = values.get(option)
-        if not isinstance(out, Path) or not out.exists() or values.get("resume"):
+        out = values.get(option)  # a path or, as typer has it here, still text; --steps of another verb is a number
+        if not out or not isinstance(out, str | Path) or not (out := Path(out)).exists() or values.get("resume"):
             continue
         for name, path in paths:
             with suppress(OSError, ValueError):  # typed numbers, texts: no paths
@@ -270,10 +271,9 @@ class Verb(typer.core.TyperCommand):
 
 def _reword(error: Any) -> None:
     """A value that is no number or out of range, in few words, of the option by the name that ``--help`` shows."""
-    cause = error.__cause__
-    fault = cause.errors()[0] if hasattr(cause, "errors") else {}
-    if fault.get("type") in FAULTS:
-        error.message = FAULTS[fault["type"]].format(input=fault["input"], **fault.get("ctx", {}))
+    for said, ours in FAULTS:
+        if found := re.fullmatch(said, getattr(error, "message", "")):
+            error.message = found.expand(ours)
     if isinstance(getattr(error, "param", None), typer.core.TyperOption):
         error.param_hint = f"'{error.param.opts[0]}'"
 
