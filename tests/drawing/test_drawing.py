@@ -32,6 +32,10 @@ maxpool 3; conv 32 5; flatten; linear 10; linear 20 <- flatten1; conv 3 3; softm
 TANGLED = """input 4x8x8; a: conv 4 3 padding=1; b: conv 4 3 padding=1; c: conv 4 3 padding=1; d: add <- a, c
 e: conv 4 1 <- b; f: add <- d, e, a; relu; g: conv 2 1; add <- g, g""".replace("\n", ";")
 
+# a branch with a side head below it moves the others away from the line that leads on; a side head longer than the rest
+ASIDE = "input 2; conv 1 1; conv 1 1; relu <- conv1; add <- input, conv2; conv 1 1"
+SHORT = "input 1x4x4; conv 1 1; relu <- conv1; conv 2 1 <- conv1; relu"
+
 
 # -------------------------------------------------------------------------------------------- what must hold
 def meet(a: Bounds, b: Bounds, slack: float = 0.5) -> bool:
@@ -67,14 +71,14 @@ def faults(shown: Drawing) -> list[str]:
     boxes = [box for box in shown.only(Box) if box.look != "mark"]  # marks lie upon plates
     frames = [box for box in boxes if box.look == "frame"]  # they contain others
     boxes = [box for box in boxes if box.look != "frame"]
-    texts = shown.only(Text)
+    texts = [(text, text.bounds) for text in shown.only(Text)]
     page = (0, 0, shown.width, shown.height)
     found += [f"{shape} leaves the page" for shape in shown.elements if not within(shape.bounds, page)]
-    found += [f"{a.text!r} upon {b.text!r}" for a, b in combinations(texts, 2) if meet(a.bounds, b.bounds)]
+    found += [f"{a.text!r} upon {b.text!r}" for (a, at), (b, place) in combinations(texts, 2) if meet(at, place)]
     found += [f"{a} upon {b}" for a, b in combinations(boxes, 2) if meet(a.bounds, b.bounds)]
     for box in boxes:
-        for text in texts:
-            if meet(text.bounds, box.bounds) and not within(text.bounds, box.bounds):
+        for text, area in texts:
+            if meet(area, box.bounds) and not within(area, box.bounds):
                 found.append(f"{text.text!r} over the edge of {box}")
         for frame in frames:
             if meet(frame.bounds, box.bounds) and not within(box.bounds, frame.bounds):
@@ -82,12 +86,19 @@ def faults(shown: Drawing) -> list[str]:
     for a, b in combinations(frames, 2):
         if meet(a.bounds, b.bounds) and not within(a.bounds, b.bounds) and not within(b.bounds, a.bounds):
             found.append(f"{a} over the edge of {b}")
+    lines = [line for line in shown.only(Line) if not line.kind]  # the others go from a kernel's window to a unit
+    ways = [(line, Line(way).bounds) for line in lines for way in pairwise(line.points)]
     for line in shown.only(Line):
         for start, end in pairwise(line.points):
-            found += [f"{line} through {t.text!r}" for t in texts if crosses(start, end, shrunk(t.bounds, 1))]
+            found += [f"{line} through {t.text!r}" for t, area in texts if crosses(start, end, shrunk(area, 1))]
             if not line.kind:
                 found += [f"{line} through {box}" for box in boxes if crosses(start, end, shrunk(box.bounds, 1))]
-    found += [f"{text.text!r} is too small" for text in texts if text.size < 10]
+    for line in lines:
+        held = [shrunk(box.bounds, -3) for box in boxes + frames] + [way for other, way in ways if other is not line]
+        for end in (line.points[0], line.points[-1]):
+            if not any(within((*end, *end), shrunk(area, -1)) for area in held):
+                found.append(f"{line} ends at {end}, where nothing is")
+    found += [f"{text.text!r} is too small" for text, _ in texts if text.size < 10]
     return found
 
 
@@ -116,7 +127,9 @@ def test_every_net_of_the_zoo(name):
     assert draw_svg(report) == draw_svg(analyse(ZOO[name].make(), ZOO[name].input))
 
 
-@pytest.mark.parametrize("text", [BROKEN, TANGLED, "input 7; softmax", "input 3x5; dropout; conv 2 3; linear 4; relu"])
+@pytest.mark.parametrize(
+    "text", [BROKEN, TANGLED, ASIDE, SHORT, "input 7; softmax", "input 3x5; dropout; conv 2 3; linear 4; relu"]
+)
 def test_other_nets(text):
     looks_right(analyse(text))
 
@@ -144,6 +157,7 @@ def test_the_checks_can_fail():
     assert "upon" in with_shapes(Text(50, 50, "one"), Text(52, 52, "two"))[0]
     assert "upon" in with_shapes(box, box.moved(5, 5))[0]
     assert "too small" in with_shapes(Text(50, 50, "tiny", 6))[0]
+    assert with_shapes(box, Line(((60, 20), (90, 20))))[0].endswith("ends at (90, 20), where nothing is")
 
 
 @pytest.mark.parametrize("name", ["lenet5", "googlenet", "resnet50", "unet"])

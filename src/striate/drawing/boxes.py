@@ -142,7 +142,7 @@ def _frame(name: str, size: str, inner: Piece, *, times: int = 1, tip: str = "",
     if count:
         elements.append(Text(after - 8, 15, count, NORMAL + 2, "end", bold=True))
     if not ends:
-        elements.append(Line(((0, height - 12), (0, height))))
+        elements.append(Line(((0, top + inner.leave), (0, height))))
     return Piece(height, before, after, tuple(elements))
 
 

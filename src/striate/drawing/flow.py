@@ -124,7 +124,7 @@ class Flow(ABC):
             piece = self.item(item, brief)
         if not heads:
             return piece
-        length, after, tail = piece.length, piece.after, piece.tail
+        length, after = piece.length, piece.after
         elements = self._branch(piece, LEAD)
         for side in heads:
             assert isinstance(side, SideHead)
@@ -132,10 +132,7 @@ class Flow(ABC):
             v = after + GAP + head.before
             elements += self._branch(head, LEAD, v)
             length, after = max(length, head.length), v + head.after
-        if length > piece.length:
-            elements.append(self.line((LEAD + piece.leave, 0), (LEAD + length, 0)))
-            tail = 0.0
-        return Piece(LEAD + length, piece.before, after, tuple(elements), tail=tail, forks=True)
+        return Piece(LEAD + length, piece.before, after, tuple(elements), tail=length - piece.leave, forks=True)
 
     def _branch(self, piece: Piece, u: float, v: float = 0.0) -> list[Element]:
         """The *piece*, beginning at ``(u, v)``, and the line that leads to it from ``(0, 0)``."""
@@ -181,7 +178,8 @@ class Flow(ABC):
         for piece in branches:
             places.append(v + piece.before)
             v += piece.before + piece.after + 12
-        bar, end = self.bar(fork.join, places[0] - 12, places[-1] + 12, brief), self.turn + longest + GAP
+        low, high = min(places[0], 0.0) - 12, max(places[-1], 0.0) + 12  # what follows leaves it at v = 0
+        bar, end = self.bar(fork.join, low, high, brief), self.turn + longest + GAP
         elements: list[Element] = []
         for piece, v in zip(branches, places, strict=True):
             u = self.turn + (longest - piece.length) / 2
