@@ -2,12 +2,14 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import striate
 from striate.datasets import open_data
 from striate.errors import DataError, RecipeError, SpecError
 from striate.learning import Epoch, Speed, Step
@@ -335,6 +337,31 @@ def test_a_file_that_cannot_be_read_ends_a_strict_run(in_folder, photos):
         prepare("data", "flatten; linear 2", strict=True)
     broken = [item for arrays in prepare("data", "flatten; linear 2").parts.values() for item in arrays.broken]
     assert [name for name, _ in broken] == ["data/cat/3.png"]
+
+
+def test_a_row_without_a_file_or_a_target_ends_a_strict_run_alone(in_folder, photos):
+    photos(in_folder / "data", {"cat": 10, "dog": 10})
+    rows = [f"data/{label}/{i}.png,{label}" for label in ("cat", "dog") for i in range(10)]
+    Path("t.csv").write_text("\n".join(["file,label", *rows, "data/gone.png,cat", "data/cat/1.png,"]))
+    with pytest.raises(DataError, match=r"t\.csv line 23: the label .* is empty; or omit --strict"):
+        prepare("t.csv", "flatten; linear 2", strict=True)
+    said = []
+    run = prepare("t.csv", "flatten; linear 2", say=said.append, out="run")
+    assert sum(map(len, run.parts.values())) == 20
+    assert "skipped 2 items that lack a file or a target:" in said
+    assert "  t.csv line 22: no file 'data/gone.png' in ." in said
+    problem = next(p for p in striate.doctor("t.csv").faults if p.kind == "incomplete")
+    assert (problem.n, problem.files) == (2, ("t.csv line 23", "t.csv line 22"))
+
+
+def test_predictions_for_a_table_with_missing_files_have_a_row_for_each(in_folder, photos):
+    photos(in_folder / "data", {"cat": 10, "dog": 10})
+    model = striate.train("flatten; linear 2", "data", epochs=1, out="run", quiet=True)
+    Path("t.csv").write_text("file\ndata/cat/1.png\ndata/gone.png\n")
+    striate.predict(model, "t.csv", out="p.csv")
+    with open("p.csv", newline="") as file:
+        rows = [(row["file"], row["error"]) for row in csv.DictReader(file)]
+    assert rows == [("data/cat/1.png", ""), ("data/gone.png", "file not found; expected an image file")]
 
 
 def test_size_channels_and_resize_are_asked_for_and_kept(in_folder, photos):

@@ -400,8 +400,10 @@ def test_the_tree_of_pascal_voc(tmp_path, place, sets):
     photo(tmp_path / place / "JPEGImages" / "no mask.jpg")
     (tmp_path / place / sets).mkdir(parents=True)
     for name, of in {"train": range(4), "val": range(4, 6), "test": range(6, 8), "trainval": range(6)}.items():
-        (tmp_path / place / sets / f"{name}.txt").write_text("\n".join(f"{i:03}" for i in of))
+        (tmp_path / place / sets / f"{name}.txt").write_text("\n".join([*(f"{i:03}" for i in of), "gone"]))
     data = open_data(tmp_path)
+    assert data.skipped[0] == ("train in ImageSets/: gone", "no image of that name")
+    assert len(data.skipped) == 3
     assert is_segmentation(data, ("0", "1", "2"), 8)
     assert counts(data) == {"train": 4, "val": 2, "test": 2}
 

@@ -308,7 +308,7 @@ BAD = {
     ),
     "an empty number": (
         "file,age\na.png,3\nb.png,\n",
-        "TABLE: line 3: '' in the column 'age' is empty" + CORRECT,
+        "TABLE: line 3: the number in the column 'age' is empty" + CORRECT,
     ),
     "a misspelt label": (
         "file,lable\na.png,cat\nb.png,dog\n",
@@ -317,13 +317,13 @@ BAD = {
         "'lable' contains classes, call it label, or name it with --label lable",
     ),
     "not a number": (
-        "file,age\na.png,NaN\nb.png,inf\na.png,-Infinity\nb.png,1e39\na.png,2\n",
-        "TABLE: line 2: 'NaN' in the column 'age' is not a finite 32-bit number (so in 3 more lines: 3, 4, 5)"
+        "file,age\nb.png,inf\na.png,-Infinity\nb.png,1e39\na.png,2\n",
+        "TABLE: line 2: 'inf' in the column 'age' is not a finite 32-bit number (so in 2 more lines: 3, 4)"
         + CORRECT,
     ),
     "a number missing among labels": (
-        "file,label\na.png,0.5\nb.png,\na.png,0.25\n",
-        "TABLE: line 3: '' in the column 'label' is empty" + CORRECT,
+        "file,label\na.png,0.5\nb.png,\na.png,\nb.png,0.25\n",
+        "TABLE: line 3: the number in the column 'label' is empty (so in 1 more line: 4)" + CORRECT,
     ),
     "always the same number": (
         "file,age\na.png,3\nb.png,3\n",
@@ -531,8 +531,60 @@ def test_json_without_records(table, which):
 
 def test_a_row_that_is_no_text_is_named_by_its_number(table):
     rows = [*ROWS, {"text": "so it is", "label": None}]
-    with pytest.raises(DataError, match=r"a\.json: row 6: the label in the column .label. is empty"):
-        open_tables(table(json.dumps(rows), "a.json"))
+    data = open_tables(table(json.dumps(rows), "a.json"))
+    assert data.skipped == (("a.json row 6", "the label in the column 'label' is empty"),)
+    assert len(data.train) == 6
+
+
+INCOMPLETE = {  # some rows lack their file or their target: the others are the data set
+    "a class": (
+        "file,label\na.png,cat\ngone.png,cat\n,dog\nb.png,dog\na.png,\nb.png,NaN\na.png,cat\nb.png,dog\na.png,dog\n",
+        [0, 1, 0, 1, 1],
+        {3: "no file 'gone.png' in FOLDER", 4: "the 'file' is empty", 6: "the label in the column 'label' is empty",
+         7: "the label in the column 'label' is 'NaN'"},
+    ),
+    "a number": (
+        "file,age\na.png,3\nb.png,n/a\na.png,\nb.png,4\nb.png,5.5\n",
+        [[3], [4], [5.5]],
+        {3: "the number in the column 'age' is 'n/a'", 4: "the number in the column 'age' is empty"},
+    ),
+    "flags": (
+        "file,red,round\na.png,1,1\nb.png,,1\na.png,0,1\n",
+        [[1, 1], [0, 1]],
+        {3: "the number in the column 'red' is empty"},
+    ),
+    "several labels, of which there may be none": (
+        "file,labels\na.png,x|y\nb.png,\na.png,x\n",
+        [[1, 1], [0, 0], [1, 0]],
+        {},
+    ),
+    "pixels": (
+        "label," + ",".join(f"pixel{i}" for i in range(16)) + "\n" + "".join(
+            f"{label}" + f",{cell}" * 16 + "\n" for label, cell in [("a", 1), ("", 2), ("b", 3), ("a", ""), ("b", 5)]
+        ),
+        [0, 1, 1],
+        {3: "the label is empty", 5: "a number is missing"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_rows_without_a_file_or_a_target_are_skipped_and_named(table, tmp_path, name):
+    text, targets, skipped = INCOMPLETE[name]
+    data = opened(table(text, files=TWO))
+    assert data.train.targets.tolist() == targets
+    found = {item: why.replace(str(tmp_path), "FOLDER") for item, why in data.skipped}
+    assert found == {f"pets.csv line {line}": why for line, why in skipped.items()}
+    assert len(data.about_skipped) == bool(skipped)
+
+
+def test_most_rows_without_a_target_are_a_fault(table):
+    text = "".join(f"{label},1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16\n" for label in ("label", "a", "", "")).replace(
+        "label,1", "label,t1"
+    )
+    assert (
+        message(table(text)) == "TABLE: line 3: the label is empty (so in 1 more line: 4); fill it in or remove the row"
+    )
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "_classes.csv"])

@@ -108,7 +108,9 @@ def train_command(
             help="Without a validation split: this fraction of the training split becomes one. [default: 0.1]",
         ),
     ] = None,
-    strict: Annotated[bool, of_data("--strict", help="Stop at an unreadable file. [default: skip it]")] = False,
+    strict: Annotated[
+        bool, of_data("--strict", help="Stop at an unreadable file, or a row without one. [default: skip it]")
+    ] = False,
     recipe: Annotated[
         str | None,
         _training(

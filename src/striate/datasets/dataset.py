@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from striate.datasets.mask_recipe import MaskFile
+from striate.errors import counted, listed
 from striate.tasks import Task, task_named
 
 Broken = tuple[str, str]  # the name of an item that could not be read, and why
@@ -116,6 +117,7 @@ class DataSet:
         mask_values: In segmentation from mask files: each class's value there (0xRRGGBB of coloured ones).
         value_range: Of images of more than 8 bits: the lowest and the highest value; ``()``: 0 and 65,535.
         notes: What was noticed while opening it and may surprise, a line each: a hidden folder that was skipped, say.
+        skipped: ``(name, reason)`` of what has no file or no target, and so is no item: rows of a table, mostly.
 
     >>> train = Part(("a good film", "a bad film"), np.array([1, 0]), ("line 2", "line 3"))
     >>> data = DataSet("films", "classification", ("bad", "good"), "text", (3,), train)
@@ -136,6 +138,7 @@ class DataSet:
     mask_values: tuple[int, ...] = ()
     value_range: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    skipped: tuple[Broken, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "task", task_named(self.task))
@@ -145,6 +148,12 @@ class DataSet:
         """The splits that there are, by name."""
         parts = {name: getattr(self, name) for name in SPLITS}
         return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def about_skipped(self) -> tuple[str, ...]:
+        """A line that names the first of what was skipped, where anything was."""
+        some = listed((f"{name} ({why})" for name, why in self.skipped), 3)
+        return (f"{counted(len(self.skipped), 'item')} skipped: {some}",) if self.skipped else ()
 
     def with_parts(self, *, train: Part | None = None, val: Part | None = None, test: Part | None = None) -> DataSet:
         """The same data set with these splits in the place of its own."""

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
+from striate.datasets.dataset import Broken
 from striate.datasets.mask_recipe import read_mask
 from striate.datasets.sources.mask_values import with_earlier_names
-from striate.errors import DataError, RecipeError, listed, nearest, shape_text
+from striate.errors import DataError, RecipeError, counted, listed, nearest, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
@@ -107,6 +108,16 @@ def measure_scores(
     return scores
 
 
+def say_skipped(items: Sequence[Broken], which: str, what: str, say: Say) -> None:
+    """Names the *items* that are left out, the first ten of them."""
+    if items:
+        say(f"skipped {counted(len(items), what)} {which}:")
+        for name, why in items[:10]:
+            say(f"  {name}: {why}")
+        if len(items) > 10:
+            say(f"  and {len(items) - 10} more")
+
+
 def parts_for(
     model: Predictor,
     data: Data,
@@ -139,6 +150,7 @@ def parts_for(
         progress=fetching,
     )
     dataset = with_earlier_names(dataset, model.contract.classes)
+    say_skipped(dataset.skipped, "that lack a file or a target", "item", say)
     contract, where = model.contract, str(data) if isinstance(data, str | Path) else dataset.name
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)

@@ -22,7 +22,7 @@ from striate.model.contract import IGNORE, RESIZE, Contract, check_tta
 from striate.model.prepare import normalise
 from striate.net import naive_bayes, whiten
 from striate.run.folder import Say, check_out
-from striate.run.measuring import Held, Reading
+from striate.run.measuring import Held, Reading, say_skipped
 
 
 def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -> None:
@@ -98,7 +98,7 @@ def quick_look(dataset: DataSet) -> list[str]:
     problems = doctor(dataset, quick=True).problems
     if lost := next((problem for problem in problems if problem.kind == "class-unreadable"), None):
         raise DataError(f"{lost.message}, the first {lost.files[0]}; {lost.fix}")
-    found = [p for p in problems if p.severity != "note" and p.kind not in ("unreadable", "empty-file")]
+    found = [p for p in problems if p.severity != "note" and p.kind not in ("unreadable", "empty-file", "incomplete")]
     lines = [f"{problem.severity}: {problem.message}; {problem.fix}" for problem in found]
     return [*lines, *["striate doctor names the files, and looks at the images too"] * bool(lines)]
 
@@ -113,6 +113,10 @@ def read_parts(
         DataError: An item cannot be read and *strict* says that none may be skipped; or nothing is left of a split, or
             of a class in all splits; or all training targets are the same.
     """
+    if strict and dataset.skipped:
+        name, why = dataset.skipped[0]
+        raise DataError(f'{name}: {why}; or omit --strict (on_broken="skip") to skip it')
+    say_skipped(dataset.skipped, "that lack a file or a target", "item", say)
     on_broken = "stop" if strict else "skip"
     held = {
         name: Held(read_part(part, contract, on_broken=on_broken, progress=reading, say=say), part, contract)
@@ -121,12 +125,7 @@ def read_parts(
     broken = [item for part in held.values() for item in part.arrays.broken]
     if broken:
         _check_classes_left(held, contract, dict(broken))
-        what = "text" if contract.mode == "text" else "image"
-        say(f"skipped {len(broken)} {what}{'s' * (len(broken) > 1)} that cannot be read:")
-        for name, why in broken[:10]:
-            say(f"  {name}: {why}")
-        if len(broken) > 10:
-            say(f"  and {len(broken) - 10} more")
+        say_skipped(broken, "that cannot be read", "text" if contract.mode == "text" else "image", say)
     train = held["train"].arrays
     _check_varied(train, contract)
     if not measured and contract.mode != "text":

@@ -110,6 +110,15 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
             yield DataProblem("opened", NOTE, note, "no action needed if that is intended", n=1)
 
 
+def _incomplete(case: Case) -> Iterator[DataProblem]:
+    """What is listed, and has no file or no target."""
+    if skipped := case.data.skipped:
+        names, reasons = zip(*skipped, strict=True)
+        message = f"{counted(len(skipped), 'listed item')} without a file or a target"
+        fix = "complete or remove them (training skips them)"
+        yield DataProblem("incomplete", FAULT, message, fix, names, notes=reasons)
+
+
 def class_folders_under(root: Path) -> DataSet | None:
     """The class folders under *root* as far as they go, when opening them failed; None without any image in one."""
     if is_masks(seen_through(root)):
@@ -175,4 +184,4 @@ def _splits(root: Path) -> dict[str, Path]:
     return {"train": place} if found.flat else found.splits
 
 
-CHECKS = (_hidden, _not_read, _class_folders, _parts_as_classes, _partners, _opening_notes)
+CHECKS = (_hidden, _not_read, _class_folders, _parts_as_classes, _partners, _incomplete, _opening_notes)

@@ -58,6 +58,7 @@ class DataDescription:
             "positions": [list(pair) for pair in data.positions],
             "mask_values": list(data.mask_values),
             "notes": [*data.notes, *self.advice],
+            "skipped": [{"name": name, "reason": why} for name, why in data.skipped],
         }
 
     @property
@@ -86,7 +87,7 @@ class DataDescription:
             "",
             *self._table(),
         ]
-        notes = [*data.notes, *self.advice]
+        notes = [*data.notes, *data.about_skipped, *self.advice]
         return "\n".join([*lines, *([""] if notes else []), *(f"note: {note}" for note in notes)])
 
     def _table(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from striate.datasets.dataset import DataSet, Part
@@ -14,7 +15,7 @@ from striate.datasets.sources.folders import skipped, typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.mask_values import NAME_FILES, SplitMasks, mask_meaning, split_masks
 from striate.datasets.sources.masks_pairs import MASK_WORDS, Matched, matched
-from striate.datasets.sources.masks_places import MaskSides, mask_places, named_pair
+from striate.datasets.sources.masks_places import MaskSides, listed_missing, mask_places, named_pair
 from striate.errors import DataError, counted, listed
 from striate.model.opening import folder_contents, images_under
 from striate.tasks import SEGMENTATION
@@ -54,7 +55,9 @@ def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
         same = images.folder.name == masks.folder.name
         first, second = (str(s.folder.relative_to(folder)) if same else s.folder.name for s in (images, masks))
         why = f"from {first}/ and {second}/"
-    return mask_data(folder, pairs, looked, why, notes, names)
+    by_lists = images.listed is not None and not images.by_item
+    missing = listed_missing(folder, SEGMENTATION.name, images_under(images.folder)) if by_lists else ()
+    return replace(mask_data(folder, pairs, looked, why, notes, names), skipped=missing)
 
 
 def _without_masks(folder: Path, places: dict[str, MaskSides]) -> list[str]:

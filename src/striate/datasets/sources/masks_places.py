@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from striate.datasets.dataset import SPLITS
+from striate.datasets.dataset import SPLITS, Broken
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.masks_pairs import (
@@ -282,6 +282,16 @@ def _split_inside(folder: Path, pair: MaskSides) -> dict[str, MaskSides]:
             drawn = tuple(path for path in masks.files if path.stem in stems)
             found[split] = MaskSide(images.folder, photos), MaskSide(masks.folder, drawn)
     return found if "train" in found else {"train": pair}
+
+
+def listed_missing(folder: Path, kind: str, images: Iterable[Path]) -> tuple[Broken, ...]:
+    """What the lists of :func:`image_sets` name, and none of the *images* is called so."""
+    stems = {image.stem for image in images}
+    return tuple(
+        (f"{split} in ImageSets/: {stem}", "no image of that name")
+        for split, names in image_sets(folder, kind).items()
+        for stem in sorted(names - stems)
+    )
 
 
 def image_sets(folder: Path, kind: str) -> dict[str, set[str]]:

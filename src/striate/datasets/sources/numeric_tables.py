@@ -11,16 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import SPLITS, DataSet, Part
+from striate.datasets.dataset import SPLITS, Broken, DataSet, Part
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.rows import (
     LABELS,
     NUMBERING,
     OTHER_LABELS,
     SPLIT_CELLS,
+    Fault,
     TableText,
     parse_number,
+    refuse_rows,
     row_text,
+    skipped_rows,
 )
 from striate.datasets.sources.targets import class_order
 from striate.errors import DataError, nearest
@@ -30,6 +33,7 @@ _LEAST = 16  # columns of numbers: fewer are the targets of something, more are 
 _SMALLEST = 64  # pixels of an image whose columns are not called pixels
 _CELL = "pixels"  # the column in whose cells an image's numbers are separated by blanks
 _PIXEL = re.compile(r"(pixel|pix|px|p)[ _.]?\d+|\d+x\d+", re.IGNORECASE)
+_WAY_OUT = "fill it in or remove the row"
 _MOST = 0.5  # of the rows: a column with more different values is none of classes
 
 
@@ -74,7 +78,10 @@ def numeric_columns(path: Path | TableText, choice: ColumnChoice | None = None) 
     if not rows:
         return None
     columns = [*zip(*rows, strict=True)]
-    numeric = [all(parse_number(c, comma=text.delimiter != ",") is not None for c in column) for column in columns]
+    numeric = [  # one that is missing is skipped later
+        any(column) and all(not c or parse_number(c, comma=text.delimiter != ",") is not None for c in column)
+        for column in columns
+    ]
     packed = _CELL in names and all(len(cell.split()) >= _LEAST for cell in columns[names.index(_CELL)])
     if not packed and (sum(numeric) < _LEAST or (any(not n for n in numeric) and _others(numeric, names, columns))):
         return None
@@ -128,7 +135,7 @@ def _label(
             return found[0]
     for i in () if packed else (0, len(names) - 1):
         cells = columns[i]
-        whole = not numeric[i] or all((n := parse_number(c)) is not None and n == math.floor(n) for c in cells)
+        whole = not numeric[i] or all((n := parse_number(c)) is not None and n == math.floor(n) for c in cells if c)
         if whole and not _PIXEL.fullmatch(names[i]) and 2 <= len({*cells}) <= max(2, _MOST * len(cells)):
             return i
     return None
@@ -155,14 +162,15 @@ def open_numeric(files: Mapping[str, Path | TableText], columns: NumericColumns,
             f"{path}: rows of {len(columns.values)} numbers, and no column of labels; call it label, or name it with "
             "--label COLUMN"
         )
-    title, notes = columns.titles[columns.label], []
+    title, notes, skipped = columns.titles[columns.label], list[str](), tuple[Broken, ...]()
     read: dict[str, tuple[np.ndarray, list[str], list[int]]] = {}
     for split, file in files.items():
         there = columns if split == "train" else _same_columns(file, columns)
         if there is None:
             notes.append(f"{_path(file).name} skipped: no labels (use it with striate predict)")
             continue
-        values, labels, splits, lines = _numbers(file, there)
+        values, labels, splits, lines, faults = _numbers(file, there)
+        skipped += skipped_rows(_path(file), len(lines) + len(faults), faults, _WAY_OUT, isinstance(file, TableText))
         if len(files) > 1 or columns.split is None:
             splits = [split] * len(values)
         for name in {*splits}:
@@ -216,6 +224,7 @@ def open_numeric(files: Mapping[str, Path | TableText], columns: NumericColumns,
         parts.get("test"),
         why=f"from the column {title.lower()!r} of {path.name}",
         notes=tuple(notes),
+        skipped=skipped,
     )
 
 
@@ -232,7 +241,9 @@ def numeric_items(file: Path | TableText, columns: NumericColumns, numbers: int)
     """
     if columns.label is not None and not columns.packed and len(columns.values) == numbers - 1:
         columns = replace(columns, values=tuple(sorted((*columns.values, columns.label))), label=None)
-    values, _, _, lines = _numbers(file, columns)
+    values, _, _, lines, faults = _numbers(file, replace(columns, label=None))
+    if faults:
+        refuse_rows(_path(file), faults, _WAY_OUT, isinstance(file, TableText))
     return values, tuple(f"{_path(file).name} {row_text(line, isinstance(file, TableText))}" for line in lines)
 
 
@@ -258,11 +269,13 @@ def _same_columns(path: Path | TableText, like: NumericColumns) -> NumericColumn
     )
 
 
-def _numbers(file: Path | TableText, columns: NumericColumns) -> tuple[np.ndarray, list[str], list[str], list[int]]:
-    """float32 ``(N, L)``, and of each row the label, the split and the line."""
+def _numbers(
+    file: Path | TableText, columns: NumericColumns
+) -> tuple[np.ndarray, list[str], list[str], list[int], list[Fault]]:
+    """float32 ``(N, L)``, and of each row the label, the split and the line; and the rows that lack a number or it."""
     text = TableText.open(file)
     path = text.path
-    values, labels, splits, lines = [], [], [], []
+    values, labels, splits, lines, faults = [], [], [], [], list[Fault]()
     at, comma = columns.values, text.delimiter != ","
     contiguous = at == tuple(range(at[0], at[0] + len(at)))
     try:
@@ -273,36 +286,45 @@ def _numbers(file: Path | TableText, columns: NumericColumns) -> tuple[np.ndarra
                 raise DataError(f"{path}: row {line}: {len(row)} cells, but the first row has {len(columns.titles)}")
             packed = row[at[0]].split() if columns.packed else None
             cells = packed or (row[at[0] : at[0] + len(at)] if contiguous else [row[i] for i in at])
-            values.append(_floats(f"{path}: {row_text(line, text.in_memory)}", cells, comma))
-            labels.append("" if columns.label is None else row[columns.label].strip())
+            label = None if columns.label is None else row[columns.label].strip()
+            if not label and label is not None:
+                faults.append((line, "the label is empty"))
+                continue
+            numbers = _floats(f"{path}: {row_text(line, text.in_memory)}", cells, comma)
+            if numbers is None:
+                faults.append((line, "a number is missing"))
+                continue
+            values.append(numbers)
+            labels.append(label or "")
             splits.append(SPLIT_CELLS.get(row[columns.split].strip().lower(), "") if columns.split is not None else "")
             lines.append(line)
     except csv.Error as error:
         raise DataError(f"{path}: row {len(lines) + 1}: {error}; correct or remove it") from None
+    if faults and not values:
+        refuse_rows(path, faults, _WAY_OUT, text.in_memory)
     if not values:
         raise DataError(f"{path}: a header and no rows; add some")
     lengths = {len(row) for row in values}
     if len(lengths) > 1:
         short, long = min(lengths), max(lengths)
         raise DataError(f"{path}: the rows have between {short} and {long} numbers; all items must have the same size")
-    empty = [line for line, label in zip(lines, labels, strict=True) if not label and columns.label is not None]
-    if empty:
-        raise DataError(
-            f"{path}: {row_text(empty[0], text.in_memory)}: the label is empty; fill it in or remove the row"
-        )
-    return np.stack(values), labels, splits, lines
+    return np.stack(values), labels, splits, lines, faults
 
 
-def _floats(where: str, cells: Sequence[str], comma: bool) -> np.ndarray:
+def _floats(where: str, cells: Sequence[str], comma: bool) -> np.ndarray | None:
+    """float32 ``(L,)``; None where one is missing: empty, or NaN."""
     try:
         row = np.array(cells, np.float32)
     except ValueError:
+        if not all(map(str.strip, cells)):
+            return None
         found = [parse_number(cell, comma=comma) for cell in cells]
         bad = next((cell for cell, n in zip(cells, found, strict=True) if n is None), "")
         if None in found:
-            what = f"{bad!r} is not a number" if bad.strip() else "a cell is empty"
-            raise DataError(f"{where}: {what}; correct it or remove the row") from None
+            raise DataError(f"{where}: {bad!r} is not a number; correct it or remove the row") from None
         row = np.array(found, np.float32)
+    if np.isnan(row).any():
+        return None
     if not np.isfinite(row).all():
         raise DataError(f"{where}: a number is not finite; correct it or remove the row")
     return row

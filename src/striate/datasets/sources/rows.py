@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from striate.datasets.dataset import SPLIT_NAMES, SPLITS
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.records import RECORDS, cell_text, records_text
 from striate.errors import DataError, counted, listed, listed_quoted
@@ -131,11 +131,33 @@ class CsvTable:
 
     def refuse(self, faults: Sequence[Fault], way_out: str) -> NoReturn:
         """Raises a DataError with the first fault and the lines of the others."""
-        (line, what), *more = faults
-        others = listed(self.place(line).split()[-1] for line, _ in more)
-        kind = self.place(line).split()[0]
-        lines = f" (so in {counted(len(more), f'more {kind}')}: {others})" if more else ""
-        raise DataError(f"{self.path}: {self.place(line)}: {what}{lines}; {way_out}")
+        refuse_rows(self.path, faults, way_out, self.in_memory)
+
+    def without(self, faults: Sequence[Fault], way_out: str) -> tuple[CsvTable, tuple[Broken, ...]]:
+        """The rows that have none of the *faults*, which are few; and the others, as :func:`skipped_rows`."""
+        wrong = dict(faults)
+        skipped = skipped_rows(self.path, len(self.rows), faults, way_out, self.in_memory)
+        return self.take(i for i, line in enumerate(self.lines) if line not in wrong) if wrong else self, skipped
+
+
+def refuse_rows(path: Path, faults: Sequence[Fault], way_out: str, in_memory: bool) -> NoReturn:
+    """Raises a DataError with the first of the *faults* of the table *path*, and the lines of the others."""
+    (line, what), *more = faults
+    kind, place = row_text(line, in_memory).split()[0], row_text(line, in_memory)
+    others = listed(row_text(line, in_memory).split()[-1] for line, _ in more)
+    lines = f" (so in {counted(len(more), f'more {kind}')}: {others})" if more else ""
+    raise DataError(f"{path}: {place}: {what}{lines}; {way_out}")
+
+
+def skipped_rows(path: Path, rows: int, faults: Sequence[Fault], way_out: str, in_memory: bool) -> tuple[Broken, ...]:
+    """What is left out of a table of so many *rows*: by name, with the reason.
+
+    Raises:
+        DataError: It is half of them or more, so that it is no slip: the folder or the column is another one, say.
+    """
+    if faults and 2 * len(faults) >= rows:
+        refuse_rows(path, faults, way_out, in_memory)
+    return tuple((f"{path.name} {row_text(line, in_memory)}", why) for line, why in faults)
 
 
 def row_text(line: int, in_memory: bool = False) -> str:

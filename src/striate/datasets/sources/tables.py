@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Inputs, Part
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken, DataSet, Inputs, Part
 from striate.datasets.sources.columns import (
     ColumnChoice,
     TableColumns,
@@ -29,6 +29,7 @@ from striate.datasets.sources.rows import CsvTable, TableText, parse_number, rea
 from striate.datasets.sources.tables_files import FileFinder
 from striate.datasets.sources.tables_targets import (
     classes_named,
+    complete_rows,
     label_separator,
     position_pairs,
     table_targets,
@@ -222,9 +223,10 @@ def tables_data_set(
     chosen = natural = task_of(tables["train"], columns.targets, columns.labels)
     if task is not None and not task.per_pixel and (len(columns.targets) == 1 or chosen != REGRESSION):
         chosen = task
+    tables, files_of, skipped = _complete(tables, columns, chosen, finders)
     classes, targets = table_targets(tables, columns.targets, chosen)
     classes, about_classes = classes_named(whole.path, classes) if not chosen.continuous else (classes, ())
-    inputs, names, (mode, shape), about_inputs = _inputs(tables, columns, finders)
+    inputs, names, (mode, shape), about_inputs = _inputs(tables, files_of, columns, finders)
     groups = {split: tuple(table.cells(columns.group)) if columns.group else () for split, table in tables.items()}
     others = {
         split: {table.title(name): tuple(table.cells(name)) for name in columns.unused if name in table.columns}
@@ -243,11 +245,32 @@ def tables_data_set(
         why=f"{_why(whole, columns)}{', as requested' if chosen != natural else ''}",
         positions=position_pairs(columns.targets) if chosen.has_positions and not columns.is_text else (),
         notes=(*about_inputs, *about_classes, *notes, *_notes(columns, chosen, classes, targets["train"], whole)),
+        skipped=skipped,
     )
 
 
+def _complete(
+    tables: dict[str, CsvTable], columns: TableColumns, task: Task, finders: Mapping[Path, FileFinder]
+) -> tuple[dict[str, CsvTable], dict[str, tuple[Path, ...]], tuple[Broken, ...]]:
+    """By split the rows that have a target and whose file is there, and the files; and the rows that are skipped."""
+    rows: dict[str, CsvTable] = {}
+    files: dict[str, tuple[Path, ...]] = {}
+    skipped: tuple[Broken, ...] = ()
+    for split, table in tables.items():
+        rows[split], without = complete_rows(table, columns.targets, task)
+        skipped += without
+        if not columns.is_text:
+            finder = finders[table.path.parent]
+            rows[split], files[split], without = finder.files(rows[split], columns.source[0], split)
+            skipped += without
+    return rows, files, skipped
+
+
 def _inputs(
-    tables: dict[str, CsvTable], columns: TableColumns, finders: Mapping[Path, FileFinder]
+    tables: dict[str, CsvTable],
+    files: dict[str, tuple[Path, ...]],
+    columns: TableColumns,
+    finders: Mapping[Path, FileFinder],
 ) -> tuple[dict[str, Inputs], dict[str, tuple[str, ...]], tuple[str, tuple[int, ...]], tuple[str, ...]]:
     """By split the inputs and their names; the mode and the typical shape of an item; notes."""
     path = tables["train"].path
@@ -257,7 +280,6 @@ def _inputs(
         words, note = words_seen(path, [str(text) for text in texts["train"]])
         joined = (f"a text is the columns {listed_quoted(columns.source)}",) if len(columns.source) > 1 else ()
         return texts, names, ("text", (words,)), (note, *joined)
-    files = {s: finders[table.path.parent].files(table, columns.source[0], s) for s, table in tables.items()}
     mode, shape, notes = typical(path, files["train"])
     if elsewhere := {place for finder in finders.values() for place in finder.elsewhere}:
         notes += (f"the files of {columns.source[0]!r} are in {listed(sorted(elsewhere))}",)
@@ -277,15 +299,20 @@ def rows_alone(
     """The files or texts of a table, without regard to its labels, and their names.
 
     Raises:
-        DataError: It cannot be read, has no such column, or a file is not there.
+        DataError: It cannot be read, has no such column, or none of the files is there.
     """
     table = read_table(file)
     finder = FileFinder(table.path.parent)
     columns, is_text = input_columns(table, choice, finder.has)
     if is_text:
         return _texts(table, columns), tuple(f"{table.path.name} {table.place(line)}" for line in table.lines)
-    files = finder.files(table, columns[0], "test")
-    return files, tuple(map(str, files))
+    found, missing = finder.cells(table, columns[0], "test")
+    if len(missing) == len(found):
+        finder.files(table, columns[0], "test")  # says why
+    files = [path or table.path.parent / cell for path, cell in zip(found, table.cells(columns[0]), strict=True)]
+    lines = (f"{table.path.name} {table.place(line)}" for line in table.lines)
+    named = zip(files, table.cells(columns[0]), lines, strict=True)
+    return tuple(files), tuple(str(path) if cell else line for path, cell, line in named)
 
 
 def table_name(path: Path) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from striate.datasets.dataset import SPLIT_NAMES
+from striate.datasets.dataset import SPLIT_NAMES, Broken
 from striate.datasets.sources.columns import base_name
 from striate.datasets.sources.records import CONTENT
 from striate.datasets.sources.rows import CsvTable, Fault
@@ -33,19 +33,30 @@ class FileFinder:
         """Whether *cell* names an image file, with or without its folder and suffix, or the zeros before its number."""
         return bool(cell) and ((is_image(cell) and bool(self._direct(cell))) or bool(self._below(cell, by_number)))
 
-    def files(self, table: CsvTable, column: str, split: str) -> tuple[Path, ...]:
-        """The files of a *column*.
+    def files(self, table: CsvTable, column: str, split: str) -> tuple[CsvTable, tuple[Path, ...], tuple[Broken, ...]]:
+        """The rows whose file in the *column* is there, their files, and the other rows, which are skipped.
 
         Raises:
-            DataError: Some are not there, or may be several.
+            DataError: As :meth:`cells`; most are not there.
         """
-        paths: list[Path] = []
+        paths, missing = self.cells(table, column, split)
+        rows, skipped = table.without(missing, self._way_out(table, column) if missing else "")
+        return rows, tuple(path for path in paths if path is not None), skipped
+
+    def cells(self, table: CsvTable, column: str, split: str) -> tuple[list[Path | None], list[Fault]]:
+        """The file of each cell of a *column*, None where it is not there, and what is wrong with those.
+
+        Raises:
+            DataError: One may be several.
+        """
+        paths: list[Path | None] = []
         missing: list[Fault] = []
         several: list[Fault] = []
         looked: dict[str, list[str]] = {}  # a cell may stand in a hundred thousand rows
         for line, cell in zip(table.lines, table.cells(column), strict=True):
             if not cell:
                 missing.append((line, f"the {column!r} is empty"))
+                paths.append(None)
                 continue
             if direct := self._direct(cell):
                 paths.append(Path(direct))
@@ -61,11 +72,10 @@ class FileFinder:
                 several.append((line, f"{cell!r} is ambiguous: found as {where}"))
             else:
                 missing.append((line, f"no file {cell!r} in {self.folder}"))
-        if missing:
-            table.refuse(missing, self._way_out(table, column))
+                paths.append(None)
         if several:
             table.refuse(several, "write paths relative to the table's folder")
-        return tuple(paths)
+        return paths, missing
 
     def _direct(self, cell: str) -> str:
         for name in dict.fromkeys((cell, cell.replace("\\", "/"))):  # a table that was written on Windows

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.datasets.dataset import Broken
 from striate.datasets.sources.rows import LABELS, CsvTable, is_whole, parse_number
 from striate.datasets.sources.targets import class_order
 from striate.errors import DataError, closest, listed, listed_quoted
@@ -18,6 +19,8 @@ from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 
 _SEPARATORS = {"|": "[|;]", ";": "[|;]", ",": ",", " ": r"\s+"}  # of several labels in one cell
 _PLURAL = ("labels", "classes", "categories", "targets", "tags", "attribute_ids", "genres", "genre", "emotions")
+_NO_LABEL = {"", "NaN", "nan"}  # cells that say that there is none
+_NO_NUMBER = {"", "nan", "-nan", "na", "n/a", "#n/a", "null", "none"}
 _LARGEST = float(np.finfo(np.float32).max)
 _FEW, _SMALL = 8, 1 << 20  # JSON files beside a table that are looked into, and their bytes, at most
 Targets = tuple[tuple[str, ...], dict[str, np.ndarray]]  # the classes and, by split, the targets
@@ -32,7 +35,7 @@ def task_of(table: CsvTable, columns: Sequence[str], labels: bool) -> Task:
     """
     if not labels:
         return _of_flags(table, columns) or REGRESSION
-    cells = table.cells(columns[0])
+    cells = [cell for cell in table.cells(columns[0]) if not _is_no_number(cell)]
     numbers = [n for cell in cells if (n := parse_number(cell, comma=table.comma)) is not None]
     if 2 * len(numbers) > len(cells) and any(n == n and abs(n) < np.inf and not is_whole(n) for n in numbers):
         return REGRESSION
@@ -43,10 +46,10 @@ def _of_flags(table: CsvTable, columns: Sequence[str]) -> Task | None:
     """What several columns of 0 and 1 are; None where they are no such columns."""
     if len(columns) < 2 or position_pairs(columns):
         return None
-    cells = [table.cells(column) for column in columns]
-    if any(not {*column} <= {"0", "1", "0.0", "1.0"} for column in cells):
+    rows = [row for row in zip(*map(table.cells, columns), strict=True) if not any(map(_is_no_number, row))]
+    if not rows or not {cell for row in rows for cell in row} <= {"0", "1", "0.0", "1.0"}:
         return None
-    ones = [sum(cell[0] == "1" for cell in row) for row in zip(*cells, strict=True)]
+    ones = [sum(cell[0] == "1" for cell in row) for row in rows]
     return CLASSIFICATION if {*ones} == {1} else MULTILABEL
 
 
@@ -131,6 +134,45 @@ def _flags(values: np.ndarray, task: Task) -> np.ndarray:
     return values.argmax(axis=1).astype(np.int64) if task.exclusive else values.astype(np.uint8)
 
 
+def complete_rows(table: CsvTable, columns: Sequence[str], task: Task) -> tuple[CsvTable, tuple[Broken, ...]]:
+    """The rows that have a target in all *columns*, and the others, which are skipped; of several labels in a cell it
+    may have none.
+
+    Raises:
+        DataError: Most rows have none.
+    """
+    if task.several and len(columns) == 1:
+        return table, ()
+    if task.continuous or len(columns) > 1:
+        what, way_out, is_none = "the number", _about_numbers(columns), _is_no_number
+    else:
+        what, way_out, is_none = "the label", "fill it in or remove the row", _is_no_label
+    found = {
+        line: f"{what} in the column {column!r} is {repr(cell) if cell else 'empty'}"
+        for column in reversed(columns)
+        for line, cell in zip(table.lines, table.cells(column), strict=True)
+        if is_none(cell)
+    }
+    return table.without(sorted(found.items()), way_out)
+
+
+def _is_no_label(cell: str) -> bool:
+    return cell in _NO_LABEL
+
+
+def _is_no_number(cell: str) -> bool:
+    """Whether a cell says that there is no number, as spreadsheets and programs write it."""
+    return cell.lower() in _NO_NUMBER
+
+
+def _about_numbers(columns: Sequence[str]) -> str:
+    """The way out where something in the *columns* is no number."""
+    near = [name for name in columns if name not in LABELS and closest(name, LABELS)]
+    meant = f"if {near[0]!r} contains classes, call it label" if near else "a column of classes is called label"
+    meant += f", or {'name it' if near else 'is named'} with --label {near[0] if near else 'COLUMN'}"
+    return f"correct or remove it; without a column of classes, numbers are regression targets; {meant}"
+
+
 def _numbers(table: CsvTable, columns: Sequence[str]) -> np.ndarray:
     """float32 ``(N, V)``."""
     values, faults = np.empty((len(table.rows), len(columns)), np.float32), []
@@ -138,20 +180,12 @@ def _numbers(table: CsvTable, columns: Sequence[str]) -> np.ndarray:
         for i, cell in enumerate(table.cells(column)):
             value = parse_number(cell, comma=table.comma)
             if value is None or not abs(value) <= _LARGEST:  # a NaN is not less either
-                what = (
-                    "is not a finite 32-bit number" if value is not None else "is not a number" if cell else "is empty"
-                )
+                what = "is not a finite 32-bit number" if value is not None else "is not a number"
                 faults.append((table.lines[i], f"{cell!r} in the column {column!r} {what}"))
             else:
                 values[i, v] = value
     if faults:
-        near = [name for name in columns if name not in LABELS and closest(name, LABELS)]
-        meant = f"if {near[0]!r} contains classes, call it label" if near else "a column of classes is called label"
-        meant += f", or {'name it' if near else 'is named'} with --label {near[0] if near else 'COLUMN'}"
-        table.refuse(
-            sorted(faults),
-            f"correct or remove it; without a column of classes, numbers are regression targets; {meant}",
-        )
+        table.refuse(sorted(faults), _about_numbers(columns))
     if len(values) > 1 and (values == values[0]).all():
         raise DataError(f"{table.path}: every value of {listed_quoted(columns)} is the same; nothing can be learned")
     return values
@@ -161,11 +195,6 @@ def _labels(table: CsvTable, column: str, task: Task, separator: str) -> list[tu
     cells = table.cells(column)
     if task.several:
         return [tuple(_pieces(cell, separator)) for cell in cells]
-    empty = [
-        (table.lines[i], f"the label in the column {column!r} is empty") for i, cell in enumerate(cells) if not cell
-    ]
-    if empty:
-        table.refuse(empty, "fill it in or remove the row")
     return [(cell,) for cell in cells]
 
 
