@@ -10,22 +10,6 @@ from striate.analysis.shapes import Problem, infer
 from striate.analysis.table import align_columns, format_bytes
 
 __all__ = [
-    "Axis",
-    "Dropped",
-    "Fix",
-    "Layer",
-    "LegalInputs",
-    "Problem",
-    "Repair",
-    "Report",
-    "ReportDifference",
-    "advice",
-    "align_columns",
-    "analyse",
-    "compare_reports",
-    "faults",
-    "format_bytes",
-    "infer",
-    "receptive",
-    "repair",
-]
+    "Axis", "Dropped", "Fix", "Layer", "LegalInputs", "Problem", "Repair", "Report", "ReportDifference", "advice",
+    "align_columns", "analyse", "compare_reports", "faults", "format_bytes", "infer", "receptive", "repair",
+]  # fmt: skip

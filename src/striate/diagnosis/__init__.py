@@ -11,13 +11,6 @@ from striate.diagnosis.labels import (
 from striate.diagnosis.slices import SliceSearch, WeakSlice, find_weak_slices
 
 __all__ = [
-    "LabelErrors",
-    "SliceSearch",
-    "Suspect",
-    "WeakSlice",
-    "find_weak_slices",
-    "label_errors",
-    "mask_errors",
-    "number_errors",
-    "several_label_errors",
-]
+    "LabelErrors", "SliceSearch", "Suspect", "WeakSlice", "find_weak_slices", "label_errors", "mask_errors",
+    "number_errors", "several_label_errors",
+]  # fmt: skip

@@ -22,23 +22,11 @@ VERBS = ("chased", "followed", "watched", "found")
 OPENINGS = ("", "today", "one morning", "in the garden", "late at night", "behind the house")
 # what else is told: of the weather, of the house, of people; the animals are in no other sentence
 FILLERS = (
-    "the rain had stopped",
-    "a warm wind came up",
-    "the sky was grey",
-    "nobody was at home",
-    "the door stood open",
-    "a bell rang twice",
-    "the tea was still hot",
-    "someone played the piano",
-    "the street was quiet",
-    "a train passed by",
-    "the lamp went out",
-    "the children slept",
-    "a letter lay on the table",
-    "the old clock struck nine",
-    "the road was wet",
-    "a boat left the harbour",
-)
+    "the rain had stopped", "a warm wind came up", "the sky was grey", "nobody was at home", "the door stood open",
+    "a bell rang twice", "the tea was still hot", "someone played the piano", "the street was quiet",
+    "a train passed by", "the lamp went out", "the children slept", "a letter lay on the table",
+    "the old clock struck nine", "the road was wet", "a boat left the harbour",
+)  # fmt: skip
 ANSWERS = ("the puppy", "the kitten")  # who did it: classes 0 and 1
 NETWORKS = {  # each begins with a vector of 16 for each word
     "convolution, largest value over the text": "conv 24 3; relu; adaptivemaxpool 1; flatten; linear 2",

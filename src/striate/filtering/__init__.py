@@ -6,16 +6,6 @@ from striate.filtering.lab import FilteredImage, activation, convolve, kernel_li
 from striate.filtering.sliding import activate_array, convolve_array, pool_array
 
 __all__ = [
-    "FilterChains",
-    "FilteredImage",
-    "Kernel",
-    "activate_array",
-    "activation",
-    "convolve",
-    "convolve_array",
-    "find_kernel",
-    "kernel_list",
-    "lab",
-    "pool",
-    "pool_array",
-]
+    "FilterChains", "FilteredImage", "Kernel", "activate_array", "activation", "convolve", "convolve_array",
+    "find_kernel", "kernel_list", "lab", "pool", "pool_array",
+]  # fmt: skip

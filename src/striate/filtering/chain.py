@@ -37,17 +37,8 @@ PART = re.compile(
 )  # up to a semicolon or a comma that stands in no brackets
 WORD = re.compile(r"""\[[^\]]*\]|'[^']*'|"[^"]*"|[^\s\[\]'"]+""")
 TABLE = (
-    "identity",
-    "sharpen",
-    "box",
-    "gaussian",
-    "sobel-x",
-    "sobel-y",
-    "laplacian",
-    "laplacian-8",
-    "emboss",
-    "unsharp",
-)
+    "identity", "sharpen", "box", "gaussian", "sobel-x", "sobel-y", "laplacian", "laplacian-8", "emboss", "unsharp",
+)  # fmt: skip
 TABLE_SIDE = 240  # pixels to which a photo is reduced for the table: of a larger one a kernel of 3x3 is not seen
 KERNEL_SIDE = 170  # of the table, on the page
 KEEP_UNIT = ("relu", "max", "average")  # whose numbers can be compared with those that they get

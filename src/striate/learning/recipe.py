@@ -189,20 +189,10 @@ def _by_known_names(make: Callable[..., None]) -> Callable[..., None]:
 Recipe.__init__ = _by_known_names(Recipe.__init__)  # type: ignore[method-assign]
 
 RANGES = (
-    ("lr", 0, math.inf),
-    ("warmup", 0, 1),
-    ("momentum", 0, 1),
-    ("weight_decay", 0, math.inf),
-    ("l1", 0, math.inf),
-    ("label_smoothing", 0, 1),
-    ("clip", 0, math.inf),
-    ("fraction", 0, 1),
-    ("validation_fraction", 0, 1),
-    ("norm_bias_lr", 0, math.inf),
-    ("layer_decay", 0, 1),
-    ("ema", 0, 1),
-    ("start_size", 0, 1),
-)
+    ("lr", 0, math.inf), ("warmup", 0, 1), ("momentum", 0, 1), ("weight_decay", 0, math.inf), ("l1", 0, math.inf),
+    ("label_smoothing", 0, 1), ("clip", 0, math.inf), ("fraction", 0, 1), ("validation_fraction", 0, 1),
+    ("norm_bias_lr", 0, math.inf), ("layer_decay", 0, 1), ("ema", 0, 1), ("start_size", 0, 1),
+)  # fmt: skip
 POSITIVE = ("lr", "fraction", "validation_fraction", "layer_decay", "start_size")  # not 0 either
 BELOW = ("ema", "validation_fraction")  # not 1 either
 MOST = 10**10  # of all whole numbers but the seed

@@ -297,11 +297,6 @@ def _pnm(stream: BinaryIO, size: int, start: bytes) -> None:
 
 
 _CHECKS: tuple[tuple[bytes, Callable[[BinaryIO, int, bytes], None]], ...] = (
-    (rb"\x89PNG", _png),
-    (rb"\xff\xd8", _jpeg),
-    (rb"(II|MM)", _tiff),
-    (rb"RIFF....WEBP", _webp),
-    (rb"GIF8", _gif),
-    (rb"BM", _bmp),
-    (rb"P[1-6]\s", _pnm),
-)
+    (rb"\x89PNG", _png), (rb"\xff\xd8", _jpeg), (rb"(II|MM)", _tiff), (rb"RIFF....WEBP", _webp), (rb"GIF8", _gif),
+    (rb"BM", _bmp), (rb"P[1-6]\s", _pnm),
+)  # fmt: skip

@@ -32,13 +32,6 @@ from striate.tasks.task import (
 )
 
 __all__ = [
-    "CLASSIFICATION",
-    "MULTILABEL",
-    "REGRESSION",
-    "SEGMENTATION",
-    "TASKS",
-    "Metric",
-    "Task",
-    "TaskField",
+    "CLASSIFICATION", "MULTILABEL", "REGRESSION", "SEGMENTATION", "TASKS", "Metric", "Task", "TaskField",
     "task_named",
-]
+]  # fmt: skip

@@ -6,17 +6,6 @@ from striate.inspect.models.over_data import TopPatches, activity, field, peaks
 from striate.inspect.models.saliency import Explanation, MethodComparison, explain
 
 __all__ = [
-    "Explanation",
-    "InspectedModel",
-    "MethodComparison",
-    "TopPatches",
-    "activity",
-    "explain",
-    "field",
-    "filters",
-    "imagine",
-    "inspected",
-    "maps",
-    "peaks",
-    "unit",
-]
+    "Explanation", "InspectedModel", "MethodComparison", "TopPatches", "activity", "explain", "field", "filters",
+    "imagine", "inspected", "maps", "peaks", "unit",
+]  # fmt: skip
