@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import RecipeError
+from striate.run.items import Shard
 from striate.run.predicting import predict
-from striate.run.shards import Shard
 
 
 @given(st.integers(0, 200), st.integers(1, 30), st.integers(1, 12))

@@ -9,10 +9,17 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 
 from striate.baselines import fit_baseline
+from striate.baselines.features import (
+    TfIdf,
+    colour_histogram,
+    fit_pixels,
+    hog,
+    picture_features,
+    pixel_features,
+    pixel_scores,
+    shrunk,
+)
 from striate.baselines.linear import Bags, lbfgs, linear_classifier, linear_regression, logistic_regression, product
-from striate.baselines.pictures import colour_histogram, hog, picture_features, shrunk
-from striate.baselines.pixels import fit_pixels, pixel_features, pixel_scores
-from striate.baselines.words import TfIdf
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION
 
 seeds = st.integers(0, 2**20)
@@ -171,13 +178,13 @@ def test_pixels_are_told_by_colour_and_by_place():
 
 
 def test_one_image_at_a_time_has_pixel_features(monkeypatch):
-    from striate.baselines import pixels
+    from striate.baselines import features
 
     images = np.random.default_rng(0).integers(0, 255, (5, 3, 16, 12)).astype(np.uint8)
     model = fit_pixels(images, images[:, 0] // 128, 2)
     whole = (pixel_features(images).movedim(1, -1) @ model.weight + model.bias).movedim(-1, 1).numpy()
     sizes = []
-    monkeypatch.setattr(pixels, "pixel_features", lambda some: sizes.append(len(some)) or pixel_features(some))
+    monkeypatch.setattr(features, "pixel_features", lambda some: sizes.append(len(some)) or pixel_features(some))
     np.testing.assert_allclose(pixel_scores(model, images), whole, atol=1e-4)
     assert sizes == [1] * 5
 

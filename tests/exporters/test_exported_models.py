@@ -17,7 +17,7 @@ from torch import nn
 
 import striate
 from striate.errors import SpecError
-from striate.exporters import FORMATS, ExportError, export_model, needed, standalone
+from striate.exporters import FORMATS, ExportError, export_model, exported, standalone
 from striate.exporters.comparing import compare_file, decided, generated, meaning
 from striate.exporters.onnx import OPSET, OnnxRunner, write_onnx
 from striate.model.contract import Contract
@@ -272,7 +272,7 @@ def test_predictions_by_task() -> None:
 
 
 def test_a_missing_package_is_named_with_its_command(trained: Path, cli, in_folder, monkeypatch) -> None:
-    monkeypatch.setattr(needed, "find_spec", lambda name: None)
+    monkeypatch.setattr(exported, "find_spec", lambda name: None)
     answer = cli("export", trained, "--to", "onnx", "-o", "a.onnx")
     assert answer.code == 1
     assert answer.err == "striate: a.onnx: not written: it needs the package onnx: pip install 'striate[export]'\n"

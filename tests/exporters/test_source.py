@@ -19,7 +19,7 @@ from PIL import Image
 from strategies import nets
 from striate.errors import ShapeError, SpecError
 from striate.exporters import ExportError, export_source
-from striate.exporters.names import class_name
+from striate.exporters.code import class_name
 from striate.exporters.source import source
 from striate.exporters.write import compare_net, import_file, small_input, trial
 from striate.files import write_safely

@@ -18,9 +18,9 @@ import striate
 from exporters.test_exported_models import MODELS, heavier, model_of, write
 from striate.cli.export import _verified
 from striate.errors import SpecError
-from striate.exporters import FORMATS, ExportError, needed, standalone
+from striate.exporters import FORMATS, ExportError, exported, standalone
 from striate.exporters.comparing import generated, meaning
-from striate.exporters.tflite import is_own_tflite, write_tflite
+from striate.exporters.other_formats import is_own_tflite, write_tflite
 from striate.model.contract import Contract
 
 
@@ -32,7 +32,7 @@ def litert(module: str) -> Any:
 
 
 def test_the_missing_package_is_named_with_its_command(trained: Path, cli, in_folder, monkeypatch) -> None:
-    monkeypatch.setattr(needed, "find_spec", lambda name: None)
+    monkeypatch.setattr(exported, "find_spec", lambda name: None)
     answer = cli("export", trained, "--to", "tflite")
     assert answer.code == 1
     said = "not written: it needs the package litert_torch: pip install 'striate[tflite]'\n"

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from striate.learning.memory import reused_memory
+from striate.learning.speed import reused_memory
 
 BYTES = 2**27
 

@@ -13,8 +13,7 @@ from torch.nn import functional as F
 
 from striate.errors import RecipeError
 from striate.learning import Recipe, Speed, State, Step, fastest, load_state, save_state, training, trial
-from striate.learning.busy import BusyWatch
-from striate.learning.speed import using_threads
+from striate.learning.speed import BusyWatch, using_threads
 
 
 def net(seed=0, norm=True, drop=0.5):

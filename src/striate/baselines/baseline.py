@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from striate.baselines.features import TfIdf, fit_pixels, picture_features, pixel_scores
 from striate.baselines.linear import (
     Bags,
     Features,
@@ -20,9 +21,6 @@ from striate.baselines.linear import (
     linear_regression,
     logistic_regression,
 )
-from striate.baselines.pictures import picture_features
-from striate.baselines.pixels import fit_pixels, pixel_scores
-from striate.baselines.words import TfIdf
 from striate.tasks import Task
 
 # the largest number of items: with these each kind takes a second or two at most on one processor

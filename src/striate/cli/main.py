@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from typing import Annotated, Any, Never
 
@@ -27,7 +29,6 @@ from striate.cli import (
     train,
 )
 from striate.cli.common import Verb, Verbs, echo
-from striate.cli.several import one_of_several, says_it, silent_unless_first
 from striate.errors import Error
 
 HELP = {"help_option_names": ["--help", "-h"]}
@@ -152,3 +153,45 @@ def _run(debug: bool) -> Never:
         echo(f"striate: out of memory ({first}); use a smaller network, input or --batch-size", error=True)
         sys.exit(1)
     sys.exit(0)
+
+
+SEVERAL = int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+FIRST = not SEVERAL or os.environ["RANK"] == "0"
+SIGNALLED = 128  # exit codes above: stopped by a signal
+
+
+@contextmanager
+def silent_unless_first() -> Iterator[None]:
+    """Whatever is printed inside, the first process alone prints."""
+    if FIRST:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def says_it() -> bool:
+    """Whether this process is the one to say what went wrong."""
+    if not SEVERAL:
+        return True
+    from striate.learning.distributed import first_to_fail
+
+    return first_to_fail()
+
+
+@contextmanager
+def one_of_several() -> Iterator[None]:
+    """Ends the process itself where it is one of several: at the end of Python, PyTorch's threads that wait for the
+    other processes may abort it.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if not SEVERAL:
+            raise
+        code = end.code if isinstance(end.code, int) else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if not FIRST and 0 < code < SIGNALLED:  # torchrun ends all with the first, which may not have spoken yet
+            time.sleep(1)
+        os._exit(code)

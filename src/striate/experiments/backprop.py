@@ -11,10 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from striate.errors import counted
-from striate.experiments.drawn import SMALL_PICTURES, small_picture, varied
+from striate.experiments.drawn import SMALL_PICTURES, ink_image, small_picture, varied
 from striate.experiments.fitting import built, digits_tensors
 from striate.experiments.outcome import Cell, Experiment, Gallery, Outcome, ResultTable, Say
-from striate.experiments.pictures import ink_image
 from striate.plotting import ColourScale, Panel, value_panel
 from striate.report.lines import ChartLine, LineChart
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.experiments.drawn import ink_image
 from striate.experiments.fitting import built, digits_tensors, fit_tensors, scores_of
 from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
-from striate.experiments.pictures import ink_image
 from striate.plotting import Panel
 from striate.report.lines import ChartLine, LineChart
 

@@ -16,9 +16,8 @@ from striate._version import __version__
 from striate.experiments.outcome import Gallery, Outcome, Part, ResultTable
 from striate.plotting import ColourScale, Panel, panel_image, short
 from striate.plotting.text import DENSITY
-from striate.report.document import html_document
 from striate.report.lines import LineChart, line_chart
-from striate.report.markup import Html, el, html_table, join, note, num, section
+from striate.report.markup import Html, el, html_document, html_table, join, note, num, section
 
 
 def outcome_page(outcome: Outcome) -> str:

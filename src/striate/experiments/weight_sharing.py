@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.experiments.drawn import ink_image, kernel_mosaic
 from striate.experiments.fitting import built, digits_tensors, fit_tensors, share_right
 from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
-from striate.experiments.pictures import ink_image, kernel_mosaic
 from striate.plotting import ColourScale, Panel, value_panel
 from striate.report.lines import ChartLine, LineChart
 

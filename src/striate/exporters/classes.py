@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from striate.errors import shape_text
 from striate.exporters.arguments import REQUIRED, Arguments, Column
-from striate.exporters.code import WIDTH, Code, becomes, call, is_plain, noted
+from striate.exporters.code import WIDTH, Code, becomes, call, class_names, is_plain, noted
 from striate.exporters.forward import forward
 from striate.exporters.groups import Member, ModuleGroup, Pattern, classes_of, column, patterns
-from striate.exporters.names import class_names
 from striate.spec import Node, Shape
 from striate.spec.op import torch_call
 

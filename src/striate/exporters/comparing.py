@@ -1,17 +1,19 @@
-"""An exported file beside the model: the same prepared items through both, before the file is kept."""
+"""An exported file beside the model before it is kept: the same items through both, and what a smaller one is worth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
 import numpy as np
 
 from striate.errors import counted, listed
-from striate.exporters.exported import ExportError, FileComparison
+from striate.exporters.exported import ExportError, FileComparison, Reduction
 from striate.model.contract import Contract
 from striate.model.model import Model
+from striate.tasks import Metric
 
 Runner = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # prepared items to probabilities (values) and scores
 BATCHES = (7, 1)
@@ -186,3 +188,43 @@ def generated(contract: Contract, items: int = 32) -> np.ndarray:
     pixels = (255 * fine).round().astype(np.uint8)
     pixels[0], pixels[1:2] = 0, 255
     return pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Smaller:
+    """A smaller file in place of the one in float32, and when it is refused.
+
+    Args:
+        kind: ``"int8"`` or ``"half"``.
+        calibration: Prepared items, from whose values the ranges of int8 are taken.
+        metric: The task's metric.
+        measured: A file in its runtime to its metric.
+        min_gain: How many times as fast (int8) or as small (half) it has to be.
+        max_loss: How much worse the metric may be: of shares the difference, of errors the share.
+    """
+
+    kind: str
+    calibration: np.ndarray
+    metric: Metric
+    measured: Callable[[Running], float]
+    min_gain: float = 1.2
+    max_loss: float = 0.01
+
+    def judged(self, before: Running, after: Running, sizes: tuple[int, int], inputs: np.ndarray) -> Reduction:
+        """What it costs and gains; ExportError where that is too much and too little."""
+        metrics = self.measured(before), self.measured(after)
+        loss = metrics[0] - metrics[1] if self.metric.higher_is_better else metrics[1] - metrics[0]
+        if not self.metric.share:
+            loss /= max(abs(metrics[0]), 1e-12)
+        speed, size = times_as_fast(before, after, inputs), sizes[0] / sizes[1]
+        found = Reduction(self.kind, self.metric, *metrics, loss, speed, size, sizes[1])
+        gain, word = (speed, "fast") if self.kind == "int8" else (size, "small")
+        why = []
+        if loss > self.max_loss:
+            now, was = self.metric.number(metrics[1]), self.metric.number(metrics[0])
+            why.append(f"its {self.metric.words} is {now}, in float32 {was} (--max-loss {self.max_loss:g})")
+        if gain < self.min_gain:
+            why.append(f"it is {gain:.2f} times as {word} (--min-gain {self.min_gain:g})")
+        if why:
+            raise ExportError(f"{self.kind} is not worth it: {' and '.join(why)}; omit it, or allow it by that option")
+        return found

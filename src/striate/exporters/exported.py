@@ -1,10 +1,13 @@
-"""What an export gives: the files, and how far their answers are from the network's."""
+"""What an export gives: the files, how far their answers are from the network's; and what it may need."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from striate.errors import Error, SpecError
 from striate.tasks import Metric
@@ -132,3 +135,14 @@ class Exported:
 
 
 SOURCE = ("path", "files", "max_difference", "label_flips", "predicts", "to")
+
+
+def needed(package: str, extra: str) -> Any:
+    """The *package*, imported; ExportError with the command that installs it, where it is not there: it is of *extra*.
+
+    >>> needed("json", "export").dumps([1])
+    '[1]'
+    """
+    if find_spec(package) is None:
+        raise ExportError(f"it needs the package {package}: pip install 'striate[{extra}]'")
+    return import_module(package)

@@ -10,13 +10,21 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from striate.errors import SpecError
-from striate.exporters.comparing import BATCHES, Running, check_same, compare_file
+from striate.exporters.comparing import BATCHES, Running, Smaller, check_same, compare_file
 from striate.exporters.exported import Exported, ExportError, check_free
 from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, is_own_onnx, quantise_onnx, write_onnx
-from striate.exporters.openvino import OpenvinoRunner, halve_openvino, is_own_openvino, write_openvino
-from striate.exporters.program import ProgramRunner, is_own_program, write_program
-from striate.exporters.smaller import Smaller
-from striate.exporters.tflite import TfliteRunner, is_own_tflite, write_tflite
+from striate.exporters.other_formats import (
+    OpenvinoRunner,
+    ProgramRunner,
+    TfliteRunner,
+    halve_openvino,
+    is_own_openvino,
+    is_own_program,
+    is_own_tflite,
+    write_openvino,
+    write_program,
+    write_tflite,
+)
 from striate.files import write_safely
 from striate.model.model import Model
 

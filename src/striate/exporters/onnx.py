@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.exporters.needed import needed
+from striate.exporters.exported import needed
 from striate.exporters.standalone import dynamic_batch, metadata, standalone
 from striate.model.model import Model
 

@@ -18,13 +18,11 @@ from torch import Tensor, nn
 
 from striate.errors import DataError, RecipeError
 from striate.learning.average import WeightAverage
-from striate.learning.busy import BusyWatch
 from striate.learning.distributed import World
-from striate.learning.memory import reused_memory
 from striate.learning.modules import Scorer, evaluating, fixed_norms, leading_tensor, restored_modes
 from striate.learning.optim import loss_of, optimizer_of, rate_at
 from striate.learning.recipe import Recipe
-from striate.learning.speed import Speed, scores_in, using_threads
+from striate.learning.speed import BusyWatch, Speed, reused_memory, scores_in, using_threads
 from striate.learning.stepper import Stepper, check_loss
 from striate.learning.trial import measure_speed
 from striate.tasks import CLASSIFICATION, Task, TaskField, task_named

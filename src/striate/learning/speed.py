@@ -1,11 +1,16 @@
-"""How a step is computed: precision, memory format, threads. ``learning/trial.py`` measures which is the fastest."""
+"""How a step is computed: precision, memory format, threads, and what becomes of memory that it frees.
+
+``learning/trial.py`` measures which way is the fastest.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -155,3 +160,87 @@ def scores_in(speed: Speed, scores_of: Callable[[Tensor], Any], x: Tensor) -> An
     with speed.autocast(leading_tensor(x).device):
         scores = scores_of(each_tensor(speed.input, x))
     return each_tensor(lambda part: part.float() if part.dtype is torch.bfloat16 else part, scores)
+
+
+class BusyWatch:
+    """Notices that steps take much longer than they did: other programs use the processor, and threads that wait for
+    each other make it worse. Then one thread is used for a while, if that is faster.
+
+    ``after(seconds)`` is told of every step and gives the number of threads for the next.
+
+    >>> watch = BusyWatch(threads=2)
+    >>> [watch.after(seconds) for seconds in [0.01] * 8 + [0.1] * 8][-1]
+    1
+    """
+
+    WINDOW = 8  # steps whose median is looked at
+    SLOWER = 2.5  # times the reference: busy
+
+    def __init__(self, threads: int) -> None:
+        self.all = self.threads = threads
+        self.reference: float | None = None  # seconds of an undisturbed step
+        self.recent: list[float] = []
+        self.before: float | None = None  # the median with all threads, when they were given up
+        self.rest = 0  # steps with one thread before all are tried again
+
+    def after(self, seconds: float) -> int:
+        if self.all <= 1:
+            return self.threads
+        self.recent.append(seconds)
+        if self.threads == 1:
+            self.rest -= 1
+        if len(self.recent) < self.WINDOW:
+            return self.threads
+        median = sorted(self.recent)[len(self.recent) // 2]
+        if self.threads > 1:
+            self.recent = self.recent[1:]
+            self.reference = median if self.reference is None else min(self.reference, median)
+            if median > self.SLOWER * self.reference:
+                self.threads, self.before, self.rest, self.recent = 1, median, 16 * self.WINDOW, []
+        elif self.rest <= 0 or (self.before is not None and median > self.before):  # no better so, or try again
+            self.threads, self.recent = self.all, []
+        else:
+            self.recent = self.recent[1:]
+        return self.threads
+
+
+# mallopt(3)
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
+KEPT = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 2**26))
+# as the C library sets itself in a process that has freed large blocks
+USUAL = ((MMAP_MAX, 65_536), (MMAP_THRESHOLD, 2**25), (TRIM_THRESHOLD, 2**26), (TOP_PAD, 2**17))
+
+
+@contextmanager
+def reused_memory() -> Iterator[None]:
+    """While it is entered, large blocks of memory that are freed stay with the process, for the next step to use.
+
+    The GNU C library gives blocks of more than 32 MB back to the system at once, which clears every page of them before
+    the next use: a step whose feature maps are larger spends a quarter of its time there. Elsewhere nothing is done.
+
+    >>> with reused_memory():
+    ...     sum(range(4))
+    6
+    """
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    for option, value in KEPT:
+        libc.mallopt(option, value)
+    try:
+        yield
+    finally:
+        for option, value in USUAL:
+            libc.mallopt(option, value)
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    """The GNU C library, where the process has it."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    known = all(hasattr(libc, name) for name in ("mallopt", "malloc_trim", "gnu_get_libc_version"))
+    return libc if known else None

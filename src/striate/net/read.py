@@ -22,12 +22,11 @@ from striate.analysis.table import name_list
 from striate.errors import ShapeError, SpecError, shape_text
 from striate.net.build import Net
 from striate.net.read_call import Record
-from striate.net.read_faults import Fault, fault_of
+from striate.net.read_faults import Fault, adopted, fault_of
 from striate.net.read_graph import all_of, graph_of, legal, results_of
 from striate.net.read_modules import Compiled, unwrapped, wrap_compiled
 from striate.net.read_run import Inputs, examples, in_evaluation, materialised, quiet, untouched, without_numbers
 from striate.net.read_sizes import legal_inputs
-from striate.net.read_strays import adopted
 from striate.net.read_trace import Slip, Trace
 from striate.spec import Graph, Shape, read_shape
 from striate.spec.graph import check_input

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from striate.report.charts import Row, best_epoch, curves
-from striate.report.document import html_document
-from striate.report.markup import Html, breakable, el, join, note, section
+from striate.report.markup import Html, breakable, el, html_document, join, note, section
 from striate.report.tables import Layer, epochs_table, network_table
 from striate.tasks import Metric
 

@@ -25,11 +25,11 @@ from striate.model.contract import RESIZE
 from striate.model.model import Model
 from striate.run.diagnosing import slices_of
 from striate.run.folder import Say, say_nothing, to_stderr
-from striate.run.item_table import write_items
 from striate.run.making import prepare
 from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import opened
+from striate.run.rows import write_items
 from striate.run.splits import data_of_run, run_of
 from striate.run.sureness import AFTER_CHOICE, promise_broken, set_threshold
 from striate.spec import Shape

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import counted
-from striate.report.document import html_document
 from striate.report.lines import LINES, ChartLine, LineChart, line_chart
-from striate.report.markup import Html, breakable, el, html_table, join, note, num, section
+from striate.report.markup import Html, breakable, el, html_document, html_table, join, note, num, section
 
 if TYPE_CHECKING:
     from striate.run.comparing import RunRow, RunTable

@@ -20,9 +20,8 @@ from striate.loading import Given
 from striate.metrics import Scores
 from striate.metrics.paired import resampled_metric
 from striate.metrics.resampling import drawings, middle
-from striate.report.document import html_document
 from striate.report.lines import ChartLine, LineChart, line_chart
-from striate.report.markup import el, html_table, join, note, num, section
+from striate.report.markup import el, html_document, html_table, join, note, num, section
 from striate.run.choosing import choose
 from striate.run.folder import Say, read_about, say_nothing, to_stderr
 from striate.run.measuring import item_groups, measure, parts_for

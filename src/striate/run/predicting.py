@@ -22,9 +22,8 @@ from striate.model.ordinary import NO_WORD
 from striate.model.predictor import Predictor, output_context
 from striate.model.sources import Item, Source
 from striate.run.folder import Say, to_stderr
-from striate.run.items import GivenItems
+from striate.run.items import GivenItems, Shard
 from striate.run.rows import SUFFIXES, RowFile, finished_rows, note_of
-from striate.run.shards import Shard
 from striate.runtime import OnnxModel, is_exported, load, load_fastest
 from striate.tasks.answers import Answer, Mask, answer_of
 

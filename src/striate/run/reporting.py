@@ -12,8 +12,7 @@ from striate.metrics import Scores
 from striate.model.model import Model
 from striate.model.predictor import output_context
 from striate.report.diagnosing import CaptionedItem, labels_elsewhere, labels_section, nearest_section, slices_section
-from striate.report.document import html_document
-from striate.report.markup import Html, el, join
+from striate.report.markup import Html, el, html_document, join
 from striate.run.diagnosing import slices_of
 from striate.run.labelling import WrongLabels, features_of, wrong_labels_of
 from striate.run.measuring import Held

@@ -4,6 +4,8 @@ Beside an unfinished ``a.csv`` lies ``a.csv.unfinished``: what was asked, and ho
 the disk itself. It is written anew every few batches: a killed process costs some batches, and no row comes twice. At
 the end it is renamed to ``a.csv.settings.json``, so that a finished table can be compared too. While a process writes,
 ``a.csv.lock`` lies there as well.
+
+:func:`write_items` writes what was measured of each item.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from typing import IO, Any, Self
 
 from striate.errors import DataError, RecipeError, listed
 from striate.files import FINISHED, UNFINISHED, FileLock, finite, read_json, write_safely
+from striate.metrics import Scores
+from striate.metrics.shared import ITEM
 from striate.model.sources import Item
 from striate.tasks.answers import Answer
 
@@ -277,3 +281,32 @@ def _write_parquet(lines: Path, path: Path, columns: dict[str, Any]) -> None:
 def _utf8(cell: Any) -> Any:
     """A name that is no UTF-8 may cost a character, not the table."""
     return cell.encode(errors="backslashreplace").decode() if isinstance(cell, str) else cell
+
+
+def write_items(path: Path, names: Sequence[str], scores: Scores) -> None:
+    """Writes a CSV with the column ``item`` and those of the task's :meth:`~striate.metrics.Scores.item_columns`.
+
+    Args:
+        path: The file.
+        names: What each item is called: its path, where it is a file.
+        scores: What was measured, of the same items.
+
+    >>> from striate.metrics import score_regression
+    >>> from tempfile import mkdtemp
+    >>> file = Path(mkdtemp()) / "ages.csv"
+    >>> write_items(file, ["a.png"], score_regression([[31.5]], [[30.0]], ["age"]))
+    >>> print(file.read_text())
+    item,age,predicted age,error
+    a.png,30,31.5,1.5
+    <BLANKLINE>
+    """
+    columns = {ITEM: list(names)} | scores.item_columns()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(map(_cells, zip(*columns.values(), strict=True)))
+    write_safely(path, text.getvalue())
+
+
+def _cells(row: Sequence[Any]) -> list[Any]:
+    return [f"{value:.6g}" if isinstance(value, float) else "" if value is None else value for value in row]

@@ -30,7 +30,7 @@ from striate.learning import (
     training,
     using_threads,
 )
-from striate.learning.memory import reused_memory
+from striate.learning.speed import reused_memory
 from striate.model.model import Model
 from striate.model.placing import point_map
 from striate.net import Net

@@ -29,8 +29,7 @@ from striate.run.mask_files import mask_png
 from striate.service import tensors
 from striate.service.batching import Batcher, QueueFullError
 from striate.service.current import DTYPES, CurrentModel, Loaded
-from striate.service.guard import HEADERS, Guard, busy
-from striate.service.measures import Measures
+from striate.service.guard import HEADERS, Guard, Measures, busy
 from striate.service.reading import Items, RefusedError, items_in, json_in
 from striate.service.settings import ServiceSettings
 from striate.tasks.answers import Mask, answer_of

@@ -20,8 +20,7 @@ from striate.report.figures import share_histogram
 from striate.report.markup import Html, class_rows, el, html_table, item_caption, note, num, ratio, section
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
-from striate.tasks.answers import OutputContext
-from striate.tasks.answers.segmentation import classes_of_pixels
+from striate.tasks.answers import OutputContext, classes_of_pixels
 from striate.tasks.scoring.base import (
     Finding,
     Findings,
