@@ -110,8 +110,7 @@ def activation_command(
     image: Image,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="relu, tanh or sigmoid.")] = "relu",
     after: Annotated[
-        str | None,
-        typer.Option(metavar="KERNEL", help="Convolve with this kernel first, to have negative values."),
+        str | None, typer.Option(metavar="KERNEL", help="Convolve with this kernel first, to have negative values.")
     ] = None,
     out: Out = None,
     channels: Channels = "grey",

@@ -54,11 +54,7 @@ HEADINGS: dict[str, dict[str, Callable[..., None]]] = {  # under which --help li
         "runs": runs.runs_command,
         "curve": curve.curve_command,
     },
-    "Networks": {
-        "check": networks.check_command,
-        "zoo": networks.zoo_command,
-        "weights": networks.weights_command,
-    },
+    "Networks": {"check": networks.check_command, "zoo": networks.zoo_command, "weights": networks.weights_command},
     "Filters by hand": {
         "convolve": filtering.convolve_command,
         "pool": filtering.pool_command,

@@ -311,14 +311,7 @@ def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: b
         if options.pop(name, None):
             raise typer.BadParameter(f"--find-lr trains nothing: omit --{name.replace('_', '-')}")
     with ReadingProgress() as reading:
-        sweep = find_lr(
-            net,
-            data,
-            out=path,
-            recipe=recipe,
-            **reading.told,
-            **options,
-        )
+        sweep = find_lr(net, data, out=path, recipe=recipe, **reading.told, **options)
     if json:
         print_json(sweep.as_dict() | {"path": str(path)})
         return

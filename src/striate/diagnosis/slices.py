@@ -198,11 +198,7 @@ def _signed_roots(sums: NDArray[Any], n: NDArray[np.float64], u: NDArray[np.floa
 
 
 def _weak_slice(
-    chosen: _Candidate,
-    near: Sequence[_Candidate],
-    error: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    p: float,
+    chosen: _Candidate, near: Sequence[_Candidate], error: NDArray[np.float64], known: NDArray[np.bool_], p: float
 ) -> WeakSlice:
     items = np.flatnonzero(chosen.inside & known)
     inside, others = error[items], error[known & ~chosen.inside]

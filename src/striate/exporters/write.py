@@ -25,12 +25,7 @@ from striate.spec import RBF, Embedding, Graph, Linear, Shape, Spec, lower
 
 
 def export_source(
-    net: Spec | Graph | str | Path,
-    path: str | Path,
-    *,
-    input: Shape | None = None,
-    name: str = "net",
-    origin: str = "",
+    net: Spec | Graph | str | Path, path: str | Path, *, input: Shape | None = None, name: str = "net", origin: str = ""
 ) -> Exported:
     """Writes *net* as a stand-alone PyTorch file to *path*.
 

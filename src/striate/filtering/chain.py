@@ -156,13 +156,7 @@ class FilterChains(HasPicture):
         return scales
 
 
-def lab(
-    chain: str,
-    image: Filterable,
-    *,
-    beside: str | Sequence[str] = (),
-    channels: str = "grey",
-) -> FilterChains:
+def lab(chain: str, image: Filterable, *, beside: str | Sequence[str] = (), channels: str = "grey") -> FilterChains:
     """The stages of *chain* on *image*, one after the other, every one of them kept and shown.
 
     Args:

@@ -112,10 +112,7 @@ def sliding_window(
     elif padding == "valid":
         before, after = (0, 0), (0, 0)
     elif padding == "same":
-        before, after = (
-            ((span[0] - 1) // 2, (span[1] - 1) // 2),
-            (span[0] // 2, span[1] // 2),
-        )
+        before, after = (((span[0] - 1) // 2, (span[1] - 1) // 2), (span[0] // 2, span[1] // 2))
     elif padding == "full":
         before = after = (span[0] - 1, span[1] - 1)
     else:

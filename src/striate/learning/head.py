@@ -103,13 +103,7 @@ def fit_head(
 
 
 def minimise(
-    tail: nn.Module,
-    scores_of: Scorer,
-    scoring: Scoring[Any],
-    loss: Loss,
-    data: Batch,
-    penalty: float,
-    passes: int,
+    tail: nn.Module, scores_of: Scorer, scoring: Scoring[Any], loss: Loss, data: Batch, penalty: float, passes: int
 ) -> None:
     """Fits *tail*, in place, to the ``(inputs, targets)`` of *data* by L-BFGS, in *passes* at most: the mean loss and
     *penalty* times half the sum of the squared weights are minimised.

@@ -98,14 +98,7 @@ RECIPES: dict[str, NamedRecipe] = {
     ),
     "fast-mnist": NamedRecipe(
         Recipe(
-            epochs=4,
-            batch_size=250,
-            optimizer="muon",
-            lr=0.2,
-            momentum=0.6,
-            warmup=0.2,
-            augment="shift=2",
-            keep="last",
+            epochs=4, batch_size=250, optimizer="muon", lr=0.2, momentum=0.6, warmup=0.2, augment="shift=2", keep="last"
         ),
         "as quick, a wider net, and digits shifted by up to two pixels; the more epochs, the fewer errors",
         net="grey_medium",

@@ -11,13 +11,7 @@ from striate.zoo import ZOO
 
 
 def graph_for_data(
-    net: Given,
-    *,
-    classes: int,
-    input: Shape,
-    mode: str,
-    task: Task = CLASSIFICATION,
-    words: int = 0,
+    net: Given, *, classes: int, input: Shape, mode: str, task: Task = CLASSIFICATION, words: int = 0
 ) -> Graph:
     """The graph that *net* means for some data, with an input that suits both.
 

@@ -147,10 +147,7 @@ class SegmentationScores:
         if self.boundary_f1 is None or self.boundary_f1_interval is None:
             return [f"images          {images}"]
         between = bootstrap_interval(self.boundary_f1_interval)
-        return [
-            f"boundary F1     {percent(self.boundary_f1)}  (of the outlines{between})",
-            f"images          {images}",
-        ]
+        return [f"boundary F1     {percent(self.boundary_f1)}  (of the outlines{between})", f"images          {images}"]
 
     def __str__(self) -> str:
         low, high = self.mean_iou_interval

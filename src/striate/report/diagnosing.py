@@ -86,12 +86,7 @@ def nearest_section(rows: Sequence[tuple[CaptionedItem, Sequence[CaptionedItem]]
     if not rows:
         return None
     shown = [
-        el(
-            "div",
-            captioned_grid([mistake]),
-            el("div", captioned_grid(items), class_="near"),
-            class_="beside",
-        )
+        el("div", captioned_grid([mistake]), el("div", captioned_grid(items), class_="near"), class_="beside")
         for mistake, items in rows
     ]
     return section(

@@ -78,9 +78,7 @@ def fit_look(model: Model, train: Held) -> None:
     elif model.contract.mode in IMAGES:
         sides = [min(header(Path(inputs[train.kept[i]]))[1]) for i in some]
     model.contract = replace(
-        model.contract,
-        look=ordinary_look(train.arrays.inputs, model.contract),
-        smallest=min(sides, default=None),
+        model.contract, look=ordinary_look(train.arrays.inputs, model.contract), smallest=min(sides, default=None)
     )
 
 

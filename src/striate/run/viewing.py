@@ -23,11 +23,7 @@ from striate.spec import Shape
 
 
 def view(
-    net: Inspectable,
-    source: Source | Sequence[Source] | None = None,
-    *,
-    data: Data | None = None,
-    input: Size = None,
+    net: Inspectable, source: Source | Sequence[Source] | None = None, *, data: Data | None = None, input: Size = None
 ) -> View:
     """The live page of a network: draw its input, see every feature map, and open any unit's arithmetic.
 

@@ -27,11 +27,7 @@ class Standing(NamedTuple):
 
 
 def standings(
-    metric: Metric,
-    course: Sequence[Point],
-    items: int,
-    keep: str = "best",
-    start: Point | None = None,
+    metric: Metric, course: Sequence[Point], items: int, keep: str = "best", start: Point | None = None
 ) -> Iterator[Standing]:
     """The standing after each epoch.
 

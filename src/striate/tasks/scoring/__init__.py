@@ -14,13 +14,7 @@ from striate.tasks.scoring.regression import RegressionScoring
 from striate.tasks.scoring.segmentation import SegmentationScoring
 from striate.tasks.task import Task, task_named
 
-__all__ = [
-    "SCORING",
-    "Loss",
-    "Scoring",
-    "Tally",
-    "scoring_of",
-]
+__all__ = ["SCORING", "Loss", "Scoring", "Tally", "scoring_of"]
 
 SCORING: dict[str, Scoring[Any]] = {
     scoring.task.name: scoring

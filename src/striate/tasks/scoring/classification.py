@@ -26,16 +26,7 @@ from striate.report.markup import Html, class_rows, el, html_table, item_caption
 from striate.report.pictures import item_figure, items_grid
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.answers import OutputContext
-from striate.tasks.scoring.base import (
-    Finding,
-    Findings,
-    Loss,
-    Scoring,
-    Tally,
-    check_range,
-    shape_of_targets,
-    together,
-)
+from striate.tasks.scoring.base import Finding, Findings, Loss, Scoring, Tally, check_range, shape_of_targets, together
 from striate.tasks.scoring.figures import classification_figures
 from striate.tasks.task import CLASSIFICATION, Metric
 

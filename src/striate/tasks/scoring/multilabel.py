@@ -20,15 +20,7 @@ from striate.report.figures import LINES, threshold_charts
 from striate.report.markup import Html, class_rows, el, html_table, item_caption, note, num, ratio, section
 from striate.report.pictures import item_figure, items_grid
 from striate.tasks.answers import OutputContext
-from striate.tasks.scoring.base import (
-    Finding,
-    Findings,
-    Loss,
-    Scoring,
-    Tally,
-    checked_columns,
-    together,
-)
+from striate.tasks.scoring.base import Finding, Findings, Loss, Scoring, Tally, checked_columns, together
 from striate.tasks.scoring.figures import multilabel_figures
 from striate.tasks.task import MULTILABEL
 

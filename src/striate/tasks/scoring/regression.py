@@ -18,15 +18,7 @@ from striate.report.figures import quantile_chart, residual_chart
 from striate.report.markup import Html, class_rows, el, html_table, item_caption, note, num, section
 from striate.report.pictures import item_figure, items_grid
 from striate.tasks.answers import OutputContext
-from striate.tasks.scoring.base import (
-    Finding,
-    Findings,
-    Loss,
-    Scoring,
-    Tally,
-    checked_columns,
-    together,
-)
+from striate.tasks.scoring.base import Finding, Findings, Loss, Scoring, Tally, checked_columns, together
 from striate.tasks.scoring.figures import regression_figures
 from striate.tasks.task import REGRESSION
 

@@ -21,15 +21,7 @@ from striate.report.markup import Html, class_rows, el, html_table, item_caption
 from striate.report.pictures import NOTHING, class_colours, coloured_mask, data_url, item_figure
 from striate.report.tables import LARGEST, confusion_table
 from striate.tasks.answers import OutputContext, classes_of_pixels
-from striate.tasks.scoring.base import (
-    Finding,
-    Findings,
-    Loss,
-    Scoring,
-    Tally,
-    check_range,
-    shape_of_targets,
-)
+from striate.tasks.scoring.base import Finding, Findings, Loss, Scoring, Tally, check_range, shape_of_targets
 from striate.tasks.scoring.figures import segmentation_figures
 from striate.tasks.task import IGNORE, SEGMENTATION
 
@@ -153,9 +145,7 @@ def _legend(classes: Sequence[str], items: Sequence[ItemView]) -> Html:
     if IGNORE in seen:
         entries.append(("ignored", NOTHING))
     return el(
-        "p",
-        *(el("span", el("i", style=f"background:rgb{colour}"), name) for name, colour in entries),
-        class_="legend",
+        "p", *(el("span", el("i", style=f"background:rgb{colour}"), name) for name, colour in entries), class_="legend"
     )
 
 
