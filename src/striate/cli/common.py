@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -19,9 +20,6 @@ from striate.errors import closest, nearest, printable
 from striate.files import finite
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A run's folder, such as runs/digits-lenet5, or a model file.")
-]
 ModelOrExported = Annotated[
     str,
     typer.Argument(
@@ -41,44 +39,31 @@ Input = Annotated[
         help="Input size, such as 3x224x224, or 224. [default: the network's own]",
     ),
 ]
-of_data = partial(typer.Option, rich_help_panel="The data")  # the heading of --help under which these options stand
-Task = Annotated[
-    str | None,
-    of_data(metavar="TASK", help="classification, multilabel, regression or segmentation. [default: from the data]"),
-]
-ClassesFrom = Annotated[
-    str | None,
-    of_data(metavar="WHERE", help="Class from the file name, such as 'name:{class}_*', or from the folder ('parent')."),
-]
-MaskThreshold = Annotated[
-    int | None, of_data(min=1, max=65535, help="Binarise masks: this value and above is foreground.")
-]
-ValueRange = Annotated[
-    str | None,
-    of_data(
+HEADING = "The data"  # of --help, under which the options stand that say how data are to be understood
+of_data = partial(typer.Option, rich_help_panel=HEADING)
+DATA_OPTIONS: dict[str, Any] = {
+    "task": of_data(
+        metavar="TASK", help="classification, multilabel, regression or segmentation. [default: from the data]"
+    ),
+    "classes_from": of_data(
+        metavar="WHERE", help="Class from the file name, such as 'name:{class}_*', or from the folder ('parent')."
+    ),
+    "mask_threshold": of_data(min=1, max=65535, help="Binarise masks: this value and above is foreground."),
+    "value_range": of_data(
         "--range",
         metavar="LOW:HIGH",
         help="Images of more than 8 bits: the values of black and white. [default: 0:65535]",
     ),
-]
-Label = Annotated[
-    str | None,
-    of_data(metavar="COLUMN", help="Table: target column, or several separated by commas. [default: detected]"),
-]
-FileColumn = Annotated[
-    str | None, of_data("--file", metavar="COLUMN", help="Table: column of image files. [default: detected]")
-]
-TextColumn = Annotated[
-    str | None,
-    of_data("--text", metavar="COLUMN", help="Table: column of texts; A,B joins several. [default: detected]"),
-]
-Group = Annotated[
-    str | None,
-    of_data(
+    "label": of_data(
+        metavar="COLUMN", help="Table: target column, or several separated by commas. [default: detected]"
+    ),
+    "file": of_data("--file", metavar="COLUMN", help="Table: column of image files. [default: detected]"),
+    "text": of_data("--text", metavar="COLUMN", help="Table: column of texts; A,B joins several. [default: detected]"),
+    "group": of_data(
         metavar="COLUMN",
         help="Patient, video: always in one split. A table's column; or 'name:{group}_#', in file names; or parent.",
     ),
-]
+}
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", "-b", "--batch", min=1, help="Batch size.")]
@@ -115,17 +100,33 @@ NONE_SUCH = {  # settings of other tools that there is no need of
 }
 
 
-# the names of the options above that say how data are to be understood
-OF_DATA = ("task", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group")
-
-
-def options_of_data(values: dict[str, Any]) -> dict[str, Any]:
-    """What of a command's *values*, all its arguments by name, says how the data are to be understood.
-
-    >>> options_of_data({"data": "photos", "label": "kind", "group": None})
-    {'label': 'kind', 'group': None}
+def takes_data_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The decorator of a verb whose ``**options`` are those of ``DATA_OPTIONS``, but for those *left_out*: they stand
+    before its first own option under their heading, or before ``--json``.
     """
-    return {name: values[name] for name in OF_DATA if name in values}
+    added: dict[str, Any] = {
+        name: Annotated[int | None if option.min else str | None, option]
+        for name, option in DATA_OPTIONS.items()
+        if name not in left_out
+    }
+
+    def taking(verb: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(verb, eval_str=True)
+        own = list(signature.parameters.values())[:-1]
+        place = next(
+            i
+            for i, p in enumerate(own)
+            if p.name == "json" or getattr(p.annotation.__metadata__[0], "rich_help_panel", None) == HEADING
+        )
+        own[place:place] = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=option)
+            for name, option in added.items()
+        ]
+        verb.__annotations__ |= added
+        vars(verb)["__signature__"] = signature.replace(parameters=own)
+        return verb
+
+    return taking
 
 
 def writes(*endings: str) -> Callable[[Path | None], Path | None]:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from striate.cli.common import (
-    ClassesFrom,
     DataArgument,
     Device,
-    FileColumn,
-    Group,
     Json,
-    Label,
-    MaskThreshold,
-    Task,
-    TextColumn,
     echo,
     print_json,
     say,
+    takes_data_options,
 )
 from striate.cli.train import train_runs
 
 
+@takes_data_options("value_range")
 def curve_command(
     data: DataArgument,
     net: Annotated[
@@ -58,17 +53,11 @@ def curve_command(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted.")] = False,
     device: Device = "auto",
-    task: Task = None,
-    classes_from: ClassesFrom = None,
-    mask_threshold: MaskThreshold = None,
-    label: Label = None,
-    file: FileColumn = None,
-    text: TextColumn = None,
-    group: Group = None,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Learning curve: train with more and more of the data. Says whether more data would help, and draws the curve."""
-    given = {name: value for name, value in locals().items() if name not in OURS and value is not None}
+    given = {name: value for name, value in (locals() | options).items() if name not in OURS and value is not None}
     from striate.run.curve import PAGE, curve_plan, learning_curve
 
     plan = curve_plan(net, data, fractions=fractions, repeats=repeats, recipe=recipe, **given)
@@ -81,4 +70,4 @@ def curve_command(
         echo(f"page {plan.series.folder / PAGE}")
 
 
-OURS = ("data", "net", "fractions", "repeats", "recipe", "json")
+OURS = ("data", "net", "fractions", "repeats", "recipe", "json", "options")

@@ -9,26 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from striate.cli.common import (
-    ClassesFrom,
     DataArgument,
-    FileColumn,
-    Group,
     Json,
-    Label,
-    MaskThreshold,
-    Task,
-    TextColumn,
-    ValueRange,
     echo,
-    options_of_data,
     print_json,
     say,
+    takes_data_options,
     writes,
 )
 
 _sheet = partial(typer.Option, rich_help_panel="The contact sheet (with --sheet)")
 
 
+@takes_data_options()
 def data_command(
     data: DataArgument,
     sheet: Annotated[
@@ -50,20 +43,12 @@ def data_command(
     resize: Annotated[str | None, _sheet(help="stretch, fit or crop. [default: stretch]")] = None,
     split: Annotated[str | None, _sheet("--split", "--part", help="train, val or test. [default: train]")] = None,
     seed: Annotated[int | None, _sheet(min=0, help="Random seed. [default: 0]")] = None,
-    task: Task = None,
-    classes_from: ClassesFrom = None,
-    mask_threshold: MaskThreshold = None,
-    value_range: ValueRange = None,
-    label: Label = None,
-    file: FileColumn = None,
-    text: TextColumn = None,
-    group: Group = None,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Describe a data set: task, classes, counts and sizes. With --sheet, show what a network will see."""
     from striate.run.api import data as describe
 
-    options = options_of_data(locals())
     of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
     found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
     if sheet:
@@ -74,6 +59,7 @@ def data_command(
         echo(found)
 
 
+@takes_data_options()
 def doctor_command(
     data: DataArgument,
     quick: Annotated[
@@ -93,18 +79,10 @@ def doctor_command(
             help="Also show the items whose labels look wrong, with what they should be (with --model).",
         ),
     ] = None,
-    task: Task = None,
-    classes_from: ClassesFrom = None,
-    mask_threshold: MaskThreshold = None,
-    value_range: ValueRange = None,
-    label: Label = None,
-    file: FileColumn = None,
-    text: TextColumn = None,
-    group: Group = None,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Check a data set for problems before training. Lists files and fixes; exit code 1 if there are errors."""
-    options = options_of_data(locals())
     from striate.cli.progress import ReadingProgress
     from striate.datasets.doctor import doctor
 

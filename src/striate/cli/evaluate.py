@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striate.cli.common import (
     DATA_HELP,
     BatchSize,
-    ClassesFrom,
     Device,
-    FileColumn,
-    Group,
     Json,
-    Label,
-    MaskThreshold,
     ModelOrExported,
     Split,
-    TextColumn,
     Tta,
     echo,
-    options_of_data,
     print_json,
     say,
+    takes_data_options,
     writes,
 )
 
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
     from striate.run.pairing import Comparison
 
 
+@takes_data_options("task", "value_range")
 def evaluate_command(
     model: ModelOrExported,
     other: Annotated[
@@ -42,12 +37,6 @@ def evaluate_command(
     ] = None,
     data: Annotated[str | None, typer.Argument(metavar="DATA", help=f"{DATA_HELP} [default: the run's]")] = None,
     split: Split = "test",
-    classes_from: ClassesFrom = None,
-    mask_threshold: MaskThreshold = None,
-    label: Label = None,
-    file: FileColumn = None,
-    text: TextColumn = None,
-    group: Group = None,
     batch_size: BatchSize = 256,
     device: Device = "auto",
     tta: Tta = None,
@@ -80,11 +69,12 @@ def evaluate_command(
         ),
     ] = None,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Evaluate a model on held-out data. Metrics with confidence intervals, per class, and the worst predictions.
 
     Of two models: whether MODEL_B is better than MODEL, on the same items."""
-    options = options_of_data(locals()) | {"split": split, "batch_size": batch_size, "device": device, "tta": tta}
+    options |= {"split": split, "batch_size": batch_size, "device": device, "tta": tta}
     from striate.cli.progress import ReadingProgress
     from striate.errors import counted
     from striate.metrics import ClassificationScores
@@ -134,6 +124,7 @@ def evaluate_command(
             echo(f"\nof the run: {beside.line()}")
 
 
+@takes_data_options("task", "classes_from", "mask_threshold", "value_range", "group")
 def predict_command(
     model: ModelOrExported,
     files: Annotated[
@@ -173,9 +164,6 @@ def predict_command(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an --out table that was interrupted.")] = False,
-    label: Label = None,
-    file: FileColumn = None,
-    text: TextColumn = None,
     batch_size: BatchSize = 64,
     device: Device = "auto",
     tta: Tta = None,
@@ -197,6 +185,7 @@ def predict_command(
         ),
     ] = None,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Predict images, sentences or arrays. Classes with probabilities, labels, values, or masks."""
     from striate.cli.progress import CountProgress
@@ -204,9 +193,8 @@ def predict_command(
     from striate.run.predicting import predictions
     from striate.run.rows import SUFFIXES
 
-    columns = options_of_data(locals())
-    columns |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
-    columns |= {"resume": resume, "top": top, "engine": engine, "precision": precision}
+    options |= {"batch_size": batch_size, "device": device, "tta": tta, "shard": shard, "sets": sets}
+    options |= {"resume": resume, "top": top, "engine": engine, "precision": precision}
     table = out is not None and out.suffix.lower() in SUFFIXES
     done, failed, documents = 0, 0, []
 
@@ -215,7 +203,7 @@ def predict_command(
         done, failed = rows, without
 
     with CountProgress("predicting") as progress:
-        found = predictions(model, files, threshold=threshold, out=out, say=progress.say, resumed=resumed, **columns)
+        found = predictions(model, files, threshold=threshold, out=out, say=progress.say, resumed=resumed, **options)
         for answer, mask in found:
             done += 1
             failed += isinstance(answer, DataError)

@@ -13,21 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli.common import (
-    ClassesFrom,
     DataArgument,
-    FileColumn,
-    Group,
     Json,
-    Label,
-    MaskThreshold,
-    Task,
-    TextColumn,
-    ValueRange,
     command,
     echo,
     of_data,
     print_json,
     say,
+    takes_data_options,
     writes,
 )
 
@@ -42,6 +35,7 @@ _net, _training, _more, _speed, _run = (
 )
 
 
+@takes_data_options()
 def train_command(
     data: DataArgument,
     net: Annotated[
@@ -77,14 +71,6 @@ def train_command(
         ),
     ] = None,
     freeze: Annotated[str | None, _net(metavar="LAYER", help="Freeze all layers up to and including this one.")] = None,
-    task: Task = None,
-    classes_from: ClassesFrom = None,
-    mask_threshold: MaskThreshold = None,
-    value_range: ValueRange = None,
-    label: Label = None,
-    file: FileColumn = None,
-    text: TextColumn = None,
-    group: Group = None,
     channels: Annotated[
         int | None, of_data(help="Read images as 1 (grey), 3 (RGB) or 4 (RGBA) channels. [default: as they are]")
     ] = None,
@@ -257,9 +243,10 @@ def train_command(
         str | None, _speed(metavar="yes|no", help="Compile the network with torch.compile. [default: no]")
     ] = None,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Train a network on DATA. Reports test metrics, and writes an HTML report."""
-    options = {name: value for name, value in locals().items() if name not in OURS and value is not None}
+    options = {name: value for name, value in (locals() | options).items() if name not in OURS and value is not None}
     from striate.cli.progress import ReadingProgress
     from striate.learning import named_recipe
     from striate.run import prepare
@@ -298,7 +285,16 @@ def train_command(
         _conclude(result, data)
 
 
-OURS = ("data", "net", "recipe", "find_lr", "repeats", "folds", "json")  # what is no setting of the recipe or the run
+OURS = (
+    "data",
+    "net",
+    "recipe",
+    "find_lr",
+    "repeats",
+    "folds",
+    "json",
+    "options",
+)  # what is no setting of the recipe or the run
 
 
 def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: bool, options: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from striate.metrics.calibration import log_softmax
 from striate.metrics.conformal import energy, prediction_set
 from striate.tasks.task import CLASSIFICATION, IGNORE, MULTILABEL, REGRESSION, SEGMENTATION, Task, task_named
 
+__all__ = ["ANSWERS", "Answer", "Labels", "Mask", "OutputContext", "Prediction", "Values", "answer_of"]
+
 UNKNOWN_CLASS = "unknown"  # what is answered where no class is probable enough
 THRESHOLD = 0.5  # of a label's probability: from here on it is predicted, where nothing else is said
 
