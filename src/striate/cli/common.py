@@ -152,8 +152,9 @@ def keep_inputs(values: dict[str, Any]) -> None:
         if isinstance(one, str | Path)
     ]
     for option in WRITTEN:
-        out = values.get(option)  # a path or, as typer has it here, still text; --steps of another verb is a number
-        if not out or not isinstance(out, str | Path) or not (out := Path(out)).exists() or values.get("resume"):
+        given = values.get(option)  # a path or, as typer has it here, still text; --steps of another verb is a number
+        out = Path(given) if given and isinstance(given, str | Path) else None
+        if out is None or not out.exists() or values.get("resume"):
             continue
         for name, path in paths:
             with suppress(OSError, ValueError):  # typed numbers, texts: no paths
