@@ -36,6 +36,14 @@ class Two(Net):
     def forward(self, x):
         return super().forward(x), x
 
+class Colour(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+
+class Pair(nn.Module):
+    def forward(self, a, b):
+        return a - b
+
 class Wrong(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(64, 7))
@@ -67,6 +75,19 @@ def test_from_code_to_predictions(code, in_folder, cli):
     both = json.loads(cli("evaluate", f"{code}@run", f"{code}@run", "--json").out)
     assert (both["difference"], both["verdict"]) == (0, "not distinguishable")
     assert "settings are the same" in cli("runs", "run", "run").out
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_images_come_in_the_channels_that_it_takes_and_lazy_layers_get_their_sizes(code, in_folder, cli):
+    words = ("train", "digits", "--fraction", "0.3", "--out", "run")
+    done = cli(*words, "--net", "my_net.py:Colour", "-e", "1")
+    assert "channels: 3, as my_net.py:Colour takes\n" in done.err
+    assert "Colour on digits: input 3x8x8, 1,562 parameters" in done.out
+    assert read_header(in_folder / "run" / "model.safetensors").contract.mode == "RGB"
+    assert json.loads(cli("evaluate", "my_net.py:Colour@run", "--json").out)["n"] == 360
+    assert cli(*words, "--net", "my_net.py:Colour", "-e", "2", "--resume").code == 0
+    refused = cli("train", "digits", "--net", "my_net.py:Colour", "--channels", "1")
+    assert "my_net.py:Colour: does not take a batch of shape (2, 1, 8, 8) (RuntimeError: Given groups=1" in refused.err
 
 
 def test_the_file_alone_says_whose_it_is_and_runs_nothing(code, in_folder, cli):
@@ -214,7 +235,19 @@ def test_texts_get_as_many_words_as_its_embedding_has(in_folder):
             nn.Conv2d(3, 4, 3),
             {},
             SpecError,
+            r"the Conv2d: output 4x6x6 does not match",
+        ),
+        (
+            nn.Conv2d(5, 4, 3),
+            {},
+            SpecError,
             r"the Conv2d: does not take a batch of shape \(2, 1, 8, 8\) \(RuntimeError: .*; striate check shows where",
+        ),
+        (
+            "my_net.py:Pair",
+            {},
+            SpecError,
+            r"missing 1 required .* 'b'\): it has several inputs \(a, b\); train it with striate.training",
         ),
         (
             "my_net.py:Two",
@@ -230,7 +263,7 @@ def test_texts_get_as_many_words_as_its_embedding_has(in_folder):
             "start_size=0.5: which sizes my_net.py:Net takes .* use start_size=1",
         ),
     ],
-    ids=["outputs", "inputs", "two outputs", "init", "start size"],
+    ids=["outputs", "outputs of its channels", "inputs", "two inputs", "two outputs", "init", "start size"],
 )
 def test_mistakes(code, net, more, kind, text):
     with pytest.raises(kind, match=text):

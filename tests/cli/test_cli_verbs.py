@@ -253,6 +253,7 @@ def test_help_and_version(cli):
         answer = cli(*words)
         assert answer.code == 0
         assert answer.out.startswith("Usage: striate")
+    assert cli("evaluate", "--help").out.splitlines()[0] == "Usage: striate evaluate [OPTIONS] MODEL [MODEL_B] [DATA]"
     assert cli("--version").out.startswith("striate 0.")
 
 

@@ -247,6 +247,42 @@ def test_boxes_and_grids_agree():
     assert looked.box("f6", ()) == (0, 0, 32, 32)
 
 
+class Block(nn.Module):
+    def __init__(self, out, stride):
+        super().__init__()
+        self.wide, self.narrow = nn.LazyConv2d(out, 3, stride, 1), nn.LazyConv2d(out, 1, stride)
+        self.out = out
+
+    def forward(self, x):
+        return torch.relu(self.wide(x) + self.narrow(x))
+
+
+class TwoEnds(Block):
+    def forward(self, x):
+        return self.wide(x), self.narrow(x)
+
+
+class Ends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block, self.head = TwoEnds(2, 1), nn.LazyConv2d(3, 1)
+
+    def forward(self, x):
+        wide, narrow = self.block(x)
+        return self.head(torch.cat([wide, narrow], 1))
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_a_module_of_several_layers_lies_where_the_last_of_them_does():
+    looked = inspected(
+        nn.Sequential(nn.Sequential(Block(4, 2), Block(8, 2)), nn.Flatten(), nn.LazyLinear(3)), (1, 16, 16)
+    )
+    assert looked.grid("0.0") == (0, 0, 2, 2)
+    assert looked.grid("0.1") == looked.grid("0") == (0, 0, 4, 4)
+    assert looked.box("0.1", (1, 2)) == (1, 5, 7, 7)  # 3 + 2 x 2 pixels about (4, 8)
+    assert inspected(Ends(), (1, 8, 8)).grid("block") is None  # it has two outputs
+
+
 def seen_by(module, x, layer, place):
     """The smallest box of the pixels that the units at *place* have a gradient at."""
     x = x.clone().requires_grad_(True)

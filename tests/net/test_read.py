@@ -20,7 +20,7 @@ from striate.analysis.sizes import Sizes
 from striate.analysis.windows import resized
 from striate.errors import SpecError
 from striate.net import build
-from striate.net.read import read
+from striate.net.read import check_module, read
 from striate.spec import Opaque, format, parse
 
 # What a unit of the last map sees, worked out by hand; None: a part on the way does not tell.
@@ -403,3 +403,12 @@ def test_the_identity_is_a_net():
 @settings(max_examples=25, deadline=None)
 def test_any_net_that_is_built_is_read_back(made):
     reading_gives_it_back(*made)
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_legal_sizes_of_lazy_layers_are_those_of_the_sizes_that_they_got():
+    start = (nn.LazyConv2d(4, 3, padding=1), nn.MaxPool2d(2))
+    for rest, above in (((nn.Flatten(), nn.LazyLinear(5)), None), ((nn.LazyConv2d(5, 1),), (1, 18, 18))):
+        module = nn.Sequential(*start, *rest)
+        assert check_module(module, (1, 16, 16)).legal_inputs.above == above
+        assert isinstance(module[0].weight, nn.parameter.UninitializedParameter)  # the module itself is as it was

@@ -190,6 +190,9 @@ class Verb(typer.core.TyperCommand):
                 error.message = f"{message}; {net}what has spaces in it goes in quotes: 'conv 6 5; relu'"  # type: ignore[attr-defined]
             raise
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]  # of typer, around what is required
+
     def invoke(self, ctx: Any) -> Any:
         keep_inputs(ctx.params)
         return super().invoke(ctx)

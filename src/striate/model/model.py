@@ -32,6 +32,7 @@ from striate.model.header import (
 from striate.model.predictor import Predictor
 from striate.model.prepare import normalise
 from striate.net import assemble
+from striate.net.read_run import materialised
 from striate.spec import Graph, Shape, format
 
 DTYPES = {
@@ -173,7 +174,10 @@ def load(path: str | Path, module: nn.Module | None = None) -> Model:
     try:
         if (header.graph is None) != (module is not None):
             raise ModelError(_own_or_not(path, header))
-        net = assemble(header.graph) if header.graph else cast(nn.Module, module)
+        if header.graph:
+            net: nn.Module = assemble(header.graph)
+        else:  # lazy layers get their sizes
+            net, _ = materialised(cast(nn.Module, module), (header.contract.input,))
         _check_shapes(net, header)
         tensors = from_bytes(path.read_bytes())
         for name, value in tensors.items():

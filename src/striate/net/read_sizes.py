@@ -14,7 +14,7 @@ from torch import nn
 from striate.analysis import LegalInputs, Report, analyse, infer
 from striate.analysis.sizes import Sizes
 from striate.errors import Error
-from striate.net.read_run import gets_through
+from striate.net.read_run import gets_through, materialised
 from striate.spec import Flatten, Graph, Linear, Opaque, Shape
 from striate.spec.ops import Pool
 
@@ -42,6 +42,7 @@ def legal_inputs(module: nn.Module, reading: Reading, report: Report) -> LegalIn
     from striate.net.read import read_all
 
     seen: dict[Shape, Report | None] = {}
+    module, _ = materialised(module, (input, *_others(reading.graph, input, input)))
 
     def tried(shape: Shape) -> Report | None:
         """The report for *shape*, where the module takes it as it is."""

@@ -200,7 +200,9 @@ def _prepared(
     own = own_module(network, recipe.seed) if network and network.is_own else None
     if network and own:
         check_own(recipe, choice.init, network.given)
-        name, graph = network.name, graph_of_own(own, network, plan)
+        name, graph = network.name, graph_of_own(own, network, plan, choice.channels)
+        if graph.input and images and plan.size is None and graph.input[0] != plan.item[0]:
+            say(f"channels: {graph.input[0]}, as {network.given} takes")
     else:
         name, graph = _graph(network, plan, pretrained, say)
     name = before.name if before else name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -13,11 +15,12 @@ from striate.analysis import Report, analyse
 from striate.errors import RecipeError, SpecError
 from striate.learning import Recipe
 from striate.loading import Given, Network, open_network
+from striate.model.contract import IMAGES
 from striate.model.header import model_file, read_header
 from striate.model.model import Model, load
 from striate.model.words import FIRST
 from striate.net.read import check_module
-from striate.run.suiting import InputPlan, fitted
+from striate.run.suiting import OF_CHANNELS, InputPlan, fitted
 from striate.spec import Graph, Node, Shape
 from striate.spec.ops import Opaque
 
@@ -52,8 +55,9 @@ def code_of(network: Network) -> str:
     return named or type(network.module).__name__
 
 
-def graph_of_own(module: nn.Module, network: Network, plan: InputPlan) -> Graph:
-    """*module* as the one node of a graph: what it takes, and what it gives for the data of *plan*.
+def graph_of_own(module: nn.Module, network: Network, plan: InputPlan, channels: int | None = None) -> Graph:
+    """*module* as the one node of a graph: what it takes, and what it gives for the data of *plan*. Unless *channels*
+    are requested, images come in as many as it takes.
 
     Raises:
         SpecError: It does not take such inputs, its embedding has other words, or its outputs are not those of the
@@ -62,27 +66,45 @@ def graph_of_own(module: nn.Module, network: Network, plan: InputPlan) -> Graph:
     name = network.given
     if plan.mode == "text":
         _check_words(module, plan, name)
-    input = plan.input or network.input or plan.item
+    input = plan.input or network.input or (plan.item if channels else _taken(module, plan))
     graph = Graph(
         input, (Node("module", Opaque(type(module).__name__, output_of(module, input, plan.mode, name)), ("input",)),)
     )
     return fitted(graph, plan.dataset, name)
 
 
+def _taken(module: nn.Module, plan: InputPlan) -> Shape:
+    """An item in as many channels as *module* takes, since images are read in any; as it comes where none will do."""
+    channels, *sides = plan.item
+    for n in (channels, *OF_CHANNELS) if plan.mode in IMAGES else ():
+        with suppress(Exception):  # whatever somebody's code raises
+            _run(module, (n, *sides), plan.mode)
+            return (n, *sides)
+    return plan.item
+
+
 def output_of(module: nn.Module, input: Shape, mode: str, name: str) -> Shape:
     """The shape of what *module* gives for one item of the shape *input*, without the batch."""
+    try:
+        return _run(module, input, mode)
+    except Exception as error:  # whatever somebody's code raises
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        came = f"{name}: does not take a batch of shape {(2, *input)} ({why})"
+        wanted = [p.name for p in signature(module.forward).parameters.values() if p.default is p.empty]
+        if isinstance(error, TypeError) and len(wanted) > 1:
+            raise SpecError(
+                f"{came}: it has several inputs ({', '.join(wanted)}); train it with striate.training, whose batches "
+                f"may have as many (docs/pytorch.md)"
+            ) from None
+        raise SpecError(f"{came}; striate check shows where; --input takes another size") from None
+
+
+def _run(module: nn.Module, input: Shape, mode: str) -> Shape:
     from striate.learning.modules import evaluating, leading_tensor
 
     x = torch.zeros(2, *input, dtype=torch.int64 if mode == "text" else torch.float32)
-    try:
-        with torch.no_grad(), evaluating(module):
-            return tuple(leading_tensor(module(x)).shape[1:])
-    except Exception as error:  # whatever somebody's code raises
-        why = " ".join(str(error).split())
-        raise SpecError(
-            f"{name}: does not take a batch of shape {tuple(x.shape)} ({type(error).__name__}: {why}); striate check "
-            f"shows where; --input takes another size"
-        ) from None
+    with torch.no_grad(), evaluating(module):
+        return tuple(leading_tensor(module(x)).shape[1:])
 
 
 def table_of_own(module: nn.Module, graph: Graph) -> Report:

@@ -26,7 +26,7 @@ from striate.model.words import numbers_of, words_of
 from striate.net import Net
 from striate.net.read import read_all
 from striate.net.read_graph import legal
-from striate.spec import Shape
+from striate.spec import Graph, Shape
 from striate.tasks import CLASSIFICATION, REGRESSION, SEGMENTATION, Task
 
 NO_INPUT = "the network does not say its input size; give one with --input, such as 3x224x224"
@@ -100,7 +100,8 @@ class InspectedModel:
                 if not reading.traced:  # the layers that ran are known, but not which read which
                     return {}
                 graph = reading.graph
-            return receptive(graph, infer(graph)[0])[0]
+            axes = receptive(graph, infer(graph)[0])[0]
+            return {block: axes[end] for block, end in _ends_of_blocks(graph).items()} | axes
         except Error:  # a module that cannot be followed: everything but the geometry can still be shown
             return {}
 
@@ -144,6 +145,18 @@ class InspectedModel:
     def layers(self) -> list[str]:
         """The names of its layers."""
         return [name for name, part in self.module.named_modules() if name and not list(part.children())]
+
+
+def _ends_of_blocks(graph: Graph) -> dict[str, str]:
+    """Of every module that has others in it (``"layer1.0"``) the node whose output it gives, where that is one."""
+    ends: dict[str, set[str]] = {}
+    edges = [(name, node.name) for node in graph.nodes for name in node.inputs]
+    for name, reader in [*edges, (graph.output, "")]:
+        parts = name.split(".")
+        for block in (".".join(parts[:n]) for n in range(1, len(parts))):
+            if not reader.startswith(block + "."):
+                ends.setdefault(block, set()).add(name)
+    return {block: names.pop() for block, names in ends.items() if len(names) == 1}
 
 
 Size: TypeAlias = Shape | str | None  # of an input: (C, H, W) or "3x224x224"
