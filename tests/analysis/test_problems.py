@@ -180,6 +180,13 @@ def test_after_a_missing_flatten_the_parameters_are_those_of_the_mended_net() ->
     assert broken.macs == mended.macs
 
 
+def test_maps_of_other_numbers_of_axes_are_flattened_before_they_are_joined() -> None:
+    """None of them is flat already, so that flatten alone is tried; what then differs are their features."""
+    problem = analyse("m: conv 7 1; e: embedding 7 6; add <- m, e", (7, 4, 4)).problems[-1]
+    assert problem.message == "cannot add 112 of add1_flatten and 24 of add1_flatten2"
+    assert problem.fix.startswith("put flatten after m and e and give them the same channels, for example by linear")
+
+
 def test_the_suggested_fixes_work() -> None:
     """What a message says to write, written."""
     assert not analyse("conv 6 5; relu; flatten; linear 10", (1, 28, 28)).problems

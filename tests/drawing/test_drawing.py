@@ -34,6 +34,8 @@ e: conv 4 1 <- b; f: add <- d, e, a; relu; g: conv 2 1; add <- g, g""".replace("
 
 # a branch with a side head below it moves the others away from the line that leads on; a side head longer than the rest
 ASIDE = "input 2; conv 1 1; conv 1 1; relu <- conv1; add <- input, conv2; conv 1 1"
+SENTENCE = """input 12; embedding 9 2; top: conv 2 3 padding=1; maxpool 2; mid: conv 2 3 padding=1; maxpool 2
+up: convtranspose 2 2 stride=2; a: concat <- mid, up; b: convtranspose 2 2 stride=2; concat <- top, b"""
 SHORT = "input 1x4x4; conv 1 1; relu <- conv1; conv 2 1 <- conv1; relu"
 
 
@@ -128,7 +130,8 @@ def test_every_net_of_the_zoo(name):
 
 
 @pytest.mark.parametrize(
-    "text", [BROKEN, TANGLED, ASIDE, SHORT, "input 7; softmax", "input 3x5; dropout; conv 2 3; linear 4; relu"]
+    "text",
+    [BROKEN, TANGLED, ASIDE, SHORT, SENTENCE, "input 7; softmax", "input 3x5; dropout; conv 2 3; linear 4; relu"],
 )
 def test_other_nets(text):
     looks_right(analyse(text))

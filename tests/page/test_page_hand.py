@@ -17,6 +17,17 @@ from striate.spec import parse
 
 pytestmark = pytest.mark.slow
 RESULT = r"= \S+ / [\d.]+ = ([\d.]+(?:e[-\u2212]\d+)?)"  # of a softmax
+SPACE = """() => new Promise(done => {
+  const canvas = document.getElementById('space-canvas'), copy = document.createElement('canvas')
+  canvas.dispatchEvent(new WheelEvent('wheel', { deltaY: 1, cancelable: true }))
+  requestAnimationFrame(() => {  // it has been drawn in this frame: the pixels are there
+    Object.assign(copy, { width: canvas.width, height: canvas.height })
+    const g = copy.getContext('2d')
+    g.drawImage(canvas, 0, 0)
+    const pixels = new Uint32Array(g.getImageData(0, 0, copy.width, copy.height).data.buffer)
+    done([new Set(pixels).size, pixels.filter(v => v === 0xff000000).length])
+  })
+})"""  # colours in the 3-D view, and its black pixels
 SEVEN = [(0.15, 0.1), (0.8, 0.1), (0.6, 0.5), (0.4, 0.95)]  # shares of the pad
 
 
@@ -275,18 +286,19 @@ def test_in_space_and_back(page):
     page.wait_for_timeout(700)
     canvas = page.locator("#space-canvas")
     assert canvas.is_visible()
-    colours = page.evaluate(
-        """() => new Promise(done => requestAnimationFrame(() => {
-          const canvas = document.getElementById('space-canvas'), copy = document.createElement('canvas')
-          Object.assign(copy, { width: canvas.width, height: canvas.height })
-          canvas.dispatchEvent(new WheelEvent('wheel', { deltaY: 1, cancelable: true }))  // draws: the pixels are there
-          const g = copy.getContext('2d')
-          g.drawImage(canvas, 0, 0)
-          const pixels = new Uint32Array(g.getImageData(0, 0, copy.width, copy.height).data.buffer)
-          done(new Set(pixels).size)
-        }))"""
-    )
+    full = canvas.evaluate("canvas => canvas.width")
+    assert page.locator(".space-label").first.text_content() == "input1@32\u00d732"
+    shares = page.evaluate("striate.probabilities()")
+    shown = page.locator(
+        ".space-class"
+    ).all_text_contents()  # the likeliest first; each beside its cell, where there is room
+    assert shown[0] == f"{np.argmax(shares)} {100 * max(shares):.1f}%"
+    assert len(shown) >= 5
+    assert all(text == f"{text[0]} {100 * shares[int(text[0])]:.1f}%" for text in shown)
+    colours, black = page.evaluate(SPACE)
     assert colours > 50
+    page.get_by_role("button", name="Clear").click()
+    assert page.evaluate(SPACE)[1] > 1.2 * black > 0  # the input's plane shows what the pad does
     box = canvas.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     before = page.locator(".space-label").first.bounding_box()
@@ -295,7 +307,10 @@ def test_in_space_and_back(page):
     page.mouse.move(middle[0] + 120, middle[1] + 20, steps=5)
     page.mouse.up()
     page.mouse.wheel(0, -300)
-    page.wait_for_timeout(100)
+    until(
+        page, f"document.getElementById('space-canvas').width === {full // 2}"
+    )  # without a graphics card coarsely, while it moves
+    until(page, f"document.getElementById('space-canvas').width === {full}")
     assert page.locator(".space-label").first.bounding_box() != before
     assert state(page)["space"] is True
     page.keyboard.press("f")

@@ -248,7 +248,9 @@ def _flattened(node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
     maps = [name for name, shape in inputs.items() if len(shape) > 1]
     flat = tuple(Insert(name, node.name, (Flatten(),)) for name in maps)
     yield Fix(f"put flatten after {' and '.join(maps)}", flat)
-    features = next(shape[0] for shape in inputs.values() if len(shape) == 1)
+    features = next((shape[0] for shape in inputs.values() if len(shape) == 1), None)
+    if features is None:  # maps of different numbers of axes: flat, their features are the next question
+        return
     projected = tuple(Insert(name, node.name, (Flatten(), Linear(features))) for name in maps)
     yield Fix(f"put flatten and linear {features} after {' and '.join(maps)}", projected)
 

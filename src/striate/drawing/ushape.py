@@ -45,9 +45,9 @@ def u_shape(cells: list[Cell], items: Series, largest: int) -> Canvas:
 
 
 def _levels(cells: list[Cell]) -> Levels:
-    """Nothing where that cannot be said of all."""
-    levels = {0: 0}
-    for cell in cells[1:]:
+    """Nothing where that cannot be said of all: a sentence has no maps."""
+    levels = {0: 0} if len(cells[0].shape) > 1 else {}
+    for cell in cells[1:] if levels else ():
         strides = set(cell.layers[0].stride or ()) | set(cell.layers[-1].stride or ())
         if len(strides) != 1 or len(cell.shape) < 2 or not log2(stride := strides.pop()).is_integer():
             return {}

@@ -157,7 +157,7 @@ export class Diagram {
     const { last } = this
     if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, display: '' })
     else this.bars.style.display = 'none'
-    this.width = Math.max(LEFT + found.width, last.x + last.width) + (list ? LIST - 10 : LEFT)
+    this.width = Math.max(LEFT + found.width, last.x + last.width) + (list ? LIST - 4 : LEFT)
     this.height = Math.max(tall, found.height) + 30  // and the legend
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }

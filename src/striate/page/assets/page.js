@@ -47,6 +47,7 @@ class Page {
       beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
+    this.space.before(this.pad)
     this.links = new Links(this.net, this.diagram, this.pad, byId('arithmetic'))
     if (scene.output.perPixel) {
       const unit = at => at && { layer: this.diagram.last.shown, unit: at }

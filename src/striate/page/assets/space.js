@@ -10,10 +10,13 @@ void main() { colour = line.a > 0.0 ? line : texture(image, v); if (colour.a < 0
 
 const FOCUS = 2.7  // focal length, in half heights of the view
 const DEEP = 220, LONG = 2000  // that the maps of a layer take along the network at most, and those of all about
+const FREE = 160, WIDEST = 480  // that a wall of numbers has along the network, and the width of a map: of a volume all slices
 const FILLS = 0.88  // share of the view that the network takes at most
 const NAMED = 20  // columns at most that have their names
-const SEEN = 16  // maps of a column that a label keeps clear of
+const SEEN = 16  // maps of a column that a label keeps clear of, and that are drawn at least
 const TALL = 30  // pixels that the two lines of a label take
+const CLASSES = [40, 3]  // outputs that stand in a column, of more a block; of a block so many have their names
+const LINE = 13  // pixels from one class's name to the next, at least
 
 export class Space {
   /** @param {import('striate/diagram').Diagram} diagram @param {HTMLElement} root @param {{hover: Function, click: Function}} on */
@@ -27,9 +30,10 @@ export class Space {
     this.turn = { yaw: 0.85, pitch: 0.3, zoom: 1 }
     this.share = 0  // 0: flat; 1: in space
     this.goal = 0
-    this.frames = []
-    /** @type {(HTMLElement & {wide?: number})[]|null} the layers' names, once they are made */
-    this.names = null
+    /** @type {any} the input as a column of one plane, once there is one */
+    this.input = null
+    this.classes = document.createElement('div')
+    root.append(this.classes)
     /** @type {Map<number, number[]>} */
     const down = new Map()
     let moved = 0
@@ -48,12 +52,33 @@ export class Space {
         this.turn.pitch = Math.max(-1.4, Math.min(1.4, this.turn.pitch + dy * 0.006))
         this.fitted = ''  // seen from another side it takes another room
       }
-      this.draw()
+      this.moving()
     })
     this.canvas.addEventListener('pointerup', e => { const tap = down.size === 1 && moved < 5; down.delete(e.pointerId); if (tap) { const unit = this.pick(e); if (unit) on.click(unit) } })
     this.canvas.addEventListener('pointercancel', e => { down.delete(e.pointerId) })
     this.canvas.addEventListener('pointerleave', () => on.hover(null))
-    this.canvas.addEventListener('wheel', e => { e.preventDefault(); this.zoom(Math.exp(-e.deltaY * 0.0012)); this.draw() }, { passive: false })
+    this.canvas.addEventListener('wheel', e => { e.preventDefault(); this.zoom(Math.exp(-e.deltaY * 0.0012)); this.moving() }, { passive: false })
+  }
+
+  /** The picture that the pad paints, before all layers. @param {import('striate/pad').Pad} pad */
+  before({ canvas, about, slice }) {
+    if (!canvas) return  // a text
+    const { width, height } = canvas, [h, w] = about.shape.length > 2 ? about.shape.slice(-2) : [1, about.shape.at(-1)], mapHeight = 100, mapWidth = (mapHeight * width) / height
+    this.input = { names: ['input'], shown: 'input', label: 'input', about: shapeText(about.shape) + (slice ? ', one slice' : ''), inputs: [], depth: 0, canvas, shape: [1, 1, h, w], x: -mapWidth - 40, y: 100, width: mapWidth, height: mapHeight, mapWidth, mapHeight, columns: 1, rows: 1, across: 0, gap: 0 }
+  }
+
+  /** A stage's maps, depth, height and width. */
+  shape(stage) { return stage.shape ?? this.diagram.net.values.get(stage.shown).shape }
+
+  /** How many of a stage stand one behind the other. */
+  maps(stage) { return stage.span[1] > stage.span[0] ? this.shape(stage)[0] : 1 }
+
+  /** Draws while it is turned: once a frame and, where there is no graphics card, coarsely, and some of many maps alone, until the hand rests. */
+  moving() {
+    clearTimeout(this.rest)
+    if (this.soft) this.rest = setTimeout(() => { this.coarse = false; this.draw() }, 160)
+    this.coarse = this.soft
+    this.next ??= requestAnimationFrame(() => { this.next = undefined; this.draw() })
   }
 
   /** @param {number} factor */
@@ -64,6 +89,8 @@ export class Space {
     if (this.gl) return true
     const gl = (this.gl = this.canvas.getContext('webgl2', { antialias: true, alpha: true, premultipliedAlpha: false }))
     if (!gl) return false
+    const info = gl.getExtension('WEBGL_debug_renderer_info')
+    this.soft = !!info && /swiftshader|llvmpipe|software|basic render/i.test(gl.getParameter(info.UNMASKED_RENDERER_WEBGL))
     const shader = (type, text) => { const s = gl.createShader(type); gl.shaderSource(s, text); gl.compileShader(s); return s }
     const program = (this.program = gl.createProgram())
     gl.attachShader(program, shader(gl.VERTEX_SHADER, VERTEX))
@@ -123,18 +150,19 @@ export class Space {
     for (const [, column] of [...depths].sort((a, b) => a[0] - b[0])) {
       let longest = 0
       for (const stage of column) {
-        const [n, , h, w] = d.net.values.get(stage.shown).shape, vector = h * w === 1, sheet = h === 1  // rows of numbers stand above each other
+        const [n, , h, w] = this.shape(stage), vector = h * w === 1, sheet = h === 1  // rows of numbers stand above each other
         const space = sheet ? 0 : Math.min(16, deep / n), off = column.length > 1 ? (middle - stage.y - stage.height / 2) * 1.15 : 0
         // features stand as a block, the outputs as a column
-        const rows = stage === d.last && n <= 40 ? n : Math.ceil(Math.sqrt(n) * 1.2), columns = Math.ceil(n / rows)
+        const rows = stage === d.last && n <= CLASSES[0] ? n : Math.ceil(Math.sqrt(n) * 1.2), columns = Math.ceil(n / rows)
+        const wide = vector ? Math.min(FREE, columns * (stage.mapWidth + 1)) : 0  // walls of numbers stand clear of each other
         for (let c = 0; c < n; c++) {
-          const [mx, my] = d.mapAt(stage, c), big = sheet ? 1 : Math.min(150, 26 + 3.6 * Math.max(h, w)) / stage.mapHeight
+          const [mx, my] = d.mapAt(stage, c), big = sheet ? 1 : Math.min(150, 26 + 3.6 * Math.max(h, w), (WIDEST * stage.mapHeight) / stage.mapWidth) / stage.mapHeight
           const half = [(stage.mapWidth / 2) * big, (stage.mapHeight / 2) * big]
           const side = vector ? [(Math.floor(c / rows) - (columns - 1) / 2) * (stage.mapWidth + 1), ((rows - 1) / 2 - (c % rows)) * (stage.mapHeight + 1)] : sheet ? [mx + (stage.mapWidth - stage.width) / 2, (stage.height - stage.mapHeight) / 2 - my] : [0, 0]
-          list.push({ stage, c, flat: [stage.x + mx + stage.mapWidth / 2, stage.y + my + stage.mapHeight / 2], flatHalf: [stage.mapWidth / 2, stage.mapHeight / 2], mid: [x + c * space, side[1] + off, side[0]], half })
+          list.push({ stage, c, flat: [stage.x + mx + stage.mapWidth / 2, stage.y + my + stage.mapHeight / 2], flatHalf: [stage.mapWidth / 2, stage.mapHeight / 2], mid: [x + wide / 2 + c * space, side[1] + off, side[0]], half })
         }
-        stage.span = [x, x + (sheet ? 0 : (n - 1) * space), off]
-        longest = Math.max(longest, vector ? 0 : sheet ? stage.width : n * space)
+        stage.span = [x + wide / 2, x + wide / 2 + (sheet ? 0 : (n - 1) * space), off]
+        longest = Math.max(longest, vector ? wide : sheet ? stage.width : n * space)
       }
       x += longest + apart
     }
@@ -145,14 +173,14 @@ export class Space {
     return list
   }
 
-  /** The columns that have maps. */
-  get stages() { return this.diagram.stages.filter(stage => !stage.bare) }
+  /** The columns that have maps, the input first. */
+  get stages() { return [...(this.input ? [this.input] : []), ...this.diagram.stages.filter(stage => !stage.bare)] }
 
   /** The lines between columns in space: pairs of points; what passes others runs beside them. */
   links() {
     const points = []
     for (const stage of this.stages) {
-      const sources = new Set(), find = of => { for (const s of of.inputs) { if (s.bare) find(s); else sources.add(s) } }
+      const sources = new Set(), find = of => { for (const s of of.inputs) { if (s.bare) find(s); else sources.add(s) } if (of.ofInput && this.input) sources.add(this.input) }
       find(stage)
       for (const source of sources) {
         const a = [source.span[1], source.span[2]], b = [stage.span[0], stage.span[2]], far = stage.depth - source.depth > 1, steps = far ? 16 : 8
@@ -173,32 +201,40 @@ export class Space {
 
   /** So far away, and so much to the side, that all of it is seen: a corner at x, z of the turned space is, where |x - shift| <= k (distance - z). */
   fit(list, W, H) {
-    const zoom = this.turn.zoom, names = 1.1 + 0.02 * Math.min(NAMED, this.stages.length), room = [(FILLS * W) / (FOCUS * H), FILLS / names / FOCUS], ends = [[-Infinity, -Infinity], [-Infinity, -Infinity]]
+    const zoom = this.turn.zoom, names = 1.1 + 0.02 * Math.min(NAMED, this.stages.length), room = [(FILLS * W) / (FOCUS * H), FILLS / names / FOCUS]
     this.turn.zoom = 1
-    this.camera = { distance: 0, shift: [0, 0] }
-    for (const q of list) for (const a of [-1, 1]) for (const b of [-1, 1]) {
-      const [x, y, , w] = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
-      for (const [i, v] of [(x * W) / (FOCUS * H), y / FOCUS].entries()) ends[i] = [Math.max(ends[i][0], v - room[i] * w), Math.max(ends[i][1], -v - room[i] * w)]
+    let distance = 0
+    for (const last of [false, true]) {  // the second time with room for the names of the classes, which are as large at any distance
+      const ends = [[-Infinity, -Infinity], [-Infinity, -Infinity]], d = this.diagram
+      this.camera = { distance: 0, shift: [0, 0] }
+      for (const q of list) for (const a of [-1, 1]) for (const b of [-1, 1]) {
+        const [x, y, , w] = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
+        const words = last && q.stage === d.last && d.listed() ? (2 * Math.min(W / 4, 46 + 7 * Math.max(...d.net.scene.output.names.map(name => name.length)))) / (FOCUS * H) : 0
+        for (const [i, v] of [(x * W) / (FOCUS * H), y / FOCUS].entries()) ends[i] = [Math.max(ends[i][0], v - room[i] * w + (i ? 0 : words * (distance + w))), Math.max(ends[i][1], -v - room[i] * w)]
+      }
+      distance = Math.max(300, ...ends.map(([p, m], i) => (p + m) / (2 * room[i])))
+      this.camera = { distance, shift: ends.map(([p, m]) => (p - m) / 2) }
     }
-    this.camera = { distance: Math.max(300, ...ends.map(([p, m], i) => (p + m) / (2 * room[i]))), shift: ends.map(([p, m]) => (p - m) / 2) }
     this.turn.zoom = zoom
   }
 
   draw() {
     const gl = this.gl
     if (!gl) return
-    const ratio = window.devicePixelRatio || 1, W = this.root.clientWidth, H = this.root.clientHeight
-    if (this.canvas.width !== W * ratio || this.canvas.height !== H * ratio) Object.assign(this.canvas, { width: W * ratio, height: H * ratio })
+    const ratio = (window.devicePixelRatio || 1) * (this.coarse ? 0.5 : 1), W = this.root.clientWidth, H = this.root.clientHeight
+    const [wide, tall] = [W, H].map(v => Math.round(v * ratio))
+    if (this.canvas.width !== wide || this.canvas.height !== tall) Object.assign(this.canvas, { width: wide, height: tall })
     Object.assign(this.canvas.style, { width: `${W}px`, height: `${H}px`, left: `${this.root.scrollLeft}px`, top: `${this.root.scrollTop}px` })
     gl.viewport(0, 0, this.canvas.width, this.canvas.height)
     const paper = theme.dark ? [0.078, 0.086, 0.102] : [1, 1, 1]
     gl.clearColor(paper[0], paper[1], paper[2], 1)
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT)
-    const list = (this.quads = this.places())
+    this.quads = this.places()
+    const list = this.coarse ? this.quads.filter(q => !(q.c % Math.ceil(this.maps(q.stage) / SEEN)) || q.c === this.maps(q.stage) - 1) : this.quads
     const fitted = `${W},${H},${this.stages.map(stage => stage.names[0])}`
-    if (!this.camera || this.fitted !== fitted) { this.fit(list, W, H); this.fitted = fitted }
+    if (!this.camera || this.fitted !== fitted) { this.fit(this.quads, W, H); this.fitted = fitted }
     const t = this.share, sx = this.root.scrollLeft, sy = this.root.scrollTop
-    for (const q of list) {
+    for (const q of this.quads) {
       q.corners = [[-1, 1], [1, 1], [-1, -1], [1, -1]].map(([a, b]) => {
         const there = this.project([q.mid[0], q.mid[1] + b * q.half[1], q.mid[2] + a * q.half[0]], W, H)
         if (t === 1) return there
@@ -214,7 +250,7 @@ export class Space {
       for (const k of [0, 1, 2, 2, 1, 3]) { data.set(q.corners[k], n); data[n + 4] = u[k % 2]; data[n + 5] = v[k < 2 ? 0 : 1]; n += 6 }
     }
     // many maps close to each other have fainter outlines
-    const lines = n / 6, many = q => q.stage.span[1] - q.stage.span[0] < 7 * (this.diagram.net.values.get(q.stage.shown).shape[0] - 1), faint = list.filter(many), clear = list.filter(q => !many(q))
+    const lines = n / 6, many = q => q.stage.span[1] - q.stage.span[0] < 7 * (this.shape(q.stage)[0] - 1), faint = list.filter(many), clear = list.filter(q => !many(q))
     for (const q of [...clear, ...faint]) for (const k of [0, 1, 1, 3, 3, 2, 2, 0]) { data.set(q.corners[k], n); n += 6 }
     gl.bufferData(gl.ARRAY_BUFFER, data.subarray(0, n), gl.DYNAMIC_DRAW)
     let first = 0
@@ -256,7 +292,7 @@ export class Space {
     const d = this.diagram, { layer, unit } = this.marked, own = d.cell(this.marked)
     if (!own) return
     const box = (stage, c, [, y, x], z) => {
-      const q = this.quads.find(q => q.stage === stage && q.c === c), [, depth, h, w] = d.net.values.get(stage.shown).shape, [a, b, e] = q.corners
+      const q = this.quads.find(q => q.stage === stage && q.c === c), [, depth, h, w] = this.shape(stage), [a, b, e] = q.corners
       const at = (s, t) => a.map((v, i) => v + s * (b[i] - v) + t * (e[i] - v)).map((v, i, all) => (i === 2 ? v - 0.004 * all[3] : v))
       const [s0, s1] = [(z[0] * w + x[0]) / (w * depth), (z[1] * w + x[1] + 1) / (w * depth)], [t0, t1] = [y[0] / h, (y[1] + 1) / h]
       return { around: [at(s0, t0), at(s1, t0), at(s1, t1), at(s0, t1)], middle: at((s0 + s1) / 2, (t0 + t1) / 2) }
@@ -268,6 +304,12 @@ export class Space {
       const list = sets[edge.amount === null ? 3 : edge.amount >= 0 ? 0 : 1], there = box(edge.stage, edge.channel, edge.box, edge.box[0])
       ring(list, there.around)
       list.push(there.middle, cell.middle)
+    }
+    const field = this.input && d.net.fields(layer, unit).get('input')
+    if (field) {  // of a volume, and of a signal's curve, the whole height
+      const { shape } = this.input, there = box(this.input, 0, /** @type {any} */ (field.map(([a, b], axis) => [Math.min(a, shape[axis + 1] - 1), Math.min(b, shape[axis + 1] - 1)])), [0, 0])
+      ring(sets[3], there.around)
+      if (d.net.byName.get(d.net.chain(layer)[0]).inputs.includes('input')) sets[3].push(there.middle, cell.middle)
     }
     ring(sets[2], cell.around)
     const colours = theme.dark ? [[1, 0.62, 0.56, 1], [0.58, 0.74, 1, 1], [1, 1, 1, 1], [0.64, 0.66, 0.7, 1]] : [[0.59, 0.14, 0.1, 1], [0.04, 0.3, 0.64, 1], [0, 0, 0, 1], [0.36, 0.39, 0.42, 1]]
@@ -310,6 +352,24 @@ export class Space {
       label.style.top = `${this.root.scrollTop + bottom}px`
     }
     for (const label of old) label.remove()
+    this.outputs(this.share === 1, W, H)
+  }
+
+  /** The classes' names and shares beside their cells, the likeliest first, as far as there is room for them. */
+  outputs(shown, W, H) {
+    const d = this.diagram, { names } = d.net.scene.output, y = d.source.outputs(), own = d.listed() && shown ? this.quads.filter(q => q.stage === d.last) : [], block = own.length > CLASSES[0], /** @type {number[]} */ tops = []
+    const right = cells => Math.max(...cells.flatMap(q => q.corners.map(p => ((p[0] / p[3] + 1) / 2) * W))) + 5
+    const order = names.map((_, c) => c).sort((a, b) => y[b] - y[a]).slice(0, block ? CLASSES[1] : own.length)
+    this.classes.replaceChildren(...order.flatMap((c, i) => {
+      const label = document.createElement('div'), name = document.createElement(i ? 'span' : 'b'), corners = own[c]?.corners ?? [], top = Math.round(corners.reduce((sum, p) => sum + ((1 - p[1] / p[3]) / 8) * H, 0))
+      if (!corners.length || tops.some(other => Math.abs(other - top) < LINE)) return []
+      tops.push(top)
+      label.className = 'space-class'
+      name.textContent = names[c]
+      label.append(name, ` ${d.share(y[c])}`)
+      Object.assign(label.style, { left: `${this.root.scrollLeft + right(block ? own : [own[c]])}px`, top: `${this.root.scrollTop + top}px` })
+      return [label]
+    }))
   }
 
   /** @returns {any} */
@@ -325,7 +385,7 @@ export class Space {
       button.append(word)
       label.append(button, shape)
     } else label.append(stage.label, shape)
-    shape.textContent = shapeText(this.diagram.net.byName.get(stage.shown).shape)
+    shape.textContent = stage.about ?? shapeText(this.diagram.net.byName.get(stage.shown).shape)
     return label
   }
 
@@ -345,8 +405,8 @@ export class Space {
       const w = a[3] + s * (b[3] - a[3]) + t * (c[3] - a[3])
       if (w > 0 && (!best || w < best.w)) best = { w, q, s, t }
     }
-    if (!best) return null
-    const [, d, h, w] = this.diagram.net.values.get(best.q.stage.shown).shape, i = Math.floor(best.s * w * d)
+    if (!best || best.q.stage === this.input) return null
+    const [, d, h, w] = this.shape(best.q.stage), i = Math.floor(best.s * w * d)
     return { layer: best.q.stage.shown, unit: [best.q.c, Math.floor(i / w), Math.floor(best.t * h), i % w] }
   }
 }
