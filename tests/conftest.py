@@ -18,7 +18,8 @@ from PIL import Image
 
 collect_ignore_glob = ["*/conftest.py"]  # they have no doctests, and one name
 
-settings.register_profile("striate", deadline=None)  # a busy machine is slow, not wrong
+ALL = os.environ.get("STRIATE_TEST_EXAMPLES") == "all"  # .ci/run; the fast tests alone try a third of the examples
+settings.register_profile("striate", deadline=None, max_examples=100 if ALL else 34)  # a busy machine is no fault
 settings.load_profile("striate")
 
 TINY = "conv 4 3; relu; flatten; linear 10"  # learns the digits in a fraction of a second
@@ -68,6 +69,16 @@ def _threads():
         torch.set_num_threads(int(THREADS))
         if not torch.accelerator.is_available():  # seeding those that there are not formats the whole stack three times
             torch.random._manual_seed_impl = lambda seed: torch.default_generator.manual_seed(int(seed))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _short_searches():
+    """Each of hundreds of runs looks for wrong labels and weak slices at its end, which would take most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not ALL and find_spec("torch"):
+            patch.setattr("striate.learning.features.PASSES", 6)
+            patch.setattr("striate.diagnosis.slices.PERMUTATIONS", 111)
+        yield
 
 
 @pytest.fixture(scope="session")

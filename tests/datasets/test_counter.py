@@ -50,18 +50,18 @@ def test_a_row_depends_on_its_own_index_alone(seed, epoch, index, draws):
 
 N = 4096
 ARGUMENTS = {
-    "seed": np.concatenate([uniforms(i, 0, [0], 8) for i in range(N)]),
-    "epoch": np.concatenate([uniforms(0, i, [0], 8) for i in range(N)]),
-    "index": uniforms(0, 0, np.arange(N), 8),
-    "high index": uniforms(0, 0, np.arange(N) << 32, 8),
-    "stream": np.concatenate([uniforms(0, 0, [0], 8, stream=i) for i in range(N)]),
-    "draw": uniforms(0, 0, [0], 8 * N).reshape(N, 8),
+    "seed": lambda: np.concatenate([uniforms(i, 0, [0], 8) for i in range(N)]),
+    "epoch": lambda: np.concatenate([uniforms(0, i, [0], 8) for i in range(N)]),
+    "index": lambda: uniforms(0, 0, np.arange(N), 8),
+    "high index": lambda: uniforms(0, 0, np.arange(N) << 32, 8),
+    "stream": lambda: np.concatenate([uniforms(0, 0, [0], 8, stream=i) for i in range(N)]),
+    "draw": lambda: uniforms(0, 0, [0], 8 * N).reshape(N, 8),
 }
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_along_every_argument_the_numbers_are_uniform_and_unrelated(name):
-    u = ARGUMENTS[name]
+    u = ARGUMENTS[name]()
     for column in u.T:  # chi-squared with 15 degrees of freedom: 99.999 % lie below 45
         counts = np.bincount((column * 16).astype(int), minlength=16)
         assert ((counts - N / 16) ** 2 / (N / 16)).sum() < 45
