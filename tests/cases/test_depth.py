@@ -155,6 +155,13 @@ def test_colours_of_16_bits_lose_the_lower_ones_and_that_is_said(tmp_path, mode)
     assert any("8 images of a sample of 8 have 16 bits a colour: the upper 8 are kept" in note for note in notes)
 
 
+def test_a_side_of_16_pixels_is_no_depth_of_16_bits(tmp_path):
+    def make(path, i):
+        Image.new("RGB", (16, 116), (i, 0, 0)).save(path)
+
+    assert not any("16 bits" in note for note in open_data(folders(tmp_path, make, ".png")).notes)
+
+
 # ------------------------------------------------------------------------------------------------ other packages
 def dicom(path, values, **tags):
     """A small DICOM file of *values*."""

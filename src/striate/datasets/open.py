@@ -21,10 +21,10 @@ from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.idx import is_idx, open_idx
 from striate.datasets.sources.in_memory import open_in_memory
 from striate.datasets.sources.masks import open_masks
-from striate.datasets.sources.masks_coco import is_coco, open_coco
 from striate.datasets.sources.masks_places import is_masks
 from striate.datasets.sources.npz import is_npz, open_npz
 from striate.datasets.sources.objects_files import is_object_files, open_object_files
+from striate.datasets.sources.objects_lists import is_object_lists, open_object_lists
 from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
@@ -67,8 +67,8 @@ _FOLDERS = Source(
 # In the order in which they are tried: masks before class folders, which ``images/`` might be, too.
 SOURCES = (
     Source("a folder of IDX files", _alone(is_idx), lambda path, _: open_idx(path)),
-    Source("a folder with COCO annotations", lambda path, said: not said.classes_from and is_coco(path), open_coco),
-    Source("a folder with YOLO's texts or Pascal VOC's XML", is_object_files, open_object_files),
+    Source("a folder with annotations of COCO, CVAT or VIA", is_object_lists, open_object_lists),
+    Source("a folder with YOLO's texts, Pascal VOC's XML or LabelMe's JSON", is_object_files, open_object_files),
     Source("a folder with images/ and masks/", is_masks, open_masks),
     _TABLE,
     Source("a folder with a folder of texts for each class", _alone(is_texts), lambda path, _: open_texts(path)),

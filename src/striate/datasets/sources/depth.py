@@ -64,7 +64,10 @@ def _is_deep_colour(image: Image.Image) -> bool:
         return False
     if image.format == "TIFF":
         return bool(max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))) > 8)
-    return "16" in str(getattr(image, "tile", "")) and image.format in ("PNG", "PPM")
+    how = next((tile[3] for tile in getattr(image, "tile", ())), "")  # and not its size, which may be 160x416
+    if image.format == "PPM":
+        return isinstance(how, tuple) and how[-1] > 255
+    return image.format == "PNG" and "16" in str(how)
 
 
 def depth_notes(where: Path, images: Sequence[Path], value_range: tuple[float, float] | None = None) -> tuple[str, ...]:

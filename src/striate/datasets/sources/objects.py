@@ -1,37 +1,131 @@
-"""Annotated objects, whatever format they are written in: the class or the labels of each image."""
+"""Annotated objects, whatever format they are written in: the class, the labels or the mask of each image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import SPLITS, Broken, DataSet, Part
+from striate.datasets.mask_recipe import MaskRecipe, OutlinedObject
 from striate.datasets.sources.folders import typical
+from striate.datasets.sources.folders_splits import split_role
+from striate.datasets.sources.mask_values import split_masks
+from striate.datasets.sources.masks import Pairs, mask_data
 from striate.errors import DataError, counted
+from striate.model.image import header
 from striate.tasks import CLASSIFICATION, MULTILABEL, Task
 
-Labelled = Sequence[tuple[Path, Sequence[int]]]  # images, and the numbers of the classes of their objects
+_FARTHEST = 1e6  # pixels: a corner beyond is damage
 
 
-def objects_data_set(
-    folder: Path, splits: Mapping[str, Labelled], names: dict[int, str], task: Task | None, why: str, notes: list[str]
+@dataclass(frozen=True)
+class ImageObject:
+    """One object of an image.
+
+    Args:
+        label: Its class, by name or number.
+        polygons: Its outlines, ``x, y, x, y, ...`` in pixels.
+        runs: Or lengths of runs down the columns of the image, the first outside it.
+        box: The corners of its box, which is drawn where other objects have outlines.
+        shares: Whether the outlines are shares of the image's sides.
+    """
+
+    label: str
+    polygons: tuple[tuple[float, ...], ...] = ()
+    runs: tuple[int, ...] = ()
+    box: tuple[float, ...] = ()
+    shares: bool = False
+
+    @property
+    def is_outlined(self) -> bool:
+        return bool(self.polygons or self.runs)
+
+    @property
+    def area(self) -> float:
+        return float(sum(self.runs[1::2]) or sum(map(_area, self.polygons or (self.box,))))
+
+
+class AnnotatedImage(NamedTuple):
+    """An image, the file that tells of its objects, these, and the height and width that the file says it has."""
+
+    image: Path
+    file: Path
+    objects: Sequence[ImageObject]
+    size: tuple[int, int] | None = None
+
+
+Annotated = Mapping[str, Sequence[AnnotatedImage]]  # by split
+
+
+def annotated_data_set(
+    folder: Path,
+    splits: Annotated,
+    what: str,
+    *,
+    task: Task | None = None,
+    called: Mapping[str, str] | None = None,
+    notes: Iterable[str] = (),
+    skipped: Iterable[Broken] = (),
+    used: Sequence[str] = (),
 ) -> DataSet:
-    """The data set of the images of each split: of a class each where none has objects of several, else of labels.
+    """The data set of annotated images: with masks where any object has an outline, else of the class or the labels of
+    each image.
 
     Args:
         folder: Where they are.
         splits: By split.
-        names: Of the classes, by their number.
-        task: What to take them for; None: what they look like.
-        why: Where the targets are from.
-        notes: Those so far; an image without an object is noted, where it cannot have a class.
+        what: The annotations, in words: ``"COCO annotations"``.
+        task: What to take them for; with another than segmentation, outlines are not used. None: what they look like.
+        called: The names of labels that are numbers.
+        notes: Those so far.
+        skipped: What is annotated or listed and is not there.
+        used: Names of files that are no images and no clutter either.
 
     Raises:
-        DataError: A class each is wanted, but an image has several, or none has an object.
+        DataError: There is nothing to train on; masks are wanted and there are boxes only, or a class each, and an
+            image has several; an outline is damaged.
     """
-    numbers = {i: n for n, i in enumerate(sorted(names))}
+    if "train" not in splits:
+        raise DataError(f"{folder}: there are objects of {' and '.join(splits) or 'no image'}, but none of train")
+    labels = {one.label for of in splits.values() for row in of for one in row.objects}
+    classes = (*sorted(labels, key=_by_number),)
+    names = {n: (called or {}).get(label, label) for n, label in enumerate(classes)}
+    outlined = any(one.is_outlined for of in splits.values() for row in of for one in row.objects)
+    if outlined and (task is None or task.per_pixel):
+        pairs: dict[str, Pairs] = {s: [(row.image, _mask(row, classes)) for row in of] for s, of in splits.items()}
+        looked = {split: split_masks(found) for split, found in pairs.items()}
+        values = {0: "background"} | {n + 1: name for n, name in names.items()}
+        data = mask_data(folder, pairs, looked, f"from the outlines in {what}", notes, values, used)
+        return replace(data, skipped=tuple(skipped))
+    if task is not None and task.per_pixel:
+        raise DataError(f"{folder}: {what} have boxes only, and masks need outlines; use --task multilabel")
+    numbers = {label: n for n, label in enumerate(classes)}
+    found = {
+        split: [(row.image, [numbers[one.label] for one in row.objects]) for row in of] for split, of in splits.items()
+    }
+    data = _labelled(folder, found, names, task, f"from the objects in {what}", [*notes])
+    return replace(data, skipped=tuple(skipped))
+
+
+def split_of(image: Path, folder: Path) -> str:
+    """The split that the folders of an image below *folder* say; "" where they say none."""
+    roles = (split_role(part) for part in image.relative_to(folder).parts[:-1])
+    return next((role for role in roles if role in SPLITS), "")
+
+
+def _labelled(
+    folder: Path,
+    splits: Mapping[str, Sequence[tuple[Path, Sequence[int]]]],
+    names: dict[int, str],
+    task: Task | None,
+    why: str,
+    notes: list[str],
+) -> DataSet:
+    """The images of each split with the numbers of their objects' classes: of a class each where none has several."""
     single = all(len({*of}) <= 1 for found in splits.values() for _, of in found)
     task = task or (CLASSIFICATION if single else MULTILABEL)
     if task.exclusive and not single:
@@ -43,9 +137,9 @@ def objects_data_set(
             notes.append(f"{split}: {counted(len(found) - len(kept), 'image')} without an object skipped")
         if not kept:
             raise DataError(f"{folder}: no image of {split} has an object; remove it, or add --task multilabel")
-        targets = np.zeros((len(kept), len(numbers)), np.uint8)
+        targets = np.zeros((len(kept), len(names)), np.uint8)
         for row, (_, of) in zip(targets, kept, strict=True):
-            row[[numbers[label] for label in of]] = 1
+            row[[*of]] = 1
         paths = tuple(path for path, _ in kept)
         made: np.ndarray = targets.argmax(1).astype(np.int64) if task.exclusive else targets
         parts[split] = Part(paths, made, tuple(map(str, paths)))
@@ -53,7 +147,7 @@ def objects_data_set(
     return DataSet(
         folder.resolve().name,
         task,
-        tuple(names[i] for i in sorted(names)),
+        (*names.values(),),
         mode,
         shape,
         parts["train"],
@@ -62,3 +156,51 @@ def objects_data_set(
         why=why,
         notes=(*about, *notes),
     )
+
+
+# ------------------------------------------------------------------------------------------------ masks
+def _mask(row: AnnotatedImage, classes: tuple[str, ...]) -> MaskRecipe:
+    """Outlines as a mask: of the class with number *n*, pixels are n + 1; large objects first, as the others may lie
+    on them.
+    """
+    size = row.size or _size(row.image)
+    place = {label: n + 1 for n, label in enumerate(classes)}
+    shapes = []
+    for one in sorted(row.objects, key=lambda one: -one.area):
+        sides = (size[1], size[0]) if one.shares else (1, 1)
+        polygons = tuple(
+            tuple(v * side for v, side in zip(points, sides * (len(points) // 2), strict=False))
+            for points in one.polygons or (() if one.runs else (one.box,))
+        )
+        if any(not abs(v) <= _FARTHEST for points in polygons for v in points):
+            raise DataError(f"{row.file}: an outline of {row.image.name} leads far beyond the image; correct it")
+        if sum(one.runs) > size[0] * size[1] > 1:
+            raise DataError(
+                f"{row.file}: the run lengths of {row.image.name} lead beyond its {size[1]}x{size[0]} pixels; was it "
+                "resized since?"
+            )
+        shapes.append(OutlinedObject(place[one.label], polygons, one.runs))
+    return MaskRecipe((row.file, row.image), size=size, shapes=tuple(shapes), numbered=classes)
+
+
+def _size(image: Path) -> tuple[int, int]:
+    """Height and width; of an image that cannot be read a pixel: it is named, and left out, when all are read."""
+    try:
+        height, width = header(image)[1]
+    except DataError:
+        return 1, 1
+    return height, width
+
+
+def _area(points: Sequence[float]) -> float:
+    """Of a polygon ``x, y, x, y, ...``.
+
+    >>> _area((0, 0, 2, 0, 2, 1, 0, 1))
+    2.0
+    """
+    xs, ys = points[::2], points[1::2]
+    return abs(sum(xs[i - 1] * y - x * ys[i - 1] for i, (x, y) in enumerate(zip(xs, ys, strict=False)))) / 2
+
+
+def _by_number(label: str) -> tuple[int, str]:
+    return (int(label), "") if label.isdecimal() else (0, label)

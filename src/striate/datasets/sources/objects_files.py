@@ -1,4 +1,4 @@
-"""A file of annotated objects beside each image: YOLO's texts of boxes or polygons, Pascal VOC's XML.
+"""A file of annotated objects beside each image: YOLO's texts of boxes or polygons, Pascal VOC's XML, LabelMe's JSON.
 
 ``images/train/1.jpg`` and ``labels/train/1.txt``, ``train/images/1.jpg`` and ``train/labels/1.txt``,
 ``JPEGImages/1.jpg`` and ``Annotations/1.xml``, or both in one folder.
@@ -8,39 +8,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
-from xml.etree import ElementTree
 
-from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet
-from striate.datasets.mask_recipe import MaskRecipe, OutlinedObject
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken, DataSet
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders_splits import split_role
-from striate.datasets.sources.mask_values import split_masks
-from striate.datasets.sources.masks import Pairs, mask_data
 from striate.datasets.sources.masks_pairs import IMAGE_WORDS, MASK_WORDS
-from striate.datasets.sources.masks_places import has_mask_files, image_sets
-from striate.datasets.sources.objects import objects_data_set
+from striate.datasets.sources.masks_places import has_mask_files, image_sets, listed_missing
+from striate.datasets.sources.objects import AnnotatedImage, annotated_data_set, split_of
+from striate.datasets.sources.objects_readers import OfOne, file_text, read_labelme, read_voc, read_yolo
 from striate.errors import DataError, counted, listed
-from striate.files import read_regular_text
-from striate.model.image import header
 from striate.model.opening import each_image_under, folder_contents, images_under, is_hidden
 
-_SIDES = IMAGE_WORDS | MASK_WORDS | {"annotations", "xmls", "xml", "bbox", "bboxes", "boxes", "yolo", "voc"}
+_SIDES = IMAGE_WORDS | MASK_WORDS | {"annotations", "xmls", "xml", "bbox", "bboxes", "boxes", "yolo", "voc", "json"}
 _LOOKED = 8  # files that are read to see what they are
-_LARGEST = 1 << 22  # bytes of a file about one image
 _NAMES = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "predefined_classes.txt")
-
-
-@dataclass(frozen=True)
-class ImageObject:
-    """One object of an image: its class, by name or number, and its outline as shares of the sides, if there is one."""
-
-    label: str
-    outline: tuple[float, ...] = ()
+_FORMATS: tuple[tuple[str, OfOne, str], ...] = (
+    (".txt", read_yolo, "YOLO's texts"),
+    (".xml", read_voc, "Pascal VOC's XML"),
+    (".json", read_labelme, "LabelMe's JSON"),
+)
+_SUFFIXES = tuple(suffix for suffix, *_ in _FORMATS)
 
 
 def is_object_files(folder: Path, options: DataOptions | None = None) -> bool:
@@ -61,47 +52,27 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
         DataError: No image has such a file, one is damaged, a number has no name, there is no training split; masks
             are wanted, but there are boxes only.
     """
-    task = options.task if options else None
-    suffix, read, what = _format(folder) or (".txt", _yolo, "YOLO's texts")
-    found, alone = _matched(folder, suffix)
-    if "train" not in found:
-        raise DataError(f"{folder}: there are objects of {' and '.join(found) or 'no image'}, but none of train")
-    objects = {split: [(image, read(file)) for image, file in pairs] for split, pairs in found.items()}
-    every = {one.label for of in objects.values() for _, row in of for one in row}
-    called = _names_of(folder, every)
-    classes = (*sorted(every, key=_by_number),)
-    names = {n: called.get(label, label) for n, label in enumerate(classes)}
+    suffix, read, what = _format(folder) or _FORMATS[0]
+    found, alone, skipped = _matched(folder, suffix, read)
     notes = [f"{counted(len(alone), 'image')} without a {suffix} file skipped: {listed(alone, 3)}"] if alone else []
-    outlined = any(one.outline for of in objects.values() for _, row in of for one in row)
-    if outlined and (task is None or task.per_pixel):
-        drawn: dict[str, Pairs] = {
-            split: [
-                (image, _mask(image, file, row, classes))
-                for (image, row), (_, file) in zip(of, found[split], strict=True)
-            ]
-            for split, of in objects.items()
-        }
-        looked = {split: split_masks(pairs) for split, pairs in drawn.items()}
-        values = {0: "background"} | {n + 1: name for n, name in names.items()}
-        used = ["data.yaml", *_NAMES, *(file.name for of in found.values() for _, file in of)]
-        return mask_data(folder, drawn, looked, f"from the outlines in {what}", notes, values, used)
-    if task is not None and task.per_pixel:
-        raise DataError(f"{folder}: {what} have boxes only, and masks need outlines; use --task multilabel")
-    labels = {
-        split: [(image, [classes.index(one.label) for one in row]) for image, row in of]
-        for split, of in objects.items()
-    }
-    return objects_data_set(folder, labels, names, task, f"from the objects in {what}", notes)
+    splits = {s: [AnnotatedImage(image, file, read(file)) for image, file in pairs] for s, pairs in found.items()}
+    return annotated_data_set(
+        folder,
+        splits,
+        what,
+        task=options.task if options else None,
+        called=_names_of(folder, {one.label for of in splits.values() for row in of for one in row.objects}),
+        notes=notes,
+        skipped=skipped,
+        used=["data.yaml", *_NAMES, *(file.name for of in found.values() for _, file in of)],
+    )
 
 
 # ------------------------------------------------------------------------------------------------ where they are
-Reader = Callable[[Path], Sequence[ImageObject]]
-
-
-def _format(folder: Path) -> tuple[str, Reader, str] | None:
+def _format(folder: Path) -> tuple[str, OfOne, str] | None:
     """The suffix of the files of objects, what reads one, and what to call them; None where there are none."""
     beside = [name for names in _names_below(folder) for name in names]
-    for suffix, read, what in ((".txt", _yolo, "YOLO's texts"), (".xml", _voc, "Pascal VOC's XML")):
+    for suffix, read, what in _FORMATS:
         some = [Path(name) for name in beside if name.lower().endswith(suffix)]
         some = [*islice((path for path in some if not _is_list(path)), _LOOKED)]
         if 2 * sum(_is_of(path, read) for path in some) > len(some):
@@ -111,7 +82,7 @@ def _format(folder: Path) -> tuple[str, Reader, str] | None:
     return None
 
 
-def _is_of(path: Path, read: Reader) -> bool:
+def _is_of(path: Path, read: OfOne) -> bool:
     try:
         return bool(read(path))
     except DataError:
@@ -119,10 +90,10 @@ def _is_of(path: Path, read: Reader) -> bool:
 
 
 def _names_below(folder: Path | str, depth: int = 3) -> Iterator[list[str]]:
-    """The texts and XML in a folder, and in those in it that are called as sides or splits are, sorted."""
+    """The texts, XML and JSON in a folder, and in those in it that are called as sides or splits are, sorted."""
     with suppress(OSError), os.scandir(folder) as entries:
         found = sorted((e.name, e.path) for e in entries if not is_hidden(e.name) and _may_be(e.name))
-        yield [path for name, path in found if name.lower().endswith((".txt", ".xml"))]
+        yield [path for name, path in found if name.lower().endswith(_SUFFIXES)]
         for name, path in found if depth else ():
             if name.lower() in _SIDES or split_role(name):
                 yield from _names_below(path, depth - 1)
@@ -130,7 +101,7 @@ def _names_below(folder: Path | str, depth: int = 3) -> Iterator[list[str]]:
 
 def _may_be(name: str) -> bool:
     """Quickly: not an image's file."""
-    return "." not in name or name.lower().endswith((".txt", ".xml")) or name.lower() in _SIDES
+    return "." not in name or name.lower().endswith(_SUFFIXES) or name.lower() in _SIDES
 
 
 def _is_list(path: Path) -> bool:
@@ -155,90 +126,31 @@ def _by_key(folder: Path, suffix: str) -> dict[tuple[str, ...], Path]:
     return files
 
 
-def _matched(folder: Path, suffix: str) -> tuple[dict[str, list[tuple[Path, Path]]], list[str]]:
-    """Each image and its file, by split; and the names of the images that have none."""
+def _matched(
+    folder: Path, suffix: str, read: OfOne
+) -> tuple[dict[str, list[tuple[Path, Path]]], list[str], list[Broken]]:
+    """Each image and its file, by split; the names of the images that have none; the files and names in lists that have
+    no image.
+    """
     files = _by_key(folder, suffix)
     lists = image_sets(folder, "main")
     found: dict[str, list[tuple[Path, Path]]] = {}
-    alone = []
-    for image in images_under(folder):
-        key = _key(image, folder)
-        file = files.get(key)
+    alone, images = [], images_under(folder)
+    over = files.keys() - {_key(image, folder) for image in images}
+    skipped = [(str(files[key]), "no image of that name") for key in sorted(over) if _is_of(files[key], read)]
+    for image in images:
+        file = files.get(_key(image, folder))
         if file is None:
             alone.append(image.name)
             continue
-        roles = [role for part in image.relative_to(folder).parts[:-1] if (role := split_role(part)) in SPLITS]
-        named = [split for split, stems in lists.items() if image.stem in stems]
-        if roles or named or "train" not in lists:
-            found.setdefault([*roles, *named, "train"][0], []).append((image, file))
-    order = [split for split in SPLITS if split in found]
-    return {split: found[split] for split in order}, alone
+        role = split_of(image, folder) or next((split for split, stems in lists.items() if image.stem in stems), "")
+        if role or "train" not in lists:
+            found.setdefault(role or "train", []).append((image, file))
+    missing = listed_missing(folder, "main", images)
+    return {split: found[split] for split in SPLITS if split in found}, alone, [*skipped, *missing]
 
 
-# ------------------------------------------------------------------------------------------------ what is in them
-def _text(path: Path) -> str:
-    try:
-        return read_regular_text(path, "utf-8-sig", "replace", _LARGEST)
-    except OSError as error:
-        raise DataError(f"{path}: it cannot be read ({error.strerror})") from None
-
-
-def _yolo(path: Path) -> list[ImageObject]:
-    """``number x y width height`` in each line, or ``number x y x y x y ...``, all as shares of the image's sides."""
-    found = []
-    for n, line in enumerate(_text(path).splitlines(), 1):
-        label, *words = line.split() or [""]
-        if not label:
-            continue
-        try:
-            values = tuple(map(float, words))
-        except ValueError:
-            values = ()
-        if not label.isdecimal() or len(values) < 4 or not all(-0.5 <= value <= 1.5 for value in values):
-            raise DataError(
-                f"{path}: line {n}: {line[:40]!r}; expected a class number, then x, y, width and height (or the points "
-                "of an outline) as shares of the image's sides"
-            )
-        outline = values if len(values) >= 6 and len(values) % 2 == 0 else ()
-        found.append(ImageObject(str(int(label)), outline))
-    return found
-
-
-def _voc(path: Path) -> list[ImageObject]:
-    """``<object><name>cat</name>...</object>`` for each object."""
-    try:
-        tree = ElementTree.fromstring(_text(path))
-    except ElementTree.ParseError as error:
-        raise DataError(f"{path}: not XML that can be read ({error}); export it again") from None
-    if tree.tag != "annotation":
-        raise DataError(f"{path}: its first element is <{tree.tag}>, expected <annotation>")
-    names = [" ".join((one.findtext("name") or "").split()) for one in tree.iter("object")]
-    return [ImageObject(name) for name in names if name]
-
-
-def _mask(image: Path, file: Path, objects: Sequence[ImageObject], classes: tuple[str, ...]) -> MaskRecipe:
-    """Outlines as a mask: of the class with number *n*, pixels are n + 1; large objects first, as the others may lie
-    on them."""
-    height, width = header(image)[1]
-    shapes = []
-    for one in sorted(objects, key=lambda one: -_area(one.outline)):
-        points = tuple(v * side for v, side in zip(one.outline, (width, height) * (len(one.outline) // 2), strict=True))
-        shapes.append(OutlinedObject(classes.index(one.label) + 1, polygons=(points,)))
-    return MaskRecipe((file, image), size=(height, width), shapes=tuple(shapes), numbered=classes)
-
-
-def _area(points: Sequence[float]) -> float:
-    """Of a polygon ``x, y, x, y, ...``.
-
-    >>> _area((0, 0, 2, 0, 2, 1, 0, 1))
-    2.0
-    """
-    xs, ys = points[::2], points[1::2]
-    return abs(sum(xs[i - 1] * ys[i] - xs[i] * ys[i - 1] for i in range(len(xs)))) / 2
-
-
-def _by_number(label: str) -> tuple[int, str]:
-    return (int(label), "") if label.isdecimal() else (0, label)
+# ------------------------------------------------------------------------------------------------ names
 
 
 def _names_of(folder: Path, labels: set[str]) -> dict[str, str]:
@@ -259,9 +171,9 @@ def _names_of(folder: Path, labels: set[str]) -> dict[str, str]:
     for path in files:
         names = []
         if path.suffix.lower() in (".yaml", ".yml"):
-            names = _yaml_names(_text(path))
+            names = _yaml_names(file_text(path))
         elif path.name.lower() in _NAMES or path.suffix.lower() == ".names":
-            names = [line.strip() for line in _text(path).rstrip().splitlines()]
+            names = [line.strip() for line in file_text(path).rstrip().splitlines()]
         if names:
             if beyond := sorted(int(label) for label in labels if int(label) >= len(names)):
                 raise DataError(

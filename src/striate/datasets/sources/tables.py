@@ -26,6 +26,7 @@ from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
 from striate.datasets.sources.records import RECORDS
 from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
+from striate.datasets.sources.run_lengths import RunColumns, run_lengths_data_set
 from striate.datasets.sources.tables_files import FileFinder
 from striate.datasets.sources.tables_targets import (
     classes_named,
@@ -213,6 +214,8 @@ def tables_data_set(
     tables = {split: read_table(file) for split, file in files.items()}
     whole, notes = tables["train"], [note for table in tables.values() for note in table.notes]
     finders = {place: FileFinder(place) for place in dict.fromkeys(table.path.parent for table in tables.values())}
+    if runs := RunColumns.of(whole, choice):
+        return replace(run_lengths_data_set(tables, runs, finders, task, choice), name=table_name(whole.path))
     columns = TableColumns.of(whole, choice, finders[whole.path.parent].has)
     if "test" in tables and columns.lacking_in(tables["test"]):
         notes.append(f"{tables.pop('test').path.name} skipped: no labels (use it with striate predict)")
@@ -376,12 +379,14 @@ def _describes(path: Path, classes: bool = False) -> bool:
     """Whether a table's header names a column of files or texts; and beside class folders, more than that."""
     finder = FileFinder(path.parent)
     try:
-        if not classes:
-            if numeric_columns(path):
-                return True
-            input_columns(read_table(path), found=finder.has)
+        if not classes and numeric_columns(path):
             return True
         table = read_table(path)
+        if RunColumns.of(table):
+            return True
+        if not classes:
+            input_columns(table, found=finder.has)
+            return True
         (source, *_), is_text = input_columns(table, found=lambda cell, _: finder.has(cell))
         if path.suffix.lower() in RECORDS and path.stem.lower() not in _OF_LABELS:
             return not is_text and are_files(table, source, lambda cell, _: finder.has(cell))

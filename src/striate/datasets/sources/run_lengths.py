@@ -1,0 +1,135 @@
+"""Masks as run lengths in the cells of a table, as Kaggle has them: ``ImageId,EncodedPixels``, ``id,rle_mask``.
+
+A cell is ``start length start length ...``: pixels are counted down the columns, from 1. An image may have several
+rows, each an object; an empty cell says that there is none. A class may be in a column of its own, or behind the
+image's name (``Image_Label``: ``0002cc93b.jpg_1``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from striate.datasets.dataset import Broken, DataSet
+from striate.datasets.sources.columns import ColumnChoice, is_called_file, split_column
+from striate.datasets.sources.objects import AnnotatedImage, ImageObject, annotated_data_set
+from striate.datasets.sources.objects_readers import UNNAMED
+from striate.datasets.sources.rows import LABELS, OTHER_LABELS, CsvTable
+from striate.datasets.sources.tables_files import FileFinder
+from striate.errors import DataError
+from striate.tasks import Task
+
+_CALLED = re.compile(r"encoded_?pixels|(.*_)?rles?(_.*)?|masks?|segmentation|annotation", re.IGNORECASE)
+_RUNS = re.compile(r"\d+ \d+( \d+ \d+)*")
+_NONE = {"", "-1", "nan", "NaN"}  # cells that say that there is no object
+_SAMPLE = 200  # cells that are looked at
+_JOINED = re.compile(r"(.+\.\w+)_([^_]+)|(.+)_([^_.]+)")  # the name of an image and a class
+_NAMES = ("image", "class", "runs", "group")
+
+
+@dataclass(frozen=True)
+class RunColumns:
+    """The columns of the images and the run lengths; that of the class, "" where there is none; whether the class is
+    joined to the image's name.
+    """
+
+    image: str
+    runs: str
+    label: str = ""
+    joined: bool = False
+
+    @classmethod
+    def of(cls, table: CsvTable, choice: ColumnChoice | None = None) -> RunColumns | None:
+        """Those of *table*; None where it has no run lengths."""
+        choice = choice or ColumnChoice()
+        runs = next((name for name in table.columns if _CALLED.fullmatch(name) and _are_runs(table, name)), None)
+        if runs is None:
+            return None
+        others = [name for name in table.columns if name and name != runs]
+        named = [(choice.file or "").lower(), (choice.label or "").lower()]
+        image = next((name for name in others if name == named[0]), "") or next(
+            (name for name in others if is_called_file(name)), ""
+        )
+        joined = "" if image else next((name for name in others if re.fullmatch("image.*_(label|class.*)", name)), "")
+        label = next((name for name in others if name in (*named[1:], *LABELS, *OTHER_LABELS)), "")
+        return cls(image or joined, runs, label, bool(joined)) if image or joined else None
+
+
+def _are_runs(table: CsvTable, column: str) -> bool:
+    cells = [cell for cell in table.cells(column) if cell not in _NONE][:_SAMPLE]
+    return bool(cells) and all(map(_RUNS.fullmatch, cells))
+
+
+def run_lengths_data_set(
+    tables: Mapping[str, CsvTable],
+    columns: RunColumns,
+    finders: Mapping[Path, FileFinder],
+    task: Task | None,
+    choice: ColumnChoice,
+) -> DataSet:
+    """The data set of tables of run lengths, by split: masks; with another *task*, the classes of the objects.
+
+    Raises:
+        DataError: Most images are not there; run lengths are none, or lead beyond their image.
+    """
+    whole = tables["train"]
+    if choice.group:
+        raise DataError(
+            f"{whole.path}: --group is not read with masks of run lengths; omit it, or write masks as files"
+        )
+    if not whole.path.is_file():
+        raise DataError(f"{whole.path}: run lengths are read from a file; save the table as .csv beside the images")
+    if len(tables) == 1 and (split := split_column(whole, (columns.image, columns.runs, columns.label))):
+        tables = whole.split_by(split)
+    splits, skipped = {}, tuple[Broken, ...]()
+    for split, table in tables.items():
+        plain = _plain(table, columns)
+        plain, files, missing = finders[table.path.parent].files(plain, _NAMES[0], split)
+        skipped += missing
+        of: dict[Path, list[ImageObject]] = {}
+        for row, line, path in zip(plain.rows, plain.lines, files, strict=True):
+            objects = of.setdefault(path, [])
+            if row[2] not in _NONE:
+                objects.append(ImageObject(row[1] or UNNAMED, runs=_alternating(table, line, row[2])))
+        splits[split] = [AnnotatedImage(path, table.path, found) for path, found in of.items()]
+    what = f"the run lengths in the column {whole.title(columns.runs)!r}, counted down the columns from 1"
+    data = annotated_data_set(
+        whole.path.parent,
+        splits,
+        what,
+        task=task,
+        skipped=skipped,
+        used=[table.path.name for table in tables.values()],
+    )
+    return replace(data, why=data.why.replace("from the outlines in the", "from the"))
+
+
+def _plain(table: CsvTable, columns: RunColumns) -> CsvTable:
+    """The table with the columns image, class and runs alone."""
+    images, runs = table.cells(columns.image), table.cells(columns.runs)
+    labels = table.cells(columns.label) if columns.label else [""] * len(runs)
+    if columns.joined:
+        found = [_JOINED.fullmatch(cell) for cell in images]
+        images = [(match[1] or match[3]) if match else cell for cell, match in zip(images, found, strict=True)]
+        labels = [(match[2] or match[4]) if match else "" for match in found]
+    return replace(table, titles=_NAMES[:3], rows=[*zip(images, labels, runs, strict=True)])
+
+
+def _alternating(table: CsvTable, line: int, cell: str) -> tuple[int, ...]:
+    """``start length start length ...`` as the lengths outside and inside by turns.
+
+    >>> _alternating(CsvTable(Path("a.csv"), (), (), ()), 2, "2 3 7 1")
+    (1, 3, 2, 1)
+    """
+    numbers = [*map(int, cell.split())] if _RUNS.fullmatch(cell) else []
+    runs = sorted(zip(numbers[::2], numbers[1::2], strict=True))
+    if not runs or runs[0][0] < 1 or any(start + length > after for (start, length), (after, _) in pairwise(runs)):
+        table.refuse(
+            [(line, f"{cell[:40]!r} is no run lengths")],
+            "expected 'start length start length ...', pixels counted down the columns from 1, none twice",
+        )
+    ends = [1, *(start + length for start, length in runs)]
+    return tuple(n for end, (start, length) in zip(ends, runs, strict=False) for n in (start - end, length))

@@ -1,0 +1,196 @@
+"""Annotations of LabelMe, CVAT and VIA beside images, each against masks and classes that were worked out by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.datasets import open_data
+from striate.datasets.doctor import doctor
+from striate.errors import DataError
+
+SQUARE = [[1, 1], [3, 1], [3, 3], [1, 3]]  # Pillow fills a polygon with its edges: 3x3 pixels
+FLAT = [v for point in SQUARE for v in point]
+WIDTH, HEIGHT = 9, 6
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Six photos in ``images/``."""
+    (tmp_path / "images").mkdir()
+    for i in range(6):
+        pixels = np.random.default_rng(i).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{i}.png")
+    return tmp_path
+
+
+def labelme(folder, shapes):
+    for i, of in enumerate(shapes):
+        named = [{"label": label, "points": points, "shape_type": kind} for label, points, kind in of]
+        said = {"version": "5.4", "shapes": named, "imagePath": f"{i}.png", "imageHeight": HEIGHT, "imageWidth": WIDTH}
+        (folder / "images" / f"{i}.json").write_text(json.dumps(said))
+
+
+def cvat(folder, shapes, subsets=()):
+    tags = {
+        "polygon": lambda p: f'points="{";".join(f"{x},{y}" for x, y in p)}"',
+        "box": lambda p: f'xtl="{p[0][0]}" ytl="{p[0][1]}" xbr="{p[1][0]}" ybr="{p[1][1]}"',
+        "ellipse": lambda p: 'cx="4" cy="3" rx="3" ry="1.5"',
+        "mask": lambda p: 'left="1" top="2" width="3" height="2" rle="1, 2, 1, 2"',
+        "tag": lambda p: "",
+    }
+    inner = "".join(
+        f'<image id="{i}" name="{i}.png" width="{WIDTH}" height="{HEIGHT}"'
+        + (f' subset="{subsets[i]}">' if subsets else ">")
+        + "".join(f'<{kind} label="{label}" {tags[kind](points)}/>' for label, points, kind in of)
+        + "</image>"
+        for i, of in enumerate(shapes)
+    )
+    (folder / "annotations.xml").write_text(f"<?xml version='1.0'?><annotations><meta/>{inner}</annotations>")
+
+
+def via_regions(of):
+    made = {
+        "polygon": lambda p: {"all_points_x": [x for x, _ in p], "all_points_y": [y for _, y in p]},
+        "rect": lambda p: {"x": p[0][0], "y": p[0][1], "width": p[1][0] - p[0][0], "height": p[1][1] - p[0][1]},
+        "circle": lambda p: {"cx": 4, "cy": 3, "r": 2},
+    }
+    return [
+        ({"name": kind, **made[kind](points)}, {"kind": label, "quality": {"good": True}}) for label, points, kind in of
+    ]
+
+
+def via_json(folder, shapes):
+    said = {
+        f"{i}.png123": {
+            "filename": f"{i}.png", "size": 123, "file_attributes": {},
+            "regions": [{"shape_attributes": s, "region_attributes": a} for s, a in via_regions(of)],
+        }
+        for i, of in enumerate(shapes)
+    }  # fmt: skip
+    (folder / "via_region_data.json").write_text(json.dumps(said))
+
+
+def via_csv(folder, shapes):
+    rows = ["#filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"]
+    for i, of in enumerate(shapes):
+        for n, parts in enumerate(via_regions(of) or [({}, {})]):
+            cells = ",".join('"' + json.dumps(part).replace('"', '""') + '"' for part in parts)
+            rows.append(f'{i}.png,123,"{{}}",{len(of)},{n},{cells}')
+    (folder / "via.csv").write_text("\n".join(rows))
+
+
+WRITERS = {"LabelMe's JSON": labelme, "CVAT's annotations": cvat, "VIA's annotations": via_json, "VIA, CSV": via_csv}
+BOX = {"LabelMe's JSON": "rectangle", "CVAT's annotations": "box"}
+
+
+@pytest.mark.parametrize("tool", WRITERS)
+def test_outlines_are_masks(images, tool):
+    box = (BOX.get(tool, "rect"), [[5, 0], [7, 1]])
+    cat, dog = ("cat", SQUARE, "polygon"), ("dog", box[1], box[0])
+    WRITERS[tool](images, [[cat], [cat, dog], [dog, cat], [], [cat], [cat, dog]])
+    data = open_data(images)
+    assert (data.task, data.classes) == ("segmentation", ("background", "cat", "dog"))
+    masks = {mask.files[-1].name: mask.read() for part in data.parts.values() for mask in part.mask_files}
+    wanted = np.zeros((HEIGHT, WIDTH), int)
+    wanted[1:4, 1:4] = 1
+    assert np.array_equal(masks["0.png"], wanted)
+    wanted[0:2, 5:8] = 2  # a box beside outlines is drawn
+    assert np.array_equal(masks["1.png"], wanted)
+    assert np.array_equal(masks["2.png"], wanted)
+    assert not masks["3.png"].any()
+
+
+@pytest.mark.parametrize("tool", WRITERS)
+def test_boxes_alone_are_classes_or_labels(images, tool):
+    box = (SQUARE[::2], BOX.get(tool, "rect"))
+    WRITERS[tool](images, [[(label, *box)] for label in ("cat", "dog", "dog", "cat", "cat", "dog")])
+    assert (open_data(images).task, open_data(images).classes) == ("classification", ("cat", "dog"))
+    with pytest.raises(DataError, match="boxes only, and masks need outlines"):
+        open_data(images, task="segmentation")
+    WRITERS[tool](images, [[("cat", *box), ("dog", *box)], *[[("dog", *box)]] * 5])
+    assert open_data(images).task == "multilabel"
+
+
+def of_first(data):
+    masks = {mask.files[-1].name: mask.read() for part in data.parts.values() for mask in part.mask_files}
+    return masks["0.png"]
+
+
+def test_circles(images):
+    labelme(images, [[("x", [[4, 3], [6, 3]], "circle")]] * 6)
+    by_labelme = of_first(open_data(images))
+    for path in (images / "images").glob("*.json"):
+        path.unlink()
+    via_json(images, [[("x", [], "circle")]] * 6)
+    ys, xs = np.mgrid[:HEIGHT, :WIDTH]
+    inside = (xs - 4) ** 2 + (ys - 3) ** 2
+    for mask in (by_labelme, of_first(open_data(images))):
+        assert (mask[inside < 4] == 1).all()
+        assert (mask[inside > 8] == 0).all()
+
+
+def test_the_masks_ellipses_and_splits_of_cvat(images):
+    cvat(images, [[("x", [], "mask")]] * 6, subsets=["Train"] * 3 + ["Validation"] + ["Test"] * 2)
+    data = open_data(images)
+    assert {name: len(part) for name, part in data.parts.items()} == {"train": 3, "val": 1, "test": 2}
+    wanted = np.zeros((HEIGHT, WIDTH), int)
+    wanted[2:4, 1:4] = [[0, 1, 1], [0, 1, 1]]
+    assert np.array_equal(of_first(data), wanted)
+    cvat(images, [[("x", [], "ellipse")]] * 6)
+    assert of_first(open_data(images))[3].tolist() == [0, 1, 1, 1, 1, 1, 1, 1, 0]
+
+
+def test_a_file_of_annotations_is_itself_data_and_names_what_is_not_there(images):
+    cvat(images, [[("cat", SQUARE, "polygon")]] * 7)
+    data = open_data(images / "annotations.xml")
+    assert data.skipped == (("annotations.xml: 6.png", "the image is not there"),)
+    problem = next(p for p in doctor(images).faults if p.kind == "incomplete")
+    assert problem.files == ("annotations.xml: 6.png",)
+
+
+def test_a_file_of_objects_without_its_image_and_an_image_that_cannot_be_read(images):
+    labelme(images, [[("cat", SQUARE, "polygon")]] * 7)
+    (images / "images" / "1.png").write_bytes(b"no image")
+    data = open_data(images)
+    assert data.skipped == ((str(images / "images" / "6.json"), "no image of that name"),)
+    assert sum(map(len, data.parts.values())) == 6  # the broken one is named when it is read
+
+
+DAMAGED = {
+    "LabelMe's JSON": (
+        "images/1.json",
+        '{"shapes": [{"label": "x", "points": 3}]}',
+        "1.json: not LabelMe's annotations",
+    ),
+    "VIA's annotations": (
+        "via_region_data.json",
+        '{"a": {"filename": "0.png", "file_attributes": {}, "regions": [{"shape_attributes": {"name": "rect"}}]}}',
+        "not VIA's annotations (KeyError: 'x'); export them again",
+    ),
+    "CVAT's annotations": (
+        "annotations.xml",
+        '<annotations><image name="0.png" width="99999999" height="9999999"/></annotations>',
+        "0.png is said to be of 99999999x9999999 pixels",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", DAMAGED)
+def test_damage_is_named(images, tool):
+    file, text, said = DAMAGED[tool]
+    WRITERS[tool](images, [[("cat", SQUARE, "polygon")]] * 6)
+    (images / file).write_text(text)
+    with pytest.raises(DataError) as caught:
+        open_data(images)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("far", ["1e300", "NaN"])
+def test_an_outline_far_beyond_the_image(images, far):
+    labelme(images, [[("cat", SQUARE, "polygon")]] * 6)
+    path = images / "images" / "1.json"
+    path.write_text(path.read_text().replace("[1, 1]", f"[1, {far}]"))
+    with pytest.raises(DataError, match="leads far beyond the image"):
+        open_data(images)
