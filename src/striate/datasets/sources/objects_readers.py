@@ -23,8 +23,10 @@ from striate.datasets.sources.objects import ImageObject
 from striate.datasets.sources.rows import LABELS, OTHER_LABELS
 from striate.errors import DataError
 from striate.files import read_json, read_regular_text
+from striate.tasks import SEGMENTATION
 
 UNNAMED = BINARY[1]  # the class of objects that have none
+_OUTLINE = SEGMENTATION.name  # COCO's key of an object's outline
 _LARGEST = 1 << 30  # bytes of a file
 _MOST = 1 << 28  # pixels
 _CORNERS = 64  # of the polygon that a circle becomes
@@ -132,7 +134,7 @@ def _coco_image(
     try:
         size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
         found = [
-            ImageObject(one["category_id"], *_coco_outline(one.get("segmentation"), size))
+            ImageObject(one["category_id"], *_coco_outline(one.get(_OUTLINE), size))
             for one in objects
             if one["category_id"] in called
         ]
