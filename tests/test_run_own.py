@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import namedtuple
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from torch import nn
 import striate
 from striate.errors import ModelError, RecipeError, SpecError
 from striate.model.header import read_header
+from striate.model.model import Model
 from striate.net import build
 from striate.run import prepare
 from striate.spec import parse
@@ -39,6 +42,14 @@ class Two(Net):
 class Colour(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+
+class Aside(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(64, 10))
+
+    def forward(self, x):
+        scores = super().forward(x)
+        return {"aux": scores + 1, "out": scores} if self.training else scores
 
 class Pair(nn.Module):
     def forward(self, a, b):
@@ -88,6 +99,49 @@ def test_images_come_in_the_channels_that_it_takes_and_lazy_layers_get_their_siz
     assert cli(*words, "--net", "my_net.py:Colour", "-e", "2", "--resume").code == 0
     refused = cli("train", "digits", "--net", "my_net.py:Colour", "--channels", "1")
     assert "my_net.py:Colour: does not take a batch of shape (2, 1, 8, 8) (RuntimeError: Given groups=1" in refused.err
+
+
+@dataclass
+class Outputs:
+    logits: torch.Tensor
+    hidden: tuple[torch.Tensor, ...]
+
+
+class Keyed(nn.Module):
+    """Gives what *kind* makes of its scores."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.head = kind, nn.Linear(64, 10)
+
+    def forward(self, x):
+        scores = self.head(x.flatten(1))
+        return self.kind(scores, scores + torch.arange(10))  # another order
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda right, other: {"aux": other, "out": right},
+        namedtuple("Logits", "logits aux"),
+        lambda right, other: Outputs(right, (other,)),
+    ],
+    ids=["dict", "named tuple", "dataclass"],
+)
+def test_the_predictions_among_several_outputs_are_trained_and_answer(kind, in_folder):
+    net = Keyed(kind)
+    model, plain = trained(net, epochs=3), Keyed(lambda right, other: right)
+    plain.load_state_dict(model.module.state_dict())
+    digits = striate.open_data("digits").test.inputs[:50, None]
+    wanted = Model(plain, model.contract).scores(digits)
+    assert np.array_equal(model.scores(digits), wanted)
+    assert np.array_equal(striate.load("run", Keyed(kind)).scores(digits), wanted)
+    assert not isinstance(net(torch.zeros(1, 64)), torch.Tensor)  # the one that was given is as it was
+
+
+def test_auxiliary_heads_of_training_alone(code, cli):
+    assert cli("train", "digits", "--net", "my_net.py:Aside", "-e", "1", "--fraction", "0.3", "--out", "run").code == 0
+    assert cli("export", "my_net.py:Aside@run", "--to", "program", "-o", "net.pt2").code == 0
 
 
 def test_the_file_alone_says_whose_it_is_and_runs_nothing(code, in_folder, cli):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from striate.errors import SpecError
 from striate.net.read_call import tensors
+from striate.net.read_graph import NAMED_FIRST
 from striate.net.read_modules import unwrapped
 from striate.spec import Shape
 from striate.threads import one_at_a_time
@@ -50,6 +51,30 @@ def materialised(module: nn.Module, shapes: Inputs) -> tuple[nn.Module, list[str
     if left:
         raise SpecError(f"{left[0]} has no size yet, and on this input the module does not come to it{error}")
     return copied, list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def giving_predictions(module: nn.Module) -> nn.Module:
+    """*module*, which from now on gives the predictions alone where its forward gives them by a usual name in a dict, a
+    named tuple or a dataclass: torchvision's networks with auxiliary heads, those of transformers.
+
+    >>> class Two(nn.Module):
+    ...     def forward(self, x):
+    ...         return {"aux": x + 1, "out": x}
+    >>> giving_predictions(Two())(torch.zeros(1))
+    tensor([0.])
+    """
+    if not isinstance(module, torch.jit.ScriptModule) and _predictions not in module._forward_hooks.values():
+        module.register_forward_hook(_predictions)
+    return module
+
+
+def _predictions(module: nn.Module, inputs: Any, output: Any) -> Any:
+    if isinstance(output, Tensor):
+        return None
+    by_key = output._asdict() if hasattr(output, "_asdict") else output
+    if isinstance(by_key, Mapping):
+        return next((by_key[key] for key in NAMED_FIRST if isinstance(by_key.get(key), Tensor)), None)
+    return next((getattr(output, key) for key in NAMED_FIRST if isinstance(getattr(output, key, None), Tensor)), None)
 
 
 def examples(module: nn.Module, shapes: Inputs, *, real: bool = False) -> list[Callable[[], list[Tensor]]]:

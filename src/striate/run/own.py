@@ -20,6 +20,7 @@ from striate.model.header import model_file, read_header
 from striate.model.model import Model, load
 from striate.model.words import FIRST
 from striate.net.read import check_module
+from striate.net.read_run import giving_predictions
 from striate.run.suiting import OF_CHANNELS, InputPlan, fitted
 from striate.spec import Graph, Node, Shape
 from striate.spec.ops import Opaque
@@ -31,13 +32,12 @@ def own_module(network: Network, seed: int) -> nn.Module:
     """
     code = code_of(network)
     if ".py:" not in code:
-        return copy.deepcopy(network.module)
+        return giving_predictions(copy.deepcopy(network.module))
     from striate.loading.user_code import load_code
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module: nn.Module = load_code(code)
-    return module
+        return giving_predictions(load_code(code))
 
 
 def load_for(net: Given | None, path: Path) -> Model:
