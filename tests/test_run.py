@@ -17,8 +17,8 @@ from striate.files import FolderLock
 from striate.learning import Epoch, Recipe, Step, named_recipe
 from striate.model.model import load
 from striate.run import COLUMNS, measure, parts_for, prepare
-from striate.run.making import _Earlier
 from striate.run.options import RunOptions
+from striate.run.resuming import EarlierRun
 from striate.run.running import Run
 
 SLOW = pytest.mark.slow
@@ -581,7 +581,7 @@ def test_more_threads_than_processors_and_more_batches_than_an_epoch_has_are_not
 
 @pytest.mark.parametrize("given", [None, "mobilenet_v2", "there/mobilenet_v2-b0353104.pth"])
 def test_official_weights_are_the_same_by_name_and_by_file_when_resumed(tmp_path, given):
-    begun = _Earlier(tmp_path, FolderLock(tmp_path), {"init": "auto", "weights": "mobilenet_v2-b0353104.pth"})
+    begun = EarlierRun(tmp_path, FolderLock(tmp_path), {"init": "auto", "weights": "mobilenet_v2-b0353104.pth"})
     assert begun.filled(RunOptions(weights=given)).weights == "mobilenet_v2-b0353104.pth"
     assert begun.filled(RunOptions(weights="resnet18")).weights == "resnet18"
 

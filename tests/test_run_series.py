@@ -163,7 +163,7 @@ def begun(tmp_path_factory):
 
 def test_what_a_run_of_a_series_keeps_is_no_setting_of_its_recipe():
     from striate.learning.recipe import ABOUT
-    from striate.run.making import KEPT
+    from striate.run.resuming import KEPT
 
     assert set(KEPT) <= set(ABOUT)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from striate.analysis import analyse
+from striate.analysis import Report, analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.mask_values import with_earlier_names
-from striate.errors import DataError, ModelError, SpecError
-from striate.files import FolderLock, write_safely
+from striate.errors import DataError, ModelError
+from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
-from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, freeze_to, head_of
 from striate.model.contract import IMAGES, Contract
 from striate.model.model import Model
@@ -28,15 +28,11 @@ from striate.net import FROM_DATA, Net, build
 from striate.run.choosing import Choice, choose, init_suits, smaller_input
 from striate.run.devices import device_named
 from striate.run.folder import (
-    EPOCHS,
-    PAGE,
     SPLIT,
     Say,
     claim_folder,
     compare_content,
     compare_runs,
-    find_run,
-    lock_folder,
     read_about,
     run_folders,
     say_nothing,
@@ -45,7 +41,7 @@ from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions, seconds_of
 from striate.run.own import check_own, code_of, graph_of_own, own_module, table_of_own, words_for
 from striate.run.reading import check_choices, check_words, complete_init, content_of, quick_look, read_parts
-from striate.run.resuming import restore
+from striate.run.resuming import KEPT, EarlierRun, restore
 from striate.run.running import Run
 from striate.run.splits import check_split, write_split
 from striate.run.suiting import (
@@ -59,8 +55,7 @@ from striate.run.suiting import (
 )
 from striate.run.trackers import Trackers
 from striate.run.tuning import tune
-from striate.spec import Graph, format, lower, parse
-from striate.tasks import CLASSIFICATION
+from striate.spec import Graph, format, lower
 
 
 def prepare(
@@ -99,207 +94,273 @@ def prepare(
     world.join(device)
     if not world.first:
         say, reading, fetching = say_nothing, None, None
-    with ExitStack() as undo:  # a run that cannot begin leaves the lock of its folder to whoever had it
-        run = world.in_turn(
-            lambda: _prepared(
-                data, net, recipe, settings, say, reading, fetching, choice, undo, world, device, as_split
-            )
-        )
-        run.follow_first()
-        undo.pop_all()
-    return run
-
-
-def _prepared(
-    data: Data,
-    net: Given | None,
-    recipe: Recipe | NamedRecipe | None,
-    settings: Mapping[str, Any] | None,
-    say: Say,
-    reading: Reading | None,
-    fetching: Fetching | None,
-    choice: RunOptions,
-    undo: ExitStack,
-    world: World,
-    device: torch.device,
-    as_split: bool,
-) -> Run:
     init = "auto"
     if isinstance(recipe, NamedRecipe):
         if net is None and choice.weights is None and recipe.net:
             net, init = recipe.net, recipe.init
         recipe = recipe.recipe
-    if not choice.resume:
-        check_words(_varied(recipe, settings), resize=choice.resize, out=choice.out if world.first else None)
-    trackers = Trackers.of(choice.log, say) if world.first else Trackers()
-    if choice.resume and choice.out is not None:
-        choice = _Earlier.find(choice.out, "", None, undo, world).filled(choice)
-    if as_split:
-        assert isinstance(data, DataSet)
-        dataset = data
-    else:
-        dataset, choice = _opened(data, choice, fetching)
-    opened = choice.of_data
-    network = None if net is None else open_network(net)
-    before: _Earlier | None = None
-    if choice.resume:
-        before = _Earlier.find(choice.out, dataset.name, network, undo, world)
-        if choice.out is None:
-            say(f"newest run: {before.folder} ({before.name} on {before.about['data']})")
-        recipe, choice = recipe or read_recipe(before.folder / "recipe.json"), before.filled(choice)
-        network = network or before.network
-        if choice.of_data != opened or before.other_data(choice, dataset):
-            dataset = open_data(data, **(choice.of_data | {"task": choice.task or before.task}))
-        dataset = with_earlier_names(dataset, before.about.get("classes", ()))
-    _announce(dataset, say, quick=before is None and world.first)
-    given_settings = settings or {}
-    chosen = (
-        Choice(recipe)
-        if recipe
-        else choose(
-            dataset,
-            fine_tuned=bool(choice.weights),
-            net_given=bool(network),
-            rate_given=bool({"optimizer", "lr", "momentum"} & set(given_settings)),
-            fraction=float(given_settings.get("fraction", 1.0)),
+    with ExitStack() as undo:  # a run that cannot begin leaves the lock of its folder to whoever had it
+        preparation = _Preparation(
+            data, net, recipe, settings or {}, choice, init, as_split, say, reading, fetching, world, device, undo
         )
-    )
-    recipe = _varied(chosen.recipe, settings)
-    if line := chosen.line(recipe):
-        say(line)
-    if chosen.why_augment and recipe.augment == chosen.recipe.augment:
-        say(f"augment: {recipe.augment} (default, since {chosen.why_augment}; --augment none turns it off)")
-    if network is None and not choice.weights and before is None:
-        init = chosen.init
-    if init != choice.init == "auto" and init_suits(init, dataset):
-        say(f"init: {init} (of the recipe; --init he draws all weights at random)")
-        choice = replace(choice, init=init)
-    if chosen.net and network is None and not choice.weights:
-        network = open_network(chosen.net)
-    for line in recipe.unused(settings or (), loss_name(recipe, dataset.task)):  # a wrong loss is refused here
-        say(f"note: {line}")
-    if dataset.val is not None and not as_split and "validation_fraction" in given_settings:
-        say("note: validation_fraction is not used, since the data have a validation split of their own")
-    dataset = dataset if as_split else with_validation(dataset, recipe.seed, recipe.validation_fraction)
-    dataset = sampled(dataset, recipe.fraction, recipe.seed)
-    pretrained = Pretrained.of(choice.weights, fetching, say) if choice.weights and not before else None
-    if pretrained:
-        dataset = with_earlier_names(dataset, pretrained.contract.classes)
-        choice = replace(choice, weights=pretrained.path, init="auto" if choice.init in FROM_DATA else choice.init)
-    given = before.contract if before else None
-    plan = InputPlan(dataset, pretrained.contract if pretrained else given, choice.resize, choice.input)
-    check_plan(plan, choice.channels, pretrained.path if pretrained else "")
-    images = dataset.mode in IMAGES
-    if pretrained and pretrained.official and images and network is None and choice.input is None:
-        assert pretrained.graph
-        side, why = smaller_input(pretrained.graph, dataset, recipe.epochs, device.type)
-        if why:
-            say(f"input: {side}x{side} (default, since {why}; --input takes another size)")
-            plan = replace(plan, size=side)
-
-    own = own_module(network, recipe.seed) if network and network.is_own else None
-    if network and own:
-        check_own(recipe, choice.init, network.given)
-        name, graph = network.name, graph_of_own(own, network, plan, choice.channels)
-        if graph.input and images and plan.size is None and graph.input[0] != plan.item[0]:
-            say(f"channels: {graph.input[0]}, as {network.given} takes")
-    else:
-        name, graph = _graph(network, plan, pretrained, say)
-    name = before.name if before else name
-    vocabulary = vocabulary_for(plan, graph, name) if own is None else words_for(own, plan)
-    contract = given or first_contract(dataset, graph, vocabulary, choice.resize)
-    if pretrained:
-        contract = pretrained.contract_for(contract, name)
-    about = _about(dataset, graph, recipe, choice, name)
-    if network and own:
-        about |= {"net": format(own.graph) if isinstance(own, Net) else "", "code": code_of(network)}
-    if isinstance(data, str | Path):
-        about["source"] = str(data)
-    if before:
-        compare_runs(before.folder, before.about, about, say)
-        check_split(before.folder, dataset, say)
-    augment = check_choices(recipe, contract, say)
-    check_start_size(recipe, graph, contract, name)
-    contract = replace(contract, tta=recipe.tta)
-    table = analyse(graph) if own is None else table_of_own(own, graph)
-    module = build(graph, init=choice.init, seed=recipe.seed, device=device) if own is None else own.to(device)
-    loaded = pretrained.into(module, contract, say) if pretrained else None if before else ()
-    if choice.freeze:
-        parts = {name for name, _ in module.named_modules()}
-        names = [layer.name for layer in table.layers if layer.name in parts]
-        for line in freeze_to(module, names, choice.freeze, loaded):
-            say(line)
-    measured = bool(pretrained or given)
-    held, contract = read_parts(dataset, contract, measured=measured, strict=choice.strict, say=say, reading=reading)
-    model = Model(module, contract)
-    if own is not None:
-        model.code = about["code"]
-        model.check_savable()
-    if measured:
-        about["contract"] = json.loads(contract.to_json())
-    if not before:
-        complete_init(choice.init, module, held["train"].arrays, contract)
-    about["content"] = content_of(held["train"].arrays)
-    if before:
-        compare_content(before.folder, before.about, about)
-    run = Run(
-        folder=before.folder if before else Path(),  # a new one is made when nothing can fail any more
-        data=dataset.name,
-        net=name,
-        recipe=recipe,
-        table=table,
-        held=held,
-        model=model,
-        state=State.new(module, recipe),
-        device=device,
-        augment=augment,
-        input=dataset.input,
-        begun_from=_begun_from(choice),
-        keep_epochs=choice.keep_epochs,
-        init=choice.init,
-        page=choice.page,
-        in_memory=as_split and choice.out is None,
-        baseline=choice.baseline,
-        trackers=trackers,
-        options=DataOptions(**choice.of_data | {"task": None}).given(),
-        world=world,
-    )
-    found = Speed.from_dict(before.about.get("speed")) if before else None
-    if before and found and all(before.about.get(name) == about[name] for name in OF_SPEED):
-        run.speed = found
-    elif world.first:
-        run.choose_speed(say)
-    about["speed"] = run.speed.as_dict()
-    if (
-        world.first
-        and pretrained
-        and recipe.head_epochs
-        and not pretrained.has_head_for(contract.classes, contract.task)
-    ):
-        run.fit_head(head_of(graph), say)
-    if before:
-        about |= {"tune": before.about["tune"]} if "tune" in before.about else {}
-        if choice.tune is not None:
-            kept = f"lr {recipe.lr:g} and weight decay {recipe.weight_decay:g}"
-            say(f"note: tune is for a new run; this one keeps {kept}")
-    elif choice.tune is not None:
-        about["tune"] = [asdict(tried) for tried in tune(run, seconds_of(choice.tune), say)]
-        about |= {name: getattr(run.recipe, name) for name in ("lr", "weight_decay")}
-    if before:
-        restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
-    if not world.first or run.in_memory:
-        return run
-    if before:
-        run.lock = before.lock
-        run.mend_files()
-    else:
-        run.folder, run.lock = claim_folder(choice.out, f"{dataset.name}-{name}")
-        undo.callback(run.lock.give_back)
-        write_split(run.folder, dataset)
-    write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")  # which alone changes to resume
-    if not before:
-        run.save_state()  # from here on, whatever ends the run, --resume resumes it
+        run = world.in_turn(preparation.run)
+        run.follow_first()
+        undo.pop_all()
     return run
+
+
+@dataclass
+class _Preparation:
+    """A run that is prepared: what was asked for, and what each step adds to it, which those after it go by."""
+
+    data: Data
+    net: Given | None
+    given_recipe: Recipe | None
+    settings: Mapping[str, Any]
+    choice: RunOptions
+    init: str  # of a named recipe, or of the one that is chosen
+    as_split: bool
+    say: Say
+    reading: Reading | None
+    fetching: Fetching | None
+    world: World
+    device: torch.device
+    undo: ExitStack
+    trackers: Trackers = field(default_factory=Trackers)
+    dataset: DataSet = field(init=False)
+    network: Network | None = None
+    before: EarlierRun | None = None
+    recipe: Recipe = field(init=False)
+    pretrained: Pretrained | None = None
+    plan: InputPlan = field(init=False)
+
+    def run(self) -> Run:
+        """All steps; what is soon found wrong comes before what takes long."""
+        self._open_data()
+        self._choose_recipe()
+        self._take_splits()
+        self._plan_input()
+        return self._built()
+
+    def _open_data(self) -> None:
+        """The data and, where they are given, the network and the run to resume."""
+        choice, first = self.choice, self.world.first
+        if not choice.resume:
+            check_words(
+                _varied(self.given_recipe, self.settings), resize=choice.resize, out=choice.out if first else None
+            )
+        if first:
+            self.trackers = Trackers.of(choice.log, self.say)
+        if choice.resume and choice.out is not None:
+            choice = EarlierRun.find(choice.out, "", None, self.undo, self.world).filled(choice)
+        if self.as_split:
+            assert isinstance(self.data, DataSet)
+            self.dataset = self.data
+        else:
+            self.dataset, choice = _opened(self.data, choice, self.fetching)
+        self.network = None if self.net is None else open_network(self.net)
+        self.choice = choice
+        if choice.resume:
+            self._take_up()
+        _announce(self.dataset, self.say, quick=self.before is None and first)
+
+    def _take_up(self) -> None:
+        """The run to resume: its recipe, network and data, as far as nothing else is said."""
+        opened = self.choice.of_data
+        before = EarlierRun.find(self.choice.out, self.dataset.name, self.network, self.undo, self.world)
+        if self.choice.out is None:
+            self.say(f"newest run: {before.folder} ({before.name} on {before.about['data']})")
+        self.given_recipe = self.given_recipe or read_recipe(before.folder / "recipe.json")
+        self.choice = choice = before.filled(self.choice)
+        self.network = self.network or before.network
+        if choice.of_data != opened or before.other_data(choice, self.dataset):
+            self.dataset = open_data(self.data, **(choice.of_data | {"task": choice.task or before.task}))
+        self.dataset = with_earlier_names(self.dataset, before.about.get("classes", ()))
+        self.before = before
+
+    def _choose_recipe(self) -> None:
+        """The recipe with its settings; one that is chosen for the data may say which network and initial weights."""
+        dataset, given, say = self.dataset, self.settings, self.say
+        chosen = (
+            Choice(self.given_recipe)
+            if self.given_recipe
+            else choose(
+                dataset,
+                fine_tuned=bool(self.choice.weights),
+                net_given=bool(self.network),
+                rate_given=bool({"optimizer", "lr", "momentum"} & set(given)),
+                fraction=float(given.get("fraction", 1.0)),
+            )
+        )
+        self.recipe = recipe = _varied(chosen.recipe, given)
+        if line := chosen.line(recipe):
+            say(line)
+        if chosen.why_augment and recipe.augment == chosen.recipe.augment:
+            say(f"augment: {recipe.augment} (default, since {chosen.why_augment}; --augment none turns it off)")
+        if self.network is None and not self.choice.weights and self.before is None:
+            self.init = chosen.init
+        if self.init != self.choice.init == "auto" and init_suits(self.init, dataset):
+            say(f"init: {self.init} (of the recipe; --init he draws all weights at random)")
+            self.choice = replace(self.choice, init=self.init)
+        if chosen.net and self.network is None and not self.choice.weights:
+            self.network = open_network(chosen.net)
+        for line in recipe.unused(given, loss_name(recipe, dataset.task)):  # a wrong loss is refused here
+            say(f"note: {line}")
+        if dataset.val is not None and not self.as_split and "validation_fraction" in given:
+            say("note: validation_fraction is not used, since the data have a validation split of their own")
+
+    def _take_splits(self) -> None:
+        """The splits as they are trained on, their classes named as those of the weights."""
+        recipe, choice = self.recipe, self.choice
+        if not self.as_split:
+            self.dataset = with_validation(self.dataset, recipe.seed, recipe.validation_fraction)
+        self.dataset = sampled(self.dataset, recipe.fraction, recipe.seed)
+        if choice.weights and not self.before:
+            self.pretrained = found = Pretrained.of(choice.weights, self.fetching, self.say)
+            self.dataset = with_earlier_names(self.dataset, found.contract.classes)
+            init = "auto" if choice.init in FROM_DATA else choice.init
+            self.choice = replace(choice, weights=found.path, init=init)
+
+    def _plan_input(self) -> None:
+        """The input of the network, whichever it will be."""
+        choice, pretrained = self.choice, self.pretrained
+        contract = pretrained.contract if pretrained else self.before.contract if self.before else None
+        self.plan = InputPlan(self.dataset, contract, choice.resize, choice.input)
+        check_plan(self.plan, choice.channels, pretrained.path if pretrained else "")
+        images = self.dataset.mode in IMAGES
+        if pretrained and pretrained.official and images and self.network is None and choice.input is None:
+            assert pretrained.graph
+            side, why = smaller_input(pretrained.graph, self.dataset, self.recipe.epochs, self.device.type)
+            if why:
+                self.say(f"input: {side}x{side} (default, since {why}; --input takes another size)")
+                self.plan = replace(self.plan, size=side)
+
+    def _built(self) -> Run:
+        """The network, the items read by its contract, and the run of both."""
+        recipe, choice, before, say = self.recipe, self.choice, self.before, self.say
+        network = self.network
+        own = own_module(network, recipe.seed) if network and network.is_own else None
+        name, graph, contract = self._described(own)
+        about = _about(self.dataset, graph, recipe, choice, name)
+        if network and own is not None:
+            about |= {"net": format(own.graph) if isinstance(own, Net) else "", "code": code_of(network)}
+        if isinstance(self.data, str | Path):
+            about["source"] = str(self.data)
+        if before:
+            compare_runs(before.folder, before.about, about, say)
+            check_split(before.folder, self.dataset, say)
+        augment = check_choices(recipe, contract, say)
+        check_start_size(recipe, graph, contract, name)
+        contract = replace(contract, tta=recipe.tta)
+        table = analyse(graph) if own is None else table_of_own(own, graph)
+        module = self._with_weights(graph, own, table, contract)
+        measured = bool(self.pretrained or (before and before.contract))
+        held, contract = read_parts(
+            self.dataset, contract, measured=measured, strict=choice.strict, say=say, reading=self.reading
+        )
+        model = Model(module, contract)
+        if own is not None:
+            model.code = about["code"]
+            model.check_savable()
+        if measured:
+            about["contract"] = json.loads(contract.to_json())
+        if not before:
+            complete_init(choice.init, module, held["train"].arrays, contract)
+        about["content"] = content_of(held["train"].arrays)
+        if before:
+            compare_content(before.folder, before.about, about)
+        run = Run(
+            folder=before.folder if before else Path(),  # a new one is made when nothing can fail any more
+            data=self.dataset.name,
+            net=name,
+            recipe=recipe,
+            table=table,
+            held=held,
+            model=model,
+            state=State.new(module, recipe),
+            device=self.device,
+            augment=augment,
+            input=self.dataset.input,
+            begun_from=_begun_from(choice),
+            keep_epochs=choice.keep_epochs,
+            init=choice.init,
+            page=choice.page,
+            in_memory=self.as_split and choice.out is None,
+            baseline=choice.baseline,
+            trackers=self.trackers,
+            options=DataOptions(**choice.of_data | {"task": None}).given(),
+            world=self.world,
+        )
+        self._begin(run, about, graph)
+        return run
+
+    def _described(self, own: nn.Module | None) -> tuple[str, Graph, Contract]:
+        """The network's name and graph, and the contract that follows from these and the data."""
+        network, before, plan = self.network, self.before, self.plan
+        if network and own is not None:
+            check_own(self.recipe, self.choice.init, network.given)
+            name, graph = network.name, graph_of_own(own, network, plan, self.choice.channels)
+            images = self.dataset.mode in IMAGES
+            if graph.input and images and plan.size is None and graph.input[0] != plan.item[0]:
+                self.say(f"channels: {graph.input[0]}, as {network.given} takes")
+        else:
+            name, graph = _graph(network, plan, self.pretrained, self.say)
+        name = before.name if before else name
+        vocabulary = vocabulary_for(plan, graph, name) if own is None else words_for(own, plan)
+        given = before.contract if before else None
+        contract = given or first_contract(self.dataset, graph, vocabulary, self.choice.resize)
+        return name, graph, self.pretrained.contract_for(contract, name) if self.pretrained else contract
+
+    def _with_weights(self, graph: Graph, own: nn.Module | None, table: Report, contract: Contract) -> nn.Module:
+        """The module on its device, with its initial weights or those that are fine-tuned, and what is frozen."""
+        choice, pretrained = self.choice, self.pretrained
+        if own is None:
+            module: nn.Module = build(graph, init=choice.init, seed=self.recipe.seed, device=self.device)
+        else:
+            module = own.to(self.device)
+        loaded = pretrained.into(module, contract, self.say) if pretrained else None if self.before else ()
+        if choice.freeze:
+            parts = {name for name, _ in module.named_modules()}
+            names = [layer.name for layer in table.layers if layer.name in parts]
+            for line in freeze_to(module, names, choice.freeze, loaded):
+                self.say(line)
+        return module
+
+    def _begin(self, run: Run, about: dict[str, Any], graph: Graph) -> None:
+        """What is measured and fitted before the first step; and the folder, of which *about* is the recipe.json."""
+        before, choice, recipe, world, say = self.before, self.choice, self.recipe, self.world, self.say
+        contract, pretrained = run.model.contract, self.pretrained
+        found = Speed.from_dict(before.about.get("speed")) if before else None
+        if before and found and all(before.about.get(name) == about[name] for name in OF_SPEED):
+            run.speed = found
+        elif world.first:
+            run.choose_speed(say)
+        about["speed"] = run.speed.as_dict()
+        new_head = pretrained and not pretrained.has_head_for(contract.classes, contract.task)
+        if world.first and recipe.head_epochs and new_head:
+            run.fit_head(head_of(graph), say)
+        if before:
+            about |= {"tune": before.about["tune"]} if "tune" in before.about else {}
+            if choice.tune is not None:
+                kept = f"lr {recipe.lr:g} and weight decay {recipe.weight_decay:g}"
+                say(f"note: tune is for a new run; this one keeps {kept}")
+        elif choice.tune is not None:
+            about["tune"] = [asdict(tried) for tried in tune(run, seconds_of(choice.tune), say)]
+            about |= {name: getattr(run.recipe, name) for name in ("lr", "weight_decay")}
+        if before:
+            restore(run, int(before.about.get("batch_size", recipe.batch_size)), int(before.about["epochs"]), say)
+        if not world.first or run.in_memory:
+            return
+        if before:
+            run.lock = before.lock
+            run.mend_files()
+        else:
+            run.folder, run.lock = claim_folder(choice.out, f"{run.data}-{run.net}")
+            self.undo.callback(run.lock.give_back)
+            write_split(run.folder, self.dataset)
+        write_safely(run.folder / "recipe.json", json.dumps(about, indent=2) + "\n")  # which alone changes to resume
+        if not before:
+            run.save_state()  # from here on, whatever ends the run, --resume resumes it
 
 
 def _opened(data: Data, choice: RunOptions, fetching: Fetching | None) -> tuple[DataSet, RunOptions]:
@@ -324,73 +385,7 @@ def _opened(data: Data, choice: RunOptions, fetching: Fetching | None) -> tuple[
         raise
 
 
-@dataclass(frozen=True)
-class _Earlier:
-    """A run to resume: its folder, and what ``recipe.json`` says of it."""
-
-    folder: Path
-    lock: FolderLock | None
-    about: dict[str, Any]
-
-    @classmethod
-    def find(
-        cls, out: str | Path | None, data: str, network: Network | None, undo: ExitStack, world: World
-    ) -> _Earlier:
-        folder = find_run(out, data, network.name if network else None)
-        lock = lock_folder(folder) if world.first else None  # before anything is read: another may be writing
-        if lock:
-            undo.callback(lock.give_back)
-        return cls(folder, lock, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
-
-    @property
-    def name(self) -> str:
-        return str(self.about["name"])
-
-    @property
-    def task(self) -> str:
-        return str(self.about["task"])
-
-    @property
-    def network(self) -> Network:
-        """Its network, from the text alone: no file says what code to run."""
-        if not self.about["net"]:
-            code = self.about.get("code")
-            raise SpecError(
-                f"{self.folder}: was trained from {code}, whose code no file brings along; add --net {code}"
-            )
-        return open_network(parse(str(self.about["net"])))
-
-    @property
-    def contract(self) -> Contract | None:
-        """The contract that it began with, where that was not measured."""
-        if "contract" not in self.about:
-            return None
-        try:
-            return Contract.from_json(json.dumps(self.about["contract"]))
-        except ModelError as error:
-            raise ModelError(f"{self.folder}/recipe.json: {error}; omit --resume to start a new run") from None
-
-    def filled(self, choice: RunOptions) -> RunOptions:
-        """*choice*, with the run's own where it says nothing."""
-        same: dict[str, Any] = {name: getattr(choice, name) or self.about.get(name) for name in KEPT}
-        net = official_net(choice.weights)
-        if net and net == official_net(self.about.get("weights")):  # their name, and their file
-            same["weights"] = self.about["weights"]
-        kept = choice.keep_epochs or (self.folder / EPOCHS).is_dir()
-        page = choice.page or (self.folder / PAGE).is_file()  # which would be of the run as it was
-        return replace(choice, **same, init=str(self.about["init"]), keep_epochs=kept, page=page)
-
-    def other_data(self, choice: RunOptions, dataset: DataSet) -> bool:
-        """Whether the data are to be opened once more, as they were for the run."""
-        other_task = choice.task is None and self.task != dataset.task
-        return other_task or choice.channels not in (None, dataset.input[0])
-
-
 OF_SPEED = ("precision", "memory_format", "threads", "compile")  # settings that overrule what was chosen
-KEPT = (  # in recipe.json where given
-    "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "fold", "resize",
-    "weights", "freeze",
-)  # fmt: skip
 
 
 def _announce(dataset: DataSet, say: Say, *, quick: bool) -> None:

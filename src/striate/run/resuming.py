@@ -1,15 +1,93 @@
-"""A run taken up where its state says."""
+"""A run that is resumed: what its folder says of it, and the run taken up where its state says."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from striate.errors import ModelError, RecipeError, counted
-from striate.files import read_json
-from striate.learning import load_progress, load_state, rate_at
+from striate.datasets import DataSet
+from striate.errors import ModelError, RecipeError, SpecError, counted
+from striate.files import FolderLock, read_json
+from striate.learning import Recipe, World, load_progress, load_state, rate_at
+from striate.loading import Network, open_network
+from striate.loading.official import official_net
+from striate.model.contract import Contract
 from striate.run.baseline import BaselineResult
-from striate.run.folder import PROGRESS, STATE, Say, columns_of
+from striate.run.folder import EPOCHS, PAGE, PROGRESS, STATE, Say, columns_of, find_run, lock_folder, read_about
+from striate.run.options import RunOptions
 from striate.run.running import Run
+from striate.spec import parse
+from striate.tasks import CLASSIFICATION
+
+KEPT = (  # in recipe.json where given
+    "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "fold", "resize",
+    "weights", "freeze",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run to resume: its folder, and what ``recipe.json`` says of it."""
+
+    folder: Path
+    lock: FolderLock | None
+    about: dict[str, Any]
+
+    @classmethod
+    def find(
+        cls, out: str | Path | None, data: str, network: Network | None, undo: ExitStack, world: World
+    ) -> EarlierRun:
+        folder = find_run(out, data, network.name if network else None)
+        lock = lock_folder(folder) if world.first else None  # before anything is read: another may be writing
+        if lock:
+            undo.callback(lock.give_back)
+        return cls(folder, lock, {"task": CLASSIFICATION.name} | Recipe().as_dict() | read_about(folder))
+
+    @property
+    def name(self) -> str:
+        return str(self.about["name"])
+
+    @property
+    def task(self) -> str:
+        return str(self.about["task"])
+
+    @property
+    def network(self) -> Network:
+        """Its network, from the text alone: no file says what code to run."""
+        if not self.about["net"]:
+            code = self.about.get("code")
+            raise SpecError(
+                f"{self.folder}: was trained from {code}, whose code no file brings along; add --net {code}"
+            )
+        return open_network(parse(str(self.about["net"])))
+
+    @property
+    def contract(self) -> Contract | None:
+        """The contract that it began with, where that was not measured."""
+        if "contract" not in self.about:
+            return None
+        try:
+            return Contract.from_json(json.dumps(self.about["contract"]))
+        except ModelError as error:
+            raise ModelError(f"{self.folder}/recipe.json: {error}; omit --resume to start a new run") from None
+
+    def filled(self, choice: RunOptions) -> RunOptions:
+        """*choice*, with the run's own where it says nothing."""
+        same: dict[str, Any] = {name: getattr(choice, name) or self.about.get(name) for name in KEPT}
+        net = official_net(choice.weights)
+        if net and net == official_net(self.about.get("weights")):  # their name, and their file
+            same["weights"] = self.about["weights"]
+        kept = choice.keep_epochs or (self.folder / EPOCHS).is_dir()
+        page = choice.page or (self.folder / PAGE).is_file()  # which would be of the run as it was
+        return replace(choice, **same, init=str(self.about["init"]), keep_epochs=kept, page=page)
+
+    def other_data(self, choice: RunOptions, dataset: DataSet) -> bool:
+        """Whether the data are to be opened once more, as they were for the run."""
+        other_task = choice.task is None and self.task != dataset.task
+        return other_task or choice.channels not in (None, dataset.input[0])
 
 
 def restore(run: Run, batch: int, epochs: int, say: Say) -> None:
