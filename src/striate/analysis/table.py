@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from striate.errors import shape_text
+from striate.errors import listed, shape_text
 from striate.spec.op import Shape
 
 if TYPE_CHECKING:
@@ -80,16 +80,6 @@ def _unseen(layer: Layer) -> bool:
     return layer.receptive_field is None and bool(layer.inputs)
 
 
-def name_list(names: Sequence[str], max_names: int = 6) -> str:
-    """The first *max_names* names, and how many more there are.
-
-    >>> name_list(["a", "b", "c"], max_names=2)
-    'a, b and 1 more'
-    """
-    more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
-    return ", ".join(names[:max_names]) + more
-
-
 def _stride(stride: tuple[int | float, ...] | None) -> str:
     if stride is None:
         return ""
@@ -99,7 +89,7 @@ def _stride(stride: tuple[int | float, ...] | None) -> str:
 def _below(report: Report) -> list[str]:
     lines = [f"FLOPs (2 x MACs): {'at least ' * report.partial}{2 * report.macs:,}"]
     if uncounted := [layer.name for layer in report.layers if layer.macs is None]:
-        lines.append(f"not counted: {name_list(uncounted)}")
+        lines.append(f"not counted: {listed(uncounted, 6)}")
     beyond = next((layer.name for layer in report.layers if layer.op.startswith("opaque ") and _unseen(layer)), None)
     if beyond and (len(report.input) > 1 or any(layer.receptive_field for layer in report.layers)):
         lines.append(f"receptive fields are unknown from {beyond} on: what it does inside is not known")
@@ -133,7 +123,7 @@ def _merged(warnings: Sequence[Problem]) -> list[str]:
     for warning in warnings:
         layers.setdefault((warning.message, warning.fix), []).append(warning.layer)
     return [
-        f"warning: {f'{len(names)} layers ({name_list(names, 3)})' if len(names) > 1 else names[0]}: {message}; {fix}"
+        f"warning: {f'{len(names)} layers ({listed(names, 3)})' if len(names) > 1 else names[0]}: {message}; {fix}"
         for (message, fix), names in layers.items()
     ]
 

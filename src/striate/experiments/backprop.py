@@ -319,35 +319,13 @@ def _both(row: np.ndarray) -> np.ndarray:
 
 
 def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery, ...]:
-    before, gradients, weights = update.before, update.gradients, update.weights
-    p, score = before["probability"], before["score"]
-    rows: list[tuple[Cell, ...]] = [
-        (
-            name,
-            float(score[i]),
-            float(p[i]),
-            TARGET[i],
-            float(0.5 * (TARGET[i] - p[i]) ** 2),
-            gradients["probability"][i],
-            gradients["score"][i],
-        )
-        for i, name in enumerate(CLASSES)
-    ]
-    rows.append(("sum", None, float(p.sum()), TARGET.sum(), update.errors[0], None, None))
-    each = [
-        (f"kernel {k + 1} ({r + 1}, {c + 1})", ("kernel", (k, r, c)))
-        for k in range(KERNELS) for r in range(3) for c in range(3)
-    ] + [(f"bias of kernel {k + 1}", ("kernel_bias", (k,))) for k in range(KERNELS)]  # fmt: skip
-    each += [(f"bias of {name}", ("bias", (i,))) for i, name in enumerate(CLASSES)]
+    weights, p = update.weights, update.before["probability"]
     return (
         Gallery(
             "Step 1: all weights begin random",
             (
                 *(_numbers(k, f"kernel {i + 1}", side=120) for i, k in enumerate(weights["kernel"])),
-                *(
-                    _numbers(_both(row), f"weights of {name}", "for map 1 and map 2", 250)
-                    for name, row in zip(CLASSES, weights["weight"], strict=True)
-                ),
+                *_of_classes(weights, "weights of {}", "for map 1 and map 2"),
             ),
             "Two kernels of 3x3, and for each class a weight for each of the 2 x 3x3 numbers that come in; the "
             "biases are 0.",
@@ -355,74 +333,28 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
         Gallery(
             "Step 2: the boat goes through the network",
             (
-                value_panel(before["image"], title="the boat", note="8x8 pixels", side=288),
-                *(
-                    _numbers(before[layer][k], f"{what} {k + 1}")
-                    for layer, what in (("conv", "convolution"), ("relu", "ReLU"), ("pool", "2x2 max pooling"))
-                    for k in range(KERNELS)
-                ),
+                value_panel(update.before["image"], title="the boat", note="8x8 pixels", side=288),
+                *_of_maps(update.before, {"conv": "convolution", "relu": "ReLU", "pool": "2x2 max pooling"}),
             ),
             "Each convolution is 6x6 sums of nine products; ReLU makes 0 of what is negative; pooling keeps the "
             "largest of each 2x2. The 18 numbers of pooling, times the weights of each class, are its score in the "
             "table below.",
         ),
-        ResultTable(
-            "Step 3: the total error",
-            (
-                ("class", ""),
-                ("score", ".4f"),
-                ("output", ".4f"),
-                ("target", "g"),
-                ("\u00bd (target \u2212 output)\u00b2", ".4f"),
-                ("gradient by the output", ".4f"),
-                ("gradient by the score", ".4f"),
-            ),
-            tuple(rows),
-            "The outputs are the softmax of the scores. The target vector has a 1 at the boat. A gradient is how "
-            "much the total error rises for each unit that a number rises: that of an output is output \u2212 "
-            "target; that of a score is output x (its gradient \u2212 the sum of gradient x output), since every "
-            "score moves all four outputs.",
-        ),
+        _error_shown(update),
         Gallery(
             "Step 4: backwards through the network",
             (
-                *(
-                    _numbers(gradients[layer][k], f"gradient by {what} {k + 1}")
-                    for layer, what in (("pool", "pooling"), ("conv", "convolution"))
-                    for k in range(KERNELS)
-                ),
+                *_of_maps(update.gradients, {"pool": "gradient by pooling", "conv": "gradient by convolution"}),
                 *(
                     _numbers(k, f"gradient by kernel {i + 1}", "the sum over its 36 places", 120)
-                    for i, k in enumerate(gradients["kernel"])
+                    for i, k in enumerate(update.gradients["kernel"])
                 ),
-                *(
-                    _numbers(_both(row), f"gradient by the weights of {name}", side=250)
-                    for name, row in zip(CLASSES, gradients["weight"], strict=True)
-                ),
+                *_of_classes(update.gradients, "gradient by the weights of {}"),
             ),
             "Each layer hands its gradients to the one before. Pooling hands each to the place where the maximum was, "
             "ReLU stops those where it made a 0. Red: the error rises with the number; blue: it falls.",
         ),
-        ResultTable(
-            "Step 4, number for number",
-            (
-                ("weight (row, column)", ""),
-                ("before", ".4f"),
-                ("gradient by hand", ".8f"),
-                ("gradient by PyTorch", ".8f"),
-                ("after", ".4f"),
-            ),
-            tuple(
-                (
-                    label,
-                    *(float(source[name][at]) for source in (weights, gradients, update.autograd)),
-                    float(weights[name][at] - update.rate * gradients[name][at]),
-                )
-                for label, (name, at) in each
-            ),
-            f"After is before \u2212 {update.rate:g} x gradient. The 72 weights of the classes, drawn above, are "
-            f"updated alike, and compared too: the largest difference of all is {update.disagreement:.0e}.",
-        ),
+        _number_for_number(update),
         ResultTable(
             "The same boat again",
             (("class", ""), ("target", "g"), ("output before", ".4f"), ("after one update", ".4f")),
@@ -431,6 +363,53 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
             ),
             f"Nearer to the target, by a little: {needed} such updates bring the boat to {WANTED:g}.",
         ),
+    )
+
+
+def _of_maps(arrays: Arrays, layers: Mapping[str, str]) -> list[Panel]:
+    """The maps of some layers, which have these titles."""
+    return [_numbers(arrays[layer][k], f"{title} {k + 1}") for layer, title in layers.items() for k in range(KERNELS)]
+
+
+def _of_classes(arrays: Arrays, title: str, note: str = "") -> list[Panel]:
+    rows = zip(CLASSES, arrays["weight"], strict=True)
+    return [_numbers(_both(row), title.format(name), note, 250) for name, row in rows]
+
+
+def _error_shown(update: OneUpdate) -> ResultTable:
+    p, gradients = update.before["probability"], update.gradients
+    errors = 0.5 * (TARGET - p) ** 2
+    numbers = (update.before["score"], p, TARGET, errors, gradients["probability"], gradients["score"])
+    rows: list[tuple[Cell, ...]] = [(name, *(float(of[i]) for of in numbers)) for i, name in enumerate(CLASSES)]
+    rows.append(("sum", None, float(p.sum()), TARGET.sum(), update.errors[0], None, None))
+    titles = ["score", "output", "target", "\u00bd (target \u2212 output)\u00b2"]
+    titles += ["gradient by the output", "gradient by the score"]
+    return ResultTable(
+        "Step 3: the total error",
+        (("class", ""), *((title, "g" if title == "target" else ".4f") for title in titles)),
+        tuple(rows),
+        "The outputs are the softmax of the scores. The target vector has a 1 at the boat. A gradient is how "
+        "much the total error rises for each unit that a number rises: that of an output is output \u2212 "
+        "target; that of a score is output x (its gradient \u2212 the sum of gradient x output), since every "
+        "score moves all four outputs.",
+    )
+
+
+def _number_for_number(update: OneUpdate) -> ResultTable:
+    each: list[tuple[str, str, tuple[int, ...]]] = [
+        (f"kernel {k + 1} ({r + 1}, {c + 1})", "kernel", (k, r, c)) for k, r, c in np.ndindex(KERNELS, 3, 3)
+    ]
+    each += [(f"bias of kernel {k + 1}", "kernel_bias", (k,)) for k in range(KERNELS)]
+    each += [(f"bias of {name}", "bias", (i,)) for i, name in enumerate(CLASSES)]
+    after = updated_weights(update.weights, update.gradients, update.rate)
+    sources = (update.weights, update.gradients, update.autograd, after)
+    columns = (("before", ".4f"), ("gradient by hand", ".8f"), ("gradient by PyTorch", ".8f"), ("after", ".4f"))
+    return ResultTable(
+        "Step 4, number for number",
+        (("weight (row, column)", ""), *columns),
+        tuple((label, *(float(source[name][at]) for source in sources)) for label, name, at in each),
+        f"After is before \u2212 {update.rate:g} x gradient. The 72 weights of the classes, drawn above, are "
+        f"updated alike, and compared too: the largest difference of all is {update.disagreement:.0e}.",
     )
 
 

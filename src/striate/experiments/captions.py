@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.experiments.drawn import HUES, OBJECTS, draw_object
+from striate.experiments.fitting import fit_one_cycle
 from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
 from striate.plotting import Panel, image_panel
 from striate.plotting.colours import sequential
@@ -199,18 +200,12 @@ def train_captioner(n: int = 4000, epochs: int = 9, seed: int = 0) -> Captioner:
     rng = np.random.default_rng(seed)
     some = list(scenes(n, rng))
     x, words = as_input(scene_images(some, rng)), torch.from_numpy(word_numbers([s.description for s in some]))
-    model, batch = Captioner(), 64
-    steps = epochs * -(-n // batch)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps + 1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        for part in torch.split(torch.randperm(n, generator=generator), batch):
-            optimizer.zero_grad()
-            torch.autograd.backward(F.cross_entropy(model(x[part], words[part]).flatten(0, 1), words[part].flatten()))
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
+    model = Captioner()
+
+    def loss(part: Tensor) -> Tensor:
+        return F.cross_entropy(model(x[part], words[part]).flatten(0, 1), words[part].flatten())
+
+    fit_one_cycle(model, loss, n, epochs=epochs, peak=4e-3, seed=seed, clip=1.0)
     return model.eval()
 
 

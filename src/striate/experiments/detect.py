@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.datasets.shapes import open_shapes, shapes_in_image
-from striate.experiments.fitting import built
+from striate.experiments.fitting import built, fit_one_cycle
 from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
 from striate.learning import evaluating
 from striate.loading.network import check
@@ -165,21 +165,14 @@ def train_detector(scenes: Sequence[DrawnScene], *, epochs: int = 6, seed: int =
     """
     x, classes, boxes = training_windows(scenes, np.random.default_rng(seed))
     images, y, target = scene_tensor(x), torch.from_numpy(classes), torch.from_numpy(boxes)
-    module, batch = built(NETWORK, seed), 64
-    steps = epochs * -(-len(y) // batch)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps + 1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        for part in torch.split(torch.randperm(len(y), generator=generator), batch):
-            out = module(images[part]).flatten(1)
-            there = y[part] > 0
-            loss = F.cross_entropy(out[:, :-4], y[part])
-            loss = loss + 2 * F.smooth_l1_loss(out[there, -4:], target[part][there], beta=0.1)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            schedule.step()
+    module = built(NETWORK, seed)
+
+    def loss(part: Tensor) -> Tensor:
+        out, there = module(images[part]).flatten(1), y[part] > 0
+        of_boxes = F.smooth_l1_loss(out[there, -4:], target[part][there], beta=0.1)
+        return F.cross_entropy(out[:, :-4], y[part]) + 2 * of_boxes
+
+    fit_one_cycle(module, loss, len(y), epochs=epochs, peak=5e-3, seed=seed)
     return module
 
 

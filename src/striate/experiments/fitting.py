@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,59 @@ def fit_tensors(module: nn.Module, x: Tensor, y: Tensor, *, seed: int = 0, **set
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # dropout
         return [event for event in training(module, batches, recipe) if isinstance(event, Epoch)]
+
+
+def fit_one_cycle(
+    module: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    n: int,
+    *,
+    epochs: int,
+    peak: float,
+    seed: int = 0,
+    batch_size: int = 64,
+    clip: float = 0.0,
+) -> None:
+    """Trains *module* in place with AdamW and one cycle of the learning rate, for losses that no recipe has.
+
+    Args:
+        module: What is trained.
+        loss: Of a batch, whose items are given by their numbers, int64 ``(B,)``.
+        n: How many items there are.
+        epochs: Passes over them.
+        peak: The maximum learning rate.
+        seed: Of the order of the items.
+        batch_size: Items per step.
+        clip: The maximum norm of the gradient; 0: no limit.
+    """
+    optimizer = torch.optim.AdamW(module.parameters(), weight_decay=0.01)
+    steps = epochs * -(-n // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps + 1)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        for part in torch.split(torch.randperm(n, generator=generator), batch_size):
+            optimizer.zero_grad()
+            torch.autograd.backward(loss(part))
+            if clip:
+                nn.utils.clip_grad_norm_(module.parameters(), clip)
+            optimizer.step()
+            schedule.step()
+
+
+def fit_each(
+    nets: Mapping[str, str], x: Tensor, y: Tensor, *, seed: int, repeats: int, **settings: Any
+) -> Iterator[tuple[str, list[nn.Module]]]:
+    """Builds and trains each of *nets* by name, *repeats* times with initial weights of their own; as they are done.
+
+    >>> x, y = torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])
+    >>> [(name, len(nets)) for name, nets in fit_each({"a": "input 2; linear 2"}, x, y, seed=0, repeats=3, epochs=1)]
+    [('a', 3)]
+    """
+    for name, text in nets.items():
+        trained = [built(text, seed + i) for i in range(repeats)]
+        for i, net in enumerate(trained):
+            fit_tensors(net, x, y, seed=seed + i, **settings)
+        yield name, trained
 
 
 def scores_of(module: nn.Module, x: Tensor, batch_size: int = 512) -> Tensor:

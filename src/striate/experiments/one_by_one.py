@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from striate.experiments.fitting import built, fit_tensors, shape_tensors, share_right
+from striate.experiments.fitting import fit_each, shape_tensors, share_right
 from striate.experiments.outcome import Experiment, Outcome, ResultTable, Say
 from striate.loading.network import check
 from striate.report.lines import ChartLine, LineChart
@@ -49,11 +49,8 @@ def one_by_one(seed: int, say: Say) -> Outcome:
     (x, y), (test_x, test_y) = shape_tensors(seed, n=ITEMS, test=TEST, size=SIZE)
     accuracy: dict[str, list[float]] = {}
     trained: dict[str, list[nn.Module]] = {}
-    for name, text in NETS.items():
-        trained[name] = [built(text, seed + i) for i in range(REPEATS)]
-        for i, net in enumerate(trained[name]):
-            fit_tensors(net, x, y, seed=seed + i, epochs=EPOCHS, lr=3e-3)
-        accuracy[name] = [share_right(net, test_x, test_y) for net in trained[name]]
+    for name, nets in fit_each(NETS, x, y, seed=seed, repeats=REPEATS, epochs=EPOCHS, lr=3e-3):
+        trained[name], accuracy[name] = nets, [share_right(net, test_x, test_y) for net in nets]
         say(f"{name}: {np.mean(accuracy[name]):.1%} of {TEST:,} test images right")
     mean = {name: float(np.mean(values)) for name, values in accuracy.items()}
     size = {name: (check(text).parameters or 0, check(text).macs or 0) for name, text in NETS.items()}

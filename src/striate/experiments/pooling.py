@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from striate.experiments.fitting import built, fit_tensors, scores_of, shape_tensors
+from striate.experiments.fitting import built, fit_each, scores_of, shape_tensors
 from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
 from striate.loading.network import check
 from striate.plotting import ColourScale, Panel
@@ -62,17 +62,16 @@ def pooling(seed: int, say: Say) -> Outcome:
     trained: dict[str, list[nn.Module]] = {}
     right: dict[str, list[float]] = {}
     same: dict[str, float] = {}
-    for name in (MAX, MEAN, CONV, STRIDE):
-        trained[name] = [built(NETS[name], seed + i) for i in range(REPEATS)]
-        for i, net in enumerate(trained[name]):
-            fit_tensors(net, x, y, seed=seed + i, epochs=EPOCHS, lr=3e-3)
-        answers = [scores_of(net, test_x).argmax(dim=1) for net in trained[name]]
-        moved = [scores_of(net, shifted(test_x)).argmax(dim=1) for net in trained[name]]
+    texts = {name: text for name, text in NETS.items() if name != NONE}
+    for name, nets in fit_each(texts, x, y, seed=seed, repeats=REPEATS, epochs=EPOCHS, lr=3e-3):
+        trained[name] = nets
+        answers = [scores_of(net, test_x).argmax(dim=1) for net in nets]
+        moved = [scores_of(net, shifted(test_x)).argmax(dim=1) for net in nets]
         right[name] = [float((a == test_y).double().mean()) for a in answers]
         same[name] = float(np.mean([float((a == b).double().mean()) for a, b in zip(answers, moved, strict=True)]))
         say(f"{name}: {np.mean(right[name]):.1%} of {TEST:,} test images right")
-    nets = {name: nets[0] for name, nets in trained.items()} | {NONE: built(NETS[NONE], seed)}
-    seconds = _seconds(nets, test_x[:TIMED])
+    firsts = {name: nets[0] for name, nets in trained.items()} | {NONE: built(NETS[NONE], seed)}
+    seconds = _seconds(firsts, test_x[:TIMED])
     mean = {name: float(np.mean(values)) for name, values in right.items()}
     reports = {name: check(text) for name, text in NETS.items()}
     rows = tuple(

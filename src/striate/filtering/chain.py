@@ -21,12 +21,11 @@ from striate.filtering.lab import (
     convolve,
     kernel_panels,
     pool,
-    range_text,
     read_pixels,
 )
 from striate.filtering.sliding import ACTIVATIONS
 from striate.filtering.steps import input_panel
-from striate.plotting.picture import ColourScale, HasPicture, Panel, Picture, image_panel, panel_grid
+from striate.plotting.picture import ColourScale, HasPicture, Panel, Picture, image_panel, panel_grid, range_text
 
 POOLINGS = {"maxpool": "max", "avgpool": "average", "sumpool": "sum"}
 WORDS = ("conv", *POOLINGS, *ACTIVATIONS)

@@ -24,6 +24,7 @@ from striate.plotting.picture import (
     Picture,
     image_panel,
     panel_grid,
+    range_text,
     short,
     value_panel,
 )
@@ -319,15 +320,6 @@ def kernel_text() -> str:
         table = _table(kernel.weights[0], indent=4) if small else f"    {both or shape_text(kernel.shape)}"
         blocks.append(f"{kernel.name}: {kernel.purpose}\n{table}")
     return "\n".join([*blocks, f"append a size to {', '.join(SIZED)} (box-5), an angle to gabor (gabor-45)"])
-
-
-def range_text(values: np.ndarray) -> str:
-    """The least and the largest number.
-
-    >>> range_text(np.array([3.0, -1.25]))
-    '-1.25 to 3'
-    """
-    return f"{short(float(values.min()))} to {short(float(values.max()))}"
 
 
 def kernel_panels(kernel: Kernel, side: int = 0) -> list[Panel]:

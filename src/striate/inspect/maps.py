@@ -15,7 +15,7 @@ from striate.errors import SeeError, nearest
 from striate.inspect.capture import layer_calls
 from striate.inspect.inspection import DrawnInspection, Inspection, value_range
 from striate.learning import evaluating
-from striate.plotting.picture import ColourScale, Panel, Picture, panel_grid, short, value_panel
+from striate.plotting.picture import ColourScale, Panel, Picture, panel_grid, range_text, short, value_panel
 from striate.plotting.text import PAPER
 
 MAX_MAPS = 32  # in a figure
@@ -80,7 +80,7 @@ class FeatureMaps(DrawnInspection):
             footer = f"One row per channel, from top to bottom: {', '.join(map(str, chosen.tolist()))}."
         else:
             panels = [
-                Panel(value_panel(self.values[c], scale).image, self._name(c), _range(self.values[c]), side=112)
+                Panel(value_panel(self.values[c], scale).image, self._name(c), range_text(self.values[c]), side=112)
                 for c in chosen.tolist()
             ]
             dead = int((self.values == 0).all(axis=(1, 2)).sum())
@@ -101,10 +101,6 @@ class FeatureMaps(DrawnInspection):
         panel.image[np.isnan(rows).reshape(-1, wide)] = PAPER  # behind the last
         footer = "" if wide == len(features) else f"Feature 0 is at the top left; {wide} per row."
         return panel_grid([panel], title=self.title, scale=scale, footer=footer)
-
-
-def _range(plane: np.ndarray) -> str:
-    return f"{short(float(plane.min()))} to {short(float(plane.max()))}"
 
 
 def feature_maps(module: nn.Module, x: Tensor, layer: str, order: str = "strength") -> FeatureMaps:

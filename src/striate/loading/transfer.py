@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from striate.analysis import infer
-from striate.errors import ModelError, RecipeError, SpecError, nearest, shape_text
+from striate.errors import ModelError, RecipeError, SpecError, listed, nearest, shape_text
 from striate.fetching import Progress
 from striate.learning import freeze
 from striate.loading.network import Given, open_network
@@ -88,9 +88,9 @@ class Pretrained:
             head = head_of(module.graph)
         loaded, new, unused = carry(self.module, module, but=frozenset(head), path=self.path)
         say(f"loaded the weights of {len(loaded)} of {len(loaded) + len(new)} layers from {self.path}")
-        say(f"new layers: {_some(new)}" if new else "head kept: same classes")
+        say(f"new layers: {listed(new, 10)}" if new else "head kept: same classes")
         if unused:
-            say(f"not loaded (no layer with that name): {_some(unused)}")
+            say(f"not loaded (no layer with that name): {listed(unused, 10)}")
         return loaded
 
 
@@ -194,8 +194,8 @@ def carry(
                 value.copy_(others[key])
     if not loaded and expected.keys() - but:
         raise ModelError(
-            f"{path}: none of its layers has the name and shape of one of the network; it has {_some(tuple(given))}, "
-            f"the network has {_some(tuple(expected))}; omit --net to use the file's own network"
+            f"{path}: none of its layers has the name and shape of one of the network; it has {listed(given, 10)}, "
+            f"the network has {listed(expected, 10)}; omit --net to use the file's own network"
         )
     new = tuple(layer for layer in expected if layer not in loaded)
     return tuple(loaded), new, tuple(layer for layer in given if layer not in expected)
@@ -228,7 +228,9 @@ def freeze_to(module: nn.Module, names: list[str], layer: str, loaded: tuple[str
     lines = [f"frozen up to {frozen[-1]}: {fixed:,} parameters; trainable: {trained:,}"]
     if loaded is not None:
         random = tuple(name for name in _by_layer(module) if name in frozen and name not in loaded)
-        lines += [f"warning: frozen with random weights: {_some(random)}; add --weights, or freeze less"] * bool(random)
+        lines += [f"warning: frozen with random weights: {listed(random, 10)}; add --weights, or freeze less"] * bool(
+            random
+        )
     return lines
 
 
@@ -238,7 +240,3 @@ def _nearest_layer(layer: str, names: list[str]) -> str:
     near = nearest(layer, [*names, *sorted(groups)])
     tops = list(dict.fromkeys(name.split(".")[0] for name in names))
     return near if "did you mean" in near else nearest(layer, tops)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from striate.analysis import infer
-from striate.errors import DataError, Error, ModelError
+from striate.errors import DataError, Error, ModelError, listed
 from striate.files import write_safely
 from striate.learning import Scorer, Speed, evaluating
 from striate.model.contract import TEST_TIME, Contract
@@ -216,9 +216,9 @@ def _check_shapes(module: nn.Module, header: Header) -> None:
     expected = {name: (DTYPES.get(t.dtype, "?"), tuple(t.shape)) for name, t in module.state_dict().items()}
     missing, extra = sorted(expected.keys() - header.tensors.keys()), sorted(header.tensors.keys() - expected.keys())
     if missing:
-        raise ModelError(f"the net needs {_some(missing)}, which the file does not contain")
+        raise ModelError(f"the net needs {listed(missing, 6)}, which the file does not contain")
     if extra:
-        raise ModelError(f"the file contains {_some(extra)}, which the net does not have")
+        raise ModelError(f"the file contains {listed(extra, 6)}, which the net does not have")
     for name, (dtype, shape) in expected.items():
         if header.tensors[name] != (dtype, shape):
             came: tuple[str, Shape] = header.tensors[name]
@@ -244,7 +244,3 @@ def _check_own(model: Model, header: Header) -> None:
             f"the module does not take inputs of {list(contract.input)}: {type(error).__name__}: {why}"
         ) from None
     check_outputs(outputs, contract)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from striate.analysis import LegalInputs, Problem, Report, analyse
-from striate.analysis.table import name_list
-from striate.errors import ShapeError, SpecError, shape_text
+from striate.errors import ShapeError, SpecError, listed, shape_text
 from striate.net.build import Net
 from striate.net.read_call import Record
 from striate.net.read_faults import Fault, adopted, fault_of
@@ -108,7 +107,7 @@ def read_all(module: nn.Module, input: Shape | str | tuple[Shape, ...], output: 
     lost = [s.problem(next((n for n in names if n.startswith(legal(s.path))), legal(s.path))) for s in strays]
     scripted = isinstance(module, Compiled) or any(isinstance(p, torch.jit.ScriptModule) for p in module.modules())
     hidden = "a scripted module is read as one part; check the module before torch.jit.script or trace for its layers"
-    notes = (f"lazy layers have the sizes that this input gives them: {name_list(lazy)}",) if lazy else ()
+    notes = (f"lazy layers have the sizes that this input gives them: {listed(lazy, 6)}",) if lazy else ()
     return replace(reading, strays=tuple(lost), notes=(*notes, *[hidden] * scripted, *reading.notes))
 
 
@@ -187,10 +186,10 @@ def _told(trace: Trace, graph: Graph, notes: Iterable[str], names: dict[Record, 
     notes = list(notes)
     if trace.idle:
         what = "whose multiply-accumulates are not counted"
-        notes.append(f"runs on numbers that do not come from the input, {what}: {name_list(list(trace.idle))}")
+        notes.append(f"runs on numbers that do not come from the input, {what}: {listed(list(trace.idle), 6)}")
     added = tuple(name for record, name in names.items() if record.added)
     if added:
-        notes.append(f"shown as the fixes would have it, but not in the module or the totals: {name_list(added)}")
+        notes.append(f"shown as the fixes would have it, but not in the module or the totals: {listed(added, 6)}")
     advice = [Problem(layer(s), s.message, s.fix) for s in trace.asides]
     fits = frozenset(name for name, s in slips if s.sizes)
     features = tuple((name, s.features) for name, s in slips if s.features)

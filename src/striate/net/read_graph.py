@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from striate.analysis import infer, receptive
 from striate.analysis.cost import parameters as formula
-from striate.analysis.table import name_list
-from striate.errors import SpecError
+from striate.errors import SpecError, listed
 from striate.net.read_call import Record, tensors
 from striate.net.read_trace import Trace
 from striate.spec import Graph, Node, Opaque, Shape
@@ -186,11 +185,11 @@ def _named(
         nodes.append(Node(name, op, inputs))
     graph = Graph(trace.input.shape, tuple(nodes), tuple(called[t] for t in taps), tuple(counted))
     if shared:
-        notes.append(f"weights that serve again count once: {name_list(shared)}")
+        notes.append(f"weights that serve again count once: {listed(shared, 6)}")
     if taps:
         notes.append(
             f"the module has {len(taps) + 1} outputs; analysed is {chosen or 'the first'}, choose with --output; "
-            f"the others: {name_list([_key_and_name(keys.get(t, ''), called[t]) for t in taps])}"
+            f"the others: {listed([_key_and_name(keys.get(t, ''), called[t]) for t in taps], 6)}"
         )
     for tables in trace.idle.values():
         seen |= tables
@@ -198,7 +197,7 @@ def _named(
     if unused:
         count = sum(parameters[name][1] for name in unused)
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
-        notes.append(f"{count:,} parameters are not used for this output and not counted: {name_list(owners)}")
+        notes.append(f"{count:,} parameters are not used for this output and not counted: {listed(owners, 6)}")
     return _known(graph, {called[r]: r.shape for r in order}), notes, called
 
 

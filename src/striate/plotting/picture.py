@@ -254,6 +254,15 @@ def short(number: float) -> str:
     return f"{number:.0f}" if 100 <= abs(number) < 1e5 else f"{number:.3g}"
 
 
+def range_text(values: np.ndarray) -> str:
+    """The least and the largest number.
+
+    >>> range_text(np.array([3.0, -1.25]))
+    '-1.25 to 3'
+    """
+    return f"{short(float(values.min()))} to {short(float(values.max()))}"
+
+
 def _row(panels: Sequence[Panel]) -> list[Image.Image]:
     """The panels of a row, their images side by side even where one title takes more lines."""
     titles = [_title(panel) for panel in panels]
