@@ -18,10 +18,11 @@ from torch import nn
 import striate
 from striate.errors import SpecError
 from striate.exporters import FORMATS, ExportError, export_model, exported, standalone
-from striate.exporters.comparing import compare_file, decided, generated, meaning
+from striate.exporters.comparing import compare_file, decided, generated
 from striate.exporters.onnx import OPSET, OnnxRunner, write_onnx
 from striate.model.contract import Contract
 from striate.model.model import Model
+from striate.model.predictor import meaning
 from striate.net import build
 from striate.run import exporting
 from striate.spec import parse

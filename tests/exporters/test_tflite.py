@@ -19,9 +19,10 @@ from exporters.test_exported_models import MODELS, heavier, model_of, write
 from striate.cli.export import _verified
 from striate.errors import SpecError
 from striate.exporters import FORMATS, ExportError, exported, standalone
-from striate.exporters.comparing import generated, meaning
+from striate.exporters.comparing import generated
 from striate.exporters.other_formats import is_own_tflite, write_tflite
 from striate.model.contract import Contract
+from striate.model.predictor import meaning
 
 
 def litert(module: str) -> Any:

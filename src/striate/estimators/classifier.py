@@ -12,6 +12,7 @@ from sklearn.utils.validation import column_or_1d
 
 from striate.errors import DataError, ModelError
 from striate.estimators.estimator import NetworkEstimator
+from striate.model.predictor import meaning
 from striate.tasks import CLASSIFICATION, MULTILABEL, Task
 
 
@@ -72,11 +73,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """float64 ``(N, K)``: the probability of each class, by the temperature that was fitted on validation."""
-        scores = self._scores(X) / self.model_.contract.temperature
-        if self._several:
-            return np.asarray(1 / (1 + np.exp(-scores.clip(-700, 700))))
-        p = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(p / p.sum(axis=1, keepdims=True))
+        return meaning(self._scores(X), self.model_.contract)
 
     @property
     def _several(self) -> bool:

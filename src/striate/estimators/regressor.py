@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 
 from striate.errors import ModelError
 from striate.estimators.estimator import NetworkEstimator
+from striate.model.predictor import meaning
 from striate.tasks import REGRESSION, Task
 
 
@@ -30,9 +31,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """float64 ``(N,)``, or ``(N, V)`` where y was a matrix: the values, in the units of y."""
-        scores = self._scores(X)
-        contract = self.model_.contract
-        values: np.ndarray = scores * np.array(contract.target_std) + np.array(contract.target_mean)
+        values = meaning(self._scores(X), self.model_.contract)
         return values if self._columns else values[:, 0]
 
     def _targets(self, y: Any) -> tuple[np.ndarray, Task, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from striate.errors import counted, listed
 from striate.exporters.exported import ExportError, FileComparison, Reduction
 from striate.model.contract import Contract
 from striate.model.model import Model
+from striate.model.predictor import meaning
 from striate.tasks import Metric
 
 Runner = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # prepared items to probabilities (values) and scores
@@ -107,18 +108,6 @@ def _gaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The largest difference in each item; a value that is no number is infinitely far."""
     gaps = np.abs(np.asarray(one, np.float64) - other).reshape(len(one), -1).max(1)
     return np.asarray(np.nan_to_num(gaps, nan=np.inf))
-
-
-def meaning(scores: np.ndarray, contract: Contract) -> np.ndarray:
-    """Probabilities, float64, of *scores* ``(N, K, ...)``; values in the data's own units."""
-    scores = np.asarray(scores, np.float64)
-    if not contract.task.activation:
-        return np.asarray(scores * contract.target_std + contract.target_mean)
-    scores = scores / contract.temperature
-    if contract.task.activation == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-scores.clip(-700, 700))))
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def decided(probabilities: np.ndarray, contract: Contract) -> np.ndarray:

@@ -120,6 +120,21 @@ class Predictor(ABC):
                     yield answer_of(self.contract.task, next(scores), context)
 
 
+def meaning(scores: np.ndarray, contract: Contract) -> np.ndarray:
+    """float64: the probabilities of *scores* ``(N, K, ...)``; in regression values in the data's own units, positions
+    as shares of the input's sides.
+
+    >>> meaning(np.zeros((1, 2)), Contract(("dark", "bright"), (1, 2, 2), "L", (0.5,), (0.5,)))
+    array([[0.5, 0.5]])
+    """
+    if contract.task.activation == "softmax":
+        return np.moveaxis(np.exp(log_softmax(np.moveaxis(scores, 1, -1), contract.temperature)), -1, 1)
+    scores = scores.astype(np.float64)
+    if contract.task.activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-(scores / contract.temperature).clip(-700, 700))))
+    return np.asarray(scores * contract.target_std + contract.target_mean)
+
+
 def output_context(
     contract: Contract,
     sizes: np.ndarray | None = None,
@@ -153,7 +168,7 @@ def output_context(
         contract.energy,
         file=file,
         text=text,
-        unstandardise=lambda scores: scores.astype(np.float64) * contract.target_std + contract.target_mean,
+        unstandardise=lambda scores: meaning(scores, contract),
         in_pixels=lambda values: in_pixels(values, contract, sizes),
         upright=lambda mask, size=None: upright_mask(
             mask, contract, size or (None if sizes is None else (*sizes[0].tolist(),))

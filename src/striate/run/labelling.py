@@ -20,7 +20,7 @@ from striate.loading import Given
 from striate.metrics import SegmentationScores
 from striate.model.header import code_and_path
 from striate.model.model import Model
-from striate.model.predictor import output_context
+from striate.model.predictor import meaning, output_context
 from striate.model.prepare import normalise
 from striate.run.devices import placed
 from striate.run.folder import SERIES, Say, is_finished, to_stderr
@@ -151,16 +151,12 @@ def _by_folds(
                 continue
             at = range(0, len(part.arrays), BATCH)
             scores = np.concatenate([model.scores(part.arrays.inputs[i : i + BATCH]) for i in at])
-            predicted.append(_unstandardised(scores, model) if model.contract.task.continuous else scores)
+            predicted.append(meaning(scores, model.contract) if model.contract.task.continuous else scores)
     n = sum(len(part.arrays) for part in held)
     say(f"note: {counted(n, 'item')}, each judged by the fold that was tested on it")
     if missing:
         say(f"note: not finished, so that nothing judges their items: {listed(missing)}")
     return _judged(model, held, np.concatenate(predicted))
-
-
-def _unstandardised(scores: np.ndarray, model: Model) -> np.ndarray:
-    return scores.astype(np.float64) * model.contract.target_std + model.contract.target_mean
 
 
 def _ious(model: Model, held: Sequence[Held]) -> np.ndarray:

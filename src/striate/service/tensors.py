@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from striate._version import __version__
-from striate.metrics.calibration import log_softmax
 from striate.model.contract import IMAGES, Contract
+from striate.model.predictor import meaning
 from striate.service.current import Loaded
 from striate.service.reading import Items, RefusedError, checked_count, image_item, json_kind, listed_keys, text_item
 
@@ -161,7 +161,7 @@ def _tensor(tensor: dict[str, Any], shape: tuple[int, ...], contract: Contract, 
 def reply_of(loaded: Loaded, asked: Question, scores: np.ndarray) -> dict[str, Any]:
     """The answer to a question, from the *scores* ``(N, ...)`` of its items."""
     of = {"scores": scores}
-    of[_outputs(loaded.contract)[0]] = _meaning(scores, loaded.contract)
+    of[_outputs(loaded.contract)[0]] = meaning(scores, loaded.contract)
     outputs = [
         {
             "name": name,
@@ -173,12 +173,3 @@ def reply_of(loaded: Loaded, asked: Question, scores: np.ndarray) -> dict[str, A
     ]
     more = {} if asked.id is None else {"id": asked.id}
     return {"model_name": loaded.name, "model_version": str(loaded.version), **more, "outputs": outputs}
-
-
-def _meaning(scores: np.ndarray, contract: Contract) -> np.ndarray:
-    """Probabilities, or values in the data's units (positions as shares of the input's sides)."""
-    if contract.task.activation == "softmax":
-        return np.moveaxis(np.exp(log_softmax(np.moveaxis(scores, 1, -1), contract.temperature)), -1, 1)
-    if contract.task.activation == "sigmoid":
-        return 1 / (1 + np.exp(-np.clip(scores.astype(np.float64) / contract.temperature, -700, 700)))
-    return scores.astype(np.float64) * contract.target_std + contract.target_mean
