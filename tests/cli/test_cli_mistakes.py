@@ -40,7 +40,7 @@ def desk(in_folder, digit, trained):
 LAYOUT = "FOLDER/CLASS/IMAGE"
 MISTAKES = {
     # the wrong thing for DATA
-    "an archive": (["train", "photos.zip"], 3, ["photos.zip: not a format of data sets; unpack it", "docs/data.md"]),
+    "an archive": (["train", "photos.zip"], 3, ["photos.zip: 1 image directly in it", LAYOUT]),
     "one image": (["train", "seven.png"], 3, ["seven.png: a single image is not a data set"]),
     "no data at all": (["train"], 2, ["Missing argument 'DATA'", "striate train --help"]),
     "a path of Windows": (["train", "C:\\Users\\me\\photos"], 3, ["C:\\Users\\me\\photos: file not found"]),

@@ -97,9 +97,9 @@ def test_a_missing_folder(tmp_path, class_folders):
 
 
 def test_a_file(tmp_path):
-    (tmp_path / "flowers.zip").write_bytes(b"PK")
-    assert message(tmp_path / "flowers.zip") == (
-        f"{tmp_path / 'flowers.zip'}: not a format of data sets; unpack it and name what was in it{ACCEPTED}"
+    (tmp_path / "flowers.rar").write_bytes(b"Rar!")
+    assert message(tmp_path / "flowers.rar") == (
+        f"{tmp_path / 'flowers.rar'}: not a format of data sets; unpack it and name what was in it{ACCEPTED}"
     )
     (tmp_path / "flower.png").write_bytes(b"")
     assert message(tmp_path / "flower.png") == f"{tmp_path / 'flower.png'}: a single image is not a data set{ACCEPTED}"

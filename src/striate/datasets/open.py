@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.folds import in_fold
 from striate.datasets.options import DataOptions
+from striate.datasets.sources.archives import is_archive, unpacked
 from striate.datasets.sources.array_files import is_array_files, open_array_files
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
@@ -37,7 +38,7 @@ from striate.tasks import Task, task_named
 
 TEST_FRACTION = 0.2  # taken from the training split where a data set comes without a test split
 _FEW = 6  # folders beside each other, of which one may be all that has images
-_PACKED = {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz"}
+_PACKED = {".gz", ".7z", ".rar", ".bz2", ".xz"}
 
 
 Data: TypeAlias = "str | Path | DataSet | Any"  # DATA; Any: what open_in_memory takes
@@ -192,6 +193,13 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
         exists = False
     if not exists:
         raise DataError(f"{path}: file not found{_nearest(path) or f'; {_ACCEPTED}'}")
+    if is_archive(path):
+        folder = unpacked(path)
+        try:
+            dataset = _open_path(folder, options)
+        except DataError as error:  # commands in it take the archive, too
+            raise type(error)(str(error).replace(str(folder), str(path))) from None
+        return replace(dataset, notes=(f"{path.name} is unpacked in {folder}", *dataset.notes))
     place, source = _place_and_source(path, options)
     if source is None:
         what = "a single image is not a data set" if is_image(path) else "not a format of data sets"

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Inputs
+from striate.datasets.sources.archives import is_archive, unpacked
 from striate.datasets.sources.array_files import ARRAY_SUFFIXES, loaded_arrays
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.folders import skipped
 from striate.datasets.sources.in_memory import frame_text, is_frame
 from striate.datasets.sources.npz import inputs_alone
 from striate.datasets.sources.numeric_tables import image_sides, numeric_columns, numeric_items
+from striate.datasets.sources.records import plain_path
 from striate.datasets.sources.rows import TableText, table_text
 from striate.datasets.sources.tables import NAMED, rows_alone
 from striate.errors import DataError, RecipeError
@@ -89,7 +91,9 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> I
         yield from _of_data_set(source, contract)
     elif not isinstance(source, str | Path) or not os.path.exists(source):
         yield source
-    elif (path := Path(source)).suffix.lower() in NAMED and path.is_file():
+    elif is_archive(source):
+        yield from _items(unpacked(Path(source)), contract, choice, say)
+    elif plain_path(path := Path(source)).suffix.lower() in NAMED and path.is_file():
         yield from _of_table(path, contract, choice)
     elif path.suffix.lower() in ARRAY_SUFFIXES and path.is_file():
         yield from _of_arrays(path, contract)

@@ -12,6 +12,7 @@ from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, Da
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import Data, open_data
 from striate.datasets.options import check_options
+from striate.datasets.sources.archives import is_archive, unpacked
 from striate.errors import DataError
 from striate.tasks import Task
 
@@ -52,6 +53,7 @@ def doctor(
     if not isinstance(data, str | Path):
         dataset = data if isinstance(data, DataSet) else open_data(data, task=task, **options)
         return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick))
+    data = unpacked(Path(data)) if is_archive(data) else data
     root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
     try:
         dataset, problems = open_data(data, task=task, **options), []

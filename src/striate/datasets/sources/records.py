@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.errors import DataError
 from striate.files import read_regular
 from striate.model.opening import is_image
 
 CONTENT = "(bytes)"  # stands for the content of a file
 RECORDS = (".jsonl", ".ndjson", ".json")
+_GZIP = b"\x1f\x8b"  # how a packed file begins
 _WANTED = 'expected records, such as {"file": "1.jpg", "label": "cat"}, in a list or one in each line'
+
+
+def plain_path(path: Path) -> Path:
+    """*path* without the ``.gz`` of a table that is packed.
+
+    >>> plain_path(Path("a.csv.gz")).name, plain_path(Path("a.gz")).name
+    ('a.csv', 'a.gz')
+    """
+    inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return inner if inner.suffix else path
+
+
+def table_bytes(path: Path) -> bytes:
+    """The content of a table's file, unpacked where it is a gzip file.
+
+    Raises:
+        OSError: It cannot be read. DataError: It is damaged, or would unpack to far more than its size lets expect.
+    """
+    data = read_regular(path)
+    if data[:2] != _GZIP:
+        return data
+    most = max(UNPACKED, RATIO * len(data))
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            text = stream.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: it cannot be unpacked ({error}); copy or download it again") from None
+    if len(text) > most:
+        raise DataError(f"{path}: more than {most:,} bytes come out of its {len(data):,}; if that is right, unpack it")
+    return text
 
 
 def records_text(path: Path) -> str:
@@ -29,7 +63,7 @@ def records_text(path: Path) -> str:
         DataError: It cannot be read, is no JSON, or has no records.
     """
     try:
-        said = read_regular(path).decode("utf-8-sig")
+        said = table_bytes(path).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror}); check its name and permissions") from None
     except UnicodeDecodeError:
@@ -44,7 +78,7 @@ def records_text(path: Path) -> str:
 
 
 def _rows(path: Path, said: str) -> list[dict[str, Any]]:
-    if path.suffix.lower() == ".json":
+    if plain_path(path).suffix.lower() == ".json":
         try:
             whole = json.loads(said)
         except (ValueError, RecursionError):

@@ -16,9 +16,8 @@ from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken
 from striate.datasets.sources.idx import RATIO, UNPACKED
-from striate.datasets.sources.records import RECORDS, cell_text, records_text
+from striate.datasets.sources.records import RECORDS, cell_text, plain_path, records_text, table_bytes
 from striate.errors import DataError, counted, listed, listed_quoted
-from striate.files import read_regular
 from striate.model.foreign import needed_package
 from striate.model.opening import is_image
 
@@ -248,10 +247,11 @@ class TableText:
         """
         if isinstance(path, TableText):
             return path
-        if path.suffix.lower() in RECORDS:
+        suffix = plain_path(path).suffix.lower()
+        if suffix in RECORDS:
             return cls(path, records_text(path), ",", True, (), in_memory=True)
         text, notes = table_text(path)
-        delimiters = [d for d in _DELIMITERS if d != " " or path.suffix.lower() not in (".csv", ".tsv")]
+        delimiters = [d for d in _DELIMITERS if d != " " or suffix not in (".csv", ".tsv")]
         heads = {delimiter: _head(text, delimiter) for delimiter in delimiters}
 
         def merit(delimiter: str) -> tuple[int, bool, bool, int]:
@@ -331,7 +331,7 @@ def table_text(path: Path) -> tuple[str, tuple[str, ...]]:
         DataError: It cannot be read, is empty, or is no text.
     """
     try:
-        data = read_regular(path)
+        data = table_bytes(path)
     except OSError as error:
         raise DataError(f"{path}: it cannot be read ({error.strerror}); check its name and permissions") from None
     encoding = _encoding(data)

@@ -24,7 +24,7 @@ from striate.datasets.sources.columns import (
 from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
-from striate.datasets.sources.records import RECORDS
+from striate.datasets.sources.records import RECORDS, plain_path
 from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
 from striate.datasets.sources.run_lengths import RunColumns, run_lengths_data_set
 from striate.datasets.sources.tables_files import FileFinder
@@ -73,12 +73,12 @@ def _tables(folder: Path) -> dict[str, Path]:
         DataError: Two tables for one split; several tables, none called train, and nothing else.
     """
     if not folder.is_dir():
-        suffix = folder.suffix.lower()
+        suffix = plain_path(folder).suffix.lower()
         whole = suffix in NAMED or (suffix in _LISTS and _is_list(folder))
         return {"train": folder} if whole else {}
     folders, files = folder_contents(folder)
     files = [path for path in files if not _NO_TABLE.search(path.stem) and not _is_predicted(path)]
-    tables = [path for path in files if path.suffix.lower() in SUFFIXES]
+    tables = [path for path in files if plain_path(path).suffix.lower() in SUFFIXES]
     if not tables:
         many = sum(path.suffix.lower() == ".json" for path in files) > _FEW  # they are of an image each
         lists = [path for path in files if path.suffix.lower() in _LISTS and not (many and path.suffix)]
@@ -119,7 +119,7 @@ def _in_splits(folders: Sequence[Path]) -> dict[str, Path]:
         role = split_role(folder.name)
         if role in SPLITS and role not in found:
             inner, files = folder_contents(folder)
-            tables = [path for path in files if path.suffix.lower() in SUFFIXES and not _is_predicted(path)]
+            tables = [path for path in files if plain_path(path).suffix.lower() in SUFFIXES and not _is_predicted(path)]
             tables = [path for path in tables if _describes(path)]
             if len(inner) < 2 and len(tables) == 1:
                 found[role] = tables[0]
@@ -320,7 +320,8 @@ def rows_alone(
 
 def table_name(path: Path) -> str:
     """The data set's name: the table's; its folder's where that says only which split it is."""
-    return path.resolve().parent.name if path.stem.lower() in SPLIT_NAMES else path.stem
+    stem = plain_path(path).stem
+    return path.resolve().parent.name if stem.lower() in SPLIT_NAMES else stem
 
 
 def _why(table: CsvTable, columns: TableColumns) -> str:

@@ -1,0 +1,189 @@
+"""Archives as data: unpacked once, safely, and the folder in them is the data set."""
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate import evaluate, predict, train
+from striate.datasets import open_data
+from striate.datasets.doctor import doctor
+from striate.datasets.sources import archives
+from striate.errors import DataError
+
+
+@pytest.fixture
+def pets(tmp_path, monkeypatch):
+    """Class folders below ``pets/``, in a folder of its own with a cache."""
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(archives, "_held", {})
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.random.default_rng(i + 10 * (label == "cat")).integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / label / f"{i}.png")
+    return tmp_path
+
+
+def packed(folder, name):
+    path = folder / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted((folder / "pets").rglob("*.png")):
+                archive.write(file, file.relative_to(folder / "pets"))
+            archive.writestr("__MACOSX/cat/._0.png", b"x")
+    else:
+        with tarfile.open(
+            path, "w:" + {"tgz": "gz"}.get(name.split(".")[-1], name.split(".")[-1]).replace("tar", "")
+        ) as archive:
+            archive.add(folder / "pets", "pets")
+    return path
+
+
+@pytest.mark.parametrize("name", ["p.zip", "p.tar", "p.tar.gz", "p.tgz", "p.tar.bz2", "p.tar.xz"])
+def test_an_archive_of_class_folders(pets, name):
+    path = packed(pets, name)
+    data = open_data(path)
+    plain = open_data(pets / "pets")
+    assert (data.task, data.classes) == ("classification", ("cat", "dog"))
+    assert [Path(name).name for name in data.train.names] == [Path(name).name for name in plain.train.names]
+    assert data.notes[0].startswith(f"{name} is unpacked in {pets}/cache/unpacked/p-")
+    assert not [*(pets / "cache" / "unpacked").rglob("._*")]
+
+
+def test_it_is_unpacked_once_and_anew_when_it_changes(pets):
+    path = packed(pets, "p.zip")
+    first = open_data(path).train.files[0]
+    stamp = first.stat().st_mtime_ns, first.stat().st_ino
+    again = open_data(str(path)).train.files[0]
+    assert (again, (again.stat().st_mtime_ns, again.stat().st_ino)) == (first, stamp)
+    (pets / "pets" / "cat" / "0.png").unlink()
+    assert sum(map(len, open_data(packed(pets, "p.zip")).parts.values())) == 19
+    assert len([*(pets / "cache" / "unpacked").iterdir()]) == 2
+
+
+def test_it_is_trained_evaluated_predicted_and_examined(pets, monkeypatch):
+    path = packed(pets, "p.zip")
+    model = train("flatten; linear 2", path, epochs=1, out=pets / "run", quiet=True)
+    assert evaluate(model, path).n == len(open_data(path).test)
+    assert len(predict(model, path)) == 20
+    assert doctor(path).counts["train"]["items"] == 16
+
+
+def test_archives_in_an_archive(pets):
+    inner = packed(pets, "train.zip")
+    with zipfile.ZipFile(pets / "all.zip", "w") as archive:
+        archive.write(inner, "train.zip")
+        archive.write(inner, "test.zip")
+    assert {name: len(part) for name, part in open_data(pets / "all.zip").parts.items()} == {"train": 20, "test": 20}
+
+
+def zip_of(path, **files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def tar_of(path, *members):
+    with tarfile.open(path, "w") as archive:
+        for name, kind, link in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, link, 0
+            archive.addfile(info, io.BytesIO(b""))
+    return path
+
+
+UNSAFE = {
+    "a zip that climbs": lambda p: zip_of(p / "a.zip", **{"../../out.txt": "x"}),
+    "a zip of a whole path": lambda p: zip_of(p / "a.zip", **{"/tmp/out.txt": "x"}),
+    "a zip of a drive": lambda p: zip_of(p / "a.zip", **{"C:\\out.txt": "x"}),
+    "a zip that climbs as Windows does": lambda p: zip_of(p / "a.zip", **{"..\\out.txt": "x"}),
+    "a tar that climbs": lambda p: tar_of(p / "a.tar", ("../out.txt", tarfile.REGTYPE, "")),
+    "a tar of a whole path": lambda p: tar_of(p / "a.tar", ("/tmp/out.txt", tarfile.REGTYPE, "")),
+}
+
+
+@pytest.mark.parametrize("which", UNSAFE)
+def test_nothing_leads_out_of_the_folder(pets, which):
+    path = UNSAFE[which](pets)
+    with pytest.raises(DataError, match="in it leads out of the folder; do not trust this archive"):
+        open_data(path)
+    assert not [*(pets / "cache" / "unpacked").iterdir()]  # nor is anything left
+    assert not os.path.exists("/tmp/out.txt")
+
+
+def test_links_and_devices_are_left_out(pets):
+    path = tar_of(pets / "a.tar", ("etc", tarfile.SYMTYPE, "/etc"), ("pipe", tarfile.FIFOTYPE, ""))
+    with pytest.raises(DataError):
+        open_data(path)  # nothing is left
+    hard = tar_of(pets / "b.tar", ("passwd", tarfile.LNKTYPE, "../../../../etc/passwd"))
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        open_data(hard)
+
+
+def test_a_bomb_is_refused(pets, monkeypatch):
+    monkeypatch.setattr(archives, "UNPACKED", 1 << 16)
+    path = zip_of(pets / "a.zip", **{"a.bin": b"\0" * (1 << 24)})
+    with pytest.raises(DataError, match=r"a\.zip: more than .* come out of its .*if that is right, unpack it"):
+        open_data(path)
+    monkeypatch.setattr(archives, "_MOST_FILES", 5)
+    with pytest.raises(DataError, match="or 5 files come out"):
+        open_data(packed(pets, "p.tar"))
+    assert not [*(pets / "cache" / "unpacked").iterdir()]
+
+
+def test_the_least_recently_used_makes_room(pets, monkeypatch):
+    first = open_data(packed(pets, "a.zip")).train.files[0]
+    size = sum(file.stat().st_size for file in (pets / "pets").rglob("*.png"))
+    monkeypatch.setenv("STRIATE_CACHE_LIMIT", str(4 * size))
+    open_data(packed(pets, "b.zip"))
+    assert first.exists()  # this process has it open
+    for lock in archives._held.values():
+        os.close(lock)
+    archives._held.clear()
+    open_data(packed(pets, "c.zip"))
+    assert not first.exists()
+
+
+DAMAGED = {
+    "no zip": ("a.zip", b"PK", "it cannot be unpacked (File is not a zip file); copy or download it again"),
+    "no tar": ("a.tar.gz", b"\x1f\x8bxx", "it cannot be unpacked"),
+}
+
+
+@pytest.mark.parametrize("which", DAMAGED)
+def test_damage(pets, which):
+    name, content, said = DAMAGED[which]
+    (pets / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        open_data(pets / name)
+    assert said in str(caught.value)
+
+
+def test_without_a_cache_nothing_is_unpacked(pets, monkeypatch):
+    path = packed(pets, "p.zip")
+    monkeypatch.setenv("STRIATE_CACHE", "off")
+    with pytest.raises(DataError, match="STRIATE_CACHE=off keeps none; unpack it, and name the folder"):
+        open_data(path)
+
+
+ROWS = "\n".join(["text,label", *(f"a film of {i} stars,{'np'[i % 2]}" for i in range(20))])
+
+
+@pytest.mark.parametrize("name", ["films.csv.gz", "films/train.csv.gz"])
+def test_a_packed_table(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(ROWS.encode()))
+    data = open_data(path if name == "films.csv.gz" else path.parent)
+    assert (data.name, data.classes, len(data.train) + len(data.test)) == ("films", ("n", "p"), 20)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(DataError, match="it cannot be unpacked"):
+        open_data(path)
