@@ -338,6 +338,39 @@ def test_all_of_it_is_seen_from_every_side(page):
         assert all(box["y"] <= r["y"] and r["y"] + r["height"] <= box["y"] + box["height"] for r in places)
 
 
+def test_undo_and_redo_of_drawings_weights_and_maps(page):
+    """One step back after the other, whatever it was, and on again; what is done anew ends what could be done again."""
+
+    def now():
+        found = state(page)
+        return found["edits"], found["off"], found["sample"], page.evaluate("striate.probabilities()")
+
+    seen = [now()]
+    draw(page)
+    seen.append(now())
+    page.evaluate("striate.open('out:7')")
+    field = page.get_by_label("bias 7 of out")
+    field.fill("2.5")
+    field.press("Enter")
+    seen.append(now())
+    page.keyboard.press("x")
+    seen.append(now())
+    assert [(len(edits), len(off)) for edits, off, _, _ in seen] == [(0, 0), (0, 0), (1, 0), (1, 1)]
+    for key, step in (("u", 2), ("Control+z", 1), ("u", 0), ("u", 0)):
+        page.keyboard.press(key)
+        assert now() == seen[step], step
+    for key, step in (("Shift+U", 1), ("Control+Shift+Z", 2), ("Control+y", 3), ("Shift+U", 3)):
+        page.keyboard.press(key)
+        assert now() == seen[step], step
+    page.keyboard.press("u")
+    page.get_by_role("button", name="Reset 1 edit").click()
+    assert now()[:2] == ([], [])
+    page.get_by_role("button", name="Redo").click()
+    assert now()[:2] == ([], [])
+    page.get_by_role("button", name="Undo").click()
+    assert now() == seen[2]
+
+
 def test_edit_and_reset(page):
     draw_seven(page)
     before = page.evaluate("striate.probabilities()")

@@ -246,14 +246,13 @@ export class Held extends Net {
 
   check() { return { share: 0, layer: '' } }
 
-  edit(layer, weight, index, value) {
+  set(layer, weight, index, value) {
     const place = this.scene.layers.find(l => l.name === layer).weights[weight].offset + index, { known, edited } = this.pages.weights, key = `${layer}/${weight}/${index}`
     if (known.get(place) === Math.fround(value)) { this.asked = undefined; edited.delete(place); this.edits.delete(key) }
     else { edited.set(place, Math.fround(value)); this.edits.set(key, { layer, weight, index, before: NaN }) }
-    this.again()
   }
 
-  reset() { this.asked = undefined; this.pages.weights.edited.clear(); this.edits.clear(); this.off.clear(); this.again() }
+  original() { this.asked = undefined; this.pages.weights.edited.clear(); this.edits.clear(); this.off.clear() }
 }
 
 /** A half-precision number. @param {number} bits */

@@ -358,6 +358,7 @@ class Lab {
     else if (e.key === '[' || e.key === ']') { const C = this.out.shape[0], [c, y, x] = this.s.cell; this.go([(c + (e.key === ']' ? 1 : C - 1)) % C, y, x]) }
     else if (e.key === 'c') this.pad.clear()
     else if (e.key === 'u') this.pad.undo()
+    else if (e.key === 'U') this.pad.redo()
     else if (e.key === 'e') this.pad.erase(!this.pad.erasing)
   }
 

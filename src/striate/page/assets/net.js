@@ -177,19 +177,34 @@ export class Net {
     }
   }
 
-  edit(layer, weight, index, value) {
+  edit(layer, weight, index, value) { this.set(layer, weight, index, value); this.again() }
+
+  /** The same, not yet computed. */
+  set(layer, weight, index, value) {
     const key = `${layer}/${weight}/${index}`, own = this.byName.get(layer).weights[weight]
     if (!this.edits.has(key)) this.edits.set(key, { layer, weight, index, before: own[index] })
     own[index] = value
     if (own[index] === this.edits.get(key).before) this.edits.delete(key)
-    this.again()
   }
 
   toggle(layer, channel) { const key = `${layer}:${channel}`; this.off.has(key) ? this.off.delete(key) : this.off.add(key); this.again() }
 
-  reset() {
+  /** What is edited, and which maps are switched off. @returns {{edits: any[], off: string[]}} */
+  changes() { return { edits: [...this.edits.values()].map(({ layer, weight, index }) => [layer, weight, index, this.byName.get(layer).weights[weight][index]]), off: [...this.off] } }
+
+  /** These changes and no others, not yet computed. */
+  change({ edits, off }) {
+    this.original()
+    for (const [layer, weight, index, value] of edits) this.set(layer, weight, index, value)
+    for (const map of off) this.off.add(map)
+  }
+
+  reset() { this.original(); this.again() }
+
+  /** Without any edit, not yet computed. */
+  original() {
     for (const { layer, weight, index, before } of this.edits.values()) this.byName.get(layer).weights[weight][index] = before
-    this.edits.clear(); this.off.clear(); this.again()
+    this.edits.clear(); this.off.clear()
   }
 
   /** Probabilities (or values) of the outputs; of a segmentation for every pixel, channel after channel. */

@@ -52,6 +52,8 @@ export class Pad {
     this.samples = scene.samples.map(sample => sample.item ?? item(sample))
     this.sample = null
     this.past = []
+    this.future = []
+    this.also = { changes: () => null, change: was => {} }  // what a step back restores beside the input: the page's edits
     this.offers = []
     this.fixed = scene.held === 'file'  // nothing but the samples is known
     const { kind, shape } = this.about
@@ -89,7 +91,7 @@ export class Pad {
     this.advice = el('p', { className: 'note', role: 'status' })
     this.message.setAttribute('role', 'status')
     this.root.append(el('h2', {}, image ? 'Input: draw, drop or paste an image' : 'Input: draw here'), box, this.message,
-      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One step back (u)', () => this.undo()), this.eraser, ...(this.usual ? [button('Fit', 'Make the drawing as large as the samples are, and put it where they are (g)', () => this.fit())] : []), ...(photo ? [this.colour] : []), ...(image ? this.own.buttons : [])),
+      el('div', { className: 'row tight' }, button('Clear', 'An empty pad (c)', () => this.clear()), button('Undo', 'One step back: of the drawing, a weight, a map that was switched off (u)', () => this.undo()), button('Redo', 'One step on again (U)', () => this.redo()), this.eraser, ...(this.usual ? [button('Fit', 'Make the drawing as large as the samples are, and put it where they are (g)', () => this.fit())] : []), ...(photo ? [this.colour] : []), ...(image ? this.own.buttons : [])),
       el('div', { className: 'row tight' }, this.size, ...nudges), this.advice)
     let last = null
     const at = e => { const [, H, W] = this.about.shape, r = this.canvas.getBoundingClientRect(); return [((e.clientX - r.left) / r.width) * W, ((e.clientY - r.top) / r.height) * H] }
@@ -180,13 +182,30 @@ export class Pad {
     this.remember()
   }
 
-  remember() {
-    const { shape, kind, limit } = this.about
-    this.past.push([this.item.slice(), { shape, kind, limit }])
+  /** What is there now can be had again; what comes is no sample unless it is said. @param {number|null} [sample] */
+  remember(sample = null) {
+    this.past.push(this.present())
     if (this.past.length > 60) this.past.shift()
-    this.sample = null
+    this.future = []
+    this.sample = sample
   }
-  undo() { if (this.fixed) return; const before = this.past.pop(); if (before) { this.own?.stop(); this.sample = null; this.replace(...before); this.done() } }
+
+  present() {
+    const { shape, kind, limit } = this.about
+    return { item: this.item.slice(), about: { shape, kind, limit }, sample: this.sample, text: this.field?.value, changes: this.also.changes() }
+  }
+
+  undo(from = this.past, to = this.future) {
+    const was = this.fixed ? null : from.pop()
+    if (!was) return
+    to.push(this.present())
+    this.own?.stop()
+    this.also.change(was.changes)
+    if (this.field) { this.field.value = was.text; this.encode(true) } else this.replace(was.item, was.about)
+    this.sample = was.sample
+    this.done()
+  }
+  redo() { this.undo(this.future, this.past) }
   clear() { if (this.fixed) return; this.keep(); this.item = this.item.slice().fill(0); this.done() }
 
   /** A round brush with a soft edge of a pixel. */
@@ -240,7 +259,7 @@ export class Pad {
 
   // -------------------------------------------------------------------------------------------------- texts, signals
   text() {
-    this.field = el('textarea', { value: '', placeholder: 'Type a sentence', oninput: () => { this.sample = null; this.encode() } })
+    this.field = el('textarea', { value: '', placeholder: 'Type a sentence', onfocus: () => this.remember(this.sample), oninput: () => { this.sample = null; this.encode() } })
     this.field.setAttribute('aria-label', 'Sentence')
     this.field.readOnly = this.fixed
     this.tokens = el('p', {})
@@ -273,7 +292,7 @@ export class Pad {
     this.canvas = el('canvas', { className: 'pad', width: 460, height: 200, tabIndex: 0 })
     this.canvas.setAttribute('aria-label', `A signal of ${n} values: drag to draw it`)
     this.marks = svg('svg', { viewBox: `0 0 ${n} 1`, preserveAspectRatio: 'none' })
-    this.root.append(el('h2', {}, this.fixed ? 'Input' : 'Input: draw the signal'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row', hidden: this.fixed }, el('button', { onclick: () => this.clear() }, 'Clear'), el('button', { onclick: () => this.undo() }, 'Undo')))
+    this.root.append(el('h2', {}, this.fixed ? 'Input' : 'Input: draw the signal'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row', hidden: this.fixed }, el('button', { onclick: () => this.clear() }, 'Clear'), el('button', { onclick: () => this.undo() }, 'Undo'), el('button', { onclick: () => this.redo() }, 'Redo')))
     this.reach = Math.max(1, ...this.samples.flatMap(s => [Math.max(...s.map(Math.abs))]))
     this.channels = C
     if (this.fixed) return

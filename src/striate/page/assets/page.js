@@ -42,11 +42,12 @@ class Page {
     byId('network').append(this.legendBox)
     this.space = new Space(this.diagram, byId('network'), on)
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
-      close: () => this.pin(null), play: () => this.play(), step: () => this.step(), toggle: (layer, c) => { this.net.toggle(layer, c); this.edited() },
-      edit: (layer, weight, i, v) => { this.net.edit(layer, weight, i, v); this.edited() }, open: unit => this.pin(this.visible(unit)),
+      close: () => this.pin(null), play: () => this.play(), step: () => this.step(), toggle: (layer, c) => this.change(() => this.net.toggle(layer, c)),
+      edit: (layer, weight, i, v) => this.change(() => this.net.edit(layer, weight, i, v)), open: unit => this.pin(this.visible(unit)),
       beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
+    this.pad.also = { changes: () => this.net.changes(), change: was => { this.net.change(was); this.edited(false) } }
     this.space.before(this.pad)
     this.links = new Links(this.net, this.diagram, this.pad, byId('arithmetic'))
     if (scene.output.perPixel) {
@@ -62,7 +63,7 @@ class Page {
     this.panels = new Panels(this, byId('panels'))
     this.pad.restore(asked)
     if (asked.open.length) { this.diagram.blocks.restore(asked.open); this.diagram.chosen = true }
-    for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight] && Number.isFinite(Number(v))) this.net.edit(layer, weight, Number(i), Number(v)) }
+    for (const text of asked.edits) { const [layer, weight, i, v] = text.split('/'); if (this.net.byName.get(layer)?.weights[weight] && Number.isFinite(Number(v))) this.net.set(layer, weight, Number(i), Number(v)) }
     for (const text of asked.off) { const at = text.lastIndexOf(':'), layer = this.net.byName.get(text.slice(0, at)); if (layer && Number(text.slice(at + 1)) < layer.shape[0]) this.net.off.add(text) }
     this.controls()
     this.layout()
@@ -321,8 +322,11 @@ class Page {
     if (again) { compare.compute(); if (!this.net.ask) this.paint(); this.store() }
   }
 
+  /** Changes weights, or switches a map, so that it can be undone. @param {() => void} act */
+  change(act) { this.pad.remember(this.pad.sample); act(); this.edited() }
+
   /** Undoes every edit and ends a comparison. */
-  reset() { this.net.reset(); this.panels.compare.end(); this.edited() }
+  reset() { this.change(() => { this.net.reset(); this.panels.compare.end() }) }
 
   /** Says what the diagram shows while something is compared; of A the arithmetic is A's, and nothing in it is edited. */
   showing() {
@@ -371,7 +375,9 @@ class Page {
   }
 
   key(e) {
-    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '') || /** @type {HTMLDialogElement} */ (byId('keys')).open) return
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '')
+    if ((e.ctrlKey || e.metaKey) && /^[zy]$/i.test(e.key) && !typing) { e.preventDefault(); e.shiftKey || e.key === 'y' ? this.pad.redo() : this.pad.undo(); return }
+    if (e.ctrlKey || e.metaKey || e.altKey || typing || /** @type {HTMLDialogElement} */ (byId('keys')).open) return
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key]
     if (moves) { e.preventDefault(); this.pinned ? this.move(moves) : this.pad.nudge(moves[1], moves[0]) }
     else if (e.key === '[' || e.key === ']') this.channel(e.key === '[' ? -1 : 1)
@@ -383,9 +389,10 @@ class Page {
     else if (this.panels.key(e)) return
     else if (e.key === 'p') this.play()
     else if (e.key === 's') this.step()
-    else if (e.key === 'x' && this.pinned && this.net.switches) { this.net.toggle(this.pinned.layer, this.pinned.unit[0]); this.edited() }
+    else if (e.key === 'x' && this.pinned && this.net.switches) this.change(() => this.net.toggle(this.pinned.layer, this.pinned.unit[0]))
     else if (e.key === 'c' && this.pad.canvas) this.pad.clear()
-    else if (e.key === 'u' && this.pad.canvas) this.pad.undo()
+    else if (e.key === 'u') this.pad.undo()
+    else if (e.key === 'U') this.pad.redo()
     else if (e.key === 'g' && this.pad.advice) this.pad.fit()
     else if (e.key === 'e' && this.pad.eraser) this.pad.erase(!this.pad.erasing)
   }
@@ -424,8 +431,8 @@ class Page {
   }
 
   now() {
-    const edits = [...this.net.edits.values()].map(e => `${e.layer}/${e.weight}/${e.index}/${this.net.byName.get(e.layer).weights[e.weight][e.index]}`)
-    return { ...this.state, unit: this.pinned ? unitName(this.net, this.pinned) : null, ...this.pad.state(), edits, off: [...this.net.off], panel: this.panels.state(), compare: this.panels.compare.state() }
+    const { edits, off } = this.net.changes()
+    return { ...this.state, unit: this.pinned ? unitName(this.net, this.pinned) : null, ...this.pad.state(), edits: edits.map(edit => edit.join('/')), off, panel: this.panels.state(), compare: this.panels.compare.state() }
   }
 
   /** What `window.striate` offers; shapes are the network's own, without the batch. */
@@ -442,7 +449,7 @@ class Page {
       probabilities: () => Array.from(net.outputs()),
       contributions: (method, output) => Array.from([...contributions(net.copy(), method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])].at(-1)),
       open: text => { const found = parsed(net, text); if (found) this.pin(found); return !!found },
-      edit: (layer, weight, index, value) => { net.edit(layer, weight, index, value); this.edited() },
+      edit: (layer, weight, index, value) => this.change(() => net.edit(layer, weight, index, value)),
       gradCam: (layer, output, relu = true) => Array.from(gradCam(net, this.scoreLayer(), [output, 0, 0, 0], layer, relu)),
       panel: name => (name ? this.panels.open(name) : this.panels.close()),
       reset: () => this.reset(),
