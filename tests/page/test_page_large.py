@@ -255,8 +255,7 @@ def test_unfolded_and_scrolled(browser):
         assert any(canvases)
         assert not all(canvases)
         page.evaluate("document.getElementById('network').scrollLeft = 1e6")
-        page.wait_for_timeout(1500)
-        assert min(page.evaluate(BLANK)) > 2
+        until(page, f"Math.min(...({BLANK})()) > 2")
         after = page.evaluate("[...document.querySelectorAll('.stage canvas')].map(c => c.width > 0)")
         assert after[-1]
         assert not canvases[-1]

@@ -341,7 +341,7 @@ def test_the_verb_takes_the_newest_run(cli, in_folder):
         (["conv 2 3; relu"], "the network does not say its input size; give one with --input, such as 3x224x224"),
         (["lenet5", "--html", "page.txt"], "page.txt"),
         (["lenet5", "--data", "nothing"], "nothing"),
-        (["lenet5", "--port", "70000"], "must be at most 65535, got 70000"),
+        (["lenet5", "--port", "70000"], "must be from 0 to 65535, got 70000"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
