@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.datasets import open_data
+from striate.datasets.doctor import doctor
 from striate.datasets.sources.folders import open_folders
 from striate.errors import DataError
 
@@ -330,3 +332,22 @@ def test_a_link_to_the_whole_brings_no_other_class_in(tmp_path, class_folders):
     class_folders(tmp_path, cat=3, dog=2)
     (tmp_path / "cat" / "all").symlink_to(tmp_path)
     assert open_folders(tmp_path).train.targets.tolist() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("names", [["fold1", "fold2", "fold3", "fold4", "fold5"], ["fold_0", "fold_1"]])
+def test_folds_are_no_classes(tmp_path, class_folders, names):
+    for name in names:
+        class_folders(tmp_path / name, cat=4, dog=4)
+    for i, path in enumerate(sorted(tmp_path.rglob("*.png"))):  # copies would stay together
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (6, 8, 3), np.uint8)).save(path)
+    data = open_data(tmp_path)
+    assert (data.classes, len(data.train) + len(data.test)) == (("cat", "dog"), 8 * len(names))
+    assert "are folds of the same classes" in data.notes[0]
+    kept = [{file.parts[-3] for file in part.files} for part in data.parts.values()]
+    assert (not set.intersection(*kept)) == (len(names) > 3)
+    assert "class-unknown" not in {problem.kind for problem in doctor(tmp_path).problems}
+
+
+def test_folders_called_folds_without_classes_are_classes(tmp_path, class_folders):
+    class_folders(tmp_path, fold1=4, fold2=4)
+    assert open_folders(tmp_path).classes == ("fold1", "fold2")

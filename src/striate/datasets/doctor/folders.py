@@ -12,7 +12,7 @@ import numpy as np
 from striate.datasets.dataset import DataSet
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
 from striate.datasets.open import seen_through
-from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, hidden_images, of_classes
+from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, folds_in, hidden_images, of_classes
 from striate.datasets.sources.folders_names import PARENT
 from striate.datasets.sources.folders_splits import find_splits, split_role
 from striate.datasets.sources.masks import without_partner
@@ -55,6 +55,8 @@ def _class_folders(case: Case) -> Iterator[DataProblem]:
     if case.root is None or case.data.why != FROM_FOLDERS:
         return
     splits = _splits(case.root) if case.salvaged else dict(_opened_splits(case.data))
+    if folds_in(splits["train"]):
+        return
     classes = {split: folder_contents(folder)[0] for split, folder in splits.items()}
     empty = tuple(str(path) for folders in classes.values() for path in folders if not any(each_image_under(path)))
     if empty:

@@ -37,6 +37,8 @@ _OTHER_KINDS = {  # what is in a folder without images, and the way out
 }
 Classes = dict[str, list[Path]]  # the images of each class folder, both sorted
 _LABEL_FILES = (".txt", ".npy", ".json", ".xml", ".mat", ".csv")  # which may say the labels, in a way that is not read
+_FOLD = re.compile(r"(k[-_ ]?)?folds?[-_ ]?[0-9]+", re.IGNORECASE)
+_KEPT = 4  # folds: fewer are put together
 _FEW_CLASSES = 1000  # folders beside each other: above it nobody looks for classes there
 _SAMPLE = 200  # files whose headers are read to learn the typical size
 _DECODED = 16  # files with an alpha channel that are decoded to see whether it is used
@@ -73,12 +75,21 @@ def open_folders(folder: Path, classes_from: str | None = None) -> DataSet:
     for name, classes in held_out.items():
         _check_held_out(splits[name], classes, train)
     mode, shape, notes = typical(folder, [path for images in train.values() for path in images])
+    folds = folds_in(splits["train"])
     drawn = {mask for of in (train, *held_out.values()) for name in of for mask in _without_masks(of, name)}
     notes += (f"{counted(len(drawn), 'mask')} beside their images skipped",) if drawn else ()
     notes += (f"{copy}/ contains a copy of the class folders beside it: skipped",) if copy else ()
     notes = (*found.notes, *found.unlabelled_notes, *notes, *similar_names(train), *_outside(folder, found))
-    notes += (*shared_names_note(splits["train"], list(train)), *skipped(folder))
-    return of_classes(folder, {"train": train, **held_out}, mode, shape, notes)
+    notes += (*(() if folds else shared_names_note(splits["train"], list(train))), *skipped(folder))
+    dataset = of_classes(folder, {"train": train, **held_out}, mode, shape, notes)
+    if not folds:
+        return dataset
+    groups = tuple(next(p for p in folds if p in image.parents).name for image in dataset.train.files)
+    note = f"{slashed(folds)} are folds of the same classes"
+    if len(folds) < _KEPT:  # one would be too much to validate on
+        return replace(dataset, notes=(f"{note}, which are put together", *notes))
+    note += ": the images of a fold always go to the same split"
+    return replace(dataset, train=replace(dataset.train, groups=groups), notes=(note, *notes))
 
 
 def _splits_in_classes(folder: Path) -> DataSet | None:
@@ -179,9 +190,21 @@ def of_classes(
 
 
 def classes_in(folder: Path) -> Classes:
-    """The images of every class folder in *folder*, in natural order."""
-    folders = sorted(folder_contents(folder)[0], key=lambda path: natural_order(path.name))
-    return {path.name: images_under(path) for path in folders}
+    """The images of every class folder in *folder*, or in the folds in it, in natural order."""
+    folders = [path for place in folds_in(folder) or [folder] for path in folder_contents(place)[0]]
+    found: Classes = {}
+    for path in sorted(folders, key=lambda path: natural_order(path.name)):
+        found.setdefault(path.name, []).extend(images_under(path))
+    return found
+
+
+def folds_in(folder: Path) -> list[Path]:
+    """The folders of *folder*, where they are ``fold1/``, ``fold2/``, ... and each has the class folders; else none."""
+    folders = folder_contents(folder)[0]
+    if len(folders) < 2 or not all(_FOLD.fullmatch(path.name) for path in folders):
+        return []
+    shared = set.intersection(*({inner.name for inner in folder_contents(path)[0]} for path in folders))
+    return folders if len(shared) > 1 else []
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
