@@ -779,3 +779,20 @@ def test_tables_of_splits_are_found_beside_other_files(table, picture, tmp_path,
     table("file,class,error\ntrain/0.png,x,\n" if beside == "answers.csv" else '{"0": "x"}', beside)
     data = open_data(tmp_path)
     assert (data.classes, len(data.train), len(data.test)) == (("x", "y"), 4, 4)
+
+
+ABOVE = {
+    "a title": "Pets of 2024\nfile,label\na.png,cat\nb.png,dog\n",
+    "a title with the separators of a spreadsheet": "Pets of 2024,\n,\nfile,label\na.png,cat\nb.png,dog\n",
+    "semicolons, a date": '"Pets, all of them"\n\n2024-01-01;\nfile;label\na.png;cat\nb.png;dog\n',
+}
+
+
+@pytest.mark.parametrize("name", ABOVE)
+def test_a_title_above_the_header(table, name):
+    data = opened(table(ABOVE[name], files=TWO))
+    assert data.classes == ("cat", "dog")
+    assert data.notes[0].startswith("pets.csv: 'Pets")
+    assert data.notes[0].endswith("above the header is skipped")
+    broken = table(ABOVE[name].replace("b.png", "b.png,x").replace("b.png,x;", "b.png;x;"), files=TWO)
+    assert f"line {len(ABOVE[name].splitlines())}: 3 cells" in message(broken)  # lines are still those of the file

@@ -45,6 +45,7 @@ _KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixe
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
 _LINE_END = re.compile("\r\n|\r|\n")
 _SAMPLE = 50  # rows from which separator and header are told
+_ABOVE = 6  # rows among which the header is looked for
 _HEAD = 4000  # bytes from which an encoding is told
 _CELLS = 1_000_000  # of a Parquet file, whatever its size; beyond it one for each bit
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
@@ -251,6 +252,8 @@ class TableText:
         if suffix in RECORDS:
             return cls(path, records_text(path), ",", True, (), in_memory=True)
         text, notes = table_text(path)
+        text, above = _without_title(path, text)
+        notes += above
         delimiters = [d for d in _DELIMITERS if d != " " or suffix not in (".csv", ".tsv")]
         heads = {delimiter: _head(text, delimiter) for delimiter in delimiters}
 
@@ -279,6 +282,33 @@ class TableText:
     def head(self) -> list[list[str]]:
         """The first rows, the header too."""
         return _head(self.text, self.delimiter)
+
+
+def _without_title(path: Path, text: str) -> tuple[str, tuple[str, ...]]:
+    """*text* with empty lines in the place of what stands above the header, and a note about it."""
+    lines = text[:_HEAD].splitlines(keepends=True)[:_ABOVE]
+    for delimiter in _DELIMITERS:
+        if delimiter != " " and (n := _rows_above([line.strip("\n\r").split(delimiter) for line in lines])):
+            rest = text[sum(map(len, lines[:n])) :]
+            return "\n" * n + rest, _about_title(path, [line.strip() for line in lines[:n]])
+    return text, ()
+
+
+def _rows_above(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows of a cell or none stand above a header that names a known column.
+
+    >>> _rows_above([["Pets of 2024", ""], ["file", "label"]]), _rows_above([["text"], ["a, label"]])
+    (1, 0)
+    """
+    full = [[cell.strip(' "') for cell in row if cell.strip(' "')] for row in rows[:_ABOVE]]
+    header = next((i for i, row in enumerate(full) if len(row) > 1), 0)
+    named = any(cell.lower() in _KNOWN for cell in full[header]) if full else False
+    return header if named and not any(cell.lower() in _KNOWN for row in full[:header] for cell in row) else 0
+
+
+def _about_title(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
+    said = " ".join(lines).strip(' ,;\t|"')
+    return (f"{path.name}: {said[:40]!r} above the header is skipped",) if said else ()
 
 
 def _head(text: str, delimiter: str) -> list[list[str]]:
@@ -450,7 +480,9 @@ def _package_table(path: Path) -> CsvTable:
     full = [([cell_text(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
     if not full:
         raise _empty(path)
-    (titles, header), *below = full
+    above = _rows_above([row for row, _ in full])
+    notes += _about_title(path, [" ".join(row) for row, _ in full[:above]])
+    (titles, header), *below = full[above:]
     return CsvTable(path, tuple(titles), [row for row, _ in below], [line for _, line in below], header, notes=notes)
 
 
