@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from striate.errors import counted
 from striate.experiments.drawn import SMALL_PICTURES, ink_image, small_picture, varied
 from striate.experiments.fitting import built, digits_tensors
-from striate.experiments.outcome import Cell, Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Cell, Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.plotting import ColourScale, Panel, value_panel
 from striate.report.lines import ChartLine, LineChart
 
@@ -357,7 +357,7 @@ def _steps_shown(update: OneUpdate, needed: int) -> tuple[ResultTable | Gallery,
         _number_for_number(update),
         ResultTable(
             "The same boat again",
-            (("class", ""), ("target", "g"), ("output before", ".4f"), ("after one update", ".4f")),
+            columns("class | target:g | output before:.4f | after one update:.4f"),
             tuple(
                 (name, TARGET[i], float(p[i]), float(update.after["probability"][i])) for i, name in enumerate(CLASSES)
             ),
@@ -382,11 +382,12 @@ def _error_shown(update: OneUpdate) -> ResultTable:
     numbers = (update.before["score"], p, TARGET, errors, gradients["probability"], gradients["score"])
     rows: list[tuple[Cell, ...]] = [(name, *(float(of[i]) for of in numbers)) for i, name in enumerate(CLASSES)]
     rows.append(("sum", None, float(p.sum()), TARGET.sum(), update.errors[0], None, None))
-    titles = ["score", "output", "target", "\u00bd (target \u2212 output)\u00b2"]
-    titles += ["gradient by the output", "gradient by the score"]
     return ResultTable(
         "Step 3: the total error",
-        (("class", ""), *((title, "g" if title == "target" else ".4f") for title in titles)),
+        columns(
+            "class | score:.4f | output:.4f | target:g | \u00bd (target \u2212 output)\u00b2:.4f | "
+            "gradient by the output:.4f | gradient by the score:.4f"
+        ),
         tuple(rows),
         "The outputs are the softmax of the scores. The target vector has a 1 at the boat. A gradient is how "
         "much the total error rises for each unit that a number rises: that of an output is output \u2212 "
@@ -403,10 +404,9 @@ def _number_for_number(update: OneUpdate) -> ResultTable:
     each += [(f"bias of {name}", "bias", (i,)) for i, name in enumerate(CLASSES)]
     after = updated_weights(update.weights, update.gradients, update.rate)
     sources = (update.weights, update.gradients, update.autograd, after)
-    columns = (("before", ".4f"), ("gradient by hand", ".8f"), ("gradient by PyTorch", ".8f"), ("after", ".4f"))
     return ResultTable(
         "Step 4, number for number",
-        (("weight (row, column)", ""), *columns),
+        columns("weight (row, column) | before:.4f | gradient by hand:.8f | gradient by PyTorch:.8f | after:.4f"),
         tuple((label, *(float(source[name][at]) for source in sources)) for label, name, at in each),
         f"After is before \u2212 {update.rate:g} x gradient. The 72 weights of the classes, drawn above, are "
         f"updated alike, and compared too: the largest difference of all is {update.disagreement:.0e}.",
@@ -452,13 +452,7 @@ def _deep_shown(deep: list[GradientSizes]) -> tuple[ResultTable | LineChart, ...
         ),
         ResultTable(
             "Does it vanish towards the input?",
-            (
-                ("activation", ""),
-                ("first layer", ".1e"),
-                ("last layer", ".1e"),
-                ("first / last", ".2g"),
-                ("accuracy after 120 steps", ".1%"),
-            ),
+            columns("activation | first layer:.1e | last layer:.1e | first / last:.2g | accuracy after 120 steps:.1%"),
             tuple((found.name, found.sizes[0], found.sizes[-1], found.ratio, found.accuracy) for found in deep),
             "Accuracy on the training digits after 120 steps of plain SGD with momentum, the same learning rate for "
             "all.",

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from striate.experiments.drawn import HUES, OBJECTS, draw_object
 from striate.experiments.fitting import fit_one_cycle
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.plotting import Panel, image_panel
 from striate.plotting.colours import sequential
 
@@ -275,13 +275,7 @@ def captions(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "How many are right",
-            (
-                ("500 new scenes with", ""),
-                ("whole description", ".1%"),
-                ("colours", ".1%"),
-                ("shapes", ".1%"),
-                ("left of, above", ".1%"),
-            ),
+            columns("500 new scenes with | whole description:.1% | colours:.1% | shapes:.1% | left of, above:.1%"),
             tuple(
                 (name, f.whole, f.right(tuple(HUES)), f.right(OBJECTS), f.right(RELATIONS))
                 for name, f in zip(names, found, strict=True)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from striate.experiments.drawn import ink_image
 from striate.experiments.fitting import built, digits_tensors, fit_tensors, scores_of, share_right
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.loading.network import check
 from striate.plotting import ColourScale, Panel
 
@@ -75,7 +75,7 @@ def dense_as_conv(seed: int, say: Say) -> Outcome:
     parts = (
         ResultTable(
             "The same numbers",
-            (("", ""), ("compared", ","), ("largest difference of a score", ".1e"), ("largest score", ".1f")),
+            columns(" | compared:, | largest difference of a score:.1e | largest score:.1f"),
             (
                 ("360 test digits: fully connected against convolution", len(y), difference, float(scores.abs().max())),
                 (
@@ -89,7 +89,7 @@ def dense_as_conv(seed: int, say: Say) -> Outcome:
         _heat(scene, labels, corners, probabilities),
         ResultTable(
             f"A scene of {SCENE[0]}x{SCENE[1]} pixels, all {windows:,} windows",
-            (("", ""), ("MACs", ","), ("seconds", ".4f")),
+            columns(" | MACs:, | seconds:.4f"),
             (
                 ("window by window", windows * macs[0] if macs[0] else None, seconds[0]),
                 ("slid as convolutions, in one pass", macs[1], seconds[1]),
@@ -99,7 +99,7 @@ def dense_as_conv(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             f"{SCENES} scenes with {DIGITS} test digits each",
-            (("", ""), ("windows", ","), ("share", ".1%")),
+            columns(" | windows:, | share:.1%"),
             (
                 ("windows on a digit: a digit is seen", int(found), found / (SCENES * DIGITS)),
                 ("windows on a digit: the right one", int(named), named / (SCENES * DIGITS)),

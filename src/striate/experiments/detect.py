@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from striate.datasets.shapes import open_shapes, shapes_in_image
 from striate.experiments.fitting import built, fit_one_cycle
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.learning import evaluating
 from striate.loading.network import check
 from striate.plotting import ColourScale, Panel, value_panel
@@ -378,14 +378,7 @@ def detect(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "Found, class by class",
-            (
-                ("class", ""),
-                ("shapes", ","),
-                ("average precision", ".3f"),
-                ("with IoU 0.75", ".3f"),
-                ("precision", ".1%"),
-                ("recall", ".1%"),
-            ),
+            columns("class | shapes:, | average precision:.3f | with IoU 0.75:.3f | precision:.1% | recall:.1%"),
             (*kinds, whole),
             f"Precision: of the boxes that are at least {SURE:.0%} sure, how many are right. Recall: of the shapes, "
             "how many are found. Average precision: the area under the curve below, of each class.",
@@ -415,7 +408,7 @@ def detect(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "Sliding is a convolution",
-            (("way", ""), ("million MACs a scene", ",.0f"), ("ms a scene", ",.0f")),
+            columns("way | million MACs a scene:,.0f | ms a scene:,.0f"),
             (
                 ("the whole scene through the network at once", _macs(SCENE + WINDOW) / 1e6, 1000 * sliding),
                 ("each window cut out and asked for", _macs(WINDOW) * len(maps[0][0]) ** 2 / 1e6, 1000 * cutting),

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from striate.experiments.drawn import ink_image
 from striate.experiments.fitting import built, digits_tensors, fit_tensors, scores_of
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.plotting import Panel
 from striate.report.lines import ChartLine, LineChart
 
@@ -50,8 +50,6 @@ def dropout_experiment(seed: int, say: Say) -> Outcome:
     best, gap = int(test.argmax()), 100 * (train - test)
     numbers = np.stack([train, wrong, test, gap, train_loss, test_loss], axis=1).tolist()
     rows = tuple((f"{keep:g}", f"{1 - keep:.2g}", *row) for keep, row in zip(KEEP, numbers, strict=True))
-    names, losses = (("keep probability", ""), ("drop p", "")), (("training loss", ".3f"), ("test loss", ".3f"))
-    shares = (("training, right labels", ".1%"), ("training, wrong labels", ".1%"), ("test", ".1%"))
     parts = (
         LineChart(
             "Accuracy",
@@ -68,7 +66,10 @@ def dropout_experiment(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             f"{ITEMS} digits to train on, {WRONG:.0%} of the labels wrong; means of {REPEATS} networks",
-            (*names, *shares, ("gap in points", ".1f"), *losses),
+            columns(
+                "keep probability | drop p | training, right labels:.1% | training, wrong labels:.1% | test:.1% | "
+                "gap in points:.1f | training loss:.3f | test loss:.3f"
+            ),
             rows,
             "Accuracy and cross-entropy, measured without dropout, as in use. The gap is that between the training "
             "digits whose label is right and the test digits. Of the wrong labels the network should predict none.",
@@ -131,13 +132,7 @@ def _two_meanings(seed: int) -> ResultTable:
         rows.append((f"dropout p={p:g}", f"keep_prob = {1 - p:g}", kept, factor, mean))
     return ResultTable(
         "One number, two meanings",
-        (
-            ("here, in PyTorch and in Keras", ""),
-            ("in CS231n, in TensorFlow 1", ""),
-            ("kept", ".1%"),
-            ("become", ".2f"),
-            ("mean", ".3f"),
-        ),
+        columns("here, in PyTorch and in Keras | in CS231n, in TensorFlow 1 | kept:.1% | become:.2f | mean:.3f"),
         tuple(rows),
         f"Measured on {VALUES:,} ones. PyTorch's p is the probability that a unit is dropped; older texts name the "
         "probability that it is kept. Copying 0.8 from such a text into PyTorch keeps a fifth of the network. "

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.experiments.fitting import fit_each, shape_tensors, share_right
-from striate.experiments.outcome import Experiment, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Outcome, ResultTable, Say, columns
 from striate.loading.network import check
 from striate.report.lines import ChartLine, LineChart
 
@@ -58,12 +58,9 @@ def one_by_one(seed: int, say: Say) -> Outcome:
     parts = (
         ResultTable(
             f"{TEST:,} test images, means of {REPEATS} networks",
-            (
-                ("the last two convolutions", ""),
-                ("accuracy", ".1%"),
-                ("parameters", ","),
-                ("MACs", ","),
-                ("points above chance for 1,000 parameters", ".1f"),
+            columns(
+                "the last two convolutions | accuracy:.1% | parameters:, | MACs:, | "
+                "points above chance for 1,000 parameters:.1f"
             ),
             tuple((name, mean[name], *size[name], 100_000 * (mean[name] - 1 / 8) / size[name][0]) for name in NETS),
             "Chance is 12.5%. MACs: multiply-accumulate operations for one image.",
@@ -78,7 +75,7 @@ def one_by_one(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "A 1x1 convolution is one fully connected layer for all pixels",
-            (("", ""), ("pixels", ","), ("channels in", ","), ("channels out", ","), ("largest difference", ".1e")),
+            columns(" | pixels:, | channels in:, | channels out:, | largest difference:.1e"),
             (("conv 16 1 against linear 16 on the channels of each pixel", 36 * TEST, 64, 16, difference),),
         ),
     )

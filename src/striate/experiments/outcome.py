@@ -58,6 +58,16 @@ class ResultTable:
         return {"title": self.title, "rows": [dict(zip(titles, row, strict=True)) for row in self.rows]}
 
 
+def columns(text: str) -> tuple[tuple[str, str], ...]:
+    """The columns of a :class:`ResultTable` in a line: their titles, each with how its numbers are written.
+
+    >>> columns("network | parameters:, | right:.1%")
+    (('network', ''), ('parameters', ','), ('right', '.1%'))
+    """
+    parts = (part.partition(":") for part in text.split(" | "))
+    return tuple((title, spec) for title, _, spec in parts)
+
+
 @dataclass(frozen=True, eq=False)
 class Gallery:
     """Images side by side, each with its title and a note.

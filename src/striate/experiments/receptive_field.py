@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from striate.analysis import infer, receptive
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.inspect import Target, measured_field
 from striate.inspect.fields import Box
 from striate.learning import evaluating
@@ -222,14 +222,7 @@ def receptive_field(seed: int, say: Say) -> Outcome:
     parts = (
         ResultTable(
             "The formula",
-            (
-                ("layer", ""),
-                ("map", ""),
-                ("a unit before sees", ""),
-                ("kernel", ""),
-                ("pixels a step", ","),
-                ("a unit sees", ""),
-            ),
+            columns("layer | map | a unit before sees | kernel | pixels a step:, | a unit sees"),
             tuple(
                 (s.layer, _square(s.output), _square(s.before), _square(s.kernel), s.jump, _square(s.after))
                 for s in found.steps
@@ -237,8 +230,8 @@ def receptive_field(seed: int, say: Say) -> Outcome:
             "A kernel of k units sees what one unit sees, and k - 1 steps more. A step in the map behind the pooling "
             "is three pixels wide: that is what is forgotten.",
         ),
-        ResultTable("How the wrong answers come about", (("what is counted", ""), ("pixels a side", ",")), FORGETTING),
-        ResultTable("Four ways to measure it", (("way", ""), ("pixels a side", ",")), tuple(sides.items())),
+        ResultTable("How the wrong answers come about", columns("what is counted | pixels a side:,"), FORGETTING),
+        ResultTable("Four ways to measure it", columns("way | pixels a side:,"), tuple(sides.items())),
         Gallery(
             "Which pixels change which unit",
             tuple(
@@ -259,7 +252,7 @@ def receptive_field(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "What else is said of receptive fields",
-            (("claim", ""), ("claimed", ""), ("measured", "")),
+            columns("claim | claimed | measured"),
             tuple((claim, _square(claimed), _square(measured)) for claim, claimed, measured in stacks),
             "Measured by changing single pixels of 15x15 images.",
         ),

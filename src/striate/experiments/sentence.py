@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.experiments.fitting import built, fit_tensors, scores_of, share_right
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.inspect import capture
 from striate.learning import evaluating
 from striate.model.words import numbers_of, vocabulary_of, words_of
@@ -224,13 +224,7 @@ def sentence(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "What the filters look for",
-            (
-                ("filter", ""),
-                ("the three words it answers to most", ""),
-                ("next", ""),
-                ("next but one", ""),
-                ("speaks for the kitten", "+.2f"),
-            ),
+            columns("filter | the three words it answers to most | next | next but one | speaks for the kitten:+.2f"),
             tuple((str(f.number), *(f'"{phrase}"' for phrase in f.phrases), f.speaks) for f in filters[:8]),
             "The eight of 24 filters that say most, with the phrases of 400 texts that excite them most. The last "
             "column is the largest answer times its weight for the kitten, less that for the puppy: below 0 it "
@@ -238,7 +232,7 @@ def sentence(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "The same sentence, moved through one text",
-            (("it stands in the", ""), ("score of the puppy", ".6f"), ("score of the kitten", ".6f")),
+            columns("it stands in the | score of the puppy:.6f | score of the kitten:.6f"),
             tuple((name, *map(float, row)) for name, row in zip(named, moved, strict=True)),
             "“The kitten chased the puppy” among the same three other sentences. What differs comes from the filters "
             "that reach over the ends of the sentence, and meet other words there.",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from striate.experiments.drawn import ink_image
 from striate.experiments.fitting import built, digits_tensors, fit_tensors, scores_of, share_right
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.plotting import Panel
 from striate.report.lines import ChartLine, LineChart
 
@@ -65,7 +65,7 @@ def translation(seed: int, say: Say) -> Outcome:
         ),
         ResultTable(
             "Learned on the left, tested on both sides",
-            (("network", ""), ("parameters", ","), ("digit on the left", ".1%"), ("digit on the right", ".1%")),
+            columns("network | parameters:, | digit on the left:.1% | digit on the right:.1%"),
             tuple((name, parameters[name], *halves[name]) for name in nets),
             "Left: the shifts of the training. Right: the digit lies wholly in the right half. Chance is 10%.",
         ),

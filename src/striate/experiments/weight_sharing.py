@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from striate.experiments.drawn import ink_image, kernel_mosaic
 from striate.experiments.fitting import built, digits_tensors, fit_tensors, share_right
-from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say
+from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTable, Say, columns
 from striate.plotting import ColourScale, Panel, value_panel
 from striate.report.lines import ChartLine, LineChart
 
@@ -92,7 +92,7 @@ def weight_sharing(seed: int, say: Say) -> Outcome:
         _where_from(x[0, 0], own, shared),
         ResultTable(
             "What sharing saves",
-            (("layer", ""), ("places", ","), ("parameters, shared", ","), ("parameters, a kernel for each place", ",")),
+            columns("layer | places:, | parameters, shared:, | parameters, a kernel for each place:,"),
             (
                 ("conv 24 5 on images of 1x14x14", places, few, many),
                 ("conv 96 11 of AlexNet on 3x227x227", side * side, one, side * side * one),
@@ -156,7 +156,6 @@ def _anywhere(digits: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _number_for_number(shared: Tensor, total: Tensor) -> ResultTable:
-    columns = (("weight", ""), ("of the shared kernel", ".9f"), ("sum over 36 places", ".9f"), ("difference", ".1e"))
     rows = tuple(
         (f"row {r + 1}, column {c + 1}", float(shared[r, c]), float(total[r, c]), float((shared - total)[r, c]))
         for r in range(3)
@@ -164,7 +163,7 @@ def _number_for_number(shared: Tensor, total: Tensor) -> ResultTable:
     )
     return ResultTable(
         "The gradient of each weight, number for number",
-        columns,
+        columns("weight | of the shared kernel:.9f | sum over 36 places:.9f | difference:.1e"),
         rows,
         "Computed twice: by backpropagation through the convolution; and through 36 kernels of one place each, whose "
         "gradients are then added up. What differs is rounding in the last digit of 64-bit numbers.",
