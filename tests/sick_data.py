@@ -1,5 +1,7 @@
 """Data sets to plant faults in: pictures that differ from each other, and folders of them."""
 
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +10,41 @@ from PIL import Image
 from striate.datasets import DataSet, Part
 
 
-def picture(seed, size=(96, 72), coarse=9):
-    """A picture like no other: random colours at coarse places, smooth between them, with some texture."""
+@cache
+def _drawn(seed, size, coarse):
     rng = np.random.default_rng(seed)
     colours = Image.fromarray(rng.integers(0, 256, (coarse, coarse, 3), dtype=np.uint8))
     smooth = np.asarray(colours.resize(size, Image.Resampling.BICUBIC)).astype(int)
     return Image.fromarray((smooth + rng.integers(-12, 13, smooth.shape)).clip(0, 255).astype(np.uint8))
 
 
+def picture(seed, size=(96, 72), coarse=9):
+    """A picture like no other: random colours at coarse places, smooth between them, with some texture."""
+    return _drawn(seed, size, coarse).copy()
+
+
 def save(image, path, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, **options)
+    image.save(path, **({"compress_level": 1} if path.suffix == ".png" else {}) | options)  # quickly
     return path
+
+
+@cache
+def _file(seed):
+    """A picture as a PNG, drawn once: most tests begin with the same forty."""
+    stream = BytesIO()
+    picture(seed).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
 
 
 def class_folders(root, seed=0, n=12, **parts):
     """``train/`` and ``test/`` (or *parts*) with the class folders cat and dog, *n* pictures each, nothing wrong."""
     for part, classes in (parts or {"train": ("cat", "dog"), "test": ("cat", "dog")}).items():
         for label in classes:
+            (root / part / label).mkdir(parents=True)
             for i in range(n):
                 seed += 1
-                save(picture(seed), root / part / label / f"{i:02}.png")
+                (root / part / label / f"{i:02}.png").write_bytes(_file(seed))
     return root
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from syntax import parsed
+from syntax import nodes_of, parsed
 
 SOURCE = Path(__file__).parents[1] / "src" / "striate"
 
@@ -115,7 +115,7 @@ def trees(root: Path) -> Iterator[tuple[str, str, ast.Module]]:
 def imports(root: Path) -> Iterator[Import]:
     for unit, place, tree in trees(root):
         package = ["striate", *Path(place).parts[1:-1]]
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             for module in _modules(node, package, root):
                 yield Import(module, unit, f"{place}:{getattr(node, 'lineno', 0)}")
 
@@ -166,7 +166,7 @@ def faults(root: Path) -> list[str]:
 def _calls(root: Path) -> list[str]:
     found, loads = [], []
     for _, place, tree in trees(root):
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             where = f"{place}:{getattr(node, 'lineno', 0)}"
             match node:
                 case (

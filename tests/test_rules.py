@@ -18,7 +18,7 @@ from types import GenericAlias, UnionType
 import pytest
 
 from striate.tasks import TASKS
-from syntax import parsed
+from syntax import nodes_of, parsed
 
 SOURCE = Path(__file__).parents[1] / "src" / "striate"
 TESTS = Path(__file__).parent
@@ -148,7 +148,7 @@ def one_direction(root: Path, a: str, b: str) -> str:
             f"{path.relative_to(root).as_posix()}:{node.lineno}"
             for name, path, tree in found
             if f"{name}.".startswith(f"striate.{x}.")
-            for node in ast.walk(tree)
+            for node in nodes_of(tree)
             if _reaches(node, y)
         ]
         for x, y in ((a, b), (b, a))
@@ -251,7 +251,7 @@ def task_names(root: Path) -> list[str]:
         place = path.relative_to(root).as_posix()
         if place.startswith(NAMED):
             continue
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             for part in _deciding(node):
                 if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value in TASKS:
                     found.append(f"{place}:{part.lineno}: asks for the task {part.value!r} by name; ask the task")

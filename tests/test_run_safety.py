@@ -143,8 +143,16 @@ def meaning(folder):
 FAULTS = ["read_parts", "check_split", "compare_runs", "build", "restore", "content_of", "analyse", "write_safely"]
 
 
-@pytest.mark.parametrize("finished_before", [True, False])
-@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt(), RecipeError("x")])
+@pytest.mark.parametrize(
+    ("fault", "finished_before"),
+    [
+        (OSError(28, "No space left on device"), True),
+        (KeyboardInterrupt(), False),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+            (RecipeError("x"), True), (RecipeError("x"), False), (KeyboardInterrupt(), True), (OSError(28, "x"), False),
+        )),
+    ],
+)  # fmt: skip
 def test_a_resume_that_fails_anywhere_has_changed_nothing(tmp_path, fault, finished_before):
     run = prepare("digits", NET, settings=SETTINGS | {"epochs": 1}, out=tmp_path / "run")
     for _ in run.events():

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from image_files import KINDS, photo, saved, turned
+from strategies import examples
 from striate.datasets import Batches, open_data, read_part
 from striate.model.contract import INTERPOLATION, MODES, Contract
 from striate.model.model import Model
@@ -103,7 +104,7 @@ def same(one, other):
 
 
 @given(contracts())
-@settings(max_examples=8, deadline=None)
+@examples(8)
 def test_training_evaluation_and_prediction_show_the_same_tensor(folder, contract):
     trained = in_training(folder, contract)
     assert len(trained) == len(KINDS) + len(LARGE)

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from strategies import any_graphs, examples, nets
@@ -80,21 +80,21 @@ def test_a_net_with_slips_is_repaired(graph: Graph) -> None:
 
 @pytest.mark.slow
 @given(broken_nets())
-@settings(max_examples=2000)
+@examples(2000)
 def test_2000_nets_with_slips_are_repaired(graph: Graph) -> None:
     holds(graph)
     assert repair(graph).complete
 
 
 @given(any_graphs())
-@settings(max_examples=40)
+@examples(40)
 def test_fixes_of_any_graph_do_what_they_say(graph: Graph) -> None:
     assume(graph.input is not None)
     holds(graph)
 
 
 @given(broken_nets())
-@settings(max_examples=20)
+@examples(20)
 def test_legal_inputs_of_a_broken_net_are_those_of_the_repaired_one(graph: Graph) -> None:
     legal, found = analyse(graph).legal_inputs, repair(graph)
     for shape in (legal.below, legal.above):

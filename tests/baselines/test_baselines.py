@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 
+from strategies import examples
 from striate.baselines import fit_baseline
 from striate.baselines.features import (
     TfIdf,
@@ -29,7 +30,7 @@ def tensor(values):
     return torch.from_numpy(np.asarray(values, np.float32))
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(seeds, st.integers(3, 5), st.sampled_from([0.1, 1.0, 10.0]))
 def test_logistic_regression_is_scikit_learns(seed, k, c):
     rng = np.random.default_rng(seed)
@@ -50,7 +51,7 @@ def test_of_several_labels_each_has_its_own():
         np.testing.assert_allclose(ours[:, i], theirs, atol=0.005)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seeds, st.integers(1, 40), st.sampled_from([0.1, 1.0, 100.0]))
 def test_linear_regression_is_scikit_learns(seed, features, penalty):
     rng = np.random.default_rng(seed)
@@ -60,7 +61,7 @@ def test_linear_regression_is_scikit_learns(seed, features, penalty):
     np.testing.assert_allclose(ours(tensor(x)).numpy(), theirs.predict(x), atol=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seeds, st.integers(2, 4), st.integers(1, 40))
 def test_the_linear_classifier_is_scikit_learns(seed, k, features):
     rng = np.random.default_rng(seed)
@@ -83,7 +84,7 @@ def test_a_target_that_never_varies_and_a_feature_that_never_does():
     assert logistic_regression(x, torch.tensor([1, 1, 1]), 2)(x).argmax(1).tolist() == [1, 1, 1]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seeds, st.integers(1, 12), st.integers(1, 9))
 def test_tf_idf_is_scikit_learns(seed, n, length):
     """Words by their numbers; pairs of neighbours where two texts or more have them."""
@@ -100,7 +101,7 @@ def test_tf_idf_is_scikit_learns(seed, n, length):
     assert {word for word in full.vocabulary_ if " " not in word} == {word for word in vocabulary if " " not in word}
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seeds, st.integers(1, 8), st.integers(1, 9))
 def test_words_that_training_did_not_see_are_in_no_term(seed, n, length):
     """Others than were fitted on, with higher numbers and unknown ones between: scikit-learn's, with our terms."""

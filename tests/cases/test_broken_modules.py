@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import striate
+from strategies import examples
 
 NUMBERS = st.integers(1, 24)
 
@@ -88,7 +89,7 @@ def test_the_printed_fixes_make_it_run(case):
 
 @pytest.mark.slow
 @given(broken())
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_the_printed_fixes_of_500_modules_make_them_run(case):
     holds(*case)
 

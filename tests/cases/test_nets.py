@@ -313,7 +313,9 @@ def test_a_clean_module_has_no_fault_and_its_legal_inputs_are_those_of_trying_al
         assert [by for by in range(1 - own[0], least + 1) if takes(module, together(shapes, by))] == [least]
 
 
-LONG = ("u-net without padding or crops", "causal, nothing cut off")  # many sizes are tried
+LONG = (  # many sizes are tried
+    "u-net without padding or crops", "causal, nothing cut off", "u-net, odd", "u-net, channels of the skip forgotten",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import examples
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
 from striate.datasets.batches import _on_disk, check_balance, part_of
@@ -268,7 +269,7 @@ def test_a_gpu_sees_the_same_batches():
 @given(
     st.integers(1, 40), st.integers(1, 9), st.integers(1, 5), st.booleans(), st.sampled_from(["none", "light mixup=1"])
 )
-@settings(max_examples=40)
+@examples(40)
 def test_the_parts_of_several_processes_are_the_batches_of_one(n, batch, size, shuffle, augment):
     options = {"batch_size": batch, "seed": 3, "shuffle": shuffle, "augment": Augment.parse(augment)}
     whole = [*Batches(numbered(n), CONTRACT, **options)]

@@ -3,9 +3,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import examples
 from striate.datasets.shapes import DEFAULT_KINDS, KINDS, open_shapes, shapes_in_image, shapes_named
 from striate.datasets.shapes.outlines import COSINES, SINES
 from striate.errors import DataError
@@ -59,7 +60,7 @@ def test_the_images_are_fixed_for_ever(options, wanted):
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(1, 9), st.sampled_from(TASKS), st.booleans())
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_an_image_does_not_depend_on_how_many_there_are(seed, n, task, plain):
     few, many = (open_shapes(task, count, test=1, seed=seed, plain=plain) for count in (n, n + 140))
     assert (few.train.inputs == many.train.inputs[:n]).all()

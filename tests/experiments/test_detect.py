@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import examples
 from striate.experiments import EXPERIMENTS
 from striate.experiments.detect import (
     FAR,
@@ -34,7 +35,7 @@ BOXES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(BOXES, BOXES)
 def test_overlap_is_counted_in_pixels(a, b):
     masks = []
@@ -48,7 +49,7 @@ def test_overlap_is_counted_in_pixels(a, b):
     assert box_overlap(a, a) == 1
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.lists(BOXES, max_size=12))
 def test_suppression_keeps_the_surest_and_none_that_overlap(boxes):
     kept = best_boxes(boxes, 0.3)

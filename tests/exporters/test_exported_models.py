@@ -432,7 +432,9 @@ def test_openvino(tmp_path: Path, trained: Path, cli) -> None:
     assert (answer.code, answer.err) == (2, "striate: --to program: has no half; use --to onnx or openvino\n")
 
 
-@pytest.mark.parametrize(("to", "ending"), [("onnx", ".onnx"), ("program", ".pt2"), ("openvino", ".xml")])
+@pytest.mark.parametrize(
+    ("to", "ending"), [("onnx", ".onnx"), ("program", ".pt2"), pytest.param("openvino", ".xml", marks=pytest.mark.slow)]
+)
 def test_somebody_elses_model_that_names_striate_is_kept(tmp_path: Path, to: str, ending: str) -> None:
     """Such as one that torch exported from a module of striate: the path of a source file is in it."""
     model, path = model_of("regression"), tmp_path / f"own{ending}"

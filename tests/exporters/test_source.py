@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from PIL import Image
 
-from strategies import nets
+from strategies import examples, nets
 from striate.errors import ShapeError, SpecError
 from striate.exporters import ExportError, export_source
 from striate.exporters.code import class_name
@@ -32,7 +32,6 @@ from striate.spec import Conv, Flatten, Graph, Linear, Node, ReLU, Seq, Sum, Tan
 from striate.zoo import ZOO
 
 ODD = "a b a1 block1 block2 block3 x y in class lambda None 0 1 2 3a append pop __p torch nn chain Tensor F found"
-slowly = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def text_of(net: str, input: tuple[int, ...] | None = None) -> str:
@@ -48,7 +47,7 @@ def is_bit_equal(graph: Graph, folder: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------------------- the same answers
-@settings(slowly, max_examples=25)
+@examples(25, suppress_health_check=list(HealthCheck))
 @given(nets())
 def test_random_nets_answer_to_the_bit(tmp_path_factory: pytest.TempPathFactory, case: tuple) -> None:
     is_bit_equal(lower(*case), tmp_path_factory.mktemp("net"))
@@ -76,7 +75,7 @@ def oddly_named(draw: DrawFn) -> Graph:
     return Graph(input, tuple(nodes), tuple(taps))
 
 
-@settings(slowly, max_examples=25)
+@examples(25, suppress_health_check=list(HealthCheck))
 @given(oddly_named())
 def test_any_names_and_any_wiring(tmp_path_factory: pytest.TempPathFactory, graph: Graph) -> None:
     is_bit_equal(graph, tmp_path_factory.mktemp("net"))
@@ -370,7 +369,10 @@ def test_mistakes_of_the_command_line(words: list[str], said: str, cli, in_folde
     assert list(in_folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("net", ["vgg16", "resnet152", "densenet201", "unet_2015", "mobilenet_v3_large", "textcnn"])
+DEEPEST = [pytest.param(net, marks=pytest.mark.slow) for net in ("resnet152", "densenet201")]
+
+
+@pytest.mark.parametrize("net", ["vgg16", *DEEPEST, "unet_2015", "mobilenet_v3_large", "textcnn"])
 def test_the_comparison_means_something(net: str) -> None:
     """The inputs are large enough to tell layers apart; what comes out is neither constant nor infinite."""
     graph = open_network(net).description()

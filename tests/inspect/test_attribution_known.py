@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bounds import scores_bound
+from strategies import examples
 from striate.analysis import Axis, infer, receptive
 from striate.errors import SeeError
 from striate.inspect.attribution import (
@@ -143,7 +144,7 @@ def image(*shape: int, seed: int = 0) -> Tensor:
 SMOOTH = "input 2x9x7; conv 5 3; tanh; avgpool 2; flatten; linear 8; sigmoid; linear 3"
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(seed=st.integers(0, 99), target=st.integers(0, 2), base=st.floats(-1, 1))
 def test_integrated_gradients_are_complete(seed: int, target: int, base: float) -> None:
     net, x = random_net(SMOOTH, seed), image(2, 9, 7, seed=seed)
@@ -166,7 +167,7 @@ def test_of_a_linear_net_every_method_is_weight_times_difference() -> None:
     assert np.allclose(drops.values, (weight * (x - base)[0].numpy()).sum(0), atol=1e-8)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(window=st.tuples(st.integers(1, 5), st.integers(1, 4)), data=st.data())
 def test_occlusion_of_a_linear_net_is_the_windows_sum(window: tuple[int, int], data: st.DataObject) -> None:
     stride = tuple(data.draw(st.integers(1, n)) for n in window)

@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 import striate
+from strategies import examples
 from striate.analysis import analyse
 from striate.errors import SeeError
 from striate.inspect import Target, crop_box, measured_field, top_patches
@@ -23,7 +24,7 @@ def box_of(report, layer, y, x):
     return (top, left, *row["receptive_field"])
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(1, 3), st.integers(1, 2), st.integers(0, 1), st.integers(1, 3), st.data())
 def test_with_positive_weights_and_average_pooling_the_field_is_the_box(kernel, stride, padding, second, data):
     """Identity B9: nothing cancels and nothing is dead, so every pixel of the box counts."""
@@ -76,7 +77,7 @@ def test_a_unit_is_asked_for_and_images():
         measured_field(net, [], Target("0", (0, 1, 1)))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 9), st.integers(0, 99))
 def test_peaks_are_what_sorting_everything_gives(n, batch, top, seed):
     torch.manual_seed(seed)

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 import striate
-from strategies import ACTIVATIONS
+from strategies import ACTIVATIONS, examples
 from striate.errors import SeeError
 from striate.inspect import layer_calls, unit_arithmetic
 from striate.net.layers import layer
@@ -22,7 +22,7 @@ def draw_place(data, module, x, layer):
     return ":".join(str(data.draw(st.integers(0, n - 1))) for n in output.shape[1:])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_the_sum_of_a_convolution_is_the_networks_number(data):
     axes = data.draw(st.integers(1, 3))
@@ -41,7 +41,7 @@ def test_the_sum_of_a_convolution_is_the_networks_number(data):
     assert found.following[0].value == max(0, found.value)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.data())
 def test_the_window_is_where_the_corner_says(data):
     kernel, stride, padding, dilation = (data.draw(st.integers(1, 3)) for _ in range(4))
@@ -55,7 +55,7 @@ def test_the_window_is_where_the_corner_says(data):
         assert found.inputs[c, i, j] == (float(x[0, c, y, z]) if inside else 0)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.data())
 def test_pools(data):
     kernel, stride = data.draw(st.integers(2, 3)), data.draw(st.integers(1, 3))

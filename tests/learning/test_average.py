@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from strategies import examples
 from striate.learning import Epoch, Recipe, State, Step, training, validate
 from striate.learning.average import WeightAverage
 
@@ -23,7 +24,7 @@ def data(n=4, size=8):
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=30), st.floats(0.0, 0.999))
-@settings(max_examples=50)
+@examples(50)
 def test_the_average_by_hand(values, decay):
     module = nn.Linear(1, 1, bias=False)
     average = WeightAverage(module, decay)

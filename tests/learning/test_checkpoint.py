@@ -5,9 +5,10 @@ import struct
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from strategies import examples
 from striate.datasets import Batches, channel_statistics, open_data, read_part
 from striate.errors import ModelError
 from striate.learning import Recipe, State, Step, load_state, save_state, training
@@ -229,7 +230,7 @@ def test_a_generators_state_that_is_none(tmp_path, saved):
 
 
 @given(place=st.floats(0, 1), bit=st.integers(0, 7))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_bit_is_refused_or_harmless(tmp_path, saved, pixels, place, bit):
     header = 8 + struct.unpack("<Q", saved[:8])[0]
     damaged = bytearray(saved)

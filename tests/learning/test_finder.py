@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from strategies import examples
 from striate.errors import DataError, RecipeError
 from striate.learning import RateSweep, Recipe, sweep_rates
 
@@ -22,7 +23,7 @@ def line(scale):
     return net, [(x, torch.zeros(4, 1))]
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.floats(-1.5, 1.5))
 def test_on_a_quadratic_the_rate_is_stable_and_not_far_below_where_it_diverges(exponent):
     scale = 10**exponent

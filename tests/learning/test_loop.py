@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from strategies import examples
 from striate.errors import DataError, RecipeError
 from striate.learning import Epoch, Recipe, State, Step, stepper, training, validate
 
@@ -31,7 +32,7 @@ def run(module, batches, recipe=None, **more):
 
 
 @given(st.integers(1, 4), st.integers(1, 4))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_the_events_come_in_order(epochs, steps):
     events = run(net(), data(steps), Recipe(epochs=epochs))
     wanted = []

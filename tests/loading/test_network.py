@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from strategies import examples
 from striate.analysis import analyse, infer
 from striate.errors import ModelError, SpecError
 from striate.loading import open_network
@@ -335,7 +336,7 @@ def test_a_net_that_says_its_input_keeps_it_and_one_that_does_not_gets_one_that_
 
 
 @given(st.integers(16, 300), st.integers(16, 300), st.sampled_from(["unet_small", "unet_medium", "unet"]))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_a_network_for_pixels_gets_a_size_that_fits_and_that_it_gives_back(height, width, net):
     graph = graph_for_data(net, classes=3, input=(3, height, width), mode="RGB", task=SEGMENTATION)
     report = analyse(graph)

@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from strategies import examples
 from striate.errors import DataError, RecipeError
 from striate.metrics import score_classification
 from striate.metrics.averages import averages
@@ -21,7 +22,7 @@ def close(ours, theirs):
     return (ours is None and np.isnan(theirs)) or ours == pytest.approx(theirs)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seeds, st.integers(1, 40), st.integers(2, 6), st.sampled_from(["random", "one label", "one prediction", "equal"])
 )
@@ -57,7 +58,7 @@ def test_the_bootstrap_interval_of_the_averages_covers_what_is_true():
     assert 180 <= hits <= 199
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(1, 60), st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.sampled_from([0, 1, 8]))
 def test_curves_are_scikit_learns(seed, n, share, digits):
     rng = np.random.default_rng(seed)
@@ -101,7 +102,7 @@ def test_the_interval_of_an_area_covers_what_is_true():
     assert 276 <= hits <= 296  # 92% to 98.7%
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seeds, st.integers(1, 50), st.integers(3, 9))
 def test_the_figures_of_a_classifier_are_scikit_learns(seed, n, k):
     rng = np.random.default_rng(seed)
@@ -160,7 +161,7 @@ def test_costs_by_hand():
     assert found.as_dict()["threshold"] == pytest.approx(1 / 11)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seeds, st.integers(2, 5))
 def test_no_decision_costs_less_than_the_best_by_calibrated_probabilities(seed, k):
     """Where the labels are drawn from the probabilities themselves, with all outcomes in their exact shares."""

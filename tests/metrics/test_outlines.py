@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from strategies import examples
 from striate.metrics.outlines import boundary_f1, count_objects, grown, outlines
 
 seeds = st.integers(0, 2**20)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(1, 30), st.integers(1, 30), st.integers(1, 4))
 def test_objects_are_scipys(seed, h, w, k):
     rng = np.random.default_rng(seed)
@@ -32,7 +33,7 @@ def test_a_spiral_is_one_object():
     assert count_objects(mask, 2)[1] == ndimage.label(mask, np.ones((3, 3)))[1] == 1
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seeds, st.integers(1, 25), st.integers(1, 25), st.sampled_from([1, 1.5, 2, 2.25, 3.7, 40]))
 def test_growing_is_the_distance_of_scipy(seed, h, w, radius):
     points = np.random.default_rng(seed).random((h, w)) < 0.05
@@ -43,7 +44,7 @@ def test_growing_is_the_distance_of_scipy(seed, h, w, radius):
         assert not found.any()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seeds, st.integers(2, 25), st.integers(2, 25))
 def test_boundary_f1_is_that_of_distances(seed, h, w):
     rng = np.random.default_rng(seed)

@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import r2_score
 
+from strategies import examples
 from striate.metrics.resampling import drawings
 from striate.metrics.residuals import quantile_groups, r2_intervals, ranks, spearman, spearman_interval
 
 seeds = st.integers(0, 2**20)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(1, 40), st.sampled_from([0, 1, 8]))
 def test_spearman_is_scipys(seed, n, digits):
     rng = np.random.default_rng(seed)
@@ -41,7 +42,7 @@ def test_the_interval_of_spearman_covers_what_is_true():
     assert 273 <= hits <= 297
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(seeds, st.integers(1, 100))
 def test_quantile_groups_take_every_item_once(seed, n):
     rng = np.random.default_rng(seed)

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from image_files import KINDS, photo, turned
+from strategies import examples
 from striate.errors import DataError
 from striate.model.contract import IGNORE, INTERPOLATION, Contract
 from striate.model.image import decode, decode_reduced
@@ -88,7 +89,7 @@ def discs(draw):
 
 
 @given(discs())
-@settings(max_examples=60)
+@examples(60)
 def test_a_disc_lies_where_point_map_says(case):
     width, height, contract, x, y, radius = case
     if not radius:
@@ -99,7 +100,7 @@ def test_a_disc_lies_where_point_map_says(case):
 
 
 @given(st.sampled_from(sorted(TURNS)), discs(), st.integers(1, 7))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_so_it_does_from_a_jpeg_at_reduced_size_held_in_any_way(tmp_path_factory, orientation, case, odd):
     """Sizes that 8 does not divide: the last pixel of the reduced image is not covered in full, and may come first."""
     width, height, contract, x, y, radius = case
@@ -225,7 +226,7 @@ def test_every_jpeg_can_be_decoded_smaller(tmp_path, kind):
     st.sampled_from(sorted(RULES)), st.sampled_from(INTERPOLATION), st.integers(1, 127), st.integers(1, 191),
     st.sampled_from(["JPEG", "PNG"]), st.sampled_from([GREY, COLOUR]),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_a_small_file_is_decoded_in_full(tmp_path_factory, rule, interpolation, height, width, format, contract):
     """And a large one that is no JPEG: bit for bit as by hand."""
     path = tmp_path_factory.getbasetemp() / "small"

@@ -9,11 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
+from strategies import examples
 from striate.errors import ModelError
 from striate.model.contract import Contract
 from striate.model.header import FORMAT, read_header
@@ -363,7 +364,7 @@ def test_tensors_that_ask_for_too_much(fault):
 
 
 # ------------------------------------------------------------------------------------------------------- by chance
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def opens_or_says_why(path, content):

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
 from bounds import near, scores_bound
+from strategies import examples
 from striate.datasets import open_data, read_part
 from striate.errors import DataError
 from striate.model.contract import Contract
@@ -186,7 +187,7 @@ def test_one_bad_file_among_good_ones(grey, pixels, tmp_path):
 
 # ------------------------------------------------------------------------------------------------- what it answers
 @given(n=st.integers(1, 9), batch=st.integers(1, 10), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_batch_changes_no_answer_and_probabilities_sum_to_one(colour, n, batch, seed):
     images = list(np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8))
     together = colour.predict(images, batch_size=batch)

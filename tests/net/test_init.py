@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from strategies import examples
 from striate.errors import RecipeError
 from striate.net import INITS, build, initialise, naive_bayes, whiten
 from striate.net.init import fans
@@ -184,7 +185,7 @@ def test_whitening_wants_a_convolution_first() -> None:
 
 # --------------------------------------------------------------------------------------- word vectors from the texts
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_log_count_ratios_are_those_of_scikit_learns_naive_bayes(seed: int, classes: int) -> None:
     """With one class against all others, scikit-learn's log probabilities of a word differ by this ratio."""
     from sklearn.naive_bayes import MultinomialNB

@@ -6,14 +6,14 @@ from itertools import product
 import pytest
 import torch
 from awkward import AWKWARD
-from hypothesis import given, settings
+from hypothesis import given
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import striate
 from laws import box, one_thread, reading_gives_it_back  # noqa: F401  (a fixture)
-from strategies import nets
+from strategies import examples, nets
 from striate.analysis import infer, receptive
 from striate.analysis.footprint import footprints
 from striate.analysis.sizes import Sizes
@@ -400,7 +400,7 @@ def test_the_identity_is_a_net():
 
 
 @given(nets())
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_any_net_that_is_built_is_read_back(made):
     reading_gives_it_back(*made)
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 import striate
 from net.torchvision_style import NETS, GoogLeNet, made
+from strategies import examples
 from striate.errors import DataError, ModelError, SpecError
 from striate.loading import open_network
 from striate.loading.torchvision import from_torchvision, read_classes
@@ -78,7 +79,12 @@ def test_every_table_has_its_witness():
     assert TABLES.keys() == NETS.keys()
 
 
-@pytest.mark.parametrize("name", NETS)
+SISTERS = (  # of nets that the fast tests have, by the same rules
+    "vgg11_bn vgg13 vgg13_bn vgg16 vgg19 vgg19_bn resnet34 resnet101 resnet152 densenet161 densenet169 densenet201"
+).split()
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SISTERS else ()) for n in NETS])
 def test_keys_and_shapes_are_torchvisions(name):
     _, parameters, keys = NETS[name]
     net = made(name, device="meta")
@@ -297,7 +303,7 @@ def test_every_fault_is_listed_sorted(changed):
 RESNET18 = listed("resnet18")
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sets(st.sampled_from([k for k in RESNET18 if not k.endswith("tracked")]), max_size=6),
     st.sets(st.from_regex(r"[a-z]{1,4}(\.[0-9a-z]{1,3}){0,2}", fullmatch=True), max_size=5),
@@ -453,7 +459,7 @@ def test_zip_archives_that_torch_did_not_write(tmp_path):
     assert open_weights(tmp_path / "b.pth").read("a").tolist() == [1.0] * 100
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.integers(0, 2000), st.booleans())
 def test_bytes_at_random_are_a_model_error(tmp_path, junk, at, old):
     path = tmp_path / "w.pth"

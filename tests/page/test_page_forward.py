@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pages import computed, scene_of, torch_says
-from strategies import any_ops, nets
+from strategies import any_ops, examples, nets
 from striate.analysis import analyse, infer, receptive
 from striate.analysis.footprint import footprints, irregular
 from striate.errors import ShapeError, SpecError
@@ -42,7 +42,7 @@ def check_values(mine, theirs):
         assert difference <= WITHIN, f"{name}: {difference:.2e} of its range"
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(500, suppress_health_check=list(HealthCheck))
 @given(made=nets(), seed=st.integers(0, 999))
 def test_random_networks(bench_page, made, seed):
     """1-D, 2-D, 3-D, branches, groups, dilation, ceil pooling, transposed convolutions: every layer's values."""
@@ -140,7 +140,7 @@ def check_fields(page, graph, rng, each=4):
                 assert one or mine in (read, span), where  # beyond an edge a span counts what nobody reads
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(150, suppress_health_check=list(HealthCheck))
 @given(made=nets(), seed=st.integers(0, 999))
 def test_receptive_fields_of_random_networks(bench_page, made, seed):
     scene, _, net = random_scene(*made, seed)

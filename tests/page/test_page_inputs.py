@@ -7,11 +7,12 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from pages import opened
+from strategies import examples
 from striate.inspect.models.inspected import InspectedModel
 from striate.model.contract import Contract
 from striate.model.model import Model
@@ -61,7 +62,7 @@ def test_words(bench_page):
     check_words(bench_page, TEXTS)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(st.text(letters, max_size=12) | st.text(known, max_size=12), min_size=20, max_size=40))
 def test_words_of_any_text(bench_page, texts):
     check_words(bench_page, texts)
@@ -80,7 +81,7 @@ def two_passes(image, size, method, box):
     return RESIZE(image, size, method, (0, top, size[0], bottom)).convert(mode)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(300, suppress_health_check=list(HealthCheck))
 @example(  # a place between two pixels, but for single precision
     size=(1, 2), room=(1, 3), mode="L", resize="crop", interpolation="nearest", seed=0, clear=False
 )  # fmt: skip

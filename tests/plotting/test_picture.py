@@ -130,8 +130,7 @@ def test_words_are_wrapped_and_coloured_by_their_numbers(side):
     array = np.linspace(-1, 1, len(words))
     panel = word_panel(words, array, ColourScale.of(array), side=side)
     assert panel.image.shape[1] <= max(2 * side, 220)
-    colours = {tuple(c) for c in panel.image.reshape(-1, 3).tolist()}
-    assert tuple(ColourScale.of(array).colours(np.array(1.0)).tolist()) in colours
+    assert (panel.image == ColourScale.of(array).colours(np.array(1.0))).all(axis=-1).any()
     assert word_panel([], np.zeros(0), ColourScale(1.0, True)).image.size
 
 

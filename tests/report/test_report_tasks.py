@@ -4,10 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from report.test_report import LAYERS, Page
+from strategies import examples
 from striate.metrics import score_multilabel, score_regression, score_segmentation
 from striate.report import ItemView, report
 from striate.report.charts import MOST, best_epoch, curves, scatter
@@ -111,7 +112,7 @@ def test_texts_and_signals():
     assert "no image" in item_figure(None, "")
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=30))
 def test_a_scatter_stays_inside_its_box(pairs):
     truth, answers = np.array(pairs).T

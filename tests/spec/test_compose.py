@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import striate.spec
-from strategies import nets
+from strategies import examples, nets
 from striate.errors import SpecError
 from striate.spec import Cat, Conv, Graph, Linear, MaxPool, Node, ReLU, Seq, Shape, Sum, lower
 
 
 @given(nets())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_repr_of_a_spec_makes_it_again(net: tuple[Seq, Shape]) -> None:
     spec, input = net
     again = eval(repr(spec), vars(striate.spec))

@@ -8,11 +8,11 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import striate
 import striate.spec
-from strategies import any_ops
+from strategies import any_ops, examples
 from striate.errors import SpecError
 from striate.spec import (
     LRN,
@@ -121,7 +121,7 @@ def test_a_bad_field_is_refused_with_what_came_and_what_was_wanted(kind: str) ->
 
 
 @given(any_ops())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_the_repr_of_an_op_makes_it_again(op: Op) -> None:
     again = eval(repr(op), vars(striate.spec))
     assert again == op

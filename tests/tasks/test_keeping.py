@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies import examples
 from striate.tasks import CLASSIFICATION, REGRESSION
 from striate.tasks.keeping import standings
 
@@ -41,7 +42,7 @@ def test_by_hand():
 
 
 @given(SHARES)
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_what_holds_of_every_course(values):
     found = of(values)
     assert len(found) == len(values)

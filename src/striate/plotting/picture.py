@@ -108,7 +108,7 @@ class Picture:
         about = PngImagePlugin.PngInfo()
         about.add_text("Description", self.alt)
         stream = io.BytesIO()
-        self.image.save(stream, "PNG", optimize=True, dpi=(96 * DENSITY, 96 * DENSITY), pnginfo=about)
+        self.image.save(stream, "PNG", dpi=(96 * DENSITY, 96 * DENSITY), pnginfo=about)
         return stream.getvalue()
 
     def save(self, path: str | Path) -> None:
@@ -130,7 +130,7 @@ def write_image(path: Path, pixels: np.ndarray) -> None:
     b'PNG'
     """
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG")
     write_safely(path, stream.getvalue())
 
 
