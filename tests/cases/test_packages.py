@@ -1,10 +1,13 @@
 """Spreadsheets, Parquet and HDF5, written by the packages that people write them with."""
 
 import datetime
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_tables_cases import pictures, written
 
 from striate.datasets import open_data
@@ -95,15 +98,53 @@ def test_a_sheet_of_remarks_before_the_table_is_passed_over(tmp_path):
     assert table.notes == ("t.xlsx has 2 sheets; the first that is a table is read: 'data'",)
 
 
+def encoded(seed, format="PNG"):
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(pixels).save(stream, format)
+    return stream.getvalue()
+
+
+def parquet_of(path, contents, labels, names=()):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    said = {"huggingface": json.dumps({"info": {"features": features}})} if names else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(arrow.table({"image": contents, "label": labels}).replace_schema_metadata(said), path)
+
+
 @pytest.mark.parametrize("wrap", [lambda content: content, lambda content: {"bytes": content, "path": "1.png"}])
-def test_a_parquet_file_of_images_themselves_says_the_way_out(tmp_path, wrap):
-    arrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    contents = [wrap(b"\x89PNG\r\n\x1a\n" + bytes(900)) for _ in range(4)]
-    parquet.write_table(arrow.table({"image": contents, "label": [0, 1, 0, 1]}), tmp_path / "t.parquet")
-    with pytest.raises(
-        DataError, match="the column 'image' contains the images themselves; write each into a file"
-    ) as caught:
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_a_parquet_file_of_images_themselves(tmp_path, monkeypatch, wrap, format):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    contents = [wrap(encoded(i, format)) for i in range(10)]
+    parquet_of(tmp_path / "t.parquet", contents, [0, 1] * 5, ["plane", "bird"])
+    data = open_data(tmp_path / "t.parquet")
+    assert (data.classes, data.input, len(data.train) + len(data.test)) == (("bird", "plane"), (3, 6, 8), 10)
+    named = {name: label for part in data.parts.values() for name, label in zip(part.names, part.targets, strict=True)}
+    assert [named[name] for name in sorted(named)] == [1, 0] * 5  # the classes are those of the metadata
+    assert [Path(name).read_bytes() for name in sorted(named)] == [encoded(i, format) for i in range(10)]
+    monkeypatch.setenv("STRIATE_CACHE", "off")
+    with pytest.raises(DataError, match="STRIATE_CACHE=off keeps none"):
+        open_data(tmp_path / "t.parquet")
+
+
+def test_the_parts_of_a_parquet_table_as_hugging_face_has_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    for n, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")):
+        images = [{"bytes": encoded(10 * n + i), "path": None} for i in range(6)]
+        images[5] = {"bytes": None, "path": None}
+        parquet_of(tmp_path / "hub" / "data" / f"{name}.parquet", images, [0, 1, -1, 1, 0, 1], ["a", "b"])
+    (tmp_path / "hub" / "README.md").write_text("# of the data")
+    data = open_data(tmp_path / "hub")
+    assert {name: len(part) for name, part in data.parts.items()} == {"train": 8, "test": 4}
+    assert len(data.skipped) == 6  # of each file one without a label, one without an image
+    assert "train-00000-of-00002.parquet is read with the other 1 of its parts" in data.notes
+
+
+def test_a_parquet_file_of_sounds_says_that_they_are_no_images(tmp_path):
+    parquet_of(tmp_path / "t.parquet", [b"RIFF1234WAVEfmt " + bytes(90)] * 4, [0, 1, 0, 1])
+    with pytest.raises(DataError, match="the column 'image' contains the files themselves") as caught:
         open_data(tmp_path / "t.parquet")
     assert len(str(caught.value)) < 400 + 2 * len(str(tmp_path))
 

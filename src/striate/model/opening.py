@@ -47,10 +47,10 @@ def is_hidden(name: str) -> bool:
 def is_image(path: Path | str) -> bool:
     """Whether a file is an image by its suffix; where that says nothing, by how the file begins."""
     suffix = os.path.splitext(path)[1].lower()
-    return suffix in SUFFIXES or (suffix not in _OTHERS and _begins_as_image(path))
+    return suffix in SUFFIXES or (suffix not in _OTHERS and _file_begins_as_image(path))
 
 
-def _begins_as_image(path: Path | str) -> bool:
+def _file_begins_as_image(path: Path | str) -> bool:
     try:
         file = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -63,6 +63,15 @@ def _begins_as_image(path: Path | str) -> bool:
         return False
     finally:
         os.close(file)
+    return begins_as_image(head)
+
+
+def begins_as_image(head: bytes) -> bool:
+    """Whether a file that begins with these bytes, 16 or more, is an image.
+
+    >>> begins_as_image(b"GIF89a and more"), begins_as_image(b"RIFF1234WAVEfmt ")
+    (True, False)
+    """
     if head[:2] == b"BM":  # two letters: the header's four zero bytes too
         return head[6:10] == b"\0\0\0\0"
     if head[:1] == b"P":

@@ -1,15 +1,16 @@
-"""Archives as data: a ``.zip`` or ``.tar``, packed or not, unpacked once into striate's cache."""
+"""Archives as data: a ``.zip`` or ``.tar``, packed or not, and images in a table: unpacked once into the cache."""
 
 from __future__ import annotations
 
 import hashlib
 import lzma
 import os
+import re
 import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -27,6 +28,15 @@ _DAMAGE = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError,
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
 )  # fmt: skip
+_IMAGES = "images"
+_SUFFIXES = {
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF8": ".gif",
+    b"II*": ".tif",
+    b"MM\0*": ".tif",
+    b"RIFF": ".webp",
+    b"BM": ".bmp",
+}
 _held: dict[Path, int] = {}  # the locks of what this process has opened: nobody removes it
 
 
@@ -48,19 +58,43 @@ def unpacked(path: Path) -> Path:
         DataError: It is damaged or encrypted, has a name that leads out of the folder, or more in it than the cache or
             the disk may take or its own size lets expect; or nothing is kept (``STRIATE_CACHE=off``).
     """
+    name = _stem(path)
+    return _kept(path, name, lambda folder: _unpack(path, folder / name, _room(path, folder.parent))) / name
+
+
+def written_images(path: Path, column: str, contents: Sequence[bytes | None]) -> list[str]:
+    """The files that the images in a *column* of the table *path* are written into, once; "" where there is none.
+
+    Raises:
+        DataError: As :func:`unpacked`.
+    """
+    names = [f"{i:07}{_suffix(content)}" if content else "" for i, content in enumerate(contents)]
+
+    def write(folder: Path) -> int:
+        (folder / _IMAGES).mkdir()
+        for name, content in zip(names, contents, strict=True):
+            if content:
+                (folder / _IMAGES / name).write_bytes(content)
+        return sum(map(len, filter(None, contents)))
+
+    place = _kept(path, f"{path.stem}-{re.sub('[^0-9A-Za-z]+', '_', column)}", write) / _IMAGES
+    return [str(place / name) if name else "" for name in names]
+
+
+def _kept(path: Path, name: str, write: Callable[[Path], int]) -> Path:
+    """The folder of the cache that *write*, which says how many bytes it took, filled from a file."""
     root = cache_root()
     if root is None:
         raise DataError(
-            f"{path}: an archive is unpacked into the cache, and STRIATE_CACHE=off keeps none; unpack it, and name the "
-            "folder"
+            f"{path}: what is packed in it goes into the cache, and STRIATE_CACHE=off keeps none; unpack it, and name "
+            "the folder"
         )
     try:
-        entry = root.parent / "unpacked" / f"{_stem(path)}-{_key(path)}"
+        entry = root.parent / "unpacked" / f"{name}-{_key(path)}"
         if entry not in _held:
             if (lock := hold_lock(entry)) is None:
                 with unfinished_entry(entry) as folder:
-                    size = _unpack(path, folder / _stem(path), _room(path, entry.parent))
-                    (folder / "size").write_text(str(size))
+                    (folder / "size").write_text(str(write(folder)))
                     publish_entry(folder, entry)
                 lock = hold_lock(entry)
             _held.update({entry: lock} if lock is not None else {})
@@ -69,7 +103,11 @@ def unpacked(path: Path) -> Path:
         raise
     except _DAMAGE as error:
         raise DataError(f"{path}: it cannot be unpacked ({error}); copy or download it again") from None
-    return entry / _stem(path)
+    return entry
+
+
+def _suffix(content: bytes) -> str:
+    return next((suffix for begin, suffix in _SUFFIXES.items() if content.startswith(begin)), ".png")
 
 
 def _stem(path: Path) -> str:

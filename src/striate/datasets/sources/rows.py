@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import glob
+import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,11 +17,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken
+from striate.datasets.sources.archives import written_images
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.records import RECORDS, cell_text, plain_path, records_text, table_bytes
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.foreign import needed_package
-from striate.model.opening import is_image
+from striate.model.opening import begins_as_image, is_image
 
 FILES = (
     "file", "files", "path", "filepath", "file_path", "filename", "file_name", "image", "images", "image_path", "img",
@@ -48,6 +51,7 @@ _SAMPLE = 50  # rows from which separator and header are told
 _ABOVE = 6  # rows among which the header is looked for
 _HEAD = 4000  # bytes from which an encoding is told
 _CELLS = 1_000_000  # of a Parquet file, whatever its size; beyond it one for each bit
+_SHARD = re.compile(r"-([0-9]{5})-of-([0-9]{5})")  # of a Parquet file
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
 _PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
 Fault = tuple[int, str]  # a line and what is wrong with it
@@ -469,9 +473,15 @@ def _package_table(path: Path) -> CsvTable:
                 which = "the first" if sheet == book.sheetnames[0] else "the first that is a table"
                 notes = (f"{path.name} has {n} sheets; {which} is read: {sheet!r}",)
         else:
-            _check_parquet(path, module.ParquetFile(path).metadata)
-            table = module.read_table(path)
-            columns = [table.column(name).to_pylist() for name in table.column_names]
+            shards = parquet_shards(path)
+            for shard in shards:
+                _check_parquet(shard, module.ParquetFile(shard).metadata)
+            table = module.read_table(shards)
+            notes = (f"{path.name} is read with the other {len(shards) - 1} of its parts",) if shards[1:] else ()
+            called = _class_names(table.schema.metadata or {})
+            columns = [
+                _parquet_column(path, name, table.column(name).to_pylist(), called) for name in table.column_names
+            ]
             rows = [list(table.column_names), *map(list, zip(*columns, strict=True))]
     except DataError:
         raise
@@ -484,6 +494,37 @@ def _package_table(path: Path) -> CsvTable:
     notes += _about_title(path, [" ".join(row) for row, _ in full[:above]])
     (titles, header), *below = full[above:]
     return CsvTable(path, tuple(titles), [row for row, _ in below], [line for _, line in below], header, notes=notes)
+
+
+def parquet_shards(path: Path) -> list[Path]:
+    """The parts of a table that is kept in several, ``train-00000-of-00002.parquet``, in their order; else *path*."""
+    match = _SHARD.search(path.name)
+    if match is None:
+        return [path]
+    others = path.parent.glob(f"{glob.escape(path.name[: match.start()])}-*-of-{match[2]}*{path.suffix}")
+    return sorted(other for other in others if _SHARD.search(other.name)) or [path]
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """The names of classes by column, as the data sets of Hugging Face write them into a Parquet file."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return {name: [*map(str, one["names"])] for name, one in features.items() if one.get("_type") == "ClassLabel"}
+    return {}
+
+
+def _parquet_column(path: Path, name: str, values: list[Any], called: Mapping[str, list[str]]) -> list[Any]:
+    """The cells of a column: classes by their names; of images themselves the files that they are written into."""
+    if names := called.get(name):
+        return [names[v] if isinstance(v, int) and 0 <= v < len(names) else None for v in values]
+    contents = [v.get("bytes") if isinstance(v, dict) else v for v in values]
+    first = next((content for content in contents if content is not None), None)
+    if not isinstance(first, bytes) or not begins_as_image(first[:16]):
+        paths = [
+            v.get("path") if isinstance(v, dict) and {*v} == {"bytes", "path"} and not v["bytes"] else v for v in values
+        ]
+        return paths if first is None else values
+    return [*written_images(path, name, [content if isinstance(content, bytes) else None for content in contents])]
 
 
 def _sheet(book: Any) -> tuple[str, list[list[object]]]:

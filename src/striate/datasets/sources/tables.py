@@ -25,7 +25,7 @@ from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
 from striate.datasets.sources.records import RECORDS, plain_path
-from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
+from striate.datasets.sources.rows import CsvTable, TableText, parquet_shards, parse_number, read_table
 from striate.datasets.sources.run_lengths import RunColumns, run_lengths_data_set
 from striate.datasets.sources.tables_files import FileFinder
 from striate.datasets.sources.tables_targets import (
@@ -79,6 +79,7 @@ def _tables(folder: Path) -> dict[str, Path]:
     folders, files = folder_contents(folder)
     files = [path for path in files if not _NO_TABLE.search(path.stem) and not _is_predicted(path)]
     tables = [path for path in files if plain_path(path).suffix.lower() in SUFFIXES]
+    tables = [path for path in tables if parquet_shards(path)[0] == path]
     if not tables:
         many = sum(path.suffix.lower() == ".json" for path in files) > _FEW  # they are of an image each
         lists = [path for path in files if path.suffix.lower() in _LISTS and not (many and path.suffix)]

@@ -115,8 +115,9 @@ class FileFinder:
         cells = [cell for cell in table.cells(column) if cell]
         if CONTENT in cells:
             return (
-                f"the column {column!r} contains the images themselves; write each into a file (in Python: "
-                "Path(f'{i}.png').write_bytes(row['image']['bytes'])), and its name into this column"
+                f"the column {column!r} contains the files themselves, which only images in a Parquet file may; write "
+                "each into a file (in Python: Path(f'{i}.png').write_bytes(row['image']['bytes'])), and its name into "
+                "this column"
             )
         cell = next((cell for cell in cells if _is_foreign(cell)), "")
         if cell:
