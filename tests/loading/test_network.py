@@ -178,7 +178,7 @@ def test_weights_of_pytorch_are_told_how_to_become_a_model(tmp_path):
     (tmp_path / "a.pth").touch()
     said = fault(tmp_path / "a.pth", ModelError)
     assert "make a model of it first: striate weights NET" in said
-    assert said.endswith("weights of your own network: name a function that loads them, my_net.py:loaded")
+    assert said.endswith(f"weights of your own network: name its code before them, my_net.py:Net@{tmp_path / 'a.pth'}")
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

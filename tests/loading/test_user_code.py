@@ -1,8 +1,13 @@
 """``my_net.py:Net`` on the command line: somebody's own file, and every way in which it may not do."""
 
 import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from striate.errors import SpecError
 from striate.loading import open_network
@@ -171,3 +176,112 @@ def test_no_file_says_what_code_to_run(in_folder):
     with pytest.raises(SpecError, match="evil"):
         prepare("digits", out="run", resume=True)
     assert not (in_folder / "it-ran").exists()
+
+
+# ------------------------------------------------------------------------------------- files of a package, and weights
+@pytest.mark.parametrize("with_init", [True, False])
+def test_a_file_that_imports_from_its_package(cli, in_folder, with_init):
+    package = in_folder / "research"
+    (package / "nets").mkdir(parents=True)
+    (package / "blocks.py").write_text("from torch import nn\ndef block(n):\n    return nn.Conv2d(1, n, 3)\n")
+    (package / "nets" / "small.py").write_text(
+        "from ..blocks import block\nfrom .width import WIDTH\nnet = block(WIDTH)\nother = block(2)\n"
+    )
+    (package / "nets" / "width.py").write_text("WIDTH = 6\n")
+    for folder in (package, package / "nets") if with_init else ():
+        (folder / "__init__.py").touch()
+
+    def parameters():
+        found = open_network("research/nets/small.py:net").module
+        return sum(p.numel() for p in found.parameters())
+
+    assert parameters() == 60
+    (package / "nets" / "width.py").write_text("WIDTH = 12\n")
+    os.utime(package / "nets" / "width.py", (0, 0))  # as of a second ago or more, for Python's own cache
+    assert parameters() == 120  # read anew
+
+
+def test_a_file_that_imports_from_the_current_folder(cli, in_folder):
+    (in_folder / "parts").mkdir()
+    (in_folder / "parts" / "width.py").write_text("WIDTH = 6\n")
+    (in_folder / "nets").mkdir()
+    (in_folder / "nets" / "small.py").write_text(
+        "from torch import nn\nfrom parts.width import WIDTH\nnet = nn.Conv2d(1, WIDTH, 3)\n"
+    )
+    before = sys.path.copy()
+    assert open_network("nets/small.py:net").module.out_channels == 6
+    assert sys.path == before
+
+
+STATES = {
+    "a state dict": lambda state: state,
+    "DataParallel": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "compiled": lambda state: {f"module._orig_mod.{name}": value for name, value in state.items()},
+    "Lightning": lambda state: {
+        "epoch": 3,
+        "state_dict": {"loss.weight": torch.ones(2)} | {f"model.{name}": value for name, value in state.items()},
+    },
+    "half precision": lambda state: {name: value.half() for name, value in state.items()},
+}
+
+
+@pytest.fixture
+def state(file):
+    made = open_network("my_net.py:Net").module
+    return {name: (value * 4).round() / 8 for name, value in made.state_dict().items()}  # exact in half precision too
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_weights_of_every_kind_of_file(cli, file, state, kind):
+    torch.save(STATES[kind](state), "weights.ckpt")
+    found = open_network("my_net.py:Net@weights.ckpt")
+    assert (found.given, found.has_weights, found.is_own) == ("my_net.py:Net@weights.ckpt", True, True)
+    assert all(torch.equal(value, state[name]) for name, value in found.module.state_dict().items())
+    shown = cli("filters", "my_net.py:Net@weights.ckpt", "--input", "3x8x8", "--json")
+    assert json.loads(shown.out)["max"] == pytest.approx(state["conv.weight"].max().item())
+
+
+def test_a_safetensors_file_that_is_no_model_file(file, state):
+    save_file(state, "weights.safetensors")
+    assert torch.equal(
+        open_network("my_net.py:Net@weights.safetensors").module.state_dict()["fc.bias"], state["fc.bias"]
+    )
+
+
+def test_weights_that_do_not_fit_are_listed(cli, file, state):
+    torch.save({name: value for name, value in state.items() if name != "fc.bias"} | {"a.b": torch.ones(2)}, "odd.pth")
+    said = cli("filters", "my_net.py:Net@odd.pth", "--input", "3x8x8").err
+    assert (
+        "odd.pth: does not contain the weights of the Net, 2 faults:\n  extra      a.b\n  missing    fc.bias (10)"
+        in said
+    )
+    torch.save(open_network("my_net.py:Net").module, "whole.pth")
+    said = cli("filters", "my_net.py:Net@whole.pth", "--input", "3x8x8").err
+    assert "whole.pth: refused, nothing was run: its pickle asks for striate_user_my_net.Net" in said
+
+
+def test_training_begins_with_the_layers_that_fit(cli, file, state, in_folder):
+    words = ("train", "digits", "--input", "8", "--net", "my_net.py:Net", "--fraction", "0.2")
+    torch.save(state, "weights.pth")
+    done = cli(*words, "--weights", "weights.pth", "--freeze", "conv", "-e", "1", "--out", "run")
+    assert "loaded the weights of 2 of 2 layers from weights.pth" in done.err
+    frozen = open_network("my_net.py:Net@run").module.state_dict()
+    assert torch.equal(frozen["conv.weight"], state["conv.weight"])
+    assert not torch.equal(frozen["fc.weight"], state["fc.weight"])
+    assert cli(*words, "-e", "2", "--out", "run", "--resume").code == 0
+    torch.save(state | {"fc.weight": torch.ones(3, 4)}, "other.pth")
+    done = cli(*words, "--weights", "other.pth", "-e", "1", "--out", "second")
+    assert "loaded the weights of 1 of 2 layers from other.pth\nnew layers: fc" in done.err
+    torch.save({"a": torch.ones(2)}, "strange.pth")
+    done = cli(*words, "--weights", "strange.pth", "-e", "1", "--out", "third")
+    assert "strange.pth: no tensor in it (a, ...) has the name and the shape of one of the Net (conv.weight" in done.err
+    assert not (in_folder / "third").exists()
+
+
+def test_training_begins_with_the_weights_that_are_named_with_the_code(cli, file, state):
+    torch.save(state, "weights.pth")
+    words = ("train", "digits", "--input", "8", "--fraction", "0.2", "--lr", "1e-12", "-e", "1", "--out", "run")
+    assert cli(*words, "--net", "my_net.py:Net@weights.pth").code == 0
+    assert json.loads(Path("run/recipe.json").read_text())["code"] == "my_net.py:Net"
+    trained = open_network("my_net.py:Net@run").module.state_dict()
+    assert all(torch.allclose(value, state[name], atol=1e-6) for name, value in trained.items())

@@ -47,6 +47,7 @@ class Network:
         contract: Preparation and classes; None unless it is a model.
         path: The model file, ``.net`` file or Python file that it came from.
         held: The ``nn.Module`` or ``Model`` itself, where one was given or made.
+        weights: The state dict or checkpoint that the weights of somebody's own module are from.
     """
 
     given: str
@@ -57,6 +58,7 @@ class Network:
     contract: Contract | None = None
     path: Path | None = None
     held: Any = field(default=None, repr=False)
+    weights: Path | None = None
 
     @property
     def has_weights(self) -> bool:
@@ -386,9 +388,16 @@ def _code_and_path(text: str) -> tuple[str, Path] | None:
 
 
 def _own_with_weights(code: str, given: Path) -> Network:
-    """Somebody's own module with the weights that a model file has for it: ``my_net.py:Net@runs/mine``."""
+    """Somebody's own module with the weights that a model file has for it: ``my_net.py:Net@runs/mine``; or with those
+    of a state dict or a checkpoint: ``my_net.py:Net@weights.pth``.
+    """
     from striate.model.model import load
+    from striate.net.weights import is_foreign, load_weights, open_weights
 
+    if is_foreign(given):
+        own = _of_value(load_code(code), code)
+        load_weights(own.module, open_weights(given))
+        return replace(own, given=f"{code}@{given}", weights=given)
     network = _from_model_file(given)
     if network.graph is not None:
         raise ModelError(f"{given}: says itself what its network is; omit {code}@")
@@ -442,15 +451,16 @@ def _from_model_file(given: Path) -> Network:
     try:
         header = read_header(path)
     except ModelError as error:
-        if path.suffix.lower() not in (".pth", ".pt", ".ckpt", ".bin", ".pt2"):
+        from striate.net.weights import WEIGHTS, program_in
+
+        if path.suffix.lower() not in (*WEIGHTS, ".pt2"):
             raise
-        from striate.net.weights import program_in
 
         if program := program_in(path):
             raise ModelError(f"{path}: {program}") from None
         way = (
             f"make a model of it first: striate weights NET {path} -o {path.with_suffix('.safetensors')}, with NET of "
-            "the zoo; weights of your own network: name a function that loads them, my_net.py:loaded"
+            f"the zoo; weights of your own network: name its code before them, my_net.py:Net@{path}"
         )
         raise ModelError(f"{error}; {way}") from None
     name = _plain((given if given.is_dir() else path.with_suffix("")).name) or "model"

@@ -12,7 +12,7 @@ from striate.loading.network import open_network
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import assemble
-from striate.net.weights import Stored, Wanted, matches, open_weights, take, wanted
+from striate.net.weights import Stored, Wanted, matches, open_weights, take, wanted, without_prefix
 from striate.net.weights_tables import TABLES, Table
 from striate.spec import Graph, lower
 from striate.zoo import ZOO
@@ -60,7 +60,7 @@ def from_torchvision(
         names, graph.input, "RGB", table.mean, table.std,
         resize="crop", interpolation=table.interpolation, scale_to=scale_to or table.scale_to,
     )  # fmt: skip
-    stored = open_weights(file)
+    stored = without_prefix(open_weights(file), _wanted(net, len(names)))
     try:
         state, notes = take(stored, graph, table, None if sides else whole)
     except ModelError as error:

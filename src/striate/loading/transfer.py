@@ -17,6 +17,7 @@ from striate.loading.network import Given, open_network
 from striate.loading.official import official_model
 from striate.model.contract import IMAGES, Contract
 from striate.net import Net
+from striate.net.weights import load_weights, open_weights
 from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
 from striate.tasks import CLASSIFICATION, Task
 
@@ -199,6 +200,22 @@ def carry(
         )
     new = tuple(layer for layer in expected if layer not in loaded)
     return tuple(loaded), new, tuple(layer for layer in given if layer not in expected)
+
+
+def carry_stored(path: Path, module: nn.Module, say: Callable[[str], None]) -> tuple[str, ...]:
+    """Loads what fits of the state dict or checkpoint in *path* into somebody's own *module*; gives the layers that got
+    all of theirs, and says which are new.
+
+    Raises:
+        ModelError: It is damaged or foreign, or nothing in it fits.
+    """
+    new = {name.rpartition(".")[0] for name in load_weights(module, open_weights(path), strict=False)}
+    layers = [name for name, part in module.named_modules() if part._parameters]
+    loaded = tuple(name for name in layers if name not in new)
+    say(f"loaded the weights of {len(loaded)} of {len(layers)} layers from {path}")
+    if new:
+        say(f"new layers: {listed(sorted(new))}")
+    return loaded
 
 
 def _by_layer(module: nn.Module) -> dict[str, dict[str, torch.Tensor]]:

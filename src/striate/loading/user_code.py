@@ -67,24 +67,48 @@ def _named(path: Path) -> list[str]:
 
 
 def _run(path: Path) -> ModuleType:
-    """The file as a module; files beside it can be imported, as in Python itself."""
-    name = f"striate_user_{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}"
+    """The file as a module, of a package where it imports from one relatively. It can import what lies beside it, as in
+    Python itself, in the current folder, and beside its package.
+    """
+    folders = path.resolve().parents
+    levels = _levels(path.resolve())
+    parents = [folder.name for folder in folders[:levels]][::-1]
+    plain = f"striate_user_{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}"
+    name = ".".join([*parents, path.stem]) if levels else plain
+    for known in [n for n in sys.modules if levels and f"{n}.".startswith(f"{parents[0]}.")]:
+        del sys.modules[known]  # it may have changed since it was read, or be another folder's
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and the like look there
-    sys.path.insert(0, str(path.resolve().parent))
+    before = sys.path.copy()
+    sys.path[:0] = dict.fromkeys(map(str, (folders[0], folders[levels], Path.cwd())))
     try:
         with redirect_stdout(sys.stderr):  # what somebody's file prints is no result of ours
+            if levels:
+                importlib.import_module(".".join(parents))
             spec.loader.exec_module(module)
     except SyntaxError as error:
         raise SpecError(f"{path} line {error.lineno}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         raise SpecError(f"{path} raises an error: {_error_line(error, path)}") from error
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        sys.path[:] = before
     return module
+
+
+def _levels(path: Path) -> int:
+    """How many of the folders above *path* are packages, where it imports from them relatively; else 0."""
+    with_init = 0
+    while (path.parents[with_init] / "__init__.py").is_file():
+        with_init += 1
+    try:
+        found = ast.walk(ast.parse(read_regular_text(path)))
+    except (SyntaxError, ValueError, OSError):
+        return 0  # running it says what is wrong
+    relative = max((node.level for node in found if isinstance(node, ast.ImportFrom)), default=0)
+    return min(max(with_init, relative), len(path.parents) - 1) if relative else 0
 
 
 def _error_line(error: BaseException, path: Path) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.errors import ModelError, did_you_mean, shape_text
 from striate.files import check_regular, near_path
@@ -78,7 +78,7 @@ def take(stored: Stored, graph: Graph, table: Table, whole: Graph | None = None)
     named = _names(stored, table, all_of_it if sides else want)
     faults = _faults(stored, named)
     if faults:
-        raise ModelError(_refusal(stored, table, faults))
+        raise ModelError(_refusal(stored, f"torchvision's {table.theirs}", faults))
     state: dict[str, Tensor] = {}
     counters = 0
     for name, w in _names(stored, table, want).items():
@@ -119,13 +119,11 @@ def _faults(stored: Stored, named: Mapping[str, Wanted]) -> list[str]:
     return lines
 
 
-def _refusal(stored: Stored, table: Table, faults: list[str]) -> str:
+def _refusal(stored: Stored, whose: str, faults: list[str]) -> str:
     count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
-    lines = [f"{stored.path}: does not contain the weights of torchvision's {table.theirs}, {count}:"]
+    lines = [f"{stored.path}: does not contain the weights of {whose}, {count}:"]
     lines += [f"  {fault}" for fault in faults[:MOST_LINES]]
     lines += [f"  and {len(faults) - MOST_LINES} more"] * (len(faults) > MOST_LINES)
-    if stored.tensors and all(name.startswith("module.") for name in stored.tensors):
-        lines.append("every name begins with module., as DataParallel writes it; save module.module.state_dict()")
     if any(fault.startswith("mistyped") for fault in faults):
         lines.append("for another type save {name: value.float() for name, value in state_dict.items()}")
     return "\n".join(lines)
@@ -142,10 +140,70 @@ def _read(stored: Stored, name: str, w: Wanted) -> Tensor:
     return value.reshape(w.here)
 
 
+def without_prefix(stored: Stored, names: Collection[str]) -> Stored:
+    """*stored* by the names of a network, without what stands before them: ``module.`` of DataParallel, ``_orig_mod.``
+    of torch.compile, ``model.`` of Lightning. It is that before most of *names*; tensors without it are left out.
+    """
+    parts = [name.split(".") for name in stored.tensors]
+    starts = {".".join(p[:n]) + "." for p in parts for n in range(1, min(3, len(p)))}
+    start = max(["", *sorted(starts)], key=lambda start: sum(start + name in stored.tensors for name in names))
+    tensors = {name.removeprefix(start): value for name, value in stored.tensors.items() if name.startswith(start)}
+    return Stored(stored.path, tensors, lambda name: stored.read(start + name))
+
+
+def load_weights(module: nn.Module, stored: Stored, *, strict: bool = True) -> list[str]:
+    """Loads *stored* into somebody's own *module*, by its own names; gives the names of what is not in the file.
+
+    Args:
+        module: Any module; it is changed.
+        stored: The open file.
+        strict: Every tensor has to be there in its shape, and no other; else those are loaded that fit.
+
+    Raises:
+        ModelError: With the sorted list of all that does not fit; or nothing fits.
+    """
+    own = module.state_dict()
+    stored = without_prefix(stored, own)
+    want = {name: _wanted_by(name, value, stored) for name, value in own.items()}
+    faults = _faults(stored, want)
+    if strict and faults:
+        raise ModelError(_refusal(stored, f"the {type(module).__name__}", faults))
+    state = {n: _read(stored, n, w) for n, w in want.items() if stored.tensors.get(n) == (w.dtype, w.there)}
+    if not state:
+        there, here = (", ".join([*names][:3]) for names in (stored.tensors, own))
+        raise ModelError(
+            f"{stored.path}: no tensor in it ({there}, ...) has the name and the shape of one of the "
+            f"{type(module).__name__} ({here}, ...); it is of another network"
+        )
+    module.load_state_dict(state, strict=False)
+    return [name for name in own if name not in state and not name.endswith(COUNTER)]
+
+
+def _wanted_by(name: str, value: Tensor, stored: Stored) -> Wanted:
+    """What a module wants under *name*: numbers of any precision, and of a lazy layer any shape."""
+    came = stored.tensors.get(name)
+    lazy = isinstance(value, nn.UninitializedParameter | nn.UninitializedBuffer)
+    shape = came[1] if came and lazy else () if lazy else tuple(value.shape)
+    real = came is not None and "float" in came[0] and value.is_floating_point()
+    return Wanted(name, came[0] if came and real else str(value.dtype).removeprefix("torch."), shape, shape)
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether *path* is called as a file of weights that is no model file of striate."""
+    if path.suffix.lower() != ".safetensors":
+        return path.suffix.lower() in WEIGHTS
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "striate" not in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch's files before 1.6: pickles one behind the other
 ZIP = b"PK\x03\x04"
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I64": "int64", "I32": "int32"}
 FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")  # in torch's message: what a pickle asked for
+WEIGHTS = (".pth", ".pt", ".ckpt", ".bin")  # what torch.save's files are called
 WRAPPED = ("state_dict", "model", "model_state_dict", "net", "weights")  # where checkpoints keep the weights
 
 
@@ -159,7 +217,8 @@ class Stored:
 
 
 def open_weights(path: str | Path) -> Stored:
-    """The weights in the file at *path*: a state dict written by ``torch.save``, or a ``.safetensors`` file.
+    """The weights in the file at *path*: a state dict written by ``torch.save``, alone or in a checkpoint, or a
+    ``.safetensors`` file.
 
     Tensors stay on the disk until they are read (but for files of torch before 1.6, which are read at once).
 
@@ -174,11 +233,11 @@ def open_weights(path: str | Path) -> Stored:
             start = file.read(len(OLD_TORCH))
         if start.startswith(ZIP):
             sizes = _check_zip(path)
-            stored = _load(path, mmap=True)
-            _check_storages(path, stored, sizes)
-            return _from_state_dict(path, stored)
+            state = _state_of(_load(path, mmap=True))
+            _check_storages(path, state, sizes)
+            return _from_state_dict(path, state)
         if start == OLD_TORCH:
-            return _from_state_dict(path, _load(path, mmap=False))
+            return _from_state_dict(path, _state_of(_load(path, mmap=False)))
         return _from_safetensors(path)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
@@ -261,18 +320,17 @@ def _load(path: Path, mmap: bool) -> Any:
         raise ModelError(f"{path}: cannot be read as weights ({type(error).__name__}: {why}); fetch it again") from None
 
 
+def _state_of(value: Any) -> Any:
+    """The state dict in a checkpoint, which has more beside it; what is none, as it is."""
+    found = (value[name] for name in WRAPPED if isinstance(value, Mapping) and isinstance(value.get(name), Mapping))
+    return next(found, value)
+
+
 def _from_state_dict(path: Path, value: Any) -> Stored:
     if not isinstance(value, Mapping):
         raise ModelError(
             f"{path}: contains a {type(value).__name__}; expected a state dict: torch.save(module.state_dict(), ...)"
         )
-    for name in WRAPPED:
-        if isinstance(value.get(name), Mapping):
-            held = ", ".join(map(str, list(value)[:6]))
-            raise ModelError(
-                f"{path}: contains a checkpoint ({held}), with the weights under {name!r}; save those alone: "
-                f"torch.save(checkpoint[{name!r}], ...)"
-            )
     for key, tensor in value.items():
         plain = isinstance(tensor, Tensor) and tensor.layout is torch.strided and not tensor.is_quantized
         if not isinstance(key, str) or not plain:

@@ -21,10 +21,11 @@ from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
-from striate.loading.transfer import Pretrained, freeze_to, head_of
+from striate.loading.transfer import Pretrained, carry_stored, freeze_to, head_of
 from striate.model.contract import IMAGES, Contract
 from striate.model.model import Model
 from striate.net import FROM_DATA, Net, build
+from striate.net.weights import is_foreign
 from striate.run.choosing import Choice, choose, init_suits, smaller_input
 from striate.run.devices import device_named
 from striate.run.folder import (
@@ -215,11 +216,17 @@ class _Preparation:
         if not self.as_split:
             self.dataset = with_validation(self.dataset, recipe.seed, recipe.validation_fraction)
         self.dataset = sampled(self.dataset, recipe.fraction, recipe.seed)
-        if choice.weights and not self.before:
+        if choice.weights and not self.before and not self._stored:
             self.pretrained = found = Pretrained.of(choice.weights, self.fetching, self.say)
             self.dataset = with_earlier_names(self.dataset, found.contract.classes)
             init = "auto" if choice.init in FROM_DATA else choice.init
             self.choice = replace(choice, weights=found.path, init=init)
+
+    @property
+    def _stored(self) -> Path | None:
+        """The state dict or checkpoint of somebody's own network that training starts from."""
+        path = Path(self.choice.weights) if isinstance(self.choice.weights, str | Path) else None
+        return path if path and self.network and self.network.is_own and is_foreign(path) else None
 
     def _plan_input(self) -> None:
         """The input of the network, whichever it will be."""
@@ -300,8 +307,12 @@ class _Preparation:
         if network and own is not None:
             check_own(self.recipe, self.choice.init, network.given)
             name, graph = network.name, graph_of_own(own, network, plan, self.choice.channels)
-            images = self.dataset.mode in IMAGES
-            if graph.input and images and plan.size is None and graph.input[0] != plan.item[0]:
+            if (
+                graph.input
+                and not plan.says_channels
+                and self.dataset.mode in IMAGES
+                and graph.input[0] != plan.item[0]
+            ):
                 self.say(f"channels: {graph.input[0]}, as {network.given} takes")
         else:
             name, graph = _graph(network, plan, self.pretrained, self.say)
@@ -319,6 +330,8 @@ class _Preparation:
         else:
             module = own.to(self.device)
         loaded = pretrained.into(module, contract, self.say) if pretrained else None if self.before else ()
+        if self._stored and not self.before:
+            loaded = carry_stored(self._stored, module, self.say)
         if choice.freeze:
             parts = {name for name, _ in module.named_modules()}
             names = [layer.name for layer in table.layers if layer.name in parts]

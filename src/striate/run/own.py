@@ -16,7 +16,7 @@ from striate.errors import RecipeError, SpecError
 from striate.learning import Recipe
 from striate.loading import Given, Network, open_network
 from striate.model.contract import IMAGES
-from striate.model.header import model_file, read_header
+from striate.model.header import code_and_path, model_file, read_header
 from striate.model.model import Model, load
 from striate.model.words import FIRST
 from striate.net.read import check_module
@@ -31,7 +31,7 @@ def own_module(network: Network, seed: int) -> nn.Module:
     with *seed*; of a module that was given itself a copy, with the weights that it has.
     """
     code = code_of(network)
-    if ".py:" not in code:
+    if network.weights or ".py:" not in code:
         return giving_predictions(copy.deepcopy(network.module))
     from striate.loading.user_code import load_code
 
@@ -50,7 +50,7 @@ def load_for(net: Given | None, path: Path) -> Model:
 def code_of(network: Network) -> str:
     """What a model file says of it: ``my_net.py:Net``, or the name of its class."""
     if network.origin == "Python file":
-        return network.given
+        return code_and_path(network.given)[0] or network.given
     named = network.model.code if network.contract else ""
     return named or type(network.module).__name__
 
@@ -66,21 +66,22 @@ def graph_of_own(module: nn.Module, network: Network, plan: InputPlan, channels:
     name = network.given
     if plan.mode == "text":
         _check_words(module, plan, name)
-    input = plan.input or network.input or (plan.item if channels else _taken(module, plan))
+    input = plan.input or network.input or plan.item
+    if plan.mode in IMAGES and not (channels or network.input or plan.says_channels):
+        input = _taken(module, input, plan.mode)
     graph = Graph(
         input, (Node("module", Opaque(type(module).__name__, output_of(module, input, plan.mode, name)), ("input",)),)
     )
     return fitted(graph, plan.dataset, name)
 
 
-def _taken(module: nn.Module, plan: InputPlan) -> Shape:
-    """An item in as many channels as *module* takes, since images are read in any; as it comes where none will do."""
-    channels, *sides = plan.item
-    for n in (channels, *OF_CHANNELS) if plan.mode in IMAGES else ():
+def _taken(module: nn.Module, input: Shape, mode: str) -> Shape:
+    """*input* in as many channels as *module* takes, since images are read in any; as it is where none will do."""
+    for channels in (input[0], *OF_CHANNELS):
         with suppress(Exception):  # whatever somebody's code raises
-            _run(module, (n, *sides), plan.mode)
-            return (n, *sides)
-    return plan.item
+            _run(module, (channels, *input[1:]), mode)
+            return (channels, *input[1:])
+    return input
 
 
 def output_of(module: nn.Module, input: Shape, mode: str, name: str) -> Shape:

@@ -39,6 +39,11 @@ class InputPlan:
         channels = self.given.input[0] if self.given else self.dataset.input[0]
         return None if self.size is None else input_shape(self.size, channels, text=self.mode == "text")
 
+    @property
+    def says_channels(self) -> bool:
+        """Whether the channels are requested or those of a given contract, and not only those of the data."""
+        return self.given is not None or isinstance(self.size, tuple) or "x" in str(self.size or "")
+
     @cached_property
     def item(self) -> Shape:
         """An item as it comes, in the channels that it is read in."""
