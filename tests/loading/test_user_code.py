@@ -285,3 +285,11 @@ def test_training_begins_with_the_weights_that_are_named_with_the_code(cli, file
     assert json.loads(Path("run/recipe.json").read_text())["code"] == "my_net.py:Net"
     trained = open_network("my_net.py:Net@run").module.state_dict()
     assert all(torch.allclose(value, state[name], atol=1e-6) for name, value in trained.items())
+
+
+def test_a_numbered_layer_can_be_frozen(cli, in_folder):
+    (in_folder / "plain.py").write_text(
+        "from torch import nn\nnet = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 10))\n"
+    )
+    words = ("train", "digits", "--net", "plain.py:net", "--fraction", "0.1", "-e", "1", "--out", "run")
+    assert "frozen up to 0: 20 parameters; trainable: 730" in cli(*words, "--freeze", "0").err

@@ -25,6 +25,7 @@ from striate.loading.transfer import Pretrained, carry_stored, freeze_to, head_o
 from striate.model.contract import IMAGES, Contract
 from striate.model.model import Model
 from striate.net import FROM_DATA, Net, build
+from striate.net.read_graph import legal
 from striate.net.weights import is_foreign
 from striate.run.choosing import Choice, choose, init_suits, smaller_input
 from striate.run.devices import device_named
@@ -333,8 +334,8 @@ class _Preparation:
         if self._stored and not self.before:
             loaded = carry_stored(self._stored, module, self.say)
         if choice.freeze:
-            parts = {name for name, _ in module.named_modules()}
-            names = [layer.name for layer in table.layers if layer.name in parts]
+            parts = {legal(name): name for name, _ in module.named_modules() if name}  # the table has names of a graph
+            names = [parts[layer.name] for layer in table.layers if layer.name in parts]
             for line in freeze_to(module, names, choice.freeze, loaded):
                 self.say(line)
         return module
