@@ -29,15 +29,10 @@ ModelOrExported = Annotated[
 ]
 DATA_HELP = "A built-in name (digits, shapes, mnist, fashion-mnist, cifar10), or a folder or table (docs/data.md)."
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
+SIZE = ("--input", "-i", "--imgsz")  # the names of an option for the input's size
 Input = Annotated[
     str | None,
-    typer.Option(
-        "--input",
-        "-i",
-        "--imgsz",
-        metavar="CxHxW",
-        help="Input size, such as 3x224x224, or 224. [default: the network's own]",
-    ),
+    typer.Option(*SIZE, metavar="CxHxW", help="Input size, such as 3x224x224, or 224. [default: the network's own]"),
 ]
 HEADING = "The data"  # of --help, under which the options stand that say how data are to be understood
 of_data = partial(typer.Option, rich_help_panel=HEADING)
@@ -140,6 +135,11 @@ def writes(*endings: str) -> Callable[[Path | None], Path | None]:
         return path
 
     return checked
+
+
+def output_file(metavar: str, help: str) -> Any:
+    """The option ``--out``, ``-o`` of a file that ends as *metavar* does."""
+    return typer.Option("--out", "-o", metavar=metavar, help=help, callback=writes(Path(metavar).suffix))
 
 
 def keep_inputs(values: dict[str, Any]) -> None:

@@ -7,15 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from striate.cli.common import (
-    DataArgument,
-    Device,
-    Json,
-    echo,
-    print_json,
-    say,
-    takes_data_options,
-)
+from striate.cli.common import SIZE, DataArgument, Device, Json, echo, print_json, say, takes_data_options
 from striate.cli.train import train_runs
 
 
@@ -44,9 +36,7 @@ def curve_command(
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="MODEL", help="Fine-tune this model, as for train.")
     ] = None,
-    input: Annotated[
-        str | None, typer.Option("--input", "-i", "--imgsz", metavar="CxHxW", help="Input size, as for train.")
-    ] = None,
+    input: Annotated[str | None, typer.Option(*SIZE, metavar="CxHxW", help="Input size, as for train.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed. [default: 0]")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the runs. [default: runs/DATA-curve]")

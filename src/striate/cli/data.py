@@ -8,15 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from striate.cli.common import (
-    DataArgument,
-    Json,
-    echo,
-    print_json,
-    say,
-    takes_data_options,
-    writes,
-)
+from striate.cli.common import SIZE, DataArgument, Json, echo, output_file, print_json, say, takes_data_options
 
 _sheet = partial(typer.Option, rich_help_panel="The contact sheet (with --sheet)")
 
@@ -37,8 +29,7 @@ def data_command(
         ),
     ] = None,
     input: Annotated[
-        str | None,
-        _sheet("--input", "-i", "--imgsz", metavar="CxHxW", help="Input size. [default: the default network's]"),
+        str | None, _sheet(*SIZE, metavar="CxHxW", help="Input size. [default: the default network's]")
     ] = None,
     resize: Annotated[str | None, _sheet(help="stretch, fit or crop. [default: stretch]")] = None,
     split: Annotated[str | None, _sheet("--split", "--part", help="train, val or test. [default: train]")] = None,
@@ -71,12 +62,8 @@ def doctor_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE.html",
-            callback=writes(".html"),
-            help="Also show the items whose labels look wrong, with what they should be (with --model).",
+        output_file(
+            "FILE.html", "Also show the items whose labels look wrong, with what they should be (with --model)."
         ),
     ] = None,
     json: Json = False,

@@ -16,10 +16,10 @@ from striate.cli.common import (
     Split,
     Tta,
     echo,
+    output_file,
     print_json,
     say,
     takes_data_options,
-    writes,
 )
 
 if TYPE_CHECKING:
@@ -42,13 +42,7 @@ def evaluate_command(
     tta: Tta = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE.csv",
-            callback=writes(".csv"),
-            help="Also write every item's label, prediction and probabilities to this table.",
-        ),
+        output_file("FILE.csv", "Also write every item's label, prediction and probabilities to this table."),
     ] = None,
     accept_error: Annotated[
         str | None,

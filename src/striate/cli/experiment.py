@@ -7,19 +7,14 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.common import Json, echo, print_json, say, writes
+from striate.cli.common import Json, echo, output_file, print_json, say
 
 
 def experiment_command(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Such as translation. [default: list them]")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="OUT.html", help="Page. [default: experiment-NAME.html]", callback=writes(".html")
-        ),
-    ] = None,
+    out: Annotated[Path | None, output_file("OUT.html", "Page. [default: experiment-NAME.html]")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Random seed of data, weights and order.")] = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the experiments and their claims.")] = False,
     json: Json = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import DataArgument, Input, Json, Split, echo, print_json, say, writes
+from striate.cli.common import DataArgument, Input, Json, Split, echo, output_file, print_json, say, writes
 
 if TYPE_CHECKING:
     from striate.inspect.inspection import Inspection
@@ -21,10 +21,7 @@ Net = Annotated[
     ),
 ]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file (for a model of texts, a sentence).")]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", metavar="OUT.png", help="Output figure. [default: none]", callback=writes(".png")),
-]
+Out = Annotated[Path | None, output_file("OUT.png", "Output figure. [default: none]")]
 UNIT = "LAYER:CHANNEL:Y:X"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import Json, command, echo, print_json, say, writes
+from striate.cli.common import SIZE, Json, command, echo, print_json, say, writes
 from striate.errors import shape_text
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def check_command(
     input: Annotated[
         list[str] | None,
         typer.Option(
-            "--input",
-            "-i",
-            "--imgsz",
+            *SIZE,
             metavar="CxHxW",
             help="Input size, such as 3x224x224, or 224; '(4)' for 4 numbers; repeat it for each input of a module. "
             "[default: the network's own]",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.common import Json, echo, print_json, say, writes
+from striate.cli.common import Json, echo, output_file, print_json, say
 
 
 def runs_command(
@@ -20,13 +20,7 @@ def runs_command(
     ] = "date",
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="PAGE.html",
-            callback=writes(".html"),
-            help="Also write a page: the table, the curves over each other, the settings that differ.",
-        ),
+        output_file("PAGE.html", "Also write a page: the table, the curves over each other, the settings that differ."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli.common import (
+    SIZE,
     DataArgument,
     Json,
     command,
@@ -50,13 +51,7 @@ def train_command(
     ] = None,
     input: Annotated[
         str | None,
-        _net(
-            "--input",
-            "-i",
-            "--imgsz",
-            metavar="CxHxW",
-            help="Input size: 3x64x64, or 64. [default: the network's, or the data's]",
-        ),
+        _net(*SIZE, metavar="CxHxW", help="Input size: 3x64x64, or 64. [default: the network's, or the data's]"),
     ] = None,
     init: Annotated[
         str, _net(help="Weight initialisation: auto, lecun, glorot, he, lenet, alexnet, whiten or naive_bayes.")
