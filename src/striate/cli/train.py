@@ -280,16 +280,8 @@ def train_command(
         _conclude(result, data)
 
 
-OURS = (
-    "data",
-    "net",
-    "recipe",
-    "find_lr",
-    "repeats",
-    "folds",
-    "json",
-    "options",
-)  # what is no setting of the recipe or the run
+# what of the arguments is no setting of the recipe or the run
+OURS = "data net recipe find_lr repeats folds json options".split()
 
 
 def _find_lr(data: str, net: str | None, recipe: str | None, path: Path, json: bool, options: dict[str, Any]) -> None:

@@ -24,20 +24,10 @@ from striate.experiments.outcome import Experiment, Gallery, Outcome, ResultTabl
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        translation,
-        weight_sharing,
-        pooling,
-        one_by_one,
-        dropout,
-        dense_as_conv,
-        receptive_field,
-        backprop,
-        features,
-        sentence,
-        captions,
-        detect,
+        translation, weight_sharing, pooling, one_by_one, dropout, dense_as_conv, receptive_field, backprop,
+        features, sentence, captions, detect,
     )
-}
+}  # fmt: skip
 
 __all__ = ["EXPERIMENTS", "Experiment", "Gallery", "Outcome", "ResultTable", "experiment", "listed_experiments"]
 

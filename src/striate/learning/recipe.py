@@ -221,22 +221,6 @@ def read_recipe(path: Path) -> Recipe:
 
 # what a run's recipe.json says besides the settings
 ABOUT = (
-    *(
-        "data",
-        "source",
-        "speed",
-        "tune",
-        "task",
-        "name",
-        "classes",
-        "images",
-        "content",
-        "net",
-        "code",
-        "init",
-        "weights",
-        "freeze",
-        "contract",
-    ),
-    *("channels", "resize", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "fold"),
-)
+    "data source speed tune task name classes images content net code init weights freeze contract "
+    "channels resize classes_from mask_threshold value_range label file text group fold"
+).split()
