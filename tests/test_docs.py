@@ -62,6 +62,7 @@ SLOW = (
     "comparing.md",
     "data-sets.md",
     "data.md",
+    "deploy.md",
     "estimators.md",
     "experiments.md",
     "export.md",
@@ -72,6 +73,7 @@ SLOW = (
     "serve.md",
     "train-photos.md",
     "tutorial.md",
+    "view.md",
     "weights.md",
 )  # they train, or draw much
 

@@ -35,15 +35,15 @@ def fault(found):
     return {what: value for what, value in faults.items() if value}
 
 
-@pytest.mark.parametrize("step", [131, pytest.param(1, marks=pytest.mark.slow)])
-def test_hostile_inputs(tmp_path, step):
+@pytest.mark.slow
+def test_hostile_inputs(tmp_path):
     assert len(CASES) > 400
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
-        [sys.executable, str(PROBE), str(tmp_path), str(step)],
+        [sys.executable, str(PROBE), str(tmp_path), "1"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-3000:]
     found = {one["name"]: fault(one) for one in map(json.loads, ran.stdout.splitlines())}
-    assert len(found) == len(range(0, len(CASES), step))
+    assert len(found) == len(CASES)
     assert {name: faults for name, faults in found.items() if faults} == {}

@@ -99,7 +99,7 @@ EVERY = set("filters maps activity unit pixels field imagine peaks gradient grad
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if i % 4 == 0 else pytest.mark.slow) for i, n in enumerate(SMALL)]
+    "name", [pytest.param(n, marks=() if n in ("lenet5", "voxnet") else pytest.mark.slow) for n in SMALL]
 )
 def test_every_net_of_the_zoo_can_be_looked_into(name):
     looked = inspected(name, SMALL[name])
@@ -154,7 +154,7 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k == "one number")) for k in OWN])
 def test_somebodys_own_module(kind):
     make, input, wanted = OWN[kind]
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from striate.spec import Shape
@@ -49,13 +50,13 @@ def translate(name: str, rules: tuple[Rule, ...]) -> tuple[str, str] | None:
     ('layer1.0.bn1.weight', 'same')
     """
     for rule in rules:
-        match = re.match(_pattern(rule.ours), name)
-        if match:
+        if match := _pattern(rule.ours).match(name):
             return _filled(rule.theirs, _values(rule.ours, match)) + name[match.end() :], rule.form
     return None
 
 
-def _pattern(text: str) -> str:
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
     """The regular expression of a rule's left side."""
     parts = re.split(r"(\{.*?\}|\[.*?\])", text)
     pattern = ""
@@ -66,7 +67,7 @@ def _pattern(text: str) -> str:
             pattern += f"(?:{re.escape(part[1:-1])})?"
         else:
             pattern += re.escape(part)
-    return pattern + r"(?=\.|$)"
+    return re.compile(pattern + r"(?=\.|$)")
 
 
 def _values(text: str, match: re.Match[str]) -> dict[str, str]:
