@@ -348,7 +348,7 @@ def test_a_row_without_a_file_or_a_target_ends_a_strict_run_alone(in_folder, pho
     said = []
     run = prepare("t.csv", "flatten; linear 2", say=said.append, out="run")
     assert sum(map(len, run.parts.values())) == 20
-    assert "skipped 2 items without a file or a target:" in said
+    assert "skipped 2 items without a readable file or a target:" in said
     assert "  t.csv line 22: no file 'data/gone.png' in ." in said
     problem = next(p for p in striate.doctor("t.csv").faults if p.kind == "incomplete")
     assert (problem.n, problem.files) == (2, ("t.csv line 23", "t.csv line 22"))

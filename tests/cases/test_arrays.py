@@ -280,3 +280,18 @@ def test_a_damaged_batch(tmp_path, data):
 def test_a_batch_of_something_else(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({"labels": [1, 2]}))
     assert "it is no batch of CIFAR" in refused(tmp_path)
+
+
+def test_a_damaged_item_is_skipped_and_named_and_most_are_a_fault(tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for i in range(6):
+            np.save(tmp_path / label / f"{i}.npy", np.random.default_rng(i).normal(size=(2, 40)).astype(np.float32))
+    (tmp_path / "a" / "0.npy").write_bytes(b"no array")
+    data = open_data(tmp_path)
+    assert [name for name, _ in data.skipped] == [str(tmp_path / "a" / "0.npy")]
+    assert len(data.train) + len(data.test) == 11
+    for i in range(5):
+        (tmp_path / "b" / f"{i}.npy").write_bytes(b"")
+    with pytest.raises(DataError, match=r"b/4\.npy: damaged"):
+        open_data(tmp_path)

@@ -226,3 +226,21 @@ def test_a_table_of_pandas(tmp_path):
     found = [open_data(tmp_path / name) for name in ("p.parquet", "e.xlsx", "c.csv")]
     assert {data.classes for data in found} == {("a", "b", "c")}
     assert len({tuple(data.train.targets.tolist()) for data in found}) == 1
+
+
+def test_nifti_volumes_in_class_folders(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    values = np.random.default_rng(0).normal(size=(20, 6, 5, 4)).astype(np.float32)
+    for i, volume in enumerate(values):
+        path = tmp_path / "healthy tumour".split()[i % 2] / f"{i:02}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        turned = i % 3 == 0  # stored from right to left, which the header says
+        image = nibabel.Nifti1Image(volume[::-1] if turned else volume, np.diag([1 - 2 * turned, 1, 1, 1]))
+        nibabel.save(image, path)
+    (tmp_path / "healthy" / "99.nii.gz").write_bytes(b"no volume")
+    data = open_data(tmp_path)
+    assert (data.mode, data.input, data.why) == ("values", (1, 6, 5, 4), "from class folders of .nii.gz files")
+    assert [Path(name).name for name, _ in data.skipped] == ["99.nii.gz"]
+    for part in data.parts.values():
+        for name, item in zip(part.names, part.arrays, strict=True):
+            assert np.array_equal(item[0], values[int(Path(name).name[:2])])

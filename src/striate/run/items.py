@@ -15,7 +15,7 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet, Inputs
 from striate.datasets.sources.archives import is_archive, unpacked
-from striate.datasets.sources.array_files import ARRAY_SUFFIXES, loaded_arrays
+from striate.datasets.sources.array_files import ARRAY_SUFFIXES, NIFTI, loaded_arrays
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.folders import skipped
 from striate.datasets.sources.in_memory import frame_text, is_frame
@@ -95,7 +95,7 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> I
         yield from _items(unpacked(Path(source)), contract, choice, say)
     elif plain_path(path := Path(source)).suffix.lower() in NAMED and path.is_file():
         yield from _of_table(path, contract, choice)
-    elif path.suffix.lower() in ARRAY_SUFFIXES and path.is_file():
+    elif path.name.lower().endswith((*ARRAY_SUFFIXES, *NIFTI)) and path.is_file():
         yield from _of_arrays(path, contract)
     elif path.is_dir() and not (contract.mode in IMAGES and any(each_image_under(path))):
         yield from _of_folder(path, contract)
@@ -160,11 +160,17 @@ def _of_folder(folder: Path, contract: Contract) -> Iterator[Found]:
         yield from [*_of_data_set(folder, contract)]
         return
     except DataError as error:
-        wanted = {"text": (".txt", ".text"), "values": (".npy",), "channels": (".npy",)}.get(contract.mode, ())
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())
+        wanted = {"text": (".txt", ".text"), "values": (".npy", *NIFTI), "channels": (".npy",)}.get(contract.mode, ())
+        files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(wanted) and path.is_file())
         if not files:
             yield error if contract.mode not in IMAGES else folder
     for path in files:
+        if path.name.lower().endswith(NIFTI):
+            try:
+                yield Item(next(iter(loaded_arrays(path).values())), str(path))
+            except DataError as error:
+                yield error
+            continue
         text = " ".join(table_text(path)[0].split()) if contract.mode == "text" else None
         yield Item(path if text is None else text, str(path), text)
 

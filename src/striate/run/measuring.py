@@ -150,7 +150,7 @@ def parts_for(
         progress=fetching,
     )
     dataset = with_earlier_names(dataset, model.contract.classes)
-    say_skipped(dataset.skipped, "without a file or a target", "item", say)
+    say_skipped(dataset.skipped, "without a readable file or a target", "item", say)
     contract, where = model.contract, str(data) if isinstance(data, str | Path) else dataset.name
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)

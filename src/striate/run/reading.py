@@ -116,7 +116,7 @@ def read_parts(
     if strict and dataset.skipped:
         name, why = dataset.skipped[0]
         raise DataError(f'{name}: {why}; or omit --strict (on_broken="skip") to skip it')
-    say_skipped(dataset.skipped, "without a file or a target", "item", say)
+    say_skipped(dataset.skipped, "without a readable file or a target", "item", say)
     on_broken = "stop" if strict else "skip"
     held = {
         name: Held(read_part(part, contract, on_broken=on_broken, progress=reading, say=say), part, contract)

@@ -116,7 +116,7 @@ def _incomplete(case: Case) -> Iterator[DataProblem]:
     """What is listed, and has no file or no target."""
     if skipped := case.data.skipped:
         names, reasons = zip(*skipped, strict=True)
-        message = f"{counted(len(skipped), 'listed item')} without a file or a target"
+        message = f"{counted(len(skipped), 'item')} without a readable file or a target"
         fix = "complete or remove them (training skips them)"
         yield DataProblem("incomplete", FAULT, message, fix, names, notes=reasons)
 

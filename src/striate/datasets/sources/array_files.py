@@ -1,4 +1,6 @@
-"""Arrays in several files: ``X.npy`` and ``y.npy``, a ``.npy`` for each item in class folders, ``.npz`` pairs, HDF5."""
+"""Arrays in several files: ``X.npy`` and ``y.npy``, ``.npz`` pairs, HDF5; a ``.npy`` or NIfTI for each item in class
+folders.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.datasets.dataset import SPLIT_NAMES, SPLITS, DataSet, Part
+from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken, DataSet, Part
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.npz import archive_arrays, array_inputs, arrays_data_set, open_npz
 from striate.errors import DataError, listed, listed_quoted
@@ -18,7 +20,9 @@ from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION, Task
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
+NIFTI = (".nii", ".nii.gz")
 ARRAY_SUFFIXES = (".npy", ".npz", *_HDF5)
+_ITEM_SUFFIXES = (".npy", *NIFTI)
 _SIDES = {
     **dict.fromkeys(("x", "images", "image", "imgs", "img", "data", "inputs", "input", "features"), "x"),
     **dict.fromkeys(("y", "labels", "label", "targets", "target"), "y"),
@@ -127,6 +131,8 @@ def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
             h5py = needed_package(file.suffix, "h5py", "h5py", "save it as .npz")
         except DataError as error:
             raise DataError(f"{file}: {error}") from None
+    if file.name.lower().endswith(NIFTI):
+        return {file.stem: nifti_volume(file)}
     try:
         if file.suffix.lower() in _HDF5:
             found: dict[str, np.ndarray] = {}
@@ -157,8 +163,33 @@ def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{file}: damaged, cut short or not readable ({reason}); copy or write it again") from None
 
 
+def nifti_volume(file: Path) -> np.ndarray:
+    """The values of a NIfTI file, as its header scales them: float32 ``(C, X, Y, Z)``, X to the right, Y to the front
+    and Z up (RAS+), a point in time a channel.
+
+    Raises:
+        DataError: It is damaged or too large, or nibabel is not installed.
+    """
+    try:
+        nibabel = needed_package(NIFTI[0], "nibabel", "nibabel", "save each volume as .npy")
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from None
+    try:
+        image = nibabel.load(file)
+        size, most = 4 * int(np.prod(image.shape, dtype=np.int64)), max(UNPACKED, RATIO * file.stat().st_size)
+        if size > most:
+            raise DataError(f"{file}: a volume of {size:,} bytes, expected at most {most:,} of a file of its size")
+        values = np.asarray(nibabel.as_closest_canonical(image).dataobj, np.float32)
+    except DataError:
+        raise
+    except Exception as error:  # nibabel meets damage with many kinds
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{file}: damaged, cut short or no NIfTI ({reason}); copy or write it again") from None
+    return values[None] if values.ndim < 4 else np.moveaxis(values.reshape(*values.shape[:3], -1), 3, 0)
+
+
 def _class_folders(folder: Path) -> dict[str, Path]:
-    """The folder of each split, whose folders contain ``.npy`` files alone; ``{"train": folder}`` without splits."""
+    """The folder of each split, in whose folders is a file for each item; ``{"train": folder}`` without splits."""
     folders, _ = folder_contents(folder)
     named = {SPLIT_NAMES[path.name.lower()]: path for path in folders if path.name.lower() in SPLIT_NAMES}
     places = named if "train" in named else {"train": folder}
@@ -171,22 +202,23 @@ def _are_items(folder: Path) -> bool:
     return (
         len(classes) > 1
         and all(files and not inner for inner, files in inside)
-        and all(path.suffix.lower() == ".npy" for _, files in inside for path in files)
+        and all(path.name.lower().endswith(_ITEM_SUFFIXES) for _, files in inside for path in files)
     )
 
 
 def _of_items(folder: Path) -> DataSet:
-    """A ``.npy`` file for each item, in class folders."""
+    """A ``.npy`` or NIfTI file for each item, in class folders; those that cannot be read are skipped."""
     places = _class_folders(folder)
     classes = tuple(path.name for path in folder_contents(places["train"])[0])
-    like, parts, notes = None, {}, []
+    like, parts, notes, skipped = None, {}, [], list[Broken]()
     for split in (name for name in SPLITS if name in places):
         files = [(file, path.name) for path in folder_contents(places[split])[0] for file in folder_contents(path)[1]]
         if strange := sorted({name for _, name in files} - {*classes}):
             raise DataError(
                 f"{places[split]}: classes that the training split lacks: {listed_quoted(strange)}; remove them"
             )
-        items = [next(iter(loaded_arrays(file).values())) for file, _ in files]
+        files, items, broken = _readable(files)
+        skipped += broken
         odd = [(file, item) for (file, _), item in zip(files, items, strict=True) if _kind(item) != _kind(items[0])]
         if odd:
             (file, item), first = odd[0], items[0]
@@ -209,9 +241,34 @@ def _of_items(folder: Path) -> DataSet:
         parts["train"],
         parts.get("val"),
         parts.get("test"),
-        why="from class folders of .npy files",
+        why=f"from class folders of {_suffix(parts['train'].names[0])} files",
         notes=tuple(notes),
+        skipped=tuple(skipped),
     )
+
+
+def _suffix(name: str) -> str:
+    return next((suffix for suffix in reversed(_ITEM_SUFFIXES) if name.lower().endswith(suffix)), "")
+
+
+def _readable(
+    files: Sequence[tuple[Path, str]],
+) -> tuple[list[tuple[Path, str]], list[np.ndarray], list[Broken]]:
+    """The files that can be read, with their arrays, and the others, by name with the reason.
+
+    Raises:
+        DataError: The first reason, where half of them or more cannot.
+    """
+    kept, items, broken = [], [], list[Broken]()
+    for file, name in files:
+        try:
+            items.append(next(iter(loaded_arrays(file).values())))
+            kept.append((file, name))
+        except DataError as error:
+            broken.append((str(file), str(error).removeprefix(f"{file}: ")))
+            if 2 * len(broken) >= len(files):
+                raise
+    return kept, items, broken
 
 
 def _kind(array: np.ndarray) -> tuple[tuple[int, ...], str]:
