@@ -338,6 +338,68 @@ def test_all_of_it_is_seen_from_every_side(page):
         assert all(box["y"] <= r["y"] and r["y"] + r["height"] <= box["y"] + box["height"] for r in places)
 
 
+def in_the_lab(page, unit, which=0):
+    """The lab as the arithmetic of a unit opens it: its settings, its output, and the sum of its arithmetic."""
+    assert page.evaluate("unit => striate.open(unit)", unit)
+    with page.expect_popup() as opening:
+        page.get_by_role("button", name="Open in the lab").nth(which).click()
+    lab = opening.value
+    until(lab, "window.striate")
+    found = lab.evaluate("[striate.state(), striate.output()]")
+    sums = lab.locator("#arithmetic .sum tr").all_text_contents()
+    lab.close()
+    return *found, sums
+
+
+def test_a_unit_opens_in_the_lab(page):
+    """The same map, kernel, stride and padding: the lab's sum is that of the products that the page has."""
+    settings, output, sums = in_the_lab(page, "c3:2:3:4")
+    where = page.locator("#arithmetic .channel small").first.text_content().split()  # input map 1 Open in the lab
+    c = int(where[2])
+    unit = page.evaluate("striate.unit('c3:2:3:4')")
+    weights = np.array(unit["weights"]).reshape(6, 5, 5)
+    kernel = np.array([[float(v) for v in row.split()] for row in settings["kernel"].split(";")])
+    assert np.array_equal(kernel, weights[c])
+    assert (settings["padding"], settings["stride"], settings["dilation"]) == ("valid", "1x1", 1)
+    assert settings["image"] == f"s2, map {c}"
+    assert output["shape"] == [1, 10, 10]
+    product = sum(unit["products"][25 * c : 25 * c + 25])
+    assert output["data"][34] == pytest.approx(product, abs=1e-12)
+    assert sums[-1] == f"sum{product:.4f}".replace("-", "\u2212")
+    assert page.locator("#arithmetic .sum td").nth(1).text_content() == sums[-1].removeprefix("sum")
+
+
+def test_windows_of_every_kind_open_in_the_lab(browser, tmp_path):
+    """Of signals and of colour images, with stride, padding, dilation and groups, and of a pooling; not of what the lab
+    has no word for."""
+    net = (
+        "input 4x9x8; a: conv 6 3 stride=2 padding=1 groups=2; b: conv 3 2x3 padding=0x1 dilation=1; maxpool 2 stride=1"
+    )
+    path = view(f"{net}; conv 2 3 padding=2x1").save(tmp_path / "a.html")
+    with opened(browser, path.as_uri()) as page:
+        for unit, which, wanted in (
+            ("a:5:2:1", 0, ("same", "2x2", "convolve")), ("pool1:1:1:2", 0, ("valid", "1x1", "max")),
+        ):  # fmt: skip
+            settings, output, _ = in_the_lab(page, unit, which)
+            assert (settings["padding"], settings["stride"], settings["op"]) == wanted
+            layer, _, y, x = unit.split(":")
+            H, W = output["shape"][1:]
+            assert page.evaluate("name => striate.values(name).shape", layer)[1:] == [H, W]
+            found, value = page.evaluate("unit => { const u = striate.unit(unit); return [u.products, u.value] }", unit)
+            parts = [sum(found[i : i + 9]) for i in range(0, len(found), 9)] if found else [value]
+            assert min(abs(output["data"][int(y) * W + int(x)] - part) for part in parts) < 1e-12
+        for unit in ("b:1:2:3", "conv1:1:2:3"):  # padding of one axis alone
+            page.evaluate("unit => striate.open(unit)", unit)
+            assert page.locator("#arithmetic .channel").count() >= 3
+            assert page.get_by_role("button", name="Open in the lab").count() == 0
+    path = view("input 2x20; a: conv 3 5 padding=4 dilation=2; relu; flatten; linear 2").save(tmp_path / "b.html")
+    with opened(browser, path.as_uri()) as page:
+        settings, output, _ = in_the_lab(page, "a:1:7")
+        assert (settings["padding"], settings["dilation"]) == ("same", 2)
+        products = page.evaluate("striate.unit('a:1:7').products")
+        assert min(abs(output["data"][7] - sum(products[i : i + 5])) for i in (0, 5)) < 1e-12
+
+
 def test_undo_and_redo_of_drawings_weights_and_maps(page):
     """One step back after the other, whatever it was, and on again; what is done anew ends what could be done again."""
 

@@ -44,9 +44,18 @@ def html_of(title: str, scene: str, weights: str, asks: bool = False) -> str:
     >>> "<title>a &lt; b</title>" in html_of("a < b", "{}", "")
     True
     """
+    lab = {"html": _asset("lab.html"), "style": _asset("lab.css"), "kernels": _small_kernels()}
     start = "import { ask } from 'striate/ask'; start(ask)" if asks else "start()"
-    parts = {"SCENE": scene, "WEIGHTS": weights, "START": f"import {{ start }} from 'striate/page'; {start}"}
+    parts = {"SCENE": scene, "WEIGHTS": weights, "LAB": as_json(lab), "START": f"import {{ start }} from 'striate/page'; {start}"}
     return filled("page", title, parts, asks)
+
+
+@cache
+def _small_kernels() -> list[dict[str, Any]]:
+    """Of the lab's kernels those that can be typed, for the lab that a page opens."""
+    from striate.filtering import kernel_list
+
+    return [kernel.as_dict() for kernel in kernel_list() if kernel.weights[0].size <= 9]
 
 
 def filled(name: str, title: str, parts: dict[str, str], asks: bool = False) -> str:
@@ -55,7 +64,7 @@ def filled(name: str, title: str, parts: dict[str, str], asks: bool = False) -> 
     >>> filled("lab", "a < b", {"SCENE": "{}"}).count("a &lt; b")
     1
     """
-    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in (*reached(name), *["ask"] * asks)}
+    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in (*reached(name), *["ask"] * asks, *["lab"] * ("LAB" in parts))}
     style = "".join(_asset(f"{one}.css") for one in dict.fromkeys(["page", name]))
     policy = POLICY + ("; connect-src 'self'" if asks else "")
     own = {"POLICY": policy, "TITLE": _escaped(title), "STYLE": style, "IMPORTS": json.dumps({"imports": imports})}

@@ -50,7 +50,7 @@ export function facts(layer, before) {
 }
 
 export class Arithmetic {
-  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, step: Function, toggle: Function, edit: Function, open: Function, beside: Function}} on */
+  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, step: Function, toggle: Function, edit: Function, open: Function, beside: Function, lab?: Function}} on */
   constructor(net, root, on) {
     this.net = net
     this.root = root
@@ -108,10 +108,10 @@ export class Arithmetic {
     this.reading = layer
     const step = el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`))
     this.root.append(step)
-    const about = digits.whole ? '' : facts(layer, inputs[0].shape)  // the lab says it beside its output
+    const about = this.on.lab ? facts(layer, inputs[0].shape) : ''  // the lab says it beside its output
     if (about) step.append(el('p', { className: 'note' }, about))
     if (reads.kind === 'sum') this.sum(step, layer, unit, reads, x, total)
-    else if (reads.kind === 'max') this.max(step, layer, reads, x, total)
+    else if (reads.kind === 'max') this.max(step, layer, unit, reads, x, total)
     else this.line(step, layer, unit, reads, x, total)
   }
 
@@ -130,7 +130,7 @@ export class Arithmetic {
         const channel = group.taps.find(t => t.index >= 0), c = channel ? unflat(this.net.inputsOf(layer.name)[channel.source].shape, channel.index)[0] : grid.first + group.index
         const three = el('div', { className: 'three' }, this.grid(group, grid, t => x(t), limits[0], 'values', 'input'))
         if (!pooling) three.append('\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit), '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product'))
-        step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c}`), three))
+        step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c} `, this.on.lab?.(layer, unit, c, group.taps.map(t => t.weight)) ?? ''), three))
         const exact = pooling ? group.sum * reads.divisor : group.sum
         rows.push([(pooling ? 'sum of the window' : `products of input map ${c}`) + rounded(group.taps.map(t => short(pooling ? x(t) : x(t) * t.weight, 0)), exact), exact])
       }
@@ -173,10 +173,11 @@ export class Arithmetic {
     return table
   }
 
-  max(step, layer, reads, x, total) {
+  max(step, layer, unit, reads, x, total) {
     const winner = reads.taps.findIndex(t => t.index >= 0 && x(t) === total)
     const group = { taps: reads.taps, index: 0 }
     if (reads.grid && size(reads.grid.size) <= 150) step.append(el('div', { className: 'channel' }, el('div', { className: 'three' }, this.grid(group, reads.grid, x, limitOf(Float32Array.from(reads.taps, x)), 'values', `the largest of ${reads.taps.length} wins`, null, null, winner))))
+    step.append(this.on.lab?.(layer, unit, unit[0], []) ?? '')
     const tap = reads.taps[winner]
     if (tap) step.append(el('p', {}, `The largest value is ${fixed(total)}, at ${this.origin(layer.inputs[0], tap.index).text}.`))
   }

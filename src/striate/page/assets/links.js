@@ -1,6 +1,42 @@
 // Numbers and cells, linked both ways: a number of the arithmetic marks its cell, a cell the numbers that come from it.
+import { limitOf, theme } from 'striate/colour'
 import { svg } from 'striate/diagram'
+import { el } from 'striate/pad'
 import { flat, unflat } from 'striate/ops'
+
+/**
+ * The settings of the convolution lab in which a window moves as a layer's does over one of its maps; null where it has none.
+ * @param {any} layer @param {number[]} before the shape of its input, of four axes
+ */
+function settingsOf({ op, rank, shape, settings: { kernel, stride = kernel, padding = 0, dilation = 1 } }, before) {
+  const word = { conv: 'convolve', maxpool: 'max' }[op]
+  if (!word || !Array.isArray(kernel) || rank > 2) return null
+  const two = (v, missing) => [...Array(2 - rank).fill(missing), ...(Array.isArray(v) ? v : Array(rank).fill(v))], [k, s, p, d] = [two(kernel, 1), two(stride, 1), two(padding, 0), two(dilation, 1)], last = d[1]
+  const span = k.map(n => (n - 1) * last + 1), words = { valid: () => 0, same: n => (n - 1) / 2, full: n => n - 1 }
+  const name = Object.keys(words).find(word => p.every((v, a) => v === words[word](span[a]))) ?? (p[0] === p[1] ? String(p[0]) : '')
+  const fits = two(shape.slice(1), 1).every((n, a) => n === Math.floor((before[a + 2] + 2 * p[a] - span[a]) / s[a]) + 1)
+  return name && fits && two(dilation, last).every(v => v === last) && (op === 'conv' || last === 1) ? { op: word, name: 'typed', size: k, stride: s, padding: name, dilation: last, flip: false, channels: 'grey' } : null
+}
+
+/**
+ * A button that opens the lab with what a unit reads of one map: the map, the kernel, its stride and its padding; or nothing.
+ * @param {import('striate/net').Net} net @param {any} layer @param {number[]} unit @param {number} c the map @param {number[]} weights
+ */
+export function labButton(net, layer, unit, c, weights) {
+  const input = net.inputsOf(layer.name)[0], [, , H, W] = input.shape, settings = net.held || !document.getElementById('lab') || location.href === 'about:srcdoc' ? null : settingsOf(layer, input.shape)
+  if (!settings) return ''
+  const { size: [h, w] } = settings, rows = Array.from({ length: h }, (_, y) => Array.from({ length: w }, (_, x) => weights[y * w + x] ?? 0).join(' ')).join('; ')
+  const act = () => {
+    const map = Float64Array.from(input.data.subarray(c * H * W, (c + 1) * H * W)), { html, style, kernels } = JSON.parse(document.getElementById('lab').textContent)
+    let bytes = ''
+    for (const byte of new Uint8Array(map.buffer)) bytes += String.fromCharCode(byte)
+    const scene = { striate: '', kernels, settings: { ...settings, kernel: rows }, image: { name: `${layer.inputs[0]}, map ${c}`, shape: [1, H, W], kind: 'values', limit: limitOf(map) || 1, data: btoa(bytes) }, reduced: '' }
+    const own = { TITLE: 'Convolution lab', POLICY: /** @type {HTMLMetaElement} */ (document.querySelector('meta[http-equiv]')).content, STYLE: document.querySelector('style').textContent + style, IMPORTS: document.querySelector('script[type=importmap]').textContent, SCENE: JSON.stringify(scene).replace(/</g, '\\u003c') }
+    const text = html.replace(/{{(\w+)}}/g, (_, name) => own[name])
+    open(`${URL.createObjectURL(new Blob([text], { type: 'text/html' }))}#at=0:${unit[2]}:${unit[3]}&theme=${theme.dark ? 'dark' : 'light'}`)
+  }
+  return el('button', { className: 'link', title: 'This map and this window in the convolution lab, where the kernel, stride and padding can be changed', onclick: act }, 'Open in the lab')
+}
 
 export class Links {
   /** @param {import('striate/net').Net} net @param {import('striate/diagram').Diagram} diagram @param {import('striate/pad').Pad} pad @param {HTMLElement} root of the arithmetic */

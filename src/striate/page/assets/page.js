@@ -4,7 +4,7 @@ import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
-import { Links } from 'striate/links'
+import { Links, labButton } from 'striate/links'
 import { Mask } from 'striate/mask'
 import { css, short, theme } from 'striate/colour'
 import { contributions, gradCam } from 'striate/attribution'
@@ -43,7 +43,7 @@ class Page {
     this.space = new Space(this.diagram, byId('network'), on)
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
       close: () => this.pin(null), play: () => this.play(), step: () => this.step(), toggle: (layer, c) => this.change(() => this.net.toggle(layer, c)),
-      edit: (layer, weight, i, v) => this.change(() => this.net.edit(layer, weight, i, v)), open: unit => this.pin(this.visible(unit)),
+      edit: (layer, weight, i, v) => this.change(() => this.net.edit(layer, weight, i, v)), open: unit => this.pin(this.visible(unit)), lab: (layer, unit, c, weights) => labButton(this.arithmetic.net, layer, unit, c, weights),
       beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
