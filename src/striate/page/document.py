@@ -46,7 +46,12 @@ def html_of(title: str, scene: str, weights: str, asks: bool = False) -> str:
     """
     lab = {"html": _asset("lab.html"), "style": _asset("lab.css"), "kernels": _small_kernels()}
     start = "import { ask } from 'striate/ask'; start(ask)" if asks else "start()"
-    parts = {"SCENE": scene, "WEIGHTS": weights, "LAB": as_json(lab), "START": f"import {{ start }} from 'striate/page'; {start}"}
+    parts = {
+        "SCENE": scene,
+        "WEIGHTS": weights,
+        "LAB": as_json(lab),
+        "START": f"import {{ start }} from 'striate/page'; {start}",
+    }
     return filled("page", title, parts, asks)
 
 
@@ -64,7 +69,8 @@ def filled(name: str, title: str, parts: dict[str, str], asks: bool = False) -> 
     >>> filled("lab", "a < b", {"SCENE": "{}"}).count("a &lt; b")
     1
     """
-    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in (*reached(name), *["ask"] * asks, *["lab"] * ("LAB" in parts))}
+    scripts = (*reached(name), *["ask"] * asks, *["lab"] * ("LAB" in parts))
+    imports = {f"striate/{one}": f"data:text/javascript,{_encoded(one)}" for one in scripts}
     style = "".join(_asset(f"{one}.css") for one in dict.fromkeys(["page", name]))
     policy = POLICY + ("; connect-src 'self'" if asks else "")
     own = {"POLICY": policy, "TITLE": _escaped(title), "STYLE": style, "IMPORTS": json.dumps({"imports": imports})}

@@ -129,7 +129,7 @@ export class Arithmetic {
       for (const group of shown) {
         const channel = group.taps.find(t => t.index >= 0), c = channel ? unflat(this.net.inputsOf(layer.name)[channel.source].shape, channel.index)[0] : grid.first + group.index
         const three = el('div', { className: 'three' }, this.grid(group, grid, t => x(t), limits[0], 'values', 'input'))
-        if (!pooling) three.append('\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit), '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product'))
+        if (!pooling) three.append(el('div', {}, '\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit)), el('div', {}, '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product')))
         step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c} `, this.on.lab?.(layer, unit, c, group.taps.map(t => t.weight)) ?? ''), three))
         const exact = pooling ? group.sum * reads.divisor : group.sum
         rows.push([(pooling ? 'sum of the window' : `products of input map ${c}`) + rounded(group.taps.map(t => short(pooling ? x(t) : x(t) * t.weight, 0)), exact), exact])

@@ -13,6 +13,7 @@ const DEEP = 220, LONG = 2000  // that the maps of a layer take along the networ
 const FREE = 160, WIDEST = 480  // that a wall of numbers has along the network, and the width of a map: of a volume all slices
 const FILLS = 0.88  // share of the view that the network takes at most
 const NAMED = 20  // columns at most that have their names
+const OUTLINED = 2.5  // half heights: outlines would hide smaller ones, such as rows of numbers
 const SEEN = 16  // maps of a column that a label keeps clear of, and that are drawn at least
 const TALL = 30  // pixels that the two lines of a label take
 const CLASSES = [40, 3]  // outputs that stand in a column, of more a block; of a block so many have their names
@@ -250,7 +251,7 @@ export class Space {
       for (const k of [0, 1, 2, 2, 1, 3]) { data.set(q.corners[k], n); data[n + 4] = u[k % 2]; data[n + 5] = v[k < 2 ? 0 : 1]; n += 6 }
     }
     // many maps close to each other have fainter outlines
-    const lines = n / 6, many = q => q.stage.span[1] - q.stage.span[0] < 7 * (this.shape(q.stage)[0] - 1), faint = list.filter(many), clear = list.filter(q => !many(q))
+    const lines = n / 6, many = q => q.stage.span[1] - q.stage.span[0] < 7 * (this.shape(q.stage)[0] - 1), faint = list.filter(q => many(q) && q.half[1] >= OUTLINED), clear = list.filter(q => !many(q))
     for (const q of [...clear, ...faint]) for (const k of [0, 1, 1, 3, 3, 2, 2, 0]) { data.set(q.corners[k], n); n += 6 }
     gl.bufferData(gl.ARRAY_BUFFER, data.subarray(0, n), gl.DYNAMIC_DRAW)
     let first = 0
