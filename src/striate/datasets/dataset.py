@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -142,6 +142,20 @@ class DataSet:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "task", task_named(self.task))
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        task: Task,
+        classes: tuple[str, ...],
+        mode: str,
+        input: tuple[int, ...],
+        parts: Mapping[str, Part],
+        **about: Any,
+    ) -> DataSet:
+        """The data set of *parts* by split, train among them."""
+        return cls(name, task, classes, mode, input, parts["train"], parts.get("val"), parts.get("test"), **about)
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -232,15 +232,13 @@ def _of_items(folder: Path) -> DataSet:
         targets = np.array([classes.index(name) for _, name in files], np.int64)
         parts[split] = Part(inputs.inputs, targets, tuple(str(file) for file, _ in files))
     assert like is not None
-    return DataSet(
+    return DataSet.of(
         folder.resolve().name,
         CLASSIFICATION,
         classes,
         like.mode,
         like.shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
+        parts,
         why=f"from class folders of {_suffix(parts['train'].names[0])} files",
         notes=tuple(notes),
         skipped=tuple(skipped),

@@ -175,17 +175,8 @@ def of_classes(
         images = tuple(path for paths in classes.values() for path in paths)
         targets = np.repeat([numbers[name] for name in classes], [len(paths) for paths in classes.values()])
         parts[split] = Part(images, targets.astype(np.int64), tuple(map(str, images)))
-    return DataSet(
-        folder.resolve().name,
-        CLASSIFICATION,
-        tuple(numbers),
-        mode,
-        shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
-        why=FROM_FOLDERS,
-        notes=notes,
+    return DataSet.of(
+        folder.resolve().name, CLASSIFICATION, tuple(numbers), mode, shape, parts, why=FROM_FOLDERS, notes=notes
     )
 
 

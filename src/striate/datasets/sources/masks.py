@@ -95,15 +95,13 @@ def mask_data(
         grey=any(one.grey for one in looked.values()),
     )
     parts = {split: _part(found) for split, found in pairs.items()}
-    return DataSet(
+    return DataSet.of(
         folder.resolve().name,
         SEGMENTATION,
         meaning.classes,
         mode,
         shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
+        parts,
         why=why,
         mask_values=meaning.mask_values,
         notes=(*about_images, *meaning.notes, *notes, *skipped(folder, (*NAME_FILES, *used))),

@@ -108,15 +108,13 @@ def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], tas
         split: Part(one.inputs, meaning.targets[split], tuple(f"{name} {split} {i}" for i in range(len(one.inputs))))
         for split, one in inputs.items()
     }
-    return DataSet(
+    return DataSet.of(
         name,
         meaning.task,
         meaning.classes,
         train.mode,
         train.shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
+        parts,
         why=f"from {y} of {path.resolve().name}{', as requested' if requested else ''}",
         mask_values=tuple(range(len(meaning.classes))) if meaning.task.per_pixel else (),
         notes=(train.note, *meaning.notes),

@@ -214,15 +214,13 @@ def open_numeric(files: Mapping[str, Path | TableText], columns: NumericColumns,
     what = "an image" if side else "a signal"
     size = "x".join(map(str, shape if side else shape[1:]))
     notes.append(f"a row of {path.name} is {what} of {size}")
-    return DataSet(
+    return DataSet.of(
         path.resolve().parent.name if path.stem.lower() in SPLIT_CELLS else plain_path(path).stem,
         REGRESSION if amounts else CLASSIFICATION,
         (title,) if amounts else names,
         mode,
         (1, *shape) if side and len(shape) == 2 else (shape[-1], *shape[:2]) if side else shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
+        parts,
         why=f"from the column {title.lower()!r} of {path.name}",
         notes=tuple(notes),
         skipped=skipped,

@@ -144,17 +144,8 @@ def _labelled(
         made: np.ndarray = targets.argmax(1).astype(np.int64) if task.exclusive else targets
         parts[split] = Part(paths, made, tuple(map(str, paths)))
     mode, shape, about = typical(folder, parts["train"].files)
-    return DataSet(
-        folder.resolve().name,
-        task,
-        (*names.values(),),
-        mode,
-        shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
-        why=why,
-        notes=(*about, *notes),
+    return DataSet.of(
+        folder.resolve().name, task, (*names.values(),), mode, shape, parts, why=why, notes=(*about, *notes)
     )
 
 

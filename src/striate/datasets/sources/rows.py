@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import glob
-import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,12 +15,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from striate.datasets.dataset import SPLIT_NAMES, SPLITS, Broken
-from striate.datasets.sources.archives import written_images
-from striate.datasets.sources.idx import RATIO, UNPACKED
-from striate.datasets.sources.records import RECORDS, cell_text, plain_path, records_text, table_bytes
+from striate.datasets.sources.packages import PACKAGES, package_rows
+from striate.datasets.sources.records import RECORDS, plain_path, records_text, table_bytes
 from striate.errors import DataError, counted, listed, listed_quoted
-from striate.model.foreign import needed_package
-from striate.model.opening import begins_as_image, is_image
+from striate.model.opening import is_image
 
 FILES = (
     "file", "files", "path", "filepath", "file_path", "filename", "file_name", "image", "images", "image_path", "img",
@@ -43,17 +39,24 @@ OTHER_LABELS = (
 )  # fmt: skip
 SPLIT = ("split", "subset", "usage", "partition", "set", "fold")
 SPLIT_CELLS = SPLIT_NAMES | {"publictest": "val", "privatetest": "test"}  # the cells of such a column
-NUMBERING = ("", "id", "index", "idx", "no", "nr", "#", "uuid", "unnamed: 0")  # what programs write before the rest
+NUMBERING = (
+    "",
+    "id",
+    "index",
+    "idx",
+    "no",
+    "nr",
+    "#",
+    "uuid",
+    "unnamed: 0",
+)  # what programs write before the rest
 _KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixels"}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
 _LINE_END = re.compile("\r\n|\r|\n")
 _SAMPLE = 50  # rows from which separator and header are told
 _ABOVE = 6  # rows among which the header is looked for
 _HEAD = 4000  # bytes from which an encoding is told
-_CELLS = 1_000_000  # of a Parquet file, whatever its size; beyond it one for each bit
-_SHARD = re.compile(r"-([0-9]{5})-of-([0-9]{5})")  # of a Parquet file
 _LARGEST = 1 << 30  # characters of a cell: Python's own limit refuses a long text
-_PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
 Fault = tuple[int, str]  # a line and what is wrong with it
 
 
@@ -186,8 +189,8 @@ def read_table(path: Path | TableText) -> CsvTable:
         DataError: The file cannot be read, is empty or no text; a name is in the header twice; a row has too
             few or too many cells; a quotation mark is not closed; there are no rows; a package is missing.
     """
-    if isinstance(path, Path) and path.suffix.lower() in _PACKAGES:
-        return _checked(_package_table(path), "cell")
+    if isinstance(path, Path) and path.suffix.lower() in PACKAGES:
+        return _checked(_of_package(path), "cell")
     text = TableText.open(path)
     path = text.path
     rows, lines, notes = _rows(path, text)
@@ -457,93 +460,11 @@ def _lines(text: str) -> Iterator[str]:
         yield text[at:]
 
 
-def _package_table(path: Path) -> CsvTable:
-    """The first sheet of a spreadsheet, or a Parquet file; cells as text."""
-    try:
-        module = needed_package(path.suffix, *_PACKAGES[path.suffix.lower()], "save it as .csv")
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    notes: tuple[str, ...] = ()
-    try:
-        if path.suffix.lower() == ".xlsx":
-            with path.open("rb") as stream:
-                book = module.load_workbook(stream, read_only=True, data_only=True)
-                sheet, rows = _sheet(book)
-            if (n := len(book.sheetnames)) > 1:
-                which = "the first" if sheet == book.sheetnames[0] else "the first that is a table"
-                notes = (f"{path.name} has {n} sheets; {which} is read: {sheet!r}",)
-        else:
-            shards = parquet_shards(path)
-            for shard in shards:
-                _check_parquet(shard, module.ParquetFile(shard).metadata)
-            table = module.read_table(shards)
-            notes = (f"{path.name} is read with the other {len(shards) - 1} of its parts",) if shards[1:] else ()
-            called = _class_names(table.schema.metadata or {})
-            columns = [
-                _parquet_column(path, name, table.column(name).to_pylist(), called) for name in table.column_names
-            ]
-            rows = [list(table.column_names), *map(list, zip(*columns, strict=True))]
-    except DataError:
-        raise
-    except Exception as error:  # these packages meet damage with many kinds
-        raise DataError(f"{path}: damaged or not readable ({str(error) or type(error).__name__})") from None
-    full = [([cell_text(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)]
+def _of_package(path: Path) -> CsvTable:
+    full, notes = package_rows(path)
     if not full:
         raise _empty(path)
     above = _rows_above([row for row, _ in full])
     notes += _about_title(path, [" ".join(row) for row, _ in full[:above]])
     (titles, header), *below = full[above:]
     return CsvTable(path, tuple(titles), [row for row, _ in below], [line for _, line in below], header, notes=notes)
-
-
-def parquet_shards(path: Path) -> list[Path]:
-    """The parts of a table that is kept in several, ``train-00000-of-00002.parquet``, in their order; else *path*."""
-    match = _SHARD.search(path.name)
-    if match is None:
-        return [path]
-    others = path.parent.glob(f"{glob.escape(path.name[: match.start()])}-*-of-{match[2]}*{path.suffix}")
-    return sorted(other for other in others if _SHARD.search(other.name)) or [path]
-
-
-def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """The names of classes by column, as the data sets of Hugging Face write them into a Parquet file."""
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return {name: [*map(str, one["names"])] for name, one in features.items() if one.get("_type") == "ClassLabel"}
-    return {}
-
-
-def _parquet_column(path: Path, name: str, values: list[Any], called: Mapping[str, list[str]]) -> list[Any]:
-    """The cells of a column: classes by their names; of images themselves the files that they are written into."""
-    if names := called.get(name):
-        return [names[v] if isinstance(v, int) and 0 <= v < len(names) else None for v in values]
-    contents = [v.get("bytes") if isinstance(v, dict) else v for v in values]
-    first = next((content for content in contents if content is not None), None)
-    if not isinstance(first, bytes) or not begins_as_image(first[:16]):
-        paths = [
-            v.get("path") if isinstance(v, dict) and {*v} == {"bytes", "path"} and not v["bytes"] else v for v in values
-        ]
-        return paths if first is None else values
-    return [*written_images(path, name, [content if isinstance(content, bytes) else None for content in contents])]
-
-
-def _sheet(book: Any) -> tuple[str, list[list[object]]]:
-    """The title and the rows of the first sheet that has more than one row; of none such, of the first."""
-    read: list[tuple[str, list[list[object]]]] = []
-    for sheet in book.worksheets:
-        read.append((sheet.title, [list(row) for row in sheet.iter_rows(values_only=True)]))
-        if sum(any(cell is not None for cell in row) for row in read[-1][1]) > 1:
-            return read[-1]
-    return read[0]
-
-
-def _check_parquet(path: Path, about: Any) -> None:
-    """Refuses a small file that would fill the memory, by what it says of itself."""
-    size = path.stat().st_size
-    unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-    cells = about.num_rows * about.num_columns
-    if unpacked > max(UNPACKED, RATIO * size) or cells > max(_CELLS, 8 * size):
-        raise DataError(
-            f"{path}: {cells:,} cells of {unpacked:,} bytes, expected fewer in a file of {size:,}; if they are right, "
-            "save it as .csv"
-        )

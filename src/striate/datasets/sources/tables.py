@@ -24,8 +24,9 @@ from striate.datasets.sources.columns import (
 from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
+from striate.datasets.sources.packages import parquet_shards
 from striate.datasets.sources.records import RECORDS, plain_path
-from striate.datasets.sources.rows import CsvTable, TableText, parquet_shards, parse_number, read_table
+from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
 from striate.datasets.sources.run_lengths import RunColumns, run_lengths_data_set
 from striate.datasets.sources.tables_files import FileFinder
 from striate.datasets.sources.tables_targets import (
@@ -237,15 +238,13 @@ def tables_data_set(
         for split, table in tables.items()
     }
     parts = {split: Part(inputs[split], targets[split], names[split], groups[split], others[split]) for split in tables}
-    return DataSet(
+    return DataSet.of(
         table_name(whole.path),
         chosen,
         classes,
         mode,
         shape,
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
+        parts,
         why=f"{_why(whole, columns)}{', as requested' if chosen != natural else ''}",
         positions=position_pairs(columns.targets) if chosen.has_positions and not columns.is_text else (),
         notes=(*about_inputs, *about_classes, *notes, *_notes(columns, chosen, classes, targets["train"], whole)),

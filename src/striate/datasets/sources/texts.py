@@ -67,15 +67,13 @@ def open_texts(folder: Path) -> DataSet:
         parts[split] = Part(tuple(text for _, text, _ in items), targets, tuple(name for name, _, _ in items))
     words, note = words_seen(folder, parts["train"].texts)
     titles = tuple(_POLARITY.get(name, name) for name in classes) if files else classes
-    return DataSet(
+    return DataSet.of(
         folder.resolve().name,
         CLASSIFICATION,
         titles,
         "text",
         (words,),
-        parts["train"],
-        parts.get("val"),
-        parts.get("test"),
+        parts,
         why=why,
         notes=(note, *similar_names(classes), *notes),
     )
