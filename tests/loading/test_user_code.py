@@ -5,13 +5,17 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
-from striate.errors import SpecError
+from striate.errors import Error, SpecError
 from striate.loading import open_network
+from striate.loading.official import weights
 from striate.loading.user_code import is_code, load_code
+from striate.model.model import load
 from striate.run import prepare
 from striate.spec import Conv, Seq, lower
 
@@ -49,6 +53,7 @@ def make(depth=2):
     return Net(depth)
 
 made, words, three = make(4), Seq(Conv(6, 3)), 3
+pixels, flat = nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(2)
 
 if __name__ == "__main__":
     raise SystemExit("this is not to run")
@@ -293,3 +298,65 @@ def test_a_numbered_layer_can_be_frozen(cli, in_folder):
     )
     words = ("train", "digits", "--net", "plain.py:net", "--fraction", "0.1", "-e", "1", "--out", "run")
     assert "frozen up to 0: 20 parameters; trainable: 730" in cli(*words, "--freeze", "0").err
+
+
+# -------------------------------------------------------------------------- a model file of a network trained elsewhere
+def test_a_model_file_of_weights_from_elsewhere_predicts_as_the_module(cli, file, state, in_folder):
+    torch.save({"model": state}, "weights.pth")
+    Path("names.txt").write_text("\n".join("abcdefghij"))
+    words = ("weights", "my_net.py:Net", "weights.pth", "--input", "3x8x8", "--classes", "names.txt")
+    done = cli(*words, "--mean", "0.5,0.4,0.3", "--std", "0.2", "-o", "net.safetensors")
+    assert "net.safetensors: my_net.py:Net, 2,338 parameters, 10 classes\nimages: resized to 8x8" in done.out
+    assert "striate predict my_net.py:Net@net.safetensors IMAGE" in done.err
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("one.png")
+    found = json.loads(cli("predict", "my_net.py:Net@net.safetensors", "one.png", "--top", "10", "--json").out)
+    module = open_network("my_net.py:Net@weights.pth").module.eval()
+    x = (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / 0.2
+    wanted = module(x[None]).softmax(1)[0].tolist()
+    assert {row["class"]: row["probability"] for row in found[0]["top"]} == pytest.approx(
+        dict(zip("abcdefghij", wanted, strict=True)), abs=1e-4
+    )
+
+
+def test_a_model_file_of_a_network_with_an_answer_for_every_pixel(file, in_folder):
+    model = weights("my_net.py:pixels", input="3x8x8", out="net.safetensors")
+    assert (str(model.contract.task), model.contract.classes) == ("segmentation", ("0", "1", "2", "3"))
+    assert load("net.safetensors", open_network("my_net.py:pixels").module).contract == model.contract
+
+
+@pytest.mark.parametrize(
+    ("net", "options", "message"),
+    [
+        ("my_net.py:Net", {}, "my_net.py:Net: give the input that it takes with --input, such as 3x224x224"),
+        ("my_net.py:Net", {"input": "2x8x8"}, "my_net.py:Net: input 2x8x8; images are 1, 3 or 4 channels"),
+        ("my_net.py:Net", {"input": "1x8x8"}, r"my_net.py:Net: does not take 1x8x8 \(RuntimeError: Given groups=1"),
+        (
+            "my_net.py:Net",
+            {"input": 8, "mean": [1, 2]},
+            "--mean has 2 numbers, the input 3 channels",
+        ),
+        ("my_net.py:Net", {"input": 8, "classes": "ab"}, "my_net.py:Net: has 10 outputs, but there are 2 class names"),
+        ("my_net.py:Net", {"input": 8, "sides": True}, "--aux-heads is for googlenet_torchvision; omit it"),
+        (
+            "my_net.py:flat",
+            {"input": 8},
+            r"my_net.py:flat: gives shape \(2, 3, 64\) for two; expected scores of classes",
+        ),
+        ("resnet18", {"mean": [0.5]}, "resnet18: input, mean and std are those of torchvision; omit --input"),
+    ],
+)
+def test_what_is_wrong_with_a_model_of_ones_own(file, net, options, message):
+    if isinstance(options.get("classes"), str):
+        options = options | {"classes": list(options["classes"])}
+    with pytest.raises(Error, match=message):
+        weights(net, "no.pth" if net == "resnet18" else None, **options)
+
+
+def test_a_mean_that_is_no_number(cli, file):
+    said = cli("weights", "my_net.py:Net", "--input", "8", "--mean", "imagenet", "-o", "a.safetensors").err
+    assert "--mean imagenet: expected numbers, such as 0.485,0.456,0.406" in said
+
+
+def test_a_module_is_told_how_it_becomes_a_model(cli, file):
+    assert "make a model of it: striate weights FILE.py:NAME WEIGHTS" in cli("predict", "my_net.py:Net", "a.png").err

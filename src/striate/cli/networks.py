@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.common import SIZE, Json, command, echo, print_json, say, writes
-from striate.errors import shape_text
+from striate.cli.common import SIZE, Input, Json, command, echo, print_json, say, writes
+from striate.errors import SpecError, shape_text
 
 if TYPE_CHECKING:
     from striate.analysis import Report
@@ -111,16 +112,26 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _numbers(text: str | None, option: str) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in re.split(r"[,;\s]+", text.strip())]
+    except ValueError:
+        raise SpecError(f"{option} {text}: expected numbers, such as 0.485,0.456,0.406") from None
+
+
 def weights_command(
     net: Annotated[
-        str, typer.Argument(metavar="NET", help="A zoo network that torchvision has too, such as resnet50.")
+        str,
+        typer.Argument(
+            metavar="NET", help="A zoo network that torchvision has too, such as resnet50, or FILE.py:NAME."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.safetensors", help="Output file: the model.")],
     file: Annotated[
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="Its weights: a state dict (.pth) or .safetensors. [default: the official file, fetched once]",
+            help="Its weights: a state dict (.pth), a checkpoint or .safetensors. [default: the official file]",
         ),
     ] = None,
     classes: Annotated[
@@ -141,23 +152,37 @@ def weights_command(
     sides: Annotated[
         bool, typer.Option("--aux-heads", "--sides", help="Keep the auxiliary heads of googlenet_torchvision.")
     ] = False,
+    input: Input = None,
+    mean: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Of FILE.py:NAME: per channel, such as 0.485,0.456,0.406.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="NUMBERS", help="Likewise, such as 0.229,0.224,0.225.")] = None,
     json: Json = False,
 ) -> None:
-    """Convert torchvision's pretrained weights. To a model file with their preprocessing; no code in FILE is run."""
+    """Convert pretrained weights, torchvision's or your own network's. To a model file with their preprocessing; no
+    code in FILE is run.
+    """
     from striate.cli.progress import DownloadProgress
     from striate.loading.official import weights
 
     with DownloadProgress() as fetching:
         model = weights(
-            net, file, out=out, classes=classes, scale_to=scale_to, sides=sides, say=say, fetching=fetching.show
-        )
+            net, file, out=out, classes=classes, scale_to=scale_to, sides=sides, input=input,
+            mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), say=say, fetching=fetching.show,
+        )  # fmt: skip
     parameters, count = sum(p.numel() for p in model.module.parameters()), len(model.contract.classes)
     if json:
         print_json({"path": str(out), "net": net, "parameters": parameters, "classes": count})
         return
     _, height, width = model.contract.input
     echo(f"{out}: {net}, {parameters:,} parameters, {count:,} classes")
-    echo(f"images: shorter side resized to {model.contract.scale_to}, then the centre {height}x{width}")
+    scaled = (
+        f"shorter side resized to {model.contract.scale_to}, then the centre"
+        if model.contract.scale_to
+        else "resized to"
+    )
+    echo(f"images: {scaled} {height}x{width}")
     say("\nnext:")
+    out = Path(f"{model.code}@{out}") if model.code else out
     say("  " + command("striate", "predict", out, "IMAGE"))
     say("  " + command("striate", "train", "DATA", "--weights", out))

@@ -140,7 +140,8 @@ class Network:
         if self.held is not None:
             raise ModelError(
                 f"{self.given} is a module, not a model: its classes and its preparation of inputs are not known; "
-                f"wrap it: striate.Model(module, striate.Contract(...))"
+                "make a model of it: striate weights FILE.py:NAME WEIGHTS --input CxHxW -o OUT.safetensors, or in "
+                "Python striate.Model(module, striate.Contract(...))"
             )
         raise ModelError(
             f"{self.given} is an untrained network; expected a model file (.safetensors) or a run's folder. "

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from striate.errors import DataError, ModelError, SpecError
 from striate.fetching import Progress, RemoteFile, checksum_fault, fetched
+from striate.loading.foreign import from_own
 from striate.loading.torchvision import from_torchvision, read_classes
+from striate.loading.user_code import is_code
 from striate.model.model import Model
 from striate.net.weights_tables import OFFICIAL_FILES, TABLES
+from striate.spec import Shape
 
 ADDRESS = "https://download.pytorch.org/models/"
 VARIABLE = "STRIATE_WEIGHTS"  # a file of weights, or a folder of them
@@ -104,19 +107,25 @@ def weights(
     classes: str | Path | Sequence[str] | None = None,
     scale_to: int | None = None,
     sides: bool = False,
+    input: Shape | str | int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     say: Callable[[str], None] = lambda text: None,
     fetching: Progress | None = None,
 ) -> Model:
-    """As :func:`from_torchvision`, and a model file of it: what ``striate weights`` does.
+    """As :func:`from_torchvision` or :func:`from_own`, and a model file of it: what ``striate weights`` does.
 
     Args:
-        net: A network of the zoo that torchvision has too.
+        net: A network of the zoo that torchvision has too, or the code of one's own, ``FILE.py:NAME``.
         file: Its weights: a state dict (``.pth``) or ``.safetensors``; the official file, which is fetched once, if not
-            given.
+            given. Of one's own a checkpoint too; none, where the code loads them.
         out: The model file to write (``.safetensors``); none, if not given.
         classes: The class names, or a text file with one per line; ``"0"`` to ``"999"``, if not given.
         scale_to: Pixels of the shorter side before the centre crop.
         sides: Keep the auxiliary heads of GoogLeNet.
+        input: Of one's own: ``(C, H, W)``, ``"3x224x224"`` or the side of square images.
+        mean: Of one's own: per channel, of values from 0 to 1; 0, if not given.
+        std: Likewise; 1, if not given.
         say: Callback for messages: what was left out, filled or assumed.
         fetching: Progress callback (file, bytes, total) of a download.
 
@@ -136,7 +145,14 @@ def weights(
     if file is None and net in OFFICIAL_FILES:  # another name is refused below
         file = official_file(net, fetching)
     names = read_classes(classes) if isinstance(classes, str | Path) else classes
-    model = from_torchvision(net, file or "", classes=names, scale_to=scale_to, sides=sides, say=say)
+    if is_code(net):
+        if sides:
+            raise SpecError(f"{net}: --aux-heads is for googlenet_torchvision; omit it")
+        model = from_own(net, file, input, classes=names, mean=mean, std=std, scale_to=scale_to, say=say)
+    elif mean is not None or std is not None or input is not None:
+        raise SpecError(f"{net}: input, mean and std are those of torchvision; omit --input, --mean and --std")
+    else:
+        model = from_torchvision(net, file or "", classes=names, scale_to=scale_to, sides=sides, say=say)
     if path:
         model.save(path)
     return model
