@@ -10,7 +10,7 @@ from math import ceil, floor, inf, isfinite, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.report.markup import Html, el
+from striate.report.markup import Child, Html, el
 from striate.tasks import Metric
 
 Row = Mapping[str, float | None]
@@ -80,20 +80,18 @@ def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float6
     """
     both = np.concatenate([target, predicted])
     axis = linear(float(both.min()), float(both.max()), max_ticks=5)
-    plot = _Plot(axis, axis, "{:g}".format, width=340, height=340, left=62, right=12, top=12, bottom=44)
+    plot = Plot.square(axis, axis, "{:g}".format, right=12)
     chosen = np.linspace(0, len(target) - 1, min(len(target), MOST)).astype(int)
     points = [plot.at(x, y) for x, y in zip(target[chosen], predicted[chosen], strict=True)]
-    (x1, y1), (x2, y2) = (plot.at(axis.ticks[i], axis.ticks[i]) for i in (0, -1))
-    middle = (plot.height - plot.bottom) / 2
     svg = plot.draw(
         "target",
-        el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="best"),
+        plot.diagonal(),
         el("g", *(el("circle", cx=x, cy=y, r=2.5 if len(chosen) > FEW else 4) for x, y in points), class_="dots"),
-        el("text", "predicted", x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle:g})"),
+        plot.up("predicted"),
         label=f"{name}: predictions over targets, {len(target):,} items",
     )
     some = f" ({MOST:,} of {len(target):,} items)" if len(target) > MOST else ""
-    return el("figure", el("figcaption", el("b", name), some), svg, class_="chart square")
+    return square_figure(name, svg, some)
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,7 @@ def reliability_diagram(curves: Mapping[str, Sequence[ReliabilityBin]]) -> Html:
     1
     """
     axis = linear(0, 1, max_ticks=5)
-    plot = _Plot(axis, axis, "{:g}".format, width=340, height=340, left=62, right=14, top=14, bottom=44)
-    (x1, y1), (x2, y2) = plot.at(0, 0), plot.at(1, 1)
+    plot = Plot.square(axis, axis, "{:g}".format, right=14, top=14)
     drawn, said = [], []
     styles = dict(zip([*curves][::-1], ("val", "train"), strict=False))
     for name, bins in curves.items():
@@ -130,16 +127,15 @@ def reliability_diagram(curves: Mapping[str, Sequence[ReliabilityBin]]) -> Html:
             bar = el("polyline", points=f"{x:g},{low:g} {x:g},{high:g}")
             drawn.append(el("g", bar, el("circle", what, cx=x, cy=y, r=radius), class_=f"curve dot {styles[name]}"))
         said.append(f"{name}: " + ", ".join(f"{b.accuracy:.0%} right at {b.confidence:.0%}" for b in bins))
-    middle = (plot.height - plot.bottom) / 2
     svg = plot.draw(
         "probability of the prediction",
-        el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="best"),
+        plot.diagonal(),
         *drawn,
-        el("text", "share right", x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle:g})"),
+        plot.up("share right"),
         label=f"How often predictions are right over their probability; {'; '.join(said)}",
     )
     legend = [el("span", el("i", class_=f"key {styles[name]}"), name) for name in curves]
-    return el("figure", el("figcaption", el("b", "Reliability"), *legend), svg, class_="chart square")
+    return square_figure("Reliability", svg, *legend)
 
 
 # what page.css says of a chart, for one that stands alone
@@ -165,7 +161,7 @@ def rate_chart(rates: Sequence[float], losses: Sequence[float], smoothed: Sequen
     shown = [(r, v) for r, v in zip(rates, losses, strict=True) if v <= high]
     line = [(r, v) for r, v in zip(rates, smoothed, strict=True) if v <= high]
     low = min(v for _, v in (*shown, *line))
-    plot = _Plot(_decades(rates[0], rates[-1]), linear(max(0.0, low - 0.1 * (high - low)), high), "{:.4g}".format)
+    plot = Plot(_decades(rates[0], rates[-1]), linear(max(0.0, low - 0.1 * (high - low)), high), "{:.4g}".format)
     x, y = plot.at(chosen, plot.y.ticks[-1])
     return plot.draw(
         "learning rate",
@@ -180,18 +176,18 @@ def rate_chart(rates: Sequence[float], losses: Sequence[float], smoothed: Sequen
     )
 
 
-def _decades(low: float, high: float) -> _Axis:
+def _decades(low: float, high: float) -> ChartAxis:
     """The powers of ten that take in *low* to *high*."""
     first, last = floor(log10(low) + 1e-9), ceil(log10(high) - 1e-9)
-    return _Axis(tuple(float(f"1e{d}") for d in range(first, max(last, first + 1) + 1)), log=True)
+    return ChartAxis(tuple(float(f"1e{d}") for d in range(first, max(last, first + 1) + 1)), log=True)
 
 
 @dataclass(frozen=True)
-class _Plot:
+class Plot:
     """The area of a chart, with a grid and numbers along its two axes."""
 
-    x: _Axis
-    y: _Axis
+    x: ChartAxis
+    y: ChartAxis
     write: Callable[[float], str]  # a number along the y axis
     width: int = 460
     height: int = 250
@@ -199,6 +195,11 @@ class _Plot:
     right: int = 18
     top: int = 10
     bottom: int = 42
+
+    @classmethod
+    def square(cls, x: ChartAxis, y: ChartAxis, write: Callable[[float], str], **margins: int) -> Plot:
+        """One as high as it is wide, such as of predictions over targets."""
+        return cls(x, y, write, 340, 340, **{"left": 62, "right": 20, "top": 12, "bottom": 44} | margins)
 
     def at(self, x: float, y: float) -> Point:
         """Where a point lies, in pixels."""
@@ -210,6 +211,16 @@ class _Plot:
         """A dashed line at *x*."""
         at = self.at(x, self.y.ticks[0])[0]
         return el("line", x1=at, x2=at, y1=self.top, y2=self.height - self.bottom, class_="best")
+
+    def diagonal(self) -> Html:
+        """A dashed line on which both axes say the same."""
+        (x1, y1), (x2, y2) = (self.at(self.x.ticks[i], self.y.ticks[i]) for i in (0, -1))
+        return el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="best")
+
+    def up(self, text: str) -> Html:
+        """The title of the y axis."""
+        middle = (self.height - self.bottom) / 2
+        return el("text", text, x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle:g})")
 
     def draw(self, title: str, *inside: Html | None, label: str, xmlns: str | None = None) -> Html:
         """The chart with what is *inside*; *title* is the x axis's, *label* for who cannot see it."""
@@ -236,6 +247,11 @@ class _Plot:
             yield el("text", f"{tick:g}", x=x, y=y + 18, text_anchor="middle")
 
 
+def square_figure(title: str, svg: Html, *more: Child) -> Html:
+    """A square chart under its title, and *more* beside that, such as a legend."""
+    return el("figure", el("figcaption", el("b", title), *more), svg, class_="chart square")
+
+
 def _values(history: Sequence[Row], column: str) -> list[float | None]:
     """One value a row; None where there is none that can be drawn."""
     return [v if v is not None and isfinite(v) else None for v in (row.get(column) for row in history)]
@@ -249,7 +265,7 @@ def _chart(
     title: str,
     history: Sequence[Row],
     asked: Sequence[_Curve],
-    fit: Callable[[Sequence[float]], _Axis],
+    fit: Callable[[Sequence[float]], ChartAxis],
     best: int | None,
     write: Callable[[float], str],
 ) -> Html | None:
@@ -257,7 +273,7 @@ def _chart(
     if not drawn:
         return None
     epochs = _known(history, "epoch")
-    plot = _Plot(
+    plot = Plot(
         linear(min(epochs), max(epochs), whole=True), fit([v for c in drawn for v in _known(history, c.column)]), write
     )
     ends = [(c.label, write(known[0]), write(known[-1])) for c in drawn if (known := _known(history, c.column))]
@@ -274,7 +290,7 @@ def _chart(
     return el("figure", el("figcaption", name, *legend), svg, class_="chart")
 
 
-def _line(curve: _Curve, history: Sequence[Row], plot: _Plot) -> Html:
+def _line(curve: _Curve, history: Sequence[Row], plot: Plot) -> Html:
     """The stretches of a curve without a gap, each a line, with a dot per epoch where these are few."""
     pairs = list(zip(_known(history, "epoch"), _values(history, curve.column), strict=True))
     parts: list[Html] = []
@@ -291,7 +307,7 @@ def _line(curve: _Curve, history: Sequence[Row], plot: _Plot) -> Html:
 
 
 @dataclass(frozen=True)
-class _Axis:
+class ChartAxis:
     """A range from ``ticks[0]`` to ``ticks[-1]``, in equal steps or, with ``log``, in equal ratios."""
 
     ticks: tuple[float, ...]
@@ -304,7 +320,7 @@ class _Axis:
         return (scale(value) - low) / (high - low)
 
 
-def linear(low: float, high: float, *, max_ticks: int = 6, whole: bool = False) -> _Axis:
+def linear(low: float, high: float, *, max_ticks: int = 6, whole: bool = False) -> ChartAxis:
     """Steps of 1, 2 or 5 times a power of ten that take in *low* to *high*; *whole* for counts.
 
     >>> linear(0, 2.3).ticks
@@ -315,10 +331,10 @@ def linear(low: float, high: float, *, max_ticks: int = 6, whole: bool = False) 
     step = _step((high - low) / max_ticks)
     step = max(step, 1.0) if whole else step
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return _Axis(tuple(float(f"{i * step:.12g}") for i in range(first, last + 1)))  # 0.3, not 3 * 0.1
+    return ChartAxis(tuple(float(f"{i * step:.12g}") for i in range(first, last + 1)))  # 0.3, not 3 * 0.1
 
 
-def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> _Axis:
+def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> ChartAxis:
     """1, 2 and 5 times the powers of ten (the powers alone, where those are many); *low* is above 0.
 
     >>> logarithmic(0.03, 2.3).ticks
@@ -330,10 +346,10 @@ def logarithmic(low: float, high: float, *, max_ticks: int = 7) -> _Axis:
     if len(kept) > max_ticks + 1:
         every = ceil((len(decades) - 1) / max_ticks)
         kept = [float(f"1e{d}") for d in range(decades[0], decades[-1] + every, every)]
-    return _Axis(tuple(kept), log=True)
+    return ChartAxis(tuple(kept), log=True)
 
 
-def loss_axis(values: Sequence[float]) -> _Axis:
+def loss_axis(values: Sequence[float]) -> ChartAxis:
     """From 0; by ratios where the values span more than 20 times, or the last values would lie on the bottom line."""
     low, high = min(values), max(values)
     if low > 0 and high / low > 20:
@@ -341,7 +357,7 @@ def loss_axis(values: Sequence[float]) -> _Axis:
     return linear(min(0.0, low), high)
 
 
-def _share_axis(values: Sequence[float]) -> _Axis:
+def _share_axis(values: Sequence[float]) -> ChartAxis:
     """Around the values and not from 0, as the last points of a percent matter; 5 points high at least."""
     low, high = min(values), max(values)
     return linear(max(0.0, min(low, high - 0.05)), high)

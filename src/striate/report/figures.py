@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from striate.metrics.curves import ThresholdCurves
 from striate.metrics.residuals import QuantileGroup
-from striate.report.charts import _Plot as Plot
-from striate.report.charts import linear
+from striate.report.charts import Plot, linear, square_figure
 from striate.report.markup import Html, el, section
 
 LINES = 6  # of a chart of curves
@@ -91,21 +90,20 @@ def _lines(
 ) -> Html:
     """A square chart of shares over shares."""
     axis = linear(0, 100, max_ticks=5)
-    plot = Plot(axis, axis, "{:g}".format, width=340, height=340, left=52, right=20, top=12, bottom=44)
-    ends = [plot.at(0, 0), plot.at(100, 100)]
+    plot = Plot.square(axis, axis, "{:g}".format, left=52)
     drawn = []
     for number, (name, x, y) in enumerate(lines):
         points = " ".join("{:g},{:g}".format(*plot.at(100 * a, 100 * b)) for a, b in _thinned(x, y))
         drawn.append(el("g", el("polyline", el("title", name), points=points), class_=f"curve line{number}"))
     svg = plot.draw(
         f"{across}, %",
-        el("line", x1=ends[0][0], y1=ends[0][1], x2=ends[1][0], y2=ends[1][1], class_="best") if diagonal else None,
+        plot.diagonal() if diagonal else None,
         *drawn,
-        _upright(f"{up}, %", plot),
+        plot.up(f"{up}, %"),
         label=f"{title}: {'; '.join(name for name, *_ in lines)}",
     )
     legend = [el("span", el("i", class_=f"key line{i}"), name) for i, (name, *_) in enumerate(lines)]
-    return el("figure", el("figcaption", el("b", title), *legend), svg, class_="chart square")
+    return square_figure(title, svg, *legend)
 
 
 def _thinned(x: Floats, y: Floats) -> list[tuple[float, float]]:
@@ -114,11 +112,6 @@ def _thinned(x: Floats, y: Floats) -> list[tuple[float, float]]:
     step = np.floor(way * (POINTS / (way[-1] or 1)))
     kept = np.flatnonzero(np.r_[True, np.diff(step) > 0])
     return [(float(x[i]), float(y[i])) for i in np.union1d(kept, [len(x) - 1])]
-
-
-def _upright(text: str, plot: Plot) -> Html:
-    middle = (plot.height - plot.bottom) / 2
-    return el("text", text, x=12, y=middle, text_anchor="middle", transform=f"rotate(-90 12 {middle:g})")
 
 
 def residual_chart(name: str, predicted: Floats, target: Floats, most: int = 2000) -> Html:
@@ -130,17 +123,17 @@ def residual_chart(name: str, predicted: Floats, target: Floats, most: int = 200
     chosen = np.linspace(0, len(target) - 1, min(len(target), most)).astype(int)
     x, y = predicted[chosen], (predicted - target)[chosen]
     across, up = (linear(float(v.min()), float(v.max()), max_ticks=5) for v in (x, np.r_[y, 0.0]))
-    plot = Plot(across, up, "{:.4g}".format, width=340, height=340, left=62, right=20, top=12, bottom=44)
+    plot = Plot.square(across, up, "{:.4g}".format)
     zero = plot.at(across.ticks[0], 0.0)[1]
     dots = [el("circle", cx=a, cy=b, r=2.5 if len(chosen) > 200 else 4) for a, b in map(plot.at, x, y)]
     svg = plot.draw(
         "predicted",
         el("line", x1=plot.left, x2=plot.width - plot.right, y1=zero, y2=zero, class_="best"),
         el("g", *dots, class_="dots"),
-        _upright("predicted - target", plot),
+        plot.up("predicted - target"),
         label=f"{name}: residuals over predictions, {len(target):,} items",
     )
-    return el("figure", el("figcaption", el("b", f"{name}: residuals")), svg, class_="chart square")
+    return square_figure(f"{name}: residuals", svg)
 
 
 def quantile_chart(name: str, groups: Sequence[QuantileGroup]) -> Html:
@@ -152,8 +145,7 @@ def quantile_chart(name: str, groups: Sequence[QuantileGroup]) -> Html:
     halves = [1.96 * (g.error or 0.0) for g in groups]
     ends = [v for g, half in zip(groups, halves, strict=True) for v in (g.prediction, g.target - half, g.target + half)]
     axis = linear(min(ends), max(ends), max_ticks=5)
-    plot = Plot(axis, axis, "{:.4g}".format, width=340, height=340, left=62, right=20, top=12, bottom=44)
-    (x1, y1), (x2, y2) = (plot.at(axis.ticks[i], axis.ticks[i]) for i in (0, -1))
+    plot = Plot.square(axis, axis, "{:.4g}".format)
     marks = []
     for group, half in zip(groups, halves, strict=True):
         x, y = plot.at(group.prediction, group.target)
@@ -165,12 +157,12 @@ def quantile_chart(name: str, groups: Sequence[QuantileGroup]) -> Html:
         ]
     svg = plot.draw(
         "mean prediction of the group",
-        el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="best"),
+        plot.diagonal(),
         el("g", *marks, class_="curve val"),
-        _upright("mean target", plot),
+        plot.up("mean target"),
         label=f"{name}: mean target over mean prediction of {len(groups)} groups of items",
     )
-    return el("figure", el("figcaption", el("b", f"{name}: calibration by quantiles")), svg, class_="chart square")
+    return square_figure(f"{name}: calibration by quantiles", svg)
 
 
 def share_histogram(title: str, shares: Floats, across: str, bins: int = 20) -> Html:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from striate.report.charts import Point, _Axis, _Plot, linear, logarithmic
+from striate.report.charts import ChartAxis, Plot, Point, linear, logarithmic
 from striate.report.markup import Html, el
 
 LINES = 6  # that page.css has a colour, a dash and a marker for
@@ -68,7 +68,7 @@ def line_chart(chart: LineChart) -> Html:
         [y for _, y in points] + [y for line in chart.lines for of in line.bars for y in of],
     )
     up = _up(ys, chart.ratios, chart.zero)
-    plot = _Plot(_across(xs, chart.log), up, _writer(chart.y), width=560, height=290, bottom=46)
+    plot = Plot(_across(xs, chart.log), up, _writer(chart.y), width=560, height=290, bottom=46)
     marked = []
     if chart.mark:
         x, y = plot.at(chart.mark[0], (plot.y.ticks[0] + plot.y.ticks[-1]) / 2)
@@ -84,16 +84,16 @@ def line_chart(chart: LineChart) -> Html:
     return el("figure", el("figcaption", *legend), svg, class_="chart lines")
 
 
-def _across(values: Sequence[float], log: bool) -> _Axis:
+def _across(values: Sequence[float], log: bool) -> ChartAxis:
     """The x axis; in equal ratios it has a tick for each of a few values."""
     known = sorted(set(values))
     if log and 1 < len(known) <= 8:
-        return _Axis(tuple(known), log=True)
+        return ChartAxis(tuple(known), log=True)
     whole = all(x == round(x) for x in known)
     return logarithmic(known[0], known[-1]) if log else linear(known[0], known[-1], max_ticks=8, whole=whole)
 
 
-def _up(values: Sequence[float], ratios: bool, zero: bool) -> _Axis:
+def _up(values: Sequence[float], ratios: bool, zero: bool) -> ChartAxis:
     low, high = min(values), max(values)
     return logarithmic(low, high) if ratios else linear(min(0.0, low) if zero else low, high)
 
@@ -113,7 +113,7 @@ def _key(i: int) -> Html:
     return el("svg", *inside, viewBox="0 0 26 12", class_=f"line line{i}", aria_hidden="true")
 
 
-def _drawn(line: ChartLine, plot: _Plot, class_: str) -> Html:
+def _drawn(line: ChartLine, plot: Plot, class_: str) -> Html:
     runs: list[list[Point]] = [[]]
     for x, y in line.points:
         if isfinite(y):
