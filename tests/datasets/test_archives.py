@@ -84,6 +84,15 @@ def test_archives_in_an_archive(pets):
     assert {name: len(part) for name, part in open_data(pets / "all.zip").parts.items()} == {"train": 20, "test": 20}
 
 
+def test_paths_as_windows_writes_them(pets):
+    content = {
+        f"set\\{label}\\{i}.png": (pets / "pets" / label / f"{i}.png").read_bytes()
+        for label in ("cat", "dog")
+        for i in range(10)
+    }
+    assert open_data(zip_of(pets / "w.zip", **content)).classes == ("cat", "dog")
+
+
 def zip_of(path, **files):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

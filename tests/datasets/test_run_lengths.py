@@ -98,3 +98,10 @@ def test_bad_run_lengths(rle, cell):
 def test_groups_are_refused(rle):
     with pytest.raises(DataError, match="--group is not read with masks of run lengths"):
         open_data(rle(("ImageId", "EncodedPixels"), *((f"{i}.png", "1 2") for i in range(10))), group="ImageId")
+
+
+def test_columns_that_are_named(rle):
+    folder = rle(("photo", "defect", "rle"), *((f"{i}.png", "ab"[i % 2], "1 2") for i in range(10)))
+    assert open_data(folder, file="photo", label="defect").classes == ("background", "a", "b")
+    with pytest.raises(DataError, match="no column 'defct' for --label; did you mean 'defect'"):
+        open_data(folder, label="defct")

@@ -163,6 +163,7 @@ def _from_zip(path: Path, folder: Path) -> Iterator[int]:
     """Unpacks file by file: before each, its size."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
+            info.filename = info.filename.replace("\\", "/")  # as some programs of Windows write it
             _check_name(path, info.filename)
             if info.is_dir() or any(map(is_hidden, PurePosixPath(info.filename).parts)):
                 continue

@@ -19,7 +19,7 @@ from striate.datasets.sources.objects import AnnotatedImage, ImageObject, annota
 from striate.datasets.sources.objects_readers import UNNAMED
 from striate.datasets.sources.rows import LABELS, OTHER_LABELS, CsvTable
 from striate.datasets.sources.tables_files import FileFinder
-from striate.errors import DataError
+from striate.errors import DataError, nearest
 from striate.tasks import Task
 
 _CALLED = re.compile(r"encoded_?pixels|(.*_)?rles?(_.*)?|masks?|segmentation|annotation", re.IGNORECASE)
@@ -49,12 +49,12 @@ class RunColumns:
         if runs is None:
             return None
         others = [name for name in table.columns if name and name != runs]
-        named = [(choice.file or "").lower(), (choice.label or "").lower()]
-        image = next((name for name in others if name == named[0]), "") or next(
-            (name for name in others if is_called_file(name)), ""
-        )
+        for option, title in (("file", choice.file), ("label", choice.label)):
+            if title and title.lower() not in others:
+                raise DataError(f"{table.path}: no column {title!r} for --{option}{nearest(title.lower(), others)}")
+        image = (choice.file or "").lower() or next((name for name in others if is_called_file(name)), "")
         joined = "" if image else next((name for name in others if re.fullmatch("image.*_(label|class.*)", name)), "")
-        label = next((name for name in others if name in (*named[1:], *LABELS, *OTHER_LABELS)), "")
+        label = (choice.label or "").lower() or next((n for n in others if n in (*LABELS, *OTHER_LABELS)), "")
         return cls(image or joined, runs, label, bool(joined)) if image or joined else None
 
 
