@@ -146,7 +146,7 @@ def test_one_class_folder_instead_of_its_parent(tmp_path, names):
     assert "did you mean" not in message(tmp_path / "cups")
 
 
-@pytest.mark.parametrize("folds", [("fold1", "fold2"), ("site a", "site b", "site c"), ("2019", "2020")])
+@pytest.mark.parametrize("folds", [("north", "south"), ("site a", "site b", "site c"), ("2019", "2020")])
 def test_folders_that_share_the_names_of_classes_are_asked_about(tmp_path, folds):
     build(tmp_path, *(f"{fold}/{name}/{fold}{{0..2}}.png" for fold in folds for name in ("oak", "elm")))
     data = open_data(tmp_path)
