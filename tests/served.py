@@ -4,6 +4,7 @@ import io
 import json
 import re
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -35,6 +36,15 @@ NETS = {
     "signals": ("input 2x6; flatten; linear 2", SIGNALS),
     "masks": ("input 3x16x16; conv 2 3 padding=1", MASKS),
 }
+
+
+def until(condition):
+    """Waits until *condition* holds, 20 seconds at most."""
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("waited for 20 seconds")
 
 
 def model_of(kind, seed=0):

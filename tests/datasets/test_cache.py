@@ -31,7 +31,7 @@ from striate.model.image import decode
 from striate.model.prepare import fit
 
 CONTRACT = Contract(("cat", "dog"), (3, 6, 8), "RGB", (0.5,) * 3, (0.25,) * 3)
-SOON = 0.05  # seconds after which a file's clock has gone on
+SOON = 0.025  # seconds after which a file's clock has gone on: it ticks every 20 ms
 linux = pytest.mark.skipif(sys.platform != "linux", reason="forks")
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from striate.analysis import analyse
-from striate.inspect.models.inspected import inspected
 from striate.page.blocks import blocks
-from striate.spec import parse
+from striate.spec import lower, parse
+from striate.zoo import ZOO
 
 NETS = {
     "lenet5": None, "resnet20": None, "resnet110": None, "densenet_bc100": None, "textcnn": None, "voxnet": None,
@@ -14,8 +14,12 @@ NETS = {
 }  # fmt: skip
 
 
+def graph_of(net, size=None):
+    return lower(ZOO[net].make(), size or ZOO[net].input)
+
+
 def tree_of(net, size=None):
-    return blocks(analyse(inspected(net, size).module.graph))
+    return blocks(analyse(graph_of(net, size)))
 
 
 def layers_in(items):
@@ -38,7 +42,7 @@ def layers_in(items):
 
 @pytest.mark.parametrize("net", NETS)
 def test_every_layer_is_in_the_tree_once(net):
-    graph = inspected(net, NETS[net]).module.graph
+    graph = graph_of(net, NETS[net])
     assert sorted(layers_in(blocks(analyse(graph)))) == sorted(node.name for node in graph.nodes)
 
 

@@ -4,7 +4,6 @@ import base64
 import json
 import pickle
 import socket
-import time
 import zlib
 from contextlib import suppress
 
@@ -13,7 +12,7 @@ import pytest
 
 import hostile_inputs
 from image_files import chunk
-from served import TOKEN, assert_clean, png, read_reply
+from served import TOKEN, assert_clean, png, read_reply, until
 
 GOOD = {
     "sentences": (b'{"text": "a good film"}', "Content-Type: application/json"),
@@ -120,11 +119,8 @@ TOKENS = (
 
 
 def nothing_is_held(client):
-    for _ in range(200):  # the body of the last request is let go a moment after the answer is out
-        if not client.serving.service.app.held:
-            break
-        time.sleep(0.01)
-    assert client.serving.service.app.held == 0
+    app = client.serving.service.app
+    until(lambda: app.held == 0)  # the body of the last request is let go a moment after the answer is out
 
 
 @pytest.mark.parametrize("header", TOKENS)
@@ -659,11 +655,10 @@ def test_more_connections_than_there_is_room_for_are_closed_at_once(service, mon
     client = service("colours")
     monkeypatch.setattr(client.serving.server.config.http_protocol_class, "most", 20)
     opened = connections(client, 20)
-    time.sleep(0.1)
     with client.connect(5) as connection, suppress(ConnectionResetError):
         assert connection.recv(10) == b""
     closed(opened)
-    time.sleep(0.2)
+    until(lambda: len(client.serving.server.server_state.connections) < 20)
     answers(client, "colours")
 
 
@@ -676,9 +671,8 @@ def test_who_leaves_in_the_middle_leaves_nothing_behind(service):
             if i % 2:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
     answers(client, "colours")
-    time.sleep(0.2)
-    assert client.serving.service.batcher.waiting == 0
-    assert client.serving.service.app.held == 0
+    until(lambda: client.serving.service.batcher.waiting == 0)
+    nothing_is_held(client)
 
 
 def test_200_requests_at_once_on_one_connection_are_answered_in_turn(service):
