@@ -319,6 +319,16 @@ def test_in_space_and_back(page):
     assert state(page)["space"] is False
 
 
+def test_in_space_a_volume_shows_the_slice_of_the_pad(browser, tmp_path):
+    path = view("input 1x8x8x8; conv 2 3; relu; flatten; linear 3").save(tmp_path / "volume.html")
+    with opened(browser, path.as_uri() + "#view=3d&theme=light") as page:
+        until(page, "document.querySelector('.space-label')")
+        assert page.locator(".space-label").first.text_content() == "input1@8\u00d78\u00d78, one slice"
+        before = page.evaluate(SPACE)[1]
+        page.get_by_label("Slice of the volume").fill("0")  # outside of the ball all is black
+        assert page.evaluate(SPACE)[1] > 1.2 * before > 0
+
+
 def test_all_of_it_is_seen_from_every_side(page):
     """A quarter of a turn at a time: no layer leaves the view, and nothing says what was under the pointer before."""
     page.keyboard.press("f")

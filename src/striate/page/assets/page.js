@@ -326,7 +326,12 @@ class Page {
   change(act) { this.pad.remember(this.pad.sample); act(); this.edited() }
 
   /** Undoes every edit and ends a comparison. */
-  reset() { this.change(() => { this.net.reset(); this.panels.compare.end() }) }
+  reset() {
+    if (this.net.edits.size + this.net.off.size) this.pad.remember(this.pad.sample)
+    this.net.reset()
+    this.panels.compare.end()
+    this.edited()
+  }
 
   /** Says what the diagram shows while something is compared; of A the arithmetic is A's, and nothing in it is edited. */
   showing() {
@@ -363,6 +368,7 @@ class Page {
   controls() {
     byId('space').onclick = () => this.turn(!this.state.space)
     byId('folds').onclick = () => this.foldAll()
+    byId('input').addEventListener('input', e => { if (e.target === this.pad.slice && this.space.goal) { this.space.upload(); this.space.draw() } })
     byId('theme').onclick = () => { this.dark(!this.state.dark); this.pad.paint(); this.paint(); this.store() }
     byId('reset').onclick = () => this.reset()
     byId('help').onclick = () => /** @type {HTMLDialogElement} */ (byId('keys')).showModal()
