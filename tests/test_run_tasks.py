@@ -362,6 +362,16 @@ def test_predictions_for_a_table_with_missing_files_have_a_row_for_each(in_folde
     with open("p.csv", newline="") as file:
         rows = [(row["file"], row["error"]) for row in csv.DictReader(file)]
     assert rows == [("data/cat/1.png", ""), ("data/gone.png", "file not found; expected an image file")]
+    Path("data/dog/2.png").write_bytes(b"no image")
+    rows = [f"data/{label}/{i}.png,{label}" for label in ("cat", "dog") for i in range(10)]
+    Path("u.csv").write_text("\n".join(["file,label", *rows, "data/gone.png,cat"]))
+    said = []
+    assert striate.evaluate(model, "u.csv", split="all", say=said.append).n == 19
+    assert said[:2] == [
+        "skipped 1 item without a readable file or a target:",
+        "  u.csv line 22: no file 'data/gone.png' in .",
+    ]
+    assert said[2] == "skipped 1 item that cannot be read:"
 
 
 def test_size_channels_and_resize_are_asked_for_and_kept(in_folder, photos):

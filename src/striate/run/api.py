@@ -26,7 +26,7 @@ from striate.model.model import Model
 from striate.run.diagnosing import slices_of
 from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
+from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for, say_skipped
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import opened
 from striate.run.rows import write_items
@@ -164,8 +164,7 @@ def evaluate(
     parts = parts_for(found, data, split, say=say, reading=reading, fetching=fetching, **options)
     if split == "val" and run_of(found.path):
         say(AFTER_CHOICE)
-    for name, why in (item for some in parts for item in some.arrays.broken):
-        say(f"skipped {name}: {why}")
+    say_skipped([item for some in parts for item in some.arrays.broken], "that cannot be read", "item", say)
     scores = measure(found, *parts, batch_size=batch_size)
     if line := of_groups(scores, parts, found.contract.task.metric):
         say(line)
