@@ -756,6 +756,17 @@ def test_window_kernel_and_products_stand_in_one_row(browser, lenet_file):
         )
 
 
+def test_on_a_phone_pad_prediction_and_samples_are_seen_together(browser, lenet_file, tmp_path):
+    masks = view("input 3x16x16; conv 4 3 padding=1; relu; conv 3 1").save(tmp_path / "masks.html")
+    for path, prediction in ((lenet_file, ".answers button"), (masks, ".mask canvas")):
+        with opened(browser, path.as_uri(), viewport={"width": 390, "height": 844}, has_touch=True) as page:
+            for what in (".padbox canvas", prediction, ".samples button"):
+                box = page.locator(what).first.bounding_box()
+                assert box["y"] >= 0, what
+                assert box["y"] + box["height"] <= 844, what
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_on_a_phone_the_arithmetic_is_seen_at_once(browser, lenet_file):
     """It lies over the lower part of the screen, and the kept cell above it."""
     with opened(browser, lenet_file.as_uri(), viewport={"width": 390, "height": 844}, has_touch=True) as page:
