@@ -757,7 +757,10 @@ def test_window_kernel_and_products_stand_in_one_row(browser, lenet_file):
 
 
 def test_on_a_phone_pad_prediction_and_samples_are_seen_together(browser, lenet_file, tmp_path):
-    masks = view("input 3x16x16; conv 4 3 padding=1; relu; conv 3 1").save(tmp_path / "masks.html")
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
+    masks = view("input 3x16x16; conv 4 3 padding=1; relu; conv 3 1", tmp_path / "red.png").save(
+        tmp_path / "masks.html"
+    )
     for path, prediction in ((lenet_file, ".answers button"), (masks, ".mask canvas")):
         with opened(browser, path.as_uri(), viewport={"width": 390, "height": 844}, has_touch=True) as page:
             for what in (".padbox canvas", prediction, ".samples button"):
