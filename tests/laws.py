@@ -403,7 +403,7 @@ def one_thread() -> Iterator[None]:
 SISTERS = (
     "vgg11 vgg11_bn vgg13 vgg13_bn vgg19 vgg19_bn vgg16_bn resnet34 resnet101 resnet152 resnet32 resnet44 resnet56 "
     "resnet110 densenet121 densenet161 densenet169 densenet201 unet unet_2015 fcn32 googlenet_torchvision resnet50 "
-    "alexnet_owt densenet_bc100 resnext50 vgg16 zfnet efficientnet_b0 googlenet fcn8 alexnet resnet18"
+    "alexnet_owt densenet_bc100 resnext50 vgg16 zfnet efficientnet_b0 googlenet fcn8 alexnet resnet18 mobilenet_v2"
 ).split()
 
 

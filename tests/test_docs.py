@@ -72,6 +72,7 @@ SLOW = (
     "seeing.md",
     "serve.md",
     "train-photos.md",
+    "trust.md",
     "tutorial.md",
     "view.md",
     "weights.md",

@@ -281,7 +281,9 @@ def together(shapes, by):
     return tuple((*s[:1], *(n + by for n in s[1:])) for s in shapes)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * n.startswith("u-net ")) for n in CLEAN])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * n.startswith(("u-net", "mobile"))) for n in CLEAN]
+)
 def test_a_clean_module_has_no_fault_and_its_legal_inputs_are_those_of_trying_all(name):
     make, input = CLEAN[name]
     shapes = input if isinstance(input[0], tuple) else (input,)

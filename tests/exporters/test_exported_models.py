@@ -418,6 +418,7 @@ def test_half_of_the_bytes(tmp_path: Path, trained: Path) -> None:
         assert 0 < np.abs(one - other).max() < 0.01
 
 
+@pytest.mark.slow
 def test_openvino(tmp_path: Path, trained: Path, cli) -> None:
     done = striate.export(trained, "openvino", out=tmp_path / "a.xml")
     assert [path.name for path in done.files] == ["a.xml", "a.bin"]

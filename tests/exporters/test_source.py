@@ -179,6 +179,7 @@ def exported(trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "my_net.py"
 
 
+@pytest.mark.slow
 def test_a_model_answers_as_striate_does(exported: Path, trained: Path, digit: Path, shell) -> None:
     """In a process of its own, in which nobody imports striate."""
     code = "import sys, runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); " + (
