@@ -163,6 +163,12 @@ def test_the_least_recently_used_makes_room(pets, monkeypatch):
 
 DAMAGED = {
     "no zip": ("a.zip", b"PK", "it cannot be unpacked (File is not a zip file); copy or download it again"),
+    "a page": (
+        "a.zip",
+        b"\xef\xbb\xbf<!DOCTYPE html><html>",
+        "it cannot be unpacked: it is a web page, not the archive",
+    ),
+    "a page as tar": ("a.tgz", b"<html>Sign in</html>", "it is a web page, not the archive; copy or download it again"),
     "no tar": ("a.tar.gz", b"\x1f\x8bxx", "it cannot be unpacked"),
 }
 
@@ -174,6 +180,29 @@ def test_damage(pets, which):
     with pytest.raises(DataError) as caught:
         open_data(pets / name)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["p.tar", "p.tar.gz", "p.tar.bz2", "p.tar.xz"])
+def test_an_archive_that_is_cut_short_is_refused_wherever_the_cut_is(pets, name):
+    whole = packed(pets, name).read_bytes()
+    cuts = [*range(512, 512 * 63, 512), 700, 512 * 9 + 100] if name == "p.tar" else range(60, len(whole), 97)
+    for cut in [*cuts, *([] if name == "p.tar" else [len(whole) - 1])]:
+        (pets / name).write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=r"it cannot be unpacked \(cut short or .*\); copy or download it again"):
+            open_data(pets / name)
+    assert not [*(pets / "cache" / "unpacked").iterdir()]
+
+
+def test_a_wrong_byte_in_an_archive_is_refused(pets):
+    with tarfile.open(packed(pets, "p.tar")) as archive:
+        header = archive.getmember("pets/cat/5.png").offset
+    for name, at in (("p.tar", header + 150), ("p.tar.gz", -6)):  # a header's own checksum, that of the gzip stream
+        content = bytearray(packed(pets, name).read_bytes())
+        content[at] ^= 1
+        (pets / name).write_bytes(content)
+        with pytest.raises(DataError, match="it cannot be unpacked"):
+            open_data(pets / name)
+    assert not [*(pets / "cache" / "unpacked").iterdir()]
 
 
 def test_without_a_cache_nothing_is_unpacked(pets, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import lzma
 import os
@@ -13,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.store.cache import cache_root, publish_entry, unfinished_entry
@@ -28,6 +31,7 @@ _DAMAGE = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError,
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
 )  # fmt: skip
+_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _IMAGES = "images"
 _SUFFIXES = {
     b"\xff\xd8\xff": ".jpg",
@@ -102,8 +106,16 @@ def _kept(path: Path, name: str, write: Callable[[Path], int]) -> Path:
     except DataError:
         raise
     except _DAMAGE as error:
-        raise DataError(f"{path}: it cannot be unpacked ({error}); copy or download it again") from None
+        cut = "cut short or damaged: " if isinstance(error, EOFError | tarfile.TarError) else ""
+        why = ": it is a web page, not the archive" if _is_page(path) else f" ({cut}{error})"
+        raise DataError(f"{path}: it cannot be unpacked{why}; copy or download it again") from None
     return entry
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is HTML, as a server sends it that wants somebody to sign in first."""
+    with path.open("rb") as file:
+        return re.match(rb"\W*(html|head|!?doctype html)\b", file.read(200), re.IGNORECASE) is not None
 
 
 def _suffix(content: bytes) -> str:
@@ -173,15 +185,42 @@ def _from_zip(path: Path, folder: Path) -> Iterator[int]:
             archive.extract(info, folder)
 
 
+class _Header(tarfile.TarInfo):
+    """A file's header: a damaged one, where Python's own reader ends as at the end of the archive, is refused."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if any(buf):
+                raise tarfile.ReadError(str(error)) from None
+            raise  # the end
+
+
 def _from_tar(path: Path, folder: Path) -> Iterator[int]:
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            _check_name(path, member.name)
-            if any(map(is_hidden, PurePosixPath(member.name).parts)) or not (member.isreg() or member.islnk()):
-                yield 0
-                continue
-            yield member.size
-            archive.extract(member, folder, filter="data")
+    """Unpacks file by file: before each, its size. Reads to the end of what is packed, where its checksum is.
+
+    Raises:
+        OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error: It is cut short or damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+    opener = next((opener for begin, opener in _OPENERS.items() if head.startswith(begin)), None)
+    with (opener or open)(path, "rb") as stream:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as archive:
+            for member in archive:
+                _check_name(path, member.name)
+                if any(map(is_hidden, PurePosixPath(member.name).parts)) or not (member.isreg() or member.islnk()):
+                    yield 0
+                    continue
+                yield member.size
+                archive.extract(member, folder, filter="data")
+            read = archive.fileobj.tell() if archive.fileobj else 0
+            if opener is None and read == archive.offset:  # no block of zeros, which ends an archive
+                raise tarfile.ReadError("its end is missing")
+        while rest := stream.read(1 << 20):
+            yield len(rest)
 
 
 def _check_name(path: Path, name: str) -> None:
