@@ -11,6 +11,7 @@ from PIL import Image
 from test_tables_cases import pictures, written
 
 from striate.datasets import open_data
+from striate.datasets.sources.archives import written_images
 from striate.datasets.sources.rows import read_table
 from striate.errors import DataError
 
@@ -140,6 +141,43 @@ def test_the_parts_of_a_parquet_table_as_hugging_face_has_them(tmp_path, monkeyp
     assert {name: len(part) for name, part in data.parts.items()} == {"train": 8, "test": 4}
     assert len(data.skipped) == 6  # of each file one without a label, one without an image
     assert "train-00000-of-00002.parquet is read with the other 1 of its parts" in data.notes
+
+
+def contents(data):
+    return {Path(name).read_bytes() for part in data.parts.values() for name in part.names}
+
+
+def test_the_images_of_a_part_that_is_rewritten_are_those_of_its_labels(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    names = [tmp_path / "hub" / f"train-0000{n}-of-00002.parquet" for n in range(2)]
+    for n, name in enumerate(names):
+        parquet_of(name, [encoded(10 * n + i) for i in range(6)], [0, 1] * 3)
+    assert contents(open_data(tmp_path / "hub")) == {encoded(10 * n + i) for n in range(2) for i in range(6)}
+    parquet_of(names[1], [encoded(50 + i) for i in range(6)], [1, 0] * 3)
+    assert contents(open_data(tmp_path / "hub")) == {encoded(n + i) for n in (0, 50) for i in range(6)}
+
+
+def test_a_part_that_is_not_there_is_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    parquet_of(tmp_path / "train-00000-of-00003.parquet", [encoded(i) for i in range(6)], [0, 1] * 3)
+    notes = open_data(tmp_path / "train-00000-of-00003.parquet").notes
+    assert "train-00000-of-00003.parquet: of 3 parts, not there: 00001, 00002" in notes
+
+
+def test_columns_whose_names_differ_in_punctuation_alone_have_their_own_images(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    table = tmp_path / "t.parquet"
+    table.write_bytes(b"two columns")
+    (one,), (other,) = (written_images([table], name, [encoded(i)]) for i, name in enumerate(("img 1", "img_1")))
+    assert (Path(one).read_bytes(), Path(other).read_bytes()) == (encoded(0), encoded(1))
+
+
+def test_images_beyond_the_limit_of_the_cache_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("STRIATE_CACHE_LIMIT", "100")
+    parquet_of(tmp_path / "t.parquet", [encoded(i) for i in range(6)], [0, 1] * 3)
+    with pytest.raises(DataError, match=r"'image' take .* more than the 100 bytes .*write them into files"):
+        open_data(tmp_path / "t.parquet")
 
 
 def test_a_parquet_file_of_sounds_says_that_they_are_no_images(tmp_path):

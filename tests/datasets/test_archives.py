@@ -161,6 +161,23 @@ def test_the_least_recently_used_makes_room(pets, monkeypatch):
     assert not first.exists()
 
 
+def test_what_a_killed_process_left_is_removed(pets):
+    left = pets / "cache" / "unpacked" / "old-0123.abcd.part"
+    (left / "old").mkdir(parents=True)
+    (left / "lock").touch()
+    open_data(packed(pets, "p.zip"))
+    assert [path.name[:2] for path in (pets / "cache" / "unpacked").iterdir()] == ["p-"]
+
+
+def test_it_is_unpacked_anew_when_files_of_it_are_gone(pets):
+    path = packed(pets, "p.zip")
+    open_data(path).train.files[0].unlink()
+    for lock in archives._held.values():
+        os.close(lock)
+    archives._held.clear()
+    assert sum(map(len, open_data(path).parts.values())) == 20
+
+
 DAMAGED = {
     "no zip": ("a.zip", b"PK", "it cannot be unpacked (File is not a zip file); copy or download it again"),
     "a page": (

@@ -19,7 +19,7 @@ from typing import Any
 
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.store.cache import cache_root, publish_entry, unfinished_entry
-from striate.datasets.store.room import cache_limit, hold_lock, remove_entry, size_text
+from striate.datasets.store.room import cache_limit, hold_lock, make_room, remove_entry, size_text
 from striate.errors import DataError
 from striate.model.opening import is_hidden
 
@@ -63,11 +63,18 @@ def unpacked(path: Path) -> Path:
             the disk may take or its own size lets expect; or nothing is kept (``STRIATE_CACHE=off``).
     """
     name = _stem(path)
-    return _kept(path, name, lambda folder: _unpack(path, folder / name, _room(path, folder.parent))) / name
+
+    def write(folder: Path) -> int:
+        size = path.stat().st_size
+        room = min(max(UNPACKED, RATIO * size), _room(folder.parent, 2 * size))
+        return _unpack(path, folder / name, room)
+
+    return _kept([path], name, write) / name
 
 
-def written_images(path: Path, column: str, contents: Sequence[bytes | None]) -> list[str]:
-    """The files that the images in a *column* of the table *path* are written into, once; "" where there is none.
+def written_images(paths: Sequence[Path], column: str, contents: Sequence[bytes | None]) -> list[str]:
+    """The files that the images in a *column* of a table, in one file or in parts, are written into, once; "" where
+    there is none.
 
     Raises:
         DataError: As :func:`unpacked`.
@@ -75,30 +82,40 @@ def written_images(path: Path, column: str, contents: Sequence[bytes | None]) ->
     names = [f"{i:07}{_suffix(content)}" if content else "" for i, content in enumerate(contents)]
 
     def write(folder: Path) -> int:
+        size = sum(map(len, filter(None, contents)))
+        if size > (room := _room(folder.parent, size)):
+            raise DataError(
+                f"{paths[0]}: the images in {column!r} take {size_text(size)}, more than the {size_text(room)} that "
+                "the disk or the cache (STRIATE_CACHE_LIMIT) has for them; write them into files, and their names into "
+                "the column"
+            )
         (folder / _IMAGES).mkdir()
         for name, content in zip(names, contents, strict=True):
             if content:
                 (folder / _IMAGES / name).write_bytes(content)
-        return sum(map(len, filter(None, contents)))
+        return size
 
-    place = _kept(path, f"{path.stem}-{re.sub('[^0-9A-Za-z]+', '_', column)}", write) / _IMAGES
+    place = _kept(paths, f"{paths[0].stem}-{re.sub('[^0-9A-Za-z]+', '_', column)}", write, column) / _IMAGES
     return [str(place / name) if name else "" for name in names]
 
 
-def _kept(path: Path, name: str, write: Callable[[Path], int]) -> Path:
-    """The folder of the cache that *write*, which says how many bytes it took, filled from a file."""
+def _kept(paths: Sequence[Path], name: str, write: Callable[[Path], int], of: str = "") -> Path:
+    """The folder of the cache that *write*, which says how many bytes it took, filled from files: *of* what in them."""
     root = cache_root()
     if root is None:
         raise DataError(
-            f"{path}: what is packed in it goes into the cache, and STRIATE_CACHE=off keeps none; unpack it, and name "
-            "the folder"
+            f"{paths[0]}: what is packed in it goes into the cache, and STRIATE_CACHE=off keeps none; unpack it, and "
+            "name the folder"
         )
     try:
-        entry = root.parent / "unpacked" / f"{name}-{_key(path)}"
+        entry = root.parent / "unpacked" / f"{name}-{_key(paths, of)}"
         if entry not in _held:
+            if not _is_whole(entry):  # somebody removed files
+                remove_entry(entry)
             if (lock := hold_lock(entry)) is None:
                 with unfinished_entry(entry) as folder:
-                    (folder / "size").write_text(str(write(folder)))
+                    size = write(folder)
+                    (folder / "size").write_text(f"{size} {_count(folder)}")
                     publish_entry(folder, entry)
                 lock = hold_lock(entry)
             _held.update({entry: lock} if lock is not None else {})
@@ -107,8 +124,8 @@ def _kept(path: Path, name: str, write: Callable[[Path], int]) -> Path:
         raise
     except _DAMAGE as error:
         cut = "cut short or damaged: " if isinstance(error, EOFError | tarfile.TarError) else ""
-        why = ": it is a web page, not the archive" if _is_page(path) else f" ({cut}{error})"
-        raise DataError(f"{path}: it cannot be unpacked{why}; copy or download it again") from None
+        why = ": it is a web page, not the archive" if _is_page(paths[0]) else f" ({cut}{error})"
+        raise DataError(f"{paths[0]}: it cannot be unpacked{why}; copy or download it again") from None
     return entry
 
 
@@ -116,6 +133,16 @@ def _is_page(path: Path) -> bool:
     """Whether a file is HTML, as a server sends it that wants somebody to sign in first."""
     with path.open("rb") as file:
         return re.match(rb"\W*(html|head|!?doctype html)\b", file.read(200), re.IGNORECASE) is not None
+
+
+def _is_whole(entry: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return (entry / "size").read_text().split()[1:] == [str(_count(entry))]
+    return False
+
+
+def _count(entry: Path) -> int:
+    return sum(len(names) for root, _, names in os.walk(entry) if root != str(entry))
 
 
 def _suffix(content: bytes) -> str:
@@ -127,28 +154,22 @@ def _stem(path: Path) -> str:
     return path.name[: -len(ending)] or "archive"
 
 
-def _key(path: Path) -> str:
-    """What tells an archive from another of its name, without reading all of it."""
-    found = path.stat()
-    with path.open("rb") as file:
-        ends = file.read(_ENDS)
-        file.seek(max(0, found.st_size - _ENDS))
-        ends += file.read(_ENDS)
-    return hashlib.blake2b(f"{found.st_size} {found.st_mtime_ns} ".encode() + ends, digest_size=8).hexdigest()
+def _key(paths: Sequence[Path], of: str) -> str:
+    """What tells files from others of their names, without reading all of them."""
+    key = hashlib.blake2b(of.encode(), digest_size=8)
+    for path in paths:
+        found = path.stat()
+        with path.open("rb") as file:
+            ends = file.read(_ENDS)
+            file.seek(max(0, found.st_size - _ENDS))
+            ends += file.read(_ENDS)
+        key.update(f"{found.st_size} {found.st_mtime_ns} ".encode() + ends)
+    return key.hexdigest()
 
 
-def _room(path: Path, root: Path) -> int:
-    """How many bytes may come out of an archive; the least recently used ones make room for it."""
-    root.mkdir(parents=True, exist_ok=True)
-    wanted, kept = path.stat().st_size, []
-    for entry in root.iterdir():
-        with suppress(OSError, ValueError):
-            kept.append(((entry / "lock").stat().st_mtime_ns, int((entry / "size").read_text()), entry))
-    taken = sum(size for _, size, _ in kept)
-    for _, size, entry in sorted(kept):
-        if taken + 2 * wanted > cache_limit() and remove_entry(entry):
-            taken -= size
-    return min(max(UNPACKED, RATIO * wanted), cache_limit() - taken, shutil.disk_usage(root).free)
+def _room(root: Path, wanted: int) -> int:
+    """How many bytes may be written; the least recently used entries make room for those that are *wanted*."""
+    return min(cache_limit() - make_room(root, wanted), shutil.disk_usage(root).free)
 
 
 def _unpack(path: Path, folder: Path, room: int, depth: int = 0) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from striate.datasets.sources.archives import written_images
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.records import cell_text
-from striate.errors import DataError
+from striate.errors import DataError, listed
 from striate.model.foreign import needed_package
 from striate.model.opening import begins_as_image
 
@@ -48,9 +48,10 @@ def package_rows(path: Path) -> tuple[list[tuple[list[str], int]], tuple[str, ..
                 _check_parquet(shard, module.ParquetFile(shard).metadata)
             table = module.read_table(shards)
             notes = (f"{path.name} is read with the other {len(shards) - 1} of its parts",) if shards[1:] else ()
+            notes += _missing_parts(path, shards)
             called = _class_names(table.schema.metadata or {})
             columns = [
-                _parquet_column(path, name, table.column(name).to_pylist(), called) for name in table.column_names
+                _parquet_column(shards, name, table.column(name).to_pylist(), called) for name in table.column_names
             ]
             rows = [list(table.column_names), *map(list, zip(*columns, strict=True))]
     except DataError:
@@ -71,6 +72,14 @@ def parquet_shards(path: Path) -> list[Path]:
     return sorted(other for other in others if _SHARD.search(other.name)) or [path]
 
 
+def _missing_parts(path: Path, shards: Sequence[Path]) -> tuple[str, ...]:
+    """A note where the names of the parts say that there are more."""
+    found = [match for shard in shards if (match := _SHARD.search(shard.name))]
+    there = {int(match[1]) for match in found}
+    missing = [f"{n:05}" for n in range(int(found[0][2])) if n not in there] if found else []
+    return (f"{path.name}: of {int(found[0][2])} parts, not there: {listed(missing)}",) if missing else ()
+
+
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """The names of classes by column, as the data sets of Hugging Face write them into a Parquet file."""
     with suppress(ValueError, KeyError, TypeError, AttributeError):
@@ -79,7 +88,7 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     return {}
 
 
-def _parquet_column(path: Path, name: str, values: list[Any], called: Mapping[str, list[str]]) -> list[Any]:
+def _parquet_column(files: Sequence[Path], name: str, values: list[Any], called: Mapping[str, list[str]]) -> list[Any]:
     """The cells of a column: classes by their names; of images themselves the files that they are written into."""
     if names := called.get(name):
         return [names[v] if isinstance(v, int) and 0 <= v < len(names) else None for v in values]
@@ -90,7 +99,7 @@ def _parquet_column(path: Path, name: str, values: list[Any], called: Mapping[st
             v.get("path") if isinstance(v, dict) and {*v} == {"bytes", "path"} and not v["bytes"] else v for v in values
         ]
         return paths if first is None else values
-    return [*written_images(path, name, [content if isinstance(content, bytes) else None for content in contents])]
+    return [*written_images(files, name, [content if isinstance(content, bytes) else None for content in contents])]
 
 
 def _sheet(book: Any) -> tuple[str, list[list[object]]]:

@@ -120,25 +120,36 @@ def hold_lock(folder: Path, *, alone: bool = False) -> int | None:
     return lock
 
 
-def make_room(root: Path, needed: int) -> None:
+def make_room(root: Path, needed: int) -> int:
     """Removes what dead processes left, and the least recently used entries until *needed* bytes are within the limit.
 
-    What is in use stays.
+    What is in use stays. Entries are in *root*, or in folders in it; the result is the bytes that they take then.
     """
     entries = []
-    for folder in [folder for rule in _folders(root) for folder in _folders(rule)]:
+    for folder in [folder for one in _folders(root) for folder in ([one] if _is_entry(one) else _folders(one))]:
         with suppress(OSError):
             if folder.suffix == PART:
                 _remove_leftover(folder)
             else:
-                size = sum(file.stat().st_size for file in folder.iterdir())
-                entries.append(((folder / "lock").stat().st_mtime_ns, size, folder))
-    needed += sum(size for _, size, _ in entries)
+                entries.append(((folder / "lock").stat().st_mtime_ns, _size(folder), folder))
+    taken = sum(size for _, size, _ in entries)
     for _, size, folder in sorted(entries):
-        if needed <= cache_limit():
+        if taken + needed <= cache_limit():
             break
         if remove_entry(folder):
-            needed -= size
+            taken -= size
+    return taken
+
+
+def _is_entry(folder: Path) -> bool:
+    return folder.suffix == PART or (folder / "lock").exists()
+
+
+def _size(entry: Path) -> int:
+    """The bytes that an entry takes; one of many files has written them into ``size``."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((entry / "size").read_text().split()[0])
+    return sum(file.stat().st_size for file in entry.iterdir())
 
 
 def _folders(folder: Path) -> list[Path]:
