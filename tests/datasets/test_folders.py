@@ -351,3 +351,23 @@ def test_folds_are_no_classes(tmp_path, class_folders, names):
 def test_folders_called_folds_without_classes_are_classes(tmp_path, class_folders):
     class_folders(tmp_path, fold1=4, fold2=4)
     assert open_folders(tmp_path).classes == ("fold1", "fold2")
+
+
+@pytest.mark.parametrize("last", [3, 2])
+def test_a_class_folder_of_a_fold_that_is_misspelt_is_named(tmp_path, class_folders, last):
+    for i in range(1, last):
+        class_folders(tmp_path / f"fold{i}", cat=3, dog=3)
+    class_folders(tmp_path / f"fold{last}", cat=3, dgo=3)
+    said = f"the class 'dgo' is in fold{last}/ alone; did you mean 'dog'?"
+    data = open_folders(tmp_path)
+    assert data.classes == ("cat", "dgo", "dog")
+    assert said in data.notes
+    problems = {problem.message: problem for problem in doctor(tmp_path).problems}
+    assert (problems[said].kind, problems[said].severity) == ("class-unknown", "warning")
+    assert problems[said].files == (str(tmp_path / f"fold{last}" / "dgo"),)
+
+
+def test_folds_that_have_no_class_in_common_are_none(tmp_path, class_folders):
+    class_folders(tmp_path / "fold1", cat=1, dog=1, owl=1)
+    class_folders(tmp_path / "fold2", cat=1, fox=1, ant=1)
+    assert open_folders(tmp_path).classes == ("fold1", "fold2")

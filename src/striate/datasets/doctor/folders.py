@@ -12,7 +12,7 @@ import numpy as np
 from striate.datasets.dataset import DataSet
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
 from striate.datasets.open import seen_through
-from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, folds_in, hidden_images, of_classes
+from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, folds_in, hidden_images, odd_in_folds, of_classes
 from striate.datasets.sources.folders_names import PARENT
 from striate.datasets.sources.folders_splits import find_splits, split_role
 from striate.datasets.sources.masks import without_partner
@@ -55,7 +55,9 @@ def _class_folders(case: Case) -> Iterator[DataProblem]:
     if case.root is None or case.data.why != FROM_FOLDERS:
         return
     splits = _splits(case.root) if case.salvaged else dict(_opened_splits(case.data))
-    if folds_in(splits["train"]):
+    if folds := folds_in(splits["train"]):
+        for path, message in odd_in_folds(folds).items():
+            yield DataProblem("class-unknown", WARNING, message, "rename the folder if it is misspelt", (str(path),))
         return
     classes = {split: folder_contents(folder)[0] for split, folder in splits.items()}
     empty = tuple(str(path) for folders in classes.values() for path in folders if not any(each_image_under(path)))
@@ -106,6 +108,7 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
         "transparent",
         "are ignored",
         "every class folder contains",
+        "/ alone",
     )
     for note in case.data.notes:
         if case.root is None or not any(words in note for words in said):

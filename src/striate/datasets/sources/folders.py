@@ -20,7 +20,7 @@ from striate.datasets.dataset import SPLITS, DataSet, Part
 from striate.datasets.sources.folders_names import PARENT, by_class, offer
 from striate.datasets.sources.folders_splits import SplitFolders, find_splits, shared_names_note, slashed, split_role
 from striate.datasets.sources.masks_pairs import masks_beside
-from striate.errors import DataError, counted, listed
+from striate.errors import DataError, closest, counted, did_you_mean, listed
 from striate.model.image import alpha_is_used, header
 from striate.model.opening import folder_contents, images_under, is_hidden, is_image, open_image
 from striate.tasks import CLASSIFICATION
@@ -85,6 +85,7 @@ def open_folders(folder: Path, classes_from: str | None = None) -> DataSet:
     if not folds:
         return dataset
     groups = tuple(next(p for p in folds if p in image.parents).name for image in dataset.train.files)
+    notes = (*odd_in_folds(folds).values(), *notes)
     note = f"{slashed(folds)} are folds of the same classes"
     if len(folds) < _KEPT:  # one would be too much to validate on
         return replace(dataset, notes=(f"{note}, which are put together", *notes))
@@ -190,12 +191,29 @@ def classes_in(folder: Path) -> Classes:
 
 
 def folds_in(folder: Path) -> list[Path]:
-    """The folders of *folder*, where they are ``fold1/``, ``fold2/``, ... and each has the class folders; else none."""
+    """The folders of *folder*, where they are ``fold1/``, ``fold2/``, ... and each has most of its class folders in
+    common with others; else none.
+    """
     folders = folder_contents(folder)[0]
     if len(folders) < 2 or not all(_FOLD.fullmatch(path.name) for path in folders):
         return []
-    shared = set.intersection(*({inner.name for inner in folder_contents(path)[0]} for path in folders))
-    return folders if len(shared) > 1 else []
+    names = [{inner.name for inner in folder_contents(path)[0]} for path in folders]
+    counts = Counter(name for of in names for name in of)
+    shared = {name for name, n in counts.items() if n > 1}
+    return folders if len(counts) > 1 and all(of and 2 * len(of & shared) >= len(of) for of in names) else []
+
+
+def odd_in_folds(folds: Sequence[Path]) -> dict[Path, str]:
+    """The class folders that at most half of the *folds* have, with what is to be said of each."""
+    of: dict[str, list[Path]] = {}
+    for path in (inner for fold in folds for inner in folder_contents(fold)[0]):
+        of.setdefault(path.name, []).append(path)
+    odd = {name: paths for name, paths in of.items() if 2 * len(paths) <= len(folds)}
+    return {
+        paths[0]: f"the class {name!r} is in {slashed(path.parent for path in paths)} alone"
+        f"{did_you_mean(closest(name, of.keys() - {name}))}"
+        for name, paths in odd.items()
+    }
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
