@@ -784,6 +784,10 @@ def test_tables_of_splits_are_found_beside_other_files(table, picture, tmp_path,
 ABOVE = {
     "a title": "Pets of 2024\nfile,label\na.png,cat\nb.png,dog\n",
     "a title with the separators of a spreadsheet": "Pets of 2024,\n,\nfile,label\na.png,cat\nb.png,dog\n",
+    "a comma": "Pets, spring 2024\nfile,label\na.png,cat\nb.png,dog\n",
+    "a comma, as csv.writer quotes it": '"Pets, spring 2024",\nfile,label\na.png,cat\nb.png,dog\n',
+    "a comma in quotation marks alone": '"Pets, spring"\nfile,label\na.png,cat\nb.png,dog\n',
+    "commas in two rows": "Pets, spring, summer\nby A, B\nfile,label\na.png,cat\nb.png,dog\n",
     "semicolons, a date": '"Pets, all of them"\n\n2024-01-01;\nfile;label\na.png;cat\nb.png;dog\n',
 }
 
@@ -796,3 +800,8 @@ def test_a_title_above_the_header(table, name):
     assert data.notes[0].endswith("above the header is skipped")
     broken = table(ABOVE[name].replace("b.png", "b.png,x").replace("b.png,x;", "b.png;x;"), files=TWO)
     assert f"line {len(ABOVE[name].splitlines())}: 3 cells" in message(broken)  # lines are still those of the file
+
+
+def test_a_header_of_unknown_names_is_no_title(table):
+    found = read_table(table("name,kind\na.png,label\nb.png,text\n"))
+    assert (found.titles, found.notes) == (("name", "kind"), ())

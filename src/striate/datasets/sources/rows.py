@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -294,23 +294,27 @@ class TableText:
 def _without_title(path: Path, text: str) -> tuple[str, tuple[str, ...]]:
     """*text* with empty lines in the place of what stands above the header, and a note about it."""
     lines = text[:_HEAD].splitlines(keepends=True)[:_ABOVE]
+    whole = [line.strip("\n\r") for line in takewhile(lambda line: line.count('"') % 2 == 0, lines)]
     for delimiter in _DELIMITERS:
-        if delimiter != " " and (n := _rows_above([line.strip("\n\r").split(delimiter) for line in lines])):
+        if delimiter != " " and (n := _rows_above([next(csv.reader([s], delimiter=delimiter), []) for s in whole])):
             rest = text[sum(map(len, lines[:n])) :]
             return "\n" * n + rest, _about_title(path, [line.strip() for line in lines[:n]])
     return text, ()
 
 
 def _rows_above(rows: Sequence[Sequence[str]]) -> int:
-    """How many rows of a cell or none stand above a header that names a known column.
+    """How many rows stand above a header: rows of a cell or none above one known column, any above two.
 
     >>> _rows_above([["Pets of 2024", ""], ["file", "label"]]), _rows_above([["text"], ["a, label"]])
     (1, 0)
+    >>> _rows_above([["Pets", "spring of 2024"], ["file", "label"]]), _rows_above([["a", "b"], ["text", "c"]])
+    (1, 0)
     """
-    full = [[cell.strip(' "') for cell in row if cell.strip(' "')] for row in rows[:_ABOVE]]
-    header = next((i for i, row in enumerate(full) if len(row) > 1), 0)
-    named = any(cell.lower() in _KNOWN for cell in full[header]) if full else False
-    return header if named and not any(cell.lower() in _KNOWN for row in full[:header] for cell in row) else 0
+    full = [[cell.strip(' "').lower() for cell in row if cell.strip(' "')] for row in rows[:_ABOVE]]
+    known = [len(_KNOWN & {*row}) for row in full]
+    first = next((i for i, row in enumerate(full) if len(row) > 1), 0)
+    header = next((i for i, n in enumerate(known) if n), 0)
+    return header if header == first or (header > first and known[header] > 1) else 0
 
 
 def _about_title(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
