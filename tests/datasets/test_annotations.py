@@ -1,5 +1,7 @@
 """Annotations of LabelMe, CVAT and VIA beside images, each against masks and classes that were worked out by hand."""
 
+import base64
+import io
 import json
 
 import numpy as np
@@ -140,6 +142,66 @@ def test_the_masks_ellipses_and_splits_of_cvat(images):
     assert np.array_equal(of_first(data), wanted)
     cvat(images, [[("x", [], "ellipse")]] * 6)
     assert of_first(open_data(images))[3].tolist() == [0, 1, 1, 1, 1, 1, 1, 1, 0]
+
+
+def test_the_masks_of_labelme(images):
+    labelme(images, [[("x", SQUARE, "polygon"), ("y", [[2, 1], [4, 2]], "mask")]] * 6)
+    stream = io.BytesIO()
+    Image.fromarray(np.array([[1, 0, 1], [1, 1, 0]], bool)).save(stream, "PNG")
+    for path in (images / "images").glob("*.json"):
+        said = json.loads(path.read_text())
+        said["shapes"] = [one | {"mask": base64.b64encode(stream.getvalue()).decode()} for one in said["shapes"]]
+        path.write_text(json.dumps(said))
+    data = open_data(images)
+    assert data.classes == ("background", "x", "y")
+    wanted = np.zeros((HEIGHT, WIDTH), int)
+    wanted[1:4, 1:4] = 1
+    wanted[1, [2, 4]] = wanted[2, [2, 3]] = 2
+    assert np.array_equal(of_first(data), wanted)
+    path = images / "images" / "1.json"
+    path.write_text(path.read_text().replace("[[2, 1], [4, 2]]", "[[7, 1], [9, 2]]"))
+    with pytest.raises(DataError, match=r"1\.json: .*a mask of 3x2 at 7, 1 leads beyond the image"):
+        open_data(images)
+
+
+@pytest.mark.parametrize("tool", ["LabelMe's JSON", "CVAT's annotations"])
+def test_objects_with_neither_outline_nor_box_are_counted(images, tool):
+    bare = {"LabelMe's JSON": "line", "CVAT's annotations": "tag"}[tool]
+    WRITERS[tool](images, [[("cat", SQUARE, "polygon"), ("wire", SQUARE[:2], bare)]] * 6)
+    data = open_data(images)
+    assert data.classes == ("background", "cat")
+    assert "objects with neither outline nor box are not in the masks: 6 of 'wire'" in data.notes
+
+
+def test_boxes_beside_outlines_are_drawn_from_coco(images):
+    every = range(6)
+    said = {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": WIDTH, "height": HEIGHT} for i in every],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "ant"}],
+        "annotations": [
+            {"image_id": i, "category_id": n, "segmentation": outline, "bbox": box}
+            for i in every
+            for n, outline, box in ((1, [FLAT], [1, 1, 2, 2]), (2, [], [5, 0, 2, 1]), (3, [], []))
+        ],
+    }
+    (images / "images" / "_annotations.coco.json").write_text(json.dumps(said))
+    data = open_data(images)
+    assert data.classes == ("background", "cat", "dog")
+    wanted = np.zeros((HEIGHT, WIDTH), int)
+    wanted[1:4, 1:4], wanted[0:2, 5:8] = 1, 2
+    assert np.array_equal(of_first(data), wanted)
+    assert "objects with neither outline nor box are not in the masks: 6 of 'ant'" in data.notes
+
+
+def test_boxes_beside_outlines_are_drawn_from_yolo(images):
+    shares = " ".join(str(v / side) for x, y in SQUARE for v, side in ((x, WIDTH), (y, HEIGHT)))
+    for i in range(6):
+        (images / "images" / f"{i}.txt").write_text(
+            f"0 {shares}\n1 {6 / WIDTH} {0.5 / HEIGHT} {2 / WIDTH} {1 / HEIGHT}"
+        )
+    wanted = np.zeros((HEIGHT, WIDTH), int)
+    wanted[1:4, 1:4], wanted[0:2, 5:8] = 1, 2
+    assert np.array_equal(of_first(open_data(images)), wanted)
 
 
 def test_a_file_of_annotations_is_itself_data_and_names_what_is_not_there(images):

@@ -94,7 +94,7 @@ def decode_reduced(
         return Decoded(image, size, (left, top, left + width, top + height))
 
 
-def decode_mask(source: Path | str) -> np.ndarray:
+def decode_mask(source: Encoded) -> np.ndarray:
     """The values in a mask file: int32 ``(H, W)``, upright: grey or palette numbers, of colours ``0xRRGGBB``.
 
     Raises:

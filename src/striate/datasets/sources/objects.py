@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from striate.datasets.sources.folders import typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.mask_values import split_masks
 from striate.datasets.sources.masks import Pairs, mask_data
-from striate.errors import DataError, counted
+from striate.errors import DataError, counted, listed
 from striate.model.image import header
 from striate.tasks import CLASSIFICATION, MULTILABEL, Task
 
@@ -42,11 +43,16 @@ class ImageObject:
 
     @property
     def is_outlined(self) -> bool:
-        return bool(self.polygons or self.runs)
+        return bool(self.runs) or any(len(points) >= 6 for points in self.polygons)
+
+    @property
+    def drawn(self) -> tuple[tuple[float, ...], ...]:
+        """The polygons that are drawn of it."""
+        return self.polygons if self.is_outlined else (self.box,)
 
     @property
     def area(self) -> float:
-        return float(sum(self.runs[1::2]) or sum(map(_area, self.polygons or (self.box,))))
+        return float(sum(self.runs[1::2]) or sum(map(_area, self.drawn)))
 
 
 class AnnotatedImage(NamedTuple):
@@ -99,6 +105,11 @@ def annotated_data_set(
         pairs: dict[str, Pairs] = {s: [(row.image, _mask(row, classes)) for row in of] for s, of in splits.items()}
         looked = {split: split_masks(found) for split, found in pairs.items()}
         values = {0: "background"} | {n + 1: name for n, name in names.items()}
+        every = (one for of in splits.values() for row in of for one in row.objects)
+        bare = Counter(values[classes.index(one.label) + 1] for one in every if not (one.is_outlined or one.box))
+        if bare:
+            which = listed(f"{n:,} of {name!r}" for name, n in sorted(bare.items()))
+            notes = (*notes, f"objects with neither outline nor box are not in the masks: {which}")
         data = mask_data(folder, pairs, looked, f"from the outlines in {what}", notes, values, used)
         return replace(data, skipped=tuple(skipped))
     if task is not None and task.per_pixel:
@@ -160,8 +171,7 @@ def _mask(row: AnnotatedImage, classes: tuple[str, ...]) -> MaskRecipe:
     for one in sorted(row.objects, key=lambda one: -one.area):
         sides = (size[1], size[0]) if one.shares else (1, 1)
         polygons = tuple(
-            tuple(v * side for v, side in zip(points, sides * (len(points) // 2), strict=False))
-            for points in one.polygons or (() if one.runs else (one.box,))
+            tuple(v * side for v, side in zip(points, sides * (len(points) // 2), strict=False)) for points in one.drawn
         )
         if any(not abs(v) <= _FARTHEST for points in polygons for v in points):
             raise DataError(f"{row.file}: an outline of {row.image.name} leads far beyond the image; correct it")

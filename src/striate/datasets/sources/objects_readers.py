@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from striate.datasets.sources.objects import ImageObject
 from striate.datasets.sources.rows import LABELS, OTHER_LABELS
 from striate.errors import DataError
 from striate.files import read_json, read_regular_text
+from striate.model.image import decode_mask
 from striate.tasks import SEGMENTATION
 
 UNNAMED = BINARY[1]  # the class of objects that have none
@@ -70,7 +72,8 @@ def read_yolo(path: Path) -> list[ImageObject]:
                 "of an outline) as shares of the image's sides"
             )
         outlines = (values,) if len(values) >= 6 and len(values) % 2 == 0 else ()
-        found.append(ImageObject(str(int(label)), outlines, shares=True))
+        box = () if outlines else _box(values[0] - values[2] / 2, values[1] - values[3] / 2, *values[2:4])
+        found.append(ImageObject(str(int(label)), outlines, box=box, shares=True))
     return found
 
 
@@ -83,10 +86,12 @@ def read_voc(path: Path) -> list[ImageObject]:
 def read_labelme(path: Path) -> list[ImageObject]:
     """``shapes``, each with a ``label``, a ``shape_type`` and its ``points``."""
     with _read_as(path, "LabelMe's annotations"):
-        return [_labelme(one) for one in read_json(path, _LARGEST)["shapes"]]
+        content = read_json(path, _LARGEST)
+        size = content.get("imageHeight"), content.get("imageWidth")
+        return [_labelme(one, size) for one in content["shapes"]]
 
 
-def _labelme(shape: dict[str, Any]) -> ImageObject:
+def _labelme(shape: dict[str, Any], size: tuple[Any, Any]) -> ImageObject:
     label, kind = str(shape["label"]).strip(), shape.get("shape_type", "polygon")
     points = [(float(x), float(y)) for x, y in shape["points"]]
     if kind == "rectangle":
@@ -94,7 +99,19 @@ def _labelme(shape: dict[str, Any]) -> ImageObject:
     if kind == "circle":
         (x, y), edge = points
         return ImageObject(label, (_ellipse(x, y, *[math.dist((x, y), edge)] * 2),))
+    if kind == "mask" and shape.get("mask") and None not in size:
+        (x, y), *_ = points
+        inside = _decoded(shape["mask"]) != 0
+        return ImageObject(label, runs=_down(inside, round(x), round(y), (int(size[0]), int(size[1]))))
     return ImageObject(label, (tuple(v for point in points for v in point),) if kind == "polygon" else ())
+
+
+def _decoded(text: str) -> np.ndarray:
+    """The values of an image file that is written into a text."""
+    try:
+        return decode_mask(b64decode(text))
+    except DataError as error:
+        raise ValueError(f"a mask in it cannot be read: {error}") from None
 
 
 # ------------------------------------------------------------------------------------------------ of many images
@@ -134,7 +151,7 @@ def _coco_image(
     try:
         size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
         found = [
-            ImageObject(one["category_id"], *_coco_outline(one.get(_OUTLINE), size))
+            ImageObject(one["category_id"], *_coco_outline(one.get(_OUTLINE), size), _coco_box(one.get("bbox")))
             for one in objects
             if one["category_id"] in called
         ]
@@ -159,6 +176,10 @@ def _coco_outline(outline: Any, size: tuple[int, int] | None) -> tuple[tuple[tup
     if sum(runs) != height * width or min(runs) < 0:
         raise ValueError("the lengths of runs do not add up to the image")
     return (), runs
+
+
+def _coco_box(box: Any) -> tuple[float, ...]:
+    return _box(*map(float, box)) if isinstance(box, list) and len(box) == 4 else ()
 
 
 def _unpacked(text: str) -> list[int]:
@@ -197,7 +218,7 @@ def _cvat(one: ElementTree.Element, size: tuple[int, int]) -> ImageObject:
     if one.tag == "polygon":
         return ImageObject(label, (tuple(float(v) for point in at["points"].split(";") for v in point.split(",")),))
     if one.tag == "mask":
-        return ImageObject(label, runs=_down([int(n) for n in at["rle"].split(",")], at, size))
+        return ImageObject(label, runs=_window([int(n) for n in at["rle"].split(",")], at, size))
     turn = float(at.get("rotation", 0))
     if one.tag == "box":
         return ImageObject(label, box=_rectangle(*_floats(at, "xtl ytl xbr ybr"), turn=turn))
@@ -206,13 +227,20 @@ def _cvat(one: ElementTree.Element, size: tuple[int, int]) -> ImageObject:
     return ImageObject(label)
 
 
-def _down(lengths: Sequence[int], window: Mapping[str, str], size: tuple[int, int]) -> tuple[int, ...]:
+def _window(lengths: Sequence[int], window: Mapping[str, str], size: tuple[int, int]) -> tuple[int, ...]:
     """Lengths of runs along the rows of a *window* as such down the columns of the whole image."""
     left, top, width, height = (int(window[name]) for name in ("left", "top", "width", "height"))
     if sum(lengths) != width * height or min(lengths) < 0 or width * height > size[0] * size[1]:
         raise ValueError("the lengths of runs do not add up to the mask")
+    return _down(np.repeat(np.arange(len(lengths)) % 2, lengths).reshape(height, width), left, top, size)
+
+
+def _down(inside: np.ndarray, left: int, top: int, size: tuple[int, int]) -> tuple[int, ...]:
+    """A mask that lies in the image at *left*, *top*, as lengths of runs down the columns of the whole image."""
+    height, width = inside.shape
+    if min(left, top) < 0 or top + height > size[0] or left + width > size[1] or size[0] * size[1] > _MOST:
+        raise ValueError(f"a mask of {width}x{height} at {left}, {top} leads beyond the image")
     mask = np.zeros(size, np.uint8)
-    inside = np.repeat(np.arange(len(lengths)) % 2, lengths).reshape(height, width)
     mask[top : top + height, left : left + width] = inside
     down = mask.T.ravel()
     return tuple(np.diff([0, *np.flatnonzero(np.diff(down, prepend=0)), down.size]).tolist())
@@ -243,8 +271,7 @@ def _via(region: dict[str, Any]) -> ImageObject:
         xs, ys = shape["all_points_x"], shape["all_points_y"]
         return ImageObject(label, (tuple(float(v) for point in zip(xs, ys, strict=True) for v in point),))
     if kind == "rect":
-        x, y, width, height = _floats(shape, "x y width height")
-        return ImageObject(label, box=_rectangle(x, y, x + width, y + height))
+        return ImageObject(label, box=_box(*_floats(shape, "x y width height")))
     if kind == "circle":
         return ImageObject(label, (_ellipse(*_floats(shape, "cx cy r r")),))
     if kind == "ellipse":
@@ -265,6 +292,10 @@ def _via_label(attributes: dict[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------ shapes, XML
 def _floats(values: Mapping[str, Any], names: str) -> list[float]:
     return [float(values[name]) for name in names.split()]
+
+
+def _box(x: float, y: float, width: float, height: float) -> tuple[float, ...]:
+    return _rectangle(x, y, x + width, y + height)
 
 
 def _rectangle(x: float, y: float, x_: float, y_: float, *, turn: float = 0) -> tuple[float, ...]:
