@@ -184,6 +184,12 @@ def test_a_padding_behind_a_crop_reads_nothing() -> None:
     assert pool.receptive_field == (5,)
 
 
+def test_a_padding_behind_pixels_that_a_stride_leaves_out_reads_nothing() -> None:
+    for layers, size, seen in [("maxpool 2", 7, 6), ("conv 1 3 stride=3", 5, 3), ("conv 1 3 stride=3 padding=1", 3, 2)]:
+        report = analyse(f"{layers}; conv 1 1 padding=1; adaptiveavgpool 1", (1, size))
+        assert report.layers[-1].receptive_field == (seen,)
+
+
 def test_a_gate_by_a_pooling_as_large_as_the_map() -> None:
     gate = "a: conv 8 3 padding=1; g: avgpool 28 <- a; h: conv 8 1 <- g; m: multiply <- a, h; conv 4 3"
     report = analyse(gate, (1, 28, 28))

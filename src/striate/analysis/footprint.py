@@ -1,8 +1,8 @@
 """Which pixels every unit of every layer reads, one by one, along one axis: for nets whose fields are no plain spans.
 
 A span with a stride says all of most networks. Behind a crop it does not, since a padding there reads nothing where
-the crop cut pixels away; nor where windows have gaps (a dilation, or a stride above the kernel), since the outermost
-pixels of the input may fall into a gap of every window.
+the crop cut pixels away; nor where windows have gaps (a dilation) or leave the last pixels out (a stride), since no
+window may read the outermost pixels of the input, and a later padding does not either.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def irregular(graph: Graph, rank: int) -> bool:
             cropped = True
         elif isinstance(op, ops.Conv | ops.TableConv | ops.Pool) and fits_rank(op, rank):
             for w in windows(op, rank):
-                gaps |= w.dilation > 1 or w.stride > w.kernel
+                gaps |= w.dilation > 1 or w.stride > 1
                 padded |= w.padding > 0 or w.ceil or (w.stride > 1 and w.dilation > 1)
         elif isinstance(op, ops.ConvTranspose):
             padded = True
         elif isinstance(op, ops.Opaque):
             for w, _ in opaque_windows(op) if op.reach == "window" else ():
-                gaps |= w.dilation > 1 or w.stride > w.kernel
+                gaps |= w.dilation > 1 or w.stride > 1
                 padded |= w.padding > 0 or w.more > 0
                 cropped |= w.padding < 0 or w.padding + w.more < 0
     return padded and (cropped or gaps)
