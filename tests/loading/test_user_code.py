@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import warnings
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,15 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
 from striate.errors import Error, SpecError
+from striate.inspect.models import inspected
 from striate.loading import open_network
 from striate.loading.official import weights
 from striate.loading.user_code import is_code, load_code
 from striate.model.model import load
+from striate.net.read import check_module
 from striate.run import prepare
 from striate.spec import Conv, Seq, lower
 
@@ -286,8 +291,9 @@ def test_training_begins_with_the_layers_that_fit(cli, file, state, in_folder):
 def test_training_begins_with_the_weights_that_are_named_with_the_code(cli, file, state):
     torch.save(state, "weights.pth")
     words = ("train", "digits", "--input", "8", "--fraction", "0.2", "--lr", "1e-12", "-e", "1", "--out", "run")
-    assert cli(*words, "--net", "my_net.py:Net@weights.pth").code == 0
-    assert json.loads(Path("run/recipe.json").read_text())["code"] == "my_net.py:Net"
+    assert "recipe: finetune" in cli(*words, "--net", "my_net.py:Net@weights.pth").err
+    about = json.loads(Path("run/recipe.json").read_text())
+    assert (about["code"], about["weights"]) == ("my_net.py:Net", "weights.pth")
     trained = open_network("my_net.py:Net@run").module.state_dict()
     assert all(torch.allclose(value, state[name], atol=1e-6) for name, value in trained.items())
 
@@ -360,3 +366,87 @@ def test_a_mean_that_is_no_number(cli, file):
 
 def test_a_module_is_told_how_it_becomes_a_model(cli, file):
     assert "make a model of it: striate weights FILE.py:NAME WEIGHTS" in cli("predict", "my_net.py:Net", "a.png").err
+
+
+@pytest.mark.parametrize("words", [["--net", "lenet5", "--weights", "w.pth"], ["--weights", "my_net.py:Net@w.pth"]])
+def test_weights_without_their_network_are_told_what_is_missing(cli, file, state, words):
+    torch.save(state, "w.pth")
+    said = cli("train", "digits", *words).err
+    assert "w.pth: contains weights and no network; name its code too: --net" in said
+    assert (
+        "--weights w.pth; or make a model file of one of the zoo: striate weights NET w.pth -o OUT.safetensors" in said
+    )
+
+
+def test_of_several_networks_in_a_file_the_usual_one_is_taken(cli, file, state):
+    other = {name: value + 1 for name, value in state.items()}
+    both = {f"model.{k}": v for k, v in state.items()} | {f"average.{k}": v for k, v in other.items()}
+    torch.save(both, "both.pth")
+    assert torch.equal(open_network("my_net.py:Net@both.pth").module.state_dict()["fc.bias"], state["fc.bias"])
+    torch.save({f"a.{k}": v for k, v in state.items()} | {f"b.{k}": v for k, v in other.items()}, "twins.pth")
+    with pytest.raises(
+        Error, match=r"twins.pth: contains the weights of 2 networks, under a., b.; save the one that is"
+    ):
+        open_network("my_net.py:Net@twins.pth")
+
+
+def test_checkpoints_with_settings_are_read_and_those_without_sizes_refused(file, state):
+    torch.save({"state_dict": state, "hyper_parameters": Namespace(lr=0.1)}, "old.ckpt")
+    assert torch.equal(open_network("my_net.py:Net@old.ckpt").module.state_dict()["fc.bias"], state["fc.bias"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.save(nn.Sequential(nn.LazyLinear(3)).state_dict(), "lazy.pth")
+    with pytest.raises(Error, match=r"lazy.pth: was saved before the lazy layers of the network had sizes; run it on"):
+        open_network("my_net.py:Net@lazy.pth")
+
+
+def test_what_somebody_imported_from_a_package_stays(in_folder):
+    package = in_folder / "kept"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "width.py").write_text("WIDTH = 6\n")
+    (package / "net.py").write_text("from torch import nn\nfrom .width import WIDTH\nnet = nn.Conv2d(1, WIDTH, 3)\n")
+    sys.path.insert(0, str(in_folder))
+    try:
+        from kept import width
+    finally:
+        sys.path.remove(str(in_folder))
+    assert open_network("kept/net.py:net").module.out_channels == 6
+    assert sys.modules["kept.width"] is width
+
+
+class Keyed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 5, 3), nn.Linear(5, 2)
+
+    def forward(self, x):
+        features = self.conv(x)
+        return {"loss": None, "features": features, "logits": self.head(features.mean((2, 3)))}
+
+
+def test_the_predictions_among_several_outputs_are_looked_into():
+    module = Keyed()
+    looked = inspected(module, (3, 9, 9))
+    assert looked.contract.classes == ("0", "1")
+    assert looked.module(torch.zeros(1, 3, 9, 9)).shape == (1, 2)
+    assert isinstance(module(torch.zeros(1, 3, 9, 9)), dict)  # the one that was given is as it was
+
+
+def test_a_loaded_module_gives_elsewhere_what_it_gave(tmp_path):
+    module = Keyed()
+    inspected(Keyed(), (3, 9, 9)).model.save(tmp_path / "a.safetensors")
+    model = load(tmp_path / "a.safetensors", module)
+    assert model.module(torch.zeros(1, 3, 9, 9)).shape == (1, 2)
+    assert isinstance(module(torch.zeros(1, 3, 9, 9)), dict)
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_lazy_statistics_are_copied_too():
+    module = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
+    assert check_module(module, (3, 9, 9)).parameters == 4 * 27 + 4 + 8 + 4 * 49 * 2 + 2
+
+
+def test_a_mean_of_bytes_is_refused(file):
+    with pytest.raises(Error, match=r"--mean 123.7: expected numbers from 0 to 1, as of pixels divided by 255"):
+        weights("my_net.py:Net", input=8, mean=[123.7])

@@ -185,4 +185,5 @@ def weights_command(
     say("\nnext:")
     out = Path(f"{model.code}@{out}") if model.code else out
     say("  " + command("striate", "predict", out, "IMAGE"))
-    say("  " + command("striate", "train", "DATA", "--weights", out))
+    own = ("--net", model.code) if model.code else ()
+    say("  " + command("striate", "train", "DATA", *own, "--weights", out))

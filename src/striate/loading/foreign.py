@@ -85,4 +85,6 @@ def _channels(values: Sequence[float] | None, shape: Shape, default: float, name
     found = (default,) * shape[0] if values is None else tuple(values) * (shape[0] if len(values) == 1 else 1)
     if len(found) != shape[0]:
         raise SpecError(f"--{name} has {len(found)} numbers, the input {shape[0]} channels; give one for each")
+    if max(found) > 1 or min(found) < 0:
+        raise SpecError(f"--{name} {max(found):g}: expected numbers from 0 to 1, as of pixels divided by 255")
     return found

@@ -16,6 +16,8 @@ from typing import Any
 from striate.errors import SpecError, closest, did_you_mean, listed
 from striate.files import near_path, read_regular_text
 
+LOADED: set[str] = set()  # the modules of packages that were read here
+
 
 def is_code(net: object) -> bool:
     """Whether *net* names something in a Python file.
@@ -75,8 +77,10 @@ def _run(path: Path) -> ModuleType:
     parents = [folder.name for folder in folders[:levels]][::-1]
     plain = f"striate_user_{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}"
     name = ".".join([*parents, path.stem]) if levels else plain
-    for known in [n for n in sys.modules if levels and f"{n}.".startswith(f"{parents[0]}.")]:
-        del sys.modules[known]  # it may have changed since it was read, or be another folder's
+    package = f"{parents[0]}." if levels else "/"
+    known = {
+        n: sys.modules.pop(n) for n in [*sys.modules] if f"{n}.".startswith(package)
+    }  # changed since, or another's
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None
@@ -95,6 +99,8 @@ def _run(path: Path) -> ModuleType:
         raise SpecError(f"{path} raises an error: {_error_line(error, path)}") from error
     finally:
         sys.path[:] = before
+        LOADED.update(n for n in sys.modules if f"{n}.".startswith(package) and n not in known)
+        sys.modules.update({n: other for n, other in known.items() if n not in LOADED})  # imported by somebody else
     return module
 
 

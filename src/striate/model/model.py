@@ -32,7 +32,7 @@ from striate.model.header import (
 from striate.model.predictor import Predictor
 from striate.model.prepare import normalise
 from striate.net import assemble
-from striate.net.read_run import giving_predictions, materialised
+from striate.net.read_run import in_evaluation, materialised, predictions_alone
 from striate.spec import Graph, Shape, format
 
 DTYPES = {
@@ -177,7 +177,10 @@ def load(path: str | Path, module: nn.Module | None = None) -> Model:
         if header.graph:
             net: nn.Module = assemble(header.graph)
         else:  # lazy layers get their sizes
-            net = giving_predictions(materialised(cast(nn.Module, module), (header.contract.input,))[0])
+            shapes = (header.contract.input,)
+            net, _ = materialised(cast(nn.Module, module), shapes)
+            in_evaluation(net)
+            net = predictions_alone(net, shapes)
         _check_shapes(net, header)
         tensors = from_bytes(path.read_bytes())
         for name, value in tensors.items():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ def materialised(module: nn.Module, shapes: Inputs) -> tuple[nn.Module, list[str
     names = [name for name, p in module.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if not names:
         return module, []
-    copied, error = deepcopy(module).eval(), ""
+    copied, error = copy_of(module).eval(), ""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -51,6 +51,27 @@ def materialised(module: nn.Module, shapes: Inputs) -> tuple[nn.Module, list[str
     if left:
         raise SpecError(f"{left[0]} has no size yet, and on this input the module does not come to it{error}")
     return copied, list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def copy_of(module: nn.Module) -> nn.Module:
+    """A copy of *module*, also of one with buffers that have no size yet, which torch does not copy."""
+    lazy = (b for b in module.buffers() if isinstance(b, nn.UninitializedBuffer))
+    like: Any = nn.UninitializedBuffer
+    return deepcopy(module, {id(b): like(device=b.device, dtype=b.dtype) for b in lazy})
+
+
+def predictions_alone(module: nn.Module, shapes: Inputs) -> nn.Module:
+    """*module*, in evaluation mode, or where it gives its predictions among other things (on an input of *shapes*) one
+    with the same layers that gives these alone; the module that somebody else holds stays as it is.
+    """
+    with torch.no_grad(), suppress(Exception):  # whatever somebody's code raises
+        if isinstance(module(*examples(module, shapes, real=True)[0]()), Tensor):
+            return module
+    if isinstance(module, torch.jit.ScriptModule):
+        return module
+    shallow = copy(module)
+    shallow._forward_hooks = OrderedDict(module._forward_hooks)
+    return giving_predictions(shallow)
 
 
 def giving_predictions(module: nn.Module) -> nn.Module:

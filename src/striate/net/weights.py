@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -142,11 +143,23 @@ def _read(stored: Stored, name: str, w: Wanted) -> Tensor:
 
 def without_prefix(stored: Stored, names: Collection[str]) -> Stored:
     """*stored* by the names of a network, without what stands before them: ``module.`` of DataParallel, ``_orig_mod.``
-    of torch.compile, ``model.`` of Lightning. It is that before most of *names*; tensors without it are left out.
+    of torch.compile, ``model.`` of Lightning. It is that before most of *names*; tensors without it (an average of
+    the weights, a loss) are left out.
+
+    Raises:
+        ModelError: Several would do, and none is usual.
     """
     parts = [name.split(".") for name in stored.tensors]
-    starts = {".".join(p[:n]) + "." for p in parts for n in range(1, min(3, len(p)))}
-    start = max(["", *sorted(starts)], key=lambda start: sum(start + name in stored.tensors for name in names))
+    starts = {"", *(".".join(p[:n]) + "." for p in parts for n in range(1, min(3, len(p))))}
+    counts = {start: sum(start + name in stored.tensors for name in names) for start in starts}
+    best = [start for start in sorted(starts, key=lambda s: (len(s), s)) if counts[start] == max(counts.values())]
+    start = next((usual for usual in USUAL if usual in best), best[0])
+    if start not in USUAL and len(best) > 1 and counts[start]:
+        kept = f"{{k.removeprefix({start!r}): v for k, v in state_dict.items() if k.startswith({start!r})}}"
+        raise ModelError(
+            f"{stored.path}: contains the weights of {len(best)} networks, under {', '.join(best)}; save the one that "
+            f"is meant: torch.save({kept}, ...)"
+        )
     tensors = {name.removeprefix(start): value for name, value in stored.tensors.items() if name.startswith(start)}
     return Stored(stored.path, tensors, lambda name: stored.read(start + name))
 
@@ -204,6 +217,7 @@ ZIP = b"PK\x03\x04"
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I64": "int64", "I32": "int32"}
 FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")  # in torch's message: what a pickle asked for
 WEIGHTS = (".pth", ".pt", ".ckpt", ".bin")  # what torch.save's files are called
+USUAL = ("", "module.", "model.", "net.", "module._orig_mod.", "_orig_mod.")  # one of these is meant where several fit
 WRAPPED = ("state_dict", "model", "model_state_dict", "net", "weights")  # where checkpoints keep the weights
 
 
@@ -305,12 +319,18 @@ def _check_storages(path: Path, stored: object, sizes: list[int]) -> None:
 def _load(path: Path, mmap: bool) -> Any:
     """What torch.save wrote, as far as it is plain data: the one place in striate where a pickle is read."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with torch.serialization.safe_globals([Namespace]):  # Lightning's checkpoints of old have one, plain data
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except OSError:
         raise
     except Exception as error:  # a pickle can be wrong in any way that Python knows
         asked = FORBIDDEN.search(str(error))
         if asked:
+            if "Uninitialized" in asked[1]:
+                raise ModelError(
+                    f"{path}: was saved before the lazy layers of the network had sizes; run it on a batch and save "
+                    f"it again"
+                ) from None
             raise ModelError(
                 f"{path}: refused, nothing was run: its pickle asks for {asked[1]}, which weights do not need. "
                 f"If it is a whole module that you saved yourself, save its weights alone: "

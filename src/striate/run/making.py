@@ -21,8 +21,10 @@ from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
 from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
+from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, carry_stored, freeze_to, head_of
 from striate.model.contract import IMAGES, Contract
+from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.net import FROM_DATA, Net, build
 from striate.net.read_graph import legal
@@ -161,6 +163,8 @@ class _Preparation:
         else:
             self.dataset, choice = _opened(self.data, choice, self.fetching)
         self.network = None if self.net is None else open_network(self.net)
+        if self.network and self.network.weights and choice.weights is None:
+            choice = replace(choice, weights=self.network.weights)
         self.choice = choice
         if choice.resume:
             self._take_up()
@@ -218,6 +222,7 @@ class _Preparation:
             self.dataset = with_validation(self.dataset, recipe.seed, recipe.validation_fraction)
         self.dataset = sampled(self.dataset, recipe.fraction, recipe.seed)
         if choice.weights and not self.before and not self._stored:
+            _check_weights(choice.weights)
             self.pretrained = found = Pretrained.of(choice.weights, self.fetching, self.say)
             self.dataset = with_earlier_names(self.dataset, found.contract.classes)
             init = "auto" if choice.init in FROM_DATA else choice.init
@@ -397,6 +402,16 @@ def _opened(data: Data, choice: RunOptions, fetching: Fetching | None) -> tuple[
                 if filled != choice and (dataset := open_data(data, **filled.of_data)).name == about["data"]:
                     return dataset, filled
         raise
+
+
+def _check_weights(weights: Given) -> None:
+    """ModelError where weights alone are given, and not the code of the network that they are of."""
+    code, path = code_and_path(weights) if isinstance(weights, str | Path) else ("", "")
+    if path and is_foreign(Path(path)) and Path(path).is_file() and not official_net(path):
+        raise ModelError(
+            f"{path}: contains weights and no network; name its code too: --net {code or 'FILE.py:NAME'} --weights "
+            f"{path}; or make a model file of one of the zoo: striate weights NET {path} -o OUT.safetensors"
+        )
 
 
 OF_SPEED = ("precision", "memory_format", "threads", "compile")  # settings that overrule what was chosen

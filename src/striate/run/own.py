@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
 from dataclasses import replace
 from inspect import signature
@@ -20,7 +19,7 @@ from striate.model.header import code_and_path, model_file, read_header
 from striate.model.model import Model, load
 from striate.model.words import FIRST
 from striate.net.read import check_module
-from striate.net.read_run import giving_predictions
+from striate.net.read_run import copy_of, giving_predictions
 from striate.run.suiting import OF_CHANNELS, InputPlan, fitted
 from striate.spec import Graph, Node, Shape
 from striate.spec.ops import Opaque
@@ -32,7 +31,7 @@ def own_module(network: Network, seed: int) -> nn.Module:
     """
     code = code_of(network)
     if network.weights or ".py:" not in code:
-        return giving_predictions(copy.deepcopy(network.module))
+        return giving_predictions(copy_of(network.module))
     from striate.loading.user_code import load_code
 
     with torch.random.fork_rng(devices=[]):

@@ -26,6 +26,7 @@ from striate.model.words import numbers_of, words_of
 from striate.net import Net
 from striate.net.read import read_all
 from striate.net.read_graph import legal
+from striate.net.read_run import predictions_alone
 from striate.spec import Graph, Shape
 from striate.tasks import CLASSIFICATION, REGRESSION, SEGMENTATION, Task
 
@@ -209,6 +210,9 @@ def inspected(net: Inspectable, input: Size = None) -> InspectedModel:
 
 def _of_module(module: nn.Module, input: Shape) -> Model:
     """A model of a module without a contract: pixels go in as shares of 255, the outputs are numbered."""
+    if not isinstance(module, Net):
+        with evaluating(module):
+            module = predictions_alone(module, (input,))
     output, is_text = _tried(module, input)
     if output is None or output.ndim not in (1, 2, 4) or len(output) != 1:
         what = "no tensor" if output is None else f"{tuple(output.shape)} for one item"
