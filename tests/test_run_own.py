@@ -306,8 +306,8 @@ def test_texts_get_as_many_words_as_its_embedding_has(in_folder):
         (
             "my_net.py:Two",
             {},
-            ModelError,
-            "the network gives a tuple; expected one tensor of scores, so return that alone",
+            SpecError,
+            "my_net.py:Two: gives a tuple; expected one tensor of scores, so return that alone, or in a dict under",
         ),
         ("my_net.py:Net", {"init": "he"}, RecipeError, "init he: my_net.py:Net brings its own weights; omit it"),
         (

@@ -389,7 +389,7 @@ def test_the_command(first, in_folder, cli):
     ("words", "code", "text"),
     [
         (["--weights", "none.safetensors"], 4, "none.safetensors: file not found"),
-        (["--weights", "w.pth"], 4, "make a model file of one of the zoo: striate weights NET w.pth -o OUT.safetensors"),
+        (["--weights", "w.pth"], 4, "or make a model file of one of the zoo: striate weights NET w.pth -o OUT"),
         (["--weights", "FIRST", "--freeze", "stage3"], 2, "did you mean 'stage2'?"),
         (["--weights", "FIRST", "--net", "flatten; linear 7"], 2, "output 7 does not match the 10 classes of digits"),
         (["--freeze", "conv9"], 2, "--freeze conv9: no layer with that name"),

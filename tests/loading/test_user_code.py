@@ -447,6 +447,22 @@ def test_lazy_statistics_are_copied_too():
     assert check_module(module, (3, 9, 9)).parameters == 4 * 27 + 4 + 8 + 4 * 49 * 2 + 2
 
 
+def test_files_that_are_something_else(file, state):
+    Path("pointer.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n")
+    with pytest.raises(Error, match=r"pointer.pth: a pointer of Git LFS and not the file itself; fetch it with: git"):
+        open_network("my_net.py:Net@pointer.pth")
+    torch.save(state | {"fc.bias": torch.ones(3)}, "three.pth")
+    with pytest.raises(Error, match=r"misshapen  fc.bias is 3, expected 10\nto fine-tune it, the layers that fit are"):
+        open_network("my_net.py:Net@three.pth")
+    torch.save({"a": torch.ones(3)}, "other.pth")
+    with pytest.raises(
+        Error, match=r"other.pth: no tensor in it \(a, ...\) has the name and the shape of one of the Net"
+    ):
+        open_network("my_net.py:Net@other.pth")
+    with pytest.raises(Error, match=r"three.pth: the network comes first: striate weights my_net.py:Net three.pth"):
+        weights("three.pth", "my_net.py:Net", input=8)
+
+
 def test_a_mean_of_bytes_is_refused(file):
     with pytest.raises(Error, match=r"--mean 123.7: expected numbers from 0 to 1, as of pixels divided by 255"):
         weights("my_net.py:Net", input=8, mean=[123.7])

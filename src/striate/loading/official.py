@@ -145,6 +145,8 @@ def weights(
     if file is None and net in OFFICIAL_FILES:  # another name is refused below
         file = official_file(net, fetching)
     names = read_classes(classes) if isinstance(classes, str | Path) else classes
+    if not is_code(net) and file is not None and is_code(str(file)):
+        raise SpecError(f"{net}: the network comes first: striate weights {file} {net}")
     if is_code(net):
         if sides:
             raise SpecError(f"{net}: --aux-heads is for googlenet_torchvision; omit it")

@@ -178,16 +178,18 @@ def load_weights(module: nn.Module, stored: Stored, *, strict: bool = True) -> l
     own = module.state_dict()
     stored = without_prefix(stored, own)
     want = {name: _wanted_by(name, value, stored) for name, value in own.items()}
-    faults = _faults(stored, want)
-    if strict and faults:
-        raise ModelError(_refusal(stored, f"the {type(module).__name__}", faults))
-    state = {n: _read(stored, n, w) for n, w in want.items() if stored.tensors.get(n) == (w.dtype, w.there)}
-    if not state:
+    fits = [name for name, w in want.items() if stored.tensors.get(name) == (w.dtype, w.there)]
+    if not fits:
         there, here = (", ".join([*names][:3]) for names in (stored.tensors, own))
         raise ModelError(
             f"{stored.path}: no tensor in it ({there}, ...) has the name and the shape of one of the "
             f"{type(module).__name__} ({here}, ...); it is of another network"
         )
+    faults = _faults(stored, want)
+    if strict and faults:
+        way = "\nto fine-tune it, the layers that fit are enough: striate train DATA --net FILE.py:NAME --weights "
+        raise ModelError(f"{_refusal(stored, f'the {type(module).__name__}', faults)}{way}{stored.path}")
+    state = {name: _read(stored, name, want[name]) for name in fits}
     module.load_state_dict(state, strict=False)
     return [name for name in own if name not in state and not name.endswith(COUNTER)]
 
@@ -245,6 +247,8 @@ def open_weights(path: str | Path) -> Stored:
         check_regular(path)
         with path.open("rb") as file:
             start = file.read(len(OLD_TORCH))
+        if start.startswith(b"version https"[: len(start)]) and start:
+            raise ModelError(f"{path}: a pointer of Git LFS and not the file itself; fetch it with: git lfs pull")
         if start.startswith(ZIP):
             sizes = _check_zip(path)
             state = _state_of(_load(path, mmap=True))

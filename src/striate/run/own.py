@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.analysis import Report, analyse
 from striate.errors import RecipeError, SpecError
@@ -86,7 +88,7 @@ def _taken(module: nn.Module, input: Shape, mode: str) -> Shape:
 def output_of(module: nn.Module, input: Shape, mode: str, name: str) -> Shape:
     """The shape of what *module* gives for one item of the shape *input*, without the batch."""
     try:
-        return _run(module, input, mode)
+        output = _run(module, input, mode)
     except Exception as error:  # whatever somebody's code raises
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         came = f"{name}: does not take a batch of shape {(2, *input)} ({why})"
@@ -97,14 +99,21 @@ def output_of(module: nn.Module, input: Shape, mode: str, name: str) -> Shape:
                 f"may have as many (docs/pytorch.md)"
             ) from None
         raise SpecError(f"{came}; striate check shows where; --input takes another size") from None
+    if isinstance(output, Tensor):
+        return tuple(output.shape[1:])
+    keys = f" ({', '.join(map(str, output))})" if isinstance(output, Mapping) else ""
+    raise SpecError(
+        f"{name}: gives a {type(output).__name__}{keys}; expected one tensor of scores, so return that alone, or in a "
+        f"dict under 'logits' or 'out'"
+    )
 
 
-def _run(module: nn.Module, input: Shape, mode: str) -> Shape:
-    from striate.learning.modules import evaluating, leading_tensor
+def _run(module: nn.Module, input: Shape, mode: str) -> Any:
+    from striate.learning.modules import evaluating
 
     x = torch.zeros(2, *input, dtype=torch.int64 if mode == "text" else torch.float32)
     with torch.no_grad(), evaluating(module):
-        return tuple(leading_tensor(module(x)).shape[1:])
+        return module(x)
 
 
 def table_of_own(module: nn.Module, graph: Graph) -> Report:
