@@ -165,7 +165,7 @@ def _mask(row: AnnotatedImage, classes: tuple[str, ...]) -> MaskRecipe:
     """Outlines as a mask: of the class with number *n*, pixels are n + 1; large objects first, as the others may lie
     on them.
     """
-    size = row.size or _size(row.image)
+    size = row.size or header_size(row.image)
     place = {label: n + 1 for n, label in enumerate(classes)}
     shapes = []
     for one in sorted(row.objects, key=lambda one: -one.area):
@@ -175,16 +175,11 @@ def _mask(row: AnnotatedImage, classes: tuple[str, ...]) -> MaskRecipe:
         )
         if any(not abs(v) <= _FARTHEST for points in polygons for v in points):
             raise DataError(f"{row.file}: an outline of {row.image.name} leads far beyond the image; correct it")
-        if sum(one.runs) > size[0] * size[1] > 1:
-            raise DataError(
-                f"{row.file}: the run lengths of {row.image.name} lead beyond its {size[1]}x{size[0]} pixels; was it "
-                "resized since?"
-            )
         shapes.append(OutlinedObject(place[one.label], polygons, one.runs))
     return MaskRecipe((row.file, row.image), size=size, shapes=tuple(shapes), numbered=classes)
 
 
-def _size(image: Path) -> tuple[int, int]:
+def header_size(image: Path) -> tuple[int, int]:
     """Height and width; of an image that cannot be read a pixel: it is named, and left out, when all are read."""
     try:
         height, width = header(image)[1]

@@ -50,7 +50,7 @@ NUMBERING = (
     "uuid",
     "unnamed: 0",
 )  # what programs write before the rest
-_KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixels"}
+KNOWN = {*FILES, *TEXTS, *HEADINGS, *LABELS, *OTHER_LABELS, *SPLIT, "id", "pixels"}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
 _LINE_END = re.compile("\r\n|\r|\n")
 _SAMPLE = 50  # rows from which separator and header are told
@@ -269,7 +269,7 @@ class TableText:
             names = {cell.lower() for cell in head[0]}
             regular = len(head[0]) > 1 and len({*map(len, head)}) == 1
             rare = delimiter != " " and (delimiter == "\t" or len(head) > 1)  # a text contains no tabs, but blanks
-            return len(_KNOWN & names - {""}), regular and rare, regular and delimiter == "\t", len(head[0])
+            return len(KNOWN & names - {""}), regular and rare, regular and delimiter == "\t", len(head[0])
 
         delimiter = max(delimiters, key=merit)
         return cls(path, text, delimiter, _is_headed(heads[delimiter]), notes)
@@ -311,7 +311,7 @@ def _rows_above(rows: Sequence[Sequence[str]]) -> int:
     (1, 0)
     """
     full = [[cell.strip(' "').lower() for cell in row if cell.strip(' "')] for row in rows[:_ABOVE]]
-    known = [len(_KNOWN & {*row}) for row in full]
+    known = [len(KNOWN & {*row}) for row in full]
     first = next((i for i, row in enumerate(full) if len(row) > 1), 0)
     header = next((i for i, n in enumerate(known) if n), 0)
     return header if header == first or (header > first and known[header] > 1) else 0
@@ -334,7 +334,7 @@ def _head(text: str, delimiter: str) -> list[list[str]]:
 
 def _is_headed(head: list[list[str]]) -> bool:
     first, rest = head[0], [row for row in head[1:] if len(row) == len(head[0])]
-    if not rest or any(name.lower() in _KNOWN and name for name in first):
+    if not rest or any(name.lower() in KNOWN and name for name in first):
         return not any(map(is_image, first)) or not rest
     for i, cell in enumerate(first):
         below = [row[i] for row in rest]
