@@ -204,6 +204,21 @@ def test_boxes_beside_outlines_are_drawn_from_yolo(images):
     assert np.array_equal(of_first(open_data(images)), wanted)
 
 
+def test_an_image_that_may_be_several_is_ambiguous(images):
+    cvat(images, [[("cat", SQUARE, "polygon")]] * 6)
+    for folder in ("more", "thumbs"):
+        (images / folder).mkdir()
+        (images / folder / "3.png").write_bytes((images / "images" / "3.png").read_bytes())
+    data = open_data(images)  # what is in images/ is meant
+    assert {path.parent.name for part in data.parts.values() for path in part.files} == {"images"}
+    (images / "images" / "3.png").unlink()
+    with pytest.raises(DataError, match=r"'3\.png' is ambiguous: found as more/3\.png, thumbs/3\.png; write"):
+        open_data(images)
+    path = images / "annotations.xml"
+    path.write_text(path.read_text().replace('"3.png"', '"thumbs/3.png"'))
+    assert sum(path.parent.name == "thumbs" for part in open_data(images).parts.values() for path in part.files) == 1
+
+
 def test_a_file_of_annotations_is_itself_data_and_names_what_is_not_there(images):
     cvat(images, [[("cat", SQUARE, "polygon")]] * 7)
     data = open_data(images / "annotations.xml")

@@ -232,6 +232,15 @@ def test_without_a_cache_nothing_is_unpacked(pets, monkeypatch):
 ROWS = "\n".join(["text,label", *(f"a film of {i} stars,{'np'[i % 2]}" for i in range(20))])
 
 
+def test_a_packed_table_of_numbers_that_is_called_train_has_its_folders_name(tmp_path):
+    titles = ",".join(f"t{i}" for i in range(20))
+    values = ",".join(map(str, range(20)))
+    rows = "\n".join([f"{titles},label", *(f"{i}.5,{values[2:]},{'np'[i % 2]}" for i in range(20))])
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "train.csv.gz").write_bytes(gzip.compress(rows.encode()))
+    assert open_data(tmp_path / "films" / "train.csv.gz").name == "films"
+
+
 @pytest.mark.parametrize("name", ["films.csv.gz", "films/train.csv.gz"])
 def test_a_packed_table(tmp_path, name):
     path = tmp_path / name

@@ -116,6 +116,17 @@ def test_numbers_of_labels_are_no_run_lengths(rle):
     assert data.task == "multilabel"
 
 
+def test_a_table_without_run_lengths_is_to_be_predicted(rle):
+    folder = rle(("ImageId", "EncodedPixels"), *((f"{i}.png", "1 2") for i in range(8)))
+    rle(("ImageId",), ("8.png",), ("9.png",), name="test.csv")
+    data = open_data(folder)
+    assert "test.csv skipped: no labels (use it with striate predict)" in data.notes
+    assert sum(map(len, data.parts.values())) == 8
+    rle(("ImageId",), ("8.png",), ("9.png",), name="val.csv")
+    with pytest.raises(DataError, match=r"val\.csv: no column 'encodedpixels', which train\.csv has"):
+        open_data(folder)
+
+
 def test_groups_are_refused(rle):
     with pytest.raises(DataError, match="--group is not read with masks of run lengths"):
         open_data(rle(("ImageId", "EncodedPixels"), *((f"{i}.png", "1 2") for i in range(10))), group="ImageId")

@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.datasets.dataset import SPLITS, Broken, DataSet, Part
 from striate.datasets.sources.columns import ColumnChoice
-from striate.datasets.sources.records import plain_path
+from striate.datasets.sources.records import table_name
 from striate.datasets.sources.rows import (
     LABELS,
     NUMBERING,
@@ -215,7 +215,7 @@ def open_numeric(files: Mapping[str, Path | TableText], columns: NumericColumns,
     size = "x".join(map(str, shape if side else shape[1:]))
     notes.append(f"a row of {path.name} is {what} of {size}")
     return DataSet.of(
-        path.resolve().parent.name if path.stem.lower() in SPLIT_CELLS else plain_path(path).stem,
+        table_name(path),
         REGRESSION if amounts else CLASSIFICATION,
         (title,) if amounts else names,
         mode,

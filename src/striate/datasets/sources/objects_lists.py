@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 
 from striate.datasets.dataset import SPLITS, Broken, DataSet
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders_splits import split_role
+from striate.datasets.sources.masks_pairs import IMAGE_WORDS
 from striate.datasets.sources.objects import AnnotatedImage, annotated_data_set, split_of
 from striate.datasets.sources.objects_readers import ObjectList, OfMany, read_coco, read_cvat, read_via
-from striate.errors import DataError, counted
+from striate.errors import DataError, counted, listed
 from striate.files import check_regular
 from striate.model.opening import folder_contents, images_under
 
@@ -122,18 +124,35 @@ def _there(
     found: dict[str, list[AnnotatedImage]] = {}
     missing = []
     for one in said.images:
-        name = one.name.replace("\\", "/")
+        name = PurePosixPath(one.name.replace("\\", "/")).as_posix()
         same = there.get(name.rpartition("/")[2], [])
         if not same:
             missing.append((f"{file.name}: {one.name}", "the image is not there"))
             continue
-        image = next((path for path in same if path.as_posix().endswith("/" + name)), same[-1])
         own = split_role(one.split) if split_role(one.split) in SPLITS else ""
-        role = split or own or split_of(image, folder) or "train"
-        found.setdefault(role, []).append(AnnotatedImage(image, file, one.objects, one.size))
+        same = _likeliest(same, name, (file.parent, folder), split or own)
+        if len(same) > 1:
+            where = listed(path.relative_to(folder).as_posix() for path in same)
+            raise DataError(f"{file}: {one.name!r} is ambiguous: found as {where}; write its folder before its name")
+        role = split or own or split_of(same[0], folder) or "train"
+        found.setdefault(role, []).append(AnnotatedImage(same[0], file, one.objects, one.size))
     if not found:
         raise DataError(f"{file}: none of the {counted(len(said.images), 'image')} that it lists is there")
     return found, missing
+
+
+def _likeliest(images: list[Path], name: str, places: tuple[Path, Path], split: str) -> list[Path]:
+    """Of images of one name those whose whole path is meant, else of the *split*, else in a folder for images."""
+    folder = places[1]
+    wanted: tuple[Callable[[Path], bool], ...] = (
+        lambda path: path in [place / name for place in places],
+        lambda path: path.as_posix().endswith("/" + name),
+        lambda path: split_of(path, folder) == split or not split,
+        lambda path: any(part.lower() in IMAGE_WORDS for part in path.relative_to(folder).parts[:-1]),
+    )
+    for is_meant in wanted:
+        images = [path for path in images if is_meant(path)] or images
+    return images
 
 
 def _images(folder: Path, file: Path, split: str) -> list[Path]:

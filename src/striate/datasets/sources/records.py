@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from striate.datasets.dataset import SPLIT_NAMES
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.errors import DataError
 from striate.files import read_regular
@@ -30,6 +31,12 @@ def plain_path(path: Path) -> Path:
     """
     inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return inner if inner.suffix else path
+
+
+def table_name(path: Path) -> str:
+    """The data set's name: the table's; its folder's where that says only which split it is."""
+    stem = plain_path(path).stem
+    return path.resolve().parent.name if stem.lower() in SPLIT_NAMES else stem
 
 
 def table_bytes(path: Path) -> bytes:

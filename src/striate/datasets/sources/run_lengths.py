@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from striate.datasets.dataset import Broken, DataSet
-from striate.datasets.sources.columns import ColumnChoice, is_called_file, split_column
+from striate.datasets.sources.columns import ColumnChoice, TableColumns, is_called_file, split_column
 from striate.datasets.sources.objects import AnnotatedImage, ImageObject, annotated_data_set, header_size
 from striate.datasets.sources.objects_readers import UNNAMED
 from striate.datasets.sources.rows import KNOWN, LABELS, OTHER_LABELS, CsvTable
@@ -62,6 +62,12 @@ class RunColumns:
         label = (choice.label or "").lower() or next((n for n in others if n in (*LABELS, *OTHER_LABELS)), "")
         return cls(image or joined, runs, label, bool(joined)) if image or joined else None
 
+    @property
+    def needed(self) -> TableColumns:
+        """The same, to ask whether another table has them."""
+        targets = (self.runs, *filter(None, [self.label]))
+        return TableColumns((self.image,), False, targets, labels=False, split="", group="", unused=())
+
 
 def _are_runs(table: CsvTable, column: str) -> bool:
     """Whether most cells are pairs of numbers."""
@@ -77,7 +83,7 @@ def _are_sure_runs(table: CsvTable, column: str) -> bool:
 
 
 def run_lengths_data_set(
-    tables: Mapping[str, CsvTable],
+    tables: dict[str, CsvTable],
     columns: RunColumns,
     finders: Mapping[Path, FileFinder],
     task: Task | None,
@@ -96,6 +102,11 @@ def run_lengths_data_set(
         )
     if not whole.path.is_file():
         raise DataError(f"{whole.path}: run lengths are read from a file; save the table as .csv beside the images")
+    notes = [note for table in tables.values() for note in table.notes]
+    if "test" in tables and columns.needed.lacking_in(tables["test"]):
+        notes.append(f"{tables.pop('test').path.name} skipped: no labels (use it with striate predict)")
+    for table in tables.values():
+        columns.needed.check_in(table, whole)
     if len(tables) == 1 and (split := split_column(whole, (columns.image, columns.runs, columns.label))):
         tables = whole.split_by(split)
     splits, skipped = {}, tuple[Broken, ...]()
@@ -111,6 +122,7 @@ def run_lengths_data_set(
         splits,
         what,
         task=task,
+        notes=notes,
         skipped=skipped,
         used=[table.path.name for table in tables.values()],
     )

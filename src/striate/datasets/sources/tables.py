@@ -25,7 +25,7 @@ from striate.datasets.sources.folders import similar_names, typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.numeric_tables import numeric_columns, open_numeric
 from striate.datasets.sources.packages import parquet_shards
-from striate.datasets.sources.records import RECORDS, plain_path
+from striate.datasets.sources.records import RECORDS, plain_path, table_name
 from striate.datasets.sources.rows import CsvTable, TableText, parse_number, read_table
 from striate.datasets.sources.run_lengths import RunColumns, run_lengths_data_set
 from striate.datasets.sources.tables_files import FileFinder
@@ -87,12 +87,12 @@ def _tables(folder: Path) -> dict[str, Path]:
         tables = [path for path in lists if _is_list(path)]
     classes = bool(tables) and _are_classes(folders)
     if classes:
-        tables = [path for path in tables if path.stem.lower() in SPLIT_NAMES or _describes(path, classes)]
+        tables = [path for path in tables if plain_path(path).stem.lower() in SPLIT_NAMES or _describes(path, classes)]
     found: dict[str, Path] = {}
     for path in tables:
         split = _split_of(path)
         if split in found:
-            exact = [p for p in (found[split], path) if p.stem.lower() in SPLIT_NAMES]
+            exact = [p for p in (found[split], path) if plain_path(p).stem.lower() in SPLIT_NAMES]
             if len(exact) != 1:
                 raise DataError(f"{folder}: both {found[split].name} and {path.name} are the {split} split; keep one")
             found[split] = exact[0]
@@ -100,7 +100,7 @@ def _tables(folder: Path) -> dict[str, Path]:
             found[split] = path
     if "train" in found:
         train = found["train"]
-        if train.stem.lower() in SPLIT_NAMES or not folders or _describes(train, classes):
+        if plain_path(train).stem.lower() in SPLIT_NAMES or not folders or _describes(train, classes):
             return found
     if folders:
         tables = [path for path in tables if _describes(path, classes)]
@@ -316,12 +316,6 @@ def rows_alone(
     lines = (f"{table.path.name} {table.place(line)}" for line in table.lines)
     named = zip(files, table.cells(columns[0]), lines, strict=True)
     return tuple(files), tuple(str(path) if cell else line for path, cell, line in named)
-
-
-def table_name(path: Path) -> str:
-    """The data set's name: the table's; its folder's where that says only which split it is."""
-    stem = plain_path(path).stem
-    return path.resolve().parent.name if stem.lower() in SPLIT_NAMES else stem
 
 
 def _why(table: CsvTable, columns: TableColumns) -> str:
