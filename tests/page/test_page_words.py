@@ -155,6 +155,22 @@ def test_typing(page):
     assert page.locator("#panel td").nth(2).text_content() in ("none: it is silent", "behind the end")
 
 
+def test_what_is_typed_is_a_step_and_entering_the_field_is_none(page):
+    field, aside = page.locator("textarea"), page.locator("#input h2").first
+    before = field.input_value()
+    field.fill("good film")
+    field.press_sequentially(" bad")
+    for key, text in [("u", before), ("U", "good film bad"), ("u", before)]:
+        field.evaluate("field => field.blur()")
+        page.keyboard.press(key)
+        assert field.input_value() == text
+    field.click()
+    field.evaluate("field => field.blur()")
+    aside.click()
+    page.keyboard.press("U")
+    assert field.input_value() == "good film bad"
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_nothing_serious(page, colours):
     if page.evaluate("document.documentElement.dataset.theme") != colours:

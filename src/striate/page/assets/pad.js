@@ -53,6 +53,7 @@ export class Pad {
     this.sample = null
     this.past = []
     this.future = []
+    this.begun = null  // a text as it was when its field was entered
     this.also = { changes: () => null, change: was => {} }  // what a step back restores beside the input: the page's edits
     this.offers = []
     this.fixed = scene.held === 'file'  // nothing but the samples is known
@@ -183,8 +184,8 @@ export class Pad {
   }
 
   /** What is there now can be had again; what comes is no sample unless it is said. @param {number|null} [sample] */
-  remember(sample = null) {
-    this.past.push(this.present())
+  remember(sample = null, was = this.present()) {
+    this.past.push(was)
     if (this.past.length > 60) this.past.shift()
     this.future = []
     this.sample = sample
@@ -259,7 +260,7 @@ export class Pad {
 
   // -------------------------------------------------------------------------------------------------- texts, signals
   text() {
-    this.field = el('textarea', { value: '', placeholder: 'Type a sentence', onfocus: () => this.remember(this.sample), oninput: () => { this.sample = null; this.encode() } })
+    this.field = el('textarea', { value: '', placeholder: 'Type a sentence', onfocus: () => { this.begun = this.present() }, oninput: () => this.typed() })
     this.field.setAttribute('aria-label', 'Sentence')
     this.field.readOnly = this.fixed
     this.tokens = el('p', {})
@@ -267,6 +268,14 @@ export class Pad {
     this.root.append(el('h2', {}, 'Input: a sentence'), this.field, this.tokens, this.unknown)
     this.numbers = new Map(this.about.vocabulary.map((word, i) => [word, i + 2]))
     this.encode(true)
+  }
+
+  /** The first change since the field was entered is a step that can be undone. */
+  typed() {
+    if (this.begun) this.remember(null, this.begun)
+    this.begun = null
+    this.sample = null
+    this.encode()
   }
 
   /** The numbers of the words of a text. @param {string} text */
