@@ -160,8 +160,9 @@ def test_the_masks_of_labelme(images):
     assert np.array_equal(of_first(data), wanted)
     path = images / "images" / "1.json"
     path.write_text(path.read_text().replace("[[2, 1], [4, 2]]", "[[7, 1], [9, 2]]"))
-    with pytest.raises(DataError, match=r"1\.json: .*a mask of 3x2 at 7, 1 leads beyond the image"):
-        open_data(images)
+    ((name, why),) = open_data(images).skipped
+    assert name == str(path)
+    assert "a mask of 3x2 at 7, 1 leads beyond the image" in why
 
 
 @pytest.mark.parametrize("tool", ["LabelMe's JSON", "CVAT's annotations"])
@@ -236,11 +237,6 @@ def test_a_file_of_objects_without_its_image_and_an_image_that_cannot_be_read(im
 
 
 DAMAGED = {
-    "LabelMe's JSON": (
-        "images/1.json",
-        '{"shapes": [{"label": "x", "points": 3}]}',
-        "1.json: not LabelMe's annotations",
-    ),
     "VIA's annotations": (
         "via_region_data.json",
         '{"a": {"filename": "0.png", "file_attributes": {}, "regions": [{"shape_attributes": {"name": "rect"}}]}}',
@@ -259,6 +255,36 @@ def test_damage_is_named(images, tool):
     file, text, said = DAMAGED[tool]
     WRITERS[tool](images, [[("cat", SQUARE, "polygon")]] * 6)
     (images / file).write_text(text)
+    with pytest.raises(DataError) as caught:
+        open_data(images)
+    assert said in str(caught.value)
+
+
+def test_a_damaged_file_of_an_image_is_skipped_and_named(images):
+    labelme(images, [[("cat", SQUARE, "polygon")]] * 6)
+    files = [images / "images" / f"{i}.json" for i in range(6)]
+    files[1].write_text(files[1].read_text()[:60])
+    data = open_data(images)
+    ((name, why),) = data.skipped
+    assert (name, sum(map(len, data.parts.values()))) == (str(files[1]), 5)
+    assert why.startswith("not LabelMe's annotations (JSONDecodeError")
+    for file in files[4:]:  # with the first half of all: no slip
+        file.write_text('{"shapes": [{"label": "x", "points": 3}]}')
+    with pytest.raises(DataError, match=r"1\.json: not LabelMe's annotations"):
+        open_data(images)
+
+
+@pytest.mark.parametrize("tool", ["LabelMe's JSON", "CVAT's annotations", "VIA's annotations"])
+def test_annotations_without_any_of_their_images(images, tool):
+    WRITERS[tool](images, [[("cat", SQUARE, "polygon")]] * 6)
+    for path in (images / "images").glob("*.png"):
+        path.unlink()
+    listed = "none of the 6 images that it lists (0.png, 1.png, 2.png and 3 more) is in"
+    said = {
+        "LabelMe's JSON": ": 6 files of LabelMe's JSON, none of their images (called 0, 1, 2 and 3 more, as the files",
+        "CVAT's annotations": f".xml: {listed} {images}",
+        "VIA's annotations": f".json: {listed} {images}",
+    }[tool]
     with pytest.raises(DataError) as caught:
         open_data(images)
     assert said in str(caught.value)

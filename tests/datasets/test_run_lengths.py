@@ -86,7 +86,7 @@ BAD = {
     "1 3 2 1": "'1 3 2 1' is no run lengths",
     "a hole": "'a hole' is no run lengths",
     "1 3 7": "odd count, start/length pairs expected",
-    "12 2": "it leads beyond the 4x3 pixels; was the image resized since?",
+    "12 2": "it leads beyond the 4x3 pixels (was the image resized since?)",
 }
 
 
@@ -101,6 +101,7 @@ def test_a_cell_that_is_no_run_lengths_is_skipped_with_its_image(rle, cell):
         open_data(folder, task="segmentation")
     if cell not in ("a hole", "1 3 7"):  # with most of these it is no column of run lengths
         assert f"line 8: 0.png: {BAD[cell]} (so in 9 more lines" in str(caught.value)
+        assert doctor(folder).task == ""  # nor class folders, as which train/ would be the only class
         assert "expected 'start length start length ...', pixels counted down the columns from 1" in str(caught.value)
 
 

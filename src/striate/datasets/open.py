@@ -228,6 +228,11 @@ def seen_through(folder: Path) -> Path:
     return _place_and_source(folder, DataOptions())[0]
 
 
+def is_class_folders(folder: Path) -> bool:
+    """Whether *folder* is of no other kind than class folders, which are tried last."""
+    return _place_and_source(folder, DataOptions())[1] is _FOLDERS
+
+
 def _place_and_source(path: Path, options: DataOptions) -> tuple[Path, Source | None]:
     """Where the data are, as :func:`seen_through` says, and what they are; each place is looked at once."""
     if path.is_dir():

@@ -11,12 +11,11 @@ import numpy as np
 
 from striate.datasets.dataset import DataSet
 from striate.datasets.doctor.diagnosis import FAULT, NOTE, WARNING, Case, DataProblem
-from striate.datasets.open import seen_through
+from striate.datasets.open import is_class_folders, seen_through
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, folds_in, hidden_images, odd_in_folds, of_classes
 from striate.datasets.sources.folders_names import PARENT
 from striate.datasets.sources.folders_splits import find_splits, split_role
 from striate.datasets.sources.masks import without_partner
-from striate.datasets.sources.masks_places import is_masks
 from striate.errors import DataError, counted, listed, listed_quoted
 from striate.model.image import header
 from striate.model.opening import each_image_under, folder_contents, is_hidden
@@ -125,8 +124,10 @@ def _incomplete(case: Case) -> Iterator[DataProblem]:
 
 
 def class_folders_under(root: Path) -> DataSet | None:
-    """The class folders under *root* as far as they go, when opening them failed; None without any image in one."""
-    if is_masks(seen_through(root)):
+    """The class folders under *root* as far as they go, when opening them failed; None where it is of another kind, or
+    without any image in one.
+    """
+    if not is_class_folders(root):
         return None
     found = {split: classes_in(folder) for split, folder in _splits(root).items()}
     if not any(found["train"].values()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice, takewhile
 from pathlib import Path
@@ -49,13 +49,19 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
     empty file says that there is no object. Splits are named by folders, or by the lists in ``ImageSets/Main/``.
 
     Raises:
-        DataError: No image has such a file, one is damaged, a number has no name, there is no training split; masks
-            are wanted, but there are boxes only.
+        DataError: No image has such a file, half of them or more are damaged, a number has no name, there is no
+            training split; masks are wanted, but there are boxes only.
     """
     suffix, read, what = _format(folder) or _FORMATS[0]
     found, alone, skipped = _matched(folder, suffix, read)
+    if not found and skipped:
+        names = listed((Path(name).stem for name, _ in skipped), 3)
+        raise DataError(
+            f"{folder}: {counted(len(skipped), 'file')} of {what}, none of their images (called {names}, as the files "
+            "are); put the images beside them, or into images/"
+        )
     notes = [f"{counted(len(alone), 'image')} without a {suffix} file skipped: {listed(alone, 3)}"] if alone else []
-    splits = {s: [AnnotatedImage(image, file, read(file)) for image, file in pairs] for s, pairs in found.items()}
+    splits, damaged = _read_all(found, read)
     return annotated_data_set(
         folder,
         splits,
@@ -63,9 +69,30 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
         task=options.task if options else None,
         called=_names_of(folder, {one.label for of in splits.values() for row in of for one in row.objects}),
         notes=notes,
-        skipped=skipped,
+        skipped=[*skipped, *damaged],
         used=["data.yaml", *_NAMES, *(file.name for of in found.values() for _, file in of)],
     )
+
+
+def _read_all(
+    found: Mapping[str, Sequence[tuple[Path, Path]]], read: OfOne
+) -> tuple[dict[str, list[AnnotatedImage]], list[Broken]]:
+    """What the files say of their images, by split; and the damaged files, which are skipped with their images.
+
+    Raises:
+        DataError: Half of the files or more are damaged.
+    """
+    splits: dict[str, list[AnnotatedImage]] = {}
+    damaged: list[tuple[Path, DataError]] = []
+    for split, pairs in found.items():
+        for image, file in pairs:
+            try:
+                splits.setdefault(split, []).append(AnnotatedImage(image, file, read(file)))
+            except DataError as error:
+                damaged.append((file, error))
+    if damaged and 2 * len(damaged) >= sum(map(len, found.values())):
+        raise damaged[0][1]
+    return splits, [(str(file), str(error).removeprefix(f"{file}: ")) for file, error in damaged]
 
 
 # ------------------------------------------------------------------------------------------------ where they are
@@ -75,8 +102,11 @@ def _format(folder: Path) -> tuple[str, OfOne, str] | None:
     for suffix, read, what in _FORMATS:
         some = [Path(name) for name in beside if name.lower().endswith(suffix)]
         some = [*islice((path for path in some if not _is_list(path)), _LOOKED)]
-        if 2 * sum(_is_of(path, read) for path in some) > len(some):
+        if some and 2 * sum(_is_of(path, read) for path in some) >= len(some):
             files = _by_key(folder, suffix)
+            images = [*islice(each_image_under(folder), 1)]
+            if not images and suffix != ".txt":  # numbers may be anything; of XML and JSON the images are missing
+                return suffix, read, what
             if any(_key(image, folder) in files for image in each_image_under(folder)):
                 return suffix, read, what
     return None

@@ -137,7 +137,11 @@ def _there(
         role = split or own or split_of(same[0], folder) or "train"
         found.setdefault(role, []).append(AnnotatedImage(same[0], file, one.objects, one.size))
     if not found:
-        raise DataError(f"{file}: none of the {counted(len(said.images), 'image')} that it lists is there")
+        names = listed((one.name for one in said.images), 3)
+        raise DataError(
+            f"{file}: none of the {counted(len(said.images), 'image')} that it lists ({names}) is in {folder} or below "
+            "it; put them there, under these names"
+        )
     return found, missing
 
 

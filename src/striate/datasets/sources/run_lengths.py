@@ -161,7 +161,7 @@ def _fault(cell: str, size: tuple[int, int] = (1, 1)) -> str:
     """What is wrong with run lengths, "" if nothing, in an image of that height and width; 1x1 if it is not known.
 
     >>> _fault("1 2 4"), _fault("2 3 7 1", (3, 4)), _fault("12 2", (3, 4))
-    ('odd count, start/length pairs expected', '', 'it leads beyond the 4x3 pixels; was the image resized since?')
+    ('odd count, start/length pairs expected', '', 'it leads beyond the 4x3 pixels (was the image resized since?)')
     """
     if not _NUMBERS.fullmatch(cell):
         return f"{cell[:40]!r} is no run lengths"
@@ -171,7 +171,7 @@ def _fault(cell: str, size: tuple[int, int] = (1, 1)) -> str:
     if runs[0][0] < 1 or any(start + length > after for (start, length), (after, _) in pairwise(runs)):
         return f"{cell[:40]!r} is no run lengths"
     if sum(runs[-1]) - 1 > size[0] * size[1] > 1:
-        return f"it leads beyond the {size[1]}x{size[0]} pixels; was the image resized since?"
+        return f"it leads beyond the {size[1]}x{size[0]} pixels (was the image resized since?)"
     return ""
 
 
