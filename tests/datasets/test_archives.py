@@ -178,6 +178,61 @@ def test_it_is_unpacked_anew_when_files_of_it_are_gone(pets):
     assert sum(map(len, open_data(path).parts.values())) == 20
 
 
+def test_a_broken_archive_in_an_archive_stays_packed_and_is_named(pets):
+    content = {f"{p.parent.name}/{p.name}": p.read_bytes() for p in (pets / "pets").rglob("*.png")}
+    data = open_data(zip_of(pets / "o.zip", **content, **{"in.zip": b"PK", "cat.zip": b"x"}))
+    assert sum(map(len, data.parts.values())) == 20
+    assert data.notes[1:3] == (
+        "o.zip: cat.zip: not unpacked, as cat/ is beside it",
+        "o.zip: in.zip: it cannot be unpacked (File is not a zip file)",
+    )
+    assert open_data(pets / "o.zip").notes[1:3] == data.notes[1:3]  # also when it is found again
+    many = zip_of(pets / "many.zip", **content, **{f"{i}.zip": b"PK" for i in range(9)})
+    assert open_data(many).notes[1].startswith("many.zip: 9 archives in it not unpacked: 0.zip, 1.zip, 2.zip, 3.zip, ")
+
+
+def test_nothing_but_a_broken_archive_says_why(pets):
+    with pytest.raises(DataError, match=r"o\.zip: in\.zip: it cannot be unpacked \(File is not a zip file\)"):
+        open_data(zip_of(pets / "o.zip", **{"in.zip": b"PK"}))
+
+
+def test_links_and_devices_are_counted(pets):
+    path = packed(pets, "p.tar")
+    with tarfile.open(path, "a") as archive:
+        for n, kind in enumerate((tarfile.SYMTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)):
+            info = tarfile.TarInfo(f"pets/cat/left{n}.png")
+            info.type, info.linkname = kind, "0.png"
+            archive.addfile(info)
+    data = open_data(path)
+    assert "p.tar: left out: 2 symbolic links, 2 special files" in data.notes
+    assert sum(map(len, data.parts.values())) == 20
+    link = zipfile.ZipInfo("cat/link.png")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(packed(pets, "p.zip"), "a") as archive:
+        archive.writestr(link, "0.png")
+    assert "p.zip: left out: 1 symbolic link" in open_data(pets / "p.zip").notes
+
+
+def test_an_encrypted_archive_is_refused(pets):
+    path = zip_of(pets / "a.zip", **{"cat/0.png": b"secret"})
+    content = bytearray(path.read_bytes())
+    for start, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(start) + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip: it is encrypted; unpack it with its password, and name the folder"):
+        open_data(path)
+
+
+def test_the_doctor_tells_of_the_archive(pets):
+    (pets / "pets" / "cat" / "0.png").write_bytes(b"no image")
+    path = packed(pets, "p.zip")
+    found = doctor(path)
+    problem = next(one for one in found.faults if one.kind == "unreadable")
+    assert (found.where, problem.files) == (str(path), (f"{path}/cat/0.png",))
+    assert problem.fix.startswith("in the archive, or in a folder that you unpack it in: ")
+    assert "/cache/" not in str(found)
+
+
 DAMAGED = {
     "no zip": ("a.zip", b"PK", "it cannot be unpacked (File is not a zip file); copy or download it again"),
     "a page": (

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.folds import in_fold
 from striate.datasets.options import DataOptions
-from striate.datasets.sources.archives import is_archive, unpacked
+from striate.datasets.sources.archives import is_archive, unpacked, unpacked_notes
 from striate.datasets.sources.array_files import is_array_files, open_array_files
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
@@ -198,8 +198,9 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
         try:
             dataset = _open_path(folder, options)
         except DataError as error:  # commands in it take the archive, too
-            raise type(error)(str(error).replace(str(folder), str(path))) from None
-        return replace(dataset, notes=(f"{path.name} is unpacked in {folder}", *dataset.notes))
+            message = "; ".join([str(error).replace(str(folder), str(path)), *unpacked_notes(folder)])
+            raise type(error)(message) from None
+        return replace(dataset, notes=(f"{path.name} is unpacked in {folder}", *unpacked_notes(folder), *dataset.notes))
     place, source = _place_and_source(path, options)
     if source is None:
         what = "a single image is not a data set" if is_image(path) else "not a format of data sets"

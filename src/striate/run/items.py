@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Inputs
-from striate.datasets.sources.archives import is_archive, unpacked
+from striate.datasets.sources.archives import is_archive, unpacked, unpacked_notes
 from striate.datasets.sources.array_files import ARRAY_SUFFIXES, NIFTI, loaded_arrays
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.folders import skipped
@@ -92,7 +92,10 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> I
     elif not isinstance(source, str | Path) or not os.path.exists(source):
         yield source
     elif is_archive(source):
-        yield from _items(unpacked(Path(source)), contract, choice, say)
+        folder = unpacked(Path(source))
+        for note in unpacked_notes(folder):
+            say(note)
+        yield from _items(folder, contract, choice, say)
     elif plain_path(path := Path(source)).suffix.lower() in NAMED and path.is_file():
         yield from _of_table(path, contract, choice)
     elif path.name.lower().endswith((*ARRAY_SUFFIXES, *NIFTI)) and path.is_file():

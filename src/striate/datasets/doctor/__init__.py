@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def doctor(
     if not isinstance(data, str | Path):
         dataset = data if isinstance(data, DataSet) else open_data(data, task=task, **options)
         return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick))
-    data = unpacked(Path(data)) if is_archive(data) else data
+    if is_archive(data):
+        found = doctor(folder := unpacked(Path(data)), quick=quick, task=task, progress=progress, **options)
+        return _of_archive(found, str(folder), str(data))
     root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
     try:
         dataset, problems = open_data(data, task=task, **options), []
@@ -67,6 +70,19 @@ def doctor(
         dataset = salvaged
     case = Case(dataset, _looks(dataset, quick, progress), quick, root, where, salvaged=bool(problems))
     return _diagnosis(case, problems)
+
+
+def _of_archive(found: Diagnosis, folder: str, archive: str) -> Diagnosis:
+    """What was found in the *folder* that an archive is unpacked in, told of the archive: files are mended there."""
+
+    def told(problem: DataProblem) -> DataProblem:
+        fix = f"in the archive, or in a folder that you unpack it in: {problem.fix}" if problem.files else problem.fix
+        groups = tuple(tuple(name.replace(folder, archive) for name in group) for group in problem.groups)
+        files = tuple(name.replace(folder, archive) for name in problem.files)
+        message, fix = (text.replace(folder, archive) for text in (problem.message, fix))
+        return replace(problem, message=message, fix=fix, files=files, groups=groups)
+
+    return replace(found, where=archive, problems=tuple(map(told, found.problems)))
 
 
 def _cannot_open(data: str | Path, error: DataError) -> DataProblem:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import json
 import lzma
 import os
 import re
 import shutil
+import stat
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -20,7 +23,7 @@ from typing import Any
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.store.cache import cache_root, publish_entry, unfinished_entry
 from striate.datasets.store.room import cache_limit, hold_lock, make_room, remove_entry, size_text
-from striate.errors import DataError
+from striate.errors import DataError, counted, listed
 from striate.model.opening import is_hidden
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -32,7 +35,8 @@ _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 _OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-_IMAGES = "images"
+_IMAGES, _NOTES = "images", "notes"
+_LINK = "symbolic link"
 _SUFFIXES = {
     b"\xff\xd8\xff": ".jpg",
     b"GIF8": ".gif",
@@ -67,9 +71,17 @@ def unpacked(path: Path) -> Path:
     def write(folder: Path) -> int:
         size = path.stat().st_size
         room = min(max(UNPACKED, RATIO * size), _room(folder.parent, 2 * size))
-        return _unpack(path, folder / name, room)
+        notes: list[str] = []
+        spent = _unpack(path, folder / name, room, path.name, notes)
+        (folder / _NOTES).write_text(json.dumps(notes))
+        return spent
 
     return _kept([path], name, write) / name
+
+
+def unpacked_notes(folder: Path) -> tuple[str, ...]:
+    """What was left out of a *folder* that is :func:`unpacked`."""
+    return (*json.loads((folder.parent / _NOTES).read_text()),)
 
 
 def written_images(paths: Sequence[Path], column: str, contents: Sequence[bytes | None]) -> list[str]:
@@ -123,10 +135,14 @@ def _kept(paths: Sequence[Path], name: str, write: Callable[[Path], int], of: st
     except DataError:
         raise
     except _DAMAGE as error:
-        cut = "cut short or damaged: " if isinstance(error, EOFError | tarfile.TarError) else ""
-        why = ": it is a web page, not the archive" if _is_page(paths[0]) else f" ({cut}{error})"
-        raise DataError(f"{paths[0]}: it cannot be unpacked{why}; copy or download it again") from None
+        raise DataError(f"{paths[0]}: {_damage(paths[0], error)}; copy or download it again") from None
     return entry
+
+
+def _damage(path: Path, error: BaseException) -> str:
+    cut = "cut short or damaged: " if isinstance(error, EOFError | tarfile.TarError) else ""
+    why = ": it is a web page, not the archive" if _is_page(path) else f" ({cut}{error})"
+    return f"it cannot be unpacked{why}"
 
 
 def _is_page(path: Path) -> bool:
@@ -172,11 +188,11 @@ def _room(root: Path, wanted: int) -> int:
     return min(cache_limit() - make_room(root, wanted), shutil.disk_usage(root).free)
 
 
-def _unpack(path: Path, folder: Path, room: int, depth: int = 0) -> int:
-    """Unpacks into *folder*; the bytes that came out, at most *room*."""
+def _unpack(path: Path, folder: Path, room: int, name: str, notes: list[str], depth: int = 0) -> int:
+    """Unpacks into *folder*; the bytes that came out, at most *room*. What is left out goes into the *notes*."""
     folder.mkdir()
-    spent = 0
-    for n, size in enumerate(_from_zip(path, folder) if path.suffix.lower() == ".zip" else _from_tar(path, folder)):
+    spent, left = 0, Counter[str]()
+    for n, size in enumerate((_from_zip if path.suffix.lower() == ".zip" else _from_tar)(path, folder, left)):
         spent += size
         if spent > room or n >= _MOST_FILES:
             raise DataError(
@@ -184,15 +200,28 @@ def _unpack(path: Path, folder: Path, room: int, depth: int = 0) -> int:
                 f"{size_text(path.stat().st_size)}, beyond what the disk, the cache (STRIATE_CACHE_LIMIT) or an "
                 "archive of that size lets expect; if that is right, unpack it, and name the folder"
             )
+    if left:
+        notes.append(f"{name}: left out: {', '.join(counted(n, kind) for kind, n in left.items())}")
     inner = [file for file in sorted(folder.rglob("*")) if is_archive(file)]
-    for file in inner if depth == 0 and len(inner) <= _NESTED else ():
-        if not (place := file.with_name(_stem(file))).exists():
-            spent += _unpack(file, place, room - spent, 1)
+    if inner and (depth or len(inner) > _NESTED):
+        notes.append(f"{name}: {counted(len(inner), 'archive')} in it not unpacked: {listed(f.name for f in inner)}")
+        return spent
+    for file in inner:
+        called, place = f"{name}: {file.relative_to(folder).as_posix()}", file.with_name(_stem(file))
+        if place.exists():
+            notes.append(f"{called}: not unpacked, as {place.name}/ is beside it")
+            continue
+        try:
+            spent += _unpack(file, place, room - spent, called, notes, depth + 1)
             file.unlink()
+        except (DataError, *_DAMAGE) as error:  # it stays packed, and the rest is used
+            why = str(error).removeprefix(f"{file}: ") if isinstance(error, DataError) else _damage(file, error)
+            notes.append(f"{called}: {why}")
+            shutil.rmtree(place)
     return spent
 
 
-def _from_zip(path: Path, folder: Path) -> Iterator[int]:
+def _from_zip(path: Path, folder: Path, left: Counter[str]) -> Iterator[int]:
     """Unpacks file by file: before each, its size."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
@@ -202,6 +231,9 @@ def _from_zip(path: Path, folder: Path) -> Iterator[int]:
                 continue
             if info.flag_bits & 1:
                 raise DataError(f"{path}: it is encrypted; unpack it with its password, and name the folder")
+            if stat.S_ISLNK(info.external_attr >> 16):
+                left[_LINK] += 1
+                continue
             yield info.file_size
             archive.extract(info, folder)
 
@@ -219,7 +251,7 @@ class _Header(tarfile.TarInfo):
             raise  # the end
 
 
-def _from_tar(path: Path, folder: Path) -> Iterator[int]:
+def _from_tar(path: Path, folder: Path, left: Counter[str]) -> Iterator[int]:
     """Unpacks file by file: before each, its size. Reads to the end of what is packed, where its checksum is.
 
     Raises:
@@ -233,6 +265,7 @@ def _from_tar(path: Path, folder: Path) -> Iterator[int]:
             for member in archive:
                 _check_name(path, member.name)
                 if any(map(is_hidden, PurePosixPath(member.name).parts)) or not (member.isreg() or member.islnk()):
+                    left.update([] if member.isdir() else [_LINK if member.issym() else "special file"])
                     yield 0
                     continue
                 yield member.size
