@@ -805,3 +805,17 @@ def test_a_title_above_the_header(table, name):
 def test_a_header_of_unknown_names_is_no_title(table):
     found = read_table(table("name,kind\na.png,label\nb.png,text\n"))
     assert (found.titles, found.notes) == (("name", "kind"), ())
+
+
+@pytest.mark.parametrize("head", ["photos/", "photos/new/", "photos\\\\"])
+def test_files_that_are_in_another_folder_than_the_table_says(table, head):
+    rows = "file,label\n" + "".join(f"{head}{i}.png,{'xy'[i % 2]}\n" for i in range(4))
+    path = table(rows, files=[f"images/{i}.png" for i in range(4)])
+    said = f"0.png is here as images/0.png: replace {head!r} by 'images/' in all paths"
+    assert said in message(path)
+    assert open_data(table(rows.replace(head, "images/"), files=[])).classes == ("x", "y")
+
+
+def test_a_table_without_any_image(table):
+    said = message(table("file,label\na.png,x\nb.png,y\n"))
+    assert "there is no image in that folder or below it: put the images there" in said

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from striate.datasets.dataset import SPLIT_NAMES, Broken
@@ -40,7 +42,8 @@ class FileFinder:
             DataError: As :meth:`cells`; most are not there.
         """
         paths, missing = self.cells(table, column, split)
-        rows, skipped = table.without(missing, self._way_out(table, column) if missing else "")
+        absent = [cell for cell, path in zip(table.cells(column), paths, strict=True) if cell and path is None]
+        rows, skipped = table.without(missing, self._way_out(absent, column) if missing else "")
         return rows, tuple(path for path in paths if path is not None), skipped
 
     def cells(self, table: CsvTable, column: str, split: str) -> tuple[list[Path | None], list[Fault]]:
@@ -111,29 +114,41 @@ class FileFinder:
 
         return ([path for path in found if is_of(path)] or found) if len(found) > 1 else found
 
-    def _way_out(self, table: CsvTable, column: str) -> str:
-        cells = [cell for cell in table.cells(column) if cell]
+    def _way_out(self, cells: Sequence[str], column: str) -> str:
+        """What to do about *cells* of which no file is there."""
         if CONTENT in cells:
             return (
                 f"the column {column!r} contains the files themselves, which only images in a Parquet file may; write "
                 "each into a file (in Python: Path(f'{i}.png').write_bytes(row['image']['bytes'])), and its name into "
                 "this column"
             )
-        cell = next((cell for cell in cells if _is_foreign(cell)), "")
-        if cell:
-            there = self._below(base_name(cell))
-            where = os.path.relpath(there[0], self.folder).replace(os.sep, "/") if there else ""
-            if where:
-                here = [n for n in range(len(cell)) if where.endswith(cell.replace("\\", "/")[n:])]
-                shared = len(cell) - here[0]
-                return (
-                    f"these are paths of another machine, and {base_name(cell)} is here as {where}: "
-                    f"remove {cell[: len(cell) - shared]!r} from all paths"
-                )
-            return "these are paths of another machine: write them relative to the table's folder"
-        bare = not any(map(is_image, cells))
-        suffix = " and have their suffix (.jpg)" if bare else ""
+        foreign = next((cell for cell in cells if _is_foreign(cell)), "")
+        machine = "these are paths of another machine" if foreign else ""
+        wrong = (cell for cell in ([foreign] if foreign else cells) if os.path.dirname(cell.replace("\\", "/")))
+        if found := next(((cell, there[0]) for cell in wrong if (there := self._below(base_name(cell)))), None):
+            where = os.path.relpath(found[1], self.folder).replace(os.sep, "/")
+            said, fix = f"{base_name(found[0])} is here as {where}", _corrected(found[0], where)
+            return f"{machine}, and {said}: {fix}" if machine else f"{said}: {fix}"
+        if machine:
+            return f"{machine}: write them relative to the table's folder"
+        self._below("")
+        if not self._index:
+            return "there is no image in that folder or below it: put the images there"
+        suffix = " and have their suffix (.jpg)" if cells and not any(map(is_image, cells)) else ""
         return f"paths are relative to the table's folder{suffix}; correct them or remove the rows"
+
+
+def _corrected(cell: str, where: str) -> str:
+    """How the path in a *cell* becomes that of its file.
+
+    >>> _corrected("/home/me/images/1.png", "images/1.png"), _corrected("photos/1.png", "images/1.png")
+    ("remove '/home/me/' from all paths", "replace 'photos/' by 'images/' in all paths")
+    """
+    written, there = re.split(r"(?<=[\\/])", cell), re.split("(?<=/)", where)
+    pairs = zip(reversed(written), reversed(there), strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0].rstrip("\\/") == pair[1].rstrip("/"), pairs)) or 1
+    prefix, instead = "".join(written[:-same]), "".join(there[:-same])
+    return f"replace {prefix!r} by {instead!r} in all paths" if instead else f"remove {prefix!r} from all paths"
 
 
 def _is_foreign(cell: str) -> bool:
