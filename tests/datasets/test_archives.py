@@ -187,8 +187,16 @@ def test_a_broken_archive_in_an_archive_stays_packed_and_is_named(pets):
         "o.zip: in.zip: it cannot be unpacked (File is not a zip file)",
     )
     assert open_data(pets / "o.zip").notes[1:3] == data.notes[1:3]  # also when it is found again
+    assert [one.message for one in doctor(pets / "o.zip").warnings if one.kind == "left-out"] == [*data.notes[1:3]]
     many = zip_of(pets / "many.zip", **content, **{f"{i}.zip": b"PK" for i in range(9)})
     assert open_data(many).notes[1].startswith("many.zip: 9 archives in it not unpacked: 0.zip, 1.zip, 2.zip, 3.zip, ")
+
+
+def test_a_bomb_in_an_archive_is_refused(pets, monkeypatch):
+    monkeypatch.setattr(archives, "UNPACKED", 1 << 16)
+    inner = zip_of(pets / "in.zip", **{"a.bin": b"\0" * (1 << 24)})
+    with pytest.raises(DataError, match=r"o\.zip: in\.zip: more than .* if that is right, unpack it"):
+        open_data(zip_of(pets / "o.zip", **{"in.zip": inner.read_bytes()}))
 
 
 def test_nothing_but_a_broken_archive_says_why(pets):

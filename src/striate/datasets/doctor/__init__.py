@@ -9,11 +9,11 @@ from typing import Any
 
 from striate.datasets.dataset import DataSet
 from striate.datasets.doctor import classes, copies, folders, groups, images, masks, quality, shortcuts, values
-from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, Case, Check, DataProblem, Diagnosis
+from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, WARNING, Case, Check, DataProblem, Diagnosis
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import Data, open_data
 from striate.datasets.options import check_options
-from striate.datasets.sources.archives import is_archive, unpacked
+from striate.datasets.sources.archives import is_archive, unpacked, unpacked_notes
 from striate.errors import DataError
 from striate.tasks import Task
 
@@ -82,7 +82,9 @@ def _of_archive(found: Diagnosis, folder: str, archive: str) -> Diagnosis:
         message, fix = (text.replace(folder, archive) for text in (problem.message, fix))
         return replace(problem, message=message, fix=fix, files=files, groups=groups)
 
-    return replace(found, where=archive, problems=tuple(map(told, found.problems)))
+    found = replace(found, where=archive, problems=tuple(map(told, found.problems)))
+    fix = "copy or download the archive again; or unpack it yourself, and name the folder"
+    return found.with_problems(*(DataProblem("left-out", WARNING, note, fix) for note in unpacked_notes(Path(folder))))
 
 
 def _cannot_open(data: str | Path, error: DataError) -> DataProblem:

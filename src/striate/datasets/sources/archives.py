@@ -48,6 +48,10 @@ _SUFFIXES = {
 _held: dict[Path, int] = {}  # the locks of what this process has opened: nobody removes it
 
 
+class _BeyondRoomError(DataError):
+    """More comes out of an archive than may."""
+
+
 def is_archive(path: Path | str) -> bool:
     """Whether *path* is a file that is called as archives are that can be unpacked.
 
@@ -81,7 +85,9 @@ def unpacked(path: Path) -> Path:
 
 def unpacked_notes(folder: Path) -> tuple[str, ...]:
     """What was left out of a *folder* that is :func:`unpacked`."""
-    return (*json.loads((folder.parent / _NOTES).read_text()),)
+    with suppress(OSError, ValueError):
+        return (*json.loads((folder.parent / _NOTES).read_text()),)
+    return ()
 
 
 def written_images(paths: Sequence[Path], column: str, contents: Sequence[bytes | None]) -> list[str]:
@@ -195,7 +201,7 @@ def _unpack(path: Path, folder: Path, room: int, name: str, notes: list[str], de
     for n, size in enumerate((_from_zip if path.suffix.lower() == ".zip" else _from_tar)(path, folder, left)):
         spent += size
         if spent > room or n >= _MOST_FILES:
-            raise DataError(
+            raise _BeyondRoomError(
                 f"{path}: more than {size_text(room)} or {_MOST_FILES:,} files come out of its "
                 f"{size_text(path.stat().st_size)}, beyond what the disk, the cache (STRIATE_CACHE_LIMIT) or an "
                 "archive of that size lets expect; if that is right, unpack it, and name the folder"
@@ -207,17 +213,21 @@ def _unpack(path: Path, folder: Path, room: int, name: str, notes: list[str], de
         notes.append(f"{name}: {counted(len(inner), 'archive')} in it not unpacked: {listed(f.name for f in inner)}")
         return spent
     for file in inner:
-        called, place = f"{name}: {file.relative_to(folder).as_posix()}", file.with_name(_stem(file))
+        inside, place = file.relative_to(folder).as_posix(), file.with_name(_stem(file))
         if place.exists():
-            notes.append(f"{called}: not unpacked, as {place.name}/ is beside it")
+            notes.append(f"{name}: {inside}: not unpacked, as {place.name}/ is beside it")
             continue
         try:
-            spent += _unpack(file, place, room - spent, called, notes, depth + 1)
+            spent += _unpack(file, place, room - spent, f"{name}: {inside}", notes, depth + 1)
             file.unlink()
         except (DataError, *_DAMAGE) as error:  # it stays packed, and the rest is used
             why = str(error).removeprefix(f"{file}: ") if isinstance(error, DataError) else _damage(file, error)
-            notes.append(f"{called}: {why}")
-            shutil.rmtree(place)
+            if isinstance(error, _BeyondRoomError):
+                raise DataError(f"{path}: {inside}: {why}") from None
+            if getattr(error, "errno", None):  # not the archive's fault, such as a disk that is full
+                raise
+            notes.append(f"{name}: {inside}: {why}")
+            shutil.rmtree(place, ignore_errors=True)
     return spent
 
 
