@@ -64,10 +64,12 @@ def predictions_alone(module: nn.Module, shapes: Inputs) -> nn.Module:
     """*module*, in evaluation mode, or where it gives its predictions among other things (on an input of *shapes*) one
     with the same layers that gives these alone; the module that somebody else holds stays as it is.
     """
-    with torch.no_grad(), suppress(Exception):  # whatever somebody's code raises
-        if isinstance(module(*examples(module, shapes, real=True)[0]()), Tensor):
-            return module
-    if isinstance(module, torch.jit.ScriptModule):
+    try:
+        with torch.no_grad():
+            output = module(*examples(module, shapes, real=True)[0]())
+    except Exception:  # whatever somebody's code raises: who uses it says what is wrong
+        return module
+    if isinstance(output, Tensor) or isinstance(module, torch.jit.ScriptModule):
         return module
     shallow = copy(module)
     shallow._forward_hooks = OrderedDict(module._forward_hooks)
