@@ -134,7 +134,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(in_folder, photos):
     assert sum("cannot be read" in line for line in said) == 1  # the doctor leaves it to the reading
     list(run.events())
     run.finish()
-    assert "1 items that cannot be read" in (run.folder / "report.html").read_text()
+    assert "1 item: 1 that cannot be read" in (run.folder / "report.html").read_text()
 
 
 def test_one_bad_file_ends_no_run_though_it_is_its_classs_only_one_in_a_part(in_folder, photos):

@@ -15,6 +15,7 @@ from striate.errors import DataError, RecipeError, SpecError
 from striate.learning import Epoch, Speed, Step
 from striate.model.model import load
 from striate.run import measure, parts_for, prepare
+from striate.run.result import facts
 from unfitted import unfitted
 
 CONV = "conv 4 3 padding=1; relu; adaptivemaxpool 1; flatten; linear"
@@ -352,6 +353,19 @@ def test_a_row_without_a_file_or_a_target_ends_a_strict_run_alone(in_folder, pho
     assert "  t.csv line 22: no file 'data/gone.png' in ." in said
     problem = next(p for p in striate.doctor("t.csv").faults if p.kind == "incomplete")
     assert (problem.n, problem.files) == (2, ("t.csv line 23", "t.csv line 22"))
+    assert ("skipped", "2 items: 2 without a file or a target") in facts(run)
+
+
+def test_an_image_without_its_mask_ends_a_strict_run_alone(in_folder):
+    for folder in ("images", "masks"):
+        (in_folder / "data" / folder).mkdir(parents=True)
+        for i in range(10):
+            values = np.random.default_rng(i).integers(0, 2, (4, 4), np.uint8)
+            Image.fromarray(values).save(in_folder / "data" / folder / f"{i}.png")
+    (in_folder / "data" / "masks" / "3.png").unlink()
+    with pytest.raises(DataError, match=r"images/3\.png: no mask of that name; or omit --strict"):
+        prepare("data", "conv 2 1", strict=True)
+    assert ("skipped", "1 item: 1 without a file or a target") in facts(prepare("data", "conv 2 1"))
 
 
 def test_predictions_for_a_table_with_missing_files_have_a_row_for_each(in_folder, photos):

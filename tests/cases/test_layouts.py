@@ -573,7 +573,9 @@ def test_coco_with_runs_and_faults(tmp_path):
     assert not first or (first[0].read()[:, 1:3] == 1).all()
     text["annotations"][0]["segmentation"] = {"counts": [12, 24], "size": [SIDE, SIDE]}
     file.write_text(json.dumps(text))
-    assert "the outlines of 0.png cannot be read" in message(tmp_path)
+    (name, why), gone = open_data(tmp_path).skipped
+    assert (name, gone[0]) == ("_annotations.coco.json: 0.png", "_annotations.coco.json: gone.png")
+    assert why == "its objects cannot be read (ValueError: the lengths of runs do not add up to the image)"
     file.write_text('{"images": [], "annotations": 3, "categories": []}')
     assert "not COCO annotations" in message(tmp_path)
 

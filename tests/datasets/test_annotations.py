@@ -240,12 +240,13 @@ DAMAGED = {
     "VIA's annotations": (
         "via_region_data.json",
         '{"a": {"filename": "0.png", "file_attributes": {}, "regions": [{"shape_attributes": {"name": "rect"}}]}}',
-        "not VIA's annotations (KeyError: 'x'); export them again",
+        "via_region_data.json: 1 of 1 image cannot be used: via_region_data.json: 0.png (its objects cannot be read "
+        "(KeyError: 'x'))",
     ),
     "CVAT's annotations": (
         "annotations.xml",
         '<annotations><image name="0.png" width="99999999" height="9999999"/></annotations>',
-        "0.png is said to be of 99999999x9999999 pixels",
+        "0.png (its objects cannot be read (ValueError: it is said to be of 99999999x9999999 pixels))",
     ),
 }
 
@@ -270,7 +271,7 @@ def test_a_damaged_file_of_an_image_is_skipped_and_named(images):
     assert why.startswith("not LabelMe's annotations (JSONDecodeError")
     for file in files[4:]:  # with the first half of all: no slip
         file.write_text('{"shapes": [{"label": "x", "points": 3}]}')
-    with pytest.raises(DataError, match=r"1\.json: not LabelMe's annotations"):
+    with pytest.raises(DataError, match=r": 3 of 6 files cannot be used: \S+1\.json \(not LabelMe's annotations"):
         open_data(images)
 
 
@@ -279,7 +280,7 @@ def test_annotations_without_any_of_their_images(images, tool):
     WRITERS[tool](images, [[("cat", SQUARE, "polygon")]] * 6)
     for path in (images / "images").glob("*.png"):
         path.unlink()
-    listed = "none of the 6 images that it lists (0.png, 1.png, 2.png and 3 more) is in"
+    listed = "none of the 6 images that it lists are in"
     said = {
         "LabelMe's JSON": ": 6 files of LabelMe's JSON, none of their images (called 0, 1, 2 and 3 more, as the files",
         "CVAT's annotations": f".xml: {listed} {images}",
@@ -293,7 +294,51 @@ def test_annotations_without_any_of_their_images(images, tool):
 @pytest.mark.parametrize("far", ["1e300", "NaN"])
 def test_an_outline_far_beyond_the_image(images, far):
     labelme(images, [[("cat", SQUARE, "polygon")]] * 6)
-    path = images / "images" / "1.json"
-    path.write_text(path.read_text().replace("[1, 1]", f"[1, {far}]"))
-    with pytest.raises(DataError, match="leads far beyond the image"):
+    files = [images / "images" / f"{i}.json" for i in range(6)]
+    files[1].write_text(files[1].read_text().replace("[1, 1]", f"[1, {far}]"))
+    data = open_data(images)
+    assert data.skipped == (("1.json: 1.png", "an outline leads far beyond the image; correct it"),)
+    assert sum(map(len, data.parts.values())) == 5
+    for file in files[2:4]:
+        file.write_text(files[1].read_text())
+    with pytest.raises(DataError, match=r"3 of 6 images cannot be used: 1\.json: 1\.png \(an outline leads far"):
         open_data(images)
+
+
+@pytest.mark.parametrize("tool", ["LabelMe's JSON", "CVAT's annotations"])
+def test_an_image_that_was_turned_or_resized_since_is_skipped_and_named(images, tool):
+    WRITERS[tool](images, [[("cat", SQUARE, "polygon")]] * 6)
+    Image.new("RGB", (HEIGHT, WIDTH)).save(images / "images" / "4.png")
+    data = open_data(images)
+    ((name, why),) = data.skipped
+    assert name.endswith(": 4.png")
+    turned = "it seems drawn on the image before its EXIF turned it"
+    assert why == (
+        f"not of its image's size: annotated as 9x6 pixels, its image 6x9 ({turned}); annotate the image as it is"
+    )
+    assert sum(map(len, data.parts.values())) == 5
+    assert [problem.files for problem in doctor(images).faults if problem.kind == "mask-size"] == [(name,)]
+
+
+@pytest.mark.parametrize("tool", ["CVAT's annotations", "VIA's annotations"])
+def test_one_damaged_entry_of_many_is_skipped_and_named(images, tool):
+    WRITERS[tool](images, [[("cat", SQUARE, "polygon")]] * 6)
+    path = next(path for path in images.iterdir() if path.is_file())
+    wrong = {"CVAT's annotations": ('points="1,1', 'points="x,1'), "VIA's annotations": ("[1, 3, 3, 1]", "[1, 3]")}[
+        tool
+    ]
+    path.write_text(path.read_text().replace(*wrong, 1))
+    data = open_data(images)
+    ((name, why),) = data.skipped
+    assert (name, sum(map(len, data.parts.values()))) == (f"{path.name}: 0.png", 5)
+    assert why.startswith("its objects cannot be read (ValueError: ")
+
+
+def test_a_list_of_images_half_of_which_are_not_there(images):
+    cvat(images, [[("cat", SQUARE, "polygon")]] * 12)
+    with pytest.raises(DataError) as caught:
+        open_data(images)
+    assert str(caught.value) == (
+        f"{images / 'annotations.xml'}: only 6 of the 12 images that it lists are in {images} or below it (not 6.png, "
+        "7.png, 8.png and 3 more); put them there, under these names, or remove their entries"
+    )

@@ -94,7 +94,7 @@ def test_names_in_folders_and_with_endings(tmp_path, picture, mask):
     assert data.notes == ()
 
 
-def test_what_has_no_partner_is_left_out_and_noted(tmp_path, pairs, picture, mask):
+def test_what_has_no_partner_is_left_out_and_named(tmp_path, pairs, picture, mask):
     pairs(tmp_path, [[[0, 1]]])
     for i in range(7):
         picture(tmp_path / "images" / f"a{i}.png")
@@ -102,9 +102,10 @@ def test_what_has_no_partner_is_left_out_and_noted(tmp_path, pairs, picture, mas
     data = open_masks(tmp_path)
     assert len(data.train) == 1
     assert data.classes == ("background", "foreground")
-    assert data.notes == (
-        "train: 7 images without a mask skipped: a0.png, a1.png, a2.png, a3.png, a4.png and 2 more",
-        "train: 1 mask without an image skipped: over.png",
+    assert data.notes == ()
+    assert data.skipped == (
+        *((str(tmp_path / "images" / f"a{i}.png"), "no mask of that name") for i in range(7)),
+        (str(tmp_path / "masks" / "over.png"), "no image of that name"),
     )
 
 
@@ -335,7 +336,8 @@ def test_masks_of_another_size(tmp_path, pairs, mask):
     data = open_masks(tmp_path)
     assert len(data.train) == 1
     assert data.classes == ("background", "foreground")
-    assert "train: 1 mask not of the image's size skipped, the first 1.png: 3x1 pixels, its image 2x1" in data.notes
+    uneven = str(tmp_path / "masks" / "1.png")
+    assert data.skipped == ((uneven, "not of its image's size: 3x1 pixels, its image 2x1"),)
     mask(tmp_path / "masks" / "0.png", [[0], [1]])
     assert message(tmp_path) == (
         "FOLDER/masks: no mask has the size of its image (2 pairs; 0.png: 1x2 pixels, its image 2x1 (it seems drawn on "

@@ -90,7 +90,11 @@ def train_command(
         ),
     ] = None,
     strict: Annotated[
-        bool, of_data("--strict", help="Stop at an unreadable file, or a row without one. [default: skip it]")
+        bool,
+        of_data(
+            "--strict",
+            help="Stop at an unreadable file, a row without a file, an image without its mask. [default: skip it]",
+        ),
     ] = False,
     recipe: Annotated[
         str | None,

@@ -294,6 +294,7 @@ class _Preparation:
             device=self.device,
             augment=augment,
             input=self.dataset.input,
+            skipped=len(self.dataset.skipped),
             begun_from=_begun_from(choice),
             keep_epochs=choice.keep_epochs,
             init=choice.init,

@@ -63,7 +63,7 @@ class RunOptions:
         resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that
             fits the data, if not given.
-        strict: Stop at an item that cannot be read, or has no file or target, instead of skipping and naming it.
+        strict: Stop at an item that cannot be read, or has no file, target or mask, instead of skipping and naming it.
         keep_epochs: Keep the model of every epoch in the folder's ``epochs/``, to animate how its kernels change.
         page: Write the network's live page beside the report: ``page.html``, as :func:`striate.view` makes it.
         baseline: Fit a plain model on the training split too, and say whether the network is better.

@@ -121,6 +121,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     recipe, contract = run.recipe, run.model.contract
     counts = {name: f"{len(arrays):,}" for name, arrays in run.parts.items()}
     broken = sum(len(arrays.broken) for arrays in run.parts.values())
+    skipped = [f"{broken:,} that cannot be read"] * bool(broken)
+    skipped += [f"{run.skipped:,} without a file or a target"] * bool(run.skipped)
     sides = shape_text(contract.input)
     fewer = f"{len(run.history)} of " * (len(run.history) < recipe.epochs)  # it stopped early
     epochs = fewer + counted(recipe.epochs, "epoch")
@@ -141,7 +143,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("training and validation", run.verdict.line() if run.verdict else ""),
         ("baseline", run.beside.line().partition(" ")[2] if run.beside else ""),
         ("calibration", run.sureness.line()),
-        ("skipped", f"{broken:,} items that cannot be read" if broken else ""),
+        ("skipped", f"{counted(broken + run.skipped, 'item')}: {', '.join(skipped)}" if skipped else ""),
     ]
     warnings = [("warning", text) for text in _wrong(run)]
     return [*warnings, *((label, value) for label, value in found if value)]

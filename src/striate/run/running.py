@@ -65,6 +65,7 @@ class Run:
     device: torch.device
     augment: Augment
     input: tuple[int, ...]  # an item as it comes
+    skipped: int = 0  # what the data name and has no file or no target, and so is no item
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_epoch: int | None = None
     seconds: float = 0.0

@@ -15,16 +15,15 @@ from striate.datasets.open import is_class_folders, seen_through
 from striate.datasets.sources.folders import FROM_FOLDERS, classes_in, folds_in, hidden_images, odd_in_folds, of_classes
 from striate.datasets.sources.folders_names import PARENT
 from striate.datasets.sources.folders_splits import find_splits, split_role
-from striate.datasets.sources.masks import without_partner
+from striate.datasets.sources.mask_values import UNEVEN
+from striate.datasets.sources.masks import NO_IMAGE, NO_MASK
 from striate.errors import DataError, counted, listed, listed_quoted
-from striate.model.image import header
 from striate.model.opening import each_image_under, folder_contents, is_hidden
 
 _UNREAD = {
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw", ".tga", ".exr", ".dcm",
 }  # fmt: skip
-
-
+_ALONE = (NO_MASK, NO_IMAGE)
 _MOST_PARTS = 20  # more classes than that are no splits
 
 
@@ -73,14 +72,8 @@ def _class_folders(case: Case) -> Iterator[DataProblem]:
 
 def _partners(case: Case) -> Iterator[DataProblem]:
     """Images without a mask, masks without an image, and pairs of different sizes, in folders of both."""
-    if case.root is None or not case.data.task.per_pixel:
-        return
-    alone: list[str] = []
-    uneven: list[str] = []
-    if case.data.train.mask_files:
-        single, pairs = without_partner(seen_through(case.root))
-        alone = [str(path) for path in single]
-        uneven = [str(mask) for image, mask in pairs if _differ(image, mask)]
+    alone = [name for name, why in case.data.skipped if why in _ALONE]
+    uneven = [name for name, why in case.data.skipped if why.startswith(UNEVEN)]
     if alone:
         message = f"{counted(len(alone), 'file')} without a partner: an image and its mask must have the same name"
         yield DataProblem("mismatched-stems", FAULT, message, "rename, complete or remove them", tuple(alone))
@@ -89,21 +82,11 @@ def _partners(case: Case) -> Iterator[DataProblem]:
         yield DataProblem("mask-size", FAULT, message, "draw the mask on the image as it is, upright", tuple(uneven))
 
 
-def _differ(image: Path, mask: Path) -> bool:
-    try:
-        return header(image)[1] != header(mask)[1]
-    except DataError:  # named as unreadable
-        return False
-
-
 def _opening_notes(case: Case) -> Iterator[DataProblem]:
     """What was noted when the data was opened, but for what the checks say better."""
     said = (
         "hidden folders",
         "capitals or spaces",
-        "without a mask",
-        "without an image",
-        "image's size",
         "transparent",
         "are ignored",
         "every class folder contains",
@@ -116,7 +99,7 @@ def _opening_notes(case: Case) -> Iterator[DataProblem]:
 
 def _incomplete(case: Case) -> Iterator[DataProblem]:
     """What is listed, and has no file or no target."""
-    if skipped := case.data.skipped:
+    if skipped := [(name, why) for name, why in case.data.skipped if not why.startswith((*_ALONE, UNEVEN))]:
         names, reasons = zip(*skipped, strict=True)
         message = f"{counted(len(skipped), 'item')} without a readable file or a target"
         fix = "complete or remove them (training skips them)"

@@ -21,6 +21,7 @@ from striate.model.image import header
 
 NAMES = "classes.txt"
 NAME_FILES = (NAMES, "class_dict.csv", "labelmap.txt", "label_colors.txt")
+UNEVEN = "not of its image's size"  # the reason for what is skipped
 IGNORED = {"unlabelled", "unlabeled", "unlabel", "void", "ignore", "ignored", "don't care", "dont care"}
 BINARY = ("background", "foreground")  # the classes of masks of 0 and 1, or 0 and 255, that nothing names
 _LOSSY = {".jpg", ".jpeg", ".jpe", ".webp"}
@@ -96,7 +97,7 @@ def split_masks(pairs: Sequence[tuple[Path, MaskFile]]) -> SplitMasks:
     good = [(image, mask, look) for (image, mask), look in zip(pairs, looks, strict=True) if not look.fault]
     if not good:
         raise DataError(f"none of the {len(looks)} masks can be read; the first: {pairs[0][1]}: {looks[0].fault}")
-    differences = {mask: _unevenness(look.size, image) for image, mask, look in good}
+    differences = {mask: unevenness(look.size, image) for image, mask, look in good}
     even = {mask: sorted(look.pixels) for _, mask, look in good if not differences[mask]}
     values = sorted(set().union(*even.values()))
     if even:
@@ -106,8 +107,10 @@ def split_masks(pairs: Sequence[tuple[Path, MaskFile]]) -> SplitMasks:
     return SplitMasks(tuple(values), uneven, any(look.grey for _, _, look in good))
 
 
-def _unevenness(shape: tuple[int, ...], image: Path) -> str:
-    """How the size of a mask differs from that of its image, upright; "" where it does not, or cannot be known."""
+def unevenness(shape: tuple[int, ...], image: Path) -> str:
+    """How the size of a mask, or of what its outlines were drawn on, differs from that of its *image*, upright; ""
+    where it does not, or cannot be known.
+    """
     try:
         _, size = header(image)
     except DataError:

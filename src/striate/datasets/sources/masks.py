@@ -8,18 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import Broken, DataSet, Part
 from striate.datasets.mask_recipe import MaskFile, MaskRecipe
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders import skipped, typical
 from striate.datasets.sources.folders_splits import split_role
-from striate.datasets.sources.mask_values import NAME_FILES, SplitMasks, mask_meaning, split_masks
+from striate.datasets.sources.mask_values import NAME_FILES, UNEVEN, SplitMasks, mask_meaning, split_masks
 from striate.datasets.sources.masks_pairs import MASK_WORDS, Matched, matched
 from striate.datasets.sources.masks_places import MaskSides, listed_missing, mask_places, named_pair
 from striate.errors import DataError, counted, listed
 from striate.model.opening import folder_contents, images_under
 from striate.tasks import SEGMENTATION
 
+NO_MASK, NO_IMAGE = "no mask of that name", "no image of that name"  # reasons for what is skipped
 _LAYOUT = "arrange them as images/NAME.jpg and masks/NAME.png"
 Pairs = list[tuple[Path, MaskFile]]  # an image and its mask
 
@@ -29,7 +30,7 @@ def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
 
     ``images/`` and ``masks/`` (or any two folders, or one, with such content) are in *folder*, or in its splits, or
     contain those. Images and masks are paired by their names (:func:`~striate.datasets.sources.masks_pairs.matched`);
-    what has no partner is skipped and noted. Several masks of an image are put together. What the classes are: see
+    what has no partner is skipped. Several masks of an image are put together. What the classes are: see
     :func:`~striate.datasets.sources.mask_values.mask_meaning`.
 
     Raises:
@@ -42,12 +43,14 @@ def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
         there = " and ".join(f"{split}/" for split in places)
         raise DataError(f"{folder}: there is {there} with images and masks, but no train/ to learn from")
     pairs, looked, notes = {}, {}, _without_masks(folder, places)
+    skipped: list[Broken] = []
     names: dict[int, str] = {}
     for split, sides in places.items():
-        found, unpaired, names = _pairs(sides, options.mask_threshold, names)
+        found, unpaired, names, several = _pairs(sides, options.mask_threshold, names)
         looked[split] = split_masks(found)
         pairs[split], uneven = _of_one_size(sides[1].folder, found, looked[split])
-        notes += [f"{split}: {note}" for note in (*unpaired, *uneven)]
+        notes += [f"{split}: {note}" for note in several]
+        skipped += [*unpaired, *uneven]
     images, masks = places["train"]
     if images.folder == masks.folder:
         why = f"from images and masks in {images.folder.name}/"
@@ -57,7 +60,7 @@ def open_masks(folder: Path, options: DataOptions | None = None) -> DataSet:
         why = f"from {first}/ and {second}/"
     by_lists = images.listed is not None and not images.by_item
     missing = listed_missing(folder, SEGMENTATION.name, images_under(images.folder)) if by_lists else ()
-    return replace(mask_data(folder, pairs, looked, why, notes, names), skipped=missing)
+    return replace(mask_data(folder, pairs, looked, why, notes, names), skipped=(*skipped, *missing))
 
 
 def _without_masks(folder: Path, places: dict[str, MaskSides]) -> list[str]:
@@ -108,25 +111,12 @@ def mask_data(
     )
 
 
-def without_partner(folder: Path) -> tuple[list[Path], list[tuple[Path, Path]]]:
-    """The files without a partner where there are images and masks below *folder*, and all pairs of one mask each."""
-    alone: list[Path] = []
-    pairs = []
-    for images, masks in mask_places(folder, True).values():
-        if not masks.files:  # texts of outlines, for one
-            continue
-        photos = dict(images.stems)
-        found = matched(list(photos), masks.stems)
-        alone += [path for stem, path in photos.items() if stem not in found.of] if not images.listed else []
-        alone += found.over if not masks.listed else []
-        pairs += [(photos[stem], of[0][1]) for stem, of in found.of.items() if len(of) == 1]
-    return alone, pairs
-
-
 # ------------------------------------------------------------------------------------------------ pairs
-def _pairs(sides: MaskSides, threshold: int | None, names: dict[int, str]) -> tuple[Pairs, list[str], dict[int, str]]:
-    """The images that have a mask, with it; notes about those that have none, and about masks without image; and what
-    the values are called, where masks of several classes are put together (*names*: those so far).
+def _pairs(
+    sides: MaskSides, threshold: int | None, names: dict[int, str]
+) -> tuple[Pairs, list[Broken], dict[int, str], list[str]]:
+    """The images that have a mask, with it; those that have none, and masks without image; what the values are called,
+    where masks of several classes are put together (*names*: those so far), and a note about these.
     """
     images, masks = sides
     photos, drawn = images.stems, masks.stems
@@ -137,20 +127,19 @@ def _pairs(sides: MaskSides, threshold: int | None, names: dict[int, str]) -> tu
     found = matched([stem for stem, _ in photos], drawn)
     recipes, names = _joined(masks.folder, found, threshold, names, masks.by_item)
     pairs: Pairs = [(path, recipes[stem]) for stem, path in photos if stem in recipes]
-    alone = [path.name for stem, path in photos if stem not in recipes]
-    over = [path.name for path in found.over]
+    alone = [path for stem, path in photos if stem not in recipes]
     if not pairs:
-        ours, theirs = (listed(sorted(of), 3) or "nothing" for of in (alone, over))
+        ours, theirs = (listed(sorted(path.name for path in of), 3) or "nothing" for of in (alone, found.over))
         raise DataError(
             f"{images.folder.parent}: no mask in {masks.folder.name}/ has the name of an image in "
             f"{images.folder.name}/ ({theirs}; {ours}); {_LAYOUT}"
         )
-    notes = [f"{counted(len(alone), 'image')} without a mask skipped: {listed(alone)}"] if alone else []
-    notes += [f"{counted(len(over), 'mask')} without an image skipped: {listed(sorted(over))}"] if over else []
+    skipped = [(str(path), NO_MASK) for path in alone] + [(str(path), NO_IMAGE) for path in sorted(found.over)]
+    notes = []
     if several := sum(isinstance(mask, MaskRecipe) and len(mask.files) > 1 for _, mask in pairs):
         how = "each a class by its name" if names else "put together into one"
         notes.append(f"{counted(several, 'image')} with several masks, {how}")
-    return pairs, notes, names
+    return pairs, skipped, names, notes
 
 
 def _joined(
@@ -190,18 +179,17 @@ def _class_word(rest: str) -> str:
     return " ".join(word for word in re.findall(r"[^\W\d_]+", rest.lower()) if word not in MASK_WORDS)
 
 
-def _of_one_size(folder: Path, pairs: Pairs, looked: SplitMasks) -> tuple[Pairs, list[str]]:
-    """The pairs whose mask has its image's size, and a note about the others."""
-    if not looked.uneven:
-        return pairs, []
-    first = next(iter(looked.uneven))
-    what = f"{first.name}: {looked.uneven[first]}"
-    if len(looked.uneven) == len(pairs):
+def _of_one_size(folder: Path, pairs: Pairs, looked: SplitMasks) -> tuple[Pairs, list[Broken]]:
+    """The pairs whose mask has its image's size, and the other masks."""
+    uneven = looked.uneven
+    if uneven and len(uneven) == len(pairs):
+        first = next(iter(uneven))
         raise DataError(
-            f"{folder}: no mask has the size of its image ({counted(len(pairs), 'pair')}; {what}); draw it on the image"
+            f"{folder}: no mask has the size of its image ({counted(len(pairs), 'pair')}; {first.name}: "
+            f"{uneven[first]}); draw it on the image"
         )
-    left = [(image, mask) for image, mask in pairs if mask not in looked.uneven]
-    return left, [f"{counted(len(looked.uneven), 'mask')} not of the image's size skipped, the first {what}"]
+    left = [(image, mask) for image, mask in pairs if mask not in uneven]
+    return left, [(str(mask), f"{UNEVEN}: {why}") for mask, why in uneven.items()]
 
 
 def _part(pairs: Pairs) -> Part:

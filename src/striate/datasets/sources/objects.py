@@ -14,7 +14,7 @@ from striate.datasets.dataset import SPLITS, Broken, DataSet, Part
 from striate.datasets.mask_recipe import MaskRecipe, OutlinedObject
 from striate.datasets.sources.folders import typical
 from striate.datasets.sources.folders_splits import split_role
-from striate.datasets.sources.mask_values import split_masks
+from striate.datasets.sources.mask_values import UNEVEN, split_masks, unevenness
 from striate.datasets.sources.masks import Pairs, mask_data
 from striate.errors import DataError, counted, listed
 from striate.model.image import header
@@ -88,12 +88,12 @@ def annotated_data_set(
         task: What to take them for; with another than segmentation, outlines are not used. None: what they look like.
         called: The names of labels that are numbers.
         notes: Those so far.
-        skipped: What is annotated or listed and is not there.
+        skipped: What is annotated or listed and is not there, or damaged.
         used: Names of files that are no images and no clutter either.
 
     Raises:
         DataError: There is nothing to train on; masks are wanted and there are boxes only, or a class each, and an
-            image has several; an outline is damaged.
+            image has several; half of the outlines or more do not fit their images.
     """
     if "train" not in splits:
         raise DataError(f"{folder}: there are objects of {' and '.join(splits) or 'no image'}, but none of train")
@@ -102,6 +102,8 @@ def annotated_data_set(
     names = {n: (called or {}).get(label, label) for n, label in enumerate(classes)}
     outlined = any(one.is_outlined for of in splits.values() for row in of for one in row.objects)
     if outlined and (task is None or task.per_pixel):
+        splits, unfit = _fitting(folder, splits)
+        skipped = [*skipped, *unfit]
         pairs: dict[str, Pairs] = {s: [(row.image, _mask(row, classes)) for row in of] for s, of in splits.items()}
         looked = {split: split_masks(found) for split, found in pairs.items()}
         values = {0: "background"} | {n + 1: name for n, name in names.items()}
@@ -161,6 +163,37 @@ def _labelled(
 
 
 # ------------------------------------------------------------------------------------------------ masks
+def _fitting(folder: Path, splits: Annotated) -> tuple[Annotated, list[Broken]]:
+    """The images whose outlines fit them, and the others."""
+    kept: dict[str, list[AnnotatedImage]] = {}
+    unfit = []
+    for split, rows in splits.items():
+        for row in rows:
+            if fault := _misfit(row):
+                unfit.append((f"{row.file.name}: {row.image.name}", fault))
+            else:
+                kept.setdefault(split, []).append(row)
+    check_few(folder, unfit, sum(map(len, splits.values())), "image")
+    if "train" not in kept:
+        raise DataError(f"{folder}: no image of train can be used; {unfit[0][0]}: {unfit[0][1]}")
+    return kept, unfit
+
+
+def _misfit(row: AnnotatedImage) -> str:
+    """Why the outlines cannot be those of the image; "" where they can."""
+    if any(not abs(v) <= _FARTHEST for one in row.objects for points in one.drawn for v in points):
+        return "an outline leads far beyond the image; correct it"
+    uneven = unevenness(row.size, row.image) if row.size else ""
+    return f"{UNEVEN}: annotated as {uneven}; annotate the image as it is" if uneven else ""
+
+
+def check_few(where: Path, unusable: Sequence[Broken], n: int, what: str) -> None:
+    """DataError where half of *n* items or more are unusable, so that it is no slip."""
+    if unusable and 2 * len(unusable) >= n:
+        some = listed((f"{name} ({why})" for name, why in unusable), 3)
+        raise DataError(f"{where}: {len(unusable):,} of {counted(n, what)} cannot be used: {some}")
+
+
 def _mask(row: AnnotatedImage, classes: tuple[str, ...]) -> MaskRecipe:
     """Outlines as a mask: of the class with number *n*, pixels are n + 1; large objects first, as the others may lie
     on them.
@@ -173,8 +206,6 @@ def _mask(row: AnnotatedImage, classes: tuple[str, ...]) -> MaskRecipe:
         polygons = tuple(
             tuple(v * side for v, side in zip(points, sides * (len(points) // 2), strict=False)) for points in one.drawn
         )
-        if any(not abs(v) <= _FARTHEST for points in polygons for v in points):
-            raise DataError(f"{row.file}: an outline of {row.image.name} leads far beyond the image; correct it")
         shapes.append(OutlinedObject(place[one.label], polygons, one.runs))
     return MaskRecipe((row.file, row.image), size=size, shapes=tuple(shapes), numbered=classes)
 

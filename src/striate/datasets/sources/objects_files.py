@@ -18,7 +18,7 @@ from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.masks_pairs import IMAGE_WORDS, MASK_WORDS
 from striate.datasets.sources.masks_places import has_mask_files, image_sets, listed_missing
-from striate.datasets.sources.objects import AnnotatedImage, annotated_data_set, split_of
+from striate.datasets.sources.objects import AnnotatedImage, annotated_data_set, check_few, split_of
 from striate.datasets.sources.objects_readers import OfOne, file_text, read_labelme, read_voc, read_yolo
 from striate.errors import DataError, counted, listed
 from striate.model.opening import each_image_under, folder_contents, images_under, is_hidden
@@ -61,7 +61,7 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
             "are); put the images beside them, or into images/"
         )
     notes = [f"{counted(len(alone), 'image')} without a {suffix} file skipped: {listed(alone, 3)}"] if alone else []
-    splits, damaged = _read_all(found, read)
+    splits, damaged = _read_all(folder, found, read)
     return annotated_data_set(
         folder,
         splits,
@@ -75,7 +75,7 @@ def open_object_files(folder: Path, options: DataOptions | None = None) -> DataS
 
 
 def _read_all(
-    found: Mapping[str, Sequence[tuple[Path, Path]]], read: OfOne
+    folder: Path, found: Mapping[str, Sequence[tuple[Path, Path]]], read: OfOne
 ) -> tuple[dict[str, list[AnnotatedImage]], list[Broken]]:
     """What the files say of their images, by split; and the damaged files, which are skipped with their images.
 
@@ -83,16 +83,15 @@ def _read_all(
         DataError: Half of the files or more are damaged.
     """
     splits: dict[str, list[AnnotatedImage]] = {}
-    damaged: list[tuple[Path, DataError]] = []
+    damaged: list[Broken] = []
     for split, pairs in found.items():
         for image, file in pairs:
             try:
-                splits.setdefault(split, []).append(AnnotatedImage(image, file, read(file)))
+                splits.setdefault(split, []).append(AnnotatedImage(image, file, *read(file)))
             except DataError as error:
-                damaged.append((file, error))
-    if damaged and 2 * len(damaged) >= sum(map(len, found.values())):
-        raise damaged[0][1]
-    return splits, [(str(file), str(error).removeprefix(f"{file}: ")) for file, error in damaged]
+                damaged.append((str(file), str(error).removeprefix(f"{file}: ")))
+    check_few(folder, damaged, sum(map(len, found.values())), "file")
+    return splits, damaged
 
 
 # ------------------------------------------------------------------------------------------------ where they are
@@ -114,7 +113,7 @@ def _format(folder: Path) -> tuple[str, OfOne, str] | None:
 
 def _is_of(path: Path, read: OfOne) -> bool:
     try:
-        return bool(read(path))
+        return bool(read(path).objects)
     except DataError:
         return False
 

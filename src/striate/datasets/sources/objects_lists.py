@@ -14,7 +14,7 @@ from striate.datasets.dataset import SPLITS, Broken, DataSet
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.masks_pairs import IMAGE_WORDS
-from striate.datasets.sources.objects import AnnotatedImage, annotated_data_set, split_of
+from striate.datasets.sources.objects import AnnotatedImage, annotated_data_set, check_few, split_of
 from striate.datasets.sources.objects_readers import ObjectList, OfMany, read_coco, read_cvat, read_via
 from striate.errors import DataError, counted, listed
 from striate.files import check_regular
@@ -23,6 +23,7 @@ from striate.model.opening import folder_contents, images_under
 _LARGEST = 1 << 30  # bytes of a file
 _LOOKED = 1 << 16  # bytes at each end that are searched for the words of a format
 _FEW = 12  # files of a suffix in a folder: more are of an image each
+_ABSENT = "the image is not there"
 _PLACES = ("annotations", "annotation")
 _FORMATS: tuple[tuple[str, str, int, tuple[bytes, ...], OfMany], ...] = (  # so many of the words are in each
     ("COCO annotations", ".json", 2, (b'"images"', b'"annotations"', b'"categories"'), read_coco),
@@ -117,17 +118,24 @@ def _format(path: Path) -> tuple[str, OfMany] | None:
 def _there(
     folder: Path, file: Path, said: ObjectList, split: str
 ) -> tuple[dict[str, list[AnnotatedImage]], list[Broken]]:
-    """The images that a file of a *split* tells of, by split, and those that are not there."""
+    """The images that a file of a *split* tells of, by split, and those that are not there or cannot be read.
+
+    Raises:
+        DataError: They are half of them or more; or a name may mean several images.
+    """
     there: dict[str, list[Path]] = {}
     for image in _images(folder, file, split):
         there.setdefault(image.name, []).append(image)
     found: dict[str, list[AnnotatedImage]] = {}
-    missing = []
+    missing: list[Broken] = []
     for one in said.images:
+        if one.fault:
+            missing.append((f"{file.name}: {one.name}", one.fault))
+            continue
         name = PurePosixPath(one.name.replace("\\", "/")).as_posix()
         same = there.get(name.rpartition("/")[2], [])
         if not same:
-            missing.append((f"{file.name}: {one.name}", "the image is not there"))
+            missing.append((f"{file.name}: {one.name}", _ABSENT))
             continue
         own = split_role(one.split) if split_role(one.split) in SPLITS else ""
         same = _likeliest(same, name, (file.parent, folder), split or own)
@@ -136,12 +144,14 @@ def _there(
             raise DataError(f"{file}: {one.name!r} is ambiguous: found as {where}; write its folder before its name")
         role = split or own or split_of(same[0], folder) or "train"
         found.setdefault(role, []).append(AnnotatedImage(same[0], file, one.objects, one.size))
-    if not found:
-        names = listed((one.name for one in said.images), 3)
+    absent = [name.removeprefix(f"{file.name}: ") for name, why in missing if why == _ABSENT]
+    if 2 * len(absent) >= len(said.images):
+        n = f"only {sum(map(len, found.values())):,}" if found else "none"
         raise DataError(
-            f"{file}: none of the {counted(len(said.images), 'image')} that it lists ({names}) is in {folder} or below "
-            "it; put them there, under these names"
+            f"{file}: {n} of the {counted(len(said.images), 'image')} that it lists are in {folder} or below it (not "
+            f"{listed(absent, 3)}); put them there, under these names, or remove their entries"
         )
+    check_few(file, missing, len(said.images), "image")
     return found, missing
 
 

@@ -13,6 +13,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -55,7 +56,14 @@ def _read_as(path: Path, what: str) -> Iterator[None]:
 
 
 # ------------------------------------------------------------------------------------------------ of one image
-def read_yolo(path: Path) -> list[ImageObject]:
+class OneImage(NamedTuple):
+    """What a file says of its image: its objects, its height and width."""
+
+    objects: Sequence[ImageObject]
+    size: tuple[int, int] | None = None
+
+
+def read_yolo(path: Path) -> OneImage:
     """``number x y width height`` in each line, or ``number x y x y x y ...``, all as shares of the image's sides."""
     found = []
     for n, line in enumerate(file_text(path).splitlines(), 1):
@@ -74,24 +82,25 @@ def read_yolo(path: Path) -> list[ImageObject]:
         outlines = (values,) if len(values) >= 6 and len(values) % 2 == 0 else ()
         box = () if outlines else _box(values[0] - values[2] / 2, values[1] - values[3] / 2, *values[2:4])
         found.append(ImageObject(str(int(label)), outlines, box=box, shares=True))
-    return found
+    return OneImage(found)
 
 
-def read_voc(path: Path) -> list[ImageObject]:
+def read_voc(path: Path) -> OneImage:
     """``<object><name>cat</name>...</object>`` for each object."""
     names = [" ".join((one.findtext("name") or "").split()) for one in _xml(path, "annotation").iter("object")]
-    return [ImageObject(name) for name in names if name]
+    return OneImage([ImageObject(name) for name in names if name])
 
 
-def read_labelme(path: Path) -> list[ImageObject]:
-    """``shapes``, each with a ``label``, a ``shape_type`` and its ``points``."""
+def read_labelme(path: Path) -> OneImage:
+    """``shapes``, each with a ``label``, a ``shape_type`` and its ``points``; ``imageHeight``, ``imageWidth``."""
     with _read_as(path, "LabelMe's annotations"):
         content = read_json(path, _LARGEST)
-        size = content.get("imageHeight"), content.get("imageWidth")
-        return [_labelme(one, size) for one in content["shapes"]]
+        height, width = content.get("imageHeight"), content.get("imageWidth")
+        size = (int(height), int(width)) if height and width else None
+        return OneImage([_labelme(one, size) for one in content["shapes"]], size)
 
 
-def _labelme(shape: dict[str, Any], size: tuple[Any, Any]) -> ImageObject:
+def _labelme(shape: dict[str, Any], size: tuple[int, int] | None) -> ImageObject:
     label, kind = str(shape["label"]).strip(), shape.get("shape_type", "polygon")
     points = [(float(x), float(y)) for x, y in shape["points"]]
     if kind == "rectangle":
@@ -99,10 +108,10 @@ def _labelme(shape: dict[str, Any], size: tuple[Any, Any]) -> ImageObject:
     if kind == "circle":
         (x, y), edge = points
         return ImageObject(label, (_ellipse(x, y, *[math.dist((x, y), edge)] * 2),))
-    if kind == "mask" and shape.get("mask") and None not in size:
+    if kind == "mask" and shape.get("mask") and size:
         (x, y), *_ = points
         inside = _decoded(shape["mask"]) != 0
-        return ImageObject(label, runs=_down(inside, round(x), round(y), (int(size[0]), int(size[1]))))
+        return ImageObject(label, runs=_down(inside, round(x), round(y), size))
     return ImageObject(label, (tuple(v for point in points for v in point),) if kind == "polygon" else ())
 
 
@@ -116,12 +125,15 @@ def _decoded(text: str) -> np.ndarray:
 
 # ------------------------------------------------------------------------------------------------ of many images
 class ListedImage(NamedTuple):
-    """What a file says of one image: its name, its objects, its height and width, its split."""
+    """What a file says of one image: its name, its objects, its height and width, its split; or why it cannot be
+    read.
+    """
 
     name: str
-    objects: Sequence[ImageObject]
+    objects: Sequence[ImageObject] = ()
     size: tuple[int, int] | None = None
     split: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,17 @@ class ObjectList:
     called: Mapping[str, str] = field(default_factory=dict)
 
 
+def _listed(name: str, read: Callable[[], OneImage], split: str = "") -> ListedImage:
+    """What is said of an image, or why that cannot be read, which ends nothing."""
+    try:
+        objects, size = read()
+        if size and not (min(size) > 0 and size[0] * size[1] < _MOST):
+            raise ValueError(f"it is said to be of {size[1]}x{size[0]} pixels")
+        return ListedImage(name, objects, size, split)
+    except _DAMAGE as error:
+        return ListedImage(name, fault=f"its objects cannot be read ({type(error).__name__}: {error})")
+
+
 def read_coco(path: Path) -> ObjectList:
     """``images``, ``annotations`` and ``categories``."""
     with _read_as(path, "COCO annotations"):
@@ -140,30 +163,22 @@ def read_coco(path: Path) -> ObjectList:
         objects: dict[Any, list[dict[str, Any]]] = {}
         for one in content["annotations"]:
             objects.setdefault(one["image_id"], []).append(one | {"category_id": str(int(one["category_id"]))})
-        listed = [({"id": i["id"], "file_name": str(i["file_name"])} | i) for i in content["images"]]
-    return ObjectList([_coco_image(path, image, objects.get(image["id"], []), called) for image in listed], called)
+        listed = [(i | {"id": i["id"], "file_name": str(i["file_name"])}) for i in content["images"]]
+    found = [
+        _listed(image["file_name"], partial(_coco_image, image, objects.get(image["id"], []), called))
+        for image in listed
+    ]
+    return ObjectList(found, called)
 
 
-def _coco_image(
-    path: Path, image: dict[str, Any], objects: Sequence[dict[str, Any]], called: Mapping[str, str]
-) -> ListedImage:
-    name = str(image["file_name"])
-    try:
-        size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
-        found = [
-            ImageObject(one["category_id"], *_coco_outline(one.get(_OUTLINE), size), _coco_box(one.get("bbox")))
-            for one in objects
-            if one["category_id"] in called
-        ]
-    except _DAMAGE as error:
-        raise DataError(f"{path}: the outlines of {name} cannot be read ({error!r})") from None
-    return ListedImage(name, found, _checked(path, name, size))
-
-
-def _checked(path: Path, name: str, size: tuple[int, int] | None) -> tuple[int, int] | None:
-    if size and not (min(size) > 0 and size[0] * size[1] < _MOST):
-        raise DataError(f"{path}: {name} is said to be of {size[1]}x{size[0]} pixels")
-    return size
+def _coco_image(image: dict[str, Any], objects: Sequence[dict[str, Any]], called: Mapping[str, str]) -> OneImage:
+    size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
+    found = [
+        ImageObject(one["category_id"], *_coco_outline(one.get(_OUTLINE), size), _coco_box(one.get("bbox")))
+        for one in objects
+        if one["category_id"] in called
+    ]
+    return OneImage(found, size)
 
 
 def _coco_outline(outline: Any, size: tuple[int, int] | None) -> tuple[tuple[tuple[float, ...], ...], tuple[int, ...]]:
@@ -204,13 +219,13 @@ def _unpacked(text: str) -> list[int]:
 def read_cvat(path: Path) -> ObjectList:
     """``<image name= width= height=>`` with ``<box>``, ``<polygon>``, ``<ellipse>``, ``<mask>``, ``<tag>`` in it."""
     with _read_as(path, "CVAT's annotations for images"):
-        found = []
-        for image in _xml(path, "annotations").iter("image"):
-            size = int(image.attrib["height"]), int(image.attrib["width"])
-            _checked(path, image.attrib["name"], size)
-            objects = [_cvat(one, size) for one in image if "label" in one.attrib]
-            found.append(ListedImage(image.attrib["name"], objects, size, image.get("subset", "")))
-    return ObjectList(found)
+        images = [*_xml(path, "annotations").iter("image")]
+        return ObjectList([_listed(i.attrib["name"], partial(_cvat_image, i), i.get("subset", "")) for i in images])
+
+
+def _cvat_image(image: ElementTree.Element) -> OneImage:
+    size = int(image.attrib["height"]), int(image.attrib["width"])
+    return OneImage([_cvat(one, size) for one in image if "label" in one.attrib], size)
 
 
 def _cvat(one: ElementTree.Element, size: tuple[int, int]) -> ImageObject:
@@ -250,18 +265,25 @@ def read_via(path: Path) -> ObjectList:
     """Images by ``filename`` with their ``regions``; in CSV a region in each line."""
     with _read_as(path, "VIA's annotations"):
         if path.suffix.lower() == ".csv":
-            regions: dict[str, list[Any]] = {}
+            regions: dict[str, list[tuple[str, str]]] = {}
             for row in csv.DictReader(file_text(path).splitlines()):
-                shape = json.loads(row["region_shape_attributes"] or "{}")
-                inside = json.loads(row["region_attributes"] or "{}")
-                one = {"shape_attributes": shape, "region_attributes": inside}
-                regions.setdefault(row.get("filename") or row["#filename"], []).extend([one] if shape or inside else [])
-            return ObjectList([ListedImage(name, [*map(_via, of)]) for name, of in regions.items()])
+                of = regions.setdefault(row.get("filename") or row["#filename"], [])
+                one = row["region_shape_attributes"] or "{}", row["region_attributes"] or "{}"
+                of += [one] if {*one} != {"{}"} else []
+            return ObjectList([_listed(name, partial(_via_rows, of)) for name, of in regions.items()])
         content = read_json(path, _LARGEST)
         images = content.get("_via_img_metadata", content)
-        every = [(str(image["filename"]), image["regions"]) for image in images.values()]
-        found = [(name, of.values() if isinstance(of, dict) else of) for name, of in every]
-        return ObjectList([ListedImage(name, [*map(_via, of)]) for name, of in found])
+        return ObjectList([_listed(str(one["filename"]), partial(_via_image, one)) for one in images.values()])
+
+
+def _via_rows(rows: Sequence[tuple[str, str]]) -> OneImage:
+    regions = [(json.loads(shape), json.loads(inside)) for shape, inside in rows]
+    return OneImage([_via({"shape_attributes": shape, "region_attributes": inside}) for shape, inside in regions])
+
+
+def _via_image(image: dict[str, Any]) -> OneImage:
+    regions = image["regions"]
+    return OneImage([*map(_via, regions.values() if isinstance(regions, dict) else regions)])
 
 
 def _via(region: dict[str, Any]) -> ImageObject:
@@ -330,5 +352,5 @@ def _xml(path: Path, tag: str) -> ElementTree.Element:
     return tree
 
 
-OfOne = Callable[[Path], Sequence[ImageObject]]
+OfOne = Callable[[Path], OneImage]
 OfMany = Callable[[Path], ObjectList]
