@@ -49,7 +49,7 @@ def bare(module: nn.Module, x: Tensor, y: Tensor, batch: int, how: Speed, *, pla
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, fused=None if plain else True)
     images, classes = x, y
     mean, std = (torch.full((1, x.shape[1], 1, 1), value) for value in (0.5, 0.25))
-    with using_threads(how.threads):
+    with using_threads(how.threads), how.applied(module):
         begun = time.perf_counter()
         for numbers in torch.randperm(len(images)).split(batch):
             x, y = images[numbers].float().div_(255).sub_(mean).div_(std), classes[numbers]
@@ -63,11 +63,11 @@ def bare(module: nn.Module, x: Tensor, y: Tensor, batch: int, how: Speed, *, pla
 
 def product(net: str, x: Tensor, y: Tensor, batch: int, how: Speed) -> float:
     """Seconds of the training steps of a run with everything but its validation."""
-    settings = {"precision": how.precision, "memory_format": how.memory_format, "threads": how.threads}
-    recipe = Recipe(**RECIPE.as_dict() | settings | {"batch_size": batch})
+    recipe = Recipe(**RECIPE.as_dict() | {"batch_size": batch})
     with tempfile.TemporaryDirectory() as folder:
         data = (x.numpy(), y.numpy())
         run = prepare(data, net, recipe, input=tuple(x.shape[1:]), out=f"{folder}/run")
+        run.speed = how  # as it would choose itself for a longer run
         begun, steps = time.perf_counter(), 0
         for event in run.events():
             if not isinstance(event, Step):

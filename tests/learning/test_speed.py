@@ -260,7 +260,8 @@ def test_threads_are_as_before_afterwards():
 
 
 @given(st.builds(Speed, st.sampled_from(["float32", "bf16"]), st.sampled_from(["contiguous", "channels_last"]),
-                 st.integers(0, 64), st.booleans(), st.lists(st.text()).map(tuple)))  # fmt: skip
+                 st.integers(0, 64), st.booleans(), st.lists(st.text()).map(tuple),
+                 st.lists(st.text()).map(tuple)))  # fmt: skip
 def test_it_comes_back_from_json(how):
     assert Speed.from_dict(json.loads(json.dumps(how.as_dict()))) == how
 
@@ -307,6 +308,7 @@ class TestBusyWatch:
 def test_a_recipe_says_it_in_words():
     assert str(Speed.of(Recipe(precision="bf16", threads=1))) == "bf16, contiguous, 1 thread"
     assert str(replace(Speed(), compiled=True)) == "float32, contiguous, compiled"
+    assert str(Speed(matmul_layers=("fc6",))) == "float32, contiguous, fc6 by matrix multiplication"
 
 
 def test_a_layer_in_float32_is_called_with_all_that_it_takes():

@@ -17,9 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import listed
+from striate.learning.matmul import multiplied
 from striate.learning.modules import each_tensor, leading_tensor
 from striate.learning.recipe import MEMORY_FORMATS, PRECISIONS, Recipe
 from striate.threads import processors
+
+LAYERS_BY_NAME = ("float32_layers", "matmul_layers")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Speed:
         compiled: By ``torch.compile``.
         float32_layers: With bf16: layers that are computed in float32 all the same, since they are faster so (a first
             convolution of one channel, for example).
+        matmul_layers: Layers that are one matrix multiplication, and faster when computed so (``learning/matmul.py``).
         seconds: Of a step, as measured; None where nothing was.
         plain_seconds: Of the same step in float32, contiguous, with all threads.
         note: Why nothing was measured, where it should have been.
@@ -47,6 +51,7 @@ class Speed:
     threads: int = 0
     compiled: bool = False
     float32_layers: tuple[str, ...] = ()
+    matmul_layers: tuple[str, ...] = ()
     seconds: float | None = None
     plain_seconds: float | None = None
     note: str = ""
@@ -71,6 +76,7 @@ class Speed:
         others = f" ({listed(self.float32_layers, 3)} in float32)" if self.float32_layers else ""
         words = [self.precision + others, self.memory_format.replace("_", "-")]
         words += [f"{self.threads} thread{'s' * (self.threads != 1)}"] * bool(self.threads)
+        words += [f"{listed(self.matmul_layers, 3)} by matrix multiplication"] * bool(self.matmul_layers)
         return ", ".join([*words, *["compiled"] * self.compiled])
 
     @property
@@ -100,14 +106,17 @@ class Speed:
 
     @contextmanager
     def applied(self, module: nn.Module) -> Iterator[None]:
-        """The layers of *module* that are computed in float32 are so, until it ends."""
-        parts = [module.get_submodule(name) for name in self.float32_layers]
-        for part in parts:
-            part.forward = partial(_in_float32, part.forward)
+        """The layers of *module* that are computed in float32 or by a matrix multiplication are so, until it ends."""
+        parts = {name: module.get_submodule(name) for name in (*self.matmul_layers, *self.float32_layers)}
+        for name, part in parts.items():
+            if name in self.matmul_layers:
+                part.forward = partial(multiplied, part, part.forward)
+            if name in self.float32_layers:
+                part.forward = partial(_in_float32, part.forward)
         try:
             yield
         finally:
-            for part in parts:
+            for part in parts.values():
                 del part.forward
 
     def autocast(self, device: torch.device) -> Any:
@@ -117,7 +126,7 @@ class Speed:
     def as_dict(self) -> dict[str, Any]:
         """As ``recipe.json`` has it; only here, since processors differ, with the kind of processor."""
         names = ("precision", "memory_format", "threads", "compiled")
-        layers = {"float32_layers": list(self.float32_layers)}
+        layers = {name: list(getattr(self, name)) for name in LAYERS_BY_NAME}
         return {name: getattr(self, name) for name in names} | layers | {"processor": _processor()}
 
     @classmethod
@@ -126,7 +135,7 @@ class Speed:
         if not isinstance(values, dict) or values.get("processor") != _processor():
             return None
         known = {name: values.get(name, getattr(cls, name)) for name in cls().as_dict() if name != "processor"}
-        found = cls(**known | {"float32_layers": tuple(map(str, known["float32_layers"]))})
+        found = cls(**known | {name: tuple(map(str, known[name])) for name in LAYERS_BY_NAME})
         right = found.precision in PRECISIONS and found.memory_format in MEMORY_FORMATS
         return found if right and isinstance(found.threads, int) and 0 <= found.threads <= 4096 else None
 

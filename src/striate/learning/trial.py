@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from striate.learning.matmul import AVERAGES, CONVOLUTIONS, multiplies
+from striate.learning.modules import leading_tensor
 from striate.learning.recipe import Recipe
 from striate.learning.speed import Speed, scores_in, using_threads
 
@@ -98,6 +100,36 @@ class _Trial:
                 found = scores_in(speed, self.scores_of, self.x)
         return tuple(slow) if _near([scores], [found], NETWORK_BOUND) else None
 
+    def matmul_layers(self, speed: Speed, kinds: tuple[type[nn.Module], ...]) -> tuple[str, ...]:
+        """The layers of these *kinds* that are one matrix multiplication here, where that leaves scores and gradients
+        as they are.
+        """
+        found: list[str] = []
+
+        def note(name: str, part: nn.Module, args: tuple[Any, ...]) -> None:
+            found.extend([name] * (name not in found and any(multiplies(part, x) for x in args[:1])))
+
+        of_kind = [(name, part) for name, part in self.module.named_modules() if type(part) in kinds]
+        hooks = [part.register_forward_pre_hook(partial(note, name)) for name, part in of_kind]
+        exact = replace(speed, precision="float32", float32_layers=(), matmul_layers=())
+        few = _Trial(self.scores_of, self.module, _mean_square, self.x[:2])
+        with using_threads(speed.threads):
+            try:
+                expected = few.step(exact) if hooks else None
+            finally:
+                for hook in hooks:
+                    hook.remove()
+            if not found or expected is None:
+                return ()
+            with replace(exact, matmul_layers=tuple(found)).applied(self.module):
+                scores, gradients = few.step(exact)
+        right = _near([expected[0]], [scores], LAYER_BOUND) and _near(expected[1], gradients, LAYER_BOUND)
+        return tuple(found) if right else ()
+
+
+def _mean_square(scores: Any) -> Tensor:
+    return leading_tensor(scores).float().square().mean()
+
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 
@@ -158,11 +190,12 @@ def measure_speed(
 ) -> Speed:
     """The fastest way to compute a step of *module* that gives the right numbers, tried on a *batch*.
 
-    Float32 in channels-last order with all threads is measured first; then one thread, bfloat16, and plain order, each
-    only where it is faster by ``GAIN``. It takes at most 0.5 seconds or 2% of the expected training time, whichever is
-    less (but at least a step or two), on a part of the batch where a step is long. What *recipe* says is kept.
-    Bfloat16 is taken only where the outputs and gradients of every layer agree with float32's within ``LAYER_BOUND``,
-    and the scores within ``NETWORK_BOUND``. The module, its statistics and torch's generator are as before.
+    Float32 in channels-last order with all threads is measured first; then one thread, bfloat16, layers as matrix
+    multiplications (:mod:`striate.learning.matmul`), and plain order, each only where it is faster by ``GAIN``. It
+    takes at most 0.5 seconds or 2% of the expected training time, whichever is less (but at least a step or two), on a
+    part of the batch where a step is long. What *recipe* says is kept. Bfloat16 is taken only where the outputs and
+    gradients of every layer agree with float32's within ``LAYER_BOUND``, and the scores within ``NETWORK_BOUND``. The
+    module, its statistics and torch's generator are as before.
 
     Args:
         module: What is trained, in training mode.
@@ -235,6 +268,10 @@ def _search(
         if slow is not None:
             # of a part of the batch, the weights' own conversion to bfloat16 takes a larger part of the time
             attempt(replace(half, float32_layers=slow), always=True, gain=GAIN if count == items else 1.0)
+    usual = best
+    for kinds in (CONVOLUTIONS + AVERAGES, CONVOLUTIONS, AVERAGES):
+        if worth and (layers := trial.matmul_layers(usual, kinds)):
+            attempt(replace(usual, matmul_layers=layers), always=True)
     attempt(replace(best, memory_format=plain.memory_format))
     attempt(plain)
     return replace(best, seconds=times[best], plain_seconds=times.get(plain))
@@ -248,7 +285,7 @@ def _bf16_is_no_trap(trial: _Trial, speed: Speed, seconds: float) -> bool:
     """Whether two items go through in bfloat16 in not many times what they take in float32: else a step could take
     a minute.
     """
-    few = _Trial(trial.scores_of, trial.module, lambda scores: scores.float().square().mean(), trial.x[:2])
+    few = _Trial(trial.scores_of, trial.module, _mean_square, trial.x[:2])
     half = replace(speed, precision="bf16")
     with using_threads(speed.threads), torch.no_grad():
         once = _clocked(lambda: scores_in(half, few.scores_of, few.x), few.x.device)
