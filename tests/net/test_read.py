@@ -17,7 +17,7 @@ from strategies import examples, nets
 from striate.analysis import infer, receptive
 from striate.analysis.footprint import footprints
 from striate.analysis.sizes import Sizes
-from striate.analysis.windows import resized
+from striate.analysis.windows import axis_rules
 from striate.errors import SpecError
 from striate.net import build
 from striate.net.read import check_module, read
@@ -250,7 +250,8 @@ def test_a_resized_map_reads_the_positions_whose_gradient_is_not_zero(how, size)
     axis = receptive(graph, infer(graph)[0])[0][graph.output][0]
     assert axis.spans == tuple((min(ones), max(ones)) for mask in found if (ones := bits(mask)))
     fits = Sizes(graph)
-    assert all(fits.fits((1, n, n)) == (resized(graph.nodes[0].op.windows[0], n) > 0) for n in range(1, 9))
+    (rule,) = axis_rules(graph.nodes[0].op, 2)[0]
+    assert all(fits.fits((1, n, n)) == (rule.output(n) > 0) for n in range(1, 9))
 
 
 def bits(mask):

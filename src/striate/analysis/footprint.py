@@ -7,14 +7,14 @@ window may read the outermost pixels of the input, and a later padding does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache, reduce
+from itertools import chain
 from operator import or_
 
-from striate.analysis.windows import Window, opaque_windows, resized_reads, windows
+from striate.analysis.windows import AxisRule, Transposed, Window, axis_rules
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
-from striate.spec.op import Shape, fits_rank, per_axis
+from striate.spec.op import Shape, fits_rank
 
 Pixels = list[int]  # of every unit a bit mask: bit p is set where it reads pixel p
 LONGEST = 8192  # units along an axis that are followed one by one
@@ -26,20 +26,17 @@ def irregular(graph: Graph, rank: int) -> bool:
     if max(graph.input[-rank:]) > LONGEST:
         return False
     cropped = gaps = padded = False
-    for op in {node.op: None for node in graph.nodes}:
-        if isinstance(op, ops.Crop):
-            cropped = True
-        elif isinstance(op, ops.Conv | ops.TableConv | ops.Pool) and fits_rank(op, rank):
-            for w in windows(op, rank):
-                gaps |= w.dilation > 1 or w.stride > 1
-                padded |= w.padding > 0 or w.ceil or (w.stride > 1 and w.dilation > 1)
-        elif isinstance(op, ops.ConvTranspose):
-            padded = True
-        elif isinstance(op, ops.Opaque):
-            for w, _ in opaque_windows(op) if op.reach == "window" else ():
-                gaps |= w.dilation > 1 or w.stride > 1
-                padded |= w.padding > 0 or w.more > 0
-                cropped |= w.padding < 0 or w.padding + w.more < 0
+    for op in {node.op: None for node in graph.nodes if fits_rank(node.op, rank)}:
+        for rule in chain(*axis_rules(op, rank)):
+            match rule:
+                case Window() as w:
+                    gaps |= w.dilation > 1 or w.stride > 1
+                    padded |= w.padding > 0 or w.more > 0 or w.ceil or (w.stride > 1 and w.dilation > 1)
+                    cropped |= w.padding < 0 or w.padding + w.more < 0
+                case Transposed():
+                    padded = True
+                case _:
+                    pass
     return padded and (cropped or gaps)
 
 
@@ -54,47 +51,36 @@ def complete(graph: Graph, shapes: dict[str, Shape], rank: int) -> set[str]:
     """
     found = {"input"}
     for node in graph.nodes:
-        op = node.op
-        if not found.isdisjoint(node.inputs) and (
-            type(op) not in MOVING or _reads_all(op, shapes[node.inputs[0]][1:], rank)
-        ):
+        if not found.isdisjoint(node.inputs) and _reads_all(node.op, shapes[node.inputs[0]][1:], rank):
             found.add(node.name)
     return found
 
 
-# What may leave units unread
-MOVING = {
-    ops.Crop, ops.Conv, ops.TableConv, ops.MaxPool, ops.AvgPool, ops.SumPool, ops.ConvTranspose, ops.Opaque,
-}  # fmt: skip
-
-
+@lru_cache(maxsize=1024)
 def _reads_all(op: ops.Op, extents: tuple[int, ...], rank: int) -> bool:
     """Whether no unit before it stays unread, as far as that is quick to say."""
-    if isinstance(op, ops.Opaque) and op.reach != "window":
-        return op.reach in ("place", "map")
-    if len(extents) != rank or not fits_rank(op, rank):
+    if isinstance(op, ops.Opaque) and op.reach not in ("place", "map", "window"):
         return False
-    match op:
-        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool():
-            return all(map(_covers, windows(op, rank), extents))
-        case ops.ConvTranspose():
-            each = zip(per_axis(op.padding, rank), per_axis(op.kernel, rank), strict=True)
-            return op.dilation == 1 and all(p < k for p, k in each)
-        case ops.Opaque():
-            return len(op.windows) == rank and all(
-                _covers(w, n * factor) for (w, factor), n in zip(opaque_windows(op), extents, strict=True)
-            )
-        case _:
-            return False
+    rules = axis_rules(op, rank) if fits_rank(op, rank) else ()
+    if not any(rules):
+        return bool(rules)
+    return len(rules) == len(extents) == rank and all(map(_cover, rules, extents))
 
 
-@lru_cache(maxsize=1024)
-def _covers(w: Window, size: int) -> bool:
-    if w.padding < 0 or w.padding + w.more < 0:
-        return False
-    if w.stride == 1:
-        return w.output(size) >= w.dilation
-    return w.dilation == 1 and w.stride <= w.kernel and not w.unread(size)
+def _cover(rules: tuple[AxisRule, ...], size: int) -> bool:
+    for rule in rules:
+        match rule:
+            case Window() as w if w.padding < 0 or w.padding + w.more < 0:
+                return False
+            case Window(stride=1) as w if w.output(size) < w.dilation:
+                return False
+            case Window() as w if w.stride > 1 and (w.dilation > 1 or w.stride > w.kernel or w.unread(size)):
+                return False
+            case Transposed() as t if t.dilation > 1 or t.padding >= t.kernel:
+                return False
+            case _:
+                size = rule.output(size)
+    return True
 
 
 def footprints(graph: Graph, shapes: dict[str, Shape], axis: int, rank: int) -> dict[str, Pixels]:
@@ -131,47 +117,13 @@ def _read(node: Node, inputs: list[Pixels], shapes: dict[str, Shape], axis: int,
         if any(len(each) not in (1, longest) for each in inputs):
             return None
         return [reduce(or_, (each[i] if len(each) > 1 else each[0] for each in inputs)) for i in range(longest)]
-    if not n:
+    if not n or (len(source) == 1 and shapes[node.inputs[0]][1:][axis] > 1):  # one for all positions of a whole map
         return source
-    if n > LONGEST:
-        return None
-    reads = _reads(op, len(source), n, axis, rank)
-    if reads is None:
-        return source if len(source) == n else None
-    return [reduce(or_, (source[i] for i in indices if 0 <= i < len(source)), 0) for indices in reads]
-
-
-def _reads(op: ops.Op, size: int, out: int, axis: int, rank: int) -> Iterable[Iterable[int]] | None:
-    """For each of *out* units the units before it that it reads; None: its own."""
-
-    def of(value: int | tuple[int, ...]) -> int:
-        return per_axis(value, rank)[axis]
-
-    match op:
-        case ops.Crop():
-            return ((i + of(op.margin),) for i in range(out))
-        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool():
-            w: Window = windows(op, rank)[axis]
-            return (range(i * w.stride - w.padding, i * w.stride - w.padding + w.span, w.dilation) for i in range(out))
-        case ops.ConvTranspose():
-            stride, padding, taps = of(op.stride), of(op.padding), [j * of(op.dilation) for j in range(of(op.kernel))]
-            return (
-                [(i + padding - tap) // stride for tap in taps if (i + padding - tap) % stride == 0] for i in range(out)
-            )
-        case ops.Upsample():
-            scale = of(op.scale)
-            if op.mode == "nearest":
-                return ((i // scale,) for i in range(out))
-            between = ((2 * i + 1 - scale, 2 * scale) for i in range(out))
-            last = size - 1
-            return ((min(max(p // q, 0), last), min(max(-(-p // q), 0), last)) for p, q in between)
-        case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
-            return (range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
-        case ops.Opaque(reach="resize") if len(op.windows) == rank:
-            return resized_reads(op.windows[axis], size, out)
-        case ops.Opaque(reach="window") if len(op.windows) == rank:
-            w, factor = opaque_windows(op)[axis]
-            starts = (i * w.stride - w.padding for i in range(out))
-            return ([j // factor for j in range(at, at + w.span, w.dilation)] for at in starts)
-        case _:
+    rules = axis_rules(op, rank)
+    for rule in rules[axis] if len(rules) == rank else ():
+        units, before = max(1, rule.output(len(source))), source
+        if units > LONGEST:
             return None
+        reads = rule.reads(units, len(before))
+        source = [reduce(or_, (before[i] for i in each if 0 <= i < len(before)), 0) for each in reads]
+    return source if len(source) == n else None

@@ -15,14 +15,13 @@ from functools import lru_cache, reduce
 from itertools import chain
 from math import gcd, lcm
 from operator import or_
-from typing import assert_never
 
 from striate.analysis.footprint import complete, footprints, irregular
 from striate.analysis.shapes import Problem
-from striate.analysis.windows import Window, opaque_windows, resized_reads, transposed, windows
+from striate.analysis.windows import Adaptive, AxisRule, axis_rules
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
-from striate.spec.op import Pointwise, Shape, fits_rank, per_axis, sizes, word
+from striate.spec.op import Shape, fits_rank, sizes, word
 
 LISTED = 16384  # units along an axis, or a period of them, that are listed
 Span = tuple[int, int] | None  # first and last pixel, both seen; None: the unit sees nothing
@@ -125,8 +124,7 @@ def _axes_of(
         return _through(node, node.op, inputs, shapes, problems)
     if isinstance(node.op, ops.Join):
         return _joined(node, inputs, shapes, problems)
-    source = node.inputs[0]
-    return _seen(node.op, inputs[0], shapes[source], shapes["input"])
+    return _seen(node.op, inputs[0], shapes[node.inputs[0]], shapes["input"])
 
 
 class _TooManyError(Exception):
@@ -175,10 +173,8 @@ def _seen(op: ops.Op, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tup
         return axes if known else ()  # axes that an opaque part has made: nobody knows which is which
     if not isinstance(op, ops.Linear | ops.RBF | ops.Embedding) and not (extents and fits_rank(op, len(extents))):
         return axes  # flat features, or a fault that the shapes report
-    pixels, rank = input[-len(axes) :], len(extents)
+    pixels = input[-len(axes) :]
     match op:
-        case Pointwise() | ops.LRN() | ops.PadChannels():
-            return axes
         case ops.Embedding():
             return (Axis(),)
         case ops.Flatten():
@@ -186,23 +182,8 @@ def _seen(op: ops.Op, axes: tuple[Axis, ...], shape: Shape, input: Shape) -> tup
         case ops.Linear() | ops.RBF():
             flat = extents or tuple(axis.units or 1 for axis in axes)
             return tuple(_whole(axis, n, px) for axis, n, px in zip(axes, flat, pixels, strict=False))
-        case ops.Crop():
-            margins = per_axis(op.margin, rank)
-            return tuple(_windowed(a, Window(1, 1, -m)) for a, m in zip(axes, margins, strict=True))
-        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool():
-            return tuple(_windowed(axis, w) for axis, w in zip(axes, windows(op, rank), strict=True))
-        case ops.ConvTranspose():
-            fields = [per_axis(v, rank) for v in (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)]
-            return tuple(_transposed(axis, *numbers) for axis, *numbers in zip(axes, *fields, strict=True))
-        case ops.Upsample():
-            return tuple(_upsampled(a, s, op.mode) for a, s in zip(axes, per_axis(op.scale, rank), strict=True))
-        case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
-            each = zip(axes, extents, per_axis(op.out, rank), pixels, strict=True)
-            return tuple(_adapted(*numbers) for numbers in each)
-        case ops.Add() | ops.Multiply() | ops.Concat() | ops.Opaque():
-            raise AssertionError("joins and opaque parts have rules of their own, above")
         case _:
-            assert_never(op)
+            return tuple(map(_along, axes, axis_rules(op, len(extents)), extents, pixels))
 
 
 def _union(spans: Iterable[Span]) -> Span:
@@ -225,71 +206,28 @@ def _whole(axis: Axis, units: int, pixels: int) -> Axis:
     return Axis((span and (max(0, span[0]), min(pixels - 1, span[1])),), 0, whole=True)
 
 
+def _along(axis: Axis, rules: tuple[AxisRule, ...], size: int, pixels: int) -> Axis:
+    """What the units behind *rules* see, over *size* units that see *axis*, of the *pixels* that there are."""
+    for rule in rules:
+        axis, size = _moved(axis, rule, size, pixels), rule.output(size)
+    return axis
+
+
 @lru_cache(maxsize=1024)  # both axes of a square net, and every repeat of a block
-def _windowed(axis: Axis, w: Window) -> Axis:
-    if axis.whole:
-        return axis
-    reads = range(0, w.span, w.dilation)
-    if axis.units is not None:
-        units = max(1, w.output(axis.units))
-        spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in _listable(units, len(reads)))
-        return Axis(tuple(spans), 0, units)
-    period = len(axis.spans)
-    if period == 1:
-        reads = range(0, w.span, max(1, w.span - 1))  # the ends suffice
-    repeat = period // gcd(period, w.stride)
-    spans = (_union(axis.at(i * w.stride - w.padding + j) for j in reads) for i in _listable(repeat, len(reads)))
-    return Axis(tuple(spans), axis.advance * w.stride * repeat // period)
-
-
-def _transposed(axis: Axis, kernel: int, stride: int, padding: int, extra: int, dilation: int) -> Axis:
-    """Unit ``i`` of the input writes to the outputs ``i * stride - padding + j * dilation``."""
-
-    def read(output: int) -> Iterable[Span]:
-        for j in range(kernel):
-            index, rest = divmod(output + padding - j * dilation, stride)
-            if rest == 0:
-                yield axis.at(index)
-
-    if axis.whole:
-        return axis
-    if axis.units is not None:
-        units = max(1, transposed(axis.units, kernel, stride, padding, extra, dilation))
-        return Axis(tuple(_union(read(i)) for i in _listable(units, kernel)), 0, units)
-    return Axis(tuple(_union(read(i)) for i in _listable(len(axis.spans) * stride, kernel)), axis.advance)
-
-
-def _upsampled(axis: Axis, scale: int, mode: str) -> Axis:
-    """Output ``i`` reads input ``i // scale``, or the two around ``(i + 1/2) / scale - 1/2``."""
-
-    def read(i: int) -> Iterable[Span]:
-        if mode == "nearest":
-            return [axis.at(i // scale)]
-        place, whole = 2 * i + 1 - scale, 2 * scale
-        return [axis.at(place // whole), axis.at(-(-place // whole))]
-
-    if axis.whole:
-        return axis
-    units = None if axis.units is None else axis.units * scale
-    return Axis(tuple(_union(read(i)) for i in _listable(len(axis.spans) * scale)), axis.advance, units)
-
-
-def _adapted(axis: Axis, size: int, out: int, pixels: int) -> Axis:
-    """Output ``i`` reads the inputs from ``floor(i * size / out)`` to ``ceil((i + 1) * size / out) - 1``."""
-    if out == 1 or axis.whole:
+def _moved(axis: Axis, rule: AxisRule, size: int, pixels: int) -> Axis:
+    if axis.whole or rule == Adaptive(1):
         return _whole(axis, size, pixels)
-    if size % out == 0:
-        return _windowed(axis, Window(size // out, size // out, 0))
-    reads = ((i * size // out, -(-(i + 1) * size // out)) for i in _listable(out, size // out + 2))
-    return Axis(tuple(_union(axis.at(j) for j in range(a, b)) for a, b in reads), 0, out)
-
-
-def _resized(axis: Axis, window: tuple[int, ...], size: int, out: int) -> Axis:
-    """The units of a map that was resized, listed one by one."""
-    if axis.whole:
-        return axis
-    reads = resized_reads(window, size, len(_listable(out, 4)))
-    return Axis(tuple(_union(map(axis.at, each)) for each in reads), 0, out)
+    step, (first, *_) = rule.step(size), rule.reads(1, size)
+    if axis.units is not None or step is None:  # listed one by one, up to the ends
+        size = size if axis.units is None else axis.units
+        reads = rule.reads(len(_listable(max(1, rule.output(size)), len(first))), size)
+        return Axis(tuple(_union(map(axis.at, each)) for each in reads), 0, max(1, rule.output(size)))
+    period = len(axis.spans)
+    repeat = period * step.denominator // gcd(period * step.denominator, step.numerator)
+    reads = rule.reads(len(_listable(repeat, len(first) if period > 1 else 2)), size)
+    if period == 1:
+        reads = ((each[0], each[-1]) if each else () for each in reads)  # the ends suffice
+    return Axis(tuple(_union(map(axis.at, each)) for each in reads), int(axis.advance * step * repeat / period))
 
 
 def _joined(
@@ -347,15 +285,10 @@ def _through(
     if op.reach == "map" and len(source) == len(axes) + 1:
         each = zip(axes, source[1:], shapes["input"][-len(axes) :], strict=True)
         return tuple(_whole(axis, n, pixels) for axis, n, pixels in each)
-    if op.reach == "window":
+    if op.reach in ("window", "resize"):
         if not len(op.windows) == len(axes) == len(source) - 1:
             return ()
-        enlarged = (_upsampled(a, factor, "nearest") for a, (_, factor) in zip(axes, opaque_windows(op), strict=True))
-        return tuple(_windowed(a, w) for a, (w, _) in zip(enlarged, opaque_windows(op), strict=True))
-    if op.reach == "resize":
-        if not len(op.windows) == len(axes) == len(source) - 1:
-            return ()
-        return tuple(map(_resized, axes, op.windows, source[1:], op.output[1:]))
+        return tuple(map(_along, axes, axis_rules(op, len(axes)), source[1:], shapes["input"][-len(axes) :]))
     if len(source) > len(axes) and len(op.output) > len(axes):
         kept = op.output[-len(axes) :] == source[-len(axes) :]
     else:

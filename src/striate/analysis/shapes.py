@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from math import gcd, prod
 from typing import assert_never
 
-from striate.analysis.windows import Windowed, transposed, windows
+from striate.analysis.windows import Windowed, axis_rules, windows
 from striate.errors import shape_text
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
-from striate.spec.op import Pointwise, Shape, per_axis, sizes, word
+from striate.spec.op import Pointwise, Shape, sizes, word
 
 Say = Callable[[str, str], None]
 LARGEST = 2**31 - 1  # values along an axis, as torch counts them
@@ -135,28 +136,12 @@ def _spatial(node: Node, op: ops.Op, out: int, shape: Shape, say: Say) -> Shape:
 
 def _extents(node: Node, op: ops.Op, shape: Shape, say: Say) -> tuple[int, ...]:
     rank = len(shape) - 1
-    match op:
-        case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool() | ops.Crop():
-            return _windowed(node, op, shape, say)
-        case ops.ConvTranspose():
-            fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
-            each = zip(shape[1:], *(per_axis(v, rank) for v in fields), strict=True)
-            result = tuple(transposed(*numbers) for numbers in each)
-            if min(result) < 1:
-                say(f"its padding {op.padding} cuts away all of its output", "use a smaller padding")
-            return tuple(max(1, n) for n in result)
-        case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
-            return per_axis(op.out, rank)
-        case ops.Upsample():
-            return tuple(n * s for n, s in zip(shape[1:], per_axis(op.scale, rank), strict=True))
-        case _:
-            return shape[1:]
-
-
-def _windowed(node: Node, op: Windowed, shape: Shape, say: Say) -> tuple[int, ...]:
-    wins = windows(op, len(shape) - 1)
-    result = tuple(w.output(n) for w, n in zip(wins, shape[1:], strict=True))
-    if min(result) < 1:
+    each = zip(axis_rules(op, rank), shape[1:], strict=True)
+    result = tuple(reduce(lambda n, rule: rule.output(n), rules, size) for rules, size in each)
+    if min(result) < 1 and isinstance(op, ops.ConvTranspose):
+        say(f"its padding {op.padding} cuts away all of its output", "use a smaller padding")
+    elif min(result) < 1 and isinstance(op, Windowed):
+        wins = windows(op, rank)
         size = shape_text(tuple(w.span for w in wins))
         padded = f" padded by {shape_text(tuple(w.padding for w in wins))}" if any(w.padding for w in wins) else ""
         say(

@@ -13,15 +13,12 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import lcm
 
-from striate.analysis.windows import Window, opaque_windows, transposed, windows
+from striate.analysis.windows import Adaptive, AxisRule, Window, axis_rules
 from striate.spec import ops
 from striate.spec.graph import Graph, Node
-from striate.spec.op import Shape, fits_rank, per_axis, sizes
+from striate.spec.op import Pointwise, Shape, fits_rank, sizes
 
 MAX_SIZE = 4096  # how far the search for a size goes
-
-Transposed = tuple[int, int, int, int, int]  # kernel, stride, padding, output padding, dilation
-Scaled = tuple[int]
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,7 @@ class _Broadcast:
     sources: tuple[int, ...]
 
 
-Done = Window | Transposed | Scaled | Fraction | _Broadcast | int  # an int: set to it
-Step = tuple[Done, int]  # what is done, and to which value
+Step = tuple[AxisRule | _Broadcast, int]  # what is done, and to which value
 
 
 @dataclass(frozen=True)
@@ -59,20 +55,11 @@ class _Program:
         values = [size]
         for number, (what, source) in enumerate(self.steps, start=1):
             n = values[source]
-            match what:
-                case Window():
-                    out = what.output(n)
-                case _Broadcast(sources):
-                    lengths = {values[s] for s in sources}
-                    out = max(lengths) if len(lengths - {1}) <= 1 else 0
-                case int():
-                    out = what
-                case Fraction():
-                    out = int(n * what)
-                case (factor,):
-                    out = n * factor
-                case (k, s, p, extra, d):
-                    out = transposed(n, k, s, p, extra, d)
+            if isinstance(what, _Broadcast):
+                lengths = {values[s] for s in what.sources}
+                out = max(lengths) if len(lengths - {1}) <= 1 else 0
+            else:
+                out = what.output(n)
             if out < 1:
                 return None
             values.append(out)
@@ -105,7 +92,7 @@ class _Program:
     @cached_property
     def _fixed_strides(self) -> list[Fraction | None] | None:
         """The strides, where they are the same for every size of the input: adaptive pooling and gates vary them."""
-        varying = any((isinstance(what, int) and what > 1) or isinstance(what, _Broadcast) for what, _ in self.steps)
+        varying = any(isinstance(what, Adaptive | _Broadcast) and what != Adaptive(1) for what, _ in self.steps)
         return None if varying else self._strides([1] * (len(self.steps) + 1))
 
     def _strides(self, values: list[int]) -> list[Fraction | None]:
@@ -113,19 +100,12 @@ class _Program:
         strides: list[Fraction | None] = [Fraction(1)]
         for what, source in self.steps:
             stride, n = strides[source], values[source]
-            match what:
-                case Window():
-                    factor: Fraction | None = Fraction(what.stride)
-                case _Broadcast(sources):
-                    known = [strides[s] for s in sources]
-                    gated = None in known or len({values[s] for s in sources}) > 1
-                    stride, factor = (None if gated else known[0]), Fraction(1)
-                case int():
-                    factor = None if what == 1 or n % what else Fraction(n // what)
-                case Fraction():
-                    factor = None
-                case (scale,) | (_, scale, _, _, _):
-                    factor = Fraction(1, scale)
+            if isinstance(what, _Broadcast):
+                known = [strides[s] for s in what.sources]
+                gated = None in known or len({values[s] for s in what.sources}) > 1
+                strides.append(None if gated else known[0])
+                continue
+            factor = what.step(n)
             strides.append(stride and factor and stride * factor)
         return strides
 
@@ -141,20 +121,13 @@ class _Program:
         return lcm(*strides)
 
 
-# What changes sizes, or needs them to agree; all other layers pass them on
-RESIZING = {
-    ops.Conv, ops.TableConv, ops.MaxPool, ops.AvgPool, ops.SumPool, ops.Crop, ops.ConvTranspose, ops.AdaptiveAvgPool,
-    ops.AdaptiveMaxPool, ops.Upsample, ops.Opaque, ops.Multiply, ops.Add, ops.Concat,
-}  # fmt: skip
-
-
 def _program(graph: Graph, axis: int, rank: int) -> _Program | None:
     """The program of one axis; None where a layer has another number of axes, which is a fault of its own."""
     steps: dict[Step, int] = {}
     equal: set[tuple[int, int]] = set()
     value: dict[str, int | None] = {"input": 0}  # None: the axis is gone (flat features)
 
-    def step(what: Done, source: int) -> int:
+    def step(what: AxisRule | _Broadcast, source: int) -> int:
         return steps.setdefault((what, source), len(steps) + 1)
 
     for node in graph.nodes:
@@ -162,44 +135,26 @@ def _program(graph: Graph, axis: int, rank: int) -> _Program | None:
         if source is None or isinstance(op, ops.Flatten | ops.Linear | ops.RBF):
             value[node.name] = None
             continue
-        if type(op) not in RESIZING:
+        if isinstance(op, Pointwise):
             value[node.name] = source
             continue
         if not fits_rank(op, rank):
             return None
         match op:
-            case ops.Conv() | ops.TableConv() | ops.MaxPool() | ops.AvgPool() | ops.SumPool() | ops.Crop():
-                window = windows(op, rank)[axis]
-                source = source if window.keeps_size else step(window, source)
-            case ops.ConvTranspose():
-                fields = (op.kernel, op.stride, op.padding, op.output_padding, op.dilation)
-                k, s, p, extra, d = (per_axis(v, rank)[axis] for v in fields)
-                source = step((k, s, p, extra, d), source)
-            case ops.AdaptiveAvgPool() | ops.AdaptiveMaxPool():
-                source = step(per_axis(op.out, rank)[axis], source)
-            case ops.Upsample():
-                source = step((per_axis(op.scale, rank)[axis],), source)
             case ops.Opaque(reach="unknown"):
                 return None
-            case ops.Opaque(reach="resize"):
-                if len(op.windows) != rank:
-                    return None
-                _, _, scale, by = op.windows[axis]
-                source = step(Fraction(scale, by) if scale else by, source)
-            case ops.Opaque(reach="window"):
-                if len(op.windows) != rank:
-                    return None
-                window, factor = opaque_windows(op)[axis]
-                source = step((factor,), source) if factor > 1 else source
-                source = source if window.keeps_size else step(window, source)
-            case ops.Multiply() | ops.Opaque():
+            case ops.Multiply() | ops.Opaque(reach="place" | "map"):
                 sources = {s for s in (value[name] for name in node.inputs) if s is not None}
                 source = step(_Broadcast(tuple(sorted(sources))), source) if len(sources) > 1 else source
             case ops.Add() | ops.Concat():
                 others = {value[name] for name in node.inputs} - {source}
                 equal |= {(source, other) for other in others if other is not None}
             case _:
-                pass
+                rules = axis_rules(op, rank)
+                if len(rules) != rank:
+                    return None
+                for rule in rules[axis]:
+                    source = source if isinstance(rule, Window) and rule.keeps_size else step(rule, source)
         value[node.name] = source
     return _Program(tuple(steps), frozenset(equal))
 
