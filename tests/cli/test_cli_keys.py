@@ -38,6 +38,14 @@ def test_arguments_by_name_in_any_order(cli, trained, digit):
     assert cli("evaluate", "data=digits", f"model={trained}", "json=true").out.startswith("{")
 
 
+@pytest.mark.parametrize("name", ["-o", "--out", "--output"])
+@pytest.mark.parametrize("verb", ["pool", "view"])
+def test_every_output_has_the_three_names(cli, in_folder, name, verb):
+    words = {"pool": ["1 2; 3 4", 2, name, "x.png"], "view": ["conv 1 2", "-i", "1x4x4", name, "x.html"]}[verb]
+    assert cli(verb, *words).code == 0
+    assert [path.stem for path in in_folder.iterdir()] == ["x"]
+
+
 def test_a_value_with_an_equals_sign_is_left_alone(cli, in_folder, digit, trained):
     assert cli("check", "conv 6 5 stride=2; relu", "imgsz=28").code == 0
     assert cli("data", "shapes:n=20,test=8", "--sheet", "s.png", "--augment", "shift=4").code == 0

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from striate.errors import Error, SpecError
+from striate.errors import Error, ModelError, SpecError
 from striate.inspect.models import inspected
 from striate.loading import open_network
 from striate.loading.official import weights
@@ -362,6 +362,33 @@ def test_what_is_wrong_with_a_model_of_ones_own(file, net, options, message):
 def test_a_mean_that_is_no_number(cli, file):
     said = cli("weights", "my_net.py:Net", "--input", "8", "--mean", "imagenet", "-o", "a.safetensors").err
     assert "--mean imagenet: expected numbers, such as 0.485,0.456,0.406" in said
+
+
+@pytest.mark.parametrize("kind", ["pth", "safetensors"])
+def test_weights_of_8_bits_are_refused_by_their_type(file, state, kind):
+    eight = {name: value.to(torch.float8_e4m3fn) for name, value in state.items()}
+    torch.save(eight, "w.pth")
+    save_file(eight, "w.safetensors")
+    with pytest.raises(ModelError) as caught:
+        open_network(f"my_net.py:Net@w.{kind}")
+    came = {"pth": "float8_e4m3fn", "safetensors": "F8_E4M3"}[kind]
+    assert f"is {came}, expected float32" in str(caught.value)
+    assert str(caught.value).endswith(
+        "save them as float32 first: {name: value.float() for name, value in state_dict.items()}"
+    )
+
+
+@pytest.mark.parametrize("text", ["nets.old.my_net:Net", "nets.old.my_net.Net", "nets/old/my_net:Net"])
+def test_a_dotted_path_is_told_the_file(file, text):
+    with pytest.raises(SpecError, match=r"given as FILE\.py:NAME; there is no nets/old/my_net\.py|unknown network"):
+        open_network(text)
+    Path("nets/old").mkdir(parents=True)
+    Path("nets/old/my_net.py").write_bytes(Path("my_net.py").read_bytes())
+    with pytest.raises(SpecError, match=r"as FILE\.py:NAME; did you mean 'nets/old/my_net\.py:Net'\?"):
+        open_network(text)
+    assert open_network("a:relu").description().nodes[0].name == "a"
+    with pytest.raises(SpecError, match="unknown layer 'rleu'"):
+        open_network("a:rleu")
 
 
 def test_a_module_is_told_how_it_becomes_a_model(cli, file):

@@ -296,7 +296,7 @@ def test_every_fault_is_listed_sorted(changed):
         "  misshapen  bn1.weight is 65, expected 64",
         "  mistyped   fc.bias is float64, expected float32",
         "  missing    layer1.0.conv1.weight (64x64x3x3)",
-        "for another type save {name: value.float() for name, value in state_dict.items()}",
+        "save them as float32 first: {name: value.float() for name, value in state_dict.items()}",
     ]
 
 

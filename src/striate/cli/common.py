@@ -172,10 +172,17 @@ def keep_inputs(values: dict[str, Any]) -> None:
 
 
 class Verb(typer.core.TyperCommand):
-    """A verb that takes ``key=value`` for ``--key value`` and arguments that begin with a minus sign and a digit, that
-    writes over none of its inputs, and whose options stand in ``--help`` under the headings of their
-    ``rich_help_panel``. Of an option with several names, ``--help`` shows the first long and the short one.
+    """A verb that takes ``key=value`` for ``--key value``, ``--out`` and ``--output`` for ``-o``, and arguments that
+    begin with a minus sign and a digit, that writes over none of its inputs, and whose options stand in ``--help``
+    under the headings of their ``rich_help_panel``. Of an option with several names, ``--help`` shows the first long
+    and the short one.
     """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        taken = {name for p in self.params for name in p.opts}
+        for output in (p for p in self.params if "-o" in p.opts):
+            output.opts += [name for name in ("--out", "--output") if name not in taken]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:

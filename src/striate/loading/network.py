@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from striate.analysis import Report, analyse
-from striate.errors import ModelError, SpecError, did_you_mean, nearest, shape_text
+from striate.errors import ModelError, SpecError, closest, did_you_mean, nearest, shape_text
 from striate.files import near_path, read_regular_text
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
@@ -370,6 +370,11 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     is_path = "/" in text and not re.search("[;\n]", text)
     if is_path and (near := near_path(text)):
         raise SpecError(f"{text}: file not found{did_you_mean(near)}")
+    if (code := re.fullmatch(r"([\w./\\-]+)[:.](\w+)", text)) and not closest(code[2], OPS):
+        file = code[1].replace(".", "/") + ".py"
+        if Path(file).is_file() or ":" in text:
+            meant = did_you_mean(f"{file}:{code[2]}") if Path(file).is_file() else f"; there is no {file}"
+            raise SpecError(f"{text}: a network in a Python file is given as FILE.py:NAME{meant}")
     if _is_name(text):
         from striate.model.header import near_model
 

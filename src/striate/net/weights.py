@@ -126,7 +126,7 @@ def _refusal(stored: Stored, whose: str, faults: list[str]) -> str:
     lines += [f"  {fault}" for fault in faults[:MOST_LINES]]
     lines += [f"  and {len(faults) - MOST_LINES} more"] * (len(faults) > MOST_LINES)
     if any(fault.startswith("mistyped") for fault in faults):
-        lines.append("for another type save {name: value.float() for name, value in state_dict.items()}")
+        lines.append("save them as float32 first: {name: value.float() for name, value in state_dict.items()}")
     return "\n".join(lines)
 
 
@@ -179,27 +179,31 @@ def load_weights(module: nn.Module, stored: Stored, *, strict: bool = True) -> l
     stored = without_prefix(stored, own)
     want = {name: _wanted_by(name, value, stored) for name, value in own.items()}
     fits = [name for name, w in want.items() if stored.tensors.get(name) == (w.dtype, w.there)]
-    if not fits:
+    if not any(name in stored.tensors and stored.tensors[name][1] == w.there for name, w in want.items()):
         there, here = (", ".join([*names][:3]) for names in (stored.tensors, own))
         raise ModelError(
             f"{stored.path}: no tensor in it ({there}, ...) has the name and the shape of one of the "
             f"{type(module).__name__} ({here}, ...); it is of another network"
         )
     faults = _faults(stored, want)
-    if strict and faults:
+    if faults and (strict or not fits):
         way = "\nto fine-tune it, the layers that fit are enough: striate train DATA --net FILE.py:NAME --weights "
-        raise ModelError(f"{_refusal(stored, f'the {type(module).__name__}', faults)}{way}{stored.path}")
+        raise ModelError(
+            f"{_refusal(stored, f'the {type(module).__name__}', faults)}{f'{way}{stored.path}' * bool(fits)}"
+        )
     state = {name: _read(stored, name, want[name]) for name in fits}
     module.load_state_dict(state, strict=False)
     return [name for name in own if name not in state and not name.endswith(COUNTER)]
 
 
 def _wanted_by(name: str, value: Tensor, stored: Stored) -> Wanted:
-    """What a module wants under *name*: numbers of any precision, and of a lazy layer any shape."""
+    """What a module wants under *name*: numbers of any precision but 8 bits, which need scales; of a lazy layer any
+    shape.
+    """
     came = stored.tensors.get(name)
     lazy = isinstance(value, nn.UninitializedParameter | nn.UninitializedBuffer)
     shape = came[1] if came and lazy else () if lazy else tuple(value.shape)
-    real = came is not None and "float" in came[0] and value.is_floating_point()
+    real = came is not None and came[0] in FLOATS and value.is_floating_point()
     return Wanted(name, came[0] if came and real else str(value.dtype).removeprefix("torch."), shape, shape)
 
 
@@ -217,6 +221,7 @@ def is_foreign(path: Path) -> bool:
 OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch's files before 1.6: pickles one behind the other
 ZIP = b"PK\x03\x04"
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I64": "int64", "I32": "int32"}
+FLOATS = ("float16", "bfloat16", "float32", "float64")
 FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")  # in torch's message: what a pickle asked for
 WEIGHTS = (".pth", ".pt", ".ckpt", ".bin")  # what torch.save's files are called
 USUAL = ("", "module.", "model.", "net.", "module._orig_mod.", "_orig_mod.")  # one of these is meant where several fit
