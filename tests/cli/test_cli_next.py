@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 import signal
 
 import numpy as np
@@ -40,6 +41,7 @@ def data(in_folder):
           [(f"no {i}", f"{WORDS[y]} {i}", "pnz"[y], y * 1.5) for i, y in enumerate(Y)])  # fmt: skip
     table("signals.csv", ["z", *[f"t{i}" for i in range(20)]], np.c_[Y, RNG.normal(size=(60, 20)).round(3)].tolist())
     np.savez("arrays.npz", x=X / 2, y=Y)
+    shutil.make_archive("photos", "zip", "flat photos")
     return {
         "digits": ("digits", "flatten; linear 10", []),
         "names": ("flat photos", "flatten; linear 3", ["--classes-from", "name:{class}.*"]),
@@ -48,6 +50,7 @@ def data(in_folder):
         "masks": ("seg", "conv 2 3 padding=1", ["--mask-threshold", "100"]),
         "arrays": ("arrays.npz", "conv 2 3; relu; flatten; linear 3", []),
         "signals": ("signals.csv", "flatten; linear 3", ["--label", "z"]),
+        "archive": ("photos.zip", "flatten; linear 3", ["--classes-from", "name:{class}.*"]),
     }
 
 
@@ -57,7 +60,14 @@ def commands(text):
 
 @pytest.mark.parametrize(
     "form",
-    ["names", "table", "texts", "masks", *(pytest.param(f, marks=SLOW) for f in ("digits", "arrays", "signals"))],
+    [
+        "names",
+        "table",
+        "texts",
+        "masks",
+        "archive",
+        *(pytest.param(f, marks=SLOW) for f in ("digits", "arrays", "signals")),
+    ],
 )
 def test_what_follows_on_training_works_as_printed(data, cli, form):
     name, net, said = data[form]

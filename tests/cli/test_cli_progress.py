@@ -17,6 +17,12 @@ def test_a_line_for_each_file_where_there_is_no_terminal(capsys):
     assert capsys.readouterr().err == "downloading a.gz (2.5 MB)\ndownloading b.gz (0.0 MB)\n"
 
 
+def test_an_archive_that_is_there_is_unpacked(capsys, tmp_path):
+    (tmp_path / "a.zip").touch()
+    DownloadProgress().show(f"{tmp_path}/a.zip", 0, 2_500_000)
+    assert capsys.readouterr().err == f"unpacking {tmp_path}/a.zip (2.5 MB)\n"
+
+
 def test_a_bar_on_a_terminal_that_leaves_nothing_behind(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

@@ -15,7 +15,10 @@ from striate import evaluate, predict, train
 from striate.datasets import open_data
 from striate.datasets.doctor import doctor
 from striate.datasets.sources import archives
+from striate.datasets.sources.columns import ColumnChoice
 from striate.errors import DataError
+from striate.model.contract import Contract
+from striate.run.items import GivenItems
 
 
 @pytest.fixture
@@ -190,6 +193,42 @@ def test_a_broken_archive_in_an_archive_stays_packed_and_is_named(pets):
     assert [one.message for one in doctor(pets / "o.zip").warnings if one.kind == "left-out"] == [*data.notes[1:3]]
     many = zip_of(pets / "many.zip", **content, **{f"{i}.zip": b"PK" for i in range(9)})
     assert open_data(many).notes[1].startswith("many.zip: 9 archives in it not unpacked: 0.zip, 1.zip, 2.zip, 3.zip, ")
+
+
+def test_what_is_in_it_is_called_as_in_the_archive(pets):
+    (pets / "pets" / "cat" / "3.png").write_bytes(b"no image")
+    (broken,) = doctor(packed(pets, "p.zip")).faults
+    assert broken.files == (f"{pets}/p.zip/cat/3.png",)
+    contract = Contract(("0", "1"), (3, 8, 8), "RGB", (0.5,) * 3, (0.5,) * 3)
+    given = GivenItems(str(pets / "p.zip"), contract, ColumnChoice(), print, again=False)
+    assert {item.file for item in given.all()} == {
+        f"{pets}/p.zip/{label}/{i}.png" for label in ("cat", "dog") for i in range(10)
+    }
+
+
+def test_an_image_in_a_table_is_called_by_its_row(pets):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    images = [path.read_bytes() for path in sorted((pets / "pets").rglob("*.png"))]
+    parquet.write_table(
+        arrow.table({"image": [*images[:13], images[0][:40], *images[14:]], "label": [0, 1] * 10}), pets / "p.parquet"
+    )
+    zip_of(pets / "q.zip", **{"data/p.parquet": (pets / "p.parquet").read_bytes()})
+    for given, place in (("p.parquet", "p.parquet/row 13"), ("q.zip", "q.zip/data/p.parquet/row 13")):
+        problem = next(one for one in doctor(pets / given).faults if one.kind == "unreadable")
+        assert problem.files == (f"{pets}/{place}",)
+
+
+def test_how_far_the_unpacking_of_a_large_one_is(pets, monkeypatch):
+    told = []
+    open_data(packed(pets, "p.zip"), progress=lambda *words: told.append(words))
+    assert told == []
+    monkeypatch.setattr(archives, "_LARGE", 1)
+    path = packed(pets, "q.zip")
+    open_data(path, progress=lambda *words: told.append(words))
+    assert told[0] == (str(path), 0, path.stat().st_size)
+    assert [done for _, done, _ in told] == sorted({done for _, done, _ in told})
+    open_data(path, progress=lambda *words: told.clear())
+    assert told
 
 
 def test_a_bomb_in_an_archive_is_refused(pets, monkeypatch):

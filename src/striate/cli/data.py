@@ -38,10 +38,12 @@ def data_command(
     **options: Any,
 ) -> None:
     """Describe a data set: task, classes, counts and sizes. With --sheet, show what a network will see."""
+    from striate.cli.progress import DownloadProgress
     from striate.run.api import data as describe
 
     of_sheet: dict[str, Any] = {"augment": augment, "input": input, "resize": resize, "split": split, "seed": seed}
-    found = describe(data, sheet=sheet, **of_sheet, **options, say=say)
+    with DownloadProgress() as fetching:
+        found = describe(data, sheet=sheet, **of_sheet, **options, say=say, fetching=fetching.show)
     if sheet:
         say(f"wrote {sheet}")
     if json:
@@ -76,7 +78,7 @@ def doctor_command(
     if out and not model:
         raise typer.BadParameter("--out shows labels that look wrong to a model; add --model RUN")
     with ReadingProgress("looking at images") as progress:
-        diagnosis = doctor(data, quick=quick, progress=progress.show, **options)
+        diagnosis = doctor(data, quick=quick, progress=progress.show, fetching=progress.download.show, **options)
     if model:
         from striate.run.labelling import with_wrong_labels, wrong_labels
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
@@ -99,7 +100,9 @@ class TrainingProgress(_Bar):
 
 
 class DownloadProgress(_Bar):
-    """``show`` is what :func:`striate.datasets.open_data` takes as its ``progress``: a line or a bar for each file."""
+    """``show`` is what :func:`striate.datasets.open_data` takes as its ``progress``: a line or a bar for each file; one
+    that is there is an archive that is unpacked.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,11 +112,12 @@ class DownloadProgress(_Bar):
         """Of the file *name*, *done* of *total* bytes are there."""
         if name != self.name:
             self.name = name
-            self.begin(f"downloading {name}", "DownloadColumn", total)
+            what = f"{'unpacking' if os.path.exists(name) else 'downloading'} {name}"
+            self.begin(what, "DownloadColumn", total)
             if self.bar:
-                self.bar.reset(self.task, description=f"downloading {name}", total=total)
+                self.bar.reset(self.task, description=what, total=total)
             else:
-                say(f"downloading {name} ({total / 1e6:.1f} MB)")
+                say(f"{what} ({total / 1e6:.1f} MB)")
         if self.bar:
             self.bar.update(self.task, completed=done, total=max(done, total))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from striate.datasets.dataset import DataSet, Part
 from striate.datasets.folds import in_fold
 from striate.datasets.options import DataOptions
-from striate.datasets.sources.archives import is_archive, unpacked, unpacked_notes
+from striate.datasets.sources.archives import as_given, is_archive, unpacked, unpacked_notes
 from striate.datasets.sources.array_files import is_array_files, open_array_files
 from striate.datasets.sources.built_in import BUILT_IN as BUILT_IN
 from striate.datasets.sources.built_in import open_built_in
@@ -120,7 +120,8 @@ def open_data(
             image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
         fold: ``"2/5"``: the second of five folds of the training and validation items is the test split; a test split
             of its own is left out.
-        progress: Called with a file's name, its bytes so far and its bytes in all, where one has to be fetched.
+        progress: Called with a file's name, its bytes so far and its bytes in all, where one has to be fetched, or a
+            large archive unpacked.
 
     Raises:
         RecipeError: There is no such task, or images have no such channels.
@@ -166,7 +167,7 @@ def open_as_it_is(source: Data, options: DataOptions, progress: Progress | None 
     if isinstance(source, str):
         found, what = open_built_in(source, progress), "is built in"
     if found is None:
-        return _open_path(Path(str(source)), options)
+        return _open_path(Path(str(source)), options, progress)
     if options.scale not in (None, found.value_range):
         raise DataError(f"{found.name}: --range is for image files; this data set {what}")
     if named := options.columns.given or ({"group": ""} if options.group else {}):
@@ -184,7 +185,7 @@ def _set_aside(dataset: DataSet, fraction: float, seed: int, purpose: str) -> tu
     return rest, taken
 
 
-def _open_path(path: Path, options: DataOptions) -> DataSet:
+def _open_path(path: Path, options: DataOptions, progress: Progress | None = None) -> DataSet:
     try:
         exists = path.exists()
     except PermissionError:
@@ -194,11 +195,11 @@ def _open_path(path: Path, options: DataOptions) -> DataSet:
     if not exists:
         raise DataError(f"{path}: file not found{_nearest(path) or f'; {_ACCEPTED}'}")
     if is_archive(path):
-        folder = unpacked(path)
+        folder = unpacked(path, progress)
         try:
             dataset = _open_path(folder, options)
         except DataError as error:  # commands in it take the archive, too
-            message = "; ".join([str(error).replace(str(folder), str(path)), *unpacked_notes(folder)])
+            message = "; ".join([as_given(str(error)), *unpacked_notes(folder)])
             raise type(error)(message) from None
         return replace(dataset, notes=(f"{path.name} is unpacked in {folder}", *unpacked_notes(folder), *dataset.notes))
     place, source = _place_and_source(path, options)

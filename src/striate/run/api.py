@@ -225,6 +225,7 @@ def data(
     split: str | None = None,
     seed: int | None = None,
     say: Say = to_stderr,
+    fetching: Fetching | None = None,
     **options: Any,
 ) -> DataDescription:
     """What a data set is: its task, classes, counts and sizes; ``print`` shows it. With *sheet*, a contact sheet of
@@ -239,6 +240,7 @@ def data(
         split: ``"train"`` (if not given), ``"val"`` or ``"test"``.
         seed: Of what is picked and augmented; 0, if not given.
         say: Callback for messages, one string each.
+        fetching: Progress callback (file, bytes, total) of a download.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it (``task``,
             ``classes_from``, ``mask_threshold``).
 
@@ -260,7 +262,7 @@ def data(
         raise RecipeError(f"{unused} is for the contact sheet; add --sheet sheet.png")
     if resize is not None and resize not in RESIZE:
         raise RecipeError(f"resize is {resize!r}{nearest(resize, RESIZE)}")
-    dataset = data if isinstance(data, DataSet) and not options else open_data(data, **options)
+    dataset = data if isinstance(data, DataSet) and not options else open_data(data, progress=fetching, **options)
     shape = None if input is None else input_shape(input, dataset.input[0], text=dataset.mode == "text")
     if shape and len(shape) == 3 and shape[0] != dataset.input[0]:
         dataset = open_data(data, **options | {"channels": shape[0]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Inputs
-from striate.datasets.sources.archives import is_archive, unpacked, unpacked_notes
+from striate.datasets.sources.archives import as_given, is_archive, unpacked, unpacked_notes
 from striate.datasets.sources.array_files import ARRAY_SUFFIXES, NIFTI, loaded_arrays
 from striate.datasets.sources.columns import ColumnChoice
 from striate.datasets.sources.folders import skipped
@@ -64,7 +64,7 @@ class GivenItems:
 
     def all(self, say: Say = say_nothing) -> Iterator[Item | DataError]:
         given = items_of(self.sources, self.contract, self.choice, say)
-        return (item for source in given for item in source_items(source, self.contract))
+        return (_as_given(item) for source in given for item in source_items(source, self.contract))
 
     def share(self, shard: Shard, batch_size: int) -> Iterator[Item | DataError]:
         if shard.count == 1:
@@ -72,6 +72,13 @@ class GivenItems:
         self.count = sum(1 for _ in self.all())
         self.first, end = shard.bounds(self.count, batch_size)
         return islice(self.all(self.say), self.first, end)
+
+
+def _as_given(item: Item | DataError) -> Item | DataError:
+    """An item called by the file that a person has, not by the one in the cache."""
+    if isinstance(item, DataError):
+        return type(item)(as_given(str(item)))
+    return replace(item, file=as_given(item.file)) if item.file else item
 
 
 def _is_labelled(given: Any) -> bool:
@@ -92,7 +99,7 @@ def _items(source: Any, contract: Contract, choice: ColumnChoice, say: Say) -> I
     elif not isinstance(source, str | Path) or not os.path.exists(source):
         yield source
     elif is_archive(source):
-        folder = unpacked(Path(source))
+        folder = unpacked(Path(source), lambda name, done, _: None if done else say(f"unpacking {name}"))
         for note in unpacked_notes(folder):
             say(note)
         yield from _items(folder, contract, choice, say)

@@ -14,6 +14,7 @@ import numpy as np
 from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
 from striate.datasets.dataset import Broken
 from striate.datasets.mask_recipe import read_mask
+from striate.datasets.sources.archives import as_given
 from striate.datasets.sources.mask_values import with_earlier_names
 from striate.errors import DataError, RecipeError, counted, listed, nearest, shape_text
 from striate.metrics import Scores
@@ -113,7 +114,7 @@ def say_skipped(items: Sequence[Broken], which: str, what: str, say: Say) -> Non
     if items:
         say(f"skipped {counted(len(items), what)} {which}:")
         for name, why in items[:10]:
-            say(f"  {name}: {why}")
+            say(f"  {as_given(name)}: {why}")
         if len(items) > 10:
             say(f"  and {len(items) - 10} more")
 

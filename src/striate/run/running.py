@@ -14,6 +14,7 @@ import torch
 from striate.analysis import Report
 from striate.datasets import Arrays, Batches
 from striate.datasets.augment import Augment
+from striate.datasets.sources.archives import as_given
 from striate.datasets.statistics import class_weights
 from striate.errors import ModelError, RecipeError, counted, shape_text
 from striate.files import FolderLock, write_safely
@@ -101,9 +102,10 @@ class Run:
 
     @property
     def example(self) -> Path | None:
-        """A file of the test split, where its items are files."""
+        """A file of the test split, where its items are files, and not of an archive."""
         held = self.held["test"]
-        return held.source.files[held.kept[0]] if held.source.files else None
+        file = held.source.files[held.kept[0]] if held.source.files else None
+        return file if file and as_given(str(file)) == str(file) else None
 
     @property
     def summary(self) -> str:

@@ -13,8 +13,9 @@ from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, WARNING, Case, 
 from striate.datasets.doctor.look import Looks, Progress, look_at
 from striate.datasets.open import Data, open_data
 from striate.datasets.options import check_options
-from striate.datasets.sources.archives import is_archive, unpacked, unpacked_notes
+from striate.datasets.sources.archives import as_given, is_archive, unpacked, unpacked_notes
 from striate.errors import DataError
+from striate.fetching import Progress as Fetching
 from striate.tasks import Task
 
 __all__ = ["DataProblem", "Diagnosis", "doctor"]
@@ -30,6 +31,7 @@ def doctor(
     quick: bool = False,
     task: Task | str | None = None,
     progress: Progress | None = None,
+    fetching: Fetching | None = None,
     **options: Any,
 ) -> Diagnosis:
     """What is wrong with *data*: each problem with its files and the fix. It changes nothing.
@@ -41,6 +43,7 @@ def doctor(
         quick: Decode no image: only counts, classes, labels, texts, numbers, a few masks, and exact copies.
         task: As in :func:`~striate.datasets.open_data`.
         progress: Called with (images done, images in all).
+        fetching: Called with (a file's name, bytes done, bytes in all) of what is downloaded, or unpacked and large.
         **options: How the data are to be understood, as :func:`~striate.datasets.open_data` takes it.
 
     Raises:
@@ -52,14 +55,15 @@ def doctor(
     """
     check_options(options, "doctor")
     if not isinstance(data, str | Path):
-        dataset = data if isinstance(data, DataSet) else open_data(data, task=task, **options)
-        return _diagnosis(Case(dataset, _looks(dataset, quick, progress), quick))
+        dataset = data if isinstance(data, DataSet) else open_data(data, task=task, progress=fetching, **options)
+        return _told(_diagnosis(Case(dataset, _looks(dataset, quick, progress), quick)))
     if is_archive(data):
-        found = doctor(folder := unpacked(Path(data)), quick=quick, task=task, progress=progress, **options)
-        return _of_archive(found, str(folder), str(data))
+        folder = unpacked(Path(data), fetching)
+        found = doctor(folder, quick=quick, task=task, progress=progress, **options)
+        return _of_archive(found, folder)
     root, where = (Path(data) if os.path.isdir(data) else None), str(data) if os.path.exists(data) else ""
     try:
-        dataset, problems = open_data(data, task=task, **options), []
+        dataset, problems = open_data(data, task=task, progress=fetching, **options), []
     except DataError as error:
         if not where:
             raise
@@ -69,22 +73,28 @@ def doctor(
             return Diagnosis(Path(data).name, "", problems=tuple(problems), quick=quick, where=where)
         dataset = salvaged
     case = Case(dataset, _looks(dataset, quick, progress), quick, root, where, salvaged=bool(problems))
-    return _diagnosis(case, problems)
+    return _told(_diagnosis(case, problems))
 
 
-def _of_archive(found: Diagnosis, folder: str, archive: str) -> Diagnosis:
-    """What was found in the *folder* that an archive is unpacked in, told of the archive: files are mended there."""
-
-    def told(problem: DataProblem) -> DataProblem:
-        fix = f"in the archive, or in a folder that you unpack it in: {problem.fix}" if problem.files else problem.fix
-        groups = tuple(tuple(name.replace(folder, archive) for name in group) for group in problem.groups)
-        files = tuple(name.replace(folder, archive) for name in problem.files)
-        message, fix = (text.replace(folder, archive) for text in (problem.message, fix))
-        return replace(problem, message=message, fix=fix, files=files, groups=groups)
-
-    found = replace(found, where=archive, problems=tuple(map(told, found.problems)))
+def _of_archive(found: Diagnosis, folder: Path) -> Diagnosis:
+    """What was found in the *folder* that an archive is unpacked in: files are mended in the archive."""
+    where = "in the archive, or in a folder that you unpack it in: "
+    problems = [replace(one, fix=f"{where * bool(one.files)}{one.fix}") for one in found.problems]
     fix = "copy or download the archive again; or unpack it yourself, and name the folder"
-    return found.with_problems(*(DataProblem("left-out", WARNING, note, fix) for note in unpacked_notes(Path(folder))))
+    left = [DataProblem("left-out", WARNING, note, fix) for note in unpacked_notes(folder)]
+    return replace(found, problems=()).with_problems(*problems, *left)
+
+
+def _told(found: Diagnosis) -> Diagnosis:
+    """The same, told of the files that a person has, not of those in the cache."""
+
+    def told(one: DataProblem) -> DataProblem:
+        groups = tuple(tuple(map(as_given, group)) for group in one.groups)
+        notes, files = (tuple(map(as_given, texts)) for texts in (one.notes, one.files))
+        message, fix = as_given(one.message), as_given(one.fix)
+        return replace(one, message=message, fix=fix, files=files, groups=groups, notes=notes)
+
+    return replace(found, where=as_given(found.where), problems=tuple(map(told, found.problems)))
 
 
 def _cannot_open(data: str | Path, error: DataError) -> DataProblem:

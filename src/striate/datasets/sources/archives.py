@@ -24,10 +24,12 @@ from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.store.cache import cache_root, publish_entry, unfinished_entry
 from striate.datasets.store.room import cache_limit, hold_lock, make_room, remove_entry, size_text
 from striate.errors import DataError, counted, listed
+from striate.fetching import Progress
 from striate.model.opening import is_hidden
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _MOST_FILES = 5_000_000
+_LARGE = 1 << 25  # bytes of an archive of which it is told how far it is
 _NESTED = 8  # archives in an archive that are unpacked too
 _ENDS = 1 << 16  # bytes at each end of a file by which it is known again
 _DAMAGE = (
@@ -36,6 +38,7 @@ _DAMAGE = (
 )  # fmt: skip
 _OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _IMAGES, _NOTES = "images", "notes"
+_ROW = "/row"
 _LINK = "symbolic link"
 _SUFFIXES = {
     b"\xff\xd8\xff": ".jpg",
@@ -45,6 +48,7 @@ _SUFFIXES = {
     b"RIFF": ".webp",
     b"BM": ".bmp",
 }
+_given: dict[str, str] = {}  # by the folder in the cache: what is unpacked in it
 _held: dict[Path, int] = {}  # the locks of what this process has opened: nobody removes it
 
 
@@ -61,10 +65,14 @@ def is_archive(path: Path | str) -> bool:
     return str(path).lower().endswith((".zip", *_TARS)) and os.path.isfile(path)
 
 
-def unpacked(path: Path) -> Path:
+def unpacked(path: Path, progress: Progress | None = None) -> Path:
     """The folder that the archive is unpacked in, once: as long as the file is the same, it is found again.
 
     Archives in it are unpacked too. Links out of it, devices and hidden files are left out.
+
+    Args:
+        path: The archive.
+        progress: Called with its path, the bytes unpacked so far and about how many there will be, if it is large.
 
     Raises:
         DataError: It is damaged or encrypted, has a name that leads out of the folder, or more in it than the cache or
@@ -76,11 +84,13 @@ def unpacked(path: Path) -> Path:
         size = path.stat().st_size
         room = min(max(UNPACKED, RATIO * size), _room(folder.parent, 2 * size))
         notes: list[str] = []
-        spent = _unpack(path, folder / name, room, path.name, notes)
+        spent = _unpack(path, folder / name, room, path.name, notes, progress if size >= _LARGE else None)
         (folder / _NOTES).write_text(json.dumps(notes))
         return spent
 
-    return _kept([path], name, write) / name
+    folder = _kept([path], name, write) / name
+    _given[str(folder)] = str(path)
+    return folder
 
 
 def unpacked_notes(folder: Path) -> tuple[str, ...]:
@@ -114,7 +124,19 @@ def written_images(paths: Sequence[Path], column: str, contents: Sequence[bytes 
         return size
 
     place = _kept(paths, f"{paths[0].stem}-{re.sub('[^0-9A-Za-z]+', '_', column)}", write, column) / _IMAGES
+    _given[str(place)] = str(paths[0] if len(paths) == 1 else paths[0].parent) + _ROW
     return [str(place / name) if name else "" for name in names]
+
+
+def as_given(text: str) -> str:
+    """*text* with the files in the cache, of what this process opened, called by what they are from:
+    ``photos.zip/cat/1.png``, ``images.parquet/row 5``.
+    """
+    for folder, given in reversed(_given.items()):
+        if folder in text:
+            text = re.sub(rf"{re.escape(folder)}/0*(\d+)\.\w+", rf"{folder} \1", text) if given.endswith(_ROW) else text
+            text = text.replace(folder, given)
+    return text
 
 
 def _kept(paths: Sequence[Path], name: str, write: Callable[[Path], int], of: str = "") -> Path:
@@ -194,16 +216,20 @@ def _room(root: Path, wanted: int) -> int:
     return min(cache_limit() - make_room(root, wanted), shutil.disk_usage(root).free)
 
 
-def _unpack(path: Path, folder: Path, room: int, name: str, notes: list[str], depth: int = 0) -> int:
+def _unpack(
+    path: Path, folder: Path, room: int, name: str, notes: list[str], progress: Progress | None = None, depth: int = 0
+) -> int:
     """Unpacks into *folder*; the bytes that came out, at most *room*. What is left out goes into the *notes*."""
     folder.mkdir()
-    spent, left = 0, Counter[str]()
+    spent, left, packed = 0, Counter[str](), path.stat().st_size
     for n, size in enumerate((_from_zip if path.suffix.lower() == ".zip" else _from_tar)(path, folder, left)):
+        if progress:
+            progress(str(path), spent, max(spent, packed))
         spent += size
         if spent > room or n >= _MOST_FILES:
             raise _BeyondRoomError(
                 f"{path}: more than {size_text(room)} or {_MOST_FILES:,} files come out of its "
-                f"{size_text(path.stat().st_size)}, beyond what the disk, the cache (STRIATE_CACHE_LIMIT) or an "
+                f"{size_text(packed)}, beyond what the disk, the cache (STRIATE_CACHE_LIMIT) or an "
                 "archive of that size lets expect; if that is right, unpack it, and name the folder"
             )
     if left:
@@ -218,7 +244,7 @@ def _unpack(path: Path, folder: Path, room: int, name: str, notes: list[str], de
             notes.append(f"{name}: {inside}: not unpacked, as {place.name}/ is beside it")
             continue
         try:
-            spent += _unpack(file, place, room - spent, f"{name}: {inside}", notes, depth + 1)
+            spent += _unpack(file, place, room - spent, f"{name}: {inside}", notes, depth=depth + 1)
             file.unlink()
         except (DataError, *_DAMAGE) as error:  # it stays packed, and the rest is used
             why = str(error).removeprefix(f"{file}: ") if isinstance(error, DataError) else _damage(file, error)
