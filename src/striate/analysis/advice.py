@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from striate.analysis.receptive import Axis
 from striate.analysis.shapes import Problem
@@ -25,7 +26,6 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
     >>> str(advice(net, *(f := infer(net)[0], receptive(net, f)[0]))[0])
     'linear2: no activation after linear1, so the two are equivalent to one linear layer; put relu after linear1'
     """
-    nodes = {node.name: node for node in graph.nodes}
     reads = Counter(name for node in graph.nodes for name in node.inputs)
     readers: dict[str, list[Node]] = {}
     for node in graph.nodes:
@@ -38,9 +38,9 @@ def advice(graph: Graph, shapes: dict[str, Shape], axes: dict[str, tuple[Axis, .
         match node.op:
             case ops.Linear() | ops.Conv():
                 if not _attends(node, readers):
-                    found += _straight(node, nodes, shapes, reads)
+                    found += _straight(node, graph, shapes, reads)
             case ops.BatchNorm():
-                found += _around_norm(node, nodes, shapes)
+                found += _around_norm(node, graph, shapes)
             case ops.Softmax() if node.name == graph.output:
                 what = "its output is probabilities, but a cross-entropy loss expects logits"
                 found.append(Problem(node.name, what, "omit it in your own training loop; striate's handles it"))
@@ -78,21 +78,14 @@ def _attends(node: Node, readers: dict[str, list[Node]]) -> bool:
     return False
 
 
-def _behind(node: Node, nodes: dict[str, Node]) -> Iterator[Node]:
-    """The layers before *node*, nearest first, as long as each reads only one."""
-    while len(node.inputs) == 1 and node.inputs[0] in nodes:
-        node = nodes[node.inputs[0]]
-        yield node
-
-
-def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape], reads: Counter[str]) -> Iterator[Problem]:
+def _straight(node: Node, graph: Graph, shapes: dict[str, Shape], reads: Counter[str]) -> Iterator[Problem]:
     """Two linear layers with no activation between. A narrow middle is a choice (low rank), and so is a depthwise
     convolution beside one of 1x1; what others read too is a sum of its own (a shortcut, a pyramid).
     """
     assert isinstance(node.op, ops.Linear | ops.Conv)
     if isinstance(node.op, ops.Conv) and node.op.groups > 1:
         return
-    for before in _behind(node, nodes):
+    for before in islice(graph.back(node.name), 1, None):
         if reads[before.name] > 1:
             return
         if isinstance(before.op, LINEAR):
@@ -107,8 +100,8 @@ def _straight(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape], read
         return
 
 
-def _around_norm(node: Node, nodes: dict[str, Node], shapes: dict[str, Shape]) -> Iterator[Problem]:
-    before = list(_behind(node, nodes))
+def _around_norm(node: Node, graph: Graph, shapes: dict[str, Shape]) -> Iterator[Problem]:
+    before = list(graph.back(node.name))[1:]
     if (
         before
         and isinstance(before[0].op, ops.Conv | ops.ConvTranspose | ops.TableConv | ops.Linear)

@@ -76,22 +76,16 @@ def _changed(graph: Graph, change: Change) -> Graph:
             return replace(graph, nodes=tuple(nodes))
         case Read(layer):
             reading = (replace(n, inputs=("input",)) if n.name == layer else n for n in graph.nodes)
-            return _without_unread(replace(graph, nodes=tuple(reading)))
+            graph = replace(graph, nodes=tuple(reading))
+            return graph.only(graph.output, *graph.taps)
         case Remove(layer):
             return _removed(graph, layer)
         case Insert(source, reader, ops):
             return _inserted(graph, source, reader, ops)
 
 
-def _without_unread(graph: Graph) -> Graph:
-    needed = {graph.output, *graph.taps}
-    for node in reversed(graph.nodes):
-        needed |= set(node.inputs) if node.name in needed else set()
-    return replace(graph, nodes=tuple(node for node in graph.nodes if node.name in needed))
-
-
 def _removed(graph: Graph, layer: str) -> Graph:
-    gone = next(node for node in graph.nodes if node.name == layer)
+    gone = graph.by_name[layer]
     if len(graph.nodes) == 1:
         raise SpecError(f"{layer} is the only layer")
     nodes = [
@@ -99,7 +93,8 @@ def _removed(graph: Graph, layer: str) -> Graph:
         for n in graph.nodes
         if n.name != layer
     ]
-    return _without_unread(replace(graph, nodes=tuple(nodes), taps=tuple(t for t in graph.taps if t != layer)))
+    graph = replace(graph, nodes=tuple(nodes), taps=tuple(t for t in graph.taps if t != layer))
+    return graph.only(graph.output, *graph.taps)
 
 
 def _inserted(graph: Graph, source: str, reader: str, ops: tuple[Op, ...]) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from math import gcd, isqrt, prod
 
 from striate.analysis.changes import Fix, Insert, Read, Remove, SetFields, SetInput
@@ -51,12 +51,11 @@ def possible_fixes(graph: Graph, shapes: Shapes, layer: str) -> Iterator[Fix]:
     >>> next(possible_fixes(net, infer(net)[0], "conv2")).text
     'groups=2 fits'
     """
-    node = next(node for node in graph.nodes if node.name == layer)
+    node = graph.by_name[layer]
     op, shape = node.op, shapes[node.inputs[0]]
     if max(shapes[layer]) >= LARGEST:
         return
-    read = {name for each in graph.nodes for name in each.inputs} | {graph.output, *graph.taps}
-    if layer not in read:
+    if layer not in graph.read:
         yield Fix(f"remove it, or read it: <- {layer}", (Remove(layer),))
         return
     if isinstance(op, Join | Opaque) and len(node.inputs) > 1:
@@ -83,7 +82,7 @@ def _set(layer: str, **values: object) -> SetFields:
 
 def _of_flat(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
     """For a layer on maps that gets flat features."""
-    nodes, n = {each.name: each for each in graph.nodes}, shapes[node.inputs[0]][0]
+    n = shapes[node.inputs[0]][0]
     if node.inputs == ("input",):
         table = node.op.table if isinstance(node.op, TableConv) else ()
         least = 1 + max((n for row in table for n in row), default=0)
@@ -95,12 +94,12 @@ def _of_flat(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
         yield _input("give the input its sizes: {}", (least, n, n))
         yield _input("give the input its sizes: {}", (least, n, n, n))
         return
-    before = nodes[node.inputs[0]]
+    before = graph.by_name[node.inputs[0]]
     while not isinstance(before.op, Flatten):
         if isinstance(before.op, Linear | RBF | Join | Opaque) or before.inputs == ("input",):
             yield Fix(f"remove it: {node.inputs[0]} gives no feature map", (Remove(node.name),))
             return
-        before = nodes[before.inputs[0]]
+        before = graph.by_name[before.inputs[0]]
     readers = [each.name for each in graph.nodes if node.name in each.inputs]
     moved = tuple(Insert(node.name, reader, (Flatten(),)) for reader in readers)
     yield Fix(f"move it before {before.name}", (Remove(before.name), *moved))
@@ -154,10 +153,9 @@ def _of_fields(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
 def _wider(graph: Graph, node: Node, channels: int) -> Iterator[Fix]:
     """More channels in what *node* reads."""
     assert graph.input is not None
-    nodes = {each.name: each for each in graph.nodes}
     name = node.inputs[0]
-    while name != "input" and "out" not in {f.name for f in fields(nodes[name].op)}:
-        name = nodes[name].inputs[0]
+    while name != "input" and "out" not in {f.name for f in fields(graph.by_name[name].op)}:
+        name = graph.by_name[name].inputs[0]
     if name == "input":
         yield _input("write the input with as many channels: {}", (channels, *graph.input[1:]))
     else:
@@ -255,18 +253,10 @@ def _flattened(node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
     yield Fix(f"put flatten and linear {features} after {' and '.join(maps)}", projected)
 
 
-def _ancestors(graph: Graph, name: str) -> set[str]:
-    """All that *name* reads, and what these read."""
-    found = {name}
-    for node in reversed(graph.nodes):
-        found |= set(node.inputs) if node.name in found else set()
-    return found - {name}
-
-
 def _target(graph: Graph, inputs: dict[str, Shape]) -> str:
     """The input that the others are to be like: the first one, but for a shortcut around another."""
     first, *others = inputs
-    return next((name for name in others if first in _ancestors(graph, name)), first)
+    return next((name for name in others if first in graph.needed(name)), first)
 
 
 def _widened(graph: Graph, node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
@@ -300,7 +290,7 @@ def _resized(graph: Graph, shapes: Shapes, node: Node, inputs: dict[str, Shape],
         small = [name for name, shape in inputs.items() if shape[1:] == target[1:]]
         text = f"upsample {scale if isinstance(scale, int) else shape_text(scale)} on {' and on '.join(small)}"
         up = Fix(text, tuple(Insert(name, node.name, (Upsample(scale),)) for name in small))
-    decoder = isinstance(node.op, Concat) and bool(set(larger) & _ancestors(graph, smallest))
+    decoder = isinstance(node.op, Concat) and bool(set(larger) & graph.needed(smallest))
     if up.changes and decoder:
         yield up
     if all(projections.values()):
@@ -338,16 +328,6 @@ def _projection(out: int, large: Shape, small: Shape, ratios: tuple[int | None, 
     return f"conv {out} {texts[0]} stride={texts[1]}", Conv(out, kernel, stride=stride)
 
 
-def _chain(graph: Graph, name: str) -> list[Node]:
-    """The layers from *name* back to a join or the input, nearest first."""
-    nodes = {node.name: node for node in graph.nodes}
-    found = []
-    while name in nodes and len(nodes[name].inputs) == 1:
-        found.append(nodes[name])
-        name = nodes[name].inputs[0]
-    return found
-
-
 def _padded(graph: Graph, inputs: dict[str, Shape]) -> Iterator[Fix]:
     """More padding in a branch that lost its border."""
     largest = tuple(map(max, zip(*(shape[1:] for shape in inputs.values()), strict=True)))
@@ -357,7 +337,7 @@ def _padded(graph: Graph, inputs: dict[str, Shape]) -> Iterator[Fix]:
         if missing == {0}:
             continue
         some = []
-        for each in _chain(graph, name)[:6]:
+        for each in islice(graph.back(name), 6):
             op = each.op
             if isinstance(op, Conv | TableConv | MaxPool | AvgPool | SumPool) and fits_rank(op, len(largest)):
                 now = per_axis(op.padding, len(largest))
@@ -408,7 +388,7 @@ def _pooled(graph: Graph, node: Node, inputs: dict[str, Shape], channels: bool) 
 def _restrided(graph: Graph, node: Node) -> Iterator[Fix]:
     """Another stride and padding in one layer of a branch."""
     for name in node.inputs:
-        for each in _chain(graph, name)[:4]:
+        for each in islice(graph.back(name), 4):
             op = each.op
             if not isinstance(op, Conv | MaxPool | AvgPool | SumPool):
                 continue

@@ -172,9 +172,7 @@ def _side_heads(graph: Graph, layers: tuple[Layer, ...]) -> tuple[str, ...]:
     """What the side heads cost, which are in the table and not run by ``net(x)``."""
     if not graph.taps:
         return ()
-    needed = {graph.output}
-    for node in reversed(graph.nodes):
-        needed |= set(node.inputs) if node.name in needed else set()
+    needed = graph.needed(graph.output)
     main = [layer for layer in layers if layer.name in needed]
     parameters, macs = sum(layer.parameters for layer in main), sum(layer.macs or 0 for layer in main)
     heads = ", ".join(graph.taps)

@@ -187,7 +187,7 @@ def _join_fix(inputs: list[Shape]) -> str:
 
 def _unread(graph: Graph) -> list[Problem]:
     """Layers whose result goes nowhere."""
-    read = {name for node in graph.nodes for name in node.inputs} | {graph.output, *graph.taps}
+    read = graph.read
     return [
         Problem(node.name, "its output is unused: no later layer reads it", f"remove it, or read it: <- {node.name}")
         for node in graph.nodes

@@ -15,7 +15,7 @@ from math import lcm
 
 from striate.analysis.windows import Adaptive, AxisRule, Window, axis_rules
 from striate.spec import ops
-from striate.spec.graph import Graph, Node
+from striate.spec.graph import Graph
 from striate.spec.op import Pointwise, Shape, fits_rank, sizes
 
 MAX_SIZE = 4096  # how far the search for a size goes
@@ -248,10 +248,6 @@ class Sizes:
         own = input if len(self.extents) == len(input) else input[len(input) - len(self.extents) :]
         programs = [_program(self.graph, axis, len(own)) for axis in range(len(own))]
         return all(p is not None and p.fits(n) for p, n in zip(programs, own, strict=True))
-
-    @cached_property
-    def nodes(self) -> dict[str, Node]:
-        return {node.name: node for node in self.graph.nodes}
 
     def _filled(self, extents: list[int | None]) -> Shape | None:
         """The graph's input with other sizes."""

@@ -18,7 +18,7 @@ from striate.loading.official import official_model
 from striate.model.contract import IMAGES, Contract
 from striate.net import Net
 from striate.net.weights import load_weights, open_weights
-from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, Node, PadChannels, TableConv
+from striate.spec import RBF, Conv, ConvTranspose, Embedding, Graph, Join, Linear, PadChannels, TableConv
 from striate.tasks import CLASSIFICATION, Task
 
 HEADS = (Linear, Conv, ConvTranspose, RBF)  # what says how many outputs there are
@@ -102,13 +102,14 @@ def head_of(graph: Graph) -> tuple[str, ...]:
     >>> head_of(parse("conv 6 5; relu; flatten; linear 10; softmax"))
     ('linear1', 'softmax1')
     """
-    nodes = {node.name: node for node in graph.nodes}
-    chain = [graph.nodes[-1]]
-    while not isinstance(chain[0].op, HEADS):
-        if isinstance(chain[0].op, Join | TableConv | Embedding | PadChannels) or chain[0].inputs == ("input",):
-            return ()
-        chain.insert(0, nodes[chain[0].inputs[0]])
-    return tuple(node.name for node in chain)
+    names: tuple[str, ...] = ()
+    for node in graph.back(graph.output):
+        if isinstance(node.op, Join | TableConv | Embedding | PadChannels):
+            break
+        names = (node.name, *names)
+        if isinstance(node.op, HEADS):
+            return names
+    return ()
 
 
 def with_classes(graph: Graph, classes: int, path: str) -> Graph:
@@ -119,7 +120,7 @@ def with_classes(graph: Graph, classes: int, path: str) -> Graph:
     """
     graph = without_sides(graph)
     head = head_of(graph)[:1]
-    nodes = tuple(_with_out(node, classes) if node.name in head else node for node in graph.nodes)
+    nodes = tuple(replace(n, op=replace(n.op, out=classes)) if n.name in head else n for n in graph.nodes)  # type: ignore[arg-type]
     shapes, problems = infer(Graph(graph.input, nodes))
     if not problems and shapes[graph.output][0] == classes:
         return Graph(graph.input, nodes)
@@ -129,18 +130,9 @@ def with_classes(graph: Graph, classes: int, path: str) -> Graph:
     )
 
 
-def _with_out(node: Node, out: int) -> Node:
-    assert isinstance(node.op, HEADS)
-    return replace(node, op=replace(node.op, out=out))
-
-
 def without_sides(graph: Graph) -> Graph:
     """*graph* with only those nodes that its output needs."""
-    needed = {graph.output}
-    for node in reversed(graph.nodes):
-        if node.name in needed:
-            needed |= set(node.inputs)
-    return Graph(graph.input, tuple(node for node in graph.nodes if node.name in needed))
+    return Graph(graph.input, graph.only(graph.output).nodes)
 
 
 def same_preparation(contract: Contract, fresh: Contract, name: str, path: str) -> Contract:

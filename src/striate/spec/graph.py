@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from striate.errors import SpecError, nearest
 from striate.spec.op import Shape, word
@@ -70,6 +72,41 @@ class Graph:
     def output(self) -> str:
         """The name of the node that gives the net's result."""
         return self.nodes[-1].name
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        """The layers by their names, in order."""
+        return {node.name: node for node in self.nodes}
+
+    def needed(self, *names: str) -> set[str]:
+        """The layers called *names*, and all that they are computed from, the input too.
+
+        >>> from striate.spec import parse
+        >>> sorted(parse("a: relu; b: relu; c: relu <- a").needed("c"))
+        ['a', 'c', 'input']
+        """
+        found = set(names)
+        for node in reversed(self.nodes):
+            if node.name in found:
+                found |= set(node.inputs)
+        return found
+
+    def back(self, name: str) -> Iterator[Node]:
+        """From the layer *name* to the one that it reads, and so on: up to one that reads several, or the input."""
+        while name in self.by_name:
+            node = self.by_name[name]
+            yield node
+            name = node.inputs[0] if len(node.inputs) == 1 else ""
+
+    def only(self, *names: str) -> Graph:
+        """The same without the layers that those called *names* do not need."""
+        found = self.needed(*names)
+        return replace(self, nodes=tuple(node for node in self.nodes if node.name in found))
+
+    @property
+    def read(self) -> set[str]:
+        """The names of what somebody reads: other layers, or who asks for the output and the taps."""
+        return {name for node in self.nodes for name in node.inputs} | {self.output, *self.taps}
 
     def with_input(self, input: Shape) -> Graph:
         """The same layers for another *input*, which alone is checked: the layers have been.

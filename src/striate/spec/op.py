@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, dataclass_transform
 
 from striate.errors import SpecError, nearest
 
@@ -23,9 +23,11 @@ WHOLE = ("int", "Size", "Padding", "Size | None")  # the declared types that tak
 MODES = ("nearest", "linear")
 
 
+@dataclass_transform(frozen_default=True)
 @dataclass(frozen=True, repr=False)
 class Base:
-    """What every op shares: checks when made, a repr that leaves defaults out, a word, and its class in torch.
+    """What every op shares: checks when made, a repr that leaves defaults out, a word, and its class in torch. A
+    subclass is a frozen dataclass without being decorated.
 
     A subclass says *torch*: the class (of ``torch.nn``, or of ``striate.net.layers``) and what it is given, as plain
     text. Arguments are fields of the op, or ``channels`` and ``features`` of its input; those behind ``*`` are given
@@ -40,6 +42,10 @@ class Base:
         cls.stem = "pool" if cls.__name__.endswith("Pool") else cls.__name__.lower()
         if "label" not in vars(cls):
             cls.label = cls.__name__.lower()
+        dataclass(frozen=True, repr=False)(cls)
+
+    def check(self) -> None:
+        """SpecError unless the fields, each of which is right, go together."""
 
     def __post_init__(self) -> None:
         several = False
@@ -56,6 +62,7 @@ class Base:
             raise SpecError(
                 f"{word(self)}: {one} and {other} have different numbers of axes; give one number, or one per axis"
             )
+        self.check()
 
     def __repr__(self) -> str:
         args = [repr(v) if required else f"{name}={v!r}" for name, v, required in shown(self)]
@@ -70,18 +77,31 @@ class Base:
         return _short(getattr(self, field))
 
 
-@dataclass(frozen=True, repr=False)
 class Pointwise(Base):
     """An op whose output has its input's shape, and whose every value depends on its own position alone, over all
     channels at most: it changes no receptive field, and counts no multiply-accumulates.
     """
 
 
-@dataclass(frozen=True, repr=False)
 class Activation(Pointwise):
     """A function of each value alone. A new one is a subclass in ``striate.spec.ops``, and nothing else."""
 
     formula: ClassVar[str]  # of x and the fields, as Python (with the functions of math) computes it
+
+
+class Pooling(Base):
+    """A pooling over windows; the stride is the kernel unless given."""
+
+    kernel: Size
+    stride: Size | None = None
+    padding: Size = 0
+
+    def check(self) -> None:
+        if self.stride is None:
+            object.__setattr__(self, "stride", self.kernel)
+        for k, p in zip(*per_axes(self.kernel, self.padding), strict=True):
+            if 2 * p > k:  # torch's rule too (for dilated windows as well): no window lies in the padding alone
+                raise SpecError(f"{word(self)}: padding {p} is more than half of the window {k}; use {k // 2} or less")
 
 
 @lru_cache(maxsize=256)
@@ -127,6 +147,12 @@ def per_axis(value: Padding, rank: int) -> tuple[int, ...]:
         return (value,) * rank
     assert len(value) == rank
     return value
+
+
+def per_axes(*values: Padding) -> list[tuple[int, ...]]:
+    """The sizes, each with as many numbers as the longest has."""
+    rank = max(len(v) if isinstance(v, tuple) else 1 for v in values)
+    return [per_axis(v, rank) for v in values]
 
 
 @lru_cache(maxsize=1024)  # a deep net repeats the same few ops hundreds of times

@@ -9,11 +9,10 @@ modules and functions, the source export, the tests) takes it from the class.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import SpecError, nearest
-from striate.spec.op import Activation, Base, Padding, Pointwise, Shape, Size, Table, per_axis, word
+from striate.spec.op import Activation, Base, Padding, Pointwise, Pooling, Shape, Size, Table, per_axes, per_axis, word
 
 
 def _check_groups(op: Conv | ConvTranspose) -> None:
@@ -24,7 +23,6 @@ def _check_groups(op: Conv | ConvTranspose) -> None:
 
 
 # ------------------------------------------------------------------------------------- layers with weights
-@dataclass(frozen=True, repr=False)
 class Conv(Base):
     """Convolution, as networks do it: cross-correlation, no flip (LeCun et al. 1998, section II-A).
 
@@ -44,8 +42,7 @@ class Conv(Base):
     groups: int = 1
     bias: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         _check_groups(self)
         if self.padding == "valid":
             object.__setattr__(self, "padding", 0)
@@ -53,15 +50,9 @@ class Conv(Base):
             object.__setattr__(self, "padding", _same(self.kernel, self.stride, self.dilation))
 
 
-def _spread(*values: Padding) -> list[tuple[int, ...]]:
-    """The sizes, each with as many numbers as the longest has."""
-    rank = max(len(v) if isinstance(v, tuple) else 1 for v in values)
-    return [per_axis(v, rank) for v in values]
-
-
 def _same(kernel: Size, stride: Size, dilation: Size) -> Size:
     """The padding that keeps the size; it is a number only for stride 1 and an odd (dilated) kernel."""
-    kernels, strides, dilations = _spread(kernel, stride, dilation)
+    kernels, strides, dilations = per_axes(kernel, stride, dilation)
     if max(strides) > 1:
         raise SpecError(f"conv: padding=same needs stride 1, got stride {stride}; write the padding as a number")
     spans = tuple((k - 1) * d for k, d in zip(kernels, dilations, strict=True))
@@ -74,7 +65,6 @@ def _same(kernel: Size, stride: Size, dilation: Size) -> Size:
     return halves[0] if len(halves) == 1 else halves
 
 
-@dataclass(frozen=True, repr=False)
 class ConvTranspose(Base):
     """Transposed convolution (Zeiler et al. 2010): the gradient of ``Conv`` used as a layer that enlarges."""
 
@@ -90,17 +80,15 @@ class ConvTranspose(Base):
     groups: int = 1
     bias: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         _check_groups(self)
-        for o, s, d in zip(*_spread(self.output_padding, self.stride, self.dilation), strict=True):
+        for o, s, d in zip(*per_axes(self.output_padding, self.stride, self.dilation), strict=True):
             if o >= max(s, d):
                 raise SpecError(
                     f"convtranspose: output_padding {o} must be below the stride or the dilation ({max(s, d)})"
                 )
 
 
-@dataclass(frozen=True, repr=False)
 class Linear(Base):
     """Fully connected layer on flat features: ``y = W x + b``."""
 
@@ -110,7 +98,6 @@ class Linear(Base):
     bias: bool = True
 
 
-@dataclass(frozen=True, repr=False)
 class Embedding(Base):
     """A table from word numbers ``(N, L)`` to vectors ``(N, out, L)``."""
 
@@ -120,7 +107,6 @@ class Embedding(Base):
     out: int
 
 
-@dataclass(frozen=True, repr=False)
 class TableConv(Base):
     """Convolution whose outputs each read only the inputs that *table* names for them (LeCun et al. 1998, table I)."""
 
@@ -143,7 +129,6 @@ class TableConv(Base):
         return per_axis(self.kernel, rank) if field == "kernel" else super().torch_value(field, rank)
 
 
-@dataclass(frozen=True, repr=False)
 class RBF(Base):
     """Minus the squared distance of flat features to a fixed code of +1 and -1 for each output (LeCun et al. 1998,
     section II-B). The codes are drawn by chance, which the paper allows, and are not trained.
@@ -155,7 +140,6 @@ class RBF(Base):
     out: int
 
 
-@dataclass(frozen=True, repr=False)
 class Scale(Pointwise):
     """A trained factor for each channel, beginning at ``value``; with ``bias`` a trained shift too."""
 
@@ -166,16 +150,7 @@ class Scale(Pointwise):
 
 
 # ------------------------------------------------------------------------------------------------- pooling
-def _check_pool(op: MaxPool | AvgPool | SumPool) -> None:
-    if op.stride is None:
-        object.__setattr__(op, "stride", op.kernel)
-    for k, p in zip(*_spread(op.kernel, op.padding), strict=True):
-        if 2 * p > k:  # torch's rule too (for dilated windows as well): no window lies in the padding alone
-            raise SpecError(f"{word(op)}: padding {p} is more than half of the window {k}; use {k // 2} or less")
-
-
-@dataclass(frozen=True, repr=False)
-class MaxPool(Base):
+class MaxPool(Pooling):
     """The largest value of each window; ``stride`` is the kernel unless given.
 
     >>> MaxPool(2) == MaxPool(2, stride=2)
@@ -185,57 +160,33 @@ class MaxPool(Base):
     label = "max pool"
     torch = "nn.MaxPool{rank}d(kernel, *, stride, padding, dilation, ceil_mode=ceil)"
 
-    kernel: Size
-    stride: Size | None = None
-    padding: Size = 0
     dilation: Size = 1
     ceil: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_pool(self)
 
-
-@dataclass(frozen=True, repr=False)
-class AvgPool(Base):
+class AvgPool(Pooling):
     """The mean of each window; ``count_padding`` says whether the zeros of the padding count in it."""
 
     label = "avg pool"
     torch = "nn.AvgPool{rank}d(kernel, *, stride, padding, ceil_mode=ceil, count_include_pad=count_padding)"
 
-    kernel: Size
-    stride: Size | None = None
-    padding: Size = 0
     ceil: bool = False
     count_padding: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_pool(self)
 
-
-@dataclass(frozen=True, repr=False)
-class SumPool(Base):
+class SumPool(Pooling):
     """The sum of each window."""
 
     label = "sum pool"
     torch = "nn.AvgPool{rank}d(kernel, *, stride, padding, ceil_mode=ceil, divisor_override=1)"
 
-    kernel: Size
-    stride: Size | None = None
-    padding: Size = 0
     ceil: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_pool(self)
 
     def torch_text(self, rank: int) -> str:
         """Averages divided by 1, which torch has for maps and volumes alone."""
         return super().torch_text(rank) if rank > 1 else "SumPool1d(kernel, *, stride, padding, ceil_mode=ceil)"
 
 
-@dataclass(frozen=True, repr=False)
 class AdaptiveAvgPool(Base):
     """The mean over windows chosen so that ``out`` of them cover each axis; ``out=1`` is global pooling."""
 
@@ -245,7 +196,6 @@ class AdaptiveAvgPool(Base):
     out: Size
 
 
-@dataclass(frozen=True, repr=False)
 class AdaptiveMaxPool(Base):
     """The largest value over windows chosen so that ``out`` of them cover each axis."""
 
@@ -256,7 +206,6 @@ class AdaptiveMaxPool(Base):
 
 
 # ------------------------------------------------------------------------------------------- normalisation
-@dataclass(frozen=True, repr=False)
 class BatchNorm(Pointwise):
     """Batch normalisation (Ioffe and Szegedy 2015) with a trained scale and shift for each channel."""
 
@@ -266,13 +215,11 @@ class BatchNorm(Pointwise):
     eps: float = 1e-5
     momentum: float = 0.1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.eps <= 0 or not 0 <= self.momentum <= 1:
             raise SpecError(f"batchnorm: expected eps > 0 and momentum in 0..1, got {self.eps} and {self.momentum}")
 
 
-@dataclass(frozen=True, repr=False)
 class LRN(Base):
     """Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3).
 
@@ -288,7 +235,6 @@ class LRN(Base):
     k: float = 1.0
 
 
-@dataclass(frozen=True, repr=False)
 class LayerNorm(Pointwise):
     """Layer normalisation over the channels, position by position (Ba et al. 2016), with a trained scale and shift."""
 
@@ -297,14 +243,12 @@ class LayerNorm(Pointwise):
 
     eps: float = 1e-6
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.eps <= 0:
             raise SpecError(f"layernorm: eps must be above 0, got {self.eps}")
 
 
 # --------------------------------------------------------------------------------------------- activations
-@dataclass(frozen=True, repr=False)
 class ReLU(Activation):
     """Rectified linear unit (Nair and Hinton 2010)."""
 
@@ -312,7 +256,6 @@ class ReLU(Activation):
     torch = "nn.ReLU()"
 
 
-@dataclass(frozen=True, repr=False)
 class Tanh(Activation):
     """Hyperbolic tangent."""
 
@@ -320,7 +263,6 @@ class Tanh(Activation):
     torch = "nn.Tanh()"
 
 
-@dataclass(frozen=True, repr=False)
 class Sigmoid(Activation):
     """Logistic function."""
 
@@ -328,7 +270,6 @@ class Sigmoid(Activation):
     torch = "nn.Sigmoid()"
 
 
-@dataclass(frozen=True, repr=False)
 class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel 2016), exact form."""
 
@@ -336,7 +277,6 @@ class GELU(Activation):
     torch = "nn.GELU()"
 
 
-@dataclass(frozen=True, repr=False)
 class SiLU(Activation):
     """``x * sigmoid(x)``, also called swish (Elfwing, Uchibe, Doya 2017)."""
 
@@ -344,7 +284,6 @@ class SiLU(Activation):
     torch = "nn.SiLU()"
 
 
-@dataclass(frozen=True, repr=False)
 class Mish(Activation):
     """``x * tanh(softplus(x))`` (Misra 2019)."""
 
@@ -352,7 +291,6 @@ class Mish(Activation):
     torch = "nn.Mish()"
 
 
-@dataclass(frozen=True, repr=False)
 class Softplus(Activation):
     """A smooth ReLU (Dugas et al. 2000); linear where ``beta * x`` is above ``threshold``."""
 
@@ -362,13 +300,11 @@ class Softplus(Activation):
     beta: float = 1.0
     threshold: float = 20.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.beta <= 0:
             raise SpecError(f"softplus: beta must be above 0, got {self.beta}")
 
 
-@dataclass(frozen=True, repr=False)
 class ELU(Activation):
     """Exponential linear unit (Clevert, Unterthiner, Hochreiter 2015)."""
 
@@ -378,7 +314,6 @@ class ELU(Activation):
     alpha: float = 1.0
 
 
-@dataclass(frozen=True, repr=False)
 class LeakyReLU(Activation):
     """``x`` where positive, ``slope * x`` elsewhere (Maas, Hannun, Ng 2013)."""
 
@@ -389,7 +324,6 @@ class LeakyReLU(Activation):
     slope: float = 0.01
 
 
-@dataclass(frozen=True, repr=False)
 class ReLU6(Activation):
     """ReLU capped at 6 (Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10")."""
 
@@ -397,7 +331,6 @@ class ReLU6(Activation):
     torch = "nn.ReLU6()"
 
 
-@dataclass(frozen=True, repr=False)
 class HardSigmoid(Activation):
     """The sigmoid in straight pieces (Howard et al. 2019)."""
 
@@ -406,7 +339,6 @@ class HardSigmoid(Activation):
     torch = "nn.Hardsigmoid()"
 
 
-@dataclass(frozen=True, repr=False)
 class HardSwish(Activation):
     """``x * hardsigmoid(x)`` (Howard et al. 2019)."""
 
@@ -415,7 +347,6 @@ class HardSwish(Activation):
     torch = "nn.Hardswish()"
 
 
-@dataclass(frozen=True, repr=False)
 class ScaledTanh(Activation):
     """The hyperbolic tangent of LeNet-5 (LeCun et al. 1998, appendix A)."""
 
@@ -428,14 +359,12 @@ class ScaledTanh(Activation):
 
 
 # ------------------------------------------------------------------------------------------------ the rest
-@dataclass(frozen=True, repr=False)
 class Softmax(Pointwise):
     """Probabilities over the channels (or the flat features)."""
 
     torch = "nn.Softmax(*, dim=1)"
 
 
-@dataclass(frozen=True, repr=False)
 class Dropout(Pointwise):
     """Each value is zeroed with probability ``p`` in training (Srivastava et al. 2014); none in use."""
 
@@ -443,13 +372,11 @@ class Dropout(Pointwise):
 
     p: float = 0.5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if not 0 <= self.p < 1:
             raise SpecError(f"dropout: p must be from 0 to below 1, got {self.p}")
 
 
-@dataclass(frozen=True, repr=False)
 class StochasticDepth(Pointwise):
     """In training a whole sample is zeroed with probability ``p``, the others grow to match (Huang et al. 2016)."""
 
@@ -458,20 +385,17 @@ class StochasticDepth(Pointwise):
 
     p: float
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if not 0 <= self.p < 1:
             raise SpecError(f"stochasticdepth: p must be from 0 to below 1, got {self.p}")
 
 
-@dataclass(frozen=True, repr=False)
 class Flatten(Base):
     """All axes but the batch's into one."""
 
     torch = "nn.Flatten()"
 
 
-@dataclass(frozen=True, repr=False)
 class Upsample(Base):
     """Each axis enlarged ``scale`` times; ``linear`` is bilinear on images, trilinear on volumes."""
 
@@ -486,7 +410,6 @@ class Upsample(Base):
         return {1: value, 2: "bilinear", 3: "trilinear"}[rank] if value == "linear" else value
 
 
-@dataclass(frozen=True, repr=False)
 class Crop(Base):
     """Cuts ``margin`` values off both ends of every axis."""
 
@@ -495,7 +418,6 @@ class Crop(Base):
     margin: Size
 
 
-@dataclass(frozen=True, repr=False)
 class PadChannels(Base):
     """Zeros behind the channels until they are ``out`` (He et al. 2015, section 3.3, option A)."""
 
@@ -505,21 +427,18 @@ class PadChannels(Base):
     out: int
 
 
-@dataclass(frozen=True, repr=False)
 class Add(Base):
     """The sum of its inputs, element by element (the joins of ResNet)."""
 
     torch = "Addition()"
 
 
-@dataclass(frozen=True, repr=False)
 class Concat(Base):
     """Its inputs one behind the other along the channels (the joins of GoogLeNet and DenseNet)."""
 
     torch = "Concatenation()"
 
 
-@dataclass(frozen=True, repr=False)
 class Multiply(Base):
     """The product of its inputs, element by element; an axis of length 1 serves all positions (Hu et al. 2017)."""
 
@@ -529,7 +448,6 @@ class Multiply(Base):
 REACHES = ("unknown", "place", "map", "window", "resize")
 
 
-@dataclass(frozen=True, repr=False)
 class Opaque(Base):
     """A part of somebody's module that is no op of the vocabulary (``striate.net.read`` makes them): analysed as
     far as it is known, never written as text to be parsed, never built.
