@@ -19,12 +19,14 @@ from syntax import nodes_of, parsed
 
 SOURCE = Path(__file__).parents[1] / "src" / "striate"
 
-# Who imports whom: a package (or half of one) -> what of striate it may import besides errors and itself. Imports
+# Who imports whom: a package (or half of one) -> what of striate it may import besides errors, lazy and itself. Imports
 # inside functions count. Packages that stand in no row, the front, may import everything but what is the front's.
 WALLS = {
     "errors": "",
     "files": "_version",
     "threads": "",
+    "lazy": "",
+    "sampling": "",
     "fetching": "files _version",
     # networks as values: the standard library only
     "spec": "",
@@ -33,7 +35,7 @@ WALLS = {
     "drawing": "spec analysis files",
     "tasks": "",  # the light half; what needs torch is tasks.scoring
     # modules, tensors and numbers: they know no description of a network
-    "metrics": "tasks files",
+    "metrics": "sampling tasks files",
     "tasks.answers": "tasks metrics",
     "tasks.scoring": "tasks tasks.answers metrics report",
     "learning": "tasks tasks.scoring metrics files threads",
@@ -41,25 +43,25 @@ WALLS = {
     "plotting": "files",
     "diagnosis": "metrics",
     "inspect": "tasks metrics learning plotting files threads",  # the half that knows modules only
-    "report": "tasks metrics diagnosis plotting files _version",
-    "filtering": "plotting model files",
+    "report": "sampling tasks metrics diagnosis plotting files _version",
+    "filtering": "sampling plotting model files",
     # networks in torch, model files, data
     "net": "spec analysis files threads",
-    "model": "spec analysis net tasks tasks.answers metrics learning files",
-    "datasets": "tasks model plotting report fetching files",
+    "model": "sampling spec analysis net tasks tasks.answers metrics learning files",
+    "datasets": "sampling tasks model plotting report fetching files",
     "runtime": "model threads files",  # prediction from an exported file: no torch
     "loading": "spec analysis drawing zoo net tasks learning model fetching files",
     # what people do
     "exporters": "spec analysis net tasks learning model loading files",
-    "inspect.models": "spec analysis net tasks learning plotting model datasets loading inspect files",
-    "page": "spec analysis drawing net tasks tasks.scoring learning filtering model inspect inspect.models files "
-    "_version",
+    "inspect.models": "sampling spec analysis net tasks learning plotting model datasets loading inspect files",
+    "page": "spec analysis drawing net tasks tasks.scoring learning filtering model inspect inspect.models sampling "
+    "files _version",
     "run": "spec analysis net tasks tasks.answers tasks.scoring metrics diagnosis learning model datasets loading "
-    "report inspect inspect.models exporters runtime page threads files _version baselines",
+    "sampling report inspect inspect.models exporters runtime page threads files _version baselines",
     "estimators": "spec tasks model datasets loading run files",
     "service": "tasks tasks.answers metrics model page report files run runtime _version",
     "experiments": "spec analysis drawing zoo net tasks metrics learning plotting filtering model datasets loading "
-    "report inspect inspect.models files _version",
+    "sampling report inspect inspect.models files _version",
 }
 HALVES = ("tasks.answers", "tasks.scoring", "inspect.models")
 TORCHLESS = (
@@ -147,7 +149,7 @@ def faults(root: Path) -> list[str]:
     found = []
     for i in imports(root):
         target = i.half or i.target
-        if target and i.unit in WALLS and target not in {"errors", i.unit, *WALLS[i.unit].split()}:
+        if target and i.unit in WALLS and target not in {"errors", "lazy", i.unit, *WALLS[i.unit].split()}:
             found.append(f"{i.where}: {i.unit} never imports {target}")
         if i.target in FRONT and i.unit not in ("cli", "__main__", i.target, *FRONT[i.target]):
             found.append(f"{i.where}: only cli imports {i.target}")

@@ -1,7 +1,8 @@
 """From files on disk to batches of tensors: open, split, read, batch. Each name is loaded when it is first used."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from striate.lazy import offered
 
 if TYPE_CHECKING:
     from striate.datasets.batches import Batches as Batches
@@ -18,19 +19,14 @@ if TYPE_CHECKING:
     from striate.datasets.statistics import channel_statistics as channel_statistics
     from striate.datasets.store.reading import read_part as read_part
 
-_WHERE = {
-    "batches": "Batches",
-    "dataset": "Arrays DataSet Part",
-    "open": "BUILT_IN Data open_data sampled with_validation",
-    "split": "split_off stratified",
-    "statistics": "channel_statistics",
-    "store.reading": "read_part",
-}
-_PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
-__all__ = [*_PLACES]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__all__, __getattr__ = offered(
+    __name__,
+    {
+        "datasets.batches": "Batches",
+        "datasets.dataset": "Arrays DataSet Part",
+        "datasets.open": "BUILT_IN Data open_data sampled with_validation",
+        "datasets.split": "split_off stratified",
+        "datasets.statistics": "channel_statistics",
+        "datasets.store.reading": "read_part",
+    },
+)

@@ -21,6 +21,7 @@ from striate.plotting import ColourScale, Panel, value_panel
 from striate.plotting.text import SMALL, text_length, write
 from striate.report.lines import ChartLine, LineChart
 from striate.report.pictures import BASE
+from striate.sampling import evenly
 from striate.spec import parse
 
 KINDS_FOUND = ("circle", "square", "triangle", "star", "heart")
@@ -426,8 +427,7 @@ def _macs(side: int) -> int:
 
 def _thinned(recall: np.ndarray, precision: np.ndarray) -> list[tuple[float, float]]:
     """About thirty points of a curve, the last among them."""
-    some = np.unique(np.linspace(0, len(recall) - 1, 30).astype(int))
-    return [(float(recall[i]), float(precision[i])) for i in some]
+    return [(float(recall[i]), float(precision[i])) for i in evenly(len(recall), 30)]
 
 
 def _missed(boxes: Sequence[BoxInScene], scene: DrawnScene) -> str:

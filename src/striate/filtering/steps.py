@@ -15,6 +15,7 @@ from striate.files import write_safely
 from striate.filtering.sliding import ACTIVATIONS, SlidingWindow
 from striate.plotting.picture import ColourScale, Panel, image_panel, panel_grid, short, value_panel
 from striate.plotting.text import DENSITY
+from striate.sampling import evenly
 
 FRAMES = 64  # of an animation at most; of more steps, so many evenly spaced ones are shown
 NOT_YET = (222, 226, 240)  # the colour of what is still to come where the output is grey itself
@@ -133,7 +134,7 @@ class SlidingSteps:
     def _frames(self) -> Iterator[Image.Image]:
         seen = ColourScale.of(self.output)
         height, width = self.output.shape
-        chosen = np.unique(np.linspace(0, height * width - 1, min(FRAMES, height * width)).astype(int))
+        chosen = evenly(height * width, FRAMES)
         for step in chosen.tolist():
             y, x = divmod(step, width)
             grown = np.where(np.arange(height * width).reshape(height, width) <= step, self.output, np.nan)

@@ -1,7 +1,8 @@
 """How good a model is on a held-out split: a file of metrics for each task. Each name is loaded when first used."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from striate.lazy import offered
 
 if TYPE_CHECKING:
     from striate.metrics.classification import ClassificationScores as ClassificationScores
@@ -17,19 +18,14 @@ if TYPE_CHECKING:
     from striate.metrics.shared import ItemError as ItemError
     from striate.metrics.shared import Scores as Scores
 
-_WHERE = {
-    "metrics.classification": "ClassificationScores score_classification",
-    "metrics.multilabel": "MultilabelScores score_multilabel",
-    "metrics.paired": "PairedDifference paired_bootstrap",
-    "metrics.regression": "RegressionScores score_regression",
-    "metrics.segmentation": "SegmentationScores score_segmentation",
-    "metrics.shared": "ItemError Scores",
-}
-_PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
-__all__ = [*_PLACES]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"striate.{_PLACES[name]}"), name)
+__all__, __getattr__ = offered(
+    __name__,
+    {
+        "metrics.classification": "ClassificationScores score_classification",
+        "metrics.multilabel": "MultilabelScores score_multilabel",
+        "metrics.paired": "PairedDifference paired_bootstrap",
+        "metrics.regression": "RegressionScores score_regression",
+        "metrics.segmentation": "SegmentationScores score_segmentation",
+        "metrics.shared": "ItemError Scores",
+    },
+)

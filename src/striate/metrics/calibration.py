@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.sampling import evenly
+
 Floats = NDArray[np.float64]
 
 BINS = 15  # of the calibration error
@@ -229,7 +231,7 @@ def compare_methods(scores: Floats, labels: NDArray[np.integer[Any]]) -> dict[st
     >>> compare_methods(np.zeros((3, 2)), np.array([0, 1, 0]))
     {}
     """
-    chosen = np.linspace(0, len(scores) - 1, min(len(scores), MOST // scores.shape[1])).astype(int)
+    chosen = evenly(len(scores), MOST // scores.shape[1])
     z, labels, n = np.asarray(scores, np.float64)[chosen], labels[chosen], len(chosen)
     if n < 5 * FOLDS or not np.isfinite(z).all():
         return {}

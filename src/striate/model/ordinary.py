@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.model.contract import UNKNOWN, Contract
+from striate.sampling import evenly
 
 MOST = 2**25  # values of the training items that are looked at, of 1,000 items at most
 NAMES = (("darker", "brighter"), ("with less contrast", "with more contrast"), ("smoother", "with finer detail"))
@@ -45,11 +46,10 @@ def ordinary_look(inputs: NDArray[np.generic], contract: Contract) -> tuple[tupl
     """
     if contract.mode == "text" or not len(inputs):
         return ()
-    count = max(1, min(len(inputs), 1000, MOST // max(1, inputs[0].size)))
-    some = np.linspace(0, len(inputs) - 1, count).astype(np.int64)
-    look = np.concatenate([look_of(inputs[chunk], contract) for chunk in np.array_split(some, -(-count // 64))])
+    some = evenly(len(inputs), max(1, min(1000, MOST // max(1, inputs[0].size))))
+    look = np.concatenate([look_of(inputs[chunk], contract) for chunk in np.array_split(some, -(-len(some) // 64))])
     low, high = np.quantile(look, [0.005, 0.995], axis=0)
-    room = (MARGIN + FEW / count) * (high - low)
+    room = (MARGIN + FEW / len(some)) * (high - low)
     return tuple(zip((low - room).tolist(), (high + room).tolist(), strict=True)) if np.isfinite(look).all() else ()
 
 

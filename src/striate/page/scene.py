@@ -22,6 +22,7 @@ from striate.page.document import as_json
 from striate.page.live import LiveLayer, LiveNetwork
 from striate.page.panels import SERVED_BYTES, Panels
 from striate.page.stored import stored_pictures
+from striate.sampling import evenly
 from striate.spec import Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
 
@@ -211,7 +212,7 @@ def _checked(values: dict[str, Tensor]) -> dict[str, Any]:
     layers = {}
     for name, value in values.items():
         flat = value.reshape(-1).double().numpy()
-        at = np.linspace(0, flat.size - 1, min(CHECKED, flat.size)).astype(int)
+        at = evenly(flat.size, CHECKED)
         layers[name] = {
             "at": at.tolist(),
             "values": [float(f"{v:.8g}") for v in flat[at]],

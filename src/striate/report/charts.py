@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.report.markup import Child, Html, el
+from striate.sampling import evenly
 from striate.tasks import Metric
 
 Row = Mapping[str, float | None]
@@ -81,7 +82,7 @@ def scatter(name: str, target: NDArray[np.float64], predicted: NDArray[np.float6
     both = np.concatenate([target, predicted])
     axis = linear(float(both.min()), float(both.max()), max_ticks=5)
     plot = Plot.square(axis, axis, "{:g}".format, right=12)
-    chosen = np.linspace(0, len(target) - 1, min(len(target), MOST)).astype(int)
+    chosen = evenly(len(target), MOST)
     points = [plot.at(x, y) for x, y in zip(target[chosen], predicted[chosen], strict=True)]
     svg = plot.draw(
         "target",

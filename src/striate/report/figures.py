@@ -12,6 +12,7 @@ from striate.metrics.curves import ThresholdCurves
 from striate.metrics.residuals import QuantileGroup
 from striate.report.charts import Plot, linear, square_figure
 from striate.report.markup import Html, el, section
+from striate.sampling import evenly
 
 LINES = 6  # of a chart of curves
 POINTS = 150  # of one of them
@@ -120,7 +121,7 @@ def residual_chart(name: str, predicted: Floats, target: Floats, most: int = 200
     >>> residual_chart("age", np.array([1.0, 2.0]), np.array([1.5, 2.0])).count("<circle")
     2
     """
-    chosen = np.linspace(0, len(target) - 1, min(len(target), most)).astype(int)
+    chosen = evenly(len(target), most)
     x, y = predicted[chosen], (predicted - target)[chosen]
     across, up = (linear(float(v.min()), float(v.max()), max_ticks=5) for v in (x, np.r_[y, 0.0]))
     plot = Plot.square(across, up, "{:.4g}".format)

@@ -3,8 +3,9 @@
 Each name is loaded when it is first used: predicting needs nothing of training.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from striate.lazy import offered
 
 if TYPE_CHECKING:
     from striate.run.folder import COLUMNS as COLUMNS
@@ -15,18 +16,13 @@ if TYPE_CHECKING:
     from striate.run.result import Result as Result
     from striate.run.running import Run as Run
 
-_WHERE = {
-    "folder": "COLUMNS",
-    "making": "prepare",
-    "measuring": "Held measure parts_for",
-    "result": "Result",
-    "running": "Run",
-}
-_PLACES = {name: module for module, names in _WHERE.items() for name in names.split()}
-__all__ = [*_PLACES]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__all__, __getattr__ = offered(
+    __name__,
+    {
+        "run.folder": "COLUMNS",
+        "run.making": "prepare",
+        "run.measuring": "Held measure parts_for",
+        "run.result": "Result",
+        "run.running": "Run",
+    },
+)

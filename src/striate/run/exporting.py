@@ -20,6 +20,7 @@ from striate.model.model import Model
 from striate.run.folder import Say, to_stderr
 from striate.run.measuring import Held, measure_scores, parts_for
 from striate.run.splits import data_of_run, run_of
+from striate.sampling import evenly
 from striate.spec import Shape
 
 MOST = 1000  # items that are compared
@@ -176,9 +177,8 @@ def comparison_items(model: Model, data: Data, say: Say, **options: Any) -> Item
 
     def calibration() -> np.ndarray:
         if split == "train":
-            count = len(arrays.inputs)  # which may be sorted by class
-            spread = np.linspace(0, count - 1, min(CALIBRATION, count)).round().astype(int)
-            return np.asarray(arrays.inputs[spread])
+            # which may be sorted by class
+            return np.asarray(arrays.inputs[evenly(len(arrays.inputs), CALIBRATION)])
         return parts_for(model, found, "train", most=CALIBRATION, **options)[0].arrays.inputs
 
     said = "training" if split == "train" else split

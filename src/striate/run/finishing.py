@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from striate.datasets import Arrays, Batches
+from striate.datasets import Batches
 from striate.datasets.augment import Augment
 from striate.datasets.origins import new_origin
 from striate.errors import SeeError, counted
@@ -22,6 +20,7 @@ from striate.run.reporting import diagnosis_sections, seconds_for
 from striate.run.result import Result, facts, made_of, worst_items
 from striate.run.sureness import fit_look, fit_sureness
 from striate.run.verdict import Verdict
+from striate.sampling import evenly
 from striate.tasks.scoring import scoring_of
 
 if TYPE_CHECKING:
@@ -74,10 +73,10 @@ def _verdict(run: Run, best: Model, scores: Scores) -> Verdict | None:
     test = getattr(scores, metric.name, None)
     if row is None or (val := row[metric.column]) is None or test is None:
         return None
-    arrays, seen = run.parts["train"], len(run.parts["val"])
-    some = np.linspace(0, len(arrays) - 1, min(len(arrays), max(min(seen, MOST), ENOUGH))).astype(np.int64)
+    seen = len(run.parts["val"])
+    some = evenly(len(run.parts["train"]), max(min(seen, MOST), ENOUGH))
     batches = Batches(
-        Arrays(arrays.inputs[some], arrays.targets[some], tuple(arrays.names[i] for i in some)),
+        run.held["train"].take(some).arrays,
         best.contract,
         batch_size=best.at_a_time(256),
         device=run.device,

@@ -24,6 +24,7 @@ from striate.model.predictor import Predictor, output_context
 from striate.model.prepare import class_numbers
 from striate.run.folder import Say
 from striate.run.splits import in_the_runs_splits
+from striate.sampling import evenly
 from striate.tasks.scoring import scoring_of
 
 SPLITS = ("train", "val", "test", "all")
@@ -156,7 +157,9 @@ def parts_for(
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)
     dataset = in_the_runs_splits(dataset, model.path, say) if split != "all" else dataset
-    chosen = [_spread(part, most) for part in _chosen(dataset, split, where)]
+    chosen = _chosen(dataset, split, where)
+    if most is not None:
+        chosen = [part.take(evenly(len(part), most)) for part in chosen]
     own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
     return [Held(read_part(p, own, progress=reading), p, own) for p in renumbered]
@@ -175,13 +178,6 @@ def _chosen(dataset: DataSet, split: str, data: str) -> list[Part]:
             )
         raise DataError(f"{data}: has no {split} split of its own; use --split {[*dataset.parts][-1]}")
     return chosen
-
-
-def _spread(part: Part, most: int | None) -> Part:
-    """*part*, or *most* of its items from all over it."""
-    if most is None or len(part) <= most:
-        return part
-    return part.take(np.linspace(0, len(part) - 1, most).round().astype(int))
 
 
 def _check_same_kind(dataset: DataSet, contract: Contract, data: str) -> None:

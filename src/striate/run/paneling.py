@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from striate.analysis import analyse
 from striate.errors import Error, ModelError
 from striate.files import read_json, read_regular
@@ -24,6 +22,7 @@ from striate.run.folder import PROGRESS, read_about
 from striate.run.measuring import Held, measure, parts_for
 from striate.run.result import made_of
 from striate.run.splits import data_of_run, items_of_run, run_of
+from striate.sampling import evenly
 from striate.tasks.scoring import scoring_of
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def page_of(run: Run, scores: Scores) -> View:
     shown = evaluated_on(model, held, scores)
     contract, targets = model.contract, held.arrays.targets
     labelled = contract.task.exclusive and not contract.task.per_pixel and not shown.text
-    spread = np.linspace(0, len(held.arrays) - 1, min(SAMPLES, len(held.arrays))).round().astype(int)
+    spread = evenly(len(held.arrays), SAMPLES)
     samples = [
         Sample(contract.classes[int(targets[i])] if labelled else shown.names[i], held.arrays.inputs[i]) for i in spread
     ]

@@ -23,6 +23,7 @@ from striate.model.prepare import normalise
 from striate.net import naive_bayes, whiten
 from striate.run.folder import Say, check_out
 from striate.run.measuring import Held, Reading, say_skipped
+from striate.sampling import evenly
 
 
 def check_words(recipe: Recipe, *, resize: str | None, out: str | Path | None) -> None:
@@ -52,9 +53,7 @@ def content_of(arrays: Arrays) -> str:
 
 def sample_of(arrays: Arrays, contract: Contract) -> torch.Tensor:
     """Some items from all over *arrays*, as the network takes them: all, if their values are 16 million at most."""
-    count = max(1, min(len(arrays), 2**24 // prod(contract.input)))
-    spread = np.linspace(0, len(arrays) - 1, count).round().astype(int)
-    return normalise(arrays.inputs[spread], contract)
+    return normalise(arrays.inputs[evenly(len(arrays), max(1, 2**24 // prod(contract.input)))], contract)
 
 
 def complete_init(init: str, module: nn.Module, arrays: Arrays, contract: Contract) -> None:

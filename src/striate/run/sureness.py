@@ -20,6 +20,7 @@ from striate.model.image import header
 from striate.model.model import Model
 from striate.model.ordinary import ordinary_look
 from striate.run.measuring import Held
+from striate.sampling import evenly
 from striate.tasks.scoring import scoring_of
 
 MOST = 2_000  # items that it is fitted on: more change nothing that could be seen
@@ -63,7 +64,7 @@ def scored(model: Model, *held: Held, most: int | None = None) -> tuple[np.ndarr
 
 def _batches(model: Model, held: Held, most: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     arrays, size = held.arrays, model.at_a_time(256)
-    chosen = np.linspace(0, len(arrays) - 1, min(len(arrays), most or len(arrays))).astype(np.int64)
+    chosen = evenly(len(arrays), most or len(arrays))
     for start in range(0, len(chosen), size):
         some = chosen[start : start + size]
         yield model.scores(arrays.inputs[some]), np.asarray(arrays.targets[some])
@@ -71,7 +72,7 @@ def _batches(model: Model, held: Held, most: int | None) -> Iterator[tuple[np.nd
 
 def fit_look(model: Model, train: Held) -> None:
     """Puts into the contract of *model* what the training items look like, and how small their images are."""
-    inputs, some = train.source.inputs, np.linspace(0, len(train.arrays) - 1, min(len(train.arrays), 200)).astype(int)
+    inputs, some = train.source.inputs, evenly(len(train.arrays), 200)
     sides: list[int] = []
     if model.contract.mode in IMAGES and isinstance(inputs, np.ndarray):
         sides = [min(inputs.shape[1:3])]

@@ -19,6 +19,7 @@ from striate.model.sources import Source, source_items
 from striate.page import NetworkScene, Sample, View
 from striate.run.paneling import SAMPLES, panels_of
 from striate.run.splits import data_of_run, items_of_run, run_of
+from striate.sampling import evenly
 from striate.spec import Shape
 
 
@@ -141,7 +142,7 @@ def _of_run(model: InspectedModel) -> list[Sample]:
     if folder is None:
         return []
     items = items_of_run(folder)
-    few = [items[i] for i in np.linspace(0, len(items) - 1, min(SAMPLES, len(items))).round().astype(int)]
+    few = [items[i] for i in evenly(len(items), SAMPLES)]
     if few and model.contract.mode != "text" and all(Path(name).is_file() for name, _ in few):
         return [Sample(target or Path(name).name, model.item(Path(name))) for name, target in few]
     return _of_data(model, data_of_run(folder))

@@ -20,6 +20,7 @@ from striate.datasets.counter import uniforms
 from striate.datasets.doctor.diagnosis import FAULT, WARNING, Case, DataProblem
 from striate.datasets.doctor.similarity import SIDE
 from striate.errors import counted, listed
+from striate.sampling import evenly
 
 Item = tuple[str, int]  # a split's name and an item's number in it
 BURST = 3.0  # seconds between shots, at most
@@ -146,7 +147,7 @@ def _more_alike(case: Case, pairs: Sequence[tuple[Item, Item]], keys: dict[Item,
     task = case.data.task
     if not case.looks or not pairs:
         return False
-    chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _PAIRS)).astype(int))]
+    chosen = [pairs[i] for i in evenly(len(pairs), _PAIRS)]
     closer = []
     for number, (one, other) in enumerate(chosen):
         part = case.data.parts[other[0]]

@@ -18,6 +18,7 @@ from striate.datasets.doctor.look import Looks
 from striate.datasets.doctor.quality import COLOURED
 from striate.datasets.doctor.similarity import SIDE
 from striate.errors import listed
+from striate.sampling import evenly
 
 FOLDS, BINS = 5, 16
 ITEMS_A_BIN = 5  # of each class, on the average
@@ -148,7 +149,7 @@ def _shortcuts(case: Case) -> Iterator[DataProblem]:
 def _followed(looks: Looks, labels: np.ndarray, mode: str) -> list[tuple[str, FeatureProbe]]:
     """The features that tell the *labels*, the best first."""
     which = np.flatnonzero(looks.good & (labels >= 0))
-    which = which[np.unique(np.linspace(0, len(which) - 1, min(len(which), MOST)).astype(np.int64))]
+    which = which[evenly(len(which), MOST)]
     enough = np.flatnonzero(np.bincount(labels[which]) >= LEAST_OF_CLASS)
     which = which[np.isin(labels[which], enough)]
     if len(enough) < 2 or len(which) < LEAST:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from striate.sampling import evenly
+
 SIDE = 32  # pixels of a thumbnail
 MAX_BITS = 14  # that two hashes may differ in; an image less a twentieth of one side differs in 8 to 14
 FEW_BITS = 6  # where items have many neighbours
@@ -182,7 +184,7 @@ def copy_bar(thumbs: np.ndarray, colours: np.ndarray) -> float:
     """
     if len(thumbs) < LEAST:
         return COPY
-    sample = np.unique(np.linspace(0, len(thumbs) - 1, min(len(thumbs), SAMPLE)).astype(np.int64))
+    sample = evenly(len(thumbs), SAMPLE)
     thumbs, colours = thumbs[sample], colours[sample]
     pairs = _all_pairs(hashes(thumbs))
     pairs = pairs[_same_colour(colours, pairs)]

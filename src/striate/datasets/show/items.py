@@ -19,6 +19,7 @@ from striate.datasets.store.reading import read_part
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
 from striate.model.words import vocabulary_of, words_of
+from striate.sampling import evenly
 
 MAX_SIDE = 224  # of the images where no input size is given
 _LINES = 4  # of classes below an image
@@ -159,8 +160,7 @@ def _readable(order: list[int], one: _Read, items: int) -> list[int]:
 
 
 def _mean(part: Part, one: _Read) -> tuple[float, ...]:
-    sample = np.unique(np.linspace(0, len(part) - 1, _SAMPLE).astype(int)).tolist()
-    return channel_statistics(np.concatenate([one(i).inputs for i in sample]))[0]
+    return channel_statistics(np.concatenate([one(i).inputs for i in evenly(len(part), _SAMPLE).tolist()]))[0]
 
 
 def _column(

@@ -24,6 +24,7 @@ from striate.inspect.target import Target, as_target
 from striate.learning import evaluating
 from striate.model.contract import Contract
 from striate.plotting.picture import IntensityScale, Panel, Picture, image_panel, panel_grid, short
+from striate.sampling import evenly
 from striate.tasks import CLASSIFICATION
 
 SPLITS = ("train", "val", "test", "all")
@@ -289,8 +290,7 @@ def items_for(
     parts = [Part(p.inputs, np.zeros(len(p), np.int64), p.names) for p in chosen]
     sizes = [len(p) for p in parts]
     total = sum(sizes)
-    few = total if max_items is None else min(max_items, total)
-    spread = np.arange(total) if few == total else np.linspace(0, total - 1, few).round().astype(int)
+    spread = evenly(total, total if max_items is None else max_items)
     plain = replace(
         contract, task=CLASSIFICATION, classes=("no", "yes"), target_mean=(), target_std=(), positions=(),
         mask_values=(),

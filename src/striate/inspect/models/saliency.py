@@ -36,6 +36,7 @@ from striate.plotting.picture import (
     value_panel,
     word_panel,
 )
+from striate.sampling import evenly
 
 SHARE = 99.5  # percent of a map's pixels within the colour scale: a few extreme ones would leave the others white
 SLICES = 8  # of a volume, in a figure
@@ -103,7 +104,7 @@ class Explanation(DrawnInspection):
         if self.words:
             return [word_panel(self.words, on_input, self.scale, title=title, side=side * 2)]
         if on_input.ndim == 3:
-            chosen = np.unique(np.linspace(0, len(on_input) - 1, SLICES).round().astype(int)).tolist()
+            chosen = evenly(len(on_input), SLICES).tolist()
             return [value_panel(on_input[d], self.scale, title=f"depth {d}", side=side // 2) for d in chosen]
         flat = on_input.reshape(1, -1) if on_input.ndim < 2 else on_input
         on_map = value_panel(flat, self.scale, title=title, side=side if self.image is not None else side * 2)
