@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from striate.tasks import Task, task_named
 Broken = tuple[str, str]  # the name of an item that could not be read, and why
 Inputs = np.ndarray | tuple[Path, ...] | tuple[str, ...]
 SPLITS = ("train", "val", "test")
+Reading = Callable[[int, int], None]  # called with (items done, items in all)
 SPLIT_NAMES = {  # of folders, files and cells
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import SPLITS, DataSet, Part
 from striate.datasets.folds import in_fold
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.archives import as_given, is_archive, unpacked, unpacked_notes
@@ -30,8 +30,8 @@ from striate.datasets.sources.tables import is_tables, open_tables
 from striate.datasets.sources.targets import as_channels, as_task
 from striate.datasets.sources.texts import is_texts, open_texts
 from striate.datasets.split import split_off
-from striate.errors import DataError, closest, counted, did_you_mean
-from striate.fetching import Progress
+from striate.errors import DataError, RecipeError, closest, counted, did_you_mean, nearest
+from striate.fetching import Fetching as Fetching
 from striate.files import near_path
 from striate.model.opening import each_image_under, folder_contents, is_image
 from striate.tasks import Task, task_named
@@ -96,7 +96,7 @@ def open_data(
     text: str | None = None,
     group: str | None = None,
     fold: str | None = None,
-    progress: Progress | None = None,
+    progress: Fetching | None = None,
 ) -> DataSet:
     """The data set of a built-in name, at a path, or in memory; it always has a test split.
 
@@ -152,7 +152,7 @@ def open_data(
     return dataset.with_parts(train=train, test=test)
 
 
-def open_as_it_is(source: Data, options: DataOptions, progress: Progress | None = None) -> DataSet:
+def open_as_it_is(source: Data, options: DataOptions, progress: Fetching | None = None) -> DataSet:
     """The data set of :func:`open_data` with the splits that it comes with alone.
 
     Raises:
@@ -264,6 +264,23 @@ def _nearest(path: Path) -> str:
     """What a missing *path* may have meant: the built-in name or the existing path most like it; "" where none is."""
     near = closest(str(path).partition(":")[0], BUILT_IN)
     return did_you_mean(near or near_path(path))
+
+
+def named_parts(dataset: DataSet, split: str, where: str) -> list[Part]:
+    """The parts of *dataset* that *split* means: train, val, test or all.
+
+    Raises:
+        RecipeError: It is none of these. DataError: The data, which are at *where*, have no such split.
+
+    >>> [len(part) for part in named_parts(open_data("digits"), "all", "digits")]
+    [1437, 360]
+    """
+    if split not in (known := (*SPLITS, "all")):
+        raise RecipeError(f"split is {split!r}{nearest(split, known)}")
+    chosen = [part for name, part in dataset.parts.items() if split in (name, "all")]
+    if not chosen:
+        raise DataError(f"{where}: has no {split} split of its own; use --split {[*dataset.parts][-1]}")
+    return chosen
 
 
 def with_validation(dataset: DataSet, seed: int, fraction: float = 0.1) -> DataSet:

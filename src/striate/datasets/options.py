@@ -101,12 +101,14 @@ class DataOptions:
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
 
 
+DATA_OPTIONS = tuple(field.name for field in fields(DataOptions))
+
+
 def check_options(given: Iterable[str], verb: str) -> None:
     """RecipeError where one of the names *given* to *verb* is no option of data.
 
     >>> check_options(["label", "text"], "evaluate")
     """
-    known = [field.name for field in fields(DataOptions)]
     for name in given:
-        if name not in known:
-            raise RecipeError(f"{verb} has no option {name!r}{nearest(name, known)}")
+        if name not in DATA_OPTIONS:
+            raise RecipeError(f"{verb} has no option {name!r}{nearest(name, DATA_OPTIONS)}")

@@ -24,7 +24,7 @@ from striate._version import __version__
 from striate.errors import DataError
 from striate.files import cache_folder
 
-Progress = Callable[[str, int, int], None]  # what is being fetched; its bytes done, and in all
+Fetching = Callable[[str, int, int], None]  # what is being fetched; its bytes done, and in all
 ATTEMPTS = 2  # at each address
 TIMEOUT = 30.0  # seconds without a byte, and the span in which an address must not be slower than SLOWEST
 SLOWEST = 1_000  # bytes per second
@@ -55,7 +55,7 @@ def fetched(
     name: str,
     files: Sequence[RemoteFile],
     mirrors: Sequence[str],
-    progress: Progress | None = None,
+    progress: Fetching | None = None,
     *,
     folder: str = "",
 ) -> dict[str, Path]:
@@ -137,7 +137,7 @@ def _unpacked_md5(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch(folder: Path, file: RemoteFile, mirrors: Sequence[str], progress: Progress | None) -> Path:
+def _fetch(folder: Path, file: RemoteFile, mirrors: Sequence[str], progress: Fetching | None) -> Path:
     """Fetches one file from the first address that has it."""
     folder.mkdir(parents=True, exist_ok=True)
     faults: dict[str, str] = {}

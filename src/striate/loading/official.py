@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from striate.errors import DataError, ModelError, SpecError
-from striate.fetching import Progress, RemoteFile, checksum_fault, fetched
+from striate.fetching import Fetching, RemoteFile, checksum_fault, fetched
 from striate.loading.foreign import from_own
 from striate.loading.torchvision import from_torchvision, read_classes
 from striate.loading.user_code import is_code
@@ -41,7 +41,7 @@ def _stem(name: str) -> str:
     return match[1] if match else ""
 
 
-def official_file(net: str, fetching: Progress | None = None) -> Path:
+def official_file(net: str, fetching: Fetching | None = None) -> Path:
     """The official file of the network that is *net* here: in ``STRIATE_WEIGHTS``, in the cache, or fetched into it.
 
     Args:
@@ -81,7 +81,7 @@ def checked_file(path: Path) -> Path:
 
 
 def official_model(
-    given: str | Path, fetching: Progress | None = None, say: Callable[[str], None] = lambda text: None
+    given: str | Path, fetching: Fetching | None = None, say: Callable[[str], None] = lambda text: None
 ) -> tuple[str, Path, Model] | None:
     """Our name of the network, the file and the model of the official weights that *given* means; None where it means
     none, or something that is there is called so (a run's folder).
@@ -111,7 +111,7 @@ def weights(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     say: Callable[[str], None] = lambda text: None,
-    fetching: Progress | None = None,
+    fetching: Fetching | None = None,
 ) -> Model:
     """As :func:`from_torchvision` or :func:`from_own`, and a model file of it: what ``striate weights`` does.
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from striate.analysis import infer
 from striate.errors import ModelError, RecipeError, SpecError, listed, nearest, shape_text
-from striate.fetching import Progress
+from striate.fetching import Fetching
 from striate.learning import freeze
 from striate.loading.network import Given, open_network
 from striate.loading.official import official_model
@@ -37,7 +37,7 @@ class Pretrained:
 
     @classmethod
     def of(
-        cls, weights: Given, fetching: Progress | None = None, say: Callable[[str], None] = lambda text: None
+        cls, weights: Given, fetching: Fetching | None = None, say: Callable[[str], None] = lambda text: None
     ) -> Pretrained:
         """That of a model file, a run's folder, or a ``Model``; or torchvision's official weights by their name or in
         their file, fetched where they are not there yet. ModelError where it is none.

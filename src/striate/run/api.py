@@ -10,6 +10,8 @@ from PIL import Image
 
 from striate.datasets import BUILT_IN, Data, DataSet, open_data, with_validation
 from striate.datasets.augment import Augment
+from striate.datasets.dataset import Reading
+from striate.datasets.open import Fetching
 from striate.datasets.options import check_options
 from striate.datasets.show import DataDescription, contact_sheet, describe, image_bytes, sheet_contract, sheet_rows
 from striate.diagnosis import SliceSearch
@@ -26,7 +28,7 @@ from striate.model.model import Model
 from striate.run.diagnosing import slices_of
 from striate.run.folder import Say, say_nothing, to_stderr
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for, say_skipped
+from striate.run.measuring import Held, item_groups, measure, parts_for, say_skipped
 from striate.run.options import given_recipe, sorted_settings
 from striate.run.predicting import opened
 from striate.run.rows import write_items

@@ -7,6 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from striate.datasets import Data
+from striate.datasets.dataset import Reading
+from striate.datasets.open import Fetching
 from striate.errors import RecipeError
 from striate.files import write_safely
 from striate.learning import NamedRecipe, RateSweep, Recipe, sweep_rates
@@ -15,7 +17,6 @@ from striate.loading import Given
 from striate.report.charts import rate_chart
 from striate.run.folder import Say, to_stderr
 from striate.run.making import prepare
-from striate.run.measuring import Fetching, Reading
 from striate.run.options import given_recipe, sorted_settings
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from striate.datasets import Data
+from striate.datasets.dataset import Reading
 from striate.datasets.doctor.diagnosis import NOTE, WARNING, DataProblem, Diagnosis
 from striate.datasets.options import check_options
 from striate.diagnosis import LabelErrors, Suspect, label_errors, mask_errors, number_errors, several_label_errors
@@ -24,7 +25,7 @@ from striate.model.predictor import meaning, output_context
 from striate.model.prepare import normalise
 from striate.run.devices import placed
 from striate.run.folder import SERIES, Say, is_finished, to_stderr
-from striate.run.measuring import Held, Reading, measure, parts_for
+from striate.run.measuring import Held, measure, parts_for
 from striate.run.series_start import read_series
 
 BATCH = 256

@@ -14,6 +14,8 @@ from torch import nn
 
 from striate.analysis import Report, analyse
 from striate.datasets import Data, DataSet, open_data, sampled, with_validation
+from striate.datasets.dataset import Reading
+from striate.datasets.open import Fetching
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.mask_values import with_earlier_names
 from striate.errors import DataError, ModelError
@@ -41,7 +43,6 @@ from striate.run.folder import (
     run_folders,
     say_nothing,
 )
-from striate.run.measuring import Fetching, Reading
 from striate.run.options import RunOptions, seconds_of
 from striate.run.own import check_own, code_of, graph_of_own, own_module, table_of_own, words_for
 from striate.run.reading import check_choices, check_words, complete_init, content_of, quick_look, read_parts

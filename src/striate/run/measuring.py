@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from striate.datasets import Arrays, Data, DataSet, Part, open_data, read_part
-from striate.datasets.dataset import Broken
+from striate.datasets.dataset import Broken, Reading
 from striate.datasets.mask_recipe import read_mask
+from striate.datasets.open import Fetching, named_parts
 from striate.datasets.sources.archives import as_given
 from striate.datasets.sources.mask_values import with_earlier_names
-from striate.errors import DataError, RecipeError, counted, listed, nearest, shape_text
+from striate.errors import DataError, counted, listed, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
@@ -26,10 +27,6 @@ from striate.run.folder import Say
 from striate.run.splits import in_the_runs_splits
 from striate.sampling import evenly
 from striate.tasks.scoring import scoring_of
-
-SPLITS = ("train", "val", "test", "all")
-Reading = Callable[[int, int], None]  # called with (items done, items in all)
-Fetching = Callable[[str, int, int], None]  # called with (a file's name, bytes done, bytes in all)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,27 +154,17 @@ def parts_for(
     _check_same_kind(dataset, contract, where)
     _check_classes(dataset, contract, where)
     dataset = in_the_runs_splits(dataset, model.path, say) if split != "all" else dataset
-    chosen = _chosen(dataset, split, where)
+    if split == "val" and dataset.val is None:
+        raise DataError(
+            f"{where}: has no val split of its own; a run draws one from training: give the run's folder and its data, "
+            f"or data with a val/"
+        )
+    chosen = named_parts(dataset, split, where)
     if most is not None:
         chosen = [part.take(evenly(len(part), most)) for part in chosen]
     own = _as_in(dataset, contract)
     renumbered = [_renumbered(p, dataset, contract) for p in chosen]
     return [Held(read_part(p, own, progress=reading), p, own) for p in renumbered]
-
-
-def _chosen(dataset: DataSet, split: str, data: str) -> list[Part]:
-    """The parts that *split* means, one of ``SPLITS``."""
-    if split not in SPLITS:
-        raise RecipeError(f"split is {split!r}{nearest(split, SPLITS)}")
-    chosen = [part for name, part in dataset.parts.items() if split in (name, "all")]
-    if not chosen:
-        if split == "val":
-            raise DataError(
-                f"{data}: has no val split of its own; a run draws one from training: give the run's folder and its "
-                f"data, or data with a val/"
-            )
-        raise DataError(f"{data}: has no {split} split of its own; use --split {[*dataset.parts][-1]}")
-    return chosen
 
 
 def _check_same_kind(dataset: DataSet, contract: Contract, data: str) -> None:

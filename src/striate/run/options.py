@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from striate.datasets.options import DataOptions
+from striate.datasets.options import DATA_OPTIONS, DataOptions
 from striate.errors import RecipeError, nearest
 from striate.learning import NamedRecipe, Recipe, named_recipe
 from striate.loading import Given
@@ -33,8 +33,8 @@ ALIASES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """What a run starts from, how it reads its items, and where it goes.
+class RunOptions(DataOptions):
+    """What a run starts from, how it reads its items, and where it goes; and how its data are to be understood.
 
     Args:
         out: The run's folder; ``runs/DATA-NET`` with the next free number, if not given.
@@ -48,18 +48,6 @@ class RunOptions:
         freeze: A layer, or a group of them: all layers up to and including this one are frozen.
         resume: Resume the run in *out*, or the newest of this data (and network).
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one.
-        task: ``"classification"``, ``"multilabel"``, ``"regression"`` or ``"segmentation"``; worked out from the data,
-            if not given.
-        classes_from: Where an image's class is: ``"name:{class}_*"`` (in its file name) or ``"parent"`` (its folder).
-        mask_threshold: Masks become two classes: values below it, and it and above.
-        value_range: Of images of more than 8 bits: ``"0:4095"``, the values that become black and white.
-        label: Of a table: the column of the targets, by its title; several, separated by commas.
-        file: Of a table: the column of the image files.
-        text: Of a table: the column of the texts; several, separated by commas, are joined.
-        group: Of a table: a column (patient, video, burst) whose rows of one value always go to the same split. Of
-            image files: ``"name:{group}_#"``, where it is in their names, or ``"parent"``, their own folder.
-        channels: What images are read as: 1 (grey), 3 (RGB), 4 (with alpha); as they are, if not given.
-        fold: ``"2/5"``: the second of five folds of the items is the test split, and the others are trained on.
         resize: How images get the network's size: ``"stretch"`` (if not given), ``"fit"`` or ``"crop"``.
         input: The network's input, ``(C, H, W)``, ``"3x224x224"``, or the side of square images; its own or one that
             fits the data, if not given.
@@ -79,16 +67,6 @@ class RunOptions:
     freeze: str | None = None
     resume: bool = False
     device: str = "auto"
-    task: str | None = None
-    channels: int | None = None
-    classes_from: str | None = None
-    mask_threshold: int | None = None
-    value_range: str | Sequence[float] | None = None
-    label: str | None = None
-    file: str | None = None
-    text: str | None = None
-    group: str | None = None
-    fold: str | None = None
     resize: str | None = None
     input: Shape | str | int | None = None
     strict: bool = False
@@ -101,9 +79,9 @@ class RunOptions:
     @property
     def of_data(self) -> dict[str, Any]:
         """How the data are to be understood, as :func:`~striate.datasets.open_data` takes it."""
-        return {field.name: getattr(self, field.name) for field in fields(DataOptions)}
+        return {name: getattr(self, name) for name in DATA_OPTIONS}
 
-    def __post_init__(self) -> None:
+    def __post_init__(self) -> None:  # each stays as it was given: recipe.json says it
         for names, kind, what in KINDS:
             for name in names.split():
                 value = getattr(self, name)

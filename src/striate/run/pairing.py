@@ -11,13 +11,15 @@ import numpy as np
 
 from striate.analysis import align_columns
 from striate.datasets import Data, DataSet
+from striate.datasets.dataset import Reading
+from striate.datasets.open import Fetching
 from striate.datasets.options import check_options
 from striate.errors import DataError, RecipeError
 from striate.loading import Given
 from striate.metrics import PairedDifference
 from striate.model.predictor import Predictor
 from striate.run.folder import Say, to_stderr
-from striate.run.measuring import Fetching, Held, Reading, item_groups, measure, parts_for
+from striate.run.measuring import Held, item_groups, measure, parts_for
 from striate.run.predicting import opened
 from striate.run.result import made_of
 from striate.run.splits import data_of_run, run_of

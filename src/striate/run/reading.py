@@ -15,6 +15,7 @@ from torch import nn
 from striate.datasets import Arrays, DataSet, channel_statistics, read_part
 from striate.datasets.augment import Augment
 from striate.datasets.batches import check_balance
+from striate.datasets.dataset import Reading
 from striate.datasets.doctor import doctor
 from striate.errors import DataError, RecipeError, counted, nearest
 from striate.learning import Recipe, loss_of
@@ -22,7 +23,7 @@ from striate.model.contract import IGNORE, RESIZE, Contract, check_tta
 from striate.model.prepare import normalise
 from striate.net import naive_bayes, whiten
 from striate.run.folder import Say, check_out
-from striate.run.measuring import Held, Reading, say_skipped
+from striate.run.measuring import Held, say_skipped
 from striate.sampling import evenly
 
 

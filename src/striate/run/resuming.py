@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.datasets import DataSet
+from striate.datasets.options import DATA_OPTIONS
 from striate.errors import ModelError, RecipeError, SpecError, counted
 from striate.files import FolderLock, read_json
 from striate.learning import Recipe, World, load_progress, load_state, rate_at
@@ -22,10 +23,8 @@ from striate.run.running import Run
 from striate.spec import parse
 from striate.tasks import CLASSIFICATION
 
-KEPT = (  # in recipe.json where given
-    "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group", "fold", "resize",
-    "weights", "freeze",
-)  # fmt: skip
+# in recipe.json where given; the task is there in any case
+KEPT = (*(name for name in DATA_OPTIONS if name != "task"), "resize", "weights", "freeze")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.datasets import Data, DataSet, open_data
+from striate.datasets.options import DATA_OPTIONS
 from striate.datasets.sources.mask_values import with_earlier_names
 from striate.errors import ModelError, RecipeError
 from striate.files import read_json, write_safely
@@ -21,9 +22,6 @@ from striate.run.options import RunOptions, given_recipe, sorted_settings
 from striate.run.own import code_of
 from striate.spec import format, parse
 
-DATA_WORDS = (
-    "task", "channels", "classes_from", "mask_threshold", "value_range", "label", "file", "text", "group",
-)  # fmt: skip
 # what may be said anew in the middle of a series: it changes no network
 FREE = ("device", "log", "page", "keep_epochs", "baseline", "strict", "source")
 
@@ -96,7 +94,7 @@ class SeriesStart:
     @property
     def of_data(self) -> dict[str, Any]:
         """How the data are to be understood."""
-        return {name: self.how["options"][name] for name in DATA_WORDS if name in self.how["options"]}
+        return {name: self.how["options"][name] for name in DATA_OPTIONS if name in self.how["options"]}
 
     def opened(self, data: Data, kind: str, **options: Any) -> tuple[DataSet, SeriesStart]:
         """The data, and the series of a *kind* with its folder: ``runs/DATA-KIND`` with the next free number, if none

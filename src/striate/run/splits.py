@@ -8,7 +8,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from itertools import repeat
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from striate.datasets import BUILT_IN, DataSet, Part, open_data
 from striate.datasets.dataset import SPLITS
-from striate.datasets.options import DataOptions
+from striate.datasets.options import DATA_OPTIONS
 from striate.datasets.split import joined_parts
 from striate.errors import DataError, ModelError, RecipeError, counted
 from striate.files import read_regular, write_safely
@@ -124,7 +123,7 @@ def data_of_run(folder: Path) -> DataSet:
     about = read_about(folder)
     if "source" not in about and about["data"] not in BUILT_IN and not Path(str(about["data"])).exists():
         raise DataError(f"{folder}: was trained on data in memory, which no file has; give the data")
-    told = {field.name: about.get(field.name) for field in fields(DataOptions)}
+    told = {name: about.get(name) for name in DATA_OPTIONS}
     source, wrong = about.get("source", about["data"]), None
     above = [place / source for place in folder.resolve().parents] if isinstance(source, str) else []
     for place in [source, *(place for place in above if os.path.exists(place))]:

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from striate.datasets.dataset import DataSet
+from striate.datasets.dataset import DataSet, Reading
 from striate.datasets.doctor import classes, copies, folders, groups, images, masks, quality, shortcuts, values
 from striate.datasets.doctor.diagnosis import FAULT, SEVERITIES, WARNING, Case, Check, DataProblem, Diagnosis
-from striate.datasets.doctor.look import Looks, Progress, look_at
+from striate.datasets.doctor.look import Looks, look_at
 from striate.datasets.open import Data, open_data
 from striate.datasets.options import check_options
 from striate.datasets.sources.archives import as_given, is_archive, unpacked, unpacked_notes
 from striate.errors import DataError
-from striate.fetching import Progress as Fetching
+from striate.fetching import Fetching
 from striate.tasks import Task
 
 __all__ = ["DataProblem", "Diagnosis", "doctor"]
@@ -30,7 +30,7 @@ def doctor(
     *,
     quick: bool = False,
     task: Task | str | None = None,
-    progress: Progress | None = None,
+    progress: Reading | None = None,
     fetching: Fetching | None = None,
     **options: Any,
 ) -> Diagnosis:
@@ -112,7 +112,7 @@ def _salvaged(root: Path | None) -> DataSet | None:
         return None
 
 
-def _looks(dataset: DataSet, quick: bool, progress: Progress | None) -> dict[str, Looks]:
+def _looks(dataset: DataSet, quick: bool, progress: Reading | None) -> dict[str, Looks]:
     if quick or dataset.mode == "values" or dataset.train.texts:
         return {}
     total, before, looks = sum(map(len, dataset.parts.values())), 0, {}

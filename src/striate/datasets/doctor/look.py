@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from striate.datasets.dataset import Part
+from striate.datasets.dataset import Part, Reading
 from striate.datasets.doctor.similarity import CELLS, SIDE, shrink
 from striate.datasets.split import digest, file_digest
 from striate.errors import DataError
@@ -25,7 +25,6 @@ from striate.model.image import ValueRange, canonical
 from striate.model.opening import open_image
 from striate.plotting.colours import LUMA_601
 
-Progress = Callable[[int, int], None]
 _DRAFT = 4 * SIDE  # pixels: a JPEG may be decoded as small as this
 _ORIENTATION, _MAKE, _MODEL, _CHANGED, _DETAILS, _TAKEN = 0x0112, 0x010F, 0x0110, 0x0132, 0x8769, 0x9003  # EXIF tags
 _CHUNK = 4096
@@ -82,7 +81,7 @@ class Looks:
         return np.asarray(self.size[:, 0] > 0)
 
 
-def look_at(part: Part, progress: Progress | None = None, value_range: ValueRange = ()) -> Looks:
+def look_at(part: Part, progress: Reading | None = None, value_range: ValueRange = ()) -> Looks:
     """The looks at a split of image files or of uint8 arrays; *progress* is called with (done, of how many)."""
     if isinstance(part.inputs, np.ndarray):
         looks = _at_arrays(part.inputs)

@@ -20,7 +20,7 @@ from striate.datasets.shapes import shapes_named
 from striate.datasets.sources.idx import read_idx
 from striate.datasets.split import stratified
 from striate.errors import DataError
-from striate.fetching import Progress, RemoteFile, fetched
+from striate.fetching import Fetching, RemoteFile, fetched
 from striate.tasks import CLASSIFICATION
 
 _HERE = Path(__file__).parent
@@ -92,17 +92,17 @@ def open_digits() -> DataSet:
     return _data_set("digits", tuple("0123456789"), {name: (images[i], labels[i]) for name, i in splits})
 
 
-def open_mnist(progress: Progress | None = None) -> DataSet:
+def open_mnist(progress: Fetching | None = None) -> DataSet:
     """MNIST: 60,000 + 10,000 handwritten digits, grey, 28x28 (LeCun, Cortes and Burges)."""
     return _idx("mnist", MNIST, tuple("0123456789"), progress)
 
 
-def open_fashion_mnist(progress: Progress | None = None) -> DataSet:
+def open_fashion_mnist(progress: Fetching | None = None) -> DataSet:
     """Fashion-MNIST: 60,000 + 10,000 pieces of clothing, grey, 28x28 (Xiao, Rasul and Vollgraf 2017)."""
     return _idx("fashion-mnist", FASHION_MNIST, tuple(_CLOTHES.split(",")), progress)
 
 
-def open_cifar10(progress: Progress | None = None) -> DataSet:
+def open_cifar10(progress: Fetching | None = None) -> DataSet:
     """CIFAR-10: 50,000 + 10,000 small photographs of ten kinds, colour, 32x32 (Krizhevsky 2009)."""
     path = fetched("cifar10", CIFAR10, MIRRORS["cifar10"], progress)[CIFAR10[0].name]
     members = _members(path, {_NAMES: None, **{name: _RECORD * _IN_BATCH for of in _BATCHES.values() for name in of}})
@@ -114,7 +114,7 @@ def open_cifar10(progress: Progress | None = None) -> DataSet:
     return _data_set("cifar10", tuple(members[_NAMES].decode().split()), splits)
 
 
-def _idx(name: str, files: tuple[RemoteFile, ...], classes: tuple[str, ...], progress: Progress | None) -> DataSet:
+def _idx(name: str, files: tuple[RemoteFile, ...], classes: tuple[str, ...], progress: Fetching | None) -> DataSet:
     paths = fetched(name, files, MIRRORS[name], progress)
     splits = {
         split: (read_idx(paths[images], "images"), read_idx(paths[labels], "labels"))
@@ -159,7 +159,7 @@ def _read(stream: IO[bytes] | None) -> bytes:
 
 
 EMBEDDED: dict[str, Callable[[], DataSet]] = {"digits": open_digits, "shapes": shapes_named}
-FETCHED: dict[str, Callable[[Progress | None], DataSet]] = {
+FETCHED: dict[str, Callable[[Fetching | None], DataSet]] = {
     "mnist": open_mnist,
     "fashion-mnist": open_fashion_mnist,
     "cifar10": open_cifar10,
@@ -167,7 +167,7 @@ FETCHED: dict[str, Callable[[Progress | None], DataSet]] = {
 BUILT_IN = (*EMBEDDED, *FETCHED)
 
 
-def open_built_in(text: str, progress: Progress | None = None) -> DataSet | None:
+def open_built_in(text: str, progress: Fetching | None = None) -> DataSet | None:
     """The data set that *text* names, with its options after a colon; None where it names none.
 
     Args:

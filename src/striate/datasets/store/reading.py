@@ -12,7 +12,7 @@ import numpy as np
 import PIL
 from PIL import Image, features
 
-from striate.datasets.dataset import Arrays, Part
+from striate.datasets.dataset import Arrays, Part, Reading
 from striate.datasets.mask_recipe import MaskFile, MaskRecipe, read_mask
 from striate.datasets.store.cache import Column
 from striate.datasets.store.decoded import DecodedRows, DecodeJob, decoded_rows
@@ -34,7 +34,7 @@ def read_part(
     *,
     memory: int | None = None,
     on_broken: str = "skip",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Reading | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Arrays:
     """*part* as the contract prepares it; files that cannot be read are skipped and named.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 import torch
 
 from striate.datasets import Arrays, DataSet, Part, open_data, read_part
-from striate.datasets.open import Data
-from striate.errors import DataError, RecipeError, SeeError, nearest, shape_text
+from striate.datasets.dataset import Reading
+from striate.datasets.open import Data, Fetching, named_parts
+from striate.errors import DataError, SeeError, shape_text
 from striate.inspect.attribution import deconvnet
 from striate.inspect.capture import capture
 from striate.inspect.fields import Box, MeasuredField, Peak, crop_box, measured_field, top_patches
@@ -27,12 +27,8 @@ from striate.plotting.picture import IntensityScale, Panel, Picture, image_panel
 from striate.sampling import evenly
 from striate.tasks import CLASSIFICATION
 
-SPLITS = ("train", "val", "test", "all")
 CHANNELS = 6  # of a layer, where none are named
 SIDE = 200  # of a channel's patches, in the figure
-
-Reading = Callable[[int, int], None]  # called with (items read, items in all)
-Fetching = Callable[[str, int, int], None]  # called with (a file's name, bytes fetched, bytes in all)
 
 
 def activity(
@@ -281,11 +277,7 @@ def items_for(
     """
     dataset = open_data(data, progress=fetching)
     where = str(data) if isinstance(data, str | Path) else dataset.name
-    if split not in SPLITS:
-        raise RecipeError(f"split is {split!r}{nearest(split, SPLITS)}")
-    chosen = [p for name, p in dataset.parts.items() if split in (name, "all")]
-    if not chosen:
-        raise DataError(f"{where}: has no {split} split of its own; use --split {next(iter(dataset.parts))}")
+    chosen = named_parts(dataset, split, where)
     _check_values(dataset, contract, where)
     parts = [Part(p.inputs, np.zeros(len(p), np.int64), p.names) for p in chosen]
     sizes = [len(p) for p in parts]
