@@ -8,8 +8,8 @@ them.
 
 from __future__ import annotations
 
+import pickletools
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +138,7 @@ def plain_pickle(data: bytes, path: Path) -> Any:
     (1, 2)
     """
     try:
-        return _Machine(data).run()
+        return _Machine().run(data)
     except _NotPlainError as error:
         raise DataError(
             f"{path}: {error}, which might run code when it is read; it is not opened. The set itself is built in: "
@@ -155,35 +155,63 @@ class _NotPlainError(Exception):
 class _Machine:
     """The stack and the memory of what has been read so far."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+    def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self) -> Any:
-        while True:
-            code = self.take(1)
-            if code == b".":
-                return _finished(self.stack.pop())
-            if code not in _CODES:
-                raise _NotPlainError(f"it contains the instruction {code!r}")
-            _CODES[code](self)
+    def run(self, data: bytes) -> Any:
+        for opcode, argument, _ in pickletools.genops(data):  # which only takes the instructions apart
+            self.step(opcode, argument)
+        return _finished(self.stack.pop())
 
-    def take(self, n: int) -> bytes:
-        if not 0 <= n <= len(self.data) - self.at:
-            raise EOFError
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-    def number(self, form: str) -> int:
-        return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
-
-    def line(self) -> str:
-        end = self.data.index(b"\n", self.at)
-        return self.take(end + 1 - self.at)[:-1].decode("latin-1")
-
-    def text(self, form: str, encoding: str = "latin-1") -> None:
-        self.stack.append(self.take(self.number(form)).decode(encoding))
+    def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
+        stack, memo = self.stack, self.memo
+        match opcode.name:
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case name if name in _VALUES:
+                stack.append(argument.decode("latin-1") if isinstance(argument, bytes) else argument)
+            case name if name in _NEW:
+                stack.append(_NEW[name]())
+            case "MARK":
+                stack.append(_MARK)
+            case "TUPLE" | "LIST":
+                found = self.since_mark()
+                stack.append(tuple(found) if opcode.name == "TUPLE" else found)
+            case "DICT":
+                found = self.since_mark()
+                stack.append({})
+                self.items(found)
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                n = int(opcode.name[-1])
+                stack[-n:] = [tuple(stack[-n:])]
+            case "BINPUT" | "LONG_BINPUT" | "PUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET" | "GET":
+                stack.append(memo[argument])
+            case "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                self.items([key, value])
+            case "SETITEMS":
+                self.items(self.since_mark())
+            case "APPEND":
+                stack[-2].append(stack.pop())
+            case "APPENDS":
+                found = self.since_mark()
+                stack[-1].extend(found)
+            case "GLOBAL":
+                stack.append(_named(*argument.split(" ", 1)))
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                stack.append(_named(module, name))
+            case "REDUCE":
+                self.call()
+            case "BUILD":
+                self.build()
+            case _:
+                raise _NotPlainError(f"it contains the instruction {opcode.code.encode('latin-1')!r}")
 
     def since_mark(self) -> list[Any]:
         at = len(self.stack) - 1 - next(i for i, value in enumerate(reversed(self.stack)) if value is _MARK)
@@ -191,26 +219,8 @@ class _Machine:
         del self.stack[at:]
         return found
 
-    def several(self, n: int) -> None:
-        self.stack[-n:] = [tuple(self.stack[-n:])]
-
-    def put(self, key: int) -> None:
-        self.memo[key] = self.stack[-1]
-
     def items(self, pairs: list[Any]) -> None:
         self.stack[-1].update(zip(map(_finished, pairs[::2]), pairs[1::2], strict=True))
-
-    def named(self, module: str, name: str) -> None:
-        if name == "_reconstruct" and module.startswith("numpy."):
-            self.stack.append(_Made("array"))
-        elif (module, name) == ("numpy", "ndarray"):
-            self.stack.append(_Made("class"))
-        elif (module, name) == ("numpy", "dtype"):
-            self.stack.append(_Made("type"))
-        elif (module, name) == ("_codecs", "encode"):
-            self.stack.append(_Made("bytes"))
-        else:
-            raise _NotPlainError(f"it names {module}.{name}")
 
     def call(self) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
@@ -233,6 +243,15 @@ class _Machine:
             made.value = flat.reshape(shape, order="F" if by_column else "C")
 
 
+def _named(module: str, name: str) -> _Made:
+    """What stands for a class or function that a batch names, and that nothing is imported for."""
+    if name == "_reconstruct" and module.startswith("numpy."):
+        return _Made("array")
+    if (module, name) not in _NAMED:
+        raise _NotPlainError(f"it names {module}.{name}")
+    return _Made(_NAMED[module, name])
+
+
 def _finished(value: Any) -> Any:
     """*value* with the arrays in it as arrays."""
     if isinstance(value, _Made):
@@ -240,65 +259,17 @@ def _finished(value: Any) -> Any:
     return {key: _finished(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _pop_set(m: _Machine) -> None:
-    value, key = m.stack.pop(), m.stack.pop()
-    m.items([key, value])
-
-
-def _as_dict(m: _Machine) -> None:
-    found = m.since_mark()
-    m.stack.append({})
-    m.items(found)
-
-
-def _extend(m: _Machine) -> None:
-    found = m.since_mark()
-    m.stack[-1].extend(found)
-
-
-_CODES: dict[bytes, Callable[[_Machine], Any]] = {
-    b"\x80": lambda m: m.take(1),
-    b"\x95": lambda m: m.take(8),
-    b"(": lambda m: m.stack.append(_MARK),
-    b"}": lambda m: m.stack.append({}),
-    b"]": lambda m: m.stack.append([]),
-    b")": lambda m: m.stack.append(()),
-    b"t": lambda m: m.stack.append(tuple(m.since_mark())),
-    b"l": lambda m: m.stack.append(m.since_mark()),
-    b"d": _as_dict,
-    b"\x85": lambda m: m.several(1),
-    b"\x86": lambda m: m.several(2),
-    b"\x87": lambda m: m.several(3),
-    b"N": lambda m: m.stack.append(None),
-    b"\x88": lambda m: m.stack.append(True),
-    b"\x89": lambda m: m.stack.append(False),
-    b"K": lambda m: m.stack.append(m.number("<B")),
-    b"M": lambda m: m.stack.append(m.number("<H")),
-    b"J": lambda m: m.stack.append(m.number("<i")),
-    b"\x8a": lambda m: m.stack.append(int.from_bytes(m.take(m.number("<B")), "little", signed=True)),
-    b"I": lambda m: m.stack.append(int(m.line())),
-    b"L": lambda m: m.stack.append(int(m.line().rstrip("L"))),
-    b"U": lambda m: m.text("<B"),
-    b"T": lambda m: m.text("<I"),
-    b"C": lambda m: m.text("<B"),
-    b"B": lambda m: m.text("<I"),
-    b"\x8e": lambda m: m.text("<Q"),
-    b"X": lambda m: m.text("<I", "utf-8"),
-    b"\x8c": lambda m: m.text("<B", "utf-8"),
-    b"V": lambda m: m.stack.append(m.line()),
-    b"q": lambda m: m.put(m.number("<B")),
-    b"r": lambda m: m.put(m.number("<I")),
-    b"p": lambda m: m.put(int(m.line())),
-    b"\x94": lambda m: m.put(len(m.memo)),
-    b"h": lambda m: m.stack.append(m.memo[m.number("<B")]),
-    b"j": lambda m: m.stack.append(m.memo[m.number("<I")]),
-    b"g": lambda m: m.stack.append(m.memo[int(m.line())]),
-    b"s": _pop_set,
-    b"u": lambda m: m.items(m.since_mark()),
-    b"a": lambda m: m.stack[-2].append(m.stack.pop()),
-    b"e": _extend,
-    b"c": lambda m: m.named(m.line(), m.line()),
-    b"\x93": lambda m: m.named(*[m.stack.pop(), m.stack.pop()][::-1]),
-    b"R": lambda m: m.call(),
-    b"b": lambda m: m.build(),
+_NAMED = {("numpy", "ndarray"): "class", ("numpy", "dtype"): "type", ("_codecs", "encode"): "bytes"}
+# instructions by their names: those whose argument is a value, and those that make a new one
+_VALUES = set(
+    "INT LONG BININT BININT1 BININT2 LONG1 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BINUNICODE "
+    "SHORT_BINUNICODE UNICODE".split()
+)
+_NEW: dict[str, Callable[[], Any]] = {
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
 }
