@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
 from typing import Any, ClassVar
@@ -39,10 +39,10 @@ MANY = 10  # classes: of more, it is printed
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: ``n`` items have it; a ratio with nothing below the line is None.
+    """One class, or one of several labels: ``n`` items have it; a ratio with nothing below the line is None.
 
-    The intervals of precision and recall are :func:`wilson`'s, that of the area under the ROC curve (this class against
-    all others) is :func:`~striate.metrics.curves.auc_interval`.
+    The intervals of precision and recall are :func:`wilson`'s, that of the area under the ROC curve (this class
+    against all others) is :func:`~striate.metrics.curves.auc_interval`.
     """
 
     name: str
@@ -273,7 +273,11 @@ def score_classification(
     right = int(confusion.trace())
     losses = -log_p[np.arange(n), labels]
 
-    per_class = tuple(_class_score(name, i, confusion, log_p, labels) for i, name in enumerate(classes))
+    scores = (
+        class_score(name, log_p[:, i], labels == i, int(confusion[i, i]), int(confusion[:, i].sum()))
+        for i, name in enumerate(classes)
+    )
+    per_class = tuple(replace(one, f1=None) if None in (one.precision, one.recall) else one for one in scores)
     areas = [c.auc for c in per_class if c.auc is not None]
     top = int((_rank(log_p, labels) < TOP).sum()) if k > TOP else None
 
@@ -337,24 +341,31 @@ def wilson(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return min(p, max(0.0, (middle - half) / scale)), max(p, min(1.0, (middle + half) / scale))
 
 
-def _class_score(
-    name: str, i: int, confusion: NDArray[np.int64], log_p: NDArray[np.float64], labels: NDArray[np.int64]
+def class_score(
+    name: str, scores: NDArray[np.float64], true: NDArray[np.bool_], right: int, predicted: int
 ) -> ClassScore:
-    hits, n, predicted = (int(v) for v in (confusion[i, i], confusion[i].sum(), confusion[:, i].sum()))
-    curves = threshold_curves(log_p[:, i], labels == i)
-    auc = curves.auc
+    """One class by the *scores* ``(N,)`` for it, which items have it, *true* ``(N,)``, how many were *predicted* to
+    have it, and how many of these are *right*.
+    """
+    curves = threshold_curves(scores, true)
+    n, auc = curves.positives, curves.auc
     return ClassScore(
         name,
         n,
-        hits / predicted if predicted else None,
-        hits / n if n else None,
-        2 * hits / (n + predicted) if n and predicted else None,
-        wilson(hits, predicted) if predicted else None,
-        wilson(hits, n) if n else None,
+        share(right, predicted),
+        share(right, n),
+        share(2 * right, n + predicted),
+        wilson(right, predicted) if predicted else None,
+        wilson(right, n) if n else None,
         auc,
-        None if auc is None else auc_interval(auc, curves.positives, curves.negatives),
+        None if auc is None else auc_interval(auc, n, curves.negatives),
         curves.average_precision,
     )
+
+
+def share(part: float, whole: float) -> float | None:
+    """*part* of the *whole*; None where that is 0."""
+    return float(part / whole) if whole else None
 
 
 def _check(log_p: NDArray[np.float64], labels: NDArray[Any], k: int, names: Sequence[str] | None) -> None:

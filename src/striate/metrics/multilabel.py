@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import DataError, printable
-from striate.metrics.classification import wilson
-from striate.metrics.curves import auc_interval, threshold_curves
+from striate.metrics.classification import ClassScore, class_score, share, wilson
 from striate.metrics.resampling import Interval, drawings, middle, resamples_of
 from striate.metrics.shared import (
     WORST,
@@ -27,26 +26,6 @@ from striate.metrics.shared import (
     percent,
     probability_columns,
 )
-
-
-@dataclass(frozen=True)
-class LabelScore:
-    """One label: ``n`` items have it; a ratio with nothing below the line is None.
-
-    The intervals of precision and recall are Wilson's, that of the area under the ROC curve is
-    :func:`~striate.metrics.curves.auc_interval`.
-    """
-
-    name: str
-    n: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    average_precision: float | None
-    precision_interval: Interval | None = None
-    recall_interval: Interval | None = None
-    auc: float | None = None
-    auc_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +71,7 @@ class MultilabelScores:
     micro_recall: float | None
     micro_f1: float | None
     mean_average_precision: float | None
-    per_class: tuple[LabelScore, ...]
+    per_class: tuple[ClassScore, ...]
     worst: tuple[LabelMistake, ...]
     logits: NDArray[np.float64]
     targets: NDArray[np.bool_]
@@ -226,7 +205,7 @@ def score_multilabel(
     every = (predicted == true).all(1)
     wrong = np.flatnonzero(~every)
     per_class = tuple(
-        _label_score(name, z[:, i], true[:, i], int(right[i]), int(positives[i])) for i, name in enumerate(classes)
+        class_score(name, z[:, i], true[:, i], int(right[i]), int(positives[i])) for i, name in enumerate(classes)
     )
 
     return MultilabelScores(
@@ -236,9 +215,9 @@ def score_multilabel(
         subset_accuracy_interval=wilson(int(every.sum()), len(z)),
         loss=float(losses.mean()),
         macro_f1=_mean([c.f1 for c in per_class]) or 0.0,
-        micro_precision=_share(right.sum(), positives.sum()),
-        micro_recall=_share(right.sum(), n.sum()),
-        micro_f1=_share(2 * right.sum(), positives.sum() + n.sum()),
+        micro_precision=share(right.sum(), positives.sum()),
+        micro_recall=share(right.sum(), n.sum()),
+        micro_f1=share(2 * right.sum(), positives.sum() + n.sum()),
         mean_average_precision=_mean([c.average_precision for c in per_class]),
         per_class=per_class,
         worst=tuple(
@@ -253,31 +232,8 @@ def score_multilabel(
     )
 
 
-def _label_score(
-    name: str, logits: NDArray[np.float64], true: NDArray[np.bool_], right: int, positives: int
-) -> LabelScore:
-    curves = threshold_curves(logits, true)
-    n, auc = curves.positives, curves.auc
-    return LabelScore(
-        name,
-        n,
-        _share(right, positives),
-        _share(right, n),
-        _share(2 * right, positives + n),
-        curves.average_precision,
-        wilson(right, positives) if positives else None,
-        wilson(right, n) if n else None,
-        auc,
-        None if auc is None else auc_interval(auc, n, curves.negatives),
-    )
-
-
 def _present(row: NDArray[np.bool_], classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, there in zip(classes, row, strict=True) if there)
-
-
-def _share(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
