@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from striate.errors import DataError, nearest
 from striate.metrics.repeated import student_t
 from striate.metrics.resampling import RESAMPLES, drawings, middle
-from striate.metrics.shared import Scores
+from striate.metrics.shared import Scores, as_plain
 from striate.tasks.task import Metric
 
 LEVEL, POWER = 0.95, 0.8  # of the interval; of a study that would find the difference that was seen
@@ -79,19 +79,9 @@ class PairedDifference:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return {
-            "metric": self.metric.name,
-            "n": self.n,
-            "first": self.first,
-            "second": self.second,
-            "difference": self.difference,
-            "interval": list(self.interval),
-            "p": self.p,
-            "test": self.test,
-            "flips": {"better": self.better, "worse": self.worse},
-            "needed": self.needed,
-            "verdict": self.verdict,
-        }
+        flips = {"better": self.better, "worse": self.worse}
+        about = {"metric": self.metric.name, "difference": self.difference, "flips": flips, "verdict": self.verdict}
+        return about | as_plain(self, "metric", "better", "worse")
 
 
 def compare_right(first: NDArray[np.bool_], second: NDArray[np.bool_], metric: Metric) -> PairedDifference:

@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import Any
 
 from striate.errors import RecipeError
+from striate.metrics.shared import as_plain
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Spread:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        interval = list(self.interval) if self.interval else None
-        return {"values": list(self.values), "mean": self.mean, "std": self.std, "interval": interval}
+        return as_plain(self)
 
 
 def spread_of(values: Sequence[float], *, folds: bool = False, level: float = 0.95) -> Spread:

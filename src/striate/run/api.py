@@ -17,7 +17,7 @@ from striate.datasets.show import DataDescription, contact_sheet, describe, imag
 from striate.diagnosis import SliceSearch
 from striate.errors import DataError, RecipeError, SpecError, counted, nearest, shape_text
 from striate.files import write_safely
-from striate.learning import Epoch, NamedRecipe, Recipe
+from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.network import input_shape
@@ -80,9 +80,7 @@ def train(
     run = prepare(data, net, given_recipe(recipe), settings=of_recipe, say=say, **of_run)
     say = say if run.world.first else say_nothing
     say(run.summary)
-    for event in run.events():
-        if isinstance(event, Epoch):
-            say(event.line(run.recipe.epochs))
+    run.train(say)
     if not run.world.first:
         return run.best()
     result = run.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from striate.baselines import fit_baseline
 from striate.errors import DataError
 from striate.files import read_json
 from striate.metrics import Scores
+from striate.metrics.shared import as_plain
 from striate.model.contract import Contract
 from striate.model.header import code_and_path
 from striate.model.model import Model
@@ -103,7 +104,7 @@ class BaselineResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return asdict(self) | {"interval": list(self.interval)}
+        return as_plain(self)
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> BaselineResult:

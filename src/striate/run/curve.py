@@ -20,6 +20,7 @@ from striate.loading import Given
 from striate.metrics import Scores
 from striate.metrics.paired import resampled_metric
 from striate.metrics.resampling import drawings, middle
+from striate.metrics.shared import as_plain
 from striate.report.lines import ChartLine, LineChart, line_chart
 from striate.report.markup import el, html_document, html_table, join, note, num, section
 from striate.run.choosing import choose
@@ -121,28 +122,9 @@ class LearningCurve:
 
     def as_dict(self) -> dict[str, Any]:
         """As ``striate curve --json`` prints it."""
-        return {
-            "metric": self.metric.name,
-            "n": self.n,
-            "seeds": self.seeds,
-            "points": [
-                {
-                    "items": point.items,
-                    "fraction": point.fraction,
-                    "value": point.value,
-                    "interval": list(point.interval),
-                    "runs": list(point.folders),
-                }
-                for point in self.points
-            ],
-            "gain": self.gain,
-            "gain_interval": list(self.gain_interval),
-            "forecast": self.forecast,
-            "forecast_interval": list(self.forecast_interval) if self.forecast_interval else None,
-            "verdict": self.verdict,
-            "sentence": self.sentence,
-            "page": f"{self.folder}/{PAGE}",
-        }
+        points = [as_plain(point, "folders") | {"runs": list(point.folders)} for point in self.points]
+        said = {"verdict": self.verdict, "sentence": self.sentence, "page": f"{self.folder}/{PAGE}"}
+        return {"metric": self.metric.name} | as_plain(self, "metric", "folder") | {"points": points} | said
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("training items", "of all", f"test {self.metric.words}", "95% interval")]

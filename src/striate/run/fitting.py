@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from striate.datasets import DataSet
-from striate.learning import Epoch, using_threads
+from striate.learning import using_threads
 from striate.loading import Given
 from striate.model.model import Model
 from striate.run.folder import Say, say_nothing
@@ -39,9 +39,7 @@ def trained_model(
     run = prepare(dataset, net, recipe, settings=of_recipe, say=say, as_split=True, **of_run)
     try:
         say(run.summary)
-        for event in run.events():
-            if isinstance(event, Epoch):
-                say(event.line(run.recipe.epochs))
+        run.train(say)
         best = run.best()
         with using_threads(run.speed.threads):
             fit_look(best, run.held["train"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import ModelError, RecipeError, did_you_mean, printable
-from striate.files import FolderLock, near_path, read_json
+from striate.files import FolderLock, csv_text, near_path, read_json
 from striate.tasks import Task, task_named
 
 STATE = "state/state.safetensors"
@@ -215,8 +213,5 @@ def _short(value: object) -> str:
 
 
 def to_csv(history: list[dict[str, float | None]], task: Task) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns_of(task), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()
+    columns = columns_of(task)
+    return csv_text([columns, *([row.get(name) for name in columns] for row in history)])

@@ -14,18 +14,19 @@ from striate.datasets import Data
 from striate.datasets.dataset import Reading
 from striate.datasets.doctor.diagnosis import NOTE, WARNING, DataProblem, Diagnosis
 from striate.datasets.options import check_options
-from striate.diagnosis import LabelErrors, Suspect, label_errors, mask_errors, number_errors, several_label_errors
+from striate.diagnosis import LabelErrors, label_errors, mask_errors, number_errors, several_label_errors
 from striate.errors import ModelError, RecipeError, counted, listed
 from striate.learning.features import ItemFeatures, cross_validated_scores, item_features
 from striate.loading import Given
 from striate.metrics import SegmentationScores
+from striate.metrics.shared import as_plain
 from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.model.predictor import meaning, output_context
 from striate.model.prepare import normalise
 from striate.run.devices import placed
 from striate.run.folder import SERIES, Say, is_finished, to_stderr
-from striate.run.measuring import Held, measure, parts_for
+from striate.run.measuring import Held, item_groups, measure, parts_for
 from striate.run.series_start import read_series
 
 BATCH = 256
@@ -49,19 +50,11 @@ class WrongLabels:
 
     def as_dict(self) -> dict[str, Any]:
         """The suspects as ``{item, given, suggested, quality}``."""
-        return {
-            "n": len(self.names),
-            "wrong": [self._row(suspect) for suspect in self.errors.wrong],
-            "ambiguous": [self._row(suspect) for suspect in self.errors.ambiguous],
-        }
-
-    def _row(self, suspect: Suspect) -> dict[str, Any]:
-        return {
-            "item": self.names[suspect.index],
-            "given": suspect.given,
-            "suggested": suspect.suggested,
-            "quality": suspect.quality,
-        }
+        wrong, ambiguous = (
+            [{"item": self.names[suspect.index]} | as_plain(suspect, "index") for suspect in suspects]
+            for suspects in (self.errors.wrong, self.errors.ambiguous)
+        )
+        return {"n": len(self.names), "wrong": wrong, "ambiguous": ambiguous}
 
 
 def wrong_labels(
@@ -224,10 +217,8 @@ def features_of(model: Model, held: Sequence[Held]) -> ItemFeatures:
 
 
 def _groups(held: Sequence[Held]) -> torch.Tensor | None:
-    if not all(part.source.groups for part in held):
-        return None
-    groups = [part.source.groups[i] for part in held for i in part.kept]
-    return torch.from_numpy(np.unique(groups, return_inverse=True)[1])
+    groups = item_groups(held)
+    return torch.from_numpy(np.unique(groups, return_inverse=True)[1]) if groups else None
 
 
 def with_wrong_labels(diagnosis: Diagnosis, found: WrongLabels) -> Diagnosis:

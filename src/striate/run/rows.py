@@ -10,7 +10,6 @@ the end it is renamed to ``a.csv.settings.json``, so that a finished table can b
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from striate.errors import DataError, RecipeError, listed
-from striate.files import FINISHED, UNFINISHED, FileLock, finite, read_json, write_safely
+from striate.files import FINISHED, UNFINISHED, FileLock, csv_text, finite, read_json, write_safely
 from striate.metrics import Scores
 from striate.metrics.shared import ITEM
 from striate.model.sources import Item
@@ -244,9 +243,7 @@ def _name_added(names: int, item: Item | DataError) -> int:
 
 
 def _csv(cells: Sequence[Any]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode(errors="backslashreplace")
+    return csv_text([cells]).encode(errors="backslashreplace")
 
 
 def _cell(value: Any) -> Any:
@@ -301,12 +298,4 @@ def write_items(path: Path, names: Sequence[str], scores: Scores) -> None:
     <BLANKLINE>
     """
     columns = {ITEM: list(names)} | scores.item_columns()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(map(_cells, zip(*columns.values(), strict=True)))
-    write_safely(path, text.getvalue())
-
-
-def _cells(row: Sequence[Any]) -> list[Any]:
-    return [f"{value:.6g}" if isinstance(value, float) else "" if value is None else value for value in row]
+    write_safely(path, csv_text([columns, *(map(_cell, row) for row in zip(*columns.values(), strict=True))]))

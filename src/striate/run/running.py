@@ -159,6 +159,12 @@ class Run:
                 yield event
                 begun = time.perf_counter()
 
+    def train(self, say: Say) -> None:
+        """Goes through all events; each epoch is said in a line."""
+        for event in self.events():
+            if isinstance(event, Epoch):
+                say(event.line(self.recipe.epochs))
+
     @property
     def kept_row(self) -> dict[str, float | None] | None:
         """What was measured of the epoch whose weights became the model: its row of the history."""

@@ -11,7 +11,7 @@ from typing import Any
 from striate.analysis import align_columns
 from striate.datasets import Data
 from striate.errors import RecipeError
-from striate.learning import Epoch, NamedRecipe, Recipe
+from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics.repeated import Spread, spread_of
 from striate.run.comparing import RunRow
@@ -176,9 +176,7 @@ class SeriesPlan:
         """Trains and measures the runs that are not finished."""
         for member in self.remaining(say):
             run = self.prepare(member, say=say)
-            for event in run.events():
-                if isinstance(event, Epoch):
-                    say(event.line(run.recipe.epochs))
+            run.train(say)
             say(run.finish().headline())
         return self.series
 

@@ -18,7 +18,7 @@ from striate.datasets.dataset import SPLITS
 from striate.datasets.options import DATA_OPTIONS
 from striate.datasets.split import joined_parts
 from striate.errors import DataError, ModelError, RecipeError, counted
-from striate.files import read_regular, write_safely
+from striate.files import csv_text, read_regular, write_safely
 from striate.run.folder import EPOCHS, SPLIT, Say, read_about
 
 SPLIT_COLUMNS = ("part", "item", "class")
@@ -81,16 +81,16 @@ def _csv_rows(text: str) -> Iterator[dict[str, str]]:
 
 
 def _split_text(dataset: DataSet) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SPLIT_COLUMNS)
+    return csv_text(_split_rows(dataset)).encode(errors="backslashreplace").decode()
+
+
+def _split_rows(dataset: DataSet) -> Iterator[Sequence[str]]:
+    yield SPLIT_COLUMNS
     for part, items in dataset.parts.items():
-        targets = _targets(items, dataset)
         names = items.names
         if "\r" in "".join(names):  # which would end the row for a reader
             names = tuple(name.replace("\r", "\\r") for name in names)
-        writer.writerows(zip(repeat(part), names, targets, strict=False))
-    return text.getvalue().encode(errors="backslashreplace").decode()
+        yield from zip(repeat(part), names, _targets(items, dataset), strict=False)
 
 
 def _targets(part: Part, dataset: DataSet) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -17,6 +15,7 @@ from striate.datasets.sources.npz import arrays_data_set
 from striate.datasets.sources.rows import TableText
 from striate.datasets.sources.tables import tables_data_set
 from striate.errors import DataError, listed_quoted
+from striate.files import csv_text
 from striate.model.opening import is_image
 from striate.model.sources import array_of
 from striate.tasks import REGRESSION
@@ -136,12 +135,8 @@ def _words_text(x: object, y: object) -> TableText:
         )
     kind = "file" if all(map(is_image, words)) else "text"
     titles = ["label"] if targets.ndim == 1 else [f"y{i}" for i in range(targets.shape[1])]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([kind, *titles])
-    rows = targets.reshape(len(words), -1).tolist()
-    writer.writerows([word, *row] for word, row in zip(words, rows, strict=True))
-    return TableText(Path(f"{kind}s"), text.getvalue(), ",", True, (), in_memory=True)
+    rows = ([word, *row] for word, row in zip(words, targets.reshape(len(words), -1).tolist(), strict=True))
+    return TableText(Path(f"{kind}s"), csv_text([[kind, *titles], *rows]), ",", True, (), in_memory=True)
 
 
 def _check_ordered(arrays: Mapping[str, np.ndarray]) -> None:

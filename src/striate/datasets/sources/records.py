@@ -14,7 +14,7 @@ from typing import Any
 from striate.datasets.dataset import SPLIT_NAMES
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.errors import DataError
-from striate.files import read_regular
+from striate.files import csv_text, read_regular
 from striate.model.opening import is_image
 
 CONTENT = "(bytes)"  # stands for the content of a file
@@ -77,11 +77,8 @@ def records_text(path: Path) -> str:
         raise DataError(f"{path}: it is not UTF-8, as JSON is; save it as UTF-8") from None
     rows = _rows(path, said)
     titles = [*dict.fromkeys(key for row in rows for key in row)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else a lone "\r" would end a row
-    writer.writerow(titles)
-    writer.writerows([cell_text(row.get(title)) for title in titles] for row in rows)
-    return text.getvalue()
+    cells = ([cell_text(row.get(title)) for title in titles] for row in rows)
+    return csv_text([titles, *cells], csv.QUOTE_ALL)  # else a lone "\r" would end a row
 
 
 def _rows(path: Path, said: str) -> list[dict[str, Any]]:
