@@ -185,7 +185,7 @@ def _set_aside(dataset: DataSet, fraction: float, seed: int, purpose: str) -> tu
     return rest, taken
 
 
-def _open_path(path: Path, options: DataOptions, progress: Progress | None = None) -> DataSet:
+def _open_path(path: Path, options: DataOptions, progress: Fetching | None = None) -> DataSet:
     try:
         exists = path.exists()
     except PermissionError:

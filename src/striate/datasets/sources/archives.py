@@ -24,7 +24,7 @@ from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.store.cache import cache_root, publish_entry, unfinished_entry
 from striate.datasets.store.room import cache_limit, hold_lock, make_room, remove_entry, size_text
 from striate.errors import DataError, counted, listed
-from striate.fetching import Progress
+from striate.fetching import Fetching
 from striate.model.opening import is_hidden
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -65,7 +65,7 @@ def is_archive(path: Path | str) -> bool:
     return str(path).lower().endswith((".zip", *_TARS)) and os.path.isfile(path)
 
 
-def unpacked(path: Path, progress: Progress | None = None) -> Path:
+def unpacked(path: Path, progress: Fetching | None = None) -> Path:
     """The folder that the archive is unpacked in, once: as long as the file is the same, it is found again.
 
     Archives in it are unpacked too. Links out of it, devices and hidden files are left out.
@@ -217,7 +217,7 @@ def _room(root: Path, wanted: int) -> int:
 
 
 def _unpack(
-    path: Path, folder: Path, room: int, name: str, notes: list[str], progress: Progress | None = None, depth: int = 0
+    path: Path, folder: Path, room: int, name: str, notes: list[str], progress: Fetching | None = None, depth: int = 0
 ) -> int:
     """Unpacks into *folder*; the bytes that came out, at most *room*. What is left out goes into the *notes*."""
     folder.mkdir()
