@@ -132,7 +132,7 @@ def with_classes(graph: Graph, classes: int, path: str) -> Graph:
 
 def without_sides(graph: Graph) -> Graph:
     """*graph* with only those nodes that its output needs."""
-    return Graph(graph.input, graph.only(graph.output).nodes)
+    return graph.only(graph.output)
 
 
 def same_preparation(contract: Contract, fresh: Contract, name: str, path: str) -> Contract:

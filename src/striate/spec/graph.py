@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from striate.errors import SpecError, nearest
@@ -101,7 +101,12 @@ class Graph:
     def only(self, *names: str) -> Graph:
         """The same without the layers that those called *names* do not need."""
         found = self.needed(*names)
-        return replace(self, nodes=tuple(node for node in self.nodes if node.name in found))
+        return Graph(
+            self.input,
+            tuple(node for node in self.nodes if node.name in found),
+            tuple(tap for tap in self.taps if tap in found),
+            tuple(pair for pair in self.counted if pair[0] in found),
+        )
 
     @property
     def read(self) -> set[str]:
