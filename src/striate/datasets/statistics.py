@@ -5,14 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from striate.datasets.counter import uniforms
+from striate.datasets.dataset import DataSet
 from striate.errors import RecipeError
-from striate.model.contract import IGNORE
+from striate.model.contract import IGNORE, IMAGES, Contract
 
 BALANCE = ("none", "weights", "sampling")
 MAX_WEIGHT = 10.0  # times as much as in the median class (or as a wrong yes) a class counts for at most
 _CHUNK = 1 << 22  # values looked at together: what is mapped from a file is never in memory as a whole
 _STREAM = 16  # of random numbers; the classes take the ones from here on
 _COPY = 40  # the n-th further copy of an item in an epoch has the number: item + n * 2**40
+
+
+def first_contract(
+    dataset: DataSet, input: tuple[int, ...], mode: str, vocabulary: tuple[str, ...] = (), resize: str = "stretch"
+) -> Contract:
+    """What of the contract is known before anything is read: means are 0 and standard deviations 1 as yet."""
+    channels = 0 if mode == "text" else input[0]
+    values = len(dataset.classes) if dataset.task.standardised else 0
+    numbers = tuple(range(len(dataset.classes)))
+    return Contract(
+        dataset.classes,
+        input,
+        mode,
+        (0.0,) * channels,
+        (1.0,) * channels,
+        resize=resize,
+        task=dataset.task,
+        target_mean=(0.0,) * values,
+        target_std=(1.0,) * values,
+        positions=dataset.positions,
+        value_range=dataset.value_range if mode in IMAGES else (),
+        mask_values=(dataset.mask_values or numbers) if dataset.task.per_pixel else (),
+        vocabulary=vocabulary,
+    )
 
 
 def channel_statistics(inputs: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from striate.errors import ModelError, SpecError, shape_text
 from striate.learning import evaluating
 from striate.loading.network import input_shape, open_network
-from striate.model.contract import MODES, Contract
+from striate.model.contract import OF_CHANNELS, Contract
 from striate.model.model import Model
 from striate.net.read_run import giving_predictions, materialised
 from striate.spec import Shape
@@ -48,8 +48,7 @@ def from_own(
     if input is None:
         raise SpecError(f"{code}: give the input that it takes with --input, such as 3x224x224")
     shape = input_shape(input, 3)
-    modes = {channels: mode for mode, channels in MODES.items() if channels}
-    if len(shape) != 3 or shape[0] not in modes:
+    if len(shape) != 3 or shape[0] not in OF_CHANNELS:
         raise SpecError(f"{code}: input {shape_text(shape)}; images are 1, 3 or 4 channels, height and width")
     module = giving_predictions(materialised(open_network(f"{code}@{file}" if file else code).module, (shape,))[0])
     with torch.no_grad(), evaluating(module):
@@ -68,7 +67,7 @@ def from_own(
         raise ModelError(f"{code}: has {output.shape[1]} outputs, but there are {len(names)} class names")
     task = SEGMENTATION if output.ndim == 4 else CLASSIFICATION
     contract = Contract(
-        names, shape, modes[shape[0]], _channels(mean, shape, 0.0, "mean"), _channels(std, shape, 1.0, "std"),
+        names, shape, OF_CHANNELS[shape[0]], _channels(mean, shape, 0.0, "mean"), _channels(std, shape, 1.0, "std"),
         task=task, mask_values=tuple(range(len(names))) if task.per_pixel else (),
         resize="crop" if scale_to else "stretch", scale_to=scale_to,
     )  # fmt: skip

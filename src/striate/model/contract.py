@@ -30,7 +30,8 @@ LARGEST_SIDE = 16_384  # pixels, of what an image is scaled to
 # How an item is read, and its channels: Pillow's names for images; "channels" for bytes of any number of channels,
 # "values" for floating point of any rank (both from arrays alone); "text" for sentences.
 MODES: dict[str, int | None] = {"L": 1, "RGB": 3, "RGBA": 4, "channels": None, "values": None, "text": 0}
-IMAGES = ("L", "RGB", "RGBA")  # the modes whose items may be image files
+OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}  # the modes whose items may be image files
+IMAGES = (*OF_CHANNELS.values(),)
 PADDING, UNKNOWN = 0, 1  # the numbers of no word, and of a word that training never saw; then the vocabulary's
 
 

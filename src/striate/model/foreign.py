@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -15,8 +17,8 @@ DICOM = ".dcm"
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of TIFF, and of BigTIFF
 
 
-def needed_package(suffix: str, module: str, package: str, otherwise: str) -> ModuleType:
-    """The module that reads files of a *suffix*.
+def needed_package(suffix: str, module: str, package: str, otherwise: str, path: Path | None = None) -> ModuleType:
+    """The module that reads files of a *suffix*, such as *path*.
 
     Raises:
         DataError: It is not installed; the message has the command.
@@ -24,9 +26,27 @@ def needed_package(suffix: str, module: str, package: str, otherwise: str) -> Mo
     try:
         return importlib.import_module(module)
     except ImportError:
+        where = f"{path}: " if path else ""
         raise DataError(
-            f"reading {suffix} needs the package {package}; pip install {package}, or {otherwise}"
+            f"{where}reading {suffix} needs the package {package}; pip install {package}, or {otherwise}"
         ) from None
+
+
+@contextmanager
+def readable(path: Path, what: str = "it") -> Iterator[None]:
+    """Whatever NumPy and the packages meet in a damaged file, of a dozen kinds, as a DataError; so are objects."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, ValueError) and "pickle" in reason:
+            raise DataError(
+                f"{path}: {what} contains Python objects, which may run code when they are read; make it one array of "
+                "numbers (numpy.stack) and save again"
+            ) from None
+        raise DataError(f"{path}: damaged, cut short or not readable ({reason}); copy or write it again") from None
 
 
 def open_dicom(path: Path | str) -> Image.Image:

@@ -18,6 +18,7 @@ from striate.datasets.dataset import Reading
 from striate.datasets.open import Fetching
 from striate.datasets.options import DataOptions
 from striate.datasets.sources.mask_values import with_earlier_names
+from striate.datasets.statistics import first_contract
 from striate.errors import DataError, ModelError
 from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe, Speed, State, World, loss_name, read_recipe
@@ -25,7 +26,7 @@ from striate.loading import Given, Network, open_network
 from striate.loading.for_data import default_network, graph_for_data
 from striate.loading.official import official_net
 from striate.loading.transfer import Pretrained, carry_stored, freeze_to, head_of
-from striate.model.contract import IMAGES, Contract
+from striate.model.contract import IMAGES, OF_CHANNELS, Contract
 from striate.model.header import code_and_path
 from striate.model.model import Model
 from striate.net import FROM_DATA, Net, build
@@ -53,7 +54,6 @@ from striate.run.suiting import (
     InputPlan,
     check_plan,
     check_start_size,
-    first_contract,
     fitted,
     vocabulary_for,
     vocabulary_size,
@@ -327,7 +327,10 @@ class _Preparation:
         name = before.name if before else name
         vocabulary = vocabulary_for(plan, graph, name) if own is None else words_for(own, plan)
         given = before.contract if before else None
-        contract = given or first_contract(self.dataset, graph, vocabulary, self.choice.resize)
+        assert graph.input is not None
+        mode = OF_CHANNELS[graph.input[0]] if self.dataset.mode in IMAGES else self.dataset.mode
+        resize = self.choice.resize or "stretch"
+        contract = given or first_contract(self.dataset, graph.input, mode, vocabulary, resize)
         return name, graph, self.pretrained.contract_for(contract, name) if self.pretrained else contract
 
     def _with_weights(self, graph: Graph, own: nn.Module | None, table: Report, contract: Contract) -> nn.Module:

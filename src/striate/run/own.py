@@ -16,13 +16,13 @@ from striate.analysis import Report, analyse
 from striate.errors import RecipeError, SpecError
 from striate.learning import Recipe
 from striate.loading import Given, Network, open_network
-from striate.model.contract import IMAGES
+from striate.model.contract import IMAGES, OF_CHANNELS
 from striate.model.header import code_and_path, model_file, read_header
 from striate.model.model import Model, load
 from striate.model.words import FIRST
 from striate.net.read import check_module
 from striate.net.read_run import copy_of, giving_predictions
-from striate.run.suiting import OF_CHANNELS, InputPlan, fitted
+from striate.run.suiting import InputPlan, fitted
 from striate.spec import Graph, Node, Shape
 from striate.spec.ops import Opaque
 

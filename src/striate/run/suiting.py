@@ -10,11 +10,9 @@ from striate.datasets import DataSet
 from striate.errors import RecipeError, SpecError, nearest, shape_text
 from striate.learning import Recipe
 from striate.loading.network import input_shape
-from striate.model.contract import IMAGES, MODES, RESIZE, Contract
+from striate.model.contract import IMAGES, OF_CHANNELS, RESIZE, Contract
 from striate.model.words import FIRST, vocabulary_of
 from striate.spec import Embedding, Graph, Shape, Softmax, lower
-
-OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,29 +171,3 @@ def _check_output(graph: Graph, output: Shape, dataset: DataSet, name: str) -> N
 def _subject(name: str) -> str:
     """What a message calls the network."""
     return "the network" if name == "net" else name
-
-
-def first_contract(dataset: DataSet, graph: Graph, vocabulary: tuple[str, ...], resize: str | None) -> Contract:
-    """What of the contract is known before anything is read: means are 0 and standard deviations 1 as yet."""
-    input = graph.input
-    assert input is not None
-    mode = OF_CHANNELS[input[0]] if dataset.mode in IMAGES else dataset.mode
-    assert mode in MODES
-    channels = 0 if mode == "text" else input[0]
-    values = len(dataset.classes) if dataset.task.standardised else 0
-    numbers = tuple(range(len(dataset.classes)))
-    return Contract(
-        dataset.classes,
-        input,
-        mode,
-        (0.0,) * channels,
-        (1.0,) * channels,
-        resize=resize or "stretch",
-        task=dataset.task,
-        target_mean=(0.0,) * values,
-        target_std=(1.0,) * values,
-        positions=dataset.positions,
-        value_range=dataset.value_range if mode in IMAGES else (),
-        mask_values=(dataset.mask_values or numbers) if dataset.task.per_pixel else (),
-        vocabulary=vocabulary,
-    )

@@ -14,7 +14,7 @@ from striate.datasets.augment import Augment, augmented
 from striate.datasets.counter import uniforms
 from striate.datasets.dataset import Arrays, DataSet, Part
 from striate.datasets.split import strata
-from striate.datasets.statistics import channel_statistics, occurrence
+from striate.datasets.statistics import channel_statistics, first_contract, occurrence
 from striate.datasets.store.reading import read_part
 from striate.errors import DataError, RecipeError
 from striate.model.contract import Contract
@@ -59,26 +59,13 @@ def sheet_contract(dataset: DataSet, input: tuple[int, ...] | None = None, resiz
     """
     if dataset.mode == "values":
         raise DataError(f"{dataset.name}: its items are values, which cannot be shown as images")
-    task, n, typical = dataset.task, len(dataset.classes), dataset.input
+    typical = dataset.input
     if dataset.mode != "text" and max(typical[1:]) > MAX_SIDE:
         scale = MAX_SIDE / max(typical[1:])
         typical = (typical[0], *(max(1, round(side * scale)) for side in typical[1:]))
-    channels = 0 if dataset.mode == "text" else (input or typical)[0]
-    return Contract(
-        dataset.classes,
-        input or typical,
-        dataset.mode,
-        (0.5,) * channels,
-        (1.0,) * channels,
-        resize=resize,
-        task=task,
-        target_mean=(0.0,) * n if task.standardised else (),
-        target_std=(1.0,) * n if task.standardised else (),
-        positions=dataset.positions,
-        value_range=dataset.value_range,
-        mask_values=(dataset.mask_values or tuple(range(n))) if task.per_pixel else (),
-        vocabulary=vocabulary_of(dataset.train.texts) if dataset.mode == "text" else (),
-    )
+    vocabulary = vocabulary_of(dataset.train.texts) if dataset.mode == "text" else ()
+    contract = first_contract(dataset, input or typical, dataset.mode, vocabulary, resize)
+    return replace(contract, mean=(0.5,) * len(contract.mean))  # what is not of the image is grey
 
 
 def sheet_rows(

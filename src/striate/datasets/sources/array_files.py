@@ -15,7 +15,7 @@ from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.npz import archive_arrays, array_inputs, arrays_data_set, open_npz
 from striate.errors import DataError, listed, listed_quoted
 from striate.files import check_regular
-from striate.model.foreign import needed_package
+from striate.model.foreign import needed_package, readable
 from striate.model.opening import folder_contents
 from striate.tasks import CLASSIFICATION, Task
 
@@ -126,15 +126,11 @@ def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
         check_regular(file)
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from None
-    if file.suffix.lower() in _HDF5:
-        try:
-            h5py = needed_package(file.suffix, "h5py", "h5py", "save it as .npz")
-        except DataError as error:
-            raise DataError(f"{file}: {error}") from None
     if file.name.lower().endswith(NIFTI):
         return {file.stem: nifti_volume(file)}
-    try:
+    with readable(file):
         if file.suffix.lower() in _HDF5:
+            h5py = needed_package(file.suffix, "h5py", "h5py", "save it as .npz", file)
             found: dict[str, np.ndarray] = {}
             with h5py.File(file, "r") as archive:
                 archive.visititems(lambda key, item: found.update({key: item} if hasattr(item, "shape") else {}))
@@ -149,18 +145,6 @@ def loaded_arrays(file: Path) -> dict[str, np.ndarray]:
             return {file.stem: loaded}
         loaded.close()
         return archive_arrays(file)
-    except DataError:
-        raise
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise DataError(f"{file}: damaged or cut short ({error}); copy or write it again") from None
-        raise DataError(
-            f"{file}: it contains Python objects, which may run code when they are read; make it one array of numbers "
-            "(numpy.stack) and save again"
-        ) from None
-    except Exception as error:  # NumPy, zipfile and h5py meet damage with a dozen kinds
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{file}: damaged, cut short or not readable ({reason}); copy or write it again") from None
 
 
 def nifti_volume(file: Path) -> np.ndarray:
@@ -170,21 +154,13 @@ def nifti_volume(file: Path) -> np.ndarray:
     Raises:
         DataError: It is damaged or too large, or nibabel is not installed.
     """
-    try:
-        nibabel = needed_package(NIFTI[0], "nibabel", "nibabel", "save each volume as .npy")
-    except DataError as error:
-        raise DataError(f"{file}: {error}") from None
-    try:
+    with readable(file):
+        nibabel = needed_package(NIFTI[0], "nibabel", "nibabel", "save each volume as .npy", file)
         image = nibabel.load(file)
         size, most = 4 * int(np.prod(image.shape, dtype=np.int64)), max(UNPACKED, RATIO * file.stat().st_size)
         if size > most:
             raise DataError(f"{file}: a volume of {size:,} bytes, expected at most {most:,} of a file of its size")
         values = np.asarray(nibabel.as_closest_canonical(image).dataobj, np.float32)
-    except DataError:
-        raise
-    except Exception as error:  # nibabel meets damage with many kinds
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{file}: damaged, cut short or no NIfTI ({reason}); copy or write it again") from None
     return values[None] if values.ndim < 4 else np.moveaxis(values.reshape(*values.shape[:3], -1), 3, 0)
 
 

@@ -15,13 +15,12 @@ from typing import IO
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import DataSet
 from striate.datasets.shapes import shapes_named
-from striate.datasets.sources.idx import read_idx
+from striate.datasets.sources.idx import labelled_images, read_idx
 from striate.datasets.split import stratified
 from striate.errors import DataError
 from striate.fetching import Fetching, RemoteFile, fetched
-from striate.tasks import CLASSIFICATION
 
 _HERE = Path(__file__).parent
 _TEST_SEED = 0  # a constant: the test split must be the same for every seed and every version
@@ -125,15 +124,11 @@ def _idx(name: str, files: tuple[RemoteFile, ...], classes: tuple[str, ...], pro
 
 def _data_set(name: str, classes: tuple[str, ...], splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> DataSet:
     """Of images ``(N, H, W)`` or ``(N, H, W, 3)`` and their labels by split."""
-    parts = {}
-    for split, (images, labels) in splits.items():
+    for images, labels in splits.values():
         assert len(images) == len(labels), name  # held by the checksums
         assert labels.max() < len(classes), name
-        parts[split] = Part(images, labels.astype(np.int64), tuple(f"{name} {split} {i}" for i in range(len(images))))
-    height, width, *channels = splits["train"][0].shape[1:]
-    shape = (*(channels or [1]), height, width)
-    mode = "RGB" if channels else "L"
-    return DataSet(name, CLASSIFICATION, classes, mode, shape, parts["train"], test=parts["test"], why="built in")
+    named = {split: (*arrays, f"{name} {split}") for split, arrays in splits.items()}
+    return labelled_images(name, classes, named, why="built in")
 
 
 def _members(path: Path, members: dict[str, int | None]) -> dict[str, bytes]:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from striate.datasets.dataset import DataSet, Part
+from striate.datasets.dataset import DataSet
+from striate.datasets.sources.idx import labelled_images
 from striate.errors import DataError
 from striate.files import read_regular, read_regular_text
 from striate.model.opening import folder_contents
-from striate.tasks import CLASSIFICATION
 
 _SIDE, _PIXELS = 32, 3 * 32 * 32
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?")
@@ -51,30 +51,18 @@ def open_cifar(folder: Path) -> DataSet:
         train, test = ([n for n in (split, f"{split}.bin") if n in files][:1] for split in ("train", "test"))
     if not train:
         raise DataError(f"{folder}: there is no training batch (data_batch_1); the set is also built in: cifar10")
-    parts, labels = {}, {}
+    splits = {}
     for split, names in (("train", train), ("test", test)):
-        read = [_batch(files[name], ten) for name in names]
-        if read:
-            images = np.concatenate([pixels for pixels, _ in read])
-            labels[split] = np.concatenate([numbers for _, numbers in read])
-            items = tuple(f"{folder.name} {split} {i}" for i in range(len(images)))
-            parts[split] = Part(images, labels[split], items)
-    n = max(int(numbers.max()) for numbers in labels.values()) + 1
+        if names:
+            images, labels = map(np.concatenate, zip(*(_batch(files[name], ten) for name in names), strict=True))
+            splits[split] = images, labels, f"{folder.name} {split}"
+    n = max(int(labels.max()) for _, labels, _ in splits.values()) + 1
     titles = _names(files, ten)
     classes = titles if len(titles) >= n else tuple(map(str, range(n)))
     if n < 2:
         raise DataError(f"{folder}: every label is 0; learning needs two classes or more")
-    return DataSet(
-        folder.resolve().name,
-        CLASSIFICATION,
-        classes,
-        "RGB",
-        (3, _SIDE, _SIDE),
-        parts["train"],
-        test=parts.get("test"),
-        why="from CIFAR's own batches",
-        notes=("the whole of CIFAR-10 is built in: cifar10",) if ten else (),
-    )
+    notes = ("the whole of CIFAR-10 is built in: cifar10",) if ten else ()
+    return labelled_images(folder.resolve().name, classes, splits, why="from CIFAR's own batches", notes=notes)
 
 
 def _batch(path: Path, ten: bool) -> tuple[np.ndarray, np.ndarray]:

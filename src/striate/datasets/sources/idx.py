@@ -9,7 +9,9 @@ import re
 import struct
 import sys
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,24 +69,36 @@ def open_idx(folder: Path) -> DataSet:
     classes = np.unique(labels)
     if len(classes) < 2:
         raise DataError(f"{files['train', 'labels']}: every label is {classes[0]}; learning needs two classes or more")
-    parts = {}
+    splits = {}
     for split, (pixels, targets) in pairs.items():
         _check_known(files[split, "labels"], targets, classes)
-        file = files[split, "images"].name
-        names = tuple(f"{file} {i}" for i in range(len(pixels)))
-        pixels = np.ascontiguousarray(pixels.swapaxes(1, 2)) if turned else pixels
-        parts[split] = Part(pixels, np.searchsorted(classes, targets).astype(np.int64), names)
-    return DataSet(
+        splits[split] = (
+            np.ascontiguousarray(pixels.swapaxes(1, 2)) if turned else pixels,
+            np.searchsorted(classes, targets),
+            files[split, "images"].name,
+        )
+    return labelled_images(
         which or folder.resolve().name,
-        CLASSIFICATION,
         tuple(map(str, classes)),
-        "L",
-        (1, *parts["train"].arrays.shape[1:]),
-        parts["train"],
-        test=parts.get("test"),
+        splits,
         why="from IDX labels",
         notes=("EMNIST's images are stored lying on their side; they are turned upright",) if turned else (),
     )
+
+
+def labelled_images(
+    name: str, classes: tuple[str, ...], splits: Mapping[str, tuple[np.ndarray, np.ndarray, str]], **about: Any
+) -> DataSet:
+    """The data set of images ``(N, H, W)`` or ``(N, H, W, 3)``, their labels, and what its items are called, by split;
+    and what else is known *about* it.
+    """
+    parts = {
+        split: Part(images, labels.astype(np.int64), tuple(f"{called} {i}" for i in range(len(images))))
+        for split, (images, labels, called) in splits.items()
+    }
+    height, width, *channels = parts["train"].arrays.shape[1:]
+    shape = (*(channels or [1]), height, width)
+    return DataSet.of(name, CLASSIFICATION, classes, "RGB" if channels else "L", shape, parts, **about)
 
 
 def _find(folder: Path) -> dict[str, dict[tuple[str, str], Path]]:

@@ -16,6 +16,8 @@ from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.targets import array_targets, value_text
 from striate.errors import DataError, listed
 from striate.files import check_regular
+from striate.model.contract import OF_CHANNELS
+from striate.model.foreign import readable
 from striate.tasks import Task
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip archive, and of an empty one
@@ -26,7 +28,6 @@ _EXPECTED = (
     "expected x and y; or x_train, y_train, x_test, y_test (Keras); or train_images, train_labels, ... (MedMNIST)"
 )
 _MOST_CHANNELS = 16  # a longer axis is a side of a volume
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _AXES = {2: "(N, L)", 3: "(N, H, W)", 4: "(N, H, W, C) or (N, C, H, W)", 5: "(N, D, H, W, C) or (N, C, D, H, W)"}
 
 Sides = dict[str, tuple[str, str]]  # by split: the keys of its inputs and of its targets
@@ -123,7 +124,7 @@ def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], tas
 
 def archive_arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of the archive: those that are used, or may be, are read; of the others, the type and the shape."""
-    try:
+    with readable(path):
         check_regular(path)
         with path.open("rb") as stream:
             if stream.read(4) not in _MAGIC:
@@ -136,11 +137,6 @@ def archive_arrays(path: Path) -> dict[str, np.ndarray]:
                 _check_unpacked(path, packed, used)
                 found = {key: _array(path, archive, key) if key in used else _outline(packed, key) for key in archive}
                 return {key: array for key, array in found.items() if array is not None}
-    except DataError:
-        raise
-    except Exception as error:  # NumPy and zipfile meet damage with a dozen kinds
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: damaged, cut short or not readable ({reason}); copy or write it again") from None
 
 
 def _outline(archive: ZipFile, key: str) -> np.ndarray | None:
@@ -168,15 +164,8 @@ def _check_unpacked(path: Path, archive: ZipFile, keys: list[str]) -> None:
 
 
 def _array(path: Path, archive: Mapping[str, np.ndarray], key: str) -> np.ndarray:
-    try:
+    with readable(path, key):
         array = archive[key]
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise DataError(
-            f"{path}: {key} contains Python objects, which may run code when they are read; make it one array of "
-            "numbers (numpy.stack) and save again"
-        ) from None
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path}: {key} is not an array; write the file with numpy.savez")
     return array
@@ -281,13 +270,13 @@ def array_inputs(where: str, array: np.ndarray, like: ArrayInputs | None = None,
     )
     what = "images" if image else "volumes" if first.ndim == 5 else "values"
     note = f"{array.dtype} {array.shape}: {what}; {channels}, so an item is {'x'.join(map(str, shape))}"
-    if axis and array.ndim == 4 and shape[0] > max(_MODES):
+    if axis and array.ndim == 4 and shape[0] > max(OF_CHANNELS):
         note += f"; if they are volumes, save each as 1x{'x'.join(map(str, array.shape[1:]))}"
     if like and (like.shape[:1] != shape[:1] if image else like.shape != shape):
         raise DataError(f"{where}: an item is {shape}, in the training split {like.shape}; save both the same way")
     if image:
         inputs = np.ascontiguousarray(np.moveaxis(first, 1, -1) if axis else array)
-        return ArrayInputs(inputs, _MODES.get(shape[0], "channels"), shape, note, axis)
+        return ArrayInputs(inputs, OF_CHANNELS.get(shape[0], "channels"), shape, note, axis)
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(first, np.float32)
     if not np.isfinite(values).all():
@@ -305,6 +294,6 @@ def _channel_axis(shape: tuple[int, ...]) -> int:
         return 0
     first, last = shape[1], shape[-1]
     small = min(first, last)
-    if len(shape) == 4 and (small > _MOST_CHANNELS or (first == last and small > max(_MODES))):
+    if len(shape) == 4 and (small > _MOST_CHANNELS or (first == last and small > max(OF_CHANNELS))):
         return 0
     return 1 if first < last else len(shape) - 1

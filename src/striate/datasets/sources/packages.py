@@ -14,7 +14,7 @@ from striate.datasets.sources.archives import written_images
 from striate.datasets.sources.idx import RATIO, UNPACKED
 from striate.datasets.sources.records import cell_text
 from striate.errors import DataError, listed
-from striate.model.foreign import needed_package
+from striate.model.foreign import needed_package, readable
 from striate.model.opening import begins_as_image
 
 PACKAGES = {".xlsx": ("openpyxl", "openpyxl"), ".parquet": ("pyarrow.parquet", "pyarrow")}
@@ -29,12 +29,9 @@ def package_rows(path: Path) -> tuple[list[tuple[list[str], int]], tuple[str, ..
     Raises:
         DataError: It is damaged, or would fill the memory; its package is not installed.
     """
-    try:
-        module = needed_package(path.suffix, *PACKAGES[path.suffix.lower()], "save it as .csv")
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
     notes: tuple[str, ...] = ()
-    try:
+    with readable(path):
+        module = needed_package(path.suffix, *PACKAGES[path.suffix.lower()], "save it as .csv", path)
         if path.suffix.lower() == ".xlsx":
             with path.open("rb") as stream:
                 book = module.load_workbook(stream, read_only=True, data_only=True)
@@ -54,10 +51,6 @@ def package_rows(path: Path) -> tuple[list[tuple[list[str], int]], tuple[str, ..
                 _parquet_column(shards, name, table.column(name).to_pylist(), called) for name in table.column_names
             ]
             rows = [list(table.column_names), *map(list, zip(*columns, strict=True))]
-    except DataError:
-        raise
-    except Exception as error:  # these packages meet damage with many kinds
-        raise DataError(f"{path}: damaged or not readable ({str(error) or type(error).__name__})") from None
     return [
         ([cell_text(c) for c in row], i + 1) for i, row in enumerate(rows) if any(c is not None for c in row)
     ], notes

@@ -13,7 +13,7 @@ from striate.datasets.dataset import DataSet
 from striate.datasets.sources.mask_values import binary_names
 from striate.datasets.sources.rows import is_whole, parse_number
 from striate.errors import DataError, RecipeError, listed
-from striate.model.contract import IGNORE, IMAGES
+from striate.model.contract import IGNORE, IMAGES, OF_CHANNELS
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, TASKS, Task
 
 _MANY = 20  # whole numbers that are classes: above it somebody may have meant amounts
@@ -223,13 +223,12 @@ def as_channels(dataset: DataSet, channels: int | None) -> DataSet:
     """
     if channels is None or dataset.input[:1] == (channels,):
         return dataset
-    modes = {1: "L", 3: "RGB", 4: "RGBA"}
-    if channels not in modes:
+    if channels not in OF_CHANNELS:
         raise RecipeError(f"channels is {channels!r}, expected 1 (grey), 3 (RGB) or 4 (RGBA)")
     if dataset.mode not in IMAGES:
         items = {"text": "texts", "values": "values"}.get(dataset.mode, f"arrays of {dataset.input[0]} channels")
         raise DataError(f"{dataset.name}: its items are {items}, so their channels are fixed; omit channels")
-    return replace(dataset, mode=modes[channels], input=(channels, *dataset.input[1:]))
+    return replace(dataset, mode=OF_CHANNELS[channels], input=(channels, *dataset.input[1:]))
 
 
 Labels = dict[str, np.ndarray]  # the targets by split

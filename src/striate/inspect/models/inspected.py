@@ -18,7 +18,7 @@ from striate.inspect.attribution.probe import first_tensor
 from striate.inspect.fields import Box
 from striate.learning import evaluating
 from striate.loading import Given, open_network
-from striate.model.contract import MODES, Contract
+from striate.model.contract import OF_CHANNELS, Contract
 from striate.model.model import Model
 from striate.model.prepare import normalise
 from striate.model.sources import Item, Source, network_input, source_items
@@ -221,8 +221,7 @@ def _of_module(module: nn.Module, input: Shape) -> Model:
     if is_text:
         names = tuple(map(str, range(max(2, classes))))
         return Model(module, Contract(names, input, "text", (), (), vocabulary=("?",)))
-    modes = {channels: mode for mode, channels in MODES.items() if channels}
-    mode = modes.get(input[0], "channels") if len(input) == 3 else "values"
+    mode = OF_CHANNELS.get(input[0], "channels") if len(input) == 3 else "values"
     task: Task = REGRESSION if classes == 1 else SEGMENTATION if output.ndim == 4 else CLASSIFICATION
     fields: dict[str, Any] = {"target_mean": (0.0,), "target_std": (1.0,)} if task.standardised else {}
     fields |= {"mask_values": tuple(range(classes))} if task.per_pixel else {}
