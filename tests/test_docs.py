@@ -17,6 +17,7 @@ import importlib.util
 import io
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -209,6 +210,18 @@ def test_a_dead_link_is_noticed():
 def test_every_page_is_in_the_index():
     linked = re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "index.md").read_text(encoding="utf-8"))
     assert {page.name for page in PAGES} - {"index.md"} == set(linked)
+
+
+@pytest.mark.parametrize("script", sorted((DOCS / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_asked_for_help_says_what_it_is_for_and_makes_nothing(script, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [script.name, "--help"])
+    monkeypatch.syspath_prepend(script.parent)
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(script), run_name="__main__")
+    assert not end.value.code
+    said = capsys.readouterr().out
+    assert f"docs/scripts/{script.name}" in said
+    assert "written" not in said
 
 
 @pytest.fixture(scope="module")

@@ -55,4 +55,7 @@ def make(page: str, names: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        sys.exit()
     main(sys.argv[1:])

@@ -1,13 +1,15 @@
 """Makes docs/pages/lenet5.html, docs/pictures/view-*.png and lab-page.png by the commands of docs/view.md and lab.md.
 
-    python docs/scripts/page.py [--assets]
+    python docs/scripts/page.py [--assets] [page] [pictures] [networks] [lab] [words]
 
-It needs Debian's chromium and Playwright. With ``--assets`` nothing is trained or drawn: the page keeps its network and
-gets the scripts and the style of today; it is made anew only where what these read of a layer is not in it.
+It needs Debian's chromium and Playwright, and makes all, or the parts that are named. With ``--assets`` nothing is
+trained or drawn: the page keeps its network and gets the scripts and the style of today; it is made anew only where
+what these read of a layer is not in it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -15,7 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1]
 PAGE = DOCS / "pages/lenet5.html"
@@ -44,6 +49,32 @@ NETWORKS = {
     "view-blocks": ("digits --net resnet20 --epochs 3", 1500, "theme=light&open=stage1,stage2,stage3,stage2.block1"),
     "view-mask": ("shapes:segmentation --epochs 6", 1500, "theme=dark"),
 }
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
+    with sync_playwright() as play:
+        yield play.chromium.launch(executable_path=program, args=ARGUMENTS)
+
+
+def opened(running: Any, where: str, width: int, height: int) -> Any:
+    page = running.new_page(viewport={"width": width, "height": height})
+    page.goto(where)
+    page.wait_for_function("window.striate")
+    return page
+
+
+def shoot(part: Any, name: str) -> None:
+    """Draws a page, or a part of it, as the picture *name*."""
+    from gallery import smaller  # beside this file
+
+    path = DOCS / "pictures" / f"{name}.png"
+    part.screenshot(path=path)
+    smaller(path)
+    print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
 
 
 def make_page() -> None:
@@ -82,32 +113,22 @@ out: linear 2
 
 def make_words() -> None:
     """A small text network that has learned the reviews of the tutorial."""
-    from gallery import smaller  # beside this file
-    from playwright.sync_api import sync_playwright
-
     from striate import train, view
 
     good, bad = "good great lovely fine".split(), "bad awful boring poor".split()
     things = "film story plot cast scene song".split()
     pairs = [(word, label) for label, words in (("positive", good), ("negative", bad)) for word in words]
     rows = [f"a {word} {thing} and a {word} end,{label}" for thing in things for word, label in pairs]
-    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+    with tempfile.TemporaryDirectory() as folder, browser() as running:
         data = Path(folder) / "reviews.csv"
         data.write_text("text,label\n" + "\n".join(rows) + "\n")
         (Path(folder) / "words.net").write_text(WORDS)
         train(str(Path(folder) / "words.net"), data, epochs=30, out=Path(folder) / "reviews", quiet=True)
         where = view(Path(folder) / "reviews").save(Path(folder) / "words.html").as_uri()
-        size = {"width": 1400, "height": 900}
-        page = play.chromium.launch(executable_path=program, args=ARGUMENTS).new_page(viewport=size)
-        page.goto(where + "#theme=light&panel=words&text=a+lovely+film+but+a+boring+story")
-        page.wait_for_function("window.striate")
+        page = opened(running, where + "#theme=light&panel=words&text=a+lovely+film+but+a+boring+story", 1400, 900)
         page.evaluate("document.getElementById('title').textContent = 'reviews'")
         page.wait_for_timeout(1000)
-        path = DOCS / "pictures/view-words.png"
-        page.screenshot(path=path)
-        smaller(path)
-        print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
+        shoot(page, "view-words")
 
 
 def is_readable(text: str) -> bool:
@@ -120,63 +141,34 @@ def is_readable(text: str) -> bool:
 
 def make_networks() -> None:
     """The pictures of other kinds of networks, and of a narrow screen."""
-    from gallery import smaller  # beside this file
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with tempfile.TemporaryDirectory() as folder, browser() as running:
         for name, (command, _, _) in NETWORKS.items():
             subprocess.run(["striate", "train", *command.split()], cwd=folder, check=True)
             subprocess.run(["striate", "view", "--html", f"{name}.html"], cwd=folder, check=True)
         shots = [(name, width, 840, f"{folder}/{name}.html", state) for name, (_, width, state) in NETWORKS.items()]
         shots.append(("view-narrow", 390, 844, str(PAGE), "theme=light&sample=3"))
         for name, width, height, path, state in shots:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.goto(f"file://{path}#{state}")
-            page.wait_for_function("window.striate")
+            page = opened(running, f"file://{path}#{state}", width, height)
             page.wait_for_timeout(1500)
-            picture = DOCS / "pictures" / f"{name}.png"
-            page.screenshot(path=picture)
-            smaller(picture)
-            print(f"written {picture.relative_to(DOCS)}, {picture.stat().st_size / 1000:.0f} kB")
+            shoot(page, name)
             page.close()
-        browser.close()
 
 
 def make_lab() -> None:
-    from gallery import smaller  # beside this file
-    from playwright.sync_api import sync_playwright
-
     from striate.filtering import convolve
     from striate.page.lab import LabPage
 
-    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+    with tempfile.TemporaryDirectory() as folder, browser() as running:
         done = convolve(DOCS / "pictures/scene.jpg", "sobel-x", padding="same")
         where = LabPage.of(done).save(Path(folder) / "lab.html").as_uri()
-        page = play.chromium.launch(executable_path=program, args=ARGUMENTS).new_page(
-            viewport={"width": 1400, "height": 640}
-        )
-        page.goto(where + "#theme=light")
-        page.wait_for_function("window.striate")
+        page = opened(running, where + "#theme=light", 1400, 640)
         page.evaluate("striate.open('0:160:103')")
-        path = DOCS / "pictures/lab-page.png"
-        page.screenshot(path=path)
-        smaller(path)
-        print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
+        shoot(page, "lab-page")
 
 
 def make_pictures() -> None:
-    from gallery import smaller  # beside this file
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1500, "height": 840})
-        page.goto(PAGE.as_uri())
-        page.wait_for_function("window.striate")
+    with browser() as running:
+        page = opened(running, PAGE.as_uri(), 1500, 840)
         box = page.locator("canvas.pad").first.bounding_box()
         assert box
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
@@ -191,24 +183,38 @@ def make_pictures() -> None:
             for action in actions:
                 page.evaluate(action)
             page.wait_for_timeout(2000)
-            path = DOCS / "pictures" / f"{name}.png"
-            part = page.locator("#panel" if name in PANELS else "body")
-            part.screenshot(path=path)
-            smaller(path)
-            print(f"written {path.relative_to(DOCS)}, {path.stat().st_size / 1000:.0f} kB")
-        browser.close()
+            shoot(page.locator("#panel" if name in PANELS else "body"), name)
 
 
-def make_all() -> None:
-    """The page, and all pictures of pages."""
-    for make in (make_page, make_pictures, make_networks, make_lab, make_words):
-        make()
+MAKERS = {
+    "page": make_page,
+    "pictures": make_pictures,
+    "networks": make_networks,
+    "lab": make_lab,
+    "words": make_words,
+}
 
 
-if __name__ == "__main__":
-    if "--assets" in sys.argv:
+def make(*parts: str) -> None:
+    """The parts with these names, or all."""
+    for part in parts or MAKERS:
+        MAKERS[part]()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(MAKERS)} [default: all]")
+    parser.add_argument("--assets", action="store_true", help="only the scripts and the style of the page")
+    chosen = parser.parse_args()
+    if strange := set(chosen.parts) - set(MAKERS):
+        parser.error(f"no part is called {', '.join(sorted(strange))}; there are {', '.join(MAKERS)}")
+    if chosen.assets:
         if not is_readable(PAGE.read_text(encoding="utf-8")):
             make_page()
         PAGE.write_text(with_todays_assets(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        make_all()
+        return
+    make(*chosen.parts)
+
+
+if __name__ == "__main__":
+    main()

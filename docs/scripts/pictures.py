@@ -145,7 +145,7 @@ def drawings(folder: Path, wanted: set[str]) -> None:
 
 
 def all_pages(folder: Path, wanted: set[str]) -> None:
-    live_page.make_all()
+    live_page.make()
 
 
 def galleries(folder: Path, wanted: set[str]) -> None:
@@ -159,13 +159,8 @@ OF_GROUP = {"reports": set(REPORTS), "experiments": {f"experiment-{name}" for na
 @contextmanager
 def window(**how: Any) -> Iterator[Any]:
     """A page of a Chromium without a window, WIDTH pixels wide."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or sys.exit("no Chromium: install Debian's package chromium")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser.new_page(viewport={"width": WIDTH, "height": 100}, **how)
-        browser.close()
+    with live_page.browser() as running:
+        yield running.new_page(viewport={"width": WIDTH, "height": 100}, **how)
 
 
 def main(words: list[str]) -> None:
@@ -179,4 +174,7 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        sys.exit()
     main(sys.argv[1:])

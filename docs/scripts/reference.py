@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 import textwrap
 import typing
 from collections.abc import Iterator
@@ -310,4 +311,7 @@ def _cell(text: str | None) -> str:
 
 
 if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        sys.exit()
     write_all()

@@ -84,6 +84,9 @@ def _tree(image: Image.Image, rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        sys.exit()
     target = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "pictures" / "scene.jpg")
     scene().save(target, quality=90)
     print(f"written {target}")
