@@ -3,6 +3,7 @@
 import base64
 import json
 from contextlib import contextmanager, suppress
+from threading import Thread
 
 import numpy as np
 import torch
@@ -35,6 +36,17 @@ def opened(browser, where, **settings):
         assert not faults, faults
     finally:
         context.close()
+
+
+@contextmanager
+def serving(page):
+    """The address of a :class:`View` on the local server."""
+    with page.server() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.url
+        finally:
+            server.shutdown()
 
 
 def until(page, what, *arguments):

@@ -1,14 +1,16 @@
 """The page as a person uses it, in Chromium: draws, hovers, clicks, types, turns it, sends the link on."""
 
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 from axe_playwright_python.base import AXE_FILE_PATH
 from PIL import Image
+from torch.nn import functional as F
 
-from pages import opened, until
+from pages import opened, serving, until
 from striate.model.contract import Contract
 from striate.model.model import Model
 from striate.net import build
@@ -348,11 +350,11 @@ def test_all_of_it_is_seen_from_every_side(page):
         assert all(box["y"] <= r["y"] and r["y"] + r["height"] <= box["y"] + box["height"] for r in places)
 
 
-def in_the_lab(page, unit, which=0):
+def in_the_lab(page, unit, which=0, name="Open in the lab"):
     """The lab as the arithmetic of a unit opens it: its settings, its output, and the sum of its arithmetic."""
     assert page.evaluate("unit => striate.open(unit)", unit)
     with page.expect_popup() as opening:
-        page.get_by_role("button", name="Open in the lab").nth(which).click()
+        page.get_by_role("button", name=name).nth(which).click()
     lab = opening.value
     until(lab, "window.striate")
     found = lab.evaluate("[striate.state(), striate.output()]")
@@ -408,6 +410,39 @@ def test_windows_of_every_kind_open_in_the_lab(browser, tmp_path):
         assert (settings["padding"], settings["dilation"]) == ("same", 2)
         products = page.evaluate("striate.unit('a:1:7').products")
         assert min(abs(output["data"][7] - sum(products[i : i + 5])) for i in (0, 5)) < 1e-12
+
+
+@pytest.mark.parametrize("where", ["file", "server"])
+def test_average_poolings_and_volumes_open_in_the_lab(browser, tmp_path, where, monkeypatch):
+    """Of a volume a button for each slice of the window; of what PyTorch computes the map is asked for first."""
+    monkeypatch.setattr("striate.page.scene.SERVED_MACS", 0)
+    net = "input 2x6x9x8; conv 3 3 padding=1; relu; avgpool 2; avgpool 3 stride=1 padding=1; adaptiveavgpool 1x2x2"
+    shown = view(f"{net}; avgpool 1x2x2 padding=0x1x1 count_padding=no; flatten; linear 2")
+    address = serving(shown) if where == "server" else nullcontext(shown.save(tmp_path / "a.html").as_uri())
+    with address as url, opened(browser, url) as page:
+        for unit, slices, same in (
+            ("conv1:1:2:3:4", 3, lambda x, kernel: F.conv2d(x, kernel, padding=1)),
+            ("pool1:1:1:2:3", 2, lambda x, _: F.avg_pool2d(x, 2)),
+            ("pool2:0:1:1:2", 3, lambda x, _: F.avg_pool2d(x, 3, 1, 1)),
+            ("pool3:2:0:1:1", 3, lambda x, _: F.adaptive_avg_pool2d(x, 2)),
+        ):
+            settings, output, _ = in_the_lab(page, unit, 1, re.compile(r"Slice \d in the lab"))
+            assert page.locator("#arithmetic .channel").first.get_by_role("button").count() == slices
+            name, c, z = re.fullmatch(r"(\w+), map (\d+), slice (\d+)", settings["image"]).groups()
+            values = page.evaluate("async name => await striate.values(name)", name)
+            map_ = torch.tensor(values["data"], dtype=torch.float32).reshape(values["shape"])[int(c), int(z)][
+                None, None
+            ]
+            kernel = settings["kernel"].split(";") if "conv" in unit else ["0"]
+            expected = same(
+                maps[None, int(c), int(z)][None],
+                torch.tensor([[float(v) for v in row.split()] for row in kernel])[None, None],
+            )
+            assert output["shape"] == list(expected.shape[1:])
+            assert output["data"] == pytest.approx(expected.flatten().tolist(), abs=1e-5)
+        page.evaluate("striate.open('pool4:1:0:0:1')")
+        page.locator("#arithmetic:not(.waits) .channel").first.wait_for()
+        assert page.get_by_role("button", name="in the lab").count() == 0  # there the padding counts
 
 
 def test_undo_and_redo_of_drawings_weights_and_maps(page):

@@ -1,15 +1,13 @@
 """Large networks, and modules that cannot be followed, in a real Chromium: through the local server and as a file."""
 
-from contextlib import contextmanager
 from functools import cache
-from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pages import opened, until
+from pages import opened, serving, until
 from striate.page.view import View
 from striate.run.viewing import view
 
@@ -71,16 +69,6 @@ def large(request):
 @pytest.fixture(scope="module", params=SOME)
 def some(request):
     return opened_view(request.param)
-
-
-@contextmanager
-def serving(page: View):
-    with page.server() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.url
-        finally:
-            server.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import { COLUMN, HEAD } from 'striate/words'
 import { Blocks, shortNames, stagesIn } from 'striate/blocks'
 
 const SVG = 'http://www.w3.org/2000/svg'
-const EDGES = 48  // that are drawn at most, the strongest
+export const EDGES = 48  // that are drawn at most, the strongest
 const LEFT = 16, LIST = 180  // the margin; the classes at the right
 const WIDE = 100  // pixels that the maps of a layer take beside each other, about
 const SCALES = [...Array.from({ length: 22 }, (_, i) => 2.4 * 0.93 ** i), 0.8]  // of the maps; the last one where it has to be scrolled in any case
@@ -386,7 +386,7 @@ export class Diagram {
       svg('path', { d: boxes.join(''), fill: 'none', stroke: 'var(--ink)', 'stroke-width': 0.75, 'stroke-opacity': 0.55 }, this.over)
     }
     for (const edge of this.edges(found.layer, found.unit, fields).slice(0, EDGES)) {
-      const r = edge.rect, colour = edge.amount === null ? 'var(--soft)' : edge.amount >= 0 ? 'var(--positive)' : 'var(--negative)'
+      const r = edge.rect, colour = edgeColour(edge)
       svg('rect', { ...r, fill: 'none', stroke: colour, 'stroke-width': 1.25 }, this.over)
       svg('line', { x1: r.x + r.width, y1: r.y + r.height / 2, x2: cell.x, y2: cell.y + cell.height / 2, stroke: colour, 'stroke-width': 0.6 + 2 * edge.share, 'stroke-opacity': 0.25 + 0.6 * edge.share }, this.over)
     }
@@ -425,6 +425,9 @@ export class Diagram {
     return found
   }
 }
+
+/** Contributions by their sign; grey is what is no single product. */
+export const edgeColour = ({ amount }) => (amount === null ? 'var(--soft)' : amount >= 0 ? 'var(--positive)' : 'var(--negative)')
 
 /** The width that the words over a column need at least. */
 const needed = stage => Math.max(7.2 * Math.max(...stage.label.split('.').map(part => part.length)) + (stage.block ? 17 : 0), 6.6 * Math.min(14, stage.name.children[1]?.textContent.length ?? 0), 52)

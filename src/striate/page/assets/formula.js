@@ -130,7 +130,7 @@ export class Arithmetic {
         const channel = group.taps.find(t => t.index >= 0), c = channel ? unflat(this.net.inputsOf(layer.name)[channel.source].shape, channel.index)[0] : grid.first + group.index
         const three = el('div', { className: 'three' }, this.grid(group, grid, t => x(t), limits[0], 'values', 'input'))
         if (!pooling) three.append(el('div', {}, '\u00d7', this.grid(group, grid, t => t.weight, limits[1], 'weights', 'weight', layer, unit)), el('div', {}, '=', this.grid(group, grid, t => x(t) * t.weight, limits[2], 'values', 'product')))
-        step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c} `, this.on.lab?.(layer, unit, c, group.taps.map(t => t.weight)) ?? ''), three))
+        step.append(el('div', { className: 'channel' }, el('small', {}, `input map ${c} `, ...(this.on.lab?.(layer, unit, c, group.taps) ?? [])), three))
         const exact = pooling ? group.sum * reads.divisor : group.sum
         rows.push([(pooling ? 'sum of the window' : `products of input map ${c}`) + rounded(group.taps.map(t => short(pooling ? x(t) : x(t) * t.weight, 0)), exact), exact])
       }
@@ -177,7 +177,7 @@ export class Arithmetic {
     const winner = reads.taps.findIndex(t => t.index >= 0 && x(t) === total)
     const group = { taps: reads.taps, index: 0 }
     if (reads.grid && size(reads.grid.size) <= 150) step.append(el('div', { className: 'channel' }, el('div', { className: 'three' }, this.grid(group, reads.grid, x, limitOf(Float32Array.from(reads.taps, x)), 'values', `the largest of ${reads.taps.length} wins`, null, null, winner))))
-    step.append(this.on.lab?.(layer, unit, unit[0], []) ?? '')
+    step.append(el('small', {}, ...(this.on.lab?.(layer, unit, unit[0], reads.taps) ?? [])))
     const tap = reads.taps[winner]
     if (tap) step.append(el('p', {}, `The largest value is ${fixed(total)}, at ${this.origin(layer.inputs[0], tap.index).text}.`))
   }
@@ -235,7 +235,7 @@ const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [vari
     const columns = flat ? Math.min(grid.size[2], 16) : grid.size[2], rows = Math.ceil(size(grid.size) / columns)
     if (this.words && rows === 1) table.append(el('tr', {}, ...group.taps.map(tap => { const text = tap.index < 0 ? '' : this.words.phrase(this.reading.inputs[tap.source], unflat(this.net.inputsOf(this.reading.name)[tap.source].shape, tap.index)); return el('th', { title: text }, text.replace(/[\u201c\u201d]/g, '')) })))
     for (let r = 0; r < rows; r++) {
-      const row = el('tr')
+      const row = el('tr', { className: !flat && r && r % grid.size[1] === 0 ? 'slice' : '' })
       for (let k = 0; k < columns && r * columns + k < size(grid.size); k++) {
         const i = r * columns + k, tap = group.taps[i], v = value(tap)
         const cell = el('td', { className: winner === i ? 'win' : '' })

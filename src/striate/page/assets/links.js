@@ -4,38 +4,47 @@ import { svg } from 'striate/diagram'
 import { el } from 'striate/pad'
 import { flat, unflat } from 'striate/ops'
 
+const IN_LAB = { conv: 'convolve', maxpool: 'max', adaptivemaxpool: 'max', avgpool: 'average', adaptiveavgpool: 'average', sumpool: 'sum' }
+
 /**
- * The settings of the convolution lab in which a window moves as a layer's does over one of its maps; null where it has none.
+ * The settings of the convolution lab in which a window moves as a layer's does over one of its maps, of a volume over a slice; null where it has none.
  * @param {any} layer @param {number[]} before the shape of its input, of four axes
  */
-function settingsOf({ op, rank, shape, settings: { kernel, stride = kernel, padding = 0, dilation = 1 } }, before) {
-  const word = { conv: 'convolve', maxpool: 'max' }[op]
-  if (!word || !Array.isArray(kernel) || rank > 2) return null
-  const two = (v, missing) => [...Array(2 - rank).fill(missing), ...(Array.isArray(v) ? v : Array(rank).fill(v))], [k, s, p, d] = [two(kernel, 1), two(stride, 1), two(padding, 0), two(dilation, 1)], last = d[1]
+function settingsOf({ op, rank, shape, settings }, before) {
+  const out = shape.slice(1), even = op.startsWith('adaptive') && before.slice(4 - rank).map((n, a) => n / out[a])  // whose windows are all alike, side by side
+  const { kernel = even, stride = kernel, padding = 0, dilation = 1 } = settings, word = IN_LAB[op]
+  if (!word || !Array.isArray(kernel) || !kernel.every(Number.isInteger)) return null
+  const two = (v, missing) => [...(rank < 2 ? [missing] : []), ...(Array.isArray(v) ? v : Array(rank).fill(v))].slice(-2), [k, s, p, d] = [two(kernel, 1), two(stride ?? kernel, 1), two(padding, 0), two(dilation, 1)], last = d[1]
   const span = k.map(n => (n - 1) * last + 1), words = { valid: () => 0, same: n => (n - 1) / 2, full: n => n - 1 }
   const name = Object.keys(words).find(word => p.every((v, a) => v === words[word](span[a]))) ?? (p[0] === p[1] ? String(p[0]) : '')
-  const fits = two(shape.slice(1), 1).every((n, a) => n === Math.floor((before[a + 2] + 2 * p[a] - span[a]) / s[a]) + 1)
+  const fits = two(out, 1).every((n, a) => n === Math.floor((before[a + 2] + 2 * p[a] - span[a]) / s[a]) + 1) && (settings.count_padding !== false || p.every(v => v === 0))
   return name && fits && two(dilation, last).every(v => v === last) && (op === 'conv' || last === 1) ? { op: word, name: 'typed', size: k, stride: s, padding: name, dilation: last, flip: false, channels: 'grey' } : null
 }
 
 /**
- * A button that opens the lab with what a unit reads of one map: the map, the kernel, its stride and its padding; or nothing.
- * @param {import('striate/net').Net} net @param {any} layer @param {number[]} unit @param {number} c the map @param {number[]} weights
+ * Buttons that open the lab with what a unit reads of one map (of a volume of each slice): the map, the kernel, its stride and its padding; or none.
+ * @param {import('striate/net').Net} net @param {any} layer @param {number[]} unit @param {number} c the map @param {{index: number, weight: number}[]} taps the window in it
  */
-export function labButton(net, layer, unit, c, weights) {
-  const input = net.inputsOf(layer.name)[0], [, , H, W] = input.shape, settings = net.held || !document.getElementById('lab') || location.href === 'about:srcdoc' ? null : settingsOf(layer, input.shape)
-  if (!settings) return ''
-  const { size: [h, w] } = settings, rows = Array.from({ length: h }, (_, y) => Array.from({ length: w }, (_, x) => weights[y * w + x] ?? 0).join(' ')).join('; ')
-  const act = () => {
-    const map = Float64Array.from(input.data.subarray(c * H * W, (c + 1) * H * W)), { html, style, kernels } = JSON.parse(document.getElementById('lab').textContent)
-    let bytes = ''
-    for (const byte of new Uint8Array(map.buffer)) bytes += String.fromCharCode(byte)
-    const scene = { striate: '', kernels, settings: { ...settings, kernel: rows }, image: { name: `${layer.inputs[0]}, map ${c}`, shape: [1, H, W], kind: 'values', limit: limitOf(map) || 1, data: btoa(bytes) }, reduced: '' }
-    const own = { TITLE: 'Convolution lab', POLICY: /** @type {HTMLMetaElement} */ (document.querySelector('meta[http-equiv]')).content, STYLE: document.querySelector('style').textContent + style, IMPORTS: document.querySelector('script[type=importmap]').textContent, SCENE: JSON.stringify(scene).replace(/</g, '\\u003c') }
-    const text = html.replace(/{{(\w+)}}/g, (_, name) => own[name])
-    open(`${URL.createObjectURL(new Blob([text], { type: 'text/html' }))}#at=0:${unit[2]}:${unit[3]}&theme=${theme.dark ? 'dark' : 'light'}`)
-  }
-  return el('button', { className: 'link', title: 'This map and this window in the convolution lab, where the kernel, stride and padding can be changed', onclick: act }, 'Open in the lab')
+export function labButtons(net, layer, unit, c, taps) {
+  const { shape } = net.inputsOf(layer.name)[0], settings = net.needs || !document.getElementById('lab') || location.href === 'about:srcdoc' ? null : settingsOf(layer, shape)
+  if (!settings) return []
+  const per = settings.size[0] * settings.size[1], slices = Array.from({ length: taps.length / per }, (_, i) => taps.slice(i * per, (i + 1) * per))
+  return slices.flatMap(window => {
+    const inside = window.find(tap => tap.index >= 0), z = inside ? unflat(shape, inside.index)[1] : 0
+    const act = () => { const tab = open(); openLab(tab, net, layer, settings, unit, c, z, window.map(tap => tap.weight)).catch(error => { tab.document.body.textContent = error.message }) }
+    return inside ? [el('button', { className: 'link', title: 'This map and this window in the convolution lab, where the kernel, stride and padding can be changed', onclick: act }, shape[1] > 1 ? `Slice ${z} in the lab` : 'Open in the lab')] : []
+  })
+}
+
+/** @param {Window} tab */
+async function openLab(tab, net, layer, settings, unit, c, z, weights) {
+  const [source] = layer.inputs, [, D, H, W] = net.values.get(source).shape, { html, style, kernels } = JSON.parse(document.getElementById('lab').textContent)
+  const first = (c * D + z) * H * W, map = Float64Array.from((await net.all(source)).subarray(first, first + H * W)), rows = Array.from({ length: settings.size[0] }, (_, y) => weights.slice(y * settings.size[1], (y + 1) * settings.size[1]).join(' ')).join('; ')
+  let bytes = ''
+  for (const byte of new Uint8Array(map.buffer)) bytes += String.fromCharCode(byte)
+  const scene = { striate: '', kernels, settings: { ...settings, kernel: rows }, image: { name: `${source}, map ${c}${D > 1 ? `, slice ${z}` : ''}`, shape: [1, H, W], kind: 'values', limit: limitOf(map) || 1, data: btoa(bytes) }, reduced: '' }
+  const own = { TITLE: 'Convolution lab', POLICY: /** @type {HTMLMetaElement} */ (document.querySelector('meta[http-equiv]')).content, STYLE: document.querySelector('style').textContent + style, IMPORTS: document.querySelector('script[type=importmap]').textContent, SCENE: JSON.stringify(scene).replace(/</g, '\\u003c') }
+  tab.location.href = `${URL.createObjectURL(new Blob([html.replace(/{{(\w+)}}/g, (_, name) => own[name])], { type: 'text/html' }))}#at=0:${unit[2]}:${unit[3]}&theme=${theme.dark ? 'dark' : 'light'}`
 }
 
 export class Links {

@@ -91,6 +91,8 @@ export class Net {
   get needs() { return '' }
   /** Once the values are those of the input. @returns {Promise<any>} */
   settled() { return Promise.resolve() }
+  /** Every value of a layer. @param {string} name @returns {Float32Array|Promise<Float32Array>} */
+  all(name) { return this.values.get(name).data }
   /** What `f` reads. */
   get(f) { return f() }
   /** Whether all that a unit's arithmetic shows is there. */

@@ -4,7 +4,7 @@ import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
 import { Arithmetic, parsed, unitName } from 'striate/formula'
-import { Links, labButton } from 'striate/links'
+import { Links, labButtons } from 'striate/links'
 import { Mask } from 'striate/mask'
 import { css, short, theme } from 'striate/colour'
 import { contributions, gradCam } from 'striate/attribution'
@@ -43,7 +43,7 @@ class Page {
     this.space = new Space(this.diagram, byId('network'), on)
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
       close: () => this.pin(null), play: () => this.play(), step: () => this.step(), toggle: (layer, c) => this.change(() => this.net.toggle(layer, c)),
-      edit: (layer, weight, i, v) => this.change(() => this.net.edit(layer, weight, i, v)), open: unit => this.pin(this.visible(unit)), lab: (layer, unit, c, weights) => labButton(this.arithmetic.net, layer, unit, c, weights),
+      edit: (layer, weight, i, v) => this.change(() => this.net.edit(layer, weight, i, v)), open: unit => this.pin(this.visible(unit)), lab: (layer, unit, c, taps) => labButtons(this.arithmetic.net, layer, unit, c, taps),
       beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
@@ -450,7 +450,7 @@ class Page {
       settled: async () => { while (this.busy) await new Promise(rest => setTimeout(rest, 10)); await net.settled() },
       layers: () => net.layers.map(({ name, op, shape: s }) => ({ name, op, shape: s })),
       input: array => { this.pad.keep(); this.pad.item = this.pad.about.kind === 'image' ? Uint8Array.from(array) : Float32Array.from(array); this.pad.paint(); this.compute(); return net.settled() },
-      values: name => (net.held ? net.all(name).then(data => ({ shape: shape(name), data: Array.from(data) })) : { shape: shape(name), data: Array.from(net.values.get(name).data) }),
+      values: name => (net.held ? Promise.resolve(net.all(name)).then(data => ({ shape: shape(name), data: Array.from(data) })) : { shape: shape(name), data: Array.from(net.values.get(name).data) }),
       unit: text => net.get(() => this.unit(text)),
       probabilities: () => Array.from(net.outputs()),
       contributions: (method, output) => Array.from([...contributions(net.copy(), method, this.pad.item, this.scoreLayer(), [output, 0, 0, 0])].at(-1)),

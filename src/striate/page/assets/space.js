@@ -1,6 +1,6 @@
 // The diagram in space: every map a plane, the layers one behind the other; the same canvases as textures.
 import { theme } from 'striate/colour'
-import { shapeText } from 'striate/diagram'
+import { EDGES, edgeColour, shapeText, svg } from 'striate/diagram'
 
 const VERTEX = `#version 300 es
 in vec4 at; in vec2 uv; out vec2 v; void main() { gl_Position = at; v = uv; }`
@@ -28,6 +28,7 @@ export class Space {
     this.canvas.id = 'space-canvas'
     this.canvas.setAttribute('aria-label', 'The network in three dimensions')
     root.append(this.canvas)
+    this.over = svg('svg', { class: 'over' }, root)  // what is marked: hovering draws nothing else anew
     this.turn = { yaw: 0.85, pitch: 0.3, zoom: 1 }
     this.share = 0  // 0: flat; 1: in space
     this.goal = 0
@@ -225,7 +226,7 @@ export class Space {
     const ratio = (window.devicePixelRatio || 1) * (this.coarse ? 0.5 : 1), W = this.root.clientWidth, H = this.root.clientHeight
     const [wide, tall] = [W, H].map(v => Math.round(v * ratio))
     if (this.canvas.width !== wide || this.canvas.height !== tall) Object.assign(this.canvas, { width: wide, height: tall })
-    Object.assign(this.canvas.style, { width: `${W}px`, height: `${H}px`, left: `${this.root.scrollLeft}px`, top: `${this.root.scrollTop}px` })
+    for (const layer of [this.canvas, this.over]) Object.assign(layer.style, { width: `${W}px`, height: `${H}px`, left: `${this.root.scrollLeft}px`, top: `${this.root.scrollTop}px` })
     gl.viewport(0, 0, this.canvas.width, this.canvas.height)
     const paper = theme.dark ? [0.078, 0.086, 0.102] : [1, 1, 1]
     gl.clearColor(paper[0], paper[1], paper[2], 1)
@@ -270,51 +271,46 @@ export class Space {
     gl.uniform4f(this.line, grey[1], grey[1], grey[1], 1)
     gl.drawArrays(gl.LINES, lines + clear.length * 8, faint.length * 8)
     if (this.share === 1) {
-      this.lines(this.links().map(p => this.project(p, W, H)), theme.dark ? [0.42, 0.45, 0.5, 1] : [0.66, 0.69, 0.73, 1])
-      this.drawMarks()
+      const points = this.links().map(p => this.project(p, W, H)), ends = new Float32Array(points.length * 6)
+      points.forEach((p, k) => ends.set(p, k * 6))
+      gl.bufferData(gl.ARRAY_BUFFER, ends, gl.DYNAMIC_DRAW)
+      gl.uniform4fv(this.line, theme.dark ? [0.42, 0.45, 0.5, 1] : [0.66, 0.69, 0.73, 1])
+      gl.drawArrays(gl.LINES, 0, points.length)
     }
+    this.size = [W, H]
+    this.drawMarks()
     this.labels(W, H)
   }
 
-  /** Pairs of points in clip coordinates as lines. */
-  lines(points, colour) {
-    const { gl } = this, data = new Float32Array(points.length * 6)
-    points.forEach((p, k) => data.set(p, k * 6))
-    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW)
-    gl.uniform4fv(this.line, colour)
-    gl.drawArrays(gl.LINES, 0, points.length)
-  }
-
   /** What is marked: the unit, the windows that it rests on, and a line to each. @param {{layer: string, unit: number[]}|null} found */
-  mark(found) { this.marked = found; if (this.share === 1) this.draw() }
+  mark(found) { this.marked = found; this.drawMarks() }
 
   drawMarks() {
-    if (!this.marked) return
-    const d = this.diagram, { layer, unit } = this.marked, own = d.cell(this.marked)
+    this.over.replaceChildren()
+    const d = this.diagram, [W, H] = this.size ?? [0, 0], own = this.marked && this.share === 1 && this.quads && d.cell(this.marked)
     if (!own) return
+    const { layer, unit } = this.marked
     const box = (stage, c, [, y, x], z) => {
       const q = this.quads.find(q => q.stage === stage && q.c === c), [, depth, h, w] = this.shape(stage), [a, b, e] = q.corners
-      const at = (s, t) => a.map((v, i) => v + s * (b[i] - v) + t * (e[i] - v)).map((v, i, all) => (i === 2 ? v - 0.004 * all[3] : v))
+      const at = (s, t) => { const [px, py, , pw] = a.map((v, i) => v + s * (b[i] - v) + t * (e[i] - v)); return pw > 0 ? `${((px / pw + 1) / 2) * W},${((1 - py / pw) / 2) * H}` : '' }
       const [s0, s1] = [(z[0] * w + x[0]) / (w * depth), (z[1] * w + x[1] + 1) / (w * depth)], [t0, t1] = [y[0] / h, (y[1] + 1) / h]
-      return { around: [at(s0, t0), at(s1, t0), at(s1, t1), at(s0, t1)], middle: at((s0 + s1) / 2, (t0 + t1) / 2) }
+      return { around: `M${[at(s0, t0), at(s1, t0), at(s1, t1), at(s0, t1)].join('L')}z`, middle: at((s0 + s1) / 2, (t0 + t1) / 2) }
     }
+    const path = (d, stroke, width, opacity = 1) => { if (!/ML|LL|Lz|L$/.test(d)) svg('path', { d, fill: 'none', stroke, 'stroke-width': width, 'stroke-opacity': opacity }, this.over) }  // of what lies before the eye nothing
     const [c, z, y, x] = own.unit, cell = box(own.stage, c, [0, [y, y], [x, x]], [z, z])
-    const sets = [[], [], [], []]  // positive, negative, the unit itself, what is no single product
-    const ring = (list, corners) => corners.forEach((p, i) => list.push(p, corners[(i + 1) % 4]))
-    for (const edge of d.edges(layer, unit).slice(0, 48)) {
-      const list = sets[edge.amount === null ? 3 : edge.amount >= 0 ? 0 : 1], there = box(edge.stage, edge.channel, edge.box, edge.box[0])
-      ring(list, there.around)
-      list.push(there.middle, cell.middle)
+    for (const edge of d.edges(layer, unit).slice(0, EDGES)) {
+      const there = box(edge.stage, edge.channel, edge.box, edge.box[0]), stroke = edgeColour(edge)
+      path(there.around, stroke, 1.25)
+      path(`M${there.middle}L${cell.middle}`, stroke, 0.6 + 2 * edge.share, 0.25 + 0.6 * edge.share)
     }
     const field = this.input && d.net.fields(layer, unit).get('input')
     if (field) {  // of a volume, and of a signal's curve, the whole height
       const { shape } = this.input, there = box(this.input, 0, /** @type {any} */ (field.map(([a, b], axis) => [Math.min(a, shape[axis + 1] - 1), Math.min(b, shape[axis + 1] - 1)])), [0, 0])
-      ring(sets[3], there.around)
-      if (d.net.byName.get(d.net.chain(layer)[0]).inputs.includes('input')) sets[3].push(there.middle, cell.middle)
+      path(there.around, 'var(--accent)', 1.5)
+      if (d.net.byName.get(d.net.chain(layer)[0]).inputs.includes('input')) path(`M${there.middle}L${cell.middle}`, 'var(--accent)', 1)
     }
-    ring(sets[2], cell.around)
-    const colours = theme.dark ? [[1, 0.62, 0.56, 1], [0.58, 0.74, 1, 1], [1, 1, 1, 1], [0.64, 0.66, 0.7, 1]] : [[0.59, 0.14, 0.1, 1], [0.04, 0.3, 0.64, 1], [0, 0, 0, 1], [0.36, 0.39, 0.42, 1]]
-    sets.forEach((list, i) => this.lines(list, colours[i]))
+    path(cell.around, 'var(--paper)', 4)
+    path(cell.around, 'var(--accent)', 2)
   }
 
   /** The layers' names over their maps. */
