@@ -321,6 +321,21 @@ def test_in_space_and_back(page):
     assert state(page)["space"] is False
 
 
+def test_the_slices_of_a_volume_are_apart(browser, tmp_path):
+    """In the maps a line between them, in the arithmetic a gap."""
+    path = view("input 1x8x8x8; conv 2 3; relu; flatten; linear 3").save(tmp_path / "volume.html")
+    with opened(browser, path.as_uri() + "#theme=light") as page:
+        canvas = page.locator(".stage canvas").first
+        line = canvas.evaluate("""canvas => {
+          const { data, width } = canvas.getContext('2d').getImageData(0, 0, canvas.width, 1), white = []
+          for (let x = 0; x < width; x++) if (data[4 * x] === 255 && data[4 * x + 1] === 255) white.push(x / width)
+          return white
+        }""")
+        assert {round(6 * share) for share in line} == {1, 2, 3, 4, 5}
+        page.evaluate("striate.open('conv1:0:1:2:3')")
+        assert page.locator("#arithmetic table.grid").first.locator("tr.slice").count() == 2
+
+
 def test_in_space_a_volume_shows_the_slice_of_the_pad(browser, tmp_path):
     path = view("input 1x8x8x8; conv 2 3; relu; flatten; linear 3").save(tmp_path / "volume.html")
     with opened(browser, path.as_uri() + "#view=3d&theme=light") as page:
@@ -329,6 +344,27 @@ def test_in_space_a_volume_shows_the_slice_of_the_pad(browser, tmp_path):
         before = page.evaluate(SPACE)[1]
         page.get_by_label("Slice of the volume").fill("0")  # outside of the ball all is black
         assert page.evaluate(SPACE)[1] > 1.2 * before > 0
+
+
+def test_hovering_in_space_draws_the_marks_alone(page):
+    """No plane is drawn anew for the unit under the pointer: without a graphics card that takes a fifth of a second."""
+    page.keyboard.press("f")
+    page.wait_for_timeout(700)
+    page.evaluate("""() => {
+      const draw = WebGL2RenderingContext.prototype.drawArrays
+      window.drawn = 0
+      WebGL2RenderingContext.prototype.drawArrays = function (...all) { window.drawn++; draw.apply(this, all) }
+    }""")
+    box, found = page.locator("#space-canvas").bounding_box(), set()
+    for share in range(30, 75, 3):
+        page.mouse.move(box["x"] + box["width"] * share / 100, box["y"] + box["height"] * 0.5)
+        if page.locator("#tip").is_visible():
+            found.add(page.locator("#tip").text_content())
+            assert page.locator("#network > .over path").count() > 3  # the cell, what it reads, lines
+    assert len(found) > 3
+    assert page.evaluate("drawn") == 0
+    page.mouse.wheel(0, -100)
+    until(page, "drawn > 0")
 
 
 def test_all_of_it_is_seen_from_every_side(page):
@@ -430,14 +466,10 @@ def test_average_poolings_and_volumes_open_in_the_lab(browser, tmp_path, where, 
             assert page.locator("#arithmetic .channel").first.get_by_role("button").count() == slices
             name, c, z = re.fullmatch(r"(\w+), map (\d+), slice (\d+)", settings["image"]).groups()
             values = page.evaluate("async name => await striate.values(name)", name)
-            map_ = torch.tensor(values["data"], dtype=torch.float32).reshape(values["shape"])[int(c), int(z)][
-                None, None
-            ]
+            maps = torch.tensor(values["data"], dtype=torch.float32).reshape(values["shape"])
             kernel = settings["kernel"].split(";") if "conv" in unit else ["0"]
-            expected = same(
-                maps[None, int(c), int(z)][None],
-                torch.tensor([[float(v) for v in row.split()] for row in kernel])[None, None],
-            )
+            weights = torch.tensor([[float(v) for v in row.split()] for row in kernel])
+            expected = same(maps[None, int(c), int(z)][None], weights[None, None])
             assert output["shape"] == list(expected.shape[1:])
             assert output["data"] == pytest.approx(expected.flatten().tolist(), abs=1e-5)
         page.evaluate("striate.open('pool4:1:0:0:1')")
@@ -707,6 +739,23 @@ def test_no_width_is_too_narrow(browser, lenet_file, width):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
 
 
+def test_the_classes_are_seen_beside_the_maps(browser, lenet_file):
+    """On a tablet or a small laptop, without scrolling."""
+    with opened(browser, lenet_file.as_uri(), viewport={"width": 1024, "height": 768}) as page:
+        boxes = [number.bounding_box() for number in page.locator(".bars em").all()]
+        assert len(boxes) == 10
+        assert all(box["x"] + box["width"] <= 1024 for box in boxes)
+
+
+@pytest.mark.parametrize(("touch", "text"), [(False, "Point at a cell of a map"), (True, "Tap a cell of a map")])
+def test_the_first_screen_says_what_a_map_is_good_for(browser, lenet_file, touch, text):
+    with opened(browser, lenet_file.as_uri(), has_touch=touch, is_mobile=touch) as page:
+        hint = page.locator("#hint")
+        assert hint.text_content().startswith(text)
+        assert "how it was computed" in hint.text_content()
+        assert hint.bounding_box()["y"] < 100
+
+
 def test_a_finger_draws(browser, lenet_file):
     with opened(browser, lenet_file.as_uri(), has_touch=True, viewport={"width": 390, "height": 844}) as page:
         page.get_by_role("button", name="Clear").click()
@@ -748,6 +797,23 @@ def test_everything_is_reached_by_keyboard(browser, lenet_file):
             page.keyboard.press("Tab")
             seen.add(page.evaluate(f"{controls}.indexOf(document.activeElement)"))
         assert len(seen - {-1}) == wanted
+
+
+def test_units_are_reached_and_read_out_by_keyboard(browser, lenet_file):
+    """From layer to layer, each time the strongest unit; on from a row of the arithmetic; a status says what it is."""
+    with opened(browser, lenet_file.as_uri()) as page:
+        until(page, "document.getElementById('said').textContent.startsWith('Prediction: ')")
+        for key, layer in (("Period", "tanh1"), ("Period", "s2"), ("Period", "tanh3"), ("Comma", "s2")):
+            page.keyboard.press(key)
+            data = page.evaluate("name => striate.values(name).data", layer)
+            unit = page.evaluate("striate.state().unit")
+            assert unit.split(":")[0] == layer
+            assert abs(page.evaluate("unit => striate.unit(unit).value", unit)) == max(map(abs, data))
+        until(page, "document.getElementById('said').textContent.startsWith('s2:')")
+        page.evaluate("striate.open('out:7')")
+        row = page.locator("#arithmetic tr[tabindex]").first
+        row.press("Enter")
+        assert page.evaluate("striate.state().unit").startswith("tanh6:")
 
 
 WINDOWS = """
@@ -803,6 +869,18 @@ def test_on_a_phone_pad_prediction_and_samples_are_seen_together(browser, lenet_
                 assert box["y"] >= 0, what
                 assert box["y"] + box["height"] <= 844, what
             assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_on_a_phone_the_prediction_stays_in_sight(browser, lenet_file):
+    with opened(browser, lenet_file.as_uri(), viewport={"width": 390, "height": 844}, has_touch=True) as page:
+        page.evaluate("striate.open('out:3')")
+        page.evaluate("document.getElementById('panels').scrollIntoView()")
+        box, scrolled = page.locator(".answers button").first.bounding_box(), page.evaluate("scrollY")
+        assert scrolled > 200
+        assert 0 <= box["y"] < 30
+        page.set_viewport_size({"width": 1200, "height": 800})
+        until(page, "document.querySelector('#input > .prediction')")  # beside the pad again, before the samples
+        assert page.locator(".prediction + h2").text_content() == "Samples"
 
 
 def test_on_a_phone_the_arithmetic_is_seen_at_once(browser, lenet_file):

@@ -74,6 +74,21 @@ def number(text):
     return float(text.replace("\u2212", "-"))
 
 
+def test_places_behind_the_end_are_faint(page):
+    """A window that begins behind the last word reads none."""
+    covers = page.locator(".behind")
+    assert covers.count() == 3
+    for name, width, cover in zip(("embed", "w2", "w3"), (1, 2, 3), covers.all(), strict=True):
+        stage = page.locator(".stage").filter(has=page.get_by_text(name, exact=True)).first
+        canvas, box = stage.locator("canvas").bounding_box(), cover.bounding_box()
+        columns = LENGTH + 1 - width
+        assert (box["x"] - canvas["x"]) / canvas["width"] == pytest.approx(len(WORDS) / columns, abs=0.01)
+        assert box["x"] + box["width"] == pytest.approx(canvas["x"] + canvas["width"], abs=1)
+        assert stage.locator(".above .end").text_content() == "behind the end"
+    page.get_by_label("Sentence").fill(" ".join(["film"] * LENGTH))
+    assert page.locator(".behind").count() == 0
+
+
 @pytest.mark.parametrize("output", [0, 1])
 def test_filters_by_their_contribution(page, model, filters, output):
     page.get_by_role("button", name="Words").click()
@@ -101,7 +116,7 @@ def test_words_above_the_maps_and_winners(page, filters):
     stages = page.locator(".stage")
     for name in ("embed", "w2", "w3"):
         stage = stages.filter(has=page.get_by_text(name, exact=True)).first
-        assert stage.locator(".above span").all_text_contents() == WORDS
+        assert stage.locator(".above span:not(.end)").all_text_contents() == WORDS
     firing = [at for _, _, value, at in filters if value > 0]
     assert len(firing) > 4
     marks = page.locator(".winner")

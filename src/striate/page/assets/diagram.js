@@ -41,7 +41,8 @@ export class Diagram {
     this.root.append(this.frames)
     this.bars = document.createElement('div')
     this.bars.className = 'bars'
-    this.bars.style.setProperty('--names', `${Math.min(74, 4 + 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))}px`)
+    this.names = Math.min(74, 4 + 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))
+    this.bars.style.setProperty('--names', `${this.names}px`)
     this.source = net  // what bars and edges are of
     this.maps = net.values  // what is painted
     this.root.append(this.bars)
@@ -141,7 +142,7 @@ export class Diagram {
     if (!this.chosen) this.blocks.fit(Math.max(COLUMNS, Math.floor(width / 84)))  // a first choice, which stays
     this.chosen = true
     this.gather()
-    const list = this.listed() ? LIST : 0, tall = Math.max(268, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale), over = stage => this.overhead(stage)
+    const list = this.listed() ? Math.min(LIST, Math.max(this.names + 101, 0.16 * width)) : 0, tall = Math.max(268, height - 52), measure = (stage, own, scale) => this.measure(stage, own, scale), over = stage => this.overhead(stage)
     let room = tall - 49, found
     for (const scale of SCALES) {
       for (const again of [true, true, false]) {
@@ -152,12 +153,12 @@ export class Diagram {
       }
       if (LEFT + found.width + list <= width) break
     }
-    this.middle = 8 + found.up + Math.max(0, tall - found.height) / 2
+    this.middle = 8 + found.up + Math.max(0, tall - found.height) / (window.innerWidth <= 820 ? 12 : 2)  // on a phone the first maps are seen at once
     found.place(LEFT, this.middle)
     const { last } = this
-    if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, display: '' })
+    if (list) Object.assign(this.bars.style, { left: `${last.x + last.width + 10}px`, top: `${last.y}px`, width: `${list - 16}px`, display: '' })
     else this.bars.style.display = 'none'
-    this.width = Math.max(LEFT + found.width, last.x + last.width) + (list ? LIST - 4 : LEFT)
+    this.width = Math.max(LEFT + found.width, last.x + last.width) + (list ? list - 4 : LEFT)
     this.height = Math.max(tall, found.height) + 30  // and the legend
     Object.assign(this.root.style, { width: `${this.width}px`, height: `${this.height}px` })
     for (const layer of [this.under, this.over]) { layer.setAttribute('width', String(this.width)); layer.setAttribute('height', String(this.height)) }
@@ -220,7 +221,7 @@ export class Diagram {
       const gap = room / n >= 8 ? 2 : 0, tall = Math.max(stage.over ? 1 : 2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
       Object.assign(stage, { rows, columns, mapWidth: stage.over ? w * Math.max(COLUMN, Math.min(22, Math.round(320 / w))) : Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
     } else {
-      const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale
+      const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale * Math.min(3, Math.sqrt(d))  // the slices of a volume lie beside each other
       const aim = Math.max(6, Math.min(most, Math.sqrt((coarse * across) / (n * wide)))), gap = aim < 12 ? 1 : aim < 20 ? 2 : aim < 32 ? 3 : 4
       let columns = 1
       while (columns < n && (coarse - gap * (Math.ceil(n / columns) - 1)) / Math.ceil(n / columns) < 0.8 * aim) columns++
@@ -314,6 +315,7 @@ export class Diagram {
     for (let c = 0; c < n; c++) {
       const [x, y] = this.mapAt(stage, c)
       g.drawImage(atlas, 0, c * h, d === 1 ? W / step : w * d, H / step, x, y, stage.mapWidth, stage.mapHeight)
+      if (d > 1) { g.fillStyle = theme.dark ? '#14161a' : '#fff'; for (let z = 1; z < d; z++) g.fillRect(Math.round(x + (z * stage.mapWidth) / d), y, 1, stage.mapHeight) }  // between slices
       if (this.net.off.has(`${stage.shown}:${c}`)) { g.strokeStyle = theme.dark ? '#fff' : '#000'; g.beginPath(); g.moveTo(x, y); g.lineTo(x + stage.mapWidth, y + stage.mapHeight); g.stroke() }
     }
   }

@@ -143,7 +143,7 @@ export class Arithmetic {
         if (weighted) row.append(el('td', {}, this.editor(layer, this.weightAt(layer, unit, group.index), tap.weight, 4)), el('td', {}, fixed(group.sum)))
         row.tabIndex = 0
         this.from(row, tap)
-        if (place.unit) { row.style.cursor = 'pointer'; row.onclick = e => { if (!(e.target instanceof HTMLInputElement)) this.on.open(place.unit) } }
+        if (place.unit) { row.style.cursor = 'pointer'; row.onclick = e => { if (!(e.target instanceof HTMLInputElement)) this.on.open(place.unit) }; row.onkeydown = e => { if (e.key === 'Enter' && e.target === row) this.on.open(place.unit) } }
         table.append(row)
       }
       step.append(el('p', { className: 'note' }, `${taps.length.toLocaleString('en')} inputs${rest.length ? `; the ${shown.length} that contribute most:` : ':'}`), table)

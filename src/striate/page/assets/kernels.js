@@ -1,7 +1,6 @@
 // The learned kernels of a layer as pictures, in the palette of weights.
 import { el } from 'striate/pad'
 import { css, limitOf, short } from 'striate/colour'
-import { flat, size, unflat } from 'striate/ops'
 
 const FEW = 64  // kernels that are shown before "all"
 const MOST = 3_000_000  // weights that are asked for at once
@@ -121,18 +120,5 @@ export class Kernels {
   }
 
   /** The unit of a map with the largest value. */
-  open(layer, o) {
-    const { net, diagram } = this.page, stage = diagram.stageOf.get(layer.name), picture = net.held && stage && net.picture(stage.shown)
-    if (net.held) {  // the strongest of those that are painted
-      const { shape, data, step } = picture ?? { shape: [...layer.shape4.slice(0, 1), 1, 1, 1], data: new Float32Array(layer.shape4[0]), step: 1 }, plane = size(shape.slice(1)), cells = Array.from(data.subarray(o * plane, (o + 1) * plane), Math.abs)
-      const [, d, h, w] = unflat(shape, cells.indexOf(Math.max(...cells)))
-      this.page.pin({ layer: picture ? stage.shown : layer.name, unit: [o, d, h * step, w * step] })
-      return this.refresh()
-    }
-    const { shape, data } = net.values.get(layer.name), plane = size(shape.slice(1)), first = flat(shape, [o, 0, 0, 0])
-    let best = first
-    for (let n = first; n < first + plane; n++) if (Math.abs(data[n]) > Math.abs(data[best])) best = n
-    this.page.pin(this.page.visible({ layer: layer.name, unit: unflat(shape, best) }))
-    this.refresh()
-  }
+  open(layer, o) { this.page.pin(this.page.strongest(this.page.diagram.realOf.get(layer.name), o)); this.refresh() }
 }

@@ -91,7 +91,7 @@ export class Net {
   get needs() { return '' }
   /** Once the values are those of the input. @returns {Promise<any>} */
   settled() { return Promise.resolve() }
-  /** Every value of a layer. @param {string} name @returns {Float32Array|Promise<Float32Array>} */
+  /** @returns {Float32Array|Promise<Float32Array>} every value of a layer */
   all(name) { return this.values.get(name).data }
   /** What `f` reads. */
   get(f) { return f() }

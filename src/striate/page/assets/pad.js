@@ -298,7 +298,7 @@ export class Pad {
 
   curve() {
     const n = this.about.shape.at(-1), C = this.about.shape.length > 1 ? this.about.shape[0] : 1
-    this.canvas = el('canvas', { className: 'pad', width: 460, height: 200, tabIndex: 0 })
+    this.canvas = el('canvas', { className: 'pad curve', width: 920, height: 400, tabIndex: 0 })
     this.canvas.setAttribute('aria-label', `A signal of ${n} values: drag to draw it`)
     this.marks = svg('svg', { viewBox: `0 0 ${n} 1`, preserveAspectRatio: 'none' })
     this.root.append(el('h2', {}, this.fixed ? 'Input' : 'Input: draw the signal'), el('div', { className: 'padbox' }, this.canvas, this.marks), el('div', { className: 'row', hidden: this.fixed }, el('button', { onclick: () => this.clear() }, 'Clear'), el('button', { onclick: () => this.undo() }, 'Undo'), el('button', { onclick: () => this.redo() }, 'Redo')))
@@ -352,6 +352,7 @@ export class Pad {
     if (this.about.kind === 'values' && this.rank < 2) {
       const g = this.canvas.getContext('2d'), { width: w, height: h } = this.canvas, n = this.about.shape.at(-1), style = getComputedStyle(document.documentElement)
       g.clearRect(0, 0, w, h)
+      g.lineWidth = 4  // of a canvas that is shown in a quarter of its width
       g.strokeStyle = style.getPropertyValue('--line')
       g.beginPath(); g.moveTo(0, h / 2); g.lineTo(w, h / 2); g.stroke()
       for (let c = 0; c < this.item.length / n; c++) {

@@ -7,6 +7,7 @@ import { Arithmetic, parsed, unitName } from 'striate/formula'
 import { Links, labButtons } from 'striate/links'
 import { Mask } from 'striate/mask'
 import { css, short, theme } from 'striate/colour'
+import { size, unflat } from 'striate/ops'
 import { contributions, gradCam } from 'striate/attribution'
 import { Panels } from 'striate/panels'
 import { testedItems } from 'striate/mistakes'
@@ -35,6 +36,8 @@ class Page {
     this.verdict()
     byId('title').textContent = scene.title
     byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs === null ? 'its forward cannot be followed: layers in the order in which they run' : `${scene.macs.toLocaleString('en')} multiply-accumulates`}${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
+    const touch = matchMedia('(hover: none)').matches, how = scene.held === 'file' ? '' : 'how it was computed'
+    byId('hint').textContent = touch ? `Tap a cell of a map: its value${how && `, ${how}`}.` : `Point at a cell of a map: its value, and what it reads.${how && ` Click: ${how}.`}`
     this.dark(this.state.dark)
     const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit), fold: block => this.fold(() => (block.open = !block.open), block) }
     this.diagram = new Diagram(this.net, byId('network'), on)
@@ -56,7 +59,7 @@ class Page {
     }
     if (this.diagram.listed()) {
       this.answers = el('p', { className: 'answers' })
-      byId('input').insertBefore(el('div', {}, el('h2', {}, 'Prediction'), this.answers), this.pad.grid?.previousSibling ?? null)
+      this.prediction = el('div', { className: 'prediction' }, el('h2', {}, 'Prediction'), this.answers)
     }
     scene.offered = scene.samples.length  // behind them, unseen until a panel offers them, items of the test split
     if (scene.tested) { this.pad.samples.push(...testedItems(scene)); scene.samples = [...scene.samples, ...scene.tested.items.map(name => ({ name }))] }
@@ -106,7 +109,9 @@ class Page {
   say(text, loud = false) { byId('banner').className = loud ? '' : 'quiet'; byId('banner').textContent = text }
 
   layout(moving = false) {
-    const box = byId('network')
+    const box = byId('network'), narrow = matchMedia('(max-width: 820px)').matches  // there the class stays in sight above all
+    if (this.prediction && narrow !== this.narrow) (narrow ? document.querySelector('main') : byId('input')).insertBefore(this.prediction, narrow ? byId('input') : (this.pad.grid?.previousSibling ?? null))
+    this.narrow = narrow
     this.room = `${box.clientWidth},${box.clientHeight},${window.devicePixelRatio}`
     this.diagram.layout(box.clientWidth, Math.max(320, Math.min(1800, box.clientHeight || 560)), moving)
     this.folds()
@@ -227,8 +232,13 @@ class Page {
   /** The value under the pointer. */
   tell() {
     if (!this.hovered) return
-    const { layer, unit } = this.hovered, value = this.net.value(layer, unit), name = unitName(this.net, this.hovered)
-    byId('tip').textContent = this.panels.compare.kind ? `${name}: ${this.panels.compare.words(this.hovered)}` : `${name} = ${Number.isNaN(value) ? '\u2026' : short(value)}${this.arithmetic.words ? ` ${this.arithmetic.words.phrase(layer, unit)}` : ''}`
+    byId('tip').textContent = this.words(this.hovered)
+  }
+
+  /** A unit, its value, and the words that it reads. */
+  words(found) {
+    const { layer, unit } = found, value = this.net.value(layer, unit), name = unitName(this.net, found)
+    return this.panels.compare.kind ? `${name}: ${this.panels.compare.words(found)}` : `${name} = ${Number.isNaN(value) ? '\u2026' : short(value)}${this.arithmetic.words ? ` ${this.arithmetic.words.phrase(layer, unit)}` : ''}`
   }
 
   /** Edges and receptive fields of what is hovered, else of what is kept. */
@@ -387,6 +397,7 @@ class Page {
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key]
     if (moves) { e.preventDefault(); this.pinned ? this.move(moves) : this.pad.nudge(moves[1], moves[0]) }
     else if (e.key === '[' || e.key === ']') this.channel(e.key === '[' ? -1 : 1)
+    else if (e.key === ',' || e.key === '.') this.along(e.key === ',' ? -1 : 1)
     else if (e.key === 'Escape') this.pinned ? this.pin(null) : this.panels.opened ? this.panels.close() : this.state.space && this.turn(false)
     else if (e.key === 'f') this.turn(!this.state.space)
     else if (e.key === 'o') this.foldAll()
@@ -409,6 +420,23 @@ class Page {
     this.pin({ layer, unit: [c, d, Math.max(0, Math.min(H - 1, h + dy)), Math.max(0, Math.min(W - 1, w + dx))] })
   }
 
+  /** The strongest unit of the column before or after; without a kept unit, of the first. */
+  along(by) {
+    const stages = this.diagram.stages.filter(stage => !stage.bare), next = stages[this.pinned ? stages.indexOf(this.diagram.stageOf.get(this.pinned.layer)) + by : 0]
+    if (next) this.pin(this.strongest(next))
+  }
+
+  /** The unit of a column with the largest absolute value, or of one of its maps; of what is painted. */
+  strongest(stage, c = -1) {
+    const picture = this.net.picture(stage.shown)
+    if (!picture) return { layer: stage.shown, unit: [Math.max(0, c), 0, 0, 0] }
+    const { shape, data, step } = picture, plane = size(shape.slice(1)), end = c < 0 ? data.length : (c + 1) * plane
+    let best = Math.max(0, c) * plane
+    for (let n = best; n < end; n++) if (Math.abs(data[n]) > Math.abs(data[best])) best = n
+    const [map, d, h, w] = unflat(shape, best)
+    return { layer: stage.shown, unit: [map, d, h * step, w * step] }
+  }
+
   channel(by) {
     if (!this.pinned) return
     const { layer, unit } = this.pinned, n = this.net.values.get(layer).shape[0]
@@ -423,6 +451,8 @@ class Page {
     Object.assign(this.state, this.now())
     address.write(this.state)
     if (this.told) parent.postMessage({ striate: this.state }, '*')
+    clearTimeout(this.saying)
+    this.saying = setTimeout(() => { byId('said').textContent = this.pinned ? this.words(this.pinned) : this.answers ? `Prediction: ${this.answers.textContent}` : '' }, 500)
   }
 
   /** In the frame of a notebook's widget: does what Python says, and tells it the state. */

@@ -84,11 +84,14 @@ export class Words {
     this.marks.replaceChildren()
     for (const name of ['width', 'height']) this.marks.setAttribute(name, String(diagram[name]))
     for (const stage of diagram.stages) {
-      if (stage.bare || stage.block || !this.labels(stage)) continue
-      const w = net.values.get(stage.shown).shape[3], wide = stage.mapWidth / w
-      const starts = this.columns(stage.shown)
+      const [, d, h, w] = net.values.get(stage.shown).shape
+      if (stage.bare || stage.block || d * h > 1 || w === 1) continue
+      const wide = stage.mapWidth / w, starts = this.columns(stage.shown), end = starts.findIndex(start => start >= this.words.length), left = k => k * (stage.mapWidth + stage.across)
+      if (end >= 0) for (let k = 0; k < stage.columns; k++) svg('rect', { x: stage.x + left(k) + end * wide, y: stage.y, width: (w - end) * wide, height: stage.height, class: 'behind' }, this.marks)
+      if (!this.labels(stage)) continue
       if (!stage.words) { stage.words = el('div', { className: 'above', ariaHidden: 'true' }); stage.box.append(stage.words) }
-      const labels = Array.from({ length: stage.columns }, (_, k) => starts.map((start, i) => (this.words[start] === undefined ? '' : el('span', { style: `left:${k * (stage.mapWidth + stage.across) + i * wide}px;width:${wide}px` }, this.words[start])))).flat()
+      const labels = Array.from({ length: stage.columns }, (_, k) => starts.map((start, i) => (this.words[start] === undefined ? '' : el('span', { style: `left:${left(k) + i * wide}px;width:${wide}px` }, this.words[start])))).flat()
+      if (end >= 0) labels.push(el('span', { className: 'end', style: `left:${end * wide + 4}px` }, 'behind the end'))
       stage.words.replaceChildren(...labels.filter(Boolean))
     }
     for (const layer of net.layers) {
