@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pages import until
 from striate.inspect.attribution import grad_cam
 from striate.inspect.models.inspected import InspectedModel, inspected
 from striate.model.contract import Contract
@@ -42,6 +43,28 @@ def test_gradient_times_input(visit, tmp_path, name):
     caught[0][0, 1].backward()
     expected = (x.grad * x).detach().numpy().ravel()
     assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("unit", ["relu1:2:3:4", "pool1:1:2:2", "tanh1:3:1:2"])
+def test_backpropagation_of_a_unit(visit, tmp_path, unit):
+    """Below its arithmetic: the derivative of the predicted score by it, as torch has it."""
+    text = NETS["a plain one"].replace("sigmoid; ", "")
+    with visit(view(text, input=(2, 12, 12)).save(tmp_path / "page.html").as_uri()) as tab:
+        tab.evaluate("unit => striate.open(unit)", unit)
+        step = tab.locator("#arithmetic .step", has_text="Backpropagation").locator(".formula")
+        until(tab, "![...document.querySelectorAll('#arithmetic .formula')].at(-1).textContent.includes('\u2026')")
+        name, said = step.text_content().replace("\u2212", "-").split(" = ")
+        x = torch.tensor(tab.evaluate("striate.values('input').data")).view(1, 2, 12, 12).double()
+        tab.evaluate("striate.open('linear2:0')")  # the score itself
+        assert tab.locator("#arithmetic .step", has_text="Backpropagation").count() == 0
+    module = inspected(text, (2, 12, 12)).module.double().eval()
+    layer, *at = unit.split(":")
+    caught = []
+    module.get_submodule(layer).register_forward_hook(lambda module, inputs, output: caught.append(output))
+    scores = module(x)[0]
+    (slopes,) = torch.autograd.grad(scores.max(), caught)
+    assert name == f"\u2202 the score of {scores.argmax().item()} / \u2202 {unit}"
+    assert float(said) == pytest.approx(slopes[(0, *map(int, at))].item(), rel=2e-3, abs=1e-6)
 
 
 def test_integrated_gradients_add_up(visit, tmp_path):

@@ -56,6 +56,8 @@ def test_known_answers(scene):
         "out": 6, "kernel": [5, 5], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, "bias": True,
     }  # fmt: skip
     assert about["layers"][0]["inputs"] == ["input"]
+    assert about["layers"][2]["about"] == "The mean of each window."
+    assert about["layers"][9]["about"] == "Fully connected layer on flat features: y = W x + b."
     assert about["output"]["names"] == [str(i) for i in range(10)]
     assert about["notes"] == ["random weights: this network is untrained"]
 

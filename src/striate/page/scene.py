@@ -23,7 +23,7 @@ from striate.page.live import LiveLayer, LiveNetwork
 from striate.page.panels import SERVED_BYTES, Panels
 from striate.page.stored import stored_pictures
 from striate.sampling import evenly
-from striate.spec import Opaque, Shape
+from striate.spec import Op, Opaque, Shape
 from striate.spec.op import Activation, per_axis, sizes, word
 
 CHECKED = 64  # values of each layer that are compared with PyTorch's when the page opens
@@ -163,12 +163,18 @@ def _layer(layer: LiveLayer, shapes: dict[str, Shape], tensors: dict[str, tuple[
         "op": "opaque" if own else word(op),
         "label": ("own code" if layer.module is None else op.kind) if isinstance(op, Opaque) else op.label,
         "formula": op.formula if isinstance(op, Activation) else "",
+        "about": "" if own else _about(op),
         "settings": {} if own else settings,
         "inputs": list(layer.inputs),
         "shape": list(layer.shape),
         "text": op.kind if isinstance(op, Opaque) else op.label,
         "weights": {name: {"shape": list(t.shape), "offset": start} for name, (start, t) in tensors.items()},
     }
+
+
+def _about(op: Op) -> str:
+    """What a layer does, and whose it is: the first lines of its docstring."""
+    return " ".join((type(op).__doc__ or "").split("\n\n")[0].split()).replace("``", "")
 
 
 def _first(net: Net, layers: Sequence[dict[str, Any]], init: str, seed: int) -> dict[str, Any]:

@@ -151,7 +151,9 @@ class Scale(Pointwise):
 
 # ------------------------------------------------------------------------------------------------- pooling
 class MaxPool(Pooling):
-    """The largest value of each window; ``stride`` is the kernel unless given.
+    """The largest value of each window.
+
+    ``stride`` is the kernel unless given.
 
     >>> MaxPool(2) == MaxPool(2, stride=2)
     True
@@ -165,7 +167,10 @@ class MaxPool(Pooling):
 
 
 class AvgPool(Pooling):
-    """The mean of each window; ``count_padding`` says whether the zeros of the padding count in it."""
+    """The mean of each window.
+
+    ``count_padding`` says whether the zeros of the padding count in it.
+    """
 
     label = "avg pool"
     torch = "nn.AvgPool{rank}d(kernel, *, stride, padding, ceil_mode=ceil, count_include_pad=count_padding)"

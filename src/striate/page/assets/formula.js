@@ -22,7 +22,7 @@ function rounded(texts, exact) {
   return Math.abs(sum - exact) >= 5e-5 ? ` (as shown: ${fixed(sum)})` : ''
 }
 /** A factor: where it is small, in as many digits as matter. */
-const factor = v => (Math.abs(v) < 1 && v && !digits.whole ? v.toPrecision(4).replace('-', '\u2212') : fixed(v))
+export const factor = v => (Math.abs(v) < 1 && v && !digits.whole ? v.toPrecision(4).replace('-', '\u2212') : fixed(v))
 const written = text => Number(text.replace('\u2212', '-'))
 /** A result, and what the numbers give as they are written, where that is another one. @param {number} exact @param {number} shown */
 const result = (exact, shown) => fixed(exact) + (fixed(exact) === fixed(shown) ? '' : ` (as shown: ${fixed(shown)})`)
@@ -49,8 +49,11 @@ export function facts(layer, before) {
   return `${what[0].toUpperCase()}${what.slice(1)}, ${set}.${parts.every(Boolean) ? ` Output: ${both(parts, '; ')}.` : ''}`
 }
 
+/** A layer's name, and what such a layer does. */
+const heading = layer => [el('h2', {}, `${layer.name}: ${layer.label}`), ...(layer.about ? [el('p', { className: 'what' }, layer.about)] : [])]
+
 export class Arithmetic {
-  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, step: Function, toggle: Function, edit: Function, open: Function, beside: Function, lab?: Function}} on */
+  /** @param {import('striate/net').Net} net @param {HTMLElement} root @param {{close: Function, play: Function, step: Function, toggle: Function, edit: Function, open: Function, beside: Function, back?: Function, lab?: Function}} on */
   constructor(net, root, on) {
     this.net = net
     this.root = root
@@ -86,6 +89,7 @@ export class Arithmetic {
     this.operation(first, found.unit)
     for (const name of chain.slice(1)) this.following(net.byName.get(name), found.unit)
     this.answer(found)
+    this.root.append(...(this.on.back?.(found) ?? []))
     if (off) this.root.append(el('p', { className: 'note' }, 'This map is switched off: its values count as 0.'))
     this.root.scrollTop = scrolled
   }
@@ -106,7 +110,7 @@ export class Arithmetic {
     const x = tap => (tap.index < 0 ? 0 : inputs[tap.source].data[tap.index])
     const total = net.value(layer.name, unit)
     this.reading = layer
-    const step = el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`))
+    const step = el('div', { className: 'step' }, ...heading(layer))
     this.root.append(step)
     const about = this.on.lab ? facts(layer, inputs[0].shape) : ''  // the lab says it beside its output
     if (about) step.append(el('p', { className: 'note' }, about))
@@ -207,7 +211,7 @@ const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [vari
   following(layer, unit) {
     const reads = this.net.reads(layer.name, unit), x = this.net.inputsOf(layer.name)[0].data[reads.taps[0].index], y = this.net.value(layer.name, unit)
     const text = reads.kind === 'norm' ? this.norm(reads, x, y) : `${reads.text}   x = ${fixed(x)}   gives ${fixed(y)}`
-    this.root.append(el('div', { className: 'step' }, el('h2', {}, `${layer.name}: ${layer.label}`), el('p', { className: 'formula' }, text)))
+    this.root.append(el('div', { className: 'step' }, ...heading(layer), el('p', { className: 'formula' }, text)))
   }
 
   /** From the scores of the last layer to the answer that the bars show. @param {{layer: string, unit: number[]}} found */

@@ -3,15 +3,17 @@ import { netOf } from 'striate/held'
 import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
 import { Pad, el } from 'striate/pad'
-import { Arithmetic, parsed, unitName } from 'striate/formula'
+import { Arithmetic, factor, parsed, unitName } from 'striate/formula'
 import { Links, labButtons } from 'striate/links'
 import { Mask } from 'striate/mask'
 import { css, short, theme } from 'striate/colour'
-import { size, unflat } from 'striate/ops'
-import { contributions, gradCam } from 'striate/attribution'
+import { flat, size, unflat } from 'striate/ops'
+import { contributions, gradCam, gradient } from 'striate/attribution'
 import { Panels } from 'striate/panels'
 import { testedItems } from 'striate/mistakes'
 import * as address from 'striate/state'
+
+const NEAR = 4_000_000  // multiply-accumulates behind a unit, up to which its gradient takes less than a second
 
 const byId = id => document.getElementById(id)
 
@@ -47,6 +49,7 @@ class Page {
     this.arithmetic = new Arithmetic(this.net, byId('arithmetic'), {
       close: () => this.pin(null), play: () => this.play(), step: () => this.step(), toggle: (layer, c) => this.change(() => this.net.toggle(layer, c)),
       edit: (layer, weight, i, v) => this.change(() => this.net.edit(layer, weight, i, v)), open: unit => this.pin(this.visible(unit)), lab: (layer, unit, c, taps) => labButtons(this.arithmetic.net, layer, unit, c, taps),
+      back: found => this.back(found),
       beside: found => { const { kind, show } = this.panels.compare; return kind && `${this.panels.compare.words(found)}; below: the arithmetic of ${show === 'a' ? 'A' : 'B'}` },
     })
     this.pad = new Pad(scene, byId('input'), () => this.computed())
@@ -441,6 +444,20 @@ class Page {
     if (!this.pinned) return
     const { layer, unit } = this.pinned, n = this.net.values.get(layer).shape[0]
     this.pin({ layer, unit: [(unit[0] + by + n) % n, ...unit.slice(1)] })
+  }
+
+  /** How the score of the predicted class depends on a unit: backpropagation through all behind it, once the hand rests. */
+  back({ layer, unit }) {
+    clearTimeout(this.backing)
+    const { net } = this, { names, perPixel } = this.scene.output, score = this.scoreLayer(), behind = net.layers.slice(net.layers.findIndex(l => l.name === layer) + 1)
+    if (net.held || perPixel || this.panels.compare.kind || !behind.some(l => l.name === score) || behind.reduce((sum, l) => sum + (l.macs ?? 0), 0) > NEAR) return []
+    const line = el('p', { className: 'formula' }, '\u2026'), note = el('p', { className: 'note' })
+    this.backing = setTimeout(() => {
+      const y = net.outputs(), c = y.indexOf(Math.max(...y)), own = `the score of ${names[c] ?? `output ${c}`}`, slope = gradient(net, score, [c, 0, 0, 0], layer)[flat(net.values.get(layer).shape, unit)]
+      line.textContent = `\u2202 ${own} / \u2202 ${unitName(net, { layer, unit })} = ${factor(slope)}`
+      note.textContent = `So much does ${own}, ${short(net.value(score, [c, 0, 0, 0]))}, change for each 1 that this value grows, by the chain rule through all layers behind it.`
+    }, 150)
+    return [el('div', { className: 'step' }, el('h2', {}, 'Backpropagation'), line, note)]
   }
 
   /** The layer that gives the scores: before a softmax or sigmoid at the end. */
