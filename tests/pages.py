@@ -62,8 +62,8 @@ def until(page, what, *arguments):
 
 
 def slow(text):
-    """What Chromium says of software rendering, which is no fault of the page."""
-    return "GPU stall" in text or "swiftshader" in text.lower() or "software WebGL" in text
+    """What Chromium says of software rendering, and of tests that read pixels again and again: no fault of the page."""
+    return "willReadFrequently" in text or "GPU stall" in text or "swiftshader" in text.lower() or "software WebGL" in text
 
 
 def scene_of(net, item, *, mode="values", seed=0):
