@@ -63,7 +63,7 @@ def until(page, what, *arguments):
 
 def slow(text):
     """What Chromium says of software rendering, and of tests that read pixels again and again: no fault of the page."""
-    return "willReadFrequently" in text or "GPU stall" in text or "swiftshader" in text.lower() or "software WebGL" in text
+    return any(word in text.lower() for word in ("willreadfrequently", "gpu stall", "swiftshader", "software webgl"))
 
 
 def scene_of(net, item, *, mode="values", seed=0):

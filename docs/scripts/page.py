@@ -61,7 +61,8 @@ def browser() -> Iterator[Any]:
 
 
 def opened(running: Any, where: str, width: int, height: int) -> Any:
-    page = running.new_page(viewport={"width": width, "height": height})
+    touch = width < 500
+    page = running.new_page(viewport={"width": width, "height": height}, has_touch=touch, is_mobile=touch)
     page.goto(where)
     page.wait_for_function("window.striate")
     return page

@@ -62,6 +62,16 @@ def settled(page):
 
 
 # ---------------------------------------------------------------------------------------------------- the mechanism
+def test_a_number_that_is_rounded_to_0_has_no_sign(bench_page):
+    call = """async numbers => {
+      const { short, real } = await import('striate/colour')
+      return numbers.map(v => [short(v), real(`${v.toFixed(1)}%`)])
+    }"""
+    shown = bench_page.evaluate(call, [-0.0004, -0.04, -0.06, 0, -12])
+    assert [pair[0] for pair in shown] == ["0.000", "\u22120.040", "\u22120.060", "0", "\u221212"]
+    assert [pair[1] for pair in shown] == ["0.0%", "0.0%", "\u22120.1%", "0.0%", "\u221212.0%"]
+
+
 def test_each_opens_by_mouse_and_by_keyboard_one_at_a_time(page):
     buttons = page.locator(".tabs button")
     assert buttons.all_text_contents() == [*TITLES.values()]

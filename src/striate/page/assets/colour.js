@@ -51,11 +51,14 @@ export function fill(data, from, count, limit, pixels, to = 0) {
 /** The largest absolute value. */
 export function limitOf(data, from = 0, end = data.length) { let m = 0; for (let i = from; i < end; i++) { const v = Math.abs(data[i]); if (v > m) m = v } return m }
 
-/** A number in few digits, with a real minus sign. */
+/** The text of a number with a real minus sign; what is rounded to 0 has none. @param {string} text */
+export const real = text => text.replace(/^-(?=[0.]+%?$)/, '').replace('-', '\u2212')
+
+/** A number in few digits. */
 export function short(v, tiny = 2) {
   const a = Math.abs(v)
   const text = Number.isInteger(v) && a < 1e5 ? String(v) : a >= 1e6 || a < 1e-4 ? v.toExponential(tiny) : a >= 100 ? v.toFixed(1) : a >= 10 ? v.toFixed(2) : v.toFixed(3)
-  return text.replace('-', '\u2212')
+  return real(text)
 }
 
 /** Distinct colours of the classes of a mask. */

@@ -2,7 +2,7 @@
 import { Net } from 'striate/net'
 import { el } from 'striate/pad'
 import { firstWeights } from 'striate/first'
-import { short } from 'striate/colour'
+import { real, short } from 'striate/colour'
 import { packed, unpacked } from 'striate/state'
 
 const SHOWS = /** @type {[string, string][]} */ ([['a', 'A'], ['b', 'B'], ['d', 'B \u2212 A']])
@@ -113,7 +113,7 @@ export class Compare {
     }
     this.pictures.replaceChildren(...(this.kind === 'input' ? [one('A', this.item, this.text), one('B', pad.item, pad.field?.value)] : [one('A and B', pad.item, pad.field?.value)]))
     if (scene.output.perPixel || !names.length) { this.table.replaceChildren(); return }
-    const a = this.other.outputs(), b = net.outputs(), share = scene.output.activation, write = v => (share ? `${(100 * v).toFixed(1)}%`.replace('-', '\u2212') : short(v))
+    const a = this.other.outputs(), b = net.outputs(), share = scene.output.activation, write = v => (share ? real(`${(100 * v).toFixed(1)}%`) : short(v))
     const order = names.map((_, i) => i).sort((i, j) => Math.max(a[j], b[j]) - Math.max(a[i], b[i])).slice(0, 12)
     this.table.replaceChildren(el('thead', {}, el('tr', {}, ...['output', 'A', 'B', 'B \u2212 A'].map(text => el('th', { scope: 'col' }, text)))),
       el('tbody', {}, ...order.map(i => el('tr', {}, el('th', { scope: 'row' }, names[i]), ...[a[i], b[i], b[i] - a[i]].map(v => el('td', {}, write(v)))))))

@@ -1,5 +1,5 @@
 // The flat diagram: where every map lies, painting it, which unit is under the pointer, edges and receptive fields.
-import { fill, limitOf, theme } from 'striate/colour'
+import { fill, limitOf, real, theme } from 'striate/colour'
 import { flat, unflat, size } from 'striate/ops'
 import { arrange, link } from 'striate/arrange'
 import { COLUMN, HEAD } from 'striate/words'
@@ -441,6 +441,6 @@ function lines(stage, width) {
   return n
 }
 
-const short4 = v => (Math.abs(v) >= 1000 ? v.toFixed(0) : v.toPrecision(4)).replace('-', '\u2212')
+const short4 = v => real(Math.abs(v) >= 1000 ? v.toFixed(0) : v.toPrecision(4))
 /** 6@28x28; of flat features the number. */
 export const shapeText = shape => (shape.length === 1 ? `${shape[0]}` : `${shape[0]}@${shape.slice(1).join('\u00d7')}`)

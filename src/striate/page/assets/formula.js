@@ -1,5 +1,5 @@
 // The arithmetic of a unit: windows, kernels, products, sums, what follows. What is shown adds up to what is shown.
-import { css, inkOn, limitOf, short } from 'striate/colour'
+import { css, inkOn, limitOf, real, short } from 'striate/colour'
 import { flat, size, unflat } from 'striate/ops'
 import { el } from 'striate/pad'
 
@@ -15,14 +15,14 @@ export function parsed(net, text) {
 }
 
 export const digits = { whole: false }  // whole numbers alone: the lab's
-const fixed = v => v.toFixed(digits.whole && Number.isInteger(v) ? 0 : 4).replace('-', '\u2212')
+const fixed = v => real(v.toFixed(digits.whole && Number.isInteger(v) ? 0 : 4))
 /** What numbers add up to as they are written, where that is another number than the exact sum. @param {string[]} texts @param {number} exact */
 function rounded(texts, exact) {
   const sum = texts.reduce((s, text) => s + written(text), 0)
   return Math.abs(sum - exact) >= 5e-5 ? ` (as shown: ${fixed(sum)})` : ''
 }
 /** A factor: where it is small, in as many digits as matter. */
-export const factor = v => (Math.abs(v) < 1 && v && !digits.whole ? v.toPrecision(4).replace('-', '\u2212') : fixed(v))
+export const factor = v => (Math.abs(v) < 1 && v && !digits.whole ? real(v.toPrecision(4)) : fixed(v))
 const written = text => Number(text.replace('\u2212', '-'))
 /** A result, and what the numbers give as they are written, where that is another one. @param {number} exact @param {number} shown */
 const result = (exact, shown) => fixed(exact) + (fixed(exact) === fixed(shown) ? '' : ` (as shown: ${fixed(shown)})`)
@@ -276,7 +276,7 @@ const [top, mean, bias] = [x, v.mean, v.bias].map(n => written(fixed(n))), [vari
   /** A weight that can be typed over, in so many decimals. */
   editor(layer, at, value, decimals = 3) {
     if (!at) return document.createTextNode(fixed(value))
-    const key = `${layer.name}/${at.weight}/${at.index}`, shown = value.toFixed(digits.whole && Number.isInteger(value) ? 0 : decimals).replace('-', '\u2212')
+    const key = `${layer.name}/${at.weight}/${at.index}`, shown = real(value.toFixed(digits.whole && Number.isInteger(value) ? 0 : decimals))
     if (this.fixed) return document.createTextNode(shown)
     const input = el('input', { type: 'text', inputMode: 'decimal', className: 'edit' + (this.net.edits.has(key) ? ' edited' : ''), value: shown, title: `${at.weight} ${at.index} of ${layer.name}: type another number` })
     input.setAttribute('aria-label', `${at.weight} ${at.index} of ${layer.name}`)

@@ -1,7 +1,7 @@
 // A network that reads words: which words each unit rests on, who wins the maximum over time, which filters decide.
 import { el } from 'striate/pad'
 import { svg } from 'striate/diagram'
-import { css, limitOf, short } from 'striate/colour'
+import { css, limitOf, real, short } from 'striate/colour'
 import { unflat } from 'striate/ops'
 import { unitName } from 'striate/formula'
 
@@ -139,7 +139,7 @@ export class Words {
     for (const row of shown) {
       const open = () => page.pin(page.visible({ layer: row.layer, unit: row.unit }))
       const name = el('button', { className: 'link', onclick: open }, unitName(net, { layer: row.layer, unit: [row.unit[0], 0, 0, 0] }).split(':').slice(0, 2).join(':'))
-      table.append(el('tr', {}, el('td', {}, name), el('td', {}, this.strip(row, length, limit)), el('td', {}, row.value === 0 ? 'none: it is silent' : this.quoted(row.span)), ...[row.value, row.weight, row.product].map(v => el('td', {}, v.toFixed(4).replace('-', '\u2212')))))
+      table.append(el('tr', {}, el('td', {}, name), el('td', {}, this.strip(row, length, limit)), el('td', {}, row.value === 0 ? 'none: it is silent' : this.quoted(row.span)), ...[row.value, row.weight, row.product].map(v => el('td', {}, real(v.toFixed(4))))))
     }
     const total = list => list.reduce((sum, row) => sum + row.product, 0), bias = net.reads(score, [c, 0, 0, 0]).bias ?? 0, rest = rows.slice(shown.length)
     const sums = /** @type {[string, number][]} */ ([[`these ${shown.length} filters`, total(shown)], ...(rest.length ? [[`the other ${rest.length}`, total(rest)]] : []), ['bias', bias]])
