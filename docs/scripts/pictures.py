@@ -8,7 +8,6 @@ picture. It needs Debian's chromium and Playwright.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile

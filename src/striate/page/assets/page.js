@@ -457,7 +457,7 @@ class Page {
       line.textContent = `\u2202 ${own} / \u2202 ${unitName(net, { layer, unit })} = ${factor(slope)}`
       note.textContent = `So much does ${own}, ${short(net.value(score, [c, 0, 0, 0]))}, change for each 1 that this value grows, by the chain rule through all layers behind it.`
     }, 150)
-    return [el('div', { className: 'step' }, el('h2', {}, 'Backpropagation'), line, note)]
+    return [el('div', { className: 'step back' }, el('h2', {}, 'Backpropagation'), line, note)]
   }
 
   /** The layer that gives the scores: before a softmax or sigmoid at the end. */
