@@ -274,7 +274,9 @@ def test_a_formula_gives_what_it_says(browser, tmp_path):
     with opened(browser, view(net.eval(), input=(1, 8, 8)).save(tmp_path / "p.html").as_uri()) as page:
         for c in range(8):
             page.evaluate("c => striate.open(`_1:${c}:3:4`)", c)
-            found = re.fullmatch(form, page.locator("#arithmetic .step:not(.back) .formula").last.text_content()).groups()
+            found = re.fullmatch(
+                form, page.locator("#arithmetic .step:not(.back) .formula").last.text_content()
+            ).groups()
             sign = -1 if found[5] == "\u2212" else 1
             x, mean, var, eps, weight, bias, y = numbers([*found[:5], *found[6:8]])
             told = numbers([found[8]])[0] if found[8] else y
