@@ -5,8 +5,9 @@ Every message says where, what came, what was expected and the fix.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from difflib import get_close_matches
+from unicodedata import combining, east_asian_width
 
 
 class Error(ValueError):
@@ -162,3 +163,34 @@ def listed_quoted(names: Iterable[object], limit: int = 5) -> str:
     "'cat', 'dog'"
     """
     return listed(map(repr, names), limit)
+
+
+def shortened(value: object, most: int = 60) -> str:
+    """*value* in *most* letters.
+
+    >>> shortened("a long name", 6)
+    'a long...'
+    """
+    text = str(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def align_columns(rows: Sequence[Sequence[str]], left: int | Container[int] = 1) -> list[str]:
+    """The rows as lines with their columns under each other: the first *left*, or those with these numbers, to the
+    left, the others to the right.
+
+    >>> align_columns([("class", "n"), ("猫", "12")])
+    ['class   n', '猫     12']
+    """
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    words = range(left) if isinstance(left, int) else left
+    lines = []
+    for row in rows:
+        blanks = [" " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)]
+        cells = (cell + blanks[i] if i in words else blanks[i] + cell for i, cell in enumerate(row))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _width(text: str) -> int:
+    return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)

@@ -7,7 +7,8 @@ from striate.analysis.receptive import Axis, receptive
 from striate.analysis.repair import Repair, faults, repair
 from striate.analysis.report import Dropped, Layer, LegalInputs, Report, analyse
 from striate.analysis.shapes import Problem, infer
-from striate.analysis.table import align_columns, format_bytes
+from striate.analysis.table import format_bytes
+from striate.errors import align_columns
 
 __all__ = [
     "Axis", "Dropped", "Fix", "Layer", "LegalInputs", "Problem", "Repair", "Report", "ReportDifference", "advice",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from striate.errors import listed, shape_text
+from striate.errors import align_columns, listed, shape_text
 from striate.spec.op import Shape
 
 if TYPE_CHECKING:
@@ -29,23 +29,7 @@ def report_table(report: Report) -> str:
     macs = f"{'at least ' * report.partial}{report.macs:,}"
     total = ("total", "", "", f"{report.parameters:,}", macs, "", "", format_bytes(report.memory))
     inputs = ("input", "", shape_text(report.input), "", "", "", "", "")
-    return "\n".join([*align_columns([HEAD, inputs, *rows, total]), "", *_below(report)])
-
-
-def align_columns(rows: list[tuple[str, ...]], left: int = LEFT) -> list[str]:
-    """The rows as lines with their columns under each other, the first *left* aligned to the left.
-
-    >>> align_columns([("net", "size"), ("a", "7")], left=1)
-    ['net  size', 'a       7']
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = (
-            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join(cells).rstrip())
-    return lines
+    return "\n".join([*align_columns([HEAD, inputs, *rows, total], LEFT), "", *_below(report)])
 
 
 def format_bytes(count: int) -> str:

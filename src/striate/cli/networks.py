@@ -94,7 +94,7 @@ def _advise(input: str, own: tuple[int, ...] | None, shape: tuple[int, ...]) -> 
 
 def zoo_command(json: Json = False) -> None:
     """List the networks of the zoo. Receptive field: of the last feature map; striate check NAME has the details."""
-    from striate.analysis import align_columns
+    from striate.errors import align_columns
     from striate.loading.network import list_networks
 
     rows = list_networks()

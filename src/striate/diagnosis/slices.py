@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import printable
+from striate.errors import align_columns, printable
 from striate.metrics.classification import wilson
 from striate.metrics.residuals import ranks
-from striate.metrics.shared import ItemError, aligned, as_plain
+from striate.metrics.shared import ItemError, as_plain
 
 ERROR_RATE = ItemError("error rate")
 LEAST, MOST = 10, 0.8  # items of a slice at least; the share of all items that it has at most
@@ -101,7 +101,7 @@ class SliceSearch:
             for weak in self.slices
         ]
         title = f"weak slices ({self.looked_at:,} were looked at; p is corrected for that)"
-        return "\n".join([title, *aligned([head, *rows])])
+        return "\n".join([title, *align_columns([head, *rows])])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from striate.errors import align_columns
 from striate.files import write_safely
 from striate.plotting import ColourScale, Panel
 from striate.report.lines import LineChart
@@ -46,12 +47,8 @@ class ResultTable:
 
     def __str__(self) -> str:
         texts = [[title for title, _ in self.columns], *self.texts()]
-        widths = [max(len(row[i]) for row in texts) for i in range(len(self.columns))]
-        aligned = [str.rjust if spec else str.ljust for _, spec in self.columns]
-        lines = (
-            "  ".join(put(text, width) for put, text, width in zip(aligned, row, widths, strict=True)) for row in texts
-        )
-        return "\n".join([self.title, *(f"  {line}".rstrip() for line in lines)])
+        words = [i for i, (_, spec) in enumerate(self.columns) if not spec]
+        return "\n".join([self.title, *(f"  {line}".rstrip() for line in align_columns(texts, words))])
 
     def as_dict(self) -> dict[str, Any]:
         titles = [title for title, _ in self.columns]

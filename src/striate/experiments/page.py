@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from base64 import b64encode
 from importlib.resources import files
-from io import BytesIO
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from striate.plotting import ColourScale, Panel, panel_image, short
 from striate.plotting.text import DENSITY
 from striate.report.lines import LineChart, line_chart
 from striate.report.markup import Html, el, html_document, html_table, join, note, num, section
+from striate.report.pictures import png_url
 
 
 def outcome_page(outcome: Outcome) -> str:
@@ -82,21 +81,15 @@ def _figure(panel: Panel) -> Html:
     alt = ". ".join(text for text in (panel.title, panel.note) if text).replace("\n", " ")
     width = round(image.width / DENSITY)
     caption = el("figcaption", panel.title or None, el("small", panel.note) if panel.note else None)
-    picture = el("img", src=_png(image), alt=alt, width=width, height=round(image.height / DENSITY))
+    picture = el("img", src=png_url(image), alt=alt, width=width, height=round(image.height / DENSITY))
     return el("figure", picture, caption, style=f"width:{max(width, 96)}px")
 
 
 def _scale_bar(scale: ColourScale) -> Html:
     low = -scale.limit if scale.signed else 0.0
     ramp = Image.fromarray(np.repeat(scale.colours(np.linspace(low, scale.limit, 200))[None], 8, axis=0))
-    ends = (el("span", short(low)), el("img", src=_png(ramp), alt=""), el("span", short(scale.limit)))
+    ends = (el("span", short(low)), el("img", src=png_url(ramp), alt=""), el("span", short(scale.limit)))
     return el("p", *ends, class_="scale")
-
-
-def _png(image: Image.Image) -> str:
-    stream = BytesIO()
-    image.save(stream, "PNG", optimize=True)
-    return "data:image/png;base64," + b64encode(stream.getvalue()).decode("ascii")
 
 
 def _try_it(outcome: Outcome) -> Html | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from striate.errors import SeeError, nearest, shape_text
+from striate.errors import SeeError, align_columns, nearest, shape_text
 from striate.filtering.kernels import COMBINED, NAMED, SIZED, find_kernel
 from striate.filtering.lab import (
     Filterable,
@@ -83,9 +83,7 @@ class FilterChains(HasPicture):
                 rows.append(
                     (words, shape_text(done.output.shape), range_text(done.output), "; ".join(filter(None, notes)))
                 )
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-        return "\n".join([f"{self.name}, each stage with its output's size and range", *map(str.rstrip, lines)])
+        return "\n".join([f"{self.name}, each stage with its output's size and range", *align_columns(rows, left=4)])
 
     def picture(self, show: str = "colour") -> Picture:
         """The input and every stage: of one chain one after the other, of several a row each; single stages, and the

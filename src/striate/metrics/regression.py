@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import printable
+from striate.errors import align_columns, printable
 from striate.metrics.resampling import Interval
 from striate.metrics.residuals import QuantileGroup, quantile_groups, r2_intervals, spearman, spearman_interval
 from striate.metrics.shared import (
@@ -19,7 +19,6 @@ from striate.metrics.shared import (
     WORST,
     ItemError,
     Resampling,
-    aligned,
     as_plain,
     check_table,
     free_names,
@@ -139,7 +138,7 @@ class RegressionScores:
         if self.baseline_mae is not None:
             lines.append(f"training mean        always predicting it would give {self.baseline_mae:.4g}")
         rows = [(printable(c.name), *map(_number, (c.mae, c.rmse, c.r2, c.bias, c.spearman))) for c in self.per_class]
-        table = aligned([("value", "mae", "rmse", "r2", "bias", "Spearman"), *rows])
+        table = align_columns([("value", "mae", "rmse", "r2", "bias", "Spearman"), *rows])
         far = [f"  {printable(m.name)}: {_numbers(m.truth)} -> {_numbers(m.predicted)}" for m in self.worst[:5]]
         return "\n".join([*lines, "", *table, "", "largest errors (target -> prediction)", *far])
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from math import ceil, log10
 from typing import Any, Protocol, TypeAlias
-from unicodedata import combining, east_asian_width
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import DataError, RecipeError
+from striate.errors import DataError, RecipeError, align_columns
 
 ITEM = "item"  # the first column of every table of items
 WORST = 24  # items kept: as many as a page of images can show and a person will look at
@@ -211,27 +210,7 @@ def class_table(
 ) -> list[str]:
     """A table with a row per class; of more than 30 the weakest, lowest *weakness* (their "IoU", say) first."""
     if len(rows) <= ROWS:
-        return aligned([head, *rows])
+        return align_columns([head, *rows])
     weakest = [i for i in np.argsort(np.asarray(weakness), kind="stable")[:ROWS].tolist() if weakness[i] < np.inf]
     more = f"(the {len(weakest)} weakest of {len(rows):,} {head[0].replace('class', 'classe')}s, by {by})"
-    return [*aligned([head, *(rows[i] for i in weakest)]), more]
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """*rows* with aligned columns, the first to the left and the others to the right.
-
-    >>> aligned([("class", "n"), ("猫", "12")])
-    ['class   n', '猫     12']
-    """
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell + " " * (w - _width(cell)) if i == 0 else " " * (w - _width(cell)) + cell
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-
-
-def _width(text: str) -> int:
-    return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
+    return [*align_columns([head, *(rows[i] for i in weakest)]), more]

@@ -34,6 +34,11 @@ def data_url(pixels: NDArray[Any], *, nearest: bool = False) -> str:
     """
     image = Image.fromarray(_as_shown(np.asarray(pixels)))
     image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC)
+    return png_url(image)
+
+
+def png_url(image: Image.Image) -> str:
+    """*image* as a PNG in a ``data:`` address."""
     file = BytesIO()
     image.save(file, "PNG", optimize=True)
     return "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii")

@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from striate.analysis import align_columns
-from striate.errors import Error, ModelError, RecipeError, nearest
+from striate.errors import Error, ModelError, RecipeError, align_columns, nearest, shortened
 from striate.files import read_json
 from striate.learning.recipe import Recipe
 from striate.metrics.repeated import spread_of
@@ -332,5 +331,4 @@ def _cells(row: RunRow) -> tuple[str, ...]:
 
 
 def _short(value: Any) -> str:
-    text = "-" if value is None else " ".join(str(value).split())
-    return text if len(text) <= LONG else f"{text[:LONG]}..."
+    return shortened("-" if value is None else " ".join(str(value).split()), LONG)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.analysis import align_columns
 from striate.datasets import Data, DataSet, with_validation
-from striate.errors import RecipeError
+from striate.errors import RecipeError, align_columns
 from striate.files import write_safely
 from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from striate.errors import ModelError, RecipeError, did_you_mean, printable
+from striate.errors import ModelError, RecipeError, did_you_mean, printable, shortened
 from striate.files import FolderLock, csv_text, near_path, read_json
 from striate.tasks import Task, task_named
 
@@ -180,7 +180,11 @@ def compare_runs(folder: Path, before: dict[str, Any], now: dict[str, Any], say:
     """Says what differs from the run so far; refuses what cannot change in the middle of one."""
     for key in FIXED:
         if before.get(key) != now.get(key):
-            which = "" if key == "net" else f" ({_short(before.get(key, 'none'))}, now {_short(now.get(key, 'none'))})"
+            which = (
+                ""
+                if key == "net"
+                else f" ({shortened(before.get(key, 'none'))}, now {shortened(now.get(key, 'none'))})"
+            )
             if key == "images" and (folder / SPLIT).is_file():
                 continue  # which says what items are new or gone, too
             other = "other" if key in PLURAL else "another"
@@ -205,11 +209,6 @@ def compare_content(folder: Path, before: dict[str, Any], now: dict[str, Any]) -
             f"{folder}: was trained on other content: at least one training item was replaced since under its name; "
             f"restore it, or omit --resume to start a new run"
         )
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def to_csv(history: list[dict[str, float | None]], task: Task) -> str:

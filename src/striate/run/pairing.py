@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from striate.analysis import align_columns
 from striate.datasets import Data, DataSet
 from striate.datasets.dataset import Reading
 from striate.datasets.open import Fetching
 from striate.datasets.options import check_options
-from striate.errors import DataError, RecipeError
+from striate.errors import DataError, RecipeError, align_columns
 from striate.loading import Given
 from striate.metrics import PairedDifference
 from striate.model.predictor import Predictor
@@ -70,7 +69,7 @@ class Comparison:
         )
         flips = f"{found.better:,} of {found.n:,} {self.items} better with {self.second}, {found.worse:,} worse"
         return "\n".join(
-            [*align_columns(rows, left=1), "", f"difference  {difference}", f"changed     {flips}", "", self.sentence]
+            [*align_columns(rows), "", f"difference  {difference}", f"changed     {flips}", "", self.sentence]
         )
 
 

@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from striate.analysis import align_columns
 from striate.datasets import Data
-from striate.errors import RecipeError
+from striate.errors import RecipeError, align_columns
 from striate.learning import NamedRecipe, Recipe
 from striate.loading import Given
 from striate.metrics.repeated import Spread, spread_of
@@ -138,7 +137,7 @@ class Series:
             )
             for row in rows
         ]
-        return "\n".join([*align_columns(cells, left=1), "", self.sentence()])
+        return "\n".join([*align_columns(cells), "", self.sentence()])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from striate.datasets import Data, DataSet, open_data
 from striate.datasets.options import DATA_OPTIONS
 from striate.datasets.sources.mask_values import with_earlier_names
-from striate.errors import ModelError, RecipeError
+from striate.errors import ModelError, RecipeError, shortened
 from striate.files import read_json, write_safely
 from striate.learning import NamedRecipe, Recipe, World
 from striate.loading import Given, open_network
@@ -198,7 +198,7 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         value = ", ".join(f"{name} {one}" for name, one in value.items())
     text = "none" if value is None else " ".join(str(value).split())
-    return text if len(text) <= 60 else text[:60] + "..."
+    return shortened(text)
 
 
 def read_series(folder: Path) -> dict[str, Any]:

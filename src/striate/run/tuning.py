@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.analysis import align_columns
-from striate.errors import RecipeError
+from striate.errors import RecipeError, align_columns
 from striate.learning import Recipe, State, Step, loss_of, training, validate
 from striate.learning.modules import restored_weights
 from striate.run.folder import Say

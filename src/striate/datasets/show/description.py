@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from striate.datasets.dataset import DataSet, Part
-from striate.errors import shape_text
+from striate.errors import align_columns, shape_text, shortened
 from striate.model.contract import IMAGES
 
 MANY = 30  # classes: of more, the most and the least frequent are shown
@@ -92,7 +92,10 @@ class DataDescription:
 
     def _table(self) -> list[str]:
         parts, names = self.dataset.parts, self.dataset.classes
-        rows = [["", *(_SPLITS[name] for name in parts)], ["items", *(f"{len(part):,}" for part in parts.values())]]
+        rows = [
+            [" " * len("classes"), *(_SPLITS[name] for name in parts)],
+            ["items", *(f"{len(part):,}" for part in parts.values())],
+        ]
         if self.statistics:
             for k, name in enumerate(names):
                 tables = (table[k] for table in self.statistics.values())
@@ -100,16 +103,16 @@ class DataDescription:
                     ", ".join(f"{what} {value:.4g}" for what, value in zip(STATISTICS, row, strict=True))
                     for row in tables
                 ]
-                rows.append([_cut(name), *cells])
+                rows.append([shortened(name, 40), *cells])
         elif self.counts:
             listed = _chosen(self.counts["train"])
             for k in listed:
-                rows.append([_cut(names[k]), *(f"{int(counts[k]):,}" for counts in self.counts.values())])
+                rows.append([shortened(names[k], 40), *(f"{int(counts[k]):,}" for counts in self.counts.values())])
             if len(listed) < len(names):
                 rows.insert(2 + len(listed) // 2, [f"... {len(names) - len(listed)} more", *[""] * len(parts)])
         else:
-            rows.append(["classes", ", ".join(names)])
-        return _aligned(rows)
+            return [*align_columns(rows), f"classes  {', '.join(names)}"]
+        return align_columns(rows)
 
 
 def describe(dataset: DataSet) -> DataDescription:
@@ -163,18 +166,3 @@ def _chosen(counts: np.ndarray) -> list[int]:
         return list(range(len(counts)))
     order: list[int] = np.argsort(-counts, kind="stable").tolist()
     return [*order[: MANY // 2], *order[-MANY // 2 :]]
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:37]}..."
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Names to the left, numbers to the right, of two columns or more."""
-    table = [row for row in rows if len(row) == len(rows[0])]
-    widths = [max(len(row[i]) for row in table) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=False)]
-        lines.append("  ".join([row[0].ljust(max(widths[0], 7)), *(cells if row in table else row[1:])]).rstrip())
-    return lines
