@@ -455,12 +455,13 @@ def test_a_token_that_was_given_is_not_printed(cli, tmp_path, monkeypatch):
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    import striate.lazy
     import striate.service
 
     def missing(name):
         raise ModuleNotFoundError(f"No module named {name!r}", name="uvicorn")
 
-    monkeypatch.setattr(striate.service, "import_module", missing)
+    monkeypatch.setattr(striate.lazy, "import_module", missing)
     with pytest.raises(Error, match=r'the service needs the package uvicorn; pip install "striate\[serve\]"'):
         striate.service.__getattr__("service_of")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -84,12 +84,9 @@ class Service:
         """What a request contains, prepared, and the scores of those items that could be.
 
         Raises:
-            RefusedError: The queue has no room for so many.
+            QueueFullError: The queue has no room for so many.
         """
-        try:
-            self.batcher.admit()
-        except QueueFullError:
-            raise busy() from None
+        self.batcher.admit()
         places, most = 1, self.settings.max_pixels
         try:
             items, prepared = await self._in_thread(_read, items_of, loaded.contract, most)
@@ -106,18 +103,13 @@ class Service:
                     self.batcher.give_up()
                 else:
                     waited.append(self.batcher.compute(loaded.predictor, one[1]))
-        except QueueFullError:
-            raise busy() from None
         finally:
             self.batcher.give_up(places)
         return prepared, await self._all(waited)
 
     async def tensor_scores(self, loaded: Loaded, inputs: np.ndarray) -> np.ndarray:
         """The scores of inputs that are prepared already."""
-        try:
-            self.batcher.admit(len(inputs))
-        except QueueFullError:
-            raise busy() from None
+        self.batcher.admit(len(inputs))
         return np.stack(await self._all([self.batcher.compute(loaded.predictor, one) for one in inputs]))
 
     async def _all(self, waited: list[asyncio.Future[np.ndarray]]) -> list[np.ndarray]:
@@ -266,8 +258,8 @@ class Service:
         app.add_route("/v2/models/{name}/ready", self.model_ready, methods=["GET"])
         app.add_route("/v2/models/{name}/infer", self.infer, methods=["POST"])
         app.router.redirect_slashes = False
-        app.add_exception_handler(RefusedError, _refused)
-        app.add_exception_handler(Error, _refused)
+        for refusal in (RefusedError, QueueFullError, Error):
+            app.add_exception_handler(refusal, _refused)
         app.add_exception_handler(HTTPException, _no_route)
         app.add_exception_handler(Exception, _failed)
         return app
@@ -360,6 +352,7 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 async def _refused(request: Request, error: Exception) -> Response:
+    error = busy() if isinstance(error, QueueFullError) else error
     if isinstance(error, RefusedError):
         return _json({"error": str(error)}, error.status, error.headers)
     return _json({"error": str(error)}, 400 if isinstance(error, RecipeError) else 422)
