@@ -103,18 +103,16 @@ def class_weights(targets: np.ndarray, k: int) -> np.ndarray:
         yes = targets.sum(axis=0, dtype=np.int64)
         ratio = (len(targets) - yes) / np.maximum(yes, 1)
         return np.where(yes > 0, ratio.clip(1 / MAX_WEIGHT, MAX_WEIGHT), 1).astype(np.float32)
-    counts, seen_among = _pixels(targets, k) if targets.ndim == 3 else _items(targets, k)
+    if targets.ndim == 3:
+        counts, seen_among = _pixels(targets, k)
+    else:
+        counts, seen_among = np.bincount(targets, minlength=k), np.full(k, len(targets))
     present = counts > 0
     frequency = counts[present] / seen_among[present]
     weights = np.ones(k)
     weights[present] = (np.median(frequency) / frequency).clip(max=np.inf if targets.ndim == 1 else MAX_WEIGHT)
     weights[present] *= counts.sum() / (weights * counts).sum()
     return weights.astype(np.float32)
-
-
-def _items(targets: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per class: how often it occurs, and among how many."""
-    return np.bincount(targets, minlength=k), np.full(k, len(targets))
 
 
 def _pixels(masks: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -86,7 +86,7 @@ def dense_as_conv(seed: int, say: Say) -> Outcome:
                 ),
             ),
         ),
-        _heat(scene, labels, corners, probabilities),
+        _heat(scene, labels, probabilities),
         ResultTable(
             f"A scene of {SCENE[0]}x{SCENE[1]} pixels, all {windows:,} windows",
             columns(" | MACs:, | seconds:.4f"),
@@ -181,7 +181,7 @@ def _both_ways(dense: nn.Module, sliding: nn.Module, scene: Tensor) -> tuple[Ten
     return slid, alone.T.reshape(-1, rows, columns), (seconds[0], seconds[1])
 
 
-def _heat(scene: Tensor, labels: list[int], corners: list[tuple[int, int]], probabilities: Tensor) -> Gallery:
+def _heat(scene: Tensor, labels: list[int], probabilities: Tensor) -> Gallery:
     """The scene with what was found, where a digit is, and where the first one's class is."""
     there = 1 - probabilities[NOTHING]
     smooth = functional.avg_pool2d(there[None], 2 * NEAR + 1, 1, NEAR)[0]

@@ -81,16 +81,13 @@ def cost_matrix(text: str, classes: Sequence[str]) -> NDArray[np.float64]:
         except ValueError:
             cost = inf
         if not label or not 0 <= cost < inf:
-            raise RecipeError(f"cost is {part!r}, expected LABEL:PREDICTION=NUMBER, such as {_example(classes)}")
+            example = f"{classes[0]}:{classes[-1]}=10"
+            raise RecipeError(f"cost is {part!r}, expected LABEL:PREDICTION=NUMBER, such as {example!r}")
         for name in (label.strip(), taken.strip()):
             if name not in classes:
                 raise RecipeError(f"cost is {part!r}: there is no class {name!r}{nearest(name, classes)}")
         costs[classes.index(label.strip()), classes.index(taken.strip())] = cost
     return costs
-
-
-def _example(classes: Sequence[str]) -> str:
-    return repr(f"{classes[0]}:{classes[-1]}=10")
 
 
 def score_costs(

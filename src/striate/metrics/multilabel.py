@@ -54,7 +54,7 @@ class MultilabelScores:
         micro_recall: Of all the labels that items have, the share that was predicted; None where none is.
         micro_f1: The harmonic mean of the two.
         mean_average_precision: The mean of the labels' average precision; of those that some item has.
-        per_class: One :class:`LabelScore` a label.
+        per_class: One :class:`~striate.metrics.classification.ClassScore` a label.
         worst: The items that are not all right with the highest loss, the highest first; 24 at most.
         logits: float64 ``(N, K)``, the log-odds of each label.
         targets: bool ``(N, K)``, which labels each item has.

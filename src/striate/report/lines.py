@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -68,7 +68,7 @@ def line_chart(chart: LineChart) -> Html:
         [y for _, y in points] + [y for line in chart.lines for of in line.bars for y in of],
     )
     up = _up(ys, chart.ratios, chart.zero)
-    plot = Plot(_across(xs, chart.log), up, _writer(chart.y), width=560, height=290, bottom=46)
+    plot = Plot(_across(xs, chart.log), up, lambda value: format(value, chart.y), width=560, height=290, bottom=46)
     marked = []
     if chart.mark:
         x, y = plot.at(chart.mark[0], (plot.y.ticks[0] + plot.y.ticks[-1]) / 2)
@@ -96,10 +96,6 @@ def _across(values: Sequence[float], log: bool) -> ChartAxis:
 def _up(values: Sequence[float], ratios: bool, zero: bool) -> ChartAxis:
     low, high = min(values), max(values)
     return logarithmic(low, high) if ratios else linear(min(0.0, low) if zero else low, high)
-
-
-def _writer(spec: str) -> Callable[[float], str]:
-    return lambda value: format(value, spec)
 
 
 def _told(points: Sequence[Point], spec: str) -> str:

@@ -77,6 +77,7 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """As ``striate train --json`` prints it."""
         run = self.run
+        known = {run.verdict.metric.name: run.verdict.train} if run.verdict else {}
         return {
             "model": str(run.folder / "model.safetensors"),
             "run": str(run.folder),
@@ -89,7 +90,7 @@ class Result:
             "waiting": run.pace.waiting_share,
             "peak_memory": peak_memory(run.device),
             "parameters": run.table.parameters,
-            "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"], **_train(run)},
+            "train": {"n": len(run.parts["train"]), "loss": run.history[-1]["train/loss"], **known},
             "val": {"n": len(run.parts["val"]), **_val(run)},
             "test": {key: value for key, value in self.test.as_dict().items() if key not in LONG},
             "baseline": run.beside.as_dict() if run.beside else None,
@@ -104,10 +105,6 @@ def _wrong(run: Run) -> list[str]:
     advice = advice_beside(run.model.contract, str(run.augment), overfits=overfits)
     no_better = beside.warning(advice) if beside else ""
     return [text for text in (run.divergence, *(verdict.warnings() if verdict else ()), no_better) if text]
-
-
-def _train(run: Run) -> dict[str, float]:
-    return {run.verdict.metric.name: run.verdict.train} if run.verdict else {}
 
 
 def _val(run: Run) -> dict[str, float | None]:

@@ -114,7 +114,8 @@ class Trackers:
                 getattr(tracker, method)(*values, **more)
             except Exception as error:  # somebody else's code, over a network
                 self.trackers.remove(tracker)
-                self.say(f"note: the tracker {_name(tracker)} failed and is left out: {type(error).__name__}: {error}")
+                name = getattr(tracker, "__name__", type(tracker).__name__)
+                self.say(f"note: the tracker {name} failed and is left out: {type(error).__name__}: {error}")
 
 
 def _tracker(one: object) -> Any:
@@ -134,7 +135,3 @@ def _tracker(one: object) -> Any:
         what = one if isinstance(one, str) else f"the {type(one).__name__}"
         raise RecipeError(f"log {what}: is no tracker, which has init, log and finish; it has no {', '.join(missing)}")
     return found
-
-
-def _name(tracker: object) -> str:
-    return str(getattr(tracker, "__name__", type(tracker).__name__))

@@ -167,8 +167,8 @@ class Service:
     async def page(self, request: Request) -> Response:
         """``GET /``: a page to drop an image on."""
         head = HEAD | {"content-security-policy": f"{POLICY}; connect-src 'self'; frame-ancestors 'none'"}
-        title = self.current.loaded.name
-        return Response(_page(title), headers=head | {"content-type": "text/html; charset=utf-8"})
+        page = filled("service", self.current.loaded.name, {}, asks=True)
+        return Response(page, headers=head | {"content-type": "text/html; charset=utf-8"})
 
     async def health(self, request: Request) -> Response:
         """``GET /health``: the process answers."""
@@ -341,10 +341,6 @@ def _answers(
         listed = answer.get("top")
         found.append(answer | {"top": listed[:top]} if top and isinstance(listed, list) else answer)
     return found
-
-
-def _page(title: str) -> str:
-    return filled("service", title, {}, asks=True)
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -83,11 +83,7 @@ def _file(data: bytes, name: str | None, contract: Contract) -> Item | DataError
             return text_item(_text(data), name)
         return Item(array_in(data, contract), name)
     except DataError as error:
-        return _named(error, name)
-
-
-def _named(error: DataError, name: str | None) -> DataError:
-    return DataError(f"{name}: {error}" if name else str(error))
+        return DataError(f"{name}: {error}" if name else str(error))
 
 
 def _text(data: bytes) -> str:

@@ -161,15 +161,11 @@ def tiny_images(case: Case) -> Iterator[DataProblem]:
 
 def long_images(case: Case) -> Iterator[DataProblem]:
     """Long images among others; where more than half are long, it is their nature."""
-    files = _images_where(case, lambda looks: _aspect(looks) > LONGEST, files=True)
+    files = _images_where(case, lambda looks: looks.size.max(1) > LONGEST * looks.size.min(1).clip(1), files=True)
     if files and len(files) <= sum(int(looks.good.sum()) for _, looks in case.files()) / 2:
         message = f"{counted(len(files), 'image')} more than {LONGEST:g} times as long as wide: resizing distorts them"
         fix = "cut them into pieces, or train with --resize fit"
         yield DataProblem("extreme-aspect", WARNING, message, fix, files)
-
-
-def _aspect(looks: Looks) -> np.ndarray:
-    return np.asarray(looks.size.max(axis=1) / np.maximum(looks.size.min(axis=1), 1))
 
 
 def _mixed_sizes(case: Case) -> Iterator[DataProblem]:

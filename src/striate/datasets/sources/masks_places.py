@@ -207,7 +207,7 @@ def _within(folder: Path, forced: bool) -> MaskSides | None:
     if len(images) >= 2 and (found := parted(images)):
         for first, second in (found, found[::-1]):
             pair = MaskSide(folder, tuple(first)), MaskSide(folder, tuple(second))
-            if _belong(folder, pair, forced) == YES:
+            if _belong(pair, forced) == YES:
                 return pair
     return _pair_among(folders, forced) if 2 <= len(folders) <= _MANY else None
 
@@ -227,7 +227,7 @@ def _pair_among(folders: Sequence[Path], forced: bool) -> MaskSides | None:
             if images == masks or not _share_stems(images, masks):
                 continue
             pair = MaskSide(images), MaskSide(masks)
-            certain = _belong(images.parent, pair, forced)
+            certain = _belong(pair, forced)
             if certain == YES:
                 return pair
             if certain == MAYBE and len(folders) == 2:
@@ -251,7 +251,7 @@ def _share_stems(images: Path, masks: Path) -> bool:
     return bool(first and second) and len(first) <= 20 * len(second) and len(second) <= 100 * len(first)
 
 
-def _belong(folder: Path, pair: MaskSides, forced: bool) -> int:
+def _belong(pair: MaskSides, forced: bool) -> int:
     images, masks = pair
     photos = dict(images.stems)
     drawn = masks.stems

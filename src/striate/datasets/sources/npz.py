@@ -52,8 +52,9 @@ def open_npz(path: Path, task: Task | None = None) -> DataSet:
     if not any(map(_role, arrays)) and [*arrays] == ["arr_0", "arr_1"]:  # numpy.savez(file, x, y)
         arrays = {"x": arrays["arr_0"], "y": arrays["arr_1"]}
     elif [*arrays] == ["arr_0"]:
+        only = arrays["arr_0"]
         raise DataError(
-            f"{path}: it contains one array, {_shape(arrays['arr_0'])}, and no targets; put the other half beside it "
+            f"{path}: it contains one array, {only.dtype} {only.shape}, and no targets; put the other half beside it "
             "(as in NAME-train-imgs.npz and NAME-train-labels.npz) and name the folder, or save both in one file with "
             "numpy.savez(file, x=..., y=...)"
         )
@@ -76,10 +77,6 @@ def inputs_alone(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
         there = listed(f"{key} {array.shape}" for key, array in arrays.items()) or "no array"
         raise DataError(f"{path}: it contains {there}; expected the inputs as x")
     return {split: found[split] for split in SPLITS if split in found}
-
-
-def _shape(array: np.ndarray) -> str:
-    return f"{array.dtype} {array.shape}"
 
 
 def arrays_data_set(path: Path, name: str, arrays: Mapping[str, np.ndarray], task: Task | None = None) -> DataSet:

@@ -98,7 +98,7 @@ def annotated_data_set(
     if "train" not in splits:
         raise DataError(f"{folder}: there are objects of {' and '.join(splits) or 'no image'}, but none of train")
     labels = {one.label for of in splits.values() for row in of for one in row.objects}
-    classes = (*sorted(labels, key=_by_number),)
+    classes = (*sorted(labels, key=lambda label: (int(label), "") if label.isdecimal() else (0, label)),)
     names = {n: (called or {}).get(label, label) for n, label in enumerate(classes)}
     outlined = any(one.is_outlined for of in splits.values() for row in of for one in row.objects)
     if outlined and (task is None or task.per_pixel):
@@ -227,7 +227,3 @@ def _area(points: Sequence[float]) -> float:
     """
     xs, ys = points[::2], points[1::2]
     return abs(sum(xs[i - 1] * y - x * ys[i - 1] for i, (x, y) in enumerate(zip(xs, ys, strict=False)))) / 2
-
-
-def _by_number(label: str) -> tuple[int, str]:
-    return (int(label), "") if label.isdecimal() else (0, label)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -143,10 +143,11 @@ def complete_rows(table: CsvTable, columns: Sequence[str], task: Task) -> tuple[
     """
     if task.several and len(columns) == 1:
         return table, ()
+    is_none: Callable[[str], bool]
     if task.continuous or len(columns) > 1:
         what, way_out, is_none = "the number", _about_numbers(columns), _is_no_number
     else:
-        what, way_out, is_none = "the label", "fill it in or remove the row", _is_no_label
+        what, way_out, is_none = "the label", "fill it in or remove the row", _NO_LABEL.__contains__
     found = {
         line: f"{what} in the column {column!r} is {repr(cell) if cell else 'empty'}"
         for column in reversed(columns)
@@ -154,10 +155,6 @@ def complete_rows(table: CsvTable, columns: Sequence[str], task: Task) -> tuple[
         if is_none(cell)
     }
     return table.without(sorted(found.items()), way_out)
-
-
-def _is_no_label(cell: str) -> bool:
-    return cell in _NO_LABEL
 
 
 def _is_no_number(cell: str) -> bool:

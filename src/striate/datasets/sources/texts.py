@@ -106,13 +106,9 @@ def _has_texts(folders: Iterable[Path]) -> bool:
 
 def _contains_texts(folder: Path) -> bool:
     inner, files = folder_contents(folder)
-    if inner or not files or not all(_named_as_text(path) for path in files):
+    if inner or not files or not all(path.suffix.lower() in _SUFFIXES or path.name.isdigit() for path in files):
         return False
     return all(map(_is_text, files[:_LOOKED_AT]))
-
-
-def _named_as_text(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES or path.name.isdigit()
 
 
 def _is_text(path: Path) -> bool:
