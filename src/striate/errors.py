@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from difflib import get_close_matches
+from os.path import commonprefix
 from unicodedata import combining, east_asian_width
 
 
@@ -52,9 +53,7 @@ def closest(word: str, choices: Iterable[str]) -> str:
     found = []
     for choice in choices:
         plain = _plain(choice)
-        shared = next(
-            (i for i, (a, b) in enumerate(zip(given, plain, strict=False)) if a != b), min(len(given), len(plain))
-        )
+        shared = len(commonprefix([given, plain]))
         wrong = _slips(given, plain)
         wrong = min(wrong, 1) if 2 < len(given) == shared else wrong
         if wrong > allowed and shared > 4 and 5 * shared >= 3 * len(given):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from os.path import commonprefix
 
 from striate.drawing.cells import Cell
 from striate.spec.ops import StochasticDepth
@@ -183,10 +184,7 @@ def fold(items: Series) -> Series:
 
 def shared_path(items: Series) -> Path:
     """What the names of the main layers in *items* begin with, all of them."""
-    paths = [cell.name.split(".") for cell in cells_in(items)] or [[]]
-    first, last = min(paths), max(paths)
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return tuple(first[:same])
+    return tuple(commonprefix([cell.name.split(".") for cell in cells_in(items)]))
 
 
 def _prefixes(cell: Cell) -> list[Path]:

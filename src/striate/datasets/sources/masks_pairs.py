@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from os.path import commonprefix
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,16 +134,9 @@ def _cores(stems: Sequence[str]) -> list[str]:
     names = [stem.rpartition("/")[2] for stem in stems]
     if len(set(names)) < 2:
         return names
-    start = _common(names).rstrip("0123456789")
-    end = _common([name[::-1] for name in names])[::-1].lstrip("0123456789")
+    start = commonprefix(names).rstrip("0123456789")
+    end = commonprefix([name[::-1] for name in names])[::-1].lstrip("0123456789")
     return [name[len(start) : len(name) - len(end)] if len(start) + len(end) < len(name) else name for name in names]
-
-
-def _common(names: Sequence[str]) -> str:
-    """What all *names* begin with."""
-    first, last = min(names), max(names)
-    n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[:n]
 
 
 @dataclass(frozen=True)
