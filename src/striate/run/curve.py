@@ -192,14 +192,8 @@ def curve_plan(
 ) -> SeriesPlan:
     """The runs of a learning curve, the smallest part first, each in a folder of its own.
 
-    Args:
-        net: As for :func:`~striate.train`.
-        data: Likewise.
-        fractions: Of the training split, ``(0.1, 0.5, 1)`` or ``"0.1,0.5,1"``; halvings, if not given.
-        repeats: Trainings of each, with other random seeds; 1, if not given.
-        recipe: As for :func:`~striate.train`.
-        **settings: Likewise; with ``resume``, what is not said is as it was said at the start of the curve in ``out``
-            or, without that, of the newest curve of the data.
+    The arguments are those of :func:`curve`; *fractions* may be a text, ``"0.1,0.5,1"``. With ``resume``, what is not
+    said is as it was said at the start of the curve in ``out`` or, without that, of the newest curve of the data.
 
     Raises:
         RecipeError: Fewer than two fractions, or some that are not above 0 and at most 1; to resume, something is said

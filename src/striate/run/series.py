@@ -191,14 +191,9 @@ def series_plan(
 ) -> SeriesPlan:
     """The runs to make, each with its own folder in ``out`` (or in ``runs/DATA-repeats``, ``runs/DATA-folds``).
 
-    Args:
-        net: As for :func:`~striate.train`.
-        data: Likewise; it is opened, so that nothing is trained if there are too few items.
-        repeats: As many random seeds, from ``seed`` (0) on.
-        folds: As many folds, each of which is the test split of one run.
-        recipe: As for :func:`~striate.train`.
-        **settings: Likewise; with ``resume``, what is not said is as it was said at the start of the series in ``out``
-            or, without that, of the newest series of the data.
+    The arguments are those of :func:`train_series`. The data are opened, so that nothing is trained if there are too
+    few items. With ``resume``, what is not said is as it was said at the start of the series in ``out`` or, without
+    that, of the newest series of the data.
 
     Raises:
         RecipeError: Neither or both of *repeats* and *folds*, or fewer than 2; a folder that holds something else; to
