@@ -758,6 +758,14 @@ def test_the_first_screen_says_what_a_map_is_good_for(browser, lenet_file, touch
         assert hint.bounding_box()["y"] < 100
 
 
+def test_a_long_title_leaves_room_for_the_facts(browser, tmp_path):
+    net = "conv 8 7 stride=2; relu; maxpool 2; conv 16 5; relu; adaptiveavgpool 1; flatten; linear 4"
+    path = view(net, input=(1, 128)).save(tmp_path / "a.html")
+    with opened(browser, path.as_uri(), viewport={"width": 1024, "height": 768}) as page:
+        assert page.locator("header").bounding_box()["height"] < 90
+        assert page.locator("#title").get_attribute("title") == net
+
+
 def test_a_finger_draws(browser, lenet_file):
     with opened(browser, lenet_file.as_uri(), has_touch=True, viewport={"width": 390, "height": 844}) as page:
         page.get_by_role("button", name="Clear").click()

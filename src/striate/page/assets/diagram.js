@@ -218,7 +218,7 @@ export class Diagram {
       Object.assign(stage, { rows, columns: Math.ceil(n / rows), mapWidth: tall < 11 ? tall : Math.min(tall, 16), mapHeight: tall, gap, down: true })
     } else if (h * d === 1) {
       // a row for each map, close together where there are many: a picture of positions by maps
-      const gap = room / n >= 8 ? 2 : 0, tall = Math.max(stage.over ? 1 : 2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap)))), rows = Math.ceil(n / columns)
+      const gap = room / n >= 8 ? 2 : 0, tall = Math.max(stage.over ? Math.min(1, room / n) : 2, Math.min(14, Math.floor(room / n) - gap)), columns = Math.ceil(n / Math.max(1, Math.floor(room / (tall + gap) + 1e-6))), rows = Math.ceil(n / columns)
       Object.assign(stage, { rows, columns, mapWidth: stage.over ? w * Math.max(COLUMN, Math.min(22, Math.round(320 / w))) : Math.max(12, Math.min(w * 14, Math.round((1.6 * WIDE * Math.min(1.3, scale)) / columns))), mapHeight: tall, gap, down: true })
     } else {
       const most = (h > 40 ? 100 : 84) * Math.max(1, Math.min(2, this.room / 640)), wide = (w * d) / h, across = WIDE * scale * Math.min(3, Math.sqrt(d))  // the slices of a volume lie beside each other
@@ -312,12 +312,17 @@ export class Diagram {
     g.setTransform(ratio, 0, 0, ratio, 0, 0)
     g.clearRect(0, 0, stage.width, stage.height)
     g.imageSmoothingEnabled = stage.mapHeight < h
+    const end = this.sentence?.end(stage) ?? -1
+    g.fillStyle = theme.dark ? '#14161a' : '#fff'
     for (let c = 0; c < n; c++) {
       const [x, y] = this.mapAt(stage, c)
       g.drawImage(atlas, 0, c * h, d === 1 ? W / step : w * d, H / step, x, y, stage.mapWidth, stage.mapHeight)
-      if (d > 1) { g.fillStyle = theme.dark ? '#14161a' : '#fff'; for (let z = 1; z < d; z++) g.fillRect(Math.round(x + (z * stage.mapWidth) / d), y, 1, stage.mapHeight) }  // between slices
+      if (d > 1) for (let z = 1; z < d; z++) g.fillRect(Math.round(x + (z * stage.mapWidth) / d), y, 1, stage.mapHeight)  // between slices
       if (this.net.off.has(`${stage.shown}:${c}`)) { g.strokeStyle = theme.dark ? '#fff' : '#000'; g.beginPath(); g.moveTo(x, y); g.lineTo(x + stage.mapWidth, y + stage.mapHeight); g.stroke() }
     }
+    g.globalAlpha = 0.75  // faint is what lies behind the end of a sentence
+    for (let k = 0; end >= 0 && k < stage.columns; k++) g.fillRect(k * (stage.mapWidth + stage.across) + (end * stage.mapWidth) / w, 0, stage.mapWidth * (1 - end / w), stage.height)
+    g.globalAlpha = 1
   }
 
   paintBars() {

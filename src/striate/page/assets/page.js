@@ -36,7 +36,7 @@ class Page {
     this.spare = null
     this.hovered = null
     this.verdict()
-    byId('title').textContent = scene.title
+    byId('title').textContent = byId('title').title = scene.title
     byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs === null ? 'its forward cannot be followed: layers in the order in which they run' : `${scene.macs.toLocaleString('en')} multiply-accumulates`}${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
     const touch = matchMedia('(hover: none)').matches, how = scene.held === 'file' ? '' : 'how it was computed'
     byId('hint').textContent = touch ? `Tap a cell of a map: its value${how && `, ${how}`}.` : `Point at a cell of a map: its value, and what it reads.${how && ` Click: ${how}.`}`

@@ -69,6 +69,9 @@ export class Words {
     return this.starts.get(name)
   }
 
+  /** The first column of a stage's maps behind the end of the sentence; -1 without one. */
+  end(stage) { const [, d, h, w] = this.net.values.get(stage.shown).shape; return d * h > 1 || w === 1 ? -1 : this.columns(stage.shown).findIndex(start => start >= this.words.length) }
+
   phrase(layer, unit) { return this.quoted(this.trace(layer, unit).span) }
 
   /** The box of the input that a unit rests on, of a maximum its winner alone. */
@@ -84,11 +87,9 @@ export class Words {
     this.marks.replaceChildren()
     for (const name of ['width', 'height']) this.marks.setAttribute(name, String(diagram[name]))
     for (const stage of diagram.stages) {
-      const [, d, h, w] = net.values.get(stage.shown).shape
-      if (stage.bare || stage.block || d * h > 1 || w === 1) continue
-      const wide = stage.mapWidth / w, starts = this.columns(stage.shown), end = starts.findIndex(start => start >= this.words.length), left = k => k * (stage.mapWidth + stage.across)
-      if (end >= 0) for (let k = 0; k < stage.columns; k++) svg('rect', { x: stage.x + left(k) + end * wide, y: stage.y, width: (w - end) * wide, height: stage.height, class: 'behind' }, this.marks)
-      if (!this.labels(stage)) continue
+      const [, , , w] = net.values.get(stage.shown).shape
+      if (stage.bare || stage.block || !this.labels(stage)) continue
+      const wide = stage.mapWidth / w, starts = this.columns(stage.shown), end = this.end(stage), left = k => k * (stage.mapWidth + stage.across)
       if (!stage.words) { stage.words = el('div', { className: 'above', ariaHidden: 'true' }); stage.box.append(stage.words) }
       const labels = Array.from({ length: stage.columns }, (_, k) => starts.map((start, i) => (this.words[start] === undefined ? '' : el('span', { style: `left:${left(k) + i * wide}px;width:${wide}px` }, this.words[start])))).flat()
       if (end >= 0) labels.push(el('span', { className: 'end', style: `left:${end * wide + 4}px` }, 'behind the end'))
