@@ -756,6 +756,9 @@ def test_the_first_screen_says_what_a_map_is_good_for(browser, lenet_file, touch
         assert hint.text_content().startswith(text)
         assert "how it was computed" in hint.text_content()
         assert hint.bounding_box()["y"] < 100
+        assert "zoom" not in hint.text_content()
+        page.locator("#space").click()
+        assert ("Two fingers: zoom" if touch else "Wheel: zoom") in hint.text_content()
 
 
 def test_a_long_title_leaves_room_for_the_facts(browser, tmp_path):

@@ -93,6 +93,20 @@ def test_places_behind_the_end_are_faint(page):
     assert np.array(page.locator(".stage canvas").first.evaluate(strongest)).min() > 100
 
 
+def test_of_wide_maps_the_name_and_the_kept_cell_are_seen(browser, tmp_path):
+    words = Contract(("bad", "good"), (60,), "text", (), (), vocabulary=VOCABULARY)
+    net = build(parse("embedding 17 6; conv 5 3; relu; adaptivemaxpool 1; flatten; linear 2"), (60,))
+    model = InspectedModel(Model(net, words))
+    path = View(NetworkScene.of(model, [Sample(SENTENCE, model.item(SENTENCE))])).save(tmp_path / "wide.html")
+    with opened(browser, path.as_uri(), viewport={"width": 1280, "height": 800}) as page:
+        for at in (2, 55):
+            assert page.evaluate("at => striate.open(`relu1:3:${at}`)", at)
+            room, name = page.locator("#network").bounding_box(), page.get_by_text("conv1", exact=True).bounding_box()
+            cell = page.locator(".diagram > svg rect[stroke='var(--accent)']").last.bounding_box()
+            assert room["x"] < cell["x"] < room["x"] + room["width"]
+            assert at > 2 or name["x"] > room["x"]
+
+
 @pytest.mark.parametrize("output", [0, 1])
 def test_filters_by_their_contribution(page, model, filters, output):
     page.get_by_role("button", name="Words").click()

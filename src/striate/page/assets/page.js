@@ -38,8 +38,7 @@ class Page {
     this.verdict()
     byId('title').textContent = byId('title').title = scene.title
     byId('facts').textContent = `${scene.input.shape.join('\u00d7')}${scene.input.kind === 'text' ? ' words' : ''} in, ${scene.parameters.toLocaleString('en')} parameters, ${scene.macs === null ? 'its forward cannot be followed: layers in the order in which they run' : `${scene.macs.toLocaleString('en')} multiply-accumulates`}${scene.notes.length ? ` \u00b7 ${scene.notes.join('; ')}` : ''}`
-    const touch = matchMedia('(hover: none)').matches, how = scene.held === 'file' ? '' : 'how it was computed'
-    byId('hint').textContent = touch ? `Tap a cell of a map: its value${how && `, ${how}`}.` : `Point at a cell of a map: its value, and what it reads.${how && ` Click: ${how}.`}`
+    this.hint(false)
     this.dark(this.state.dark)
     const on = { hover: (unit, event) => this.hover(unit, event), click: unit => this.pin(unit), fold: block => this.fold(() => (block.open = !block.open), block) }
     this.diagram = new Diagram(this.net, byId('network'), on)
@@ -107,6 +106,12 @@ class Page {
     if (room === this.room) return
     this.layout(moving)
     this.paint()
+  }
+
+  /** What can be done with the maps. @param {boolean} space */
+  hint(space) {
+    const touch = matchMedia('(hover: none)').matches, how = this.scene.held === 'file' ? '' : 'how it was computed', turn = touch ? ' Drag: turn it. Two fingers: zoom.' : ' Drag: turn it. Wheel: zoom.'
+    byId('hint').textContent = (touch ? `Tap a cell of a map: its value${how && `, ${how}`}.` : `Point at a cell of a map: its value, and what it reads.${how && ` Click: ${how}.`}`) + (space ? turn : '')
   }
 
   say(text, loud = false) { byId('banner').className = loud ? '' : 'quiet'; byId('banner').textContent = text }
@@ -266,7 +271,7 @@ class Page {
     this.arithmetic.show(found)
     this.panels.refresh()
     this.resized(true)
-    if (found) { this.bring(this.diagram.stageOf.get(found.layer)); this.uncover(found) }
+    if (found) { this.bring(this.diagram.stageOf.get(found.layer), this.diagram.cell(found)); this.uncover(found) }
     this.remark()
     this.legend()
     this.store()
@@ -281,10 +286,11 @@ class Page {
   /** Whether a layer is folded away. @param {string} layer */
   hides(layer) { const [outer] = this.diagram.blocks.around(layer); return !!outer && outer.column.last !== this.diagram.realOf.get(layer) }
 
-  /** Scrolls to a stage that is out of sight. */
-  bring(stage) {
+  /** Scrolls to a stage that is out of sight; of one that is wider than the room to its beginning, or as far as the cell. */
+  bring(stage, cell) {
     const box = byId('network')
-    if (stage.x < box.scrollLeft + 60 || stage.x + stage.width > box.scrollLeft + box.clientWidth - 60) box.scrollLeft = stage.x + stage.width / 2 - box.clientWidth / 2
+    if (cell && stage.width > box.clientWidth - 120) box.scrollLeft = Math.max(stage.x - 60, cell.x + 60 - box.clientWidth)
+    else if (stage.x < box.scrollLeft + 60 || stage.x + stage.width > box.scrollLeft + box.clientWidth - 60) box.scrollLeft = stage.x + stage.width / 2 - box.clientWidth / 2
   }
 
   /** On a narrow screen the arithmetic lies over the lower part: what is kept moves above it. */
@@ -372,6 +378,7 @@ class Page {
     if (into && this.net.held) this.paint()
     if (!this.space.show(into, still)) { byId('banner').className = ''; byId('banner').textContent = 'This browser has no WebGL 2, so the network stays flat.'; return }
     this.state.space = into
+    this.hint(into)
     byId('space').setAttribute('aria-pressed', String(into))
     this.store()
   }
