@@ -816,6 +816,7 @@ def test_units_are_reached_and_read_out_by_keyboard(browser, lenet_file):
     """From layer to layer, each time the strongest unit; on from a row of the arithmetic; a status says what it is."""
     with opened(browser, lenet_file.as_uri()) as page:
         until(page, "document.getElementById('said').textContent.startsWith('Prediction: ')")
+        assert page.locator("#said").text_content() == f"Prediction: {', '.join(answers(page))}"
         for key, layer in (("Period", "tanh1"), ("Period", "s2"), ("Period", "tanh3"), ("Comma", "s2")):
             page.keyboard.press(key)
             data = page.evaluate("name => striate.values(name).data", layer)

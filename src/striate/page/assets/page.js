@@ -476,7 +476,7 @@ class Page {
     address.write(this.state)
     if (this.told) parent.postMessage({ striate: this.state }, '*')
     clearTimeout(this.saying)
-    this.saying = setTimeout(() => { byId('said').textContent = this.pinned ? this.words(this.pinned) : this.answers ? `Prediction: ${this.answers.textContent}` : '' }, 500)
+    this.saying = setTimeout(() => { byId('said').textContent = this.pinned ? this.words(this.pinned) : this.answers ? `Prediction: ${[...this.answers.children].map(answer => answer.textContent).join(', ')}` : '' }, 500)
   }
 
   /** In the frame of a notebook's widget: does what Python says, and tells it the state. */
