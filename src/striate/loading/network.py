@@ -370,6 +370,8 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     is_path = "/" in text and not re.search("[;\n]", text)
     if is_path and (near := near_path(text)):
         raise SpecError(f"{text}: file not found{did_you_mean(near)}")
+    if other := re.match(r"(timm|torchvision|keras)[:.]", text):
+        raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     if (code := re.fullmatch(r"([\w./\\-]+)[:.](\w+)", text)) and not closest(code[2], OPS):
         file = code[1].replace(".", "/") + ".py"
         if Path(file).is_file() or ":" in text:
@@ -380,8 +382,6 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
 
         near = nearest(text, ZOO, "striate zoo lists the networks", "" if is_path else near_model(text))
         raise SpecError(f"unknown network {text!r}: not a zoo name, a file, a run's folder or a layer's text{near}")
-    if other := re.match(r"(timm|torchvision|keras):", text):
-        raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     graph = parse(text)
     return Network(text, "net", "text", graph, graph.input)
 
