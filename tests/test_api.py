@@ -135,7 +135,7 @@ def test_values_that_the_command_line_would_refuse(in_folder, settings, text):
         (lambda model: striate.export("lenet5", to=3), "--to 3: no such format; it is one of source"),
         (
             lambda model: striate.export(torch.nn.Linear(2, 3)),
-            "the Linear is a PyTorch module, of which no description",
+            "the Linear is a PyTorch module, which is Python code",
         ),
         (lambda model: striate.load(None), "got a NoneType for a model file"),
         (lambda model: striate.check(3), "got a int for a network"),

@@ -279,10 +279,10 @@ def test_the_built_in_sets_are_predicted(trained):
 
 def test_what_is_of_another_kind_is_said(in_folder, trained):
     (in_folder / "texts.csv").write_text("text,label\na film of some words,1\nanother film of words,0\n" * 4)
-    with pytest.raises(striate.DataError, match=r"texts\.csv line 2: the items are texts, and the model takes none"):
+    with pytest.raises(striate.DataError, match=r"texts\.csv line 2: this is a text, but the model takes no texts"):
         striate.predict(trained, "texts.csv")
     model = train((TEXTS, Y), "textcnn")
-    with pytest.raises(striate.DataError, match="digits train 0: the items are no texts, and the model takes texts"):
+    with pytest.raises(striate.DataError, match="digits train 0: this is no text, but the model takes texts"):
         striate.predict(model, open_data("digits"))
 
 

@@ -378,8 +378,8 @@ def test_no_run_to_go_on_with(in_folder):
     [
         ("conv 6 5", SpecError, "output 6x4x4 does not match the 10 classes of digits"),
         ("flatten; linear 7", SpecError, "output 7 does not match the 10 classes of digits"),
-        ("input 2x8x8; flatten; linear 10", SpecError, "takes 2x8x8, but images are 1, 3 or 4 channels"),
-        ("input 64; linear 10", SpecError, "takes 64, but images"),
+        ("input 2x8x8; flatten; linear 10", SpecError, "takes 2x8x8, but the data are images: 1, 3 or 4 channels"),
+        ("input 64; linear 10", SpecError, "takes 64 words or features, but the data are images"),
         ("conv 6 9; flatten; linear 10", ShapeError, "conv1: a 9x9 window does not fit its 8x8 input"),
         ("linear 10", ShapeError, "linear1: needs a flat input"),
         ("lenet", SpecError, "did you mean 'lenet5'"),

@@ -225,10 +225,10 @@ def test_only_classes_can_be_unknown(in_folder):
     x = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
     found = striate.train("flatten; linear 1", (x, x.mean((1, 2))), epochs=1, quiet=True)
     with pytest.raises(
-        RecipeError, match="only a model with one class per item answers unknown, this is for regression"
+        RecipeError, match="thresholds for 'unknown' are for models with one class per item, this one is for regression"
     ):
         striate.evaluate(found, (x, x.mean((1, 2))), coverage=0.9, split="test")
-    with pytest.raises(RecipeError, match="sets are of models with one class per item, this is for regression"):
+    with pytest.raises(RecipeError, match="sets are for models with one class per item, this one is for regression"):
         found.predict(x[0], sets=0.9)
 
 

@@ -31,6 +31,10 @@ class DataError(Error):
     """Data that cannot be read, or that cannot be learned from as it stands."""
 
 
+class TaskError(DataError):
+    """Data for another task than the one that was asked for."""
+
+
 class SeeError(Error):
     """A question that the inside of a network has no answer to: no such layer or unit, a method that does not apply."""
 
@@ -97,7 +101,7 @@ def did_you_mean(*names: str) -> str:
 
 def nearest(word: str, choices: Iterable[str], where: str = "", also: str = "") -> str:
     """The end of an error message about an unknown *word*: those that it begins, or the :func:`closest`, and what is
-    *also* near; else all of a few choices; else *where* they are listed, or the three nearest.
+    *also* near; else all of a few choices; else *where* they are listed, or some of them.
 
     >>> nearest("cnov", ["conv", "relu"]), nearest("vgg", ["vgg11", "vgg16", "lenet5"])
     ("; did you mean 'conv'?", "; did you mean 'vgg11' or 'vgg16'?")
@@ -112,7 +116,9 @@ def nearest(word: str, choices: Iterable[str], where: str = "", also: str = "") 
     if any((*near, also)):
         return did_you_mean(*near, also)
     if len(choices) > FEW:
-        return f"; {where or f'the nearest of {len(choices)} are ' + ', '.join(get_close_matches(word, choices, 3, 0))}"
+        near = get_close_matches(word, choices, 3)
+        some = f"the nearest of {len(choices)} are" if near else f"it is one of {len(choices)}, such as"
+        return f"; {where or f'{some} ' + ', '.join(near or choices[:4])}"
     return f"; it is one of {', '.join(choices)}" if choices else ""
 
 

@@ -147,6 +147,8 @@ def test_named_columns(tmp_path):
     assert open_data(path, text="words", label="sex").mode == "text"
     assert open_data(path, file="left", label="age", task="regression").task == "regression"
     assert "no column 'sx' for --label; did you mean 'sex'?" in refused(path, file="left", label="sx")
+    assert "no column 'qq' for --label; it is one of " in (said := refused(path, file="left", label="qq"))
+    assert "; it has" not in said
     assert "no column 'nothing' for --file" in refused(path, file="nothing")
     assert "give one of them" in refused(path, file="left", text="words")
     assert "--label names a column of a table; this data set is built in" in refused("digits", label="x")
@@ -210,7 +212,7 @@ def test_several_columns_that_may_be_meant(tmp_path, columns):
     rows = [[f"{i}.png", "mf"[i % 2], "uvw"[i % 3]] for i in range(12)]
     path = written(tmp_path / "t.csv", [["file", *columns], *rows])
     first, second = sorted(columns, key=lambda name: name == "sex")  # which is seldom what is to be learned
-    assert f"{first!r}, {second!r} could be what is to be learned; name the column: --label {first}" in refused(path)
+    assert f"the target could be any of {first!r}, {second!r}; name it: --label {first}" in refused(path)
     assert open_data(path, label=columns[1]).classes == ("u", "v", "w")
 
 

@@ -89,7 +89,7 @@ def test_the_sheet_shows_the_size_that_train_takes(photos, in_folder, monkeypatc
             2,
             "split is 'val2'; did you mean 'val'?",
         ),
-        (["digits", "--sheet", "a.txt"], 2, "a.txt: a contact sheet is an image; let its name end with one of .png"),
+        (["digits", "--sheet", "a.txt"], 2, "a.txt: the file must end in .png"),
         (["digits", "--sheet", "a.png", "--input", "8x8"], 4, "input must be channels, height, width, got [8, 8]"),
         (["digits", "--sheet", "a.png", "--augment", "shift=40"], 2, "shift=40 pixels is too far for images of 32x32"),
         ([""], 3, "DATA is empty; give a built-in name"),

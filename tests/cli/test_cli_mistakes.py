@@ -53,6 +53,12 @@ MISTAKES = {
     "no image opens": (["train", "broken"], 3, ["broken: none of a sample of 8 images can be read; the first: "]),
     "other classes in test": (["train", "sets"], 3, ["class folder(s) that the training split lacks: 'dogs'"]),
     "a model for data": (["train", MODEL], 3, ["not a format of data sets; give a built-in name"]),
+    "data of another task": (
+        ["evaluate", MODEL, "shapes:segmentation,n=8,test=8"],
+        3,
+        ["targets are for segmentation", "; the model is for classification, use data of that task"],
+    ),
+    "an argument for a verb that takes none": (["zoo", "resnet18"], 2, ["argument(s) (resnet18); it takes none"]),
     # the wrong net
     "a net not in the zoo": (
         ["train", "digits", "--net", "my-lenet5"], 2, ["unknown network 'my-lenet5'", "'lenet5'"],

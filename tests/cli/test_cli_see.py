@@ -101,7 +101,7 @@ MISTAKES = {
     "no convolution": (["filters", "MODEL", "linear1"], 2, "linear1 is a Linear, not a convolution"),
     "no such kernel": (["filters", "MODEL", "--channel", "9"], 2, "conv1 has the kernels 0 to 3"),
     "no such image": (["maps", "MODEL", "no.png"], 3, "no.png"),
-    "no unit": (["unit", "MODEL", "DIGIT", "conv1"], 2, "a unit is conv1:CHANNEL:Y:X"),
+    "no unit": (["unit", "MODEL", "DIGIT", "conv1"], 2, "conv1: expected conv1:CHANNEL:Y:X (4x6x6): channel 0-3"),
     "no such place": (["unit", "MODEL", "DIGIT", "conv1:0:99:0"], 2, "conv1:0:99:0 is outside conv1 (4x"),
     "a class for a unit": (["field", "MODEL", "digits", "3"], 2, "expected one unit, LAYER:CHANNEL:Y:X"),
     "a channel for a unit": (["field", "MODEL", "digits", "relu1:1"], 2, "expected one unit"),

@@ -191,11 +191,11 @@ def test_the_options_of_the_data_and_of_its_use(cli, in_folder, photos):
         (["--task", "segmentaton"], 2, "did you mean 'segmentation'?"),
         (["--channels", "2"], 2, "channels is 2, expected 1 (grey), 3 (RGB) or 4 (RGBA)"),
         (["--resize", "strech"], 2, "did you mean 'stretch'?"),
-        (["--input", "1x9"], 2, "takes 1x9, but images are 1, 3 or 4 channels, height and width"),
+        (["--input", "1x9"], 2, "takes 1x9, but the data are images: 1, 3 or 4 channels, height and width; use"),
         (["--augment", "strnog"], 2, "did you mean 'strong'?"),
         (["--balance", "weight"], 2, "did you mean 'weights'?"),
         (["--fraction", "0"], 2, "fraction must be a number above 0"),
-        (["--loss", "dice"], 2, "the loss dice is not for classification; use auto or crossentropy"),
+        (["--loss", "dice"], 2, "the loss dice is not for classification; use auto, crossentropy"),
     ],
 )
 def test_their_mistakes(cli, in_folder, words, code, text):

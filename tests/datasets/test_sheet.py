@@ -194,9 +194,7 @@ def test_the_files_format_goes_by_its_name(tmp_path):
         (tmp_path / name).write_bytes(image_bytes(page, tmp_path / name))
         with Image.open(tmp_path / name) as written:
             assert written.format == format
-    with pytest.raises(
-        RecipeError, match=r"sheet.pdf: a contact sheet is an image; let its name end with one of .png, .jpg"
-    ):
+    with pytest.raises(RecipeError, match=r"sheet.pdf: the file must end in .png or .jpg"):
         image_bytes(page, tmp_path / "sheet.pdf")
 
 

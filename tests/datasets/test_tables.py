@@ -323,7 +323,8 @@ BAD = {
     ),
     "a number missing among labels": (
         "file,label\na.png,0.5\nb.png,\na.png,\nb.png,0.25\n",
-        "TABLE: line 3: the number in the column 'label' is empty (so in 1 more line: 4)" + CORRECT,
+        "TABLE: line 3: the number in the column 'label' is empty (so in 1 more line: 4); correct or remove it; if "
+        "these are classes, use --task classification",
     ),
     "always the same number": (
         "file,age\na.png,3\nb.png,3\n",

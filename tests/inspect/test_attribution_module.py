@@ -110,7 +110,7 @@ def test_the_module_is_as_it_was_after_a_fault(method: Callable[..., Attribution
         method(net, x, 99)
     assert same(before, state(net))
     net.fault = False
-    with pytest.raises(SeeError, match="class 99: the model has 3 classes, 0 to 2"):
+    with pytest.raises(SeeError, match="no output 99: the model has 3 outputs, 0 to 2"):
         method(net, x, 99)
     assert same(before, state(net))
 

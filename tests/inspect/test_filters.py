@@ -70,7 +70,7 @@ def test_mistakes():
     for module, layer, message in (
         (nn.Linear(2, 2), None, "has no convolution"),
         (net(), "4", "4 is a Linear, not a convolution; convolutions: 0, 2"),
-        (net(), "9", r"no layer named '9'; it is one of 0, 2; convolutions: 0, 2"),
+        (net(), "9", r"no convolution named '9'; it is one of 0, 2"),
     ):
         with pytest.raises(SeeError, match=message):
             kernels_of(module, layer)

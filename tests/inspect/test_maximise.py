@@ -127,7 +127,7 @@ MISTAKES = {
     ),
     "class": (
         lambda: maximise(striate.build(striate.parse("input 1x8x8; flatten; linear 3")), Target("", (3,)), (1, 8, 8)),
-        "class 3: the model has 3 classes, 0 to 2",
+        "no output 3: the model has 3 outputs, 0 to 2",
     ),
     "target": (lambda: named_target("conv:x", ("cat",)), "expected a class"),
     "class name": (lambda: named_target("cta", ("cat",)), "no class named 'cta'; did you mean 'cat'"),

@@ -154,7 +154,7 @@ def test_how_the_cells_of_a_map_lie_on_the_image_is_said(net, where):
 
 MISTAKES = {
     "method": ({"method": "gradcm"}, "did you mean 'grad_cam'"),
-    "class": ({"target": "11"}, "class 11: the model has 10 classes, 0 to 9"),
+    "class": ({"target": "11"}, "no output 11: the model has 10 outputs, 0 to 9"),
     "layer": ({"layer": "conv2"}, "did you mean 'conv1'"),
     "layer of the input": ({"method": "gradient", "layer": "conv1"}, "gradient maps the input"),
 }

@@ -124,7 +124,7 @@ def test_a_recipe_written_before_a_setting_was_there_is_still_read():
 def test_an_unknown_setting_gets_the_nearest():
     with pytest.raises(RecipeError, match="no setting named 'momenta'; did you mean 'momentum'"):
         Recipe.from_dict({"momenta": 1})
-    with pytest.raises(RecipeError, match="no setting named 'nonsense'; the nearest of 31 are"):
+    with pytest.raises(RecipeError, match="no setting named 'nonsense'; it is one of 31, such as epochs, "):
         Recipe.from_dict({"nonsense": "sgd"})
 
 

@@ -28,7 +28,7 @@ def test_auto_is_the_first_of_the_tasks_losses_and_no_other_tasks_are_taken(task
         if name in TASKS[task].losses:
             assert loss_name(Recipe(loss=name), task) == name
         else:
-            with pytest.raises(RecipeError, match=f"the loss {name} is not for {task}; use auto or ".replace("+", ".")):
+            with pytest.raises(RecipeError, match=f"the loss {name} is not for {task}; use auto, ".replace("+", ".")):
                 loss_of(Recipe(loss=name), task)
 
 

@@ -150,7 +150,7 @@ def test_a_module_and_a_model(trained):
     network = open_network(module, input=(1, 8, 8))
     assert (network.origin, network.graph, network.input, network.module) == ("module", None, (1, 8, 8), module)
     assert network.check().parameters == 40
-    with pytest.raises(SpecError, match="the Sequential is a PyTorch module, of which no description"):
+    with pytest.raises(SpecError, match="the Sequential is a PyTorch module, which is Python code already"):
         network.description()
     with pytest.raises(ModelError, match="the Sequential is a module, not a model"):
         network.model  # noqa: B018

@@ -156,7 +156,7 @@ def test_the_input_must_be_said(cli, file):
 def test_code_has_no_description(file):
     network = open_network("my_net.py:Net")
     assert network.has_weights
-    with pytest.raises(SpecError, match=r"my_net.py:Net is a PyTorch module, of which no description is known"):
+    with pytest.raises(SpecError, match=r"my_net.py:Net is a PyTorch module, which is Python code already"):
         network.description()
     assert open_network("my_net.py:words").description() == lower(Seq(Conv(6, 3)))
 

@@ -158,7 +158,7 @@ def test_a_new_task_is_trained_evaluated_and_predicted(ordinal, tmp_path):
 
 
 def test_it_is_refused_what_is_another_tasks(ordinal):
-    with pytest.raises(ValueError, match="the loss hinge is not for ordinal; use auto or at-least"):
+    with pytest.raises(ValueError, match="the loss hinge is not for ordinal; use auto, at-least"):
         prepare("digits", "flatten; linear 10", settings={"loss": "hinge"}, task="ordinal")
     with pytest.raises(ValueError, match="the 10 grades of digits; end the network with: flatten; linear 10"):
         prepare("digits", "flatten; linear 9", task="ordinal")

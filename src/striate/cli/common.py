@@ -194,7 +194,9 @@ class Verb(typer.core.TyperCommand):
             _reword(error)
             if (message := getattr(error, "message", "")).startswith("Got unexpected extra argument"):
                 net = "a network is given with --net, " if any("--net" in p.opts for p in self.params) else ""
-                error.message = f"{message}; {net}what has spaces in it goes in quotes: 'conv 6 5; relu'"  # type: ignore[attr-defined]
+                quotes = any(p.param_type_name == "argument" for p in self.params)
+                why = f"; {net}what has spaces in it goes in quotes: 'conv 6 5; relu'" if quotes else "; it takes none"
+                error.message = message + why  # type: ignore[attr-defined]
             raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

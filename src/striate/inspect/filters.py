@@ -136,7 +136,7 @@ def kernels_of(module: nn.Module, layer: str | None = None, channel: int | None 
     name = names[0] if layer is None else layer
     parts = dict(module.named_modules())
     if name not in parts:
-        raise SeeError(f"no layer named {name!r}{nearest(name, names)}; convolutions: {listed(names, 12)}")
+        raise SeeError(f"no convolution named {name!r}{nearest(name, names)}")
     part = parts[name]
     if not isinstance(part, CONVOLUTIONS):
         kind = f"an {type(part).__name__}" if type(part).__name__[0] in "AEIOU" else f"a {type(part).__name__}"

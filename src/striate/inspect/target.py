@@ -110,7 +110,9 @@ def target_score(values: Tensor, target: Target) -> Tensor:
     shape, index = tuple(values.shape[1:]), target.index
     if len(index) not in (1, len(shape)) or any(not 0 <= i < n for i, n in zip(index, shape, strict=False)):
         if not target.layer and len(shape) == 1:
-            raise SeeError(f"class {target.index[0]}: the model has {counted(shape[0], 'class')}, 0 to {shape[0] - 1}")
+            raise SeeError(
+                f"no output {target.index[0]}: the model has {counted(shape[0], 'output')}, 0 to {shape[0] - 1}"
+            )
         raise SeeError(outside(str(target), target.layer or "the output", shape))
     at: tuple[slice | int, ...] = (slice(None), *index)
     found = values[at]

@@ -224,8 +224,11 @@ def _check_position(call: LayerCall, position: tuple[int, ...]) -> None:
     shape = tuple(call.output.shape[1:])
     if len(position) != len(shape) or not all(0 <= p < n for p, n in zip(position, shape, strict=True)):
         axes = {1: "FEATURE", 2: "CHANNEL:X", 3: "CHANNEL:Y:X"}.get(len(shape), "CHANNEL:Z:Y:X")
-        form = f"; a unit is {call.name}:{axes}" * (len(position) != len(shape))
-        raise SeeError(outside(":".join(map(str, (call.name, *position))), call.name, shape) + form)
+        unit = ":".join(map(str, (call.name, *position)))
+        fault = outside(unit, call.name, shape)
+        if len(position) != len(shape):
+            fault = f"{unit}: expected {call.name}:{axes}{fault.removeprefix(f'{unit} is outside {call.name}')}"
+        raise SeeError(fault)
 
 
 _Window = tuple[np.ndarray, np.ndarray | None, float | None, tuple[int, ...]]

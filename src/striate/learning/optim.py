@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.errors import RecipeError
+from striate.errors import RecipeError, listed
 from striate.learning.recipe import Recipe
 from striate.tasks import CLASSIFICATION, Task, task_named
 from striate.tasks.scoring import Loss, scoring_of
@@ -218,7 +218,7 @@ def loss_name(recipe: Recipe, task: Task | str = CLASSIFICATION) -> str:
     if recipe.loss == "auto":
         return task.default_loss(recipe.balance)
     if recipe.loss not in task.losses:
-        raise RecipeError(f"recipe: the loss {recipe.loss} is not for {task}; use auto or {' or '.join(task.losses)}")
+        raise RecipeError(f"recipe: the loss {recipe.loss} is not for {task}; use {listed(['auto', *task.losses], 99)}")
     return recipe.loss
 
 

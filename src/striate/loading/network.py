@@ -102,7 +102,8 @@ class Network:
         if self.graph is not None:
             return self.graph
         raise SpecError(
-            f"{self.given} is a PyTorch module, of which no description is known; give a network as text or a Seq"
+            f"{self.given} is a PyTorch module, which is Python code already; give a network as text or a Seq, or make "
+            "a model of it with its weights: striate weights FILE.py:NAME WEIGHTS"
         )
 
     @cached_property

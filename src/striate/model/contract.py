@@ -235,7 +235,9 @@ class Contract:
             RecipeError: None is known.
         """
         if not self.task.exclusive:
-            raise RecipeError(f"sets are of models with one class per item, this is for {self.task}; omit it")
+            raise RecipeError(
+                f"prediction sets are for models with one class per item, this one is for {self.task}; omit sets"
+            )
         known = [least for level, least in self.sets if level >= coverage - 1e-9]
         if known and coverage > 0:
             return known[0]

@@ -136,8 +136,8 @@ def _named(inputs: Inputs, names: Sequence[str], contract: Contract) -> Iterator
     """Inputs as items; DataError where they are texts and the model takes none, or the other way round."""
     for source, name in zip(inputs, names, strict=True):
         if isinstance(source, str) != (contract.mode == "text"):
-            came, expected = ("texts", "none") if isinstance(source, str) else ("no texts", "texts")
-            raise DataError(f"{name}: the items are {came}, and the model takes {expected}; use such data")
+            came, takes = ("a text", "no texts") if isinstance(source, str) else ("no text", "texts")
+            raise DataError(f"{name}: this is {came}, but the model takes {takes}")
         yield Item(source, name, source if isinstance(source, str) else None)
 
 

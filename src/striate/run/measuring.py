@@ -17,7 +17,7 @@ from striate.datasets.mask_recipe import read_mask
 from striate.datasets.open import Fetching, named_parts
 from striate.datasets.sources.archives import as_given
 from striate.datasets.sources.mask_values import with_earlier_names
-from striate.errors import DataError, counted, listed, shape_text
+from striate.errors import DataError, TaskError, counted, listed, shape_text
 from striate.metrics import Scores
 from striate.model.contract import IGNORE, IMAGES, Contract
 from striate.model.image import header
@@ -143,11 +143,12 @@ def parts_for(
     Raises:
         DataError: The data are for another task, have classes that the model does not know, or no such split.
     """
-    dataset = open_data(
-        data,
-        **options | {"task": model.contract.task, "value_range": model.contract.value_range or None},
-        progress=fetching,
-    )
+    given = options | {"task": model.contract.task, "value_range": model.contract.value_range or None}
+    try:
+        dataset = open_data(data, **given, progress=fetching)
+    except TaskError as error:  # whose way out would be another task
+        what = str(error).rpartition("; ")[0]
+        raise DataError(f"{what}; the model is for {model.contract.task}, use data of that task") from None
     dataset = with_earlier_names(dataset, model.contract.classes)
     say_skipped(dataset.skipped, "without a readable file or a target", "item", say)
     contract, where = model.contract, str(data) if isinstance(data, str | Path) else dataset.name

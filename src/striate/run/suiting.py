@@ -114,7 +114,11 @@ def fitted(graph: Graph, dataset: DataSet, name: str) -> Graph:
     assert input is not None
     shown, who = shape_text(input), _subject(name)
     if dataset.mode in IMAGES and (len(input) != 3 or input[0] not in OF_CHANNELS):
-        raise SpecError(f"{who} takes {shown}, but images are 1, 3 or 4 channels, height and width")
+        flat = " words or features" * (len(input) == 1)
+        raise SpecError(
+            f"{who} takes {shown}{flat}, but the data are images: 1, 3 or 4 channels, height and width; use a network "
+            "for images"
+        )
     if dataset.mode == "channels" and (len(input) != 3 or input[0] != dataset.input[0]):
         raise SpecError(f"{who} takes {shown}, but the images have {dataset.input[0]} channels, height and width")
     if dataset.mode == "values" and input != dataset.input:

@@ -114,7 +114,9 @@ def choose_threshold(
     """
     task = model.contract.task
     if not task.exclusive:
-        raise RecipeError(f"only a model with one class per item answers unknown, this is for {task}; omit the option")
+        raise RecipeError(
+            f"thresholds for 'unknown' are for models with one class per item, this one is for {task}; omit them"
+        )
     fit_sureness(model, val)
     scores, targets = scored(model, val)
     log_p = log_softmax(scores, model.contract.temperature)

@@ -76,7 +76,7 @@ def image_bytes(image: Image.Image, path: Path) -> bytes:
     """
     file = BytesIO()
     if path.suffix.lower() not in FORMATS:
-        raise RecipeError(f"{path}: a contact sheet is an image; let its name end with one of {', '.join(FORMATS)}")
+        raise RecipeError(f"{path}: the file must end in {' or '.join(FORMATS)}")
     image.save(file, FORMATS[path.suffix.lower()], quality=90)
     return file.getvalue()
 

@@ -232,8 +232,8 @@ def _targets(table: CsvTable, taken: Sequence[str], source: str) -> tuple[tuple[
     if names and len(names) + len(changing) > 1:
         several = sorted([*names, *changing], key=lambda name: (name in _ABOUT_PEOPLE, table.columns.index(name)))
         raise DataError(
-            f"{table.heading}: {listed_quoted(map(table.title, several))} could be what is to be "
-            f"learned; name the column: --label {_quoted(table.title(several[0]))}"
+            f"{table.heading}: the target could be any of {listed_quoted(map(table.title, several))}; name it: "
+            f"--label {_quoted(table.title(several[0]))}"
         )
     return tuple(changing or numbers or left), False
 
@@ -248,10 +248,7 @@ def _named(table: CsvTable, titles: str, option: str) -> tuple[str, ...]:
     names = (whole,) if whole in table.columns else tuple(name.strip().lower() for name in titles.split(","))
     for name in names:
         if name not in table.columns:
-            raise DataError(
-                f"{table.path}: no column {name!r} for --{option}{nearest(name, table.columns)}; it has "
-                f"{listed_quoted(table.titles, 10)}"
-            )
+            raise DataError(f"{table.path}: no column {name!r} for --{option}{nearest(name, table.titles)}")
     return names
 
 

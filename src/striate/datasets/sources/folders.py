@@ -234,7 +234,7 @@ def _check_train(folder: Path, classes: Classes) -> None:
             images = [path for path in folder_contents(folder)[1] if is_image(path)]
             there = f"{counted(direct, 'image')} directly in it, which have no class{offer(folder, images)}"
             there += _parent_of_classes(folder)
-            raise DataError(f"{folder}: {there}; {_LAYOUT}")
+            raise DataError(f"{folder}: {there}; {'or ' * (';' in there)}{_LAYOUT}")
         there = "".join(f"; {note}" for note in skipped(folder))
         way = next((way for kinds, way in _OTHER_KINDS.items() if _contains(folder, kinds)), _LAYOUT)
         raise DataError(f"{folder}: no images in it (.jpg, .png, ...){there}; {way}")

@@ -16,7 +16,7 @@ from striate.datasets.sources.folders import typical
 from striate.datasets.sources.folders_splits import split_role
 from striate.datasets.sources.mask_values import UNEVEN, split_masks, unevenness
 from striate.datasets.sources.masks import Pairs, mask_data
-from striate.errors import DataError, counted, listed
+from striate.errors import DataError, TaskError, counted, listed
 from striate.model.image import header
 from striate.tasks import CLASSIFICATION, MULTILABEL, Task
 
@@ -115,7 +115,7 @@ def annotated_data_set(
         data = mask_data(folder, pairs, looked, f"from the outlines in {what}", notes, values, used)
         return replace(data, skipped=tuple(skipped))
     if task is not None and task.per_pixel:
-        raise DataError(f"{folder}: {what} have boxes only, and masks need outlines; use --task multilabel")
+        raise TaskError(f"{folder}: {what} have boxes only, and masks need outlines; use --task multilabel")
     numbers = {label: n for n, label in enumerate(classes)}
     found = {
         split: [(row.image, [numbers[one.label] for one in row.objects]) for row in of] for split, of in splits.items()
@@ -142,7 +142,7 @@ def _labelled(
     single = all(len({*of}) <= 1 for found in splits.values() for _, of in found)
     task = task or (CLASSIFICATION if single else MULTILABEL)
     if task.exclusive and not single:
-        raise DataError(f"{folder}: an image has objects of several classes; use --task multilabel")
+        raise TaskError(f"{folder}: an image has objects of several classes; use --task multilabel")
     parts = {}
     for split, found in splits.items():
         kept = [(path, of) for path, of in found if of or not task.exclusive]

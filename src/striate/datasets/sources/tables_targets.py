@@ -164,6 +164,8 @@ def _is_no_number(cell: str) -> bool:
 
 def _about_numbers(columns: Sequence[str]) -> str:
     """The way out where something in the *columns* is no number."""
+    if {*columns} & {*LABELS}:
+        return "correct or remove it; if these are classes, use --task classification"
     near = [name for name in columns if name not in LABELS and closest(name, LABELS)]
     meant = f"if {near[0]!r} contains classes, call it label" if near else "a column of classes is called label"
     meant += f", or {'name it' if near else 'is named'} with --label {near[0] if near else 'COLUMN'}"

@@ -12,7 +12,7 @@ import numpy as np
 from striate.datasets.dataset import DataSet
 from striate.datasets.sources.mask_values import binary_names
 from striate.datasets.sources.rows import is_whole, parse_number
-from striate.errors import DataError, RecipeError, listed
+from striate.errors import DataError, RecipeError, TaskError, listed
 from striate.model.contract import IGNORE, IMAGES, OF_CHANNELS
 from striate.tasks import CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, TASKS, Task
 
@@ -201,7 +201,7 @@ def as_task(dataset: DataSet, task: Task | None) -> DataSet:
         return replace(dataset, task=task, why=why)
     convert = _CONVERSIONS.get((dataset.task, kind))
     if convert is None:
-        raise DataError(
+        raise TaskError(
             f"{dataset.name}: its targets are for {dataset.task} ({dataset.why}), not for {task}; omit --task"
             + (f", or use shapes:{task}" if dataset.name == "shapes" else "")
         )
@@ -238,7 +238,7 @@ def _classes_to_values(data: DataSet, labels: Labels) -> Converted:
     values = [parse_number(name) for name in data.classes]
     bad = [name for name, v in zip(data.classes, values, strict=True) if v is None or not np.isfinite(v)]
     if bad:
-        raise DataError(
+        raise TaskError(
             f"{data.name}: the class {bad[0]!r} is not a number, so its task cannot be regression; use --task "
             f"classification"
         )
