@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from striate.errors import SeeError, nearest
+from striate.learning.modules import hooked
 from striate.threads import one_at_a_time
 
 
@@ -104,16 +105,6 @@ def capture(module: nn.Module, *layers: str, gradients: bool = False) -> Iterato
             hooks.append(layer.register_forward_pre_hook(_record_input(seen._inputs[name]), with_kwargs=True))
             hooks.append(layer.register_forward_hook(_record_output(seen._outputs[name], gradients)))
         yield seen
-
-
-@contextmanager
-def hooked(hooks: Iterable[RemovableHandle]) -> Iterator[None]:
-    """Removes *hooks* at the end, whatever happens."""
-    try:
-        yield
-    finally:
-        for handle in hooks:
-            handle.remove()
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.learning.head import minimise
-from striate.learning.modules import Scorer, evaluating, leading_tensor
+from striate.learning.modules import Scorer, evaluating, hooked, leading_tensor
 from striate.learning.optim import loss_of
 from striate.learning.recipe import Recipe
 from striate.tasks import Task
@@ -64,17 +64,13 @@ def item_features(module: nn.Module, inputs: Iterable[Tensor]) -> ItemFeatures:
     leaves = [part for part in module.modules() if not any(True for _ in part.children())]
     hooks = [part.register_forward_pre_hook(into) for part in leaves]
     hooks += [part.register_forward_hook(out_of) for part in leaves]
-    try:
-        with evaluating(module):
-            for x in inputs:
-                seen.clear()
-                module(x)
-                plain = x.flatten(1).float()  # where no part with weights was called with what it reads
-                head.append(seen.get("head", plain).cpu())
-                maps.append(seen.get("head maps", plain).cpu())
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked(hooks), evaluating(module):
+        for x in inputs:
+            seen.clear()
+            module(x)
+            plain = x.flatten(1).float()  # where no part with weights was called with what it reads
+            head.append(seen.get("head", plain).cpu())
+            maps.append(seen.get("head maps", plain).cpu())
     return ItemFeatures(torch.cat(head), torch.cat(maps))
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from striate.learning.modules import Scorer, evaluating
+from striate.learning.modules import Scorer, evaluating, hooked
 from striate.learning.optim import light, loss_of
 from striate.learning.recipe import Recipe
 from striate.learning.speed import Speed, scores_in
@@ -137,14 +137,10 @@ def _features(module: nn.Module, head: str, batches: Iterable[Batch], speed: Spe
     def catch(part: nn.Module, args: tuple[Tensor, ...]) -> None:
         found.append(args[0].float())
 
-    hook = module.get_submodule(head).register_forward_pre_hook(catch)
-    try:
-        with evaluating(module):
-            for x, y in batches:
-                scores_in(speed, module, x)
-                targets.append(y)
-                if sum(part.nbytes for part in found) > MOST:
-                    return None
-    finally:
-        hook.remove()
+    with hooked([module.get_submodule(head).register_forward_pre_hook(catch)]), evaluating(module):
+        for x, y in batches:
+            scores_in(speed, module, x)
+            targets.append(y)
+            if sum(part.nbytes for part in found) > MOST:
+                return None
     return torch.cat(found), torch.cat(targets)

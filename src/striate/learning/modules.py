@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from striate.errors import DataError
 from striate.tasks import CLASSIFICATION, Task, task_named
@@ -135,6 +136,16 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     with one_at_a_time(module), restored_modes(module):
         module.eval()
         yield
+
+
+@contextmanager
+def hooked(hooks: Iterable[RemovableHandle]) -> Iterator[None]:
+    """Removes *hooks* at the end, whatever happens."""
+    try:
+        yield
+    finally:
+        for handle in hooks:
+            handle.remove()
 
 
 @contextmanager

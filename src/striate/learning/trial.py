@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.learning.matmul import AVERAGES, CONVOLUTIONS, multiplies
-from striate.learning.modules import leading_tensor
+from striate.learning.modules import hooked, leading_tensor
 from striate.learning.recipe import Recipe
 from striate.learning.speed import Speed, scores_in, using_threads
 
@@ -78,13 +78,9 @@ class _Trial:
             same.append(names[part])
 
         hooks = [part.register_forward_pre_hook(note) for part in names]
-        try:
-            with using_threads(speed.threads), torch.no_grad():
-                torch.manual_seed(0)
-                scores = scores_in(exact, self.scores_of, self.x)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with hooked(hooks), using_threads(speed.threads), torch.no_grad():
+            torch.manual_seed(0)
+            scores = scores_in(exact, self.scores_of, self.x)
         slow: list[str] = []
         with using_threads(speed.threads):
             for x, same in kinds.values():
@@ -114,11 +110,8 @@ class _Trial:
         exact = replace(speed, precision="float32", float32_layers=(), matmul_layers=())
         few = _Trial(self.scores_of, self.module, _mean_square, self.x[:2])
         with using_threads(speed.threads):
-            try:
+            with hooked(hooks):
                 expected = few.step(exact) if hooks else None
-            finally:
-                for hook in hooks:
-                    hook.remove()
             if not found or expected is None:
                 return ()
             with replace(exact, matmul_layers=tuple(found)).applied(self.module):

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from striate.analysis import Report, analyse, infer
 from striate.errors import Error, SeeError, shape_text
 from striate.inspect.attribution.probe import first_tensor
-from striate.inspect.capture import LayerCall, hooked, layer_calls
+from striate.inspect.capture import LayerCall, layer_calls
 from striate.inspect.models.inspected import InspectedModel
 from striate.learning import evaluating
+from striate.learning.modules import hooked
 from striate.net import Net
 from striate.net.layers import layer as torch_layer
 from striate.net.read import read_all

@@ -13,8 +13,9 @@ from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.probe import Probe, derivative, probing
 from striate.inspect.attribution.result import Attribution
 from striate.inspect.attribution.target_layer import pick_layer
-from striate.inspect.capture import find_layer, hooked
+from striate.inspect.capture import find_layer
 from striate.inspect.target import TargetLike
+from striate.learning.modules import hooked
 from striate.tasks import CLASSIFICATION, Task
 
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from striate.errors import SeeError
 from striate.inspect.attribution.probe import Probe, probing
 from striate.inspect.attribution.result import Attribution, resize_to_input
-from striate.inspect.capture import hooked, takes_hooks
+from striate.inspect.capture import takes_hooks
 from striate.inspect.target import TargetLike
+from striate.learning.modules import hooked
 from striate.metrics.residuals import spearman
 from striate.tasks import CLASSIFICATION, Task
 from striate.threads import one_at_a_time

@@ -12,8 +12,9 @@ from torch.autograd.graph import Node
 
 from striate.errors import SeeError, shape_text
 from striate.inspect.attribution.probe import Probe, probing
-from striate.inspect.capture import hooked, takes_hooks
+from striate.inspect.capture import takes_hooks
 from striate.inspect.target import TargetLike
+from striate.learning.modules import hooked
 from striate.tasks import CLASSIFICATION, Task
 
 # what has no positions, or has them in another order: words and features come last in what these give
