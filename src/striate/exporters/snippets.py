@@ -78,18 +78,23 @@ def _of_images(contract: Contract, language: str) -> dict[str, str]:
         "MODE": (_IN_RANGE if contract.value_range else _DEEP)
         + ("" if contract.mode == "RGBA" else _ON_BLACK)
         + f'image = image.convert("{contract.mode}")',
-        "METHOD": contract.interpolation.upper(),
         "CHANNELS": str(channels),
         "HEIGHT": str(height),
         "WIDTH": str(width),
     }
-    rule = contract.resize if contract.scale_to is None else "scale"
-    place, weights = (
-        (_PYTHON[rule], "") if language == "python" else (_placing(rule, language), _weights(contract, language))
-    )
-    for name, value in (("W", width), ("H", height), ("S", contract.scale_to), ("MODE", contract.mode)):
-        place = re.sub(rf"\${name}\b", str(value), place)
-    return words | {"PLACE": place, "WEIGHTS": weights}
+    weights = "" if language == "python" else _weights(contract, language)
+    return words | {"PLACE": placing(contract, language), "WEIGHTS": weights}
+
+
+def placing(contract: Contract, language: str = "python") -> str:
+    """The lines that bring an ``image`` into the network's input, by the contract's rule."""
+    _, height, width = contract.input
+    method = f"Image.Resampling.{contract.interpolation.upper()}"
+    text = _PLACES[language][contract.resize if contract.scale_to is None else "scale"]
+    about = {"W": width, "H": height, "S": contract.scale_to, "MODE": contract.mode, "METHOD": method}
+    for name, value in about.items():
+        text = re.sub(rf"\${name}\b", str(value), text)
+    return text
 
 
 # ------------------------------------------------------------------------------------------------------------- Python
@@ -109,22 +114,22 @@ _IN_RANGE = """if image.mode.startswith(("I", "F")):  # more than 8 bits: the ra
     image = Image.fromarray(np.rint(values).astype(np.uint8))
 """
 _PYTHON = {
-    "stretch": "image = image.resize(($W, $H), method)",
-    "crop": """w, h = min(width, height * $W / $H), min(height, width * $H / $W)
-x, y = (width - w) / 2, (height - h) / 2
-image = image.resize(($W, $H), method, (x, y, x + w, y + h))""",
-    "fit": """scale = min($W / width, $H / height)
+    "stretch": "image = image.resize(($W, $H), $METHOD)",
+    "crop": "image = ImageOps.fit(image, ($W, $H), $METHOD)",
+    "fit": """width, height = image.size
+scale = min($W / width, $H / height)
 inside = max(1, round(width * scale)), max(1, round(height * scale))
 canvas = Image.new("$MODE", ($W, $H))  # black around it
-canvas.paste(image.resize(inside, method), (($W - inside[0]) // 2, ($H - inside[1]) // 2))
+canvas.paste(image.resize(inside, $METHOD), (($W - inside[0]) // 2, ($H - inside[1]) // 2))
 image = canvas""",
-    "scale": """w, h = min(width, 8 * height), min(height, 8 * width)  # of a strip its middle
+    "scale": """width, height = image.size
+w, h = min(width, 8 * height), min(height, 8 * width)  # of a strip its middle
 left, top = round((width - w) / 2), round((height - h) / 2)
 image, width, height = image.crop((left, top, left + w, top + h)), w, h
 longer = int($S * max(width, height) / min(width, height))
 width, height = ($S, longer) if width <= height else (longer, $S)
 left, top = round((width - $W) / 2), round((height - $H) / 2)
-image = image.resize((width, height), method).crop((left, top, left + $W, top + $H))""",
+image = image.resize((width, height), $METHOD).crop((left, top, left + $W, top + $H))""",
 }
 _VALUES = {
     "values": "return np.load(item).astype(np.float32)  # a .npy file, its values as they were for training",
@@ -175,7 +180,7 @@ for (int i = 0; i < $AREA; i++) {
 for (int c = 0; c < count; c++) std::cout << CLASSES[c] << " " << pixels_of[c] / $AREA.0 << "\\n";""",
     "outputs": """for (const char* name : CLASSES) std::cout << name << " " << *output++ << "\\n";""",
 }
-_PLACES = {  # of JavaScript; of C++ the same with its own declarations
+_PLACES_JS = {  # of C++ the same with its own declarations
     "stretch": "const box = [0, 0, width, height], inside = [W, H], at = [0, 0];",
     "crop": """const w = Math.min(width, height * W / H), h = Math.min(height, width * H / W);
 const x = (width - w) / 2, y = (height - h) / 2;
@@ -210,14 +215,11 @@ const std::array<double, 4> box{double(left), double(top), double(left + w), dou
 const std::array<int, 2> inside{w <= h ? $S : longer, w <= h ? longer : $S};
 const std::array<int, 2> at{-half(inside[0] - W), -half(inside[1] - H)};""",
 }
+_PLACES = {"python": _PYTHON, "js": _PLACES_JS, "cpp": _PLACES_CPP}
 _FILTERS = {  # name: how far it reaches, in output pixels, and its value at the distance x
     "bilinear": (1, "x < 1 ? 1 - x : 0"),
     "bicubic": (2, "x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0"),
 }
-
-
-def _placing(rule: str, language: str) -> str:
-    return (_PLACES if language == "js" else _PLACES_CPP)[rule]
 
 
 def _weights(contract: Contract, language: str) -> str:

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, fields
-from textwrap import fill
+from textwrap import fill, indent
 
 from striate.analysis import analyse, infer
 from striate.errors import ShapeError, SpecError, shape_text
 from striate.exporters.classes import Writer
 from striate.exporters.code import HELPERS, WIDTH, quoted, wrapped
 from striate.exporters.groups import groups_of
+from striate.exporters.snippets import placing
 from striate.model.contract import IMAGES, SURENESS, Contract
-from striate.model.placing import LONGEST
 from striate.spec import Embedding, Graph, Opaque, Shape, Softmax
 
 MARK = "Written by striate export --to source"
@@ -130,38 +130,11 @@ def prepare(image: Image.Image) -> Tensor:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    image = {resized}
+{resized}
     pixels = torch.from_numpy(np.array(image)).view({height}, {width}, {channels})
     x = pixels.permute(2, 0, 1).unsqueeze(0).float().contiguous()
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (MEAN, STD))
     return x.div_(255).sub_(mean).div_(std)
-'''
-
-FIT = '''
-def inside(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The whole image on a canvas of that size, black around it."""
-    scale = min(width / image.width, height / image.height)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    canvas = Image.new(image.mode, (width, height))
-    canvas.paste(image.resize(size, {method}), ((width - size[0]) // 2, (height - size[1]) // 2))
-    return canvas
-'''
-
-MIDDLE = '''
-def middle(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The middle of the image."""
-    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
-    return image.crop((left, top, left + width, top + height))
-
-
-def shorter_side(image: Image.Image, size: int) -> Image.Image:
-    """The image in proportion, its shorter side of that size; of a strip, its middle."""
-    short, long = min(image.size), max(image.size)
-    if long > {longest} * short:
-        image = middle(image, min(image.width, {longest} * short), min(image.height, {longest} * short))
-        long = {longest} * short
-    other = int(size * long / short)
-    return image.resize((size, other) if image.width <= image.height else (other, size), {method})
 '''
 
 LOAD = '''
@@ -237,16 +210,7 @@ def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
         inputs = INPUTS.get(contract.mode, "(pixels / 255 - MEAN) / STD, resized")
         return LOAD.format(name=name, inputs=f", given {inputs}").strip("\n")
     channels, height, width = contract.input
-    method = f"Image.Resampling.{contract.interpolation.upper()}"
-    image = f'image.convert("{contract.mode}")'
-    if contract.scale_to is not None:
-        resized, helper = f"middle(shorter_side({image}, {contract.scale_to}), {width}, {height})", MIDDLE
-    elif contract.resize == "fit":
-        resized, helper = f"inside({image}, {width}, {height})", FIT
-    elif contract.resize == "crop":
-        resized, helper = f"ImageOps.fit({image}, ({width}, {height}), {method})", ""
-    else:
-        resized, helper = f"{image}.resize(({width}, {height}), {method})", ""
+    resized = indent(f'image = image.convert("{contract.mode}")\n{placing(contract)}', "    ")
     prepare = PREPARE.format(channels=channels, height=height, width=width, resized=resized)
     load = LOAD.format(name=name, inputs="")
     answer = ANSWER.format(
@@ -255,5 +219,4 @@ def _functions(contract: Contract, name: str, ends_in_softmax: bool) -> str:
         over=" / TEMPERATURE" if contract.temperature != 1 else "",
         listed="{listed}" if contract.threshold is None else KNOWN_OR_NOT,
     )
-    parts = [helper.format(method=method, longest=LONGEST), prepare, load, answer]
-    return "\n\n\n".join(part.strip("\n") for part in parts if part)
+    return "\n\n\n".join(part.strip("\n") for part in (prepare, load, answer))
