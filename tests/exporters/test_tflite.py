@@ -20,7 +20,7 @@ from striate.cli.export import _verified
 from striate.errors import SpecError
 from striate.exporters import FORMATS, ExportError, exported, standalone
 from striate.exporters.comparing import generated
-from striate.exporters.other_formats import is_own_tflite, write_tflite
+from striate.exporters.other_formats import write_tflite
 from striate.model.contract import Contract
 from striate.model.predictor import meaning
 
@@ -67,7 +67,7 @@ def test_only_its_own_file_is_overwritten(head: bytes, names: tuple[str, ...], o
                 archive.writestr(ZipInfo(name), "{}")
     path = tmp_path / "a.tflite"
     path.write_bytes(content.getvalue())
-    assert is_own_tflite(path) == ours
+    assert FORMATS["tflite"].is_own(path) == ours
     if not ours:
         with pytest.raises(SpecError, match=r"a.tflite: already exists, and was not written by this command"):
             write(model_of("regression"), path, "tflite")

@@ -12,15 +12,15 @@ import numpy as np
 from striate.errors import SpecError
 from striate.exporters.comparing import BATCHES, Running, Smaller, check_same, compare_file
 from striate.exporters.exported import Exported, ExportError, check_free
-from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, is_own_onnx, quantise_onnx, write_onnx
+from striate.exporters.onnx import OPSET, OnnxRunner, halve_onnx, onnx_names, quantise_onnx, write_onnx
 from striate.exporters.other_formats import (
     OpenvinoRunner,
     ProgramRunner,
     TfliteRunner,
     halve_openvino,
-    is_own_openvino,
-    is_own_program,
-    is_own_tflite,
+    openvino_names,
+    program_names,
+    tflite_names,
     write_openvino,
     write_program,
     write_tflite,
@@ -36,10 +36,19 @@ class Format:
     endings: tuple[str, ...]
     write: Callable[[Model, Path], None]
     run: Callable[[Path], Running]
-    is_own: Callable[[Path], bool]  # whether a file of this format is one that striate wrote
+    names: Callable[[Path], set[str]]  # of what a file has beside the network
     opset: int | None = None
     smaller: Mapping[str, Callable[[Path, Path, np.ndarray], None]] = field(default_factory=dict)  # by the kind
     batch_sizes: tuple[int, ...] = BATCHES  # in which its files are compared
+
+    def is_own(self, path: Path) -> bool:
+        """Whether the file at *path* is one of this format that striate wrote."""
+        try:
+            return {"striate", "contract"} <= self.names(path)
+        except ExportError:  # a package is missing
+            raise
+        except Exception:  # whatever a parser says of a file that is none
+            return False
 
     def size(self, path: Path) -> int:
         """Bytes of the files at *path*."""
@@ -47,12 +56,12 @@ class Format:
 
 
 FORMATS = {
-    "onnx": Format((".onnx",), write_onnx, OnnxRunner, is_own_onnx, OPSET, {"int8": quantise_onnx, "half": halve_onnx}),
+    "onnx": Format((".onnx",), write_onnx, OnnxRunner, onnx_names, OPSET, {"int8": quantise_onnx, "half": halve_onnx}),
     "openvino": Format(
-        (".xml", ".bin"), write_openvino, OpenvinoRunner, is_own_openvino, OPSET, {"half": halve_openvino}
+        (".xml", ".bin"), write_openvino, OpenvinoRunner, openvino_names, OPSET, {"half": halve_openvino}
     ),
-    "program": Format((".pt2",), write_program, ProgramRunner, is_own_program),
-    "tflite": Format((".tflite",), write_tflite, TfliteRunner, is_own_tflite, batch_sizes=(1,)),
+    "program": Format((".pt2",), write_program, ProgramRunner, program_names),
+    "tflite": Format((".tflite",), write_tflite, TfliteRunner, tflite_names, batch_sizes=(1,)),
 }
 
 

@@ -108,14 +108,9 @@ def quantise_onnx(path: Path, smaller: Path, calibration: np.ndarray) -> None:
         )
 
 
-def is_own_onnx(path: Path) -> bool:
-    """Whether the file at *path* is an ONNX model whose metadata contain a contract of striate."""
-    onnx = needed("onnx", "export")
-    try:
-        about = onnx.load(str(path), load_external_data=False).metadata_props
-    except Exception:  # whatever the parser says of a file that is none
-        return False
-    return {"striate", "contract"} <= {entry.key for entry in about}
+def onnx_names(path: Path) -> set[str]:
+    """What the metadata of the ONNX file at *path* have."""
+    return {entry.key for entry in needed("onnx", "export").load(str(path), load_external_data=False).metadata_props}
 
 
 class OnnxRunner:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
@@ -67,14 +67,10 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def is_own_tflite(path: Path) -> bool:
-    """Whether the file at *path* is a TFLite model with a contract of striate behind it."""
-    try:
-        with ZipFile(path) as archive:
-            names = {*archive.namelist()}
-    except BadZipFile:
-        return False
-    return path.read_bytes()[4:8] == b"TFL3" and {"striate", "contract"} <= names
+def tflite_names(path: Path) -> set[str]:
+    """What is packed behind the TFLite file at *path*."""
+    with ZipFile(path) as archive:
+        return {*archive.namelist()} if path.read_bytes()[4:8] == b"TFL3" else set()
 
 
 class TfliteRunner:
@@ -115,13 +111,9 @@ def halve_openvino(path: Path, smaller: Path, calibration: np.ndarray) -> None:
     openvino.save_model(openvino.Core().read_model(path), smaller, compress_to_fp16=True)
 
 
-def is_own_openvino(path: Path) -> bool:
-    """Whether the file at *path* is an OpenVINO model whose runtime information contains a contract of striate."""
-    try:
-        about = ElementTree.parse(path).find("rt_info/framework")
-    except (ElementTree.ParseError, UnicodeDecodeError, ValueError):
-        return False
-    return about is not None and {"striate", "contract"} <= {entry.tag for entry in about}
+def openvino_names(path: Path) -> set[str]:
+    """What the runtime information of the OpenVINO file at *path* has."""
+    return {entry.tag for entry in ElementTree.parse(path).iterfind("rt_info/framework/*")}
 
 
 class OpenvinoRunner:
@@ -151,14 +143,10 @@ def write_program(model: Model, path: Path) -> None:
         torch.export.save(program, path, extra_files=metadata(model))
 
 
-def is_own_program(path: Path) -> bool:
-    """Whether the file at *path* is a program of torch.export with a contract of striate beside it."""
-    try:
-        with ZipFile(path) as archive:
-            names = {name.partition("/")[2] for name in archive.namelist()}
-    except BadZipFile:
-        return False
-    return {"extra/striate", "extra/contract"} <= names
+def program_names(path: Path) -> set[str]:
+    """The extra files in the program of torch.export at *path*."""
+    with ZipFile(path) as archive:
+        return {name.partition("/extra/")[2] for name in archive.namelist()}
 
 
 class ProgramRunner:

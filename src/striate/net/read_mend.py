@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import gcd, isqrt, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import shape_text
-from striate.net.read_call import Record, each_input, one, spread, tensors
+from striate.net.read_call import each_input, one, spread, tensors
 from striate.spec import Conv, MaxPool
 from striate.spec.op import Pointwise
+
+if TYPE_CHECKING:
+    from striate.net.read_trace import Trace
 
 MIXERS = frozenset("softmax log_softmax softmin".split())
 FOLDS = frozenset(
@@ -47,22 +50,22 @@ class Mended:
 
 @dataclass
 class Attempt:
-    """A call to be mended: its name and arguments, the batch, the axes of the input, and the layer it is in."""
+    """A call to be mended: its name and arguments, the tracing, and the layer it is in."""
 
+    trace: Trace
     name: str
     func: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    batch: int
-    rank: int
     module: nn.Module | None
-    error: str
-    traced: Callable[..., Any]  # makes a call and writes it down
-    made: Callable[[Tensor, Tensor, Any], Tensor]  # notes that the first came of the second, by an op
-    first: Callable[[list[Tensor]], int]  # which of some tensors was computed first
-    given: Callable[[Tensor], bool]  # whether a tensor came of the input
-    made_by: Callable[[Tensor], Record | None]  # the part that computed it; None for an input of the net
-    convolves: bool  # whether a convolution ran before
+
+    @property
+    def batch(self) -> int:
+        return self.trace.batch
+
+    def given(self, x: Tensor) -> bool:
+        """Whether a tensor came of the input."""
+        return self.trace.value(x) is not None
 
     def get(self, place: int, key: str, default: Any = None) -> Any:
         """An argument, by its position or by its name."""
@@ -96,12 +99,12 @@ def _linear(a: Attempt) -> Mended | None:
         fix = f"Linear({flat}, {out})"
     elif flat == features:
         fix = "flatten before it: x.flatten(1)"
-        x = a.traced(Tensor.flatten, x, 1)
-    elif x.ndim == 3 and not (a.rank == 1 and a.convolves):  # the features of words or patches
+        x = a.trace.traced(Tensor.flatten, x, 1)
+    elif x.ndim == 3 and not (a.trace.rank == 1 and a.trace.convolves):  # the features of words or patches
         fix, flat = f"Linear({last}, {out})", last
     else:
         fix = f"Linear({flat}, {out}) behind x.flatten(1), in place of {last}"
-        x = a.traced(Tensor.flatten, x, 1)
+        x = a.trace.traced(Tensor.flatten, x, 1)
     new = weight if flat == features else weight.new_empty(out, flat)
     return Mended(said, fix, F.linear, (x, new, bias), weights=[(new, weight)], features=features)
 
@@ -118,7 +121,7 @@ def _conv(a: Attempt) -> Mended | None:
     said = f"{kind}({wanted}, {out}, ...) expects {wanted} channels, given {a.shape(x)}"
     if x.ndim == weight.ndim - 1 and a.kept(x) and wanted == 1:
         said = f"{kind}({wanted}, {out}, ...) needs an axis of channels, given {a.shape(x)}"
-        x = a.traced(Tensor.unsqueeze, x, 1)
+        x = a.trace.traced(Tensor.unsqueeze, x, 1)
         return Mended(said, "x.unsqueeze(1) before it", a.func, (x, weight, bias, *rest), _without(a.kwargs))
     if x.ndim == 2 and a.kept(x) and x.shape[1] % wanted == 0:  # flat features, which are to be a map
         axes = weight.ndim - 2
@@ -128,17 +131,17 @@ def _conv(a: Attempt) -> Mended | None:
             return None
         said = f"{kind}({wanted}, {out}, ...) expects a map, given {x.shape[1]}"
         sizes = (wanted, *[side] * axes)
-        x = a.traced(Tensor.reshape, x, (a.batch, *sizes))
+        x = a.trace.traced(Tensor.reshape, x, (a.batch, *sizes))
         fix = f"x.view(-1, {', '.join(map(str, sizes))}) before it"
         return Mended(said, fix, a.func, (x, weight, bias, *rest), _without(a.kwargs))
     if x.ndim != weight.ndim or not a.kept(x):
         return None
     given = x.shape[1]
     axis = next((i for i, n in enumerate(x.shape[2:], 2) if n == wanted), None)
-    if wanted <= 4 < given and axis is not None and a.made_by(x) is None:  # the channels of images
+    if wanted <= 4 < given and axis is not None and a.trace.made_by(x) is None:  # the channels of images
         order = [0, axis, *(i for i in range(1, x.ndim) if i != axis)]
         right = shape_text([x.shape[i] for i in order[1:]])
-        x = a.made(x.new_empty([x.shape[i] for i in order]), x, None)
+        x = a.trace.made(x.new_empty([x.shape[i] for i in order]), x, None)
         said = f"{kind}({wanted}, {out}, ...) expects {wanted} channels first"
         return Mended(said, f"--input {right}", a.func, (x, weight, bias, *rest), _without(a.kwargs))
     if given != wanted:
@@ -257,8 +260,11 @@ def _cat(a: Attempt) -> Mended | None:
         count, rest = len(others[0]), ", ".join(["-1"] * (others[0].ndim - 1))
 
         def each(t: Tensor) -> Tensor:
-            sizes = (a.batch, *t.shape[1:])
-            return t if a.kept(t) else a.traced(Tensor.expand, a.traced(Tensor.__getitem__, t, slice(0, 1)), sizes)
+            if a.kept(t):
+                return t
+            first = a.trace.traced(Tensor.__getitem__, t, slice(0, 1))
+            expanded: Tensor = a.trace.traced(Tensor.expand, first, (a.batch, *t.shape[1:]))
+            return expanded
 
         said = f"{shape_text(others[0].shape)} is for a batch of {count}"
         fix = f"t{'' if count == 1 else '[:1]'}.expand(x.size(0), {rest}) for it"
@@ -289,7 +295,7 @@ def _fitted(a: Attempt, parts: list[Tensor], sizes: list[tuple[int, ...]]) -> tu
         for n, m in reversed(list(zip(size, target, strict=True))):
             half = 0 if len(size) == 1 and _surplus(a, tensor, n - m) else (m - n) // 2
             pads += [half, m - n - half]
-        fitted.append(a.made(F.pad(tensor, pads), tensor, None))
+        fitted.append(a.trace.made(F.pad(tensor, pads), tensor, None))
         words.append(f"F.pad(x, {pads}) on the {ORDINALS[min(number, 4)]} tensor ({a.shape(tensor)})")
     return fitted, " and ".join(words)
 
@@ -315,7 +321,7 @@ def _binary(a: Attempt) -> Mended | None:
         if flat.ndim != 2 or flat.shape[1] != other.shape[1]:
             return None
         index = (slice(None), slice(None), *[None] * (other.ndim - 2))
-        shaped = a.traced(Tensor.__getitem__, flat, index)
+        shaped = a.trace.traced(Tensor.__getitem__, flat, index)
         fix = f"x[:, :, {', '.join(['None'] * (other.ndim - 2))}] for the {a.shape(flat)}"
         return Mended(said, fix, func, tuple(shaped if t is flat else t for t in given))
     if x.ndim < 3 or len(x.shape[2:]) > 3:
@@ -337,7 +343,7 @@ def _binary(a: Attempt) -> Mended | None:
 
 def _strided(a: Attempt, x: Tensor, y: Tensor) -> tuple[Tensor, str] | None:
     """Where the convolution behind *x* lacks the stride that the other branch has."""
-    made = a.made_by(x)
+    made = a.trace.made_by(x)
     while made is not None and isinstance(made.op, Pointwise) and len(made.inputs) == 1:
         made = made.inputs[0].now()
     if made is None or not isinstance(made.op, Conv) or not made.path or made.op.stride != 1:
@@ -345,13 +351,13 @@ def _strided(a: Attempt, x: Tensor, y: Tensor) -> tuple[Tensor, str] | None:
     ratio = _ratio(x, y)
     if not ratio or len(set(ratio)) > 1 or ratio[0] < 2:
         return None
-    pooled = a.made(x.new_empty(y.shape), x, MaxPool(1, ratio[0]))
+    pooled = a.trace.made(x.new_empty(y.shape), x, MaxPool(1, ratio[0]))
     return pooled, f"stride={ratio[0]} in {made.path}"
 
 
 def _surplus(a: Attempt, x: Tensor, more: int) -> bool:
     """Whether *x*, of signals, is longer by as much as a convolution behind it pads: a causal one, cut off nowhere."""
-    made = a.made_by(x)
+    made = a.trace.made_by(x)
     while made is not None and not isinstance(made.op, Conv) and len(made.inputs) == 1:
         made = made.inputs[0].now()
     if (
@@ -383,7 +389,7 @@ def _own_table(a: Attempt, x: Tensor, y: Tensor) -> Mended | None:
 
 def _ordered(a: Attempt, given: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The shortcut, which was computed first, and the other."""
-    i = a.first(given)
+    i = a.trace.first(given)
     return given[i], given[1 - i]
 
 
@@ -403,7 +409,7 @@ def _projected(a: Attempt, given: list[Tensor], said: str, func: Any, ratio: tup
     channels, rank = other.shape[1], shortcut.ndim - 2
     stride = one(ratio)
     new = shortcut.new_empty(other.shape)
-    projected = a.made(new, shortcut, Conv(channels, 1, stride))
+    projected = a.trace.made(new, shortcut, Conv(channels, 1, stride))
     more = "" if stride == 1 else f", stride={_plain(stride)}"
     fix = f"nn.Conv{rank}d({shortcut.shape[1]}, {channels}, 1{more}) on the shortcut ({a.shape(shortcut)})"
     return Mended(said, fix, func, tuple(projected if t is shortcut else t for t in given))
@@ -482,7 +488,7 @@ def _shuffle(a: Attempt) -> Mended | None:
     if x.ndim != 4 or not a.kept(x):
         return None
     channels = -(-x.shape[1] // factor**2) * factor**2
-    meant = a.made(x.new_empty(a.batch, channels, *x.shape[2:]), x, Conv(channels, 1))
+    meant = a.trace.made(x.new_empty(a.batch, channels, *x.shape[2:]), x, Conv(channels, 1))
     said = f"PixelShuffle({factor}) takes a multiple of {factor**2} channels, given {a.shape(x)}"
     return Mended(said, f"{channels} channels before it, in place of {x.shape[1]}", a.func, (meant, factor))
 

@@ -138,7 +138,7 @@ class Trace(Parts, TorchFunctionMode):
         if late and any(map(self.value, given)):
             self._made_late(late)
         if self.calls in self.unmix or (of_input and mixes(name, args, kwargs, given[0])):
-            meant = self._by(unmixed, name, func, args, kwargs, "")
+            meant = self._by(unmixed, name, func, args, kwargs)
             if meant:
                 return self._as_meant(meant)
         try:
@@ -167,9 +167,15 @@ class Trace(Parts, TorchFunctionMode):
         """That of the innermost module that runs and has one."""
         return next((f.path for f in reversed(self.frames) if f.path), "")
 
-    def _made_by(self, tensor: Tensor) -> Record | None:
+    def made_by(self, tensor: Tensor) -> Record | None:
+        """The part that computed it; None for an input of the net."""
         value = self.value(tensor)
         return value.record.now() if value and value.record.now() is not self.input else None
+
+    @property
+    def convolves(self) -> bool:
+        """Whether a convolution ran before."""
+        return any(isinstance(record.op, Conv) for record in self.records)
 
     def _made_late(self, late: list[Tensor]) -> None:
         """A layer, or parameters, that the forward makes itself."""
@@ -194,14 +200,6 @@ class Trace(Parts, TorchFunctionMode):
         made = made if layer is not None else f"nn.Parameter of {shapes}"
         self._said(f"made in forward: {count:,} parameters {what}", f"make {made} in __init__")
 
-    def _attempt(self, name: str, func: Any, args: Any, kwargs: Any, error: str) -> Attempt:
-        module = self.frames[-1].module if self.frames else None
-        return Attempt(
-            name, func, args, kwargs, self.batch, self.rank, module, error, traced=self._traced, made=self._made,
-            first=self._first, given=lambda t: self.value(t) is not None, made_by=self._made_by,
-            convolves=any(isinstance(r.op, Conv) for r in self.records),
-        )  # fmt: skip
-
     def _mended(self, name: str, func: Any, args: Any, kwargs: Any, error: Exception) -> Mended | None:
         """The call that was meant, where a rule knows it."""
         kind = type(error).__name__
@@ -210,14 +208,16 @@ class Trace(Parts, TorchFunctionMode):
         if rule is None or not any(map(self.value, given)) or self.mending > len(self.faults) + 8:
             return None
         self.mending += 1
-        return self._by(rule, name, func, args, kwargs, str(error))
+        return self._by(rule, name, func, args, kwargs)
 
-    def _by(self, rule: Callable[[Attempt], Mended | None], *call: Any) -> Mended | None:
+    def _by(
+        self, rule: Callable[[Attempt], Mended | None], name: str, func: Any, args: Any, kwargs: Any
+    ) -> Mended | None:
         """The call that was meant, by *rule*; what has to come before it, and before the layer that it is in, is none
         of the module's.
         """
         before = len(self.records)
-        meant = rule(self._attempt(*call))
+        meant = rule(Attempt(self, name, func, args, kwargs, self.frames[-1].module if self.frames else None))
         frame = next((f for f in self.frames if f.part), None)
         for record in self.records[before:]:
             record.added = True
@@ -226,11 +226,15 @@ class Trace(Parts, TorchFunctionMode):
                 frame.start = len(self.records)
         return meant
 
-    def _as_meant(self, meant: Mended) -> Any:
-        """Makes the call that was meant, and writes the fault down."""
-        for new, own in meant.weights:
+    def _stand_for(self, weights: list[tuple[Tensor, Tensor]]) -> None:
+        """Notes of tensors made here which of the module's they stand for."""
+        for new, own in weights:
             self.kept.append(new)
             self.made_of[id(new)] = self.made_of.get(id(own), frozenset())
+
+    def _as_meant(self, meant: Mended) -> Any:
+        """Makes the call that was meant, and writes the fault down."""
+        self._stand_for(meant.weights)
         line, before = line_now(), len(self.records)
         slip = Slip(meant.message, meant.fix, line, self._path(), meant.sizes, features=meant.features)
         self.faults.append(slip)
@@ -242,10 +246,11 @@ class Trace(Parts, TorchFunctionMode):
             slip.record.change += sum(n.numel() - o.numel() for n, o in meant.weights if self.parameters([o]))
         return out
 
-    def _traced(self, func: Any, *args: Any) -> Any:
+    def traced(self, func: Any, *args: Any) -> Any:
+        """Makes a call and writes it down."""
         return self.__torch_function__(func, (), args)
 
-    def _made(self, new: Tensor, source: Tensor, op: Op | None) -> Tensor:
+    def made(self, new: Tensor, source: Tensor, op: Op | None) -> Tensor:
         """Notes that *new* comes of *source*, by *op* (None: the same places at another size)."""
         value = self.value(source)
         assert value is not None
@@ -254,7 +259,7 @@ class Trace(Parts, TorchFunctionMode):
         self.bind(new, Value(record, shape))
         return new
 
-    def _first(self, given: list[Tensor]) -> int:
+    def first(self, given: list[Tensor]) -> int:
         """Which of the tensors was computed first."""
         order = {id(record): i for i, record in enumerate(self.records)}
         values = [self.value(t) for t in given]
@@ -300,10 +305,8 @@ class Trace(Parts, TorchFunctionMode):
         found = mended_layer(frame.module, args, self.batch)
         if found is None:
             return args
-        for new, own in found.weights:
-            self.kept.append(new)
-            self.made_of[id(new)] = self.made_of.get(id(own), frozenset())
-            frame.change += new.numel() - own.numel()
+        self._stand_for(found.weights)
+        frame.change += sum(new.numel() - own.numel() for new, own in found.weights)
         if all(frame.path != s.path for s in self.faults):  # it may run again
             self.faults.append(Slip(found.message, found.fix, line_now(), frame.path))
         return found.args
