@@ -60,10 +60,6 @@ def _row(layer: Layer, before: str, faulty: bool) -> tuple[str, ...]:
     )
 
 
-def _unseen(layer: Layer) -> bool:
-    return layer.receptive_field is None and bool(layer.inputs)
-
-
 def _stride(stride: tuple[int | float, ...] | None) -> str:
     if stride is None:
         return ""
@@ -74,7 +70,8 @@ def _below(report: Report) -> list[str]:
     lines = [f"FLOPs (2 x MACs): {'at least ' * report.partial}{2 * report.macs:,}"]
     if uncounted := [layer.name for layer in report.layers if layer.macs is None]:
         lines.append(f"not counted: {listed(uncounted, 6)}")
-    beyond = next((layer.name for layer in report.layers if layer.op.startswith("opaque ") and _unseen(layer)), None)
+    opaque = [layer for layer in report.layers if layer.op.startswith("opaque ") and layer.inputs]
+    beyond = next((layer.name for layer in opaque if layer.receptive_field is None), None)
     if beyond and (len(report.input) > 1 or any(layer.receptive_field for layer in report.layers)):
         lines.append(f"receptive fields are unknown from {beyond} on: what it does inside is not known")
     lines += [f"note: {note}" for note in report.notes]

@@ -155,7 +155,8 @@ def maximise(
             image = paint.image(weights)
             x = (_shifted(image, jitter, generator) - mean) / std
             score = score_of(x)[0]
-            loss = -score + ascent.variation * _variation(image) + ascent.energy * 0.5 * x.square().sum()
+            variation = (image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()).sqrt()
+            loss = -score + ascent.variation * variation + ascent.energy * 0.5 * x.square().sum()
             (gradient,) = torch.autograd.grad(loss, weights, allow_unused=True)
             if step == 0 and (gradient is None or not bool(gradient.abs().sum() > 0)):
                 raise SeeError(
@@ -228,10 +229,6 @@ def _shifted(image: Tensor, jitter: int, generator: torch.Generator) -> Tensor:
     top, left = torch.randint(0, 2 * jitter + 1, (2,), generator=generator).tolist()
     padded = F.pad(image, (jitter,) * 4, mode="replicate")
     return padded[..., top : top + image.shape[2], left : left + image.shape[3]]
-
-
-def _variation(image: Tensor) -> Tensor:
-    return (image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()).sqrt()
 
 
 def deep_dream(

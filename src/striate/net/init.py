@@ -34,37 +34,18 @@ class Draw:
         weight.copy_(values)
 
 
-def _lecun(fan_in: int, fan_out: int) -> Draw:
-    """Normal, standard deviation ``1 / sqrt(fan_in)``: LeCun et al. 1998, "Efficient BackProp", equation 16."""
-    return Draw("normal", 1 / math.sqrt(fan_in))
-
-
-def _glorot(fan_in: int, fan_out: int) -> Draw:
-    """Uniform within ``sqrt(6 / (fan_in + fan_out))``: Glorot and Bengio 2010, equation 16. For tanh and sigmoid."""
-    return Draw("uniform", math.sqrt(6 / (fan_in + fan_out)))
-
-
-def _he(fan_in: int, fan_out: int) -> Draw:
-    """Normal, standard deviation ``sqrt(2 / fan_in)``: He, Zhang, Ren, Sun 2015, equation 10. For ReLU and its kin."""
-    return Draw("normal", math.sqrt(2 / fan_in))
-
-
-def _lenet(fan_in: int, fan_out: int) -> Draw:
-    """Uniform within ``2.4 / fan_in``: LeCun et al. 1998, "Gradient-based learning ...", appendix A."""
-    return Draw("uniform", 2.4 / fan_in)
-
-
-def _alexnet(fan_in: int, fan_out: int) -> Draw:
-    """Normal, standard deviation 0.01: Krizhevsky, Sutskever, Hinton 2012, section 5."""
-    return Draw("normal", 0.01)
-
-
+# By the number of inputs that one output sums, and of outputs that one input reaches
 INITS: dict[str, Callable[[int, int], Draw]] = {
-    "lecun": _lecun,
-    "glorot": _glorot,
-    "he": _he,
-    "lenet": _lenet,
-    "alexnet": _alexnet,
+    # LeCun et al. 1998, "Efficient BackProp", equation 16
+    "lecun": lambda fan_in, fan_out: Draw("normal", 1 / math.sqrt(fan_in)),
+    # for tanh and sigmoid: Glorot and Bengio 2010, equation 16
+    "glorot": lambda fan_in, fan_out: Draw("uniform", math.sqrt(6 / (fan_in + fan_out))),
+    # for ReLU and its kin: He, Zhang, Ren, Sun 2015, equation 10
+    "he": lambda fan_in, fan_out: Draw("normal", math.sqrt(2 / fan_in)),
+    # LeCun et al. 1998, "Gradient-based learning applied to document recognition", appendix A
+    "lenet": lambda fan_in, fan_out: Draw("uniform", 2.4 / fan_in),
+    # Krizhevsky, Sutskever, Hinton 2012, section 5
+    "alexnet": lambda fan_in, fan_out: Draw("normal", 0.01),
 }
 FROM_DATA = (
     "whiten",

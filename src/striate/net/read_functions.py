@@ -227,10 +227,6 @@ def _clamp(call: Call) -> Any:
     return {(0, None): ReLU(), (0, 6): ReLU6()}.get((low, high)) if not isinstance(low, Tensor) else None
 
 
-def _hardtanh(call: Call) -> Any:
-    return ReLU6() if (call.get(1, "min_val", -1.0), call.get(2, "max_val", 1.0)) == (0, 6) else None
-
-
 # -------------------------------------------------------------------------------------------------------- joins
 def _joined(call: Call, op: Any) -> Found | None:
     """The join of two tensors that both came from the input and lie the same way."""
@@ -286,7 +282,7 @@ FUNCTIONS: dict[str, Rule] = {
     "clamp": _alone(_clamp),
     "clip": _alone(_clamp),
     "clamp_min": _alone(_clamp),
-    "hardtanh": _alone(_hardtanh),
+    "hardtanh": _alone(lambda c: ReLU6() if (c.get(1, "min_val", -1), c.get(2, "max_val", 1)) == (0, 6) else None),
     **_activations(),
     "gelu": _alone(lambda c: GELU() if c.get(1, "approximate", "none") == "none" else None),
     "dropout": _alone(lambda c: Dropout(c.get(1, "p", 0.5))),

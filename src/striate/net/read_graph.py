@@ -107,7 +107,11 @@ def graph_of(
     all_tensors = [*ends.values(), *tensors(out)]
     results = [value.record.now() for t in all_tensors if (value := trace.value(t))]
     if not results:
-        what = "a tensor that does not come from its input" if tensors_in(out) else f"no tensor but {out!r:.40}"
+        what = (
+            "a tensor that does not come from its input"
+            if any(True for _ in tensors(out))
+            else f"no tensor but {out!r:.40}"
+        )
         what += ": its forward has no return" if out is None else ""
         raise SpecError(f"{type(module).__name__} gives {what}; expected a tensor that is computed from the input")
     first = next(iter(ends), "")
@@ -123,10 +127,6 @@ def all_of(trace: Trace, module: nn.Module) -> tuple[Graph, dict[Record, str]]:
     read_by = {i.now() for record in trace.records for i in record.inputs}
     graph, _, names = assembled(trace, module, [r for r in reversed(trace.records) if r not in read_by])
     return graph, names
-
-
-def tensors_in(out: Any) -> bool:
-    return any(True for _ in tensors(out))
 
 
 def assembled(
@@ -187,9 +187,10 @@ def _named(
     if shared:
         notes.append(f"weights that serve again count once: {listed(shared, 6)}")
     if taps:
+        others = [f"{keys[t]} ({called[t]})" if keys.get(t, called[t]) != called[t] else called[t] for t in taps]
         notes.append(
             f"the module has {len(taps) + 1} outputs; analysed is {chosen or 'the first'}, choose with --output; "
-            f"the others: {listed([_key_and_name(keys.get(t, ''), called[t]) for t in taps], 6)}"
+            f"the others: {listed(others, 6)}"
         )
     for tables in trace.idle.values():
         seen |= tables
@@ -199,11 +200,6 @@ def _named(
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
         notes.append(f"{count:,} parameters are not used for this output and not counted: {listed(owners, 6)}")
     return _known(graph, {called[r]: r.shape for r in order}), notes, called
-
-
-def _key_and_name(key: str, name: str) -> str:
-    """An output as ``--output`` takes it, with its layer; the layer alone where it has no key."""
-    return name if key in ("", name) else f"{key} ({name})"
 
 
 def _known(graph: Graph, shapes: dict[str, Shape]) -> Graph:

@@ -164,10 +164,6 @@ def _shuffled(call: Call) -> Found | None:
     return Found((Opaque(call.name, shapes[1][1:], 0, 0, "window", (window, window)),))
 
 
-def _none(call: Call) -> Found | None:
-    return None
-
-
 PLACES: dict[str, Callable[[Call], Found | None]] = {
     **dict.fromkeys(RESHAPES, _reshape),
     **dict.fromkeys(MOVED, _permute),
@@ -177,7 +173,7 @@ PLACES: dict[str, Callable[[Call], Found | None]] = {
     "narrow": _narrow,
     "pad": _pad,
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), _shuffled),
-    **dict.fromkeys(("chunk", "split", "tensor_split", "unbind", "select", "index_select", "channel_shuffle"), _none),
+    **dict.fromkeys("chunk split tensor_split unbind select index_select channel_shuffle".split(), lambda call: None),
 }
 
 # What may read a tensor whose channels are last; everything else gets it as it lies.

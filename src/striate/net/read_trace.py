@@ -283,22 +283,18 @@ class Trace(Parts, TorchFunctionMode):
             self._record(name, func, args, kwargs, results, sources)
             if changed:
                 self._seen_through(out)
-            if name == "squeeze" and len(args) + len(kwargs) == 1 and self._squeezes(given[0]):
+            batched = self.batch > 1 and given[0].shape[:1] == (self.batch,)
+            if name == "squeeze" and len(args) + len(kwargs) == 1 and batched and 1 in given[0].shape[1:]:
                 axes = tuple(i for i, n in enumerate(given[0].shape) if n == 1)
                 said = "squeeze() takes the batch away too, where it is a batch of one"
                 self._aside(said, f"x.squeeze({axes[0] if len(axes) == 1 else axes})", results[0])
             if name == "dropout" and kwargs.get("training", args[2] if len(args) > 2 else True):
                 self._aside("F.dropout drops in evaluation too", "F.dropout(x, training=self.training)", results[0])
-            if name in FOLDS and self._folds(given, results[0]):
+            if (
+                name in FOLDS and batched and results[0].shape[:1] != (self.batch,)
+            ):  # the first axis is the batch no more
                 self.folds[self.values[id(results[0])].record.now()] = self.calls
         return out
-
-    def _squeezes(self, x: Tensor) -> bool:
-        return self.batch > 1 and x.shape[:1] == (self.batch,) and 1 in x.shape[1:]
-
-    def _folds(self, given: list[Tensor], result: Tensor) -> bool:
-        """Whether the first axis was the batch, and is not any more."""
-        return self.batch > 1 and given[0].shape[:1] == (self.batch,) != result.shape[:1]
 
     def meant(self, frame: Frame, args: Any) -> Any:
         """Before a layer runs: what it would refuse itself, or take the batch for something else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -11,6 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+
+import numpy as np
 
 from striate.errors import SeeError
 from striate.files import write_safely
@@ -119,6 +122,11 @@ def as_json(values: Any) -> str:
     """
     text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("&", "\\u0026")
+
+
+def as_base64(values: np.ndarray) -> str:
+    """The numbers of *values*, one behind the other, as base64."""
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
 
 
 class OneFile(ABC):

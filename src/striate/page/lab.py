@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,9 @@ from PIL import Image
 from striate._version import __version__
 from striate.errors import shape_text
 from striate.filtering import FilteredImage, convolve, find_kernel, kernel_list
-from striate.filtering.kernels import Kernel
 from striate.filtering.lab import SATURATING, WHITE
 from striate.filtering.sliding import sliding_window
-from striate.page.document import OneFile, as_json, filled
+from striate.page.document import OneFile, as_base64, as_json, filled
 
 MAX_SIDE = 512  # pixels of a photo in the page; a larger one is reduced
 SIZES = "box-5 box-9 gaussian-3 gaussian-7 gaussian-11 unsharp-7 log-5 gabor-0 gabor-45 gabor-135".split()
@@ -79,7 +77,7 @@ def _settings(done: FilteredImage) -> dict[str, Any]:
         planes = [part[:1] for part in planes]
     return {
         "op": "convolve" if kernel else done.kind,
-        "name": kernel.name if kernel and _is_named(kernel) else "typed",
+        "name": kernel.name if kernel and kernel.name in (*SIZES, *(k.name for k in kernel_list())) else "typed",
         "kernel": " & ".join(" | ".join(map(_text, part)) for part in planes),
         "stride": list(moves.stride),
         "padding": words[0] if words else str(moves.before[0]),
@@ -87,10 +85,6 @@ def _settings(done: FilteredImage) -> dict[str, Any]:
         "flip": done.flip,
         "channels": "volume" if volume else "each" if done.image.ndim == 3 else "grey",
     }
-
-
-def _is_named(kernel: Kernel) -> bool:
-    return kernel.name in SIZES or any(kernel.name == known.name for known in kernel_list())
 
 
 def _text(plane: np.ndarray) -> str:
@@ -111,5 +105,4 @@ def _image(done: FilteredImage) -> dict[str, Any]:
     else:
         kind, data = "values", np.moveaxis(pixels, 2, 0).astype("<f8")
         limit = float(np.abs(data).max()) or 1.0
-    bits = base64.b64encode(np.ascontiguousarray(data).tobytes()).decode()
-    return {"name": "your image", "shape": list(data.shape), "kind": kind, "limit": limit, "data": bits}
+    return {"name": "your image", "shape": list(data.shape), "kind": kind, "limit": limit, "data": as_base64(data)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -18,7 +17,7 @@ from striate.net import Net
 from striate.net.init import FROM_DATA, draws
 from striate.page.answers import Answers
 from striate.page.blocks import blocks
-from striate.page.document import as_json
+from striate.page.document import as_base64, as_json
 from striate.page.live import LiveLayer, LiveNetwork
 from striate.page.panels import SERVED_BYTES, Panels
 from striate.page.stored import stored_pictures
@@ -141,7 +140,7 @@ class NetworkScene:
 
     def weights_base64(self) -> str:
         """The weights, little-endian float32, or the pictures of a file, as base64."""
-        return base64.b64encode(self.weights.tobytes()).decode()
+        return as_base64(self.weights)
 
 
 def _layers(live: LiveNetwork) -> list[dict[str, Any]]:
@@ -206,11 +205,7 @@ def _input(model: InspectedModel) -> dict[str, Any]:
 def _sample(sample: Sample) -> dict[str, Any]:
     item = sample.item
     kind = "u1" if item.dtype == np.uint8 else "<f4"
-    return {"name": sample.name, "type": kind, "data": _base64(item.astype(kind))}
-
-
-def _base64(values: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+    return {"name": sample.name, "type": kind, "data": as_base64(item.astype(kind))}
 
 
 def _checked(values: dict[str, Tensor]) -> dict[str, Any]:

@@ -245,6 +245,8 @@ def _checked(op: Base, f: Field[Any]) -> Any:
         case "float":
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise SpecError(f"{where} must be a number, got {value!r}")
+            if f.name == "p" and not 0 <= value < 1:
+                raise SpecError(f"{where} must be from 0 to below 1, got {float(value)}")
             return float(value)
         case "int":
             return _whole(value, where, MINIMUM[f.name])

@@ -377,10 +377,6 @@ class Dropout(Pointwise):
 
     p: float = 0.5
 
-    def check(self) -> None:
-        if not 0 <= self.p < 1:
-            raise SpecError(f"dropout: p must be from 0 to below 1, got {self.p}")
-
 
 class StochasticDepth(Pointwise):
     """In training a whole sample is zeroed with probability ``p``, the others grow to match (Huang et al. 2016)."""
@@ -389,10 +385,6 @@ class StochasticDepth(Pointwise):
     torch = "SampleDrop(p)"
 
     p: float
-
-    def check(self) -> None:
-        if not 0 <= self.p < 1:
-            raise SpecError(f"stochasticdepth: p must be from 0 to below 1, got {self.p}")
 
 
 class Flatten(Base):

@@ -66,20 +66,19 @@ def _rows(norm: bool, pool4: MaxPool, sides: dict[str, dict[str, Spec]]) -> dict
     return rows
 
 
-def _paper_head(classes: int) -> dict[str, Spec]:
-    """A side head: section 5. 5x5 average pooling, 128 1x1 convolutions, 1,024 units, dropout of 70%."""
-    return {"pool": AvgPool(5, stride=3), "conv": _conv(128, 1), **_end(classes)}
-
-
-def _end(classes: int) -> dict[str, Spec]:
-    return {"flat": Flatten(), "fc1": Linear(1024), "relu": ReLU(), "drop": Dropout(0.7), "fc2": Linear(classes)}
+def _head(classes: int, pool: Spec, norm: bool = False) -> dict[str, Spec]:
+    """A side head: section 5. A pooling, 128 1x1 convolutions, 1,024 units, dropout of 70%."""
+    return {
+        "pool": pool, "conv": _conv(128, 1, norm=norm), "flat": Flatten(), "fc1": Linear(1024), "relu": ReLU(),
+        "drop": Dropout(0.7), "fc2": Linear(classes),
+    }  # fmt: skip
 
 
 def googlenet(classes: int = 1000) -> Seq:
     """The paper's network: table 1, with its two side heads on inception 4a and 4d as taps, which are asked for by
     name (``side4a.fc2``, ``side4d.fc2``). No batch normalisation; 5x5 convolutions; local response normalisation.
     """
-    head = _paper_head(classes)
+    head = _head(classes, AvgPool(5, stride=3))
     return Seq(
         conv1=_conv(64, 7, stride=2), pool1=MaxPool(3, stride=2, ceil=True), norm1=LRN(),
         conv2_reduce=_conv(64, 1), conv2=_conv(192, 3), norm2=LRN(), pool2=MaxPool(3, stride=2, ceil=True),
@@ -88,15 +87,11 @@ def googlenet(classes: int = 1000) -> Seq:
     )  # fmt: skip
 
 
-def _torchvision_head(classes: int) -> dict[str, Spec]:
-    return {"pool": AdaptiveAvgPool(4), "conv": _conv(128, 1, norm=True), **_end(classes)}
-
-
 def googlenet_torchvision(classes: int = 1000, sides: bool = False) -> Seq:
     """What torchvision calls googlenet: batch normalisation, 3x3 in place of 5x5, pool4 of 2x2. 6,624,904
     parameters, 13,004,888 with the side heads (*sides*).
     """
-    head = _torchvision_head(classes)
+    head = _head(classes, AdaptiveAvgPool(4), norm=True)
     return Seq(
         conv1=_conv(64, 7, stride=2, norm=True), pool1=MaxPool(3, stride=2, ceil=True),
         conv2=_conv(64, 1, norm=True), conv3=_conv(192, 3, norm=True), pool2=MaxPool(3, stride=2, ceil=True),
