@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.analysis import cost
 from striate.net.layers import op_of
@@ -81,8 +81,8 @@ class Frame:
         self.given: list[Value] = []
 
 
-class Parts(ABC):
-    """What a tracing does when a module begins and ends; the tracing itself keeps the records."""
+class Parts:
+    """The records of a tracing, and what it does when a module begins and ends."""
 
     batch: int
     input: Record
@@ -93,22 +93,39 @@ class Parts(ABC):
     running: tuple[str, list[Tensor]] | None
     failed: Frame | None
     everything: bool
+    kept: list[Any]
+    made_of: dict[int, frozenset[int]]
+    behind: Behind
 
-    @abstractmethod
     def value(self, tensor: Tensor) -> Value | None:
-        """What is known of where *tensor* came from; None for one from outside."""
+        """What *tensor* contains, if it came from the input."""
+        value = self.values.get(id(tensor))
+        if value is None:
+            before = self.behind.sources(tensor)
+            if not before:
+                return None
+            shape = channels_first(tensor, self.batch, False)
+            value = Value(self.note(Opaque("function", shape), before, shape), shape)
+        elif value.other:  # a second result, of which nobody asked yet
+            shape = value.shape
+            value = Value(self.note(Opaque("result", shape, 0, 0), [value.record.now()], shape), shape)
+        self.bind(tensor, value)
+        return value
 
-    @abstractmethod
     def bind(self, tensor: Tensor, value: Value) -> None:
         """From now on *tensor* is known to be *value*."""
+        self.values[id(tensor)] = value
+        self.kept.append(tensor)
 
-    @abstractmethod
     def parameters(self, given: list[Tensor]) -> frozenset[int]:
         """The parameters among *given*, and what they were made of."""
+        return frozenset().union(*(self.made_of.get(id(t), ()) for t in given))
 
-    @abstractmethod
     def note(self, op: Op, inputs: list[Record], shape: Shape) -> Record:
         """A new record of *op*."""
+        record = Record(op, inputs, self.frames[-1].path if self.frames else "", shape)
+        self.records.append(record)
+        return record
 
     @contextmanager
     def hooked(self, module: nn.Module) -> Iterator[None]:
@@ -123,9 +140,9 @@ class Parts(ABC):
                 stack.callback(after.remove)
             yield
 
-    @abstractmethod
     def meant(self, frame: Frame, args: Any) -> Any:
-        """The arguments of a layer that is about to run, as they were meant."""
+        """The arguments of a layer that is about to run, as they were meant: as they are, where nobody mends them."""
+        return args
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         inside = any(frame.part for frame in self.frames)
@@ -250,6 +267,32 @@ class Parts(ABC):
         del self.records[frame.start :]
         self.records.append(whole)
         return whole
+
+
+class Behind(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own is untyped
+    """Sees every operation, also of compiled code: which tensors came out of which."""
+
+    def __init__(self, trace: Parts) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own is untyped
+        self.trace = trace
+        self.made_of: dict[int, list[Record]] = {}
+        self.kept: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [r for t in tensors((args, kwargs or {})) for r in self.sources(t)]
+        out = func(*args, **(kwargs or {}))
+        if given:
+            for tensor in tensors(out):
+                self.made_of[id(tensor)] = list(dict.fromkeys(given))
+                self.kept.append(tensor)
+        return out
+
+    def sources(self, tensor: Tensor) -> list[Record]:
+        value = self.trace.values.get(id(tensor))
+        return [value.record.now()] if value else self.made_of.get(id(tensor), [])
+
+    def forget(self, tensor: Tensor) -> None:
+        self.made_of.pop(id(tensor), None)
 
 
 def renamed(op: Opaque, name: str) -> Opaque:

@@ -18,14 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.errors import SpecError, shape_text
 from striate.net.read_call import Call, Found, Record, Value, channels_first, in_place, name_of, output_shape, tensors
 from striate.net.read_functions import FUNCTIONS
 from striate.net.read_mend import FOLDS, RULES, Attempt, Mended, fixed_device, mixes, unmixed
 from striate.net.read_mend_layers import mended_layer
-from striate.net.read_modules import Frame, Parts
+from striate.net.read_modules import Behind, Frame, Parts
 from striate.net.read_positions import EITHER_WAY, FRESH, MATMULS, POINTWISE, unknown, word_of
 from striate.spec import Conv, Op, Opaque, Shape
 
@@ -325,25 +324,6 @@ class Trace(Parts, TorchFunctionMode):
         if (name in MATMULS or name.startswith("conv")) and self.parameters(given):
             self.idle |= {self._path() or name: self.parameters(given)}
 
-    def value(self, tensor: Tensor) -> Value | None:
-        """What *tensor* contains, if it came from the input."""
-        value = self.values.get(id(tensor))
-        if value is None:
-            before = self.behind.sources(tensor)
-            if not before:
-                return None
-            shape = channels_first(tensor, self.batch, False)
-            value = Value(self.note(Opaque("function", shape), before, shape), shape)
-        elif value.other:  # a second result, of which nobody asked yet
-            shape = value.shape
-            value = Value(self.note(Opaque("result", shape, 0, 0), [value.record.now()], shape), shape)
-        self.bind(tensor, value)
-        return value
-
-    def bind(self, tensor: Tensor, value: Value) -> None:
-        self.values[id(tensor)] = value
-        self.kept.append(tensor)
-
     def _constant(self, results: list[Tensor], given: list[Tensor]) -> None:
         """Results that the input has no part in, with the parameters they are made of."""
         made = self.parameters(given)
@@ -353,9 +333,6 @@ class Trace(Parts, TorchFunctionMode):
                 self.made_of[id(tensor)] = self.made_of.get(id(tensor), frozenset()) | made
                 self.behind.forget(tensor)
                 self.kept.append(tensor)
-
-    def parameters(self, given: list[Tensor]) -> frozenset[int]:
-        return frozenset().union(*(self.made_of.get(id(t), ()) for t in given))
 
     def _written(self, args: Any, sources: list[Value]) -> None:
         """``x[index] = y``: from here on *x* is something else; its places are, where only channels are chosen."""
@@ -471,34 +448,3 @@ class Trace(Parts, TorchFunctionMode):
         record = self.note(op, inputs, op.output)
         record.parameters = parameters
         self.bind(call.out, Value(record, op.output, last))
-
-    def note(self, op: Op, inputs: list[Record], shape: Shape) -> Record:
-        record = Record(op, inputs, self.frames[-1].path if self.frames else "", shape)
-        self.records.append(record)
-        return record
-
-
-class Behind(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own is untyped
-    """Sees every operation, also of compiled code: which tensors came out of which."""
-
-    def __init__(self, trace: Trace) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's own is untyped
-        self.trace = trace
-        self.made_of: dict[int, list[Record]] = {}
-        self.kept: list[Tensor] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = [r for t in tensors((args, kwargs or {})) for r in self.sources(t)]
-        out = func(*args, **(kwargs or {}))
-        if given:
-            for tensor in tensors(out):
-                self.made_of[id(tensor)] = list(dict.fromkeys(given))
-                self.kept.append(tensor)
-        return out
-
-    def sources(self, tensor: Tensor) -> list[Record]:
-        value = self.trace.values.get(id(tensor))
-        return [value.record.now()] if value else self.made_of.get(id(tensor), [])
-
-    def forget(self, tensor: Tensor) -> None:
-        self.made_of.pop(id(tensor), None)
