@@ -1,6 +1,6 @@
 // Two inputs, or the weights of today and those of the beginning, side by side: every layer can show A, B or B - A.
 import { Net } from 'striate/net'
-import { el } from 'striate/pad'
+import { el } from 'striate/dom'
 import { firstWeights } from 'striate/first'
 import { real, short } from 'striate/colour'
 import { packed, unpacked } from 'striate/state'

@@ -1,5 +1,5 @@
 // The confusion matrix of the test split, and the items of its cells.
-import { el } from 'striate/pad'
+import { ARROWS, el } from 'striate/dom'
 import { css, inkOn } from 'striate/colour'
 import { thumbnail } from 'striate/mistakes'
 
@@ -80,7 +80,7 @@ export class Confusion {
 
   /** Arrows go to the next number in their direction. */
   key(e) {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key], from = e.target.dataset
+    const step = ARROWS[e.key], from = e.target.dataset
     if (!step || from.row === undefined) return
     e.preventDefault()
     e.stopPropagation()

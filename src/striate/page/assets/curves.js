@@ -1,6 +1,5 @@
 // The course of the training: losses and metric over the epochs, as SVG.
-import { el } from 'striate/pad'
-import { svg } from 'striate/diagram'
+import { el, svg } from 'striate/dom'
 
 const W = 440, H = 230, LEFT = 52, RIGHT = 14, TOP = 10, BOTTOM = 38
 

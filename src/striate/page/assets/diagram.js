@@ -1,25 +1,17 @@
 // The flat diagram: where every map lies, painting it, which unit is under the pointer, edges and receptive fields.
+import { calm, el, svg } from 'striate/dom'
 import { fill, limitOf, real, theme } from 'striate/colour'
 import { flat, unflat, size } from 'striate/ops'
 import { arrange, link } from 'striate/arrange'
 import { COLUMN, HEAD } from 'striate/words'
 import { Blocks, shortNames, stagesIn } from 'striate/blocks'
 
-const SVG = 'http://www.w3.org/2000/svg'
 export const EDGES = 48  // that are drawn at most, the strongest
 const LEFT = 16, LIST = 180  // the margin; the classes at the right
 const WIDE = 100  // pixels that the maps of a layer take beside each other, about
 const SCALES = [...Array.from({ length: 22 }, (_, i) => 2.4 * 0.93 ** i), 0.8]  // of the maps; the last one where it has to be scrolled in any case
 const COLUMNS = 12  // that are never folded unasked
 const MOVES = 260  // milliseconds
-
-/** @param {string} tag @param {any} attributes @param {Element} [parent] */
-export function svg(tag, attributes, parent) {
-  const element = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value))
-  parent?.append(element)
-  return element
-}
 
 /** @typedef {import('striate/blocks').Stage} Stage */
 
@@ -29,18 +21,16 @@ export class Diagram {
     this.net = net
     this.on = on
     this.everything = false  // all stages are painted, also those that are out of sight
-    this.root = document.createElement('div')
-    this.root.className = 'diagram'
+    this.root = el('div', { className: 'diagram' })
     root.append(this.root)
     this.under = svg('svg', {}, this.root)
     this.all = this.grouped()
     this.realOf = new Map(this.all.flatMap(stage => stage.names.map(name => [name, stage])))
     this.blocks = new Blocks(net.scene.blocks ?? [{ tangle: net.layers.map(layer => layer.name) }], this.all, name => net.byName.get(name).op)
     this.short = shortNames([...this.all.map(stage => stage.names[0]), ...this.blocks.all.map(block => block.name)])
-    this.frames = document.createElement('div')
+    this.frames = el('div')
     this.root.append(this.frames)
-    this.bars = document.createElement('div')
-    this.bars.className = 'bars'
+    this.bars = el('div', { className: 'bars' })
     this.names = Math.min(74, 4 + 8 * Math.max(1, ...net.scene.output.names.map(name => name.length)))
     this.bars.style.setProperty('--names', `${this.names}px`)
     this.source = net  // what bars and edges are of
@@ -94,33 +84,15 @@ export class Diagram {
   }
 
   element(stage) {
-    const box = document.createElement('div')
-    box.className = 'stage'
-    const name = document.createElement('div')
-    name.className = 'name'
-    const main = this.net.byName.get(stage.shown), title = document.createElement(stage.block ? 'button' : 'b'), about = document.createElement('span'), shape = document.createElement('span')
-    const label = this.label(stage)
-    const words = document.createElement('span')
-    for (const [i, part] of label.split('.').entries()) words.append(...(i ? ['.', document.createElement('wbr')] : []), part)
-    title.append(words)
-    if (stage.block) {
-      box.classList.add('folded')
-      title.className = 'fold'
-      title.dataset.block = stage.block.id
-      title.setAttribute('aria-expanded', 'false')
-      title.title = 'Unfold'
-      title.onclick = () => this.on.fold(stage.block)
-    } else title.title = stage.names.join(', ')
-    about.className = 'about'
-    about.textContent = stage.block ? this.contents(stage.block) : this.words(stage)
-    about.title = stage.block ? `${stage.block.layers} layers: ${stage.names[0]} to ${stage.names.at(-1)}` : this.words(stage)
-    shape.textContent = shapeText(main.shape)
-    if (stage.bare) { box.classList.add('bare'); shape.title = stage.names[0]; name.append(shape) } else name.append(title, about, shape)
-    box.append(name)
-    const canvas = document.createElement('canvas')
-    if (stage.bare) { const circle = document.createElement('i'); circle.className = 'join'; circle.textContent = stage.symbol; circle.title = stage.names[0]; box.append(circle) } else box.append(canvas)
-    if (stage.symbol && !stage.bare && !stage.block) { const circle = document.createElement('i'); circle.className = 'join before'; circle.textContent = stage.symbol; box.append(circle) }
-    Object.assign(stage, { box, canvas, name, label, atlas: document.createElement('canvas') })
+    const { block, bare, symbol, names } = stage, label = this.label(stage), about = block ? this.contents(block) : this.words(stage)
+    const words = el('span', {}, ...label.split('.').flatMap((part, i) => (i ? ['.', el('wbr'), part] : [part])))
+    const title = block ? this.folding(block, false, words) : el('b', { title: names.join(', ') }, words)
+    const told = el('span', { className: 'about', title: block ? `${block.layers} layers: ${names[0]} to ${names.at(-1)}` : about }, about)
+    const shape = el('span', { title: bare ? names[0] : '' }, shapeText(this.net.byName.get(stage.shown).shape))
+    const name = el('div', { className: 'name' }, ...(bare ? [] : [title, told]), shape), canvas = el('canvas')
+    const box = el('div', { className: `stage${block ? ' folded' : ''}${bare ? ' bare' : ''}` }, name, bare ? el('i', { className: 'join', title: names[0] }, symbol) : canvas)
+    if (symbol && !bare && !block) box.append(el('i', { className: 'join before' }, symbol))
+    Object.assign(stage, { box, canvas, name, label, atlas: el('canvas') })
     const at = event => { const r = canvas.getBoundingClientRect(); return this.hit(stage, event.clientX - r.left, event.clientY - r.top) }
     canvas.addEventListener('pointermove', event => this.on.hover(at(event), event))
     canvas.addEventListener('pointerleave', () => this.on.hover(null))
@@ -176,23 +148,22 @@ export class Diagram {
   /** The open blocks: a line over their columns, with their name. */
   frame(frames) {
     this.frames.replaceChildren(...frames.map(({ block, x, y, width, height }) => {
-      const box = document.createElement('div'), button = document.createElement('button')
-      box.className = 'frame'
+      const box = el('div', { className: 'frame' }, this.folding(block, true, this.label(block.column)))
       Object.assign(box.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` })
-      button.className = 'fold'
-      button.dataset.block = block.id
-      button.textContent = this.label(block.column)
-      button.title = `Fold ${block.name}`
-      button.setAttribute('aria-expanded', 'true')
-      button.onclick = () => this.on.fold(block)
-      box.append(button)
       return box
     }))
   }
 
+  /** The button that folds a block, or unfolds it. @param {any} block @param {boolean} open @param {...(Node|string)} words */
+  folding(block, open, ...words) {
+    const button = el('button', { className: 'fold', title: open ? `Fold ${block.name}` : 'Unfold', 'aria-expanded': String(open), onclick: () => this.on.fold(block) }, ...words)
+    button.dataset.block = block.id
+    return button
+  }
+
   /** What was there moves to its place, what is new appears. */
   glide(before) {
-    if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
+    if (calm()) return
     const timing = { duration: MOVES, easing: 'ease-out' }
     for (const stage of this.stages) {
       const was = before.get(stage)
@@ -333,7 +304,7 @@ export class Diagram {
     if (!beside) order.sort((a, b) => y[b] - y[a])
     const top = y.indexOf(Math.max(...y)), most = Math.max(...y.map(Math.abs)) || 1
     const rows = beside ? names.length : Math.min(names.length, 20)
-    while (this.bars.children.length < rows) { const row = document.createElement('div'); row.append(document.createElement('span'), document.createElement('i'), document.createElement('em')); this.bars.append(row) }
+    while (this.bars.children.length < rows) this.bars.append(el('div', {}, el('span'), el('i'), el('em')))
     order.slice(0, rows).forEach((c, r) => {
       const row = /** @type {HTMLElement} */ (this.bars.children[r]), [name, bar, number] = /** @type {HTMLElement[]} */ ([...row.children])
       row.style.height = beside ? `${last.mapHeight + last.gap}px` : '18px'

@@ -1,7 +1,7 @@
 // The arithmetic of a unit: windows, kernels, products, sums, what follows. What is shown adds up to what is shown.
 import { css, inkOn, limitOf, real, short } from 'striate/colour'
 import { flat, size, unflat } from 'striate/ops'
-import { el } from 'striate/pad'
+import { el } from 'striate/dom'
 
 const SHOWN = 6  // channels (or inputs) that are shown before "all"
 

@@ -1,4 +1,5 @@
 // Images of one's own: from a file, by drop, by paste, from the camera; each as its pixels.
+import { el } from 'striate/dom'
 
 /** @param {HTMLCanvasElement} canvas @param {CanvasImageSource} source */
 function drawn(canvas, source, width, height) {
@@ -12,7 +13,7 @@ function drawn(canvas, source, width, height) {
 
 /** The pixels with their alpha, which a 2-D canvas does not give back as they are. @param {ImageBitmap} bitmap */
 function withAlpha(bitmap) {
-  const { width, height } = bitmap, gl = document.createElement('canvas').getContext('webgl2'), image = new ImageData(width, height)
+  const { width, height } = bitmap, gl = el('canvas').getContext('webgl2'), image = new ImageData(width, height)
   if (!gl || Math.max(width, height) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) throw new Error('no texture')
   gl.bindTexture(gl.TEXTURE_2D, gl.createTexture())
   gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap)
@@ -33,7 +34,7 @@ export async function pixelsOf(file, alpha = false) {
   if (!file.size) throw new Error(`${name}: the file is empty`)
   let bitmap
   try { bitmap = await createImageBitmap(file, { colorSpaceConversion: 'none', premultiplyAlpha: alpha ? 'none' : 'default' }) } catch { throw new Error(`${name}: not an image that this browser reads; use PNG, JPEG or WebP`) }
-  try { return alpha ? withAlpha(bitmap) : drawn(document.createElement('canvas'), bitmap, bitmap.width, bitmap.height) } catch { throw new Error(`${name}: ${bitmap.width}\u00d7${bitmap.height} pixels are too many for this browser; use a smaller copy`) } finally { bitmap.close() }
+  try { return alpha ? withAlpha(bitmap) : drawn(el('canvas'), bitmap, bitmap.width, bitmap.height) } catch { throw new Error(`${name}: ${bitmap.width}\u00d7${bitmap.height} pixels are too many for this browser; use a smaller copy`) } finally { bitmap.close() }
 }
 
 const REFUSED = { NotAllowedError: 'the camera was not allowed', NotFoundError: 'no camera was found', NotReadableError: 'the camera is used by another program' }
@@ -42,9 +43,8 @@ export class OwnImages {
   /** @param {{take: (image: ImageData, name: string) => void, begin: () => void, live: (image: ImageData) => void, say: (text: string) => void, alpha: boolean}} on */
   constructor(on) {
     this.on = on
-    const file = document.createElement('input')
-    Object.assign(file, { type: 'file', accept: 'image/*', multiple: true, hidden: true, onchange: () => { this.open([...file.files]); file.value = '' } })
-    const button = (text, title, act) => Object.assign(document.createElement('button'), { textContent: text, title, onclick: act })
+    const file = el('input', { type: 'file', accept: 'image/*', multiple: true, hidden: true, onchange: () => { this.open([...file.files]); file.value = '' } })
+    const button = (text, title, act) => el('button', { title, onclick: act }, text)
     this.camera = button('Camera', 'The picture of the camera, live', () => (this.video ? this.stop() : this.film()))
     this.camera.setAttribute('aria-pressed', 'false')
     this.buttons = [button('Open\u2026', 'Image files of your own; they may be dropped or pasted too', () => file.click()), file, ...(navigator.mediaDevices ? [this.camera] : [])]
@@ -67,7 +67,7 @@ export class OwnImages {
   /** The camera's pictures, each as soon as the one before has been taken, until `stop`. */
   async film() {
     this.on.say('')
-    const video = (this.video = document.createElement('video')), canvas = document.createElement('canvas')
+    const video = (this.video = el('video')), canvas = el('canvas')
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, facingMode: 'environment' } })
       Object.assign(video, { srcObject: this.stream, muted: true, playsInline: true })

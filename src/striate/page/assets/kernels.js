@@ -1,5 +1,5 @@
 // The learned kernels of a layer as pictures, in the palette of weights.
-import { el } from 'striate/pad'
+import { el } from 'striate/dom'
 import { css, limitOf, short } from 'striate/colour'
 
 const FEW = 64  // kernels that are shown before "all"

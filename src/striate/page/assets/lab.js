@@ -3,12 +3,11 @@
 import { Net, decoded } from 'striate/net'
 import { OPS, size } from 'striate/ops'
 import { Arithmetic, digits } from 'striate/formula'
-import { Pad, el } from 'striate/pad'
-import { svg } from 'striate/diagram'
-import { css, fill, inkOn, limitOf, short, theme } from 'striate/colour'
+import { ARROWS, byId, calm, darken, el, svg } from 'striate/dom'
+import { Pad } from 'striate/pad'
+import { css, fill, inkOn, limitOf, short } from 'striate/colour'
 import { packed, unpacked } from 'striate/state'
 
-const byId = id => document.getElementById(id)
 const LARGEST = 15  // the side of a kernel that is typed
 const LISTED = 16  // the side of a map whose numbers are written into it
 const ROOM = 320  // the longer side of a picture of one's own
@@ -293,7 +292,7 @@ class Lab {
   play() {
     if (this.timer) return this.stop()
     if (this.fault) return
-    const [OH, OW] = this.m.out, jump = Math.max(1, Math.round(Math.sqrt((OH * OW) / 200))), still = matchMedia('(prefers-reduced-motion: reduce)').matches
+    const [OH, OW] = this.m.out, jump = Math.max(1, Math.round(Math.sqrt((OH * OW) / 200)))
     let [c, y, x] = this.s.cell
     if (y >= OH - jump && x >= OW - jump) [y, x] = [0, 0]
     else if (!this.paused) [y, x] = [0, 0]
@@ -306,7 +305,7 @@ class Lab {
       if (y >= OH) { this.stop(); this.paused = false }
     }
     byId('play').textContent = 'Stop'
-    this.timer = setInterval(step, still ? 1000 : 220)
+    this.timer = setInterval(step, calm() ? 1000 : 220)
     step()
   }
 
@@ -351,7 +350,7 @@ class Lab {
   key(e) {
     const element = /** @type {HTMLElement} */ (document.activeElement)
     if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(element?.tagName ?? '') || /** @type {HTMLDialogElement} */ (byId('keys')).open || this.fault) return
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key]
+    const moves = ARROWS[e.key]
     if (moves) { e.preventDefault(); if (element === this.pad.canvas) this.pad.nudge(moves[1], moves[0]); else { this.stop(); this.move(moves[0], moves[1]) } }
     else if (e.key === 'p') this.play()
     else if (e.key === 'n') this.step(1)
@@ -362,7 +361,7 @@ class Lab {
     else if (e.key === 'e') this.pad.erase(!this.pad.erasing)
   }
 
-  dark(on) { this.s.dark = theme.dark = on; document.documentElement.dataset.theme = on ? 'dark' : 'light'; byId('theme').textContent = on ? 'Light' : 'Dark' }
+  dark(on) { this.s.dark = on; darken(on) }
 
   // --------------------------------------------------------------------------------------------------------- kernel
   choose(name) {

@@ -1,7 +1,6 @@
 // Numbers and cells, linked both ways: a number of the arithmetic marks its cell, a cell the numbers that come from it.
 import { limitOf, theme } from 'striate/colour'
-import { svg } from 'striate/diagram'
-import { el } from 'striate/pad'
+import { el, svg } from 'striate/dom'
 import { flat, unflat } from 'striate/ops'
 
 const IN_LAB = { conv: 'convolve', maxpool: 'max', adaptivemaxpool: 'max', avgpool: 'average', adaptiveavgpool: 'average', sumpool: 'sum' }

@@ -1,6 +1,6 @@
 // The predicted mask of a segmentation network over its input; a pixel opens its arithmetic.
 import { classColour, short } from 'striate/colour'
-import { el } from 'striate/pad'
+import { el } from 'striate/dom'
 
 const SHOWN = 24  // classes in the legend
 

@@ -1,5 +1,5 @@
 // The items of the test split on which the network is most wrong.
-import { el } from 'striate/pad'
+import { el } from 'striate/dom'
 import { decoded } from 'striate/net'
 import { inflate } from 'striate/inflate'
 import { size } from 'striate/ops'

@@ -4,15 +4,7 @@ import { OwnImages } from 'striate/images'
 import { item } from 'striate/net'
 import { prepared, resized } from 'striate/resample'
 import { packed, unpacked } from 'striate/state'
-import { svg } from 'striate/diagram'
-
-/** @template {keyof HTMLElementTagNameMap} K @param {K} tag @param {any} [properties] @param {...(Node|string)} children @returns {HTMLElementTagNameMap[K]} */
-export function el(tag, properties = {}, ...children) {
-  const element = document.createElement(tag)
-  for (const [name, value] of Object.entries(properties)) name in element ? (element[name] = value) : element.setAttribute(name, value)
-  element.append(...children)
-  return element
-}
+import { el, svg } from 'striate/dom'
 
 /** A sample's name without the beginning that all have, as files' names do. */
 function caption(name, samples) {

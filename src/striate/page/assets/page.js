@@ -2,11 +2,12 @@
 import { netOf } from 'striate/held'
 import { Diagram } from 'striate/diagram'
 import { Space } from 'striate/space'
-import { Pad, el } from 'striate/pad'
+import { ARROWS, byId, calm, darken, el } from 'striate/dom'
+import { Pad } from 'striate/pad'
 import { Arithmetic, factor, parsed, unitName } from 'striate/formula'
 import { Links, labButtons } from 'striate/links'
 import { Mask } from 'striate/mask'
-import { css, short, theme } from 'striate/colour'
+import { css, short } from 'striate/colour'
 import { flat, size, unflat } from 'striate/ops'
 import { contributions, gradCam, gradient } from 'striate/attribution'
 import { Panels } from 'striate/panels'
@@ -14,8 +15,6 @@ import { testedItems } from 'striate/mistakes'
 import * as address from 'striate/state'
 
 const NEAR = 4_000_000  // multiply-accumulates behind a unit, up to which its gradient takes less than a second
-
-const byId = id => document.getElementById(id)
 
 /** @param {((question: any) => Promise<Float32Array>)|undefined} [ask] asks striate, where it serves the page */
 export function start(ask) {
@@ -305,10 +304,9 @@ class Page {
   play() {
     if (this.timer) return this.stop()
     if (!this.pinned || !this.net.slides(this.pinned.layer)) return
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches
     this.arithmetic.playing = true
     this.slide()
-    this.timer = setInterval(() => this.slide(), still ? 1000 : 220)
+    this.timer = setInterval(() => this.slide(), calm() ? 1000 : 220)
   }
 
   /** One step of it. */
@@ -371,7 +369,7 @@ class Page {
   weightsWord() { const { kind, show } = this.panels.compare; return kind !== 'weights' ? '' : { a: ', of the untrained network', b: ', learned', d: ': learned less untrained' }[show] }
 
   /** Brings a layer into view. */
-  look(name) { this.reveal(name); this.diagram.stageOf.get(name)?.box.scrollIntoView({ block: 'nearest', inline: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' }) }
+  look(name) { this.reveal(name); this.diagram.stageOf.get(name)?.box.scrollIntoView({ block: 'nearest', inline: 'center', behavior: calm() ? 'auto' : 'smooth' }) }
 
   turn(into, still = false) {
     this.diagram.everything = into
@@ -383,7 +381,7 @@ class Page {
     this.store()
   }
 
-  dark(on) { this.state.dark = theme.dark = on; document.documentElement.dataset.theme = on ? 'dark' : 'light'; byId('theme').textContent = on ? 'Light' : 'Dark' }
+  dark(on) { this.state.dark = on; darken(on) }
 
   controls() {
     byId('space').onclick = () => this.turn(!this.state.space)
@@ -404,7 +402,7 @@ class Page {
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '')
     if ((e.ctrlKey || e.metaKey) && /^[zy]$/i.test(e.key) && !typing) { e.preventDefault(); e.shiftKey || e.key === 'y' ? this.pad.redo() : this.pad.undo(); return }
     if (e.ctrlKey || e.metaKey || e.altKey || typing || /** @type {HTMLDialogElement} */ (byId('keys')).open) return
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key]
+    const moves = ARROWS[e.key]
     if (moves) { e.preventDefault(); this.pinned ? this.move(moves) : this.pad.nudge(moves[1], moves[0]) }
     else if (e.key === '[' || e.key === ']') this.channel(e.key === '[' ? -1 : 1)
     else if (e.key === ',' || e.key === '.') this.along(e.key === ',' ? -1 : 1)

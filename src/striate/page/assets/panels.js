@@ -1,5 +1,5 @@
 // Panels beside the network: one at a time below it, opened by its name, closed by Escape, kept in the address.
-import { el } from 'striate/pad'
+import { el } from 'striate/dom'
 import { shapeText } from 'striate/diagram'
 import { Saliency } from 'striate/saliency'
 import { Kernels } from 'striate/kernels'

@@ -1,5 +1,6 @@
 // Attribution over the input, for any class: gradient x input, integrated gradients, Grad-CAM at a chosen layer.
-import { el, picture } from 'striate/pad'
+import { el } from 'striate/dom'
+import { picture } from 'striate/pad'
 import { css, fill, inkOn, limitOf, short } from 'striate/colour'
 import { contributions, gradCam, gradient, overChannels, MAX_TAPS, STEPS } from 'striate/attribution'
 import { unitName } from 'striate/formula'

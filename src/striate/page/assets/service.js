@@ -1,9 +1,8 @@
 // The page of the prediction service: an image is dropped, or a sentence typed, and the service's own answer is shown.
 
+import { byId, darken, el } from 'striate/dom'
+
 const MOST = 5  // rows of an answer
-const byId = id => /** @type {HTMLElement} */ (document.getElementById(id))
-/** @param {string} tag @param {Record<string, any>} [attributes] @param {(Node|string)[]} [children] */
-const make = (tag, attributes = {}, children = []) => { const made = Object.assign(document.createElement(tag), attributes); made.append(...children); return made }
 /** A share as a percentage, never quite 0 or 1 where it is not. @param {number} p */
 const percent = p => p > 0 && p < 0.0005 ? '< 0.1%' : p < 1 && p > 0.9995 ? '> 99.9%' : `${(100 * p).toFixed(1)}%`
 
@@ -44,30 +43,29 @@ function says(answer) {
 
 /** @param {any} answer @param {File|undefined} file @param {Record<string, string>} [colours] of the classes in a mask */
 function shown(answer, file, colours = {}) {
-  const text = make('div', {}, [make('h2', { textContent: answer.text ?? file?.name ?? answer.file ?? '' })])
-  if (answer.error) text.append(make('p', { className: 'message', textContent: answer.error.replace(`${file?.name}: `, '') }))
-  if (says(answer)) text.append(make('p', { className: 'says', textContent: says(answer) }))
+  const text = el('div', {}, el('h2', {}, answer.text ?? file?.name ?? answer.file ?? ''))
+  if (answer.error) text.append(el('p', { className: 'message', textContent: answer.error.replace(`${file?.name}: `, '') }))
+  if (says(answer)) text.append(el('p', { className: 'says', textContent: says(answer) }))
   const all = rows(answer)
-  if (all.length) text.append(make('table', {}, all.slice(0, MOST).map(([name, share, written]) => {
-    const bar = make('div')
+  if (all.length) text.append(el('table', {}, ...all.slice(0, MOST).map(([name, share, written]) => {
+    const bar = el('div')
     bar.style.width = `${100 * (share ?? 0)}%`
     bar.style.background = colours[name] ?? ''
-    return make('tr', {}, [make('td', { textContent: name }), make('td', {}, share === null ? [] : [make('div', { className: 'track' }, [bar])]), make('td', { textContent: written })])
+    return el('tr', {}, el('td', {}, name), el('td', {}, ...(share === null ? [] : [el('div', { className: 'track' }, bar)])), el('td', {}, written))
   })))
   const notes = [all.length > MOST ? `${all.length - MOST} more` : '', answer.unlike_training ? `unlike the training items: ${answer.unlike_training.join(', ')}` : answer.out_of_distribution ? 'unlike what the model was trained on' : '', answer.classes ? 'of the pixels' : '']
-  if (notes.some(Boolean)) text.append(make('p', { className: 'note', textContent: notes.filter(Boolean).join('; ') }))
-  if (!file?.type.startsWith('image/')) return make('article', { className: 'answer plain' }, [text])
-  const image = /** @type {HTMLImageElement} */ (make('img', { alt: '', src: URL.createObjectURL(file) }))
+  if (notes.some(Boolean)) text.append(el('p', { className: 'note', textContent: notes.filter(Boolean).join('; ') }))
+  if (!file?.type.startsWith('image/')) return el('article', { className: 'answer plain' }, text)
+  const image = el('img', { alt: '', src: URL.createObjectURL(file) })
   image.onload = () => { image.classList.toggle('small', image.naturalWidth < 100); URL.revokeObjectURL(image.src) }
-  const mask = answer.mask ? [make('img', { alt: 'The class of each pixel', src: `data:image/png;base64,${answer.mask}` })] : []
-  return make('article', { className: 'answer' }, [make('div', { className: 'pictures' }, [image, ...mask]), text])
+  const mask = answer.mask ? [el('img', { alt: 'The class of each pixel', src: `data:image/png;base64,${answer.mask}` })] : []
+  return el('article', { className: 'answer' }, el('div', { className: 'pictures' }, image, ...mask), text)
 }
 
 export async function start() {
   const client = new Client(), fault = byId('fault'), answers = byId('answers'), key = byId('key')
-  const dark = (/** @type {boolean} */ on) => { document.documentElement.dataset.theme = on ? 'dark' : 'light'; byId('theme').textContent = on ? 'Light' : 'Dark' }
-  dark(matchMedia('(prefers-color-scheme: dark)').matches)
-  byId('theme').onclick = () => dark(document.documentElement.dataset.theme !== 'dark')
+  darken(matchMedia('(prefers-color-scheme: dark)').matches)
+  byId('theme').onclick = () => darken(document.documentElement.dataset.theme !== 'dark')
 
   /** @param {() => Promise<void>} does */
   const trying = async does => {
@@ -103,7 +101,7 @@ export async function start() {
     answers.prepend(...found.map((/** @type {any} */ answer, /** @type {number} */ i) => shown(answer, files[i], client.about.mask_colours)))
   })
 
-  const file = /** @type {HTMLInputElement} */ (byId('file')), drop = byId('drop')
+  const file = byId('file'), drop = byId('drop')
   file.onchange = async () => { await predict([...file.files ?? []]); file.value = '' }
   const over = (/** @type {DragEvent} */ event) => { event.preventDefault(); drop.classList.toggle('over', event.type === 'dragover') }
   document.ondragover = document.ondragleave = over
@@ -111,9 +109,9 @@ export async function start() {
   document.onpaste = event => { if (!drop.hidden && event.clipboardData?.files.length) predict([...event.clipboardData.files]) }
   byId('sentence').onsubmit = event => {
     event.preventDefault()
-    const text = /** @type {HTMLTextAreaElement} */ (byId('text')).value
+    const text = byId('text').value
     trying(async () => { answers.prepend(...(await client.ask('/predict', { method: 'POST', body: JSON.stringify({ text }), headers: { 'Content-Type': 'application/json' } })).map((/** @type {any} */ answer) => shown(answer, undefined))) })
   }
-  key.onsubmit = event => { event.preventDefault(); client.token = /** @type {HTMLInputElement} */ (byId('token')).value.trim(); about() }
+  key.onsubmit = event => { event.preventDefault(); client.token = byId('token').value.trim(); about() }
   await about()
 }

@@ -1,6 +1,7 @@
 // The diagram in space: every map a plane, the layers one behind the other; the same canvases as textures.
 import { theme } from 'striate/colour'
-import { EDGES, edgeColour, shapeText, svg } from 'striate/diagram'
+import { calm, el, svg } from 'striate/dom'
+import { EDGES, edgeColour, shapeText } from 'striate/diagram'
 
 const VERTEX = `#version 300 es
 in vec4 at; in vec2 uv; out vec2 v; void main() { gl_Position = at; v = uv; }`
@@ -24,9 +25,7 @@ export class Space {
   constructor(diagram, root, on) {
     this.diagram = diagram
     this.root = root
-    this.canvas = document.createElement('canvas')
-    this.canvas.id = 'space-canvas'
-    this.canvas.setAttribute('aria-label', 'The network in three dimensions')
+    this.canvas = el('canvas', { id: 'space-canvas', 'aria-label': 'The network in three dimensions' })
     root.append(this.canvas)
     this.over = svg('svg', { class: 'over' }, root)  // what is marked: hovering draws nothing else anew
     this.turn = { yaw: 0.85, pitch: 0.3, zoom: 1 }
@@ -34,7 +33,7 @@ export class Space {
     this.goal = 0
     /** @type {any} the input as a column of one plane, once there is one */
     this.input = null
-    this.classes = document.createElement('div')
+    this.classes = el('div')
     root.append(this.classes)
     /** @type {Map<number, number[]>} */
     const down = new Map()
@@ -118,7 +117,7 @@ export class Space {
     this.goal = into ? 1 : 0
     if (into) { this.canvas.style.display = 'block'; this.diagram.root.style.visibility = 'hidden' }
     this.upload()
-    const from = this.share, begun = performance.now(), long = still || matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 400
+    const from = this.share, begun = performance.now(), long = still || calm() ? 0 : 400
     const step = now => {
       const t = long ? Math.min(1, (now - begun) / long) : 1
       this.share = from + (this.goal - from) * (t * t * (3 - 2 * t))
@@ -358,12 +357,10 @@ export class Space {
     const right = cells => Math.max(...cells.flatMap(q => q.corners.map(p => ((p[0] / p[3] + 1) / 2) * W))) + 5
     const order = names.map((_, c) => c).sort((a, b) => y[b] - y[a]).slice(0, block ? CLASSES[1] : own.length)
     this.classes.replaceChildren(...order.flatMap((c, i) => {
-      const label = document.createElement('div'), name = document.createElement(i ? 'span' : 'b'), corners = own[c]?.corners ?? [], top = Math.round(corners.reduce((sum, p) => sum + ((1 - p[1] / p[3]) / 8) * H, 0))
+      const corners = own[c]?.corners ?? [], top = Math.round(corners.reduce((sum, p) => sum + ((1 - p[1] / p[3]) / 8) * H, 0))
       if (!corners.length || tops.some(other => Math.abs(other - top) < LINE)) return []
       tops.push(top)
-      label.className = 'space-class'
-      name.textContent = names[c]
-      label.append(name, ` ${d.share(y[c])}`)
+      const label = el('div', { className: 'space-class' }, el(i ? 'span' : 'b', {}, names[c]), ` ${d.share(y[c])}`)
       Object.assign(label.style, { left: `${this.root.scrollLeft + right(block ? own : [own[c]])}px`, top: `${this.root.scrollTop + top}px` })
       return [label]
     }))
@@ -371,19 +368,9 @@ export class Space {
 
   /** @returns {any} */
   label(stage) {
-    const label = document.createElement('div'), shape = document.createElement('span')
-    label.className = 'space-label'
-    if (stage.block) {
-      const button = document.createElement('button'), word = document.createElement('span')
-      button.className = 'fold'
-      button.setAttribute('aria-expanded', 'false')
-      button.onclick = () => this.diagram.on.fold(stage.block)
-      word.textContent = stage.label
-      button.append(word)
-      label.append(button, shape)
-    } else label.append(stage.label, shape)
-    shape.textContent = stage.about ?? shapeText(this.diagram.net.byName.get(stage.shown).shape)
-    return label
+    const shape = el('span', {}, stage.about ?? shapeText(this.diagram.net.byName.get(stage.shown).shape))
+    const name = stage.block ? el('button', { className: 'fold', 'aria-expanded': 'false', onclick: () => this.diagram.on.fold(stage.block) }, el('span', {}, stage.label)) : stage.label
+    return el('div', { className: 'space-label' }, name, shape)
   }
 
   /** The unit under the pointer: the nearest plane that the ray meets. */

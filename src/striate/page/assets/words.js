@@ -1,6 +1,5 @@
 // A network that reads words: which words each unit rests on, who wins the maximum over time, which filters decide.
-import { el } from 'striate/pad'
-import { svg } from 'striate/diagram'
+import { el, svg } from 'striate/dom'
 import { css, limitOf, real, short } from 'striate/colour'
 import { unflat } from 'striate/ops'
 import { unitName } from 'striate/formula'
