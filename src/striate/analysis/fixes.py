@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import islice, product
 from math import gcd, isqrt, prod
 
-from striate.analysis.changes import Fix, Insert, Read, Remove, SetFields, SetInput
+from striate.analysis.changes import Change, Fix, insert, read_input, remove, set_fields, set_input
 from striate.analysis.receptive import receptive
 from striate.analysis.shapes import LARGEST
 from striate.analysis.sizes import Sizes
@@ -56,16 +56,16 @@ def possible_fixes(graph: Graph, shapes: Shapes, layer: str) -> Iterator[Fix]:
     if max(shapes[layer]) >= LARGEST:
         return
     if layer not in graph.read:
-        yield Fix(f"remove it, or read it: <- {layer}", (Remove(layer),))
+        yield Fix(f"remove it, or read it: <- {layer}", (remove(layer),))
         return
     if isinstance(op, Join | Opaque) and len(node.inputs) > 1:
         yield from _of_joins(graph, shapes, node)
         return
     if isinstance(op, Linear | RBF) and len(shape) > 1:
-        yield Fix(f"put flatten before it ({prod(shape):,} features)", (Insert(node.inputs[0], layer, (Flatten(),)),))
+        yield Fix(f"put flatten before it ({prod(shape):,} features)", (insert(node.inputs[0], layer, Flatten()),))
     elif isinstance(op, Embedding):
         text = "make it the first layer, with the sequence length as the input (input 50)"
-        yield Fix(text, (Read(layer), SetInput((50,))))
+        yield Fix(text, (read_input(layer), set_input((50,))))
     elif len(shape) == 1:
         yield from _of_flat(graph, shapes, node)
     elif not fits_rank(op, len(shape) - 1):
@@ -74,10 +74,6 @@ def possible_fixes(graph: Graph, shapes: Shapes, layer: str) -> Iterator[Fix]:
         yield from _of_fields(graph, node, shape)
         yield from _of_sizes(graph, shape)
         yield from _of_windows(node, shape)
-
-
-def _set(layer: str, **values: object) -> SetFields:
-    return SetFields(layer, tuple(values.items()))
 
 
 def _of_flat(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
@@ -97,13 +93,13 @@ def _of_flat(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
     before = graph.by_name[node.inputs[0]]
     while not isinstance(before.op, Flatten):
         if isinstance(before.op, Linear | RBF | Join | Opaque) or before.inputs == ("input",):
-            yield Fix(f"remove it: {node.inputs[0]} gives no feature map", (Remove(node.name),))
+            yield Fix(f"remove it: {node.inputs[0]} gives no feature map", (remove(node.name),))
             return
         before = graph.by_name[before.inputs[0]]
     readers = [each.name for each in graph.nodes if node.name in each.inputs]
-    moved = tuple(Insert(node.name, reader, (Flatten(),)) for reader in readers)
-    yield Fix(f"move it before {before.name}", (Remove(before.name), *moved))
-    yield Fix(f"remove it: {before.name} gives no feature map", (Remove(node.name),))
+    moved = tuple(insert(node.name, reader, Flatten()) for reader in readers)
+    yield Fix(f"move it before {before.name}", (remove(before.name), *moved))
+    yield Fix(f"remove it: {before.name} gives no feature map", (remove(node.name),))
 
 
 def _of_axes(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
@@ -118,7 +114,7 @@ def _of_axes(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
         yield channels
     new = {name: (value[0],) * rank if rank > 1 else value[0] for name, value in wrong.items()}
     text = " ".join(f"{name}={shape_text(v) if isinstance(v, tuple) else v}" for name, v in new.items())
-    yield Fix(text, (_set(node.name, **new),))
+    yield Fix(text, (set_fields(node.name, **new),))
     if forgotten:
         yield channels
 
@@ -128,7 +124,7 @@ def _of_fields(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
     match node.op:
         case Conv() | ConvTranspose() as op if shape[0] % op.groups:
             groups = gcd(gcd(shape[0], op.out), op.groups)
-            yield Fix(f"groups={groups} fits", (_set(node.name, groups=groups),))
+            yield Fix(f"groups={groups} fits", (set_fields(node.name, groups=groups),))
         case TableConv() as op:
             needed = 1 + max(n for row in op.table for n in row)
             if needed > shape[0]:
@@ -136,16 +132,17 @@ def _of_fields(graph: Graph, node: Node, shape: Shape) -> Iterator[Fix]:
                 rows = tuple(tuple(sorted({n % shape[0] for n in row})) for row in op.table)
                 text = op_text(replace(op, table=rows)).split()[1]
                 yield Fix(
-                    f"rows of the {shape[0]} inputs that there are, such as {text}", (_set(node.name, table=rows),)
+                    f"rows of the {shape[0]} inputs that there are, such as {text}",
+                    (set_fields(node.name, table=rows),),
                 )
         case PadChannels(out=out) if shape[0] > out:
-            yield Fix(f"padchannels {shape[0]} or more", (_set(node.name, out=shape[0]),))
+            yield Fix(f"padchannels {shape[0]} or more", (set_fields(node.name, out=shape[0]),))
         case ConvTranspose() as op:
             rank = len(shape) - 1
             fields = (op.kernel, op.stride, op.output_padding, op.dilation)
             each = zip(shape[1:], *(per_axis(value, rank) for value in fields), strict=True)
             room = min(((n - 1) * s + d * (k - 1) + extra) // 2 for n, k, s, extra, d in each)
-            yield Fix(f"padding={room} or less", (_set(node.name, padding=room),))
+            yield Fix(f"padding={room} or less", (set_fields(node.name, padding=room),))
         case _:
             return
 
@@ -159,7 +156,7 @@ def _wider(graph: Graph, node: Node, channels: int) -> Iterator[Fix]:
     if name == "input":
         yield _input("write the input with as many channels: {}", (channels, *graph.input[1:]))
     else:
-        yield Fix(f"{channels} outputs in {name}", (_set(name, out=channels),))
+        yield Fix(f"{channels} outputs in {name}", (set_fields(name, out=channels),))
 
 
 def _of_sizes(graph: Graph, shape: Shape) -> Iterator[Fix]:
@@ -174,7 +171,7 @@ def _of_sizes(graph: Graph, shape: Shape) -> Iterator[Fix]:
         enough = tuple(max(a, s) for a, s in zip(graph.input, smallest, strict=True))
         for size in dict.fromkeys((enough, smallest)):
             text = f"use an input of at least {shape_text(smallest)}{reduced}"
-            yield Fix(text, (SetInput(size),))
+            yield Fix(text, (set_input(size),))
     yield from _near(graph, legal)
 
 
@@ -186,7 +183,7 @@ def _near(graph: Graph, legal: Sizes) -> Iterator[Fix]:
     for sizes_ in [near, *([size] for size in near)] if len(near) > 1 else [near] * bool(near):
         listed = " or ".join(map(shape_text, sizes_))
         yield Fix(
-            f"inputs of {listed} fit" if len(sizes_) > 1 else f"an input of {listed} fits", (SetInput(sizes_[0]),)
+            f"inputs of {listed} fit" if len(sizes_) > 1 else f"an input of {listed} fits", (set_input(sizes_[0]),)
         )
 
 
@@ -195,25 +192,25 @@ def _of_windows(node: Node, shape: Shape) -> Iterator[Fix]:
     op = node.op
     if isinstance(op, Crop):
         margin = (min(shape[1:]) - 1) // 2
-        yield Fix(f"crop {margin} fits", (_set(node.name, margin=margin),))
+        yield Fix(f"crop {margin} fits", (set_fields(node.name, margin=margin),))
     if not isinstance(op, Conv | TableConv | MaxPool | AvgPool | SumPool):
         return
     wins = windows(op, len(shape) - 1)
     if isinstance(op, Conv | MaxPool) and max(w.dilation for w in wins) > 1:
-        yield Fix("dilation=1 fits", (_set(node.name, dilation=1),))
+        yield Fix("dilation=1 fits", (set_fields(node.name, dilation=1),))
     room = min(n + 2 * w.padding for w, n in zip(wins, shape[1:], strict=True))
     dilation = max(w.dilation for w in wins)
     kernel = (room - 1) // dilation + 1
     stride = {"stride": kernel} if op.stride == op.kernel else {}
     for size in dict.fromkeys((kernel, min(kernel, min(shape[1:])))):
-        yield Fix(f"kernel={size} fits", (_set(node.name, kernel=size, **stride),))
-        yield Fix(f"kernel={size} padding=0 fits", (_set(node.name, kernel=size, padding=0, **stride),))
+        yield Fix(f"kernel={size} fits", (set_fields(node.name, kernel=size, **stride),))
+        yield Fix(f"kernel={size} padding=0 fits", (set_fields(node.name, kernel=size, padding=0, **stride),))
     missing = max((w.span - n + 1) // 2 for w, n in zip(wins, shape[1:], strict=True))
-    yield Fix(f"padding={missing} fits", (_set(node.name, padding=missing),))
+    yield Fix(f"padding={missing} fits", (set_fields(node.name, padding=missing),))
 
 
 def _input(text: str, shape: Shape) -> Fix:
-    return Fix(text.format(f"input {shape_text(shape)}"), (SetInput(shape),))
+    return Fix(text.format(f"input {shape_text(shape)}"), (set_input(shape),))
 
 
 # -------------------------------------------------------------------------------------------------- joins
@@ -239,17 +236,17 @@ def _of_joins(graph: Graph, shapes: Shapes, node: Node) -> Iterator[Fix]:
     yield from _restrided(graph, node)
     if len({shape[1:] for shape in inputs.values()}) > 1:
         yield from _pooled(graph, node, inputs, channels)
-    yield Fix("give its branches the same total stride, or remove it", (Remove(node.name),))
+    yield Fix("give its branches the same total stride, or remove it", (remove(node.name),))
 
 
 def _flattened(node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
     maps = [name for name, shape in inputs.items() if len(shape) > 1]
-    flat = tuple(Insert(name, node.name, (Flatten(),)) for name in maps)
+    flat = tuple(insert(name, node.name, Flatten()) for name in maps)
     yield Fix(f"put flatten after {' and '.join(maps)}", flat)
     features = next((shape[0] for shape in inputs.values() if len(shape) == 1), None)
     if features is None:  # maps of different numbers of axes: flat, their features are the next question
         return
-    projected = tuple(Insert(name, node.name, (Flatten(), Linear(features))) for name in maps)
+    projected = tuple(insert(name, node.name, Flatten(), Linear(features)) for name in maps)
     yield Fix(f"put flatten and linear {features} after {' and '.join(maps)}", projected)
 
 
@@ -267,7 +264,7 @@ def _widened(graph: Graph, node: Node, inputs: dict[str, Shape]) -> Iterator[Fix
     op: Op = Conv(out, 1) if len(inputs[target]) > 1 else Linear(out)
     what = f"{'conv' if len(inputs[target]) > 1 else 'linear'} {out}{' 1' * (len(inputs[target]) > 1)}"
     text = f"give them the same channels, for example by {what} on {' and on '.join(odd)}"
-    yield Fix(text, tuple(Insert(name, node.name, (op,)) for name in odd))
+    yield Fix(text, tuple(insert(name, node.name, op) for name in odd))
 
 
 def _resized(graph: Graph, shapes: Shapes, node: Node, inputs: dict[str, Shape], channels: bool) -> Iterator[Fix]:
@@ -289,14 +286,14 @@ def _resized(graph: Graph, shapes: Shapes, node: Node, inputs: dict[str, Shape],
         scale = grown[0] if len(set(grown)) == 1 else grown
         small = [name for name, shape in inputs.items() if shape[1:] == target[1:]]
         text = f"upsample {scale if isinstance(scale, int) else shape_text(scale)} on {' and on '.join(small)}"
-        up = Fix(text, tuple(Insert(name, node.name, (Upsample(scale),)) for name in small))
+        up = Fix(text, tuple(insert(name, node.name, Upsample(scale)) for name in small))
     decoder = isinstance(node.op, Concat) and bool(set(larger) & graph.needed(smallest))
     if up.changes and decoder:
         yield up
     if all(projections.values()):
         found = {name: each for name, each in projections.items() if each}
         listed = " and ".join(f"{text} on {name}" for name, (text, _) in found.items())
-        yield Fix(f"a projection: {listed}", tuple(Insert(name, node.name, (op,)) for name, (_, op) in found.items()))
+        yield Fix(f"a projection: {listed}", tuple(insert(name, node.name, op) for name, (_, op) in found.items()))
     if up.changes and not decoder:
         yield up
 
@@ -331,7 +328,7 @@ def _projection(out: int, large: Shape, small: Shape, ratios: tuple[int | None, 
 def _padded(graph: Graph, inputs: dict[str, Shape]) -> Iterator[Fix]:
     """More padding in a branch that lost its border."""
     largest = tuple(map(max, zip(*(shape[1:] for shape in inputs.values()), strict=True)))
-    options: list[list[tuple[str, SetFields]]] = []
+    options: list[list[tuple[str, Change]]] = []
     for name, shape in inputs.items():
         missing = {n - m for n, m in zip(largest, shape[1:], strict=True)}
         if missing == {0}:
@@ -345,7 +342,7 @@ def _padded(graph: Graph, inputs: dict[str, Shape]) -> Iterator[Fix]:
                 padding = {-(-most // 2), most // 2, most, *((k - 1) // 2 for k in per_axis(op.kernel, len(largest)))}
                 for more in sorted(padding - {0}):
                     wider = max(now) + more
-                    some.append((f"padding={wider} on {each.name}", _set(each.name, padding=wider)))
+                    some.append((f"padding={wider} on {each.name}", set_fields(each.name, padding=wider)))
         options.append(some)
     if options and all(options):
         for choice in product(*options):
@@ -355,7 +352,7 @@ def _padded(graph: Graph, inputs: dict[str, Shape]) -> Iterator[Fix]:
 def _cut(node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
     """The same border cut from larger inputs, as U-Net does."""
     smallest = tuple(map(min, zip(*(shape[1:] for shape in inputs.values()), strict=True)))
-    listed, changes = [], []
+    listed, changes = list[str](), list[Change]()
     for name, shape in inputs.items():
         more = {n - m for n, m in zip(shape[1:], smallest, strict=True)}
         if more != {0}:
@@ -363,7 +360,7 @@ def _cut(node: Node, inputs: dict[str, Shape]) -> Iterator[Fix]:
                 return
             margin = (shape[1] - smallest[0]) // 2
             listed.append(f"crop {margin} on {name}")
-            changes.append(Insert(name, node.name, (Crop(margin),)))
+            changes.append(insert(name, node.name, Crop(margin)))
     yield Fix(" and ".join(listed), tuple(changes))
 
 
@@ -371,7 +368,7 @@ def _pooled(graph: Graph, node: Node, inputs: dict[str, Shape], channels: bool) 
     """Where nothing else fits: every input pooled to the size of the smallest sides."""
     smallest = tuple(map(min, zip(*(shape[1:] for shape in inputs.values()), strict=True)))
     out = inputs[_target(graph, inputs)][0]
-    listed, changes = [], []
+    listed, changes = list[str](), list[Change]()
     for name, shape in inputs.items():
         ops: list[Op] = [AdaptiveAvgPool(smallest)] if shape[1:] != smallest else []
         ops += [Conv(out, 1)] if channels and shape[0] != out else []
@@ -381,7 +378,7 @@ def _pooled(graph: Graph, node: Node, inputs: dict[str, Shape], channels: bool) 
                 for op in ops
             ]
             listed.append(f"{' and '.join(texts)} on {name}")
-            changes.append(Insert(name, node.name, tuple(ops)))
+            changes.append(insert(name, node.name, *ops))
     yield Fix(", ".join(listed), tuple(changes))
 
 
@@ -396,4 +393,4 @@ def _restrided(graph: Graph, node: Node) -> Iterator[Fix]:
             for stride, padding in product((1, 2, 3, 4), range(kernel // 2 + 1)):
                 if (stride, padding) != (op.stride, op.padding):
                     text = f"stride={stride} padding={padding} on {each.name}"
-                    yield Fix(text, (_set(each.name, stride=stride, padding=padding),))
+                    yield Fix(text, (set_fields(each.name, stride=stride, padding=padding),))
