@@ -241,6 +241,27 @@ def test_an_output_leads_to_the_answer_that_is_shown(page):
     assert share == pytest.approx(page.evaluate("striate.probabilities()[3]"), abs=6e-5)
 
 
+def test_of_several_numbers_none_is_the_prediction(browser, tmp_path):
+    """A width and a price have no largest; and a value of 0 adds nothing, so that no line is drawn to it."""
+    own = Contract(
+        ("x", "size"), (1, 4, 4), "L", (0.5,), (0.5,), task="regression", target_mean=(0, 50), target_std=(1, 9)
+    )
+    net = build(parse("input 1x4x4; flatten; linear 12; relu; linear 2"), seed=0)
+    Model(net, own).save(tmp_path / "m.safetensors")
+    Image.fromarray(np.full((4, 4), 200, np.uint8)).save(tmp_path / "one.png")
+    path = view(tmp_path / "m.safetensors", tmp_path / "one.png").save(tmp_path / "p.html")
+    with opened(browser, path.as_uri()) as page:
+        assert page.locator(".bars .top").count() == 0
+        sizes = page.locator(".answers button").evaluate_all("all => all.map(e => getComputedStyle(e).fontSize)")
+        assert len(set(sizes)) == 1
+        page.evaluate("striate.open('relu1:0')")
+        assert page.locator("#arithmetic .step", has_text="Backpropagation").count() == 0
+        values = page.evaluate("striate.values('relu1').data")
+        assert 0 < np.count_nonzero(values) < 12
+        page.evaluate("striate.open('linear2:1')")
+        assert page.locator(".diagram > svg line").count() == np.count_nonzero(values)
+
+
 @pytest.mark.parametrize("end", ["", "; softmax"])
 def test_the_bars_are_the_probabilities_of_predict_with_its_temperature(browser, tmp_path, end):
     contract = Contract(("a", "b", "c"), (1, 4, 4), "L", (0.5,), (0.5,), temperature=0.4)

@@ -308,7 +308,7 @@ export class Diagram {
     order.slice(0, rows).forEach((c, r) => {
       const row = /** @type {HTMLElement} */ (this.bars.children[r]), [name, bar, number] = /** @type {HTMLElement[]} */ ([...row.children])
       row.style.height = beside ? `${last.mapHeight + last.gap}px` : '18px'
-      row.className = c === top && names.length > 1 ? 'top' : ''
+      row.className = c === top && names.length > 1 && activation ? 'top' : ''  // numbers of different units have no largest
       row.dataset.class = String(c)
       row.title = names[c]
       name.textContent = names[c]
@@ -392,7 +392,7 @@ export class Diagram {
       at.unit.slice(1).forEach((v, a) => { group.box[a][0] = Math.min(group.box[a][0], v); group.box[a][1] = Math.max(group.box[a][1], v) })
       groups.set(key, group)
     }
-    const list = [...groups.values()].sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount)), most = Math.abs(list[0]?.amount) || 1
+    const list = [...groups.values()].filter(g => g.amount || g.box.some(([a, b]) => b > a)).sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount)), most = Math.abs(list[0]?.amount) || 1
     const found = list.map(g => ({ ...g, share: Math.abs(g.amount) / most, rect: this.rect(g.stage, g.channel, g.box) }))
     for (const stage of own.inputs) {
       const box = fields.get(stage.shown)
@@ -404,8 +404,8 @@ export class Diagram {
   }
 }
 
-/** Contributions by their sign; grey is what is no single product. */
-export const edgeColour = ({ amount }) => (amount === null ? 'var(--soft)' : amount >= 0 ? 'var(--positive)' : 'var(--negative)')
+/** Contributions by their sign; grey is none, and what is no single product. */
+export const edgeColour = ({ amount }) => (!amount ? 'var(--soft)' : amount > 0 ? 'var(--positive)' : 'var(--negative)')
 
 /** The width that the words over a column need at least. */
 const needed = stage => Math.max(7.2 * Math.max(...stage.label.split('.').map(part => part.length)) + (stage.block ? 17 : 0), 6.6 * Math.min(14, stage.name.children[1]?.textContent.length ?? 0), 52)

@@ -59,7 +59,7 @@ class Page {
       this.mask = new Mask(this.net, this.pad, byId('input'), { click: at => this.pin(unit(at)), hover: (at, event) => this.hover(unit(at), event) })
     }
     if (this.diagram.listed()) {
-      this.answers = el('p', { className: 'answers' })
+      this.answers = el('p', { className: scene.output.activation || scene.output.names.length === 1 ? 'answers' : 'answers equal' })
       this.prediction = el('div', { className: 'prediction' }, el('h2', {}, 'Prediction'), this.answers)
     }
     scene.offered = scene.samples.length  // behind them, unseen until a panel offers them, items of the test split
@@ -454,11 +454,11 @@ class Page {
   /** How the score of the predicted class depends on a unit: backpropagation through all behind it, once the hand rests. */
   back({ layer, unit }) {
     clearTimeout(this.backing)
-    const { net } = this, { names, perPixel } = this.scene.output, score = this.scoreLayer(), behind = net.layers.slice(net.layers.findIndex(l => l.name === layer) + 1)
-    if (net.held || perPixel || this.panels.compare.kind || !behind.some(l => l.name === score) || behind.reduce((sum, l) => sum + (l.macs ?? 0), 0) > NEAR) return []
+    const { net } = this, { names, perPixel, activation } = this.scene.output, score = this.scoreLayer(), behind = net.layers.slice(net.layers.findIndex(l => l.name === layer) + 1)
+    if (net.held || perPixel || !(activation || names.length === 1) || this.panels.compare.kind || !behind.some(l => l.name === score) || behind.reduce((sum, l) => sum + (l.macs ?? 0), 0) > NEAR) return []
     const line = el('p', { className: 'formula' }, '\u2026'), note = el('p', { className: 'note' })
     this.backing = setTimeout(() => {
-      const y = net.outputs(), c = y.indexOf(Math.max(...y)), own = `the score of ${names[c] ?? `output ${c}`}`, slope = gradient(net, score, [c, 0, 0, 0], layer)[flat(net.values.get(layer).shape, unit)]
+      const y = net.outputs(), c = y.indexOf(Math.max(...y)), own = `${activation ? 'the score of' : 'the output'} ${names[c] ?? c}`, slope = gradient(net, score, [c, 0, 0, 0], layer)[flat(net.values.get(layer).shape, unit)]
       line.textContent = `\u2202 ${own} / \u2202 ${unitName(net, { layer, unit })} = ${factor(slope)}`
       note.textContent = `So much does ${own}, ${short(net.value(score, [c, 0, 0, 0]))}, change for each 1 that this value grows, by the chain rule through all layers behind it.`
     }, 150)
