@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from striate.tasks import TASKS
+
 TINY = "conv 4 3; relu; flatten; linear 10"
 
 
@@ -79,6 +81,11 @@ def test_help_shows_one_long_name_of_an_option(cli):
     assert "--lr FLOAT" in text
     for other in ("--batch ", "--lr0", "--learning-rate", "--optimiser", "--imgsz", "--pretrained"):
         assert other not in text
+
+
+def test_help_names_the_losses_of_every_task(cli):
+    text = " ".join(cli("train", "--help").out.split())
+    assert "; ".join(f"{task.name}: {', '.join(task.losses)}" for task in TASKS.values()) in text
 
 
 def test_a_runs_folder_wherever_a_model_does(cli, trained, digit, in_folder):

@@ -11,10 +11,11 @@ from typing import Any
 
 from striate.errors import RecipeError, did_you_mean, listed, nearest
 from striate.files import near_path, read_json
+from striate.tasks.task import TASKS
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "cosine", "linear")
-LOSSES = ("auto", "crossentropy", "mse", "hinge", "bce", "l1", "huber", "dice", "crossentropy+dice")
+LOSSES = ("auto", *dict.fromkeys(loss for task in TASKS.values() for loss in task.losses))
 BALANCE = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "float32", "bf16")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
