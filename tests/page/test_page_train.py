@@ -6,9 +6,11 @@ import re
 import pytest
 
 import striate
+from striate.datasets import open_data
 from striate.errors import SeeError
 from striate.report.markup import el
 from striate.run import paneling
+from striate.sampling import evenly
 
 NET = "conv 3 3; relu; maxpool 2; flatten; linear 10"
 LINK = str(el("a", "Live page: change the input, watch every layer, open any unit", href="page.html"))
@@ -33,7 +35,8 @@ def test_the_page_is_of_the_best_model_and_its_test_items(run):
     assert about["tested"]["headline"] == scores.headline("images")
     assert sum(n for *_, n in about["tested"]["confusion"]) == scores.n == 360
     assert len(about["samples"]) == 24
-    assert {sample["name"] for sample in about["samples"]} == {str(i) for i in range(10)}
+    labels = open_data("digits").test.labels
+    assert [sample["name"] for sample in about["samples"]] == [str(labels[i]) for i in evenly(360, 24)]
     assert [row["epoch"] for row in about["history"]["rows"]] == [1, 2]
 
 
