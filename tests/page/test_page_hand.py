@@ -344,6 +344,14 @@ def test_in_space_and_back(page):
     assert state(page)["space"] is False
 
 
+def test_in_space_a_high_screen_is_used(browser, lenet_file):
+    """On a phone the network goes into the depth, so that it is not a small row in the middle."""
+    with opened(browser, lenet_file.as_uri() + "#view=3d", viewport={"width": 390, "height": 844}) as page:
+        until(page, "document.querySelectorAll('.space-label').length > 5")
+        tops = [label.bounding_box()["y"] for label in page.locator(".space-label").all()]
+        assert max(tops) - min(tops) > 200
+
+
 def test_the_slices_of_a_volume_are_apart(browser, tmp_path):
     """In the maps a line between them, in the arithmetic a gap."""
     path = view("input 1x8x8x8; conv 2 3; relu; flatten; linear 3").save(tmp_path / "volume.html")

@@ -28,7 +28,7 @@ export class Space {
     this.canvas = el('canvas', { id: 'space-canvas', 'aria-label': 'The network in three dimensions' })
     root.append(this.canvas)
     this.over = svg('svg', { class: 'over' }, root)  // what is marked: hovering draws nothing else anew
-    this.turn = { yaw: 0.85, pitch: 0.3, zoom: 1 }
+    this.turn = { ...(innerWidth < innerHeight ? { yaw: 1.15, pitch: 0.55 } : { yaw: 0.85, pitch: 0.3 }), zoom: 1 }  // on a high screen it goes into the depth
     this.share = 0  // 0: flat; 1: in space
     this.goal = 0
     /** @type {any} the input as a column of one plane, once there is one */
