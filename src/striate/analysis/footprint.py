@@ -117,7 +117,8 @@ def _read(node: Node, inputs: list[Pixels], shapes: dict[str, Shape], axis: int,
         if any(len(each) not in (1, longest) for each in inputs):
             return None
         return [reduce(or_, (each[i] if len(each) > 1 else each[0] for each in inputs)) for i in range(longest)]
-    if not n or (len(source) == 1 and shapes[node.inputs[0]][1:][axis] > 1):  # one for all positions of a whole map
+    sides = shapes[node.inputs[0]][1:]  # none, where what is flat gets its axes back
+    if not n or (len(source) == 1 and len(sides) == rank and sides[axis] > 1):  # one for all positions of a whole map
         return source
     rules = axis_rules(op, rank)
     for rule in rules[axis] if len(rules) == rank else ():
