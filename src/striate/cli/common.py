@@ -56,7 +56,7 @@ DATA_OPTIONS: dict[str, Any] = {
     "text": of_data("--text", metavar="COLUMN", help="Table: column of texts; A,B joins several. [default: detected]"),
     "group": of_data(
         metavar="COLUMN",
-        help="Patient, video: always in one split. A table's column; or 'name:{group}_#', in file names; or parent.",
+        help="Keep each patient, video, ... in one split: a table's column, 'name:{group}_#' in file names, or parent.",
     ),
 }
 Split = Annotated[str, typer.Option("--split", "--part", help="test, val, train or all.")]

@@ -48,18 +48,19 @@ def evaluate_command(
         str | None,
         typer.Option(
             metavar="SHARE",
-            help="Keep a threshold in the model file, below which it answers unknown: at most this share (1%) of its "
-            "answers is wrong.",
+            help="Store a threshold in the model file, below which a prediction is 'unknown': at most this share (1%) "
+            "of the others is wrong.",
         ),
     ] = None,
     coverage: Annotated[
-        str | None, typer.Option(metavar="SHARE", help="The same, so that this share (95%) of the items is answered.")
+        str | None, typer.Option(metavar="SHARE", help="The same, so that this share (95%) of the items gets a class.")
     ] = None,
     cost: Annotated[
         str | None,
         typer.Option(
             metavar="COSTS",
-            help="Costs of mistakes, such as 'sick:well=10' (others 1): what they come to, and the cheapest decisions.",
+            help="Cost of each mistake, LABEL:PREDICTION, such as 'sick:well=10' (others 1): prints their total and "
+            "the cheapest decisions.",
         ),
     ] = None,
     json: Json = False,

@@ -87,7 +87,7 @@ def pool_command(
     ],
     kind: Annotated[str, typer.Option(help="max, average (or mean, avg) or sum.")] = "max",
     out: Out = None,
-    stride: Annotated[int | None, typer.Option(min=1, help="Stride in pixels. [the size]")] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Stride in pixels. [default: the size]")] = None,
     padding: Annotated[
         str, typer.Option(help="valid, same, or pixels on each side: zeros; for max, never the maximum.")
     ] = "valid",

@@ -184,19 +184,21 @@ def imagine_command(
     model: Net,
     target: Annotated[str, typer.Argument(metavar="TARGET", help=f"A class, LAYER:CHANNEL or {UNIT}.")],
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Gradient ascent steps. [256; of each octave of a dream: 10]")
+        int | None, typer.Option(min=1, help="Gradient ascent steps. [default: 256; of each octave of a dream: 10]")
     ] = None,
-    lr: Annotated[float | None, typer.Option("--lr", "--learning-rate", help="Learning rate. [0.05]")] = None,
-    basis: Annotated[str | None, typer.Option(help="frequencies (Fourier) or pixels. [frequencies]")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", "--learning-rate", help="Learning rate. [default: 0.05]")] = None,
+    basis: Annotated[str | None, typer.Option(help="frequencies (Fourier) or pixels. [default: frequencies]")] = None,
     jitter: Annotated[
-        int | None, typer.Option(min=0, help="Random shift per step, in pixels. [side / 16; of a dream: 8]")
+        int | None, typer.Option(min=0, help="Random shift per step, in pixels. [default: side / 16; of a dream: 8]")
     ] = None,
-    variation: Annotated[float | None, typer.Option(help="Weight of the total variation penalty. [0]")] = None,
+    variation: Annotated[float | None, typer.Option(help="Weight of the total variation penalty. [default: 0]")] = None,
     blur: Annotated[
-        float | None, typer.Option(help="Sigma of a blur after each step; with --basis pixels. [0]")
+        float | None, typer.Option(help="Sigma of a blur after each step; with --basis pixels. [default: 0]")
     ] = None,
-    octaves: Annotated[int | None, typer.Option(min=1, help="With --dream: number of image sizes. [4]")] = None,
-    ratio: Annotated[float | None, typer.Option(help="With --dream: from one size to the next. [1.4]")] = None,
+    octaves: Annotated[
+        int | None, typer.Option(min=1, help="With --dream: number of image sizes. [default: 4]")
+    ] = None,
+    ratio: Annotated[float | None, typer.Option(help="With --dream: from one size to the next. [default: 1.4]")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     start: Annotated[str | None, typer.Option(metavar="IMAGE", help="Begin with an image instead of noise.")] = None,
     dream: Annotated[

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ def plain_path(path: Path) -> Path:
 
 def table_name(path: Path) -> str:
     """The data set's name: the table's; its folder's where that says only which split it is."""
-    stem = plain_path(path).stem
+    stem = re.sub(r"-\d{5}-of-\d{5}$", "", plain_path(path).stem)  # a part of a Parquet table
     return path.resolve().parent.name if stem.lower() in SPLIT_NAMES else stem
 
 
