@@ -17,8 +17,10 @@ import csv
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from common import arguments, in_turn, load, machine, ran, show
@@ -28,7 +30,7 @@ NET = (
     "conv 64 3 padding=1; relu; maxpool 2; flatten; linear 8"
 )
 SEVERAL = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
-ONE, TWO = "1 process", "2 processes"
+ONE, TWO, APART = "1 process", "2 processes", "2 runs, each for itself"
 
 
 def train(folder: Path, several: tuple[str, ...], words: list[str]) -> tuple[float, list[float]]:
@@ -38,6 +40,14 @@ def train(folder: Path, several: tuple[str, ...], words: list[str]) -> tuple[flo
     with (folder / "metrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return statistics.median(float(row["seconds"]) for row in rows[1:]), [float(row["train/loss"]) for row in rows]
+
+
+def train_apart(fresh: Iterator[Path], words: list[str]) -> float:
+    """Seconds in which two runs at once, which know nothing of each other, train what one has in an epoch: what the
+    processors and their memory can give.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        return max(seconds for seconds, _ in pool.map(lambda folder: train(folder, (), words), islice(fresh, 2))) / 2
 
 
 def main() -> None:
@@ -60,6 +70,7 @@ def main() -> None:
             return seconds
 
         runs = {ONE: partial(contestant, ONE), TWO: partial(contestant, TWO, *SEVERAL, "2")}
+        runs[APART] = partial(train_apart, fresh, words)
         taken = in_turn(runs, chosen.times)
     show({name: [1 / s for s in seconds] for name, seconds in taken.items()}, unit="epochs/s", beside=ONE)
     apart = max(abs(a - b) for a, b in zip(losses[ONE], losses[TWO], strict=True))
