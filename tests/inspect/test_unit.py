@@ -164,10 +164,10 @@ def test_what_follows_ends_where_something_is_added_in_place():
 
 MISTAKES = {
     "nolayer:0": "no layer named 'nolayer'",
-    "0:0:1": r"0:0:1 is outside 0 \(2x3x3\): channel 0-1, y 0-2, x 0-2; a unit is 0:CHANNEL:Y:X",
+    "0:0:1": r"0:0:1: expected 0:CHANNEL:Y:X \(2x3x3\): channel 0-1, y 0-2, x 0-2$",
     "0:0:9:0": r"0:0:9:0 is outside 0 \(2x3x3\): channel 0-1, y 0-2, x 0-2$",
     "0:0:-1:0": "0:0:-1:0 is outside 0",
-    "0": "a unit is 0:CHANNEL:Y:X",
+    "0": "0: expected 0:CHANNEL:Y:X",
     "0:a:b:c": "expected LAYER:CHANNEL:Y:X, with whole numbers, such as 0:0:2:3",
     "1:0:0:0": "1 is a ReLU: its outputs are not sums of products",
     "2:0:0:0": "pooling with ceil_mode",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from striate.errors import SeeError, nearest, shape_text
 from striate.inspect.capture import LayerCall, layer_calls
@@ -268,12 +269,10 @@ def _slice(x: Tensor, position: tuple[int, ...], layer: Any, fill: float) -> tup
     settings = (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
     size, stride, padding, dilation = (tuple(v) if isinstance(v, tuple | list) else (v,) * axes for v in settings)
     corner = tuple(p * s - pad for p, s, pad in zip(position, stride, padding, strict=True))
-    seen = np.full((len(x), *size), fill)
-    for index in np.ndindex(*size):
-        at = tuple(c + i * d for c, i, d in zip(corner, index, dilation, strict=True))
-        if all(0 <= a < n for a, n in zip(at, x.shape[1:], strict=True)):
-            seen[(slice(None), *index)] = x[(slice(None), *at)].numpy()
-    return seen, corner
+    padded = F.pad(x, [pad for pad in reversed(padding) for _ in range(2)], value=fill)
+    along = zip(position, stride, size, dilation, strict=True)
+    seen = padded[:, *(slice(p * s, p * s + (k - 1) * d + 1, d) for p, s, k, d in along)]
+    return seen.contiguous().numpy(), corner
 
 
 def _sum(call: LayerCall, inputs: np.ndarray, weights: np.ndarray | None, bias: float | None) -> tuple[float, float]:
