@@ -45,6 +45,11 @@ class Decoded(NamedTuple):
     size: tuple[int, int]
     box: tuple[float, float, float, float]
 
+    @classmethod
+    def whole(cls, image: Image.Image) -> Decoded:
+        """*image* at its own size."""
+        return cls(image, image.size, (0, 0, *image.size))
+
 
 def decode(source: Path | str, mode: str, value_range: ValueRange = ()) -> Image.Image:
     """The image in a file, upright, 8 bits a channel, in *mode* (``"L"``, ``"RGB"`` or ``"RGBA"``).
@@ -76,13 +81,11 @@ def decode_reduced(
         DataError: As :func:`decode`.
     """
     if (plain := plain_jpeg(source, factor)) is not None:
-        image = canonical(plain, mode)
-        return Decoded(image, image.size, (0, 0, *image.size))
+        return Decoded.whole(canonical(plain, mode))
     with open_image(source) as file:
         # MPO: a JPEG with another behind it, as phones write them.
         if file.format not in ("JPEG", "MPO") or max(factor(file.size), factor(file.size[::-1])) == 1:
-            image = canonical(file, mode, value_range)
-            return Decoded(image, image.size, (0, 0, *image.size))
+            return Decoded.whole(canonical(file, mode, value_range))
         orientation = _orientation(file)
         size = file.size[::-1] if orientation in _ON_ITS_SIDE else file.size
         n = factor(size)

@@ -61,7 +61,7 @@ def fit(image: Image.Image, contract: Contract) -> np.ndarray:
             [0, 9, 9, 0]]], dtype=uint8)
     """
     _check_takes_images(contract)
-    return _channels_first(_resize(_whole(canonical(image, contract.mode, contract.value_range)), contract))
+    return _channels_first(_resize(Decoded.whole(canonical(image, contract.mode, contract.value_range)), contract))
 
 
 def fit_array(images: np.ndarray, contract: Contract) -> np.ndarray:
@@ -85,11 +85,11 @@ def fit_array(images: np.ndarray, contract: Contract) -> np.ndarray:
     for i, pixels in enumerate(images.squeeze(3) if images.shape[3] == 1 else images):
         if contract.mode == "channels":
             planes = np.moveaxis(np.atleast_3d(pixels), 2, 0)
-            fitted[i] = [np.asarray(_resize(_whole(Image.fromarray(plane)), contract)) for plane in planes]
+            fitted[i] = [np.asarray(_resize(Decoded.whole(Image.fromarray(plane)), contract)) for plane in planes]
             continue
         image = Image.fromarray(pixels)
         image = image if image.mode == contract.mode else canonical(image, contract.mode)
-        fitted[i] = _channels_first(_resize(_whole(image), contract))
+        fitted[i] = _channels_first(_resize(Decoded.whole(image), contract))
     return fitted
 
 
@@ -109,11 +109,7 @@ def fit_mask(mask: np.ndarray, contract: Contract) -> np.ndarray:
     """
     numbers = class_numbers(mask, contract)
     method = Image.Resampling.NEAREST
-    return np.asarray(_resize(_whole(Image.fromarray(numbers)), contract, method=method, fill=IGNORE))
-
-
-def _whole(image: Image.Image) -> Decoded:
-    return Decoded(image, image.size, (0, 0, *image.size))
+    return np.asarray(_resize(Decoded.whole(Image.fromarray(numbers)), contract, method=method, fill=IGNORE))
 
 
 def _resize(
