@@ -116,7 +116,7 @@ def test_what_was_said_of_other_runs_is_not_taken(data):
     table(
         "other.csv", ["title", "said", "mood", "stars"], [(f"no {i}", WORDS[y], "pnz"[y], y) for i, y in enumerate(Y)]
     )
-    with pytest.raises(striate.DataError, match="name the column: --label"):
+    with pytest.raises(striate.DataError, match="name it: --label"):
         prepare("other.csv", resume=True)
     run = prepare("texts.csv", resume=True, settings={"epochs": 2})
     assert run.options == {"label": "mood", "text": "said"}
