@@ -17,6 +17,7 @@ from striate.files import FolderLock
 from striate.learning import Epoch, Recipe, Step, named_recipe
 from striate.model.model import load
 from striate.run import COLUMNS, measure, parts_for, prepare
+from striate.run.devices import device_named
 from striate.run.options import RunOptions
 from striate.run.resuming import EarlierRun
 from striate.run.running import Run
@@ -605,3 +606,9 @@ def test_official_weights_of_images_are_refused_for_texts(in_folder, trained, mo
     monkeypatch.setattr("striate.loading.transfer.official_model", lambda *given: found)
     with pytest.raises(SpecError, match="takes 1x8x8, but a text is one number of words"):
         prepare("texts.csv", weights="lenet5")
+
+
+def test_a_number_is_the_gpu_of_that_number(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "zeros", lambda n, device: asked.append(device) or torch.ones(n))
+    assert device_named("1") == torch.device("cuda:1") == asked[0]

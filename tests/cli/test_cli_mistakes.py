@@ -96,6 +96,9 @@ MISTAKES = {
     "no such device": (
         ["train", "digits", "--device", "gpu"], 2, ["device 'gpu' is not available", "use cpu or auto"],
     ),
+    "a GPU by its number that is not there": (
+        ["train", "digits", "device=99"], 2, ["device '99' is not available", "use cpu or auto"],
+    ),
     "nothing to resume": (["train", "digits", "--resume"], 4, ["no run of digits to resume; omit --resume"]),
     "out in use": (["train", "digits", "--out", "flat"], 2, ["flat: is not empty; use another --out"]),
     "out under a file": (

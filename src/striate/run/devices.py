@@ -16,7 +16,7 @@ from striate.model.model import Model
 
 
 def device_named(name: str) -> torch.device:
-    """The device of that name; ``auto``: a GPU if there is one.
+    """The device of that name; ``auto``: a GPU if there is one; a number: that GPU.
 
     Raises:
         RecipeError: There is no such device here.
@@ -27,7 +27,7 @@ def device_named(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(name)
+        place = torch.device(f"cuda:{name}" if name.isdecimal() else name)
         float(torch.zeros(1, device=place))  # the device "meta" holds no numbers
     except Exception as error:  # each kind of device fails in its own way
         why = str(error).splitlines()[0]

@@ -115,7 +115,7 @@ def read_parts(
     """
     if strict and dataset.skipped:
         name, why = dataset.skipped[0]
-        raise DataError(f'{name}: {why}; or omit --strict (on_broken="skip") to skip it')
+        raise DataError(f"{name}: {why}; or omit --strict to skip it")
     say_skipped(dataset.skipped, "without a readable file or a target", "item", say)
     on_broken = "stop" if strict else "skip"
     held = {
