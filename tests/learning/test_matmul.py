@@ -124,3 +124,46 @@ def test_of_one_layer_both_may_be_said(lenet):
         measured(lenet, torch.randn(4, 1, 32, 32)).step(how)
     hook.remove()
     assert seen == [(torch.float32, (4, 120, 1, 1))]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_batch_of_no_items_stays_one(last):
+    x = torch.zeros(0, 3, 4, 4)
+    part = nn.AvgPool2d(2)
+    x = x.to(memory_format=torch.channels_last) if last else x
+    assert multiplied(part, None, x).shape == part(x).shape == (0, 3, 2, 2)
+
+
+def test_one_number_in_brackets_is_both_sides():
+    assert_same(nn.AvgPool2d((2,)), torch.randn(2, 3, 4, 6))
+    assert not multiplies(nn.AvgPool2d((2,), stride=(1,)), torch.randn(2, 3, 4, 6))
+
+
+def test_averages_of_whole_numbers_are_computed_as_before():
+    x = torch.arange(16).view(1, 1, 4, 4)
+    part = nn.AvgPool2d(2)
+    assert multiplied(part, part.forward, x).flatten().tolist() == [2, 4, 10, 12]
+
+
+def test_what_was_computed_without_gradients_first_is_trained_all_the_same():
+    part, x = nn.AvgPool2d(2), torch.randn(2, 7, 4, 14)
+    with torch.inference_mode():
+        multiplied(part, None, x)
+    assert_same(part, x)
+
+
+def test_somebodys_own_forward_is_there_again(lenet):
+    own = lenet.c5.forward = lambda x: 2 * nn.Conv2d.forward(lenet.c5, x)
+    with Speed(matmul_layers=("c5",)).applied(lenet):
+        assert lenet.c5.forward is not own
+    assert lenet.c5.forward is own
+
+
+@pytest.mark.parametrize(("compile", "tried"), [("no", True), ("yes", False)])
+def test_what_is_compiled_is_left_to_the_compiler(lenet, monkeypatch, compile, tried):
+    seen = []
+    monkeypatch.setattr(trial._Trial, "matmul_layers", lambda self, speed, kinds: seen.append(kinds) or ())
+    batch = torch.randn(4, 1, 32, 32), torch.tensor([0, 1, 2, 3])
+    recipe = striate.Recipe(precision="float32", compile=compile)
+    trial.measure_speed(lenet, lenet, nn.functional.cross_entropy, batch, recipe, steps=10**9)
+    assert bool(seen) is tried

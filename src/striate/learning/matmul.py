@@ -30,7 +30,8 @@ def multiplies(part: Any, x: Tensor) -> bool:
         height, width = _pair(part.kernel_size)
         area, columns = height * width, x.shape[3]
         apart = _pair(part.stride) == (height, width) and _pair(part.padding) == (0, 0) and not part.divisor_override
-        exact = x.dtype is torch.float32 or area & (area - 1) == 0  # 1 / 9 has no 8 bits
+        # 1 / 9 has no 8 bits, and no whole number is 1 / 4
+        exact = x.dtype is torch.float32 or (x.is_floating_point() and area & (area - 1) == 0)
         small = height * columns * (columns // width) * _inner(x) ** 2 <= LARGEST
         return apart and exact and small and not (x.shape[2] % height or columns % width)
     return False
@@ -56,11 +57,12 @@ def _convolution(part: Any, x: Tensor) -> Tensor:
 
 
 def _average(part: Any, x: Tensor) -> Tensor:
-    (height, width), (items, channels, rows, columns) = _pair(part.kernel_size), x.shape
-    matrix = _averaging(height, width, columns, _inner(x), x.dtype, x.device)
-    order, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if _inner(x) > 1 else ((0, 1, 2, 3), (0, 1, 2, 3))
+    (height, width), (items, channels, rows, columns), inner = _pair(part.kernel_size), x.shape, _inner(x)
+    matrix = _averaging(height, width, columns, inner, x.dtype, x.device)
+    order, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if inner > 1 else ((0, 1, 2, 3), (0, 1, 2, 3))
+    groups = channels // inner * (rows // height)  # not -1, which means nothing where there are no items
     with torch.autocast(x.device.type, enabled=False):  # in the precision of what comes in, as averages are
-        found = F.linear(x.permute(order).reshape(items, -1, height * columns * _inner(x)), matrix)
+        found = F.linear(x.permute(order).reshape(items, groups, height * columns * inner), matrix)
     shape = (items, channels, rows // height, columns // width)
     return found.view([shape[axis] for axis in order]).permute(back)
 
@@ -71,11 +73,13 @@ def _inner(x: Tensor) -> int:
 
 
 @lru_cache(64)
+@torch.inference_mode(False)  # else what is kept could not be trained with
 def _averaging(height: int, width: int, columns: int, inner: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """From *height* rows of *columns* pixels of *inner* channels to one row of their averages."""
     row = torch.eye(columns // width).repeat_interleave(width, 1).repeat(1, height) / (height * width)
     return torch.kron(row, torch.eye(inner)).to(device, dtype)
 
 
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else size
+def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    """*size* of rows and of columns; torch takes one number for both, in brackets too."""
+    return (size, size) if isinstance(size, int) else (*size, *size)[:2]

@@ -108,6 +108,7 @@ class Speed:
     def applied(self, module: nn.Module) -> Iterator[None]:
         """The layers of *module* that are computed in float32 or by a matrix multiplication are so, until it ends."""
         parts = {name: module.get_submodule(name) for name in (*self.matmul_layers, *self.float32_layers)}
+        own = {part: vars(part).get("forward") for part in parts.values()}  # somebody may have given it another
         for name, part in parts.items():
             if name in self.matmul_layers:
                 part.forward = partial(multiplied, part, part.forward)
@@ -116,8 +117,10 @@ class Speed:
         try:
             yield
         finally:
-            for part in parts.values():
+            for part, forward in own.items():
                 del part.forward
+                if forward is not None:
+                    part.forward = forward
 
     def autocast(self, device: torch.device) -> Any:
         """The context of a forward pass on *device*."""

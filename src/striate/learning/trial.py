@@ -262,8 +262,8 @@ def _search(
             # of a part of the batch, the weights' own conversion to bfloat16 takes a larger part of the time
             attempt(replace(half, float32_layers=slow), always=True, gain=GAIN if count == items else 1.0)
     usual = best
-    for kinds in (CONVOLUTIONS + AVERAGES, CONVOLUTIONS, AVERAGES):
-        if worth and (layers := trial.matmul_layers(usual, kinds)):
+    for kinds in (CONVOLUTIONS + AVERAGES, CONVOLUTIONS, AVERAGES) if worth and not plain.compiled else ():
+        if layers := trial.matmul_layers(usual, kinds):
             attempt(replace(usual, matmul_layers=layers), always=True)
     attempt(replace(best, memory_format=plain.memory_format))
     attempt(plain)
