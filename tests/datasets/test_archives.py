@@ -353,3 +353,9 @@ def test_a_packed_table(tmp_path, name):
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(DataError, match="it cannot be unpacked"):
         open_data(path)
+
+
+def test_a_cache_whose_path_has_backslashes(monkeypatch):
+    monkeypatch.setattr(archives, "_given", {r"C:\Users\1": "t.parquet/row", r"C:\Users\2": "a.zip"})
+    assert archives.as_given(r"C:\Users\1\0005.png: broken") == "t.parquet/row 5: broken"
+    assert archives.as_given(r"C:\Users\2\cat\5.png") == r"a.zip\cat\5.png"

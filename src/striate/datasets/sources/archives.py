@@ -134,7 +134,8 @@ def as_given(text: str) -> str:
     """
     for folder, given in reversed(_given.items()):
         if folder in text:
-            text = re.sub(rf"{re.escape(folder)}/0*(\d+)\.\w+", rf"{folder} \1", text) if given.endswith(_ROW) else text
+            if given.endswith(_ROW):
+                text = re.sub(rf"(?<={re.escape(folder)})[/\\]0*(\d+)\.\w+", r" \1", text)
             text = text.replace(folder, given)
     return text
 
