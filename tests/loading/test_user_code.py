@@ -387,8 +387,10 @@ def test_a_dotted_path_is_told_the_file(file, text):
     with pytest.raises(SpecError, match=r"as FILE\.py:NAME; did you mean 'nets/old/my_net\.py:Net'\?"):
         open_network(text)
     assert open_network("a:relu").description().nodes[0].name == "a"
-    with pytest.raises(SpecError, match="unknown layer 'rleu'"):
-        open_network("a:rleu")
+    assert open_network("keras.c1: conv 6 3; relu").description().nodes[0].name == "keras.c1"
+    for word, meant in (("rleu", "relu"), ("dense", "linear"), ("Pool", "maxpool")):
+        with pytest.raises(SpecError, match=f"unknown layer '{word}'; did you mean '{meant}'"):
+            open_network(f"a:{word}")
 
 
 def test_a_module_is_told_how_it_becomes_a_model(cli, file):

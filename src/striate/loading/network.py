@@ -20,6 +20,7 @@ from striate.files import near_path, read_regular_text
 from striate.loading.user_code import is_code, load_code
 from striate.spec import OPS, Cat, Embedding, Graph, Product, Seq, Shape, Spec, Sum, lower, parse, read_shape
 from striate.spec.op import Base
+from striate.spec.pasted import LIKE
 from striate.tasks import task_named
 from striate.zoo import ZOO
 
@@ -371,11 +372,11 @@ def _of_words(given: str | Path, classes: int | None, channels: int | None) -> N
     is_path = "/" in text and not re.search("[;\n]", text)
     if is_path and (near := near_path(text)):
         raise SpecError(f"{text}: file not found{did_you_mean(near)}")
-    if other := re.match(r"(timm|torchvision|keras)[:.]", text):
+    if other := re.fullmatch(r"(timm|torchvision|keras)[:.][\w./-]+", text):
         raise SpecError(f"{text}: networks of {other[1]} are not in the zoo; pass a module: FILE.py:NAME")
     if (code := re.fullmatch(r"([\w./\\-]+)[:.](\w+)", text)) and not closest(code[2], OPS):
         file = code[1].replace(".", "/") + ".py"
-        if Path(file).is_file() or ":" in text:
+        if Path(file).is_file() or (":" in text and code[2].lower() not in LIKE):
             meant = did_you_mean(f"{file}:{code[2]}") if Path(file).is_file() else f"; there is no {file}"
             raise SpecError(f"{text}: a network in a Python file is given as FILE.py:NAME{meant}")
     if _is_name(text):
