@@ -334,11 +334,16 @@ def test_one_damaged_entry_of_many_is_skipped_and_named(images, tool):
     assert why.startswith("its objects cannot be read (ValueError: ")
 
 
-def test_a_list_of_images_half_of_which_are_not_there(images):
+def test_a_list_of_images_of_which_a_part_is_there(images):
     cvat(images, [[("cat", SQUARE, "polygon")]] * 12)
+    data = open_data(images)
+    assert sum(map(len, data.parts.values())) == 6
+    assert [name for name, _ in data.skipped] == [f"annotations.xml: {n}.png" for n in range(6, 12)]
+    for path in [*images.rglob("*.png")]:
+        path.rename(path.with_stem("other" + path.stem))
     with pytest.raises(DataError) as caught:
         open_data(images)
     assert str(caught.value) == (
-        f"{images / 'annotations.xml'}: only 6 of the 12 images that it lists are in {images} or below it (not 6.png, "
-        "7.png, 8.png and 3 more); put them there, under these names, or remove their entries"
+        f"{images / 'annotations.xml'}: none of the 12 images that it lists are in {images} or below it (not 0.png, "
+        "1.png, 2.png and 9 more); put them there, under these names"
     )

@@ -121,7 +121,7 @@ def _there(
     """The images that a file of a *split* tells of, by split, and those that are not there or cannot be read.
 
     Raises:
-        DataError: They are half of them or more; or a name may mean several images.
+        DataError: None is there, or half of those that are there cannot be used; or a name may mean several images.
     """
     there: dict[str, list[Path]] = {}
     for image in _images(folder, file, split):
@@ -145,13 +145,13 @@ def _there(
         role = split or own or split_of(same[0], folder) or "train"
         found.setdefault(role, []).append(AnnotatedImage(same[0], file, one.objects, one.size))
     absent = [name.removeprefix(f"{file.name}: ") for name, why in missing if why == _ABSENT]
-    if 2 * len(absent) >= len(said.images):
-        n = f"only {sum(map(len, found.values())):,}" if found else "none"
+    if len(absent) == len(said.images):
         raise DataError(
-            f"{file}: {n} of the {counted(len(said.images), 'image')} that it lists are in {folder} or below it (not "
-            f"{listed(absent, 3)}); put them there, under these names, or remove their entries"
+            f"{file}: none of the {counted(len(said.images), 'image')} that it lists are in {folder} or below it (not "
+            f"{listed(absent, 3)}); put them there, under these names"
         )
-    check_few(file, missing, len(said.images), "image")
+    damaged = [one for one in missing if one[1] != _ABSENT]  # a part of a large set is often all that somebody has
+    check_few(file, damaged, len(said.images) - len(absent), "image")
     return found, missing
 
 
