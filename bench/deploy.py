@@ -4,11 +4,11 @@ eager, channels-last bfloat16, torch.compile, onnxruntime and OpenVINO in float3
 in bfloat16, which changes labels; a folder of many files is predicted in constant memory.
 
 Evidence, two cores of an AMD EPYC (AVX512-BF16), load 1.4: cold 0.24 s and 86 MB (LeNet-5), 0.30 s and 136 MB
-(ResNet-18 at 64; at 224 0.31 s), 0.28 s and 106 MB (MobileNetV2), n = 7. Throughput, n = 1, images/s of
-`predict`, onnxruntime alone, OpenVINO: LeNet-5 (5,000 images) 5,056, 5,639, 4,507 (0.90 of the best: the command line's
-own start, 0.1 s); ResNet-18 at 64 (4,000) 1,058, 1,065, 1,026 (0.99; OpenVINO in bfloat16 1,592); at 224 (400) 101, 96,
-101 (1.01; 167); MobileNetV2 at 224 (400) 198, 203, 211 (0.94; 307). torch is slower everywhere: 2,276, 960, 85 and 65
-at its best. `--engine auto` is slower where few files are predicted, as it measures first.
+(ResNet-18 at 64; at 224 0.31 s), 0.28 s and 106 MB (MobileNetV2), n = 7. Throughput, n = 1, images/s of `predict`,
+onnxruntime alone, OpenVINO: LeNet-5 (5,000 images, n = 3) 5,027, 5,262, 4,560 (0.96 of the best); ResNet-18 at 64
+(4,000) 1,058, 1,065, 1,026 (0.99; OpenVINO in bfloat16 1,592); at 224 (400) 101, 96, 101 (1.01; 167); MobileNetV2 at
+224 (400) 198, 203, 211 (0.94; 307). torch is slower everywhere: 2,276, 960, 85 and 65 at its best. `--engine auto` is
+slower where few files are predicted, as it measures first.
 
 Every figure is a process of its own from start to end, the contestants in turn. The other engines are driven
 by the same code that prepares inputs, reads ahead and writes the rows, so that engines are compared and nothing else;

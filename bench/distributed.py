@@ -1,6 +1,7 @@
 """Goal: two processes of one thread each, on a processor with two cores, train at least 1.8 times as many images a
-second as one process of one thread, the same batches. Seen: 1.74 times (medians of 3, 0.70 and 0.40 epochs a second,
-two idle cores of an AMD EPYC, torch 2.13).
+second as one process of one thread, the same batches. Seen: 1.78 times (medians of 3, 0.67 and 0.38 epochs a second,
+two idle cores of an AMD EPYC, torch 2.13); two runs that know nothing of each other get 1.87 times as far as one, which
+is what the cores and their memory give.
 
 Evidence: seconds of the median epoch after the first (training and validation), as `striate train` measures them,
 A B A B in one go. What both learn is compared: after four epochs the losses are 0.0015 apart, since sums are rounded in

@@ -1,4 +1,4 @@
-"""Claim: the first epoch from a folder of images has 2 times the images per second of a plain PyTorch `Dataset` and
+"""Claim: the first epoch from a folder of images has 1.7 times the images per second of a plain PyTorch `Dataset` and
 `DataLoader(num_workers=2)`, and later epochs at 8 times; with 5,000 JPEGs of 32x32 (from ../shared/data), and with 500
 photos of 12 megapixels that are drawn here.
 
@@ -12,9 +12,10 @@ What both need before (importing, the list of class names) is not counted. Media
 Memory is that of the process and its workers together at its maximum: proportional set size (what they share is
 counted once), sampled 50 times per second in a run of its own, which is not timed.
 
-On 2 cores of an x86-64 server (2026-11-20, torch 2.13.0+cpu, Pillow 13.0.0): JPEGs, n=5,000, medians of 5: first epoch
-22,679 images/s against 9,892 (2.3 times), later 369,447 against 11,566 (32 times), 230 MB against 242. Photos, n=500,
-medians of 3: 64 against 22 (2.9 times), later 6,201 against 22 (280 times), 393 MB against 508.
+On 2 cores of an x86-64 server (torch 2.13.0+cpu, Pillow 13.0.0): JPEGs, n=5,000, medians of 3 (2026-11-30): first
+epoch 15,224 images/s against 8,407 (1.8 times; ten days before, without looking for copies among the files, 2.3
+times), later 323,037 against 10,475 (31 times), 271 MB against 278. Photos, n=500, medians of 3 (2026-11-20): 64
+against 22 (2.9 times), later 6,201 against 22 (280 times), 393 MB against 508.
 
     python bench/loading.py                    # both, 5 times
     python bench/loading.py jpegs --times 3

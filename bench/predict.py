@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=5000)
     chosen = parser.parse_args()
 
-    from striate.run.api import export
+    from striate import export
 
     print(machine("torch", "Pillow"))
     with tempfile.TemporaryDirectory() as name:

