@@ -1,5 +1,6 @@
 """Layers computed as one matrix multiplication have the numbers that torch's own kernels give."""
 
+import math
 from copy import deepcopy
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 import striate
 from striate.learning import Speed, trial
-from striate.learning.matmul import AVERAGES, CONVOLUTIONS, multiplied, multiplies
+from striate.learning.matmul import CONVOLUTIONS, multiplied, multiplies
 from striate.zoo import ZOO
 
 sides = st.integers(1, 4)
@@ -96,9 +97,7 @@ def measured(module, x):
 
 def test_those_of_lenet5_are_found_and_give_the_same_gradients(lenet):
     x = torch.randn(4, 1, 32, 32)
-    assert measured(lenet, x).matmul_layers(Speed(), CONVOLUTIONS + AVERAGES) == ("s2", "s4", "c5")
-    assert measured(lenet, x).matmul_layers(Speed(), CONVOLUTIONS) == ("c5",)
-    assert measured(lenet, x[..., :30]).matmul_layers(Speed(), ()) == ()
+    assert measured(lenet, x).matmul_layers(Speed()) == {"s2": nn.AvgPool2d, "s4": nn.AvgPool2d, "c5": nn.Conv2d}
     _, expected = measured(lenet, x).step(Speed())
     how = Speed(memory_format="channels_last", matmul_layers=("s2", "s4", "c5"))
     how.place(lenet)
@@ -112,7 +111,7 @@ def test_those_of_lenet5_are_found_and_give_the_same_gradients(lenet):
 def test_where_that_gives_other_numbers_nothing_is_taken(lenet, monkeypatch):
     wrong = deepcopy(lenet)
     monkeypatch.setattr("striate.learning.speed.multiplied", lambda part, forward, x: 1.1 * forward(x))
-    assert measured(wrong, torch.randn(4, 1, 32, 32)).matmul_layers(Speed(), CONVOLUTIONS) == ()
+    assert measured(wrong, torch.randn(4, 1, 32, 32)).matmul_layers(Speed()) == {}
 
 
 def test_of_one_layer_both_may_be_said(lenet):
@@ -159,11 +158,24 @@ def test_somebodys_own_forward_is_there_again(lenet):
     assert lenet.c5.forward is own
 
 
-@pytest.mark.parametrize(("compile", "tried"), [("no", True), ("yes", False)])
-def test_what_is_compiled_is_left_to_the_compiler(lenet, monkeypatch, compile, tried):
-    seen = []
-    monkeypatch.setattr(trial._Trial, "matmul_layers", lambda self, speed, kinds: seen.append(kinds) or ())
+@pytest.mark.parametrize(
+    ("settings", "taken"),
+    [
+        ({}, ("c5",)),
+        ({"precision": "float32"}, ("c5",)),
+        ({"compile": "yes"}, ()),  # which is left to the compiler
+        ({"precision": "float32", "memory_format": "contiguous", "threads": 1}, ()),  # which promises the same bits
+    ],
+)
+def test_they_are_taken_where_they_are_faster(lenet, monkeypatch, settings, taken):
+    cost = {"c5": 0.8, "s2": 1.5, "s4": 1.5}  # times that of the layer as it is
+
+    def seconds(self, how, left):
+        return 1e-3 * math.prod(cost[name] for name in how.matmul_layers)
+
+    monkeypatch.setattr(trial._Trial, "seconds", seconds)
+    monkeypatch.setattr(trial, "BUDGET", 1e6)
     batch = torch.randn(4, 1, 32, 32), torch.tensor([0, 1, 2, 3])
-    recipe = striate.Recipe(precision="float32", compile=compile)
-    trial.measure_speed(lenet, lenet, nn.functional.cross_entropy, batch, recipe, steps=10**9)
-    assert bool(seen) is tried
+    recipe = striate.Recipe(**settings)
+    found = trial.measure_speed(lenet, lenet, nn.functional.cross_entropy, batch, recipe, steps=10**9)
+    assert (found.matmul_layers, found.note) == (taken, "")

@@ -96,28 +96,31 @@ class _Trial:
                 found = scores_in(speed, self.scores_of, self.x)
         return tuple(slow) if _near([scores], [found], NETWORK_BOUND) else None
 
-    def matmul_layers(self, speed: Speed, kinds: tuple[type[nn.Module], ...]) -> tuple[str, ...]:
-        """The layers of these *kinds* that are one matrix multiplication here, where that leaves scores and gradients
+    def matmul_layers(self, speed: Speed) -> dict[str, type[nn.Module]]:
+        """The layers that are one matrix multiplication here, and their classes, where that leaves scores and gradients
         as they are.
         """
-        found: list[str] = []
+        found: dict[str, type[nn.Module]] = {}
 
         def note(name: str, part: nn.Module, args: tuple[Any, ...]) -> None:
-            found.extend([name] * (name not in found and any(multiplies(part, x) for x in args[:1])))
+            if any(multiplies(part, x) for x in args[:1]):
+                found[name] = type(part)
 
-        of_kind = [(name, part) for name, part in self.module.named_modules() if type(part) in kinds]
-        hooks = [part.register_forward_pre_hook(partial(note, name)) for name, part in of_kind]
+        of_kind = [(n, part) for n, part in self.module.named_modules() if type(part) in CONVOLUTIONS + AVERAGES]
         exact = replace(speed, precision="float32", float32_layers=(), matmul_layers=())
         few = _Trial(self.scores_of, self.module, _mean_square, self.x[:2])
         with using_threads(speed.threads):
-            with hooked(hooks):
-                expected = few.step(exact) if hooks else None
-            if not found or expected is None:
-                return ()
+            with hooked([part.register_forward_pre_hook(partial(note, name)) for name, part in of_kind]):
+                if of_kind:
+                    with torch.no_grad():
+                        scores_in(exact, self.scores_of, few.x)
+            if not found:
+                return {}
+            expected, gradients = few.step(exact)
             with replace(exact, matmul_layers=tuple(found)).applied(self.module):
-                scores, gradients = few.step(exact)
-        right = _near([expected[0]], [scores], LAYER_BOUND) and _near(expected[1], gradients, LAYER_BOUND)
-        return tuple(found) if right else ()
+                scores, others = few.step(exact)
+        right = _near([expected], [scores], LAYER_BOUND) and _near(gradients, others, LAYER_BOUND)
+        return found if right else {}
 
 
 def _mean_square(scores: Any) -> Tensor:
@@ -261,10 +264,13 @@ def _search(
         if slow is not None:
             # of a part of the batch, the weights' own conversion to bfloat16 takes a larger part of the time
             attempt(replace(half, float32_layers=slow), always=True, gain=GAIN if count == items else 1.0)
+    fixed = "auto" not in (recipe.precision, recipe.memory_format) and recipe.threads  # which promises the same bits
+    layers = trial.matmul_layers(best) if worth and not fixed and not plain.compiled else {}
     usual = best
-    for kinds in (CONVOLUTIONS + AVERAGES, CONVOLUTIONS, AVERAGES) if worth and not plain.compiled else ():
-        if layers := trial.matmul_layers(usual, kinds):
-            attempt(replace(usual, matmul_layers=layers), always=True)
+    for kinds in (CONVOLUTIONS + AVERAGES, CONVOLUTIONS, AVERAGES):
+        names = tuple(name for name, kind in layers.items() if kind in kinds)
+        if names:  # which are tried once, if they are the same again
+            attempt(replace(usual, matmul_layers=names), always=True)
     attempt(replace(best, memory_format=plain.memory_format))
     attempt(plain)
     return replace(best, seconds=times[best], plain_seconds=times.get(plain))
